@@ -1,0 +1,1 @@
+//! What host applications embed to meter their own calls.

@@ -1,0 +1,1 @@
+//! The program: HTTP, pages, sync, jobs and commands.

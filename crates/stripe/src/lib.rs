@@ -1,0 +1,1 @@
+//! Stripe's wire: the client, signatures and objects. Knows nothing of credits.

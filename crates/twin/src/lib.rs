@@ -1,1 +1,3 @@
 //! A Stripe that runs on this machine.
+
+pub mod core;

@@ -1,0 +1,308 @@
+//! Products and prices.
+
+use serde_json::{Value, json};
+
+use super::errors::{Answer, ApiError};
+use super::lists::matches;
+use super::params::metadata;
+use super::value::{flag, get, has, list, opt, opt_int, or_null, text};
+use super::{Call, Core};
+
+/// `GET /v1/products`
+pub(super) fn products(core: &mut Core, call: &Call) -> Answer {
+    let ids = list(&call.params, "ids");
+    core.page(call, "product", |row| {
+        matches(&call.params, row, &["active", "shippable", "url"])
+            && (ids.is_empty() || ids.contains(&row["id"]))
+    })
+}
+
+/// `GET /v1/products/search`
+pub(super) fn search_products(core: &mut Core, call: &Call) -> Answer {
+    core.search(call, "product")
+}
+
+/// `GET /v1/products/{id}`
+pub(super) fn product(core: &mut Core, call: &Call) -> Answer {
+    core.need("product", call.id(), "id")
+}
+
+/// `POST /v1/products`
+pub(super) fn create_product(core: &mut Core, call: &Call) -> Answer {
+    let id = core.create_product(&call.params)?;
+    if has(&call.params, "default_price_data") {
+        let mut data = get(&call.params, "default_price_data").clone();
+        data["product"] = id.clone().into();
+        let price = core.create_price(&data, "default_price_data")?;
+        core.modify(&id, |product| product["default_price"] = price.into());
+    }
+    core.emit("product.created", &id);
+    core.need("product", &id, "id")
+}
+
+/// `POST /v1/products/{id}`
+pub(super) fn update_product(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need("product", call.id(), "id")?;
+    let mut after = before.clone();
+    if let Some(price) = opt(&call.params, "default_price") {
+        core.need("price", price, "default_price")?;
+        after["default_price"] = price.into();
+    }
+    fill_product(&mut after, &call.params)?;
+    after["updated"] = core.now.into();
+    core.store.put(call.id(), after);
+    core.emit_change("product.updated", call.id(), &before);
+    core.need("product", call.id(), "id")
+}
+
+/// `DELETE /v1/products/{id}`: only while it has no prices.
+pub(super) fn delete_product(core: &mut Core, call: &Call) -> Answer {
+    let mut product = core.need("product", call.id(), "id")?;
+    if core
+        .store
+        .all("price")
+        .any(|price| text(price, "product") == call.id())
+    {
+        let message =
+            "This product cannot be deleted because it has one or more user-created prices.";
+        return Err(ApiError::invalid(message).boxed());
+    }
+    let gone = json!({"id": call.id(), "object": "product", "deleted": true});
+    core.store.put(call.id(), gone.clone());
+    product["active"] = false.into();
+    core.emit_object("product.deleted", product, None);
+    Ok(gone)
+}
+
+/// `GET /v1/prices`
+pub(super) fn prices(core: &mut Core, call: &Call) -> Answer {
+    let keys = list(&call.params, "lookup_keys");
+    core.page(call, "price", |row| {
+        matches(
+            &call.params,
+            row,
+            &["active", "currency", "product", "type"],
+        ) && (keys.is_empty() || keys.contains(&row["lookup_key"]))
+            && matches(
+                get(&call.params, "recurring"),
+                get(row, "recurring"),
+                &["interval", "usage_type"],
+            )
+    })
+}
+
+/// `GET /v1/prices/search`
+pub(super) fn search_prices(core: &mut Core, call: &Call) -> Answer {
+    core.search(call, "price")
+}
+
+/// `GET /v1/prices/{price}`
+pub(super) fn price(core: &mut Core, call: &Call) -> Answer {
+    core.need("price", call.id(), "price")
+}
+
+/// `POST /v1/prices`
+pub(super) fn create_price(core: &mut Core, call: &Call) -> Answer {
+    let id = core.create_price(&call.params, "")?;
+    core.need("price", &id, "price")
+}
+
+/// `POST /v1/prices/{price}`
+pub(super) fn update_price(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need("price", call.id(), "price")?;
+    let id = call.id();
+    if let Some(key) = opt(&call.params, "lookup_key") {
+        core.claim_lookup_key(key, id, flag(&call.params, "transfer_lookup_key"))?;
+    }
+    let mut after = before.clone();
+    for name in ["lookup_key", "nickname"] {
+        if has(&call.params, name) {
+            after[name] = or_null(&call.params, name);
+        }
+    }
+    for name in ["active", "tax_behavior"] {
+        if has(&call.params, name) {
+            after[name] = get(&call.params, name).clone();
+        }
+    }
+    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
+    core.store.put(id, after);
+    core.emit_change("price.updated", id, &before);
+    core.need("price", id, "price")
+}
+
+impl Core {
+    /// Makes a product without telling; the caller does.
+    pub(super) fn create_product(&mut self, params: &Value) -> Answer<String> {
+        let name = opt(params, "name").ok_or_else(|| ApiError::required("name").boxed())?;
+        let id = match opt(params, "id") {
+            Some(id) if self.store.get(id).is_some() => {
+                let message = "Product already exists.";
+                return Err(ApiError::bad("resource_already_exists", "id", message).boxed());
+            }
+            Some(id) => id.to_owned(),
+            None => self.rng.id("prod"),
+        };
+        let mut product = json!({
+            "id": id, "object": "product", "active": true, "created": self.now, "default_price": null,
+            "description": null, "images": [], "livemode": false, "marketing_features": [],
+            "metadata": {}, "name": name, "package_dimensions": null, "shippable": null,
+            "statement_descriptor": null, "tax_code": null, "type": "service", "unit_label": null,
+            "updated": self.now, "url": null,
+        });
+        fill_product(&mut product, params)?;
+        self.store.put(&id, product);
+        Ok(id)
+    }
+
+    /// Makes a price (and its product, from `product_data`). `outer` names the parameter that held it.
+    pub(super) fn create_price(&mut self, params: &Value, outer: &str) -> Answer<String> {
+        let named = |name: &str| {
+            if outer.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{outer}[{name}]")
+            }
+        };
+        let currency = opt(params, "currency")
+            .ok_or_else(|| ApiError::required(&named("currency")).boxed())?
+            .to_owned();
+        let amount = unit_amount(params, &named("unit_amount"))?;
+        let product = match opt(params, "product") {
+            Some(product) => {
+                self.need("product", product, &named("product"))?;
+                product.to_owned()
+            }
+            None if has(params, "product_data") => {
+                let id = self.create_product(get(params, "product_data"))?;
+                self.emit("product.created", &id);
+                id
+            }
+            None => return Err(ApiError::required(&named("product")).boxed()),
+        };
+        let id = self.rng.id("price");
+        if let Some(key) = opt(params, "lookup_key") {
+            self.claim_lookup_key(key, &id, flag(params, "transfer_lookup_key"))?;
+        }
+        let recurring = recurring(params, &named("recurring"))?;
+        let kind = if recurring.is_null() {
+            "one_time"
+        } else {
+            "recurring"
+        };
+        let price = json!({
+            "id": id, "object": "price", "active": get(params, "active").as_bool().unwrap_or(true),
+            "billing_scheme": "per_unit", "created": self.now, "currency": currency,
+            "custom_unit_amount": null, "livemode": false, "lookup_key": or_null(params, "lookup_key"),
+            "metadata": metadata(&Value::Null, get(params, "metadata"))?,
+            "nickname": or_null(params, "nickname"), "product": product, "recurring": recurring,
+            "tax_behavior": opt(params, "tax_behavior").unwrap_or("unspecified"), "tiers_mode": null,
+            "transform_quantity": null, "type": kind, "unit_amount": amount,
+            "unit_amount_decimal": amount.to_string(),
+        });
+        self.store.put(&id, price);
+        self.emit("price.created", &id);
+        Ok(id)
+    }
+
+    /// A lookup key belongs to one price; it moves only when asked to.
+    fn claim_lookup_key(&mut self, key: &str, id: &str, transfer: bool) -> Answer<()> {
+        let holder = self
+            .store
+            .all("price")
+            .find(|price| text(price, "lookup_key") == key && text(price, "id") != id)
+            .map(|price| text(price, "id").to_owned());
+        let Some(holder) = holder else { return Ok(()) };
+        if !transfer {
+            let message = format!("A price (`{holder}`) already uses that lookup key.");
+            return Err(ApiError::bad("resource_already_exists", "lookup_key", message).boxed());
+        }
+        self.modify_and_tell("price.updated", &holder, |price| {
+            price["lookup_key"] = Value::Null
+        });
+        Ok(())
+    }
+
+    /// The name of a price's product.
+    pub(super) fn product_name(&self, price: &Value) -> String {
+        self.store
+            .get(text(price, "product"))
+            .map_or("", |product| text(product, "name"))
+            .to_owned()
+    }
+}
+
+fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
+    let negative = || {
+        let message = "This value must be greater than or equal to 0.";
+        ApiError::bad("parameter_invalid_integer", name, message).boxed()
+    };
+    let amount = match opt_int(params, "unit_amount") {
+        Some(amount) => amount,
+        None => match opt(params, "unit_amount_decimal") {
+            Some(decimal) => decimal.parse::<i64>().map_err(|_| {
+                let message =
+                    format!("Invalid decimal: {decimal}; the twin knows whole minor units only");
+                ApiError::bad("", name, message).boxed()
+            })?,
+            None => return Err(ApiError::required(name).boxed()),
+        },
+    };
+    if amount < 0 {
+        Err(negative())
+    } else {
+        Ok(amount)
+    }
+}
+
+fn recurring(params: &Value, name: &str) -> Answer {
+    if !has(params, "recurring") {
+        return Ok(Value::Null);
+    }
+    let interval = opt(params, "recurring.interval")
+        .ok_or_else(|| ApiError::required(&format!("{name}[interval]")).boxed())?;
+    let count = opt_int(params, "recurring.interval_count").unwrap_or(1);
+    let most = match interval {
+        "year" => 3,
+        "month" => 36,
+        "week" => 156,
+        _ => 1095,
+    };
+    if !(1..=most).contains(&count) {
+        let message = "You cannot create a price with an interval greater than three years.";
+        return Err(ApiError::bad("", &format!("{name}[interval_count]"), message).boxed());
+    }
+    Ok(
+        json!({"interval": interval, "interval_count": count, "meter": null,
+              "trial_period_days": null, "usage_type": "licensed"}),
+    )
+}
+
+fn fill_product(product: &mut Value, params: &Value) -> Answer<()> {
+    for name in [
+        "description",
+        "statement_descriptor",
+        "unit_label",
+        "url",
+        "tax_code",
+    ] {
+        if has(params, name) {
+            product[name] = or_null(params, name);
+        }
+    }
+    if let Some(name) = opt(params, "name") {
+        product["name"] = name.into();
+    }
+    for name in ["active", "shippable"] {
+        if has(params, name) {
+            product[name] = flag(params, name).into();
+        }
+    }
+    for name in ["images", "marketing_features"] {
+        if has(params, name) {
+            product[name] = list(params, name).into();
+        }
+    }
+    product["metadata"] = metadata(&product["metadata"], get(params, "metadata"))?;
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! Customers.
+
+use serde_json::{Value, json};
+
+use super::errors::{Answer, ApiError};
+use super::lists::matches;
+use super::params::metadata;
+use super::value::{get, has, int, list, opt, or_null, owned, set, text};
+use super::{Call, Core};
+
+/// `GET /v1/customers`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    core.page(call, "customer", |row| {
+        matches(&call.params, row, &["email", "test_clock"])
+    })
+}
+
+/// `GET /v1/customers/search`
+pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
+    core.search(call, "customer")
+}
+
+/// `GET /v1/customers/{customer}`; a deleted one is shown as such.
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    match core.store.get(call.id()) {
+        Some(row) if row["object"] == "customer" => Ok(row.clone()),
+        _ => Err(core.missing("customer", call.id(), "id")),
+    }
+}
+
+/// `POST /v1/customers`
+pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    let id = core.create_customer(&call.params)?;
+    core.need("customer", &id, "id")
+}
+
+/// `POST /v1/customers/{customer}`
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need("customer", call.id(), "id")?;
+    let mut after = before.clone();
+    fill(&mut after, &call.params)?;
+    let id = call.id().to_owned();
+    core.store.put(&id, after);
+    core.adopt_methods(&id, &call.params)?;
+    core.emit_change("customer.updated", &id, &before);
+    core.need("customer", &id, "id")
+}
+
+/// `DELETE /v1/customers/{customer}`: its subscriptions end at once.
+pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
+    let customer = core.need("customer", call.id(), "id")?;
+    core.end_all_of(call.id());
+    let gone = json!({"id": call.id(), "object": "customer", "deleted": true});
+    core.store.put(call.id(), gone.clone());
+    core.emit_object("customer.deleted", customer, None);
+    Ok(gone)
+}
+
+impl Core {
+    /// Makes a customer from parameters and tells so.
+    pub(super) fn create_customer(&mut self, params: &Value) -> Answer<String> {
+        let id = self.rng.id("cus");
+        let prefix =
+            opt(params, "invoice_prefix").map_or_else(|| self.rng.capitals(8), str::to_owned);
+        let mut customer = json!({
+            "id": id, "object": "customer", "address": null, "balance": 0, "created": self.now,
+            "currency": null, "customer_account": null, "default_source": null, "delinquent": false,
+            "description": null, "discount": null, "email": null, "invoice_prefix": prefix,
+            "invoice_settings": {"custom_fields": null, "default_payment_method": null, "footer": null,
+                                 "rendering_options": null},
+            "livemode": false, "metadata": {}, "name": null, "next_invoice_sequence": 1, "phone": null,
+            "preferred_locales": [], "shipping": null, "tax_exempt": "none", "test_clock": null,
+        });
+        fill(&mut customer, params)?;
+        self.store.put(&id, customer);
+        self.adopt_methods(&id, params)?;
+        self.emit("customer.created", &id);
+        Ok(id)
+    }
+
+    /// Attaches the payment method or token sent along with a customer.
+    fn adopt_methods(&mut self, id: &str, params: &Value) -> Answer<()> {
+        if let Some(source) = opt(params, "source") {
+            let method = self.attach(source, id, "source")?;
+            self.modify(id, |customer| {
+                set(customer, "invoice_settings.default_payment_method", method);
+            });
+        }
+        if let Some(method) = opt(params, "payment_method") {
+            self.attach(method, id, "payment_method")?;
+        }
+        if let Some(method) = opt(params, "invoice_settings.default_payment_method") {
+            let param = "invoice_settings[default_payment_method]";
+            let known = self.usable_method(method, Some(id), param)?;
+            self.modify(id, |customer| {
+                set(customer, "invoice_settings.default_payment_method", known);
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Writes the sent parameters onto a customer.
+fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
+    if let Some(email) = opt(params, "email")
+        && (!email.contains('@') || email.contains(' ') || email.len() > 512)
+    {
+        let message = format!("Invalid email address: {email}");
+        return Err(ApiError::bad("email_invalid", "email", message).boxed());
+    }
+    for name in ["description", "email", "name", "phone"] {
+        if has(params, name) {
+            customer[name] = or_null(params, name);
+        }
+    }
+    for name in ["business_name", "individual_name"] {
+        if let Some(value) = opt(params, name) {
+            customer[name] = value.into();
+        }
+    }
+    for name in [
+        "invoice_prefix",
+        "next_invoice_sequence",
+        "tax_exempt",
+        "balance",
+    ] {
+        if has(params, name) && get(params, name) != "" {
+            customer[name] = get(params, name).clone();
+        }
+    }
+    if has(params, "balance") && customer["currency"].is_null() && int(params, "balance") != 0 {
+        customer["currency"] = "usd".into();
+    }
+    for name in ["address", "shipping"] {
+        if has(params, name) {
+            customer[name] = filled(name, get(params, name));
+        }
+    }
+    if has(params, "preferred_locales") {
+        customer["preferred_locales"] = list(params, "preferred_locales").into();
+    }
+    for name in ["footer", "custom_fields"] {
+        if has(params, &format!("invoice_settings.{name}")) {
+            let value = or_null(params, &format!("invoice_settings.{name}"));
+            set(customer, &format!("invoice_settings.{name}"), value);
+        }
+    }
+    if get(params, "invoice_settings.default_payment_method") == "" {
+        set(
+            customer,
+            "invoice_settings.default_payment_method",
+            Value::Null,
+        );
+    }
+    customer["metadata"] = metadata(&customer["metadata"], get(params, "metadata"))?;
+    Ok(())
+}
+
+/// An address or shipping with its absent members as null.
+fn filled(name: &str, sent: &Value) -> Value {
+    if !sent.is_object() {
+        return Value::Null;
+    }
+    let address = |value: &Value| {
+        let mut whole = json!({});
+        for part in ["city", "country", "line1", "line2", "postal_code", "state"] {
+            whole[part] = or_null(value, part);
+        }
+        whole
+    };
+    if name == "address" {
+        return address(sent);
+    }
+    json!({"address": address(get(sent, "address")), "name": owned(sent, "name"),
+           "phone": or_null(sent, "phone"), "carrier": null, "tracking_number": text_or_null(sent)})
+}
+
+fn text_or_null(sent: &Value) -> Value {
+    match text(sent, "tracking_number") {
+        "" => Value::Null,
+        number => number.into(),
+    }
+}

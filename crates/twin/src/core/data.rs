@@ -1,0 +1,87 @@
+//! Stripe's own description of its parameters and objects, read once.
+
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use super::value::set;
+
+/// The version the twin renders.
+pub const API_VERSION: &str = "2026-08-26.dahlia";
+/// The version the official SDKs pin; answered as [`API_VERSION`].
+pub const SDK_VERSION: &str = "2026-10-28.endive";
+
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).expect("the embedded data is valid JSON")
+}
+
+/// Parameters by path and method.
+pub fn paths() -> &'static Value {
+    static PATHS: OnceLock<Value> = OnceLock::new();
+    PATHS.get_or_init(|| {
+        let mut paths = read(include_str!("../../data/paths.json"))["paths"].take();
+        add_named_extras(&mut paths);
+        paths
+    })
+}
+
+/// What real clients send although the description of our version does not know it: the endive
+/// `allowed_payment_method_types`, the CLI's schedule `iterations`, and the two endpoints behind hosted
+/// Checkout that the CLI's triggers call.
+fn add_named_extras(paths: &mut Value) {
+    let words = json!({"type": "array", "items": {"type": "string"}});
+    let expand = words.clone();
+    for path in [
+        "/v1/checkout/sessions",
+        "/v1/payment_intents",
+        "/v1/payment_intents/{intent}",
+        "/v1/payment_intents/{intent}/confirm",
+        "/v1/setup_intents",
+        "/v1/setup_intents/{intent}",
+        "/v1/setup_intents/{intent}/confirm",
+    ] {
+        for name in ["allowed_payment_method_types", "payment_method_types"] {
+            if paths[path]["post"]["body"]["properties"][name].is_null() {
+                paths[path]["post"]["body"]["properties"][name] = words.clone();
+            }
+        }
+    }
+    for path in [
+        "/v1/subscription_schedules",
+        "/v1/subscription_schedules/{schedule}",
+    ] {
+        let phases = &mut paths[path]["post"]["body"]["properties"]["phases"];
+        set(
+            phases,
+            "items.properties.iterations",
+            json!({"type": "integer"}),
+        );
+    }
+    let confirm = json!({"type": "object", "properties": {"expand": expand.clone(),
+        "payment_method": {"type": "string"}, "expected_amount": {"type": "integer"}}});
+    paths["/v1/payment_pages/{session}"] =
+        json!({"get": {"query": {"expand": expand}, "body": {}}});
+    paths["/v1/payment_pages/{session}/confirm"] = json!({"post": {"query": {}, "body": confirm}});
+}
+
+/// JSON Schema definitions of the objects.
+pub fn definitions() -> &'static Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| read(include_str!("../../data/schema.json"))["$defs"].take())
+}
+
+/// The event types an endpoint may enable.
+pub fn event_types() -> &'static Value {
+    static TYPES: OnceLock<Value> = OnceLock::new();
+    TYPES.get_or_init(|| read(include_str!("../../data/event-types.json")))
+}
+
+/// Whether Stripe knows that version.
+pub fn is_version(version: &str) -> bool {
+    static VERSIONS: OnceLock<Value> = OnceLock::new();
+    let known = VERSIONS.get_or_init(|| read(include_str!("../../data/api-versions.json")));
+    version == SDK_VERSION
+        || known
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one.as_str() == Some(version)))
+}

@@ -1,0 +1,119 @@
+//! Events: snapshots of an object at the moment something happened to it.
+
+use serde_json::{Map, Value, json};
+
+use super::Call;
+use super::Core;
+use super::data::API_VERSION;
+use super::errors::Answer;
+use super::value::{get, list, opt};
+
+impl Core {
+    /// An event about an object as it now is.
+    pub(super) fn emit(&mut self, kind: &str, id: &str) {
+        let Some(object) = self.store.get(id).cloned() else {
+            return;
+        };
+        self.emit_object(kind, object, None);
+    }
+
+    /// An event about a change, with what was there before. No change, no event.
+    pub(super) fn emit_change(&mut self, kind: &str, id: &str, before: &Value) {
+        let Some(object) = self.store.get(id).cloned() else {
+            return;
+        };
+        let previous = previous_attributes(before, &object);
+        if previous.as_object().is_some_and(|all| !all.is_empty()) {
+            self.emit_object(kind, object, Some(previous));
+        }
+    }
+
+    /// An event about an object that need not be stored (a deleted one).
+    pub(super) fn emit_object(&mut self, kind: &str, object: Value, previous: Option<Value>) {
+        let id = self.rng.id("evt");
+        let mut data = json!({ "object": object });
+        if let Some(previous) = previous {
+            data["previous_attributes"] = previous;
+        }
+        let event = json!({
+            "id": id, "object": "event", "api_version": API_VERSION, "created": self.now,
+            "data": data, "livemode": false, "pending_webhooks": 0,
+            "request": {"id": self.cause.request_id, "idempotency_key": self.cause.idempotency_key},
+            "type": kind,
+        });
+        self.store.put(&id, event);
+        self.fresh.push(id);
+    }
+
+    /// Writes a changed object without telling anybody.
+    pub(super) fn modify(&mut self, id: &str, change: impl FnOnce(&mut Value)) -> Value {
+        let before = self.store.get(id).cloned().unwrap_or(Value::Null);
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            self.store.put(id, after);
+        }
+        before
+    }
+
+    /// Writes a changed object and tells, as `kind`, what changed.
+    pub(super) fn modify_and_tell(
+        &mut self,
+        kind: &str,
+        id: &str,
+        change: impl FnOnce(&mut Value),
+    ) {
+        let before = self.modify(id, change);
+        self.emit_change(kind, id, &before);
+    }
+}
+
+/// Per key what was there before: an added key shows as null, hashes key by key, lists whole.
+fn previous_attributes(before: &Value, after: &Value) -> Value {
+    let mut previous = Map::new();
+    let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else {
+        return Value::Object(previous);
+    };
+    for (key, value) in old {
+        let now = new.get(key).unwrap_or(&Value::Null);
+        if now == value {
+            continue;
+        }
+        let shown = if value.is_object() && now.is_object() {
+            previous_attributes(value, now)
+        } else {
+            value.clone()
+        };
+        previous.insert(key.clone(), shown);
+    }
+    for key in new.keys().filter(|key| !old.contains_key(*key)) {
+        previous.insert(key.clone(), Value::Null);
+    }
+    Value::Object(previous)
+}
+
+/// `GET /v1/events`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    let types = list(&call.params, "types").to_vec();
+    let pattern = opt(&call.params, "type").map(str::to_owned);
+    core.page(call, "event", |event| {
+        let kind = get(event, "type");
+        (types.is_empty() || types.contains(kind))
+            && pattern
+                .as_deref()
+                .is_none_or(|wanted| fits(wanted, kind.as_str().unwrap_or("")))
+    })
+}
+
+/// Whether an event type falls under a pattern such as `invoice.*`.
+pub(super) fn fits(pattern: &str, kind: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => kind.starts_with(prefix),
+        None => pattern == kind,
+    }
+}
+
+/// `GET /v1/events/{id}`
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    core.need("event", call.id(), "id")
+}

@@ -1,0 +1,155 @@
+//! `expand[]`: ids replaced by their objects, and members shown only when asked for.
+
+use serde_json::{Value, json};
+
+use super::Core;
+use super::data::definitions;
+use super::errors::{Answer, ApiError};
+use super::value::{get, int, text};
+
+const LEVELS_MAX: usize = 4;
+
+impl Core {
+    /// Expands every asked-for path of an answer.
+    pub(super) fn expand(&self, value: &mut Value, paths: &[Value]) -> Answer<()> {
+        for path in paths.iter().filter_map(Value::as_str) {
+            let parts: Vec<&str> = path.split('.').collect();
+            if parts.len() > LEVELS_MAX {
+                let message =
+                    format!("You cannot expand more than 4 levels of a property ({path}).");
+                return Err(ApiError::bad("", "expand", message).boxed());
+            }
+            let node = json!({});
+            self.descend(value, &parts, &node, path)?;
+        }
+        Ok(())
+    }
+
+    /// Walks one step; `node` is the schema of `value` where it is a hash without a kind.
+    fn descend(&self, value: &mut Value, parts: &[&str], node: &Value, path: &str) -> Answer<()> {
+        let Some((part, rest)) = parts.split_first() else {
+            return Ok(());
+        };
+        let kind = text(value, "object").to_owned();
+        if kind == "list" || kind == "search_result" {
+            if *part != "data" {
+                return Err(refuse(path));
+            }
+            let none = json!({});
+            let elements = value["data"].as_array_mut().into_iter().flatten();
+            for element in elements {
+                self.descend(element, rest, &none, path)?;
+            }
+            return Ok(());
+        }
+        let known = definitions().get(&kind);
+        let property = match known {
+            Some(definition) => get(definition, "properties").get(*part),
+            None => resolve(node)
+                .get("properties")
+                .and_then(|all| all.get(*part)),
+        };
+        let Some(property) = property.filter(|one| is_open(one)) else {
+            return Err(refuse(path));
+        };
+        if value.get(*part).is_none()
+            && let Some(included) = self.included(value, &kind, part)
+        {
+            value[*part] = included;
+        }
+        let Some(slot) = value.get_mut(*part) else {
+            return Ok(());
+        };
+        match slot {
+            Value::String(id) => {
+                if let Some(object) = self.store.get(id) {
+                    *slot = object.clone();
+                }
+                self.descend(slot, rest, property, path)
+            }
+            Value::Object(_) => self.descend(slot, rest, property, path),
+            Value::Array(list) => {
+                for one in list {
+                    if let Some(object) = one.as_str().and_then(|id| self.store.get(id)) {
+                        *one = object.clone();
+                    }
+                    self.descend(one, rest, &property["items"], path)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Members that an object shows only when they are expanded.
+    fn included(&self, object: &Value, kind: &str, part: &str) -> Option<Value> {
+        let id = text(object, "id");
+        match (kind, part) {
+            ("checkout.session", "line_items") => Some(self.session_items(id)),
+            ("invoice", "payments") => Some(self.embedded(
+                "invoice_payment",
+                &format!("/v1/invoice_payments?invoice={id}"),
+                |one| text(one, "invoice") == id,
+            )),
+            ("invoice", "confirmation_secret") => {
+                let intent = self.store.get(&self.invoice_intent(id)?)?;
+                Some(json!({"client_secret": intent["client_secret"], "type": "payment_intent"}))
+            }
+            ("customer", "subscriptions") => Some(self.embedded(
+                "subscription",
+                &format!("/v1/customers/{id}/subscriptions"),
+                |one| text(one, "customer") == id && text(one, "status") != "canceled",
+            )),
+            ("customer", "sources" | "tax_ids") => {
+                let url = format!("/v1/customers/{id}/{part}");
+                Some(json!({"object": "list", "data": [], "has_more": false, "url": url}))
+            }
+            ("charge", "refunds") => Some(self.embedded(
+                "refund",
+                &format!("/v1/charges/{id}/refunds"),
+                |one| text(one, "charge") == id,
+            )),
+            ("price", "currency_options") => Some(json!({text(object, "currency"): {
+                "custom_unit_amount": null, "tax_behavior": object["tax_behavior"],
+                "unit_amount": int(object, "unit_amount"),
+                "unit_amount_decimal": object["unit_amount_decimal"]}})),
+            _ => None,
+        }
+    }
+
+    fn embedded(&self, kind: &str, url: &str, keep: impl Fn(&Value) -> bool) -> Value {
+        const EMBEDDED_MAX: usize = 10;
+        let all: Vec<&Value> = self.store.all(kind).rev().filter(|one| keep(one)).collect();
+        let has_more = all.len() > EMBEDDED_MAX;
+        let data: Vec<Value> = all.into_iter().take(EMBEDDED_MAX).cloned().collect();
+        json!({"object": "list", "data": data, "has_more": has_more, "url": url})
+    }
+}
+
+fn refuse(path: &str) -> Box<ApiError> {
+    let message = format!("This property cannot be expanded ({path}).");
+    ApiError::bad("", "expand", message).boxed()
+}
+
+/// The schema behind references and nullable alternatives.
+fn resolve(node: &Value) -> &Value {
+    if let Some(name) = node["$ref"].as_str() {
+        return resolve(&definitions()[name.trim_start_matches("#/$defs/")]);
+    }
+    if let Some(alternatives) = node["anyOf"].as_array() {
+        return alternatives
+            .iter()
+            .find(|one| one.get("$ref").is_some() || one.get("properties").is_some())
+            .map_or(node, resolve);
+    }
+    node
+}
+
+/// Whether a property holds an object, a list or a reference, so that something can be expanded.
+fn is_open(property: &Value) -> bool {
+    if !property["items"].is_null() {
+        return is_open(&property["items"]);
+    }
+    let inner = resolve(property);
+    inner.get("properties").is_some() || inner.get("$ref").is_some()
+}

@@ -1,0 +1,50 @@
+//! Ids and chance: one seeded generator makes them all, so the same calls make the same bytes.
+
+use serde::{Deserialize, Serialize};
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// `SplitMix64`: small, seedable, good enough for ids and outcomes, no secret.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Rng(u64);
+
+impl Rng {
+    /// A generator that always gives the same numbers for the same seed.
+    pub fn new(seed: u64) -> Rng {
+        Rng(seed)
+    }
+
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Random letters and digits.
+    pub fn text(&mut self, length: usize) -> String {
+        (0..length)
+            .map(|_| char::from(ALPHABET[usize::try_from(self.next() % 62).unwrap_or(0)]))
+            .collect()
+    }
+
+    /// Random capitals and digits, as in invoice prefixes and coupon ids.
+    pub fn capitals(&mut self, length: usize) -> String {
+        (0..length)
+            .map(|_| char::from(ALPHABET[usize::try_from(self.next() % 36).unwrap_or(0)]))
+            .collect()
+    }
+
+    /// An id shaped like Stripe's for that prefix, `cus` giving `cus_` and 14 characters.
+    pub fn id(&mut self, prefix: &str) -> String {
+        match prefix {
+            "cus" | "prod" | "si" | "req" | "wsess" => format!("{prefix}_{}", self.text(14)),
+            "cs_test" => format!("cs_test_a1{}", self.text(56)),
+            "pi" | "ch" | "py" | "re" | "pyr" | "txn" => format!("{prefix}_3{}", self.text(23)),
+            "whsec" => format!("whsec_{}", self.text(32)),
+            _ => format!("{prefix}_1{}", self.text(23)),
+        }
+    }
+}

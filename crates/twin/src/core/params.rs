@@ -1,0 +1,249 @@
+//! Parameters against Stripe's own description: unknown ones refused by name, leaves given their type.
+
+use serde_json::{Map, Value};
+
+use super::errors::{Answer, ApiError};
+
+/// Checks and types a body against its schema.
+pub fn body(schema: &Value, raw: Value) -> Answer {
+    object(schema, raw, "")
+}
+
+/// Checks and types a query against its named parameters.
+pub fn query(parameters: &Value, raw: Value) -> Answer {
+    let Value::Object(raw) = raw else {
+        return Ok(Value::Object(Map::new()));
+    };
+    properties(parameters, &[], raw, "")
+}
+
+fn object(schema: &Value, raw: Value, name: &str) -> Answer {
+    let raw = match raw {
+        Value::Object(map) => map,
+        Value::Array(list) if list.is_empty() => Map::new(),
+        _ => return Err(ApiError::bad("", name, format!("Invalid object: {name}")).boxed()),
+    };
+    if let Some(values) = schema
+        .get("additionalProperties")
+        .filter(|one| one.is_object())
+    {
+        return raw
+            .into_iter()
+            .map(|(key, value)| {
+                let typed = check(values, value, &inside(name, &key))?;
+                Ok((key, typed))
+            })
+            .collect::<Answer<Map<_, _>>>()
+            .map(Value::Object);
+    }
+    let required: Vec<&str> = schema["required"]
+        .as_array()
+        .map(|all| all.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    properties(&schema["properties"], &required, raw, name)
+}
+
+fn properties(known: &Value, required: &[&str], raw: Map<String, Value>, name: &str) -> Answer {
+    let unknown: Vec<String> = raw
+        .keys()
+        .filter(|key| known.get(key.as_str()).is_none())
+        .map(|key| inside(name, key))
+        .collect();
+    if let Some(first) = unknown.first() {
+        let plural = if unknown.len() > 1 { "s" } else { "" };
+        let message = format!("Received unknown parameter{plural}: {}", unknown.join(", "));
+        return Err(ApiError::bad("parameter_unknown", first, message).boxed());
+    }
+    for key in required {
+        if !raw.contains_key(*key) {
+            return Err(ApiError::required(&inside(name, key)).boxed());
+        }
+    }
+    raw.into_iter()
+        .map(|(key, value)| {
+            let typed = check(&known[&key], value, &inside(name, &key))?;
+            Ok((key, typed))
+        })
+        .collect::<Answer<Map<_, _>>>()
+        .map(Value::Object)
+}
+
+fn inside(outer: &str, key: &str) -> String {
+    if outer.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{outer}[{key}]")
+    }
+}
+
+fn check(schema: &Value, raw: Value, name: &str) -> Answer {
+    if let Some(alternatives) = schema["anyOf"].as_array() {
+        return one_of(alternatives, raw, name);
+    }
+    match schema["type"].as_str().unwrap_or("object") {
+        "object" => object(schema, raw, name),
+        "array" => array(schema, raw, name),
+        scalar => scalar_value(schema, scalar, &raw, name),
+    }
+}
+
+/// The first alternative that fits; when none does, the complaint of the one nearest in shape.
+fn one_of(alternatives: &[Value], raw: Value, name: &str) -> Answer {
+    let is_text = raw.is_string();
+    let is_indexed = is_indexed(&raw);
+    let mut complaint = None;
+    for schema in alternatives {
+        let kind = schema["type"].as_str().unwrap_or("object");
+        let near = match kind {
+            "object" => !is_text && !is_indexed,
+            "array" => !is_text && is_indexed,
+            _ => is_text,
+        };
+        if !near {
+            continue;
+        }
+        match check(schema, raw.clone(), name) {
+            Ok(value) => return Ok(value),
+            Err(error) => complaint = complaint.or(Some(error)),
+        }
+    }
+    Err(complaint
+        .unwrap_or_else(|| ApiError::bad("", name, format!("Invalid value for {name}")).boxed()))
+}
+
+fn is_indexed(raw: &Value) -> bool {
+    match raw {
+        Value::Array(_) => true,
+        Value::Object(map) => !map.is_empty() && map.keys().all(|key| key.parse::<u32>().is_ok()),
+        _ => false,
+    }
+}
+
+fn array(schema: &Value, raw: Value, name: &str) -> Answer {
+    let wrong = || ApiError::bad("", name, "Invalid array").boxed();
+    let elements: Vec<(String, Value)> = match raw {
+        Value::Array(list) => list
+            .into_iter()
+            .enumerate()
+            .map(|(index, one)| (index.to_string(), one))
+            .collect(),
+        Value::Object(map) if is_indexed(&Value::Object(map.clone())) => {
+            let mut list: Vec<(String, Value)> = map.into_iter().collect();
+            list.sort_by_key(|(key, _)| key.parse::<u32>().unwrap_or(u32::MAX));
+            list
+        }
+        // An empty text clears a list.
+        Value::String(text) if text.is_empty() => return Ok(Value::String(text)),
+        _ => return Err(wrong()),
+    };
+    elements
+        .into_iter()
+        .map(|(key, one)| check(&schema["items"], one, &inside(name, &key)))
+        .collect::<Answer<Vec<_>>>()
+        .map(Value::Array)
+}
+
+fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
+    let Some(text) = raw.as_str() else {
+        return Err(ApiError::bad("", name, format!("Invalid {kind}: {raw}")).boxed());
+    };
+    match kind {
+        "integer" => text.parse::<i64>().map(Value::from).map_err(|_| {
+            let message = format!("Invalid integer: {text}");
+            ApiError::bad("parameter_invalid_integer", name, message).boxed()
+        }),
+        "number" => text
+            .parse::<serde_json::Number>()
+            .map(Value::Number)
+            .map_err(|_| ApiError::bad("", name, format!("Invalid decimal: {text}")).boxed()),
+        "boolean" => match text {
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            _ => Err(ApiError::bad("", name, format!("Invalid boolean: {text}")).boxed()),
+        },
+        _ => words(schema, text, name),
+    }
+}
+
+fn words(schema: &Value, text: &str, name: &str) -> Answer {
+    const TEXT_BYTES_MAX: usize = 20_000;
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(ApiError::bad("", name, "Invalid string: too long").boxed());
+    }
+    let Some(allowed) = schema["enum"].as_array() else {
+        let text = if schema["format"] == "currency" {
+            text.to_lowercase()
+        } else {
+            text.to_owned()
+        };
+        return Ok(Value::String(text));
+    };
+    if allowed.iter().any(|one| one.as_str() == Some(text)) {
+        return Ok(Value::String(text.to_owned()));
+    }
+    let choices: Vec<&str> = allowed
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|one| !one.is_empty())
+        .collect();
+    let choices = match choices.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, [one])) => format!("{one} or {last}"),
+        Some((last, rest)) => format!("{}, or {last}", rest.join(", ")),
+        None => String::new(),
+    };
+    Err(ApiError::bad(
+        "",
+        name,
+        format!("Invalid {name}: must be one of {choices}"),
+    )
+    .boxed())
+}
+
+/// Metadata after an update: keys are added and replaced, an empty value removes one, an empty
+/// text removes all.
+pub fn metadata(before: &Value, sent: &Value) -> Answer {
+    const KEYS_MAX: usize = 50;
+    let mut after = match sent {
+        Value::Null => {
+            return Ok(if before.is_object() {
+                before.clone()
+            } else {
+                empty()
+            });
+        }
+        Value::String(_) => return Ok(empty()),
+        _ => before.as_object().cloned().unwrap_or_default(),
+    };
+    for (key, value) in sent.as_object().into_iter().flatten() {
+        let text = value.as_str().unwrap_or("");
+        let param = format!("metadata[{key}]");
+        if key.chars().count() > 40 || key.contains(['[', ']']) {
+            let message = format!(
+                "Invalid metadata key: {key}. Keys are at most 40 characters long and hold no square brackets."
+            );
+            return Err(ApiError::bad("", &param, message).boxed());
+        }
+        if text.chars().count() > 500 {
+            let message = format!(
+                "Metadata values can have up to 500 characters, but you passed in a value that is {} characters. Invalid value: {text}",
+                text.chars().count()
+            );
+            return Err(ApiError::bad("", &param, message).boxed());
+        }
+        if text.is_empty() {
+            after.remove(key);
+        } else {
+            after.insert(key.clone(), value.clone());
+        }
+    }
+    if after.len() > KEYS_MAX {
+        let message = format!("You can have up to {KEYS_MAX} keys of metadata.");
+        return Err(ApiError::bad("", "metadata", message).boxed());
+    }
+    Ok(Value::Object(after))
+}
+
+fn empty() -> Value {
+    Value::Object(Map::new())
+}

@@ -1,0 +1,152 @@
+//! Small ways to read and write JSON objects by dotted paths.
+
+use serde_json::{Map, Value};
+
+static NULL: Value = Value::Null;
+
+/// The value at a dotted path (`items.data.0.price.id`), or null.
+pub fn get<'a>(value: &'a Value, path: &str) -> &'a Value {
+    let mut here = value;
+    for part in path.split('.') {
+        here = match here {
+            Value::Object(map) => map.get(part).unwrap_or(&NULL),
+            Value::Array(list) => part
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| list.get(index))
+                .unwrap_or(&NULL),
+            _ => return &NULL,
+        };
+    }
+    here
+}
+
+/// The text at a path, or nothing when it is absent, null or empty (empty means unset at Stripe).
+pub fn opt<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
+    get(value, path).as_str().filter(|text| !text.is_empty())
+}
+
+/// The text at a path, or an empty one.
+pub fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+    get(value, path).as_str().unwrap_or("")
+}
+
+/// The text at a path, owned.
+pub fn owned(value: &Value, path: &str) -> String {
+    text(value, path).to_owned()
+}
+
+/// The integer at a path, or 0.
+pub fn int(value: &Value, path: &str) -> i64 {
+    get(value, path).as_i64().unwrap_or(0)
+}
+
+/// The integer at a path.
+pub fn opt_int(value: &Value, path: &str) -> Option<i64> {
+    get(value, path).as_i64()
+}
+
+/// Whether the value at a path is `true`.
+pub fn flag(value: &Value, path: &str) -> bool {
+    get(value, path).as_bool().unwrap_or(false)
+}
+
+/// Whether the parameter was sent at all.
+pub fn has(value: &Value, path: &str) -> bool {
+    !get(value, path).is_null()
+}
+
+/// The elements of the array at a path (none when it is something else).
+pub fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
+    get(value, path).as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The map at a path, copied; empty when it is something else.
+pub fn map(value: &Value, path: &str) -> Map<String, Value> {
+    get(value, path).as_object().cloned().unwrap_or_default()
+}
+
+/// Writes at a dotted path, making the objects in between.
+pub fn set(value: &mut Value, path: &str, new: impl Into<Value>) {
+    let mut here = value;
+    let mut parts = path.split('.').peekable();
+    while let Some(part) = parts.next() {
+        if let Value::Array(list) = here {
+            let Some(slot) = part
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| list.get_mut(index))
+            else {
+                return;
+            };
+            here = slot;
+        } else {
+            if !here.is_object() {
+                *here = Value::Object(Map::new());
+            }
+            let Value::Object(map) = here else { return };
+            here = map.entry(part).or_insert(Value::Null);
+        }
+        if parts.peek().is_none() {
+            *here = new.into();
+            return;
+        }
+    }
+}
+
+/// The text at a path as a JSON value: null when it is absent or empty.
+pub fn or_null(value: &Value, path: &str) -> Value {
+    match get(value, path) {
+        Value::String(text) if text.is_empty() => Value::Null,
+        other => other.clone(),
+    }
+}
+
+/// Minor units as Stripe's texts write them: `$19.00`, `¥500`.
+pub fn money_text(amount: i64, currency: &str) -> String {
+    let sign = if amount < 0 { "-" } else { "" };
+    let symbol = match currency {
+        "usd" => "$",
+        "eur" => "€",
+        "gbp" => "£",
+        "jpy" => "¥",
+        _ => "",
+    };
+    let suffix = if symbol.is_empty() {
+        format!(" {}", currency.to_uppercase())
+    } else {
+        String::new()
+    };
+    let units = amount.unsigned_abs();
+    if is_zero_decimal(currency) {
+        format!("{sign}{symbol}{units}{suffix}")
+    } else {
+        format!("{sign}{symbol}{}.{:02}{suffix}", units / 100, units % 100)
+    }
+}
+
+/// Currencies whose minor unit is the whole unit.
+pub fn is_zero_decimal(currency: &str) -> bool {
+    const ZERO: [&str; 16] = [
+        "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",
+        "xaf", "xof", "xpf",
+    ];
+    ZERO.contains(&currency)
+}
+
+/// The smallest amount Stripe charges in a currency.
+pub fn minimum_charge(currency: &str) -> i64 {
+    match currency {
+        "gbp" => 30,
+        "jpy" => 50,
+        "krw" => 500,
+        "mxn" => 1000,
+        "hkd" => 400,
+        "sek" | "nok" => 300,
+        "dkk" => 250,
+        "czk" => 1500,
+        "huf" => 17_500,
+        "pln" => 200,
+        _ => 50,
+    }
+}

@@ -1,1 +1,14 @@
-//! Pure rules: money, credits, plans, access. No clock, no I/O, no float.
+//! Pure rules: money, credits, plans and access.
+//!
+//! Values in, values out. Nothing here reads a clock, draws a random number, does I/O or uses a
+//! float; `now` and ids are parameters. Every other crate that decides something about money asks
+//! this one.
+
+pub mod catalog;
+pub mod dunning;
+pub mod ids;
+pub mod ledger;
+pub mod money;
+pub mod plan;
+pub mod projection;
+pub mod time;

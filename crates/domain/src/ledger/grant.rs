@@ -1,0 +1,112 @@
+//! Credits put in, and grants ended by a person.
+
+use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::{GrantKind, Ledger, Lot, Refusal, Request};
+use crate::money::{CREDITS_MAX, Credits, MinorUnits};
+use crate::time::Timestamp;
+
+/// A grant to make, once per source key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewGrant {
+    /// What the credits are.
+    pub kind: GrantKind,
+    /// Why it exists: `topup:pi_...`, `allowance:12:PRO:1763769600000000`.
+    pub source_key: String,
+    /// Source key of the grant it belongs to.
+    pub parent: Option<String>,
+    /// How much; positive.
+    pub amount: Credits,
+    /// Not spendable before; `None` for at once.
+    pub effective_at: Option<Timestamp>,
+    /// Not spendable from then on.
+    pub expires_at: Option<Timestamp>,
+    /// What was paid for it, tax excluded.
+    pub paid: Option<MinorUnits>,
+}
+
+impl NewGrant {
+    /// A grant effective at once that never expires and was not paid for.
+    pub fn new(kind: GrantKind, source_key: impl Into<String>, amount: Credits) -> NewGrant {
+        NewGrant {
+            kind,
+            source_key: source_key.into(),
+            parent: None,
+            amount,
+            effective_at: None,
+            expires_at: None,
+            paid: None,
+        }
+    }
+}
+
+impl Ledger {
+    /// The lot with this source key.
+    pub fn lot_by_source(&self, source_key: &str) -> Option<&Lot> {
+        self.lots.values().find(|lot| lot.source_key == source_key)
+    }
+
+    /// Puts credits in. A source key that exists already changes nothing: no entry.
+    pub(super) fn grant(
+        &mut self,
+        request: &Request,
+        new: &NewGrant,
+        now: Timestamp,
+    ) -> Result<Option<Entry>, Refusal> {
+        if self.lot_by_source(&new.source_key).is_some() {
+            return Ok(None);
+        }
+        let parent = match &new.parent {
+            None => None,
+            Some(key) => Some(self.lot_by_source(key).ok_or(Refusal::GrantNotFound)?.id),
+        };
+        if !new.amount.is_positive() || self.wallet.posted + new.amount > CREDITS_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        let draft = Draft {
+            kind: EntryKind::Grant,
+            lines: Vec::new(),
+            debt_delta: Credits::ZERO,
+            body: Body::Grant {
+                kind: new.kind,
+                source_key: new.source_key.clone(),
+                parent,
+                amount: new.amount,
+                priority: new.kind.default_priority(),
+                effective_at: new.effective_at.unwrap_or(now),
+                expires_at: new.expires_at,
+                paid: new.paid,
+            },
+        };
+        Ok(Some(self.post(draft, Some(request), now)))
+    }
+
+    /// Ends a grant: what no hold has pinned of it is gone.
+    pub(super) fn void(
+        &mut self,
+        request: &Request,
+        source_key: &str,
+        now: Timestamp,
+    ) -> Result<Option<Entry>, Refusal> {
+        let lot = self
+            .lot_by_source(source_key)
+            .ok_or(Refusal::GrantNotFound)?;
+        if lot.voided {
+            return Ok(None);
+        }
+        let line = Line {
+            lot: lot.id,
+            taken: lot.unheld(),
+            held: Credits::ZERO,
+        };
+        let draft = Draft {
+            kind: EntryKind::Void,
+            lines: vec![line],
+            debt_delta: Credits::ZERO,
+            body: Body::Lot {
+                lot: lot.id,
+                reversed: Credits::ZERO,
+            },
+        };
+        Ok(Some(self.post(draft, Some(request), now)))
+    }
+}

@@ -1,0 +1,212 @@
+//! Holds: authorize, capture, release, expire.
+
+use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::{
+    Hold, HoldState, LATE_CAPTURE_SECONDS, Ledger, LotId, OPEN_HOLDS_MAX, Refusal, Request,
+};
+use crate::money::Credits;
+use crate::time::Timestamp;
+
+impl Ledger {
+    /// Sets `amount` aside. The balance does not move; only what is available to spend does.
+    pub(super) fn authorize(
+        &mut self,
+        request: &Request,
+        hold: &str,
+        amount: Credits,
+        ttl_seconds: i64,
+        now: Timestamp,
+    ) -> Result<Entry, Refusal> {
+        assert!(ttl_seconds > 0, "a hold lives for a while");
+        if self.wallet.open_holds >= OPEN_HOLDS_MAX {
+            return Err(Refusal::TooManyHolds {
+                max: OPEN_HOLDS_MAX,
+            });
+        }
+        let pins = self.admit(amount, now)?;
+        let pin = |(lot, part): (LotId, Credits)| Line {
+            lot,
+            taken: Credits::ZERO,
+            held: part,
+        };
+        let draft = Draft {
+            kind: EntryKind::Hold,
+            lines: pins.into_iter().map(pin).collect(),
+            debt_delta: Credits::ZERO,
+            body: Body::Hold {
+                hold: hold.to_owned(),
+                amount,
+                expires_at: now.plus_seconds(ttl_seconds),
+                period_start: self.terms.period_start,
+            },
+        };
+        Ok(self.post(draft, Some(request), now))
+    }
+
+    /// Charges a hold: from its pins first, in order; beyond them from what is available; what
+    /// is still missing is recorded as uncollected. Usage never makes a balance negative.
+    pub(super) fn capture(
+        &mut self,
+        request: &Request,
+        id: &str,
+        amount: Option<Credits>,
+        now: Timestamp,
+    ) -> Result<Entry, Refusal> {
+        let hold = self.holds.get(id).ok_or(Refusal::HoldNotFound)?.clone();
+        let wanted = amount.unwrap_or(hold.amount);
+        assert!(wanted >= Credits::ZERO, "a capture charges nothing or more");
+        let late = match hold.state {
+            HoldState::Pending => false,
+            HoldState::Expired if now < hold.expires_at.plus_seconds(LATE_CAPTURE_SECONDS) => true,
+            state => return Err(Refusal::HoldSettled { state }),
+        };
+        if wanted == Credits::ZERO {
+            return self.release(request, id, now);
+        }
+        let pins: &[(LotId, Credits)] = if late { &[] } else { &hold.pins };
+        let mut lines = settle_pins(pins, wanted);
+        let from_pins: Credits = lines.iter().map(|line| line.taken).sum();
+        let beyond = (wanted - from_pins).min(self.available(now));
+        let (drawn, _) = self.draw(beyond, now);
+        for (lot, part) in drawn {
+            add_taken(&mut lines, lot, part);
+        }
+        let captured = from_pins + beyond;
+        let pinned: Credits = pins.iter().map(|(_, part)| *part).sum();
+        let draft = Draft {
+            kind: EntryKind::Capture,
+            lines,
+            debt_delta: Credits::ZERO,
+            body: Body::Settlement {
+                hold: id.to_owned(),
+                captured,
+                released: pinned - from_pins,
+                uncollected: wanted - captured,
+                late,
+            },
+        };
+        Ok(self.post(draft, Some(request), now))
+    }
+
+    /// Gives a pending hold's credits back to its lots.
+    pub(super) fn release(
+        &mut self,
+        request: &Request,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<Entry, Refusal> {
+        let hold = self.holds.get(id).ok_or(Refusal::HoldNotFound)?;
+        if hold.state != HoldState::Pending {
+            return Err(Refusal::HoldSettled { state: hold.state });
+        }
+        let draft = give_back(EntryKind::Release, hold);
+        Ok(self.post(draft, Some(request), now))
+    }
+
+    /// Ends every pending hold whose time has run out, soonest first.
+    pub(super) fn expire_holds(&mut self, now: Timestamp) {
+        let mut due: Vec<&Hold> = self
+            .holds
+            .values()
+            .filter(|hold| hold.state == HoldState::Pending && hold.expires_at <= now)
+            .collect();
+        due.sort_by_key(|hold| (hold.expires_at, hold.id.clone()));
+        let drafts: Vec<Draft> = due
+            .into_iter()
+            .map(|hold| give_back(EntryKind::HoldExpired, hold))
+            .collect();
+        for draft in drafts {
+            self.post(draft, None, now);
+        }
+    }
+
+    /// Whether a call of `amount` may be made now, and from which lots it would be paid.
+    pub(super) fn admit(
+        &self,
+        amount: Credits,
+        now: Timestamp,
+    ) -> Result<Vec<(LotId, Credits)>, Refusal> {
+        assert!(amount.is_positive(), "a call costs a positive amount");
+        if self.terms.status != super::WalletStatus::Active {
+            return Err(Refusal::NotActive {
+                status: self.terms.status,
+            });
+        }
+        if self.wallet.debt.is_positive() {
+            return Err(Refusal::Debt {
+                debt: self.wallet.debt,
+                needed: amount,
+            });
+        }
+        let available = self.available(now);
+        if let Some(limit) = self.terms.calls_limit
+            && self.calls_this_period() >= limit
+        {
+            return Err(Refusal::PlanLimit {
+                limit,
+                needed: amount,
+                available,
+            });
+        }
+        if amount > available {
+            return Err(Refusal::InsufficientCredits {
+                needed: amount,
+                available,
+            });
+        }
+        let (drawn, reached) = self.draw(amount, now);
+        assert_eq!(reached, amount, "what is available can be drawn");
+        Ok(drawn)
+    }
+
+    /// Calls authorized in the current plan period.
+    pub fn calls_this_period(&self) -> i64 {
+        if self.wallet.period_start == self.terms.period_start {
+            self.wallet.period_calls
+        } else {
+            0
+        }
+    }
+}
+
+/// Lines that unpin everything and take `wanted` from the pins in order, as far as they reach.
+fn settle_pins(pins: &[(LotId, Credits)], wanted: Credits) -> Vec<Line> {
+    let mut left = wanted;
+    pins.iter()
+        .map(|(lot, part)| {
+            let taken = left.min(*part);
+            left = left - taken;
+            Line {
+                lot: *lot,
+                taken,
+                held: -*part,
+            }
+        })
+        .collect()
+}
+
+fn add_taken(lines: &mut Vec<Line>, lot: LotId, part: Credits) {
+    match lines.iter_mut().find(|line| line.lot == lot) {
+        Some(line) => line.taken = line.taken + part,
+        None => lines.push(Line {
+            lot,
+            taken: part,
+            held: Credits::ZERO,
+        }),
+    }
+}
+
+fn give_back(kind: EntryKind, hold: &Hold) -> Draft {
+    Draft {
+        kind,
+        lines: settle_pins(&hold.pins, Credits::ZERO),
+        debt_delta: Credits::ZERO,
+        body: Body::Settlement {
+            hold: hold.id.clone(),
+            captured: Credits::ZERO,
+            released: hold.amount,
+            uncollected: Credits::ZERO,
+            late: false,
+        },
+    }
+}

@@ -1,0 +1,105 @@
+//! Lazy time: what falls due is done before the next command, whenever that comes.
+
+use super::entry::{Body, Draft, EntryKind, Line};
+use super::spend::taken;
+use super::{Command, HoldState, Ledger, NewGrant, Request};
+use crate::money::Credits;
+use crate::time::Timestamp;
+
+impl Ledger {
+    /// Whether something fell due: then every pending hold must be loaded before the next command.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_due_at.is_some_and(|due| due <= now)
+    }
+
+    /// Does what is due at `now`: expires holds, then lots, mints `due_grants` (the allowance of
+    /// the period, each once by its source key), and settles debt from what became free.
+    ///
+    /// All pending holds must be loaded: the next due moment is found anew.
+    pub fn settle(&mut self, due_grants: &[NewGrant], now: Timestamp) {
+        self.expire_holds(now);
+        self.expire_lots(now);
+        for new in due_grants {
+            let request = Request::internal(Command::Grant(new.clone()));
+            // Refused only for an amount beyond all bounds, which a catalog cannot name.
+            let minted = self.grant(&request, new, now);
+            debug_assert!(minted.is_ok(), "a catalog's allowance can be granted");
+        }
+        self.next_due_at = None;
+        self.finish(now);
+    }
+
+    /// After every command: nothing expired lingers, debt is settled first, the next due moment
+    /// is known.
+    pub(super) fn finish(&mut self, now: Timestamp) {
+        self.expire_lots(now);
+        self.settle_debt(now);
+        let holds = self
+            .holds
+            .values()
+            .filter(|hold| hold.state == HoldState::Pending);
+        let ends = holds.map(|hold| hold.expires_at);
+        let lots = self
+            .lots
+            .values()
+            .filter(|lot| lot.remaining().is_positive());
+        let edges = lots.flat_map(|lot| {
+            let starts = Some(lot.effective_at).filter(|at| *at > now);
+            let ends = lot.expires_at.filter(|_| lot.unheld().is_positive());
+            [starts, ends].into_iter().flatten()
+        });
+        let soonest = ends.chain(edges).min();
+        self.next_due_at = match (self.next_due_at, soonest) {
+            (Some(known), Some(new)) => Some(known.min(new)),
+            (known, new) => known.or(new),
+        };
+    }
+
+    /// What no hold has pinned of a lot whose end has come is breakage.
+    fn expire_lots(&mut self, now: Timestamp) {
+        let due: Vec<Line> = self
+            .lots
+            .values()
+            .filter(|lot| lot.is_expired(now) && lot.unheld().is_positive())
+            .map(|lot| Line {
+                lot: lot.id,
+                taken: lot.unheld(),
+                held: Credits::ZERO,
+            })
+            .collect();
+        for line in due {
+            let body = Body::Lot {
+                lot: line.lot,
+                reversed: Credits::ZERO,
+            };
+            let kind = EntryKind::Expire;
+            self.post(
+                Draft {
+                    kind,
+                    lines: vec![line],
+                    debt_delta: Credits::ZERO,
+                    body,
+                },
+                None,
+                now,
+            );
+        }
+    }
+
+    /// Debt is paid from whatever credits are free, before any call may use them.
+    fn settle_debt(&mut self, now: Timestamp) {
+        if !self.wallet.debt.is_positive() {
+            return;
+        }
+        let (drawn, reached) = self.draw(self.wallet.debt, now);
+        if reached.is_positive() {
+            let draft = Draft {
+                kind: EntryKind::Repay,
+                lines: taken(drawn),
+                debt_delta: -reached,
+                body: Body::Account { source_key: None },
+            };
+            self.post(draft, None, now);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Money in minor units and credits in micro-credits: integers, checked.
+
+use std::fmt;
+
+/// Micro-credits in one credit. Per-token prices need six decimals (`ledger.md`, Units).
+pub const MICROS_PER_CREDIT: i64 = 1_000_000;
+
+/// The most credits one command may name: far above any pack, far below overflow of a sum.
+pub const CREDITS_MAX: Credits = Credits(1_000_000_000_000 * MICROS_PER_CREDIT);
+
+/// An amount of credits, in micro-credits (1 credit = 1,000,000).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Credits(i64);
+
+/// Why a text is not an amount of credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreditsError {
+    /// Not a plain decimal number.
+    #[error("credits must be a plain decimal number")]
+    NotANumber,
+    /// More than six digits after the point.
+    #[error("credits have at most 6 decimals")]
+    TooPrecise,
+    /// Beyond [`CREDITS_MAX`].
+    #[error("that is more credits than one call can name")]
+    TooLarge,
+}
+
+impl Credits {
+    /// No credits.
+    pub const ZERO: Credits = Credits(0);
+
+    /// Whole credits.
+    ///
+    /// # Panics
+    /// When `whole` credits overflow; for constants and tests.
+    pub const fn new(whole: i64) -> Credits {
+        match whole.checked_mul(MICROS_PER_CREDIT) {
+            Some(micros) => Credits(micros),
+            None => panic!("whole credits overflow"),
+        }
+    }
+
+    /// From micro-credits.
+    pub const fn from_micros(micros: i64) -> Credits {
+        Credits(micros)
+    }
+
+    /// In micro-credits.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole credits, rounded down: the seed's integer `creditsBalance`.
+    pub const fn floor(self) -> i64 {
+        self.0.div_euclid(MICROS_PER_CREDIT)
+    }
+
+    /// Reads the text of a JSON number: digits, an optional point and at most six decimals, an
+    /// optional minus sign. No exponent, no float on the way.
+    pub fn parse(text: &str) -> Result<Credits, CreditsError> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || !plain(whole) || !plain(fraction) || digits.ends_with('.') {
+            return Err(CreditsError::NotANumber);
+        }
+        let fraction = fraction.trim_end_matches('0');
+        if fraction.len() > 6 {
+            return Err(CreditsError::TooPrecise);
+        }
+        if whole.trim_start_matches('0').len() > 13 {
+            return Err(CreditsError::TooLarge);
+        }
+        let whole: i64 = whole.parse().map_err(|_| CreditsError::TooLarge)?;
+        let fraction: i64 = format!("{fraction:0<6}").parse().expect("six ascii digits");
+        let micros = whole
+            .checked_mul(MICROS_PER_CREDIT)
+            .and_then(|m| m.checked_add(fraction))
+            .filter(|m| *m <= CREDITS_MAX.0)
+            .ok_or(CreditsError::TooLarge)?;
+        Ok(Credits(if negative { -micros } else { micros }))
+    }
+
+    /// The sum, or `None` when it leaves 64 bits.
+    pub fn checked_add(self, other: Credits) -> Option<Credits> {
+        self.0.checked_add(other.0).map(Credits)
+    }
+
+    /// The difference, or `None` when it leaves 64 bits.
+    pub fn checked_sub(self, other: Credits) -> Option<Credits> {
+        self.0.checked_sub(other.0).map(Credits)
+    }
+
+    /// This cost `units` times, or `None` when it leaves 64 bits.
+    pub fn checked_mul(self, units: i64) -> Option<Credits> {
+        self.0.checked_mul(units).map(Credits)
+    }
+
+    /// Whether the amount is above zero.
+    pub const fn is_positive(self) -> bool {
+        self.0 > 0
+    }
+}
+
+impl fmt::Display for Credits {
+    /// The exact decimal text of a JSON number: `500`, `499.75`, `-0.000001`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let micros = self.0.unsigned_abs();
+        let (whole, fraction) = (micros / 1_000_000, micros % 1_000_000);
+        if fraction == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let fraction = format!("{fraction:06}");
+        write!(f, "{sign}{whole}.{}", fraction.trim_end_matches('0'))
+    }
+}
+
+impl std::ops::Add for Credits {
+    type Output = Credits;
+    /// # Panics
+    /// On overflow. Amounts are bounded by [`CREDITS_MAX`], so a sum of lots never gets there.
+    fn add(self, other: Credits) -> Credits {
+        self.checked_add(other)
+            .expect("credit sums stay within 64 bits")
+    }
+}
+
+impl std::ops::Sub for Credits {
+    type Output = Credits;
+    /// # Panics
+    /// On overflow, as for addition.
+    fn sub(self, other: Credits) -> Credits {
+        self.checked_sub(other)
+            .expect("credit differences stay within 64 bits")
+    }
+}
+
+impl std::ops::Neg for Credits {
+    type Output = Credits;
+    fn neg(self) -> Credits {
+        Credits(
+            self.0
+                .checked_neg()
+                .expect("credit amounts stay within 64 bits"),
+        )
+    }
+}
+
+impl std::iter::Sum for Credits {
+    fn sum<I: Iterator<Item = Credits>>(iter: I) -> Credits {
+        iter.fold(Credits::ZERO, |a, b| a + b)
+    }
+}
+
+/// `amount x part / whole`, rounded half up, in 128 bits: the share of a grant that a reversed
+/// payment takes back (`ledger.md`, Units). Always call it on cumulative figures.
+///
+/// # Panics
+/// When `whole` is not positive or the share does not fit 64 bits.
+pub fn share_of(amount: i64, part: i64, whole: i64) -> i64 {
+    assert!(whole > 0, "a share is of a positive whole");
+    let product = i128::from(amount) * i128::from(part);
+    let rounded = (product * 2 + i128::from(whole)).div_euclid(i128::from(whole) * 2);
+    i64::try_from(rounded).expect("a share is no larger than the amount")
+}
+
+/// An ISO 4217 currency code, lower case as Stripe writes it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Currency([u8; 3]);
+
+/// Stripe's zero-decimal currencies.
+/// <https://docs.stripe.com/currencies#zero-decimal>
+const ZERO_DECIMAL: [&str; 15] = [
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf",
+    "xof", "xpf",
+];
+/// Stripe's three-decimal currencies.
+/// <https://docs.stripe.com/currencies#three-decimal>
+const THREE_DECIMAL: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
+
+impl Currency {
+    /// US dollar, the demo's currency.
+    pub const USD: Currency = Currency(*b"usd");
+
+    /// Reads a three-letter code, any case. `None` for anything else.
+    pub fn parse(code: &str) -> Option<Currency> {
+        let bytes: [u8; 3] = code.to_ascii_lowercase().into_bytes().try_into().ok()?;
+        bytes
+            .iter()
+            .all(u8::is_ascii_lowercase)
+            .then_some(Currency(bytes))
+    }
+
+    /// The code, lower case.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a currency code is ascii")
+    }
+
+    /// Digits after the point in Stripe's amounts: 0, 2 or 3. `isk`, `ugx`, `huf` and `twd` keep
+    /// two digits in the API although they are shown with none (Stripe's special cases).
+    pub fn exponent(&self) -> u32 {
+        if ZERO_DECIMAL.contains(&self.code()) {
+            0
+        } else if THREE_DECIMAL.contains(&self.code()) {
+            3
+        } else {
+            2
+        }
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// An amount of money: integer minor units and their currency, never apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MinorUnits {
+    /// The amount in the currency's smallest unit (cents for `usd`, yen for `jpy`).
+    pub amount: i64,
+    /// What it is an amount of.
+    pub currency: Currency,
+}
+
+impl MinorUnits {
+    /// `amount` minor units of `currency`.
+    pub const fn new(amount: i64, currency: Currency) -> MinorUnits {
+        MinorUnits { amount, currency }
+    }
+
+    /// The decimal text at the API: `19.00`, `500` for yen.
+    pub fn decimal_text(&self) -> String {
+        let exponent = self.currency.exponent();
+        let sign = if self.amount < 0 { "-" } else { "" };
+        let absolute = self.amount.unsigned_abs();
+        let scale = 10u64.pow(exponent);
+        if exponent == 0 {
+            return format!("{sign}{absolute}");
+        }
+        let width = exponent as usize;
+        format!("{sign}{}.{:0width$}", absolute / scale, absolute % scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credits_are_read_from_their_text_without_losing_a_micro() {
+        for (text, micros) in [
+            ("0", 0),
+            ("1", 1_000_000),
+            ("499.75", 499_750_000),
+            ("0.000001", 1),
+            ("-2.5", -2_500_000),
+            ("1.0000000", 1_000_000),
+        ] {
+            assert_eq!(
+                Credits::parse(text).map(Credits::micros),
+                Ok(micros),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_plain_decimal_is_refused() {
+        for text in [
+            "", "-", ".", "1.", ".5", "1e3", "NaN", "0x1", "1,5", " 1", "+1", "--1",
+        ] {
+            assert_eq!(
+                Credits::parse(text),
+                Err(CreditsError::NotANumber),
+                "{text}"
+            );
+        }
+        assert_eq!(Credits::parse("0.0000001"), Err(CreditsError::TooPrecise));
+        for text in [
+            "9223372036854775808",
+            "1000000000000.000001",
+            "99999999999999999999",
+        ] {
+            assert_eq!(Credits::parse(text), Err(CreditsError::TooLarge), "{text}");
+        }
+    }
+
+    #[test]
+    fn credits_are_written_as_they_were_read() {
+        for text in ["0", "500", "499.75", "-0.000001", "1000000000000"] {
+            assert_eq!(Credits::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn money_is_shown_with_its_currencys_decimals() {
+        let text =
+            |amount, code| MinorUnits::new(amount, Currency::parse(code).unwrap()).decimal_text();
+
+        assert_eq!(text(1900, "usd"), "19.00");
+        assert_eq!(text(-5, "usd"), "-0.05");
+        assert_eq!(text(500, "JPY"), "500");
+        assert_eq!(text(1234, "kwd"), "1.234");
+        assert_eq!(text(100, "isk"), "1.00");
+    }
+
+    #[test]
+    fn a_share_is_rounded_half_up_on_the_cumulative_amount() {
+        assert_eq!(share_of(5_000, 250, 500), 2_500);
+        assert_eq!(share_of(1, 1, 2), 1);
+        assert_eq!(share_of(1, 1, 3), 0);
+        assert_eq!(share_of(i64::MAX, i64::MAX, i64::MAX), i64::MAX);
+    }
+}

@@ -1,0 +1,597 @@
+//! A delivered event, as far as it says which account may have changed.
+//!
+//! Events are bells: what they carry is not the truth, so only what leads to an account is read,
+//! borrowed from the body. What we do not know (fields, words, types) is passed over. What is not
+//! an event (no JSON, too deep, a key given twice) is refused.
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Longest id or type that is taken; Stripe's stay far below.
+pub const WORD_BYTES_MAX: usize = 255;
+
+/// The events a webhook endpoint registers for. Others may come and are passed over.
+pub const HANDLED_EVENTS: &[&str] = &[
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
+    "charge.refunded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.completed",
+    "checkout.session.expired",
+    "customer.deleted",
+    "customer.subscription.created",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.pending_update_applied",
+    "customer.subscription.pending_update_expired",
+    "customer.subscription.resumed",
+    "customer.subscription.trial_will_end",
+    "customer.subscription.updated",
+    "customer.updated",
+    "invoice.finalized",
+    "invoice.marked_uncollectible",
+    "invoice.paid",
+    "invoice.payment_action_required",
+    "invoice.payment_failed",
+    "invoice.payment_succeeded",
+    "invoice.voided",
+    "payment_intent.payment_failed",
+    "payment_intent.succeeded",
+    "payment_method.attached",
+    "payment_method.detached",
+    "payment_method.updated",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
+    "subscription_schedule.aborted",
+    "subscription_schedule.canceled",
+    "subscription_schedule.completed",
+    "subscription_schedule.created",
+    "subscription_schedule.expiring",
+    "subscription_schedule.released",
+    "subscription_schedule.updated",
+];
+
+/// Whether we registered for this type of event.
+#[must_use]
+pub fn is_handled(kind: &str) -> bool {
+    HANDLED_EVENTS.binary_search(&kind).is_ok()
+}
+
+/// Why a signed body is not an event that we can take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// No JSON, nested too deep, or a key given twice in one object.
+    #[error("the body is not well-formed JSON (line {line}, column {column})")]
+    NotJson {
+        /// Where.
+        line: usize,
+        /// Where.
+        column: usize,
+    },
+    /// JSON, but not an event.
+    #[error("the event has no usable `{0}`")]
+    NotAnEvent(&'static str),
+    /// A thin event (`v2.core.event`): it carries ids only. The endpoint was registered for the
+    /// wrong kind; snapshot events are what we read.
+    #[error("this is a thin event; register the endpoint for snapshot events")]
+    Thin,
+}
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// `evt_...`
+    pub id: Cow<'a, str>,
+    /// Such as `invoice.paid`.
+    pub kind: Cow<'a, str>,
+    /// Unix seconds.
+    pub created: i64,
+    /// False for test data.
+    pub livemode: bool,
+    /// The shape of the object.
+    pub api_version: Option<Cow<'a, str>>,
+    /// The connected account, if the event is not our own account's.
+    pub account: Option<Cow<'a, str>>,
+    /// What the event is about.
+    pub object: EventObject<'a>,
+}
+
+/// The ids by which an event's object leads to an account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventObject<'a> {
+    /// Missing on previews.
+    pub id: Option<Cow<'a, str>>,
+    /// The object's type, such as `invoice`.
+    pub object: Option<Cow<'a, str>>,
+    /// `cus_...`; of a customer's own event the customer, of a detached payment method the former.
+    pub customer: Option<Cow<'a, str>>,
+    /// `pi_...`
+    pub payment_intent: Option<Cow<'a, str>>,
+    /// `ch_...`
+    pub charge: Option<Cow<'a, str>>,
+    /// `in_...`
+    pub invoice: Option<Cow<'a, str>>,
+    /// `sub_...`
+    pub subscription: Option<Cow<'a, str>>,
+    /// Our name for the buyer, on Checkout sessions.
+    pub client_reference_id: Option<Cow<'a, str>>,
+    /// Our words on the object.
+    pub metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+}
+
+/// Reads a body whose signature was verified.
+///
+/// # Errors
+///
+/// See [`EventError`]. An unknown field, word or type is never one.
+pub fn parse(body: &[u8]) -> Result<Event<'_>, EventError> {
+    let event: Node<'_> = serde_json::from_slice(body).map_err(|error| EventError::NotJson {
+        line: error.line(),
+        column: error.column(),
+    })?;
+    match event.get("object").str() {
+        Some("event") => {}
+        Some(kind) if kind.starts_with("v2.") => return Err(EventError::Thin),
+        _ => return Err(EventError::NotAnEvent("object")),
+    }
+    let data = event.get("data");
+    if !matches!(data.get("object"), Node::Map(_)) {
+        return Err(EventError::NotAnEvent("data.object"));
+    }
+    Ok(Event {
+        id: event.get("id").word().ok_or(EventError::NotAnEvent("id"))?,
+        kind: event
+            .get("type")
+            .word()
+            .ok_or(EventError::NotAnEvent("type"))?,
+        created: event
+            .get("created")
+            .seconds()
+            .ok_or(EventError::NotAnEvent("created"))?,
+        livemode: event
+            .get("livemode")
+            .bool()
+            .ok_or(EventError::NotAnEvent("livemode"))?,
+        api_version: event.get("api_version").word(),
+        account: event.get("account").word(),
+        object: EventObject::read(data.get("object"), data.get("previous_attributes")),
+    })
+}
+
+impl<'a> EventObject<'a> {
+    fn read(object: &Node<'a>, previous: &Node<'a>) -> Self {
+        let kind = object.get("object").word();
+        let own_id = |name: &str| {
+            object
+                .get("id")
+                .word()
+                .filter(|_| kind.as_deref() == Some(name))
+        };
+        let subscription_of_parent = || {
+            object
+                .get("parent")
+                .get("subscription_details")
+                .get("subscription")
+                .reference()
+        };
+        let payment = object.get("payments").get("data").first().get("payment");
+        Self {
+            customer: own_id("customer")
+                .or_else(|| object.get("customer").reference())
+                .or_else(|| previous.get("customer").reference()),
+            payment_intent: own_id("payment_intent")
+                .or_else(|| object.get("payment_intent").reference())
+                .or_else(|| payment.get("payment_intent").reference()),
+            charge: own_id("charge")
+                .or_else(|| object.get("charge").reference())
+                .or_else(|| object.get("latest_charge").reference()),
+            invoice: own_id("invoice").or_else(|| object.get("invoice").reference()),
+            subscription: own_id("subscription")
+                .or_else(|| object.get("subscription").reference())
+                .or_else(subscription_of_parent),
+            client_reference_id: object.get("client_reference_id").text(),
+            metadata: object.get("metadata").texts(),
+            id: object.get("id").word(),
+            object: kind,
+        }
+    }
+}
+
+/// JSON as it came, borrowed; numbers that are no 64-bit integers and `null` are `Other`.
+///
+/// Built by recursion, which `serde_json` stops at a depth of 128.
+enum Node<'a> {
+    Other,
+    Bool(bool),
+    Integer(i64),
+    Text(Cow<'a, str>),
+    Seq(Vec<Node<'a>>),
+    Map(Vec<(Cow<'a, str>, Node<'a>)>),
+}
+
+impl<'a> Node<'a> {
+    fn get(&self, key: &str) -> &Node<'a> {
+        let Node::Map(entries) = self else {
+            return &Node::Other;
+        };
+        entries
+            .iter()
+            .find(|(name, _)| name == key)
+            .map_or(&Node::Other, |(_, value)| value)
+    }
+
+    fn first(&self) -> &Node<'a> {
+        let Node::Seq(items) = self else {
+            return &Node::Other;
+        };
+        items.first().unwrap_or(&Node::Other)
+    }
+
+    fn str(&self) -> Option<&str> {
+        if let Node::Text(text) = self {
+            Some(text)
+        } else {
+            None
+        }
+    }
+
+    fn text(&self) -> Option<Cow<'a, str>> {
+        if let Node::Text(text) = self {
+            Some(text.clone())
+        } else {
+            None
+        }
+    }
+
+    /// A text that can be an id: not empty and not endless.
+    fn word(&self) -> Option<Cow<'a, str>> {
+        self.text()
+            .filter(|text| !text.is_empty() && text.len() <= WORD_BYTES_MAX)
+    }
+
+    /// An id, given plainly or as the id of the expanded object.
+    fn reference(&self) -> Option<Cow<'a, str>> {
+        self.word().or_else(|| self.get("id").word())
+    }
+
+    fn bool(&self) -> Option<bool> {
+        if let Node::Bool(value) = self {
+            Some(*value)
+        } else {
+            None
+        }
+    }
+
+    fn seconds(&self) -> Option<i64> {
+        if let Node::Integer(value) = self {
+            Some(*value)
+        } else {
+            None
+        }
+    }
+
+    fn texts(&self) -> BTreeMap<Cow<'a, str>, Cow<'a, str>> {
+        let Node::Map(entries) = self else {
+            return BTreeMap::new();
+        };
+        entries
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.text()?)))
+            .collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Node<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
+        Ok(Node::Other)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
+        Ok(Node::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
+        Ok(Node::Integer(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
+        Ok(i64::try_from(value).map_or(Node::Other, Node::Integer))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Node<'de>, E> {
+        Ok(Node::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node<'de>, E> {
+        Ok(Node::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node<'de>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Node::Seq(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, Node<'de>>()? {
+            entries.push((key, value));
+        }
+        let names: BTreeSet<&str> = entries.iter().map(|(name, _)| name.as_ref()).collect();
+        if names.len() < entries.len() {
+            return Err(de::Error::custom("a key is given twice"));
+        }
+        Ok(Node::Map(entries))
+    }
+}
+
+/// `Cow` alone would always be read as owned.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn event(object: &Value) -> Vec<u8> {
+        let event = json!({
+            "id": "evt_1", "object": "event", "type": "invoice.paid", "created": 1_700_000_000,
+            "livemode": false, "api_version": "2026-08-26.dahlia", "data": {"object": object},
+        });
+        serde_json::to_vec(&event).unwrap()
+    }
+
+    #[test]
+    fn an_event_is_read_without_copying_it() {
+        let body = event(&json!({"id": "in_1", "object": "invoice", "customer": "cus_1"}));
+
+        let event = parse(&body).unwrap();
+
+        assert!(matches!(event.id, Cow::Borrowed("evt_1")));
+        assert!(matches!(event.kind, Cow::Borrowed("invoice.paid")));
+        assert!(matches!(
+            event.object.customer,
+            Some(Cow::Borrowed("cus_1"))
+        ));
+        assert_eq!(event.created, 1_700_000_000);
+        assert!(!event.livemode);
+        assert_eq!(event.account, None);
+    }
+
+    #[test]
+    fn references_are_read_whether_plain_or_expanded() {
+        let plain = event(&json!({
+            "id": "ch_1", "object": "charge", "customer": "cus_1", "payment_intent": "pi_1",
+            "invoice": "in_1", "metadata": {"order": "7"},
+        }));
+        let expanded = event(&json!({
+            "id": "ch_1", "object": "charge", "customer": {"id": "cus_1", "deleted": true},
+            "payment_intent": {"id": "pi_1", "amount": 5}, "invoice": {"id": "in_1"},
+            "metadata": {"order": "7"},
+        }));
+
+        let plain = parse(&plain).unwrap().object;
+
+        assert_eq!(plain.charge.as_deref(), Some("ch_1"));
+        assert_eq!(plain.metadata["order"], "7");
+        assert_eq!(parse(&expanded).unwrap().object, plain);
+    }
+
+    #[test]
+    fn references_of_a_strange_type_are_passed_over() {
+        let body = event(&json!({
+            "id": 7, "object": ["x"], "customer": true, "charge": 1.5, "invoice": [1, {"id": "x"}],
+            "payment_intent": "", "metadata": {"a": {"b": 1}, "c": "d"}, "subscription": null,
+        }));
+
+        let object = parse(&body).unwrap().object;
+
+        let metadata = BTreeMap::from([(Cow::Borrowed("c"), Cow::Borrowed("d"))]);
+        assert_eq!(
+            object,
+            EventObject {
+                metadata,
+                ..EventObject::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_customers_own_event_leads_to_the_customer() {
+        let body = event(&json!({"id": "cus_1", "object": "customer", "deleted": true}));
+
+        assert_eq!(
+            parse(&body).unwrap().object.customer.as_deref(),
+            Some("cus_1")
+        );
+    }
+
+    #[test]
+    fn a_detached_payment_method_leads_to_its_former_customer() {
+        let body = br#"{"id":"evt_1","object":"event","type":"payment_method.detached","created":1,
+            "livemode":true,"data":{"object":{"id":"pm_1","object":"payment_method",
+            "customer":null},"previous_attributes":{"customer":"cus_1"}}}"#;
+
+        assert_eq!(
+            parse(body).unwrap().object.customer.as_deref(),
+            Some("cus_1")
+        );
+    }
+
+    #[test]
+    fn an_unknown_type_version_and_field_are_no_errors() {
+        let body = br#"{"id":"evt_1","object":"event","type":"moon.landed","created":1,
+            "livemode":true,"api_version":"2040-01-01.zinnia","new":[{}],"data":{"object":{}}}"#;
+
+        assert_eq!(parse(body).unwrap().kind, "moon.landed");
+    }
+
+    #[test]
+    fn a_thin_event_is_refused_by_name() {
+        let body = br#"{"id":"evt_1","object":"v2.core.event","type":"v2.core.account.updated",
+            "created":"2026-01-01T00:00:00Z","livemode":true}"#;
+
+        assert_eq!(parse(body), Err(EventError::Thin));
+    }
+
+    #[test]
+    fn case_w6_what_is_no_json_is_refused() {
+        let deep_array = "[".repeat(20_000) + &"]".repeat(20_000);
+        let deep_object = r#"{"a":"#.repeat(20_000) + "1" + &"}".repeat(20_000);
+        let deep_inside = String::from_utf8(event(&json!("HERE"))).unwrap();
+        let deep_inside = deep_inside.replace("\"HERE\"", &deep_array);
+        for body in [
+            "",
+            " ",
+            "hello",
+            "{",
+            "NaN",
+            r#"{"id":NaN}"#,
+            r#"{"id":"evt_1"} trailing"#,
+            r#"{"id":"evt_1","id":"evt_2"}"#,
+            r#"{"data":{"object":{"a":1,"b":{"c":1,"c":1}}}}"#,
+            &deep_array,
+            &deep_object,
+            &deep_inside,
+        ] {
+            assert!(
+                matches!(parse(body.as_bytes()), Err(EventError::NotJson { .. })),
+                "{body:.40}"
+            );
+        }
+        assert!(matches!(
+            parse(b"{\"id\":\"\xff\"}"),
+            Err(EventError::NotJson { .. })
+        ));
+    }
+
+    #[test]
+    fn case_w6_json_that_is_no_event_is_refused_and_says_what_is_missing() {
+        for (body, missing) in [
+            ("null", "object"),
+            ("7", "object"),
+            (r#"["evt_1","event"]"#, "object"),
+            ("{}", "object"),
+            (r#"{"object":"invoice"}"#, "object"),
+            (r#"{"object":"event"}"#, "data.object"),
+            (r#"{"object":"event","data":[{}]}"#, "data.object"),
+            (r#"{"object":"event","data":{"object":[]}}"#, "data.object"),
+            (r#"{"object":"event","data":{"object":{}}}"#, "id"),
+            (r#"{"object":"event","data":{"object":{}},"id":""}"#, "id"),
+            (
+                r#"{"object":"event","data":{"object":{}},"id":"evt_1"}"#,
+                "type",
+            ),
+            (
+                r#"{"object":"event","data":{"object":{}},"id":"evt_1","type":"a"}"#,
+                "created",
+            ),
+            (
+                r#"{"object":"event","data":{"object":{}},"id":"evt_1","type":"a","created":1e99}"#,
+                "created",
+            ),
+            (
+                r#"{"object":"event","data":{"object":{}},"id":"evt_1","type":"a","created":1}"#,
+                "livemode",
+            ),
+        ] {
+            assert_eq!(
+                parse(body.as_bytes()),
+                Err(EventError::NotAnEvent(missing)),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_endless_id_is_refused() {
+        let body = String::from_utf8(event(&json!({}))).unwrap();
+
+        let body = body.replace("evt_1", &"e".repeat(WORD_BYTES_MAX + 1));
+
+        assert_eq!(parse(body.as_bytes()), Err(EventError::NotAnEvent("id")));
+    }
+
+    #[test]
+    fn every_handled_event_is_one_that_an_endpoint_may_enable() {
+        let known: Vec<String> =
+            serde_json::from_str(include_str!("../fixtures/event-types.json")).unwrap();
+
+        for kind in HANDLED_EVENTS {
+            assert!(known.iter().any(|name| name == kind), "{kind}");
+        }
+        let schedules = |name: &&str| name.starts_with("subscription_schedule.");
+        assert_eq!(
+            HANDLED_EVENTS.iter().copied().filter(schedules).count(),
+            known.iter().map(String::as_str).filter(schedules).count(),
+        );
+    }
+
+    #[test]
+    fn the_seven_events_of_the_specification_are_handled() {
+        for kind in [
+            "checkout.session.completed",
+            "invoice.payment_succeeded",
+            "invoice.payment_failed",
+            "customer.subscription.created",
+            "customer.subscription.updated",
+            "customer.subscription.deleted",
+            "customer.subscription.trial_will_end",
+        ] {
+            assert!(is_handled(kind), "{kind}");
+        }
+        assert!(
+            HANDLED_EVENTS.is_sorted(),
+            "is_handled searches a sorted list"
+        );
+        assert!(!is_handled("invoice.created"));
+    }
+
+    proptest! {
+        #[test]
+        fn case_w6_no_body_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse(&body);
+        }
+
+        #[test]
+        fn case_w6_no_cut_or_changed_event_makes_it_panic(
+            cut in any::<proptest::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let mut body = event(&json!({"id": "in_1", "metadata": {"a": "b\u{1F600}"}}));
+            let at = cut.index(body.len());
+            let _ = parse(&body[..at]);
+            body[at] = byte;
+            let _ = parse(&body);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What Stripe answers when it does not do what it was asked.
+
+use super::{Expandable, PaymentIntent};
+use serde::Deserialize;
+
+/// The body of an answer that is no success.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ApiErrorBody {
+    /// The error inside.
+    pub error: ApiError,
+}
+
+/// An error as Stripe tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ApiError {
+    /// `api_error`, `card_error`, `idempotency_error` or `invalid_request_error`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `resource_missing`, `card_declined`, ...
+    pub code: Option<String>,
+    /// The bank's reason.
+    pub decline_code: Option<String>,
+    /// The parameter it is about, such as `items[0][price]`.
+    pub param: Option<String>,
+    /// A sentence.
+    pub message: Option<String>,
+    /// The charge that failed.
+    pub charge: Option<String>,
+    /// The payment that failed.
+    #[serde(default)]
+    pub payment_intent: Expandable<PaymentIntent>,
+}

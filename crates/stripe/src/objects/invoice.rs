@@ -1,0 +1,416 @@
+//! An invoice: what is owed, what for, and how it was paid.
+
+use super::words::words;
+use super::{
+    Charge, Customer, Expandable, List, Metadata, PaymentIntent, Price, Subscription, or_default,
+};
+use serde::Deserialize;
+
+/// An invoice as fetched.
+///
+/// Since basil the subscription is in `parent` and the payment in `payments` (only when expanded);
+/// ask [`subscription`](Self::subscription) and [`payment_intent`](Self::payment_intent).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Invoice {
+    /// `in_...`; a preview's begins with `upcoming_in_` or is empty.
+    #[serde(default, deserialize_with = "or_default")]
+    pub id: String,
+    /// The number on the paper; there from finalization on.
+    pub number: Option<String>,
+    /// Where it is.
+    pub status: Option<InvoiceStatus>,
+    /// Minor units to be paid, after the customer's balance.
+    pub amount_due: i64,
+    /// Minor units paid.
+    pub amount_paid: i64,
+    /// Minor units still to be paid.
+    pub amount_remaining: i64,
+    /// Minor units after discounts and tax; negative for a credit.
+    pub total: i64,
+    /// Minor units before discounts and tax.
+    pub subtotal: Option<i64>,
+    /// The customer's balance before; negative is credit that was used.
+    pub starting_balance: Option<i64>,
+    /// The customer's balance after.
+    pub ending_balance: Option<i64>,
+    /// Three small letters.
+    pub currency: String,
+    /// Unix seconds.
+    pub created: i64,
+    /// Why it was made.
+    pub billing_reason: Option<BillingReason>,
+    /// Who pays.
+    #[serde(default)]
+    pub customer: Expandable<Customer>,
+    /// Tries of Stripe's own; tries by hand after the first do not count.
+    #[serde(default, deserialize_with = "or_default")]
+    pub attempt_count: i64,
+    /// Whether payment was tried.
+    #[serde(default, deserialize_with = "or_default")]
+    pub attempted: bool,
+    /// Unix seconds of the next try; missing when Stripe will not try again.
+    pub next_payment_attempt: Option<i64>,
+    /// Unix seconds of the periods' bounds as the invoice shows them.
+    pub period_start: Option<i64>,
+    /// Unix seconds.
+    pub period_end: Option<i64>,
+    /// Stripe's page where it can be paid.
+    pub hosted_invoice_url: Option<String>,
+    /// The paper.
+    pub invoice_pdf: Option<String>,
+    /// What it is for; at most ten of them, see `has_more`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub lines: List<InvoiceLine>,
+    /// When it became what it is.
+    pub status_transitions: Option<InvoiceStatusTransitions>,
+    /// Why it could not be finalized.
+    pub last_finalization_error: Option<FinalizationError>,
+    /// What it was made for, since basil.
+    pub parent: Option<InvoiceParent>,
+    /// Its payments since basil, if expanded. None says nothing about payments.
+    pub payments: Option<List<InvoicePayment>>,
+    /// Our words on it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Metadata,
+    /// False for test data.
+    #[serde(default, deserialize_with = "or_default")]
+    pub livemode: bool,
+
+    #[serde(default, rename = "subscription")]
+    top_subscription: Expandable<Subscription>,
+    #[serde(default, rename = "payment_intent")]
+    top_payment_intent: Expandable<PaymentIntent>,
+    #[serde(default, rename = "charge")]
+    top_charge: Expandable<Charge>,
+    #[serde(rename = "paid_out_of_band")]
+    top_paid_out_of_band: Option<bool>,
+}
+
+impl Invoice {
+    /// The subscription it was made for, wherever this version keeps it.
+    #[must_use]
+    pub fn subscription(&self) -> &Expandable<Subscription> {
+        let details = self
+            .parent
+            .as_ref()
+            .and_then(|parent| parent.subscription_details.as_ref());
+        match details {
+            Some(details) => details.subscription.or(&self.top_subscription),
+            None => &self.top_subscription,
+        }
+    }
+
+    /// The payment that pays it, wherever this version keeps it. Of several, the paid one.
+    #[must_use]
+    pub fn payment_intent(&self) -> &Expandable<PaymentIntent> {
+        match self.payment() {
+            Some(payment) => payment.payment.payment_intent.or(&self.top_payment_intent),
+            None => &self.top_payment_intent,
+        }
+    }
+
+    /// The charge that pays it, if this version says so.
+    #[must_use]
+    pub fn charge(&self) -> &Expandable<Charge> {
+        match self.payment() {
+            Some(payment) => payment.payment.charge.or(&self.top_charge),
+            None => &self.top_charge,
+        }
+    }
+
+    /// Whether it counts as paid although no money moved through Stripe. Acacia says so; since
+    /// basil it shows in the payments, and without them (not expanded) nobody can tell.
+    #[must_use]
+    pub fn is_paid_out_of_band(&self) -> Option<bool> {
+        if self.top_paid_out_of_band.is_some() {
+            return self.top_paid_out_of_band;
+        }
+        let payments = self.payments.as_ref()?;
+        if self.status != Some(InvoiceStatus::Paid) || self.amount_due <= 0 {
+            return Some(false);
+        }
+        Some(
+            !payments
+                .data
+                .iter()
+                .any(|payment| payment.is_paid() && payment.is_through_stripe()),
+        )
+    }
+
+    /// Unix seconds at which it was paid.
+    #[must_use]
+    pub fn paid_at(&self) -> Option<i64> {
+        self.status_transitions.as_ref()?.paid_at
+    }
+
+    /// Of several payments the paid one, else the default one, else the first.
+    fn payment(&self) -> Option<&InvoicePayment> {
+        let payments = &self.payments.as_ref()?.data;
+        let paid = payments.iter().find(|payment| payment.is_paid());
+        let default = || payments.iter().find(|payment| payment.is_default);
+        paid.or_else(default).or_else(|| payments.first())
+    }
+}
+
+/// What an invoice was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoiceParent {
+    /// `subscription_details`, `quote_details`, ...
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The subscription, if it was made for one.
+    pub subscription_details: Option<InvoiceSubscriptionDetails>,
+}
+
+/// The subscription that an invoice was made for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoiceSubscriptionDetails {
+    /// The subscription.
+    #[serde(default)]
+    pub subscription: Expandable<Subscription>,
+    /// The subscription's metadata when the invoice was finalized.
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Metadata,
+}
+
+/// A payment of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoicePayment {
+    /// `inpay_...`
+    pub id: String,
+    /// `open`, `paid` or `canceled`.
+    pub status: Option<String>,
+    /// Minor units.
+    pub amount_paid: Option<i64>,
+    /// Minor units.
+    pub amount_requested: Option<i64>,
+    /// Whether it is the one that Stripe made with the invoice.
+    #[serde(default, deserialize_with = "or_default")]
+    pub is_default: bool,
+    /// What pays.
+    pub payment: InvoicePaymentTarget,
+}
+
+impl InvoicePayment {
+    fn is_paid(&self) -> bool {
+        self.status.as_deref() == Some("paid")
+    }
+
+    fn is_through_stripe(&self) -> bool {
+        !self.payment.payment_intent.is_absent() || !self.payment.charge.is_absent()
+    }
+}
+
+/// What pays an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoicePaymentTarget {
+    /// `payment_intent`, `charge` or `payment_record` (money that did not move through Stripe).
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The payment.
+    #[serde(default)]
+    pub payment_intent: Expandable<PaymentIntent>,
+    /// The charge, for what was not paid by an intent.
+    #[serde(default)]
+    pub charge: Expandable<Charge>,
+}
+
+/// When an invoice became what it is, in unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoiceStatusTransitions {
+    /// No longer a draft.
+    pub finalized_at: Option<i64>,
+    /// Paid.
+    pub paid_at: Option<i64>,
+    /// Void.
+    pub voided_at: Option<i64>,
+    /// Given up.
+    pub marked_uncollectible_at: Option<i64>,
+}
+
+/// Why an invoice could not be finalized.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FinalizationError {
+    /// Stripe's code.
+    pub code: Option<String>,
+    /// A sentence.
+    pub message: Option<String>,
+}
+
+/// One thing an invoice is for.
+///
+/// Since basil the price is in `pricing` and the rest in `parent`; ask the methods.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoiceLine {
+    /// `il_...`
+    pub id: String,
+    /// Minor units; negative for what is given back in a proration.
+    pub amount: i64,
+    /// Three small letters.
+    pub currency: Option<String>,
+    /// As on the paper.
+    pub description: Option<String>,
+    /// How many.
+    pub quantity: Option<i64>,
+    /// What time it pays for.
+    pub period: Option<Period>,
+    /// The price since basil.
+    pub pricing: Option<LinePricing>,
+    /// What the line comes from, since basil.
+    pub parent: Option<InvoiceLineParent>,
+    /// Our words on it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub metadata: Metadata,
+
+    #[serde(default, rename = "price")]
+    top_price: Expandable<Price>,
+    #[serde(rename = "proration")]
+    top_proration: Option<bool>,
+    #[serde(default, rename = "subscription")]
+    top_subscription: Expandable<Subscription>,
+    #[serde(rename = "subscription_item")]
+    top_subscription_item: Option<String>,
+}
+
+impl InvoiceLine {
+    /// The price, wherever this version keeps it.
+    #[must_use]
+    pub fn price(&self) -> &Expandable<Price> {
+        let details = self
+            .pricing
+            .as_ref()
+            .and_then(|pricing| pricing.price_details.as_ref());
+        match details {
+            Some(details) => details.price.or(&self.top_price),
+            None => &self.top_price,
+        }
+    }
+
+    /// The product's id, wherever this version keeps it.
+    #[must_use]
+    pub fn product_id(&self) -> Option<&str> {
+        let details = self
+            .pricing
+            .as_ref()
+            .and_then(|pricing| pricing.price_details.as_ref());
+        let since_basil = details.and_then(|details| details.product.as_deref());
+        since_basil.or_else(|| self.price().get()?.product.id())
+    }
+
+    /// Whether the line settles the rest of a period after a change.
+    #[must_use]
+    pub fn is_proration(&self) -> bool {
+        let since_basil = self.source().and_then(|source| source.proration);
+        since_basil.or(self.top_proration).unwrap_or(false)
+    }
+
+    /// The subscription's id, wherever this version keeps it.
+    #[must_use]
+    pub fn subscription_id(&self) -> Option<&str> {
+        let since_basil = self
+            .source()
+            .and_then(|source| source.subscription.as_deref());
+        since_basil.or_else(|| self.top_subscription.id())
+    }
+
+    /// The subscription item's id, wherever this version keeps it.
+    #[must_use]
+    pub fn subscription_item_id(&self) -> Option<&str> {
+        let since_basil = self
+            .source()
+            .and_then(|source| source.subscription_item.as_deref());
+        since_basil.or(self.top_subscription_item.as_deref())
+    }
+
+    fn source(&self) -> Option<&InvoiceLineSource> {
+        let parent = self.parent.as_ref()?;
+        parent
+            .subscription_item_details
+            .as_ref()
+            .or(parent.invoice_item_details.as_ref())
+    }
+}
+
+/// A span of time in unix seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Period {
+    /// The first second.
+    pub start: i64,
+    /// The second after the last.
+    pub end: i64,
+}
+
+/// What a line costs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LinePricing {
+    /// The price, if there is one.
+    pub price_details: Option<LinePriceDetails>,
+}
+
+/// The price of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LinePriceDetails {
+    /// The price.
+    #[serde(default)]
+    pub price: Expandable<Price>,
+    /// The product's id.
+    pub product: Option<String>,
+}
+
+/// What a line comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoiceLineParent {
+    /// Set if it comes from a subscription's item.
+    pub subscription_item_details: Option<InvoiceLineSource>,
+    /// Set if it comes from an invoice item.
+    pub invoice_item_details: Option<InvoiceLineSource>,
+}
+
+/// The subscription's item or the invoice item that a line comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InvoiceLineSource {
+    /// Whether the line settles the rest of a period after a change.
+    pub proration: Option<bool>,
+    /// The subscription's id.
+    pub subscription: Option<String>,
+    /// The subscription item's id.
+    pub subscription_item: Option<String>,
+    /// The invoice item's id.
+    pub invoice_item: Option<String>,
+}
+
+words! {
+    /// Where an invoice is.
+    InvoiceStatus {
+        /// May still change.
+        Draft = "draft",
+        /// To be paid.
+        Open = "open",
+        /// Paid, or nothing was to be paid.
+        Paid = "paid",
+        /// Given up; may still be paid.
+        Uncollectible = "uncollectible",
+        /// Taken back.
+        Void = "void",
+    }
+}
+
+words! {
+    /// Why an invoice was made.
+    BillingReason {
+        /// A subscription began.
+        SubscriptionCreate = "subscription_create",
+        /// A new period.
+        SubscriptionCycle = "subscription_cycle",
+        /// A change within the period.
+        SubscriptionUpdate = "subscription_update",
+        /// A threshold of usage.
+        SubscriptionThreshold = "subscription_threshold",
+        /// Some older reason of a subscription.
+        Subscription = "subscription",
+        /// By hand.
+        Manual = "manual",
+        /// A preview.
+        Upcoming = "upcoming",
+    }
+}

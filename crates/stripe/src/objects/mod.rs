@@ -1,0 +1,115 @@
+//! Stripe's objects, as far as billing reads them. One file an object.
+//!
+//! The reading is lenient where versions differ (acacia, basil, dahlia, endive): such fields are
+//! optional and have a method that knows the places where each version keeps them. Words that we do
+//! not know are kept. Strict is only what every version has and money depends on: an amount,
+//! a currency or a time that is missing is an error, never a zero.
+
+mod account;
+mod charge;
+mod checkout_session;
+mod customer;
+mod dispute;
+mod error_body;
+mod event;
+mod expandable;
+mod invoice;
+mod list;
+mod payment_intent;
+mod payment_method;
+mod portal;
+mod price;
+mod product;
+mod refund;
+mod subscription;
+mod subscription_schedule;
+mod webhook_endpoint;
+mod words;
+
+pub use account::Account;
+pub use charge::{Charge, ChargeStatus, PaymentMethodDetails};
+pub use checkout_session::{
+    CheckoutLineItem, CheckoutMode, CheckoutPaymentStatus, CheckoutSession, CheckoutStatus,
+    CustomerDetails,
+};
+pub use customer::{Customer, CustomerInvoiceSettings};
+pub use dispute::{Dispute, DisputeEvidenceDetails, DisputeStatus};
+pub use error_body::{ApiError, ApiErrorBody};
+pub use event::Event;
+pub use expandable::Expandable;
+pub use invoice::{
+    BillingReason, FinalizationError, Invoice, InvoiceLine, InvoiceLineParent, InvoiceLineSource,
+    InvoiceParent, InvoicePayment, InvoicePaymentTarget, InvoiceStatus, InvoiceStatusTransitions,
+    InvoiceSubscriptionDetails, LinePriceDetails, LinePricing, Period,
+};
+pub use list::List;
+pub use payment_intent::{PaymentError, PaymentIntent, PaymentIntentStatus};
+pub use payment_method::{Card, PaymentMethod};
+pub use portal::{PortalConfiguration, PortalSession};
+pub use price::{Interval, Price, Recurring};
+pub use product::Product;
+pub use refund::{Refund, RefundStatus};
+pub use subscription::{
+    CancellationDetails, CollectionMethod, PauseCollection, PendingUpdate, Subscription,
+    SubscriptionItem, SubscriptionStatus,
+};
+pub use subscription_schedule::{
+    CurrentPhase, ScheduleItem, SchedulePhase, ScheduleStatus, SubscriptionSchedule,
+};
+pub use webhook_endpoint::WebhookEndpoint;
+
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+/// The caller's own words on an object.
+pub type Metadata = BTreeMap<String, String>;
+
+/// An object that Stripe gave an id.
+pub trait Identified {
+    /// The object's id, such as `cus_...`.
+    fn id(&self) -> &str;
+}
+
+/// Says which field is the id of each object.
+macro_rules! identified {
+    ($($object:ty),+ $(,)?) => {
+        $(impl Identified for $object {
+            fn id(&self) -> &str {
+                &self.id
+            }
+        })+
+    };
+}
+
+identified!(
+    Account,
+    Charge,
+    CheckoutLineItem,
+    CheckoutSession,
+    Customer,
+    Dispute,
+    Event,
+    Invoice,
+    InvoiceLine,
+    InvoicePayment,
+    PaymentIntent,
+    PaymentMethod,
+    PortalConfiguration,
+    PortalSession,
+    Price,
+    Product,
+    Refund,
+    Subscription,
+    SubscriptionItem,
+    SubscriptionSchedule,
+    WebhookEndpoint,
+);
+
+/// Reads `null` as the empty value. With `#[serde(default)]` a missing field is the same.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -1,0 +1,10 @@
+drop table payment_method;
+drop table transactions;
+drop table invoice;
+drop table subscription;
+drop table sync_object;
+drop table account_sync;
+drop table stripe_event_payload;
+drop table stripe_event;
+drop table stripe_intent;
+drop table stripe_customer;

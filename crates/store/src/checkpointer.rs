@@ -1,0 +1,60 @@
+//! Moves SQLite's log into the database file, on a thread and a connection of its own: on the
+//! writer it would make whoever waits for the commit wait for the copying too.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::db::Connection;
+use crate::writer::Counters;
+
+/// How often the log is looked at.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// A log of this many pages (16 MiB) that still is not fully copied must start over: the writer is
+/// asked to copy the rest between two batches.
+const LOG_PAGES_MAX: i64 = 4096;
+
+/// Tells the checkpointer to end.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    is_set: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    pub(crate) fn set(&self) {
+        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for `duration`; answers whether to end.
+    fn is_set_within(&self, duration: Duration) -> bool {
+        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(is_set, duration, |is_set| !*is_set);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Until told to stop; one last time then.
+pub(crate) fn serve(mut connection: Connection, counters: &Arc<Counters>, stop: &Stop) {
+    let mut commits_seen = 0;
+    loop {
+        let is_last = stop.is_set_within(INTERVAL);
+        let commits = counters.commits.load(Ordering::Relaxed);
+        if commits != commits_seen || is_last {
+            commits_seen = commits;
+            match connection.checkpoint() {
+                Ok(done) if done.log_pages > LOG_PAGES_MAX.max(done.copied_pages) => {
+                    counters.wants_checkpoint.store(true, Ordering::Relaxed);
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "A checkpoint failed"),
+            }
+        }
+        if is_last {
+            return;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What can go wrong here, named for what the caller can do about it.
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a job did not happen. Everything but [`Error::OutcomeUnknown`] promises that nothing of the
+/// job was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The queue is full. Try again shortly.
+    #[error("the database queue is full")]
+    Busy,
+    /// The database is being closed. Ask the next process.
+    #[error("the database is closed")]
+    Closed,
+    /// The database cannot be reached or cannot write now. Try again later.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// Another tx stood in the way. The writer retries this itself and answers it only when the
+    /// last try failed too.
+    #[error("the database gave up on a conflict between writers: {0}")]
+    Contended(String),
+    /// The commit was refused. Nothing was written.
+    #[error("the commit failed: {0}")]
+    CommitFailed(String),
+    /// The connection broke while committing. The job happened, or it did not: ask again with the
+    /// same key.
+    #[error("the commit's outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    /// A unique index says that this is there already.
+    #[error("already there: {0}")]
+    Conflict(String),
+    /// A rule of the schema (check, foreign key, append-only trigger) refused the row.
+    #[error("the schema refused it: {0}")]
+    Constraint(String),
+    /// A row that must be there is not.
+    #[error("no such row")]
+    NotFound,
+    /// The job chose to undo what it wrote, and says why.
+    #[error("given up: {0}")]
+    Abandoned(String),
+    /// The job panicked; what it wrote was rolled back.
+    #[error("a database job panicked: {0}")]
+    Panicked(String),
+    /// Another process has this database file open.
+    #[error("{0}")]
+    InUse(String),
+    /// The schema is newer than this program, or not migrated.
+    #[error("{0}")]
+    Schema(String),
+    /// The address of the database cannot be used.
+    #[error("{0}")]
+    Address(String),
+    /// Anything else the database said: a bug of ours.
+    #[error("database error: {0}")]
+    Database(String),
+}
+
+impl Error {
+    /// Whether the same job may succeed when it is tried again by the caller a little later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(
+            self,
+            Error::Busy
+                | Error::Closed
+                | Error::Unavailable(_)
+                | Error::Contended(_)
+                | Error::CommitFailed(_)
+                | Error::OutcomeUnknown(_)
+        )
+    }
+}

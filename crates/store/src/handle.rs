@@ -1,0 +1,499 @@
+//! `Db`: where jobs are sent and their answers come from.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::checkpointer::{self, Stop};
+use crate::db::{self, Connection, PostgresAddress, Role, Tx};
+use crate::error::{Error, Result};
+use crate::migrate;
+use crate::queue::Queue;
+use crate::writer::{self, ClosureJob, Counters, Job, Link};
+
+/// Where the rows are.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(Box<PostgresAddress>),
+}
+
+impl DatabaseUrl {
+    /// Reads `sqlite://PATH` or `postgres://...`. The message of an error never holds the address,
+    /// which may carry a password.
+    pub fn parse(url: &str) -> Result<DatabaseUrl> {
+        if let Some(path) = url
+            .strip_prefix("sqlite://")
+            .or_else(|| url.strip_prefix("sqlite:"))
+        {
+            if path.is_empty() || path.contains('?') {
+                let message = "a SQLite address is sqlite:// and the path of a file, no more";
+                return Err(Error::Address(message.into()));
+            }
+            return Ok(DatabaseUrl::Sqlite(PathBuf::from(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(DatabaseUrl::Postgres(Box::new(PostgresAddress::parse(
+                url,
+            )?)));
+        }
+        Err(Error::Address(
+            "a database address begins with sqlite:// or postgres://".into(),
+        ))
+    }
+
+    /// Which of the two it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            DatabaseUrl::Sqlite(_) => Kind::Sqlite,
+            DatabaseUrl::Postgres(_) => Kind::Postgres,
+        }
+    }
+}
+
+/// The two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One file, one process.
+    Sqlite,
+    /// A server, any number of processes.
+    Postgres,
+}
+
+/// What an answered write survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The loss of power: it is on disk before the answer.
+    #[default]
+    Full,
+    /// The end of our process, but not the loss of power: the last answered writes may be gone.
+    Relaxed,
+}
+
+/// How a database is used.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads with a read-only connection each.
+    pub readers: usize,
+    /// Writer threads on PostgreSQL; SQLite has one.
+    pub writers: usize,
+    /// Jobs that may wait for one writer, and for all readers together, before callers are refused.
+    pub queue_max: usize,
+    /// Jobs in one commit.
+    pub batch_max: usize,
+    /// What an answered write survives.
+    pub durability: Durability,
+    /// Bring the schema up to date when opening, instead of refusing an old one.
+    pub migrate: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            readers: 2,
+            writers: 2,
+            queue_max: 4096,
+            batch_max: 512,
+            durability: Durability::Full,
+            migrate: true,
+        }
+    }
+}
+
+/// How much a database did and has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Commits since the start.
+    pub commits: u64,
+    /// Jobs that went into them.
+    pub jobs: u64,
+    /// Jobs that wait for a writer.
+    pub writes_waiting: usize,
+    /// Jobs that wait for a reader.
+    pub reads_waiting: usize,
+}
+
+/// An open database. Clones share its threads; [`Db::close`] or the last drop ends them, after
+/// everything that queued was done and answered.
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Db")
+            .field("kind", &self.kind())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    kind: Kind,
+    counters: Arc<Counters>,
+    mode: Mode,
+}
+
+enum Mode {
+    Threads(Threads),
+    /// Jobs run on the caller's thread, one at a time: the simulation.
+    Inline(Mutex<Link>),
+}
+
+struct Threads {
+    writers: Vec<Arc<Queue<Job>>>,
+    readers: Arc<Queue<Box<dyn ClosureJob>>>,
+    stop: Arc<Stop>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
+    /// Held for as long as the threads run.
+    _guard: Option<File>,
+}
+
+impl Db {
+    /// Opens the database and starts its threads. Waits for it; on an async runtime call it before
+    /// serving.
+    pub fn open(url: &DatabaseUrl, options: &Options) -> Result<Db> {
+        match url {
+            DatabaseUrl::Sqlite(path) => Db::open_sqlite(path, options),
+            DatabaseUrl::Postgres(address) => {
+                // The driver runs a small runtime of its own, which may not nest in ours.
+                let (address, options) = (address.clone(), options.clone());
+                on_own_thread(move || Db::open_postgres(&address, &options))
+            }
+        }
+    }
+
+    /// An empty, migrated SQLite database in memory, whose jobs run at once on the caller's thread:
+    /// no threads, no chance.
+    pub fn open_in_memory_inline() -> Result<Db> {
+        let mut connection = db::open_sqlite_in_memory()?;
+        migrate::up_on(&mut connection)?;
+        let first = Mutex::new(Some(connection));
+        let link = Link::new(move || {
+            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+            first
+                .take()
+                .ok_or_else(|| Error::Unavailable("it was in memory".into()))
+        });
+        let inner = Inner {
+            kind: Kind::Sqlite,
+            counters: Arc::default(),
+            mode: Mode::Inline(Mutex::new(link)),
+        };
+        Ok(Db {
+            inner: Arc::new(inner),
+        })
+    }
+
+    fn open_sqlite(path: &Path, options: &Options) -> Result<Db> {
+        let guard = guard_file(path)?;
+        let is_synced = options.durability == Durability::Full;
+        let mut writer = db::open_sqlite(path, Role::Writer, is_synced)?;
+        migrate::prepare(&mut writer, options.migrate)?;
+        let checkpointing = db::open_sqlite(path, Role::Migrator, is_synced)?;
+
+        let mut threads = Starting::new(options);
+        let path = path.to_owned();
+        let mut first = Some(writer);
+        let writer_path = path.clone();
+        let open = Mutex::new(move || match first.take() {
+            Some(connection) => Ok(connection),
+            None => db::open_sqlite(&writer_path, Role::Writer, is_synced),
+        });
+        let link = Link::new(move || open.lock().unwrap_or_else(PoisonError::into_inner)());
+        threads.start_writer(0, link)?;
+        for number in 0..options.readers.max(1) {
+            let path = path.clone();
+            let link = Link::new(move || db::open_sqlite(&path, Role::Reader, is_synced));
+            threads.start_reader(number, link)?;
+        }
+        threads.start_checkpointer(checkpointing)?;
+        Ok(threads.into_db(Kind::Sqlite, Some(guard)))
+    }
+
+    fn open_postgres(address: &PostgresAddress, options: &Options) -> Result<Db> {
+        let is_synced = options.durability == Durability::Full;
+        let mut migrator = db::open_postgres(address, Role::Migrator, is_synced)?;
+        migrate::prepare(&mut migrator, options.migrate)?;
+        drop(migrator);
+
+        let mut threads = Starting::new(options);
+        for number in 0..options.writers.max(1) {
+            let address = address.clone();
+            let link = Link::new(move || db::open_postgres(&address, Role::Writer, is_synced));
+            threads.start_writer(number, link)?;
+        }
+        for number in 0..options.readers.max(1) {
+            let address = address.clone();
+            let link = Link::new(move || db::open_postgres(&address, Role::Reader, is_synced));
+            threads.start_reader(number, link)?;
+        }
+        Ok(threads.into_db(Kind::Postgres, None))
+    }
+
+    /// Which database it is.
+    pub fn kind(&self) -> Kind {
+        self.inner.kind
+    }
+
+    /// Queues a job that writes; its answer comes after its commit. `shard_key` is the account, so
+    /// that an account's jobs keep their order. The job runs even if the future is dropped. It may
+    /// run more than once; what an earlier run wrote is undone then.
+    ///
+    /// Must be awaited on a tokio runtime or any other executor; the job is queued by the call.
+    pub fn write<T, F>(
+        &self,
+        shard_key: i64,
+        job: F,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, answer) = writer::closure(job);
+        let queued = self.push(shard_key, Job::Closure(job));
+        async move {
+            queued?;
+            answer.await.unwrap_or(Err(Error::Closed))
+        }
+    }
+
+    /// Queues a job that reads one state of the database, as of now or later.
+    pub fn read<T, F>(&self, job: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, answer) = writer::closure(job);
+        let queued = self.push_read(job);
+        async move {
+            queued?;
+            answer.await.unwrap_or(Err(Error::Closed))
+        }
+    }
+
+    /// [`Db::write`] for a thread that may wait. Panics on an async runtime's thread.
+    pub fn write_blocking<T, F>(&self, shard_key: i64, job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, answer) = writer::closure(job);
+        self.push(shard_key, Job::Closure(job))?;
+        answer.blocking_recv().unwrap_or(Err(Error::Closed))
+    }
+
+    /// [`Db::read`] for a thread that may wait. Panics on an async runtime's thread.
+    pub fn read_blocking<T, F>(&self, job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (job, answer) = writer::closure(job);
+        self.push_read(job)?;
+        answer.blocking_recv().unwrap_or(Err(Error::Closed))
+    }
+
+    /// Sends a job to the writer of its shard. A refused job is dropped unanswered.
+    pub(crate) fn push(&self, shard_key: i64, job: Job) -> Result<()> {
+        match &self.inner.mode {
+            Mode::Threads(threads) => {
+                let shard = shard_key.unsigned_abs() % threads.writers.len() as u64;
+                threads.writers[usize::try_from(shard).expect("there are few writers")].push(job)
+            }
+            Mode::Inline(link) => {
+                let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
+                self.inner.counters.jobs.fetch_add(1, Ordering::Relaxed);
+                writer::write_batch(&mut link, vec![job], &self.inner.counters);
+                Ok(())
+            }
+        }
+    }
+
+    fn push_read(&self, job: Box<dyn ClosureJob>) -> Result<()> {
+        match &self.inner.mode {
+            Mode::Threads(threads) => threads.readers.push(job),
+            Mode::Inline(link) => {
+                let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
+                writer::read_one(&mut link, job);
+                Ok(())
+            }
+        }
+    }
+
+    /// How much it did and has to do.
+    pub fn stats(&self) -> Stats {
+        let (writes_waiting, reads_waiting) = match &self.inner.mode {
+            Mode::Threads(threads) => (
+                threads.writers.iter().map(|queue| queue.len()).sum(),
+                threads.readers.len(),
+            ),
+            Mode::Inline(_) => (0, 0),
+        };
+        Stats {
+            commits: self.inner.counters.commits.load(Ordering::Relaxed),
+            jobs: self.inner.counters.jobs.load(Ordering::Relaxed),
+            writes_waiting,
+            reads_waiting,
+        }
+    }
+
+    /// Takes no more jobs, finishes those that queued, and waits for the threads to end.
+    pub fn close(&self) {
+        if let Mode::Threads(threads) = &self.inner.mode {
+            threads.close();
+        }
+    }
+}
+
+impl Threads {
+    fn close(&self) {
+        for queue in &self.writers {
+            queue.close();
+        }
+        self.readers.close();
+        self.stop.set();
+        let handles =
+            std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
+        for handle in handles {
+            // A job may hold the last handle of its own database.
+            if handle.thread().id() != std::thread::current().id() {
+                let _ = handle.join();
+            }
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Threads while they are being started.
+struct Starting {
+    options: Options,
+    counters: Arc<Counters>,
+    threads: Threads,
+}
+
+impl Starting {
+    fn new(options: &Options) -> Starting {
+        let threads = Threads {
+            writers: Vec::new(),
+            readers: Arc::new(Queue::new(options.queue_max)),
+            stop: Arc::default(),
+            handles: Mutex::default(),
+            _guard: None,
+        };
+        Starting {
+            options: options.clone(),
+            counters: Arc::default(),
+            threads,
+        }
+    }
+
+    fn start_writer(&mut self, number: usize, mut link: Link) -> Result<()> {
+        let queue = Arc::new(Queue::new(self.options.queue_max));
+        self.threads.writers.push(queue.clone());
+        let (counters, batch_max) = (self.counters.clone(), self.options.batch_max.max(1));
+        self.spawn(format!("db-writer-{number}"), move || {
+            writer::serve_writes(&queue, batch_max, &mut link, &counters);
+        })
+    }
+
+    fn start_reader(&mut self, number: usize, mut link: Link) -> Result<()> {
+        let queue = self.threads.readers.clone();
+        self.spawn(format!("db-reader-{number}"), move || {
+            writer::serve_reads(&queue, &mut link);
+        })
+    }
+
+    fn start_checkpointer(&mut self, connection: Connection) -> Result<()> {
+        let (counters, stop) = (self.counters.clone(), self.threads.stop.clone());
+        self.spawn("db-checkpointer".into(), move || {
+            checkpointer::serve(connection, &counters, &stop);
+        })
+    }
+
+    fn spawn(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<()> {
+        let handle = std::thread::Builder::new()
+            .name(name)
+            .spawn(body)
+            .map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))?;
+        self.threads
+            .handles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(handle);
+        Ok(())
+    }
+
+    fn into_db(mut self, kind: Kind, guard: Option<File>) -> Db {
+        self.threads._guard = guard;
+        let inner = Inner {
+            kind,
+            counters: self.counters,
+            mode: Mode::Threads(self.threads),
+        };
+        Db {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+/// Claims the file for this process, for as long as the answer lives. Two writers on one file would
+/// each trust memory that the other makes stale.
+pub(crate) fn guard_file(path: &Path) -> Result<File> {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Error::Unavailable(format!(
+                "cannot make the folder {}: {error}",
+                folder.display()
+            ))
+        })?;
+    }
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock_path);
+    let file = file.map_err(|error| {
+        Error::Unavailable(format!("cannot open {}: {error}", lock_path.display()))
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(format!(
+            "another process uses {}; an embedded database serves one process, \
+             PostgreSQL serves any number",
+            path.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(Error::Unavailable(format!(
+            "cannot lock {}: {error}",
+            lock_path.display()
+        ))),
+    }
+}
+
+/// Runs `work` where no async runtime is, and waits for it.
+pub(crate) fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let thread = std::thread::Builder::new()
+        .name("db-open".into())
+        .spawn(work)
+        .map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))?;
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Error::Panicked("while opening the database".into())))
+}

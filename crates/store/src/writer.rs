@@ -1,0 +1,411 @@
+//! Group commit: queued jobs -> one commit -> many answers.
+//!
+//! A batch is whatever queued during the last commit. Each step of it runs under a savepoint, so
+//! that one that fails is undone alone, and nobody is answered before the commit is on disk.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::db::{Connection, Tx};
+use crate::error::{Error, Result};
+use crate::ledger::LedgerJob;
+use crate::queue::Queue;
+
+/// How often a step is run in all when other writers stand in its way.
+const TRIES_MAX: u32 = 5;
+/// The pause before the second try; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+/// Between two attempts to reach a database that is down: the first and the longest pause.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// What the writer threads are sent.
+pub(crate) enum Job {
+    /// A closure over `Tx`.
+    Closure(Box<dyn ClosureJob>),
+    /// A ledger command. Those that follow one another in a batch are decided together.
+    Ledger(LedgerJob),
+}
+
+/// Jobs of one kind that follow one another in a batch and share its statements.
+pub(crate) trait BatchJob: Sized {
+    /// Loads, decides and saves for all `jobs`, in order; each keeps its own answer for later.
+    /// An error undoes what was written for all of them. Runs again after a conflict with another
+    /// writer, so it starts by forgetting what an earlier run decided.
+    fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()>;
+
+    /// Answers, after the commit. `Err` when the batch did not happen.
+    fn answer(self, outcome: Result<()>);
+}
+
+/// A closure with the place its value waits in until the commit.
+pub(crate) trait ClosureJob: Send {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
+    fn answer(self: Box<Self>, outcome: Result<()>);
+}
+
+struct Closure<F, T> {
+    job: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> ClosureJob for Closure<F, T>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        self.value = None;
+        self.value = Some((self.job)(tx)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Closure { value, reply, .. } = *self;
+        let answer = outcome.map(|()| value.expect("a job that succeeded has a value"));
+        // Nobody listens when the caller went away; the job stands all the same.
+        let _ = reply.send(answer);
+    }
+}
+
+/// Boxes `job`; its answer arrives at the receiver.
+pub(crate) fn closure<F, T>(job: F) -> (Box<dyn ClosureJob>, oneshot::Receiver<Result<T>>)
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (
+        Box::new(Closure {
+            job,
+            value: None,
+            reply,
+        }),
+        answer,
+    )
+}
+
+/// What one savepoint holds, with how it went.
+struct Step {
+    work: Work,
+    outcome: Result<()>,
+}
+
+enum Work {
+    Closure(Box<dyn ClosureJob>),
+    Ledger(Vec<LedgerJob>),
+}
+
+impl Step {
+    fn new(work: Work) -> Step {
+        Step {
+            work,
+            outcome: Ok(()),
+        }
+    }
+
+    /// Runs the step; a panic in it is its failure, and so is a failed statement it hid.
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        let work = &mut self.work;
+        let ran = catch_unwind(AssertUnwindSafe(|| match work {
+            Work::Closure(job) => job.run(tx),
+            Work::Ledger(jobs) => LedgerJob::run_batch(tx, jobs),
+        }));
+        let outcome = ran.unwrap_or_else(|panic| Err(Error::Panicked(panic_message(&*panic))));
+        match (outcome, tx.failure()) {
+            (Ok(()), Some(failure)) => Err(failure.clone()),
+            (outcome, _) => outcome,
+        }
+    }
+
+    fn answer(self, batch: &Result<()>) {
+        let outcome = self.outcome.and_then(|()| batch.clone());
+        match self.work {
+            Work::Closure(job) => job.answer(outcome),
+            Work::Ledger(jobs) => {
+                for job in jobs {
+                    job.answer(outcome.clone());
+                }
+            }
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let message = text
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    tracing::error!(
+        message,
+        "A database job panicked; what it wrote was rolled back"
+    );
+    message
+}
+
+/// Jobs in the order they came; neighbouring ledger commands share a step.
+fn steps_of(jobs: Vec<Job>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match job {
+            Job::Closure(job) => steps.push(Step::new(Work::Closure(job))),
+            Job::Ledger(job) => match steps.last_mut() {
+                Some(Step {
+                    work: Work::Ledger(jobs),
+                    ..
+                }) => jobs.push(job),
+                _ => steps.push(Step::new(Work::Ledger(vec![job]))),
+            },
+        }
+    }
+    steps
+}
+
+/// A connection that is opened when needed, and again after it was lost.
+pub(crate) struct Link {
+    open: Box<dyn Fn() -> Result<Connection> + Send>,
+    connection: Option<Connection>,
+    retry_at: Option<Instant>,
+    pause: Duration,
+}
+
+impl Link {
+    pub(crate) fn new(open: impl Fn() -> Result<Connection> + Send + 'static) -> Link {
+        Link {
+            open: Box::new(open),
+            connection: None,
+            retry_at: None,
+            pause: RECONNECT_PAUSE,
+        }
+    }
+
+    /// The connection, opened if need be. While the database is down the answer comes at once,
+    /// except once in a while when it is tried again.
+    pub(crate) fn connection(&mut self) -> Result<&mut Connection> {
+        if self.connection.as_ref().is_some_and(Connection::is_closed) {
+            self.connection = None;
+        }
+        if self.connection.is_none() {
+            if self.retry_at.is_some_and(|at| Instant::now() < at) {
+                return Err(Error::Unavailable("the database is down".into()));
+            }
+            match (self.open)() {
+                Ok(connection) => {
+                    self.connection = Some(connection);
+                    self.retry_at = None;
+                    self.pause = RECONNECT_PAUSE;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "The database cannot be reached");
+                    self.retry_at = Some(Instant::now() + self.pause);
+                    self.pause = (self.pause * 2).min(RECONNECT_PAUSE_MAX);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(self.connection.as_mut().expect("it was opened just now"))
+    }
+
+    /// Ends the tx after `error`. Answers whether the connection was lost with it; then the next
+    /// use opens a new one.
+    fn give_up(&mut self, error: &Error) -> bool {
+        let Some(connection) = &mut self.connection else {
+            return true;
+        };
+        let is_lost = connection.is_lost_by(error);
+        if is_lost {
+            self.connection = None;
+        } else {
+            connection.rollback();
+        }
+        is_lost
+    }
+}
+
+/// How a writer is doing; read by metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) jobs: AtomicU64,
+    /// Asked for by the checkpointer when its own copy cannot catch up with the writer.
+    pub(crate) wants_checkpoint: AtomicBool,
+}
+
+/// One writer thread: until the queue is closed and empty.
+pub(crate) fn serve_writes(
+    queue: &Arc<Queue<Job>>,
+    batch_max: usize,
+    link: &mut Link,
+    counters: &Counters,
+) {
+    loop {
+        let jobs = queue.take(batch_max);
+        if jobs.is_empty() {
+            return;
+        }
+        counters
+            .jobs
+            .fetch_add(jobs.len() as u64, Ordering::Relaxed);
+        write_batch(link, jobs, counters);
+        if counters.wants_checkpoint.swap(false, Ordering::Relaxed) {
+            finish_checkpoint(link);
+        }
+    }
+}
+
+/// Copies the little that the checkpointer could not, between two batches, so that the log starts
+/// over and does not grow for as long as the load lasts.
+fn finish_checkpoint(link: &mut Link) {
+    if let Ok(connection) = link.connection()
+        && let Err(error) = connection.checkpoint()
+    {
+        tracing::warn!(%error, "A checkpoint failed");
+    }
+}
+
+/// Runs `jobs` as one commit and answers them all. When another writer stood in the way, each step
+/// has its own commit instead.
+pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) {
+    let mut steps = steps_of(jobs);
+    match attempt(link, &mut steps, counters) {
+        Err(Again(error)) if steps.len() == 1 => {
+            let outcome = try_again(link, &mut steps, counters, error);
+            answer_all(steps, &outcome);
+        }
+        Err(Again(error)) => {
+            tracing::debug!(%error, steps = steps.len(), "A batch is run again, step by step");
+            for step in steps {
+                let mut alone = vec![step];
+                let outcome = match attempt(link, &mut alone, counters) {
+                    Ok(outcome) => outcome,
+                    Err(Again(error)) => try_again(link, &mut alone, counters, error),
+                };
+                answer_all(alone, &outcome);
+            }
+        }
+        Ok(outcome) => answer_all(steps, &outcome),
+    }
+}
+
+fn answer_all(steps: Vec<Step>, outcome: &Result<()>) {
+    for step in steps {
+        step.answer(outcome);
+    }
+}
+
+/// Nothing was written, and the same steps may be run once more.
+struct Again(Error);
+
+/// The tries after the first, with growing pauses.
+fn try_again(
+    link: &mut Link,
+    steps: &mut [Step],
+    counters: &Counters,
+    mut error: Error,
+) -> Result<()> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES_MAX {
+        std::thread::sleep(pause);
+        pause *= 2;
+        match attempt(link, steps, counters) {
+            Ok(outcome) => return outcome,
+            Err(Again(latest)) => error = latest,
+        }
+    }
+    Err(error)
+}
+
+/// One begin, the steps, one commit. `Ok` holds what became of the commit.
+fn attempt(
+    link: &mut Link,
+    steps: &mut [Step],
+    counters: &Counters,
+) -> std::result::Result<Result<()>, Again> {
+    let connection = match link.connection() {
+        Ok(connection) => connection,
+        Err(error) => return Ok(Err(error)),
+    };
+    let ran = run_steps(connection, steps);
+    match ran {
+        Ok(()) => {
+            let committed = connection.commit();
+            match &committed {
+                Ok(()) => {
+                    counters.commits.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    tracing::error!(%error, "A commit failed");
+                    link.give_up(error);
+                }
+            }
+            Ok(committed)
+        }
+        Err(error @ Error::Contended(_)) => {
+            connection.rollback();
+            Err(Again(error))
+        }
+        Err(error) => {
+            tracing::error!(%error, "A batch failed");
+            // Before the commit a lost connection wrote nothing.
+            if link.give_up(&error) {
+                Err(Again(error))
+            } else {
+                Ok(Err(error))
+            }
+        }
+    }
+}
+
+/// Runs each step under its savepoint. An error ends the whole batch; a step's own failure is kept
+/// with it.
+fn run_steps(connection: &mut Connection, steps: &mut [Step]) -> Result<()> {
+    connection.begin_write()?;
+    let count = steps.len();
+    for (index, step) in steps.iter_mut().enumerate() {
+        let outcome = step.run(&mut connection.tx());
+        match &outcome {
+            Ok(()) if index + 1 < count => connection.keep_step()?,
+            Ok(()) => {}
+            Err(error @ Error::Contended(_)) => return Err(error.clone()),
+            Err(error) if connection.is_lost_by(error) || !connection.is_in_tx() => {
+                return Err(error.clone());
+            }
+            Err(_) => connection.undo_step()?,
+        }
+        step.outcome = outcome;
+    }
+    Ok(())
+}
+
+/// One reader thread: until the queue is closed and empty.
+pub(crate) fn serve_reads(queue: &Arc<Queue<Box<dyn ClosureJob>>>, link: &mut Link) {
+    while let Some(job) = queue.take(1).pop() {
+        read_one(link, job);
+    }
+}
+
+/// Runs one job on a snapshot and answers it. A connection that was lost while idle is replaced
+/// once.
+pub(crate) fn read_one(link: &mut Link, job: Box<dyn ClosureJob>) {
+    let mut step = Step::new(Work::Closure(job));
+    let mut outcome = read_attempt(link, &mut step);
+    if let Err(error) = &outcome
+        && link.give_up(error)
+    {
+        outcome = read_attempt(link, &mut step);
+    }
+    step.answer(&outcome);
+}
+
+fn read_attempt(link: &mut Link, step: &mut Step) -> Result<()> {
+    let connection = link.connection()?;
+    connection.begin_read()?;
+    step.run(&mut connection.tx())?;
+    connection.rollback();
+    Ok(())
+}

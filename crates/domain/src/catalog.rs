@@ -1,1 +1,375 @@
-//! placeholder
+//! What is sold, as data: tiers, packs and the cost of an operation.
+//!
+//! A tier is data, not an enum. The text is checked whole, and every fault is named at once.
+
+use serde::Deserialize;
+
+use crate::money::{Credits, Currency, MinorUnits};
+
+/// The operation a call costs when it names none.
+pub const DEFAULT_OPERATION: &str = "call";
+
+/// Units one call may name.
+pub const UNITS_MAX: i64 = 1_000_000_000;
+
+/// A valid catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalog {
+    /// Its number; versions are only ever added. 0 until the store has numbered it.
+    pub version: i64,
+    /// The one currency everything is sold in.
+    pub currency: Currency,
+    /// Tiers, cheapest first; their order is their rank.
+    pub tiers: Vec<Tier>,
+    /// Credit packs, smallest first.
+    pub packs: Vec<Pack>,
+    /// Operations and what a unit of each costs.
+    pub operations: Vec<Operation>,
+}
+
+/// A plan that a customer can be on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Its name in URLs, JSON and the seed: `PRO_PLUS`.
+    pub name: String,
+    /// Its name on pages.
+    pub title: String,
+    /// Its place in the order of tiers.
+    pub rank: usize,
+    /// What a month costs; `None` where a person sets the price.
+    pub price: Option<MinorUnits>,
+    /// Calls a period allows; `None` for no limit.
+    pub calls_limit: Option<i64>,
+    /// Credits granted each period.
+    pub allowance: Credits,
+    /// What the pages list.
+    pub features: Vec<String>,
+}
+
+impl Tier {
+    /// Whether it is the tier everybody has without paying.
+    pub fn is_free(&self) -> bool {
+        self.price.is_some_and(|price| price.amount == 0)
+    }
+
+    /// The name its price has at Stripe; it moves to the new price when the amount changes.
+    pub fn lookup_key(&self) -> String {
+        format!("lbx_tier_{}", self.name.to_ascii_lowercase())
+    }
+}
+
+/// Credits sold in one go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pack {
+    /// Whole credits; the pack's name in the API.
+    pub credits: i64,
+    /// What it costs.
+    pub price: MinorUnits,
+    /// Days until bought credits end; `None` for never.
+    pub expires_after_days: Option<i64>,
+}
+
+impl Pack {
+    /// The name its price has at Stripe.
+    pub fn lookup_key(&self) -> String {
+        format!("lbx_pack_{}", self.credits)
+    }
+}
+
+/// Something a call does, and what a unit of it costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name in the API.
+    pub name: String,
+    /// Its name on pages.
+    pub title: String,
+    /// Credits a unit.
+    pub cost: Credits,
+}
+
+/// Why a call has no price.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceError {
+    /// The catalog has no such operation.
+    #[error("there is no operation named {0:?}")]
+    UnknownOperation(String),
+    /// Zero, negative or beyond [`UNITS_MAX`].
+    #[error("units must be between 1 and {UNITS_MAX}")]
+    Units,
+    /// The product leaves the bounds of an amount.
+    #[error("that call would cost more than a call can")]
+    TooLarge,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatalogText {
+    currency: String,
+    #[serde(default)]
+    tier: Vec<TierText>,
+    #[serde(default)]
+    pack: Vec<PackText>,
+    #[serde(default)]
+    operation: Vec<OperationText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TierText {
+    name: String,
+    title: String,
+    price: Option<String>,
+    calls_limit: Option<i64>,
+    allowance: String,
+    #[serde(default)]
+    features: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackText {
+    credits: i64,
+    price: String,
+    expires_after_days: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OperationText {
+    name: String,
+    title: String,
+    cost: String,
+}
+
+impl Catalog {
+    /// Reads a catalog's TOML text. All faults are returned, in sentences.
+    pub fn parse(text: &str) -> Result<Catalog, Vec<String>> {
+        let raw: CatalogText =
+            toml::from_str(text).map_err(|error| vec![error.message().to_owned()])?;
+        let mut faults = Vec::new();
+        let currency = Currency::parse(&raw.currency).unwrap_or_else(|| {
+            faults.push(format!(
+                "currency {:?} is not a three-letter code",
+                raw.currency
+            ));
+            Currency::USD
+        });
+        let tiers = read_tiers(&raw.tier, currency, &mut faults);
+        let packs = read_packs(&raw.pack, currency, &mut faults);
+        let operations = read_operations(&raw.operation, &mut faults);
+        if !operations
+            .iter()
+            .any(|operation| operation.name == DEFAULT_OPERATION)
+        {
+            faults.push(format!(
+                "there must be an operation named {DEFAULT_OPERATION:?}"
+            ));
+        }
+        if faults.is_empty() {
+            Ok(Catalog {
+                version: 0,
+                currency,
+                tiers,
+                packs,
+                operations,
+            })
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// The tier of this name.
+    pub fn tier(&self, name: &str) -> Option<&Tier> {
+        self.tiers.iter().find(|tier| tier.name == name)
+    }
+
+    /// The tier everybody has without paying.
+    pub fn free(&self) -> &Tier {
+        self.tiers
+            .iter()
+            .find(|tier| tier.is_free())
+            .expect("a valid catalog has a free tier")
+    }
+
+    /// The pack of this many credits.
+    pub fn pack(&self, credits: i64) -> Option<&Pack> {
+        self.packs.iter().find(|pack| pack.credits == credits)
+    }
+
+    /// What `units` of an operation cost.
+    pub fn cost_of(&self, operation: &str, units: i64) -> Result<Credits, PriceError> {
+        let found = self.operations.iter().find(|known| known.name == operation);
+        let found = found.ok_or_else(|| PriceError::UnknownOperation(operation.to_owned()))?;
+        if !(1..=UNITS_MAX).contains(&units) {
+            return Err(PriceError::Units);
+        }
+        found
+            .cost
+            .checked_mul(units)
+            .filter(|cost| *cost <= crate::money::CREDITS_MAX)
+            .ok_or(PriceError::TooLarge)
+    }
+}
+
+fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) -> Vec<Tier> {
+    let mut tiers: Vec<Tier> = Vec::new();
+    for (rank, text) in texts.iter().enumerate() {
+        let name = &text.name;
+        let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        if name.is_empty() || name.len() > 40 || !name.bytes().all(plain) {
+            faults.push(format!(
+                "tier {name:?}: a name has capital letters, digits and _"
+            ));
+        }
+        if tiers.iter().any(|known| known.name == *name) {
+            faults.push(format!("tier {name:?} is there twice"));
+        }
+        if text.calls_limit.is_some_and(|limit| limit <= 0) {
+            faults.push(format!("tier {name:?}: calls_limit must be positive"));
+        }
+        tiers.push(Tier {
+            name: name.clone(),
+            title: text.title.clone(),
+            rank,
+            price: text.price.as_ref().map(|price| {
+                let amount = read_money(price, currency, &format!("tier {name:?}"), faults);
+                MinorUnits::new(amount, currency)
+            }),
+            calls_limit: text.calls_limit,
+            allowance: read_credits(&text.allowance, &format!("tier {name:?}"), faults),
+            features: text.features.clone(),
+        });
+    }
+    if tiers.iter().filter(|tier| tier.is_free()).count() != 1 {
+        faults.push("there must be one tier with price \"0\"".to_owned());
+    }
+    tiers
+}
+
+fn read_packs(texts: &[PackText], currency: Currency, faults: &mut Vec<String>) -> Vec<Pack> {
+    let mut packs: Vec<Pack> = Vec::new();
+    for text in texts {
+        let what = format!("pack {}", text.credits);
+        if !(1..=1_000_000_000).contains(&text.credits) {
+            faults.push(format!(
+                "{what}: credits must be between 1 and 1,000,000,000"
+            ));
+        }
+        if packs.iter().any(|known| known.credits == text.credits) {
+            faults.push(format!("{what} is there twice"));
+        }
+        let amount = read_money(&text.price, currency, &what, faults);
+        if amount == 0 {
+            faults.push(format!("{what}: a pack has a price"));
+        }
+        packs.push(Pack {
+            credits: text.credits,
+            price: MinorUnits::new(amount, currency),
+            expires_after_days: text.expires_after_days.filter(|days| *days > 0),
+        });
+    }
+    packs.sort_by_key(|pack| pack.credits);
+    packs
+}
+
+fn read_operations(texts: &[OperationText], faults: &mut Vec<String>) -> Vec<Operation> {
+    let mut operations: Vec<Operation> = Vec::new();
+    for text in texts {
+        let what = format!("operation {:?}", text.name);
+        if text.name.is_empty() || text.name.len() > 64 {
+            faults.push(format!("{what}: a name has 1 to 64 characters"));
+        }
+        if operations.iter().any(|known| known.name == text.name) {
+            faults.push(format!("{what} is there twice"));
+        }
+        let cost = read_credits(&text.cost, &what, faults);
+        if !cost.is_positive() {
+            faults.push(format!("{what}: cost must be positive"));
+        }
+        operations.push(Operation {
+            name: text.name.clone(),
+            title: text.title.clone(),
+            cost,
+        });
+    }
+    operations
+}
+
+fn read_credits(text: &str, what: &str, faults: &mut Vec<String>) -> Credits {
+    match Credits::parse(text) {
+        Ok(credits) if credits >= Credits::ZERO => credits,
+        Ok(_) => {
+            faults.push(format!("{what}: credits are not negative"));
+            Credits::ZERO
+        }
+        Err(error) => {
+            faults.push(format!("{what}: {error}"));
+            Credits::ZERO
+        }
+    }
+}
+
+/// Reads decimal text into minor units of `currency`; -1 where that is a fault.
+fn read_money(text: &str, currency: Currency, what: &str, faults: &mut Vec<String>) -> i64 {
+    let amount = decimal_minor(text, currency);
+    amount.unwrap_or_else(|| {
+        faults.push(format!("{what}: {text:?} is not an amount of {currency}"));
+        -1
+    })
+}
+
+fn decimal_minor(text: &str, currency: Currency) -> Option<i64> {
+    let exponent = currency.exponent() as usize;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 12 || !plain(whole) || !plain(fraction) {
+        return None;
+    }
+    if fraction.len() > exponent {
+        return None;
+    }
+    format!("{whole}{fraction:0<exponent$}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = include_str!("../../../catalog.toml");
+
+    #[test]
+    fn the_demos_catalog_is_valid() {
+        let catalog = Catalog::parse(TEXT).unwrap();
+
+        assert_eq!(catalog.free().name, "FREE");
+        assert_eq!(
+            catalog.tier("PRO").unwrap().price,
+            Some(MinorUnits::new(1900, Currency::USD))
+        );
+        assert_eq!(catalog.pack(5000).unwrap().price.amount, 500);
+        assert_eq!(
+            catalog.cost_of("embeddings", 3),
+            Ok(Credits::from_micros(300_000))
+        );
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let text = "currency = \"dollars\"\n[[tier]]\nname = \"pro\"\ntitle = \"Pro\"\nprice = \"1.999\"\nallowance = \"x\"\n";
+
+        let faults = Catalog::parse(text).unwrap_err();
+
+        assert_eq!(faults.len(), 6, "{faults:?}");
+    }
+
+    #[test]
+    fn a_call_of_nothing_or_of_too_much_has_no_price() {
+        let catalog = Catalog::parse(TEXT).unwrap();
+
+        for units in [0, -1, UNITS_MAX + 1] {
+            assert_eq!(catalog.cost_of("call", units), Err(PriceError::Units));
+        }
+        let unknown = PriceError::UnknownOperation("x".to_owned());
+        assert_eq!(catalog.cost_of("x", 1), Err(unknown));
+    }
+}

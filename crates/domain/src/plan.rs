@@ -1,1 +1,550 @@
-//! plan
+//! What an account may do now: a function of its subscriptions, as last fetched, and the time.
+//!
+//! Time-based changes need no event: a grace period that ends, a cancellation that takes effect
+//! and a new allowance are seen whenever somebody asks (`docs/reference/sync.md`, Status to
+//! access).
+
+use crate::catalog::{Catalog, Tier};
+use crate::ledger::{GrantKind, NewGrant};
+use crate::money::Credits;
+use crate::time::{Timestamp, period_around};
+
+/// Days a failed payment keeps its tier, when the operator does not say.
+pub const GRACE_DAYS_DEFAULT: i64 = 7;
+
+/// A subscription's status, as Stripe words it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SubscriptionStatus {
+    /// The first payment is not made.
+    Incomplete,
+    /// It never was.
+    IncompleteExpired,
+    /// In a trial.
+    Trialing,
+    /// Paid.
+    Active,
+    /// A payment failed and is tried again.
+    PastDue,
+    /// It is not tried any more.
+    Unpaid,
+    /// A trial ended without a payment method.
+    Paused,
+    /// Ended.
+    Canceled,
+    /// A word this version does not know.
+    Unknown(String),
+}
+
+impl SubscriptionStatus {
+    /// The status behind Stripe's word; never fails.
+    pub fn from_word(word: &str) -> SubscriptionStatus {
+        match word {
+            "incomplete" => SubscriptionStatus::Incomplete,
+            "incomplete_expired" => SubscriptionStatus::IncompleteExpired,
+            "trialing" => SubscriptionStatus::Trialing,
+            "active" => SubscriptionStatus::Active,
+            "past_due" => SubscriptionStatus::PastDue,
+            "unpaid" => SubscriptionStatus::Unpaid,
+            "paused" => SubscriptionStatus::Paused,
+            "canceled" => SubscriptionStatus::Canceled,
+            other => SubscriptionStatus::Unknown(other.to_owned()),
+        }
+    }
+
+    /// Stripe's word.
+    pub fn word(&self) -> &str {
+        match self {
+            SubscriptionStatus::Incomplete => "incomplete",
+            SubscriptionStatus::IncompleteExpired => "incomplete_expired",
+            SubscriptionStatus::Trialing => "trialing",
+            SubscriptionStatus::Active => "active",
+            SubscriptionStatus::PastDue => "past_due",
+            SubscriptionStatus::Unpaid => "unpaid",
+            SubscriptionStatus::Paused => "paused",
+            SubscriptionStatus::Canceled => "canceled",
+            SubscriptionStatus::Unknown(word) => word,
+        }
+    }
+
+    /// Whether it can still charge somebody: a second one must not be bought beside it.
+    pub fn is_live(&self) -> bool {
+        !matches!(
+            self,
+            SubscriptionStatus::Canceled
+                | SubscriptionStatus::IncompleteExpired
+                | SubscriptionStatus::Incomplete
+        )
+    }
+
+    /// The word in our JSON, in the seed's upper case.
+    pub fn shown(&self) -> &'static str {
+        match self {
+            SubscriptionStatus::Incomplete => "INCOMPLETE",
+            SubscriptionStatus::Trialing => "TRIALING",
+            SubscriptionStatus::Active | SubscriptionStatus::Unknown(_) => "ACTIVE",
+            SubscriptionStatus::PastDue => "PAST_DUE",
+            SubscriptionStatus::Unpaid => "UNPAID",
+            SubscriptionStatus::Paused => "PAUSED",
+            SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => "CANCELED",
+        }
+    }
+}
+
+/// What we hold of one subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionFacts {
+    /// Stripe's id.
+    pub id: String,
+    /// As fetched.
+    pub status: SubscriptionStatus,
+    /// The tier its price is mapped to; `None` for a price the catalog never had.
+    pub tier: Option<String>,
+    /// The current period, half open.
+    pub period_start: Timestamp,
+    /// Its end.
+    pub period_end: Timestamp,
+    /// When it ends, if that is set.
+    pub cancel_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When its trial ends or ended.
+    pub trial_end: Option<Timestamp>,
+    /// Creation of the oldest unpaid invoice whose payment failed.
+    pub past_due_since: Option<Timestamp>,
+    /// Whether the invoice of the current period is not paid yet.
+    pub awaits_payment: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What we hold of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountFacts {
+    /// Its number, part of an allowance's source key.
+    pub account: i64,
+    /// Where its free periods are counted from.
+    pub anchor_at: Timestamp,
+    /// Whether a person answered at its mail address.
+    pub is_verified: bool,
+    /// A tier given by the operator, and until when.
+    pub tier_override: Option<(String, Option<Timestamp>)>,
+    /// Its subscriptions, ended ones included.
+    pub subscriptions: Vec<SubscriptionFacts>,
+}
+
+/// What the account may do, and until when that answer holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The tier of the chosen subscription, access or not.
+    pub tier: String,
+    /// The tier that counts for what the account may do.
+    pub access_tier: String,
+    /// ACTIVE, TRIALING, PAST_DUE, UNPAID, PAUSED, INCOMPLETE, CANCELED or NONE.
+    pub status: &'static str,
+    /// The chosen subscription.
+    pub subscription_id: Option<String>,
+    /// The period limits and allowance are counted in.
+    pub period_start: Timestamp,
+    /// Its end.
+    pub period_end: Timestamp,
+    /// When the paid access ends by a cancellation.
+    pub cancel_at: Option<Timestamp>,
+    /// When the trial ends.
+    pub trial_end: Option<Timestamp>,
+    /// When access ends unless a failed payment is mended.
+    pub grace_until: Option<Timestamp>,
+    /// Calls a period allows.
+    pub calls_limit: Option<i64>,
+    /// Credits the period brings; zero while they are not earned.
+    pub allowance: Credits,
+    /// The soonest moment at which this answer may be another.
+    pub valid_until: Timestamp,
+}
+
+/// The plan of an account at `now`.
+pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Timestamp) -> Plan {
+    let free_period = period_around(facts.anchor_at, 1, now)
+        .unwrap_or((facts.anchor_at, facts.anchor_at.plus_months(1)));
+    let chosen = choose(facts, catalog, grace_days, now);
+    let granted = facts
+        .tier_override
+        .as_ref()
+        .filter(|(_, until)| until.is_none_or(|until| now < until))
+        .and_then(|(name, _)| catalog.tier(name));
+    let paid = chosen.as_ref().filter(|chosen| chosen.access.is_some());
+    let access = granted.or_else(|| paid.and_then(|chosen| chosen.access));
+    let tier = access.unwrap_or_else(|| catalog.free());
+    let on_subscription = granted.is_none() && paid.is_some();
+    let (period_start, period_end) = match (&chosen, on_subscription) {
+        (Some(chosen), true) => (chosen.facts.period_start, chosen.facts.period_end),
+        _ => free_period,
+    };
+    let earned = match (&chosen, on_subscription) {
+        (Some(chosen), true) => chosen.earns_allowance(),
+        _ => facts.is_verified,
+    };
+    Plan {
+        tier: shown_tier(chosen.as_ref(), tier),
+        access_tier: tier.name.clone(),
+        status: chosen
+            .as_ref()
+            .map_or("NONE", |chosen| chosen.facts.status.shown()),
+        subscription_id: chosen.as_ref().map(|chosen| chosen.facts.id.clone()),
+        period_start,
+        period_end,
+        cancel_at: chosen
+            .as_ref()
+            .filter(|c| c.facts.status.is_live())
+            .and_then(|c| c.facts.cancel_at),
+        trial_end: chosen
+            .as_ref()
+            .filter(|c| c.facts.status == SubscriptionStatus::Trialing)
+            .and_then(|c| c.facts.trial_end),
+        grace_until: chosen.as_ref().and_then(|chosen| chosen.grace_until),
+        calls_limit: tier.calls_limit,
+        allowance: if earned {
+            tier.allowance
+        } else {
+            Credits::ZERO
+        },
+        valid_until: valid_until(facts, chosen.as_ref(), period_end, free_period.1, now),
+    }
+}
+
+/// The credits that the period brings and that were not granted yet: once for each tier and
+/// period. A tier reached within a period brings the difference, in proportion to the time left,
+/// rounded down; going down takes nothing back.
+pub fn allowance_due(
+    facts: &AccountFacts,
+    plan: &Plan,
+    granted_in_period: &[(String, Credits)],
+    now: Timestamp,
+) -> Option<NewGrant> {
+    let source_key = allowance_key(facts.account, &plan.access_tier, plan.period_start);
+    let known = granted_in_period.iter().any(|(key, _)| *key == source_key);
+    if known || !plan.allowance.is_positive() || now >= plan.period_end {
+        return None;
+    }
+    let suffix = format!(":{}", plan.period_start.micros());
+    let before = granted_in_period
+        .iter()
+        .filter(|(key, _)| key.ends_with(&suffix))
+        .map(|(_, amount)| *amount)
+        .sum::<Credits>();
+    let amount = if before == Credits::ZERO {
+        plan.allowance
+    } else {
+        let more = (plan.allowance - before).max(Credits::ZERO);
+        let left = plan.period_end.micros() - now.micros();
+        let whole = plan.period_end.micros() - plan.period_start.micros();
+        let part = i128::from(more.micros()) * i128::from(left) / i128::from(whole);
+        let part = i64::try_from(part).expect("a part is no larger than the whole");
+        Credits::from_micros(part - part % crate::money::MICROS_PER_CREDIT)
+    };
+    amount.is_positive().then(|| NewGrant {
+        expires_at: Some(plan.period_end),
+        ..NewGrant::new(GrantKind::Allowance, source_key, amount)
+    })
+}
+
+/// `allowance:account:tier:period start`.
+fn allowance_key(account: i64, tier: &str, period_start: Timestamp) -> String {
+    format!("allowance:{account}:{tier}:{}", period_start.micros())
+}
+
+struct Chosen<'a> {
+    facts: &'a SubscriptionFacts,
+    access: Option<&'a Tier>,
+    grace_until: Option<Timestamp>,
+}
+
+impl Chosen<'_> {
+    /// Paid credits come with a paid period: not while its invoice is open or has failed.
+    fn earns_allowance(&self) -> bool {
+        let status = &self.facts.status;
+        matches!(
+            status,
+            SubscriptionStatus::Active | SubscriptionStatus::Trialing
+        ) && !self.facts.awaits_payment
+    }
+}
+
+/// The subscription that counts: one that gives access before one that does not, then the best
+/// tier, then a live one, then the newest.
+fn choose<'a>(
+    facts: &'a AccountFacts,
+    catalog: &'a Catalog,
+    grace_days: i64,
+    now: Timestamp,
+) -> Option<Chosen<'a>> {
+    let considered = facts.subscriptions.iter().map(|subscription| {
+        let grace_until = (subscription.status == SubscriptionStatus::PastDue)
+            .then(|| {
+                subscription
+                    .past_due_since
+                    .unwrap_or(subscription.period_start)
+            })
+            .map(|since| since.plus_days(grace_days));
+        let tier = subscription
+            .tier
+            .as_deref()
+            .and_then(|name| catalog.tier(name));
+        let access = tier.filter(|_| gives_access(subscription, grace_until, now));
+        Chosen {
+            facts: subscription,
+            access,
+            grace_until,
+        }
+    });
+    considered.max_by_key(|chosen| {
+        let rank = chosen.access.map(|tier| tier.rank);
+        (rank, chosen.facts.status.is_live(), chosen.facts.created_at)
+    })
+}
+
+fn gives_access(
+    subscription: &SubscriptionFacts,
+    grace_until: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    if subscription.cancel_at.is_some_and(|end| end <= now) {
+        return false;
+    }
+    match subscription.status {
+        SubscriptionStatus::Trialing
+        | SubscriptionStatus::Active
+        | SubscriptionStatus::Unknown(_) => true,
+        SubscriptionStatus::PastDue => grace_until.is_some_and(|until| now < until),
+        SubscriptionStatus::Incomplete
+        | SubscriptionStatus::IncompleteExpired
+        | SubscriptionStatus::Unpaid
+        | SubscriptionStatus::Paused
+        | SubscriptionStatus::Canceled => false,
+    }
+}
+
+/// A live subscription's tier is shown even while it gives no access; otherwise what counts.
+fn shown_tier(chosen: Option<&Chosen>, access: &Tier) -> String {
+    let live = chosen.filter(|chosen| {
+        chosen.facts.status.is_live() && chosen.access.is_none() && access.is_free()
+    });
+    match live.and_then(|chosen| chosen.facts.tier.as_ref()) {
+        Some(tier) if live.is_some_and(|c| c.facts.status == SubscriptionStatus::PastDue) => {
+            tier.clone()
+        }
+        _ => access.name.clone(),
+    }
+}
+
+fn valid_until(
+    facts: &AccountFacts,
+    chosen: Option<&Chosen>,
+    period_end: Timestamp,
+    free_end: Timestamp,
+    now: Timestamp,
+) -> Timestamp {
+    let edges = [
+        Some(period_end),
+        Some(free_end),
+        chosen.and_then(|chosen| chosen.grace_until),
+        chosen.and_then(|chosen| chosen.facts.cancel_at),
+        facts.tier_override.as_ref().and_then(|(_, until)| *until),
+    ];
+    edges
+        .into_iter()
+        .flatten()
+        .filter(|edge| *edge > now)
+        .min()
+        .unwrap_or(free_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::parse;
+
+    fn catalog() -> Catalog {
+        Catalog::parse(include_str!("../../../catalog.toml")).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        parse(text).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        at("2026-11-22T10:00:00Z")
+    }
+
+    fn subscription(status: &str) -> SubscriptionFacts {
+        SubscriptionFacts {
+            id: "sub_1".into(),
+            status: SubscriptionStatus::from_word(status),
+            tier: Some("PRO".into()),
+            period_start: at("2026-11-15"),
+            period_end: at("2026-12-15"),
+            cancel_at: None,
+            ended_at: None,
+            trial_end: None,
+            past_due_since: Some(at("2026-11-20")),
+            awaits_payment: false,
+            created_at: at("2026-11-15"),
+        }
+    }
+
+    fn account(subscriptions: Vec<SubscriptionFacts>) -> AccountFacts {
+        AccountFacts {
+            account: 1,
+            anchor_at: at("2026-10-31"),
+            is_verified: true,
+            tier_override: None,
+            subscriptions,
+        }
+    }
+
+    fn plan(facts: &AccountFacts, now: Timestamp) -> Plan {
+        plan_at(facts, &catalog(), GRACE_DAYS_DEFAULT, now)
+    }
+
+    #[test]
+    fn case_w33_every_status_has_its_access() {
+        let table = [
+            ("incomplete", "FREE", "INCOMPLETE"),
+            ("incomplete_expired", "FREE", "CANCELED"),
+            ("trialing", "PRO", "TRIALING"),
+            ("active", "PRO", "ACTIVE"),
+            ("past_due", "PRO", "PAST_DUE"),
+            ("unpaid", "FREE", "UNPAID"),
+            ("paused", "FREE", "PAUSED"),
+            ("canceled", "FREE", "CANCELED"),
+            ("something_new", "PRO", "ACTIVE"),
+        ];
+        for (status, access, shown) in table {
+            let plan = plan(&account(vec![subscription(status)]), now());
+            assert_eq!(
+                (plan.access_tier.as_str(), plan.status),
+                (access, shown),
+                "{status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_failed_payment_keeps_the_tier_for_the_grace_period_only() {
+        let facts = account(vec![subscription("past_due")]);
+        let end = at("2026-11-27");
+
+        let before = plan(&facts, Timestamp::from_micros(end.micros() - 1));
+        let after = plan(&facts, end);
+
+        assert_eq!(
+            (before.access_tier.as_str(), before.grace_until),
+            ("PRO", Some(end))
+        );
+        assert_eq!(before.valid_until, end);
+        assert_eq!(
+            (after.access_tier.as_str(), after.tier.as_str()),
+            ("FREE", "PRO")
+        );
+    }
+
+    #[test]
+    fn a_cancellation_takes_effect_at_its_moment_without_an_event() {
+        let cancel_at = Some(at("2026-12-15"));
+        let facts = account(vec![SubscriptionFacts {
+            cancel_at,
+            ..subscription("active")
+        }]);
+
+        assert_eq!(plan(&facts, now()).access_tier, "PRO");
+        assert_eq!(plan(&facts, at("2026-12-15")).access_tier, "FREE");
+    }
+
+    #[test]
+    fn case_w13_a_late_end_of_the_old_subscription_leaves_the_new_one() {
+        let old = SubscriptionFacts {
+            id: "sub_0".into(),
+            ..subscription("canceled")
+        };
+        let new = SubscriptionFacts {
+            created_at: at("2026-11-20"),
+            ..subscription("active")
+        };
+
+        let plan = plan(&account(vec![new, old]), now());
+
+        assert_eq!(
+            (plan.access_tier.as_str(), plan.subscription_id.as_deref()),
+            ("PRO", Some("sub_1"))
+        );
+    }
+
+    #[test]
+    fn an_override_wins_until_it_ends() {
+        let tier_override = Some(("PRO_PLUS".to_owned(), Some(at("2026-12-01"))));
+        let facts = AccountFacts {
+            tier_override,
+            ..account(vec![])
+        };
+
+        assert_eq!(plan(&facts, now()).access_tier, "PRO_PLUS");
+        assert_eq!(plan(&facts, at("2026-12-01")).access_tier, "FREE");
+    }
+
+    #[test]
+    fn case_c13_an_allowance_comes_once_a_period() {
+        let facts = account(vec![]);
+        let plan = plan(&facts, now());
+
+        let due = allowance_due(&facts, &plan, &[], now()).unwrap();
+
+        assert_eq!(
+            (due.amount, due.expires_at),
+            (Credits::new(100), Some(at("2026-11-30")))
+        );
+        let granted = [(due.source_key.clone(), due.amount)];
+        assert_eq!(allowance_due(&facts, &plan, &granted, now()), None);
+    }
+
+    #[test]
+    fn an_unverified_address_brings_no_allowance() {
+        let facts = AccountFacts {
+            is_verified: false,
+            ..account(vec![])
+        };
+
+        assert_eq!(
+            allowance_due(&facts, &plan(&facts, now()), &[], now()),
+            None
+        );
+    }
+
+    #[test]
+    fn a_renewal_brings_its_allowance_when_it_is_paid() {
+        let open = SubscriptionFacts {
+            awaits_payment: true,
+            ..subscription("active")
+        };
+        let facts = account(vec![open]);
+
+        assert_eq!(
+            allowance_due(&facts, &plan(&facts, now()), &[], now()),
+            None
+        );
+    }
+
+    #[test]
+    fn an_upgrade_brings_the_difference_for_the_time_left() {
+        let upgraded = SubscriptionFacts {
+            tier: Some("PRO_PLUS".into()),
+            ..subscription("active")
+        };
+        let facts = account(vec![upgraded]);
+        let key = allowance_key(1, "PRO", at("2026-11-15"));
+        let half = at("2026-11-30");
+        let plan = plan(&facts, half);
+
+        let due = allowance_due(&facts, &plan, &[(key, Credits::new(1_000))], half).unwrap();
+
+        assert_eq!(due.amount, Credits::new(2_500));
+    }
+}

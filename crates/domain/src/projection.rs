@@ -1,1 +1,899 @@
-//! projection
+//! From Stripe's objects, as fetched, to the rows, ledger commands and mails we want.
+//!
+//! The projection reads no event and remembers nothing: the same snapshot gives the same answer,
+//! so it does not matter which event, sweep, page or command asked for it, nor how often
+//! (`docs/reference/sync.md`). What is only added carries a natural key.
+
+use std::collections::HashMap;
+
+use crate::dunning::{DunningStep, step_due};
+use crate::ledger::{Command, GrantKind, NewGrant};
+use crate::money::{Credits, Currency, MinorUnits, share_of};
+use crate::plan::{SubscriptionFacts, SubscriptionStatus};
+use crate::time::Timestamp;
+
+/// Facts older than this bring no mail: a first sync of an old customer stays silent. In days.
+pub const MAIL_AGE_DAYS_MAX: i64 = 7;
+
+/// One account at Stripe, fetched at one time, in our words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// All subscriptions, ended ones included.
+    pub subscriptions: Vec<Subscription>,
+    /// Its invoices.
+    pub invoices: Vec<Invoice>,
+    /// Its Checkout sessions.
+    pub sessions: Vec<Session>,
+    /// Its charges with their refunds and disputes.
+    pub charges: Vec<Charge>,
+}
+
+/// A subscription as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Stripe's id.
+    pub id: String,
+    /// As fetched.
+    pub status: SubscriptionStatus,
+    /// The price of its first item.
+    pub price_id: Option<String>,
+    /// What that price asks a period.
+    pub price: Option<MinorUnits>,
+    /// The price's interval: `month`.
+    pub interval: Option<String>,
+    /// The current period.
+    pub period_start: Timestamp,
+    /// Its end.
+    pub period_end: Timestamp,
+    /// Whether it ends with the period.
+    pub cancel_at_period_end: bool,
+    /// When it ends, if that is set.
+    pub cancel_at: Option<Timestamp>,
+    /// When somebody asked to end it.
+    pub canceled_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// When its trial ends or ended.
+    pub trial_end: Option<Timestamp>,
+    /// Whether collection is paused.
+    pub is_paused: bool,
+    /// A schedule that will change it.
+    pub schedule_id: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Subscription {
+    /// The moment it ends by request, from either of Stripe's two ways to say so.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        self.cancel_at
+            .or(self.cancel_at_period_end.then_some(self.period_end))
+    }
+}
+
+/// An invoice as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoice {
+    /// Stripe's id.
+    pub id: String,
+    /// The number on it.
+    pub number: Option<String>,
+    /// draft, open, paid, void or uncollectible.
+    pub status: String,
+    /// Why it exists: `subscription_create`, `subscription_cycle`, `subscription_update`, ...
+    pub billing_reason: String,
+    /// The subscription it is of.
+    pub subscription_id: Option<String>,
+    /// The payment intent that pays it.
+    pub payment_intent: Option<String>,
+    /// What it asks.
+    pub amount_due: i64,
+    /// What was paid of it.
+    pub amount_paid: i64,
+    /// In which currency.
+    pub currency: Currency,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was paid.
+    pub paid_at: Option<Timestamp>,
+    /// Payments tried.
+    pub attempt_count: i64,
+    /// When the next is tried.
+    pub next_payment_attempt: Option<Timestamp>,
+    /// The period its subscription line pays for.
+    pub period: Option<(Timestamp, Timestamp)>,
+    /// The price of that line.
+    pub price_id: Option<String>,
+    /// Stripe's page of it.
+    pub hosted_url: Option<String>,
+    /// Its PDF.
+    pub pdf_url: Option<String>,
+}
+
+/// A Checkout session as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Stripe's id.
+    pub id: String,
+    /// The intent of ours that made it; `None` for a session of somebody else's.
+    pub intent: Option<Intent>,
+    /// `payment`, `subscription` or `setup`.
+    pub mode: String,
+    /// `open`, `complete` or `expired`.
+    pub status: String,
+    /// `paid`, `unpaid` or `no_payment_required`.
+    pub payment_status: String,
+    /// Its total, tax included.
+    pub amount_total: Option<i64>,
+    /// Tax in it.
+    pub amount_tax: i64,
+    /// In which currency.
+    pub currency: Option<Currency>,
+    /// The payment intent that pays it.
+    pub payment_intent: Option<String>,
+    /// Whether that payment was tried after the session was completed, and failed.
+    pub payment_failed: bool,
+    /// The subscription it made.
+    pub subscription_id: Option<String>,
+    /// That subscription's first invoice.
+    pub invoice_id: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What we sold with a session: frozen when it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Its id.
+    pub id: String,
+    /// Who asked, by number.
+    pub user: Option<i64>,
+    /// Credits of the pack; zero for a subscription.
+    pub credits: Credits,
+    /// The price at that time.
+    pub price: MinorUnits,
+    /// The tier, for a subscription.
+    pub tier: Option<String>,
+}
+
+/// A charge as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// Stripe's id.
+    pub id: String,
+    /// The payment intent it is of.
+    pub payment_intent: Option<String>,
+    /// What was charged.
+    pub amount: i64,
+    /// What of it was given back; falls again when a refund fails.
+    pub amount_refunded: i64,
+    /// In which currency.
+    pub currency: Currency,
+    /// Stripe's receipt page.
+    pub receipt_url: Option<String>,
+    /// Why it failed, in Stripe's words for customers.
+    pub failure: Option<String>,
+    /// Whether it was paid.
+    pub is_paid: bool,
+    /// Its refunds.
+    pub refunds: Vec<Refund>,
+    /// The status of its dispute, if it has one.
+    pub dispute: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// A refund as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refund {
+    /// Stripe's id.
+    pub id: String,
+    /// What it gives back.
+    pub amount: i64,
+    /// pending, succeeded, failed, canceled or requires_action.
+    pub status: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// The seed's transaction types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransactionType {
+    /// A period of a plan.
+    SubscriptionPayment,
+    /// The way up to a better plan.
+    SubscriptionUpgrade,
+    /// The way down to a lesser plan.
+    SubscriptionDowngrade,
+    /// The end of a plan.
+    SubscriptionCancel,
+    /// A credit pack.
+    CreditTopup,
+    /// Money given back.
+    Refund,
+}
+
+impl TransactionType {
+    /// The seed's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            TransactionType::SubscriptionPayment => "SUBSCRIPTION_PAYMENT",
+            TransactionType::SubscriptionUpgrade => "SUBSCRIPTION_UPGRADE",
+            TransactionType::SubscriptionDowngrade => "SUBSCRIPTION_DOWNGRADE",
+            TransactionType::SubscriptionCancel => "SUBSCRIPTION_CANCEL",
+            TransactionType::CreditTopup => "CREDIT_TOPUP",
+            TransactionType::Refund => "REFUND",
+        }
+    }
+}
+
+/// The seed's transaction statuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransactionStatus {
+    /// Under way.
+    Pending,
+    /// Done.
+    Completed,
+    /// The payment failed; a later one may still succeed.
+    Failed,
+    /// Given back in full.
+    Refunded,
+    /// Never paid.
+    Cancelled,
+}
+
+impl TransactionStatus {
+    /// The seed's word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            TransactionStatus::Pending => "PENDING",
+            TransactionStatus::Completed => "COMPLETED",
+            TransactionStatus::Failed => "FAILED",
+            TransactionStatus::Refunded => "REFUNDED",
+            TransactionStatus::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+/// A transaction row as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// What it is the one row of: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
+    pub natural_key: String,
+    /// What it is.
+    pub kind: TransactionType,
+    /// Where it stands.
+    pub status: TransactionStatus,
+    /// How much.
+    pub amount: MinorUnits,
+    /// What of it was given back, in minor units.
+    pub refunded_minor: i64,
+    /// Stripe's payment intent.
+    pub payment_intent: Option<String>,
+    /// Stripe's session.
+    pub session: Option<String>,
+    /// Stripe's invoice.
+    pub invoice: Option<String>,
+    /// Stripe's refund.
+    pub refund: Option<String>,
+    /// Who paid, by number.
+    pub user: Option<i64>,
+    /// The tier it is of.
+    pub tier: Option<String>,
+    /// Credits bought.
+    pub credits: Option<Credits>,
+    /// A line for the payment history.
+    pub description: String,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// Payments tried.
+    pub attempts: i64,
+    /// Stripe's receipt or invoice page.
+    pub receipt_url: Option<String>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+}
+
+/// A mail to send once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// At most one mail per key.
+    pub key: String,
+    /// What it says.
+    pub content: MailContent,
+}
+
+/// What a mail says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailContent {
+    /// A payment arrived.
+    Receipt {
+        /// For what.
+        description: String,
+        /// How much.
+        amount: MinorUnits,
+        /// Stripe's page of it.
+        url: Option<String>,
+    },
+    /// A payment failed; access goes on until `grace_until`, and ended at `Ended`.
+    PaymentFailed {
+        /// Which moment of it.
+        step: DunningStep,
+        /// How much.
+        amount: MinorUnits,
+        /// When access ends.
+        grace_until: Timestamp,
+        /// Where it can be paid.
+        url: Option<String>,
+    },
+    /// A plan will end.
+    PlanEnding {
+        /// Which.
+        tier: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A plan ended.
+    PlanEnded {
+        /// Which.
+        tier: String,
+    },
+}
+
+/// Something a person should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A live subscription has a price the catalog never had: its tier is kept, the account is
+    /// parked.
+    UnknownPrice {
+        /// The subscription.
+        subscription: String,
+        /// The price.
+        price: String,
+    },
+    /// Two subscriptions can charge the account.
+    SecondSubscription {
+        /// The one that does not count.
+        subscription: String,
+    },
+}
+
+/// A subscription row as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedSubscription {
+    /// As fetched.
+    pub fetched: Subscription,
+    /// What access follows from.
+    pub facts: SubscriptionFacts,
+}
+
+/// Everything a sync writes for one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Rows that are overwritten.
+    pub subscriptions: Vec<WantedSubscription>,
+    /// Rows that are overwritten.
+    pub invoices: Vec<Invoice>,
+    /// Rows that are added or moved along.
+    pub transactions: Vec<Transaction>,
+    /// What the ledger is asked; each safe to ask again.
+    pub commands: Vec<Command>,
+    /// What is sent once.
+    pub mails: Vec<Mail>,
+    /// What a person should see.
+    pub findings: Vec<Finding>,
+}
+
+/// What the projection must know beside the snapshot.
+#[derive(Clone, Debug)]
+pub struct Known<'a> {
+    /// Tier by price id, old prices included.
+    pub tier_of_price: &'a HashMap<String, String>,
+    /// Tier by subscription id, as held: kept when a price is unknown.
+    pub tier_held: &'a HashMap<String, String>,
+    /// Days a failed payment keeps its tier.
+    pub grace_days: i64,
+}
+
+/// The rows, commands and mails that a snapshot asks for.
+pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Wanted {
+    let mut wanted = Wanted {
+        invoices: snapshot.invoices.clone(),
+        ..Wanted::default()
+    };
+    project_subscriptions(snapshot, known, now, &mut wanted);
+    project_sessions(snapshot, now, &mut wanted);
+    project_invoices(snapshot, known, now, &mut wanted);
+    project_charges(snapshot, &mut wanted);
+    wanted
+}
+
+fn project_subscriptions(snapshot: &Snapshot, known: &Known, now: Timestamp, wanted: &mut Wanted) {
+    for fetched in &snapshot.subscriptions {
+        let price = fetched.price_id.as_ref();
+        let mapped = price.and_then(|price| known.tier_of_price.get(price));
+        if mapped.is_none() && fetched.status.is_live() {
+            wanted.findings.push(Finding::UnknownPrice {
+                subscription: fetched.id.clone(),
+                price: price.cloned().unwrap_or_default(),
+            });
+        }
+        let tier = mapped.or_else(|| known.tier_held.get(&fetched.id)).cloned();
+        let unpaid = || unpaid_invoices(snapshot, &fetched.id);
+        let failed = unpaid().filter(|invoice| invoice.attempt_count > 0);
+        let facts = SubscriptionFacts {
+            id: fetched.id.clone(),
+            status: if fetched.is_paused && fetched.status == SubscriptionStatus::Paused {
+                SubscriptionStatus::Paused
+            } else {
+                fetched.status.clone()
+            },
+            tier: tier.clone(),
+            period_start: fetched.period_start,
+            period_end: fetched.period_end,
+            cancel_at: fetched.ends_at(),
+            ended_at: fetched.ended_at,
+            trial_end: fetched.trial_end,
+            past_due_since: failed.map(|invoice| invoice.created_at).min(),
+            awaits_payment: unpaid().any(|invoice| invoice.billing_reason != "subscription_update"),
+            created_at: fetched.created_at,
+        };
+        mail_ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);
+        if let Some(ended_at) = fetched.ended_at
+            && fetched.status == SubscriptionStatus::Canceled
+        {
+            wanted
+                .transactions
+                .push(cancellation(fetched, tier, ended_at));
+        }
+        wanted.subscriptions.push(WantedSubscription {
+            fetched: fetched.clone(),
+            facts,
+        });
+    }
+    let mut live: Vec<&WantedSubscription> = wanted
+        .subscriptions
+        .iter()
+        .filter(|s| s.facts.status.is_live())
+        .collect();
+    live.sort_by_key(|subscription| subscription.facts.created_at);
+    let second = live
+        .iter()
+        .skip(1)
+        .map(|subscription| Finding::SecondSubscription {
+            subscription: subscription.facts.id.clone(),
+        });
+    wanted.findings.extend(second.collect::<Vec<_>>());
+}
+
+/// Invoices that ask for money which has not come, oldest first or not.
+fn unpaid_invoices<'a>(
+    snapshot: &'a Snapshot,
+    subscription: &'a str,
+) -> impl Iterator<Item = &'a Invoice> {
+    snapshot.invoices.iter().filter(move |invoice| {
+        invoice.subscription_id.as_deref() == Some(subscription)
+            && matches!(invoice.status.as_str(), "draft" | "open" | "uncollectible")
+            && invoice.amount_due > 0
+    })
+}
+
+fn mail_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
+    let recent = |at: Timestamp| now < at.plus_days(MAIL_AGE_DAYS_MAX);
+    if fetched.status == SubscriptionStatus::Canceled {
+        if fetched.ended_at.is_some_and(recent) {
+            let content = MailContent::PlanEnded {
+                tier: tier.to_owned(),
+            };
+            wanted.mails.push(Mail {
+                key: format!("plan-ended:{}", fetched.id),
+                content,
+            });
+        }
+    } else if let Some(at) = fetched.ends_at()
+        && fetched.status.is_live()
+        && at > now
+    {
+        let asked = fetched.canceled_at.unwrap_or(now).seconds();
+        let content = MailContent::PlanEnding {
+            tier: tier.to_owned(),
+            at,
+        };
+        wanted.mails.push(Mail {
+            key: format!("plan-ending:{}:{asked}", fetched.id),
+            content,
+        });
+    }
+}
+
+fn cancellation(fetched: &Subscription, tier: Option<String>, ended_at: Timestamp) -> Transaction {
+    let currency = fetched.price.map_or(Currency::USD, |price| price.currency);
+    Transaction {
+        natural_key: format!("cancel:{}", fetched.id),
+        kind: TransactionType::SubscriptionCancel,
+        status: TransactionStatus::Completed,
+        amount: MinorUnits::new(0, currency),
+        refunded_minor: 0,
+        payment_intent: None,
+        session: None,
+        invoice: None,
+        refund: None,
+        user: None,
+        tier,
+        credits: None,
+        description: "Plan ended".to_owned(),
+        failure: None,
+        attempts: 0,
+        receipt_url: None,
+        occurred_at: ended_at,
+    }
+}
+
+fn project_sessions(snapshot: &Snapshot, now: Timestamp, wanted: &mut Wanted) {
+    for session in &snapshot.sessions {
+        let Some(intent) = &session.intent else {
+            continue;
+        };
+        if session.mode == "payment" {
+            project_topup(snapshot, session, intent, now, wanted);
+        } else if session.mode == "subscription" && session.invoice_id.is_none() {
+            wanted
+                .transactions
+                .push(pending_subscription(session, intent));
+        }
+    }
+}
+
+fn project_topup(
+    snapshot: &Snapshot,
+    session: &Session,
+    intent: &Intent,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    let currency = session.currency.unwrap_or(intent.price.currency);
+    let amount = session.amount_total.unwrap_or(intent.price.amount);
+    let charge = session
+        .payment_intent
+        .as_deref()
+        .and_then(|id| paid_charge(snapshot, id));
+    let refunded = charge.map_or(0, |charge| charge.amount_refunded);
+    let status = match (session.payment_status.as_str(), session.status.as_str()) {
+        ("paid", _) if refunded > 0 && refunded >= amount => TransactionStatus::Refunded,
+        ("paid", _) => TransactionStatus::Completed,
+        (_, "expired") => TransactionStatus::Cancelled,
+        ("unpaid", "complete") if session.payment_failed => TransactionStatus::Failed,
+        // Credits are not given away by a coupon unless the operator says so (F10).
+        ("no_payment_required", "complete") => TransactionStatus::Cancelled,
+        _ => TransactionStatus::Pending,
+    };
+    let description = format!("{} credits", grouped(intent.credits));
+    if let ("paid", Some(payment)) = (session.payment_status.as_str(), &session.payment_intent) {
+        let source_key = format!("topup:{payment}");
+        let paid = MinorUnits::new((amount - session.amount_tax).max(0), currency);
+        let kind = GrantKind::Purchase;
+        wanted.commands.push(Command::Grant(NewGrant {
+            paid: Some(paid),
+            ..NewGrant::new(kind, source_key.clone(), intent.credits)
+        }));
+        if let Some(charge) = charge {
+            wanted.commands.push(claw_for(charge, &source_key, paid));
+            wanted.commands.push(Command::Freeze {
+                source_key,
+                frozen: is_disputed(charge),
+            });
+        }
+        if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
+            wanted.mails.push(Mail {
+                key: format!("receipt:{}", session.id),
+                content: MailContent::Receipt {
+                    description: description.clone(),
+                    amount: MinorUnits::new(amount, currency),
+                    url: charge.and_then(|charge| charge.receipt_url.clone()),
+                },
+            });
+        }
+    }
+    wanted.transactions.push(Transaction {
+        natural_key: format!("topup:{}", session.id),
+        kind: TransactionType::CreditTopup,
+        status,
+        amount: MinorUnits::new(amount, currency),
+        refunded_minor: refunded,
+        payment_intent: session.payment_intent.clone(),
+        session: Some(session.id.clone()),
+        invoice: None,
+        refund: None,
+        user: intent.user,
+        tier: None,
+        credits: Some(intent.credits),
+        description,
+        failure: failure_of(snapshot, session.payment_intent.as_deref()),
+        attempts: 0,
+        receipt_url: charge.and_then(|charge| charge.receipt_url.clone()),
+        occurred_at: session.created_at,
+    });
+}
+
+/// What of a payment is reversed now, as a level: refunds, and the rest when a dispute was lost.
+fn claw_for(charge: &Charge, source_key: &str, paid: MinorUnits) -> Command {
+    let lost = charge.dispute.as_deref() == Some("lost");
+    let reversed = if lost {
+        charge.amount
+    } else {
+        charge.amount_refunded
+    };
+    let reversed_minor = if charge.amount > 0 {
+        share_of(paid.amount, reversed.clamp(0, charge.amount), charge.amount)
+    } else {
+        0
+    };
+    Command::Claw {
+        source_key: source_key.to_owned(),
+        reversed_minor,
+    }
+}
+
+/// An open dispute sets the credits aside; an inquiry (`warning_*`) does not.
+fn is_disputed(charge: &Charge) -> bool {
+    matches!(
+        charge.dispute.as_deref(),
+        Some("needs_response" | "under_review")
+    )
+}
+
+fn paid_charge<'a>(snapshot: &'a Snapshot, payment_intent: &str) -> Option<&'a Charge> {
+    let of = |charge: &&Charge| charge.payment_intent.as_deref() == Some(payment_intent);
+    snapshot
+        .charges
+        .iter()
+        .filter(of)
+        .find(|charge| charge.is_paid)
+}
+
+fn failure_of(snapshot: &Snapshot, payment_intent: Option<&str>) -> Option<String> {
+    let payment_intent = payment_intent?;
+    if paid_charge(snapshot, payment_intent).is_some() {
+        return None;
+    }
+    let of = |charge: &&Charge| charge.payment_intent.as_deref() == Some(payment_intent);
+    let last = snapshot
+        .charges
+        .iter()
+        .filter(of)
+        .max_by_key(|charge| charge.created_at);
+    last.and_then(|charge| charge.failure.clone())
+}
+
+/// A subscription Checkout that has no invoice yet, or never will.
+fn pending_subscription(session: &Session, intent: &Intent) -> Transaction {
+    let expired = session.status == "expired";
+    Transaction {
+        natural_key: format!("checkout:{}", session.id),
+        kind: TransactionType::SubscriptionPayment,
+        status: if expired {
+            TransactionStatus::Cancelled
+        } else {
+            TransactionStatus::Pending
+        },
+        amount: MinorUnits::new(
+            session.amount_total.unwrap_or(intent.price.amount),
+            session.currency.unwrap_or(intent.price.currency),
+        ),
+        refunded_minor: 0,
+        payment_intent: None,
+        session: Some(session.id.clone()),
+        invoice: None,
+        refund: None,
+        user: intent.user,
+        tier: intent.tier.clone(),
+        credits: None,
+        description: "Plan, first payment".to_owned(),
+        failure: None,
+        attempts: 0,
+        receipt_url: None,
+        occurred_at: session.created_at,
+    }
+}
+
+fn project_invoices(snapshot: &Snapshot, known: &Known, now: Timestamp, wanted: &mut Wanted) {
+    for invoice in &snapshot.invoices {
+        let Some(subscription) = &invoice.subscription_id else {
+            continue;
+        };
+        let session = snapshot
+            .sessions
+            .iter()
+            .find(|session| session.invoice_id.as_deref() == Some(invoice.id.as_str()));
+        let session = session.filter(|session| session.intent.is_some());
+        let charge = invoice
+            .payment_intent
+            .as_deref()
+            .and_then(|id| paid_charge(snapshot, id));
+        let refunded = charge.map_or(0, |charge| charge.amount_refunded);
+        let Some(status) = invoice_status(invoice, refunded) else {
+            continue;
+        };
+        let tier = invoice
+            .price_id
+            .as_ref()
+            .and_then(|id| known.tier_of_price.get(id));
+        let tier = tier.or_else(|| known.tier_held.get(subscription)).cloned();
+        let row = Transaction {
+            natural_key: match session {
+                Some(session) => format!("checkout:{}", session.id),
+                None => format!("invoice:{}", invoice.id),
+            },
+            kind: if invoice.billing_reason == "subscription_update" {
+                TransactionType::SubscriptionUpgrade
+            } else {
+                TransactionType::SubscriptionPayment
+            },
+            status,
+            amount: MinorUnits::new(
+                invoice.amount_due.max(invoice.amount_paid),
+                invoice.currency,
+            ),
+            refunded_minor: refunded,
+            payment_intent: invoice.payment_intent.clone(),
+            session: session.map(|session| session.id.clone()),
+            invoice: Some(invoice.id.clone()),
+            refund: None,
+            user: session
+                .and_then(|session| session.intent.as_ref())
+                .and_then(|i| i.user),
+            tier,
+            credits: None,
+            description: invoice_description(invoice),
+            failure: failure_of(snapshot, invoice.payment_intent.as_deref()),
+            attempts: invoice.attempt_count,
+            receipt_url: invoice.hosted_url.clone(),
+            occurred_at: invoice.paid_at.unwrap_or(invoice.created_at),
+        };
+        mail_invoice(invoice, &row, snapshot, known, now, wanted);
+        wanted.transactions.push(row);
+    }
+}
+
+fn invoice_status(invoice: &Invoice, refunded: i64) -> Option<TransactionStatus> {
+    match invoice.status.as_str() {
+        "paid" if refunded > 0 && refunded >= invoice.amount_paid => {
+            Some(TransactionStatus::Refunded)
+        }
+        "paid" => Some(TransactionStatus::Completed),
+        "open" if invoice.attempt_count > 0 => Some(TransactionStatus::Failed),
+        "open" => Some(TransactionStatus::Pending),
+        "void" => Some(TransactionStatus::Cancelled),
+        "uncollectible" => Some(TransactionStatus::Failed),
+        // A draft asks for nothing yet.
+        _ => None,
+    }
+}
+
+fn invoice_description(invoice: &Invoice) -> String {
+    let what = match invoice.billing_reason.as_str() {
+        "subscription_create" => "Plan, first payment",
+        "subscription_update" => "Plan change",
+        _ => "Plan, renewal",
+    };
+    match invoice.period {
+        Some((start, end)) => format!("{what}, {} to {}", start.date_text(), end.date_text()),
+        None => what.to_owned(),
+    }
+}
+
+fn mail_invoice(
+    invoice: &Invoice,
+    row: &Transaction,
+    snapshot: &Snapshot,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    let recent = now
+        < invoice
+            .paid_at
+            .unwrap_or(invoice.created_at)
+            .plus_days(MAIL_AGE_DAYS_MAX);
+    match row.status {
+        TransactionStatus::Completed if invoice.amount_paid > 0 && recent => {
+            wanted.mails.push(Mail {
+                key: format!("receipt:{}", invoice.id),
+                content: MailContent::Receipt {
+                    description: row.description.clone(),
+                    amount: row.amount,
+                    url: invoice.hosted_url.clone(),
+                },
+            });
+        }
+        TransactionStatus::Failed if is_past_due(snapshot, invoice) => {
+            let grace_until = invoice.created_at.plus_days(known.grace_days);
+            let step = step_due(grace_until, now);
+            if now < grace_until.plus_days(MAIL_AGE_DAYS_MAX) {
+                let content = MailContent::PaymentFailed {
+                    step,
+                    amount: row.amount,
+                    grace_until,
+                    url: invoice.hosted_url.clone(),
+                };
+                let key = format!("payment-{}:{}", step.word(), invoice.id);
+                wanted.mails.push(Mail { key, content });
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Only a failed payment of a subscription that is past due is dunned: a first payment that was
+/// declined at Checkout was seen there.
+fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
+    snapshot.subscriptions.iter().any(|subscription| {
+        Some(subscription.id.as_str()) == invoice.subscription_id.as_deref()
+            && matches!(
+                subscription.status,
+                SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
+            )
+    })
+}
+
+fn project_charges(snapshot: &Snapshot, wanted: &mut Wanted) {
+    let ours: HashMap<String, (Option<String>, Option<Credits>)> = wanted
+        .transactions
+        .iter()
+        .filter_map(|row| Some((row.payment_intent.clone()?, (row.tier.clone(), row.credits))))
+        .collect();
+    for charge in &snapshot.charges {
+        let Some(payment) = charge.payment_intent.as_ref() else {
+            continue;
+        };
+        let Some((tier, credits)) = ours.get(payment) else {
+            continue;
+        };
+        for refund in &charge.refunds {
+            let status = match refund.status.as_str() {
+                "succeeded" => TransactionStatus::Completed,
+                "failed" => TransactionStatus::Failed,
+                "canceled" => TransactionStatus::Cancelled,
+                _ => TransactionStatus::Pending,
+            };
+            wanted.transactions.push(Transaction {
+                natural_key: format!("refund:{}", refund.id),
+                kind: TransactionType::Refund,
+                status,
+                amount: MinorUnits::new(refund.amount, charge.currency),
+                refunded_minor: 0,
+                payment_intent: None,
+                session: None,
+                invoice: None,
+                refund: Some(refund.id.clone()),
+                user: None,
+                tier: tier.clone(),
+                credits: None,
+                description: match credits {
+                    Some(credits) => format!("Refund of {} credits", grouped(*credits)),
+                    None => "Refund of a plan payment".to_owned(),
+                },
+                failure: None,
+                attempts: 0,
+                receipt_url: charge.receipt_url.clone(),
+                occurred_at: refund.created_at,
+            });
+        }
+    }
+}
+
+/// `5,000`.
+fn grouped(credits: Credits) -> String {
+    let digits = credits.floor().to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,336 @@
+use super::*;
+use crate::time::parse;
+
+fn at(text: &str) -> Timestamp {
+    parse(text).unwrap()
+}
+
+fn now() -> Timestamp {
+    at("2026-11-22T10:00:00Z")
+}
+
+fn topup(payment_status: &str, status: &str) -> Session {
+    Session {
+        id: "cs_1".into(),
+        intent: Some(Intent {
+            id: "int_1".into(),
+            user: Some(1),
+            credits: Credits::new(5_000),
+            price: MinorUnits::new(500, Currency::USD),
+            tier: None,
+        }),
+        mode: "payment".into(),
+        status: status.into(),
+        payment_status: payment_status.into(),
+        amount_total: Some(500),
+        amount_tax: 0,
+        currency: Some(Currency::USD),
+        payment_intent: Some("pi_1".into()),
+        payment_failed: false,
+        subscription_id: None,
+        invoice_id: None,
+        created_at: now(),
+    }
+}
+
+fn charge(payment_intent: &str, amount: i64, refunded: i64) -> Charge {
+    Charge {
+        id: "ch_1".into(),
+        payment_intent: Some(payment_intent.into()),
+        amount,
+        amount_refunded: refunded,
+        currency: Currency::USD,
+        receipt_url: None,
+        failure: None,
+        is_paid: true,
+        refunds: vec![],
+        dispute: None,
+        created_at: now(),
+    }
+}
+
+fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
+    Invoice {
+        id: id.into(),
+        number: None,
+        status: status.into(),
+        billing_reason: reason.into(),
+        subscription_id: Some("sub_1".into()),
+        payment_intent: Some(format!("pi_{id}")),
+        amount_due: 1_900,
+        amount_paid: if status == "paid" { 1_900 } else { 0 },
+        currency: Currency::USD,
+        created_at: now(),
+        paid_at: None,
+        attempt_count: 1,
+        next_payment_attempt: None,
+        period: None,
+        price_id: Some("price_pro".into()),
+        hosted_url: None,
+        pdf_url: None,
+    }
+}
+
+fn subscription(status: &str) -> Subscription {
+    Subscription {
+        id: "sub_1".into(),
+        status: SubscriptionStatus::from_word(status),
+        price_id: Some("price_pro".into()),
+        price: Some(MinorUnits::new(1_900, Currency::USD)),
+        interval: Some("month".into()),
+        period_start: at("2026-11-15"),
+        period_end: at("2026-12-15"),
+        cancel_at_period_end: false,
+        cancel_at: None,
+        canceled_at: None,
+        ended_at: None,
+        trial_end: None,
+        is_paused: false,
+        schedule_id: None,
+        created_at: at("2026-11-15"),
+    }
+}
+
+fn run(snapshot: &Snapshot) -> Wanted {
+    let tier_of_price = HashMap::from([("price_pro".to_owned(), "PRO".to_owned())]);
+    let tier_held = HashMap::from([("sub_1".to_owned(), "PRO_PLUS".to_owned())]);
+    let known = Known {
+        tier_of_price: &tier_of_price,
+        tier_held: &tier_held,
+        grace_days: 7,
+    };
+    project(snapshot, &known, now())
+}
+
+fn grants(wanted: &Wanted) -> Vec<&NewGrant> {
+    let grant = |command| match command {
+        Command::Grant(grant) => Some(grant),
+        _ => None,
+    };
+    wanted.commands.iter().filter_map(grant).collect()
+}
+
+#[test]
+fn a_paid_session_grants_what_its_intent_sold() {
+    let snapshot = Snapshot {
+        sessions: vec![topup("paid", "complete")],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert_eq!(grants(&wanted)[0].amount, Credits::new(5_000));
+    assert_eq!(grants(&wanted)[0].source_key, "topup:pi_1");
+    assert_eq!(wanted.transactions[0].status, TransactionStatus::Completed);
+    assert_eq!(wanted.transactions[0].description, "5,000 credits");
+}
+
+#[test]
+fn case_w11_an_unpaid_session_grants_nothing() {
+    for (payment, status, word) in [
+        ("unpaid", "open", TransactionStatus::Pending),
+        ("unpaid", "complete", TransactionStatus::Pending),
+        ("unpaid", "expired", TransactionStatus::Cancelled),
+        (
+            "no_payment_required",
+            "complete",
+            TransactionStatus::Cancelled,
+        ),
+    ] {
+        let snapshot = Snapshot {
+            sessions: vec![topup(payment, status)],
+            ..Snapshot::default()
+        };
+        let wanted = run(&snapshot);
+        assert!(wanted.commands.is_empty());
+        assert_eq!(wanted.transactions[0].status, word);
+    }
+}
+
+#[test]
+fn a_session_of_somebody_elses_is_left_alone() {
+    let foreign = Session {
+        intent: None,
+        ..topup("paid", "complete")
+    };
+
+    let wanted = run(&Snapshot {
+        sessions: vec![foreign],
+        ..Snapshot::default()
+    });
+
+    assert_eq!(wanted, Wanted::default());
+}
+
+#[test]
+fn a_refund_is_a_level_of_the_charge() {
+    let refund = Refund {
+        id: "re_1".into(),
+        amount: 250,
+        status: "succeeded".into(),
+        created_at: now(),
+    };
+    let charge = Charge {
+        refunds: vec![refund],
+        ..charge("pi_1", 500, 250)
+    };
+    let sessions = vec![topup("paid", "complete")];
+
+    let wanted = run(&Snapshot {
+        sessions,
+        charges: vec![charge],
+        ..Snapshot::default()
+    });
+
+    let claw = Command::Claw {
+        source_key: "topup:pi_1".into(),
+        reversed_minor: 250,
+    };
+    assert!(wanted.commands.contains(&claw));
+    let rows: Vec<_> = wanted
+        .transactions
+        .iter()
+        .map(|row| (row.kind.word(), row.status.word()))
+        .collect();
+    assert_eq!(
+        rows,
+        [("CREDIT_TOPUP", "COMPLETED"), ("REFUND", "COMPLETED")]
+    );
+}
+
+#[test]
+fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
+    let with = |dispute: &str| {
+        let charge = Charge {
+            dispute: Some(dispute.into()),
+            ..charge("pi_1", 500, 0)
+        };
+        let sessions = vec![topup("paid", "complete")];
+        run(&Snapshot {
+            sessions,
+            charges: vec![charge],
+            ..Snapshot::default()
+        })
+        .commands
+    };
+    let key = || "topup:pi_1".to_owned();
+    let claw = |reversed_minor| Command::Claw {
+        source_key: key(),
+        reversed_minor,
+    };
+    let freeze = |frozen| Command::Freeze {
+        source_key: key(),
+        frozen,
+    };
+
+    assert_eq!(with("lost")[1..], [claw(500), freeze(false)]);
+    assert_eq!(with("needs_response")[1..], [claw(0), freeze(true)]);
+    assert_eq!(
+        with("warning_needs_response")[1..],
+        [claw(0), freeze(false)]
+    );
+}
+
+#[test]
+fn case_w15_a_paid_invoice_is_not_dunned() {
+    let with = |status: &str, subscription_status: &str| {
+        let snapshot = Snapshot {
+            subscriptions: vec![subscription(subscription_status)],
+            invoices: vec![invoice("in_1", status, "subscription_cycle")],
+            ..Snapshot::default()
+        };
+        run(&snapshot)
+            .mails
+            .into_iter()
+            .map(|mail| mail.key)
+            .collect::<Vec<_>>()
+    };
+
+    assert_eq!(with("paid", "active"), ["receipt:in_1"]);
+    assert_eq!(with("open", "past_due"), ["payment-failed:in_1"]);
+}
+
+#[test]
+fn case_w16_one_payment_row_for_an_invoice_and_its_session() {
+    let session = Session {
+        mode: "subscription".into(),
+        payment_intent: None,
+        subscription_id: Some("sub_1".into()),
+        invoice_id: Some("in_1".into()),
+        ..topup("paid", "complete")
+    };
+    let snapshot = Snapshot {
+        subscriptions: vec![subscription("active")],
+        invoices: vec![invoice("in_1", "paid", "subscription_create")],
+        sessions: vec![session],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert_eq!(wanted.transactions.len(), 1);
+    assert_eq!(wanted.transactions[0].natural_key, "checkout:cs_1");
+    assert_eq!(wanted.transactions[0].tier.as_deref(), Some("PRO"));
+    assert!(!wanted.subscriptions[0].facts.awaits_payment);
+}
+
+#[test]
+fn case_w20_an_unknown_price_keeps_the_tier_and_is_a_finding() {
+    let unknown = Subscription {
+        price_id: Some("price_x".into()),
+        ..subscription("active")
+    };
+
+    let wanted = run(&Snapshot {
+        subscriptions: vec![unknown],
+        ..Snapshot::default()
+    });
+
+    assert_eq!(
+        wanted.subscriptions[0].facts.tier.as_deref(),
+        Some("PRO_PLUS")
+    );
+    assert!(matches!(wanted.findings[0], Finding::UnknownPrice { .. }));
+}
+
+#[test]
+fn a_scheduled_end_is_told_once_each_time_it_is_asked_for() {
+    let ending = Subscription {
+        cancel_at_period_end: true,
+        canceled_at: Some(at("2026-11-20")),
+        ..subscription("active")
+    };
+
+    let wanted = run(&Snapshot {
+        subscriptions: vec![ending],
+        ..Snapshot::default()
+    });
+
+    assert_eq!(
+        wanted.subscriptions[0].facts.cancel_at,
+        Some(at("2026-12-15"))
+    );
+    assert_eq!(
+        wanted.mails[0].key,
+        format!("plan-ending:sub_1:{}", at("2026-11-20").seconds())
+    );
+}
+
+#[test]
+fn an_ended_plan_is_one_row() {
+    let ended = Subscription {
+        ended_at: Some(now()),
+        ..subscription("canceled")
+    };
+
+    let wanted = run(&Snapshot {
+        subscriptions: vec![ended],
+        ..Snapshot::default()
+    });
+
+    assert_eq!(wanted.transactions[0].natural_key, "cancel:sub_1");
+    assert_eq!(
+        wanted.transactions[0].kind,
+        TransactionType::SubscriptionCancel
+    );
+}

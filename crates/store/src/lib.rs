@@ -33,3 +33,6 @@ mod ledger {
         }
     }
 }
+
+#[cfg(feature = "testing")]
+pub mod testing;

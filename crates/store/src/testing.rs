@@ -1,0 +1,309 @@
+//! Fresh, migrated databases of both kinds for tests.
+//!
+//! PostgreSQL is one throw-away cluster a test process, found in the usual places, or the server
+//! that `LBX_TEST_POSTGRES_URL` names. Where there is none the test panics: a run that skipped
+//! PostgreSQL is a failed run.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::db::{self, Role};
+use crate::handle::{DatabaseUrl, Db, Kind, Options};
+
+/// How long a fresh cluster may take to answer: a hundred looks, 0.1 s apart.
+const START_LOOKS_MAX: u32 = 300;
+const START_PAUSE: Duration = Duration::from_millis(100);
+
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// One database that a test has for itself. Its files go when it is dropped; a PostgreSQL database
+/// goes with its cluster.
+#[derive(Debug)]
+pub struct TestDatabase {
+    /// Which of the two it is; tests name it in their messages.
+    pub kind: Kind,
+    /// Where it is.
+    pub url: DatabaseUrl,
+    /// The same as text, for programs.
+    pub url_text: String,
+    folder: Option<PathBuf>,
+}
+
+impl TestDatabase {
+    /// Opens it with the settings of tests: full durability, its schema up to date.
+    pub fn open(&self) -> Db {
+        self.open_with(&Options::default())
+    }
+
+    /// Opens it with `options`.
+    pub fn open_with(&self, options: &Options) -> Db {
+        Db::open(&self.url, options).expect("a test database opens")
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.folder {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// A fresh, empty database of each kind.
+pub fn databases() -> Vec<TestDatabase> {
+    vec![sqlite(), postgres()]
+}
+
+/// Runs `body` on a fresh database of each kind.
+pub fn on_both(body: impl Fn(&Db)) {
+    for database in databases() {
+        let db = database.open();
+        body(&db);
+        db.close();
+    }
+}
+
+/// A fresh SQLite file in a folder of its own.
+pub fn sqlite() -> TestDatabase {
+    let folder = std::env::temp_dir().join(unique("lbx-test-sqlite"));
+    std::fs::create_dir_all(&folder).expect("the temporary folder is writable");
+    let path = folder.join("billing.db");
+    TestDatabase {
+        kind: Kind::Sqlite,
+        url_text: format!("sqlite://{}", path.display()),
+        url: DatabaseUrl::Sqlite(path),
+        folder: Some(folder),
+    }
+}
+
+/// A fresh database on the test server.
+pub fn postgres() -> TestDatabase {
+    let server = server_url();
+    let name = unique("lbx_test").replace('-', "_");
+    let create = format!("create database {name}");
+    let server_address = DatabaseUrl::parse(server).expect("the test server has an address");
+    crate::handle::on_own_thread(move || {
+        let DatabaseUrl::Postgres(address) = server_address else {
+            panic!("LBX_TEST_POSTGRES_URL is not a PostgreSQL address");
+        };
+        let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
+        connection.tx().execute_batch(&create)
+    })
+    .expect("the test server makes a database");
+    let url_text = with_database(server, &name);
+    TestDatabase {
+        kind: Kind::Postgres,
+        url: DatabaseUrl::parse(&url_text).expect("it differs in the name only"),
+        url_text,
+        folder: None,
+    }
+}
+
+/// `url` with another database name; parameters behind `?` stay.
+fn with_database(url: &str, name: &str) -> String {
+    let (head, parameters) = url
+        .split_once('?')
+        .map_or((url, ""), |(head, tail)| (head, tail));
+    let authority_end = head.find("://").map_or(0, |at| at + 3);
+    let path_start = head[authority_end..]
+        .find('/')
+        .map_or(head.len(), |at| authority_end + at);
+    let query = if parameters.is_empty() {
+        String::new()
+    } else {
+        format!("?{parameters}")
+    };
+    format!("{}/{name}{query}", &head[..path_start])
+}
+
+fn unique(prefix: &str) -> String {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}-{}-{number}", std::process::id())
+}
+
+fn server_url() -> &'static str {
+    static SERVER: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
+    let (url, _) = SERVER.get_or_init(|| match std::env::var("LBX_TEST_POSTGRES_URL") {
+        Ok(url) if !url.is_empty() => (url, None),
+        _ => {
+            let cluster = Cluster::start();
+            (cluster.url.clone(), Some(cluster))
+        }
+    });
+    url
+}
+
+/// A PostgreSQL cluster in a temporary folder, on a free port of the loopback.
+#[derive(Debug)]
+struct Cluster {
+    url: String,
+    /// The server ends when this end of the pipe does: with our process, however it ends.
+    _lifeline: ChildStdin,
+}
+
+/// Runs the server and, when the pipe it reads from breaks, stops it and removes its folder.
+const KEEPER: &str = r#"
+folder=$1; shift
+"$@" >"$folder.log" 2>&1 &
+server=$!
+cat >/dev/null
+kill -INT $server
+wait $server
+rm -rf "$folder" "$folder.log"
+"#;
+
+impl Cluster {
+    fn start() -> Cluster {
+        let bin = server_programs();
+        let folder = std::env::temp_dir().join(unique("lbx-test-postgres"));
+        std::fs::create_dir_all(&folder).expect("the temporary folder is writable");
+        let is_root = is_root();
+        if is_root {
+            run(Command::new("chown").arg("postgres").arg(&folder), "chown");
+        }
+        let data = folder.join("data");
+        run(
+            as_postgres(is_root, &bin.join("initdb"))
+                .args([
+                    "-N",
+                    "-U",
+                    "postgres",
+                    "-A",
+                    "trust",
+                    "-E",
+                    "UTF8",
+                    "--no-locale",
+                    "-D",
+                ])
+                .arg(&data),
+            "initdb",
+        );
+        let port = free_port();
+        let server = as_postgres(is_root, &bin.join("postgres"));
+        let mut keeper = Command::new("sh");
+        keeper
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&folder)
+            .arg(server.get_program());
+        keeper.args(server.get_args()).arg("-D").arg(&data);
+        for setting in settings(port, &folder) {
+            keeper.args(["-c", &setting]);
+        }
+        let mut child = keeper
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell starts");
+        let lifeline = child.stdin.take().expect("its input was piped");
+        let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
+        wait_until_ready(&mut child, &url, &folder);
+        Cluster {
+            url,
+            _lifeline: lifeline,
+        }
+    }
+}
+
+/// Throw-away data needs no disk; the tests open many connections.
+fn settings(port: u16, folder: &Path) -> Vec<String> {
+    vec![
+        format!("port={port}"),
+        format!("unix_socket_directories={}", folder.display()),
+        "listen_addresses=127.0.0.1".into(),
+        "fsync=off".into(),
+        "full_page_writes=off".into(),
+        "autovacuum=off".into(),
+        "max_connections=400".into(),
+        "shared_buffers=32MB".into(),
+    ]
+}
+
+fn wait_until_ready(child: &mut Child, url: &str, folder: &Path) {
+    let Ok(DatabaseUrl::Postgres(address)) = DatabaseUrl::parse(url) else {
+        panic!("the cluster's own address is one of PostgreSQL");
+    };
+    for _ in 0..START_LOOKS_MAX {
+        let address = address.clone();
+        let answers = crate::handle::on_own_thread(move || {
+            db::open_postgres(&address, Role::Migrator, true).map(drop)
+        });
+        if answers.is_ok() {
+            return;
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            panic!("PostgreSQL ended at its start: {status}");
+        }
+        std::thread::sleep(START_PAUSE);
+    }
+    let mut log = String::new();
+    if let Ok(mut file) = std::fs::File::open(folder.with_extension("log")) {
+        let _ = file.read_to_string(&mut log);
+    }
+    panic!("PostgreSQL does not answer: {log}");
+}
+
+/// The folder with `initdb` and `postgres`: the newest version of the distribution's layout, or the
+/// one on the search path.
+fn server_programs() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let newest = versions
+        .filter_map(|entry| {
+            let version: u32 = entry.file_name().to_str()?.parse().ok()?;
+            Some((version, entry.path().join("bin")))
+        })
+        .filter(|(_, bin)| bin.join("initdb").exists())
+        .max();
+    if let Some((_, bin)) = newest {
+        return bin;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .find(|folder| folder.join("initdb").exists())
+        .expect(
+            "these tests need PostgreSQL: install it, or name a server in LBX_TEST_POSTGRES_URL",
+        )
+}
+
+/// PostgreSQL refuses to run as root; then it runs as its own user.
+fn as_postgres(is_root: bool, program: &Path) -> Command {
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command
+        .args([
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--clear-groups",
+            "--",
+        ])
+        .arg(program);
+    command
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("`id` runs");
+    id.stdout.trim_ascii() == b"0"
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+fn run(command: &mut Command, name: &str) {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} failed: {said}");
+}

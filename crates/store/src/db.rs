@@ -353,6 +353,19 @@ tuple_record!(A 0, B 1, C 2, D 3);
 tuple_record!(A 0, B 1, C 2, D 3, E 4);
 tuple_record!(A 0, B 1, C 2, D 3, E 4, F 5);
 
+/// What `like $n escape '\'` finds `text` anywhere with; the column is lowered beside it.
+pub(crate) fn anywhere(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
 /// A struct whose fields are the columns of a statement, in order.
 macro_rules! record {
     (
@@ -377,6 +390,14 @@ macro_rules! record {
     };
 }
 pub(crate) use record;
+
+/// One statement of several pieces, so that a table's columns are listed once.
+macro_rules! sql {
+    ($($piece:expr),+ $(,)?) => {
+        concat!($($piece),+)
+    };
+}
+pub(crate) use sql;
 
 impl Tx<'_> {
     /// Runs one statement; answers how many rows it changed.

@@ -36,6 +36,9 @@ pub enum Error {
     /// A row that must be there is not.
     #[error("no such row")]
     NotFound,
+    /// Another worker has the lease by now. Its work stands; this one's was rolled back.
+    #[error("another worker has the lease")]
+    LeaseLost,
     /// The job chose to undo what it wrote, and says why.
     #[error("given up: {0}")]
     Abandoned(String),

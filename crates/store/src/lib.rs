@@ -2,12 +2,19 @@
 //!
 //! Its unit is a job, a closure over [`Tx`]; see [`Db`].
 
+pub mod accounts;
+pub mod api_keys;
+pub mod catalog;
 mod checkpointer;
+pub mod customers;
 mod db;
 mod error;
 mod handle;
+pub mod login_links;
 pub mod migrate;
 mod queue;
+pub mod sessions;
+pub mod users;
 mod writer;
 
 pub use db::{Arg, Column, PostgresAddress, PostgresTx, Record, Row, SqliteTx, Tx};

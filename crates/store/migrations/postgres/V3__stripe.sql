@@ -176,10 +176,10 @@ create table transactions (
     check (refunded_minor <= amount_minor)
 );
 create unique index transactions_once_an_invoice on transactions (type, stripe_invoice_id);
-create index transactions_by_account on transactions (account_id, id);
+create index transactions_by_account on transactions (account_id, occurred_at, id);
 create index transactions_by_user on transactions (user_id);
-create index transactions_by_status on transactions (status, id);
-create index transactions_by_type on transactions (type, id);
+create index transactions_by_status on transactions (status, occurred_at, id);
+create index transactions_by_type on transactions (type, occurred_at, id);
 create index transactions_by_created on transactions (created_at);
 create index transactions_by_occurred on transactions (occurred_at, id);
 

@@ -1,0 +1,366 @@
+//! Accounts: who is billed, and the subscription that is shown for it.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, anywhere, record, sql};
+use crate::error::Result;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, external_id, kind, name, email, status, stripe_customer_id,
+         stripe_subscription_id, subscription_tier, subscription_status,
+         subscription_expires_at, past_due_since, tier_override, tier_override_reason,
+         tier_override_actor, tier_override_until, anchor_at, email_verified_at, created_at,
+         updated_at"
+    };
+}
+
+record! {
+    /// One account.
+    pub struct Account {
+        /// Its number inside.
+        pub id: i64,
+        /// Its name outside: `acc_...`.
+        pub public_id: String,
+        /// What the host application calls it.
+        pub external_id: Option<String>,
+        /// `personal` or `organisation`.
+        pub kind: String,
+        /// Shown to people.
+        pub name: String,
+        /// Where its mails go.
+        pub email: Option<String>,
+        /// `active`, `suspended` or `closed`.
+        pub status: String,
+        /// The current Stripe customer.
+        pub stripe_customer_id: Option<String>,
+        /// The subscription that decides the tier.
+        pub stripe_subscription_id: Option<String>,
+        /// The tier that subscription gives.
+        pub subscription_tier: String,
+        /// Its status, in the words of our JSON.
+        pub subscription_status: String,
+        /// When the paid period ends.
+        pub subscription_expires_at: Option<Timestamp>,
+        /// Since when a payment is overdue.
+        pub past_due_since: Option<Timestamp>,
+        /// A tier that a person set; it wins.
+        pub tier_override: Option<String>,
+        /// Why.
+        pub tier_override_reason: Option<String>,
+        /// Who.
+        pub tier_override_actor: Option<String>,
+        /// Until when; for good when there is none.
+        pub tier_override_until: Option<Timestamp>,
+        /// The moment that its periods are counted from.
+        pub anchor_at: Timestamp,
+        /// When somebody proved that the address is theirs.
+        pub email_verified_at: Option<Timestamp>,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// When a column last changed.
+        pub updated_at: Timestamp,
+    }
+}
+
+/// What a new account starts with.
+#[derive(Clone, Debug)]
+pub struct NewAccount<'a> {
+    /// `acc_...`
+    pub public_id: &'a str,
+    /// What the host application calls it.
+    pub external_id: Option<&'a str>,
+    /// `personal` or `organisation`.
+    pub kind: &'a str,
+    /// Shown to people.
+    pub name: &'a str,
+    /// Where its mails go.
+    pub email: Option<&'a str>,
+    /// The tier without a subscription.
+    pub tier: &'a str,
+    /// Its status in our JSON: `NONE`.
+    pub subscription_status: &'a str,
+    /// When the address was proven.
+    pub email_verified_at: Option<Timestamp>,
+}
+
+/// Makes an account; its periods are anchored at `now`.
+pub fn insert(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<Account> {
+    tx.query_one(
+        sql!(
+            "insert into account
+                    (public_id, external_id, kind, name, email, status, subscription_tier,
+                     subscription_status, anchor_at, email_verified_at, created_at, updated_at)
+             values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $8, $8)
+             returning ",
+            columns!()
+        ),
+        args![
+            new.public_id,
+            new.external_id,
+            new.kind,
+            new.name,
+            new.email,
+            new.tier,
+            new.subscription_status,
+            now,
+            new.email_verified_at,
+        ],
+    )
+}
+
+/// Makes the account that the host application knows by `new.external_id`, or brings the name and
+/// the address of the one that is there up to date.
+pub fn put_external(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<Account> {
+    tx.query_one(
+        sql!(
+            "insert into account
+                    (public_id, external_id, kind, name, email, status, subscription_tier,
+                     subscription_status, anchor_at, email_verified_at, created_at, updated_at)
+             values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $8, $8)
+                 on conflict (external_id) do update
+                set name = excluded.name,
+                    email = coalesce(excluded.email, account.email),
+                    updated_at = excluded.updated_at
+             returning ",
+            columns!()
+        ),
+        args![
+            new.public_id,
+            new.external_id,
+            new.kind,
+            new.name,
+            new.email,
+            new.tier,
+            new.subscription_status,
+            now,
+            new.email_verified_at,
+        ],
+    )
+}
+
+/// The account with this number.
+pub fn find(tx: &mut Tx<'_>, account: i64) -> Result<Option<Account>> {
+    tx.query_opt(
+        sql!("select ", columns!(), " from account where id = $1"),
+        args![account],
+    )
+}
+
+/// The account that the outside calls `name`: by our id or by the host application's.
+pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Account>> {
+    // Ours first, in case a host names one of its accounts like one of ours.
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from account
+              where public_id = $1 or external_id = $1
+              order by case when public_id = $1 then 0 else 1 end
+              limit 1"
+        ),
+        args![name],
+    )
+}
+
+/// The account of this Stripe customer, current or former.
+pub fn of_customer(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<Account>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from account
+              where id = (select account_id from stripe_customer where customer_id = $1)"
+        ),
+        args![customer_id],
+    )
+}
+
+/// Accounts whose name, address or ids hold `search`, newest first, from below number `before`.
+pub fn list(
+    tx: &mut Tx<'_>,
+    search: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Account>> {
+    let pattern = search.map(anywhere);
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            r"  from account
+              where ($1 is null
+                     or lower(name) like $1 escape '\'
+                     or lower(email) like $1 escape '\'
+                     or lower(public_id) like $1 escape '\'
+                     or lower(external_id) like $1 escape '\'
+                     or lower(stripe_customer_id) like $1 escape '\')
+                and ($2 is null or id < $2)
+              order by id desc
+              limit $3"
+        ),
+        args![&pattern, before, limit],
+    )
+}
+
+/// Numbers of accounts above `after`, in order: for sweeps over all of them.
+pub fn ids_after(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
+    tx.query(
+        "select id from account where id > $1 order by id limit $2",
+        args![after, limit],
+    )
+}
+
+/// How many accounts there are of each tier and status of a subscription.
+pub fn count_by_tier(tx: &mut Tx<'_>) -> Result<Vec<(String, String, i64)>> {
+    tx.query(
+        "select subscription_tier, subscription_status, count(*)
+           from account
+          group by subscription_tier, subscription_status
+          order by subscription_tier, subscription_status",
+        args![],
+    )
+}
+
+/// What the chosen subscription says about its account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown<'a> {
+    /// The subscription, when there is one.
+    pub stripe_subscription_id: Option<&'a str>,
+    /// The tier it gives.
+    pub tier: &'a str,
+    /// Its status, in the words of our JSON.
+    pub status: &'a str,
+    /// When the paid period ends.
+    pub expires_at: Option<Timestamp>,
+    /// Since when a payment is overdue.
+    pub past_due_since: Option<Timestamp>,
+}
+
+/// Overwrites the shown subscription.
+pub fn show_subscription(
+    tx: &mut Tx<'_>,
+    account: i64,
+    shown: &Shown<'_>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update account
+            set stripe_subscription_id = $2,
+                subscription_tier = $3,
+                subscription_status = $4,
+                subscription_expires_at = $5,
+                past_due_since = $6,
+                updated_at = $7
+          where id = $1",
+        args![
+            account,
+            shown.stripe_subscription_id,
+            shown.tier,
+            shown.status,
+            shown.expires_at,
+            shown.past_due_since,
+            now,
+        ],
+    )
+}
+
+/// Shows this customer as the account's current one. The table of customers is the truth.
+pub fn show_customer(
+    tx: &mut Tx<'_>,
+    account: i64,
+    customer_id: Option<&str>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update account set stripe_customer_id = $2, updated_at = $3 where id = $1",
+        args![account, customer_id, now],
+    )
+}
+
+/// A tier that a person sets over the subscription's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierOverride<'a> {
+    /// The tier.
+    pub tier: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// Who.
+    pub actor: &'a str,
+    /// Until when; for good when there is none.
+    pub until: Option<Timestamp>,
+}
+
+/// Sets the override, or takes it away.
+pub fn set_tier_override(
+    tx: &mut Tx<'_>,
+    account: i64,
+    tier: Option<&TierOverride<'_>>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update account
+            set tier_override = $2,
+                tier_override_reason = $3,
+                tier_override_actor = $4,
+                tier_override_until = $5,
+                updated_at = $6
+          where id = $1",
+        args![
+            account,
+            tier.map(|tier| tier.tier),
+            tier.map(|tier| tier.reason),
+            tier.map(|tier| tier.actor),
+            tier.and_then(|tier| tier.until),
+            now,
+        ],
+    )
+}
+
+/// Sets the status: `active`, `suspended` or `closed`.
+pub fn set_status(tx: &mut Tx<'_>, account: i64, status: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update account set status = $2, updated_at = $3 where id = $1",
+        args![account, status, now],
+    )
+}
+
+/// Sets what people read and where mails go.
+pub fn rename(
+    tx: &mut Tx<'_>,
+    account: i64,
+    name: &str,
+    email: Option<&str>,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update account set name = $2, email = $3, updated_at = $4 where id = $1",
+        args![account, name, email, now],
+    )
+}
+
+/// Notes that the address was proven; the first time stays. Answers whether this was it.
+pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update account
+            set email_verified_at = $2, updated_at = $2
+          where id = $1 and email_verified_at is null",
+        args![account, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Closes the account and forgets who it was. What it bought and spent stays.
+pub fn anonymise(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update account
+            set name = '',
+                email = null,
+                external_id = null,
+                status = 'closed',
+                updated_at = $2
+          where id = $1",
+        args![account, now],
+    )
+}

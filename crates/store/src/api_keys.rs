@@ -1,0 +1,169 @@
+//! API keys. Only the hash of a secret is kept.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::Result;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, account_id, name, prefix, scope, mode, created_by, created_at,
+         last_used_at, revoked_at"
+    };
+}
+
+record! {
+    /// One key.
+    pub struct ApiKey {
+        /// Its number inside.
+        pub id: i64,
+        /// Its name outside: `key_...`.
+        pub public_id: String,
+        /// The account it spends for; none for a key of the host application.
+        pub account_id: Option<i64>,
+        /// What its owner calls it.
+        pub name: String,
+        /// The beginning of the secret, to know it by.
+        pub prefix: String,
+        /// `meter` or `server`.
+        pub scope: String,
+        /// `test` or `live`.
+        pub mode: String,
+        /// Who made it.
+        pub created_by: String,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// When it was last used, to the minute or so.
+        pub last_used_at: Option<Timestamp>,
+        /// Since when it opens nothing.
+        pub revoked_at: Option<Timestamp>,
+    }
+}
+
+/// A key to keep.
+#[derive(Clone, Debug)]
+pub struct NewApiKey<'a> {
+    /// `key_...`
+    pub public_id: &'a str,
+    /// The account it spends for; only a `server` key has none.
+    pub account_id: Option<i64>,
+    /// What its owner calls it.
+    pub name: &'a str,
+    /// The beginning of the secret.
+    pub prefix: &'a str,
+    /// The hash of the secret.
+    pub secret_hash: &'a [u8],
+    /// `meter` or `server`.
+    pub scope: &'a str,
+    /// `test` or `live`.
+    pub mode: &'a str,
+    /// Who made it.
+    pub created_by: &'a str,
+}
+
+/// Keeps a new key.
+pub fn insert(tx: &mut Tx<'_>, new: &NewApiKey<'_>, now: Timestamp) -> Result<ApiKey> {
+    tx.query_one(
+        sql!(
+            "insert into api_key
+                    (public_id, account_id, name, prefix, secret_hash, scope, mode, created_by,
+                     created_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             returning ",
+            columns!()
+        ),
+        args![
+            new.public_id,
+            new.account_id,
+            new.name,
+            new.prefix,
+            new.secret_hash,
+            new.scope,
+            new.mode,
+            new.created_by,
+            now,
+        ],
+    )
+}
+
+/// The key with this secret, unless it was revoked.
+pub fn by_secret(tx: &mut Tx<'_>, secret_hash: &[u8]) -> Result<Option<ApiKey>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from api_key where secret_hash = $1 and revoked_at is null"
+        ),
+        args![secret_hash],
+    )
+}
+
+/// The account's keys, the newest first, revoked ones too.
+pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<ApiKey>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            " from api_key where account_id = $1 order by id desc"
+        ),
+        args![account],
+    )
+}
+
+/// The keys of the host application, the newest first, revoked ones too.
+pub fn of_host(tx: &mut Tx<'_>) -> Result<Vec<ApiKey>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            " from api_key where account_id is null order by id desc"
+        ),
+        args![],
+    )
+}
+
+/// Revokes one of the account's keys; answers it when it was good until now.
+pub fn revoke(
+    tx: &mut Tx<'_>,
+    account: i64,
+    public_id: &str,
+    now: Timestamp,
+) -> Result<Option<ApiKey>> {
+    tx.query_opt(
+        sql!(
+            "update api_key
+                set revoked_at = $3
+              where account_id = $1
+                and public_id = $2
+                and revoked_at is null
+             returning ",
+            columns!()
+        ),
+        args![account, public_id, now],
+    )
+}
+
+/// Revokes a key of the host application; answers it when it was good until now.
+pub fn revoke_of_host(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<ApiKey>> {
+    tx.query_opt(
+        sql!(
+            "update api_key
+                set revoked_at = $2
+              where account_id is null
+                and public_id = $1
+                and revoked_at is null
+             returning ",
+            columns!()
+        ),
+        args![public_id, now],
+    )
+}
+
+/// Notes that the key was used.
+pub fn touch(tx: &mut Tx<'_>, key: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update api_key set last_used_at = $2 where id = $1",
+        args![key, now],
+    )
+}

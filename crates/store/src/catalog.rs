@@ -1,0 +1,121 @@
+//! The catalogs that were in force, and which price at Stripe sells what. Old prices stay mapped.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// A catalog as it was loaded.
+    pub struct CatalogVersion {
+        /// Counted from 1.
+        pub version: i64,
+        /// The digest of its text.
+        pub digest: String,
+        /// Its text.
+        pub body: String,
+        /// When it was first loaded.
+        pub loaded_at: Timestamp,
+    }
+}
+
+record! {
+    /// What a price sells.
+    pub struct Price {
+        /// `price_...`
+        pub price_id: String,
+        /// The name we gave it at Stripe.
+        pub lookup_key: String,
+        /// `tier` or `pack`.
+        pub kind: String,
+        /// The tier's name, or the pack's credits.
+        pub name: String,
+        /// In lower case.
+        pub currency: String,
+        /// In minor units.
+        pub amount_minor: i64,
+        /// The first catalog it came with.
+        pub first_version: i64,
+    }
+}
+
+/// Appends a catalog, unless its digest is known. Answers whether it was new.
+pub fn append(tx: &mut Tx<'_>, digest: &str, body: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "insert into catalog_version (version, digest, body, loaded_at)
+         select coalesce(max(version), 0) + 1, $1, $2, $3
+           from catalog_version
+          where true
+             on conflict (digest) do nothing",
+        args![digest, body, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// The catalog with this digest.
+pub fn by_digest(tx: &mut Tx<'_>, digest: &str) -> Result<Option<CatalogVersion>> {
+    tx.query_opt(
+        "select version, digest, body, loaded_at from catalog_version where digest = $1",
+        args![digest],
+    )
+}
+
+/// The catalog with this number.
+pub fn find(tx: &mut Tx<'_>, version: i64) -> Result<Option<CatalogVersion>> {
+    tx.query_opt(
+        "select version, digest, body, loaded_at from catalog_version where version = $1",
+        args![version],
+    )
+}
+
+/// The catalog that was appended last.
+pub fn latest(tx: &mut Tx<'_>) -> Result<Option<CatalogVersion>> {
+    tx.query_opt(
+        "select version, digest, body, loaded_at
+           from catalog_version
+          order by version desc
+          limit 1",
+        args![],
+    )
+}
+
+/// Maps a price; one that is mapped keeps its first version and what it sells.
+pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
+    tx.execute(
+        "insert into price_map
+                (price_id, lookup_key, kind, name, currency, amount_minor, first_version)
+         values ($1, $2, $3, $4, $5, $6, $7)
+             on conflict (price_id) do update
+            set lookup_key = excluded.lookup_key",
+        args![
+            &price.price_id,
+            &price.lookup_key,
+            &price.kind,
+            &price.name,
+            &price.currency,
+            price.amount_minor,
+            price.first_version,
+        ],
+    )
+}
+
+/// What this price sells.
+pub fn price(tx: &mut Tx<'_>, price_id: &str) -> Result<Option<Price>> {
+    tx.query_opt(
+        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version
+           from price_map
+          where price_id = $1",
+        args![price_id],
+    )
+}
+
+/// All mapped prices, the newest catalog's first.
+pub fn prices(tx: &mut Tx<'_>) -> Result<Vec<Price>> {
+    tx.query(
+        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version
+           from price_map
+          order by first_version desc, price_id",
+        args![],
+    )
+}

@@ -1,0 +1,88 @@
+//! Stripe's customers and whose they are. An account has one current customer and may have had
+//! others, whose late events still find their account here.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// One customer.
+    pub struct Customer {
+        /// `cus_...`
+        pub customer_id: String,
+        /// Whose it is.
+        pub account_id: i64,
+        /// `current` or `former`.
+        pub state: String,
+        /// When we learned of it.
+        pub created_at: Timestamp,
+    }
+}
+
+/// Notes a customer as the account's current one. Answers `false` when it is known already;
+/// another current customer of the account is a conflict.
+pub fn insert(tx: &mut Tx<'_>, customer_id: &str, account: i64, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "insert into stripe_customer (customer_id, account_id, state, created_at)
+         values ($1, $2, 'current', $3)
+             on conflict (customer_id) do nothing",
+        args![customer_id, account, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Notes a customer that an account had before.
+pub fn insert_former(
+    tx: &mut Tx<'_>,
+    customer_id: &str,
+    account: i64,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "insert into stripe_customer (customer_id, account_id, state, created_at)
+         values ($1, $2, 'former', $3)
+             on conflict (customer_id) do nothing",
+        args![customer_id, account, now],
+    )
+}
+
+/// Makes the customer a former one: it was deleted at Stripe or replaced.
+pub fn retire(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
+    tx.execute(
+        "update stripe_customer
+            set state = 'former'
+          where account_id = $1 and customer_id = $2",
+        args![account, customer_id],
+    )
+}
+
+/// Whose customer this is, current or former.
+pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
+    tx.query_opt(
+        "select account_id from stripe_customer where customer_id = $1",
+        args![customer_id],
+    )
+}
+
+/// The account's current customer.
+pub fn current(tx: &mut Tx<'_>, account: i64) -> Result<Option<String>> {
+    tx.query_opt(
+        "select customer_id
+           from stripe_customer
+          where account_id = $1 and state = 'current'",
+        args![account],
+    )
+}
+
+/// All customers of the account, the newest first.
+pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Customer>> {
+    tx.query(
+        "select customer_id, account_id, state, created_at
+           from stripe_customer
+          where account_id = $1
+          order by created_at desc, customer_id",
+        args![account],
+    )
+}

@@ -1,0 +1,76 @@
+//! One-use links that sign somebody in. Only the hash of a token is kept.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// A link that was made.
+    pub struct LoginLink {
+        /// Its number.
+        pub id: i64,
+        /// Who it signs in, in lower case.
+        pub email: String,
+        /// The user, when the address was known.
+        pub user_id: Option<i64>,
+        /// Where to go next.
+        pub next_path: Option<String>,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// When it ends.
+        pub expires_at: Timestamp,
+        /// When it was used.
+        pub used_at: Option<Timestamp>,
+    }
+}
+
+/// Makes a link.
+pub fn insert(
+    tx: &mut Tx<'_>,
+    token_hash: &[u8],
+    email: &str,
+    user: Option<i64>,
+    next_path: Option<&str>,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<i64> {
+    tx.query_one(
+        "insert into login_link (token_hash, email, user_id, next_path, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6)
+         returning id",
+        args![token_hash, email, user, next_path, now, expires_at],
+    )
+}
+
+/// The link with this token, used, ended or good: for the page with its button.
+pub fn find(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<Option<LoginLink>> {
+    tx.query_opt(
+        "select id, email, user_id, next_path, created_at, expires_at, used_at
+           from login_link
+          where token_hash = $1",
+        args![token_hash],
+    )
+}
+
+/// Uses the link up: its first use before its end answers it, every other nothing.
+pub fn redeem(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<LoginLink>> {
+    tx.query_opt(
+        "update login_link
+            set used_at = $2
+          where token_hash = $1
+            and used_at is null
+            and expires_at > $2
+         returning id, email, user_id, next_path, created_at, expires_at, used_at",
+        args![token_hash, now],
+    )
+}
+
+/// Forgets links that ended before `before`.
+pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
+    tx.execute(
+        "delete from login_link where expires_at <= $1",
+        args![before],
+    )
+}

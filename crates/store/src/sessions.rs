@@ -1,0 +1,113 @@
+//! Signed-in places. Only the hash of a token is kept.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// A session that is still good, with its user.
+    pub struct Session {
+        /// Its number.
+        pub id: i64,
+        /// The user.
+        pub user_id: i64,
+        /// The user's name outside.
+        pub user_public_id: String,
+        /// The user's address.
+        pub email: String,
+        /// The user's name.
+        pub name: String,
+        /// What the user may do in administration.
+        pub role: String,
+        /// When it began.
+        pub created_at: Timestamp,
+        /// When it ends.
+        pub expires_at: Timestamp,
+        /// When it was last seen, to the minute or so.
+        pub last_seen_at: Timestamp,
+        /// What it was begun with, shortened.
+        pub user_agent: String,
+    }
+}
+
+/// Begins a session.
+pub fn insert(
+    tx: &mut Tx<'_>,
+    token_hash: &[u8],
+    user: i64,
+    user_agent: &str,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<i64> {
+    tx.query_one(
+        "insert into session
+                (token_hash, user_id, created_at, expires_at, last_seen_at, user_agent)
+         values ($1, $2, $3, $4, $3, $5)
+         returning id",
+        args![token_hash, user, now, expires_at, user_agent],
+    )
+}
+
+/// The session with this token, unless it ended or its user is disabled.
+pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<Session>> {
+    tx.query_opt(
+        "select s.id, s.user_id, u.public_id, u.email, u.name, u.role, s.created_at,
+                s.expires_at, s.last_seen_at, s.user_agent
+           from session s
+           join user_account u on u.id = s.user_id
+          where s.token_hash = $1
+            and s.expires_at > $2
+            and u.disabled_at is null",
+        args![token_hash, now],
+    )
+}
+
+/// The sessions of a user that are still good, the latest seen first.
+pub fn of_user(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<Vec<Session>> {
+    tx.query(
+        "select s.id, s.user_id, u.public_id, u.email, u.name, u.role, s.created_at,
+                s.expires_at, s.last_seen_at, s.user_agent
+           from session s
+           join user_account u on u.id = s.user_id
+          where s.user_id = $1
+            and s.expires_at > $2
+          order by s.last_seen_at desc, s.id desc",
+        args![user, now],
+    )
+}
+
+/// Notes that the session was seen.
+pub fn touch(tx: &mut Tx<'_>, session: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update session set last_seen_at = $2 where id = $1",
+        args![session, now],
+    )
+}
+
+/// Ends the session with this token.
+pub fn delete(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<u64> {
+    tx.execute(
+        "delete from session where token_hash = $1",
+        args![token_hash],
+    )
+}
+
+/// Ends one of the user's sessions.
+pub fn delete_one(tx: &mut Tx<'_>, user: i64, session: i64) -> Result<u64> {
+    tx.execute(
+        "delete from session where user_id = $1 and id = $2",
+        args![user, session],
+    )
+}
+
+/// Ends all sessions of the user.
+pub fn delete_of_user(tx: &mut Tx<'_>, user: i64) -> Result<u64> {
+    tx.execute("delete from session where user_id = $1", args![user])
+}
+
+/// Forgets sessions that ended.
+pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
+    tx.execute("delete from session where expires_at <= $1", args![now])
+}

@@ -1,0 +1,230 @@
+//! Users: who signs in, and for which accounts.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, anywhere, record, sql};
+use crate::error::Result;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, email, name, role, created_at, disabled_at"
+    };
+}
+
+record! {
+    /// One user.
+    pub struct User {
+        /// Its number inside.
+        pub id: i64,
+        /// Its name outside: `usr_...`.
+        pub public_id: String,
+        /// In lower case.
+        pub email: String,
+        /// Shown to people.
+        pub name: String,
+        /// `user`, `viewer`, `support`, `finance` or `admin`.
+        pub role: String,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// Since when it may not sign in.
+        pub disabled_at: Option<Timestamp>,
+    }
+}
+
+/// Makes a user, or answers `None` when the address is known. The address is lowered by the caller.
+pub fn insert(
+    tx: &mut Tx<'_>,
+    public_id: &str,
+    email: &str,
+    name: &str,
+    role: &str,
+    now: Timestamp,
+) -> Result<Option<User>> {
+    tx.query_opt(
+        sql!(
+            "insert into user_account (public_id, email, name, role, created_at)
+             values ($1, $2, $3, $4, $5)
+                 on conflict (email) do nothing
+             returning ",
+            columns!()
+        ),
+        args![public_id, email, name, role, now],
+    )
+}
+
+/// The user with this number.
+pub fn find(tx: &mut Tx<'_>, user: i64) -> Result<Option<User>> {
+    tx.query_opt(
+        sql!("select ", columns!(), " from user_account where id = $1"),
+        args![user],
+    )
+}
+
+/// The user with this address, in lower case.
+pub fn by_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<User>> {
+    tx.query_opt(
+        sql!("select ", columns!(), " from user_account where email = $1"),
+        args![email],
+    )
+}
+
+/// The user that the outside calls `public_id`.
+pub fn by_public_id(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<User>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from user_account where public_id = $1"
+        ),
+        args![public_id],
+    )
+}
+
+/// Users whose name or address holds `search`, newest first, from below number `before`.
+pub fn list(
+    tx: &mut Tx<'_>,
+    search: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<User>> {
+    let pattern = search.map(anywhere);
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            r"  from user_account
+              where ($1 is null
+                     or email like $1 escape '\'
+                     or lower(name) like $1 escape '\')
+                and ($2 is null or id < $2)
+              order by id desc
+              limit $3"
+        ),
+        args![&pattern, before, limit],
+    )
+}
+
+/// Sets what the user may do in administration.
+pub fn set_role(tx: &mut Tx<'_>, user: i64, role: &str) -> Result<u64> {
+    tx.execute(
+        "update user_account set role = $2 where id = $1",
+        args![user, role],
+    )
+}
+
+/// Sets the name people read.
+pub fn rename(tx: &mut Tx<'_>, user: i64, name: &str) -> Result<u64> {
+    tx.execute(
+        "update user_account set name = $2 where id = $1",
+        args![user, name],
+    )
+}
+
+/// Forbids signing in from `at` on, or allows it again.
+pub fn set_disabled(tx: &mut Tx<'_>, user: i64, at: Option<Timestamp>) -> Result<u64> {
+    tx.execute(
+        "update user_account set disabled_at = $2 where id = $1",
+        args![user, at],
+    )
+}
+
+/// Forgets who the user was; the number stays for what it is named by.
+pub fn anonymise(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update user_account
+            set email = lower(public_id) || '@deleted.invalid',
+                name = '',
+                role = 'user',
+                disabled_at = $2
+          where id = $1",
+        args![user, now],
+    )
+}
+
+record! {
+    /// A user's part in an account.
+    pub struct Membership {
+        /// The user.
+        pub user_id: i64,
+        /// The account.
+        pub account_id: i64,
+        /// `owner`, `billing` or `member`.
+        pub role: String,
+        /// Since when.
+        pub created_at: Timestamp,
+    }
+}
+
+/// Gives the user this role in the account, whatever it had before.
+pub fn put_member(
+    tx: &mut Tx<'_>,
+    user: i64,
+    account: i64,
+    role: &str,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "insert into membership (user_id, account_id, role, created_at)
+         values ($1, $2, $3, $4)
+             on conflict (user_id, account_id) do update set role = excluded.role",
+        args![user, account, role, now],
+    )
+}
+
+/// Takes the user out of the account.
+pub fn remove_member(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<u64> {
+    tx.execute(
+        "delete from membership where user_id = $1 and account_id = $2",
+        args![user, account],
+    )
+}
+
+/// The user's role in the account; none when it is not a member.
+pub fn role_in(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<Option<String>> {
+    tx.query_opt(
+        "select role from membership where user_id = $1 and account_id = $2",
+        args![user, account],
+    )
+}
+
+/// The user's memberships, its oldest first: the first is its own account.
+pub fn memberships(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Membership>> {
+    tx.query(
+        "select user_id, account_id, role, created_at
+           from membership
+          where user_id = $1
+          order by created_at, account_id",
+        args![user],
+    )
+}
+
+record! {
+    /// Somebody who belongs to an account.
+    pub struct Member {
+        /// The user.
+        pub user_id: i64,
+        /// The user's name outside.
+        pub public_id: String,
+        /// The user's address.
+        pub email: String,
+        /// The user's name.
+        pub name: String,
+        /// `owner`, `billing` or `member`.
+        pub role: String,
+        /// Since when.
+        pub created_at: Timestamp,
+    }
+}
+
+/// Who belongs to the account.
+pub fn members(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Member>> {
+    tx.query(
+        "select u.id, u.public_id, u.email, u.name, m.role, m.created_at
+           from membership m
+           join user_account u on u.id = m.user_id
+          where m.account_id = $1
+          order by m.created_at, u.id",
+        args![account],
+    )
+}

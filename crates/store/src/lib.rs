@@ -4,16 +4,28 @@
 
 pub mod accounts;
 pub mod api_keys;
+pub mod audit_log;
 pub mod catalog;
 mod checkpointer;
 pub mod customers;
 mod db;
 mod error;
+pub mod events;
 mod handle;
+pub mod intents;
+pub mod invoices;
+pub mod jobs;
 pub mod login_links;
 pub mod migrate;
+pub mod outbox;
+pub mod payment_methods;
 mod queue;
+pub mod rate_limit;
 pub mod sessions;
+pub mod settings;
+pub mod subscriptions;
+pub mod sync;
+pub mod transactions;
 pub mod users;
 mod writer;
 

@@ -1,0 +1,67 @@
+//! Who did what by hand. Append-only: the database refuses to change or delete a line.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// One act.
+    pub struct Act {
+        /// Its number.
+        pub id: i64,
+        /// When.
+        pub at: Timestamp,
+        /// Who: a user's public id, or `cli`.
+        pub actor: String,
+        /// What: `credits.adjust`, `event.replay`.
+        pub action: String,
+        /// On what: an account's public id, an event's id.
+        pub subject: String,
+        /// The rest, as JSON without personal data.
+        pub detail: String,
+        /// The request it came with.
+        pub request_id: Option<String>,
+    }
+}
+
+/// Writes an act down, in the tx that does it.
+pub fn append(
+    tx: &mut Tx<'_>,
+    actor: &str,
+    action: &str,
+    subject: &str,
+    detail: &str,
+    request_id: Option<&str>,
+    now: Timestamp,
+) -> Result<i64> {
+    tx.query_one(
+        "insert into audit_log (at, actor, action, subject, detail, request_id)
+         values ($1, $2, $3, $4, $5, $6)
+         returning id",
+        args![now, actor, action, subject, detail, request_id],
+    )
+}
+
+/// Acts, the latest first, from below number `before`; of one subject, actor or action if asked.
+pub fn list(
+    tx: &mut Tx<'_>,
+    subject: Option<&str>,
+    actor: Option<&str>,
+    action: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Act>> {
+    tx.query(
+        "select id, at, actor, action, subject, detail, request_id
+           from audit_log
+          where ($1 is null or subject = $1)
+            and ($2 is null or actor = $2)
+            and ($3 is null or action = $3)
+            and ($4 is null or id < $4)
+          order by id desc
+          limit $5",
+        args![subject, actor, action, before, limit],
+    )
+}

@@ -1,0 +1,324 @@
+//! Stripe's events as they arrived: the inbox. An event is a bell; what it says is never applied.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::Result;
+
+macro_rules! columns {
+    () => {
+        "n, event_id, type, created_at, received_at, livemode, api_version, object_type,
+         object_id, customer_id, account_id, state, attempts, next_attempt_at, last_error,
+         outcome, processed_at"
+    };
+}
+
+record! {
+    /// One event.
+    pub struct Event {
+        /// Its place in the order of arrival.
+        pub n: i64,
+        /// `evt_...`
+        pub event_id: String,
+        /// `invoice.paid` and the like.
+        pub kind: String,
+        /// When it happened, by Stripe.
+        pub created_at: Timestamp,
+        /// When it arrived.
+        pub received_at: Timestamp,
+        /// Whether it is about real money.
+        pub livemode: bool,
+        /// The version its payload is written in.
+        pub api_version: Option<String>,
+        /// What it is about: `invoice`.
+        pub object_type: Option<String>,
+        /// `in_...`
+        pub object_id: Option<String>,
+        /// The customer, when it names one.
+        pub customer_id: Option<String>,
+        /// Whose it is, when that is known.
+        pub account_id: Option<i64>,
+        /// `received`, `done`, `ignored`, `parked` or `unmatched`.
+        pub state: String,
+        /// How often it was tried in vain.
+        pub attempts: i64,
+        /// When it is tried again.
+        pub next_attempt_at: Option<Timestamp>,
+        /// Why it was in vain.
+        pub last_error: Option<String>,
+        /// What came of it, for people.
+        pub outcome: Option<String>,
+        /// When it was settled.
+        pub processed_at: Option<Timestamp>,
+    }
+}
+
+/// A verified event.
+#[derive(Clone, Debug, Default)]
+pub struct NewEvent<'a> {
+    /// `evt_...`
+    pub event_id: &'a str,
+    /// `invoice.paid` and the like.
+    pub kind: &'a str,
+    /// When it happened, by Stripe.
+    pub created_at: Timestamp,
+    /// Whether it is about real money.
+    pub livemode: bool,
+    /// The version its payload is written in.
+    pub api_version: Option<&'a str>,
+    /// What it is about.
+    pub object_type: Option<&'a str>,
+    /// Its id.
+    pub object_id: Option<&'a str>,
+    /// The customer, when it names one.
+    pub customer_id: Option<&'a str>,
+    /// Whose it is, when that is known.
+    pub account_id: Option<i64>,
+    /// `received`, `ignored` for a type we do not know, `unmatched` without an account.
+    pub state: &'a str,
+}
+
+/// Puts the event into the inbox and answers its place; `None` when it is there already.
+pub fn insert(tx: &mut Tx<'_>, new: &NewEvent<'_>, now: Timestamp) -> Result<Option<i64>> {
+    tx.query_opt(
+        "insert into stripe_event
+                (event_id, type, created_at, received_at, livemode, api_version, object_type,
+                 object_id, customer_id, account_id, state, attempts, next_attempt_at,
+                 processed_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0,
+                 case when $11 = 'unmatched' then $4 end,
+                 case when $11 = 'ignored' then $4 end)
+             on conflict (event_id) do nothing
+         returning n",
+        args![
+            new.event_id,
+            new.kind,
+            new.created_at,
+            now,
+            new.livemode,
+            new.api_version,
+            new.object_type,
+            new.object_id,
+            new.customer_id,
+            new.account_id,
+            new.state,
+        ],
+    )
+}
+
+/// Keeps the event's body, as it was signed or sealed with our key.
+pub fn insert_payload(tx: &mut Tx<'_>, n: i64, body: &[u8]) -> Result<u64> {
+    tx.execute(
+        "insert into stripe_event_payload (n, body) values ($1, $2)",
+        args![n, body],
+    )
+}
+
+/// The event with this id.
+pub fn find(tx: &mut Tx<'_>, event_id: &str) -> Result<Option<Event>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from stripe_event where event_id = $1"
+        ),
+        args![event_id],
+    )
+}
+
+/// The event's body, until it is dropped.
+pub fn payload(tx: &mut Tx<'_>, n: i64) -> Result<Option<Vec<u8>>> {
+    tx.query_opt(
+        "select body from stripe_event_payload where n = $1",
+        args![n],
+    )
+}
+
+/// What a list of events is narrowed to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter<'a> {
+    /// One state.
+    pub state: Option<&'a str>,
+    /// One type.
+    pub kind: Option<&'a str>,
+    /// One account.
+    pub account_id: Option<i64>,
+    /// One object at Stripe, or one event.
+    pub about: Option<&'a str>,
+}
+
+/// Events for administration, the latest first, from below `before`.
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &Filter<'_>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Event>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_event
+              where ($1 is null or state = $1)
+                and ($2 is null or type = $2)
+                and ($3 is null or account_id = $3)
+                and ($4 is null or object_id = $4 or event_id = $4 or customer_id = $4)
+                and ($5 is null or n < $5)
+              order by n desc
+              limit $6"
+        ),
+        args![
+            filter.state,
+            filter.kind,
+            filter.account_id,
+            filter.about,
+            before,
+            limit
+        ],
+    )
+}
+
+/// Events without an account whose time has come, the oldest first.
+pub fn unmatched_due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Event>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_event
+              where state = 'unmatched'
+                and next_attempt_at <= $1
+              order by next_attempt_at, n
+              limit $2"
+        ),
+        args![now, limit],
+    )
+}
+
+/// Gives an unmatched event to its account, as received. The account's bell is rung beside it.
+pub fn assign(tx: &mut Tx<'_>, n: i64, account: i64) -> Result<u64> {
+    tx.execute(
+        "update stripe_event
+            set account_id = $2, state = 'received', next_attempt_at = null
+          where n = $1 and state in ('unmatched', 'parked')",
+        args![n, account],
+    )
+}
+
+/// Settles one event as `done`, `ignored` or `parked`, with what came of it.
+pub fn settle(tx: &mut Tx<'_>, n: i64, state: &str, outcome: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update stripe_event
+            set state = $2, outcome = $3, next_attempt_at = null, processed_at = $4
+          where n = $1",
+        args![n, state, outcome, now],
+    )
+}
+
+/// Settles what the account received up to place `last`, which its sync has taken into account.
+pub fn settle_account(
+    tx: &mut Tx<'_>,
+    account: i64,
+    last: i64,
+    outcome: &str,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update stripe_event
+            set state = 'done', outcome = $3, processed_at = $4
+          where account_id = $1
+            and n <= $2
+            and state = 'received'",
+        args![account, last, outcome, now],
+    )
+}
+
+/// The account's latest place in the inbox: what a sync that begins now takes into account.
+pub fn last_of_account(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
+    tx.query_one(
+        "select coalesce(max(n), 0) from stripe_event where account_id = $1",
+        args![account],
+    )
+}
+
+/// Notes a try in vain and when the next one is; parks the event when there is none.
+pub fn set_failed(
+    tx: &mut Tx<'_>,
+    n: i64,
+    error: &str,
+    next_attempt_at: Option<Timestamp>,
+) -> Result<u64> {
+    tx.execute(
+        "update stripe_event
+            set attempts = attempts + 1,
+                last_error = $2,
+                next_attempt_at = $3,
+                state = case when $3 is null then 'parked' else state end
+          where n = $1",
+        args![n, error, next_attempt_at],
+    )
+}
+
+/// Takes a settled or parked event up again: `received` with an account, else `unmatched`. The
+/// account's bell is rung beside it.
+pub fn requeue(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Option<Event>> {
+    tx.query_opt(
+        sql!(
+            "update stripe_event
+                set state = case when account_id is null then 'unmatched' else 'received' end,
+                    attempts = 0,
+                    next_attempt_at = case when account_id is null then $2 end,
+                    last_error = null,
+                    outcome = null,
+                    processed_at = null
+              where n = $1
+             returning ",
+            columns!()
+        ),
+        args![n, now],
+    )
+}
+
+/// How many events there are in each state.
+pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
+    tx.query(
+        "select state, count(*) from stripe_event group by state order by state",
+        args![],
+    )
+}
+
+/// When the oldest event arrived that is not settled: the inbox's age.
+pub fn oldest_open(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
+    tx.query_one(
+        "select min(received_at) from stripe_event where state in ('received', 'unmatched')",
+        args![],
+    )
+}
+
+/// The event that happened last by Stripe's clock: where a poll of its list goes on.
+pub fn latest(tx: &mut Tx<'_>) -> Result<Option<Event>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_event
+              where n = (select max(n) from stripe_event)"
+        ),
+        args![],
+    )
+}
+
+/// Drops the bodies of events that were settled before `before`.
+pub fn drop_payloads(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<u64> {
+    tx.execute(
+        "delete from stripe_event_payload
+          where n in (select p.n
+                        from stripe_event_payload p
+                        join stripe_event e on e.n = p.n
+                       where e.processed_at < $1
+                         and e.state in ('done', 'ignored')
+                       order by p.n
+                       limit $2)",
+        args![before, limit],
+    )
+}

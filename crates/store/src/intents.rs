@@ -1,0 +1,256 @@
+//! What we ask of Stripe, written down before it is asked. An intent's id is Stripe's idempotency
+//! key and its parameters are frozen, so that asking again is the same call.
+//!
+//! `open -> calling -> done | failed`, and `closed` when its object is used up, ended or given up.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::Result;
+
+macro_rules! columns {
+    () => {
+        "id, account_id, user_id, kind, state, params, credits_micros, amount_minor, currency,
+         tier, price_id, stripe_object_id, url, error, created_at, updated_at, expires_at"
+    };
+}
+
+record! {
+    /// One intent.
+    pub struct Intent {
+        /// Stripe's idempotency key.
+        pub id: String,
+        /// For whom.
+        pub account_id: i64,
+        /// Who asked.
+        pub user_id: Option<i64>,
+        /// `customer`, `checkout_subscription`, `checkout_topup` and the like.
+        pub kind: String,
+        /// `open`, `calling`, `done`, `failed` or `closed`.
+        pub state: String,
+        /// The frozen parameters.
+        pub params: String,
+        /// The credits that are bought.
+        pub credits_micros: Option<i64>,
+        /// The price, in minor units.
+        pub amount_minor: Option<i64>,
+        /// In lower case.
+        pub currency: Option<String>,
+        /// The tier that is bought.
+        pub tier: Option<String>,
+        /// The price at Stripe.
+        pub price_id: Option<String>,
+        /// What Stripe made: a session, a customer.
+        pub stripe_object_id: Option<String>,
+        /// Where the user goes with it.
+        pub url: Option<String>,
+        /// Why it failed.
+        pub error: Option<String>,
+        /// When it was written down.
+        pub created_at: Timestamp,
+        /// When its state last changed.
+        pub updated_at: Timestamp,
+        /// When what Stripe made ends.
+        pub expires_at: Option<Timestamp>,
+    }
+}
+
+/// An intent to write down.
+#[derive(Clone, Debug, Default)]
+pub struct NewIntent<'a> {
+    /// Stripe's idempotency key, never used before.
+    pub id: &'a str,
+    /// For whom.
+    pub account_id: i64,
+    /// Who asked.
+    pub user_id: Option<i64>,
+    /// `customer`, `checkout_subscription`, `checkout_topup` and the like.
+    pub kind: &'a str,
+    /// The parameters, frozen from now on.
+    pub params: &'a str,
+    /// The credits that are bought.
+    pub credits_micros: Option<i64>,
+    /// The price, in minor units.
+    pub amount_minor: Option<i64>,
+    /// In lower case.
+    pub currency: Option<&'a str>,
+    /// The tier that is bought.
+    pub tier: Option<&'a str>,
+    /// The price at Stripe.
+    pub price_id: Option<&'a str>,
+}
+
+/// Writes the intent down as open. `None` when the account has one of this kind under way: go on
+/// with that one ([`under_way`]).
+pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Option<Intent>> {
+    tx.query_opt(
+        sql!(
+            "insert into stripe_intent
+                    (id, account_id, user_id, kind, state, params, credits_micros, amount_minor,
+                     currency, tier, price_id, created_at, updated_at)
+             values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $11)
+                 on conflict do nothing
+             returning ",
+            columns!()
+        ),
+        args![
+            new.id,
+            new.account_id,
+            new.user_id,
+            new.kind,
+            new.params,
+            new.credits_micros,
+            new.amount_minor,
+            new.currency,
+            new.tier,
+            new.price_id,
+            now,
+        ],
+    )
+}
+
+/// One of the account's intents.
+pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Intent>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from stripe_intent where account_id = $1 and id = $2"
+        ),
+        args![account, id],
+    )
+}
+
+/// The intent that is not answered yet: at most one of a kind an account.
+pub fn under_way(tx: &mut Tx<'_>, account: i64, kind: &str) -> Result<Option<Intent>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where account_id = $1
+                and kind = $2
+                and state in ('open', 'calling')"
+        ),
+        args![account, kind],
+    )
+}
+
+/// The latest intent of a kind whose object at Stripe may still be used.
+pub fn usable(tx: &mut Tx<'_>, account: i64, kind: &str, now: Timestamp) -> Result<Option<Intent>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where account_id = $1
+                and kind = $2
+                and state = 'done'
+                and expires_at > $3
+              order by created_at desc, id desc
+              limit 1"
+        ),
+        args![account, kind, now],
+    )
+}
+
+/// The account's intents, the newest first.
+pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Intent>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where account_id = $1
+              order by created_at desc, id desc
+              limit $2"
+        ),
+        args![account, limit],
+    )
+}
+
+/// The intent that Stripe's object came from, whoever's it is: for the worker, which has only the
+/// object's name.
+pub fn by_object(tx: &mut Tx<'_>, stripe_object_id: &str) -> Result<Option<Intent>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from stripe_intent where stripe_object_id = $1"
+        ),
+        args![stripe_object_id],
+    )
+}
+
+/// Intents under way that nobody touched since `before`: their call's outcome is unknown.
+pub fn stale(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<Vec<Intent>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where state in ('open', 'calling')
+                and updated_at < $1
+              order by updated_at, id
+              limit $2"
+        ),
+        args![before, limit],
+    )
+}
+
+/// Notes that Stripe is being asked, for the first time or again. `false` when it was settled.
+pub fn set_calling(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update stripe_intent
+            set state = 'calling', updated_at = $2
+          where id = $1 and state in ('open', 'calling')",
+        args![id, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Notes what Stripe made. `false` when it was settled before.
+pub fn set_done(
+    tx: &mut Tx<'_>,
+    id: &str,
+    stripe_object_id: &str,
+    url: Option<&str>,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = tx.execute(
+        "update stripe_intent
+            set state = 'done',
+                stripe_object_id = $2,
+                url = $3,
+                expires_at = $4,
+                error = null,
+                updated_at = $5
+          where id = $1 and state in ('open', 'calling')",
+        args![id, stripe_object_id, url, expires_at, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Notes that Stripe said no for good. `false` when it was settled before.
+pub fn set_failed(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update stripe_intent
+            set state = 'failed', error = $2, updated_at = $3
+          where id = $1 and state in ('open', 'calling')",
+        args![id, error, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Closes the intent: its object was used, ended or given up. `false` when it was closed before.
+pub fn close(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update stripe_intent
+            set state = 'closed', updated_at = $2
+          where id = $1 and state <> 'closed'",
+        args![id, now],
+    )?;
+    Ok(changed > 0)
+}

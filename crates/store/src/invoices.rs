@@ -1,0 +1,162 @@
+//! Invoices as Stripe had them when their account was last in step.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::{Error, Result};
+
+macro_rules! columns {
+    () => {
+        "invoice_id, account_id, subscription_id, number, status, billing_reason, amount_due,
+         amount_paid, currency, created_at, period_start, period_end, attempt_count,
+         next_payment_attempt, hosted_url, pdf_url, paid_at"
+    };
+}
+
+record! {
+    /// One invoice.
+    pub struct Invoice {
+        /// `in_...`
+        pub invoice_id: String,
+        /// Whose it is.
+        pub account_id: i64,
+        /// The subscription it is for.
+        pub subscription_id: Option<String>,
+        /// The number people read.
+        pub number: Option<String>,
+        /// Stripe's status.
+        pub status: String,
+        /// Why it was made.
+        pub billing_reason: Option<String>,
+        /// In minor units.
+        pub amount_due: i64,
+        /// In minor units.
+        pub amount_paid: i64,
+        /// In lower case.
+        pub currency: String,
+        /// When it was made at Stripe.
+        pub created_at: Timestamp,
+        /// When the time it is for began.
+        pub period_start: Option<Timestamp>,
+        /// When the time it is for ends.
+        pub period_end: Option<Timestamp>,
+        /// How often Stripe tried to collect it.
+        pub attempt_count: i64,
+        /// When Stripe tries again.
+        pub next_payment_attempt: Option<Timestamp>,
+        /// Where it can be paid and seen.
+        pub hosted_url: Option<String>,
+        /// Where its file is.
+        pub pdf_url: Option<String>,
+        /// When it was paid.
+        pub paid_at: Option<Timestamp>,
+    }
+}
+
+/// Overwrites the row with what was fetched. An invoice never changes its account; that is a
+/// conflict.
+pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
+    let changed = tx.execute(
+        sql!(
+            "insert into invoice (",
+            columns!(),
+            ")
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                 on conflict (invoice_id) do update
+                set subscription_id = excluded.subscription_id,
+                    number = excluded.number,
+                    status = excluded.status,
+                    billing_reason = excluded.billing_reason,
+                    amount_due = excluded.amount_due,
+                    amount_paid = excluded.amount_paid,
+                    currency = excluded.currency,
+                    created_at = excluded.created_at,
+                    period_start = excluded.period_start,
+                    period_end = excluded.period_end,
+                    attempt_count = excluded.attempt_count,
+                    next_payment_attempt = excluded.next_payment_attempt,
+                    hosted_url = excluded.hosted_url,
+                    pdf_url = excluded.pdf_url,
+                    paid_at = excluded.paid_at
+              where invoice.account_id = excluded.account_id"
+        ),
+        args![
+            &row.invoice_id,
+            row.account_id,
+            &row.subscription_id,
+            &row.number,
+            &row.status,
+            &row.billing_reason,
+            row.amount_due,
+            row.amount_paid,
+            &row.currency,
+            row.created_at,
+            row.period_start,
+            row.period_end,
+            row.attempt_count,
+            row.next_payment_attempt,
+            &row.hosted_url,
+            &row.pdf_url,
+            row.paid_at,
+        ],
+    )?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!(
+            "{} is another account's",
+            row.invoice_id
+        )));
+    }
+    Ok(())
+}
+
+/// The account's invoices, the newest first.
+pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Invoice>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from invoice
+              where account_id = $1
+              order by created_at desc, invoice_id desc
+              limit $2"
+        ),
+        args![account, limit],
+    )
+}
+
+/// One of the account's invoices.
+pub fn find(tx: &mut Tx<'_>, account: i64, invoice_id: &str) -> Result<Option<Invoice>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from invoice where account_id = $1 and invoice_id = $2"
+        ),
+        args![account, invoice_id],
+    )
+}
+
+/// The account's open invoices of subscriptions, the oldest first: what dunning counts from.
+pub fn unpaid(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Invoice>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from invoice
+              where account_id = $1
+                and status = 'open'
+                and subscription_id is not null
+              order by created_at, invoice_id"
+        ),
+        args![account],
+    )
+}
+
+/// Whose invoice this is: for the worker, which has only the object's name.
+pub fn account_of(tx: &mut Tx<'_>, invoice_id: &str) -> Result<Option<i64>> {
+    tx.query_opt(
+        "select account_id from invoice where invoice_id = $1",
+        args![invoice_id],
+    )
+}

@@ -1,0 +1,60 @@
+//! Where the service's own jobs stopped.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// One job.
+    pub struct JobState {
+        /// Its name.
+        pub name: String,
+        /// Where it goes on.
+        pub cursor: Option<String>,
+        /// When it last ran.
+        pub last_run_at: Timestamp,
+    }
+}
+
+/// Where the job stopped; `None` before its first run.
+pub fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<JobState>> {
+    tx.query_opt(
+        "select name, cursor, last_run_at from job_state where name = $1",
+        args![name],
+    )
+}
+
+/// All jobs that ran, by name.
+pub fn all(tx: &mut Tx<'_>) -> Result<Vec<JobState>> {
+    tx.query(
+        "select name, cursor, last_run_at from job_state order by name",
+        args![],
+    )
+}
+
+/// Notes that the job ran up to `cursor`.
+pub fn put(tx: &mut Tx<'_>, name: &str, cursor: Option<&str>, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "insert into job_state (name, cursor, last_run_at)
+         values ($1, $2, $3)
+             on conflict (name) do update
+            set cursor = excluded.cursor, last_run_at = excluded.last_run_at",
+        args![name, cursor, now],
+    )
+}
+
+/// Claims the job's next run, when its last was at or before `due_before`: of several processes one
+/// gets it.
+pub fn claim(tx: &mut Tx<'_>, name: &str, due_before: Timestamp, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "insert into job_state (name, last_run_at)
+         values ($1, $3)
+             on conflict (name) do update
+            set last_run_at = excluded.last_run_at
+          where job_state.last_run_at <= $2",
+        args![name, due_before, now],
+    )?;
+    Ok(changed > 0)
+}

@@ -1,0 +1,185 @@
+//! Subscriptions as Stripe had them when their account was last in step.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::{Error, Result};
+
+macro_rules! columns {
+    () => {
+        "subscription_id, account_id, customer_id, status, tier, price_id, currency,
+         amount_minor, billing_interval, period_start, period_end, cancel_at,
+         cancel_at_period_end, canceled_at, ended_at, trial_end, paused, past_due_since,
+         pending_change, schedule_id, live, created_at, synced_at"
+    };
+}
+
+record! {
+    /// One subscription.
+    pub struct Subscription {
+        /// `sub_...`
+        pub subscription_id: String,
+        /// Whose it is.
+        pub account_id: i64,
+        /// `cus_...`
+        pub customer_id: String,
+        /// Stripe's status.
+        pub status: String,
+        /// The tier of its items; none when nobody knows the price.
+        pub tier: Option<String>,
+        /// `price_...`
+        pub price_id: Option<String>,
+        /// In lower case.
+        pub currency: Option<String>,
+        /// A period's price, in minor units.
+        pub amount_minor: Option<i64>,
+        /// `month`, `year`
+        pub billing_interval: Option<String>,
+        /// When the current period began.
+        pub period_start: Option<Timestamp>,
+        /// When the current period ends.
+        pub period_end: Option<Timestamp>,
+        /// When it will be cancelled.
+        pub cancel_at: Option<Timestamp>,
+        /// Whether it ends with its period.
+        pub cancel_at_period_end: bool,
+        /// When somebody cancelled it.
+        pub canceled_at: Option<Timestamp>,
+        /// When it ended.
+        pub ended_at: Option<Timestamp>,
+        /// When its trial ends.
+        pub trial_end: Option<Timestamp>,
+        /// Whether collection is paused.
+        pub paused: bool,
+        /// Since when a payment is overdue.
+        pub past_due_since: Option<Timestamp>,
+        /// The change that waits, as JSON.
+        pub pending_change: Option<String>,
+        /// `sub_sched_...`
+        pub schedule_id: Option<String>,
+        /// Whether it can still give access.
+        pub live: bool,
+        /// When it was made at Stripe.
+        pub created_at: Timestamp,
+        /// When it was fetched.
+        pub synced_at: Timestamp,
+    }
+}
+
+/// Overwrites the row with what was fetched. A subscription never changes its account; that is a
+/// conflict.
+pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
+    let changed = tx.execute(
+        sql!(
+            "insert into subscription (",
+            columns!(),
+            ")
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                     $18, $19, $20, $21, $22, $23)
+                 on conflict (subscription_id) do update
+                set customer_id = excluded.customer_id,
+                    status = excluded.status,
+                    tier = excluded.tier,
+                    price_id = excluded.price_id,
+                    currency = excluded.currency,
+                    amount_minor = excluded.amount_minor,
+                    billing_interval = excluded.billing_interval,
+                    period_start = excluded.period_start,
+                    period_end = excluded.period_end,
+                    cancel_at = excluded.cancel_at,
+                    cancel_at_period_end = excluded.cancel_at_period_end,
+                    canceled_at = excluded.canceled_at,
+                    ended_at = excluded.ended_at,
+                    trial_end = excluded.trial_end,
+                    paused = excluded.paused,
+                    past_due_since = excluded.past_due_since,
+                    pending_change = excluded.pending_change,
+                    schedule_id = excluded.schedule_id,
+                    live = excluded.live,
+                    created_at = excluded.created_at,
+                    synced_at = excluded.synced_at
+              where subscription.account_id = excluded.account_id"
+        ),
+        args![
+            &row.subscription_id,
+            row.account_id,
+            &row.customer_id,
+            &row.status,
+            &row.tier,
+            &row.price_id,
+            &row.currency,
+            row.amount_minor,
+            &row.billing_interval,
+            row.period_start,
+            row.period_end,
+            row.cancel_at,
+            row.cancel_at_period_end,
+            row.canceled_at,
+            row.ended_at,
+            row.trial_end,
+            row.paused,
+            row.past_due_since,
+            &row.pending_change,
+            &row.schedule_id,
+            row.live,
+            row.created_at,
+            row.synced_at,
+        ],
+    )?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!(
+            "{} is another account's",
+            row.subscription_id
+        )));
+    }
+    Ok(())
+}
+
+/// All subscriptions of the account, the newest first.
+pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Subscription>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from subscription
+              where account_id = $1
+              order by created_at desc, subscription_id"
+        ),
+        args![account],
+    )
+}
+
+/// The account's subscriptions that can still give access, the newest first.
+pub fn live(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Subscription>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from subscription
+              where account_id = $1 and live = 1
+              order by created_at desc, subscription_id"
+        ),
+        args![account],
+    )
+}
+
+/// One of the account's subscriptions.
+pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Option<Subscription>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from subscription where account_id = $1 and subscription_id = $2"
+        ),
+        args![account, subscription_id],
+    )
+}
+
+/// Whose subscription this is: for the worker, which has only the object's name.
+pub fn account_of(tx: &mut Tx<'_>, subscription_id: &str) -> Result<Option<i64>> {
+    tx.query_opt(
+        "select account_id from subscription where subscription_id = $1",
+        args![subscription_id],
+    )
+}

@@ -1,0 +1,341 @@
+//! Which accounts may differ from Stripe, and who is looking into it.
+//!
+//! A bell raises `dirty_gen`; a worker leases the account with a token, looks, and finishes the
+//! generation it began with. A worker whose lease was taken over cannot finish: its token is old.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::{Error, Result};
+
+/// Tries in vain after which an account is parked.
+pub const ATTEMPTS_MAX: i64 = 10;
+
+record! {
+    /// The right to bring one account in step, until it ends or is taken over.
+    pub struct Lease {
+        /// The account.
+        pub account_id: i64,
+        /// What the account's bell had rung when the lease began.
+        pub dirty_gen: i64,
+        /// Grows with every lease; the latest is the one that counts.
+        pub token: i64,
+        /// Tries in vain before this one.
+        pub attempts: i64,
+        /// When the account was last in step.
+        pub last_synced_at: Option<Timestamp>,
+    }
+}
+
+record! {
+    /// Where an account stands.
+    pub struct AccountSync {
+        /// The account.
+        pub account_id: i64,
+        /// How often its bell rang.
+        pub dirty_gen: i64,
+        /// Up to where that was looked into.
+        pub done_gen: i64,
+        /// Until when somebody is at it.
+        pub lease_until: Option<Timestamp>,
+        /// Tries in vain.
+        pub attempts: i64,
+        /// When it is tried again.
+        pub next_attempt_at: Timestamp,
+        /// Since when it is given up until somebody helps, or its bell rings again.
+        pub parked_at: Option<Timestamp>,
+        /// Why the last try was in vain.
+        pub last_error: Option<String>,
+        /// When it was last in step.
+        pub last_synced_at: Option<Timestamp>,
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "account_id, dirty_gen, done_gen, lease_until, attempts, next_attempt_at, parked_at,
+         last_error, last_synced_at"
+    };
+}
+
+/// Rings the account's bell; answers the generation that has to be looked into. A back-off under
+/// way goes on; a parked account gets one more try.
+pub fn ring(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
+    tx.query_one(
+        "insert into account_sync
+                (account_id, dirty_gen, done_gen, lease_token, attempts, next_attempt_at)
+         values ($1, 1, 0, 0, 0, $2)
+             on conflict (account_id) do update
+            set dirty_gen = account_sync.dirty_gen + 1,
+                next_attempt_at = case when account_sync.attempts = 0
+                                         or account_sync.parked_at is not null
+                                       then excluded.next_attempt_at
+                                       else account_sync.next_attempt_at end,
+                parked_at = null
+         returning dirty_gen",
+        args![account, now],
+    )
+}
+
+/// Leases the account that waits longest, until `until`. `None` when nothing is due.
+pub fn lease_next(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
+    // The outer condition is checked again on the row as it is by then: of two workers that found
+    // the same account, the second gets nothing and asks again.
+    tx.query_opt(
+        "update account_sync
+            set lease_token = lease_token + 1,
+                lease_until = $2
+          where account_id = (select account_id
+                                from account_sync
+                               where done_gen < dirty_gen
+                                 and parked_at is null
+                                 and next_attempt_at <= $1
+                                 and (lease_until is null or lease_until <= $1)
+                               order by next_attempt_at, account_id
+                               limit 1)
+            and done_gen < dirty_gen
+            and (lease_until is null or lease_until <= $1)
+         returning account_id, dirty_gen, lease_token, attempts, last_synced_at",
+        args![now, until],
+    )
+}
+
+/// Leases this account, due or not, unless somebody is at it: for whoever waits for its answer.
+pub fn lease_account(
+    tx: &mut Tx<'_>,
+    account: i64,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Lease>> {
+    tx.query_opt(
+        "insert into account_sync
+                (account_id, dirty_gen, done_gen, lease_token, lease_until, attempts,
+                 next_attempt_at)
+         values ($1, 0, 0, 1, $3, 0, $2)
+             on conflict (account_id) do update
+            set lease_token = account_sync.lease_token + 1,
+                lease_until = excluded.lease_until
+          where account_sync.lease_until is null
+             or account_sync.lease_until <= $2
+         returning account_id, dirty_gen, lease_token, attempts, last_synced_at",
+        args![account, now, until],
+    )
+}
+
+/// Ends the lease with its work done, in the tx that writes the work. [`Error::LeaseLost`] when
+/// another worker has it by now; return it, so that this work is rolled back.
+pub fn finish(tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<()> {
+    let changed = tx.execute(
+        "update account_sync
+            set done_gen = $3,
+                lease_until = null,
+                attempts = 0,
+                next_attempt_at = $4,
+                parked_at = null,
+                last_error = null,
+                last_synced_at = $4
+          where account_id = $1
+            and lease_token = $2
+            and lease_until is not null",
+        args![lease.account_id, lease.token, lease.dirty_gen, now],
+    )?;
+    if changed == 0 {
+        Err(Error::LeaseLost)
+    } else {
+        Ok(())
+    }
+}
+
+/// Ends the lease with its work undone, to be tried again at `next_attempt_at`. Answers whether
+/// the account is parked with it. [`Error::LeaseLost`] when another worker has it by now.
+pub fn fail(
+    tx: &mut Tx<'_>,
+    lease: &Lease,
+    error: &str,
+    next_attempt_at: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
+    let parked = tx.query_opt::<bool>(
+        "update account_sync
+            set lease_until = null,
+                attempts = attempts + 1,
+                next_attempt_at = $4,
+                last_error = $3,
+                parked_at = case when attempts + 1 >= $6 then $5 end
+          where account_id = $1
+            and lease_token = $2
+            and lease_until is not null
+         returning case when parked_at is null then 0 else 1 end",
+        args![
+            lease.account_id,
+            lease.token,
+            error,
+            next_attempt_at,
+            now,
+            ATTEMPTS_MAX
+        ],
+    )?;
+    parked.ok_or(Error::LeaseLost)
+}
+
+/// Parks the account at once: trying again cannot help (a price nobody knows).
+pub fn park(tx: &mut Tx<'_>, lease: &Lease, error: &str, now: Timestamp) -> Result<()> {
+    let changed = tx.execute(
+        "update account_sync
+            set lease_until = null,
+                attempts = attempts + 1,
+                last_error = $3,
+                parked_at = $4
+          where account_id = $1
+            and lease_token = $2
+            and lease_until is not null",
+        args![lease.account_id, lease.token, error, now],
+    )?;
+    if changed == 0 {
+        Err(Error::LeaseLost)
+    } else {
+        Ok(())
+    }
+}
+
+/// Prolongs a lease that still holds. `false` when another worker has it by now.
+pub fn renew(tx: &mut Tx<'_>, lease: &Lease, until: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update account_sync
+            set lease_until = $3
+          where account_id = $1
+            and lease_token = $2
+            and lease_until is not null",
+        args![lease.account_id, lease.token, until],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Lets a parked account be tried again with a full count of tries.
+pub fn unpark(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update account_sync
+            set parked_at = null, attempts = 0, next_attempt_at = $2
+          where account_id = $1 and parked_at is not null",
+        args![account, now],
+    )
+}
+
+/// Where the account stands; `None` before its first bell.
+pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AccountSync>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from account_sync where account_id = $1"
+        ),
+        args![account],
+    )
+}
+
+/// Accounts that are due now, those that wait longest first.
+pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<AccountSync>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from account_sync
+              where done_gen < dirty_gen
+                and parked_at is null
+                and next_attempt_at <= $1
+                and (lease_until is null or lease_until <= $1)
+              order by next_attempt_at, account_id
+              limit $2"
+        ),
+        args![now, limit],
+    )
+}
+
+/// When the next account becomes due, leases that run out included.
+pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
+    tx.query_one(
+        "select min(case when lease_until is not null and lease_until > next_attempt_at
+                         then lease_until
+                         else next_attempt_at end)
+           from account_sync
+          where done_gen < dirty_gen
+            and parked_at is null",
+        args![],
+    )
+}
+
+/// Accounts that are given up, the latest first.
+pub fn parked(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<AccountSync>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from account_sync
+              where parked_at is not null
+              order by parked_at desc, account_id
+              limit $1"
+        ),
+        args![limit],
+    )
+}
+
+/// How many accounts wait, and how many are parked.
+pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
+    tx.query_one(
+        "select count(*) filter (where done_gen < dirty_gen and parked_at is null),
+                count(*) filter (where parked_at is not null)
+           from account_sync",
+        args![],
+    )
+}
+
+record! {
+    /// An object at Stripe that an event named: the sync fetches it by id, however old it is.
+    pub struct Wanted {
+        /// `charge`, `dispute` and the like.
+        pub object_type: String,
+        /// `ch_...`
+        pub object_id: String,
+        /// The generation that asked for it.
+        pub wanted_gen: i64,
+    }
+}
+
+/// Notes that the account's sync of generation `wanted_gen` has to fetch this object.
+pub fn want(
+    tx: &mut Tx<'_>,
+    account: i64,
+    object_type: &str,
+    object_id: &str,
+    wanted_gen: i64,
+) -> Result<u64> {
+    tx.execute(
+        "insert into sync_object (account_id, object_type, object_id, wanted_gen)
+         values ($1, $2, $3, $4)
+             on conflict (account_id, object_type, object_id) do update
+            set wanted_gen = excluded.wanted_gen
+          where sync_object.wanted_gen < excluded.wanted_gen",
+        args![account, object_type, object_id, wanted_gen],
+    )
+}
+
+/// What the account's sync has to fetch by id.
+pub fn wanted(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Wanted>> {
+    tx.query(
+        "select object_type, object_id, wanted_gen
+           from sync_object
+          where account_id = $1
+          order by wanted_gen, object_type, object_id
+          limit $2",
+        args![account, limit],
+    )
+}
+
+/// Forgets what was wanted up to generation `done_gen`, and is fetched now.
+pub fn forget_wanted(tx: &mut Tx<'_>, account: i64, done_gen: i64) -> Result<u64> {
+    tx.execute(
+        "delete from sync_object where account_id = $1 and wanted_gen <= $2",
+        args![account, done_gen],
+    )
+}

@@ -187,6 +187,9 @@ pub struct InvoicePayment {
     /// Whether it is the one that Stripe made with the invoice.
     #[serde(default, deserialize_with = "or_default")]
     pub is_default: bool,
+    /// What is paid.
+    #[serde(default)]
+    pub invoice: Expandable<Invoice>,
     /// What pays.
     pub payment: InvoicePaymentTarget,
 }

@@ -1,4 +1,5 @@
 //! Case W22: what billing reads of an object is the same in every version's shape.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;

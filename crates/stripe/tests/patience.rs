@@ -462,6 +462,34 @@ async fn a_list_is_read_page_by_page_up_to_its_bound() {
 }
 
 #[tokio::test]
+async fn a_search_goes_on_where_stripe_says() {
+    let server = StandIn::new(|request| match request.query.get("page") {
+        None => Reply::ok(r#"{"data":[{"id":"cus_1"}],"has_more":true,"next_page":"p2"}"#),
+        Some(_) => Reply::ok(r#"{"data":[{"id":"cus_2"}],"has_more":false,"next_page":null}"#),
+    })
+    .await;
+
+    let found = server
+        .client()
+        .search_customers_by_metadata("account", "acc_1", 10)
+        .await
+        .unwrap();
+
+    let ids: Vec<_> = found
+        .data
+        .iter()
+        .map(|customer| customer.id.as_str())
+        .collect();
+    assert_eq!((ids, found.has_more), (vec!["cus_1", "cus_2"], false));
+    let requests = server.requests();
+    assert_eq!(
+        requests[0].query.get("query"),
+        Some("metadata['account']:'acc_1'")
+    );
+    assert_eq!(requests[1].query.get("page"), Some("p2"));
+}
+
+#[tokio::test]
 async fn a_list_that_promises_more_and_brings_nothing_ends() {
     let server = StandIn::new(|_| Reply::ok(r#"{"data":[],"has_more":true}"#)).await;
 

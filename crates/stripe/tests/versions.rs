@@ -279,3 +279,46 @@ fn case_w22_the_way_from_a_payment_to_its_invoice_is_gone_since_basil() {
         assert_eq!(intent.invoice.id(), expected, "{version}");
     }
 }
+
+#[test]
+fn every_object_reads_stripes_own_example() {
+    use stripe::objects::*;
+    type Read = fn(&str) -> Result<(), serde_json::Error>;
+    fn read<T: DeserializeOwned>(json: &str) -> Result<(), serde_json::Error> {
+        serde_json::from_str::<T>(json).map(drop)
+    }
+    let readers: [(&str, Read); 23] = [
+        ("account", read::<Account>),
+        ("billing_portal.configuration", read::<PortalConfiguration>),
+        ("billing_portal.session", read::<PortalSession>),
+        ("charge", read::<Charge>),
+        ("checkout.session", read::<CheckoutSession>),
+        ("customer", read::<Customer>),
+        ("deleted_customer", read::<Customer>),
+        ("deleted_product", read::<Product>),
+        ("dispute", read::<Dispute>),
+        ("event", read::<Event>),
+        ("invoice", read::<Invoice>),
+        ("invoice_payment", read::<InvoicePayment>),
+        ("item", read::<CheckoutLineItem>),
+        ("line_item", read::<InvoiceLine>),
+        ("payment_intent", read::<PaymentIntent>),
+        ("payment_method", read::<PaymentMethod>),
+        ("price", read::<Price>),
+        ("product", read::<Product>),
+        ("refund", read::<Refund>),
+        ("subscription", read::<Subscription>),
+        ("subscription_item", read::<SubscriptionItem>),
+        ("subscription_schedule", read::<SubscriptionSchedule>),
+        ("webhook_endpoint", read::<WebhookEndpoint>),
+    ];
+    let examples: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(include_str!("../fixtures/examples.json")).unwrap();
+
+    assert_eq!(examples.len(), readers.len());
+    for (name, read) in readers {
+        if let Err(error) = read(&examples[name].to_string()) {
+            panic!("{name}: {error}");
+        }
+    }
+}

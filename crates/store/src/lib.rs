@@ -6,6 +6,7 @@ mod checkpointer;
 mod db;
 mod error;
 mod handle;
+pub mod ledger;
 pub mod migrate;
 mod queue;
 mod writer;
@@ -13,23 +14,3 @@ mod writer;
 pub use db::{Arg, Column, PostgresAddress, PostgresTx, Record, Row, SqliteTx, Tx};
 pub use error::{Error, Result};
 pub use handle::{DatabaseUrl, Db, Durability, Kind, Options, Stats};
-
-// The seam where `ledger.rs` comes in: replace this module with `pub mod ledger;`.
-mod ledger {
-    use crate::db::Tx;
-    use crate::error::Result;
-    use crate::writer::BatchJob;
-
-    #[derive(Debug)]
-    pub(crate) enum LedgerJob {}
-
-    impl BatchJob for LedgerJob {
-        fn run_batch(_tx: &mut Tx<'_>, _jobs: &mut [Self]) -> Result<()> {
-            Ok(())
-        }
-
-        fn answer(self, _outcome: Result<()>) {
-            match self {}
-        }
-    }
-}

@@ -1,6 +1,6 @@
 //! What surrounds the core: one state that pages, calls, deliveries and the clock share.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,9 +16,6 @@ use crate::delivery::{Deliveries, Outgoing};
 use crate::faults::Faults;
 use crate::mail::{Envelope, Mailbox};
 use crate::requests::Requests;
-
-/// Events kept for the control page.
-const EVENTS_MAX: usize = 2_000;
 
 /// Steps of one advance at most.
 const STEPS_MAX: u32 = 20_000;
@@ -38,7 +35,6 @@ pub(crate) struct Twin {
     pub faults: Faults,
     pub requests: Requests,
     mailbox: Mutex<Mailbox>,
-    events: Mutex<VecDeque<Value>>,
     pub webhook_secret: Option<String>,
     pub public_url: String,
     /// Idempotency keys of calls that hang.
@@ -82,7 +78,6 @@ impl Twin {
             faults: Faults::default(),
             requests: Requests::default(),
             mailbox: Mutex::new(parts.mailbox),
-            events: Mutex::default(),
             webhook_secret: parts.webhook_secret,
             public_url: parts.public_url,
             keys_in_use: Mutex::default(),
@@ -134,11 +129,6 @@ impl Twin {
                     }
                 }
             }
-            let mut recent = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-            recent.push_back(event);
-            if recent.len() > EVENTS_MAX {
-                recent.pop_front();
-            }
         }
     }
 
@@ -176,8 +166,10 @@ impl Twin {
 
     /// The events made last, newest first.
     pub fn newest_events(&self, limit: usize) -> Vec<Value> {
-        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        events.iter().rev().take(limit).cloned().collect()
+        self.read(|core| {
+            let events = core.objects("event");
+            events.into_iter().rev().take(limit).cloned().collect()
+        })
     }
 
     pub fn receive_mail(&self, envelope: &Envelope, raw: &[u8]) {
@@ -251,7 +243,7 @@ impl Twin {
             if self.deliveries.are_at_rest(self.clock.now()) {
                 let finished = self.deliveries.finished_tries();
                 if finished != asked_after {
-                    // What was delivered gave the followers new work: their word from before is old.
+                    // What was delivered gave the followers new work; their word from before is old.
                     asked_after = finished;
                     advance.ask_again();
                     continue;
@@ -286,7 +278,11 @@ pub(crate) async fn tick_along(twin: Arc<Twin>, mut stop: watch::Receiver<bool>)
         let view = twin.clock.view();
         let is_due = twin.read(Core::next_due).is_some_and(|due| due <= view.now);
         if is_due && !view.advancing {
-            twin.tick();
+            let ticking = Arc::clone(&twin);
+            // In a task of its own: a bug in one tick does not stop the clock for good.
+            if tokio::spawn(async move { ticking.tick() }).await.is_err() {
+                tracing::error!("What fell due could not be done");
+            }
         }
     }
 }

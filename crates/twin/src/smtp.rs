@@ -141,10 +141,10 @@ impl Session {
     }
 
     async fn data(&mut self) -> std::io::Result<Then> {
-        if !self
+        if self
             .envelope
             .as_ref()
-            .is_some_and(|envelope| !envelope.to.is_empty())
+            .is_none_or(|envelope| envelope.to.is_empty())
         {
             self.answer("503 RCPT comes first").await?;
             return Ok(Then::GoOn);

@@ -1,4 +1,8 @@
 //! The twin over HTTP: deliveries, faults, clock, pages and mailbox, on real loopback sockets.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails there and then"
+)]
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};

@@ -88,7 +88,7 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
             count => format!("{count} mails"),
         },
         version_note: format!(
-            "Objects are shown as Stripe's version {API_VERSION}, whatever older version a caller names."
+            "Objects are shown as in Stripe's version {API_VERSION}, whatever version is asked for."
         ),
         sessions: sessions_of(&app),
         events: twin.newest_events(ROWS_MAX).iter().map(event_row).collect(),

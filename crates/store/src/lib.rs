@@ -15,6 +15,7 @@ mod handle;
 pub mod intents;
 pub mod invoices;
 pub mod jobs;
+pub mod ledger;
 pub mod login_links;
 pub mod migrate;
 pub mod outbox;
@@ -32,26 +33,6 @@ mod writer;
 pub use db::{Arg, Column, PostgresAddress, PostgresTx, Record, Row, SqliteTx, Tx};
 pub use error::{Error, Result};
 pub use handle::{DatabaseUrl, Db, Durability, Kind, Options, Stats};
-
-// The seam where `ledger.rs` comes in: replace this module with `pub mod ledger;`.
-mod ledger {
-    use crate::db::Tx;
-    use crate::error::Result;
-    use crate::writer::BatchJob;
-
-    #[derive(Debug)]
-    pub(crate) enum LedgerJob {}
-
-    impl BatchJob for LedgerJob {
-        fn run_batch(_tx: &mut Tx<'_>, _jobs: &mut [Self]) -> Result<()> {
-            Ok(())
-        }
-
-        fn answer(self, _outcome: Result<()>) {
-            match self {}
-        }
-    }
-}
 
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,7 +1,7 @@
 //! What Stripe answers when it does not do what it was asked.
 
-use super::{Expandable, PaymentIntent};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// The body of an answer that is no success.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -26,7 +26,18 @@ pub struct ApiError {
     pub message: Option<String>,
     /// The charge that failed.
     pub charge: Option<String>,
-    /// The payment that failed.
-    #[serde(default)]
-    pub payment_intent: Expandable<PaymentIntent>,
+    /// The id of the payment that failed. Stripe sends the payment whole; whatever it looks like,
+    /// a declined card must stay one.
+    #[serde(default, deserialize_with = "id_of")]
+    pub payment_intent: Option<String>,
+}
+
+fn id_of<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let id = if value.is_object() {
+        &value["id"]
+    } else {
+        &value
+    };
+    Ok(id.as_str().map(str::to_owned))
 }

@@ -23,6 +23,8 @@ pub struct Invoice {
     pub amount_due: i64,
     /// Minor units paid.
     pub amount_paid: i64,
+    /// Minor units of it that did not move through Stripe, where the version says so.
+    pub amount_paid_off_stripe: Option<i64>,
     /// Minor units still to be paid.
     pub amount_remaining: i64,
     /// Minor units after discounts and tax; negative for a credit.
@@ -125,6 +127,9 @@ impl Invoice {
         if self.top_paid_out_of_band.is_some() {
             return self.top_paid_out_of_band;
         }
+        if let Some(amount) = self.amount_paid_off_stripe {
+            return Some(amount > 0);
+        }
         let payments = self.payments.as_ref()?;
         if self.status != Some(InvoiceStatus::Paid) || self.amount_due <= 0 {
             return Some(false);
@@ -187,6 +192,9 @@ pub struct InvoicePayment {
     /// Whether it is the one that Stripe made with the invoice.
     #[serde(default, deserialize_with = "or_default")]
     pub is_default: bool,
+    /// What is paid.
+    #[serde(default)]
+    pub invoice: Expandable<Invoice>,
     /// What pays.
     pub payment: InvoicePaymentTarget,
 }
@@ -412,5 +420,87 @@ words! {
         Manual = "manual",
         /// A preview.
         Upcoming = "upcoming",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn invoice(more: Value) -> Invoice {
+        let mut invoice = json!({
+            "id": "in_1", "status": "paid", "amount_due": 5, "amount_paid": 5,
+            "amount_remaining": 0, "total": 5, "currency": "usd", "created": 1,
+        });
+        invoice
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        serde_json::from_value(invoice).unwrap()
+    }
+
+    fn payment(id: &str, status: &str, payment: Value) -> Value {
+        json!({"id": id, "status": status, "payment": payment})
+    }
+
+    #[test]
+    fn of_several_payments_the_paid_one_counts() {
+        let invoice = invoice(json!({"payments": {"data": [
+            payment("inpay_1", "canceled", json!({"payment_intent": "pi_1"})),
+            payment("inpay_2", "paid", json!({"payment_intent": "pi_2"})),
+        ]}}));
+
+        assert_eq!(invoice.payment_intent().id(), Some("pi_2"));
+    }
+
+    #[test]
+    fn money_that_moved_elsewhere_shows_in_each_shape() {
+        let record = payment("inpay_1", "paid", json!({"type": "payment_record"}));
+        let intent = payment("inpay_1", "paid", json!({"payment_intent": "pi_1"}));
+        for (more, expected) in [
+            (json!({}), None),
+            (json!({"paid_out_of_band": true}), Some(true)),
+            (json!({"paid_out_of_band": false}), Some(false)),
+            (json!({"amount_paid_off_stripe": 5}), Some(true)),
+            (json!({"amount_paid_off_stripe": 0}), Some(false)),
+            (json!({"payments": {"data": [record]}}), Some(true)),
+            (json!({"payments": {"data": [intent]}}), Some(false)),
+            (
+                json!({"payments": {"data": []}, "amount_due": 0}),
+                Some(false),
+            ),
+            (
+                json!({"payments": {"data": []}, "status": "open"}),
+                Some(false),
+            ),
+        ] {
+            assert_eq!(
+                invoice(more.clone()).is_paid_out_of_band(),
+                expected,
+                "{more}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_reason_and_a_status_we_do_not_know_are_kept() {
+        let invoice = invoice(json!({"billing_reason": "moonrise", "status": "frozen"}));
+
+        assert_eq!(
+            invoice.billing_reason,
+            Some(BillingReason::Other("moonrise".to_owned()))
+        );
+        assert_eq!(invoice.status.unwrap().as_str(), "frozen");
+    }
+
+    #[test]
+    fn a_missing_amount_is_an_error_and_never_zero() {
+        let json = r#"{"id":"in_1","amount_due":5,"currency":"usd","created":1,"total":5,
+            "amount_remaining":5}"#;
+
+        let error = serde_json::from_str::<Invoice>(json).unwrap_err();
+
+        assert!(error.to_string().contains("amount_paid"), "{error}");
     }
 }

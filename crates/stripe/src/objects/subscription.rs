@@ -190,3 +190,60 @@ words! {
         SendInvoice = "send_invoice",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn subscription(more: serde_json::Value) -> Subscription {
+        let mut subscription = json!({"id": "sub_1", "status": "active", "created": 1});
+        subscription
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        serde_json::from_value(subscription).unwrap()
+    }
+
+    #[test]
+    fn of_several_items_the_longest_period_counts() {
+        let subscription = subscription(json!({"items": {"data": [
+            {"id": "si_1", "current_period_start": 20, "current_period_end": 30},
+            {"id": "si_2", "current_period_start": 10, "current_period_end": 40},
+        ]}}));
+
+        assert_eq!(subscription.current_period_start(), Some(10));
+        assert_eq!(subscription.current_period_end(), Some(40));
+    }
+
+    #[test]
+    fn it_cancels_at_the_date_or_with_the_period_but_not_when_somebody_said_so() {
+        let period = json!({"current_period_end": 40, "canceled_at": 5});
+        let flagged = json!({"current_period_end": 40, "cancel_at_period_end": true});
+        let dated = json!({"current_period_end": 40, "cancel_at": 33});
+
+        assert_eq!(subscription(period).cancels_at(), None);
+        assert_eq!(subscription(flagged).cancels_at(), Some(40));
+        assert_eq!(subscription(dated).cancels_at(), Some(33));
+    }
+
+    #[test]
+    fn a_status_we_do_not_know_is_kept() {
+        let subscription = subscription(json!({"status": "hibernating"}));
+
+        assert_eq!(
+            subscription.status,
+            SubscriptionStatus::Other("hibernating".to_owned())
+        );
+    }
+
+    #[test]
+    fn null_is_read_like_a_missing_field() {
+        let nulls = json!({
+            "items": null, "metadata": null, "cancel_at_period_end": null, "customer": null,
+            "schedule": null, "pending_update": null,
+        });
+
+        assert_eq!(subscription(nulls), subscription(json!({})));
+    }
+}

@@ -1,0 +1,7 @@
+drop view api_call_logs;
+drop table usage_day;
+drop table hold;
+drop table credit_grant;
+drop table wallet;
+drop table journal;
+drop function journal_is_append_only();

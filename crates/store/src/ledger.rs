@@ -1,0 +1,188 @@
+//! Loads, decides and saves ledger commands: the only writer of wallets, grants, holds, usage and
+//! the journal.
+//!
+//! The decision is `domain::ledger`'s. A batch of commands is grouped by account; each account is
+//! loaded once, its commands are decided in order on the values in memory, and what changed is
+//! saved once. A refusal is a result: it never undoes its neighbours.
+
+mod load;
+mod read;
+mod save;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::catalog::Catalog;
+use domain::ledger::{Ledger, Outcome, Refusal, Request};
+use domain::plan::{Plan, allowance_due, plan_at};
+use domain::time::Timestamp;
+use tokio::sync::oneshot;
+
+pub use load::account_facts;
+pub use read::{
+    DayUsage, GrantRow, HoldRow, JournalRow, UsageRow, WalletRow, accounts_with_wallet, calls,
+    calls_count, grants, hold, journal_after, journal_until, pending_pins, recent_calls,
+    usage_by_day, usage_by_key, usage_by_operation, used_between, wallet,
+};
+
+use crate::db::Tx;
+use crate::error::{Error, Result};
+use crate::handle::Db;
+use crate::writer::{BatchJob, Job};
+
+/// What the operator set: prices, allowances, grace. One value for a whole batch.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What is sold.
+    pub catalog: Catalog,
+    /// Days a failed payment keeps its tier.
+    pub grace_days: i64,
+}
+
+/// What a request came to: an answer, or a rule that said no.
+pub type Decision = std::result::Result<Outcome, Refusal>;
+
+/// One ledger command on its way to the writer.
+#[derive(Debug)]
+pub(crate) struct LedgerJob {
+    account: i64,
+    request: Request,
+    rules: Arc<Rules>,
+    now: Timestamp,
+    decision: Option<Decision>,
+    reply: oneshot::Sender<Result<Decision>>,
+}
+
+impl BatchJob for LedgerJob {
+    fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()> {
+        let mut by_account: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+        for (index, job) in jobs.iter_mut().enumerate() {
+            job.decision = None;
+            by_account.entry(job.account).or_default().push(index);
+        }
+        // In the order of accounts: two writers that need the same rows lock them alike.
+        for (account, indexes) in by_account {
+            let (rules, now) = (jobs[indexes[0]].rules.clone(), jobs[indexes[0]].now);
+            let requests: Vec<&Request> = indexes.iter().map(|i| &jobs[*i].request).collect();
+            let decisions = decide(tx, &rules, account, &requests, now)?;
+            for (index, decision) in indexes.into_iter().zip(decisions) {
+                jobs[index].decision = Some(decision);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(self, outcome: Result<()>) {
+        let answer = outcome.map(|()| {
+            self.decision
+                .expect("a batch that succeeded decided every job")
+        });
+        // Nobody listens when the caller went away; the entry stands all the same.
+        let _ = self.reply.send(answer);
+    }
+}
+
+impl Db {
+    /// Sends one command to the ledger; its answer comes after its commit. Commands of one account
+    /// keep their order; those that queued together share one commit.
+    pub fn ledger(
+        &self,
+        rules: Arc<Rules>,
+        account: i64,
+        request: Request,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Decision>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        let job = LedgerJob {
+            account,
+            request,
+            rules,
+            now,
+            decision: None,
+            reply,
+        };
+        let queued = self.push(account, Job::Ledger(job));
+        async move {
+            queued?;
+            answer.await.unwrap_or(Err(Error::Closed))
+        }
+    }
+}
+
+/// Decides `requests` of one account in order, inside the caller's job: a sync's rows and its
+/// ledger commands are one commit.
+pub fn execute(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    account: i64,
+    requests: &[Request],
+    now: Timestamp,
+) -> Result<Vec<Decision>> {
+    let requests: Vec<&Request> = requests.iter().collect();
+    decide(tx, rules, account, &requests, now)
+}
+
+/// Lets time pass for an account: what is due expires and its allowance comes. Answers the ledger
+/// as it stands then, with every lot that has credits and every pending hold.
+pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Ledger> {
+    let mut loaded = load::load(tx, account, &[])?;
+    pass_time(tx, rules, &mut loaded, now, true)?;
+    save::save(tx, &mut loaded, now)?;
+    Ok(loaded.ledger)
+}
+
+/// The plan of an account from the rows as they are now.
+pub fn plan(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Plan> {
+    let facts = load::account_facts(tx, account)?;
+    Ok(plan_at(&facts, &rules.catalog, rules.grace_days, now))
+}
+
+/// Whether a read must first let time pass, through [`settle`].
+pub fn is_due(wallet: Option<&WalletRow>, now: Timestamp) -> bool {
+    wallet.is_none_or(|wallet| {
+        wallet.plan_valid_until <= now || wallet.next_due_at.is_some_and(|due| due <= now)
+    })
+}
+
+fn decide(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    account: i64,
+    requests: &[&Request],
+    now: Timestamp,
+) -> Result<Vec<Decision>> {
+    let mut loaded = load::load(tx, account, requests)?;
+    pass_time(tx, rules, &mut loaded, now, false)?;
+    let decisions = requests
+        .iter()
+        .map(|request| loaded.ledger.apply(request, now))
+        .collect::<Vec<_>>();
+    save::save(tx, &mut loaded, now)?;
+    Ok(decisions)
+}
+
+/// Refreshes the plan when its answer may have changed, and settles what is due.
+fn pass_time(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    loaded: &mut load::Loaded,
+    now: Timestamp,
+    always: bool,
+) -> Result<()> {
+    let plan_is_old = loaded.plan_valid_until <= now || always;
+    if !plan_is_old && !loaded.ledger.is_due(now) {
+        return Ok(());
+    }
+    let account = loaded.ledger.account;
+    load::load_pending_holds(tx, &mut loaded.ledger)?;
+    let facts = load::account_facts(tx, account)?;
+    let plan = plan_at(&facts, &rules.catalog, rules.grace_days, now);
+    let granted = load::allowances_since(tx, account, plan.period_start)?;
+    let due = allowance_due(&facts, &plan, &granted, now);
+    loaded.ledger.terms.period_start = plan.period_start;
+    loaded.ledger.terms.calls_limit = plan.calls_limit;
+    loaded.plan_valid_until = plan.valid_until;
+    loaded.is_changed = true;
+    loaded.ledger.settle(due.as_slice(), now);
+    Ok(())
+}

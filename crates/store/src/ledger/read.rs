@@ -1,0 +1,336 @@
+//! Reads for pages, answers and `audit`. Every read takes its account.
+
+use domain::ledger::Entry;
+use domain::time::Timestamp;
+
+use super::load::decode;
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// The sums of an account's journal, and until when they hold without a settlement.
+    pub struct WalletRow {
+        /// Credits in all lots, micro-credits.
+        pub posted: i64,
+        /// Pinned by holds, micro-credits.
+        pub held: i64,
+        /// Debt, micro-credits.
+        pub debt: i64,
+        /// Last journal entry.
+        pub seq: i64,
+        /// Its hash.
+        pub hash: Vec<u8>,
+        /// Pending holds.
+        pub open_holds: i64,
+        /// The period the calls are counted in.
+        pub period_start: Timestamp,
+        /// Calls in it.
+        pub period_calls: i64,
+        /// Nothing falls due before.
+        pub next_due_at: Option<Timestamp>,
+        /// active, frozen or closed.
+        pub status: String,
+        /// The plan's current period.
+        pub plan_start: Timestamp,
+        /// Calls the plan allows in it.
+        pub plan_calls_limit: Option<i64>,
+        /// The plan's answer holds until then.
+        pub plan_valid_until: Timestamp,
+        /// When it last moved.
+        pub updated_at: Timestamp,
+    }
+}
+
+/// The wallet of an account; `None` before its first command.
+pub fn wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
+    tx.query_opt(
+        "select posted, held, debt, seq, hash, open_holds, period_start, period_calls,
+                next_due_at, status, plan_start, plan_calls_limit, plan_valid_until, updated_at
+           from wallet
+          where account_id = $1",
+        args![account],
+    )
+}
+
+record! {
+    /// A grant as pages and answers show it; amounts in micro-credits.
+    pub struct GrantRow {
+        /// Its number within the account.
+        pub lot: i64,
+        /// purchase, bonus, allowance, ...
+        pub kind: String,
+        /// Why it exists.
+        pub source_key: String,
+        /// Credits granted.
+        pub amount: i64,
+        /// Credits spent.
+        pub used: i64,
+        /// Credits that ended.
+        pub expired: i64,
+        /// Credits taken back.
+        pub clawed: i64,
+        /// Credits pinned.
+        pub held: i64,
+        /// What of it was asked back.
+        pub reversed: i64,
+        /// Order of consumption.
+        pub priority: i64,
+        /// Not spendable before.
+        pub effective_at: Timestamp,
+        /// Not spendable from then on.
+        pub expires_at: Option<Timestamp>,
+        /// Whether a dispute set it aside.
+        pub frozen: bool,
+        /// Whether it was voided.
+        pub voided: bool,
+        /// The grant it belongs to.
+        pub parent: Option<i64>,
+        /// What was paid, minor units.
+        pub paid_minor: Option<i64>,
+    }
+}
+
+/// An account's grants, newest first, from before lot `before`.
+pub fn grants(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<Vec<GrantRow>> {
+    tx.query(
+        "select lot, kind, source_key, amount, used, expired, clawed, held, reversed, priority,
+                effective_at, expires_at, frozen, voided, parent, paid_minor
+           from credit_grant
+          where account_id = $1
+            and lot < $2
+          order by lot desc
+          limit $3",
+        args![account, before, limit],
+    )
+}
+
+record! {
+    /// A hold as answers show it; amounts in micro-credits.
+    pub struct HoldRow {
+        /// Its id.
+        pub hold_id: String,
+        /// Credits set aside.
+        pub amount: i64,
+        /// Credits charged.
+        pub captured: i64,
+        /// Credits not collected.
+        pub uncollected: i64,
+        /// pending, captured, released or expired.
+        pub state: String,
+        /// Lots and micro-credits: `3:40000000,5:1000`.
+        pub pins: String,
+        /// When it was authorized.
+        pub authorized_at: Timestamp,
+        /// When it ends by itself.
+        pub expires_at: Timestamp,
+        /// When it was settled.
+        pub resolved_at: Option<Timestamp>,
+    }
+}
+
+/// A hold of this account.
+pub fn hold(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<Option<HoldRow>> {
+    tx.query_opt(
+        "select hold_id, amount, captured, uncollected, state, pins, authorized_at, expires_at,
+                resolved_at
+           from hold
+          where account_id = $1
+            and hold_id = $2",
+        args![account, hold_id],
+    )
+}
+
+/// The pins of an account's pending holds, for `audit`.
+pub fn pending_pins(tx: &mut Tx<'_>, account: i64) -> Result<Vec<(String, i64, String)>> {
+    tx.query(
+        "select hold_id, amount, pins
+           from hold
+          where account_id = $1
+            and state = 'pending'
+          order by hold_id",
+        args![account],
+    )
+}
+
+record! {
+    /// A line of the journal as lists show it; amounts in micro-credits.
+    pub struct JournalRow {
+        /// Global position.
+        pub n: i64,
+        /// Position in the account's journal.
+        pub seq: i64,
+        /// What it records.
+        pub kind: String,
+        /// When.
+        pub at: Timestamp,
+        /// By how much the balance rose.
+        pub posted_delta: i64,
+        /// By how much `held` rose.
+        pub held_delta: i64,
+        /// By how much debt rose.
+        pub debt_delta: i64,
+        /// The hold it is about.
+        pub hold_id: Option<String>,
+        /// The operation it metered.
+        pub operation: Option<String>,
+        /// Units of it.
+        pub units: Option<i64>,
+        /// The API key.
+        pub api_key_id: Option<i64>,
+        /// Credits charged for the call.
+        pub charged: i64,
+    }
+}
+
+/// Charged calls of an account, newest first.
+pub fn recent_calls(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<JournalRow>> {
+    tx.query(
+        "select n, seq, kind, at, posted_delta, held_delta, debt_delta, hold_id, operation, units,
+                api_key_id, charged
+           from journal
+          where account_id = $1
+            and kind in ('debit', 'capture')
+          order by seq desc
+          limit $2",
+        args![account, limit],
+    )
+}
+
+/// An account's journal, newest first, from before `seq`.
+pub fn calls(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<Vec<JournalRow>> {
+    tx.query(
+        "select n, seq, kind, at, posted_delta, held_delta, debt_delta, hold_id, operation, units,
+                api_key_id, charged
+           from journal
+          where account_id = $1
+            and seq < $2
+          order by seq desc
+          limit $3",
+        args![account, before, limit],
+    )
+}
+
+/// Journal rows of all accounts.
+pub fn calls_count(tx: &mut Tx<'_>) -> Result<i64> {
+    tx.query_one("select count(*) from journal", args![])
+}
+
+/// An account's entries after `seq`, oldest first: for replay. The chain is not checked here.
+pub fn journal_after(tx: &mut Tx<'_>, account: i64, seq: i64, limit: i64) -> Result<Vec<Entry>> {
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = tx.query(
+        "select canonical, hash
+           from journal
+          where account_id = $1
+            and seq > $2
+          order by seq
+          limit $3",
+        args![account, seq, limit],
+    )?;
+    rows.into_iter()
+        .map(|(canonical, hash)| decode(&canonical, hash))
+        .collect()
+}
+
+/// The last entry of an account at or before `at`: how many entries lead to the state then.
+pub fn journal_until(tx: &mut Tx<'_>, account: i64, at: Timestamp) -> Result<i64> {
+    tx.query_one(
+        "select coalesce(max(seq), 0)
+           from journal
+          where account_id = $1
+            and at <= $2",
+        args![account, at],
+    )
+}
+
+/// Accounts that have a wallet, after account `after`, in order.
+pub fn accounts_with_wallet(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
+    tx.query(
+        "select account_id
+           from wallet
+          where account_id > $1
+          order by account_id
+          limit $2",
+        args![after, limit],
+    )
+}
+
+record! {
+    /// Usage of one day and operation; credits in micro-credits.
+    pub struct DayUsage {
+        /// Days since the epoch, UTC.
+        pub day: i64,
+        /// The operation.
+        pub operation: String,
+        /// Calls charged.
+        pub calls: i64,
+        /// Credits charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage by day and operation, from day `from` on, oldest first.
+pub fn usage_by_day(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<DayUsage>> {
+    tx.query(
+        "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
+           from usage_day
+          where account_id = $1
+            and day >= $2
+          group by day, operation
+          order by day, operation",
+        args![account, from],
+    )
+}
+
+record! {
+    /// Usage of one operation or key; credits in micro-credits.
+    pub struct UsageRow {
+        /// The operation, or the number of the key as text.
+        pub name: String,
+        /// Calls charged.
+        pub calls: i64,
+        /// Credits charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage by operation from day `from` on, dearest first.
+pub fn usage_by_operation(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
+    tx.query(
+        "select operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint) as total
+           from usage_day
+          where account_id = $1
+            and day >= $2
+          group by operation
+          order by total desc, operation
+          limit 100",
+        args![account, from],
+    )
+}
+
+/// Usage by API key from day `from` on, dearest first.
+pub fn usage_by_key(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
+    tx.query(
+        "select cast(api_key_id as text), cast(sum(calls) as bigint),
+                cast(sum(credits) as bigint) as total
+           from usage_day
+          where account_id = $1
+            and day >= $2
+          group by api_key_id
+          order by total desc, api_key_id
+          limit 100",
+        args![account, from],
+    )
+}
+
+/// Calls and micro-credits charged on the days from `from` up to but not including `until`.
+pub fn used_between(tx: &mut Tx<'_>, account: i64, from: i64, until: i64) -> Result<(i64, i64)> {
+    tx.query_one(
+        "select cast(coalesce(sum(calls), 0) as bigint), cast(coalesce(sum(credits), 0) as bigint)
+           from usage_day
+          where account_id = $1
+            and day >= $2
+            and day < $3",
+        args![account, from, until],
+    )
+}

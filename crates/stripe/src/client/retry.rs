@@ -1,0 +1,96 @@
+//! When a call is tried again, and how long to wait before.
+
+use super::{Call, ClientConfig};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+/// The wait stops doubling here.
+const BACKOFF_MAX: Duration = Duration::from_secs(4);
+
+/// Whether an answer that is no success may be followed by another try.
+///
+/// Stripe's own word comes first. Without it: 409 (another call under the same key or on the same
+/// object is under way), 429 and 5xx. A saved answer never changes.
+pub(super) fn may_retry(status: u16, should_retry: Option<&str>, replayed: bool) -> bool {
+    if replayed {
+        return false;
+    }
+    match should_retry {
+        Some("true") => true,
+        Some("false") => false,
+        _ => matches!(status, 409 | 429 | 500..=599),
+    }
+}
+
+/// The wait after so many retries: twice as long each time, of which a share between a half and
+/// the whole that depends on the call.
+pub(super) fn wait(config: &ClientConfig, call: &Call<'_>, retries: u32) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (
+        config.jitter_seed,
+        call.idempotency_key,
+        &call.path,
+        retries,
+    )
+        .hash(&mut hasher);
+    call.form.encode().hash(&mut hasher);
+
+    let whole = config
+        .backoff
+        .saturating_mul(1 << retries.min(10))
+        .min(BACKOFF_MAX);
+    let half = whole / 2;
+    let half_microseconds = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+    half + Duration::from_micros(hasher.finish() % half_microseconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Form;
+    use reqwest::Method;
+
+    fn call(idempotency_key: &str) -> Call<'_> {
+        Call {
+            method: Method::POST,
+            path: "/v1/refunds".to_owned(),
+            form: Form::new(),
+            idempotency_key: Some(idempotency_key),
+            changes_something: true,
+        }
+    }
+
+    #[test]
+    fn waits_double_and_stay_between_half_and_whole() {
+        let config = ClientConfig::new("https://api.stripe.com", "sk_test_1");
+        for (retries, whole_ms) in [(0, 500), (1, 1000), (2, 2000), (3, 4000), (40, 4000)] {
+            let wait = wait(&config, &call("a"), retries).as_millis();
+
+            assert!(
+                (whole_ms / 2..=whole_ms).contains(&wait),
+                "{retries}: {wait}"
+            );
+        }
+    }
+
+    #[test]
+    fn different_calls_wait_differently_and_the_same_call_the_same() {
+        let config = ClientConfig::new("https://api.stripe.com", "sk_test_1");
+
+        assert_eq!(wait(&config, &call("a"), 0), wait(&config, &call("a"), 0));
+        assert_ne!(wait(&config, &call("a"), 0), wait(&config, &call("b"), 0));
+    }
+
+    #[test]
+    fn stripes_word_on_retrying_comes_before_the_status() {
+        assert!(may_retry(503, None, false));
+        assert!(may_retry(429, None, false));
+        assert!(may_retry(409, None, false));
+        assert!(!may_retry(400, None, false));
+        assert!(!may_retry(402, None, false));
+        assert!(!may_retry(503, Some("false"), false));
+        assert!(may_retry(400, Some("true"), false));
+        assert!(may_retry(503, Some("perhaps"), false));
+        assert!(!may_retry(500, Some("true"), true));
+    }
+}

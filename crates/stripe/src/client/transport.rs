@@ -1,0 +1,383 @@
+//! One try of a call: out over HTTP, back as an answer or as a failure that says what is known.
+
+use super::config::ClientConfig;
+use super::{Call, is_visible, retry, within};
+use crate::error::{Error, Result};
+use crate::objects::ApiErrorBody;
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
+use reqwest::{Method, Response, StatusCode, Url};
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use std::error::Error as _;
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
+const REQUEST_ID: &str = "request-id";
+const STRIPE_SHOULD_RETRY: &str = "stripe-should-retry";
+const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
+const USER_AGENT: &str = concat!("localboxs-billing/", env!("CARGO_PKG_VERSION"));
+
+/// Connections are kept this long for the next call; Stripe closes them a little later.
+const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(50);
+/// Words of Stripe's that we repeat in logs are cut here.
+const WORD_CHARS_MAX: usize = 100;
+/// Stripe's sentences are cut here.
+const MESSAGE_CHARS_MAX: usize = 500;
+/// Nobody waits longer than this however long Stripe wants it.
+const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 60 * 60;
+
+/// The connections to Stripe.
+#[derive(Debug)]
+pub(super) struct Transport {
+    pub(super) config: ClientConfig,
+    http: reqwest::Client,
+    base: String,
+    authorization: HeaderValue,
+    version: HeaderValue,
+    places: Semaphore,
+}
+
+/// A successful answer.
+pub(super) struct Answer {
+    status: u16,
+    request_id: Option<Box<str>>,
+    body: Vec<u8>,
+}
+
+/// A try that brought no result.
+pub(super) struct Failure {
+    pub(super) error: Error,
+    pub(super) may_retry: bool,
+}
+
+impl Failure {
+    fn last(error: Error) -> Self {
+        Self {
+            error,
+            may_retry: false,
+        }
+    }
+
+    fn temporary(error: Error) -> Self {
+        Self {
+            error,
+            may_retry: true,
+        }
+    }
+
+    fn no_answer_in_time(outcome_unknown: bool) -> Self {
+        Self::temporary(Error::Unavailable {
+            status: None,
+            code: None,
+            request_id: None,
+            retry_after: None,
+            replayed: false,
+            outcome_unknown,
+        })
+    }
+}
+
+impl Answer {
+    pub(super) fn read<T: DeserializeOwned>(self, call: &Call<'_>) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::Malformed {
+            status: self.status,
+            reason: without_values(&error),
+            request_id: self.request_id,
+            outcome_unknown: call.changes_something,
+        })
+    }
+}
+
+impl Transport {
+    pub(super) fn new(config: ClientConfig) -> Result<Self> {
+        let base = base_of(&config)?;
+        let key = config.secret_key.expose_secret();
+        if key.is_empty() || !is_visible(key) {
+            return Err(Error::Unsendable(
+                "the secret key is empty or has strange letters",
+            ));
+        }
+        let mut authorization = HeaderValue::try_from(format!("Bearer {key}"))
+            .map_err(|_| Error::Unsendable("the secret key has strange letters"))?;
+        authorization.set_sensitive(true);
+        let version = HeaderValue::try_from(&config.api_version)
+            .map_err(|_| Error::Unsendable("the API version has strange letters"))?;
+        if config.concurrency_max == 0 || config.concurrency_max > Semaphore::MAX_PERMITS {
+            return Err(Error::Unsendable("no call would ever find a free place"));
+        }
+        Ok(Self {
+            http: http_client(&config)?,
+            base,
+            authorization,
+            version,
+            places: Semaphore::new(config.concurrency_max),
+            config,
+        })
+    }
+
+    /// Sends the call once. Everything ends with the deadline.
+    pub(super) async fn send_once(
+        &self,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> std::result::Result<Answer, Failure> {
+        let request = self.request(call)?;
+        let Some(place) = within(deadline, self.places.acquire()).await else {
+            return Err(Failure::no_answer_in_time(false));
+        };
+        let _place = place.expect("the semaphore is never closed");
+        if Instant::now() >= deadline {
+            return Err(Failure::no_answer_in_time(false));
+        }
+
+        let deadline = deadline.min(Instant::now() + self.config.call_timeout);
+        match within(deadline, self.exchange(request, call)).await {
+            Some(result) => result,
+            None => Err(Failure::no_answer_in_time(call.changes_something)),
+        }
+    }
+
+    fn request(&self, call: &Call<'_>) -> std::result::Result<reqwest::Request, Failure> {
+        let parameters = call.form.encode();
+        let mut url = format!("{}{}", self.base, call.path);
+        let in_url = call.method == Method::GET;
+        if in_url && !parameters.is_empty() {
+            url = format!("{url}?{parameters}");
+        }
+        let url =
+            Url::parse(&url).map_err(|_| Failure::last(Error::Unsendable("no such address")))?;
+        let mut request = reqwest::Request::new(call.method.clone(), url);
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.authorization.clone());
+        headers.insert(STRIPE_VERSION, self.version.clone());
+        if let Some(key) = call.idempotency_key {
+            let key = HeaderValue::try_from(key)
+                .map_err(|_| Failure::last(Error::Unsendable("no such idempotency key")))?;
+            headers.insert(IDEMPOTENCY_KEY, key);
+        }
+        if !in_url {
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            headers.insert(CONTENT_TYPE, form);
+            *request.body_mut() = Some(parameters.into());
+        }
+        Ok(request)
+    }
+
+    async fn exchange(
+        &self,
+        request: reqwest::Request,
+        call: &Call<'_>,
+    ) -> std::result::Result<Answer, Failure> {
+        let response = self
+            .http
+            .execute(request)
+            .await
+            .map_err(|error| unreachable(error, call))?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let request_id = word(&headers, REQUEST_ID);
+        tracing::debug!(
+            stripe.method = %call.method, stripe.path = call.path, stripe.status = status.as_u16(),
+            stripe.request_id = request_id, "Stripe answered {status}"
+        );
+
+        let body = self.body(response, call, request_id.as_deref()).await?;
+
+        if status.is_success() {
+            return Ok(Answer {
+                status: status.as_u16(),
+                request_id,
+                body,
+            });
+        }
+        Err(self.failure(status, &headers, &body, call))
+    }
+
+    /// Reads the body up to its bound.
+    async fn body(
+        &self,
+        mut response: Response,
+        call: &Call<'_>,
+        request_id: Option<&str>,
+    ) -> std::result::Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| unreachable(error, call))?
+        {
+            if body.len() + chunk.len() > self.config.answer_bytes_max {
+                return Err(Failure::last(Error::Malformed {
+                    status: response.status().as_u16(),
+                    reason: format!("longer than {} bytes", self.config.answer_bytes_max),
+                    request_id: request_id.map(Box::from),
+                    outcome_unknown: call.changes_something,
+                }));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// What an answer that is no success means.
+    fn failure(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        call: &Call<'_>,
+    ) -> Failure {
+        let request_id = word(headers, REQUEST_ID);
+        let replayed = word(headers, IDEMPOTENT_REPLAYED).as_deref() == Some("true");
+        let told = serde_json::from_slice::<ApiErrorBody>(body)
+            .ok()
+            .map(|body| body.error);
+        let code = status.as_u16();
+
+        let error = match told {
+            told if matches!(code, 409 | 429 | 500..) => Error::Unavailable {
+                status: Some(code),
+                code: told
+                    .and_then(|error| error.code)
+                    .map(|code| cut(&code, WORD_CHARS_MAX).into()),
+                request_id,
+                retry_after: retry_after(headers),
+                replayed,
+                // 429 is said before anything is done.
+                outcome_unknown: call.changes_something && code != 429,
+            },
+            Some(told) if status.is_client_error() => {
+                Error::told(code, self.tidy(told), request_id, replayed)
+            }
+            _ => Error::Malformed {
+                status: code,
+                reason: "neither a result nor an error of Stripe's".to_owned(),
+                request_id,
+                // Redirects are not followed; who sent one did not do the call.
+                outcome_unknown: call.changes_something && !status.is_redirection(),
+            },
+        };
+        let should_retry = word(headers, STRIPE_SHOULD_RETRY);
+        let may_retry = retry::may_retry(code, should_retry.as_deref(), replayed);
+        Failure { error, may_retry }
+    }
+
+    /// Stripe's words, cut to a length for logs and without our key, should a message quote it.
+    fn tidy(&self, error: crate::objects::ApiError) -> crate::objects::ApiError {
+        let key = self.config.secret_key.expose_secret();
+        let short = |text: Option<String>| text.map(|text| cut(&text, WORD_CHARS_MAX));
+        let message = error
+            .message
+            .map(|text| cut(&text.replace(key, "(key)"), MESSAGE_CHARS_MAX));
+        crate::objects::ApiError {
+            kind: short(error.kind),
+            code: short(error.code),
+            decline_code: short(error.decline_code),
+            param: short(error.param),
+            charge: short(error.charge),
+            message,
+            ..error
+        }
+    }
+}
+
+fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(Error::Unsendable("no TLS crypto provider is installed"));
+    }
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        // A redirect would carry the key elsewhere; Stripe never answers one.
+        .redirect(reqwest::redirect::Policy::none())
+        // Which way calls take is said by the configuration, not by the environment.
+        .no_proxy()
+        .connect_timeout(config.connect_timeout)
+        .pool_idle_timeout(IDLE_CONNECTION_MAX)
+        .pool_max_idle_per_host(config.concurrency_max)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(|_| Error::Unsendable("TLS cannot be set up; are root certificates installed?"))
+}
+
+/// The address without a closing slash. A live key goes over plain HTTP to nobody but ourselves.
+fn base_of(config: &ClientConfig) -> Result<String> {
+    let url = Url::parse(&config.api_base)
+        .map_err(|_| Error::Unsendable("the address of Stripe's API is no URL"))?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !is_bare || !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::Unsendable(
+            "the address of Stripe's API is more than scheme and host",
+        ));
+    }
+    let key = config.secret_key.expose_secret();
+    let is_live = key.starts_with("sk_live") || key.starts_with("rk_live");
+    match url.scheme() {
+        "https" => {}
+        "http" if !is_live || is_loopback(&url) => {}
+        "http" => return Err(Error::Unsendable("a live key must not go over plain HTTP")),
+        _ => return Err(Error::Unsendable("the address of Stripe's API is not HTTP")),
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn unreachable(error: reqwest::Error, call: &Call<'_>) -> Failure {
+    // Without a connection nothing was sent.
+    let outcome_unknown = call.changes_something && !error.is_connect();
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        reason = format!("{reason}: {cause}");
+        source = cause.source();
+    }
+    let reason = cut(&reason, MESSAGE_CHARS_MAX);
+    Failure::temporary(Error::Unreachable {
+        reason,
+        outcome_unknown,
+    })
+}
+
+/// Seconds; the form with a date is not one of Stripe's.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers
+        .get(RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .trim()
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX)))
+}
+
+fn word(headers: &HeaderMap, name: &str) -> Option<Box<str>> {
+    Some(cut(headers.get(name)?.to_str().ok()?, WORD_CHARS_MAX).into())
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
+    text.chars()
+        .filter(|char| !char.is_control())
+        .take(chars_max)
+        .collect()
+}
+
+/// What is wrong with the JSON, without quoting it: only a missing field's name is ours.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if text.starts_with("missing field") {
+        return cut(&text, WORD_CHARS_MAX);
+    }
+    let place = format!("line {}, column {}", error.line(), error.column());
+    format!("{:?} error at {place}", error.classify())
+}

@@ -1,0 +1,98 @@
+//! Customers.
+
+use crate::client::{Client, path_of};
+use crate::error::Result;
+use crate::form::Form;
+use crate::objects::{Customer, List};
+
+impl Client {
+    /// Makes a customer.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn create_customer(&self, params: &Form, idempotency_key: &str) -> Result<Customer> {
+        self.post("/v1/customers".to_owned(), params.clone(), idempotency_key)
+            .await
+    }
+
+    /// A customer; a deleted one is answered too, with `deleted` set.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn retrieve_customer(&self, id: &str) -> Result<Customer> {
+        self.get(path_of("/v1/customers", id, "")?, Form::new())
+            .await
+    }
+
+    /// Changes a customer.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn update_customer(
+        &self,
+        id: &str,
+        params: &Form,
+        idempotency_key: &str,
+    ) -> Result<Customer> {
+        self.post(
+            path_of("/v1/customers", id, "")?,
+            params.clone(),
+            idempotency_key,
+        )
+        .await
+    }
+
+    /// Deletes a customer and ends all its subscriptions at once.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn delete_customer(&self, id: &str) -> Result<Customer> {
+        self.delete(path_of("/v1/customers", id, "")?, Form::new())
+            .await
+    }
+
+    /// Customers, newest first. Filter: `email`, `created[gte]`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn list_customers(&self, filter: &Form, items_max: usize) -> Result<List<Customer>> {
+        self.list("/v1/customers", filter.clone(), items_max).await
+    }
+
+    /// Customers with that word of ours on them. Lags behind by up to a minute.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn search_customers_by_metadata(
+        &self,
+        key: &str,
+        value: &str,
+        items_max: usize,
+    ) -> Result<List<Customer>> {
+        let query = format!("metadata[{}]:{}", quoted(key), quoted(value));
+        self.search("/v1/customers/search", &query, items_max).await
+    }
+}
+
+/// A word in a search, as Stripe quotes it.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_in_a_search_cannot_leave_its_quotes() {
+        assert_eq!(quoted("acc_1"), "'acc_1'");
+        assert_eq!(quoted("a' OR email:'b"), r"'a\' OR email:\'b'");
+        assert_eq!(quoted(r"a\"), r"'a\\'");
+    }
+}

@@ -1,0 +1,73 @@
+//! The billing portal.
+
+use crate::client::{Client, path_of};
+use crate::error::Result;
+use crate::form::Form;
+use crate::objects::{List, PortalConfiguration, PortalSession};
+
+impl Client {
+    /// A way into the portal for a customer. It is short-lived, so there is no key to replay it.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn create_portal_session(&self, params: &Form) -> Result<PortalSession> {
+        self.post_again_and_again("/v1/billing_portal/sessions".to_owned(), params.clone())
+            .await
+    }
+
+    /// Makes a configuration.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn create_portal_configuration(
+        &self,
+        params: &Form,
+        idempotency_key: &str,
+    ) -> Result<PortalConfiguration> {
+        self.post(
+            "/v1/billing_portal/configurations".to_owned(),
+            params.clone(),
+            idempotency_key,
+        )
+        .await
+    }
+
+    /// Changes a configuration.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn update_portal_configuration(
+        &self,
+        id: &str,
+        params: &Form,
+        idempotency_key: &str,
+    ) -> Result<PortalConfiguration> {
+        self.post(
+            path_of("/v1/billing_portal/configurations", id, "")?,
+            params.clone(),
+            idempotency_key,
+        )
+        .await
+    }
+
+    /// Configurations, newest first. Filter: `active`, `is_default`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn list_portal_configurations(
+        &self,
+        filter: &Form,
+        items_max: usize,
+    ) -> Result<List<PortalConfiguration>> {
+        self.list(
+            "/v1/billing_portal/configurations",
+            filter.clone(),
+            items_max,
+        )
+        .await
+    }
+}

@@ -1,0 +1,332 @@
+//! What can become of a call, named for what the caller can do about it.
+
+use crate::objects::ApiError;
+use std::fmt;
+use std::time::Duration;
+
+/// The result of a call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call has no result.
+///
+/// Neither `Display` nor `Debug` shows Stripe's message, which may quote what a customer typed; it
+/// is a field for those who show it to that customer or an administrator.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Stripe understood and said no: the call is wrong as it is. Sending it again changes nothing.
+    #[error(
+        "Stripe refused the call: {status} {kind}{}{}",
+        told("code", code),
+        told("param", param)
+    )]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Stripe's code, such as `resource_missing` for a referenced id.
+        code: Option<Box<str>>,
+        /// `invalid_request_error`, `idempotency_error`, ...
+        kind: Box<str>,
+        /// The parameter it is about.
+        param: Option<Box<str>>,
+        /// Stripe's sentence.
+        message: Option<Box<str>>,
+        /// What Stripe's support asks for.
+        request_id: Option<Box<str>>,
+        /// Whether this is the answer saved under the idempotency key.
+        replayed: bool,
+    },
+    /// The card was declined: ask the buyer for another.
+    #[error(
+        "the card was declined:{}{}",
+        told("code", code),
+        told("decline_code", decline_code)
+    )]
+    Card {
+        /// Such as `card_declined`, `expired_card`, `authentication_required`.
+        code: Option<Box<str>>,
+        /// The bank's reason, such as `insufficient_funds`.
+        decline_code: Option<Box<str>>,
+        /// A sentence for the buyer.
+        message: Option<Box<str>>,
+        /// The payment that failed.
+        payment_intent: Option<Box<str>>,
+        /// The charge that failed.
+        charge: Option<Box<str>>,
+        /// What Stripe's support asks for.
+        request_id: Option<Box<str>>,
+        /// Whether this is the answer saved under the idempotency key.
+        replayed: bool,
+    },
+    /// The object that the call names is not there.
+    #[error("Stripe does not know that object{}", told("param", param))]
+    NotFound {
+        /// The parameter it is about.
+        param: Option<Box<str>>,
+        /// Stripe's sentence.
+        message: Option<Box<str>>,
+        /// What Stripe's support asks for.
+        request_id: Option<Box<str>>,
+    },
+    /// Stripe did not answer in time, is busy or broken, after all retries: try later, with the
+    /// same idempotency key.
+    #[error("Stripe is not available: {}", match status {
+        Some(status) => format!("it answered {status}"),
+        None => "no answer in time".to_owned(),
+    })]
+    Unavailable {
+        /// The HTTP status; none if there was no answer in time.
+        status: Option<u16>,
+        /// Stripe's code, such as `lock_timeout` or `idempotency_key_in_use`.
+        code: Option<Box<str>>,
+        /// What Stripe's support asks for.
+        request_id: Option<Box<str>>,
+        /// How long Stripe wants to be left alone.
+        retry_after: Option<Duration>,
+        /// Whether this is the answer saved under the idempotency key: the key is used up.
+        replayed: bool,
+        /// Whether the call may have been done all the same.
+        outcome_unknown: bool,
+    },
+    /// There is no connection to Stripe, or it broke: try later, with the same idempotency key.
+    #[error("Stripe cannot be reached: {reason}")]
+    Unreachable {
+        /// What the connection failed at.
+        reason: String,
+        /// Whether the call may have been done all the same.
+        outcome_unknown: bool,
+    },
+    /// The answer is not what Stripe answers: something between us, or a version we cannot read.
+    #[error("Stripe's answer ({status}) cannot be read: {reason}")]
+    Malformed {
+        /// The HTTP status.
+        status: u16,
+        /// What is wrong with it.
+        reason: String,
+        /// What Stripe's support asks for.
+        request_id: Option<Box<str>>,
+        /// Whether the call was or may have been done.
+        outcome_unknown: bool,
+    },
+    /// The call was not sent: the configuration or an argument cannot be right.
+    #[error("the call to Stripe was not sent: {0}")]
+    Unsendable(&'static str),
+}
+
+impl Error {
+    /// Whether the call may have been done although there is no result. Send the same parameters
+    /// under the same idempotency key to find out; never a fresh key.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        match self {
+            Self::Unavailable {
+                outcome_unknown, ..
+            }
+            | Self::Unreachable {
+                outcome_unknown, ..
+            }
+            | Self::Malformed {
+                outcome_unknown, ..
+            } => *outcome_unknown,
+            Self::Refused { .. }
+            | Self::Card { .. }
+            | Self::NotFound { .. }
+            | Self::Unsendable(_) => false,
+        }
+    }
+
+    /// Whether Stripe answered from what it saved under the idempotency key. The key is used up:
+    /// the same call will get the same answer.
+    #[must_use]
+    pub fn is_replayed(&self) -> bool {
+        match self {
+            Self::Refused { replayed, .. }
+            | Self::Card { replayed, .. }
+            | Self::Unavailable { replayed, .. } => *replayed,
+            Self::NotFound { .. }
+            | Self::Unreachable { .. }
+            | Self::Malformed { .. }
+            | Self::Unsendable(_) => false,
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        let temporary = matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. });
+        temporary && !self.is_replayed()
+    }
+
+    /// How long Stripe wants to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Self::Unavailable { retry_after, .. } = self {
+            *retry_after
+        } else {
+            None
+        }
+    }
+
+    /// Stripe's code, if it said one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. }
+            | Self::Card { code, .. }
+            | Self::Unavailable { code, .. } => code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What Stripe's support asks for.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Refused { request_id, .. }
+            | Self::Card { request_id, .. }
+            | Self::NotFound { request_id, .. }
+            | Self::Unavailable { request_id, .. }
+            | Self::Malformed { request_id, .. } => request_id.as_deref(),
+            Self::Unreachable { .. } | Self::Unsendable(_) => None,
+        }
+    }
+
+    /// Stripe's sentence, if it said one. For the customer or an administrator, not for the log.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::Refused { message, .. }
+            | Self::Card { message, .. }
+            | Self::NotFound { message, .. } => message.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The error that Stripe tells with a status of 4xx.
+    pub(crate) fn told(
+        status: u16,
+        error: ApiError,
+        request_id: Option<Box<str>>,
+        replayed: bool,
+    ) -> Self {
+        let boxed = |text: Option<String>| text.map(String::into_boxed_str);
+        if status == 404 {
+            return Self::NotFound {
+                param: boxed(error.param),
+                message: boxed(error.message),
+                request_id,
+            };
+        }
+        if error.kind.as_deref() == Some("card_error") {
+            return Self::Card {
+                code: boxed(error.code),
+                decline_code: boxed(error.decline_code),
+                message: boxed(error.message),
+                payment_intent: boxed(error.payment_intent),
+                charge: boxed(error.charge),
+                request_id,
+                replayed,
+            };
+        }
+        Self::Refused {
+            status,
+            code: boxed(error.code),
+            kind: boxed(error.kind).unwrap_or_else(|| "unknown".into()),
+            param: boxed(error.param),
+            message: boxed(error.message),
+            request_id,
+            replayed,
+        }
+    }
+
+    /// What an earlier try may have done, the last one's failure cannot undo.
+    pub(crate) fn after_unknown_outcome(mut self, earlier_unknown: bool) -> Self {
+        match &mut self {
+            Self::Unavailable {
+                outcome_unknown, ..
+            }
+            | Self::Unreachable {
+                outcome_unknown, ..
+            }
+            | Self::Malformed {
+                outcome_unknown, ..
+            } => *outcome_unknown |= earlier_unknown,
+            Self::Refused { .. }
+            | Self::Card { .. }
+            | Self::NotFound { .. }
+            | Self::Unsendable(_) => {}
+        }
+        self
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")?;
+        if let Some(id) = self.request_id() {
+            write!(formatter, " (request {id})")?;
+        }
+        if self.is_outcome_unknown() {
+            formatter.write_str(" (the outcome is unknown)")?;
+        }
+        Ok(())
+    }
+}
+
+fn told(name: &str, value: &Option<Box<str>>) -> String {
+    value
+        .as_ref()
+        .map(|value| format!(" {name}={value}"))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api_error(json: &str) -> ApiError {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_a_field_and_never_shown() {
+        let error = api_error(
+            r#"{"type":"invalid_request_error","code":"email_invalid","param":"email",
+                "message":"Invalid email address: ann@example"}"#,
+        );
+
+        let error = Error::told(400, error, Some("req_1".into()), false);
+
+        assert_eq!(error.message(), Some("Invalid email address: ann@example"));
+        let expected =
+            "Stripe refused the call: 400 invalid_request_error code=email_invalid param=email";
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(format!("{error:?}"), format!("{expected} (request req_1)"));
+    }
+
+    #[test]
+    fn a_declined_card_carries_the_payment_whether_plain_or_expanded() {
+        for payment in [
+            r#""pi_1""#,
+            r#"{"id":"pi_1","status":"requires_payment_method"}"#,
+        ] {
+            let error = api_error(&format!(
+                r#"{{"type":"card_error","code":"card_declined","decline_code":"lost_card",
+                    "charge":"ch_1","payment_intent":{payment}}}"#
+            ));
+
+            let Error::Card {
+                payment_intent,
+                charge,
+                decline_code,
+                ..
+            } = Error::told(402, error, None, false)
+            else {
+                panic!("a card error");
+            };
+
+            assert_eq!(payment_intent.as_deref(), Some("pi_1"));
+            assert_eq!(charge.as_deref(), Some("ch_1"));
+            assert_eq!(decline_code.as_deref(), Some("lost_card"));
+        }
+    }
+}

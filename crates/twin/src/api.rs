@@ -1,0 +1,302 @@
+//! `/v1`: from HTTP to the core and back, with the faults that were asked for on the way.
+
+use std::sync::PoisonError;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::clock::rfc3339;
+use crate::core::{API_VERSION, ApiAnswer, ApiRequest};
+use crate::faults::Fault;
+use crate::http::cut;
+use crate::requests::{Request, names_of};
+use crate::routes::App;
+use crate::shell::Twin;
+
+/// Every call to `/v1`.
+pub(crate) async fn call(
+    State(app): State<App>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let request = read(&method, &uri, &headers, &body);
+    let twin = &app.twin;
+    let fault = if is_the_products(twin, &request) {
+        twin.faults.take()
+    } else {
+        None
+    };
+    let answer = match fault {
+        Some(Fault::Cut) => None,
+        Some(Fault::Status(status)) => Some(spoilt(status)),
+        Some(Fault::CutAfter) => {
+            answer(twin, &request);
+            None
+        }
+        Some(Fault::Hang(time)) => {
+            // The key is in use for as long as the call hangs.
+            let _held = HeldKey::take(twin, &request);
+            tokio::time::sleep(time).await;
+            Some(answer(twin, &request))
+        }
+        None if is_key_in_use(twin, &request) => Some(in_use(&request)),
+        None => Some(answer(twin, &request)),
+    };
+    note(
+        twin,
+        &request,
+        answer.as_ref().map(|answer| answer.status),
+        fault,
+    );
+    answer.map_or_else(cut, on_the_wire)
+}
+
+fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> ApiRequest {
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    ApiRequest {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        body: String::from_utf8_lossy(body).into_owned(),
+        api_key: text("authorization").and_then(|value| key_in(&value)),
+        idempotency_key: text("idempotency-key"),
+        stripe_version: text("stripe-version"),
+        content_type: text("content-type"),
+    }
+}
+
+/// The key of a bearer, or the user name of basic authentication.
+fn key_in(authorization: &str) -> Option<String> {
+    let (scheme, value) = authorization.trim().split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(value.trim().to_owned());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(value.trim())
+        .ok()?;
+    let pair = String::from_utf8(decoded).ok()?;
+    Some(pair.split(':').next()?.to_owned())
+}
+
+fn is_the_products(twin: &Twin, request: &ApiRequest) -> bool {
+    twin.product_key.is_none() || twin.product_key == request.api_key
+}
+
+fn answer(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
+    let is_post = request.method == "POST";
+    let path = request.path.trim_end_matches('/');
+    if is_post && path == "/v1/stripecli/sessions" {
+        return cli_session(twin, request);
+    }
+    let retried = path
+        .strip_prefix("/v1/events/")
+        .and_then(|rest| rest.strip_suffix("/retry"))
+        .filter(|_| is_post);
+    match retried {
+        Some(event) => retry(twin, request, event),
+        None => twin.change(|core, now| core.api(request, now)),
+    }
+}
+
+/// `POST /v1/events/{id}/retry` sends the event again, to one endpoint if it is named.
+fn retry(twin: &Twin, request: &ApiRequest, event: &str) -> ApiAnswer {
+    let lookup = ApiRequest {
+        method: "GET".to_owned(),
+        path: format!("/v1/events/{event}"),
+        query: String::new(),
+        body: String::new(),
+        idempotency_key: None,
+        ..request.clone()
+    };
+    let found = twin.change(|core, now| core.api(&lookup, now));
+    if found.status == 200 {
+        let parameters = form_urlencoded::parse(request.body.as_bytes());
+        let only = parameters
+            .filter(|(name, _)| name == "webhook_endpoint")
+            .map(|(_, value)| value.into_owned())
+            .last();
+        twin.send_again(&found.body, only.as_deref());
+    }
+    found
+}
+
+/// What `stripe listen` asks first; the demo reads its webhook secret from here.
+fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
+    let probe = ApiRequest {
+        method: "GET".to_owned(),
+        path: "/v1/events".to_owned(),
+        query: "limit=1".to_owned(),
+        body: String::new(),
+        idempotency_key: None,
+        ..request.clone()
+    };
+    let mut answer = twin.change(|core, now| core.api(&probe, now));
+    if answer.status != 200 {
+        return answer;
+    }
+    let account = twin.read(|core| core.account_id().to_owned());
+    let secret = twin
+        .webhook_secret
+        .clone()
+        .unwrap_or_else(|| secret_of(&account));
+    let socket = twin.public_url.replacen("http", "ws", 1);
+    let id = format!("cliws_{}", account.trim_start_matches("acct_"));
+    answer.body = json!({
+        "object": "stripecli_session",
+        "websocket_url": format!("{socket}/v1/stripecli/listen"),
+        "websocket_id": id,
+        "websocket_authorized_feature": "webhooks",
+        "display_connect_filter_warning": false,
+        "reconnect_delay": 60,
+        "secret": secret,
+        "default_version": API_VERSION,
+        "latest_version": API_VERSION,
+    });
+    answer
+}
+
+/// A signing secret that is the same for the same account.
+fn secret_of(account: &str) -> String {
+    let digest = Sha256::digest(format!("twin webhook secret of {account}"));
+    format!("whsec_{}", hex::encode(&digest[..16]))
+}
+
+/// An answer that a fault put in the place of the real one.
+fn spoilt(status: u16) -> ApiAnswer {
+    let error = if status == 429 {
+        let message = "Request rate limit exceeded, as the control interface asked for.";
+        json!({ "type": "invalid_request_error", "code": "rate_limit", "message": message })
+    } else {
+        let message = "An unknown error occurred, as the control interface asked for.";
+        json!({ "type": "api_error", "message": message })
+    };
+    ApiAnswer {
+        status,
+        headers: vec![("Request-Id".to_owned(), "req_spoilt".to_owned())],
+        body: json!({ "error": error }),
+    }
+}
+
+/// An idempotency key held by a call that hangs.
+struct HeldKey<'a> {
+    twin: &'a Twin,
+    key: Option<String>,
+}
+
+impl<'a> HeldKey<'a> {
+    fn take(twin: &'a Twin, request: &ApiRequest) -> Self {
+        let key = request.idempotency_key.clone();
+        if let Some(key) = &key {
+            let mut keys = twin
+                .keys_in_use
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            keys.insert(key.clone());
+        }
+        Self { twin, key }
+    }
+}
+
+impl Drop for HeldKey<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            let mut keys = self
+                .twin
+                .keys_in_use
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            keys.remove(key);
+        }
+    }
+}
+
+fn is_key_in_use(twin: &Twin, request: &ApiRequest) -> bool {
+    let keys = twin
+        .keys_in_use
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    request
+        .idempotency_key
+        .as_ref()
+        .is_some_and(|key| keys.contains(key))
+}
+
+fn in_use(request: &ApiRequest) -> ApiAnswer {
+    let key = request.idempotency_key.as_deref().unwrap_or_default();
+    let message = format!(
+        "There is currently another in-progress request using this Idempotent Key (that probably \
+         means you submitted twice, and the other request is still going through): {key}"
+    );
+    let mut answer = spoilt(409);
+    answer.body = json!({ "error": {
+        "type": "idempotency_error",
+        "code": "idempotency_key_in_use",
+        "message": message,
+    } });
+    answer
+}
+
+fn note(twin: &Twin, request: &ApiRequest, status: Option<u16>, fault: Option<Fault>) {
+    twin.requests.note(Request {
+        id: 0,
+        at: rfc3339(twin.clock.now()),
+        method: request.method.clone(),
+        path: request.path.clone(),
+        params: names_of(&request.query, request.body.as_bytes()),
+        idempotency_key: request.idempotency_key.clone(),
+        stripe_version: request.stripe_version.clone(),
+        status,
+        fault: fault.map(Fault::name),
+    });
+}
+
+fn on_the_wire(answer: ApiAnswer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = |body: &Value| serde_json::to_string_pretty(body).unwrap_or_default();
+    let mut response = (status, text(&answer.body)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache, no-store"),
+    );
+    for (name, value) in answer.headers {
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
+        else {
+            continue;
+        };
+        headers.insert(name, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_read_from_bearer_and_from_basic() {
+        let basic = base64::engine::general_purpose::STANDARD.encode("sk_test_1:");
+
+        assert_eq!(key_in("Bearer sk_test_1").as_deref(), Some("sk_test_1"));
+        assert_eq!(
+            key_in(&format!("Basic {basic}")).as_deref(),
+            Some("sk_test_1")
+        );
+        assert_eq!(key_in("Digest x"), None);
+        assert_eq!(key_in("sk_test_1"), None);
+    }
+}

@@ -1,0 +1,454 @@
+//! The billing clock: real time plus what was advanced, and the services that follow it.
+//!
+//! Between advances it ticks with elapsed time, not with the system's clock, so that a jump of the
+//! latter moves no renewal. During an advance it stands still at one due moment after the other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// Microseconds since 1970.
+pub(crate) type Micros = i64;
+
+pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// A follower that has not asked for this long is gone, and no advance waits for it.
+const FOLLOWER_GONE_AFTER: Duration = Duration::from_secs(5);
+
+/// Followers kept by name; the one heard of longest ago makes room.
+const FOLLOWERS_MAX: usize = 32;
+
+/// Longest time a poll of the clock is held.
+pub(crate) const POLL_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Real time in microseconds since 1970, as its owner tells it.
+#[derive(Clone)]
+pub struct RealTime(Arc<dyn Fn() -> Micros + Send + Sync>);
+
+impl RealTime {
+    /// Real time told by `now`, in microseconds since 1970: a program that already has a clock
+    /// gives it here, so that both agree.
+    pub fn told_by(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The system's clock.
+    #[must_use]
+    pub fn of_the_system() -> Self {
+        Self::told_by(|| {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the twin's default clock, when the program gives none"
+            )]
+            let now = std::time::SystemTime::now();
+            let since_1970 = now
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or(Duration::ZERO);
+            Micros::try_from(since_1970.as_micros()).unwrap_or(Micros::MAX)
+        })
+    }
+
+    pub(crate) fn now(&self) -> Micros {
+        (self.0)()
+    }
+
+    pub(crate) fn now_seconds(&self) -> i64 {
+        self.now().div_euclid(MICROS_PER_SECOND)
+    }
+}
+
+impl std::fmt::Debug for RealTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RealTime")
+    }
+}
+
+/// What `GET /_twin/clock` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClockView {
+    /// Seconds since 1970.
+    pub now: i64,
+    pub now_micros: Micros,
+    /// Grows with each step and each time that deliveries came to rest during an advance.
+    pub seq: u64,
+    pub advancing: bool,
+}
+
+/// What a follower says of itself when it polls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FollowerReport {
+    pub name: String,
+    /// The last `seq` it saw; `None` at its first call.
+    pub seen: Option<u64>,
+    /// It has finished all work at that `seq`.
+    pub idle: bool,
+    /// When it next has something to do.
+    pub due: Option<Micros>,
+}
+
+#[derive(Debug)]
+struct Follower {
+    seen: Option<u64>,
+    idle: bool,
+    due: Option<Micros>,
+    heard_at: Instant,
+    polls_held: usize,
+}
+
+impl Follower {
+    fn is_here(&self, now: Instant) -> bool {
+        self.polls_held > 0 || now.duration_since(self.heard_at) < FOLLOWER_GONE_AFTER
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    anchor: Instant,
+    billing_at_anchor: Micros,
+    frozen_at: Option<Micros>,
+    seq: u64,
+    advancing: bool,
+    followers: BTreeMap<String, Follower>,
+}
+
+impl State {
+    fn now(&self) -> Micros {
+        self.frozen_at.unwrap_or_else(|| {
+            let elapsed =
+                Micros::try_from(self.anchor.elapsed().as_micros()).unwrap_or(Micros::MAX);
+            self.billing_at_anchor.saturating_add(elapsed)
+        })
+    }
+}
+
+/// The billing clock.
+#[derive(Debug)]
+pub(crate) struct BillingClock {
+    state: Mutex<State>,
+    /// Rises with anything that a waiting poll or advance may care about.
+    pulse: watch::Sender<u64>,
+}
+
+/// The right to move the clock; there is one. Dropping it lets the clock tick again.
+#[derive(Debug)]
+pub(crate) struct Advance<'a>(&'a BillingClock);
+
+impl BillingClock {
+    pub fn starting_at(now: Micros) -> Self {
+        Self {
+            state: Mutex::new(State {
+                anchor: Instant::now(),
+                billing_at_anchor: now,
+                frozen_at: None,
+                seq: 1,
+                advancing: false,
+                followers: BTreeMap::new(),
+            }),
+            pulse: watch::Sender::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn now(&self) -> Micros {
+        self.state().now()
+    }
+
+    pub fn now_seconds(&self) -> i64 {
+        self.now().div_euclid(MICROS_PER_SECOND)
+    }
+
+    pub fn view(&self) -> ClockView {
+        let state = self.state();
+        let now_micros = state.now();
+        ClockView {
+            now: now_micros.div_euclid(MICROS_PER_SECOND),
+            now_micros,
+            seq: state.seq,
+            advancing: state.advancing,
+        }
+    }
+
+    /// Tells everyone who waits on the clock to look again.
+    pub fn beat(&self) {
+        self.pulse
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub fn pulse(&self) -> watch::Receiver<u64> {
+        self.pulse.subscribe()
+    }
+
+    /// Stops the clock to move it; `None` while another advance runs.
+    pub fn begin_advance(&self) -> Option<Advance<'_>> {
+        let mut state = self.state();
+        if state.advancing {
+            return None;
+        }
+        state.frozen_at = Some(state.now());
+        state.advancing = true;
+        state.seq += 1;
+        drop(state);
+        self.beat();
+        Some(Advance(self))
+    }
+
+    /// Notes what the follower says and holds its poll until the clock's `seq` is another than it
+    /// saw, at most `wait`. A follower that is new gets its answer at once.
+    pub async fn follow(&self, report: FollowerReport, wait: Duration) -> ClockView {
+        let mut pulse = self.pulse();
+        let name = report.name.clone();
+        let seen = report.seen;
+        let was_known = self.note(report);
+        self.beat();
+        if !was_known || seen != Some(self.view().seq) {
+            return self.view();
+        }
+        let held = HeldPoll::new(self, name);
+        let deadline = tokio::time::Instant::now() + wait.min(POLL_WAIT_MAX);
+        while seen == Some(self.view().seq) {
+            let Ok(Ok(())) = tokio::time::timeout_at(deadline, pulse.changed()).await else {
+                break;
+            };
+        }
+        drop(held);
+        self.view()
+    }
+
+    /// Returns whether the follower was known and here.
+    fn note(&self, report: FollowerReport) -> bool {
+        let mut state = self.state();
+        let now = Instant::now();
+        let polls_held = state
+            .followers
+            .get(&report.name)
+            .map(|known| known.polls_held);
+        let was_known = state.followers.contains_key(&report.name);
+        if !was_known && state.followers.len() >= FOLLOWERS_MAX {
+            let oldest = state
+                .followers
+                .iter()
+                .min_by_key(|(_, known)| known.heard_at);
+            if let Some(name) = oldest.map(|(name, _)| name.clone()) {
+                state.followers.remove(&name);
+            }
+        }
+        state.followers.insert(
+            report.name,
+            Follower {
+                seen: report.seen,
+                idle: report.idle,
+                due: report.due,
+                heard_at: now,
+                polls_held: polls_held.unwrap_or(0),
+            },
+        );
+        was_known
+    }
+
+    /// Every follower that is here has finished all work of the present step.
+    pub fn followers_are_idle(&self) -> bool {
+        let state = self.state();
+        let now = Instant::now();
+        state
+            .followers
+            .values()
+            .filter(|follower| follower.is_here(now))
+            .all(|follower| follower.idle && follower.seen == Some(state.seq))
+    }
+
+    /// The next moment after the present one at which a follower has something to do.
+    pub fn next_due_of_followers(&self) -> Option<Micros> {
+        let state = self.state();
+        let (now, instant) = (state.now(), Instant::now());
+        state
+            .followers
+            .values()
+            .filter(|follower| follower.is_here(instant))
+            .filter_map(|follower| follower.due)
+            .filter(|due| *due > now)
+            .min()
+    }
+}
+
+impl Advance<'_> {
+    /// Puts the clock at `moment`; it never goes back.
+    pub fn step_to(&self, moment: Micros) {
+        let mut state = self.0.state();
+        let now = state.now();
+        state.frozen_at = Some(now.max(moment));
+        state.seq += 1;
+        drop(state);
+        self.0.beat();
+    }
+
+    /// Asks the followers to look again at the same moment.
+    pub fn ask_again(&self) {
+        self.0.state().seq += 1;
+        self.0.beat();
+    }
+}
+
+impl Drop for Advance<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.billing_at_anchor = state.now();
+        state.anchor = Instant::now();
+        state.frozen_at = None;
+        state.advancing = false;
+        state.seq += 1;
+        drop(state);
+        self.0.beat();
+    }
+}
+
+/// Counts a poll as held, also when its caller goes away in the midst.
+struct HeldPoll<'a> {
+    clock: &'a BillingClock,
+    name: String,
+}
+
+impl<'a> HeldPoll<'a> {
+    fn new(clock: &'a BillingClock, name: String) -> Self {
+        if let Some(follower) = clock.state().followers.get_mut(&name) {
+            follower.polls_held += 1;
+        }
+        Self { clock, name }
+    }
+}
+
+impl Drop for HeldPoll<'_> {
+    fn drop(&mut self) {
+        if let Some(follower) = self.clock.state().followers.get_mut(&self.name) {
+            follower.polls_held = follower.polls_held.saturating_sub(1);
+            follower.heard_at = Instant::now();
+        }
+    }
+}
+
+/// Reads a duration: a whole number and one of `s`, `m`, `h`, `d`, in microseconds.
+pub(crate) fn parse_duration(text: &str) -> Option<Micros> {
+    let text = text.trim();
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds: i64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(seconds)?
+        .checked_mul(MICROS_PER_SECOND)
+}
+
+/// Reads a moment: RFC 3339, or seconds since 1970 (a fraction counts to the microsecond).
+pub(crate) fn parse_moment(text: &str) -> Option<Micros> {
+    let text = text.trim();
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Some(moment.as_microsecond());
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.bytes().any(|byte| !byte.is_ascii_digit()) {
+        return None;
+    }
+    let micros: i64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
+    whole
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(MICROS_PER_SECOND)?
+        .checked_add(micros)
+}
+
+/// The moment as RFC 3339 text to the second, for people and logs.
+pub(crate) fn rfc3339(micros: Micros) -> String {
+    jiff::Timestamp::from_second(micros.div_euclid(MICROS_PER_SECOND))
+        .map_or_else(|_| micros.to_string(), |moment| moment.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_a_whole_number_and_a_unit_and_nothing_else() {
+        assert_eq!(parse_duration("90s"), Some(90 * MICROS_PER_SECOND));
+        assert_eq!(parse_duration("30d"), Some(30 * 86_400 * MICROS_PER_SECOND));
+        for wrong in [
+            "",
+            "d",
+            "30",
+            "-1d",
+            "+1d",
+            "1.5h",
+            "1w",
+            "99999999999999999d",
+            "é",
+        ] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn moments_are_rfc_3339_or_seconds() {
+        assert_eq!(
+            parse_moment("1970-01-01T00:00:01Z"),
+            Some(MICROS_PER_SECOND)
+        );
+        assert_eq!(parse_moment("12"), Some(12 * MICROS_PER_SECOND));
+        assert_eq!(parse_moment("12.5"), Some(12_500_000));
+        for wrong in ["", "soon", "1.x", "12.-5"] {
+            assert_eq!(parse_moment(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_clock_stands_still_during_an_advance_and_never_goes_back() {
+        let clock = BillingClock::starting_at(1_000 * MICROS_PER_SECOND);
+
+        let advance = clock.begin_advance().unwrap();
+        let frozen = clock.now();
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(clock.now(), frozen);
+        assert!(clock.begin_advance().is_none());
+        advance.step_to(2_000 * MICROS_PER_SECOND);
+        advance.step_to(1_500 * MICROS_PER_SECOND);
+        drop(advance);
+
+        assert_eq!(clock.now_seconds(), 2_000);
+    }
+
+    #[tokio::test]
+    async fn a_follower_counts_as_idle_only_for_the_step_it_has_seen() {
+        let clock = BillingClock::starting_at(0);
+        let report = |seen, idle| FollowerReport {
+            name: "service".to_owned(),
+            seen,
+            idle,
+            due: None,
+        };
+
+        let first = clock
+            .follow(report(None, false), Duration::from_secs(9))
+            .await;
+        assert!(!clock.followers_are_idle());
+        let wait = Duration::from_millis(1);
+        clock.follow(report(Some(first.seq), true), wait).await;
+        assert!(clock.followers_are_idle());
+        let advance = clock.begin_advance().unwrap();
+
+        assert!(!clock.followers_are_idle());
+        drop(advance);
+    }
+}

@@ -1,0 +1,341 @@
+//! The control interface under `/_twin`: what tests and the command line move. No keys are asked.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::chaos::Chaos;
+use crate::clock::{FollowerReport, parse_duration, parse_moment};
+use crate::core::{PayError, Payment};
+use crate::routes::App;
+use crate::shell::stopped;
+
+/// Rows of a log when the caller names no `limit`, and at most.
+const ROWS_DEFAULT: usize = 200;
+const ROWS_MAX: usize = 2_000;
+
+/// The longest advance, in microseconds: ten years.
+pub(crate) const ADVANCE_MAX: i64 = 10 * 366 * 86_400 * 1_000_000;
+
+/// A refusal as JSON with a sentence.
+#[derive(Debug)]
+pub(crate) struct Refused(StatusCode, String);
+
+impl Refused {
+    fn bad(sentence: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, sentence.into())
+    }
+}
+
+impl From<String> for Refused {
+    fn from(sentence: String) -> Self {
+        Self::bad(sentence)
+    }
+}
+
+impl From<PayError> for Refused {
+    fn from(error: PayError) -> Self {
+        let status = match error {
+            PayError::NotFound => StatusCode::NOT_FOUND,
+            PayError::NotPossible(_) => StatusCode::BAD_REQUEST,
+            PayError::Card { .. } | PayError::RequiresAuthentication => {
+                StatusCode::PAYMENT_REQUIRED
+            }
+        };
+        Self(status, error.to_string())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": { "message": self.1 } });
+        (self.0, Json(body)).into_response()
+    }
+}
+
+type Answer = Result<Json<Value>, Refused>;
+
+/// The body as a JSON object, whatever its content type says; an empty one is `{}`.
+fn object(body: &Bytes) -> Result<Value, Refused> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(json!({}));
+    }
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| Refused::bad(format!("The body is not JSON: {error}.")))?;
+    if !value.is_object() {
+        return Err(Refused::bad("The body is a JSON object."));
+    }
+    Ok(value)
+}
+
+fn text<'a>(body: &'a Value, name: &str) -> Result<Option<&'a str>, Refused> {
+    match &body[name] {
+        Value::Null => Ok(None),
+        Value::String(text) if !text.is_empty() => Ok(Some(text)),
+        _ => Err(Refused::bad(format!("{name} is a text."))),
+    }
+}
+
+fn required<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refused> {
+    text(body, name)?.ok_or_else(|| Refused::bad(format!("{name} is missing.")))
+}
+
+/// `POST /_twin/checkout/sessions/{id}/pay`
+pub(crate) async fn pay(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let payment = match text(&body, "payment_method")?.unwrap_or("card") {
+        "card" => Payment::Method("pm_card_visa".to_owned()),
+        "delayed" => Payment::Delayed,
+        method => Payment::Method(method.to_owned()),
+    };
+    let paid = app
+        .twin
+        .change(|core, now| core.pay_checkout(&id, payment, now));
+    Ok(Json(paid?))
+}
+
+/// `POST /_twin/checkout/sessions/{id}/settle`
+pub(crate) async fn settle(State(app): State<App>, Path(id): Path<String>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let succeeded = match text(&body, "outcome")?.unwrap_or("succeeded") {
+        "succeeded" => true,
+        "failed" => false,
+        _ => return Err(Refused::bad("outcome is succeeded or failed.")),
+    };
+    let settled = app
+        .twin
+        .change(|core, now| core.settle_checkout(&id, succeeded, now));
+    Ok(Json(settled?))
+}
+
+/// `GET /_twin/webhooks`
+pub(crate) async fn webhooks(State(app): State<App>) -> Json<Value> {
+    Json(json!({ "enabled": app.twin.deliveries.is_on() }))
+}
+
+/// `POST /_twin/webhooks`
+pub(crate) async fn set_webhooks(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let enabled = body["enabled"]
+        .as_bool()
+        .ok_or_else(|| Refused::bad("enabled is true or false."))?;
+    app.twin.deliveries.switch(enabled);
+    Ok(Json(json!({ "enabled": enabled })))
+}
+
+/// `GET /_twin/chaos`
+pub(crate) async fn chaos(State(app): State<App>) -> Json<Value> {
+    Json(view_of(&app.twin.deliveries.chaos()))
+}
+
+/// `POST /_twin/chaos`
+pub(crate) async fn set_chaos(State(app): State<App>, body: Bytes) -> Answer {
+    let chaos = Chaos::read(&object(&body)?)?;
+    let view = view_of(&chaos);
+    app.twin.deliveries.set_chaos(chaos);
+    Ok(Json(view))
+}
+
+fn view_of(chaos: &Chaos) -> Value {
+    json!({
+        "drop": f64::from(chaos.drop_per_million) / 1_000_000.0,
+        "duplicate": chaos.copies,
+        "reorder": chaos.reorder,
+        "delaySeconds": chaos.delay / 1_000_000,
+    })
+}
+
+/// `GET /_twin/faults`
+pub(crate) async fn faults(State(app): State<App>) -> Json<Value> {
+    Json(json!(app.twin.faults.view()))
+}
+
+/// `POST /_twin/faults`
+pub(crate) async fn set_faults(State(app): State<App>, body: Bytes) -> Answer {
+    app.twin.faults.set(&object(&body)?)?;
+    Ok(Json(json!(app.twin.faults.view())))
+}
+
+/// What a follower of the clock asks with.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Follow {
+    seen: Option<u64>,
+    idle: Option<String>,
+    due: Option<String>,
+    wait_ms: Option<u64>,
+    follower: Option<String>,
+}
+
+/// `GET /_twin/clock`: the time; with `seen`, a poll that waits for the clock to move.
+pub(crate) async fn clock(State(mut app): State<App>, Query(query): Query<Follow>) -> Answer {
+    let is_follower = query.follower.is_some() || query.seen.is_some() || query.idle.is_some();
+    if !is_follower {
+        return Ok(Json(json!(app.twin.clock.view())));
+    }
+    let due =
+        match query.due.as_deref() {
+            None | Some("") => None,
+            Some(due) => Some(parse_moment(due).ok_or_else(|| {
+                Refused::bad("due is a moment in seconds since 1970 or RFC 3339.")
+            })?),
+        };
+    let report = FollowerReport {
+        name: query
+            .follower
+            .unwrap_or_default()
+            .chars()
+            .take(100)
+            .collect(),
+        seen: query.seen,
+        idle: query
+            .idle
+            .is_some_and(|idle| matches!(idle.as_str(), "1" | "true")),
+        due,
+    };
+    let wait = Duration::from_millis(query.wait_ms.unwrap_or(1_000));
+    let view = tokio::select! {
+        view = app.twin.clock.follow(report, wait) => view,
+        () = stopped(&mut app.stop) => app.twin.clock.view(),
+    };
+    Ok(Json(json!(view)))
+}
+
+/// `POST /_twin/clock`: answers when all that falls due on the way is done.
+pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let now = app.twin.clock.now();
+    let target = match (&body["advance"], &body["to"]) {
+        (Value::String(duration), Value::Null) => parse_duration(duration)
+            .filter(|duration| *duration <= ADVANCE_MAX)
+            .map(|duration| now.saturating_add(duration))
+            .ok_or_else(|| {
+                Refused::bad("advance is a number and s, m, h or d, at most 10 years.")
+            })?,
+        (Value::Null, to @ (Value::String(_) | Value::Number(_))) => {
+            let text = to
+                .as_str()
+                .map_or_else(|| to.to_string(), ToOwned::to_owned);
+            parse_moment(&text)
+                .filter(|to| *to <= now.saturating_add(ADVANCE_MAX))
+                .ok_or_else(|| {
+                    Refused::bad("to is RFC 3339 or seconds since 1970, at most 10 years on.")
+                })?
+        }
+        _ => {
+            return Err(Refused::bad(
+                "Say either advance, as \"30d\", or to, a moment.",
+            ));
+        }
+    };
+    if target < now {
+        return Err(Refused::bad("The clock does not go back."));
+    }
+    // In a task of its own: a caller that hangs up does not stop the clock halfway.
+    let twin = app.twin.clone();
+    let advanced = tokio::spawn(async move { twin.advance_to(target).await }).await;
+    match advanced {
+        Ok(Some(advanced)) => Ok(Json(json!(advanced))),
+        Ok(None) => Err(Refused(
+            StatusCode::CONFLICT,
+            "Another advance is running; wait until it has ended.".to_owned(),
+        )),
+        Err(_) => Err(Refused(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "The advance broke off; see the log.".to_owned(),
+        )),
+    }
+}
+
+/// `POST /_twin/trigger`
+pub(crate) async fn trigger(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let kind = required(&body, "type")?;
+    let triggered = app.twin.change(|core, now| core.trigger(kind, now))?;
+    Ok(Json(json!({ "type": kind, "objects": triggered })))
+}
+
+/// `POST /_twin/decline-next`
+pub(crate) async fn decline_next(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let (customer, code) = (text(&body, "customer")?, text(&body, "code")?);
+    let code = code.unwrap_or("generic_decline");
+    app.twin.change(|core, _| core.decline_next(customer, code));
+    Ok(Json(json!({ "customer": customer, "code": code })))
+}
+
+/// `POST /_twin/dispute`
+pub(crate) async fn dispute(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let charge = required(&body, "charge")?;
+    let reason = text(&body, "reason")?.unwrap_or("fraudulent");
+    let disputed = app
+        .twin
+        .change(|core, now| core.dispute(charge, reason, now));
+    Ok(Json(disputed?))
+}
+
+/// `POST /_twin/dispute/close`
+pub(crate) async fn close_dispute(State(app): State<App>, body: Bytes) -> Answer {
+    let body = object(&body)?;
+    let id = required(&body, "dispute")?;
+    let won = match required(&body, "outcome")? {
+        "won" => true,
+        "lost" => false,
+        _ => return Err(Refused::bad("outcome is won or lost.")),
+    };
+    let closed = app
+        .twin
+        .change(|core, now| core.close_dispute(id, won, now));
+    Ok(Json(closed?))
+}
+
+/// How much of a log is asked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Limit {
+    limit: Option<usize>,
+}
+
+impl Limit {
+    fn rows(&self) -> usize {
+        self.limit.unwrap_or(ROWS_DEFAULT).min(ROWS_MAX)
+    }
+}
+
+fn list(rows: Value) -> Json<Value> {
+    Json(json!({ "data": rows }))
+}
+
+/// `GET /_twin/requests`, newest first
+pub(crate) async fn requests(State(app): State<App>, Query(limit): Query<Limit>) -> Json<Value> {
+    list(json!(app.twin.requests.newest_first(limit.rows())))
+}
+
+/// `GET /_twin/deliveries`, newest first
+pub(crate) async fn deliveries(State(app): State<App>, Query(limit): Query<Limit>) -> Json<Value> {
+    list(json!(app.twin.deliveries.newest_first(limit.rows())))
+}
+
+/// `GET /_twin/events`, newest first
+pub(crate) async fn events(State(app): State<App>, Query(limit): Query<Limit>) -> Json<Value> {
+    list(json!(app.twin.newest_events(limit.rows())))
+}
+
+/// `GET /_twin/mails`, newest first
+pub(crate) async fn mails(State(app): State<App>, Query(limit): Query<Limit>) -> Json<Value> {
+    let mailbox = app.twin.mailbox();
+    let mails: Vec<_> = mailbox.newest_first().take(limit.rows()).collect();
+    list(json!(mails))
+}
+
+/// `DELETE /_twin/mails`
+pub(crate) async fn clear_mails(State(app): State<App>) -> StatusCode {
+    app.twin.mailbox().clear();
+    StatusCode::NO_CONTENT
+}

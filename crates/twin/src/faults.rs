@@ -1,0 +1,153 @@
+//! Spoils the next calls of the product: wrong status, no answer in time, or none at all.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+const COUNT_MAX: u64 = 1_000_000;
+const SECONDS_MAX: u64 = 600;
+
+/// What happens to a spoilt call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Answered with this status; nothing is done.
+    Status(u16),
+    /// Held for this long, then done and answered as ever. A caller that gave up before has
+    /// called for nothing.
+    Hang(Duration),
+    /// The connection is closed before anything is done.
+    Cut,
+    /// Everything is done, then the connection is closed without an answer.
+    CutAfter,
+}
+
+impl Fault {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Status(_) => "status",
+            Self::Hang(_) => "hang",
+            Self::Cut => "cut",
+            Self::CutAfter => "cut_after",
+        }
+    }
+}
+
+/// The fault that is set, as the control interface shows it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct FaultView {
+    pub mode: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Calls still to be spoilt.
+    pub count: u64,
+}
+
+/// The faults that wait for the product's calls.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Option<(Fault, u64)>>);
+
+impl Faults {
+    /// Sets what the body of `POST /_twin/faults` says.
+    pub fn set(&self, body: &Value) -> Result<(), String> {
+        let body = body.as_object().ok_or("The body is a JSON object.")?;
+        let number = |name: &str, default: u64, max: u64| match body.get(name) {
+            None | Some(Value::Null) => Ok(default),
+            Some(value) => value
+                .as_u64()
+                .filter(|number| *number <= max)
+                .ok_or_else(|| format!("{name} is a number from 0 to {max}.")),
+        };
+        let count = number("count", 1, COUNT_MAX)?;
+        let seconds = number("seconds", 30, SECONDS_MAX)?;
+        let status = number("status", 500, 599)?;
+        let fault = match body.get("mode").and_then(Value::as_str) {
+            Some("none") => None,
+            Some("status") => Some(Fault::Status(
+                u16::try_from(status)
+                    .ok()
+                    .filter(|status| *status >= 400)
+                    .ok_or("status is a number from 400 to 599.")?,
+            )),
+            Some("hang") => Some(Fault::Hang(Duration::from_secs(seconds))),
+            Some("cut") => Some(Fault::Cut),
+            Some("cut_after") => Some(Fault::CutAfter),
+            _ => return Err("mode is one of none, status, hang, cut, cut_after.".to_owned()),
+        };
+        let fault = fault.filter(|_| count > 0).map(|fault| (fault, count));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        Ok(())
+    }
+
+    /// The fault for a call that has just come, if one is left.
+    pub fn take(&self) -> Option<Fault> {
+        let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (fault, left) = (*set)?;
+        *set = (left > 1).then_some((fault, left.saturating_sub(1)));
+        Some(fault)
+    }
+
+    pub fn view(&self) -> FaultView {
+        let set = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((fault, count)) = set else {
+            return FaultView {
+                mode: "none",
+                ..FaultView::default()
+            };
+        };
+        let (status, seconds) = match fault {
+            Fault::Status(status) => (Some(status), None),
+            Fault::Hang(time) => (None, Some(time.as_secs())),
+            Fault::Cut | Fault::CutAfter => (None, None),
+        };
+        FaultView {
+            mode: fault.name(),
+            status,
+            seconds,
+            count,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_fault_spoils_as_many_calls_as_asked_for_and_no_more() {
+        let faults = Faults::default();
+        faults
+            .set(&json!({"mode": "status", "status": 429, "count": 2}))
+            .unwrap();
+
+        let taken = [faults.take(), faults.take(), faults.take()];
+
+        assert_eq!(
+            taken,
+            [Some(Fault::Status(429)), Some(Fault::Status(429)), None]
+        );
+        assert_eq!(faults.view().mode, "none");
+    }
+
+    #[test]
+    fn a_wrong_fault_is_refused_and_the_one_before_stays() {
+        let faults = Faults::default();
+        faults.set(&json!({"mode": "cut"})).unwrap();
+
+        for wrong in [
+            json!({}),
+            json!({"mode": "burn"}),
+            json!({"mode": "status", "status": 200}),
+            json!({"mode": "hang", "seconds": -1}),
+        ] {
+            assert!(faults.set(&wrong).is_err(), "{wrong}");
+        }
+
+        assert_eq!(faults.take(), Some(Fault::Cut));
+    }
+}

@@ -1,0 +1,240 @@
+//! The hosted invoice at `/i/{invoice}`, and its PDF.
+
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::card::{CardForm, Field, TEST_CARDS};
+use super::checkout::AuthenticatePage;
+use super::words::{day, iso, line, money, plain};
+use super::{FormError, not_found, page, refused, see_other};
+use crate::core::{InvoiceView, PayError};
+use crate::pdf::{self, Line};
+use crate::routes::App;
+
+const UNKNOWN: &str = "There is no invoice at this address.";
+
+#[derive(Template)]
+#[template(path = "invoice.html")]
+struct InvoicePage<'a> {
+    title: String,
+    status: String,
+    badge: &'static str,
+    created: String,
+    created_at: String,
+    customer: String,
+    lines: Vec<(String, String)>,
+    total: String,
+    paid: String,
+    remaining: String,
+    pdf_url: String,
+    action: String,
+    is_open: bool,
+    button: String,
+    fields: Vec<Field>,
+    error_title: &'static str,
+    errors: &'a [FormError],
+    test_cards: &'static [(&'static str, &'static str)],
+}
+
+fn address(invoice: &str) -> String {
+    format!("/i/{invoice}")
+}
+
+/// `GET /i/{invoice}`
+pub(crate) async fn show(State(app): State<App>, Path(invoice): Path<String>) -> Response {
+    match app.twin.read(|core| core.invoice_view(&invoice)) {
+        None => not_found(UNKNOWN),
+        Some(view) if view.status == "open" && view.awaits_authentication => {
+            see_other(&format!("{}/authenticate", address(&invoice)))
+        }
+        Some(view) => shown(
+            &view,
+            &invoice,
+            &CardForm::empty(false),
+            &[],
+            StatusCode::OK,
+        ),
+    }
+}
+
+/// `POST /i/{invoice}`
+pub(crate) async fn pay(
+    State(app): State<App>,
+    Path(invoice): Path<String>,
+    body: Bytes,
+) -> Response {
+    let Some(view) = app.twin.read(|core| core.invoice_view(&invoice)) else {
+        return not_found(UNKNOWN);
+    };
+    let form = CardForm::read(&body, false);
+    let payment = match form.payment(app.twin.clock.now_seconds()) {
+        Ok(payment) => payment,
+        Err(errors) => return shown(&view, &invoice, &form, &errors, StatusCode::BAD_REQUEST),
+    };
+    let paid = app
+        .twin
+        .change(|core, now| core.pay_invoice_page(&invoice, payment, now));
+    match paid {
+        Ok(_) => see_other(&address(&invoice)),
+        Err(PayError::RequiresAuthentication) => {
+            see_other(&format!("{}/authenticate", address(&invoice)))
+        }
+        Err(PayError::Card { message, .. }) => {
+            let errors = [FormError::of_all(message)];
+            shown(
+                &view,
+                &invoice,
+                &form,
+                &errors,
+                StatusCode::PAYMENT_REQUIRED,
+            )
+        }
+        Err(error) => refused(&error, &address(&invoice)),
+    }
+}
+
+/// `GET /i/{invoice}/authenticate`
+pub(crate) async fn ask(State(app): State<App>, Path(invoice): Path<String>) -> Response {
+    match app.twin.read(|core| core.invoice_view(&invoice)) {
+        None => not_found(UNKNOWN),
+        Some(view) if !view.awaits_authentication => see_other(&address(&invoice)),
+        Some(view) => page(
+            StatusCode::OK,
+            &AuthenticatePage {
+                total: money(view.amount_remaining, &view.currency),
+                action: format!("{}/authenticate", address(&invoice)),
+            },
+        ),
+    }
+}
+
+/// `POST /i/{invoice}/authenticate`
+pub(crate) async fn authenticate(
+    State(app): State<App>,
+    Path(invoice): Path<String>,
+    body: Bytes,
+) -> Response {
+    let succeeded = CardForm::read(&body, false).value("outcome") == "complete";
+    let answered = app
+        .twin
+        .change(|core, now| core.authenticate_invoice(&invoice, succeeded, now));
+    let view = app.twin.read(|core| core.invoice_view(&invoice));
+    match (answered, view) {
+        (Ok(_), _) => see_other(&address(&invoice)),
+        (Err(PayError::Card { message, .. }), Some(view)) => {
+            let errors = [FormError::of_all(message)];
+            let form = CardForm::empty(false);
+            shown(
+                &view,
+                &invoice,
+                &form,
+                &errors,
+                StatusCode::PAYMENT_REQUIRED,
+            )
+        }
+        (Err(error), _) => refused(&error, &address(&invoice)),
+    }
+}
+
+/// `GET /i/{invoice}/pdf`
+pub(crate) async fn pdf(State(app): State<App>, Path(invoice): Path<String>) -> Response {
+    let Some(view) = app.twin.read(|core| core.invoice_view(&invoice)) else {
+        return not_found(UNKNOWN);
+    };
+    let name = view.number.as_deref().unwrap_or(&view.id);
+    let attached = format!("attachment; filename=\"invoice-{name}.pdf\"");
+    let headers = [
+        (header::CONTENT_TYPE, "application/pdf".to_owned()),
+        (header::CONTENT_DISPOSITION, attached),
+    ];
+    (headers, pdf::document(&title_of(&view), &pdf_lines(&view))).into_response()
+}
+
+fn pdf_lines(view: &InvoiceView) -> Vec<Line> {
+    let figure = |amount| money(amount, &view.currency);
+    let mut lines = vec![
+        Line::plain(format!("Date: {}", day(view.created)), ""),
+        Line::plain(format!("Status: {}", plain(&view.status)), ""),
+        Line::plain(format!("Customer: {}", customer_of(view)), ""),
+        Line::plain("", ""),
+        Line::bold("Description", "Amount"),
+    ];
+    for row in &view.lines {
+        let (label, amount) = line(row, &view.currency);
+        lines.push(Line::plain(
+            label.chars().take(70).collect::<String>(),
+            amount,
+        ));
+    }
+    lines.push(Line::plain("", ""));
+    lines.push(Line::bold("Total", figure(view.total)));
+    lines.push(Line::plain("Amount due", figure(view.amount_due)));
+    lines.push(Line::plain(
+        "Amount remaining",
+        figure(view.amount_remaining),
+    ));
+    lines.push(Line::plain("", ""));
+    lines.push(Line::plain("Test mode: no money moves.", ""));
+    lines
+}
+
+fn title_of(view: &InvoiceView) -> String {
+    format!("Invoice {}", view.number.as_deref().unwrap_or("(draft)"))
+}
+
+fn customer_of(view: &InvoiceView) -> String {
+    match (&view.customer_name, &view.customer_email) {
+        (Some(name), Some(email)) => format!("{name}, {email}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "not named".to_owned(),
+    }
+}
+
+/// The shape and colour for an invoice's status.
+pub(super) fn badge_of(status: &str) -> &'static str {
+    match status {
+        "paid" => "ok",
+        "open" => "warn",
+        "uncollectible" => "bad",
+        _ => "info",
+    }
+}
+
+fn shown(
+    view: &InvoiceView,
+    invoice: &str,
+    form: &CardForm,
+    errors: &[FormError],
+    status: StatusCode,
+) -> Response {
+    let figure = |amount| money(amount, &view.currency);
+    let paid = view.amount_due.saturating_sub(view.amount_remaining);
+    let invoice_page = InvoicePage {
+        title: title_of(view),
+        status: plain(&view.status),
+        badge: badge_of(&view.status),
+        created: day(view.created),
+        created_at: iso(view.created),
+        customer: customer_of(view),
+        lines: view
+            .lines
+            .iter()
+            .map(|row| line(row, &view.currency))
+            .collect(),
+        total: figure(view.total),
+        paid: figure(paid),
+        remaining: figure(view.amount_remaining),
+        pdf_url: format!("{}/pdf", address(invoice)),
+        action: address(invoice),
+        is_open: view.status == "open",
+        button: format!("Pay {}", figure(view.amount_remaining)),
+        fields: form.fields(errors),
+        error_title: "The payment did not go through",
+        errors,
+        test_cards: &TEST_CARDS,
+    };
+    page(status, &invoice_page)
+}

@@ -1,0 +1,356 @@
+//! The billing portal at `/p/session/{session}`.
+
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::card::{CardForm, Field, TEST_CARDS};
+use super::invoice::badge_of;
+use super::words::{day, iso, money, per, plain};
+use super::{FormError, not_found, page, refused, see_other};
+use crate::core::{PayError, PortalView, SubscriptionView};
+use crate::routes::App;
+
+const UNKNOWN: &str = "There is no portal session at this address.";
+
+struct Subscription {
+    name: String,
+    price: String,
+    status: String,
+    badge: &'static str,
+    sentence: String,
+    cancel_url: String,
+    resume_url: String,
+    plan_url: String,
+    can_cancel: bool,
+    can_resume: bool,
+    can_switch: bool,
+    id: String,
+}
+
+struct Invoice {
+    number: String,
+    url: String,
+    date: String,
+    date_iso: String,
+    amount: String,
+    status: String,
+    badge: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "portal.html")]
+struct PortalPage {
+    customer: String,
+    return_url: String,
+    subscriptions: Vec<Subscription>,
+    shows_card: bool,
+    card: String,
+    card_url: String,
+    shows_invoices: bool,
+    invoices: Vec<Invoice>,
+}
+
+#[derive(Template)]
+#[template(path = "portal_cancel.html")]
+struct CancelPage {
+    name: String,
+    sentence: String,
+    action: String,
+    back_url: String,
+    subscription: String,
+}
+
+#[derive(Template)]
+#[template(path = "portal_card.html")]
+struct CardPage<'a> {
+    action: String,
+    back_url: String,
+    fields: Vec<Field>,
+    error_title: &'static str,
+    errors: &'a [FormError],
+    test_cards: &'static [(&'static str, &'static str)],
+}
+
+struct Choice {
+    price: String,
+    label: String,
+    is_current: bool,
+}
+
+#[derive(Template)]
+#[template(path = "portal_plan.html")]
+struct PlanPage {
+    action: String,
+    back_url: String,
+    subscription: String,
+    choices: Vec<Choice>,
+}
+
+/// The subscription a step is about; the newest one when none is named.
+#[derive(Debug, Deserialize)]
+pub(crate) struct About {
+    subscription: Option<String>,
+}
+
+fn address(session: &str) -> String {
+    format!("/p/session/{session}")
+}
+
+fn view_of(app: &App, session: &str) -> Option<PortalView> {
+    app.twin.read(|core| core.portal_view(session))
+}
+
+fn chosen<'a>(view: &'a PortalView, id: Option<&str>) -> Option<&'a SubscriptionView> {
+    match id {
+        Some(id) => view.subscriptions.iter().find(|one| one.id == id),
+        None => view.subscriptions.first(),
+    }
+}
+
+/// `GET /p/session/{session}`
+pub(crate) async fn show(State(app): State<App>, Path(session): Path<String>) -> Response {
+    let Some(view) = view_of(&app, &session) else {
+        return not_found(UNKNOWN);
+    };
+    let here = address(&session);
+    let portal_page = PortalPage {
+        customer: view
+            .customer_name
+            .clone()
+            .or_else(|| view.customer_email.clone())
+            .unwrap_or_else(|| view.customer.clone()),
+        return_url: view.return_url.clone().unwrap_or_default(),
+        subscriptions: view
+            .subscriptions
+            .iter()
+            .map(|one| subscription(&view, one, &here))
+            .collect(),
+        shows_card: view.allows.update_card,
+        card: card_of(&view),
+        card_url: format!("{here}/card"),
+        shows_invoices: view.allows.invoices,
+        invoices: invoices_of(&view),
+    };
+    page(StatusCode::OK, &portal_page)
+}
+
+fn card_of(view: &PortalView) -> String {
+    view.card.as_ref().map_or_else(
+        || "No card is saved.".to_owned(),
+        |card| {
+            let (brand, last4) = (&card.brand, &card.last4);
+            format!(
+                "{brand} ending in {last4}, good until {:02} / {}",
+                card.exp_month, card.exp_year
+            )
+        },
+    )
+}
+
+fn invoices_of(view: &PortalView) -> Vec<Invoice> {
+    let rows = view.invoices.iter().map(|one| Invoice {
+        number: one.number.clone().unwrap_or_else(|| "Draft".to_owned()),
+        url: format!("/i/{}", one.token),
+        date: day(one.created),
+        date_iso: iso(one.created),
+        amount: money(one.total, &one.currency),
+        status: plain(&one.status),
+        badge: badge_of(&one.status),
+    });
+    rows.collect()
+}
+
+fn subscription(view: &PortalView, one: &SubscriptionView, here: &str) -> Subscription {
+    let ends = day(one.cancel_at.unwrap_or(one.current_period_end));
+    let sentence = if one.cancel_at.is_some() {
+        format!("Cancelled: it ends on {ends}.")
+    } else if let Some(plan) = &one.scheduled_change {
+        format!("Changes to {plan} on {ends}.")
+    } else if let Some(trial_end) = one.trial_end {
+        format!("Free until {}, then it renews.", day(trial_end))
+    } else {
+        format!("Renews on {ends}.")
+    };
+    let link = |step: &str| format!("{here}/{step}?subscription={}", one.id);
+    Subscription {
+        name: one.name.clone(),
+        price: format!(
+            "{}{}",
+            money(one.amount, &one.currency),
+            per(Some(&one.interval), 1)
+        ),
+        status: plain(&one.status),
+        badge: match one.status.as_str() {
+            "active" | "trialing" => "ok",
+            "past_due" | "unpaid" => "bad",
+            _ => "warn",
+        },
+        sentence,
+        cancel_url: link("cancel"),
+        resume_url: format!("{here}/resume"),
+        plan_url: link("plan"),
+        can_cancel: view.allows.cancel && one.cancel_at.is_none(),
+        can_resume: view.allows.cancel && one.cancel_at.is_some(),
+        can_switch: view.allows.switch_plan && one.plans.iter().any(|plan| !plan.current),
+        id: one.id.clone(),
+    }
+}
+
+/// `GET /p/session/{session}/cancel`: asks whether it is meant.
+pub(crate) async fn ask_cancel(
+    State(app): State<App>,
+    Path(session): Path<String>,
+    Query(about): Query<About>,
+) -> Response {
+    let Some(view) = view_of(&app, &session) else {
+        return not_found(UNKNOWN);
+    };
+    let Some(one) = chosen(&view, about.subscription.as_deref()) else {
+        return see_other(&address(&session));
+    };
+    let sentence = if view.allows.cancel_immediately {
+        "It ends at once and is not refunded.".to_owned()
+    } else {
+        format!(
+            "It stays usable until {} and is not renewed.",
+            day(one.current_period_end)
+        )
+    };
+    let cancel_page = CancelPage {
+        name: one.name.clone(),
+        sentence,
+        action: format!("{}/cancel", address(&session)),
+        back_url: address(&session),
+        subscription: one.id.clone(),
+    };
+    page(StatusCode::OK, &cancel_page)
+}
+
+/// `POST /p/session/{session}/cancel`
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Path(session): Path<String>,
+    body: Bytes,
+) -> Response {
+    let form = CardForm::read(&body, false);
+    let one = form.value("subscription");
+    let done = app
+        .twin
+        .change(|core, now| core.portal_cancel(&session, one, now));
+    after(done, &session)
+}
+
+/// `POST /p/session/{session}/resume`
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Path(session): Path<String>,
+    body: Bytes,
+) -> Response {
+    let form = CardForm::read(&body, false);
+    let one = form.value("subscription");
+    let done = app
+        .twin
+        .change(|core, now| core.portal_resume(&session, one, now));
+    after(done, &session)
+}
+
+/// Back to the portal, or a page that says why not.
+fn after<T>(done: Result<T, PayError>, session: &str) -> Response {
+    match done {
+        Ok(_) => see_other(&address(session)),
+        Err(error) => refused(&error, &address(session)),
+    }
+}
+
+/// `GET /p/session/{session}/card`
+pub(crate) async fn ask_card(State(app): State<App>, Path(session): Path<String>) -> Response {
+    match view_of(&app, &session) {
+        Some(_) => card_page(&session, &CardForm::empty(false), &[], StatusCode::OK),
+        None => not_found(UNKNOWN),
+    }
+}
+
+/// `POST /p/session/{session}/card`
+pub(crate) async fn set_card(
+    State(app): State<App>,
+    Path(session): Path<String>,
+    body: Bytes,
+) -> Response {
+    let form = CardForm::read(&body, false);
+    let payment = match form.payment(app.twin.clock.now_seconds()) {
+        Ok(payment) => payment,
+        Err(errors) => return card_page(&session, &form, &errors, StatusCode::BAD_REQUEST),
+    };
+    match app
+        .twin
+        .change(|core, now| core.portal_set_card(&session, payment, now))
+    {
+        Err(PayError::Card { message, .. }) => {
+            let errors = [FormError::of_all(message)];
+            card_page(&session, &form, &errors, StatusCode::PAYMENT_REQUIRED)
+        }
+        done => after(done, &session),
+    }
+}
+
+fn card_page(session: &str, form: &CardForm, errors: &[FormError], status: StatusCode) -> Response {
+    let card_page = CardPage {
+        action: format!("{}/card", address(session)),
+        back_url: address(session),
+        fields: form.fields(errors),
+        error_title: "The card was not saved",
+        errors,
+        test_cards: &TEST_CARDS,
+    };
+    page(status, &card_page)
+}
+
+/// `GET /p/session/{session}/plan`
+pub(crate) async fn ask_plan(
+    State(app): State<App>,
+    Path(session): Path<String>,
+    Query(about): Query<About>,
+) -> Response {
+    let Some(view) = view_of(&app, &session) else {
+        return not_found(UNKNOWN);
+    };
+    let Some(one) = chosen(&view, about.subscription.as_deref()) else {
+        return see_other(&address(&session));
+    };
+    let choices = one.plans.iter().map(|plan| {
+        let price = money(plan.unit_amount, &plan.currency);
+        Choice {
+            price: plan.price.clone(),
+            label: format!("{}, {price}{}", plan.name, per(Some(&plan.interval), 1)),
+            is_current: plan.current,
+        }
+    });
+    let plan_page = PlanPage {
+        action: format!("{}/plan", address(&session)),
+        back_url: address(&session),
+        subscription: one.id.clone(),
+        choices: choices.collect(),
+    };
+    page(StatusCode::OK, &plan_page)
+}
+
+/// `POST /p/session/{session}/plan`
+pub(crate) async fn switch_plan(
+    State(app): State<App>,
+    Path(session): Path<String>,
+    body: Bytes,
+) -> Response {
+    let form = CardForm::read(&body, false);
+    let (one, price) = (form.value("subscription"), form.value("price"));
+    if price.is_empty() {
+        return see_other(&format!("{}/plan?subscription={one}", address(&session)));
+    }
+    let done = app
+        .twin
+        .change(|core, now| core.portal_switch_plan(&session, one, price, now));
+    after(done, &session)
+}

@@ -1,0 +1,142 @@
+//! Every address of the twin on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, Request, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use tokio::sync::watch;
+
+use crate::pages::{board, checkout, invoice, mailbox, portal};
+use crate::shell::Twin;
+use crate::{api, control};
+
+/// Longest body taken.
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// What handlers reach.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub twin: Arc<Twin>,
+    /// Ends long polls when the twin stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+pub(crate) fn router(twin: Arc<Twin>, stop: watch::Receiver<bool>) -> Router {
+    let pages = Router::new()
+        .route("/", get(board::home))
+        .route("/assets/twin.css", get(css))
+        .route("/c/pay/{session}", get(checkout::show).post(checkout::pay))
+        .route("/c/pay/{session}/promotion", post(checkout::promotion))
+        .route(
+            "/c/pay/{session}/authenticate",
+            get(checkout::ask).post(checkout::authenticate),
+        )
+        .route("/p/session/{session}", get(portal::show))
+        .route(
+            "/p/session/{session}/cancel",
+            get(portal::ask_cancel).post(portal::cancel),
+        )
+        .route("/p/session/{session}/resume", post(portal::resume))
+        .route(
+            "/p/session/{session}/card",
+            get(portal::ask_card).post(portal::set_card),
+        )
+        .route(
+            "/p/session/{session}/plan",
+            get(portal::ask_plan).post(portal::switch_plan),
+        )
+        .route("/i/{invoice}", get(invoice::show).post(invoice::pay))
+        .route(
+            "/i/{invoice}/authenticate",
+            get(invoice::ask).post(invoice::authenticate),
+        )
+        .route("/i/{invoice}/pdf", get(invoice::pdf))
+        .route("/_twin", get(board::show))
+        .route("/_twin/board/clock", post(board::advance))
+        .route("/_twin/board/webhooks", post(board::webhooks))
+        .route("/_twin/board/faults", post(board::faults))
+        .route("/_twin/board/settle", post(board::settle))
+        .route("/_twin/mailbox", get(mailbox::list))
+        .route("/_twin/mailbox/{mail}", get(mailbox::show))
+        .route("/_twin/mailbox/{mail}/html", get(mailbox::html));
+    let control = Router::new()
+        .route("/_twin/checkout/sessions/{session}/pay", post(control::pay))
+        .route(
+            "/_twin/checkout/sessions/{session}/settle",
+            post(control::settle),
+        )
+        .route(
+            "/_twin/webhooks",
+            get(control::webhooks).post(control::set_webhooks),
+        )
+        .route("/_twin/chaos", get(control::chaos).post(control::set_chaos))
+        .route(
+            "/_twin/faults",
+            get(control::faults).post(control::set_faults),
+        )
+        .route("/_twin/clock", get(control::clock).post(control::advance))
+        .route("/_twin/trigger", post(control::trigger))
+        .route("/_twin/decline-next", post(control::decline_next))
+        .route("/_twin/dispute", post(control::dispute))
+        .route("/_twin/dispute/close", post(control::close_dispute))
+        .route("/_twin/requests", get(control::requests))
+        .route("/_twin/deliveries", get(control::deliveries))
+        .route("/_twin/events", get(control::events))
+        .route(
+            "/_twin/mails",
+            get(control::mails).delete(control::clear_mails),
+        );
+    pages
+        .merge(control)
+        .layer(middleware::from_fn(refuse_cross_site))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/v1", any(api::call))
+        .route("/v1/{*path}", any(api::call))
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(App { twin, stop })
+}
+
+/// Another site must not press buttons here by a visitor's browser. A caller that is no browser
+/// sends no `Sec-Fetch-Site`.
+async fn refuse_cross_site(request: Request<Body>, next: Next) -> Response {
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    let site = request
+        .headers()
+        .get("sec-fetch-site")
+        .and_then(|site| site.to_str().ok());
+    let is_foreign = matches!(site, Some("cross-site" | "same-site"));
+    if !is_safe && is_foreign {
+        let said = "This request came from another site, so nothing was done.\n";
+        return (StatusCode::FORBIDDEN, said).into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; \
+                  frame-src 'self'; base-uri 'none'; frame-ancestors 'self'";
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(header::HeaderValue::from_static(policy));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(header::HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        header::HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+async fn css() -> impl IntoResponse {
+    let kind = (header::CONTENT_TYPE, "text/css; charset=utf-8");
+    ([kind], include_str!("../assets/twin.css"))
+}
+
+async fn not_found() -> Response {
+    crate::pages::not_found("There is no page at this address.")
+}

@@ -1,0 +1,288 @@
+//! What surrounds the core: one state that pages, calls, deliveries and the clock share.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::clock::{BillingClock, MICROS_PER_SECOND, Micros, RealTime};
+use crate::core::Core;
+use crate::delivery::{Deliveries, Outgoing};
+use crate::faults::Faults;
+use crate::mail::{Envelope, Mailbox};
+use crate::requests::Requests;
+
+/// Steps of one advance at most.
+const STEPS_MAX: u32 = 20_000;
+
+/// How long one step waits for deliveries and followers.
+const SETTLE_MAX: Duration = Duration::from_secs(30);
+
+/// How often the core is asked what fell due while the clock ticks.
+const TICK_EVERY: Duration = Duration::from_millis(500);
+
+/// The running twin.
+pub(crate) struct Twin {
+    core: Mutex<Core>,
+    pub clock: BillingClock,
+    pub real_time: RealTime,
+    pub deliveries: Deliveries,
+    pub faults: Faults,
+    pub requests: Requests,
+    mailbox: Mutex<Mailbox>,
+    pub webhook_secret: Option<String>,
+    pub public_url: String,
+    /// Idempotency keys of calls that hang.
+    pub keys_in_use: Mutex<HashSet<String>>,
+    pub product_key: Option<String>,
+    pub save_file: Option<PathBuf>,
+    /// Something changed since it was saved.
+    pub is_changed: AtomicBool,
+}
+
+/// What an advance did.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Advanced {
+    pub now: i64,
+    pub steps: u32,
+    /// Some step went on before the deliveries and the followers were at rest.
+    pub is_incomplete: bool,
+}
+
+/// The parts a twin starts from.
+pub(crate) struct Parts {
+    pub core: Core,
+    pub mailbox: Mailbox,
+    pub billing_now: Micros,
+    pub real_time: RealTime,
+    pub seed: u64,
+    pub public_url: String,
+    pub webhook_secret: Option<String>,
+    pub product_key: Option<String>,
+    pub save_file: Option<PathBuf>,
+}
+
+impl Twin {
+    pub fn new(parts: Parts) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            core: Mutex::new(parts.core),
+            clock: BillingClock::starting_at(parts.billing_now),
+            real_time: parts.real_time,
+            deliveries: Deliveries::new(parts.seed)?,
+            faults: Faults::default(),
+            requests: Requests::default(),
+            mailbox: Mutex::new(parts.mailbox),
+            webhook_secret: parts.webhook_secret,
+            public_url: parts.public_url,
+            keys_in_use: Mutex::default(),
+            product_key: parts.product_key,
+            save_file: parts.save_file,
+            is_changed: AtomicBool::new(false),
+        })
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the core without changing it.
+    pub fn read<T>(&self, ask: impl FnOnce(&Core) -> T) -> T {
+        ask(&self.core())
+    }
+
+    /// Lets `act` change the core at the present moment and sends the events that come of it.
+    pub fn change<T>(&self, act: impl FnOnce(&mut Core, i64) -> T) -> T {
+        let mut core = self.core();
+        let now = self.clock.now();
+        let result = act(&mut core, now.div_euclid(MICROS_PER_SECOND));
+        self.send_events(&mut core, now);
+        drop(core);
+        self.is_changed.store(true, Ordering::Relaxed);
+        result
+    }
+
+    /// Queues the new events while the core is still held, so that they queue in their order.
+    fn send_events(&self, core: &mut Core, now: Micros) {
+        let events = core.take_events();
+        if events.is_empty() {
+            return;
+        }
+        let endpoints = core.webhook_endpoints();
+        let is_on = self.deliveries.is_on();
+        for mut event in events {
+            let kind = event["type"].as_str().unwrap_or_default().to_owned();
+            let wanting: Vec<_> = endpoints.iter().filter(|one| one.wants(&kind)).collect();
+            if is_on && !wanting.is_empty() {
+                event["pending_webhooks"] = wanting.len().into();
+                if let Some(id) = event["id"].as_str() {
+                    core.set_pending_webhooks(id, u32::try_from(wanting.len()).unwrap_or(u32::MAX));
+                }
+                if let Some(outgoing) = Outgoing::of(&event) {
+                    for endpoint in wanting {
+                        self.deliveries.send(&outgoing, endpoint, now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends an event again to the registered endpoints, or to the one that is named.
+    pub fn send_again(&self, event: &Value, only: Option<&str>) {
+        let now = self.clock.now();
+        let endpoints = self.read(Core::webhook_endpoints);
+        let kind = event["type"].as_str().unwrap_or_default();
+        let Some(outgoing) = Outgoing::of(event) else {
+            return;
+        };
+        for endpoint in &endpoints {
+            let is_meant = match only {
+                Some(id) => endpoint.id == id,
+                None => endpoint.wants(kind),
+            };
+            if is_meant {
+                self.deliveries.send_again(&outgoing, endpoint, now);
+            }
+        }
+    }
+
+    /// The secrets a delivery to the endpoint is signed with now; `None` when it is gone.
+    pub fn secrets_of(&self, endpoint: &str) -> Option<Vec<String>> {
+        let endpoints = self.read(Core::webhook_endpoints);
+        endpoints
+            .into_iter()
+            .find(|one| one.id == endpoint)
+            .map(|one| one.secrets)
+    }
+
+    pub fn set_pending_webhooks(&self, event: &str, left: u32) {
+        self.core().set_pending_webhooks(event, left);
+    }
+
+    /// The events made last, newest first.
+    pub fn newest_events(&self, limit: usize) -> Vec<Value> {
+        self.read(|core| {
+            let events = core.objects("event");
+            events.into_iter().rev().take(limit).cloned().collect()
+        })
+    }
+
+    pub fn receive_mail(&self, envelope: &Envelope, raw: &[u8]) {
+        let (billing, real) = (self.clock.now(), self.real_time.now());
+        self.mailbox().receive(envelope, raw, billing, real);
+        self.is_changed.store(true, Ordering::Relaxed);
+    }
+
+    pub fn mailbox(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves the billing clock to `target`, from one due moment to the next; `None` while another
+    /// advance runs.
+    pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
+        let advance = self.clock.begin_advance()?;
+        let mut is_incomplete = !self.settle(&advance).await;
+        let mut steps = 0;
+        while steps < STEPS_MAX {
+            let now = self.clock.now();
+            let due = self.next_due(now).unwrap_or(Micros::MAX);
+            if now >= target && due > now {
+                break;
+            }
+            advance.step_to(due.min(target).max(now));
+            self.tick();
+            self.deliveries.wake();
+            is_incomplete |= !self.settle(&advance).await;
+            steps += 1;
+        }
+        if steps == STEPS_MAX {
+            tracing::warn!("The advance took {STEPS_MAX} steps and was cut short");
+            is_incomplete = true;
+        }
+        let now = self.clock.now_seconds();
+        drop(advance);
+        Some(Advanced {
+            now,
+            steps,
+            is_incomplete,
+        })
+    }
+
+    /// The next moment at which anything falls due; what the core holds may be due already.
+    fn next_due(&self, now: Micros) -> Option<Micros> {
+        let core = self
+            .read(Core::next_due)
+            .map(|due| due.saturating_mul(MICROS_PER_SECOND));
+        [
+            core,
+            self.clock.next_due_of_followers(),
+            self.deliveries.next_due(now),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn tick(&self) {
+        self.change(Core::tick);
+    }
+
+    /// Waits until what was delivered is answered and the followers have nothing left to do;
+    /// `false` when that takes too long.
+    async fn settle(&self, advance: &crate::clock::Advance<'_>) -> bool {
+        let deadline = tokio::time::Instant::now() + SETTLE_MAX;
+        let mut pulse = self.clock.pulse();
+        let mut asked_after = self.deliveries.finished_tries();
+        loop {
+            pulse.mark_unchanged();
+            if self.deliveries.are_at_rest(self.clock.now()) {
+                let finished = self.deliveries.finished_tries();
+                if finished != asked_after {
+                    // What was delivered gave the followers new work; their word from before is old.
+                    asked_after = finished;
+                    advance.ask_again();
+                    continue;
+                }
+                if self.clock.followers_are_idle() {
+                    return true;
+                }
+            }
+            if tokio::time::Instant::now() >= deadline {
+                tracing::warn!("A step of the advance went on before all was at rest");
+                return false;
+            }
+            // A follower that went away makes no sound, so look again now and then.
+            let _ = tokio::time::timeout(Duration::from_millis(100), pulse.changed()).await;
+        }
+    }
+}
+
+/// Waits until the twin is to stop.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that its owner is gone: stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Does what falls due while the clock ticks, until `stop` says so.
+pub(crate) async fn tick_along(twin: Arc<Twin>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(TICK_EVERY) => {}
+            () = stopped(&mut stop) => return,
+        }
+        let view = twin.clock.view();
+        let is_due = twin.read(Core::next_due).is_some_and(|due| due <= view.now);
+        if is_due && !view.advancing {
+            let ticking = Arc::clone(&twin);
+            // In a task of its own: a bug in one tick does not stop the clock for good.
+            if tokio::spawn(async move { ticking.tick() }).await.is_err() {
+                tracing::error!("What fell due could not be done");
+            }
+        }
+    }
+}

@@ -4,21 +4,39 @@
 //! [`Core::take_events`] hands over what happened. Nothing in here waits, reads a clock or rolls real
 //! dice: the same seed and the same calls give the same bytes.
 
+mod balance;
+mod billing;
+mod cards;
 mod catalog;
+mod changes;
+mod checkout;
 mod customers;
 mod data;
+mod discounts;
+mod disputes;
+mod endpoints;
 mod errors;
 mod events;
 mod expand;
 mod form;
 mod ids;
-mod interim;
+mod invoice_api;
+mod invoices;
+mod lines;
 mod lists;
+mod methods;
 mod params;
+mod payments;
+mod portal;
 mod protocol;
+mod refunds;
 mod routes;
+mod schedules;
+mod setup;
 mod store;
+mod subscriptions;
 pub mod time;
+mod trigger;
 mod value;
 mod views;
 

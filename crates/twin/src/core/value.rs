@@ -61,11 +61,6 @@ pub fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     get(value, path).as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The map at a path, copied; empty when it is something else.
-pub fn map(value: &Value, path: &str) -> Map<String, Value> {
-    get(value, path).as_object().cloned().unwrap_or_default()
-}
-
 /// Writes at a dotted path, making the objects in between.
 pub fn set(value: &mut Value, path: &str, new: impl Into<Value>) {
     let mut here = value;
@@ -148,5 +143,12 @@ pub fn minimum_charge(currency: &str) -> i64 {
         "huf" => 17_500,
         "pln" => 200,
         _ => 50,
+    }
+}
+
+/// Writes the members of one object onto another.
+pub fn merge(value: &mut Value, more: Value) {
+    if let (Value::Object(map), Value::Object(more)) = (value, more) {
+        map.extend(more);
     }
 }

@@ -1,0 +1,262 @@
+//! What happens by itself: due moments, renewals, trials, the end of dunning.
+
+use serde_json::{Value, json};
+
+use super::errors::Answer;
+use super::invoices::NewInvoice;
+use super::lines::Draft;
+use super::lists::inner;
+use super::payments::By;
+use super::subscriptions::{INCOMPLETE_SECONDS, period_end};
+use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
+use super::{Core, DunningEnd};
+
+impl Core {
+    /// The soonest moment at which something may happen by itself.
+    pub fn next_due(&self) -> Option<i64> {
+        self.due.first().map(|(at, ..)| *at)
+    }
+
+    /// Does everything due up to and including `now`, in order of time, each at its own moment. Time
+    /// never goes back: an earlier `now` changes nothing.
+    pub fn tick(&mut self, now: i64) {
+        while let Some((at, order, id)) = self.due.first().cloned()
+            && at <= now
+        {
+            self.due.remove(&(at, order, id.clone()));
+            self.now = self.now.max(at);
+            self.look_at(&id);
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// Asks to look at an object at a moment. Waking too often is harmless: who is woken checks.
+    pub(super) fn wake(&mut self, at: i64, id: &str) {
+        let moment = (at, 0, String::new())..=(at, u64::MAX, String::new());
+        if !self.due.range(moment).any(|(.., who)| who == id) {
+            self.due_count += 1;
+            self.due.insert((at, self.due_count, id.to_owned()));
+        }
+    }
+
+    fn look_at(&mut self, id: &str) {
+        let kind = self
+            .store
+            .get(id)
+            .map(|row| owned(row, "object"))
+            .unwrap_or_default();
+        match kind.as_str() {
+            "subscription" => self.subscription_due(id),
+            "invoice" => self.invoice_due(id),
+            "checkout.session" => self.session_due(id),
+            "payment_intent" => self.intent_due(id),
+            "refund" => self.refund_due(id),
+            "subscription_schedule" => self.schedule_due(id),
+            _ => {}
+        }
+    }
+
+    pub(super) fn subscription_due(&mut self, id: &str) {
+        let Some(row) = self.store.get(id).cloned() else {
+            return;
+        };
+        let status = text(&row, "status");
+        let now = self.now;
+        if status == "incomplete" {
+            if int(&row, "created") + INCOMPLETE_SECONDS <= now {
+                self.expire_incomplete(id);
+            }
+            return;
+        }
+        if matches!(status, "canceled" | "incomplete_expired") {
+            return;
+        }
+        if opt_int(&row, "pending_update.expires_at").is_some_and(|at| at <= now) {
+            self.expire_pending(id);
+        }
+        if opt_int(&row, "cancel_at").is_some_and(|at| at <= now) {
+            self.end_subscription(id, "cancellation_requested");
+            return;
+        }
+        if status == "trialing" {
+            self.plan_ahead(id);
+        }
+        let end = inner(&row, "items")
+            .first()
+            .map_or(i64::MAX, |item| int(item, "current_period_end"));
+        if end <= now && status != "paused" {
+            self.renew(id, end);
+        }
+    }
+
+    /// The next period begins at `start`.
+    fn renew(&mut self, id: &str, start: i64) {
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        let trial_ends = text(&before, "status") == "trialing";
+        if trial_ends
+            && self
+                .default_method(&before, text(&before, "customer"))
+                .is_none()
+        {
+            match text(
+                &before,
+                "trial_settings.end_behavior.missing_payment_method",
+            ) {
+                "cancel" => return self.end_subscription(id, "cancellation_requested"),
+                "pause" => return self.pause(id),
+                _ => {}
+            }
+        }
+        self.follow_schedule(id);
+        let row = self.store.get(id).cloned().unwrap_or_default();
+        let old_start = inner(&row, "items")
+            .first()
+            .map_or(start, |item| int(item, "current_period_start"));
+        let price = get(&row, "items.data.0.price").clone();
+        let end = period_end(&row, &price, start);
+        self.modify(id, |row| {
+            move_period(row, start, end);
+            if trial_ends {
+                row["status"] = "active".into();
+            }
+        });
+        self.emit_change("customer.subscription.updated", id, &before);
+        let row = self.store.get(id).cloned().unwrap_or_default();
+        self.renewal_invoice(id, &row, (old_start, start), (start, end));
+        self.plan_ahead(id);
+    }
+
+    /// The draft of a new period. Of an unpaid or paused-collection subscription it stays a draft.
+    fn renewal_invoice(&mut self, id: &str, row: &Value, past: (i64, i64), coming: (i64, i64)) {
+        let customer = owned(row, "customer");
+        let mut lines = self.pending_items(&customer, Some(id));
+        lines.extend(self.period_lines(row, coming));
+        let paused = has(row, "pause_collection");
+        let advances = text(row, "status") != "unpaid" && !paused;
+        let invoice = self.new_invoice(NewInvoice {
+            customer: &customer,
+            subscription: Some(id),
+            reason: "subscription_cycle",
+            currency: text(row, "currency"),
+            lines,
+            period: past,
+            advances,
+        });
+        match text(row, "pause_collection.behavior") {
+            "void" => self.void_invoice(&invoice),
+            "mark_uncollectible" => {
+                self.finalize_invoice(&invoice);
+                self.mark_uncollectible(&invoice);
+            }
+            _ => {}
+        }
+    }
+
+    /// A full period of every item.
+    pub(super) fn period_lines(&self, row: &Value, period: (i64, i64)) -> Vec<Draft> {
+        inner(row, "items")
+            .iter()
+            .map(|item| self.period_line(row, item, period.0, period.1))
+            .collect()
+    }
+
+    /// Begins a period at once and charges for it: the end of a trial by request, or a resumption.
+    pub(super) fn start_period(&mut self, id: &str, at: i64, by: By) -> Answer<()> {
+        self.modify(id, |row| {
+            row["billing_cycle_anchor"] = at.into();
+            row["status"] = "active".into();
+        });
+        let row = self.store.get(id).cloned().unwrap_or_default();
+        let end = period_end(&row, get(&row, "items.data.0.price"), at);
+        self.modify(id, |row| move_period(row, at, end));
+        let row = self.store.get(id).cloned().unwrap_or_default();
+        let customer = owned(&row, "customer");
+        let mut lines = self.pending_items(&customer, Some(id));
+        lines.extend(self.period_lines(&row, (at, end)));
+        let invoice = self.new_invoice(NewInvoice {
+            customer: &customer,
+            subscription: Some(id),
+            reason: "subscription_update",
+            currency: text(&row, "currency"),
+            lines,
+            period: (at, at),
+            advances: false,
+        });
+        let paid = self.pay_invoice(&invoice, None, by);
+        self.plan_ahead(id);
+        paid.map(|_| ())
+            .or_else(|error| if error.keep { Ok(()) } else { Err(error) })
+    }
+
+    /// No card at the end of a trial, and told to wait for one.
+    pub(super) fn pause(&mut self, id: &str) {
+        let before = self.modify(id, |row| row["status"] = "paused".into());
+        self.emit("customer.subscription.paused", id);
+        self.emit_change("customer.subscription.updated", id, &before);
+    }
+
+    /// The first invoice was not paid in time.
+    fn expire_incomplete(&mut self, id: &str) {
+        let invoice = self
+            .store
+            .get(id)
+            .and_then(|row| opt(row, "latest_invoice"))
+            .map(str::to_owned);
+        if let Some(invoice) = invoice {
+            self.void_invoice(&invoice);
+        }
+        let now = self.now;
+        self.modify_and_tell("customer.subscription.updated", id, |row| {
+            row["status"] = "incomplete_expired".into();
+            row["ended_at"] = now.into();
+            row["canceled_at"] = now.into();
+        });
+    }
+
+    /// The last retry failed.
+    pub(super) fn end_dunning(&mut self, id: &str) {
+        match self.dunning_end {
+            DunningEnd::Cancel => {
+                self.modify(id, |row| {
+                    set(row, "cancellation_details.reason", "payment_failed")
+                });
+                self.end_subscription(id, "payment_failed");
+            }
+            DunningEnd::MarkUnpaid => {
+                self.modify_and_tell("customer.subscription.updated", id, |row| {
+                    row["status"] = "unpaid".into();
+                });
+            }
+            DunningEnd::LeavePastDue => {}
+        }
+    }
+
+    /// Tries the open invoices of a customer again, after a new card.
+    pub(super) fn retry_open_invoices(&mut self, customer: &str) {
+        let open: Vec<String> = self
+            .store
+            .all("invoice")
+            .filter(|row| text(row, "customer") == customer && text(row, "status") == "open")
+            .filter(|row| flag(row, "attempted"))
+            .map(|row| owned(row, "id"))
+            .collect();
+        for id in open {
+            // How it went is told by events.
+            let _ = self.pay_invoice(&id, None, By::Merchant);
+        }
+    }
+}
+
+/// Sets the current period of every item.
+pub(super) fn move_period(row: &mut Value, start: i64, end: i64) {
+    let Some(items) = row["items"]["data"].as_array_mut() else {
+        return;
+    };
+    for item in items {
+        item["current_period_start"] = start.into();
+        item["current_period_end"] = end.into();
+    }
+    if flag(row, "cancel_at_period_end") {
+        row["cancel_at"] = json!(end);
+    }
+}

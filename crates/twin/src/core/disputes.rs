@@ -1,0 +1,259 @@
+//! Disputes and inquiries.
+
+use serde_json::{Value, json};
+
+use super::errors::{Answer, ApiError};
+use super::lists::matches;
+use super::params::metadata;
+use super::time::DAY;
+use super::value::{flag, get, int, or_null, owned, set, text};
+use super::{Call, Core, PayError};
+
+const FEE: i64 = 1_500;
+const ANSWER_WITHIN: i64 = 10 * DAY;
+
+/// `GET /v1/disputes`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    core.page(call, "dispute", |row| {
+        matches(&call.params, row, &["charge", "payment_intent"])
+    })
+}
+
+/// `GET /v1/disputes/{dispute}`
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    core.need("dispute", call.id(), "dispute")
+}
+
+/// `POST /v1/disputes/{dispute}`: evidence; in test mode its text decides.
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let id = call.id();
+    let before = core.need("dispute", id, "dispute")?;
+    let sent = &call.params;
+    let kept = metadata(&before["metadata"], get(sent, "metadata"))?;
+    let evidence = get(sent, "evidence").clone();
+    core.modify(id, |row| {
+        row["metadata"] = kept;
+        for (name, _) in evidence.as_object().into_iter().flatten() {
+            set(row, &format!("evidence.{name}"), or_null(&evidence, name));
+        }
+        if evidence.as_object().is_some_and(|all| !all.is_empty()) {
+            set(row, "evidence_details.has_evidence", true);
+        }
+    });
+    let submits = get(sent, "submit").as_bool().unwrap_or(true);
+    let is_open = text(&before, "status").ends_with("needs_response");
+    if is_open && submits && !evidence.is_null() {
+        core.submit_evidence(id);
+    }
+    core.emit_change("charge.dispute.updated", id, &before);
+    match text(&evidence, "uncategorized_text") {
+        "winning_evidence" if is_open && submits => core.decide_dispute(id, true),
+        "losing_evidence" if is_open && submits => core.decide_dispute(id, false),
+        _ => {}
+    }
+    core.need("dispute", id, "dispute")
+}
+
+/// `POST /v1/disputes/{dispute}/close`: giving in.
+pub(super) fn close(core: &mut Core, call: &Call) -> Answer {
+    let dispute = core.need("dispute", call.id(), "dispute")?;
+    if !text(&dispute, "status").ends_with("needs_response") {
+        let message = "This dispute is already closed.";
+        return Err(ApiError::invalid(message).boxed());
+    }
+    core.decide_dispute(call.id(), false);
+    core.need("dispute", call.id(), "dispute")
+}
+
+impl Core {
+    /// A customer disputes a charge (`fraudulent`, `product_not_received`, ...; `inquiry` only asks).
+    pub fn dispute(&mut self, charge: &str, reason: &str, now: i64) -> Result<Value, PayError> {
+        self.tick(now);
+        let row = self
+            .store
+            .get(charge)
+            .filter(|row| row["object"] == "charge")
+            .ok_or(PayError::NotFound)?;
+        if !flag(row, "paid") || flag(row, "disputed") {
+            return Err(PayError::NotPossible(
+                "This charge cannot be disputed.".to_owned(),
+            ));
+        }
+        let is_inquiry = reason == "inquiry";
+        self.open_dispute(
+            charge,
+            if is_inquiry { "general" } else { reason },
+            is_inquiry,
+        );
+        let made = self
+            .store
+            .all("dispute")
+            .find(|one| text(one, "charge") == charge);
+        made.cloned().ok_or(PayError::NotFound)
+    }
+
+    /// The bank decides a dispute.
+    pub fn close_dispute(&mut self, dispute: &str, won: bool, now: i64) -> Result<Value, PayError> {
+        self.tick(now);
+        let row = self
+            .store
+            .get(dispute)
+            .filter(|row| row["object"] == "dispute")
+            .ok_or(PayError::NotFound)?;
+        if matches!(text(row, "status"), "won" | "lost" | "warning_closed") {
+            return Err(PayError::NotPossible("This dispute is closed.".to_owned()));
+        }
+        self.decide_dispute(dispute, won);
+        self.store.get(dispute).cloned().ok_or(PayError::NotFound)
+    }
+
+    /// Opens a dispute; one that is not an inquiry takes the money at once.
+    pub(super) fn open_dispute(&mut self, charge: &str, reason: &str, is_inquiry: bool) {
+        let row = self.store.get(charge).cloned().unwrap_or_default();
+        let id = self.rng.id("du");
+        let amount = int(&row, "amount") - int(&row, "amount_refunded");
+        let status = if is_inquiry {
+            "warning_needs_response"
+        } else {
+            "needs_response"
+        };
+        let brand = get(&row, "payment_method_details.card.brand")
+            .as_str()
+            .unwrap_or("visa")
+            .to_owned();
+        let dispute = json!({
+            "id": id, "object": "dispute", "amount": amount, "balance_transactions": [],
+            "charge": charge, "created": self.now, "currency": row["currency"],
+            "enhanced_eligibility_types": [], "evidence": evidence(),
+            "evidence_details": {"due_by": self.now + ANSWER_WITHIN, "enhanced_eligibility": {},
+                "has_evidence": false, "past_due": false, "submission_count": 0},
+            "is_charge_refundable": is_inquiry, "livemode": false, "metadata": {},
+            "payment_intent": row["payment_intent"],
+            "payment_method_details": {"card": {"brand": brand, "network": brand,
+                "case_type": if is_inquiry { "inquiry" } else { "chargeback" },
+                "network_reason_code": "10.4"}, "type": "card"},
+            "reason": reason, "status": status,
+        });
+        self.store.put(&id, dispute);
+        if !is_inquiry {
+            self.modify_and_tell("charge.updated", charge, |row| {
+                row["disputed"] = true.into()
+            });
+        }
+        self.emit("charge.dispute.created", &id);
+        if !is_inquiry {
+            self.move_funds(&id, -1);
+            self.emit("charge.dispute.funds_withdrawn", &id);
+        }
+    }
+
+    /// The disputed money leaves the account (with the fee) or comes back.
+    fn move_funds(&mut self, id: &str, sign: i64) {
+        let row = self.store.get(id).cloned().unwrap_or_default();
+        let amount = sign * int(&row, "amount");
+        let txn = self.balance_entry("adjustment", id, amount, text(&row, "currency"));
+        let fee = if sign < 0 { FEE } else { 0 };
+        self.modify(&txn, |entry| {
+            entry["reporting_category"] = if sign < 0 {
+                "dispute"
+            } else {
+                "dispute_reversal"
+            }
+            .into();
+            entry["fee"] = fee.into();
+            entry["net"] = (amount - fee).into();
+        });
+        let entry = self.store.get(&txn).cloned().unwrap_or_default();
+        self.modify(id, |row| {
+            if let Some(entries) = row["balance_transactions"].as_array_mut() {
+                entries.push(entry);
+            }
+        });
+    }
+
+    fn submit_evidence(&mut self, id: &str) {
+        self.modify(id, |row| {
+            let is_inquiry = text(row, "status").starts_with("warning");
+            row["status"] = if is_inquiry {
+                "warning_under_review"
+            } else {
+                "under_review"
+            }
+            .into();
+            let count = int(row, "evidence_details.submission_count") + 1;
+            set(row, "evidence_details.submission_count", count);
+        });
+    }
+
+    fn decide_dispute(&mut self, id: &str, won: bool) {
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        let is_inquiry = text(&before, "status").starts_with("warning");
+        let status = match (is_inquiry, won) {
+            (true, _) => "warning_closed",
+            (false, true) => "won",
+            _ => "lost",
+        };
+        self.modify(id, |row| row["status"] = status.into());
+        if won && !is_inquiry {
+            self.move_funds(id, 1);
+            self.emit_change("charge.dispute.updated", id, &before);
+            let charge = owned(&before, "charge");
+            self.modify_and_tell("charge.updated", &charge, |row| {
+                row["disputed"] = false.into()
+            });
+            self.emit("charge.dispute.funds_reinstated", id);
+        }
+        self.emit("charge.dispute.closed", id);
+    }
+
+    /// The dispute of a charge.
+    pub(super) fn dispute_of(&self, charge: &str) -> Option<String> {
+        self.store
+            .all("dispute")
+            .find(|row| text(row, "charge") == charge)
+            .map(|row| owned(row, "id"))
+    }
+}
+
+/// `GET` and `POST /v1/charges/{charge}/dispute`
+pub(super) fn of_charge(core: &mut Core, call: &Call) -> Answer {
+    let id = core.dispute_of(call.id()).unwrap_or_default();
+    core.need("dispute", &id, "dispute")
+}
+
+fn evidence() -> Value {
+    const WORDS: [&str; 27] = [
+        "access_activity_log",
+        "billing_address",
+        "cancellation_policy",
+        "cancellation_policy_disclosure",
+        "cancellation_rebuttal",
+        "customer_communication",
+        "customer_email_address",
+        "customer_name",
+        "customer_purchase_ip",
+        "customer_signature",
+        "duplicate_charge_documentation",
+        "duplicate_charge_explanation",
+        "duplicate_charge_id",
+        "product_description",
+        "receipt",
+        "refund_policy",
+        "refund_policy_disclosure",
+        "refund_refusal_explanation",
+        "service_date",
+        "service_documentation",
+        "shipping_address",
+        "shipping_carrier",
+        "shipping_date",
+        "shipping_documentation",
+        "shipping_tracking_number",
+        "uncategorized_file",
+        "uncategorized_text",
+    ];
+    let mut evidence = json!({"enhanced_evidence": {}});
+    for word in WORDS {
+        evidence[word] = Value::Null;
+    }
+    evidence
+}

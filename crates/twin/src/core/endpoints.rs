@@ -1,0 +1,145 @@
+//! Webhook endpoints. Delivering to them is the server's work.
+
+use serde_json::{Value, json};
+
+use super::data::event_types;
+use super::errors::{Answer, ApiError};
+use super::params::metadata;
+use super::value::{get, has, list, opt, or_null, owned, text};
+use super::{Call, Core, Endpoint};
+
+/// `GET /v1/webhook_endpoints`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    core.page(call, "webhook_endpoint", |_| true)
+}
+
+/// `GET /v1/webhook_endpoints/{webhook_endpoint}`
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    core.need("webhook_endpoint", call.id(), "id")
+}
+
+/// `POST /v1/webhook_endpoints`: the only time that the secret is shown.
+pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    let sent = &call.params;
+    check(sent)?;
+    let id = core.rng.id("we");
+    let secret = core.rng.id("whsec");
+    let endpoint = json!({
+        "id": id, "object": "webhook_endpoint", "api_version": or_null(sent, "api_version"),
+        "application": null, "created": core.now, "description": or_null(sent, "description"),
+        "enabled_events": list(sent, "enabled_events"), "livemode": false,
+        "metadata": metadata(&Value::Null, get(sent, "metadata"))?, "status": "enabled",
+        "url": text(sent, "url"),
+    });
+    core.store.put(&id, endpoint.clone());
+    core.set_note(&id, "secrets", json!([secret]));
+    let mut shown = endpoint;
+    shown["secret"] = secret.into();
+    Ok(shown)
+}
+
+/// `POST /v1/webhook_endpoints/{webhook_endpoint}`
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let mut after = core.need("webhook_endpoint", call.id(), "id")?;
+    let sent = &call.params;
+    check(sent)?;
+    for name in ["url", "description"] {
+        if has(sent, name) {
+            after[name] = or_null(sent, name);
+        }
+    }
+    if has(sent, "enabled_events") {
+        after["enabled_events"] = list(sent, "enabled_events").into();
+    }
+    if let Some(disabled) = get(sent, "disabled").as_bool() {
+        after["status"] = if disabled { "disabled" } else { "enabled" }.into();
+    }
+    after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
+    core.store.put(call.id(), after.clone());
+    Ok(after)
+}
+
+/// `DELETE /v1/webhook_endpoints/{webhook_endpoint}`
+pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
+    core.need("webhook_endpoint", call.id(), "id")?;
+    let gone = json!({"id": call.id(), "object": "webhook_endpoint", "deleted": true});
+    core.store.put(call.id(), gone.clone());
+    Ok(gone)
+}
+
+fn check(sent: &Value) -> Answer<()> {
+    if let Some(url) = opt(sent, "url")
+        && !(url.starts_with("https://") || url.starts_with("http://"))
+    {
+        let message = "Invalid URL: An explicit scheme (such as https) must be provided.";
+        return Err(ApiError::bad("url_invalid", "url", message).boxed());
+    }
+    let known = event_types().as_array().map_or(&[][..], Vec::as_slice);
+    for (index, kind) in list(sent, "enabled_events").iter().enumerate() {
+        if !known.contains(kind) {
+            let word = kind.as_str().unwrap_or("");
+            let message = format!("Invalid enabled_events[{index}]: {word} is not an event type.");
+            return Err(ApiError::bad("", &format!("enabled_events[{index}]"), message).boxed());
+        }
+    }
+    Ok(())
+}
+
+impl Core {
+    /// The enabled endpoints, oldest first.
+    pub fn webhook_endpoints(&self) -> Vec<Endpoint> {
+        let words = |value: &Value| {
+            let all = value.as_array().map_or(&[][..], Vec::as_slice);
+            all.iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        };
+        self.store
+            .all("webhook_endpoint")
+            .filter(|row| text(row, "status") == "enabled")
+            .map(|row| Endpoint {
+                id: owned(row, "id"),
+                url: owned(row, "url"),
+                secrets: words(&self.note(text(row, "id"), "secrets")),
+                enabled_events: words(&row["enabled_events"]),
+                api_version: opt(row, "api_version").map(str::to_owned),
+            })
+            .collect()
+    }
+
+    /// Gives an endpoint a second, newer secret; the old one keeps signing until
+    /// [`Core::retire_webhook_secret`]. Nothing when there is no such endpoint.
+    pub fn roll_webhook_secret(&mut self, endpoint: &str) -> Option<String> {
+        self.store
+            .get(endpoint)
+            .filter(|row| row["object"] == "webhook_endpoint")?;
+        let secret = self.rng.id("whsec");
+        let mut secrets = vec![json!(secret)];
+        secrets.extend(
+            self.note(endpoint, "secrets")
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
+        );
+        secrets.truncate(2);
+        self.set_note(endpoint, "secrets", secrets);
+        Some(secret)
+    }
+
+    /// Forgets the older secret of an endpoint.
+    pub fn retire_webhook_secret(&mut self, endpoint: &str) {
+        let mut secrets = self
+            .note(endpoint, "secrets")
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        secrets.truncate(1);
+        self.set_note(endpoint, "secrets", secrets);
+    }
+
+    /// Sets the secret of an endpoint, so that a demo's configuration can be fixed beforehand.
+    pub fn set_webhook_secret(&mut self, endpoint: &str, secret: &str) {
+        self.set_note(endpoint, "secrets", json!([secret]));
+    }
+}

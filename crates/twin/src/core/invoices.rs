@@ -1,0 +1,510 @@
+//! Invoices from draft to paid, void or uncollectible. The endpoints are in `invoice_api`.
+
+use serde_json::{Value, json};
+
+use super::Core;
+use super::cards;
+use super::errors::{Answer, ApiError};
+use super::lines::Draft;
+use super::payments::{By, NewIntent, Paid};
+use super::time::{DAY, HOUR};
+use super::value::{flag, get, int, list, merge, minimum_charge, opt, opt_int, owned, set, text};
+
+/// An invoice to be made.
+pub(super) struct NewInvoice<'a> {
+    pub(super) customer: &'a str,
+    pub(super) subscription: Option<&'a str>,
+    pub(super) reason: &'static str,
+    pub(super) currency: &'a str,
+    pub(super) lines: Vec<Draft>,
+    pub(super) period: (i64, i64),
+    /// Whether it finalizes by itself an hour later.
+    pub(super) advances: bool,
+}
+
+impl Core {
+    /// Makes a draft and tells.
+    pub(super) fn new_invoice(&mut self, new: NewInvoice<'_>) -> String {
+        let invoice = self.build_invoice(&new);
+        let id = owned(&invoice, "id");
+        self.store.put(&id, invoice);
+        if let Some(subscription) = new.subscription {
+            self.modify(subscription, |row| {
+                row["latest_invoice"] = id.clone().into()
+            });
+        }
+        for draft in &new.lines {
+            if let Some(item) = &draft.invoice_item {
+                self.modify(item, |row| row["invoice"] = id.clone().into());
+            }
+        }
+        self.emit("invoice.created", &id);
+        if new.advances {
+            self.wake(self.now + HOUR, &id);
+        }
+        id
+    }
+
+    /// The draft as an object, not stored.
+    pub(super) fn build_invoice(&mut self, new: &NewInvoice<'_>) -> Value {
+        let id = self.rng.id("in");
+        let customer = self.store.get(new.customer).cloned().unwrap_or_default();
+        let lines: Vec<Value> = new
+            .lines
+            .iter()
+            .map(|one| one.line(&mut self.rng, &id))
+            .collect();
+        let url = format!("/v1/invoices/{id}/lines");
+        let advances = new.advances;
+        let mut invoice = json!({
+            "id": id, "object": "invoice", "account_country": "US", "account_name": "Local twin",
+            "account_tax_ids": null, "amount_due": 0, "amount_overpaid": 0, "amount_paid": 0,
+            "amount_remaining": 0, "amount_shipping": 0, "application": null, "attempt_count": 0,
+            "attempted": false, "auto_advance": advances,
+            "automatic_tax": {"disabled_reason": null, "enabled": false, "liability": null,
+                              "provider": null, "status": null},
+            "automatically_finalizes_at": if advances { json!(self.now + HOUR + 1) } else { Value::Null },
+            "billing_reason": new.reason, "collection_method": "charge_automatically",
+            "created": self.now, "currency": new.currency, "custom_fields": null,
+            "customer": new.customer, "customer_account": null,
+            "customer_address": customer["address"], "customer_email": customer["email"],
+            "customer_name": customer["name"], "customer_phone": customer["phone"],
+            "customer_shipping": customer["shipping"], "customer_tax_exempt": "none",
+            "customer_tax_ids": [], "default_payment_method": null, "default_source": null,
+            "default_tax_rates": [], "description": null, "discounts": [], "due_date": null,
+            "effective_at": null, "ending_balance": null, "footer": null, "from_invoice": null,
+        });
+        let rest = json!({
+            "hosted_invoice_url": null, "invoice_pdf": null, "issuer": {"type": "self"},
+            "last_finalization_error": null, "latest_revision": null,
+            "lines": {"object": "list", "data": lines, "has_more": false, "url": url},
+            "livemode": false, "metadata": {},
+            "next_payment_attempt": if advances { json!(self.now + HOUR) } else { Value::Null },
+            "number": null, "on_behalf_of": null, "parent": self.invoice_parent(new.subscription),
+            "payment_settings": {"default_mandate": null, "payment_method_options": null,
+                                 "payment_method_types": null},
+            "period_end": new.period.1, "period_start": new.period.0,
+            "post_payment_credit_notes_amount": 0, "pre_payment_credit_notes_amount": 0,
+            "receipt_number": null, "rendering": null, "shipping_cost": null,
+            "shipping_details": null, "starting_balance": 0, "statement_descriptor": null,
+            "status": "draft",
+            "status_transitions": {"finalized_at": null, "marked_uncollectible_at": null,
+                                   "paid_at": null, "voided_at": null},
+            "subtotal": 0, "subtotal_excluding_tax": 0, "test_clock": null, "total": 0,
+            "total_discount_amounts": [], "total_excluding_tax": 0,
+            "total_pretax_credit_amounts": [], "total_taxes": [], "webhooks_delivered_at": self.now,
+        });
+        merge(&mut invoice, rest);
+        self.discount_lines(&mut invoice, new.subscription, &customer);
+        self.sum_up(&mut invoice);
+        invoice
+    }
+
+    fn invoice_parent(&self, subscription: Option<&str>) -> Value {
+        let Some(row) = subscription.and_then(|id| self.store.get(id)) else {
+            return Value::Null;
+        };
+        json!({"quote_details": null, "subscription_details": {"metadata": row["metadata"],
+               "subscription": row["id"]}, "type": "subscription_details"})
+    }
+
+    /// Totals from the lines and the customer's balance.
+    pub(super) fn sum_up(&self, invoice: &mut Value) {
+        let lines = super::lists::inner(invoice, "lines");
+        let subtotal: i64 = lines.iter().map(|line| int(line, "amount")).sum();
+        let discount: i64 = list(invoice, "total_discount_amounts")
+            .iter()
+            .map(|one| int(one, "amount"))
+            .sum();
+        let total = subtotal - discount;
+        let balance = self
+            .store
+            .get(text(invoice, "customer"))
+            .map_or(0, |row| int(row, "balance"));
+        let due = (total + balance).max(0);
+        for name in ["subtotal", "subtotal_excluding_tax"] {
+            invoice[name] = subtotal.into();
+        }
+        for name in ["total", "total_excluding_tax"] {
+            invoice[name] = total.into();
+        }
+        invoice["starting_balance"] = balance.into();
+        invoice["amount_due"] = due.into();
+        invoice["amount_remaining"] = due.into();
+    }
+
+    /// Gives the invoice its number and its intent. One with nothing to pay is paid at once.
+    pub(super) fn finalize_invoice(&mut self, id: &str) {
+        let Some(mut invoice) = self.store.get(id).cloned() else {
+            return;
+        };
+        if text(&invoice, "status") != "draft" {
+            return;
+        }
+        self.sum_up(&mut invoice);
+        let customer = owned(&invoice, "customer");
+        self.apply_balance(&mut invoice, &customer);
+        let token = format!("test_{}", self.rng.text(48));
+        let row = self.store.get(&customer).cloned().unwrap_or_default();
+        let number = format!(
+            "{}-{:04}",
+            text(&row, "invoice_prefix"),
+            int(&row, "next_invoice_sequence")
+        );
+        self.modify(&customer, |row| {
+            row["next_invoice_sequence"] = (int(row, "next_invoice_sequence") + 1).into();
+            if row["currency"].is_null() {
+                row["currency"] = invoice["currency"].clone();
+            }
+        });
+        let url = format!("{}/i/{token}", self.public_url);
+        invoice["hosted_invoice_url"] = url.clone().into();
+        invoice["invoice_pdf"] = format!("{url}/pdf").into();
+        invoice["number"] = number.into();
+        invoice["status"] = "open".into();
+        invoice["effective_at"] = self.now.into();
+        invoice["automatically_finalizes_at"] = Value::Null;
+        set(&mut invoice, "status_transitions.finalized_at", self.now);
+        let due = int(&invoice, "amount_due");
+        if due == 0 {
+            invoice["next_payment_attempt"] = Value::Null;
+        }
+        self.store.put(id, invoice);
+        self.store
+            .put(&format!("token:{token}"), json!({ "invoice": id }));
+        self.set_note(id, "token", token);
+        self.emit("invoice.finalized", id);
+        if due == 0 {
+            self.invoice_paid(id, 0);
+        } else {
+            self.intent_for_invoice(id);
+        }
+    }
+
+    /// The customer's balance pays first; a rest below what can be charged is carried over.
+    fn apply_balance(&mut self, invoice: &mut Value, customer: &str) {
+        let after = int(invoice, "total") + int(invoice, "starting_balance");
+        let due = int(invoice, "amount_due");
+        let is_too_small = due > 0 && due < minimum_charge(text(invoice, "currency"));
+        let ending = if is_too_small || after < 0 { after } else { 0 };
+        if is_too_small {
+            invoice["amount_due"] = 0.into();
+            invoice["amount_remaining"] = 0.into();
+        }
+        invoice["ending_balance"] = ending.into();
+        if ending != int(invoice, "starting_balance") {
+            let currency = invoice["currency"].clone();
+            self.modify_and_tell("customer.updated", customer, |row| {
+                row["balance"] = ending.into();
+                row["currency"] = currency;
+            });
+        }
+    }
+
+    /// The payment intent of an open invoice, made when there is none that could be paid.
+    pub(super) fn intent_for_invoice(&mut self, id: &str) -> String {
+        if let Some(intent) = self.invoice_intent(id)
+            && self
+                .store
+                .get(&intent)
+                .is_some_and(|row| text(row, "status") != "canceled")
+        {
+            return intent;
+        }
+        let invoice = self.store.get(id).cloned().unwrap_or_default();
+        let description = match text(&invoice, "billing_reason") {
+            "subscription_create" => "Subscription creation",
+            "manual" => "Payment for Invoice",
+            _ => "Subscription update",
+        };
+        let mut members = json!({});
+        if text(&invoice, "billing_reason") == "subscription_create" {
+            members["setup_future_usage"] = "off_session".into();
+        }
+        if let Some(method) = self.method_for_invoice(&invoice) {
+            members["payment_method"] = method.into();
+            members["status"] = "requires_confirmation".into();
+        }
+        let amount = int(&invoice, "amount_remaining");
+        let intent = self.new_intent(NewIntent {
+            amount,
+            currency: owned(&invoice, "currency"),
+            customer: Some(owned(&invoice, "customer")),
+            description: description.into(),
+            members,
+        });
+        self.set_note(&intent, "invoice", id);
+        self.set_note(id, "intent", intent.clone());
+        let payment = self.rng.id("inpay");
+        let row = json!({
+            "id": payment, "object": "invoice_payment", "amount_paid": null,
+            "amount_requested": amount, "created": self.now, "currency": invoice["currency"],
+            "invoice": id, "is_default": true, "livemode": false,
+            "payment": {"payment_intent": intent, "type": "payment_intent"}, "status": "open",
+            "status_transitions": {"canceled_at": null, "paid_at": null},
+        });
+        self.store.put(&payment, row);
+        self.set_note(id, "payment", payment);
+        intent
+    }
+
+    /// The payment intent of an invoice.
+    pub(super) fn invoice_intent(&self, id: &str) -> Option<String> {
+        self.note(id, "intent").as_str().map(str::to_owned)
+    }
+
+    /// What an invoice would be paid with.
+    pub(super) fn method_for_invoice(&self, invoice: &Value) -> Option<String> {
+        if let Some(method) = opt(invoice, "default_payment_method") {
+            return Some(method.to_owned());
+        }
+        let subscription = self.subscription_of(invoice).unwrap_or_default();
+        self.default_method(&subscription, text(invoice, "customer"))
+    }
+
+    /// The subscription behind an invoice.
+    pub(super) fn subscription_of(&self, invoice: &Value) -> Option<Value> {
+        self.store
+            .get(opt(invoice, "parent.subscription_details.subscription")?)
+            .cloned()
+    }
+
+    /// Tries to pay an invoice with a payment method, or with the default one.
+    pub(super) fn pay_invoice(&mut self, id: &str, method: Option<&str>, by: By) -> Answer<Paid> {
+        self.finalize_invoice(id);
+        let invoice = self.need("invoice", id, "invoice")?;
+        match text(&invoice, "status") {
+            "paid" => return Ok(Paid::Now),
+            "open" | "uncollectible" => {}
+            status => {
+                let message = format!("This invoice cannot be paid because it is {status}.");
+                return Err(ApiError::invalid(message).boxed());
+            }
+        }
+        let intent = self.intent_for_invoice(id);
+        let chosen = method
+            .map(str::to_owned)
+            .or_else(|| self.method_for_invoice(&invoice));
+        let Some(method) = chosen else {
+            let message = "There is no `default_payment_method` set on this Customer or Invoice. Please create a PaymentMethod and set it as the default.";
+            let error = ApiError::bad("missing", "", message).boxed();
+            if by == By::Schedule {
+                self.invoice_attempt_failed(&intent, &error, by);
+            }
+            return Err(error);
+        };
+        if by == By::Schedule && self.note(id, "hopeless") == json!(method) {
+            return self.count_without_asking(id, &intent);
+        }
+        self.confirm_intent(&intent, Some(&method), by)
+    }
+
+    /// After a hard decline the same card is not asked again; the attempt only counts.
+    fn count_without_asking(&mut self, id: &str, intent: &str) -> Answer<Paid> {
+        let code = self.note(id, "decline").as_str().unwrap_or("").to_owned();
+        let error = cards::decline(&code).boxed();
+        self.invoice_attempt_failed(intent, &error, By::Schedule);
+        Err(error)
+    }
+
+    /// An invoice's intent was paid.
+    pub(super) fn invoice_intent_paid(&mut self, intent: &str) {
+        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+            return;
+        };
+        let amount = self
+            .store
+            .get(intent)
+            .map_or(0, |row| int(row, "amount_received"));
+        self.invoice_paid(&id, amount);
+    }
+
+    /// Marks an invoice paid, tells, and lets its subscription follow.
+    pub(super) fn invoice_paid(&mut self, id: &str, amount: i64) {
+        let now = self.now;
+        self.modify(id, |invoice| {
+            invoice["status"] = "paid".into();
+            invoice["amount_paid"] = amount.into();
+            invoice["amount_remaining"] = 0.into();
+            invoice["attempted"] = true.into();
+            if amount > 0 {
+                invoice["attempt_count"] = int(invoice, "attempt_count").max(1).into();
+            }
+            invoice["auto_advance"] = false.into();
+            invoice["next_payment_attempt"] = Value::Null;
+            set(invoice, "status_transitions.paid_at", now);
+        });
+        if amount > 0 {
+            self.emit("invoice.payment_succeeded", id);
+        }
+        self.emit("invoice.paid", id);
+        if let Some(payment) = self.note(id, "payment").as_str().map(str::to_owned)
+            && amount > 0
+        {
+            self.modify(&payment, |row| {
+                row["status"] = "paid".into();
+                row["amount_paid"] = amount.into();
+                set(row, "status_transitions.paid_at", now);
+            });
+            self.emit("invoice_payment.paid", &payment);
+        }
+        let invoice = self.store.get(id).cloned().unwrap_or_default();
+        if let Some(subscription) = self.subscription_of(&invoice) {
+            self.subscription_paid(text(&subscription, "id"), id);
+        }
+    }
+
+    /// An attempt to pay an invoice failed: count it, plan the next one, let the subscription follow.
+    pub(super) fn invoice_attempt_failed(&mut self, intent: &str, error: &ApiError, by: By) {
+        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+            return;
+        };
+        let Some(before) = self.store.get(&id).cloned() else {
+            return;
+        };
+        let code = error.decline_code.clone().unwrap_or_default();
+        let method = get(&Value::Object(error.extra.clone()), "payment_method.id").clone();
+        if cards::is_hard(&code) && !method.is_null() {
+            self.set_note(&id, "hopeless", method);
+            self.set_note(&id, "decline", code.clone());
+        }
+        let subscription = self.subscription_of(&before);
+        let retries = subscription
+            .as_ref()
+            .is_some_and(|row| self.is_dunned(row, &id));
+        let counted = int(&before, "attempt_count");
+        let counts = by == By::Schedule || counted == 0;
+        let attempts = if counts { counted + 1 } else { counted };
+        let next = if !retries {
+            Value::Null
+        } else if counts {
+            self.next_attempt(attempts)
+        } else {
+            before["next_payment_attempt"].clone()
+        };
+        let is_last = retries && counts && next.is_null();
+        let message = error.message.clone();
+        self.modify(&id, |invoice| {
+            invoice["attempted"] = true.into();
+            invoice["attempt_count"] = attempts.into();
+            invoice["next_payment_attempt"] = next.clone();
+            invoice["auto_advance"] = (!next.is_null()).into();
+        });
+        self.set_note(&id, "last_error", message);
+        if let Some(at) = next.as_i64() {
+            self.wake(at, &id);
+        }
+        self.emit("invoice.payment_failed", &id);
+        if code == "authentication_required" {
+            self.emit("invoice.payment_action_required", &id);
+        }
+        self.emit_change("invoice.updated", &id, &before);
+        if let Some(subscription) = subscription {
+            self.subscription_unpaid(text(&subscription, "id"), &id, is_last);
+        }
+    }
+
+    /// The customer has to confirm the payment of an invoice.
+    pub(super) fn invoice_needs_customer(&mut self, intent: &str, _by: By) {
+        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+            return;
+        };
+        self.modify(&id, |invoice| {
+            invoice["attempted"] = true.into();
+            invoice["attempt_count"] = int(invoice, "attempt_count").max(1).into();
+        });
+        self.emit("invoice.payment_failed", &id);
+        self.emit("invoice.payment_action_required", &id);
+    }
+
+    fn next_attempt(&self, attempts: i64) -> Value {
+        let index = usize::try_from(attempts - 1).unwrap_or(usize::MAX);
+        match self.retry_days.get(index) {
+            Some(days) => json!(self.now + i64::from(*days) * DAY),
+            None => Value::Null,
+        }
+    }
+
+    /// An open invoice will not be paid: void it, with its intent.
+    pub(super) fn void_invoice(&mut self, id: &str) {
+        let now = self.now;
+        if let Some(intent) = self.invoice_intent(id)
+            && self
+                .store
+                .get(&intent)
+                .is_some_and(|row| text(row, "status").starts_with("requires_"))
+        {
+            self.cancel_intent(&intent, "void_invoice".into());
+        }
+        self.modify(id, |invoice| {
+            invoice["status"] = "void".into();
+            invoice["auto_advance"] = false.into();
+            invoice["amount_remaining"] = 0.into();
+            invoice["next_payment_attempt"] = Value::Null;
+            set(invoice, "status_transitions.voided_at", now);
+        });
+        self.emit("invoice.voided", id);
+    }
+
+    /// What falls due for an invoice: finalizing a draft, retrying an open one.
+    pub(super) fn invoice_due(&mut self, id: &str) {
+        let Some(invoice) = self.store.get(id).cloned() else {
+            return;
+        };
+        let is_due = opt_int(&invoice, "next_payment_attempt").is_some_and(|at| at <= self.now);
+        if !is_due || !flag(&invoice, "auto_advance") {
+            return;
+        }
+        match text(&invoice, "status") {
+            "draft" => {
+                self.finalize_invoice(id);
+                let is_open = self
+                    .store
+                    .get(id)
+                    .is_some_and(|row| text(row, "status") == "open");
+                if is_open && text(&invoice, "collection_method") == "charge_automatically" {
+                    // How it went is told by events.
+                    let _ = self.pay_invoice(id, None, By::Schedule);
+                }
+            }
+            "open" => {
+                let _ = self.pay_invoice(id, None, By::Schedule);
+            }
+            _ => {}
+        }
+    }
+
+    /// Invoice items that wait for the next invoice of a subscription (or of the customer).
+    pub(super) fn pending_items(&self, customer: &str, subscription: Option<&str>) -> Vec<Draft> {
+        self.store
+            .all("invoiceitem")
+            .filter(|item| item["invoice"].is_null() && text(item, "customer") == customer)
+            .filter(|item| {
+                let of = opt(item, "parent.subscription_details.subscription");
+                of.is_none() || subscription.is_none() || of == subscription
+            })
+            .map(|item| {
+                let price = self
+                    .store
+                    .get(text(item, "pricing.price_details.price"))
+                    .cloned();
+                Draft::from_invoice_item(item, price.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// Stores lines as invoice items and tells; the drafts then know them.
+    pub(super) fn store_items(&mut self, customer: &str, drafts: Vec<Draft>) -> Vec<Draft> {
+        drafts
+            .into_iter()
+            .map(|mut draft| {
+                let id = self.rng.id("ii");
+                self.store
+                    .put(&id, draft.invoice_item(&id, customer, self.now));
+                self.emit("invoiceitem.created", &id);
+                draft.invoice_item = Some(id);
+                draft
+            })
+            .collect()
+    }
+}

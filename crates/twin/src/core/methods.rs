@@ -1,0 +1,385 @@
+//! Payment methods: cards and bank debits, made, attached and detached.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::cards::{self, TestCard};
+use super::errors::{Answer, ApiError};
+use super::lists::matches;
+use super::params::metadata;
+use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, set, text};
+use super::{Call, Core, Payment};
+
+/// IBANs whose debits fail after a while.
+const FAILING_IBANS: [&str; 3] = [
+    "AT861904300235473202",
+    "IT60X0542811101000000123456",
+    "DE62370400440532013001",
+];
+
+/// `GET /v1/payment_methods`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    core.page(call, "payment_method", |row| {
+        matches(&call.params, row, &["customer", "type"]) && !row["customer"].is_null()
+    })
+}
+
+/// `GET /v1/customers/{customer}/payment_methods`
+pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
+    core.need("customer", call.id(), "customer")?;
+    core.page(call, "payment_method", |row| {
+        matches(&call.params, row, &["type"]) && text(row, "customer") == call.id()
+    })
+}
+
+/// `GET /v1/customers/{customer}/payment_methods/{payment_method}`
+pub(super) fn one_of_customer(core: &mut Core, call: &Call) -> Answer {
+    let id = call.ids.get(1).map_or("", String::as_str);
+    let method = core.need("payment_method", id, "payment_method")?;
+    if text(&method, "customer") == call.id() {
+        Ok(method)
+    } else {
+        Err(core.missing("payment_method", id, "payment_method"))
+    }
+}
+
+/// `POST /v1/payment_methods`
+pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    let id = core.method_from(&call.params)?;
+    core.need("payment_method", &id, "payment_method")
+}
+
+/// `GET /v1/payment_methods/{payment_method}`; `pm_card_visa` and its like make one.
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    let id = core.method_named(call.id(), "payment_method")?;
+    core.need("payment_method", &id, "payment_method")
+}
+
+/// `POST /v1/payment_methods/{payment_method}`
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need("payment_method", call.id(), "payment_method")?;
+    let mut after = before.clone();
+    let sent = &call.params;
+    after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
+    for name in ["card.exp_month", "card.exp_year", "allow_redisplay"] {
+        if has(sent, name) {
+            set(&mut after, name, get(sent, name).clone());
+        }
+    }
+    for name in ["email", "name", "phone"] {
+        if has(sent, &format!("billing_details.{name}")) {
+            after["billing_details"][name] = or_null(sent, &format!("billing_details.{name}"));
+        }
+    }
+    core.store.put(call.id(), after);
+    core.emit_change("payment_method.updated", call.id(), &before);
+    core.need("payment_method", call.id(), "payment_method")
+}
+
+/// `POST /v1/payment_methods/{payment_method}/attach`
+pub(super) fn attach(core: &mut Core, call: &Call) -> Answer {
+    let customer =
+        opt(&call.params, "customer").ok_or_else(|| ApiError::required("customer").boxed())?;
+    core.need("customer", customer, "customer[id]")?;
+    let id = core.attach(call.id(), customer, "payment_method")?;
+    core.need("payment_method", &id, "payment_method")
+}
+
+/// `POST /v1/payment_methods/{payment_method}/detach`
+pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need("payment_method", call.id(), "payment_method")?;
+    let Some(customer) = opt(&before, "customer").map(str::to_owned) else {
+        let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
+        return Err(ApiError::bad("", "payment_method", message).boxed());
+    };
+    core.modify(call.id(), |method| method["customer"] = Value::Null);
+    core.emit_change("payment_method.detached", call.id(), &before);
+    let is_default = core
+        .store
+        .get(&customer)
+        .is_some_and(|row| text(row, "invoice_settings.default_payment_method") == call.id());
+    if is_default {
+        core.modify_and_tell("customer.updated", &customer, |row| {
+            set(row, "invoice_settings.default_payment_method", Value::Null);
+        });
+    }
+    core.need("payment_method", call.id(), "payment_method")
+}
+
+impl Core {
+    /// What the twin knows about an object and Stripe does not show.
+    pub(super) fn note(&self, id: &str, name: &str) -> Value {
+        self.store
+            .get(&format!("{id}#"))
+            .map_or(Value::Null, |notes| notes[name].clone())
+    }
+
+    /// Remembers something about an object.
+    pub(super) fn set_note(&mut self, id: &str, name: &str, value: impl Into<Value>) {
+        let key = format!("{id}#");
+        let mut notes = self.store.get(&key).cloned().unwrap_or_else(|| json!({}));
+        notes[name] = value.into();
+        self.store.put(&key, notes);
+    }
+
+    /// The test card behind a payment method, if it is a card.
+    pub(super) fn test_card(&self, method: &str) -> Option<&'static TestCard> {
+        cards::by_number(self.note(method, "number").as_str()?)
+    }
+
+    /// A payment method for a name: an id as it is, `pm_card_...` and `tok_...` as new cards.
+    pub(super) fn method_named(&mut self, name: &str, param: &str) -> Answer<String> {
+        if let Some(card) = cards::by_name(name) {
+            return Ok(self.new_card(card, 12, 2034, &Value::Null));
+        }
+        match self.store.get(name) {
+            Some(row) if row["object"] == "payment_method" => Ok(name.to_owned()),
+            _ => {
+                let message = format!("No such PaymentMethod: '{name}'");
+                let status = if param == "payment_method" { 404 } else { 400 };
+                Err(ApiError::bad("resource_missing", param, message)
+                    .with_status(status)
+                    .boxed())
+            }
+        }
+    }
+
+    /// A payment method for a name, belonging to the customer: attached when it is free.
+    pub(super) fn usable_method(
+        &mut self,
+        name: &str,
+        customer: Option<&str>,
+        param: &str,
+    ) -> Answer<String> {
+        let id = self.method_named(name, param)?;
+        let Some(customer) = customer else {
+            return Ok(id);
+        };
+        let owner = self
+            .store
+            .get(&id)
+            .map(|row| owned(row, "customer"))
+            .unwrap_or_default();
+        if owner == customer {
+            return Ok(id);
+        }
+        if owner.is_empty() && cards::by_name(name).is_some() {
+            return self.attach(&id, customer, param);
+        }
+        let message = format!(
+            "The customer does not have a payment method with the ID {name}. The payment method must be attached to the customer."
+        );
+        Err(ApiError::bad("resource_missing", param, message).boxed())
+    }
+
+    /// Attaches a payment method; the bank may refuse it.
+    pub(super) fn attach(&mut self, name: &str, customer: &str, param: &str) -> Answer<String> {
+        let id = self.method_named(name, param)?;
+        let owner = self
+            .store
+            .get(&id)
+            .map(|row| owned(row, "customer"))
+            .unwrap_or_default();
+        if owner == customer {
+            return Ok(id);
+        }
+        if !owner.is_empty() {
+            let message =
+                "The payment method you provided has already been attached to a customer.";
+            return Err(ApiError::bad("", param, message).boxed());
+        }
+        if let Some(card) = self.test_card(&id)
+            && !card.attaches
+        {
+            let mut error = cards::decline(card.decline);
+            error.keep = false;
+            return Err(error.boxed());
+        }
+        self.modify(&id, |method| method["customer"] = customer.into());
+        self.emit("payment_method.attached", &id);
+        Ok(id)
+    }
+
+    /// A payment method from parameters: a card by token or digits, or a bank debit.
+    pub(super) fn method_from(&mut self, params: &Value) -> Answer<String> {
+        let kind = opt(params, "type")
+            .ok_or_else(|| ApiError::required("type").boxed())?
+            .to_owned();
+        let details = get(params, "billing_details").clone();
+        let id = match kind.as_str() {
+            "card" => match opt(params, "card.token") {
+                Some(token) => {
+                    let card = cards::by_name(token)
+                        .ok_or_else(|| ApiError::missing("token", token, "card[token]").boxed())?;
+                    self.new_card(card, 12, 2034, &details)
+                }
+                None => self.typed_card(
+                    text(params, "card.number"),
+                    int(params, "card.exp_month"),
+                    opt_int(params, "card.exp_year").unwrap_or(2034),
+                    text(params, "card.cvc"),
+                    &details,
+                )?,
+            },
+            "sepa_debit" => self.new_debit(text(params, "sepa_debit.iban"), &details)?,
+            other => {
+                let message =
+                    format!("The payment method type `{other}` is not served by this twin.");
+                return Err(ApiError::bad("", "type", message).boxed());
+            }
+        };
+        let kept = metadata(&Value::Null, get(params, "metadata"))?;
+        self.modify(&id, |method| method["metadata"] = kept);
+        Ok(id)
+    }
+
+    /// The payment method behind what was typed into a hosted page.
+    pub(super) fn method_of(&mut self, payment: &Payment) -> Answer<String> {
+        match payment {
+            Payment::Card {
+                number,
+                exp_month,
+                exp_year,
+                cvc,
+            } => {
+                let (month, year) = (i64::from(*exp_month), i64::from(*exp_year));
+                self.typed_card(number, month, year, cvc, &Value::Null)
+            }
+            Payment::Method(name) => self.method_named(name, "payment_method"),
+            Payment::Delayed => {
+                let id = self.new_debit("DE89370400440532013000", &Value::Null)?;
+                self.set_note(&id, "settles", "on_request");
+                Ok(id)
+            }
+        }
+    }
+
+    fn typed_card(
+        &mut self,
+        number: &str,
+        month: i64,
+        year: i64,
+        cvc: &str,
+        details: &Value,
+    ) -> Answer<String> {
+        let digits: String = number
+            .chars()
+            .filter(|one| !one.is_whitespace() && *one != '-')
+            .collect();
+        let year = if year < 100 { 2000 + year } else { year };
+        let today = super::time::date_text(self.now);
+        let card = cards::by_number(&digits).ok_or_else(|| cards::stranger(&digits).boxed())?;
+        let refuse = |code: &str, param: &str, message: &str| {
+            Err(ApiError::card(code, "", message).with_param(param).boxed())
+        };
+        if !(1..=12).contains(&month) {
+            return refuse(
+                "invalid_expiry_month",
+                "exp_month",
+                "Your card's expiration month is invalid.",
+            );
+        }
+        if format!("{year:04}-{month:02}-31") < today || year > 2100 {
+            return refuse(
+                "invalid_expiry_year",
+                "exp_year",
+                "Your card's expiration year is invalid.",
+            );
+        }
+        let cvc = cvc.trim();
+        if !(cvc.is_empty()
+            || (3..=4).contains(&cvc.len()) && cvc.bytes().all(|b| b.is_ascii_digit()))
+        {
+            return refuse(
+                "invalid_cvc",
+                "cvc",
+                "Your card's security code is invalid.",
+            );
+        }
+        Ok(self.new_card(card, month, year, details))
+    }
+
+    fn new_card(&mut self, card: &TestCard, month: i64, year: i64, details: &Value) -> String {
+        let id = self.rng.id("pm");
+        let last4 = &card.number[card.number.len() - 4..];
+        let display = if card.brand == "amex" {
+            "american_express"
+        } else {
+            card.brand
+        };
+        let method = json!({
+            "id": id, "object": "payment_method", "allow_redisplay": "unspecified",
+            "billing_details": billing_details(details),
+            "card": {"brand": card.brand, "checks": {"address_line1_check": null,
+                     "address_postal_code_check": null, "cvc_check": "pass"}, "country": "US",
+                     "display_brand": display, "exp_month": month, "exp_year": year,
+                     "fingerprint": fingerprint(card.number), "funding": "credit",
+                     "generated_from": null, "last4": last4,
+                     "networks": {"available": [card.brand], "preferred": null},
+                     "regulated_status": "unregulated", "three_d_secure_usage": {"supported": true},
+                     "wallet": null},
+            "created": self.now, "customer": null, "customer_account": null, "livemode": false,
+            "metadata": {}, "type": "card",
+        });
+        self.store.put(&id, method);
+        self.set_note(&id, "number", card.number);
+        id
+    }
+
+    fn new_debit(&mut self, iban: &str, details: &Value) -> Answer<String> {
+        let plain: String = iban.chars().filter(|one| !one.is_whitespace()).collect();
+        if plain.len() < 15 || !plain.is_ascii() {
+            let message = "The IBAN you provided is invalid.";
+            return Err(
+                ApiError::bad("invalid_bank_account_iban", "sepa_debit[iban]", message).boxed(),
+            );
+        }
+        let id = self.rng.id("pm");
+        let last4 = &plain[plain.len() - 4..];
+        let method = json!({
+            "id": id, "object": "payment_method", "allow_redisplay": "unspecified",
+            "billing_details": billing_details(details), "created": self.now, "customer": null,
+            "customer_account": null, "livemode": false, "metadata": {},
+            "sepa_debit": {"bank_code": &plain[4..12], "branch_code": null, "country": &plain[..2],
+                           "fingerprint": fingerprint(&plain),
+                           "generated_from": {"charge": null, "setup_attempt": null}, "last4": last4},
+            "type": "sepa_debit",
+        });
+        self.store.put(&id, method);
+        let fate = if FAILING_IBANS.contains(&plain.as_str()) {
+            "fails"
+        } else {
+            "succeeds"
+        };
+        self.set_note(&id, "settles", fate);
+        Ok(id)
+    }
+
+    /// The payment method an invoice or a subscription is paid with.
+    pub(super) fn default_method(&self, subscription: &Value, customer: &str) -> Option<String> {
+        opt(subscription, "default_payment_method")
+            .or_else(|| {
+                let row = self.store.get(customer)?;
+                opt(row, "invoice_settings.default_payment_method")
+            })
+            .filter(|id| self.store.get(id).is_some_and(|row| !flag(row, "deleted")))
+            .map(str::to_owned)
+    }
+}
+
+fn billing_details(sent: &Value) -> Value {
+    let address = get(sent, "address");
+    let mut whole = json!({"address": {}, "tax_id": null});
+    for part in ["city", "country", "line1", "line2", "postal_code", "state"] {
+        whole["address"][part] = or_null(address, part);
+    }
+    for part in ["email", "name", "phone"] {
+        whole[part] = or_null(sent, part);
+    }
+    whole
+}
+
+/// The same digits give the same fingerprint, whoever brings them.
+fn fingerprint(number: &str) -> String {
+    hex::encode(Sha256::digest(number.as_bytes()))[..16].to_owned()
+}

@@ -1,0 +1,218 @@
+//! Refunds.
+
+use serde_json::{Value, json};
+
+use super::cards::Afterwards;
+use super::errors::{Answer, ApiError};
+use super::lists::matches;
+use super::params::metadata;
+use super::time::HOUR;
+use super::value::{flag, get, int, money_text, opt, opt_int, owned, text};
+use super::{Call, Core};
+
+/// When a pending refund arrives, and when one that fails comes back.
+const REFUND_SETTLES_AFTER: i64 = HOUR;
+
+/// `GET /v1/refunds`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    core.page(call, "refund", |row| {
+        matches(&call.params, row, &["charge", "payment_intent"])
+    })
+}
+
+/// `GET /v1/charges/{charge}/refunds`
+pub(super) fn of_charge(core: &mut Core, call: &Call) -> Answer {
+    core.need("charge", call.id(), "charge")?;
+    core.page(call, "refund", |row| text(row, "charge") == call.id())
+}
+
+/// `GET /v1/refunds/{refund}`
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    core.need("refund", call.id(), "id")
+}
+
+/// `POST /v1/refunds`
+pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    let sent = &call.params;
+    let charge = match (opt(sent, "charge"), opt(sent, "payment_intent")) {
+        (Some(charge), _) => charge.to_owned(),
+        (None, Some(intent)) => {
+            let row = core.need("payment_intent", intent, "payment_intent[id]")?;
+            match opt(&row, "latest_charge") {
+                Some(charge) => charge.to_owned(),
+                None => {
+                    let message = format!(
+                        "This PaymentIntent ({intent}) does not have a successful charge to refund."
+                    );
+                    return Err(ApiError::bad("", "payment_intent", message).boxed());
+                }
+            }
+        }
+        _ => {
+            let message = "One of the following params should be provided for this request: payment_intent or charge.";
+            return Err(ApiError::bad("parameter_missing", "", message).boxed());
+        }
+    };
+    let id = core.refund(&charge, sent)?;
+    core.need("refund", &id, "id")
+}
+
+/// `POST /v1/charges/{charge}/refund`: the old way, answering with the charge.
+pub(super) fn refund_charge(core: &mut Core, call: &Call) -> Answer {
+    core.refund(call.id(), &call.params)?;
+    core.need("charge", call.id(), "charge")
+}
+
+/// `POST /v1/refunds/{refund}`
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need("refund", call.id(), "id")?;
+    let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
+    core.modify(call.id(), |row| row["metadata"] = kept);
+    core.emit_change("refund.updated", call.id(), &before);
+    core.emit_change("charge.refund.updated", call.id(), &before);
+    core.need("refund", call.id(), "id")
+}
+
+/// `POST /v1/refunds/{refund}/cancel`
+pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
+    let refund = core.need("refund", call.id(), "id")?;
+    if text(&refund, "status") != "requires_action" {
+        let message = format!(
+            "Refund {} cannot be canceled because it has a status of {}.",
+            call.id(),
+            text(&refund, "status")
+        );
+        return Err(ApiError::invalid(message).boxed());
+    }
+    Ok(refund)
+}
+
+impl Core {
+    /// Gives money of a charge back, all that is left or a part.
+    fn refund(&mut self, charge: &str, sent: &Value) -> Answer<String> {
+        let row = self.need("charge", charge, "charge")?;
+        let currency = owned(&row, "currency");
+        let left = int(&row, "amount_captured") - int(&row, "amount_refunded");
+        let amount = opt_int(sent, "amount").unwrap_or(left);
+        refuse(&row, amount, left, &currency)?;
+        let fate = self
+            .test_card(text(&row, "payment_method"))
+            .map(|card| card.afterwards);
+        let pends = fate == Some(Afterwards::RefundPends);
+        let id = self.rng.id("re");
+        let txn = self.balance_entry("refund", &id, -amount, &currency);
+        let mut refund = json!({
+            "id": id, "object": "refund", "amount": amount, "balance_transaction": txn,
+            "charge": charge, "created": self.now, "currency": currency,
+            "destination_details": {"card": {"reference_status": "pending",
+                "reference_type": "acquirer_reference_number", "type": "refund"}, "type": "card"},
+            "metadata": metadata(&Value::Null, get(sent, "metadata"))?,
+            "payment_intent": row["payment_intent"], "reason": opt(sent, "reason"),
+            "receipt_number": null, "source_transfer_reversal": null,
+            "status": if pends { "pending" } else { "succeeded" }, "transfer_reversal": null,
+        });
+        if pends {
+            refund["pending_reason"] = "processing".into();
+        }
+        self.store.put(&id, refund);
+        self.emit("refund.created", &id);
+        let before = self.modify(charge, |row| {
+            let refunded = int(row, "amount_refunded") + amount;
+            row["amount_refunded"] = refunded.into();
+            row["refunded"] = (refunded >= int(row, "amount")).into();
+        });
+        self.emit_change("charge.refunded", charge, &before);
+        if matches!(
+            fate,
+            Some(Afterwards::RefundPends | Afterwards::RefundFails)
+        ) {
+            self.wake(self.now + REFUND_SETTLES_AFTER, &id);
+        }
+        Ok(id)
+    }
+
+    /// What becomes of a refund on a special test card.
+    pub(super) fn refund_due(&mut self, id: &str) {
+        let Some(refund) = self.store.get(id).cloned() else {
+            return;
+        };
+        let charge = owned(&refund, "charge");
+        let method = self
+            .store
+            .get(&charge)
+            .map(|row| owned(row, "payment_method"))
+            .unwrap_or_default();
+        match (
+            self.test_card(&method).map(|card| card.afterwards),
+            text(&refund, "status"),
+        ) {
+            (Some(Afterwards::RefundPends), "pending") => {
+                self.modify(id, |row| {
+                    row["status"] = "succeeded".into();
+                    if let Some(all) = row.as_object_mut() {
+                        all.remove("pending_reason");
+                    }
+                });
+                self.emit_change("refund.updated", id, &refund);
+                self.emit_change("charge.refund.updated", id, &refund);
+            }
+            (Some(Afterwards::RefundFails), "succeeded") => self.fail_refund(id, &refund, &charge),
+            _ => {}
+        }
+    }
+
+    /// The money comes back to the account.
+    fn fail_refund(&mut self, id: &str, refund: &Value, charge: &str) {
+        let amount = int(refund, "amount");
+        let txn = self.balance_entry("refund_failure", id, amount, text(refund, "currency"));
+        self.modify(id, |row| {
+            row["status"] = "failed".into();
+            row["failure_reason"] = "expired_or_canceled_card".into();
+            row["failure_balance_transaction"] = txn.into();
+        });
+        let before = self.modify(charge, |row| {
+            row["amount_refunded"] = (int(row, "amount_refunded") - amount).into();
+            row["refunded"] = false.into();
+        });
+        self.emit_change("refund.updated", id, refund);
+        self.emit("refund.failed", id);
+        self.emit_change("charge.refund.updated", id, refund);
+        self.emit_change("charge.updated", charge, &before);
+    }
+}
+
+fn refuse(charge: &Value, amount: i64, left: i64, currency: &str) -> Answer<()> {
+    let id = text(charge, "id");
+    let (code, param, message) = if !flag(charge, "paid") || !flag(charge, "captured") {
+        let message = format!("Charge {id} is not a successful charge and cannot be refunded.");
+        ("", "charge", message)
+    } else if left == 0 {
+        (
+            "charge_already_refunded",
+            "",
+            format!("Charge {id} has already been refunded."),
+        )
+    } else if flag(charge, "disputed") {
+        (
+            "charge_disputed",
+            "",
+            format!("Charge {id} has been charged back; cannot issue a refund."),
+        )
+    } else if amount < 1 {
+        (
+            "parameter_invalid_integer",
+            "amount",
+            "This value must be greater than or equal to 1.".to_owned(),
+        )
+    } else if amount > left {
+        let (asked, left) = (money_text(amount, currency), money_text(left, currency));
+        (
+            "",
+            "amount",
+            format!("Refund amount ({asked}) is greater than unrefunded amount on charge ({left})"),
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ApiError::bad(code, param, message).boxed())
+}

@@ -476,8 +476,8 @@ fn sqlite_execute(
     args: &[Arg<'_>],
 ) -> Result<u64> {
     let mut statement = connection.prepare_cached(sql)?;
-    let changed = statement.execute(rusqlite::params_from_iter(args))?;
-    Ok(changed as u64)
+    bind(&mut statement, args)?;
+    Ok(statement.raw_execute()? as u64)
 }
 
 fn sqlite_query<T: Record>(
@@ -486,12 +486,32 @@ fn sqlite_query<T: Record>(
     args: &[Arg<'_>],
 ) -> Result<Vec<T>> {
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(rusqlite::params_from_iter(args))?;
+    bind(&mut statement, args)?;
+    let mut rows = statement.raw_query();
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
         records.push(T::from_row(&Row::Sqlite(row))?);
     }
     Ok(records)
+}
+
+/// Binds `$1` to the first argument and so on. To SQLite `$1` is a name like any other: it counts
+/// parameters as they appear, so a statement that says `$2` first would get them crossed.
+pub(crate) fn bind(statement: &mut rusqlite::Statement<'_>, args: &[Arg<'_>]) -> Result<()> {
+    let count = statement.parameter_count();
+    if count != args.len() {
+        let said = format!("{count} parameters and {} arguments", args.len());
+        return Err(Error::Database(said));
+    }
+    for index in 1..=count {
+        let number = statement
+            .parameter_name(index)
+            .and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok())
+            .filter(|number| (1..=count).contains(number))
+            .ok_or_else(|| Error::Database("a parameter is not a number".into()))?;
+        statement.raw_bind_parameter(index, args[number - 1])?;
+    }
+    Ok(())
 }
 
 fn postgres_execute(session: &mut Session, sql: &'static str, args: &[Arg<'_>]) -> Result<u64> {

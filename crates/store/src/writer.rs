@@ -272,24 +272,29 @@ fn finish_checkpoint(link: &mut Link) {
 /// has its own commit instead.
 pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) {
     let mut steps = steps_of(jobs);
-    match attempt(link, &mut steps, counters) {
-        Err(Again(error)) if steps.len() == 1 => {
-            let outcome = try_again(link, &mut steps, counters, error);
-            answer_all(steps, &outcome);
+    let mut outcome = attempt(link, &mut steps, counters);
+    if let Err(Again::Steps(error)) = &outcome
+        && steps.len() > 1
+    {
+        tracing::debug!(%error, steps = steps.len(), "A batch is run again, step by step");
+        for step in steps {
+            let mut alone = vec![step];
+            let outcome = attempt(link, &mut alone, counters);
+            let outcome = outcome.or_else(|again| try_again(link, &mut alone, counters, again));
+            answer_all(
+                alone,
+                &outcome.unwrap_or_else(|again| Err(again.into_error())),
+            );
         }
-        Err(Again(error)) => {
-            tracing::debug!(%error, steps = steps.len(), "A batch is run again, step by step");
-            for step in steps {
-                let mut alone = vec![step];
-                let outcome = match attempt(link, &mut alone, counters) {
-                    Ok(outcome) => outcome,
-                    Err(Again(error)) => try_again(link, &mut alone, counters, error),
-                };
-                answer_all(alone, &outcome);
-            }
-        }
-        Ok(outcome) => answer_all(steps, &outcome),
+        return;
     }
+    if let Err(again) = outcome {
+        outcome = try_again(link, &mut steps, counters, again);
+    }
+    answer_all(
+        steps,
+        &outcome.unwrap_or_else(|again| Err(again.into_error())),
+    );
 }
 
 fn answer_all(steps: Vec<Step>, outcome: &Result<()>) {
@@ -299,87 +304,124 @@ fn answer_all(steps: Vec<Step>, outcome: &Result<()>) {
 }
 
 /// Nothing was written, and the same steps may be run once more.
-struct Again(Error);
+enum Again {
+    /// The tx could not begin.
+    Batch(Error),
+    /// A step met another writer, or the connection broke during it.
+    Steps(Error),
+}
+
+impl Again {
+    fn into_error(self) -> Error {
+        match self {
+            Again::Batch(error) | Again::Steps(error) => error,
+        }
+    }
+}
 
 /// The tries after the first, with growing pauses.
 fn try_again(
     link: &mut Link,
-    steps: &mut [Step],
+    steps: &mut Vec<Step>,
     counters: &Counters,
-    mut error: Error,
-) -> Result<()> {
+    mut again: Again,
+) -> std::result::Result<Result<()>, Again> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..TRIES_MAX {
         std::thread::sleep(pause);
         pause *= 2;
         match attempt(link, steps, counters) {
-            Ok(outcome) => return outcome,
-            Err(Again(latest)) => error = latest,
+            Ok(outcome) => return Ok(outcome),
+            Err(latest) => again = latest,
         }
     }
-    Err(error)
+    Err(again)
 }
 
 /// One begin, the steps, one commit. `Ok` holds what became of the commit.
 fn attempt(
     link: &mut Link,
-    steps: &mut [Step],
+    steps: &mut Vec<Step>,
     counters: &Counters,
 ) -> std::result::Result<Result<()>, Again> {
     let connection = match link.connection() {
         Ok(connection) => connection,
         Err(error) => return Ok(Err(error)),
     };
-    let ran = run_steps(connection, steps);
-    match ran {
-        Ok(()) => {
-            let committed = connection.commit();
-            match &committed {
-                Ok(()) => {
-                    counters.commits.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "A commit failed");
-                    link.give_up(error);
-                }
-            }
-            Ok(committed)
+    if let Err(error) = connection.begin_write() {
+        let is_contended = matches!(error, Error::Contended(_));
+        let is_lost = link.give_up(&error);
+        return if is_contended || is_lost {
+            Err(Again::Batch(error))
+        } else {
+            Ok(Err(error))
+        };
+    }
+    if let Err(error) = run_steps(connection, steps) {
+        let is_contended = matches!(error, Error::Contended(_));
+        // Before the commit a lost connection wrote nothing.
+        let is_lost = link.give_up(&error);
+        if is_contended || is_lost {
+            return Err(Again::Steps(error));
         }
-        Err(error @ Error::Contended(_)) => {
-            connection.rollback();
-            Err(Again(error))
+        tracing::error!(%error, "A batch failed");
+        return Ok(Err(error));
+    }
+    let committed = connection.commit();
+    match &committed {
+        Ok(()) => {
+            counters.commits.fetch_add(1, Ordering::Relaxed);
         }
         Err(error) => {
-            tracing::error!(%error, "A batch failed");
-            // Before the commit a lost connection wrote nothing.
-            if link.give_up(&error) {
-                Err(Again(error))
-            } else {
-                Ok(Err(error))
-            }
+            tracing::error!(%error, "A commit failed");
+            link.give_up(error);
         }
     }
+    Ok(committed)
 }
 
 /// Runs each step under its savepoint. An error ends the whole batch; a step's own failure is kept
-/// with it.
-fn run_steps(connection: &mut Connection, steps: &mut [Step]) -> Result<()> {
-    connection.begin_write()?;
-    let count = steps.len();
-    for (index, step) in steps.iter_mut().enumerate() {
-        let outcome = step.run(&mut connection.tx());
-        match &outcome {
-            Ok(()) if index + 1 < count => connection.keep_step()?,
-            Ok(()) => {}
+/// with it. Ledger commands that failed together are run one by one, so that one of them alone
+/// fails.
+fn run_steps(connection: &mut Connection, steps: &mut Vec<Step>) -> Result<()> {
+    let mut index = 0;
+    while index < steps.len() {
+        let is_last = index + 1 == steps.len();
+        let step = &mut steps[index];
+        step.outcome = step.run(&mut connection.tx());
+        match &step.outcome {
+            Ok(()) if is_last => {}
+            Ok(()) => connection.keep_step()?,
             Err(error @ Error::Contended(_)) => return Err(error.clone()),
             Err(error) if connection.is_lost_by(error) || !connection.is_in_tx() => {
                 return Err(error.clone());
             }
-            Err(_) => connection.undo_step()?,
+            Err(_) => {
+                connection.undo_step()?;
+                if split(steps, index) {
+                    continue;
+                }
+            }
         }
-        step.outcome = outcome;
+        index += 1;
     }
     Ok(())
+}
+
+/// Gives each ledger command of a step its own step. `false` when there is nothing to split.
+fn split(steps: &mut Vec<Step>, index: usize) -> bool {
+    let Work::Ledger(jobs) = &mut steps[index].work else {
+        return false;
+    };
+    if jobs.len() < 2 {
+        return false;
+    }
+    let alone = std::mem::take(jobs);
+    let alone = alone
+        .into_iter()
+        .map(|job| Step::new(Work::Ledger(vec![job])));
+    steps.splice(index..=index, alone);
+    true
 }
 
 /// One reader thread: until the queue is closed and empty.

@@ -1,4 +1,20 @@
 //! Every function of the store on both databases.
 
+#[path = "store/accounts.rs"]
+mod accounts;
+#[path = "store/help.rs"]
+mod help;
+#[path = "store/schema.rs"]
+mod schema;
+#[path = "store/service.rs"]
+mod service;
+#[path = "store/stripe.rs"]
+mod stripe;
+#[path = "store/sync.rs"]
+mod sync;
+#[path = "store/transactions.rs"]
+mod transactions;
+#[path = "store/trouble.rs"]
+mod trouble;
 #[path = "store/writer.rs"]
 mod writer;

@@ -3,14 +3,17 @@
 use std::sync::mpsc;
 
 use store::testing::{databases, on_both};
-use store::{Error, Options, args};
+use store::{Db, Error, Options, Result, Tx, args, settings};
 
-fn count(db: &store::Db) -> i64 {
+use crate::help::{at, block_on, poll};
+
+fn count(db: &Db) -> i64 {
     db.read_blocking(|tx| tx.query_one("select count(*) from setting", args![]))
         .unwrap()
 }
 
-fn put(tx: &mut store::Tx<'_>, name: &str) -> store::Result<()> {
+/// Fails when `name` is there already.
+fn put(tx: &mut Tx<'_>, name: &str) -> Result<()> {
     tx.execute(
         "insert into setting (name, value, updated_at) values ($1, 'v', $2)",
         args![name, 1],
@@ -18,28 +21,34 @@ fn put(tx: &mut store::Tx<'_>, name: &str) -> store::Result<()> {
     Ok(())
 }
 
-/// Keeps the writer of shard 0 busy until the sender is dropped, so that what follows shares one
-/// batch.
-fn hold_writer(db: &store::Db) -> (mpsc::Sender<()>, std::thread::JoinHandle<()>) {
+/// A job that keeps its batch open until the sender is dropped.
+struct Gate {
+    release: mpsc::Sender<()>,
+    started: mpsc::Receiver<()>,
+}
+
+fn gate(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
     let (release, released) = mpsc::channel::<()>();
-    let (started, has_started) = mpsc::channel::<()>();
-    let db = db.clone();
-    let thread = std::thread::spawn(move || {
-        db.write_blocking(0, move |_| {
-            let _ = started.send(());
-            let _ = released.recv();
-            Ok(())
-        })
-        .unwrap();
+    let (start, started) = mpsc::channel::<()>();
+    let done = db.write(0, move |_| {
+        let _ = start.send(());
+        let _ = released.recv();
+        Ok(())
     });
-    has_started.recv().unwrap();
-    (release, thread)
+    (Gate { release, started }, done)
+}
+
+/// Keeps the writer of shard 0 busy, so that what follows shares one batch.
+fn hold_writer(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
+    let (gate, done) = gate(db);
+    gate.started.recv().unwrap();
+    (gate, done)
 }
 
 #[test]
 fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbours_stand() {
     on_both(|db| {
-        let (release, holder) = hold_writer(db);
+        let (holder, held) = hold_writer(db);
         let good = db.write(0, |tx| put(tx, "good"));
         let abandoned = db.write(0, |tx| {
             put(tx, "abandoned")?;
@@ -60,10 +69,10 @@ fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbours_stand() {
         });
         let last = db.write(0, |tx| put(tx, "last"));
         let before = db.stats().commits;
-        drop(release);
-        holder.join().unwrap();
+        drop(holder);
 
         let answers = block_on(async {
+            held.await.unwrap();
             (
                 good.await,
                 abandoned.await,
@@ -97,15 +106,24 @@ fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbours_stand() {
     });
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+#[test]
+fn nobody_is_answered_before_the_commit() {
+    on_both(|db| {
+        let (holder, held) = hold_writer(db);
+        let mut early = std::pin::pin!(db.write(0, |tx| put(tx, "early")));
+        let (late, late_done) = gate(db);
+        drop(holder);
+        block_on(held).unwrap();
+        late.started.recv().unwrap();
+
+        assert_eq!(poll(early.as_mut()), None, "its batch is still open");
+        assert_eq!(count(db), 0);
+
+        drop(late.release);
+        assert_eq!(block_on(early), Ok(()));
+        assert_eq!(count(db), 1);
+        block_on(late_done).unwrap();
+    });
 }
 
 #[test]
@@ -117,35 +135,78 @@ fn a_full_queue_refuses_at_once_and_forgets_the_job() {
             ..Options::default()
         };
         let db = database.open_with(&options);
-        let (release, holder) = hold_writer(&db);
+        let (holder, held) = hold_writer(&db);
         let first = db.write(0, |tx| put(tx, "first"));
         let second = db.write(0, |tx| put(tx, "second"));
 
         let third = block_on(db.write(0, |tx| put(tx, "third")));
 
         assert_eq!(third, Err(Error::Busy));
-        drop(release);
-        holder.join().unwrap();
-        assert_eq!(block_on(first), Ok(()));
-        assert_eq!(block_on(second), Ok(()));
+        drop(holder);
+        assert_eq!(
+            block_on(async { (held.await, first.await, second.await) }),
+            (Ok(()), Ok(()), Ok(()))
+        );
         assert_eq!(count(&db), 2);
+    }
+}
+
+#[test]
+fn a_batch_takes_no_more_jobs_than_its_bound() {
+    for database in databases() {
+        let options = Options {
+            batch_max: 2,
+            writers: 1,
+            ..Options::default()
+        };
+        let db = database.open_with(&options);
+        let (holder, held) = hold_writer(&db);
+        let names = ["a", "b", "c", "d", "e"];
+        let jobs: Vec<_> = names
+            .map(|name| db.write(0, move |tx| put(tx, name)))
+            .into();
+        let before = db.stats().commits;
+        drop(holder);
+
+        block_on(async {
+            held.await.unwrap();
+            for job in jobs {
+                job.await.unwrap();
+            }
+        });
+
+        assert_eq!(
+            db.stats().commits,
+            before + 1 + 3,
+            "five jobs are three batches of two"
+        );
     }
 }
 
 #[test]
 fn a_closed_database_finishes_what_queued_and_takes_no_more() {
     on_both(|db| {
-        let (release, holder) = hold_writer(db);
+        let (holder, held) = hold_writer(db);
         let queued = db.write(0, |tx| put(tx, "queued"));
-        drop(release);
+        drop(holder);
         db.close();
-        holder.join().unwrap();
 
+        assert_eq!(block_on(held), Ok(()));
         assert_eq!(block_on(queued), Ok(()));
         assert_eq!(
             block_on(db.write(0, |tx| put(tx, "late"))),
             Err(Error::Closed)
         );
+    });
+}
+
+#[test]
+fn a_job_runs_even_when_nobody_waits_for_it() {
+    on_both(|db| {
+        drop(db.write(0, |tx| put(tx, "alone")));
+        db.write_blocking(0, |tx| put(tx, "behind")).unwrap();
+
+        assert_eq!(count(db), 2);
     });
 }
 
@@ -160,17 +221,79 @@ fn a_reader_cannot_write() {
 }
 
 #[test]
+fn a_reader_sees_one_state_for_the_whole_of_its_job() {
+    on_both(|db| {
+        let (looked, has_looked) = mpsc::channel::<()>();
+        let (wrote, has_written) = mpsc::channel::<()>();
+        let reading = db.read(move |tx| {
+            let before = tx.query_one::<i64>("select count(*) from setting", args![])?;
+            looked.send(()).unwrap();
+            has_written.recv().unwrap();
+            Ok((
+                before,
+                tx.query_one::<i64>("select count(*) from setting", args![])?,
+            ))
+        });
+        has_looked.recv().unwrap();
+        db.write_blocking(0, |tx| put(tx, "meanwhile")).unwrap();
+        wrote.send(()).unwrap();
+
+        assert_eq!(block_on(reading), Ok((0, 0)));
+        assert_eq!(count(db), 1);
+    });
+}
+
+#[test]
 fn jobs_of_a_simulation_run_at_once_on_the_callers_thread() {
-    let db = store::Db::open_in_memory_inline().unwrap();
+    let db = Db::open_in_memory_inline().unwrap();
 
     let written = db.write(7, |tx| put(tx, "now"));
 
     assert_eq!(count(&db), 1, "before the future is polled");
     assert_eq!(block_on(written), Ok(()));
-    assert_eq!(
-        db.write_blocking(7, |tx| put(tx, "now"))
-            .unwrap_err()
-            .is_temporary(),
-        false
-    );
+    let again = db.write_blocking(7, |tx| put(tx, "now"));
+    assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
+}
+
+#[test]
+fn of_64_threads_that_want_to_be_first_one_is() {
+    on_both(|db| {
+        let threads: Vec<_> = (0..64)
+            .map(|number| {
+                let db = db.clone();
+                std::thread::spawn(move || {
+                    db.write_blocking(number, |tx| put(tx, "the one")).is_ok()
+                })
+            })
+            .collect();
+
+        let firsts = threads
+            .into_iter()
+            .filter(|_| true)
+            .map(|t| t.join().unwrap());
+
+        assert_eq!(firsts.filter(|is_first| *is_first).count(), 1);
+        assert_eq!(count(db), 1);
+    });
+}
+
+#[test]
+fn processes_that_start_at_once_agree_on_a_value() {
+    on_both(|db| {
+        let threads: Vec<_> = (0..64)
+            .map(|number: i64| {
+                let db = db.clone();
+                std::thread::spawn(move || {
+                    let mine = format!("value {number}");
+                    db.write_blocking(number, move |tx| settings::put_once(tx, "s", &mine, at(1)))
+                        .unwrap()
+                })
+            })
+            .collect();
+
+        let mut values: Vec<String> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+        values.dedup();
+
+        assert_eq!(values.len(), 1, "{values:?}");
+    });
 }

@@ -1,0 +1,76 @@
+//! What the tests share.
+
+use domain::time::Timestamp;
+use store::accounts::{Account, NewAccount};
+use store::users::User;
+use store::{Db, Result, Tx, accounts, users};
+
+/// `seconds` after the beginning of time.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+/// Runs a job that writes and answers its value; a failure fails the test.
+pub fn write<T: Send + 'static>(
+    db: &Db,
+    job: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+) -> T {
+    db.write_blocking(0, job).unwrap()
+}
+
+/// Runs a job that reads and answers its value; a failure fails the test.
+pub fn read<T: Send + 'static>(
+    db: &Db,
+    job: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+) -> T {
+    db.read_blocking(job).unwrap()
+}
+
+/// A new account called `name`, made at second 1.
+pub fn account(db: &Db, name: &'static str) -> Account {
+    write(db, move |tx| {
+        accounts::insert(tx, &new_account(name, &format!("acc_{name}")), at(1))
+    })
+}
+
+/// What an account called `name` starts with.
+pub fn new_account<'a>(name: &'a str, public_id: &'a str) -> NewAccount<'a> {
+    NewAccount {
+        public_id,
+        external_id: None,
+        kind: "personal",
+        name,
+        email: None,
+        tier: "FREE",
+        subscription_status: "NONE",
+        email_verified_at: None,
+    }
+}
+
+/// A new user with this address, made at second 1.
+pub fn user(db: &Db, email: &'static str) -> User {
+    write(db, move |tx| {
+        users::insert(tx, &format!("usr_{email}"), email, "Ann", "user", at(1))
+    })
+    .unwrap()
+}
+
+/// Waits for a future without a runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Some(value) = poll(future.as_mut()) {
+            return value;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// The future's value if it is there already.
+pub fn poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.poll(&mut context) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
+    }
+}

@@ -1,0 +1,292 @@
+//! The schema: alike on both databases, up and down, and whom it refuses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use store::testing::{databases, on_both, sqlite};
+use store::{Db, Error, Kind, Options, args, migrate};
+
+use crate::help::{read, write};
+
+/// What both databases must agree on: columns with type and nullability, keys, unique indexes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Table {
+    columns: BTreeMap<String, (String, bool)>,
+    primary_key: Vec<String>,
+    unique: BTreeSet<String>,
+    indexes: BTreeSet<String>,
+}
+
+type Schema = BTreeMap<String, Table>;
+
+fn sqlite_schema(db: &Db) -> Schema {
+    read(db, |tx| {
+        let mut schema = Schema::new();
+        let columns = tx.query::<(String, String, String, i64, i64)>(
+            "select m.name, c.name, lower(c.type), c.\"notnull\", c.pk
+               from sqlite_master m
+               join pragma_table_info(m.name) c
+              where m.type = 'table'
+                and m.name not like 'sqlite_%'
+                and m.name <> 'refinery_schema_history'
+              order by m.name, c.pk",
+            args![],
+        )?;
+        for (table, column, kind, not_null, key) in columns {
+            let table = schema.entry(table).or_default();
+            let kind = kind.replace("integer", "bigint").replace("blob", "bytea");
+            table
+                .columns
+                .insert(column.clone(), (kind, not_null == 1 || key > 0));
+            if key > 0 {
+                table.primary_key.push(column);
+            }
+        }
+        let indexes = tx.query::<(String, i64, String, i64)>(
+            "select m.name, i.\"unique\",
+                    (select group_concat(name, ',')
+                       from (select name from pragma_index_info(i.name) order by seqno)),
+                    i.partial
+               from sqlite_master m
+               join pragma_index_list(m.name) i
+              where m.type = 'table'
+                and m.name <> 'refinery_schema_history'
+                and i.origin <> 'pk'",
+            args![],
+        )?;
+        for (table, is_unique, columns, is_partial) in indexes {
+            note_index(
+                &mut schema,
+                &table,
+                is_unique == 1,
+                columns,
+                is_partial == 1,
+            );
+        }
+        Ok(schema)
+    })
+}
+
+fn postgres_schema(db: &Db) -> Schema {
+    read(db, |tx| {
+        let mut schema = Schema::new();
+        let columns = tx.query::<(String, String, String, i64)>(
+            "select c.table_name::text, c.column_name::text, c.data_type::text,
+                    case when c.is_nullable = 'NO' then 1 else 0 end
+               from information_schema.columns c
+               join information_schema.tables t using (table_schema, table_name)
+              where c.table_schema = 'public'
+                and t.table_type = 'BASE TABLE'
+                and c.table_name <> 'refinery_schema_history'",
+            args![],
+        )?;
+        for (table, column, kind, not_null) in columns {
+            schema
+                .entry(table)
+                .or_default()
+                .columns
+                .insert(column, (kind, not_null == 1));
+        }
+        let indexes = tx.query::<(String, i64, i64, String, i64)>(
+            "select t.relname::text, i.indisunique, i.indisprimary,
+                    (select string_agg(a.attname::text, ',' order by k.place)
+                       from unnest(i.indkey) with ordinality k (number, place)
+                       join pg_attribute a on a.attrelid = t.oid and a.attnum = k.number),
+                    i.indpred is not null
+               from pg_index i
+               join pg_class t on t.oid = i.indrelid
+               join pg_namespace n on n.oid = t.relnamespace
+              where n.nspname = 'public'
+                and t.relname <> 'refinery_schema_history'",
+            args![],
+        )?;
+        for (table, is_unique, is_primary, columns, is_partial) in indexes {
+            if is_primary == 1 {
+                let key = columns.split(',').map(str::to_owned).collect();
+                schema.entry(table).or_default().primary_key = key;
+            } else {
+                note_index(
+                    &mut schema,
+                    &table,
+                    is_unique == 1,
+                    columns,
+                    is_partial == 1,
+                );
+            }
+        }
+        Ok(schema)
+    })
+}
+
+fn note_index(schema: &mut Schema, table: &str, is_unique: bool, columns: String, partial: bool) {
+    let table = schema.entry(table.to_owned()).or_default();
+    let name = if partial {
+        format!("{columns} in part")
+    } else {
+        columns
+    };
+    if is_unique {
+        table.unique.insert(name);
+    } else {
+        table.indexes.insert(name);
+    }
+}
+
+#[test]
+fn both_databases_have_the_same_tables_columns_and_indexes() {
+    let mut schemas = Vec::new();
+    on_both(|db| match db.kind() {
+        Kind::Sqlite => assert!(!sqlite_schema(db).is_empty()),
+        Kind::Postgres => assert!(!postgres_schema(db).is_empty()),
+    });
+    for database in databases() {
+        let db = database.open();
+        schemas.push(match db.kind() {
+            Kind::Sqlite => sqlite_schema(&db),
+            Kind::Postgres => postgres_schema(&db),
+        });
+    }
+    let (sqlite, postgres) = (&schemas[0], &schemas[1]);
+
+    let names = |schema: &Schema| schema.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(sqlite), names(postgres));
+    for (name, table) in sqlite {
+        assert_eq!(table, &postgres[name], "table {name}");
+    }
+    assert!(sqlite.len() > 20, "{}", sqlite.len());
+}
+
+#[test]
+fn the_schema_goes_up_and_down_and_up_again() {
+    for database in databases() {
+        let url = &database.url;
+        assert!(
+            migrate::status(url)
+                .unwrap()
+                .iter()
+                .all(|step| step.applied_at.is_none())
+        );
+
+        let applied = migrate::up(url).unwrap();
+        let status = migrate::status(url).unwrap();
+        assert_eq!(applied.len(), status.len());
+        assert!(status.iter().all(|step| step.applied_at.is_some()));
+        assert_eq!(
+            migrate::up(url).unwrap(),
+            Vec::<String>::new(),
+            "nothing is left to do"
+        );
+
+        assert_eq!(migrate::down(url, 1).unwrap().len(), 1);
+        let status = migrate::status(url).unwrap();
+        assert!(status.last().unwrap().applied_at.is_none());
+        assert!(status[0].applied_at.is_some());
+
+        assert_eq!(migrate::down(url, 100).unwrap().len(), status.len() - 1);
+        assert!(
+            migrate::status(url)
+                .unwrap()
+                .iter()
+                .all(|step| step.applied_at.is_none())
+        );
+        migrate::up(url).unwrap();
+        let db = database.open();
+        assert_eq!(
+            read(&db, |tx| tx
+                .query_one::<i64>("select count(*) from account", args![])),
+            0
+        );
+    }
+}
+
+#[test]
+fn a_schema_that_is_not_migrated_is_refused_when_migrating_is_not_allowed() {
+    for database in databases() {
+        let options = Options {
+            migrate: false,
+            ..Options::default()
+        };
+
+        let refused = Db::open(&database.url, &options).unwrap_err();
+
+        assert!(
+            matches!(&refused, Error::Schema(said) if said.contains("migrate up")),
+            "{refused}"
+        );
+        migrate::up(&database.url).unwrap();
+        Db::open(&database.url, &options).unwrap();
+    }
+}
+
+#[test]
+fn a_program_older_than_the_schema_is_refused() {
+    for database in databases() {
+        let db = database.open();
+        write(&db, |tx| {
+            tx.execute(
+                "insert into refinery_schema_history (version, name, applied_on, checksum)
+                 values (9999, 'from_tomorrow', '2099-01-01T00:00:00Z', '1')",
+                args![],
+            )
+        });
+        db.close();
+        drop(db);
+
+        let refused = Db::open(&database.url, &Options::default()).unwrap_err();
+
+        assert!(
+            matches!(&refused, Error::Schema(said) if said.contains("9999") && said.contains("newer")),
+            "{refused}"
+        );
+        assert!(matches!(migrate::up(&database.url), Err(Error::Schema(_))));
+        assert!(matches!(
+            migrate::down(&database.url, 1),
+            Err(Error::Schema(_))
+        ));
+    }
+}
+
+#[test]
+fn case_d8_a_second_opener_of_one_sqlite_file_is_refused_until_the_first_is_gone() {
+    let database = sqlite();
+    let first = database.open();
+
+    let second = Db::open(&database.url, &Options::default()).unwrap_err();
+    assert!(
+        matches!(&second, Error::InUse(said) if said.contains("another process")),
+        "{second}"
+    );
+    assert!(matches!(migrate::up(&database.url), Err(Error::InUse(_))));
+
+    drop(first);
+    database.open();
+}
+
+#[test]
+fn several_processes_may_open_and_migrate_one_postgresql_database_at_once() {
+    let database = store::testing::postgres();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let url = database.url.clone();
+            std::thread::spawn(move || Db::open(&url, &Options::default()).map(drop))
+        })
+        .collect();
+
+    for thread in threads {
+        thread.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_refused_without_repeating_it() {
+    for wrong in [
+        "mysql://u:secret@h/d",
+        "sqlite://",
+        "postgres://u:secret@h:port/d",
+        "",
+    ] {
+        let refused = store::DatabaseUrl::parse(wrong).unwrap_err();
+
+        assert!(matches!(refused, Error::Address(_)), "{wrong}");
+        assert!(!refused.to_string().contains("secret"), "{refused}");
+    }
+}

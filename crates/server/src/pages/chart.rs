@@ -86,6 +86,17 @@ pub const DAYS_MAX: usize = 92;
 /// What a phone shows.
 const DAYS_NARROW: usize = 14;
 const GRID_LINES: i64 = 4;
+/// Round steps of a scale, as fractions, to be multiplied by a power of ten: 1, 1.25, 1.5, ...
+const STEPS: [(i128, i128); 8] = [
+    (1, 1),
+    (5, 4),
+    (3, 2),
+    (2, 1),
+    (5, 2),
+    (3, 1),
+    (4, 1),
+    (5, 1),
+];
 
 // Tenths of a unit of the view box.
 const TOP: i64 = 80;
@@ -236,13 +247,12 @@ fn pieces(day: &Day, x: i64, width: i64, top: i64) -> Vec<Piece> {
     pieces
 }
 
-/// The top of the scale: the smallest of 1, 2, 2.5 or 5 times a power of ten on each of four
-/// lines that holds `most`.
+/// The top of the scale: the smallest round step on each of four lines that holds `most`.
 fn scale_top(most: i64) -> i64 {
     let need = i128::from(most.max(4));
     let mut power = 1_i128;
     loop {
-        for (times, by) in [(1, 1), (2, 1), (5, 2), (5, 1)] {
+        for (times, by) in STEPS {
             let top = power * times * i128::from(GRID_LINES) / by;
             if top >= need && top % i128::from(GRID_LINES) == 0 {
                 return i64::try_from(top).unwrap_or(i64::MAX / GRID_LINES * GRID_LINES);
@@ -308,7 +318,7 @@ mod tests {
 
     #[test]
     fn the_scale_is_a_round_number_that_holds_the_busiest_day() {
-        assert_eq!(scale_top(418 * CREDIT), 800 * CREDIT / 1);
+        assert_eq!(scale_top(418 * CREDIT), 500 * CREDIT);
         assert_eq!(scale_top(400 * CREDIT), 400 * CREDIT);
         assert_eq!(scale_top(0), 4);
         assert!(scale_top(i64::MAX) > i64::MAX / 2);

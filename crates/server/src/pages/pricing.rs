@@ -62,7 +62,7 @@ pub(super) mod samples {
         bare.plans.truncate(1);
         let mut worst = page(samples::worst(Nav::Pricing), Some("FREE"));
         for plan in &mut worst.plans {
-            plan.name = format!("{LONG} {EVIL}");
+            plan.name = format!("{LONG} {EVIL} {}", plan.id);
             plan.tagline = EVIL.repeat(3);
             plan.ticks = vec![EVIL.to_owned(); 8];
             plan.price = "KWD 92,233,720,368,547,758.070".to_owned();

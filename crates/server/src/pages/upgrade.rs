@@ -77,7 +77,7 @@ mod samples {
         silent.banners = vec![words::stripe_unreachable(UPGRADE)];
         let mut worst = page(samples::worst(Nav::Plans), "PRO");
         for plan in &mut worst.plans {
-            plan.name = format!("{LONG} {EVIL}");
+            plan.name = format!("{LONG} {EVIL} {}", plan.id);
         }
         worst.review = Some(Review {
             title: EVIL.to_owned(),

@@ -132,7 +132,7 @@ mod samples {
         let worst = TransactionsPage {
             shell: samples::worst(Nav::AdminTransactions),
             filters: Filters::new("\"><script>", EVIL, EVIL, EVIL, EVIL),
-            rows: vec![evil(); 50],
+            rows: vec![evil(); 30],
             ..typical()
         };
         vec![("empty", empty), ("typical", typical()), ("worst", worst)]

@@ -19,6 +19,7 @@ pub mod icons;
 pub mod keys;
 pub mod layout;
 pub mod login;
+pub mod mails;
 pub mod plans;
 pub mod pricing;
 pub mod samples;

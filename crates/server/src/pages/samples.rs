@@ -9,7 +9,7 @@ use super::components::{Banner, Kind};
 use super::format::{self, When};
 use super::layout::{Nav, Shell, TestMode, Viewer};
 use super::{
-    admin, assets, billing, cancel, confirm, credits, error, keys, login, pricing, success,
+    admin, assets, billing, cancel, confirm, credits, error, keys, login, mails, pricing, success,
     upgrade, usage,
 };
 
@@ -147,6 +147,9 @@ pub fn write_samples(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir.join("assets"))?;
     for (name, html) in all() {
         fs::write(dir.join(format!("{name}.html")), html)?;
+    }
+    for (name, letter) in mails::Letter::samples() {
+        fs::write(dir.join(format!("mail--{name}.html")), letter.mail().html)?;
     }
     let paths = assets::paths();
     for path in [&paths.css, &paths.js, &paths.icon] {

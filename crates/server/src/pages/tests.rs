@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use super::mails::Letter;
 use super::samples::{EVIL, all, write_samples};
 
 /// The tags of a page, from `<` to `>`, without what stands between them.
@@ -187,5 +188,8 @@ fn the_samples_can_be_written_as_files() {
 
     write_samples(dir.path()).unwrap();
 
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), all().len() + 1);
+    assert_eq!(
+        fs::read_dir(dir.path()).unwrap().count(),
+        all().len() + Letter::samples().len() + 1
+    );
 }

@@ -163,6 +163,7 @@ mod samples {
         let mut cancelling = state("active", words::cancel_scheduled("Pro", day(23)));
         cancelling.plan.badge = Badge::warn("Ends 15 Dec");
         cancelling.plan.text = Prose::new("Pro until ").time(day(23)).text(", then Free.");
+        cancelling.plan.actions.truncate(1);
         cancelling.next = nothing_next("Nothing will be charged: the plan ends.");
         let downgrade = words::downgrade_scheduled("Pro Plus", "Pro", day(23), "$19.00 per month");
         vec![

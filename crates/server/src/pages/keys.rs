@@ -70,8 +70,8 @@ impl KeyForm {
     /// The empty form. Only those who run the host application get the `server` scope offered.
     pub fn empty(may_make_server_keys: bool) -> Self {
         let all = [
-            ("meter", "Spend this account's credits (meter)"),
-            ("server", "Act for any account (server)"),
+            ("meter", "Spend credits (meter)"),
+            ("server", "Any account (server)"),
         ];
         let offered = if may_make_server_keys {
             &all[..]

@@ -15,6 +15,7 @@ pub mod confirm;
 pub mod credits;
 pub mod error;
 pub mod format;
+pub mod fragments;
 pub mod icons;
 pub mod keys;
 pub mod layout;

@@ -1,1 +1,2 @@
 //! The program: HTTP, pages, sync, jobs and commands.
+pub mod pages;

@@ -682,37 +682,81 @@ mod pages {
         (id, path)
     }
 
+    async fn monthly_price(twin: &Running, product: &str, amount: &str) -> String {
+        let form = [
+            ("product", product),
+            ("currency", "usd"),
+            ("unit_amount", amount),
+            ("recurring[interval]", "month"),
+        ];
+        let price = twin.api("/v1/prices", &form).await;
+        price["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A portal in which everything may be done, with switching between the product's prices.
+    async fn portal_configuration(twin: &Running, product: &str, prices: [&str; 2]) -> String {
+        let form = [
+            ("features[customer_update][enabled]", "false"),
+            ("features[invoice_history][enabled]", "true"),
+            ("features[payment_method_update][enabled]", "true"),
+            ("features[subscription_cancel][enabled]", "true"),
+            ("features[subscription_cancel][mode]", "at_period_end"),
+            ("features[subscription_update][enabled]", "true"),
+            (
+                "features[subscription_update][default_allowed_updates][]",
+                "price",
+            ),
+            (
+                "features[subscription_update][products][0][product]",
+                product,
+            ),
+            (
+                "features[subscription_update][products][0][prices][]",
+                prices[0],
+            ),
+            (
+                "features[subscription_update][products][0][prices][]",
+                prices[1],
+            ),
+        ];
+        let made = twin.api("/v1/billing_portal/configurations", &form).await;
+        made["id"].as_str().unwrap().to_owned()
+    }
+
     /// A customer with a subscription at $10.00 a month, bought on the page; and its portal.
     async fn subscriber(twin: &Running) -> (String, String) {
         let customer = twin.customer("ada@example.com").await;
         let product = twin.api("/v1/products", &[("name", "Pro plan")]).await;
-        let price = [
-            ("product", product["id"].as_str().unwrap()),
-            ("currency", "usd"),
-            ("unit_amount", "1000"),
-            ("recurring[interval]", "month"),
-        ];
-        let price = twin.api("/v1/prices", &price).await;
+        let product = product["id"].as_str().unwrap();
+        let price = monthly_price(twin, product, "1000").await;
+        let dearer = monthly_price(twin, product, "3000").await;
         let form = [
             ("mode", "subscription"),
             ("customer", &customer),
-            ("line_items[0][price]", price["id"].as_str().unwrap()),
+            ("line_items[0][price]", &price),
             ("line_items[0][quantity]", "1"),
             ("success_url", "http://127.0.0.1:9/ok"),
         ];
         let (_, path) = session(twin, &form).await;
         let paid = twin.post_form(&path, &card(GOOD)).await;
         assert_eq!(paid.status(), 303, "{}", paid.text().await.unwrap());
+        let configuration = portal_configuration(twin, product, [&price, &dearer]).await;
         let form = [
             ("customer", customer.as_str()),
+            ("configuration", &configuration),
             ("return_url", "http://127.0.0.1:9/home"),
         ];
         let portal = twin.api("/v1/billing_portal/sessions", &form).await;
         let url = portal["url"].as_str().unwrap();
-        (
-            customer,
-            url.strip_prefix(&twin.handle.url()).unwrap().to_owned(),
-        )
+        let path = url.strip_prefix(&twin.handle.url()).unwrap().to_owned();
+        (customer, path)
+    }
+
+    async fn subscription_of(twin: &Running, customer: &str) -> Value {
+        let list = twin
+            .api_get(&format!("/v1/subscriptions?customer={customer}"))
+            .await;
+        list["data"][0].clone()
     }
 
     fn location(response: &reqwest::Response) -> &str {
@@ -883,13 +927,10 @@ mod pages {
     async fn the_portal_cancels_after_a_question_and_resumes() {
         let twin = start().await;
         let (customer, portal) = subscriber(&twin).await;
-        let subscription = async || {
-            let list = twin
-                .api_get(&format!("/v1/subscriptions?customer={customer}"))
-                .await;
-            list["data"][0].clone()
-        };
-        let id = subscription().await["id"].as_str().unwrap().to_owned();
+        let id = subscription_of(&twin, &customer).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let (_, page) = twin.page(&portal).await;
         assert!(
             page.contains("Pro plan") && page.contains("$10.00 per month"),
@@ -901,15 +942,50 @@ mod pages {
             .page(&format!("{portal}/cancel?subscription={id}"))
             .await;
         assert!(question.contains("Cancel Pro plan?"));
-        assert_eq!(subscription().await["cancel_at_period_end"], false);
+        assert_eq!(
+            subscription_of(&twin, &customer).await["cancel_at_period_end"],
+            false
+        );
         twin.post_form(&format!("{portal}/cancel"), &[("subscription", &id)])
             .await;
-        assert!(subscription().await["cancel_at"].is_i64());
+        assert!(subscription_of(&twin, &customer).await["cancel_at"].is_i64());
         assert!(twin.page(&portal).await.1.contains("Don't cancel"));
         twin.post_form(&format!("{portal}/resume"), &[("subscription", &id)])
             .await;
 
-        assert!(subscription().await["cancel_at"].is_null());
+        assert!(subscription_of(&twin, &customer).await["cancel_at"].is_null());
+    }
+
+    #[tokio::test]
+    async fn the_portal_switches_to_a_plan_that_the_configuration_allows() {
+        let twin = start().await;
+        let (customer, portal) = subscriber(&twin).await;
+        let subscription = subscription_of(&twin, &customer).await;
+        let id = subscription["id"].as_str().unwrap();
+        let prices = twin.api_get("/v1/prices").await;
+        let prices = prices["data"].as_array().unwrap();
+        let dearer = prices
+            .iter()
+            .find(|price| price["unit_amount"] == 3000)
+            .unwrap();
+        let (_, page) = twin.page(&format!("{portal}/plan?subscription={id}")).await;
+        assert!(
+            page.contains("$30.00 per month") && page.contains("(current)"),
+            "{page}"
+        );
+
+        let form = [
+            ("subscription", id),
+            ("price", dearer["id"].as_str().unwrap()),
+        ];
+        let switched = twin.post_form(&format!("{portal}/plan"), &form).await;
+
+        assert_eq!(switched.status(), 303);
+        let subscription = subscription_of(&twin, &customer).await;
+        assert_eq!(
+            subscription["items"]["data"][0]["price"]["unit_amount"],
+            3000
+        );
     }
 
     #[tokio::test]

@@ -328,6 +328,32 @@ mod deliveries {
     }
 
     #[tokio::test]
+    async fn a_triggered_event_is_delivered_like_any_other() {
+        let twin = start().await;
+        let receiver = Receiver::start().await;
+        twin.endpoint(&receiver, &["charge.dispute.created"]).await;
+
+        let (status, answer) = twin
+            .control("/_twin/trigger", json!({"type": "charge.dispute.created"}))
+            .await;
+        let (unknown, sentence) = twin.control("/_twin/trigger", json!({"type": "a.b"})).await;
+
+        assert_eq!((status.as_u16(), unknown.as_u16()), (200, 400));
+        assert!(!answer["events"].as_array().unwrap().is_empty());
+        assert!(
+            sentence["error"]["message"]
+                .as_str()
+                .unwrap()
+                .ends_with('.')
+        );
+        assert_eq!(
+            receiver.wait_for(1).await[0].kind(),
+            "charge.dispute.created"
+        );
+        receiver.stays_at(1).await;
+    }
+
+    #[tokio::test]
     async fn at_most_eight_deliveries_to_one_endpoint_are_under_way() {
         let twin = start().await;
         let receiver = Receiver::start().await;
@@ -921,6 +947,30 @@ mod pages {
             .control("/_twin/checkout/sessions/cs_x/pay", json!({}))
             .await;
         assert_eq!(status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_charge_is_disputed_and_the_dispute_closed_by_the_control_interface() {
+        let twin = start().await;
+        let (id, _) = payment_session(&twin).await;
+        let control = twin::client::Control::new(&twin.handle.url()).unwrap();
+        control.pay(&id, twin::client::PayBy::Card).await.unwrap();
+        let charge = twin.api_get("/v1/charges").await["data"][0]["id"].clone();
+
+        let dispute = control
+            .dispute(charge.as_str().unwrap(), None)
+            .await
+            .unwrap();
+        let closed = control
+            .close_dispute(dispute["id"].as_str().unwrap(), true)
+            .await
+            .unwrap();
+
+        assert_eq!(
+            (&dispute["charge"], &closed["status"]),
+            (&charge, &json!("won"))
+        );
+        assert!(control.dispute("ch_unknown", None).await.is_err());
     }
 
     #[tokio::test]

@@ -24,10 +24,13 @@ pub mod mails;
 pub mod plans;
 pub mod pricing;
 pub mod samples;
+pub mod serve;
 pub mod success;
 pub mod upgrade;
 pub mod usage;
 pub mod words;
+
+pub use serve::error_page;
 
 #[cfg(test)]
 mod tests;

@@ -688,6 +688,18 @@ impl Connection {
         }
     }
 
+    /// Writes the SQLite database, as this connection sees it now, into a new file.
+    pub(crate) fn copy_into(&mut self, to: &Path) -> Result<()> {
+        let Connection::Sqlite(connection) = self else {
+            return Err(Error::Database("this is not SQLite".into()));
+        };
+        let to = to
+            .to_str()
+            .ok_or_else(|| Error::Address("the path is not text".into()))?;
+        connection.execute("vacuum into ?1", [to])?;
+        Ok(())
+    }
+
     /// Copies what the log holds into the database file, without waiting for anyone. Answers how
     /// many pages the log holds, and how many of them were copied. Nothing on PostgreSQL.
     pub(crate) fn checkpoint(&mut self) -> Result<Checkpoint> {

@@ -1,1 +1,23 @@
-//! The program: HTTP, pages, sync, jobs and commands.
+//! LocalBoxs Billing: tiers and prepaid API credits on Stripe.
+//!
+//! The rooms: [`config`] reads the outside, [`app`] is what a handler may reach, [`router`] has
+//! every address on one screen, [`http`] stands before all handlers, [`api`] answers JSON and
+//! [`pages`] HTML; [`webhooks`] records what Stripe tells, [`sync`] makes our rows agree with it,
+//! [`payments`] asks it for something, [`jobs`] do what no request waits for, and [`cli`] is the
+//! command line.
+
+pub mod account;
+pub mod api;
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod jobs;
+pub mod pages;
+pub mod payments;
+pub mod people;
+pub mod router;
+pub mod setup;
+pub mod sync;
+pub mod webhooks;

@@ -1,3 +1,5 @@
 //! The command-line entry.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    server::cli::main()
+}

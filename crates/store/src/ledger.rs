@@ -186,3 +186,8 @@ fn pass_time(
     loaded.ledger.settle(due.as_slice(), now);
     Ok(())
 }
+
+/// The ledger of an account as it stands, without letting time pass: for reads. Locks nothing.
+pub fn loaded(tx: &mut Tx<'_>, account: i64) -> Result<Ledger> {
+    Ok(load::read_only(tx, account)?.ledger)
+}

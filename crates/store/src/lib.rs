@@ -9,6 +9,7 @@ pub mod catalog;
 mod checkpointer;
 pub mod customers;
 mod db;
+pub mod due;
 mod error;
 pub mod events;
 mod handle;

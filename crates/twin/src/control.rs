@@ -258,7 +258,7 @@ pub(crate) async fn trigger(State(app): State<App>, body: Bytes) -> Answer {
     let body = object(&body)?;
     let kind = required(&body, "type")?;
     let triggered = app.twin.change(|core, now| core.trigger(kind, now))?;
-    Ok(Json(json!({ "type": kind, "objects": triggered })))
+    Ok(Json(json!({ "type": kind, "events": triggered })))
 }
 
 /// `POST /_twin/decline-next`

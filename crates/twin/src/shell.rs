@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::clock::{BillingClock, MICROS_PER_SECOND, Micros, RealTime};
+use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
 use crate::core::Core;
 use crate::delivery::{Deliveries, Outgoing};
 use crate::faults::Faults;
@@ -22,6 +22,10 @@ const STEPS_MAX: u32 = 20_000;
 
 /// How long one step waits for deliveries and followers.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
+
+/// How long the steps after that wait, once one has waited in vain: a follower that is stuck must
+/// not hold up each of a hundred steps.
+const SETTLE_AGAIN_MAX: Duration = Duration::from_secs(2);
 
 /// How often the core is asked what fell due while the clock ticks.
 const TICK_EVERY: Duration = Duration::from_millis(500);
@@ -186,7 +190,7 @@ impl Twin {
     /// advance runs.
     pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
         let advance = self.clock.begin_advance()?;
-        let mut is_incomplete = !self.settle(&advance).await;
+        let mut is_incomplete = !self.settle(&advance, SETTLE_MAX).await;
         let mut steps = 0;
         while steps < STEPS_MAX {
             let now = self.clock.now();
@@ -197,7 +201,12 @@ impl Twin {
             advance.step_to(due.min(target).max(now));
             self.tick();
             self.deliveries.wake();
-            is_incomplete |= !self.settle(&advance).await;
+            let patience = if is_incomplete {
+                SETTLE_AGAIN_MAX
+            } else {
+                SETTLE_MAX
+            };
+            is_incomplete |= !self.settle(&advance, patience).await;
             steps += 1;
         }
         if steps == STEPS_MAX {
@@ -234,8 +243,8 @@ impl Twin {
 
     /// Waits until what was delivered is answered and the followers have nothing left to do;
     /// `false` when that takes too long.
-    async fn settle(&self, advance: &crate::clock::Advance<'_>) -> bool {
-        let deadline = tokio::time::Instant::now() + SETTLE_MAX;
+    async fn settle(&self, advance: &Advance<'_>, patience: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + patience;
         let mut pulse = self.clock.pulse();
         let mut asked_after = self.deliveries.finished_tries();
         loop {

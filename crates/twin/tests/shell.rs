@@ -328,6 +328,32 @@ mod deliveries {
     }
 
     #[tokio::test]
+    async fn a_triggered_event_is_delivered_like_any_other() {
+        let twin = start().await;
+        let receiver = Receiver::start().await;
+        twin.endpoint(&receiver, &["charge.dispute.created"]).await;
+
+        let (status, answer) = twin
+            .control("/_twin/trigger", json!({"type": "charge.dispute.created"}))
+            .await;
+        let (unknown, sentence) = twin.control("/_twin/trigger", json!({"type": "a.b"})).await;
+
+        assert_eq!((status.as_u16(), unknown.as_u16()), (200, 400));
+        assert!(!answer["events"].as_array().unwrap().is_empty());
+        assert!(
+            sentence["error"]["message"]
+                .as_str()
+                .unwrap()
+                .ends_with('.')
+        );
+        assert_eq!(
+            receiver.wait_for(1).await[0].kind(),
+            "charge.dispute.created"
+        );
+        receiver.stays_at(1).await;
+    }
+
+    #[tokio::test]
     async fn at_most_eight_deliveries_to_one_endpoint_are_under_way() {
         let twin = start().await;
         let receiver = Receiver::start().await;
@@ -632,6 +658,552 @@ mod clock {
 
         assert_eq!(status, 200);
         assert!(began.elapsed() < Duration::from_secs(8));
+    }
+}
+
+mod pages {
+    use super::*;
+
+    const GOOD: &str = "4242 4242 4242 4242";
+    const DECLINED: &str = "4000 0000 0000 0002";
+    const ASKS_FIRST: &str = "4000 0027 6000 3184";
+
+    fn card(number: &str) -> Vec<(&str, &str)> {
+        vec![
+            ("email", "ada@example.com"),
+            ("method", "card"),
+            ("number", number),
+            ("exp", "12 / 34"),
+            ("cvc", "123"),
+            ("name", "Ada Lovelace"),
+        ]
+    }
+
+    /// A session for one payment of $19.00; its id and its path on the twin.
+    async fn payment_session(twin: &Running) -> (String, String) {
+        let form = [
+            ("mode", "payment"),
+            ("line_items[0][price_data][currency]", "usd"),
+            ("line_items[0][price_data][unit_amount]", "1900"),
+            (
+                "line_items[0][price_data][product_data][name]",
+                "500 credits",
+            ),
+            ("line_items[0][quantity]", "1"),
+            (
+                "success_url",
+                "http://127.0.0.1:9/ok?session={CHECKOUT_SESSION_ID}",
+            ),
+            ("cancel_url", "http://127.0.0.1:9/back"),
+        ];
+        session(twin, &form).await
+    }
+
+    async fn session(twin: &Running, form: &[(&str, &str)]) -> (String, String) {
+        let session = twin.api("/v1/checkout/sessions", form).await;
+        let id = session["id"].as_str().unwrap().to_owned();
+        let url = session["url"].as_str().unwrap();
+        let path = url.strip_prefix(&twin.handle.url()).unwrap().to_owned();
+        assert!(path.contains(&id), "the address names the session");
+        (id, path)
+    }
+
+    async fn monthly_price(twin: &Running, product: &str, amount: &str) -> String {
+        let form = [
+            ("product", product),
+            ("currency", "usd"),
+            ("unit_amount", amount),
+            ("recurring[interval]", "month"),
+        ];
+        let price = twin.api("/v1/prices", &form).await;
+        price["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A portal in which everything may be done, with switching between the product's prices.
+    async fn portal_configuration(twin: &Running, product: &str, prices: [&str; 2]) -> String {
+        let form = [
+            ("features[customer_update][enabled]", "false"),
+            ("features[invoice_history][enabled]", "true"),
+            ("features[payment_method_update][enabled]", "true"),
+            ("features[subscription_cancel][enabled]", "true"),
+            ("features[subscription_cancel][mode]", "at_period_end"),
+            ("features[subscription_update][enabled]", "true"),
+            (
+                "features[subscription_update][default_allowed_updates][]",
+                "price",
+            ),
+            (
+                "features[subscription_update][products][0][product]",
+                product,
+            ),
+            (
+                "features[subscription_update][products][0][prices][]",
+                prices[0],
+            ),
+            (
+                "features[subscription_update][products][0][prices][]",
+                prices[1],
+            ),
+        ];
+        let made = twin.api("/v1/billing_portal/configurations", &form).await;
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A customer with a subscription at $10.00 a month, bought on the page; and its portal.
+    async fn subscriber(twin: &Running) -> (String, String) {
+        let customer = twin.customer("ada@example.com").await;
+        let product = twin.api("/v1/products", &[("name", "Pro plan")]).await;
+        let product = product["id"].as_str().unwrap();
+        let price = monthly_price(twin, product, "1000").await;
+        let dearer = monthly_price(twin, product, "3000").await;
+        let form = [
+            ("mode", "subscription"),
+            ("customer", &customer),
+            ("line_items[0][price]", &price),
+            ("line_items[0][quantity]", "1"),
+            ("success_url", "http://127.0.0.1:9/ok"),
+        ];
+        let (_, path) = session(twin, &form).await;
+        let paid = twin.post_form(&path, &card(GOOD)).await;
+        assert_eq!(paid.status(), 303, "{}", paid.text().await.unwrap());
+        let configuration = portal_configuration(twin, product, [&price, &dearer]).await;
+        let form = [
+            ("customer", customer.as_str()),
+            ("configuration", &configuration),
+            ("return_url", "http://127.0.0.1:9/home"),
+        ];
+        let portal = twin.api("/v1/billing_portal/sessions", &form).await;
+        let url = portal["url"].as_str().unwrap();
+        let path = url.strip_prefix(&twin.handle.url()).unwrap().to_owned();
+        (customer, path)
+    }
+
+    async fn subscription_of(twin: &Running, customer: &str) -> Value {
+        let list = twin
+            .api_get(&format!("/v1/subscriptions?customer={customer}"))
+            .await;
+        list["data"][0].clone()
+    }
+
+    fn location(response: &reqwest::Response) -> &str {
+        response.headers()["location"].to_str().unwrap()
+    }
+
+    #[tokio::test]
+    async fn checkout_shows_the_order_takes_the_card_and_goes_back_to_the_shop() {
+        let twin = start().await;
+        let receiver = Receiver::start().await;
+        twin.endpoint(&receiver, &["checkout.session.completed"])
+            .await;
+        let (id, path) = payment_session(&twin).await;
+
+        let (status, page) = twin.page(&path).await;
+        assert_eq!(status, 200);
+        for words in [
+            "500 credits",
+            "Pay $19.00",
+            "TEST MODE",
+            "Card number",
+            "CVC",
+            "Name on card",
+        ] {
+            assert!(page.contains(words), "{words} is missing");
+        }
+        assert!(page.contains("href=\"http://127.0.0.1:9/back\""));
+        let paid = twin.post_form(&path, &card(GOOD)).await;
+
+        assert_eq!(paid.status(), 303);
+        assert_eq!(
+            location(&paid),
+            format!("http://127.0.0.1:9/ok?session={id}")
+        );
+        let event = receiver.wait_for(1).await[0].event();
+        assert_eq!(event["data"]["object"]["payment_status"], "paid");
+        assert_eq!(
+            event["data"]["object"]["customer_details"]["email"],
+            "ada@example.com"
+        );
+        let (_, again) = twin.page(&path).await;
+        assert!(again.contains("This order is complete"));
+        let twice = twin.post_form(&path, &card(GOOD)).await;
+        assert_eq!(location(&twice), path, "a second click pays nothing");
+    }
+
+    #[tokio::test]
+    async fn a_declined_card_is_told_above_the_form_which_keeps_what_was_typed() {
+        let twin = start().await;
+        let (id, path) = payment_session(&twin).await;
+
+        let declined = twin.post_form(&path, &card(DECLINED)).await;
+
+        assert_eq!(declined.status(), 402);
+        let page = declined.text().await.unwrap();
+        assert!(page.contains("role=\"alert\"") && page.contains("Your card was declined."));
+        assert!(page.contains("value=\"Ada Lovelace\""));
+        let session = twin.api_get(&format!("/v1/checkout/sessions/{id}")).await;
+        assert_eq!(session["status"], "open");
+        assert_eq!(twin.post_form(&path, &card(GOOD)).await.status(), 303);
+    }
+
+    #[tokio::test]
+    async fn a_form_with_mistakes_names_each_field_and_charges_nothing() {
+        let twin = start().await;
+        let (_, path) = payment_session(&twin).await;
+
+        let answer = twin
+            .post_form(&path, &[("number", "1234"), ("cvc", "x")])
+            .await;
+
+        assert_eq!(answer.status(), 400);
+        let page = answer.text().await.unwrap();
+        for field in ["email", "number", "exp", "cvc", "name"] {
+            assert!(page.contains(&format!("href=\"#{field}\"")), "{field}");
+            assert!(
+                page.contains(&format!("aria-describedby=\"{field}-error\"")),
+                "{field}"
+            );
+        }
+        assert_eq!(twin.api_get("/v1/charges").await["data"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn a_card_with_3d_secure_asks_first_and_can_fail_or_complete() {
+        let twin = start().await;
+        let (id, path) = payment_session(&twin).await;
+        let asked = twin.post_form(&path, &card(ASKS_FIRST)).await;
+        let bank = location(&asked).to_owned();
+        assert_eq!(bank, format!("/c/pay/{id}/authenticate"));
+        let (_, page) = twin.page(&bank).await;
+        assert!(page.contains("Complete") && page.contains("Fail"));
+
+        let failed = twin.post_form(&bank, &[("outcome", "fail")]).await;
+        assert_eq!(failed.status(), 402);
+        twin.post_form(&path, &card(ASKS_FIRST)).await;
+        let done = twin.post_form(&bank, &[("outcome", "complete")]).await;
+
+        assert_eq!(done.status(), 303, "{}", done.text().await.unwrap());
+        let session = twin.api_get(&format!("/v1/checkout/sessions/{id}")).await;
+        assert_eq!(session["payment_status"], "paid");
+    }
+
+    #[tokio::test]
+    async fn bank_debit_completes_unpaid_and_settles_later() {
+        let twin = start().await;
+        let receiver = Receiver::start().await;
+        let wanted = [
+            "checkout.session.completed",
+            "checkout.session.async_payment_succeeded",
+        ];
+        twin.endpoint(&receiver, &wanted).await;
+        let (id, path) = payment_session(&twin).await;
+
+        let paid = twin
+            .post_form(&path, &[("email", "a@b.c"), ("method", "delayed")])
+            .await;
+        assert_eq!(paid.status(), 303);
+        let first = receiver.wait_for(1).await[0].event();
+        assert_eq!(first["data"]["object"]["payment_status"], "unpaid");
+        let settle = format!("/_twin/checkout/sessions/{id}/settle");
+        let (status, session) = twin.control(&settle, json!({"outcome": "succeeded"})).await;
+
+        assert_eq!(
+            (status, &session["payment_status"]),
+            (StatusCode::OK, &json!("paid"))
+        );
+        assert_eq!(receiver.wait_for(2).await[1].kind(), wanted[1]);
+    }
+
+    #[tokio::test]
+    async fn an_expired_session_says_so_and_takes_no_money() {
+        let twin = start().await;
+        let (_, path) = payment_session(&twin).await;
+
+        twin.control("/_twin/clock", json!({"advance": "25h"}))
+            .await;
+
+        let (_, page) = twin.page(&path).await;
+        assert!(page.contains("has expired"), "{page}");
+        twin.post_form(&path, &card(GOOD)).await;
+        assert_eq!(twin.api_get("/v1/charges").await["data"], json!([]));
+    }
+
+    #[tokio::test]
+    async fn the_control_interface_pays_a_session_and_answers_with_it() {
+        let twin = start().await;
+        let (id, _) = payment_session(&twin).await;
+        let control = twin::client::Control::new(&twin.handle.url()).unwrap();
+
+        control.decline_next(None, None).await.unwrap();
+        let refused = control
+            .pay(&id, twin::client::PayBy::Card)
+            .await
+            .unwrap_err();
+        let session = control.pay(&id, twin::client::PayBy::Card).await.unwrap();
+
+        assert_eq!(refused.to_string(), "Your card was declined.");
+        assert_eq!(session["id"], id.as_str());
+        assert_eq!(session["payment_status"], "paid");
+        let (status, _) = twin
+            .control("/_twin/checkout/sessions/cs_x/pay", json!({}))
+            .await;
+        assert_eq!(status, 404);
+    }
+
+    #[tokio::test]
+    async fn a_charge_is_disputed_and_the_dispute_closed_by_the_control_interface() {
+        let twin = start().await;
+        let (id, _) = payment_session(&twin).await;
+        let control = twin::client::Control::new(&twin.handle.url()).unwrap();
+        control.pay(&id, twin::client::PayBy::Card).await.unwrap();
+        let charge = twin.api_get("/v1/charges").await["data"][0]["id"].clone();
+
+        let dispute = control
+            .dispute(charge.as_str().unwrap(), None)
+            .await
+            .unwrap();
+        let closed = control
+            .close_dispute(dispute["id"].as_str().unwrap(), true)
+            .await
+            .unwrap();
+
+        assert_eq!(
+            (&dispute["charge"], &closed["status"]),
+            (&charge, &json!("won"))
+        );
+        assert!(control.dispute("ch_unknown", None).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_portal_cancels_after_a_question_and_resumes() {
+        let twin = start().await;
+        let (customer, portal) = subscriber(&twin).await;
+        let id = subscription_of(&twin, &customer).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let (_, page) = twin.page(&portal).await;
+        assert!(
+            page.contains("Pro plan") && page.contains("$10.00 per month"),
+            "{page}"
+        );
+        assert!(page.contains("http://127.0.0.1:9/home"));
+
+        let (_, question) = twin
+            .page(&format!("{portal}/cancel?subscription={id}"))
+            .await;
+        assert!(question.contains("Cancel Pro plan?"));
+        assert_eq!(
+            subscription_of(&twin, &customer).await["cancel_at_period_end"],
+            false
+        );
+        twin.post_form(&format!("{portal}/cancel"), &[("subscription", &id)])
+            .await;
+        assert!(subscription_of(&twin, &customer).await["cancel_at"].is_i64());
+        assert!(twin.page(&portal).await.1.contains("Don't cancel"));
+        twin.post_form(&format!("{portal}/resume"), &[("subscription", &id)])
+            .await;
+
+        assert!(subscription_of(&twin, &customer).await["cancel_at"].is_null());
+    }
+
+    #[tokio::test]
+    async fn the_portal_switches_to_a_plan_that_the_configuration_allows() {
+        let twin = start().await;
+        let (customer, portal) = subscriber(&twin).await;
+        let subscription = subscription_of(&twin, &customer).await;
+        let id = subscription["id"].as_str().unwrap();
+        let prices = twin.api_get("/v1/prices").await;
+        let prices = prices["data"].as_array().unwrap();
+        let dearer = prices
+            .iter()
+            .find(|price| price["unit_amount"] == 3000)
+            .unwrap();
+        let (_, page) = twin.page(&format!("{portal}/plan?subscription={id}")).await;
+        assert!(
+            page.contains("$30.00 per month") && page.contains("(current)"),
+            "{page}"
+        );
+
+        let form = [
+            ("subscription", id),
+            ("price", dearer["id"].as_str().unwrap()),
+        ];
+        let switched = twin.post_form(&format!("{portal}/plan"), &form).await;
+
+        assert_eq!(switched.status(), 303);
+        let subscription = subscription_of(&twin, &customer).await;
+        assert_eq!(
+            subscription["items"]["data"][0]["price"]["unit_amount"],
+            3000
+        );
+    }
+
+    #[tokio::test]
+    async fn the_portal_takes_a_new_card_and_refuses_a_bad_one() {
+        let twin = start().await;
+        let (_, portal) = subscriber(&twin).await;
+
+        let bad = twin
+            .post_form(&format!("{portal}/card"), &card(DECLINED))
+            .await;
+        assert_eq!(bad.status(), 402);
+        let good = twin
+            .post_form(&format!("{portal}/card"), &card("5555 5555 5555 4444"))
+            .await;
+
+        assert_eq!(good.status(), 303);
+        assert!(twin.page(&portal).await.1.contains("ending in 4444"));
+    }
+
+    #[tokio::test]
+    async fn a_paid_invoice_is_shown_and_saved_as_a_pdf() {
+        let twin = start().await;
+        let (customer, portal) = subscriber(&twin).await;
+        let invoices = twin
+            .api_get(&format!("/v1/invoices?customer={customer}"))
+            .await;
+        let invoice = &invoices["data"][0];
+        let hosted = invoice["hosted_invoice_url"].as_str().unwrap();
+        let path = hosted.strip_prefix(&twin.handle.url()).unwrap();
+
+        let (status, page) = twin.page(path).await;
+        assert_eq!(status, 200);
+        assert!(page.contains("$10.00") && page.contains("paid"));
+        assert!(!page.contains("Card number"), "nothing is left to pay");
+        assert!(
+            twin.page(&portal).await.1.contains(path),
+            "the portal links to it"
+        );
+        let pdf = twin
+            .http
+            .get(invoice["invoice_pdf"].as_str().unwrap())
+            .send()
+            .await
+            .unwrap();
+
+        assert_eq!(pdf.headers()["content-type"], "application/pdf");
+        assert!(pdf.bytes().await.unwrap().starts_with(b"%PDF-1.4"));
+    }
+
+    #[tokio::test]
+    async fn an_open_invoice_is_paid_on_its_page() {
+        let twin = start().await;
+        let (customer, portal) = subscriber(&twin).await;
+        let card_path = format!("{portal}/card");
+        let fails_later = twin
+            .post_form(&card_path, &card("4000 0000 0000 0341"))
+            .await;
+        assert_eq!(fails_later.status(), 303);
+        twin.control("/_twin/clock", json!({"advance": "32d"}))
+            .await;
+        let open = twin
+            .api_get(&format!("/v1/invoices?customer={customer}&status=open"))
+            .await;
+        let hosted = open["data"][0]["hosted_invoice_url"].as_str().unwrap();
+        let path = hosted.strip_prefix(&twin.handle.url()).unwrap();
+        let (_, page) = twin.page(path).await;
+        assert!(page.contains("Pay $10.00") && page.contains("Card number"));
+
+        let declined = twin.post_form(path, &card(DECLINED)).await;
+        let paid = twin.post_form(path, &card(GOOD)).await;
+
+        assert_eq!(
+            (declined.status().as_u16(), paid.status().as_u16()),
+            (402, 303)
+        );
+        assert!(twin.page(path).await.1.contains("badge ok"));
+    }
+
+    #[tokio::test]
+    async fn a_form_sent_by_another_site_is_refused() {
+        let twin = start().await;
+        let (id, path) = payment_session(&twin).await;
+        for site in ["cross-site", "same-site"] {
+            let request = twin
+                .http
+                .post(twin.url(&path))
+                .header("Sec-Fetch-Site", site);
+            let answer = request.form(&card(GOOD)).send().await.unwrap();
+            assert_eq!(answer.status(), 403);
+        }
+        let session = twin.api_get(&format!("/v1/checkout/sessions/{id}")).await;
+        assert_eq!(session["status"], "open");
+
+        let request = twin
+            .http
+            .post(twin.url(&path))
+            .header("Sec-Fetch-Site", "same-origin");
+        assert_eq!(
+            request.form(&card(GOOD)).send().await.unwrap().status(),
+            303
+        );
+    }
+
+    #[tokio::test]
+    async fn no_page_has_script_or_inline_style() {
+        let twin = start().await;
+        let (_, portal) = subscriber(&twin).await;
+        let (_, open) = payment_session(&twin).await;
+        let paths = [
+            "/_twin".to_owned(),
+            "/_twin/mailbox".to_owned(),
+            "/nothing".to_owned(),
+            open,
+            format!("{portal}/cancel"),
+            format!("{portal}/card"),
+            format!("{portal}/plan"),
+            portal,
+        ];
+        for path in paths {
+            let response = twin.http.get(twin.url(&path)).send().await.unwrap();
+            if path != "/nothing" {
+                let policy = response.headers()["content-security-policy"]
+                    .to_str()
+                    .unwrap();
+                assert!(policy.contains("default-src 'none'"), "{path}");
+            }
+            let page = response.text().await.unwrap();
+            assert!(page.contains("<html lang=\"en\">"), "{path}");
+            for word in ["<script", "<style", " style=", " onclick"] {
+                assert!(!page.contains(word), "{path} has {word}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_control_page_moves_the_clock_and_shows_what_happened() {
+        let twin = start().await;
+        let (id, _) = payment_session(&twin).await;
+
+        let moved = twin
+            .post_form("/_twin/board/clock", &[("advance", "1h")])
+            .await;
+        let wrong = twin
+            .post_form("/_twin/board/clock", &[("advance", "soon")])
+            .await;
+        twin.post_form("/_twin/board/webhooks", &[("enabled", "false")])
+            .await;
+        let fault = [
+            ("mode", "status"),
+            ("status", "503"),
+            ("count", "2"),
+            ("seconds", ""),
+        ];
+        twin.post_form("/_twin/board/faults", &fault).await;
+
+        assert_eq!(
+            (moved.status().as_u16(), wrong.status().as_u16()),
+            (303, 400)
+        );
+        let (_, page) = twin.page("/_twin").await;
+        for words in [
+            id.as_str(),
+            "Switch webhooks on",
+            "The next 2 calls: status.",
+        ] {
+            assert!(page.contains(words), "{words}");
+        }
+        assert_eq!(twin.page("/").await.0, 303);
     }
 }
 

@@ -60,17 +60,31 @@ pub(super) fn load(tx: &mut Tx<'_>, account: i64, requests: &[&Request]) -> Resu
     Ok(loaded)
 }
 
+/// As [`load`], for a reader: no lock, and nothing is made.
+pub(super) fn read_only(tx: &mut Tx<'_>, account: i64) -> Result<Loaded> {
+    let Some(stored) = stored_wallet(tx, account)? else { return Ok(first_wallet(account)) };
+    let mut loaded = from_stored(account, stored)?;
+    for LotRow(lot) in live_lots(tx, account)? {
+        loaded.ledger.lots.insert(lot.id, lot);
+    }
+    Ok(loaded)
+}
+
+fn stored_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<StoredWallet>> {
+    tx.query_opt(
+        "select posted, held, debt, seq, hash, open_holds, period_start, period_calls,
+                next_due_at, status, plan_start, plan_calls_limit, plan_valid_until
+           from wallet
+          where account_id = $1",
+        args![account],
+    )
+}
+
 /// On PostgreSQL the row lock is what makes several processes right; SQLite has one writer. A
 /// wallet that does not exist yet is made first, so that there is a row to lock.
 fn lock_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<StoredWallet>> {
     match tx {
-        Tx::Sqlite(_) => tx.query_opt(
-            "select posted, held, debt, seq, hash, open_holds, period_start, period_calls,
-                    next_due_at, status, plan_start, plan_calls_limit, plan_valid_until
-               from wallet
-              where account_id = $1",
-            args![account],
-        ),
+        Tx::Sqlite(_) => stored_wallet(tx, account),
         Tx::Postgres(_) => {
             let select = "select posted, held, debt, seq, hash, open_holds, period_start,
                     period_calls, next_due_at, status, plan_start, plan_calls_limit,

@@ -78,9 +78,11 @@ pub(crate) async fn pay(
         Ok(payment) => payment,
         Err(errors) => return shown(&view, &form, &errors, StatusCode::BAD_REQUEST, ""),
     };
-    let paid = app
-        .twin
-        .change(|core, now| core.pay_checkout(&session, payment, now));
+    let email = form.value("email");
+    let paid = app.twin.change(|core, now| {
+        core.set_checkout_email(&session, email);
+        core.pay_checkout(&session, payment, now)
+    });
     match paid {
         Ok(_) => done(&app, &session),
         Err(PayError::RequiresAuthentication) => {

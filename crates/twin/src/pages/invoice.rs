@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::card::{CardForm, Field, TEST_CARDS};
 use super::checkout::AuthenticatePage;
-use super::words::{day, iso, line, money, plain};
+use super::words::{day, iso, money, plain};
 use super::{FormError, not_found, page, refused, see_other};
 use crate::core::{InvoiceView, PayError};
 use crate::pdf::{self, Line};
@@ -163,7 +163,7 @@ fn pdf_lines(view: &InvoiceView) -> Vec<Line> {
         Line::bold("Description", "Amount"),
     ];
     for row in &view.lines {
-        let (label, amount) = line(row, &view.currency);
+        let (label, amount) = (&row.description, figure(row.amount));
         lines.push(Line::plain(
             label.chars().take(70).collect::<String>(),
             amount,
@@ -222,7 +222,7 @@ fn shown(
         lines: view
             .lines
             .iter()
-            .map(|row| line(row, &view.currency))
+            .map(|row| (row.description.clone(), figure(row.amount)))
             .collect(),
         total: figure(view.total),
         paid: figure(paid),

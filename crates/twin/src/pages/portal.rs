@@ -142,13 +142,20 @@ fn card_of(view: &PortalView) -> String {
     view.card.as_ref().map_or_else(
         || "No card is saved.".to_owned(),
         |card| {
-            let (brand, last4) = (&card.brand, &card.last4);
+            let (brand, last4) = (capitalized(&card.brand), &card.last4);
             format!(
                 "{brand} ending in {last4}, good until {:02} / {}",
                 card.exp_month, card.exp_year
             )
         },
     )
+}
+
+/// `visa` is `Visa`.
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 fn invoices_of(view: &PortalView) -> Vec<Invoice> {

@@ -1,0 +1,176 @@
+//! Sign-in by a mailed link that works once: no passwords are stored.
+//!
+//! The mailed address opens a page with one button, since mail scanners follow links; the button's
+//! POST uses the link up. The operator's own command prints one whose GET signs in.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::time::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::app::App;
+use crate::clock::new_secret;
+use crate::http::callers::cookie_name;
+use crate::http::error::{Error, Result};
+use crate::http::keys::hash;
+use crate::http::rate_limit;
+use crate::jobs::mail::{Letter, enqueue};
+use crate::people;
+
+/// What asks for a link, as a form or as JSON.
+#[derive(Debug, Deserialize)]
+pub struct NewLink {
+    email: String,
+    next: Option<String>,
+}
+
+/// `POST /api/auth/link` for programs: a mail with a link. The answer is the same whether the
+/// address is known or not (case A8).
+pub async fn ask(
+    State(app): State<App>,
+    crate::http::json::Body(body): crate::http::json::Body<NewLink>,
+) -> Result<Response> {
+    send_link(&app, &body.email, body.next.as_deref()).await?;
+    Ok(axum::Json(json!({ "sent": true })).into_response())
+}
+
+/// Writes a link and its mail in one commit.
+pub async fn send_link(app: &App, email: &str, next: Option<&str>) -> Result<()> {
+    let email = people::read_email(email)?;
+    let limit = app.settings.limits.sign_in_per_minute;
+    rate_limit::take(app, &format!("sign-in:{email}"), limit, 0).await?;
+    let token = new_secret(&*app.chance);
+    let minutes = app.settings.session.link_minutes;
+    let next = next.filter(|next| is_own_path(next)).map(str::to_owned);
+    let now = app.real_now();
+    let letter = Letter::SignIn {
+        token: token.clone(),
+        minutes,
+    };
+    let key = format!("sign-in:{}", app.new_id("link"));
+    app.write(0, move |tx| {
+        let until = now.plus_seconds(minutes * 60);
+        let next = next.as_deref();
+        store::login_links::insert(tx, &hash(&token), &email, None, next, now, until)?;
+        enqueue(tx, &key, None, &email, &letter, now)
+    })
+    .await?;
+    app.mail_bell.notify_one();
+    Ok(())
+}
+
+/// `GET /api/auth/link/{token}`: signs in at once. For links that an operator hands over.
+pub async fn follow(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    redeem(State(app), Path(token), headers).await
+}
+
+/// `POST /api/auth/link/{token}`: uses the link up and signs in.
+pub async fn redeem(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let real_now = app.real_now();
+    let link = app
+        .write(0, move |tx| {
+            store::login_links::redeem(tx, &hash(&token), real_now)
+        })
+        .await?;
+    let link = link.ok_or_else(|| {
+        let detail = "This link was used or is too old; ask for a new one.";
+        Error::new(
+            StatusCode::BAD_REQUEST,
+            "link_over",
+            "This link is over",
+            detail,
+        )
+    })?;
+    let user = people::sign_in(&app, &link.email).await?;
+    let cookie = new_session(&app, user, &headers).await?;
+    let next = link.next_path.filter(|next| is_own_path(next));
+    let next = next.unwrap_or_else(|| "/dashboard/billing".to_owned());
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
+}
+
+/// `POST /api/auth/logout`: ends the session here and now.
+pub async fn leave(State(app): State<App>, request: axum::extract::Request) -> Result<Response> {
+    let (parts, _) = request.into_parts();
+    if let Some(token) = crate::http::callers::session_token(&parts, &app) {
+        let hash = hash(token);
+        app.write(0, move |tx| store::sessions::delete(tx, &hash))
+            .await?;
+    }
+    let cookie = cookie(&app, "", 0)?;
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response())
+}
+
+/// Opens a session and answers its cookie: always a fresh token (case A9).
+pub async fn new_session(app: &App, user: i64, headers: &HeaderMap) -> Result<HeaderValue> {
+    let agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    let agent: String = agent.unwrap_or("").chars().take(200).collect();
+    let token = open_session(app, user, &agent).await?;
+    cookie(app, &token, app.settings.session.days * 86_400)
+}
+
+/// Opens a session and answers its token.
+pub async fn open_session(app: &App, user: i64, agent: &str) -> Result<String> {
+    let token = new_secret(&*app.chance);
+    let (hash, agent) = (hash(&token), agent.to_owned());
+    let now: Timestamp = app.real_now();
+    let until = now.plus_days(app.settings.session.days);
+    app.write(0, move |tx| {
+        store::sessions::insert(tx, &hash, user, &agent, now, until)
+    })
+    .await?;
+    Ok(token)
+}
+
+fn cookie(app: &App, token: &str, seconds: i64) -> Result<HeaderValue> {
+    let is_https = app.settings.is_https();
+    let name = cookie_name(is_https);
+    let secure = if is_https { "; Secure" } else { "" };
+    let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::from_str(&text).map_err(Error::bug)
+}
+
+/// A path of ours to go on to: never another site, whatever the browser makes of it (case A14).
+pub fn is_own_path(next: &str) -> bool {
+    let mut bytes = next.bytes();
+    bytes.next() == Some(b'/')
+        && !matches!(bytes.next(), Some(b'/' | b'\\'))
+        && next.len() <= 500
+        && next
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_own_path;
+
+    #[test]
+    fn case_a14_only_our_own_paths_are_gone_on_to() {
+        for good in ["/", "/dashboard/billing", "/pricing?x=1"] {
+            assert!(is_own_path(good), "{good}");
+        }
+        for bad in [
+            "",
+            "//evil",
+            "/\\evil",
+            "javascript:alert(1)",
+            "https://x",
+            "/a\\b",
+            "/a\nb",
+        ] {
+            assert!(!is_own_path(bad), "{bad}");
+        }
+    }
+}

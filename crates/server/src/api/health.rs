@@ -1,0 +1,26 @@
+//! Whether the process lives, and whether it can do its work.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::http::error::{Error, Result};
+
+/// `GET /healthz`: the process answers.
+pub async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`: the database can be written. 503 otherwise.
+pub async fn ready(State(app): State<App>) -> Result<Json<Value>> {
+    let now = app.real_now();
+    app.write(0, move |tx| {
+        store::settings::put(tx, "ready.checked", "1", now)
+    })
+    .await
+    .map_err(|error| {
+        Error::unavailable("not_ready", "The database cannot be written.").cause(error)
+    })?;
+    Ok(Json(json!({ "status": "ready" })))
+}

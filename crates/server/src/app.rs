@@ -1,0 +1,311 @@
+//! What a handler may reach.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::catalog::Catalog;
+use domain::ids::{Chance, new_id};
+use domain::ledger::{Outcome, Refusal, Request};
+use domain::time::{Clock, Timestamp};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use store::ledger::{Decision, Rules};
+use store::{Db, Tx};
+use tokio::sync::Notify;
+
+use crate::clock::{BillingClock, SystemChance, SystemClock};
+use crate::config::Settings;
+use crate::http::error::{Error, Result};
+use crate::http::keys::KeyCache;
+
+/// The program's state; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// See [`App`], which dereferences to it.
+pub struct Inner {
+    /// The database.
+    pub db: Db,
+    /// Stripe, or the twin.
+    pub stripe: stripe::Client,
+    /// As configured.
+    pub settings: Settings,
+    /// Periods, trials, expiry, grace, mails.
+    pub clock: Arc<BillingClock>,
+    /// Sessions, links, signatures, rate limits.
+    pub security_clock: Arc<dyn Clock>,
+    /// Ids, tokens, jitter.
+    pub chance: Arc<dyn Chance>,
+    /// Rung when an account needs a sync.
+    pub sync_bell: Notify,
+    /// Rung when a mail waits.
+    pub mail_bell: Notify,
+    /// API keys seen lately.
+    pub keys: KeyCache,
+    /// Work that background tasks have in hand: zero is idle.
+    pub busy: AtomicI64,
+    /// Set when the process is told to stop.
+    pub is_stopping: AtomicBool,
+    /// Where the twin is, when the demo or a test runs one: shown in the test-mode strip.
+    pub twin_url: Option<String>,
+    webhook_secrets: RwLock<Vec<secrecy::SecretString>>,
+    rules: RwLock<Arc<Rules>>,
+    prices: RwLock<Arc<Prices>>,
+}
+
+/// What Stripe's price ids mean, old ones included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// Tier by price id.
+    pub tier_of_price: HashMap<String, String>,
+    /// The price a new customer of a tier is sold.
+    pub price_of_tier: HashMap<String, String>,
+    /// The price a pack is sold at, by its credits.
+    pub price_of_pack: HashMap<i64, String>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens the database, appends the catalog and loads what requests need.
+    pub async fn open(settings: Settings) -> anyhow::Result<App> {
+        let url = settings.database_url()?;
+        if let store::DatabaseUrl::Sqlite(path) = &url
+            && let Some(folder) = path.parent()
+        {
+            std::fs::create_dir_all(folder)?;
+        }
+        let options = settings.database_options();
+        let db = tokio::task::spawn_blocking(move || Db::open(&url, &options)).await??;
+        App::with_db(settings, db).await
+    }
+
+    /// The state over an open database.
+    pub async fn with_db(settings: Settings, db: Db) -> anyhow::Result<App> {
+        let catalog = settings
+            .catalog()
+            .map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
+        let rules = Rules {
+            catalog,
+            grace_days: settings.billing.grace_days,
+        };
+        let clock = Arc::new(BillingClock::new(SystemClock.now()));
+        let stripe = stripe_client(&settings)?;
+        let twin_url =
+            Some(settings.stripe.api_base.clone()).filter(|base| !base.contains("api.stripe.com"));
+        let app = App(Arc::new(Inner {
+            db,
+            stripe,
+            webhook_secrets: RwLock::new(settings.stripe.webhook_secrets()),
+            settings,
+            clock,
+            security_clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
+            sync_bell: Notify::new(),
+            mail_bell: Notify::new(),
+            keys: KeyCache::default(),
+            busy: AtomicI64::new(0),
+            is_stopping: AtomicBool::new(false),
+            twin_url,
+            rules: RwLock::new(Arc::new(rules)),
+            prices: RwLock::new(Arc::new(Prices::default())),
+        }));
+        app.append_catalog().await?;
+        app.load_prices().await?;
+        app.load_webhook_secret().await?;
+        Ok(app)
+    }
+
+    /// The billing clock's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The security clock's time.
+    pub fn real_now(&self) -> Timestamp {
+        self.security_clock.now()
+    }
+
+    /// A new id such as `acc_01jd...`.
+    pub fn new_id(&self, prefix: &str) -> String {
+        new_id(prefix, self.now(), &*self.chance)
+    }
+
+    /// Prices, allowances and grace, as of now.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The catalog, as of now.
+    pub fn catalog(&self) -> Catalog {
+        self.rules().catalog.clone()
+    }
+
+    /// What Stripe's price ids mean, as of now.
+    pub fn prices(&self) -> Arc<Prices> {
+        self.prices
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The secrets an event may be signed with.
+    pub fn webhook_secrets(&self) -> Vec<secrecy::SecretString> {
+        self.webhook_secrets
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Reads one state of the database.
+    pub async fn read<T, F>(&self, job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        Ok(self.db.read(job).await?)
+    }
+
+    /// Writes; the answer comes when it is on disk. `account` orders jobs of one account.
+    pub async fn write<T, F>(&self, account: i64, job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        Ok(self.db.write(account, job).await?)
+    }
+
+    /// Sends one command to the ledger. A refusal is an answer of its own.
+    pub async fn ledger(&self, account: i64, request: Request) -> Result<Decision> {
+        Ok(self
+            .db
+            .ledger(self.rules(), account, request, self.now())
+            .await?)
+    }
+
+    /// Sends one command to the ledger; a refusal becomes the caller's error.
+    pub async fn ledger_or_refuse(
+        &self,
+        account: i64,
+        request: Request,
+    ) -> std::result::Result<Outcome, Error> {
+        let decision: std::result::Result<Outcome, Refusal> = self.ledger(account, request).await?;
+        decision.map_err(|refusal| Error::refused(&refusal, self))
+    }
+
+    /// Counts work in hand until the guard is dropped, so that a clock that moves in steps can
+    /// wait for it.
+    pub fn busy(&self) -> Busy {
+        self.busy.fetch_add(1, Ordering::SeqCst);
+        Busy(self.clone())
+    }
+
+    /// Loads the price map again.
+    pub async fn load_prices(&self) -> anyhow::Result<()> {
+        let rows = self.db.read(store::catalog::prices).await?;
+        let catalog = self.catalog();
+        let mut prices = Prices::default();
+        let mut rows: Vec<_> = rows.into_iter().collect();
+        rows.sort_by_key(|row| row.first_version);
+        for row in rows {
+            if row.kind == "tier" {
+                let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
+                if wanted.is_some_and(|price| price.amount == row.amount_minor) {
+                    prices
+                        .price_of_tier
+                        .insert(row.name.clone(), row.price_id.clone());
+                }
+                prices.tier_of_price.insert(row.price_id, row.name);
+            } else if let Ok(credits) = row.name.parse::<i64>() {
+                let wanted = catalog.pack(credits).map(|pack| pack.price.amount);
+                if wanted == Some(row.amount_minor) {
+                    prices.price_of_pack.insert(credits, row.price_id);
+                }
+            }
+        }
+        for (name, id) in self.settings.stripe.named_prices() {
+            match name.parse::<i64>() {
+                Ok(credits) => {
+                    prices.price_of_pack.insert(credits, id.to_owned());
+                }
+                Err(_) => {
+                    prices.price_of_tier.insert(name.to_owned(), id.to_owned());
+                    prices.tier_of_price.insert(id.to_owned(), name.to_owned());
+                }
+            }
+        }
+        *self.prices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prices);
+        Ok(())
+    }
+
+    /// Uses the signing secret that `setup` stored, where none is configured.
+    pub async fn load_webhook_secret(&self) -> anyhow::Result<()> {
+        if !self.settings.stripe.webhook_secrets().is_empty() {
+            return Ok(());
+        }
+        let stored = self
+            .db
+            .read(|tx| store::settings::get(tx, WEBHOOK_SECRET))
+            .await?;
+        if let Some(secret) = stored {
+            let mut secrets = self
+                .webhook_secrets
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            *secrets = vec![secret.into()];
+        }
+        Ok(())
+    }
+
+    /// Appends the catalog as a version when its text is new, and numbers it.
+    async fn append_catalog(&self) -> anyhow::Result<()> {
+        let text = self.settings.catalog_text().map_err(anyhow::Error::msg)?;
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
+        let now = self.now();
+        let version = self
+            .db
+            .write(0, move |tx| {
+                store::catalog::append(tx, &digest, &text, now)?;
+                let row = store::catalog::by_digest(tx, &digest)?;
+                Ok(row.ok_or(store::Error::NotFound)?.version)
+            })
+            .await?;
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        let mut numbered = (**rules).clone();
+        numbered.catalog.version = version;
+        *rules = Arc::new(numbered);
+        Ok(())
+    }
+}
+
+/// Name of the stored signing secret.
+pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";
+
+/// See [`App::busy`].
+pub struct Busy(App);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The client, with the configured bounds.
+pub fn stripe_client(settings: &Settings) -> anyhow::Result<stripe::Client> {
+    let key = settings.stripe.secret_key.expose_secret();
+    let mut config = stripe::ClientConfig::new(&settings.stripe.api_base, key);
+    config.api_version = settings.stripe.api_version.clone();
+    config.call_timeout = Duration::from_secs(settings.stripe.call_seconds_max);
+    config.deadline = Duration::from_secs(settings.stripe.deadline_seconds);
+    Ok(stripe::Client::new(config)?)
+}

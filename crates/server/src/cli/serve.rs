@@ -1,0 +1,116 @@
+//! `serve`: the service, from configuration.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::{Context, Ended};
+use crate::app::App;
+use crate::{jobs, router};
+
+/// Longest a stop waits for requests in hand (case D7).
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+/// Runs until the process is told to stop.
+pub async fn run(context: &Context) -> Ended {
+    log_as_json();
+    let settings = context.settings()?;
+    let faults = settings.check();
+    if !faults.is_empty() {
+        anyhow::bail!("The service cannot start:\n- {}", faults.join("\n- "));
+    }
+    let listen = settings.service.listen.clone();
+    let app = App::open(settings).await?;
+    let listener = TcpListener::bind(&listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
+    let service = Service::start(app, listener)?;
+    tracing::info!(address = %service.address, "Listening");
+    stop_signal().await;
+    service.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Structured logs on standard error, filtered by `RUST_LOG`.
+pub fn log_as_json() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| "info".into());
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .try_init();
+}
+
+/// Waits for SIGTERM or an interrupt.
+pub async fn stop_signal() {
+    let interrupt = tokio::signal::ctrl_c();
+    let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    else {
+        let _ = interrupt.await;
+        return;
+    };
+    tokio::select! {
+        _ = interrupt => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// The running service.
+pub struct Service {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its state.
+    pub app: App,
+    stop: watch::Sender<bool>,
+    server: tokio::task::JoinHandle<()>,
+    jobs: tokio::task::JoinSet<()>,
+}
+
+impl Service {
+    /// Starts to answer and to work.
+    pub fn start(app: App, listener: TcpListener) -> anyhow::Result<Service> {
+        let address = listener.local_addr()?;
+        let jobs = jobs::start(&app);
+        let (stop, mut stopped) = watch::channel(false);
+        let service =
+            router::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let server = tokio::spawn(async move {
+            let ended = axum::serve(listener, service).with_graceful_shutdown(async move {
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            });
+            if let Err(error) = ended.await {
+                tracing::error!(%error, "The server ended");
+            }
+        });
+        Ok(Service {
+            address,
+            app,
+            stop,
+            server,
+            jobs,
+        })
+    }
+
+    /// Answers what is in hand, then ends. What is not answered in time is cut; its writes are
+    /// whole or not there.
+    pub async fn stop(mut self) {
+        self.app.is_stopping.store(true, Ordering::SeqCst);
+        self.app.sync_bell.notify_waiters();
+        self.app.mail_bell.notify_waiters();
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(DRAIN_MAX, self.server).await.is_err() {
+            tracing::warn!("Some requests were cut");
+        }
+        self.jobs.abort_all();
+        while self.jobs.join_next().await.is_some() {}
+        let db = self.app.db.clone();
+        let _ = tokio::task::spawn_blocking(move || db.close()).await;
+    }
+}

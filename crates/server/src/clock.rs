@@ -1,0 +1,82 @@
+//! Where the program's time and chance come from: the only callers of the machine's own.
+//!
+//! The **billing clock** (periods, trials, expiry, grace, mails) begins at the system's time and
+//! then counts real time that passed, so that a jump of the system's clock does not move it; in
+//! the demo and in tests it follows the twin's. The **security clock** (sessions, links,
+//! signatures, rate limits) is the system's own. Moving one never moves the other.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use domain::ids::Chance;
+use domain::time::{Clock, Timestamp};
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that others ask"
+    )]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = since.map_or(0, |since| {
+            i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        });
+        Timestamp::from_micros(micros)
+    }
+}
+
+/// A clock that ticks with real time from where it was set.
+#[derive(Debug)]
+pub struct BillingClock {
+    started: Instant,
+    /// What it shows less what passed since `started`, in microseconds.
+    base: AtomicI64,
+}
+
+impl BillingClock {
+    /// Starts at `now`.
+    pub fn new(now: Timestamp) -> BillingClock {
+        BillingClock {
+            started: Instant::now(),
+            base: AtomicI64::new(now.micros()),
+        }
+    }
+
+    /// Moves it to `now`; backwards is refused, time that passed stays passed.
+    pub fn set(&self, now: Timestamp) {
+        let base = now.micros().saturating_sub(self.passed());
+        self.base.fetch_max(base, Ordering::SeqCst);
+    }
+
+    fn passed(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Clock for BillingClock {
+    fn now(&self) -> Timestamp {
+        let base = self.base.load(Ordering::SeqCst);
+        Timestamp::from_micros(base.saturating_add(self.passed()))
+    }
+}
+
+/// The operating system's random numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemChance;
+
+impl Chance for SystemChance {
+    fn bits(&self) -> u128 {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+        u128::from_be_bytes(bytes)
+    }
+}
+
+/// 256 random bits as text: a token for a link, a session or a key.
+pub fn new_secret(chance: &dyn Chance) -> String {
+    format!("{:032x}{:032x}", chance.bits(), chance.bits())
+}

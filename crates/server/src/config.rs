@@ -1,0 +1,556 @@
+//! The only reader of configuration files and the environment.
+//!
+//! Three layers: `billing.default.toml`, which is built in and names every setting; the operator's
+//! file; environment variables. All faults are reported at once.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use domain::catalog::Catalog;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+const DEFAULTS: &str = include_str!("../../../billing.default.toml");
+const CATALOG: &str = include_str!("../../../catalog.toml");
+
+/// A setting's place in the file and the variables that stand before it, strongest first.
+const VARIABLES: &[(&str, &str, &[&str])] = &[
+    ("service", "listen", &["LISTEN"]),
+    (
+        "service",
+        "base_url",
+        &["NEXTAUTH_URL", "NEXT_PUBLIC_BASE_URL"],
+    ),
+    ("database", "url", &["DATABASE_URL"]),
+    ("database", "data", &["LBX_DATA"]),
+    ("stripe", "secret_key", &["STRIPE_SECRET_KEY"]),
+    (
+        "stripe",
+        "publishable_key",
+        &[
+            "NEXT_PUBLIC_STRIPE_PUBLISHABLE_KEY",
+            "STRIPE_PUBLISHABLE_KEY",
+        ],
+    ),
+    ("stripe", "webhook_secret", &["STRIPE_WEBHOOK_SECRET"]),
+    ("stripe", "api_base", &["STRIPE_API_BASE"]),
+    ("stripe", "price_id_free", &["STRIPE_PRICE_ID_FREE"]),
+    ("stripe", "price_id_pro", &["STRIPE_PRICE_ID_PRO"]),
+    ("stripe", "price_id_pro_plus", &["STRIPE_PRICE_ID_PRO_PLUS"]),
+    (
+        "stripe",
+        "price_id_enterprise",
+        &["STRIPE_PRICE_ID_ENTERPRISE"],
+    ),
+    (
+        "stripe",
+        "price_id_credits_500",
+        &["STRIPE_PRICE_ID_CREDITS_500"],
+    ),
+    (
+        "stripe",
+        "price_id_credits_1000",
+        &["STRIPE_PRICE_ID_CREDITS_1000"],
+    ),
+    (
+        "stripe",
+        "price_id_credits_5000",
+        &["STRIPE_PRICE_ID_CREDITS_5000"],
+    ),
+    (
+        "stripe",
+        "price_id_credits_10000",
+        &["STRIPE_PRICE_ID_CREDITS_10000"],
+    ),
+    ("billing", "enabled", &["STRIPE_BILLING_ENABLED"]),
+    ("billing", "catalog", &["LBX_CATALOG"]),
+    ("session", "secret", &["NEXTAUTH_SECRET"]),
+    ("session", "admins", &["LBX_ADMINS"]),
+    ("mail", "host", &["SMTP_HOST"]),
+    ("mail", "port", &["SMTP_PORT"]),
+    ("mail", "user", &["SMTP_USER"]),
+    ("mail", "password", &["SMTP_PASSWORD", "SMTP_PASS"]),
+    ("mail", "from", &["SMTP_FROM"]),
+    ("clock", "follow", &["LBX_CLOCK"]),
+];
+
+/// Every setting, as read; [`Settings::check`] tells whether they fit together.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where and how to listen.
+    pub service: Service,
+    /// Where the rows are.
+    pub database: Database,
+    /// How to reach Stripe.
+    pub stripe: Stripe,
+    /// What is sold and under which rules.
+    pub billing: Billing,
+    /// How people sign in.
+    pub session: Session,
+    /// How mails leave.
+    pub mail: Mail,
+    /// Where the billing clock comes from.
+    pub clock: ClockSource,
+    /// How much of it at once.
+    pub limits: Limits,
+}
+
+/// Where and how to listen.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Address and port.
+    pub listen: String,
+    /// The public origin, without a slash at its end.
+    pub base_url: String,
+    /// What the pages call the product.
+    pub name: String,
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Longest a request may take, in seconds.
+    pub request_seconds_max: u64,
+    /// Addresses of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+}
+
+/// Where the rows are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite://PATH`, `postgres://...` or empty. May carry a password.
+    pub url: SecretString,
+    /// Folder of the embedded database.
+    pub data: PathBuf,
+    /// `full` or `relaxed`.
+    pub durability: String,
+    /// Threads that read.
+    pub readers: usize,
+    /// Threads that write, on PostgreSQL.
+    pub writers: usize,
+    /// Jobs that may wait for one of them.
+    pub queue_max: usize,
+}
+
+/// How to reach Stripe.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stripe {
+    /// The secret key.
+    pub secret_key: SecretString,
+    /// The publishable key.
+    pub publishable_key: String,
+    /// Signing secrets, separated by commas.
+    pub webhook_secret: SecretString,
+    /// Where Stripe is.
+    pub api_base: String,
+    /// The version every call pins.
+    pub api_version: String,
+    /// Longest one try may take, in seconds.
+    pub call_seconds_max: u64,
+    /// Longest a call with its retries may take, in seconds.
+    pub deadline_seconds: u64,
+    /// Price ids made by hand.
+    pub price_id_free: String,
+    /// See above.
+    pub price_id_pro: String,
+    /// See above.
+    pub price_id_pro_plus: String,
+    /// See above.
+    pub price_id_enterprise: String,
+    /// See above.
+    pub price_id_credits_500: String,
+    /// See above.
+    pub price_id_credits_1000: String,
+    /// See above.
+    pub price_id_credits_5000: String,
+    /// See above.
+    pub price_id_credits_10000: String,
+}
+
+impl Stripe {
+    /// The signing secrets, empty ones left out.
+    pub fn webhook_secrets(&self) -> Vec<SecretString> {
+        let all = self
+            .webhook_secret
+            .expose_secret()
+            .split(',')
+            .map(str::trim);
+        all.filter(|secret| !secret.is_empty())
+            .map(SecretString::from)
+            .collect()
+    }
+
+    /// Whether real money moves.
+    pub fn is_live(&self) -> bool {
+        let key = self.secret_key.expose_secret();
+        key.starts_with("sk_live_") || key.starts_with("rk_live_")
+    }
+
+    /// Price ids made by hand, as (tier or pack, price id).
+    pub fn named_prices(&self) -> Vec<(&'static str, &str)> {
+        let all = [
+            ("FREE", self.price_id_free.as_str()),
+            ("PRO", &self.price_id_pro),
+            ("PRO_PLUS", &self.price_id_pro_plus),
+            ("ENTERPRISE", &self.price_id_enterprise),
+            ("500", &self.price_id_credits_500),
+            ("1000", &self.price_id_credits_1000),
+            ("5000", &self.price_id_credits_5000),
+            ("10000", &self.price_id_credits_10000),
+        ];
+        all.into_iter().filter(|(_, id)| !id.is_empty()).collect()
+    }
+}
+
+/// What is sold and under which rules.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Billing {
+    /// The feature flag.
+    pub enabled: bool,
+    /// Path of the catalog; empty for the built-in one.
+    pub catalog: String,
+    /// Days a failed payment keeps its tier.
+    pub grace_days: i64,
+    /// Days a processed event's payload is kept.
+    pub payload_days: i64,
+    /// Where "contact us" leads.
+    pub contact_url: String,
+}
+
+/// How people sign in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// Shared with the host application.
+    pub secret: SecretString,
+    /// Days a sign-in lasts.
+    pub days: i64,
+    /// Minutes a sign-in link lasts.
+    pub link_minutes: i64,
+    /// Mail addresses of administrators.
+    pub admins: Vec<String>,
+}
+
+/// How mails leave.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// Host of the mail server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// User, where it asks for one.
+    pub user: String,
+    /// Password of that user.
+    pub password: SecretString,
+    /// Who the mails come from.
+    pub from: String,
+    /// `starttls`, `tls` or `none`.
+    pub encryption: String,
+}
+
+/// Where the billing clock comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClockSource {
+    /// Address of a twin to follow; empty for real time.
+    pub follow: String,
+}
+
+/// How much of it at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Checkout requests a minute and user.
+    pub checkout_per_minute: u32,
+    /// Portal requests a minute and user.
+    pub portal_per_minute: u32,
+    /// Sign-in mails a minute and address.
+    pub sign_in_per_minute: u32,
+    /// Failed webhook signatures a minute and network address.
+    pub bad_signatures_per_minute: u32,
+}
+
+/// Reads the environment; a parameter so that tests have their own.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The process's environment; empty variables count as not set.
+pub fn process_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Settings {
+    /// Reads the three layers. Faults are sentences, all of them.
+    pub fn load(file: Option<&Path>, environment: Environment) -> Result<Settings, Vec<String>> {
+        let mut table: toml::Table = DEFAULTS.parse().expect("the built-in defaults are TOML");
+        let mut faults = Vec::new();
+        if let Some(path) = file {
+            match read_table(path) {
+                Ok(theirs) => overlay(&mut table, theirs, &mut faults),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        for (section, name, variables) in VARIABLES {
+            let set: Vec<(&str, String)> = variables
+                .iter()
+                .filter_map(|variable| Some((*variable, environment(variable)?)))
+                .collect();
+            if let [(first, one), (second, other), ..] = set.as_slice()
+                && one != other
+            {
+                faults.push(format!("{first} and {second} are both set, and differ"));
+            }
+            if let Some((variable, text)) = set.into_iter().next() {
+                set_text(&mut table, section, name, variable, &text, &mut faults);
+            }
+        }
+        match table.try_into::<Settings>() {
+            Ok(mut settings) if faults.is_empty() => {
+                let trimmed = settings.service.base_url.trim_end_matches('/').to_owned();
+                settings.service.base_url = trimmed;
+                Ok(settings)
+            }
+            Ok(_) => Err(faults),
+            Err(error) => {
+                faults.push(error.message().to_owned());
+                Err(faults)
+            }
+        }
+    }
+
+    /// What is missing or does not fit together for `serve`. All of it, in sentences; empty when
+    /// the service may start.
+    pub fn check(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let key = self.stripe.secret_key.expose_secret();
+        let known = ["sk_test_", "sk_live_", "rk_test_", "rk_live_"];
+        if key.is_empty() {
+            faults.push("STRIPE_SECRET_KEY is missing".to_owned());
+        } else if !known.iter().any(|prefix| key.starts_with(prefix)) {
+            faults
+                .push("STRIPE_SECRET_KEY does not begin with sk_test_, sk_live_ or rk_".to_owned());
+        }
+        if self.billing.enabled && self.stripe.webhook_secrets().is_empty() {
+            faults.push(
+                "STRIPE_WEBHOOK_SECRET is missing: without it no event could be believed; \
+                 `setup` makes one"
+                    .to_owned(),
+            );
+        }
+        let origin = &self.service.base_url;
+        let is_https = origin.starts_with("https://");
+        if !is_https && !origin.starts_with("http://") {
+            faults.push("NEXTAUTH_URL is not an http or https address".to_owned());
+        } else if origin.splitn(4, '/').nth(3).is_some() {
+            faults.push("NEXTAUTH_URL is an origin: it has no path".to_owned());
+        }
+        if self.stripe.is_live() && !is_https {
+            faults.push("a live Stripe key needs an https NEXTAUTH_URL".to_owned());
+        }
+        if self.stripe.is_live() && self.stripe.api_base != "https://api.stripe.com" {
+            faults.push("a live Stripe key never goes to another address than Stripe's".to_owned());
+        }
+        if self.stripe.is_live() && !self.clock.follow.is_empty() {
+            faults.push("with a live Stripe key the billing clock is real time".to_owned());
+        }
+        if self.service.listen.parse::<SocketAddr>().is_err() {
+            faults.push("service.listen is not an address and port".to_owned());
+        }
+        if !(0..=30).contains(&self.billing.grace_days) {
+            faults.push("billing.grace_days is between 0 and 30".to_owned());
+        }
+        if !["full", "relaxed"].contains(&self.database.durability.as_str()) {
+            faults.push("database.durability is full or relaxed".to_owned());
+        }
+        if !["starttls", "tls", "none"].contains(&self.mail.encryption.as_str()) {
+            faults.push("mail.encryption is starttls, tls or none".to_owned());
+        }
+        if let Err(found) = self.catalog() {
+            faults.extend(found.into_iter().map(|fault| format!("catalog: {fault}")));
+        }
+        if let Err(error) = self.database_url() {
+            faults.push(format!("DATABASE_URL: {error}"));
+        }
+        faults
+    }
+
+    /// The text of the catalog.
+    pub fn catalog_text(&self) -> Result<String, String> {
+        if self.billing.catalog.is_empty() {
+            return Ok(CATALOG.to_owned());
+        }
+        let path = &self.billing.catalog;
+        std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))
+    }
+
+    /// The catalog.
+    pub fn catalog(&self) -> Result<Catalog, Vec<String>> {
+        Catalog::parse(&self.catalog_text().map_err(|fault| vec![fault])?)
+    }
+
+    /// The database: `DATABASE_URL`, else the embedded file in the data folder.
+    pub fn database_url(&self) -> store::Result<store::DatabaseUrl> {
+        let url = self.database.url.expose_secret();
+        if url.is_empty() {
+            Ok(store::DatabaseUrl::Sqlite(
+                self.database.data.join("billing.db"),
+            ))
+        } else {
+            store::DatabaseUrl::parse(url)
+        }
+    }
+
+    /// How the database is used.
+    pub fn database_options(&self) -> store::Options {
+        store::Options {
+            readers: self.database.readers,
+            writers: self.database.writers,
+            queue_max: self.database.queue_max,
+            durability: match self.database.durability.as_str() {
+                "relaxed" => store::Durability::Relaxed,
+                _ => store::Durability::Full,
+            },
+            ..store::Options::default()
+        }
+    }
+
+    /// Whether cookies may be marked Secure.
+    pub fn is_https(&self) -> bool {
+        self.service.base_url.starts_with("https://")
+    }
+}
+
+fn read_table(path: &Path) -> Result<toml::Table, String> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    text.parse()
+        .map_err(|error: toml::de::Error| format!("{shown}: {}", error.message()))
+}
+
+/// Lays the operator's file over the defaults; an unknown setting is a fault, not a surprise.
+fn overlay(base: &mut toml::Table, theirs: toml::Table, faults: &mut Vec<String>) {
+    for (section, value) in theirs {
+        let Some(toml::Value::Table(known)) = base.get_mut(&section) else {
+            faults.push(format!("there is no section [{section}]"));
+            continue;
+        };
+        let toml::Value::Table(values) = value else {
+            faults.push(format!("[{section}] is a section"));
+            continue;
+        };
+        for (name, value) in values {
+            if known.contains_key(&name) {
+                known.insert(name, value);
+            } else {
+                faults.push(format!("there is no setting {section}.{name}"));
+            }
+        }
+    }
+}
+
+/// Sets a value from a variable's text, in the type of its default.
+fn set_text(
+    table: &mut toml::Table,
+    section: &str,
+    name: &str,
+    variable: &str,
+    text: &str,
+    faults: &mut Vec<String>,
+) {
+    let known = table
+        .get_mut(section)
+        .and_then(toml::Value::as_table_mut)
+        .and_then(|section| section.get_mut(name))
+        .expect("every variable names a setting that has a default");
+    let read = match known {
+        toml::Value::Boolean(_) => match text {
+            "true" | "1" | "yes" => Some(toml::Value::Boolean(true)),
+            "false" | "0" | "no" => Some(toml::Value::Boolean(false)),
+            _ => None,
+        },
+        toml::Value::Integer(_) => text.parse().ok().map(toml::Value::Integer),
+        toml::Value::Array(_) => {
+            let parts = text
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty());
+            let parts = parts.map(|part| toml::Value::String(part.to_owned()));
+            Some(toml::Value::Array(parts.collect()))
+        }
+        _ => Some(toml::Value::String(text.to_owned())),
+    };
+    match read {
+        Some(value) => *known = value,
+        None => faults.push(format!("{variable} cannot be read")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none(_: &str) -> Option<String> {
+        None
+    }
+
+    #[test]
+    fn the_defaults_name_every_setting() {
+        assert!(Settings::load(None, &none).is_ok());
+    }
+
+    #[test]
+    fn everything_missing_or_malformed_is_listed_at_once() {
+        let environment = |name: &str| match name {
+            "NEXTAUTH_URL" => Some("ftp://x".to_owned()),
+            "DATABASE_URL" => Some("mysql://x".to_owned()),
+            _ => None,
+        };
+        let settings = Settings::load(None, &environment).unwrap();
+
+        let faults = settings.check().join("\n");
+
+        for part in [
+            "STRIPE_SECRET_KEY",
+            "STRIPE_WEBHOOK_SECRET",
+            "NEXTAUTH_URL",
+            "DATABASE_URL",
+        ] {
+            assert!(faults.contains(part), "{part} in {faults}");
+        }
+    }
+
+    #[test]
+    fn two_origins_that_differ_are_refused() {
+        let environment = |name: &str| match name {
+            "NEXTAUTH_URL" => Some("https://a.example".to_owned()),
+            "NEXT_PUBLIC_BASE_URL" => Some("https://b.example".to_owned()),
+            _ => None,
+        };
+
+        assert_eq!(Settings::load(None, &environment).unwrap_err().len(), 1);
+    }
+
+    #[test]
+    fn case_a17_a_live_key_goes_to_stripe_over_https_only() {
+        let environment = |name: &str| match name {
+            "STRIPE_SECRET_KEY" => Some("sk_live_x".to_owned()),
+            "STRIPE_WEBHOOK_SECRET" => Some("whsec_x".to_owned()),
+            "STRIPE_API_BASE" => Some("http://127.0.0.1:12111".to_owned()),
+            _ => None,
+        };
+
+        assert_eq!(Settings::load(None, &environment).unwrap().check().len(), 2);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let environment =
+            |name: &str| (name == "STRIPE_SECRET_KEY").then(|| "sk_test_hidden".to_owned());
+        let settings = Settings::load(None, &environment).unwrap();
+
+        assert!(!format!("{settings:?}").contains("hidden"));
+    }
+}

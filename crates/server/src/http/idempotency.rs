@@ -1,0 +1,59 @@
+//! The caller's name for one attempt.
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::request::Parts;
+use domain::ledger::IdempotencyKey;
+use sha2::{Digest, Sha256};
+
+use super::error::{Error, Result};
+
+/// Longest key, as at Stripe.
+const KEY_BYTES_MAX: usize = 255;
+
+/// The `Idempotency-Key` header: required where it is an argument, optional in an `Option`.
+#[derive(Clone, Debug)]
+pub struct Key(pub String);
+
+impl Key {
+    /// The key with the hash of what was asked under it.
+    pub fn of(self, parts: &[&str]) -> IdempotencyKey {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part.as_bytes());
+        }
+        IdempotencyKey {
+            key: self.0,
+            request_hash: hasher.finalize().into(),
+        }
+    }
+}
+
+fn read(parts: &Parts) -> Result<Option<Key>> {
+    let Some(value) = parts.headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or("");
+    if text.is_empty() || text.len() > KEY_BYTES_MAX {
+        let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
+        return Err(Error::bad_request("idempotency_key_invalid", detail));
+    }
+    Ok(Some(Key(text.to_owned())))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Key {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        let detail = "This call spends credits: send an Idempotency-Key, the same on a retry.";
+        read(parts)?.ok_or_else(|| Error::bad_request("idempotency_key_required", detail))
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Key {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
+        read(parts)
+    }
+}

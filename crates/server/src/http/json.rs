@@ -1,0 +1,93 @@
+//! JSON in and out: bounded, exact, with errors that name the field.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::error::{Error, Result};
+use domain::money::Credits;
+
+/// A JSON body. Another content type is 415, a fault in it 400 with where it is.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let content_type = request.headers().get(header::CONTENT_TYPE);
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
+        let essence = content_type
+            .split(';')
+            .next()
+            .unwrap_or("")
+            .trim()
+            .to_ascii_lowercase();
+        if essence != "application/json" && !essence.ends_with("+json") {
+            return Err(Error::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "Not JSON",
+                "Send the body as application/json.",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(body_error)?;
+        parse(&bytes).map(Body)
+    }
+}
+
+/// What a body that could not be read is answered with.
+pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> Error {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        return Error::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "Too large",
+            "The body is larger than this service takes.",
+        );
+    }
+    Error::bad_request("unreadable_body", "The body could not be read.")
+}
+
+/// Reads JSON, naming the place of a fault.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Error::bad_request(
+            "invalid_json",
+            format!("The body is not what is expected here: {error}."),
+        )
+    })
+}
+
+/// An exact JSON number from its text.
+pub fn number(text: &str) -> Value {
+    // `Value` keeps integers exactly; a fraction of at most six decimals survives as it was written.
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
+/// Credits as an exact JSON number, written from text, never through a float.
+pub fn credits(credits: Credits) -> Box<RawValue> {
+    RawValue::from_string(credits.to_string()).expect("credits are written as a JSON number")
+}
+
+/// Reads credits from the text of a JSON number.
+pub fn read_credits(field: &str, raw: &RawValue) -> Result<Credits> {
+    Credits::parse(raw.get()).map_err(|error| Error::field(field, error.to_string()))
+}
+
+/// As [`read_credits`], and positive.
+pub fn read_positive_credits(field: &str, raw: &RawValue) -> Result<Credits> {
+    let credits = read_credits(field, raw)?;
+    if credits.is_positive() {
+        Ok(credits)
+    } else {
+        Err(Error::field(field, format!("{field} must be positive")))
+    }
+}

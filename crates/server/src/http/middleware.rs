@@ -1,0 +1,179 @@
+//! Layers around every route: request id, same-origin writes, security headers, errors as pages.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::Error;
+use crate::app::App;
+
+/// The id of a request: in the log, in `X-Request-Id` and in an error's body.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
+/// No script but ours, no frame around us, forms only to ourselves and to Stripe's pages that a
+/// form's answer leads to.
+fn content_security_policy(app: &App) -> String {
+    let payment = match &app.twin_url {
+        Some(twin) => twin.clone(),
+        None => "https://checkout.stripe.com https://billing.stripe.com https://invoice.stripe.com"
+            .to_owned(),
+    };
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self' {payment}; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// Outermost: gives the request its id, refuses cross-site writes, words errors for who asks, and
+/// adds the security headers.
+pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = app.new_id("req");
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let wants_page = wants_page(request.headers(), &path);
+    let started = std::time::Instant::now();
+    let refused = refuse_cross_site(&app, &request);
+    let response = match refused {
+        Some(error) => error.into_response(),
+        None => next.run(request).await,
+    };
+    let response = word_error(&app, response, &id, wants_page, &path).await;
+    tracing::info!(
+        request_id = id,
+        method = %method,
+        path = route_of(&path),
+        status = response.status().as_u16(),
+        micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+    with_headers(&app, response, &id, &path)
+}
+
+/// The path for the log: what may carry a token or an id of a person is cut.
+fn route_of(path: &str) -> &str {
+    let token_path = "/api/auth/link/";
+    if path.starts_with(token_path) {
+        token_path
+    } else {
+        path
+    }
+}
+
+/// A write must come from our own origin, by `Sec-Fetch-Site` or `Origin`; one with neither (curl,
+/// Stripe, a server) passes: it carries no cookie that a stranger's page could use.
+fn refuse_cross_site(app: &App, request: &Request) -> Option<Error> {
+    if matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    ) {
+        return None;
+    }
+    is_cross_site(app, request.headers()).then(|| {
+        Error::forbidden(
+            "cross_site",
+            "This request came from another site and was not carried out.",
+        )
+    })
+}
+
+/// Whether the browser says that another site made this request.
+pub fn is_cross_site(app: &App, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    match headers.get(header::ORIGIN) {
+        None => false,
+        Some(origin) => !is_own_origin(app, origin.to_str().unwrap_or("null"), headers),
+    }
+}
+
+/// The configured origin; or, while it is plain http on this machine, the address that was called.
+fn is_own_origin(app: &App, origin: &str, headers: &HeaderMap) -> bool {
+    if origin == app.settings.service.base_url {
+        return true;
+    }
+    let host = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let is_local = host.starts_with("127.0.0.1:") || host.starts_with("localhost:");
+    is_local && !app.settings.is_https() && origin == format!("http://{host}")
+}
+
+/// JSON is answered unless `Accept` prefers a page; addresses under `/api/` never answer one.
+fn wants_page(headers: &HeaderMap, path: &str) -> bool {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let html = accept.find("text/html");
+    let json = accept.find("application/json");
+    let prefers_html = match (html, json) {
+        (Some(html), Some(json)) => html < json,
+        (Some(_), None) => true,
+        (None, _) => false,
+    };
+    prefers_html && !path.starts_with("/api/") || prefers_html && path.starts_with("/api/auth/")
+}
+
+/// Gives an error its request id, and a page where one is wanted.
+async fn word_error(
+    app: &App,
+    mut response: Response,
+    id: &str,
+    wants_page: bool,
+    path: &str,
+) -> Response {
+    let Some(error) = response.extensions_mut().remove::<Error>() else {
+        return response;
+    };
+    if wants_page && error.0.status == StatusCode::UNAUTHORIZED {
+        let next: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        return axum::response::Redirect::to(&format!("/login?next={next}")).into_response();
+    }
+    let (mut parts, _) = response.into_parts();
+    let body = if wants_page {
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        parts.headers.insert(header::CONTENT_TYPE, html);
+        crate::pages::error_page(app, &error, id)
+    } else {
+        error.body(id).to_string()
+    };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(body))
+}
+
+fn with_headers(app: &App, mut response: Response, id: &str, path: &str) -> Response {
+    let is_asset = path.starts_with("/assets/");
+    let headers = response.headers_mut();
+    let mut put = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.entry(name).or_insert(value);
+        }
+    };
+    put("x-request-id", id);
+    put("x-content-type-options", "nosniff");
+    put("referrer-policy", "same-origin");
+    put("x-frame-options", "DENY");
+    put("content-security-policy", &content_security_policy(app));
+    put("cross-origin-opener-policy", "same-origin");
+    put(
+        "permissions-policy",
+        "camera=(), geolocation=(), microphone=(), payment=()",
+    );
+    if app.settings.is_https() {
+        put(
+            "strict-transport-security",
+            "max-age=31536000; includeSubDomains",
+        );
+    }
+    if !is_asset {
+        put("cache-control", "no-store");
+    }
+    response
+}

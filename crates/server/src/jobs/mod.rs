@@ -1,0 +1,19 @@
+//! Work that no request waits for: one file a job, each safe to run twice.
+
+pub mod clock;
+pub mod mail;
+pub mod sweep;
+
+use crate::app::App;
+
+/// Starts every job; they end when the program stops.
+pub fn start(app: &App) -> tokio::task::JoinSet<()> {
+    let mut jobs = tokio::task::JoinSet::new();
+    jobs.spawn(crate::sync::run(app.clone()));
+    jobs.spawn(mail::run(app.clone()));
+    jobs.spawn(sweep::run(app.clone()));
+    if !app.settings.clock.follow.is_empty() {
+        jobs.spawn(clock::follow(app.clone()));
+    }
+    jobs
+}

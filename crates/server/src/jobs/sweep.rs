@@ -1,0 +1,76 @@
+//! What falls due by time alone: expired credits and holds of idle accounts, turned periods,
+//! subscriptions whose moment passed without an event. Tidies up; every rule it applies would also
+//! be applied by the next request.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
+
+use crate::app::App;
+use crate::http::error::Result;
+
+/// How often, in real time. The clock job runs it at once when the billing clock was moved.
+const EVERY: Duration = Duration::from_secs(5);
+/// Accounts in one round.
+const ACCOUNTS_MAX: i64 = 500;
+
+/// Runs the sweep until the program stops.
+pub async fn run(app: App) {
+    while !app.is_stopping.load(Ordering::SeqCst) {
+        if let Err(error) = once(&app).await {
+            tracing::warn!(%error, "A sweep did not happen");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// One sweep over everything that is due now. Answers how many accounts it touched.
+pub async fn once(app: &App) -> Result<usize> {
+    let _busy = app.busy();
+    let mut touched = 0;
+    loop {
+        let (now, grace) = (app.now(), grace_micros(app));
+        let (wallets, subscriptions) = app
+            .read(move |tx| {
+                let wallets = store::due::wallets(tx, now, ACCOUNTS_MAX)?;
+                Ok((
+                    wallets,
+                    store::due::subscriptions(tx, now, grace, ACCOUNTS_MAX)?,
+                ))
+            })
+            .await?;
+        for account in &wallets {
+            settle(app, *account).await?;
+        }
+        for account in &subscriptions {
+            ring(app, *account).await?;
+        }
+        touched += wallets.len() + subscriptions.len();
+        let full = usize::try_from(ACCOUNTS_MAX).expect("a small bound");
+        if wallets.len() < full {
+            return Ok(touched);
+        }
+    }
+}
+
+/// The grace period in microseconds.
+pub fn grace_micros(app: &App) -> i64 {
+    app.rules().grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
+}
+
+async fn settle(app: &App, account: i64) -> Result<()> {
+    let (rules, now) = (app.rules(), app.now());
+    app.write(account, move |tx| {
+        store::ledger::settle(tx, &rules, account, now).map(|_| ())
+    })
+    .await
+}
+
+async fn ring(app: &App, account: i64) -> Result<()> {
+    let now = app.real_now();
+    app.write(account, move |tx| store::sync::ring(tx, account, now))
+        .await?;
+    app.sync_bell.notify_one();
+    Ok(())
+}

@@ -1,0 +1,470 @@
+//! `/dashboard/billing`: the plan, the credits, the next charge, what was used and what was paid.
+
+use askama::Template;
+
+use super::chart::Chart;
+use super::components::{
+    Action, Badge, Banner, Fact, Meter, Pager, Prose, Receipt, TransactionRow,
+};
+use super::icons::Icon;
+use super::layout::Shell;
+
+/// The billing dashboard.
+#[derive(Clone, Debug, Template)]
+#[template(path = "billing.html")]
+pub struct BillingPage {
+    /// The frame.
+    pub shell: Shell,
+    /// "Plan, credits and payments for Acme Robotics"
+    pub lead: String,
+    /// What needs attention, the worst first.
+    pub banners: Vec<Banner>,
+    /// The plan.
+    pub plan: PlanPanel,
+    /// The credits.
+    pub credits: CreditsPanel,
+    /// What comes next.
+    pub next: NextCharge,
+    /// What was used; none draws the empty state.
+    pub usage: Option<Chart>,
+    /// What was paid.
+    pub history: History,
+    /// Opens Stripe's portal; none when there is no customer at Stripe yet.
+    pub manage: Option<Action>,
+}
+
+/// The plan and its state.
+#[derive(Clone, Debug)]
+pub struct PlanPanel {
+    /// "Pro"
+    pub name: String,
+    /// "$19.00 per month"
+    pub price: String,
+    /// The state in a word.
+    pub badge: Badge,
+    /// When it renews or ends, and what that means.
+    pub text: Prose,
+    /// Upgrade first, then cancel.
+    pub actions: Vec<Action>,
+}
+
+/// The balance and what was used of the plan.
+#[derive(Clone, Debug)]
+pub struct CreditsPanel {
+    /// The big figure: the credits available now.
+    pub available: String,
+    /// "worth $1.23"
+    pub worth: String,
+    /// "Low", "Empty", "Debt".
+    pub badge: Option<Badge>,
+    /// Calls used of the plan's limit.
+    pub meter: Option<Meter>,
+    /// "12 more are held for calls in progress."
+    pub note: String,
+    /// Add credits, usage.
+    pub actions: Vec<Action>,
+}
+
+/// The next charge, or why there is none.
+#[derive(Clone, Debug)]
+pub struct NextCharge {
+    /// The day.
+    pub when: Option<super::format::When>,
+    /// The lines of the invoice; empty when nothing will be charged.
+    pub lines: Vec<Fact>,
+    /// Said when there are no lines.
+    pub none: String,
+    /// The card on file.
+    pub method: Option<PaymentMethod>,
+}
+
+/// How the next charge is paid.
+#[derive(Clone, Debug)]
+pub struct PaymentMethod {
+    /// "Visa ending 4242"
+    pub name: String,
+    /// "Expires 08/2028"
+    pub expires: String,
+    /// It expires within 30 days, or has.
+    pub expiring: bool,
+}
+
+/// The payments.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Newest first.
+    pub rows: Vec<TransactionRow>,
+    /// Older ones.
+    pub pager: Pager,
+    /// All of them as a file.
+    pub csv: Option<String>,
+}
+
+impl BillingPage {
+    fn update_card(&self) -> Action {
+        super::words::portal("Update")
+            .small()
+            .spoken("payment method")
+    }
+
+    fn has_receipt<'a>(&self, row: &'a TransactionRow) -> Result<&'a str, &'a str> {
+        match &row.receipt {
+            Receipt::Link(href) => Ok(href),
+            Receipt::None(why) => Err(why),
+        }
+    }
+
+    /// The page in each state an account can be in.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        samples::all()
+    }
+}
+
+/// The chart that the samples of the usage page share.
+pub(super) fn sample_chart() -> Chart {
+    samples::chart()
+}
+
+mod samples {
+    use super::super::chart::Day;
+    use super::super::components::Kind;
+    use super::super::layout::Nav;
+    use super::super::samples::{self, DAY, EVIL, LONG, NOW, day};
+    use super::super::{format, words};
+    use super::*;
+
+    const CREDIT: i64 = 1_000_000;
+
+    pub fn all() -> Vec<(&'static str, BillingPage)> {
+        let mut all = vec![("free", free()), ("active-low", active())];
+        all.extend(subscription_states());
+        all.extend(credit_states());
+        all.push(("worst", worst()));
+        all
+    }
+
+    fn subscription_states() -> Vec<(&'static str, BillingPage)> {
+        let state = |status: &str, banner: Banner| {
+            let mut page = active();
+            page.plan.badge = words::subscription_badge(status);
+            page.banners = vec![banner];
+            page.credits.badge = None;
+            page
+        };
+        let card = "Visa ending 4242";
+        let broke = words::past_due(
+            "Pro",
+            "$19.00",
+            Some("not enough funds"),
+            day(7),
+            Some(day(2)),
+            Some("https://invoice.stripe.example/i/1".to_owned()),
+        );
+        let mut cancelling = state("active", words::cancel_scheduled("Pro", day(23)));
+        cancelling.plan.badge = Badge::warn("Ends 15 Dec");
+        cancelling.plan.text = Prose::new("Pro until ").time(day(23)).text(", then Free.");
+        cancelling.plan.actions.truncate(1);
+        cancelling.next = nothing_next("Nothing will be charged: the plan ends.");
+        let downgrade = words::downgrade_scheduled("Pro Plus", "Pro", day(23), "$19.00 per month");
+        vec![
+            (
+                "trialing",
+                state(
+                    "trialing",
+                    words::trial("Pro", day(7), "7 days", "$19.00 per month", card),
+                ),
+            ),
+            (
+                "trialing-no-card",
+                state("trialing", words::trial_without_card("Pro", day(7))),
+            ),
+            ("past-due", state("past_due", broke)),
+            (
+                "confirm",
+                state(
+                    "past_due",
+                    words::confirm_with_bank("$49.00", "https://bank.example/"),
+                ),
+            ),
+            (
+                "unpaid",
+                state("unpaid", words::unpaid("Pro", "$19.00", None)),
+            ),
+            ("cancel-scheduled", cancelling),
+            ("downgrade-scheduled", state("active", downgrade)),
+            (
+                "paused",
+                state("paused", words::paused("Pro", Some(day(30)))),
+            ),
+            (
+                "ended",
+                state(
+                    "canceled",
+                    words::ended("Pro", day(-7), "Three payments failed."),
+                ),
+            ),
+        ]
+    }
+
+    fn credit_states() -> Vec<(&'static str, BillingPage)> {
+        let state = |badge: Badge, figure: &str, banner: Banner| {
+            let mut page = active();
+            page.credits.badge = Some(badge);
+            page.credits.available = figure.to_owned();
+            page.banners = vec![banner];
+            page
+        };
+        let pending =
+            words::payment_pending("$5.00", "5,000 credits are added", "/dashboard/billing");
+        let transfer = words::bank_payment_on_its_way("$49.00", "Pro Plus starts");
+        vec![
+            (
+                "empty",
+                state(
+                    Badge::bad("Empty"),
+                    "0",
+                    words::credits_gone(Some("14 calls")),
+                ),
+            ),
+            (
+                "debt",
+                state(Badge::bad("Debt"), "0", words::debt("400 credits")),
+            ),
+            ("pending", state(Badge::info("Pending"), "1,228", pending)),
+            (
+                "bank-transfer",
+                state(Badge::info("Pending"), "1,228", transfer),
+            ),
+            (
+                "stripe-unreachable",
+                state(
+                    Badge::ok("Fine"),
+                    "1,228",
+                    words::stripe_unreachable("/dashboard/billing"),
+                ),
+            ),
+            (
+                "limit",
+                state(
+                    Badge::ok("Fine"),
+                    "12,228",
+                    words::plan_limit_reached("10,000", "Pro", day(23)),
+                ),
+            ),
+        ]
+    }
+
+    fn free() -> BillingPage {
+        BillingPage {
+            shell: samples::customer(Nav::Billing),
+            lead: "Plan, credits and payments for Acme Robotics".to_owned(),
+            banners: Vec::new(),
+            plan: PlanPanel {
+                name: "Free".to_owned(),
+                price: "$0 per month".to_owned(),
+                badge: words::subscription_badge("none"),
+                text: "1,000 calls and 100 credits each month.".into(),
+                actions: vec![Action::link("Upgrade", "/dashboard/billing/upgrade").primary()],
+            },
+            credits: CreditsPanel {
+                available: "100".to_owned(),
+                worth: "worth $0.10".to_owned(),
+                badge: None,
+                meter: Some(Meter::new("Calls this period", "0 of 1,000", 0, 1_000)),
+                note: "100 more arrive on 15 Dec 2026.".to_owned(),
+                actions: vec![Action::link("Add credits", "/dashboard/billing/credits")],
+            },
+            next: nothing_next("Nothing: Free costs nothing."),
+            usage: None,
+            history: History {
+                rows: Vec::new(),
+                pager: Pager::default(),
+                csv: None,
+            },
+            manage: None,
+        }
+    }
+
+    fn active() -> BillingPage {
+        let low = words::credits_low("1,228 credits", Some("about 3 days"));
+        BillingPage {
+            shell: samples::customer_in_test_mode(Nav::Billing),
+            banners: vec![low],
+            plan: PlanPanel {
+                name: "Pro".to_owned(),
+                price: "$19.00 per month".to_owned(),
+                badge: words::subscription_badge("active"),
+                text: Prose::new("Renews on ")
+                    .time(day(23))
+                    .text(". You can cancel any time and keep Pro until then."),
+                actions: vec![
+                    Action::link("Upgrade", "/dashboard/billing/upgrade").primary(),
+                    Action::link("Cancel plan", "/dashboard/billing/plan?act=cancel").quiet(),
+                ],
+            },
+            credits: CreditsPanel {
+                available: "1,228".to_owned(),
+                worth: "worth $1.23".to_owned(),
+                badge: Some(Badge::warn("Low")),
+                meter: Some(Meter::new(
+                    "Calls this period",
+                    "7,988 of 10,000",
+                    7_988,
+                    10_000,
+                )),
+                note: "12 more are held for calls in progress. Purchased credits never expire."
+                    .to_owned(),
+                actions: vec![
+                    Action::link("Add credits", "/dashboard/billing/credits"),
+                    Action::link("Usage", "/dashboard/usage").quiet(),
+                ],
+            },
+            next: NextCharge {
+                when: Some(day(23)),
+                lines: vec![
+                    Fact::new("Pro, monthly", "$19.00"),
+                    Fact::new("Estimated tax", "$0.00"),
+                    Fact::total("Total", "$19.00"),
+                ],
+                none: String::new(),
+                method: Some(PaymentMethod {
+                    name: "Visa ending 4242".to_owned(),
+                    expires: "Expires 08/2028".to_owned(),
+                    expiring: false,
+                }),
+            },
+            usage: Some(chart()),
+            history: History {
+                rows: rows(),
+                pager: Pager {
+                    summary: "6 of 14 payments".to_owned(),
+                    newest: None,
+                    older: Some("/dashboard/billing?after=txn_6".to_owned()),
+                },
+                csv: Some("/api/v1/transactions?format=csv".to_owned()),
+            },
+            manage: Some(words::portal("Manage subscription").icon(Icon::External)),
+            ..free()
+        }
+    }
+
+    fn worst() -> BillingPage {
+        let mut page = active();
+        page.shell = samples::worst(Nav::Billing);
+        page.lead = format!("{LONG} {EVIL}");
+        page.banners = vec![
+            Banner::new(Kind::Bad, EVIL, EVIL).with(Action::link(EVIL, "/\"><script>")),
+            words::debt("9,223,372,036,854.775807 credits"),
+            words::credits_low("1 credit", None),
+        ];
+        page.plan.name = EVIL.to_owned();
+        page.plan.price = "KWD 92,233,720,368,547,758.070 per month".to_owned();
+        page.credits.available = format::credits(i64::MAX);
+        page.credits.worth = format!("worth {}", format::money(i64::MAX, "kwd", 3));
+        page.credits.meter = Some(Meter::new(
+            "Calls this period",
+            format::count(u64::MAX),
+            u64::MAX,
+            u64::MAX,
+        ));
+        page.next.method = Some(PaymentMethod {
+            name: EVIL.to_owned(),
+            expires: "Expired 01/2020".to_owned(),
+            expiring: true,
+        });
+        page.history.rows = (0..20).map(|_| worst_row()).collect();
+        page
+    }
+
+    fn worst_row() -> TransactionRow {
+        TransactionRow {
+            when: format::day(i64::MAX),
+            title: format!("{LONG} {EVIL}"),
+            kind: EVIL.to_owned(),
+            amount: format::money(i64::MIN, "kwd", 3),
+            badge: Badge::bad(EVIL),
+            receipt: Receipt::Link("https://x.example/\"><script>".to_owned()),
+        }
+    }
+
+    fn nothing_next(why: &str) -> NextCharge {
+        NextCharge {
+            when: None,
+            lines: Vec::new(),
+            none: why.to_owned(),
+            method: None,
+        }
+    }
+
+    pub fn chart() -> Chart {
+        let series = ["Chat", "Embeddings", "OCR"].map(str::to_owned).to_vec();
+        let days: Vec<Day> = (0..30)
+            .map(|place| {
+                let chat = (170 + place * 37 % 140) * CREDIT;
+                let embeddings = (40 + place * 23 % 60) * CREDIT;
+                Day {
+                    at: NOW - (29 - place) * DAY,
+                    spent: vec![chat, embeddings, place * 11 % 27 * CREDIT],
+                }
+            })
+            .collect();
+        Chart::new("use", "Credits used per day", series, &days)
+    }
+
+    fn rows() -> Vec<TransactionRow> {
+        let row = |days, title: &str, kind: &str, cents, badge, receipt| TransactionRow {
+            when: day(days),
+            title: title.to_owned(),
+            kind: kind.to_owned(),
+            amount: format::money(cents, "usd", 2),
+            badge,
+            receipt,
+        };
+        let receipt = || Receipt::Link("https://invoice.stripe.example/i/1".to_owned());
+        let paid = || Badge::ok("Paid");
+        let refunded = || Badge::plain("Refunded");
+        vec![
+            row(
+                0,
+                "5,000 credits",
+                "Credit top-up",
+                500,
+                Badge::info("Pending"),
+                Receipt::None("After payment".to_owned()),
+            ),
+            row(
+                -7,
+                "Pro, 15 Nov to 15 Dec",
+                "Subscription",
+                1900,
+                paid(),
+                receipt(),
+            ),
+            row(
+                -14,
+                "10,000 credits",
+                "Credit top-up",
+                1000,
+                paid(),
+                receipt(),
+            ),
+            row(-19, "1,000 credits", "Refund", -100, refunded(), receipt()),
+            row(
+                -20,
+                "1,000 credits",
+                "Credit top-up",
+                100,
+                refunded(),
+                receipt(),
+            ),
+            row(
+                -38,
+                "Pro, 15 Oct to 15 Nov",
+                "Subscription",
+                1900,
+                Badge::ok("Failed, then paid"),
+                receipt(),
+            ),
+        ]
+    }
+}

@@ -1,0 +1,232 @@
+//! The frame around every page: who reads it, where they are, and what they must know first.
+
+use super::assets;
+use super::components::{Action, Banner};
+use super::icons::Icon;
+
+/// What the frame of a page shows.
+#[derive(Clone, Debug)]
+pub struct Shell {
+    /// The name in the corner and in the title of the browser tab: "LocalBoxs".
+    pub product: String,
+    /// Who is signed in; none on public pages.
+    pub viewer: Option<Viewer>,
+    /// The entry of the menu that this page belongs to.
+    pub active: Nav,
+    /// The billing feature flag: off hides every entry of the menu that leads to billing.
+    pub billing_enabled: bool,
+    /// The strip on top whenever payments are not real.
+    pub test_mode: Option<TestMode>,
+    /// What the last form did, shown once above the page.
+    pub flash: Option<Banner>,
+    /// The handbook.
+    pub docs_url: Option<String>,
+}
+
+/// The signed-in reader.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    /// Whose billing is shown.
+    pub account_name: String,
+    /// Who looks at it.
+    pub mail: String,
+    /// Two letters for the round mark.
+    pub initials: String,
+    /// The reader's role in words: "Owner".
+    pub role: String,
+    /// Admins also see the admin's menu.
+    pub is_admin: bool,
+    /// Webhook events that wait for a person; the admin's menu shows the number.
+    pub events_failed: u64,
+}
+
+/// The strip on top of a page when no real money moves.
+#[derive(Clone, Debug)]
+pub struct TestMode {
+    /// What is different: "Test mode: payments go to the built-in Stripe twin. ..."
+    pub text: String,
+    /// Where to look at it: the label and the address.
+    pub link: Option<(String, String)>,
+}
+
+/// The entries of the menu.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nav {
+    /// No entry: sign-in and error pages.
+    None,
+    /// `/dashboard/billing`
+    Billing,
+    /// `/dashboard/billing/upgrade`
+    Plans,
+    /// `/dashboard/billing/credits`
+    Credits,
+    /// `/dashboard/usage`
+    Usage,
+    /// `/dashboard/keys`
+    Keys,
+    /// `/pricing`
+    Pricing,
+    /// `/admin/transactions`
+    AdminTransactions,
+    /// `/admin/accounts`
+    AdminAccounts,
+    /// `/admin/events`
+    AdminEvents,
+}
+
+/// One line of the menu, ready to be written.
+pub(crate) struct NavLink {
+    pub(crate) icon: Icon,
+    pub(crate) href: &'static str,
+    pub(crate) label: &'static str,
+    pub(crate) current: bool,
+    pub(crate) open: u64,
+}
+
+impl Shell {
+    /// The frame for somebody who is not signed in.
+    pub fn public(product: impl Into<String>) -> Self {
+        Self {
+            product: product.into(),
+            viewer: None,
+            active: Nav::None,
+            billing_enabled: true,
+            test_mode: None,
+            flash: None,
+            docs_url: None,
+        }
+    }
+
+    /// The frame for a signed-in reader.
+    pub fn signed_in(product: impl Into<String>, viewer: Viewer, active: Nav) -> Self {
+        Self {
+            viewer: Some(viewer),
+            active,
+            ..Self::public(product)
+        }
+    }
+
+    /// Marks another entry of the menu as the current one.
+    pub fn at(mut self, active: Nav) -> Self {
+        self.active = active;
+        self
+    }
+
+    pub(crate) fn assets(&self) -> &'static assets::Paths {
+        assets::paths()
+    }
+
+    pub(crate) fn home(&self) -> &'static str {
+        match &self.viewer {
+            Some(_) if self.billing_enabled => "/dashboard/billing",
+            Some(_) => "/dashboard/usage",
+            None => "/pricing",
+        }
+    }
+
+    pub(crate) fn links(&self) -> Vec<NavLink> {
+        let billing = [
+            (Nav::Billing, Icon::Card, "/dashboard/billing", "Billing"),
+            (
+                Nav::Plans,
+                Icon::Plans,
+                "/dashboard/billing/upgrade",
+                "Plans",
+            ),
+            (
+                Nav::Credits,
+                Icon::Coin,
+                "/dashboard/billing/credits",
+                "Credits",
+            ),
+        ];
+        let always = [
+            (Nav::Usage, Icon::Chart, "/dashboard/usage", "Usage"),
+            (Nav::Keys, Icon::Key, "/dashboard/keys", "API keys"),
+        ];
+        let shown = billing
+            .into_iter()
+            .filter(|_| self.billing_enabled)
+            .chain(always);
+        shown.map(|entry| self.entry(entry, 0)).collect()
+    }
+
+    pub(crate) fn admin_links(&self) -> Vec<NavLink> {
+        let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.is_admin) else {
+            return Vec::new();
+        };
+        let events = (
+            Nav::AdminEvents,
+            Icon::Webhook,
+            "/admin/events",
+            "Webhook events",
+        );
+        vec![
+            self.entry(
+                (
+                    Nav::AdminTransactions,
+                    Icon::List,
+                    "/admin/transactions",
+                    "Transactions",
+                ),
+                0,
+            ),
+            self.entry(
+                (
+                    Nav::AdminAccounts,
+                    Icon::People,
+                    "/admin/accounts",
+                    "Accounts",
+                ),
+                0,
+            ),
+            self.entry(events, viewer.events_failed),
+        ]
+    }
+
+    fn entry(&self, entry: (Nav, Icon, &'static str, &'static str), open: u64) -> NavLink {
+        let (nav, icon, href, label) = entry;
+        NavLink {
+            icon,
+            href,
+            label,
+            current: nav == self.active,
+            open,
+        }
+    }
+
+    pub(crate) fn sign_out(&self) -> Action {
+        Action::post("Sign out", "/api/auth/logout").small().quiet()
+    }
+}
+
+/// Two letters for the round mark of a reader: "maya.kim@acme.example" is "MK".
+pub fn initials(name: &str) -> String {
+    let name = name.split('@').next().unwrap_or_default();
+    let mut words = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or("?");
+    let letters: String = match words.next() {
+        Some(second) => first
+            .chars()
+            .take(1)
+            .chain(second.chars().take(1))
+            .collect(),
+        None => first.chars().take(2).collect(),
+    };
+    letters.to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initials_come_from_the_first_two_words_or_letters() {
+        assert_eq!(initials("maya.kim@acme.example"), "MK");
+        assert_eq!(initials("maya@acme.example"), "MA");
+        assert_eq!(initials("Ünal Özgür"), "ÜÖ");
+        assert_eq!(initials("@"), "?");
+    }
+}

@@ -1,0 +1,336 @@
+//! Checkout sessions for a plan or a credit pack.
+
+use axum::http::StatusCode;
+use domain::catalog::Catalog;
+use domain::money::{Credits, MinorUnits};
+use serde_json::json;
+use store::intents::{Intent, NewIntent};
+use stripe::Form;
+
+use super::{customer, is_customer_gone, is_stale, note_failure, setup_missing};
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::{Error, Result};
+use crate::http::rate_limit;
+use crate::sync::INTENT_KEY;
+
+/// What somebody wants to buy, already known to be for sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purchase {
+    /// A tier, by name.
+    Plan(String),
+    /// A pack, by its credits.
+    Pack(i64),
+}
+
+/// What is frozen in the intent.
+#[derive(Clone, Debug)]
+struct Order {
+    kind: &'static str,
+    mode: &'static str,
+    price_id: String,
+    price: MinorUnits,
+    credits: Option<Credits>,
+    tier: Option<String>,
+    success_query: &'static str,
+}
+
+/// The address of a Checkout page for this purchase. An open one for the same thing is used again.
+pub async fn start(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<String> {
+    if !app.settings.billing.enabled {
+        return Err(Error::not_found("Billing is switched off."));
+    }
+    caller.may_pay()?;
+    let limit = app.settings.limits.checkout_per_minute;
+    let order = order(app, caller, purchase).await?;
+    rate_limit::take(
+        app,
+        &format!("checkout:{}", caller.user.id),
+        limit,
+        caller.account.id,
+    )
+    .await?;
+    // A customer that was deleted at Stripe is replaced once.
+    for _ in 0..2 {
+        let customer = customer::get_or_create(app, caller).await?;
+        let intent = match reserve(app, caller, &order, &customer).await? {
+            Reserved::Open(url) => return Ok(url),
+            Reserved::New(intent) => intent,
+        };
+        match create(app, &intent).await {
+            Err(error) if is_customer_gone(&error) => {
+                customer::retire(app, caller.account.id, &customer).await?;
+            }
+            Err(error) => return Err(error.into()),
+            Ok(url) => return Ok(url),
+        }
+    }
+    Err(Error::unavailable(
+        "customer_gone",
+        "Stripe does not know this customer; try again.",
+    ))
+}
+
+/// Reads what a client names as bought. Prices, credits, customers and addresses that it sends are
+/// never looked at (F1, F2).
+pub fn read_plan(catalog: &Catalog, app: &App, plan: &str) -> Result<Purchase> {
+    let tier = catalog.tier(plan).map(|tier| tier.name.clone());
+    let tier = tier.or_else(|| app.prices().tier_of_price.get(plan).cloned());
+    let tier = tier.ok_or_else(|| Error::field("planId", "There is no such plan."))?;
+    if catalog.free().name == tier {
+        return Err(Error::field("planId", "The free plan needs no payment."));
+    }
+    Ok(Purchase::Plan(tier))
+}
+
+/// As [`read_plan`], for a pack.
+pub fn read_pack(catalog: &Catalog, credits: i64) -> Result<Purchase> {
+    let pack = catalog.pack(credits).ok_or_else(|| {
+        let known: Vec<String> = catalog
+            .packs
+            .iter()
+            .map(|p| p.credits.to_string())
+            .collect();
+        Error::field(
+            "amount",
+            format!("The packs have {} credits.", known.join(", ")),
+        )
+    })?;
+    Ok(Purchase::Pack(pack.credits))
+}
+
+async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Order> {
+    let catalog = app.catalog();
+    let prices = app.prices();
+    match purchase {
+        Purchase::Pack(credits) => {
+            let pack = catalog
+                .pack(*credits)
+                .expect("a purchase is of what is for sale");
+            let price_id = prices
+                .price_of_pack
+                .get(credits)
+                .ok_or_else(setup_missing)?;
+            Ok(Order {
+                kind: "checkout_topup",
+                mode: "payment",
+                price_id: price_id.clone(),
+                price: pack.price,
+                credits: Some(Credits::new(pack.credits)),
+                tier: None,
+                success_query: "type=credits&",
+            })
+        }
+        Purchase::Plan(name) => {
+            refuse_second_plan(app, caller).await?;
+            let tier = catalog
+                .tier(name)
+                .expect("a purchase is of what is for sale");
+            let contact = || {
+                let detail = "This plan's price is agreed in person; please contact us.";
+                Error::conflict("contact_sales", detail)
+                    .with("contactUrl", json!(app.settings.billing.contact_url))
+            };
+            let price = tier.price.ok_or_else(contact)?;
+            let price_id = prices.price_of_tier.get(name).ok_or_else(setup_missing)?;
+            Ok(Order {
+                kind: "checkout_subscription",
+                mode: "subscription",
+                price_id: price_id.clone(),
+                price,
+                credits: None,
+                tier: Some(tier.name.clone()),
+                success_query: "",
+            })
+        }
+    }
+}
+
+/// A plan that can still charge is changed, not bought beside (F27).
+async fn refuse_second_plan(app: &App, caller: &SignedIn) -> Result<()> {
+    let account = caller.account.id;
+    let live = app
+        .read(move |tx| store::subscriptions::live(tx, account))
+        .await?;
+    if live.is_empty() {
+        return Ok(());
+    }
+    let url = format!(
+        "{}/dashboard/billing/upgrade",
+        app.settings.service.base_url
+    );
+    Err(Error::new(
+        StatusCode::CONFLICT,
+        "already_subscribed",
+        "Already subscribed",
+        "This account has a plan already; change it instead.",
+    )
+    .with("changePlanUrl", json!(url)))
+}
+
+enum Reserved {
+    /// A page for the same purchase is open already.
+    Open(String),
+    /// The row whose id is the idempotency key of the call to make.
+    New(Intent),
+}
+
+/// Finds or makes the intent. One that is under way or open for another purchase is ended first.
+async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> Result<Reserved> {
+    let (account, kind, now) = (caller.account.id, order.kind, app.now());
+    let (under_way, usable) = app
+        .read(move |tx| {
+            let under_way = store::intents::under_way(tx, account, kind)?;
+            Ok((under_way, store::intents::usable(tx, account, kind, now)?))
+        })
+        .await?;
+    if let Some(intent) = usable {
+        let is_same = intent.price_id.as_deref() == Some(&order.price_id);
+        match (is_same, &intent.url) {
+            (true, Some(url)) => return Ok(Reserved::Open(url.clone())),
+            _ => end(app, &intent).await?,
+        }
+    }
+    if let Some(intent) = under_way {
+        let is_same = intent.price_id.as_deref() == Some(&order.price_id);
+        let is_for = Form::decode(&intent.params).get("customer") == Some(customer);
+        if is_same && is_for && !is_stale(&intent, now) {
+            return Ok(Reserved::New(intent));
+        }
+        let id = intent.id.clone();
+        app.write(account, move |tx| store::intents::close(tx, &id, now))
+            .await?;
+    }
+    insert(app, caller, order, customer).await
+}
+
+async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> Result<Reserved> {
+    let (id, now) = (app.new_id("int"), app.now());
+    let params = session_params(app, caller, order, customer, &id).encode();
+    let (account, user, order) = (caller.account.id, caller.user.id, order.clone());
+    let intent = app
+        .write(account, move |tx| {
+            let new = NewIntent {
+                id: &id,
+                account_id: account,
+                user_id: Some(user),
+                kind: order.kind,
+                params: &params,
+                credits_micros: order.credits.map(Credits::micros),
+                amount_minor: Some(order.price.amount),
+                currency: Some(order.price.currency.code()),
+                tier: order.tier.as_deref(),
+                price_id: Some(&order.price_id),
+            };
+            match store::intents::insert(tx, &new, now)? {
+                Some(intent) => Ok(Some(intent)),
+                // A second click came first: both go on with the same row.
+                None => store::intents::under_way(tx, account, order.kind),
+            }
+        })
+        .await?;
+    intent
+        .map(Reserved::New)
+        .ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
+}
+
+/// What Stripe is sent. Return addresses come from the configured origin, never from the request
+/// (K3); dynamic payment methods are Stripe's to choose (F16).
+fn session_params(
+    app: &App,
+    caller: &SignedIn,
+    order: &Order,
+    customer: &str,
+    intent: &str,
+) -> Form {
+    let pages = format!("{}/dashboard/billing", app.settings.service.base_url);
+    let query = order.success_query;
+    let account = &caller.account.public_id;
+    let mut form = Form::new()
+        .push("mode", order.mode)
+        .push("customer", customer)
+        .push("client_reference_id", account)
+        .push("line_items[0][price]", &order.price_id)
+        .push("line_items[0][quantity]", 1)
+        .push(
+            "success_url",
+            format!("{pages}/success?{query}account={account}&session_id={{CHECKOUT_SESSION_ID}}"),
+        )
+        .push("cancel_url", format!("{pages}/cancel?account={account}"));
+    let about = if order.mode == "payment" {
+        "payment_intent_data"
+    } else {
+        "subscription_data"
+    };
+    for (key, value) in [
+        ("userId", caller.user.public_id.as_str()),
+        ("accountId", account),
+        (INTENT_KEY, intent),
+        (
+            "type",
+            if order.mode == "payment" {
+                "topup"
+            } else {
+                "subscription"
+            },
+        ),
+        ("tier", order.tier.as_deref().unwrap_or("")),
+    ] {
+        if !value.is_empty() {
+            form = form
+                .push(format!("metadata[{key}]"), value)
+                .push(format!("{about}[metadata][{key}]"), value);
+        }
+    }
+    form
+}
+
+async fn create(app: &App, intent: &Intent) -> std::result::Result<String, stripe::Error> {
+    let params = Form::decode(&intent.params);
+    let called = app
+        .stripe
+        .create_checkout_session(&params, &intent.id)
+        .await;
+    let session = match called {
+        Ok(session) => session,
+        Err(error) => {
+            if let Err(failure) = note_failure(app, intent, &error).await {
+                tracing::error!(%failure, intent = intent.id, "An intent could not be settled");
+            }
+            return Err(error);
+        }
+    };
+    let url = session.url.clone().unwrap_or_default();
+    let (id, now) = (intent.id.clone(), app.now());
+    let (session_id, shown) = (session.id.clone(), url.clone());
+    let expires_at = session
+        .expires_at
+        .map(domain::time::Timestamp::from_seconds);
+    let kept = app
+        .write(intent.account_id, move |tx| {
+            store::intents::set_done(tx, &id, &session_id, Some(&shown), expires_at, now)
+        })
+        .await;
+    // The page exists and can be paid: the sync finds it by its metadata even if this was not kept.
+    if let Err(error) = kept {
+        tracing::error!(%error, intent = intent.id, "A session could not be written down");
+    }
+    Ok(url)
+}
+
+/// Ends an open page for another purchase, so that nobody pays for what was not chosen last.
+async fn end(app: &App, intent: &Intent) -> Result<()> {
+    if let Some(session) = &intent.stripe_object_id {
+        let key = format!("{}-expire", intent.id);
+        match app.stripe.expire_checkout_session(session, &key).await {
+            Ok(_) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (id, now) = (intent.id.clone(), app.now());
+    app.write(intent.account_id, move |tx| {
+        store::intents::close(tx, &id, now)
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! The seed's `getOrCreateStripeCustomer`: one customer an account, however many ask at once.
+
+use store::accounts::Account;
+use store::intents::{Intent, NewIntent};
+use stripe::Form;
+
+use super::{is_stale, note_failure};
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::{Error, Result};
+
+const KIND: &str = "customer";
+/// Customers looked at when an old claim's outcome is unknown.
+const ORPHANS_MAX: usize = 10;
+
+/// The account's customer at Stripe, made when there is none.
+pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
+    let account = caller.account.id;
+    let current = app
+        .read(move |tx| store::customers::current(tx, account))
+        .await?;
+    if let Some(customer) = current {
+        return Ok(customer);
+    }
+    let intent = claim(app, caller).await?;
+    let customer = match orphan(app, &intent, &caller.account).await? {
+        Some(customer) => customer,
+        None => create(app, &intent).await?,
+    };
+    keep(app, &intent, &customer).await
+}
+
+/// The one claim row of the account, made now or before; its parameters are frozen, so a mail
+/// address that changed between two tries does not make Stripe refuse the key (K23).
+async fn claim(app: &App, caller: &SignedIn) -> Result<Intent> {
+    let (id, now) = (app.new_id("int"), app.now());
+    let params = Form::new()
+        .push("email", &caller.user.email)
+        .push("name", &caller.account.name)
+        .metadata("accountId", &caller.account.public_id)
+        .metadata("userId", &caller.user.public_id)
+        .encode();
+    let (account, user) = (caller.account.id, caller.user.id);
+    let intent = app
+        .write(account, move |tx| {
+            if let Some(intent) = store::intents::under_way(tx, account, KIND)? {
+                return Ok(Some(intent));
+            }
+            let new = NewIntent {
+                id: &id,
+                account_id: account,
+                user_id: Some(user),
+                kind: KIND,
+                params: &params,
+                ..NewIntent::default()
+            };
+            store::intents::insert(tx, &new, now)
+        })
+        .await?;
+    intent.ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
+}
+
+/// A customer that an earlier try made and whose answer was lost, when the key is too old to ask
+/// again with.
+async fn orphan(app: &App, intent: &Intent, account: &Account) -> Result<Option<String>> {
+    if !is_stale(intent, app.now()) {
+        return Ok(None);
+    }
+    let found = app
+        .stripe
+        .search_customers_by_metadata("accountId", &account.public_id, ORPHANS_MAX)
+        .await?;
+    Ok(found
+        .data
+        .into_iter()
+        .find(|customer| !customer.deleted)
+        .map(|customer| customer.id))
+}
+
+async fn create(app: &App, intent: &Intent) -> Result<String> {
+    match app
+        .stripe
+        .create_customer(&Form::decode(&intent.params), &intent.id)
+        .await
+    {
+        Ok(customer) => Ok(customer.id),
+        Err(error) => {
+            note_failure(app, intent, &error).await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Writes the customer down. Whoever comes second finds it there: the same key gave the same one.
+async fn keep(app: &App, intent: &Intent, customer: &str) -> Result<String> {
+    let (intent, customer, now) = (intent.clone(), customer.to_owned(), app.now());
+    let account = intent.account_id;
+    app.write(account, move |tx| {
+        if let Some(current) = store::customers::current(tx, account)? {
+            return Ok(current);
+        }
+        store::customers::insert(tx, &customer, account, now)?;
+        store::accounts::show_customer(tx, account, Some(&customer), now)?;
+        store::intents::set_done(tx, &intent.id, &customer, None, None, now)?;
+        store::intents::close(tx, &intent.id, now)?;
+        Ok(customer.clone())
+    })
+    .await
+}
+
+/// Forgets a customer that Stripe says is gone, so that the next call makes a new one (K16).
+pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
+    let (customer, now) = (customer.to_owned(), app.now());
+    app.write(account, move |tx| {
+        store::customers::retire(tx, account, &customer)?;
+        store::accounts::show_customer(tx, account, None, now)
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! What we ask of Stripe on a customer's behalf: a customer, a Checkout session, the portal.
+//!
+//! Every call that makes something has an intent row first, with frozen parameters; the row's id
+//! is Stripe's idempotency key. So a double click, a crash or a lost answer makes one thing, and
+//! what was sold is read from our row, never from what comes back.
+
+pub mod checkout;
+pub mod customer;
+pub mod portal;
+
+use domain::time::Timestamp;
+use store::intents::Intent;
+
+use crate::app::App;
+use crate::http::error::{Error, Result};
+
+/// Stripe may forget an idempotency key after 24 hours; before that a retry must use the same.
+const KEY_HOURS: i64 = 23;
+
+/// Whether an intent's key is too old to be sent again.
+fn is_stale(intent: &Intent, now: Timestamp) -> bool {
+    now >= intent.created_at.plus_seconds(KEY_HOURS * 3_600)
+}
+
+/// Settles an intent by how its call failed: a definite no ends it, an unknown outcome keeps it for
+/// a retry with the same key, and an error that Stripe saved under the key uses the key up.
+async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
+    let is_over = error.is_replayed() || !(error.is_temporary() || error.is_outcome_unknown());
+    let (id, now, text) = (intent.id.clone(), app.now(), error.to_string());
+    if is_over {
+        app.write(intent.account_id, move |tx| {
+            store::intents::set_failed(tx, &id, &text, now)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Stripe said that the customer it was given does not exist.
+fn is_customer_gone(error: &stripe::Error) -> bool {
+    matches!(error, stripe::Error::NotFound { param, .. } if param.as_deref() == Some("customer"))
+}
+
+fn setup_missing() -> Error {
+    Error::unavailable(
+        "setup_missing",
+        "This is not for sale yet: `setup` has not run.",
+    )
+}

@@ -1,0 +1,111 @@
+//! Users and their accounts: a new user gets a personal account.
+
+use domain::time::Timestamp;
+use store::accounts::{Account, NewAccount};
+use store::users::User;
+
+use crate::app::App;
+use crate::http::error::{Error, Result};
+
+/// Longest mail address (RFC 5321).
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// A mail address in the form it is stored in: trimmed, lower case.
+pub fn read_email(text: &str) -> Result<String> {
+    let email = text.trim().to_lowercase();
+    let plain = email.len() <= EMAIL_BYTES_MAX
+        && email.chars().all(|c| !c.is_whitespace() && !c.is_control())
+        && email.split_once('@').is_some_and(|(local, host)| {
+            !local.is_empty() && host.contains('.') && !host.starts_with('.') && !host.contains('@')
+        });
+    if plain && email.parse::<lettre::Address>().is_ok() {
+        Ok(email)
+    } else {
+        Err(Error::field(
+            "email",
+            "Enter a mail address like name@example.com.",
+        ))
+    }
+}
+
+/// The user of a mail address that was just proven, made with a personal account when new. The
+/// address counts as verified: the free allowance begins (seed 21.3).
+pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
+    let user = ensure(app, email, "user", true).await?;
+    if user.disabled_at.is_some() {
+        return Err(Error::forbidden(
+            "user_disabled",
+            "This user was disabled by an operator.",
+        ));
+    }
+    Ok(user.id)
+}
+
+/// The user of an address, made when new. An address listed as administrator gets that role when
+/// it is made.
+pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Result<User> {
+    let email = read_email(email)?;
+    let is_admin = app
+        .settings
+        .session
+        .admins
+        .iter()
+        .any(|admin| admin.eq_ignore_ascii_case(&email));
+    let role = if is_admin { "admin" } else { role }.to_owned();
+    let (user_id, account_id) = (app.new_id("usr"), app.new_id("acc"));
+    let tier = app.catalog().free().name.clone();
+    let now = app.now();
+    app.write(0, move |tx| {
+        let new = New {
+            user: &user_id,
+            account: &account_id,
+            email: &email,
+            role: &role,
+            tier: &tier,
+        };
+        let user = find_or_insert(tx, &new, now)?;
+        if is_verified {
+            for membership in store::users::memberships(tx, user.id)? {
+                if membership.role == "owner" {
+                    store::accounts::verify_email(tx, membership.account_id, now)?;
+                }
+            }
+        }
+        Ok(user)
+    })
+    .await
+}
+
+struct New<'a> {
+    user: &'a str,
+    account: &'a str,
+    email: &'a str,
+    role: &'a str,
+    tier: &'a str,
+}
+
+fn find_or_insert(tx: &mut store::Tx<'_>, new: &New<'_>, now: Timestamp) -> store::Result<User> {
+    if let Some(user) = store::users::by_email(tx, new.email)? {
+        return Ok(user);
+    }
+    let name = new.email.split('@').next().unwrap_or(new.email);
+    let Some(user) = store::users::insert(tx, new.user, new.email, name, new.role, now)? else {
+        return store::users::by_email(tx, new.email)?.ok_or(store::Error::NotFound);
+    };
+    let account: Account = store::accounts::insert(
+        tx,
+        &NewAccount {
+            public_id: new.account,
+            external_id: None,
+            kind: "personal",
+            name,
+            email: Some(new.email),
+            tier: new.tier,
+            subscription_status: "NONE",
+            email_verified_at: None,
+        },
+        now,
+    )?;
+    store::users::put_member(tx, user.id, account.id, "owner", now)?;
+    Ok(user)
+}

@@ -1,0 +1,92 @@
+//! Every address on one screen.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+
+use crate::app::App;
+use crate::http::error::Error;
+use crate::http::middleware::around;
+use crate::{api, pages, webhooks};
+
+/// A body that sends nothing for this long is cut (case W7).
+const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// The whole service.
+pub fn router(app: App) -> Router {
+    let longest = Duration::from_secs(app.settings.service.request_seconds_max);
+    Router::new()
+        .merge(seed())
+        .merge(people())
+        .merge(operation())
+        .fallback(|| async { Error::not_found("There is nothing at this address.") })
+        .method_not_allowed_fallback(|| async {
+            let detail = "This address does not take that method.";
+            Error::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Wrong method",
+                detail,
+            )
+        })
+        .layer(DefaultBodyLimit::max(app.settings.service.body_bytes_max))
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            longest,
+        ))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), around))
+        .layer(CompressionLayer::new())
+        .with_state(app)
+}
+
+/// The seed's endpoints.
+fn seed() -> Router<App> {
+    Router::new()
+        .route(
+            "/api/stripe/create-checkout-session",
+            post(api::checkout::create),
+        )
+        .route("/api/stripe/webhook", post(webhooks::receive))
+        .route(
+            "/api/stripe/customer-portal",
+            get(api::portal::link).post(api::portal::open),
+        )
+        .route("/api/dashboard/billing", get(api::billing::show))
+        .route("/api/pricing", get(api::pricing::show))
+}
+
+/// Sign-in.
+fn people() -> Router<App> {
+    Router::new()
+        .route("/api/auth/link", post(api::auth::ask))
+        .route(
+            "/api/auth/link/{token}",
+            get(api::auth::follow).post(api::auth::redeem),
+        )
+        .route("/api/auth/logout", post(api::auth::leave))
+}
+
+/// For those who run it.
+fn operation() -> Router<App> {
+    Router::new()
+        .route("/healthz", get(api::health::alive))
+        .route("/readyz", get(api::health::ready))
+        .route("/assets/{file}", get(pages::assets::serve))
+}
+
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    let said = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let said = said
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    axum::response::IntoResponse::into_response(Error::bug(said))
+}

@@ -1,0 +1,374 @@
+//! Writes what a projection wants: rows, ledger commands and mails in one commit, fenced by the
+//! lease.
+
+use std::sync::Arc;
+
+use domain::ids::new_id;
+use domain::ledger::Request;
+use domain::projection::{
+    Finding, Invoice, Mail, Transaction, TransactionType, Wanted, WantedSubscription,
+};
+use domain::time::Timestamp;
+use store::Tx;
+use store::ledger::Rules;
+use store::sync::Lease;
+
+use super::Report;
+use super::snapshot::Fetched;
+use crate::app::App;
+use crate::http::error::Result;
+
+/// Everything the job needs, owned: the writer may run it again.
+struct Plan {
+    lease: Lease,
+    fetched: Fetched,
+    wanted: Wanted,
+    rules: Arc<Rules>,
+    /// Ids for new transactions, one for each wanted row.
+    ids: Vec<String>,
+    now: Timestamp,
+    real_now: Timestamp,
+}
+
+/// Applies `wanted` under `lease`. Answers what changed, in words.
+pub async fn apply(
+    app: &App,
+    lease: &Lease,
+    fetched: Fetched,
+    wanted: Wanted,
+    now: Timestamp,
+) -> Result<Report> {
+    let ids = wanted
+        .transactions
+        .iter()
+        .map(|_| new_id("txn", now, &*app.chance))
+        .collect();
+    let plan = Plan {
+        lease: lease.clone(),
+        fetched,
+        wanted,
+        rules: app.rules(),
+        ids,
+        now,
+        real_now: app.real_now(),
+    };
+    let report = app.write(lease.account_id, move |tx| plan.run(tx)).await?;
+    app.mail_bell.notify_one();
+    Ok(report)
+}
+
+impl Plan {
+    fn run(&self, tx: &mut Tx<'_>) -> store::Result<Report> {
+        let account = self.lease.account_id;
+        let mut report = Report::default();
+        self.retire_customers(tx, &mut report)?;
+        for subscription in &self.wanted.subscriptions {
+            self.put_subscription(tx, subscription, &mut report)?;
+        }
+        for invoice in &self.wanted.invoices {
+            self.put_invoice(tx, invoice, &mut report)?;
+        }
+        for (row, id) in self.wanted.transactions.iter().zip(&self.ids) {
+            self.put_transaction(tx, row, id, &mut report)?;
+        }
+        self.put_card(tx)?;
+        let before = store::ledger::wallet(tx, account)?.map_or(0, |wallet| wallet.seq);
+        let requests: Vec<Request> = self
+            .wanted
+            .commands
+            .iter()
+            .cloned()
+            .map(Request::internal)
+            .collect();
+        let decisions = store::ledger::execute(tx, &self.rules, account, &requests, self.now)?;
+        for decision in decisions {
+            if let Err(refusal) = decision {
+                return Err(store::Error::Abandoned(format!(
+                    "the ledger refused: {refusal}"
+                )));
+            }
+        }
+        // The plan may have changed: the period's allowance and limits are looked at anew.
+        store::ledger::settle(tx, &self.rules, account, self.now)?;
+        self.show_plan(tx, &mut report)?;
+        self.report_entries(tx, before, &mut report)?;
+        for mail in &self.wanted.mails {
+            self.enqueue(tx, mail, &mut report)?;
+        }
+        self.close_events(tx, &report)?;
+        store::sync::forget_wanted(tx, account, self.lease.dirty_gen)?;
+        // Last, and conditional on the token: overtaken means nothing of this is written.
+        store::sync::finish(tx, &self.lease, self.real_now)?;
+        Ok(report)
+    }
+
+    fn retire_customers(&self, tx: &mut Tx<'_>, report: &mut Report) -> store::Result<()> {
+        for customer in &self.fetched.deleted {
+            if store::customers::retire(tx, self.lease.account_id, customer)? > 0 {
+                store::accounts::show_customer(tx, self.lease.account_id, None, self.now)?;
+                report
+                    .changes
+                    .push(format!("customer {customer} is gone at Stripe"));
+            }
+        }
+        Ok(())
+    }
+
+    fn put_subscription(
+        &self,
+        tx: &mut Tx<'_>,
+        wanted: &WantedSubscription,
+        report: &mut Report,
+    ) -> store::Result<()> {
+        let (fetched, facts) = (&wanted.fetched, &wanted.facts);
+        let account = self.lease.account_id;
+        let held = store::subscriptions::find(tx, account, &fetched.id)?;
+        let customer = store::customers::current(tx, account)?.unwrap_or_default();
+        let row = store::subscriptions::Subscription {
+            subscription_id: fetched.id.clone(),
+            account_id: account,
+            customer_id: held
+                .as_ref()
+                .map_or(customer, |held| held.customer_id.clone()),
+            status: facts.status.word().to_owned(),
+            tier: facts.tier.clone(),
+            price_id: fetched.price_id.clone(),
+            currency: fetched.price.map(|price| price.currency.code().to_owned()),
+            amount_minor: fetched.price.map(|price| price.amount),
+            billing_interval: fetched.interval.clone(),
+            period_start: Some(fetched.period_start),
+            period_end: Some(fetched.period_end),
+            cancel_at: facts.cancel_at,
+            cancel_at_period_end: fetched.cancel_at_period_end,
+            canceled_at: fetched.canceled_at,
+            ended_at: fetched.ended_at,
+            trial_end: fetched.trial_end,
+            paused: fetched.is_paused,
+            past_due_since: facts.past_due_since,
+            pending_change: None,
+            schedule_id: fetched.schedule_id.clone(),
+            live: facts.status.is_live(),
+            created_at: fetched.created_at,
+            synced_at: self.now,
+        };
+        let same = held.is_some_and(|held| {
+            held == store::subscriptions::Subscription {
+                synced_at: held.synced_at,
+                ..row.clone()
+            }
+        });
+        if !same {
+            report.changes.push(format!(
+                "subscription {} is {}",
+                row.subscription_id, row.status
+            ));
+        }
+        store::subscriptions::put(tx, &row)
+    }
+
+    fn put_invoice(
+        &self,
+        tx: &mut Tx<'_>,
+        wanted: &Invoice,
+        report: &mut Report,
+    ) -> store::Result<()> {
+        let row = store::invoices::Invoice {
+            invoice_id: wanted.id.clone(),
+            account_id: self.lease.account_id,
+            subscription_id: wanted.subscription_id.clone(),
+            number: wanted.number.clone(),
+            status: wanted.status.clone(),
+            billing_reason: Some(wanted.billing_reason.clone()),
+            amount_due: wanted.amount_due,
+            amount_paid: wanted.amount_paid,
+            currency: wanted.currency.code().to_owned(),
+            created_at: wanted.created_at,
+            period_start: wanted.period.map(|period| period.0),
+            period_end: wanted.period.map(|period| period.1),
+            attempt_count: wanted.attempt_count,
+            next_payment_attempt: wanted.next_payment_attempt,
+            hosted_url: wanted.hosted_url.clone(),
+            pdf_url: wanted.pdf_url.clone(),
+            paid_at: wanted.paid_at,
+        };
+        let held = store::invoices::find(tx, self.lease.account_id, &wanted.id)?;
+        if held.as_ref() != Some(&row) {
+            report
+                .changes
+                .push(format!("invoice {} is {}", row.invoice_id, row.status));
+            store::invoices::put(tx, &row)?;
+        }
+        Ok(())
+    }
+
+    fn put_transaction(
+        &self,
+        tx: &mut Tx<'_>,
+        wanted: &Transaction,
+        id: &str,
+        report: &mut Report,
+    ) -> store::Result<()> {
+        let account = self.lease.account_id;
+        let held = store::transactions::by_natural_key(tx, account, &wanted.natural_key)?;
+        let is_topup = wanted.kind == TransactionType::CreditTopup || wanted.credits.is_some();
+        let new = store::transactions::NewTransaction {
+            public_id: id,
+            account_id: account,
+            user_id: wanted.user,
+            stripe_payment_intent_id: wanted.payment_intent.as_deref(),
+            stripe_checkout_session_id: wanted.session.as_deref(),
+            stripe_invoice_id: wanted.invoice.as_deref(),
+            stripe_refund_id: wanted.refund.as_deref(),
+            natural_key: &wanted.natural_key,
+            kind: wanted.kind.word(),
+            status: wanted.status.word(),
+            amount_minor: wanted.amount.amount,
+            currency: wanted.amount.currency.code(),
+            refunded_minor: wanted.refunded_minor.min(wanted.amount.amount),
+            product_type: if is_topup {
+                "credit_topup"
+            } else {
+                "subscription"
+            },
+            subscription_tier: wanted.tier.as_deref(),
+            credits_purchased_micros: wanted.credits.map(|credits| credits.micros()),
+            description: Some(&wanted.description),
+            metadata: None,
+            failure: wanted.failure.as_deref(),
+            attempts: wanted.attempts,
+            receipt_url: wanted.receipt_url.as_deref(),
+            occurred_at: wanted.occurred_at,
+        };
+        let row = store::transactions::put(tx, &new, self.now)?;
+        if held.is_none_or(|held| {
+            held.status != row.status || held.refunded_minor != row.refunded_minor
+        }) {
+            report.changes.push(format!(
+                "transaction {} is {}",
+                wanted.natural_key, row.status
+            ));
+        }
+        Ok(())
+    }
+
+    fn put_card(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        let account = self.lease.account_id;
+        match &self.fetched.card {
+            Some((brand, last4, month, year)) => {
+                let row = store::payment_methods::PaymentMethod {
+                    account_id: account,
+                    brand: brand.clone(),
+                    last4: last4.clone(),
+                    exp_month: *month,
+                    exp_year: *year,
+                    synced_at: self.now,
+                };
+                store::payment_methods::put(tx, &row)?;
+            }
+            None => {
+                store::payment_methods::remove(tx, account)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the account's shown plan: a projection of its subscriptions for lists and the seed's
+    /// fields. Access is never read from it.
+    fn show_plan(&self, tx: &mut Tx<'_>, report: &mut Report) -> store::Result<()> {
+        let account = self.lease.account_id;
+        let plan = store::ledger::plan(tx, &self.rules, account, self.now)?;
+        let held = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+        let chosen = plan.subscription_id.as_deref();
+        let chosen = chosen.filter(|_| plan.status != "CANCELED");
+        if held.subscription_tier != plan.tier || held.subscription_status != plan.status {
+            report
+                .changes
+                .push(format!("plan is {} {}", plan.tier, plan.status));
+        }
+        let shown = store::accounts::Shown {
+            stripe_subscription_id: chosen,
+            tier: &plan.tier,
+            status: plan.status,
+            expires_at: chosen.map(|_| plan.cancel_at.unwrap_or(plan.period_end)),
+            past_due_since: plan
+                .grace_until
+                .map(|until| until.plus_days(-self.rules.grace_days)),
+        };
+        store::accounts::show_subscription(tx, account, &shown, self.now)?;
+        Ok(())
+    }
+
+    fn report_entries(
+        &self,
+        tx: &mut Tx<'_>,
+        before: i64,
+        report: &mut Report,
+    ) -> store::Result<()> {
+        for entry in store::ledger::journal_after(tx, self.lease.account_id, before, 100)? {
+            let (kind, delta) = (entry.kind.word(), entry.posted_delta);
+            report.changes.push(format!("ledger: {kind} {delta}"));
+        }
+        Ok(())
+    }
+
+    fn enqueue(&self, tx: &mut Tx<'_>, mail: &Mail, report: &mut Report) -> store::Result<()> {
+        let account = self.lease.account_id;
+        let payload = crate::jobs::mail::payload(&mail.content);
+        for recipient in recipients(tx, account)? {
+            let key = format!("{}:{recipient}", mail.key);
+            let new = store::outbox::NewMessage {
+                key: &key,
+                kind: "mail",
+                account_id: Some(account),
+                recipient: &recipient,
+                payload: &payload,
+            };
+            if store::outbox::enqueue(tx, &new, self.real_now)? {
+                report.changes.push(format!("mail {}", mail.key));
+            }
+        }
+        Ok(())
+    }
+
+    /// The events this sync answers are done, with what came of them; those of an account with an
+    /// unknown price are parked for a person.
+    fn close_events(&self, tx: &mut Tx<'_>, report: &Report) -> store::Result<()> {
+        let unknown = self
+            .wanted
+            .findings
+            .iter()
+            .find_map(|finding| match finding {
+                Finding::UnknownPrice {
+                    subscription,
+                    price,
+                } => Some(format!(
+                    "subscription {subscription} has the unknown price {price}"
+                )),
+                Finding::SecondSubscription { .. } => None,
+            });
+        let outcome = match (&unknown, report.changes.is_empty()) {
+            (Some(fault), _) => fault.clone(),
+            (None, true) => "no effect: everything agreed already".to_owned(),
+            (None, false) => report.changes.join("; "),
+        };
+        store::events::settle_account(
+            tx,
+            self.lease.account_id,
+            self.fetched.last_event,
+            &outcome,
+            self.now,
+        )?;
+        Ok(())
+    }
+}
+
+/// Who hears of an account's payments: its owners and billing members.
+fn recipients(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<String>> {
+    let members = store::users::members(tx, account)?;
+    let hears = |member: &store::users::Member| matches!(member.role.as_str(), "owner" | "billing");
+    Ok(members
+        .into_iter()
+        .filter(hears)
+        .map(|member| member.email)
+        .collect())
+}

@@ -1,0 +1,44 @@
+//! An invoice of Stripe's, in our words.
+
+use domain::money::Currency;
+use domain::projection::Invoice;
+use stripe::objects;
+
+use super::at;
+
+/// Reads an invoice of any API version. `None` for a preview, or in a currency that is none.
+pub fn read(object: &objects::Invoice) -> Option<Invoice> {
+    let status = object.status.as_ref()?;
+    // The line of the plan itself, not what a change of plan put beside it.
+    let line = object
+        .lines
+        .data
+        .iter()
+        .rev()
+        .find(|line| !line.is_proration());
+    let line = line.or(object.lines.data.last());
+    Some(Invoice {
+        id: object.id.clone(),
+        number: object.number.clone(),
+        status: status.as_str().to_owned(),
+        billing_reason: object
+            .billing_reason
+            .as_ref()
+            .map_or_else(String::new, |reason| reason.as_str().to_owned()),
+        subscription_id: object.subscription().id().map(str::to_owned),
+        payment_intent: object.payment_intent().id().map(str::to_owned),
+        amount_due: object.amount_due.max(0),
+        amount_paid: object.amount_paid.max(0),
+        currency: Currency::parse(&object.currency)?,
+        created_at: at(object.created),
+        paid_at: object.paid_at().map(at),
+        attempt_count: object.attempt_count,
+        next_payment_attempt: object.next_payment_attempt.map(at),
+        period: line
+            .and_then(|line| line.period.as_ref())
+            .map(|period| (at(period.start), at(period.end))),
+        price_id: line.and_then(|line| line.price().id()).map(str::to_owned),
+        hosted_url: object.hosted_invoice_url.clone(),
+        pdf_url: object.invoice_pdf.clone(),
+    })
+}

@@ -1,0 +1,187 @@
+//! Makes our rows agree with Stripe, one account at a time.
+//!
+//! Webhook, success page, timers, `sync` and replay all end here: an account is leased, fetched
+//! whole, projected by `domain::projection`, and applied in one commit. The lease's token fences
+//! the commit: a worker that was overtaken writes nothing.
+
+mod apply;
+mod charge;
+mod checkout_session;
+mod invoice;
+mod snapshot;
+mod subscription;
+mod unmatched;
+mod worker;
+
+use std::collections::HashMap;
+
+use domain::projection::{Known, Wanted, project};
+use domain::time::Timestamp;
+use store::sync::Lease;
+
+pub use checkout_session::INTENT_KEY;
+pub use unmatched::match_events;
+pub use worker::run;
+
+use crate::app::App;
+use crate::http::error::{Error, Result};
+
+/// How long a worker may take before another may start over, in seconds of real time.
+const LEASE_SECONDS: i64 = 90;
+/// Syncs that fail in a row before the account is parked and an alert rises.
+const ATTEMPTS_MAX: i64 = 10;
+/// Rounds one call makes while new bells keep ringing.
+const ROUNDS_MAX: usize = 5;
+/// How long a caller waits for another worker's lease, and how often it looks.
+const LEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
+const LEASE_WAITS_MAX: usize = 160;
+
+/// What a sync changed, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// A line for every row, ledger entry and mail that was written.
+    pub changes: Vec<String>,
+}
+
+/// Syncs one account now, and again while it became dirty meanwhile. Waits for another worker that
+/// has it, so that what it answers is newer than the call.
+pub async fn account(app: &App, account: i64) -> Result<Report> {
+    let now = app.real_now();
+    app.write(account, move |tx| store::sync::ring(tx, account, now))
+        .await?;
+    let mut report = Report::default();
+    for _ in 0..ROUNDS_MAX {
+        let Some(lease) = lease(app, account).await? else {
+            break;
+        };
+        report.changes.extend(round(app, &lease).await?.changes);
+    }
+    Ok(report)
+}
+
+async fn lease(app: &App, account: i64) -> Result<Option<Lease>> {
+    for _ in 0..LEASE_WAITS_MAX {
+        let now = app.real_now();
+        let until = now.plus_seconds(LEASE_SECONDS);
+        let (lease, state) = app
+            .write(account, move |tx| {
+                let lease = store::sync::lease_account(tx, account, now, until)?;
+                Ok((lease, store::sync::of_account(tx, account)?))
+            })
+            .await?;
+        if lease.is_some() {
+            return Ok(lease);
+        }
+        let is_done = state.is_none_or(|state| state.done_gen >= state.dirty_gen);
+        if is_done {
+            return Ok(None);
+        }
+        tokio::time::sleep(LEASE_WAIT).await;
+    }
+    Err(Error::unavailable(
+        "sync_busy",
+        "This account is being synced; try again shortly.",
+    ))
+}
+
+/// One round under a lease: fetch, project, apply. A failure is recorded with its back-off.
+async fn round(app: &App, lease: &Lease) -> Result<Report> {
+    let _busy = app.busy();
+    match fetch_and_apply(app, lease).await {
+        Ok(report) => Ok(report),
+        Err(error) => {
+            let (lease, text) = (lease.clone(), error.to_string());
+            let now = app.real_now();
+            let retry_at = now.plus_seconds(back_off(&lease, app.chance.bits()));
+            let is_last = lease.attempts + 1 >= ATTEMPTS_MAX;
+            app.write(lease.account_id, move |tx| {
+                if is_last {
+                    store::sync::park(tx, &lease, &text, now)
+                } else {
+                    store::sync::fail(tx, &lease, &text, retry_at, now).map(|_| ())
+                }
+            })
+            .await?;
+            Err(error)
+        }
+    }
+}
+
+/// 1, 2, 4, ... up to 600 seconds, the latter half of it by chance.
+fn back_off(lease: &Lease, chance: u128) -> i64 {
+    let exponent = u32::try_from(lease.attempts.clamp(0, 10)).expect("clamped");
+    let longest = (1_i64 << exponent).min(600);
+    let half = longest / 2;
+    let jitter =
+        i64::try_from(chance % u128::from(longest.unsigned_abs() - half.unsigned_abs() + 1));
+    half + jitter.expect("smaller than the longest wait")
+}
+
+async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
+    let account = lease.account_id;
+    let held = app.read(move |tx| held(tx, account)).await?;
+    let fetched = snapshot::fetch(app, account, &held).await?;
+    let now = app.now();
+    let prices = app.prices();
+    let known = Known {
+        tier_of_price: &prices.tier_of_price,
+        tier_held: &held.tiers,
+        grace_days: app.rules().grace_days,
+    };
+    let wanted = project(&fetched.snapshot, &known, now);
+    report_findings(account, &wanted);
+    apply::apply(app, lease, fetched, wanted, now).await
+}
+
+/// What the database holds that a fetch and a projection need.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Customers at Stripe, the former ones included.
+    pub customers: Vec<store::customers::Customer>,
+    /// Tier by subscription, as held.
+    pub tiers: HashMap<String, String>,
+    /// Intents by id.
+    pub intents: HashMap<String, store::intents::Intent>,
+    /// The event number up to which this sync answers.
+    pub last_event: i64,
+    /// Objects that events named.
+    pub named: Vec<store::sync::Wanted>,
+}
+
+/// Intents looked at: far more than one account ever has open or young.
+const INTENTS_MAX: i64 = 1_000;
+/// Objects that events may name between two syncs.
+const NAMED_MAX: i64 = 100;
+
+fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
+    let subscriptions = store::subscriptions::of_account(tx, account)?;
+    let tiers = subscriptions
+        .into_iter()
+        .filter_map(|row| Some((row.subscription_id, row.tier?)));
+    let intents = store::intents::of_account(tx, account, INTENTS_MAX)?;
+    Ok(Held {
+        customers: store::customers::of_account(tx, account)?,
+        tiers: tiers.collect(),
+        intents: intents
+            .into_iter()
+            .map(|intent| (intent.id.clone(), intent))
+            .collect(),
+        last_event: store::events::last_of_account(tx, account)?,
+        named: store::sync::wanted(tx, account, NAMED_MAX)?,
+    })
+}
+
+fn report_findings(account: i64, wanted: &Wanted) {
+    for finding in &wanted.findings {
+        tracing::warn!(
+            account,
+            ?finding,
+            "A sync found something for a person to look at"
+        );
+    }
+}
+
+/// Seconds since the epoch as a moment.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}

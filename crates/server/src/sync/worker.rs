@@ -1,0 +1,61 @@
+//! Workers that answer bells: accounts at a time, each account by one of them.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{LEASE_SECONDS, match_events, round};
+use crate::app::App;
+use crate::http::error::Result;
+
+/// Accounts synced at the same time; Stripe allows 25 requests a second an endpoint.
+const WORKERS: usize = 4;
+/// How often the workers look without a bell: leases that ran out, back-offs that ended.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs the workers until the program stops.
+pub async fn run(app: App) {
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..WORKERS {
+        workers.spawn(work(app.clone()));
+    }
+    while workers.join_next().await.is_some() {}
+}
+
+async fn work(app: App) {
+    while !app.is_stopping.load(Ordering::SeqCst) {
+        // While billing is off events are stored and wait (F20).
+        let worked = if app.settings.billing.enabled {
+            one(&app).await
+        } else {
+            Ok(false)
+        };
+        match worked {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "A sync did not happen"),
+        }
+        tokio::select! {
+            () = app.sync_bell.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Syncs one dirty account, if there is one; `true` when there may be more.
+async fn one(app: &App) -> Result<bool> {
+    let matched = match_events(app).await? > 0;
+    let now = app.real_now();
+    let until = now.plus_seconds(LEASE_SECONDS);
+    let lease = app
+        .write(0, move |tx| store::sync::lease_next(tx, now, until))
+        .await?;
+    let Some(lease) = lease else {
+        return Ok(matched);
+    };
+    // More may wait: wake another worker before this one is away.
+    app.sync_bell.notify_one();
+    if let Err(error) = round(app, &lease).await {
+        tracing::warn!(account = lease.account_id, %error, "A sync failed and will be tried again");
+    }
+    Ok(true)
+}

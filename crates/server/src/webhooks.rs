@@ -1,0 +1,182 @@
+//! Stripe's deliveries: verify, record, ring. Nothing is granted here and no call is made; the
+//! event says only which account may have changed.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{ConnectInfo, State};
+use axum::http::HeaderMap;
+use domain::time::Timestamp;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use stripe::event::Event;
+
+use crate::app::App;
+use crate::http::error::{Error, Result};
+use crate::http::{json::body_error, rate_limit};
+
+/// Seconds a signature's time may lie from ours, either way.
+const TOLERANCE_SECONDS: i64 = 300;
+
+/// `POST /api/stripe/webhook`. 200 only once the event is on disk; 503 makes Stripe try again.
+pub async fn receive(
+    State(app): State<App>,
+    address: std::result::Result<
+        ConnectInfo<SocketAddr>,
+        axum::extract::rejection::ExtensionRejection,
+    >,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>> {
+    let body = body.map_err(body_error)?;
+    if let Err(error) = verify(&app, &headers, &body) {
+        let from = address.map_or_else(|_| "unknown".to_owned(), |from| from.0.ip().to_string());
+        tracing::warn!(reason = %error, "A webhook delivery was not believed");
+        let limit = app.settings.limits.bad_signatures_per_minute;
+        rate_limit::take(&app, &format!("bad-signature:{from}"), limit, 0).await?;
+        let detail = "The signature is not one of Stripe's for this endpoint.";
+        return Err(Error::bad_request("invalid_signature", detail));
+    }
+    let event = stripe::event::parse(&body)
+        .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;
+    record(&app, &event, &body).await?;
+    app.sync_bell.notify_one();
+    Ok(Json(json!({ "received": true })))
+}
+
+fn verify(
+    app: &App,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> std::result::Result<(), stripe::SignatureError> {
+    let all: Vec<&str> = headers
+        .get_all("stripe-signature")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let secrets = app.webhook_secrets();
+    let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+    let now = app.real_now().seconds();
+    // Two headers count as one with everything twice, which is refused.
+    stripe::verify(body, &all.join(","), &secrets, now, TOLERANCE_SECONDS).map(|_| ())
+}
+
+/// What of an event is kept, owned so that the writer may run it again.
+#[derive(Clone, Debug)]
+struct Recorded {
+    id: String,
+    kind: String,
+    created_at: Timestamp,
+    livemode: bool,
+    api_version: Option<String>,
+    object_type: Option<String>,
+    object_id: Option<String>,
+    customer: Option<String>,
+    leads: Vec<String>,
+    is_ours: bool,
+    body: Vec<u8>,
+}
+
+/// Inserts the event and raises its account's bell in one commit. An event that is there already
+/// changes nothing.
+async fn record(app: &App, event: &Event<'_>, body: &[u8]) -> Result<()> {
+    let recorded = Recorded::new(app, event, body);
+    let now = app.now();
+    app.write(0, move |tx| insert(tx, &recorded, now)).await
+}
+
+impl Recorded {
+    fn new(app: &App, event: &Event<'_>, body: &[u8]) -> Recorded {
+        let object = &event.object;
+        let text = |value: Option<&str>| value.map(str::to_owned);
+        let leads = [
+            object.subscription.as_deref(),
+            object.invoice.as_deref(),
+            object.payment_intent.as_deref(),
+            object.charge.as_deref(),
+            object.id.as_deref(),
+        ];
+        let is_known = stripe::event::is_handled(&event.kind);
+        let is_mode = event.livemode == app.settings.stripe.is_live();
+        Recorded {
+            id: event.id.to_string(),
+            kind: event.kind.to_string(),
+            created_at: Timestamp::from_seconds(event.created),
+            livemode: event.livemode,
+            api_version: text(event.api_version.as_deref()),
+            object_type: text(object.object.as_deref()),
+            object_id: text(object.id.as_deref()),
+            customer: text(object.customer.as_deref()),
+            leads: leads.into_iter().flatten().map(str::to_owned).collect(),
+            is_ours: is_known && is_mode && event.account.is_none(),
+            body: body.to_vec(),
+        }
+    }
+}
+
+fn insert(tx: &mut store::Tx<'_>, event: &Recorded, now: Timestamp) -> store::Result<()> {
+    let account = if event.is_ours {
+        account_of(tx, event)?
+    } else {
+        None
+    };
+    let state = match (event.is_ours, account) {
+        (false, _) => "ignored",
+        (true, Some(_)) => "received",
+        (true, None) => "unmatched",
+    };
+    let new = store::events::NewEvent {
+        event_id: &event.id,
+        kind: &event.kind,
+        created_at: event.created_at,
+        livemode: event.livemode,
+        api_version: event.api_version.as_deref(),
+        object_type: event.object_type.as_deref(),
+        object_id: event.object_id.as_deref(),
+        customer_id: event.customer.as_deref(),
+        account_id: account,
+        state,
+    };
+    let Some(n) = store::events::insert(tx, &new, now)? else {
+        return Ok(());
+    };
+    store::events::insert_payload(tx, n, &event.body)?;
+    if let Some(account) = account {
+        let generation = store::sync::ring(tx, account, now)?;
+        if let (Some(kind), Some(id)) = (&event.object_type, &event.object_id) {
+            store::sync::want(tx, account, kind, id, generation)?;
+        }
+    }
+    Ok(())
+}
+
+/// The account an event is about, by the customer it names or by a row of ours that knows one of
+/// its objects. Refunds and disputes name no customer.
+fn account_of(tx: &mut store::Tx<'_>, event: &Recorded) -> store::Result<Option<i64>> {
+    if let Some(customer) = &event.customer
+        && let Some(account) = store::customers::account_of(tx, customer)?
+    {
+        return Ok(Some(account));
+    }
+    for id in &event.leads {
+        if let Some(account) = account_of_object(tx, id)? {
+            return Ok(Some(account));
+        }
+    }
+    Ok(None)
+}
+
+/// The account whose rows name this object of Stripe's.
+pub fn account_of_object(tx: &mut store::Tx<'_>, id: &str) -> store::Result<Option<i64>> {
+    if let Some(account) = store::subscriptions::account_of(tx, id)? {
+        return Ok(Some(account));
+    }
+    if let Some(account) = store::invoices::account_of(tx, id)? {
+        return Ok(Some(account));
+    }
+    if let Some(row) = store::transactions::about(tx, id)? {
+        return Ok(Some(row.account_id));
+    }
+    Ok(store::intents::by_object(tx, id)?.map(|intent| intent.account_id))
+}

@@ -1,0 +1,77 @@
+//! What falls due by the billing clock alone, without an event: for the sweep, and for a clock that
+//! moves in steps.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::Tx;
+use crate::error::Result;
+
+/// Accounts whose credits expire, whose holds end or whose period turns at or before `now`.
+pub fn wallets(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
+    tx.query(
+        "select account_id
+           from wallet
+          where plan_valid_until <= $1
+             or next_due_at <= $1
+          order by account_id
+          limit $2",
+        args![now, limit],
+    )
+}
+
+/// Accounts with a live subscription for which a moment has passed that was not synced since: its
+/// period or trial ended, its cancellation took effect, or a failed payment has a next step
+/// (`grace_micros` after it began, and two days before that).
+pub fn subscriptions(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    grace_micros: i64,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    tx.query(
+        "select distinct account_id
+           from subscription
+          where live = 1
+            and ((period_end > synced_at and period_end <= $1)
+                 or (cancel_at > synced_at and cancel_at <= $1)
+                 or (trial_end > synced_at and trial_end <= $1)
+                 or (past_due_since + $2 > synced_at and past_due_since + $2 <= $1)
+                 or (past_due_since + $2 - 172800000000 > synced_at
+                     and past_due_since + $2 - 172800000000 <= $1))
+          order by account_id
+          limit $3",
+        args![now, grace_micros, limit],
+    )
+}
+
+/// The next moment after `now` at which [`wallets`] or [`subscriptions`] has something.
+pub fn next(tx: &mut Tx<'_>, now: Timestamp, grace_micros: i64) -> Result<Option<Timestamp>> {
+    tx.query_one(
+        "select min(due)
+           from (select min(plan_valid_until) as due
+                   from wallet
+                  where plan_valid_until > $1
+                 union all
+                 select min(next_due_at)
+                   from wallet
+                  where next_due_at > $1
+                 union all
+                 select min(period_end)
+                   from subscription
+                  where live = 1 and period_end > $1
+                 union all
+                 select min(cancel_at)
+                   from subscription
+                  where live = 1 and cancel_at > $1
+                 union all
+                 select min(past_due_since + $2 - 172800000000)
+                   from subscription
+                  where live = 1 and past_due_since + $2 - 172800000000 > $1
+                 union all
+                 select min(past_due_since + $2)
+                   from subscription
+                  where live = 1 and past_due_since + $2 > $1) moments",
+        args![now, grace_micros],
+    )
+}

@@ -223,8 +223,9 @@ impl Twin {
     /// Moves the billing clock to `target`, from one due moment to the next; `None` while another
     /// advance runs.
     pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
+        let finished = self.deliveries.finished_tries();
         let advance = self.clock.begin_advance()?;
-        let mut is_incomplete = !self.settle(&advance, SETTLE_MAX).await;
+        let mut is_incomplete = !self.settle(&advance, finished, SETTLE_MAX).await;
         let mut steps = 0;
         while steps < STEPS_MAX {
             let now = self.clock.now();
@@ -232,6 +233,7 @@ impl Twin {
             if now >= target && due > now {
                 break;
             }
+            let finished = self.deliveries.finished_tries();
             advance.step_to(due.min(target).max(now));
             self.tick();
             self.deliveries.wake();
@@ -240,7 +242,7 @@ impl Twin {
             } else {
                 SETTLE_MAX
             };
-            is_incomplete |= !self.settle(&advance, patience).await;
+            is_incomplete |= !self.settle(&advance, finished, patience).await;
             steps += 1;
         }
         if steps == STEPS_MAX {
@@ -276,11 +278,16 @@ impl Twin {
     }
 
     /// Waits until what was delivered is answered and the followers have nothing left to do;
-    /// `false` when that takes too long.
-    async fn settle(&self, advance: &Advance<'_>, patience: Duration) -> bool {
+    /// `false` when that takes too long. The followers were last asked when `asked_after` tries of
+    /// deliveries had ended.
+    async fn settle(
+        &self,
+        advance: &Advance<'_>,
+        mut asked_after: u64,
+        patience: Duration,
+    ) -> bool {
         let deadline = tokio::time::Instant::now() + patience;
         let mut pulse = self.clock.pulse();
-        let mut asked_after = self.deliveries.finished_tries();
         loop {
             pulse.mark_unchanged();
             if self.deliveries.are_at_rest(self.clock.now()) {

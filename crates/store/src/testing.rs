@@ -13,16 +13,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::db::{self, Role};
-use crate::handle::{DatabaseUrl, Db, Kind, Options};
+use crate::error::{Error, Result};
+use crate::handle::{DatabaseUrl, Db, Kind, Options, on_own_thread};
 
-/// How long a fresh cluster may take to answer: a hundred looks, 0.1 s apart.
+/// A fresh cluster may take half a minute to answer: 300 looks, 0.1 s apart.
 const START_LOOKS_MAX: u32 = 300;
 const START_PAUSE: Duration = Duration::from_millis(100);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// One database that a test has for itself. Its files go when it is dropped; a PostgreSQL database
-/// goes with its cluster.
+/// One database that a test has for itself; it goes when this is dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
     /// Which of the two it is; tests name it in their messages.
@@ -32,6 +32,7 @@ pub struct TestDatabase {
     /// The same as text, for programs.
     pub url_text: String,
     folder: Option<PathBuf>,
+    name: Option<String>,
 }
 
 impl TestDatabase {
@@ -50,6 +51,9 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Some(folder) = &self.folder {
             let _ = std::fs::remove_dir_all(folder);
+        }
+        if let Some(name) = &self.name {
+            let _ = on_server(format!("drop database if exists {name} with (force)"));
         }
     }
 }
@@ -78,6 +82,7 @@ pub fn sqlite() -> TestDatabase {
         url_text: format!("sqlite://{}", path.display()),
         url: DatabaseUrl::Sqlite(path),
         folder: Some(folder),
+        name: None,
     }
 }
 
@@ -85,23 +90,28 @@ pub fn sqlite() -> TestDatabase {
 pub fn postgres() -> TestDatabase {
     let server = server_url();
     let name = unique("lbx_test").replace('-', "_");
-    let create = format!("create database {name}");
-    let server_address = DatabaseUrl::parse(server).expect("the test server has an address");
-    crate::handle::on_own_thread(move || {
-        let DatabaseUrl::Postgres(address) = server_address else {
-            panic!("LBX_TEST_POSTGRES_URL is not a PostgreSQL address");
-        };
-        let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
-        connection.tx().execute_batch(&create)
-    })
-    .expect("the test server makes a database");
+    on_server(format!("create database {name}")).expect("the test server makes a database");
     let url_text = with_database(server, &name);
     TestDatabase {
         kind: Kind::Postgres,
         url: DatabaseUrl::parse(&url_text).expect("it differs in the name only"),
         url_text,
         folder: None,
+        name: Some(name),
     }
+}
+
+/// Runs one statement on the test server itself.
+fn on_server(sql: String) -> Result<()> {
+    let DatabaseUrl::Postgres(address) = DatabaseUrl::parse(server_url())? else {
+        return Err(Error::Address(
+            "LBX_TEST_POSTGRES_URL is not PostgreSQL's".into(),
+        ));
+    };
+    on_own_thread(move || {
+        let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
+        connection.tx().execute_batch(&sql)
+    })
 }
 
 /// `url` with another database name; parameters behind `?` stay.
@@ -230,9 +240,8 @@ fn wait_until_ready(child: &mut Child, url: &str, folder: &Path) {
     };
     for _ in 0..START_LOOKS_MAX {
         let address = address.clone();
-        let answers = crate::handle::on_own_thread(move || {
-            db::open_postgres(&address, Role::Migrator, true).map(drop)
-        });
+        let answers =
+            on_own_thread(move || db::open_postgres(&address, Role::Migrator, true).map(drop));
         if answers.is_ok() {
             return;
         }

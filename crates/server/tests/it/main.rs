@@ -1,0 +1,6 @@
+//! Stories over HTTP, against a running server and the twin, on both databases.
+
+mod access;
+mod buying;
+mod stage;
+mod webhooks;

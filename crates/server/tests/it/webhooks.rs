@@ -1,0 +1,1 @@
+//! Deliveries, good and bad.

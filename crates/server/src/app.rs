@@ -274,7 +274,9 @@ impl App {
         self.db
             .write(0, move |tx| {
                 let stored = store::settings::get(tx, WEBHOOK_SECRET)?.unwrap_or_default();
-                let older = stored.split(',').filter(|old| !old.is_empty() && *old != secret);
+                let older = stored
+                    .split(',')
+                    .filter(|old| !old.is_empty() && *old != secret);
                 let all: Vec<&str> = std::iter::once(secret.as_str())
                     .chain(older)
                     .take(WEBHOOK_SECRETS_MAX)

@@ -87,6 +87,7 @@ pub(crate) fn router(twin: Arc<Twin>, stop: watch::Receiver<bool>) -> Router {
         .route("/_twin/requests", get(control::requests))
         .route("/_twin/deliveries", get(control::deliveries))
         .route("/_twin/events", get(control::events))
+        .route("/_twin/smtp", get(control::smtp))
         .route(
             "/_twin/mails",
             get(control::mails).delete(control::clear_mails),

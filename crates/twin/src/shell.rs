@@ -1,6 +1,7 @@
 //! What surrounds the core: one state that pages, calls, deliveries and the clock share.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,6 +53,7 @@ pub(crate) struct Twin {
     pub keys_in_use: Mutex<HashSet<String>>,
     pub product_key: Option<String>,
     pub save_file: Option<PathBuf>,
+    pub smtp_address: Option<SocketAddr>,
     /// Something changed since it was saved.
     pub is_changed: AtomicBool,
 }
@@ -77,6 +79,7 @@ pub(crate) struct Parts {
     pub webhook_secret: Option<String>,
     pub product_key: Option<String>,
     pub save_file: Option<PathBuf>,
+    pub smtp_address: Option<SocketAddr>,
 }
 
 impl Twin {
@@ -95,6 +98,7 @@ impl Twin {
             keys_in_use: Mutex::default(),
             product_key: parts.product_key,
             save_file: parts.save_file,
+            smtp_address: parts.smtp_address,
             is_changed: AtomicBool::new(false),
         })
     }

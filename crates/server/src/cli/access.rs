@@ -24,7 +24,10 @@ pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i6
             store::users::set_role(tx, user.id, role)?;
         }
         let memberships = store::users::memberships(tx, user.id)?;
-        let account = memberships.first().ok_or(store::Error::NotFound)?.account_id;
+        let account = memberships
+            .first()
+            .ok_or(store::Error::NotFound)?
+            .account_id;
         Ok((user.id, account))
     })
     .await
@@ -54,7 +57,11 @@ pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> 
 /// A new API key: `meter` for an account, `server` without one. Answers its secret, which is not
 /// kept.
 pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<String> {
-    let mode = if app.settings.stripe.is_live() { "live" } else { "test" };
+    let mode = if app.settings.stripe.is_live() {
+        "live"
+    } else {
+        "test"
+    };
     let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.chance));
     let public_id = app.new_id("key");
     let (key, name, now) = (secret.clone(), name.to_owned(), app.now());

@@ -97,9 +97,9 @@ pub async fn run(context: &Context, args: Args) -> Ended {
         .with_context(|| format!("cannot make the folder {}", data.display()))?;
 
     let mut notes = read_notes(&data)?;
-    let secret = notes.webhook_secret.get_or_insert_with(|| {
-        format!("whsec_{}", crate::clock::new_secret(&SystemChance))
-    });
+    let secret = notes
+        .webhook_secret
+        .get_or_insert_with(|| format!("whsec_{}", crate::clock::new_secret(&SystemChance)));
     let twin = Twin::start(&args, &data, secret).await?;
     twin.aim(&mut settings);
     let started = start(settings, listener, &twin, &data, notes).await;
@@ -226,7 +226,11 @@ async fn start(
         .into_iter()
         .filter(|fault| !fault.starts_with("STRIPE_WEBHOOK_SECRET"))
         .collect();
-    anyhow::ensure!(faults.is_empty(), "The demo cannot start:\n- {}", faults.join("\n- "));
+    anyhow::ensure!(
+        faults.is_empty(),
+        "The demo cannot start:\n- {}",
+        faults.join("\n- ")
+    );
     let app = App::open(settings).await?;
     jobs::clock::catch_up(&app).await?;
     marks::put(&app).await?;
@@ -239,7 +243,9 @@ async fn start(
     // Listens before the endpoint is registered: a delivery may follow at once.
     let service = Service::start(app.clone(), listener)?;
     let door = socket::open(&app, &data.join(socket::NAME))?;
-    let report = setup::run(&app, false).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    let report = setup::run(&app, false)
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
     for warning in &report.warnings {
         tracing::info!("{warning}");
     }
@@ -265,9 +271,13 @@ async fn start(
 /// An endpoint that the twin has from an earlier database, whose secret is lost: made anew.
 async fn forget_endpoint(app: &App, twin_url: &str) -> anyhow::Result<()> {
     let url = format!("{}/api/stripe/webhook", app.settings.service.base_url);
-    let known = app.stripe.list_webhook_endpoints(&Form::new(), ENDPOINTS_MAX);
+    let all = Form::new();
+    let known = app
+        .stripe
+        .list_webhook_endpoints(&all, ENDPOINTS_MAX)
+        .await?;
     let control = Control::new(twin_url)?;
-    for endpoint in known.await?.data.iter().filter(|one| one.url == url) {
+    for endpoint in known.data.iter().filter(|one| one.url == url) {
         control.delete_webhook_endpoint(&endpoint.id).await?;
     }
     Ok(())
@@ -343,8 +353,7 @@ async fn reset(settings: &Settings, data: &Path) -> anyhow::Result<()> {
         marks::forget_database(settings).await?;
     }
     for path in made {
-        std::fs::remove_file(&path)
-            .with_context(|| format!("cannot delete {}", path.display()))?;
+        std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
     }
     Ok(())
 }

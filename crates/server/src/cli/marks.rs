@@ -96,5 +96,8 @@ pub async fn forget_database(settings: &Settings) -> anyhow::Result<()> {
 async fn steps(url: &DatabaseUrl) -> anyhow::Result<usize> {
     let url = url.clone();
     let steps = tokio::task::spawn_blocking(move || store::migrate::status(&url)).await??;
-    Ok(steps.iter().filter(|step| step.applied_at.is_some()).count())
+    Ok(steps
+        .iter()
+        .filter(|step| step.applied_at.is_some())
+        .count())
 }

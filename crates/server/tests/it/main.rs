@@ -2,5 +2,6 @@
 
 mod access;
 mod buying;
+mod lifecycle;
 mod stage;
 mod webhooks;

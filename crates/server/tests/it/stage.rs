@@ -56,7 +56,7 @@ pub struct Stage {
     pub http: reqwest::Client,
     service: Option<Service>,
     twin_handle: Option<twin::Handle>,
-    _database: Arc<TestDatabase>,
+    database: Arc<TestDatabase>,
 }
 
 /// Settings of a test: everything on loopback.
@@ -101,7 +101,7 @@ impl Stage {
             http: client(),
             service: Some(service),
             twin_handle: Some(twin_handle),
-            _database: Arc::new(database),
+            database: Arc::new(database),
         }
     }
 
@@ -234,6 +234,14 @@ impl Stage {
                 .unwrap_or(false);
             calm = if is_idle { calm + 1 } else { 0 };
         }
+    }
+
+    /// Makes every write fail until the guard is dropped.
+    pub async fn block_writes(&self) -> store::testing::Blocked {
+        let database = self.database.clone();
+        tokio::task::spawn_blocking(move || database.block_writes())
+            .await
+            .expect("blocked")
     }
 
     /// Turns the twin's deliveries on or off.

@@ -262,9 +262,29 @@ impl App {
                 .webhook_secrets
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
-            *secrets = vec![secret.into()];
+            *secrets = secret.split(',').map(Into::into).collect();
         }
         Ok(())
+    }
+
+    /// Stores one more signing secret and believes it from now on. The latest few are kept: an
+    /// endpoint that was registered anew may still deliver what was signed before.
+    pub async fn add_webhook_secret(&self, secret: &str) -> anyhow::Result<()> {
+        let (secret, now) = (secret.to_owned(), self.real_now());
+        self.db
+            .write(0, move |tx| {
+                let stored = store::settings::get(tx, WEBHOOK_SECRET)?.unwrap_or_default();
+                let older = stored
+                    .split(',')
+                    .filter(|old| !old.is_empty() && *old != secret);
+                let all: Vec<&str> = std::iter::once(secret.as_str())
+                    .chain(older)
+                    .take(WEBHOOK_SECRETS_MAX)
+                    .collect();
+                store::settings::put(tx, WEBHOOK_SECRET, &all.join(","), now)
+            })
+            .await?;
+        self.load_webhook_secret().await
     }
 
     /// Appends the catalog as a version when its text is new, and numbers it.
@@ -288,8 +308,10 @@ impl App {
     }
 }
 
-/// Name of the stored signing secret.
+/// Name of the stored signing secrets, the newest first, separated by commas.
 pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";
+/// Stored signing secrets that are believed.
+const WEBHOOK_SECRETS_MAX: usize = 4;
 
 /// See [`App::busy`].
 pub struct Busy(App);

@@ -282,6 +282,9 @@ pub fn process_environment(name: &str) -> Option<String> {
 }
 
 impl Settings {
+    /// Where Stripe is, when nothing else is configured.
+    pub const STRIPE: &str = "https://api.stripe.com";
+
     /// Reads the three layers. Faults are sentences, all of them.
     pub fn load(file: Option<&Path>, environment: Environment) -> Result<Settings, Vec<String>> {
         let mut table: toml::Table = DEFAULTS.parse().expect("the built-in defaults are TOML");
@@ -349,7 +352,7 @@ impl Settings {
         if self.stripe.is_live() && !is_https {
             faults.push("a live Stripe key needs an https NEXTAUTH_URL".to_owned());
         }
-        if self.stripe.is_live() && self.stripe.api_base != "https://api.stripe.com" {
+        if self.stripe.is_live() && self.stripe.api_base != Settings::STRIPE {
             faults.push("a live Stripe key never goes to another address than Stripe's".to_owned());
         }
         if self.stripe.is_live() && !self.clock.follow.is_empty() {

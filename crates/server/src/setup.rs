@@ -8,7 +8,7 @@ use serde::Serialize;
 use stripe::Form;
 use stripe::objects::Price;
 
-use crate::app::{App, WEBHOOK_SECRET};
+use crate::app::App;
 use crate::http::error::{Error, Result};
 use crate::payments::portal::CONFIGURATION;
 
@@ -312,13 +312,9 @@ async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
     );
     let endpoint = app.stripe.create_webhook_endpoint(&form, &key).await?;
     if let Some(secret) = endpoint.secret {
-        let secret = secret.expose_secret().to_owned();
-        let now = app.now();
-        app.write(0, move |tx| {
-            store::settings::put(tx, WEBHOOK_SECRET, &secret, now)
-        })
-        .await?;
-        app.load_webhook_secret().await.map_err(Error::bug)?;
+        app.add_webhook_secret(secret.expose_secret())
+            .await
+            .map_err(Error::bug)?;
     }
     Ok(())
 }

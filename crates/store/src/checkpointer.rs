@@ -6,12 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::db::Connection;
+use crate::error::Result;
 use crate::writer::Counters;
 
 /// How often the log is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// A log of this many pages (16 MiB) that still is not fully copied must start over: the writer is
-/// asked to copy the rest between two batches.
+/// A log of this many pages (16 MiB) must start over. That takes a moment in which all of it is
+/// copied, which never comes while the writer writes; so the writer is asked to copy the rest
+/// between two batches.
 const LOG_PAGES_MAX: i64 = 4096;
 
 /// Tells the checkpointer to end.
@@ -45,16 +47,22 @@ pub(crate) fn serve(mut connection: Connection, counters: &Arc<Counters>, stop: 
         let commits = counters.commits.load(Ordering::Relaxed);
         if commits != commits_seen || is_last {
             commits_seen = commits;
-            match connection.checkpoint() {
-                Ok(done) if done.log_pages > LOG_PAGES_MAX.max(done.copied_pages) => {
-                    counters.wants_checkpoint.store(true, Ordering::Relaxed);
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "A checkpoint failed"),
+            if let Err(error) = copy(&mut connection, counters) {
+                tracing::warn!(%error, "A checkpoint failed");
             }
         }
         if is_last {
             return;
         }
     }
+}
+
+fn copy(connection: &mut Connection, counters: &Counters) -> Result<()> {
+    let log_pages = connection.checkpoint()?;
+    if log_pages > LOG_PAGES_MAX {
+        // Once more, so that little is left for the writer: what came during the first copying.
+        connection.checkpoint()?;
+        counters.wants_checkpoint.store(true, Ordering::Relaxed);
+    }
+    Ok(())
 }

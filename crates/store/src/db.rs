@@ -688,32 +688,29 @@ impl Connection {
         }
     }
 
+    /// Writes the SQLite database, as this connection sees it now, into a new file.
+    pub(crate) fn copy_into(&mut self, to: &Path) -> Result<()> {
+        let Connection::Sqlite(connection) = self else {
+            return Err(Error::Database("this is not SQLite".into()));
+        };
+        let to = to
+            .to_str()
+            .ok_or_else(|| Error::Address("the path is not text".into()))?;
+        connection.execute("vacuum into ?1", [to])?;
+        Ok(())
+    }
+
     /// Copies what the log holds into the database file, without waiting for anyone. Answers how
-    /// many pages the log holds, and how many of them were copied. Nothing on PostgreSQL.
-    pub(crate) fn checkpoint(&mut self) -> Result<Checkpoint> {
+    /// many pages the log holds; none on PostgreSQL, which looks after its own.
+    pub(crate) fn checkpoint(&mut self) -> Result<i64> {
         match self {
             Connection::Sqlite(connection) => {
                 let mut statement = connection.prepare_cached("pragma wal_checkpoint(passive)")?;
-                Ok(statement.query_row([], |row| {
-                    Ok(Checkpoint {
-                        log_pages: row.get(1)?,
-                        copied_pages: row.get(2)?,
-                    })
-                })?)
+                Ok(statement.query_row([], |row| row.get(1))?)
             }
-            Connection::Postgres(_) => Ok(Checkpoint {
-                log_pages: 0,
-                copied_pages: 0,
-            }),
+            Connection::Postgres(_) => Ok(0),
         }
     }
-}
-
-/// What a checkpoint found and did.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Checkpoint {
-    pub(crate) log_pages: i64,
-    pub(crate) copied_pages: i64,
 }
 
 fn run(connection: &rusqlite::Connection, sql: &'static str) -> Result<()> {

@@ -134,6 +134,8 @@ impl std::fmt::Debug for Db {
 
 struct Inner {
     kind: Kind,
+    /// The SQLite file.
+    path: Option<PathBuf>,
     counters: Arc<Counters>,
     mode: Mode,
 }
@@ -181,6 +183,7 @@ impl Db {
         });
         let inner = Inner {
             kind: Kind::Sqlite,
+            path: None,
             counters: Arc::default(),
             mode: Mode::Inline(Mutex::new(link)),
         };
@@ -212,7 +215,7 @@ impl Db {
             threads.start_reader(number, link)?;
         }
         threads.start_checkpointer(checkpointing)?;
-        Ok(threads.into_db(Kind::Sqlite, Some(guard)))
+        Ok(threads.into_db(Kind::Sqlite, Some((path, guard))))
     }
 
     fn open_postgres(address: &PostgresAddress, options: &Options) -> Result<Db> {
@@ -342,6 +345,17 @@ impl Db {
         }
     }
 
+    /// Writes the SQLite database, as it is now, into the new file `to`, while jobs go on. A
+    /// PostgreSQL server has its own tools for that.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        let Some(path) = &self.inner.path else {
+            let said = "only a SQLite file is copied this way; use pg_dump or a base backup";
+            return Err(Error::Address(said.into()));
+        };
+        let (path, to) = (path.clone(), to.to_owned());
+        on_own_thread(move || db::open_sqlite(&path, Role::Reader, true)?.copy_into(&to))
+    }
+
     /// Takes no more jobs, finishes those that queued, and waits for the threads to end.
     pub fn close(&self) {
         if let Mode::Threads(threads) = &self.inner.mode {
@@ -433,12 +447,15 @@ impl Starting {
         Ok(())
     }
 
-    fn into_db(mut self, kind: Kind, guard: Option<File>) -> Db {
+    fn into_db(mut self, kind: Kind, file: Option<(PathBuf, File)>) -> Db {
+        let (path, guard) = file.unzip();
         self.threads._guard = guard;
+        let mode = Mode::Threads(self.threads);
         let inner = Inner {
             kind,
+            path,
             counters: self.counters,
-            mode: Mode::Threads(self.threads),
+            mode,
         };
         Db {
             inner: Arc::new(inner),

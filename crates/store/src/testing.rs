@@ -12,17 +12,18 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::args;
 use crate::db::{self, Role};
-use crate::handle::{DatabaseUrl, Db, Kind, Options};
+use crate::error::{Error, Result};
+use crate::handle::{DatabaseUrl, Db, Kind, Options, on_own_thread};
 
-/// How long a fresh cluster may take to answer: a hundred looks, 0.1 s apart.
+/// A fresh cluster may take half a minute to answer: 300 looks, 0.1 s apart.
 const START_LOOKS_MAX: u32 = 300;
 const START_PAUSE: Duration = Duration::from_millis(100);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// One database that a test has for itself. Its files go when it is dropped; a PostgreSQL database
-/// goes with its cluster.
+/// One database that a test has for itself; it goes when this is dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
     /// Which of the two it is; tests name it in their messages.
@@ -32,6 +33,7 @@ pub struct TestDatabase {
     /// The same as text, for programs.
     pub url_text: String,
     folder: Option<PathBuf>,
+    name: Option<String>,
 }
 
 impl TestDatabase {
@@ -50,6 +52,9 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         if let Some(folder) = &self.folder {
             let _ = std::fs::remove_dir_all(folder);
+        }
+        if let Some(name) = &self.name {
+            let _ = on_server(format!("drop database if exists {name} with (force)"));
         }
     }
 }
@@ -78,6 +83,7 @@ pub fn sqlite() -> TestDatabase {
         url_text: format!("sqlite://{}", path.display()),
         url: DatabaseUrl::Sqlite(path),
         folder: Some(folder),
+        name: None,
     }
 }
 
@@ -85,23 +91,82 @@ pub fn sqlite() -> TestDatabase {
 pub fn postgres() -> TestDatabase {
     let server = server_url();
     let name = unique("lbx_test").replace('-', "_");
-    let create = format!("create database {name}");
-    let server_address = DatabaseUrl::parse(server).expect("the test server has an address");
-    crate::handle::on_own_thread(move || {
-        let DatabaseUrl::Postgres(address) = server_address else {
-            panic!("LBX_TEST_POSTGRES_URL is not a PostgreSQL address");
-        };
-        let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
-        connection.tx().execute_batch(&create)
-    })
-    .expect("the test server makes a database");
+    on_server(format!("create database {name}")).expect("the test server makes a database");
     let url_text = with_database(server, &name);
     TestDatabase {
         kind: Kind::Postgres,
         url: DatabaseUrl::parse(&url_text).expect("it differs in the name only"),
         url_text,
         folder: None,
+        name: Some(name),
     }
+}
+
+/// Runs one statement on the test server itself.
+fn on_server(sql: String) -> Result<()> {
+    let DatabaseUrl::Postgres(address) = DatabaseUrl::parse(server_url())? else {
+        return Err(Error::Address(
+            "LBX_TEST_POSTGRES_URL is not PostgreSQL's".into(),
+        ));
+    };
+    on_own_thread(move || {
+        let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
+        connection.tx().execute_batch(&sql)
+    })
+}
+
+/// Keeps anybody from writing until it is dropped.
+#[derive(Debug)]
+pub struct Blocked(#[expect(dead_code, reason = "held for its lock")] Option<db::Connection>);
+
+impl TestDatabase {
+    /// Makes writes fail: another process holds the file's lock, or the server lets nobody in.
+    pub fn block_writes(&self) -> Blocked {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection =
+                    db::open_sqlite(path, Role::Migrator, true).expect("the file opens");
+                connection.begin_write().expect("nobody holds the lock now");
+                Blocked(Some(connection))
+            }
+            DatabaseUrl::Postgres(_) => {
+                let name = self.url_text.rsplit('/').next().unwrap_or("").to_owned();
+                let name = name.split('?').next().unwrap_or("").to_owned();
+                let server = DatabaseUrl::parse(server_url()).expect("the server has an address");
+                crate::handle::on_own_thread(move || {
+                    let DatabaseUrl::Postgres(address) = server else { unreachable!("it is one") };
+                    let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
+                    let close = format!(
+                        "alter database {name} with allow_connections false;
+                         select pg_terminate_backend(pid) from pg_stat_activity
+                          where datname = '{name}'"
+                    );
+                    connection.tx().execute_batch(&close)
+                })
+                .expect("the server lets nobody in");
+                Blocked(None)
+            }
+        }
+    }
+}
+
+/// As if no customer of this account had ever been written down.
+pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
+    tx.execute("delete from stripe_customer where account_id = $1", args![account])?;
+    tx.execute("update account set stripe_customer_id = null where id = $1", args![account])?;
+    Ok(())
+}
+
+/// As if the account's sync had failed so often that the next failure parks it.
+pub fn near_parking(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
+    tx.execute(
+        "insert into account_sync (account_id, dirty_gen, done_gen, lease_token, attempts,
+                                   next_attempt_at)
+         values ($1, 0, 0, 0, 9, 0)
+             on conflict (account_id) do update set attempts = 9",
+        args![account],
+    )?;
+    Ok(())
 }
 
 /// `url` with another database name; parameters behind `?` stay.
@@ -230,9 +295,8 @@ fn wait_until_ready(child: &mut Child, url: &str, folder: &Path) {
     };
     for _ in 0..START_LOOKS_MAX {
         let address = address.clone();
-        let answers = crate::handle::on_own_thread(move || {
-            db::open_postgres(&address, Role::Migrator, true).map(drop)
-        });
+        let answers =
+            on_own_thread(move || db::open_postgres(&address, Role::Migrator, true).map(drop));
         if answers.is_ok() {
             return;
         }

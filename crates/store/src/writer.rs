@@ -24,6 +24,10 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What the writer threads are sent.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most jobs are the large ones, and they are moved"
+)]
 pub(crate) enum Job {
     /// A closure over `Tx`.
     Closure(Box<dyn ClosureJob>),

@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::clock::rfc3339;
 use crate::core::{API_VERSION, ApiAnswer, ApiRequest};
@@ -145,10 +144,6 @@ fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
         return answer;
     }
     let account = twin.read(|core| core.account_id().to_owned());
-    let secret = twin
-        .webhook_secret
-        .clone()
-        .unwrap_or_else(|| secret_of(&account));
     let socket = twin.public_url.replacen("http", "ws", 1);
     let id = format!("cliws_{}", account.trim_start_matches("acct_"));
     answer.body = json!({
@@ -158,17 +153,11 @@ fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
         "websocket_authorized_feature": "webhooks",
         "display_connect_filter_warning": false,
         "reconnect_delay": 60,
-        "secret": secret,
+        "secret": twin.listen_secret(),
         "default_version": API_VERSION,
         "latest_version": API_VERSION,
     });
     answer
-}
-
-/// A signing secret that is the same for the same account.
-fn secret_of(account: &str) -> String {
-    let digest = Sha256::digest(format!("twin webhook secret of {account}"));
-    format!("whsec_{}", hex::encode(&digest[..16]))
 }
 
 /// An answer that a fault put in the place of the real one.

@@ -170,6 +170,17 @@ impl Control {
         self.post("/_twin/faults", fault).await
     }
 
+    /// Deletes a webhook endpoint, whose secret nobody knows any more.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such endpoint.
+    pub async fn delete_webhook_endpoint(&self, id: &str) -> Result<Value, ControlError> {
+        let url = format!("{}/v1/webhook_endpoints/{id}", self.base);
+        let request = self.http.delete(url).bearer_auth("sk_test_control");
+        self.answer(request).await
+    }
+
     /// Reads from the control interface, as `/_twin/mails`.
     ///
     /// # Errors

@@ -327,6 +327,11 @@ pub(crate) async fn events(State(app): State<App>, Query(limit): Query<Limit>) -
     list(json!(app.twin.newest_events(limit.rows())))
 }
 
+/// `GET /_twin/smtp`: where the mailbox takes mails in.
+pub(crate) async fn smtp(State(app): State<App>) -> Json<Value> {
+    Json(json!({ "address": app.twin.smtp_address }))
+}
+
 /// `GET /_twin/mails`, newest first
 pub(crate) async fn mails(State(app): State<App>, Query(limit): Query<Limit>) -> Json<Value> {
     let mailbox = app.twin.mailbox();

@@ -73,7 +73,8 @@ async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         // A connection that breaks is its caller's concern.

@@ -14,6 +14,7 @@ mod control;
 mod delivery;
 mod faults;
 mod http;
+mod listen;
 mod mail;
 mod pages;
 mod pdf;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::pages::{board, checkout, invoice, mailbox, portal};
 use crate::shell::Twin;
-use crate::{api, control};
+use crate::{api, control, listen};
 
 /// Longest body taken.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -87,6 +87,7 @@ pub(crate) fn router(twin: Arc<Twin>, stop: watch::Receiver<bool>) -> Router {
         .route("/_twin/requests", get(control::requests))
         .route("/_twin/deliveries", get(control::deliveries))
         .route("/_twin/events", get(control::events))
+        .route("/_twin/smtp", get(control::smtp))
         .route(
             "/_twin/mails",
             get(control::mails).delete(control::clear_mails),
@@ -95,6 +96,7 @@ pub(crate) fn router(twin: Arc<Twin>, stop: watch::Receiver<bool>) -> Router {
         .merge(control)
         .layer(middleware::from_fn(refuse_cross_site))
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/v1/stripecli/listen", get(listen::listen))
         .route("/v1", any(api::call))
         .route("/v1/{*path}", any(api::call))
         .fallback(not_found)

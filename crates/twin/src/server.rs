@@ -151,7 +151,7 @@ pub async fn serve(config: Config) -> Result<Handle, StartError> {
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
-    let twin = Arc::new(Twin::new(parts(config, &public_url)?)?);
+    let twin = Arc::new(Twin::new(parts(config, &public_url, smtp_address)?)?);
     let (stop, stopped) = watch::channel(false);
     let router = routes::router(Arc::clone(&twin), stopped.clone());
     let mut tasks = vec![
@@ -184,7 +184,11 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 }
 
 /// The state to start from: the saved one, else an empty one.
-fn parts(config: Config, public_url: &str) -> Result<Parts, StartError> {
+fn parts(
+    config: Config,
+    public_url: &str,
+    smtp_address: Option<SocketAddr>,
+) -> Result<Parts, StartError> {
     let real_now = config.real_time.now();
     let start = config
         .start_seconds
@@ -223,5 +227,6 @@ fn parts(config: Config, public_url: &str) -> Result<Parts, StartError> {
         webhook_secret: config.webhook_secret,
         product_key: config.product_key,
         save_file: config.save_file,
+        smtp_address,
     })
 }

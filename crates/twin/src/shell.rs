@@ -1,6 +1,7 @@
 //! What surrounds the core: one state that pages, calls, deliveries and the clock share.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,14 +9,19 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
+use sha2::{Digest, Sha256};
+use tokio::sync::{broadcast, watch};
 
 use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
 use crate::core::Core;
 use crate::delivery::{Deliveries, Outgoing};
 use crate::faults::Faults;
+use crate::listen::Announced;
 use crate::mail::{Envelope, Mailbox};
 use crate::requests::Requests;
+
+/// Events that a slow listener may lag behind; it then misses the oldest.
+const ANNOUNCED_MAX: usize = 1_024;
 
 /// Steps of one advance at most.
 const STEPS_MAX: u32 = 20_000;
@@ -39,12 +45,15 @@ pub(crate) struct Twin {
     pub faults: Faults,
     pub requests: Requests,
     mailbox: Mutex<Mailbox>,
-    pub webhook_secret: Option<String>,
+    webhook_secret: Option<String>,
     pub public_url: String,
+    /// Events for those who run `stripe listen`.
+    pub announced: broadcast::Sender<Arc<Announced>>,
     /// Idempotency keys of calls that hang.
     pub keys_in_use: Mutex<HashSet<String>>,
     pub product_key: Option<String>,
     pub save_file: Option<PathBuf>,
+    pub smtp_address: Option<SocketAddr>,
     /// Something changed since it was saved.
     pub is_changed: AtomicBool,
 }
@@ -70,6 +79,7 @@ pub(crate) struct Parts {
     pub webhook_secret: Option<String>,
     pub product_key: Option<String>,
     pub save_file: Option<PathBuf>,
+    pub smtp_address: Option<SocketAddr>,
 }
 
 impl Twin {
@@ -84,9 +94,11 @@ impl Twin {
             mailbox: Mutex::new(parts.mailbox),
             webhook_secret: parts.webhook_secret,
             public_url: parts.public_url,
+            announced: broadcast::Sender::new(ANNOUNCED_MAX),
             keys_in_use: Mutex::default(),
             product_key: parts.product_key,
             save_file: parts.save_file,
+            smtp_address: parts.smtp_address,
             is_changed: AtomicBool::new(false),
         })
     }
@@ -122,6 +134,9 @@ impl Twin {
         for mut event in events {
             let kind = event["type"].as_str().unwrap_or_default().to_owned();
             let wanting: Vec<_> = endpoints.iter().filter(|one| one.wants(&kind)).collect();
+            if is_on {
+                self.announce(&event);
+            }
             if is_on && !wanting.is_empty() {
                 event["pending_webhooks"] = wanting.len().into();
                 if let Some(id) = event["id"].as_str() {
@@ -141,6 +156,9 @@ impl Twin {
         let now = self.clock.now();
         let endpoints = self.read(Core::webhook_endpoints);
         let kind = event["type"].as_str().unwrap_or_default();
+        if only.is_none() {
+            self.announce(event);
+        }
         let Some(outgoing) = Outgoing::of(event) else {
             return;
         };
@@ -153,6 +171,26 @@ impl Twin {
                 self.deliveries.send_again(&outgoing, endpoint, now);
             }
         }
+    }
+
+    /// Tells the event to those who listen now.
+    fn announce(&self, event: &Value) {
+        if self.announced.receiver_count() > 0
+            && let Some(announced) = Announced::of(event)
+        {
+            // An error means that the last listener has just left.
+            let _ = self.announced.send(Arc::new(announced));
+        }
+    }
+
+    /// What deliveries through `stripe listen` are signed with: the configured secret, else one
+    /// that is the same for the same account.
+    pub fn listen_secret(&self) -> String {
+        let account = || self.read(|core| core.account_id().to_owned());
+        self.webhook_secret.clone().unwrap_or_else(|| {
+            let digest = Sha256::digest(format!("twin webhook secret of {}", account()));
+            format!("whsec_{}", hex::encode(&digest[..16]))
+        })
     }
 
     /// The secrets a delivery to the endpoint is signed with now; `None` when it is gone.
@@ -189,8 +227,9 @@ impl Twin {
     /// Moves the billing clock to `target`, from one due moment to the next; `None` while another
     /// advance runs.
     pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
+        let finished = self.deliveries.finished_tries();
         let advance = self.clock.begin_advance()?;
-        let mut is_incomplete = !self.settle(&advance, SETTLE_MAX).await;
+        let mut is_incomplete = !self.settle(&advance, finished, SETTLE_MAX).await;
         let mut steps = 0;
         while steps < STEPS_MAX {
             let now = self.clock.now();
@@ -198,6 +237,7 @@ impl Twin {
             if now >= target && due > now {
                 break;
             }
+            let finished = self.deliveries.finished_tries();
             advance.step_to(due.min(target).max(now));
             self.tick();
             self.deliveries.wake();
@@ -206,7 +246,7 @@ impl Twin {
             } else {
                 SETTLE_MAX
             };
-            is_incomplete |= !self.settle(&advance, patience).await;
+            is_incomplete |= !self.settle(&advance, finished, patience).await;
             steps += 1;
         }
         if steps == STEPS_MAX {
@@ -242,11 +282,16 @@ impl Twin {
     }
 
     /// Waits until what was delivered is answered and the followers have nothing left to do;
-    /// `false` when that takes too long.
-    async fn settle(&self, advance: &Advance<'_>, patience: Duration) -> bool {
+    /// `false` when that takes too long. The followers were last asked when `asked_after` tries of
+    /// deliveries had ended.
+    async fn settle(
+        &self,
+        advance: &Advance<'_>,
+        mut asked_after: u64,
+        patience: Duration,
+    ) -> bool {
         let deadline = tokio::time::Instant::now() + patience;
         let mut pulse = self.clock.pulse();
-        let mut asked_after = self.deliveries.finished_tries();
         loop {
             pulse.mark_unchanged();
             if self.deliveries.are_at_rest(self.clock.now()) {

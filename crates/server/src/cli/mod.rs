@@ -1,7 +1,13 @@
 //! The command line: one file a command.
 
+pub mod access;
+pub mod admin;
 pub mod demo;
+pub mod marks;
+pub mod on_app;
+pub mod output;
 pub mod serve;
+pub mod socket;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -33,6 +39,8 @@ enum Command {
     Demo(demo::Args),
     /// The service.
     Serve,
+    #[command(flatten)]
+    OnApp(on_app::OnApp),
 }
 
 /// What every command is given.
@@ -99,5 +107,6 @@ async fn run(context: Context, command: Command) -> Ended {
     match command {
         Command::Demo(args) => demo::run(&context, args).await,
         Command::Serve => serve::run(&context).await,
+        Command::OnApp(command) => on_app::main(&context, command).await,
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::{Context, Ended};
+use super::{Context, Ended, marks, socket};
 use crate::app::App;
 use crate::{jobs, router};
 
@@ -26,12 +26,20 @@ pub async fn run(context: &Context) -> Ended {
     }
     let listen = settings.service.listen.clone();
     let app = App::open(settings).await?;
+    jobs::clock::catch_up(&app).await?;
+    marks::remove(&app).await?;
     let listener = TcpListener::bind(&listen)
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
+    // On PostgreSQL commands go to the server themselves.
+    let door = match app.db.kind() {
+        store::Kind::Sqlite => Some(socket::open(&app, &socket::path(&app.settings)?)?),
+        store::Kind::Postgres => None,
+    };
     let service = Service::start(app, listener)?;
     tracing::info!(address = %service.address, "Listening");
     stop_signal().await;
+    drop(door);
     service.stop().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -42,6 +50,16 @@ pub fn log_as_json() {
     let filter = filter.unwrap_or_else(|_| "info".into());
     let _ = tracing_subscriber::fmt()
         .json()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .try_init();
+}
+
+/// Logs for people on standard error, filtered by `RUST_LOG`; warnings only by default.
+pub fn log_as_text() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| "warn".into());
+    let _ = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(filter)
         .try_init();

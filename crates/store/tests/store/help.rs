@@ -11,22 +11,25 @@ pub fn at(seconds: i64) -> Timestamp {
 }
 
 /// Runs a job that writes and answers its value; a failure fails the test.
+#[track_caller]
 pub fn write<T: Send + 'static>(
     db: &Db,
     job: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
 ) -> T {
-    db.write_blocking(0, job).unwrap()
+    db.write_blocking(0, job).expect("the job succeeds")
 }
 
 /// Runs a job that reads and answers its value; a failure fails the test.
+#[track_caller]
 pub fn read<T: Send + 'static>(
     db: &Db,
     job: impl FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
 ) -> T {
-    db.read_blocking(job).unwrap()
+    db.read_blocking(job).expect("the job succeeds")
 }
 
 /// A new account called `name`, made at second 1.
+#[track_caller]
 pub fn account(db: &Db, name: &'static str) -> Account {
     write(db, move |tx| {
         accounts::insert(tx, &new_account(name, &format!("acc_{name}")), at(1))
@@ -48,11 +51,12 @@ pub fn new_account<'a>(name: &'a str, public_id: &'a str) -> NewAccount<'a> {
 }
 
 /// A new user with this address, made at second 1.
+#[track_caller]
 pub fn user(db: &Db, email: &'static str) -> User {
     write(db, move |tx| {
         users::insert(tx, &format!("usr_{email}"), email, "Ann", "user", at(1))
     })
-    .unwrap()
+    .expect("the address is new")
 }
 
 /// Waits for a future without a runtime.

@@ -12,12 +12,12 @@ use crate::help::{account, at, read, write};
 fn a_bell_makes_an_account_due_and_finishing_its_generation_settles_it() {
     on_both(|db| {
         let id = account(db, "ann").id;
-        assert_eq!(read(db, |tx| sync::next_due(tx)), None);
+        assert_eq!(read(db, sync::next_due), None);
         assert_eq!(read(db, move |tx| sync::of_account(tx, id)), None);
 
         assert_eq!(write(db, move |tx| sync::ring(tx, id, at(10))), 1);
         assert_eq!(write(db, move |tx| sync::ring(tx, id, at(11))), 2);
-        assert_eq!(read(db, |tx| sync::backlog(tx)), (1, 0));
+        assert_eq!(read(db, sync::backlog), (1, 0));
         assert_eq!(
             read(db, |tx| sync::due(tx, at(10), 10)).len(),
             0,
@@ -35,7 +35,7 @@ fn a_bell_makes_an_account_due_and_finishing_its_generation_settles_it() {
             None,
             "it is leased"
         );
-        assert_eq!(read(db, |tx| sync::next_due(tx)), Some(at(72)));
+        assert_eq!(read(db, sync::next_due), Some(at(72)));
 
         write(db, move |tx| sync::ring(tx, id, at(14)));
         write(db, move |tx| sync::finish(tx, &lease, at(15)));
@@ -51,7 +51,7 @@ fn a_bell_makes_an_account_due_and_finishing_its_generation_settles_it() {
         assert_eq!(lease.last_synced_at, Some(at(15)));
         write(db, move |tx| sync::finish(tx, &lease, at(17)));
         assert_eq!(write(db, |tx| sync::lease_next(tx, at(18), at(78))), None);
-        assert_eq!(read(db, |tx| sync::backlog(tx)), (0, 0));
+        assert_eq!(read(db, sync::backlog), (0, 0));
     });
 }
 
@@ -161,7 +161,7 @@ fn tries_in_vain_back_off_and_the_tenth_parks_the_account_until_its_bell_rings()
             (parked.len(), parked[0].last_error.as_deref()),
             (1, Some("no"))
         );
-        assert_eq!(read(db, |tx| sync::backlog(tx)), (0, 1));
+        assert_eq!(read(db, sync::backlog), (0, 1));
 
         write(db, move |tx| sync::ring(tx, id, at(20_000)));
         let lease = write(db, |tx| sync::lease_next(tx, at(20_000), at(20_060))).unwrap();

@@ -173,8 +173,9 @@ fn case_w28_a_server_that_is_down_is_answered_within_two_seconds() {
     let database = postgres();
     let db = database.open();
     write(&db, |tx| settings::put(tx, "a", "1", at(1)));
-    let operator = postgres().open();
-    let DatabaseName(name) = DatabaseName::of(&database.url_text);
+    let office = postgres();
+    let operator = office.open();
+    let name = database_name(&database.url_text);
     write(&operator, move |tx| {
         tx.query::<i64>(
             "select count(*) from (select pg_terminate_backend(pid) from pg_stat_activity
@@ -183,7 +184,7 @@ fn case_w28_a_server_that_is_down_is_answered_within_two_seconds() {
         )
     });
     // Nobody may connect to it: the same as a server that is away, for this database alone.
-    let DatabaseName(name) = DatabaseName::of(&database.url_text);
+    let name = database_name(&database.url_text);
     write(&operator, move |tx| {
         tx.execute(
             "update pg_database set datallowconn = false where datname = $1",
@@ -204,7 +205,7 @@ fn case_w28_a_server_that_is_down_is_answered_within_two_seconds() {
         "{:?}",
         began.elapsed()
     );
-    let DatabaseName(name) = DatabaseName::of(&database.url_text);
+    let name = database_name(&database.url_text);
     write(&operator, move |tx| {
         tx.execute(
             "update pg_database set datallowconn = true where datname = $1",
@@ -219,11 +220,7 @@ fn case_w28_a_server_that_is_down_is_answered_within_two_seconds() {
     assert!(back.is_some(), "it is served again once the server is back");
 }
 
-struct DatabaseName(String);
-
-impl DatabaseName {
-    fn of(url: &str) -> DatabaseName {
-        let path = url.split('?').next().unwrap();
-        DatabaseName(path.rsplit('/').next().unwrap().to_owned())
-    }
+fn database_name(url: &str) -> String {
+    let path = url.split('?').next().unwrap_or(url);
+    path.rsplit('/').next().unwrap_or(path).to_owned()
 }

@@ -2,14 +2,15 @@
 
 use std::sync::mpsc;
 
-use store::testing::{databases, on_both};
+use store::testing::{databases, on_both, sqlite};
 use store::{Db, Error, Options, Result, Tx, args, settings};
 
-use crate::help::{at, block_on, poll};
+use crate::help::{at, block_on, poll, read};
 
 fn count(db: &Db) -> i64 {
-    db.read_blocking(|tx| tx.query_one("select count(*) from setting", args![]))
-        .unwrap()
+    read(db, |tx| {
+        tx.query_one("select count(*) from setting", args![])
+    })
 }
 
 /// Fails when `name` is there already.
@@ -41,7 +42,7 @@ fn gate(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
 /// Keeps the writer of shard 0 busy, so that what follows shares one batch.
 fn hold_writer(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
     let (gate, done) = gate(db);
-    gate.started.recv().unwrap();
+    gate.started.recv().expect("the writer takes the job");
     (gate, done)
 }
 
@@ -244,6 +245,85 @@ fn a_reader_sees_one_state_for_the_whole_of_its_job() {
 }
 
 #[test]
+fn what_queued_on_a_full_disk_is_written_or_answered_with_an_error_and_never_half() {
+    let database = sqlite();
+    let db = database.open();
+    let pages = |tx: &mut Tx<'_>, sql| tx.query_one::<i64>(sql, args![]);
+    db.write_blocking(0, move |tx| pages(tx, "pragma max_page_count = 1"))
+        .unwrap();
+    let (holder, held) = hold_writer(&db);
+    let small = db.write(0, |tx| put(tx, "small"));
+    let large = db.write(0, |tx| {
+        settings::put(tx, "large", &"x".repeat(1_000_000), at(1))
+    });
+    let behind = db.write(0, |tx| put(tx, "behind"));
+    drop(holder);
+
+    let (small, large, behind) = block_on(async {
+        held.await.unwrap_or_default();
+        (small.await, large.await, behind.await)
+    });
+
+    assert!(matches!(large, Err(Error::Unavailable(_))), "{large:?}");
+    assert_eq!(
+        count(&db),
+        i64::from(small.is_ok()) + i64::from(behind.is_ok())
+    );
+    db.write_blocking(0, move |tx| pages(tx, "pragma max_page_count = 1000000"))
+        .unwrap();
+    db.write_blocking(0, |tx| put(tx, "later")).unwrap();
+}
+
+#[test]
+fn the_log_of_a_file_does_not_grow_for_as_long_as_the_load_lasts() {
+    const JOB_BYTES: u64 = 20_000;
+    const JOBS: u64 = 12_000;
+    let database = sqlite();
+    let db = database.open();
+
+    // Without a pause, so that there is never a moment in which all of the log is copied.
+    let mut waiting = std::collections::VecDeque::new();
+    for number in 0..JOBS {
+        // Another text each time: SQLite does not write what is there already.
+        let (name, text) = (
+            format!("{}", number % 500),
+            format!("{number:010}").repeat(2_000),
+        );
+        waiting.push_back(db.write(0, move |tx| settings::put(tx, &name, &text, at(1))));
+        if waiting.len() == 50 {
+            block_on(waiting.pop_front().expect("there are fifty")).unwrap();
+        }
+    }
+    for job in waiting {
+        block_on(job).unwrap();
+    }
+
+    let path = database.url_text.strip_prefix("sqlite://").unwrap();
+    let log = std::fs::metadata(format!("{path}-wal")).unwrap().len();
+    let written = JOBS * JOB_BYTES;
+    assert!(
+        log < written / 2,
+        "{log} bytes of log after {written} bytes written"
+    );
+}
+
+#[test]
+fn a_backup_of_a_file_is_a_database_of_its_own() {
+    let database = sqlite();
+    let db = database.open();
+    db.write_blocking(0, |tx| put(tx, "kept")).unwrap();
+    let copy = sqlite();
+    let path = copy.url_text.strip_prefix("sqlite://").unwrap();
+
+    db.backup(std::path::Path::new(path)).unwrap();
+    db.write_blocking(0, |tx| put(tx, "too late")).unwrap();
+
+    assert_eq!(count(&copy.open()), 1);
+    let again = db.backup(std::path::Path::new(path));
+    assert!(again.is_err(), "a file that is there is not overwritten");
+}
+
+#[test]
 fn jobs_of_a_simulation_run_at_once_on_the_callers_thread() {
     let db = Db::open_in_memory_inline().unwrap();
 
@@ -267,10 +347,7 @@ fn of_64_threads_that_want_to_be_first_one_is() {
             })
             .collect();
 
-        let firsts = threads
-            .into_iter()
-            .filter(|_| true)
-            .map(|t| t.join().unwrap());
+        let firsts = threads.into_iter().map(|t| t.join().unwrap());
 
         assert_eq!(firsts.filter(|is_first| *is_first).count(), 1);
         assert_eq!(count(db), 1);

@@ -35,7 +35,7 @@ pub(super) fn history(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/balance/history/{id}`
 pub(super) fn entry(core: &mut Core, call: &Call) -> Answer {
-    core.need("balance_transaction", call.id(), "id")
+    core.need_path("balance_transaction", call.id(), "id")
 }
 
 /// `GET /v1/account`

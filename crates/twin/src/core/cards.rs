@@ -7,7 +7,7 @@ use super::errors::ApiError;
 pub(super) enum Secure {
     /// Never.
     No,
-    /// Whenever the customer is there.
+    /// Whenever the customer is there; without the customer only after it was confirmed once.
     OnSession,
     /// Until it was confirmed once; then saved use passes.
     FirstUse,

@@ -24,7 +24,7 @@ pub(super) fn search_products(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/products/{id}`
 pub(super) fn product(core: &mut Core, call: &Call) -> Answer {
-    core.need("product", call.id(), "id")
+    core.need_path("product", call.id(), "id")
 }
 
 /// `POST /v1/products`
@@ -42,7 +42,7 @@ pub(super) fn create_product(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/products/{id}`
 pub(super) fn update_product(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("product", call.id(), "id")?;
+    let before = core.need_path("product", call.id(), "id")?;
     let mut after = before.clone();
     if let Some(price) = opt(&call.params, "default_price") {
         core.need("price", price, "default_price")?;
@@ -52,12 +52,12 @@ pub(super) fn update_product(core: &mut Core, call: &Call) -> Answer {
     after["updated"] = core.now.into();
     core.store.put(call.id(), after);
     core.emit_change("product.updated", call.id(), &before);
-    core.need("product", call.id(), "id")
+    core.need_path("product", call.id(), "id")
 }
 
 /// `DELETE /v1/products/{id}`: only while it has no prices.
 pub(super) fn delete_product(core: &mut Core, call: &Call) -> Answer {
-    let mut product = core.need("product", call.id(), "id")?;
+    let mut product = core.need_path("product", call.id(), "id")?;
     if core
         .store
         .all("price")
@@ -98,7 +98,7 @@ pub(super) fn search_prices(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/prices/{price}`
 pub(super) fn price(core: &mut Core, call: &Call) -> Answer {
-    core.need("price", call.id(), "price")
+    core.need_path("price", call.id(), "price")
 }
 
 /// `POST /v1/prices`
@@ -109,7 +109,7 @@ pub(super) fn create_price(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/prices/{price}`
 pub(super) fn update_price(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("price", call.id(), "price")?;
+    let before = core.need_path("price", call.id(), "price")?;
     let id = call.id();
     if let Some(key) = opt(&call.params, "lookup_key") {
         core.claim_lookup_key(key, id, flag(&call.params, "transfer_lookup_key"))?;

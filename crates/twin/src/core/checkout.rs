@@ -37,12 +37,12 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/checkout/sessions/{session}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("checkout.session", call.id(), "id")
+    core.need_path("checkout.session", call.id(), "id")
 }
 
 /// `GET /v1/checkout/sessions/{session}/line_items`
 pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
-    core.need("checkout.session", call.id(), "id")?;
+    core.need_path("checkout.session", call.id(), "id")?;
     let items = core.note(call.id(), "items");
     core.page_of(
         call,
@@ -53,15 +53,15 @@ pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/checkout/sessions/{session}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let row = core.need("checkout.session", call.id(), "id")?;
+    let row = core.need_path("checkout.session", call.id(), "id")?;
     let kept = metadata(&row["metadata"], get(&call.params, "metadata"))?;
     core.modify(call.id(), |row| row["metadata"] = kept);
-    core.need("checkout.session", call.id(), "id")
+    core.need_path("checkout.session", call.id(), "id")
 }
 
 /// `POST /v1/checkout/sessions/{session}/expire`
 pub(super) fn expire(core: &mut Core, call: &Call) -> Answer {
-    let row = core.need("checkout.session", call.id(), "id")?;
+    let row = core.need_path("checkout.session", call.id(), "id")?;
     if text(&row, "status") != "open" {
         let message = format!(
             "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of `{}`.",
@@ -70,7 +70,7 @@ pub(super) fn expire(core: &mut Core, call: &Call) -> Answer {
         return Err(ApiError::bad("", "session", message).boxed());
     }
     core.expire_session(call.id());
-    core.need("checkout.session", call.id(), "id")
+    core.need_path("checkout.session", call.id(), "id")
 }
 
 /// `GET /v1/payment_pages/{session}`: what hosted Checkout itself asks for.
@@ -80,7 +80,7 @@ pub(super) fn page(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_pages/{session}/confirm`
 pub(super) fn confirm_page(core: &mut Core, call: &Call) -> Answer {
-    let session = core.need("checkout.session", call.id(), "id")?;
+    let session = core.need_path("checkout.session", call.id(), "id")?;
     if text(&session, "status") != "open" {
         let message = "This Checkout Session is no longer open.";
         return Err(ApiError::bad("checkout_session_not_open", "session", message).boxed());

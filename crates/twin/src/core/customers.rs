@@ -36,7 +36,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/customers/{customer}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("customer", call.id(), "id")?;
+    let before = core.need_path("customer", call.id(), "id")?;
     let mut after = before.clone();
     fill(&mut after, &call.params)?;
     let id = call.id().to_owned();
@@ -48,7 +48,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 
 /// `DELETE /v1/customers/{customer}`: its subscriptions end at once.
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
-    let customer = core.need("customer", call.id(), "id")?;
+    let customer = core.need_path("customer", call.id(), "id")?;
     core.end_all_of(call.id());
     let gone = json!({"id": call.id(), "object": "customer", "deleted": true});
     core.store.put(call.id(), gone.clone());

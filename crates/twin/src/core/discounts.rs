@@ -16,7 +16,7 @@ pub(super) fn coupons(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/coupons/{coupon}`
 pub(super) fn coupon(core: &mut Core, call: &Call) -> Answer {
-    core.need("coupon", call.id(), "coupon")
+    core.need_path("coupon", call.id(), "coupon")
 }
 
 /// `POST /v1/coupons`
@@ -53,7 +53,7 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/coupons/{coupon}`
 pub(super) fn update_coupon(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("coupon", call.id(), "coupon")?;
+    let before = core.need_path("coupon", call.id(), "coupon")?;
     let mut after = before.clone();
     after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
     if has(&call.params, "name") {
@@ -61,12 +61,12 @@ pub(super) fn update_coupon(core: &mut Core, call: &Call) -> Answer {
     }
     core.store.put(call.id(), after);
     core.emit_change("coupon.updated", call.id(), &before);
-    core.need("coupon", call.id(), "coupon")
+    core.need_path("coupon", call.id(), "coupon")
 }
 
 /// `DELETE /v1/coupons/{coupon}`
 pub(super) fn delete_coupon(core: &mut Core, call: &Call) -> Answer {
-    let mut coupon = core.need("coupon", call.id(), "coupon")?;
+    let mut coupon = core.need_path("coupon", call.id(), "coupon")?;
     let gone = json!({"id": call.id(), "object": "coupon", "deleted": true});
     core.store.put(call.id(), gone.clone());
     coupon["valid"] = false.into();
@@ -87,7 +87,7 @@ pub(super) fn codes(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/promotion_codes/{promotion_code}`
 pub(super) fn code(core: &mut Core, call: &Call) -> Answer {
-    core.need("promotion_code", call.id(), "promotion_code")
+    core.need_path("promotion_code", call.id(), "promotion_code")
 }
 
 /// `POST /v1/promotion_codes`
@@ -122,7 +122,7 @@ pub(super) fn create_code(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/promotion_codes/{promotion_code}`
 pub(super) fn update_code(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("promotion_code", call.id(), "promotion_code")?;
+    let before = core.need_path("promotion_code", call.id(), "promotion_code")?;
     let mut after = before.clone();
     after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
     if has(&call.params, "active") {
@@ -130,7 +130,7 @@ pub(super) fn update_code(core: &mut Core, call: &Call) -> Answer {
     }
     core.store.put(call.id(), after);
     core.emit_change("promotion_code.updated", call.id(), &before);
-    core.need("promotion_code", call.id(), "promotion_code")
+    core.need_path("promotion_code", call.id(), "promotion_code")
 }
 
 /// What a coupon takes off an amount. Percentages are hundredths of a percent, rounded half up.

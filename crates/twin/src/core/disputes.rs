@@ -21,7 +21,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/disputes/{dispute}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("dispute", call.id(), "dispute")
+    core.need_path("dispute", call.id(), "dispute")
 }
 
 /// `POST /v1/disputes/{dispute}`: evidence; in test mode its text decides.
@@ -56,13 +56,13 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/disputes/{dispute}/close`: giving in.
 pub(super) fn close(core: &mut Core, call: &Call) -> Answer {
-    let dispute = core.need("dispute", call.id(), "dispute")?;
+    let dispute = core.need_path("dispute", call.id(), "dispute")?;
     if !text(&dispute, "status").ends_with("needs_response") {
         let message = "This dispute is already closed.";
         return Err(ApiError::invalid(message).boxed());
     }
     core.decide_dispute(call.id(), false);
-    core.need("dispute", call.id(), "dispute")
+    core.need_path("dispute", call.id(), "dispute")
 }
 
 impl Core {
@@ -218,7 +218,7 @@ impl Core {
 /// `GET` and `POST /v1/charges/{charge}/dispute`
 pub(super) fn of_charge(core: &mut Core, call: &Call) -> Answer {
     let id = core.dispute_of(call.id()).unwrap_or_default();
-    core.need("dispute", &id, "dispute")
+    core.need_path("dispute", &id, "dispute")
 }
 
 fn evidence() -> Value {

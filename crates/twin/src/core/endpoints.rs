@@ -15,7 +15,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/webhook_endpoints/{webhook_endpoint}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("webhook_endpoint", call.id(), "id")
+    core.need_path("webhook_endpoint", call.id(), "id")
 }
 
 /// `POST /v1/webhook_endpoints`: the only time that the secret is shown.
@@ -40,7 +40,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/webhook_endpoints/{webhook_endpoint}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let mut after = core.need("webhook_endpoint", call.id(), "id")?;
+    let mut after = core.need_path("webhook_endpoint", call.id(), "id")?;
     let sent = &call.params;
     check(sent)?;
     for name in ["url", "description"] {
@@ -61,7 +61,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 
 /// `DELETE /v1/webhook_endpoints/{webhook_endpoint}`
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
-    core.need("webhook_endpoint", call.id(), "id")?;
+    core.need_path("webhook_endpoint", call.id(), "id")?;
     let gone = json!({"id": call.id(), "object": "webhook_endpoint", "deleted": true});
     core.store.put(call.id(), gone.clone());
     Ok(gone)

@@ -115,5 +115,5 @@ pub(super) fn fits(pattern: &str, kind: &str) -> bool {
 
 /// `GET /v1/events/{id}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("event", call.id(), "id")
+    core.need_path("event", call.id(), "id")
 }

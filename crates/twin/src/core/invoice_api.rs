@@ -33,7 +33,7 @@ pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/invoices/{invoice}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("invoice", call.id(), "invoice")
+    core.need_path("invoice", call.id(), "invoice")
 }
 
 /// `POST /v1/invoices`
@@ -98,18 +98,18 @@ fn fill(row: &mut Value, sent: &Value) {
 
 /// `POST /v1/invoices/{invoice}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("invoice", call.id(), "invoice")?;
+    let before = core.need_path("invoice", call.id(), "invoice")?;
     let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
     core.modify_and_tell("invoice.updated", call.id(), |row| {
         row["metadata"] = kept;
         fill(row, &call.params);
     });
-    core.need("invoice", call.id(), "invoice")
+    core.need_path("invoice", call.id(), "invoice")
 }
 
 /// `DELETE /v1/invoices/{invoice}`: drafts only.
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
-    let invoice = core.need("invoice", call.id(), "invoice")?;
+    let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if text(&invoice, "status") != "draft" || !invoice["parent"].is_null() {
         let message = "You can only delete draft invoices that are not part of a subscription.";
         return Err(ApiError::invalid(message).boxed());
@@ -122,20 +122,20 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/invoices/{invoice}/lines`
 pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
-    let invoice = core.need("invoice", call.id(), "invoice")?;
+    let invoice = core.need_path("invoice", call.id(), "invoice")?;
     core.page_of(call, "line_item", inner(&invoice, "lines").iter().collect())
 }
 
 /// `POST /v1/invoices/{invoice}/finalize`
 pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
-    let invoice = core.need("invoice", call.id(), "invoice")?;
+    let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if text(&invoice, "status") != "draft" {
         let message =
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.";
         return Err(ApiError::bad("invoice_not_editable", "", message).boxed());
     }
     core.finalize_invoice(call.id());
-    core.need("invoice", call.id(), "invoice")
+    core.need_path("invoice", call.id(), "invoice")
 }
 
 /// `POST /v1/invoices/{invoice}/pay`
@@ -173,32 +173,32 @@ pub(super) fn pay(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/invoices/{invoice}/void`
 pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
-    let invoice = core.need("invoice", call.id(), "invoice")?;
+    let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if !matches!(text(&invoice, "status"), "open" | "uncollectible") {
         let message = "You can only pass in open invoices. This invoice isn't open.";
         return Err(ApiError::invalid(message).boxed());
     }
     core.void_invoice(call.id());
-    core.need("invoice", call.id(), "invoice")
+    core.need_path("invoice", call.id(), "invoice")
 }
 
 /// `POST /v1/invoices/{invoice}/mark_uncollectible`
 pub(super) fn uncollectible(core: &mut Core, call: &Call) -> Answer {
-    let invoice = core.need("invoice", call.id(), "invoice")?;
+    let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if text(&invoice, "status") != "open" {
         let message = "You can only pass in open invoices. This invoice isn't open.";
         return Err(ApiError::invalid(message).boxed());
     }
     core.mark_uncollectible(call.id());
-    core.need("invoice", call.id(), "invoice")
+    core.need_path("invoice", call.id(), "invoice")
 }
 
 /// `POST /v1/invoices/{invoice}/send`
 pub(super) fn send(core: &mut Core, call: &Call) -> Answer {
-    core.need("invoice", call.id(), "invoice")?;
+    core.need_path("invoice", call.id(), "invoice")?;
     core.finalize_invoice(call.id());
     core.emit("invoice.sent", call.id());
-    core.need("invoice", call.id(), "invoice")
+    core.need_path("invoice", call.id(), "invoice")
 }
 
 /// `GET /v1/invoice_payments`
@@ -212,7 +212,7 @@ pub(super) fn payments(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/invoice_payments/{invoice_payment}`
 pub(super) fn payment(core: &mut Core, call: &Call) -> Answer {
-    core.need("invoice_payment", call.id(), "id")
+    core.need_path("invoice_payment", call.id(), "id")
 }
 
 /// `GET /v1/invoiceitems`
@@ -226,7 +226,7 @@ pub(super) fn items(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/invoiceitems/{invoiceitem}`
 pub(super) fn item(core: &mut Core, call: &Call) -> Answer {
-    core.need("invoiceitem", call.id(), "id")
+    core.need_path("invoiceitem", call.id(), "id")
 }
 
 /// `POST /v1/invoiceitems`
@@ -276,7 +276,7 @@ pub(super) fn create_item(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/invoiceitems/{invoiceitem}`
 pub(super) fn update_item(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("invoiceitem", call.id(), "id")?;
+    let before = core.need_path("invoiceitem", call.id(), "id")?;
     let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
     core.modify(call.id(), |row| {
         row["metadata"] = kept;
@@ -287,12 +287,12 @@ pub(super) fn update_item(core: &mut Core, call: &Call) -> Answer {
         }
         row["net_amount"] = row["amount"].clone();
     });
-    core.need("invoiceitem", call.id(), "id")
+    core.need_path("invoiceitem", call.id(), "id")
 }
 
 /// `DELETE /v1/invoiceitems/{invoiceitem}`
 pub(super) fn delete_item(core: &mut Core, call: &Call) -> Answer {
-    let item = core.need("invoiceitem", call.id(), "id")?;
+    let item = core.need_path("invoiceitem", call.id(), "id")?;
     if !item["invoice"].is_null() {
         let message = "You cannot delete an invoice item that is attached to an invoice.";
         return Err(ApiError::invalid(message).boxed());

@@ -26,7 +26,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/customers/{customer}/payment_methods`
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
-    core.need("customer", call.id(), "customer")?;
+    core.need_path("customer", call.id(), "customer")?;
     core.page(call, "payment_method", |row| {
         matches(&call.params, row, &["type"]) && text(row, "customer") == call.id()
     })
@@ -35,11 +35,11 @@ pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
 /// `GET /v1/customers/{customer}/payment_methods/{payment_method}`
 pub(super) fn one_of_customer(core: &mut Core, call: &Call) -> Answer {
     let id = call.ids.get(1).map_or("", String::as_str);
-    let method = core.need("payment_method", id, "payment_method")?;
+    let method = core.need_path("payment_method", id, "payment_method")?;
     if text(&method, "customer") == call.id() {
         Ok(method)
     } else {
-        Err(core.missing("payment_method", id, "payment_method"))
+        Err(core.missing("payment_method", id, "id"))
     }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_methods/{payment_method}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("payment_method", call.id(), "payment_method")?;
+    let before = core.need_path("payment_method", call.id(), "payment_method")?;
     let mut after = before.clone();
     let sent = &call.params;
     after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
@@ -73,7 +73,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     }
     core.store.put(call.id(), after);
     core.emit_change("payment_method.updated", call.id(), &before);
-    core.need("payment_method", call.id(), "payment_method")
+    core.need_path("payment_method", call.id(), "payment_method")
 }
 
 /// `POST /v1/payment_methods/{payment_method}/attach`
@@ -87,7 +87,7 @@ pub(super) fn attach(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_methods/{payment_method}/detach`
 pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("payment_method", call.id(), "payment_method")?;
+    let before = core.need_path("payment_method", call.id(), "payment_method")?;
     let Some(customer) = opt(&before, "customer").map(str::to_owned) else {
         let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
         return Err(ApiError::bad("", "payment_method", message).boxed());
@@ -103,7 +103,7 @@ pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
             set(row, "invoice_settings.default_payment_method", Value::Null);
         });
     }
-    core.need("payment_method", call.id(), "payment_method")
+    core.need_path("payment_method", call.id(), "payment_method")
 }
 
 impl Core {

@@ -172,8 +172,8 @@ impl Core {
         }
     }
 
-    /// The object of a kind behind an id, or the refusal that fits: 404 when the id stands in the path
-    /// (`param` is `id`), 400 when it was a parameter. A deleted one is missing.
+    /// The object of a kind behind an id in a parameter (400 when it is missing), or behind `id`, which
+    /// stands in the path (404). A deleted one is missing.
     fn need(&self, kind: &str, id: &str, param: &str) -> Answer {
         match self.store.get(id) {
             Some(row) if row["object"] == kind && row["deleted"] != true => Ok(row.clone()),
@@ -181,9 +181,16 @@ impl Core {
         }
     }
 
+    /// The object of a kind behind an id in the path, or 404.
+    fn need_path(&self, kind: &str, id: &str, param: &str) -> Answer {
+        self.need(kind, id, param)
+            .map_err(|error| error.with_status(404).boxed())
+    }
+
     fn missing(&self, kind: &str, id: &str, param: &str) -> Box<ApiError> {
-        let is_path = param == "id" || param == kind;
         let error = ApiError::missing(&lists::noun(kind), id, param);
-        error.with_status(if is_path { 404 } else { 400 }).boxed()
+        error
+            .with_status(if param == "id" { 404 } else { 400 })
+            .boxed()
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/payment_intents/{intent}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("payment_intent", call.id(), "intent")
+    core.need_path("payment_intent", call.id(), "intent")
         .map_err(|error| path_error(*error))
 }
 
@@ -169,12 +169,12 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     }
     after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
     core.store.put(call.id(), after);
-    core.need("payment_intent", call.id(), "intent")
+    core.need_path("payment_intent", call.id(), "intent")
 }
 
 /// `POST /v1/payment_intents/{intent}/confirm`
 pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
-    core.need("payment_intent", call.id(), "intent")
+    core.need_path("payment_intent", call.id(), "intent")
         .map_err(|one| path_error(*one))?;
     let method = match opt(&call.params, "payment_method") {
         Some(name) => Some(core.method_named(name, "payment_method[id]")?),
@@ -186,7 +186,7 @@ pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
         By::Customer
     };
     core.confirm_intent(call.id(), method.as_deref(), by)?;
-    core.need("payment_intent", call.id(), "intent")
+    core.need_path("payment_intent", call.id(), "intent")
 }
 
 /// `POST /v1/payment_intents/{intent}/capture`
@@ -223,7 +223,7 @@ pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
         row["amount_received"] = amount.into();
     });
     core.emit("payment_intent.succeeded", call.id());
-    core.need("payment_intent", call.id(), "intent")
+    core.need_path("payment_intent", call.id(), "intent")
 }
 
 /// `POST /v1/payment_intents/{intent}/cancel`
@@ -242,7 +242,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     }
     let reason = opt(&call.params, "cancellation_reason").map_or(Value::Null, Value::from);
     core.cancel_intent(call.id(), reason);
-    core.need("payment_intent", call.id(), "intent")
+    core.need_path("payment_intent", call.id(), "intent")
 }
 
 /// `GET /v1/charges`
@@ -259,12 +259,12 @@ pub(super) fn search_charges(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/charges/{charge}`
 pub(super) fn charge(core: &mut Core, call: &Call) -> Answer {
-    core.need("charge", call.id(), "charge")
+    core.need_path("charge", call.id(), "charge")
 }
 
 /// `POST /v1/charges/{charge}`
 pub(super) fn update_charge(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("charge", call.id(), "charge")?;
+    let before = core.need_path("charge", call.id(), "charge")?;
     let mut after = before.clone();
     after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
     for name in ["description", "receipt_email"] {
@@ -274,7 +274,7 @@ pub(super) fn update_charge(core: &mut Core, call: &Call) -> Answer {
     }
     core.store.put(call.id(), after);
     core.emit_change("charge.updated", call.id(), &before);
-    core.need("charge", call.id(), "charge")
+    core.need_path("charge", call.id(), "charge")
 }
 
 /// Below what Stripe charges.
@@ -355,7 +355,7 @@ impl Core {
         let confirmed = self.note(method, "confirmed") == true;
         let asks = match card.secure {
             Secure::No => false,
-            Secure::OnSession => by == By::Customer,
+            Secure::OnSession => by == By::Customer || !confirmed,
             Secure::FirstUse => !confirmed,
             Secure::Always => true,
         };

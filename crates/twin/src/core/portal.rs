@@ -22,7 +22,7 @@ pub(super) fn configurations(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/billing_portal/configurations/{configuration}`
 pub(super) fn configuration(core: &mut Core, call: &Call) -> Answer {
-    core.need("billing_portal.configuration", call.id(), "id")
+    core.need_path("billing_portal.configuration", call.id(), "id")
 }
 
 /// `POST /v1/billing_portal/configurations`
@@ -33,13 +33,13 @@ pub(super) fn create_configuration(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/billing_portal/configurations/{configuration}`
 pub(super) fn update_configuration(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("billing_portal.configuration", call.id(), "id")?;
+    let before = core.need_path("billing_portal.configuration", call.id(), "id")?;
     let mut after = before.clone();
     core.fill_configuration(&mut after, &call.params)?;
     after["updated"] = core.now.into();
     core.store.put(call.id(), after);
     core.emit_change("billing_portal.configuration.updated", call.id(), &before);
-    core.need("billing_portal.configuration", call.id(), "id")
+    core.need_path("billing_portal.configuration", call.id(), "id")
 }
 
 /// `POST /v1/billing_portal/sessions`
@@ -143,6 +143,13 @@ impl Core {
                     value.clone()
                 };
                 set(row, &format!("features.{feature}.{name}"), value);
+            }
+        }
+        let products = row["features"]["subscription_update"]["products"].as_array_mut();
+        for product in products.into_iter().flatten() {
+            if product["adjustable_quantity"].is_null() {
+                product["adjustable_quantity"] =
+                    json!({"enabled": false, "maximum": null, "minimum": 0});
             }
         }
         for name in ["headline", "privacy_policy_url", "terms_of_service_url"] {

@@ -22,13 +22,13 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/charges/{charge}/refunds`
 pub(super) fn of_charge(core: &mut Core, call: &Call) -> Answer {
-    core.need("charge", call.id(), "charge")?;
+    core.need_path("charge", call.id(), "charge")?;
     core.page(call, "refund", |row| text(row, "charge") == call.id())
 }
 
 /// `GET /v1/refunds/{refund}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("refund", call.id(), "id")
+    core.need_path("refund", call.id(), "id")
 }
 
 /// `POST /v1/refunds`
@@ -60,22 +60,22 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/charges/{charge}/refund`: the old way, answering with the charge.
 pub(super) fn refund_charge(core: &mut Core, call: &Call) -> Answer {
     core.refund(call.id(), &call.params)?;
-    core.need("charge", call.id(), "charge")
+    core.need_path("charge", call.id(), "charge")
 }
 
 /// `POST /v1/refunds/{refund}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("refund", call.id(), "id")?;
+    let before = core.need_path("refund", call.id(), "id")?;
     let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
     core.modify(call.id(), |row| row["metadata"] = kept);
     core.emit_change("refund.updated", call.id(), &before);
     core.emit_change("charge.refund.updated", call.id(), &before);
-    core.need("refund", call.id(), "id")
+    core.need_path("refund", call.id(), "id")
 }
 
 /// `POST /v1/refunds/{refund}/cancel`
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
-    let refund = core.need("refund", call.id(), "id")?;
+    let refund = core.need_path("refund", call.id(), "id")?;
     if text(&refund, "status") != "requires_action" {
         let message = format!(
             "Refund {} cannot be canceled because it has a status of {}.",

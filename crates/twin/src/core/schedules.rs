@@ -20,7 +20,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/subscription_schedules/{schedule}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("subscription_schedule", call.id(), "id")
+    core.need_path("subscription_schedule", call.id(), "id")
 }
 
 /// `POST /v1/subscription_schedules`: from a subscription, or from phases for a customer.
@@ -59,21 +59,21 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/subscription_schedules/{schedule}/release`: the subscription goes on as it is.
 pub(super) fn release(core: &mut Core, call: &Call) -> Answer {
-    let row = core.need("subscription_schedule", call.id(), "id")?;
+    let row = core.need_path("subscription_schedule", call.id(), "id")?;
     refuse_ended(&row, "release")?;
     core.end_schedule(call.id(), "released");
-    core.need("subscription_schedule", call.id(), "id")
+    core.need_path("subscription_schedule", call.id(), "id")
 }
 
 /// `POST /v1/subscription_schedules/{schedule}/cancel`: the subscription ends too.
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
-    let row = core.need("subscription_schedule", call.id(), "id")?;
+    let row = core.need_path("subscription_schedule", call.id(), "id")?;
     refuse_ended(&row, "cancel")?;
     match opt(&row, "subscription").map(str::to_owned) {
         Some(subscription) => core.end_subscription(&subscription, "cancellation_requested"),
         None => core.end_schedule(call.id(), "canceled"),
     }
-    core.need("subscription_schedule", call.id(), "id")
+    core.need_path("subscription_schedule", call.id(), "id")
 }
 
 fn refuse_ended(row: &Value, verb: &str) -> Answer<()> {

@@ -18,7 +18,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/setup_intents/{intent}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("setup_intent", call.id(), "id")
+    core.need_path("setup_intent", call.id(), "id")
 }
 
 /// `POST /v1/setup_intents`
@@ -62,7 +62,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/setup_intents/{intent}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("setup_intent", call.id(), "id")?;
+    let before = core.need_path("setup_intent", call.id(), "id")?;
     let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
     core.modify(call.id(), |row| {
         row["metadata"] = kept;
@@ -70,23 +70,23 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
             row["description"] = description.into();
         }
     });
-    core.need("setup_intent", call.id(), "id")
+    core.need_path("setup_intent", call.id(), "id")
 }
 
 /// `POST /v1/setup_intents/{intent}/confirm`
 pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
-    core.need("setup_intent", call.id(), "id")?;
+    core.need_path("setup_intent", call.id(), "id")?;
     let method = match opt(&call.params, "payment_method") {
         Some(name) => Some(core.method_named(name, "payment_method[id]")?),
         None => None,
     };
     core.confirm_setup(call.id(), method)?;
-    core.need("setup_intent", call.id(), "id")
+    core.need_path("setup_intent", call.id(), "id")
 }
 
 /// `POST /v1/setup_intents/{intent}/cancel`
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
-    let intent = core.need("setup_intent", call.id(), "id")?;
+    let intent = core.need_path("setup_intent", call.id(), "id")?;
     if matches!(text(&intent, "status"), "succeeded" | "canceled") {
         let message = format!(
             "You cannot cancel this SetupIntent because it has a status of {}.",
@@ -100,7 +100,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
         row["cancellation_reason"] = reason;
     });
     core.emit("setup_intent.canceled", call.id());
-    core.need("setup_intent", call.id(), "id")
+    core.need_path("setup_intent", call.id(), "id")
 }
 
 impl Core {

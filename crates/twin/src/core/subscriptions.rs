@@ -65,7 +65,7 @@ pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/customers/{customer}/subscriptions`
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
-    core.need("customer", call.id(), "customer")?;
+    core.need_path("customer", call.id(), "customer")?;
     core.page(call, "subscription", |row| {
         text(row, "customer") == call.id()
             && !matches!(text(row, "status"), "canceled" | "incomplete_expired")
@@ -74,7 +74,7 @@ pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/subscriptions/{subscription}`
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need("subscription", call.id(), "id")
+    core.need_path("subscription", call.id(), "id")
 }
 
 /// `POST /v1/subscriptions`
@@ -86,7 +86,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `DELETE /v1/subscriptions/{subscription}`: at once.
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
-    let subscription = core.need("subscription", call.id(), "id")?;
+    let subscription = core.need_path("subscription", call.id(), "id")?;
     if matches!(
         text(&subscription, "status"),
         "canceled" | "incomplete_expired"
@@ -110,12 +110,12 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
         flag(&call.params, "prorate"),
         flag(&call.params, "invoice_now"),
     );
-    core.need("subscription", call.id(), "id")
+    core.need_path("subscription", call.id(), "id")
 }
 
 /// `POST /v1/subscriptions/{subscription}/resume`: from `paused`.
 pub(super) fn resume(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need("subscription", call.id(), "id")?;
+    let before = core.need_path("subscription", call.id(), "id")?;
     if text(&before, "status") != "paused" {
         let message = "Only paused subscriptions can be resumed.";
         return Err(ApiError::invalid(message).boxed());
@@ -123,7 +123,7 @@ pub(super) fn resume(core: &mut Core, call: &Call) -> Answer {
     core.start_period(call.id(), core.now, By::Merchant)?;
     core.emit("customer.subscription.resumed", call.id());
     core.emit_change("customer.subscription.updated", call.id(), &before);
-    core.need("subscription", call.id(), "id")
+    core.need_path("subscription", call.id(), "id")
 }
 
 fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {

@@ -1,0 +1,107 @@
+//! What opens doors: sessions, sign-in links and API keys made by an operator.
+
+use domain::time::Timestamp;
+use store::api_keys::NewApiKey;
+
+use crate::api::auth::open_session;
+use crate::app::App;
+use crate::clock::new_secret;
+use crate::http::callers::{KEY_PREFIX, cookie_name};
+use crate::http::error::{Error, Result};
+use crate::http::keys::hash;
+use crate::people;
+
+/// How much of a key's secret is kept to know it by.
+const PREFIX_BYTES: usize = 16;
+
+/// The user of an address with a role, made when new; its address counts as verified. Answers the
+/// user's number and that of its first account.
+pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i64)> {
+    let user = people::ensure(app, email, role.unwrap_or("user"), true).await?;
+    let wanted = role.filter(|role| *role != user.role).map(str::to_owned);
+    app.write(0, move |tx| {
+        if let Some(role) = &wanted {
+            store::users::set_role(tx, user.id, role)?;
+        }
+        let memberships = store::users::memberships(tx, user.id)?;
+        let account = memberships
+            .first()
+            .ok_or(store::Error::NotFound)?
+            .account_id;
+        Ok((user.id, account))
+    })
+    .await
+}
+
+/// A new session of a user, as the value of a `Cookie` header.
+pub async fn session_cookie(app: &App, user: i64) -> Result<String> {
+    let token = open_session(app, user, "command line").await?;
+    let name = cookie_name(app.settings.is_https());
+    Ok(format!("{name}={token}"))
+}
+
+/// An address whose GET signs `email` in, once, within `minutes`.
+pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> {
+    let email = people::read_email(email)?;
+    let token = new_secret(&*app.chance);
+    let url = format!("{}/api/auth/link/{token}", app.settings.service.base_url);
+    let now: Timestamp = app.real_now();
+    let until = now.plus_seconds(minutes * 60);
+    app.write(0, move |tx| {
+        store::login_links::insert(tx, &hash(&token), &email, None, None, now, until).map(|_| ())
+    })
+    .await?;
+    Ok(url)
+}
+
+/// A new API key: `meter` for an account, `server` without one. Answers its secret, which is not
+/// kept.
+pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<String> {
+    let mode = if app.settings.stripe.is_live() {
+        "live"
+    } else {
+        "test"
+    };
+    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.chance));
+    let public_id = app.new_id("key");
+    let (key, name, now) = (secret.clone(), name.to_owned(), app.now());
+    app.write(account.unwrap_or(0), move |tx| {
+        let new = NewApiKey {
+            public_id: &public_id,
+            account_id: account,
+            name: &name,
+            prefix: &key[..PREFIX_BYTES],
+            secret_hash: &hash(&key),
+            scope: if account.is_some() { "meter" } else { "server" },
+            mode,
+            created_by: "cli",
+        };
+        store::api_keys::insert(tx, &new, now).map(|_| ())
+    })
+    .await?;
+    Ok(secret)
+}
+
+/// The number of an account that is named by its id, the host application's id, its Stripe
+/// customer or the address of a user.
+pub async fn account(app: &App, name: &str) -> Result<store::accounts::Account> {
+    let wanted = name.trim().to_owned();
+    let found = app
+        .read(move |tx| {
+            if let Some(account) = store::accounts::named(tx, &wanted)? {
+                return Ok(Some(account));
+            }
+            if let Some(account) = store::accounts::of_customer(tx, &wanted)? {
+                return Ok(Some(account));
+            }
+            let Some(user) = store::users::by_email(tx, &wanted.to_lowercase())? else {
+                return Ok(None);
+            };
+            match store::users::memberships(tx, user.id)?.first() {
+                Some(membership) => store::accounts::find(tx, membership.account_id),
+                None => Ok(None),
+            }
+        })
+        .await?;
+    found.ok_or_else(|| Error::not_found(format!("There is no account {name}.")))
+}

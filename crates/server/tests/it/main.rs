@@ -1,0 +1,7 @@
+//! Stories over HTTP, against a running server and the twin, on both databases.
+
+mod access;
+mod buying;
+mod lifecycle;
+mod stage;
+mod webhooks;

@@ -1,0 +1,437 @@
+//! A service with its twin and a database of its own, and people who use it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use server::app::App;
+use server::cli::serve::Service;
+use server::config::Settings;
+use server::http::keys::hash;
+use server::{people, setup};
+use store::testing::TestDatabase;
+use tokio::net::TcpListener;
+
+/// Longest a test waits for something that must come.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Makes a test for each database: `on_both!(fn name(stage) { ... })`.
+macro_rules! on_both {
+    ($(#[$meta:meta])* fn $name:ident($stage:ident) $body:block) => {
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn body($stage: &$crate::stage::Stage) $body
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                let stage = $crate::stage::Stage::on(store::testing::sqlite()).await;
+                body(&stage).await;
+                stage.close().await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let database = tokio::task::spawn_blocking(store::testing::postgres).await.unwrap();
+                let stage = $crate::stage::Stage::on(database).await;
+                body(&stage).await;
+                stage.close().await;
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// The world of one test.
+pub struct Stage {
+    pub app: App,
+    pub base: String,
+    pub twin: twin::client::Control,
+    pub twin_url: String,
+    pub http: reqwest::Client,
+    service: Option<Service>,
+    twin_handle: Option<twin::Handle>,
+    database: Arc<TestDatabase>,
+}
+
+/// Settings of a test: everything on loopback.
+pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings {
+    let mut settings = Settings::load(None, &|_| None).expect("the defaults are valid");
+    settings.service.base_url = base.to_owned();
+    settings.database.url = SecretString::from(database_url.to_owned());
+    settings.stripe.secret_key = SecretString::from("sk_test_stage");
+    settings.stripe.api_base = twin.url();
+    settings.clock.follow = twin.url();
+    let smtp = twin.smtp_address().expect("the twin has a mailbox");
+    settings.mail.host = smtp.ip().to_string();
+    settings.mail.port = smtp.port();
+    settings.mail.encryption = "none".to_owned();
+    settings
+}
+
+impl Stage {
+    /// A fresh world on this database.
+    pub async fn on(database: TestDatabase) -> Stage {
+        Stage::with(database, |_| {}).await
+    }
+
+    /// A fresh world with other settings.
+    pub async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Stage {
+        let loopback = "127.0.0.1:0".parse().expect("an address");
+        let twin_handle = twin::serve(twin::Config::at(loopback))
+            .await
+            .expect("the twin starts");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let mut settings = settings(&base, &twin_handle, &database.url_text);
+        change(&mut settings);
+        let app = App::open(settings).await.expect("the database opens");
+        let service = Service::start(app.clone(), listener).expect("the service starts");
+        setup::run(&app, false).await.expect("setup succeeds");
+        Stage {
+            app,
+            base,
+            twin: twin::client::Control::new(&twin_handle.url()).expect("an address"),
+            twin_url: twin_handle.url(),
+            http: client(),
+            service: Some(service),
+            twin_handle: Some(twin_handle),
+            database: Arc::new(database),
+        }
+    }
+
+    /// Stops the service and the twin.
+    pub async fn close(mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+        if let Some(twin) = self.twin_handle.take() {
+            twin.shutdown();
+            twin.join().await;
+        }
+    }
+
+    /// A person with a session and an account of their own.
+    pub async fn person(&self, email: &str) -> Person<'_> {
+        self.person_as(email, "user").await
+    }
+
+    /// The same with a role.
+    pub async fn person_as(&self, email: &str, role: &str) -> Person<'_> {
+        let user = people::ensure(&self.app, email, role, true)
+            .await
+            .expect("a user");
+        let token = server::api::auth::open_session(&self.app, user.id, "test")
+            .await
+            .expect("a session");
+        let id = user.id;
+        let memberships = self
+            .app
+            .read(move |tx| store::users::memberships(tx, id))
+            .await;
+        let account = memberships.expect("memberships")[0].account_id;
+        Person {
+            stage: self,
+            cookie: format!("lbx_session={token}"),
+            account,
+            user: user.id,
+        }
+    }
+
+    /// The signing secret of the webhook endpoint.
+    pub fn webhook_secret(&self) -> String {
+        use secrecy::ExposeSecret;
+        self.app.webhook_secrets()[0].expose_secret().to_owned()
+    }
+
+    /// Posts a signed event to the webhook.
+    pub async fn deliver(&self, event: &Value) -> reqwest::Response {
+        self.deliver_bytes(event.to_string().into_bytes()).await
+    }
+
+    /// Posts signed bytes to the webhook.
+    pub async fn deliver_bytes(&self, body: Vec<u8>) -> reqwest::Response {
+        let now = self.app.real_now().seconds();
+        let signature = stripe::sign(&body, &self.webhook_secret(), now);
+        self.deliver_signed(body, &signature).await
+    }
+
+    /// Posts bytes with this signature header to the webhook.
+    pub async fn deliver_signed(&self, body: Vec<u8>, signature: &str) -> reqwest::Response {
+        self.http
+            .post(format!("{}/api/stripe/webhook", self.base))
+            .header("stripe-signature", signature)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .expect("the service answers")
+    }
+
+    /// Events that the inbox holds.
+    pub async fn events(&self) -> Vec<store::events::Event> {
+        let all = self
+            .app
+            .read(|tx| store::events::list(tx, &store::events::Filter::default(), None, 1_000));
+        all.await.expect("events")
+    }
+
+    /// The twin's own events of a type, newest first.
+    pub async fn stripe_events(&self, kind: &str) -> Vec<Value> {
+        let listed = self
+            .stripe_get(&format!("/v1/events?limit=100&type={kind}"))
+            .await;
+        listed["data"].as_array().expect("a list").clone()
+    }
+
+    /// Reads from the twin as the product's owner would.
+    pub async fn stripe_get(&self, path: &str) -> Value {
+        let url = format!("{}{path}", self.twin_url);
+        let answer = self.http.get(url).bearer_auth("sk_test_other").send().await;
+        answer
+            .expect("the twin answers")
+            .json()
+            .await
+            .expect("JSON")
+    }
+
+    /// Writes to the twin as somebody in Stripe's dashboard would.
+    pub async fn stripe_post(&self, path: &str, form: &[(&str, &str)]) -> Value {
+        let url = format!("{}{path}", self.twin_url);
+        let answer = self
+            .http
+            .post(url)
+            .bearer_auth("sk_test_other")
+            .form(form)
+            .send()
+            .await;
+        let value: Value = answer
+            .expect("the twin answers")
+            .json()
+            .await
+            .expect("JSON");
+        assert!(value.get("error").is_none(), "{path}: {value}");
+        value
+    }
+
+    /// Waits until nothing is in hand on either side.
+    pub async fn settled(&self) {
+        let started = Instant::now();
+        let mut calm = 0;
+        while calm < 3 {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "the service does not come to rest"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let is_idle = server::jobs::clock::is_idle(&self.app)
+                .await
+                .unwrap_or(false);
+            calm = if is_idle { calm + 1 } else { 0 };
+        }
+    }
+
+    /// Makes every write fail until the guard is dropped.
+    pub async fn block_writes(&self) -> store::testing::Blocked {
+        let database = self.database.clone();
+        tokio::task::spawn_blocking(move || database.block_writes())
+            .await
+            .expect("blocked")
+    }
+
+    /// Turns the twin's deliveries on or off.
+    pub async fn webhooks(&self, enabled: bool) {
+        self.twin.webhooks(enabled).await.expect("the twin obeys");
+    }
+
+    /// Rows of the transactions table, oldest first, as (type, status, amount).
+    pub async fn transactions(&self, account: i64) -> Vec<(String, String, i64)> {
+        let newest = store::transactions::Cursor {
+            occurred_at: domain::time::Timestamp::from_micros(i64::MAX),
+            id: i64::MAX,
+        };
+        let rows = self
+            .app
+            .read(move |tx| store::transactions::of_account(tx, account, newest, 100));
+        let rows = rows.await.expect("transactions");
+        rows.into_iter()
+            .rev()
+            .map(|row| (row.kind, row.status, row.amount_minor))
+            .collect()
+    }
+
+    /// Subjects of the mails that arrived, oldest first.
+    pub async fn mail_subjects(&self) -> Vec<String> {
+        let mails = self.twin.get("/_twin/mails").await.expect("the mailbox");
+        let mails = mails
+            .as_array()
+            .or_else(|| mails["data"].as_array())
+            .expect("a list")
+            .clone();
+        mails
+            .iter()
+            .map(|mail| mail["subject"].as_str().unwrap_or("").to_owned())
+            .collect()
+    }
+}
+
+static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
+
+/// A fresh idempotency key.
+pub fn fresh_key() -> String {
+    format!("key-{}", NEXT_KEY.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A client that follows no redirect.
+pub fn client() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    builder
+        .timeout(Duration::from_secs(40))
+        .build()
+        .expect("a client")
+}
+
+/// Somebody with a session.
+pub struct Person<'a> {
+    pub stage: &'a Stage,
+    pub cookie: String,
+    pub account: i64,
+    pub user: i64,
+}
+
+impl Person<'_> {
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let url = format!("{}{path}", self.stage.base);
+        self.stage
+            .http
+            .request(method, url)
+            .header("cookie", &self.cookie)
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.request(reqwest::Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.request(reqwest::Method::POST, path).json(&body)).await
+    }
+
+    /// A page as a browser asks for it.
+    pub async fn page(&self, path: &str) -> (u16, String) {
+        let request = self
+            .request(reqwest::Method::GET, path)
+            .header("accept", "text/html");
+        let answer = request.send().await.expect("the service answers");
+        (answer.status().as_u16(), answer.text().await.expect("text"))
+    }
+
+    pub async fn checkout(&self, body: Value) -> (u16, Value) {
+        self.post("/api/stripe/create-checkout-session", body).await
+    }
+
+    /// Starts a Checkout and answers its session's id.
+    pub async fn session(&self, body: Value) -> String {
+        let (status, answer) = self.checkout(body).await;
+        assert_eq!(status, 200, "{answer}");
+        session_id(answer["checkoutUrl"].as_str().expect("an address"))
+    }
+
+    /// Buys a pack with a good card, and waits until nothing is in hand.
+    pub async fn buy_pack(&self, credits: i64) -> String {
+        let session = self
+            .session(json!({ "type": "topup", "amount": credits }))
+            .await;
+        self.pay(&session).await;
+        session
+    }
+
+    /// Subscribes with a good card.
+    pub async fn subscribe(&self, plan: &str) -> String {
+        let session = self
+            .session(json!({ "type": "subscription", "planId": plan }))
+            .await;
+        self.pay(&session).await;
+        session
+    }
+
+    pub async fn pay(&self, session: &str) {
+        let by = twin::client::PayBy::Card;
+        self.stage
+            .twin
+            .pay(session, by)
+            .await
+            .expect("the card is good");
+    }
+
+    /// The seed's billing answer.
+    pub async fn billing(&self) -> Value {
+        let (status, body) = self.get("/api/dashboard/billing").await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Waits until the billing answer satisfies `wanted`.
+    pub async fn billing_when(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let body = self.billing().await;
+            if wanted(&body) {
+                return body;
+            }
+            assert!(started.elapsed() < PATIENCE, "it never came: {body}");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// A new meter key of this person's account.
+    pub async fn meter_key(&self) -> String {
+        let secret = format!(
+            "lbx_test_{}",
+            server::clock::new_secret(&*self.stage.app.chance)
+        );
+        let (account, stored, id) = (self.account, hash(&secret), self.stage.app.new_id("key"));
+        let now = self.stage.app.now();
+        let made = self.stage.app.write(account, move |tx| {
+            let new = store::api_keys::NewApiKey {
+                public_id: &id,
+                account_id: Some(account),
+                name: "test",
+                prefix: "lbx_test_",
+                secret_hash: &stored,
+                scope: "meter",
+                mode: "test",
+                created_by: "test",
+            };
+            store::api_keys::insert(tx, &new, now)
+        });
+        made.await.expect("a key");
+        secret
+    }
+}
+
+/// Status and JSON of an answer.
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.expect("the service answers");
+    let status = answer.status().as_u16();
+    let text = answer.text().await.expect("text");
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
+}
+
+/// The session's id in the address of its page.
+pub fn session_id(url: &str) -> String {
+    let start = url
+        .find("cs_test_")
+        .expect("a Checkout address holds its session's id");
+    let rest = &url[start..];
+    let end = rest.find(['?', '#', '/']).unwrap_or(rest.len());
+    rest[..end].to_owned()
+}

@@ -1,0 +1,139 @@
+//! The websocket behind `stripe listen`: events go out, the answers of the listener's own receiver
+//! come back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::core::API_VERSION;
+use crate::delivery::Outgoing;
+use crate::routes::App;
+use crate::shell::stopped;
+
+const PROTOCOL: &str = "stripecli-devproxy-v1";
+
+/// Longest message taken: the listener sends back its receiver's whole answer.
+const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Events sent to one listener whose answer is still out; answers to further ones are not noted.
+const UNANSWERED_MAX: usize = 1_000;
+
+/// An event told to listeners.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    id: String,
+    kind: String,
+    payload: Arc<str>,
+}
+
+impl Announced {
+    pub fn of(event: &Value) -> Option<Self> {
+        let outgoing = Outgoing::of(event)?;
+        Some(Self {
+            id: outgoing.id.to_owned(),
+            kind: outgoing.event_type.to_owned(),
+            payload: outgoing.payload,
+        })
+    }
+
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing {
+            id: &self.id,
+            event_type: &self.kind,
+            payload: Arc::clone(&self.payload),
+        }
+    }
+}
+
+/// `GET /v1/stripecli/listen`, the address that `POST /v1/stripecli/sessions` names.
+pub(crate) async fn listen(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade
+        .protocols([PROTOCOL])
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |socket| converse(app, socket))
+}
+
+async fn converse(mut app: App, mut socket: WebSocket) {
+    let mut events = app.twin.announced.subscribe();
+    let mut unanswered: HashMap<String, Arc<Announced>> = HashMap::new();
+    loop {
+        tokio::select! {
+            event = events.recv() => {
+                let event = match event {
+                    Ok(event) => event,
+                    Err(RecvError::Lagged(missed)) => {
+                        tracing::warn!(missed, "A listener is too slow and misses events");
+                        continue;
+                    }
+                    Err(RecvError::Closed) => return,
+                };
+                // A client takes the events of the account's default version, which is none, or
+                // with `--latest` those of the latest, and passes over the others.
+                for version in [None, Some(API_VERSION)] {
+                    let message = webhook_event(&app, &event, version).to_string();
+                    if socket.send(Message::Text(message.into())).await.is_err() {
+                        return;
+                    }
+                }
+                if unanswered.len() < UNANSWERED_MAX {
+                    unanswered.insert(event.id.clone(), event);
+                }
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    if let Some((event, url, status)) = answer_in(&text, &mut unanswered) {
+                        let now = app.twin.clock.now();
+                        app.twin.deliveries.note_forwarded(&event.outgoing(), &url, status, now);
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            },
+            () = stopped(&mut app.stop) => return,
+        }
+    }
+}
+
+fn webhook_event(app: &App, event: &Announced, version: Option<&str>) -> Value {
+    let secret = app.twin.listen_secret();
+    let signed_at = app.twin.real_time.now_seconds();
+    let signature = stripe::signature::sign(event.payload.as_bytes(), &secret, signed_at);
+    json!({
+        "type": "webhook_event",
+        "event_payload": &*event.payload,
+        "http_headers": {
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": signature,
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        },
+        "endpoint": { "api_version": version },
+        "webhook_id": format!("wh_{}", event.id),
+        "webhook_conversation_id": format!("wc_{}", event.id),
+    })
+}
+
+/// The event that a `webhook_response` is about, where it was forwarded to and the status there.
+fn answer_in(
+    text: &str,
+    unanswered: &mut HashMap<String, Arc<Announced>>,
+) -> Option<(Arc<Announced>, String, u16)> {
+    let message: Value = serde_json::from_str(text).ok()?;
+    if message["type"] != "webhook_response" {
+        return None;
+    }
+    let id = message["webhook_conversation_id"]
+        .as_str()?
+        .strip_prefix("wc_")?;
+    let event = unanswered.remove(id)?;
+    let url = message["forward_url"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let status = u16::try_from(message["status"].as_u64()?).ok()?;
+    Some((event, url, status))
+}

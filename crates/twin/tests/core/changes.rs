@@ -1,0 +1,503 @@
+use serde_json::{Value, json};
+
+use crate::shop::{DAY, HOUR, NOW, Shop, word};
+
+/// A subscriber to a plan, at a shop that also sells another.
+fn on_plan(shop: &mut Shop, card: &str, amount: i64, other: i64) -> (String, Value, String) {
+    let customer = shop.customer(card);
+    let plan = shop.plan("PRO", amount);
+    let next = shop.plan("PLUS", other);
+    let sub = shop.subscribe(&customer, &plan, "");
+    shop.happened();
+    (customer, sub, next)
+}
+
+fn change(sub: &Value, price: &str, more: &str) -> (String, String) {
+    let item = word(&sub["items"]["data"][0]["id"]);
+    let path = format!("/v1/subscriptions/{}", word(&sub["id"]));
+    (
+        path,
+        format!("items[0][id]={item}&items[0][price]={price}{more}"),
+    )
+}
+
+fn amounts(invoice: &Value) -> Vec<i64> {
+    invoice["lines"]["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["amount"].as_i64().unwrap())
+        .collect()
+}
+
+#[test]
+fn an_upgrade_with_always_invoice_charges_the_rest_of_the_period_at_once() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    shop.wait(31 * DAY / 2);
+    let (path, body) = change(&sub, &plus, "&proration_behavior=always_invoice");
+
+    let changed = shop.post(&path, &body);
+
+    assert_eq!(
+        shop.happened(),
+        [
+            "invoiceitem.created",
+            "invoiceitem.created",
+            "invoice.created",
+            "invoice.finalized",
+            "payment_intent.created",
+            "charge.succeeded",
+            "payment_intent.succeeded",
+            "invoice.payment_succeeded",
+            "invoice.paid",
+            "invoice_payment.paid",
+            "customer.subscription.updated",
+        ]
+    );
+    let invoice = shop.see(&changed["latest_invoice"]);
+    assert_eq!(amounts(&invoice), [-950, 2450]);
+    assert_eq!(invoice["billing_reason"], "subscription_update");
+    assert_eq!(invoice["amount_paid"], 1500);
+    assert_eq!(
+        invoice["lines"]["data"][0]["description"],
+        "Unused time on PRO after 16 Jan 2026"
+    );
+    assert_eq!(
+        changed["items"]["data"][0]["current_period_end"],
+        sub["items"]["data"][0]["current_period_end"]
+    );
+    let event = shop.last("customer.subscription.updated");
+    assert_eq!(
+        event["data"]["previous_attributes"]["items"]["data"][0]["price"]["unit_amount"],
+        1900
+    );
+}
+
+#[test]
+fn proration_lines_are_floored_one_by_one() {
+    let mut shop = Shop::open();
+    let (_, sub, other) = on_plan(&mut shop, "pm_card_visa", 2000, 1000);
+    let end = sub["items"]["data"][0]["current_period_end"]
+        .as_i64()
+        .unwrap();
+    let third = end - (end - NOW) / 3;
+    let (path, body) = change(
+        &sub,
+        &other,
+        &format!("&proration_behavior=always_invoice&proration_date={third}"),
+    );
+    shop.wait(DAY);
+
+    let changed = shop.post(&path, &body);
+
+    let invoice = shop.see(&changed["latest_invoice"]);
+    assert_eq!(amounts(&invoice), [-667, 333]);
+    assert_eq!(invoice["total"], -334);
+}
+
+#[test]
+fn a_negative_invoice_is_paid_at_nothing_and_credits_the_customer() {
+    let mut shop = Shop::open();
+    let (customer, sub, cheap) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
+    let (path, body) = change(&sub, &cheap, "&proration_behavior=always_invoice");
+
+    let changed = shop.post(&path, &body);
+    let invoice = shop.see(&changed["latest_invoice"]);
+    let balance = shop.see(&json!(customer))["balance"].clone();
+    shop.wait(31 * DAY + HOUR);
+
+    assert_eq!(
+        (
+            &invoice["total"],
+            &invoice["amount_due"],
+            &invoice["status"]
+        ),
+        (&json!(-3000), &json!(0), &json!("paid"))
+    );
+    assert_eq!(invoice["ending_balance"], -3000);
+    assert_eq!(balance, -3000);
+    let renewal = shop.see(&shop.see(&sub["id"])["latest_invoice"]);
+    assert_eq!(
+        (&renewal["total"], &renewal["amount_due"]),
+        (&json!(1900), &json!(0))
+    );
+    assert_eq!(shop.see(&json!(customer))["balance"], -1100);
+}
+
+#[test]
+fn prorations_wait_for_the_next_invoice_unless_asked_otherwise() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    shop.wait(31 * DAY / 2);
+    let (path, body) = change(&sub, &plus, "");
+
+    shop.post(&path, &body);
+    let now = shop.happened();
+    shop.wait(31 * DAY / 2);
+
+    assert_eq!(
+        now,
+        [
+            "invoiceitem.created",
+            "invoiceitem.created",
+            "customer.subscription.updated"
+        ]
+    );
+    let renewal = shop.see(&shop.see(&sub["id"])["latest_invoice"]);
+    assert_eq!(amounts(&renewal), [-950, 2450, 4900]);
+}
+
+#[test]
+fn without_proration_nothing_is_billed() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    let (path, body) = change(&sub, &plus, "&proration_behavior=none");
+
+    shop.post(&path, &body);
+
+    assert_eq!(shop.happened(), ["customer.subscription.updated"]);
+    assert_eq!(shop.core.objects("invoiceitem").len(), 0);
+}
+
+#[test]
+fn an_unpaid_upgrade_waits_as_a_pending_update_and_is_applied_when_paid() {
+    let mut shop = Shop::open();
+    let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    shop.core
+        .decline_next(Some(&customer), "insufficient_funds");
+    let (path, body) = change(
+        &sub,
+        &plus,
+        "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete",
+    );
+
+    let waiting = shop.post(&path, &body);
+    let invoice = word(&waiting["latest_invoice"]);
+    let first = shop.happened();
+    shop.post(&format!("/v1/invoices/{invoice}/pay"), "");
+    let after = shop.see(&sub["id"]);
+
+    assert_eq!(waiting["status"], "active");
+    assert_eq!(waiting["items"]["data"][0]["price"]["unit_amount"], 1900);
+    assert_eq!(
+        waiting["pending_update"]["subscription_items"][0]["price"]["id"],
+        plus.as_str()
+    );
+    assert_eq!(waiting["pending_update"]["expires_at"], NOW + 23 * HOUR);
+    assert!(first.contains(&"invoice.payment_failed".to_owned()));
+    assert_eq!(after["items"]["data"][0]["price"]["id"], plus.as_str());
+    assert!(after["pending_update"].is_null());
+    assert!(
+        shop.happened()
+            .contains(&"customer.subscription.pending_update_applied".to_owned())
+    );
+}
+
+#[test]
+fn a_pending_update_expires_after_23_hours_and_its_invoice_is_void() {
+    let mut shop = Shop::open();
+    let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    shop.core
+        .decline_next(Some(&customer), "insufficient_funds");
+    let (path, body) = change(
+        &sub,
+        &plus,
+        "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete",
+    );
+    let waiting = shop.post(&path, &body);
+    shop.happened();
+
+    shop.wait(23 * HOUR);
+
+    assert!(
+        shop.happened()
+            .contains(&"customer.subscription.pending_update_expired".to_owned())
+    );
+    let after = shop.see(&sub["id"]);
+    assert!(after["pending_update"].is_null());
+    assert_eq!(after["items"]["data"][0]["price"]["unit_amount"], 1900);
+    assert_eq!(after["status"], "active");
+    assert_eq!(shop.see(&waiting["latest_invoice"])["status"], "void");
+}
+
+#[test]
+fn pending_if_incomplete_refuses_what_cannot_wait() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    let (path, body) = change(
+        &sub,
+        &plus,
+        "&payment_behavior=pending_if_incomplete&cancel_at_period_end=true",
+    );
+
+    assert_eq!(shop.refused("POST", &path, &body).0, 400);
+}
+
+#[test]
+fn a_paid_pending_if_incomplete_upgrade_counts_at_once() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    let (path, body) = change(
+        &sub,
+        &plus,
+        "&proration_behavior=always_invoice&payment_behavior=pending_if_incomplete",
+    );
+
+    let changed = shop.post(&path, &body);
+
+    assert_eq!(changed["items"]["data"][0]["price"]["id"], plus.as_str());
+    assert!(changed["pending_update"].is_null());
+    let events = shop.happened();
+    assert_eq!(
+        events
+            .iter()
+            .filter(|kind| *kind == "customer.subscription.updated")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn an_unpaid_upgrade_that_may_be_incomplete_is_past_due() {
+    let mut shop = Shop::open();
+    let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    shop.core
+        .decline_next(Some(&customer), "insufficient_funds");
+    let (path, body) = change(&sub, &plus, "&proration_behavior=always_invoice");
+
+    let changed = shop.post(&path, &body);
+
+    assert_eq!(changed["status"], "past_due");
+    assert_eq!(changed["items"]["data"][0]["price"]["id"], plus.as_str());
+}
+
+#[test]
+fn an_upgrade_with_error_if_incomplete_changes_nothing_when_declined() {
+    let mut shop = Shop::open();
+    let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    shop.core
+        .decline_next(Some(&customer), "insufficient_funds");
+    let (path, body) = change(
+        &sub,
+        &plus,
+        "&proration_behavior=always_invoice&payment_behavior=error_if_incomplete",
+    );
+
+    let (status, error) = shop.refused("POST", &path, &body);
+
+    assert_eq!(
+        (status, &error["decline_code"]),
+        (402, &json!("insufficient_funds"))
+    );
+    assert_eq!(shop.see(&sub["id"]), sub);
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn another_interval_begins_a_new_period_at_once() {
+    let mut shop = Shop::open();
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    let yearly = shop.price("PRO", 19_000, "&recurring[interval]=year");
+    shop.wait(31 * DAY / 2);
+    let (path, body) = change(&sub, &yearly, "&proration_behavior=always_invoice");
+
+    let changed = shop.post(&path, &body);
+
+    assert_eq!(
+        amounts(&shop.see(&changed["latest_invoice"])),
+        [-950, 19_000]
+    );
+    assert_eq!(changed["billing_cycle_anchor"], shop.now);
+    assert_eq!(
+        changed["items"]["data"][0]["current_period_end"],
+        shop.now + 365 * DAY
+    );
+}
+
+#[test]
+fn a_preview_says_what_the_change_then_costs_and_changes_nothing() {
+    let mut shop = Shop::open();
+    let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    shop.wait(31 * DAY / 2);
+    let item = word(&sub["items"]["data"][0]["id"]);
+    let id = word(&sub["id"]);
+    let date = shop.now;
+
+    let preview = shop.post("/v1/invoices/create_preview", &format!(
+        "subscription={id}&subscription_details[items][0][id]={item}&subscription_details[items][0][price]={plus}&subscription_details[proration_behavior]=always_invoice&subscription_details[proration_date]={date}"
+    ));
+    let upcoming = shop.post("/v1/invoices/create_preview", &format!("subscription={id}"));
+
+    assert_eq!(amounts(&preview), [-950, 2450]);
+    assert_eq!(preview["amount_due"], 1500);
+    assert_eq!(
+        (&upcoming["amount_due"], &upcoming["billing_reason"]),
+        (&json!(1900), &json!("upcoming"))
+    );
+    assert!(shop.happened().is_empty());
+    assert_eq!(shop.see(&sub["id"]), sub);
+    let (path, body) = change(
+        &sub,
+        &plus,
+        &format!("&proration_behavior=always_invoice&proration_date={date}"),
+    );
+    let changed = shop.post(&path, &body);
+    assert_eq!(
+        shop.see(&changed["latest_invoice"])["amount_paid"],
+        preview["amount_due"]
+    );
+}
+
+#[test]
+fn a_quantity_change_prorates_the_whole_item() {
+    let mut shop = Shop::open();
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 1000, 4900);
+    shop.wait(31 * DAY / 2);
+    let item = word(&sub["items"]["data"][0]["id"]);
+
+    shop.post(
+        &format!("/v1/subscription_items/{item}"),
+        "quantity=3&proration_behavior=always_invoice",
+    );
+
+    let changed = shop.see(&sub["id"]);
+    assert_eq!(amounts(&shop.see(&changed["latest_invoice"])), [-500, 1500]);
+    assert_eq!(changed["items"]["data"][0]["quantity"], 3);
+}
+
+#[test]
+fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_lets_go() {
+    let mut shop = Shop::open();
+    let (_, sub, cheap) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
+    let id = word(&sub["id"]);
+    let old = word(&sub["items"]["data"][0]["price"]["id"]);
+    let end = sub["items"]["data"][0]["current_period_end"]
+        .as_i64()
+        .unwrap();
+
+    let schedule = shop.post(
+        "/v1/subscription_schedules",
+        &format!("from_subscription={id}"),
+    );
+    let path = format!("/v1/subscription_schedules/{}", word(&schedule["id"]));
+    shop.post(&path, &format!(
+        "end_behavior=release&phases[0][items][0][price]={old}&phases[0][start_date]={NOW}&phases[0][end_date]={end}&phases[1][items][0][price]={cheap}&phases[1][duration][interval]=month"
+    ));
+    let made = shop.happened();
+    let tied = shop.see(&sub["id"])["schedule"].clone();
+    let refused = shop.refused(
+        "POST",
+        &format!("/v1/subscriptions/{id}"),
+        "cancel_at_period_end=true",
+    );
+    shop.wait(31 * DAY);
+    let boundary = shop.happened();
+    let switched = shop.see(&sub["id"]);
+    shop.wait(HOUR);
+    shop.happened();
+    shop.wait(28 * DAY);
+
+    assert_eq!(
+        made,
+        [
+            "subscription_schedule.created",
+            "customer.subscription.updated",
+            "subscription_schedule.updated"
+        ]
+    );
+    assert_eq!(tied, schedule["id"]);
+    assert_eq!(refused.0, 400);
+    assert_eq!(
+        boundary,
+        [
+            "subscription_schedule.updated",
+            "customer.subscription.updated",
+            "invoice.created"
+        ]
+    );
+    assert_eq!(switched["items"]["data"][0]["price"]["id"], cheap.as_str());
+    let event = shop
+        .events
+        .iter()
+        .rev()
+        .find(|one| one["type"] == "customer.subscription.updated" && one["created"] == end)
+        .unwrap();
+    assert_eq!(
+        event["data"]["previous_attributes"]["items"]["data"][0]["price"]["id"],
+        old.as_str()
+    );
+    assert_eq!(amounts(&shop.see(&switched["latest_invoice"])), [1900]);
+    assert!(
+        shop.happened()
+            .contains(&"subscription_schedule.released".to_owned())
+    );
+    assert!(shop.see(&sub["id"])["schedule"].is_null());
+    assert_eq!(shop.see(&sub["id"])["status"], "active");
+}
+
+#[test]
+fn a_released_schedule_changes_nothing_any_more() {
+    let mut shop = Shop::open();
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
+    let schedule = shop.post(
+        "/v1/subscription_schedules",
+        &format!("from_subscription={}", word(&sub["id"])),
+    );
+    let path = format!(
+        "/v1/subscription_schedules/{}/release",
+        word(&schedule["id"])
+    );
+
+    let released = shop.post(&path, "");
+    let again = shop.refused("POST", &path, "");
+
+    assert_eq!(released["status"], "released");
+    assert_eq!(released["released_subscription"], sub["id"]);
+    assert!(shop.see(&sub["id"])["schedule"].is_null());
+    assert_eq!(again.0, 400);
+}
+
+#[test]
+fn the_portal_switches_up_at_once_and_down_at_the_end_of_the_period() {
+    let mut shop = Shop::open();
+    let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    let pro = word(&sub["items"]["data"][0]["price"]["id"]);
+    let product = |shop: &Shop, price: &str| word(&shop.see(&json!(price))["product"]);
+    let (one, two) = (product(&shop, &pro), product(&shop, &plus));
+    let configuration = shop.post("/v1/billing_portal/configurations", &format!(
+        "features[subscription_cancel][enabled]=true&features[subscription_update][enabled]=true&features[subscription_update][default_allowed_updates][]=price&features[subscription_update][proration_behavior]=always_invoice&features[subscription_update][products][0][product]={one}&features[subscription_update][products][0][prices][]={pro}&features[subscription_update][products][1][product]={two}&features[subscription_update][products][1][prices][]={plus}&features[subscription_update][schedule_at_period_end][conditions][0][type]=decreasing_item_amount"
+    ));
+    let portal = shop.post(
+        "/v1/billing_portal/sessions",
+        &format!(
+            "customer={customer}&configuration={}",
+            word(&configuration["id"])
+        ),
+    );
+    let portal = word(&portal["id"]);
+    let id = word(&sub["id"]);
+
+    let up = shop
+        .core
+        .portal_switch_plan(&portal, &id, &plus, NOW)
+        .unwrap();
+    let down = shop
+        .core
+        .portal_switch_plan(&portal, &id, &pro, NOW)
+        .unwrap();
+    let view = shop.core.portal_view(&portal).unwrap();
+    shop.wait(31 * DAY);
+
+    assert_eq!(up["items"]["data"][0]["price"]["id"], plus.as_str());
+    assert_eq!(down["items"]["data"][0]["price"]["id"], plus.as_str());
+    assert_eq!(
+        view.subscriptions[0].scheduled_change.as_deref(),
+        Some("PRO")
+    );
+    assert_eq!(view.subscriptions[0].plans.len(), 2);
+    assert_eq!(
+        shop.see(&sub["id"])["items"]["data"][0]["price"]["id"],
+        pro.as_str()
+    );
+}

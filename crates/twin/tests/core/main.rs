@@ -1,0 +1,10 @@
+//! The rules of Stripe that the twin keeps, each a test. Every object and event that passes through a test is
+//! held against Stripe's own schema.
+
+mod billing;
+mod changes;
+mod checkout;
+mod money;
+mod protocol;
+mod schema;
+mod shop;

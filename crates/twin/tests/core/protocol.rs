@@ -1,0 +1,524 @@
+use serde_json::json;
+use twin::core::{ApiRequest, Core};
+
+use crate::shop::{NOW, Shop, word};
+
+#[test]
+fn an_unknown_parameter_is_refused_by_name_and_changes_nothing() {
+    let mut shop = Shop::open();
+
+    let (status, error) = shop.refused("POST", "/v1/customers", "email=a@b.c&nme=Ann");
+    let (_, nested) = shop.refused("POST", "/v1/customers", "address[lne1]=x");
+
+    assert_eq!(status, 400);
+    assert_eq!(error["code"], "parameter_unknown");
+    assert_eq!(error["param"], "nme");
+    assert_eq!(error["message"], "Received unknown parameter: nme");
+    assert_eq!(nested["param"], "address[lne1]");
+    assert!(shop.core.objects("customer").is_empty());
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn missing_required_wrong_typed_and_wrong_enum_parameters_are_refused() {
+    let mut shop = Shop::open();
+
+    let (_, missing) = shop.refused("POST", "/v1/prices", "unit_amount=5");
+    let (_, typed) = shop.refused("POST", "/v1/prices", "currency=usd&unit_amount=5.5");
+    let (_, word) = shop.refused("POST", "/v1/checkout/sessions", "mode=buy");
+
+    assert_eq!(missing["code"], "parameter_missing");
+    assert_eq!(missing["param"], "currency");
+    assert_eq!(typed["code"], "parameter_invalid_integer");
+    assert_eq!(
+        word["message"],
+        "Invalid mode: must be one of payment, setup, or subscription"
+    );
+}
+
+#[test]
+fn only_test_keys_open_the_twin() {
+    let mut core = Core::new(1, NOW);
+    let mut ask = |key: Option<&str>| {
+        let request = ApiRequest {
+            method: "GET".to_owned(),
+            path: "/v1/customers".to_owned(),
+            api_key: key.map(str::to_owned),
+            ..ApiRequest::default()
+        };
+        core.api(&request, NOW)
+    };
+
+    assert_eq!(ask(None).status, 401);
+    assert_eq!(ask(Some("sk_live_abc")).status, 401);
+    assert_eq!(ask(Some("nonsense")).status, 401);
+    assert_eq!(ask(Some("sk_test_abc")).status, 200);
+    assert_eq!(ask(Some("rk_test_abc")).status, 200);
+}
+
+#[test]
+fn missing_objects_are_404_in_the_path_and_400_in_a_parameter() {
+    let mut shop = Shop::open();
+
+    let (in_path, error) = shop.refused("GET", "/v1/customers/cus_none", "");
+    let (in_body, other) = shop.refused(
+        "POST",
+        "/v1/prices",
+        "currency=usd&unit_amount=5&product=prod_none",
+    );
+    let (url, _) = shop.refused("GET", "/v1/nothing", "");
+
+    assert_eq!(in_path, 404);
+    assert_eq!(error["code"], "resource_missing");
+    assert_eq!(error["message"], "No such customer: 'cus_none'");
+    assert_eq!((in_body, &other["param"]), (400, &json!("product")));
+    assert_eq!(url, 404);
+}
+
+#[test]
+fn a_repeated_idempotency_key_replays_the_saved_answer() {
+    let mut shop = Shop::open();
+
+    let first = shop.send("POST", "/v1/customers", "name=Ann", Some("key-1"));
+    let again = shop.send("POST", "/v1/customers", "name=Ann", Some("key-1"));
+
+    assert_eq!(first.body, again.body);
+    assert!(
+        again
+            .headers
+            .contains(&("Idempotent-Replayed".to_owned(), "true".to_owned()))
+    );
+    assert!(
+        !first
+            .headers
+            .iter()
+            .any(|(name, _)| name == "Idempotent-Replayed")
+    );
+    assert_eq!(shop.core.objects("customer").len(), 1);
+    assert_eq!(shop.happened(), ["customer.created"]);
+}
+
+#[test]
+fn an_idempotency_key_with_other_parameters_is_refused() {
+    let mut shop = Shop::open();
+    shop.send("POST", "/v1/customers", "name=Ann", Some("key-1"));
+
+    let other = shop.send("POST", "/v1/customers", "name=Bob", Some("key-1"));
+
+    assert_eq!(other.status, 400);
+    assert_eq!(other.body["error"]["type"], "idempotency_error");
+    assert_eq!(
+        other.body["error"]["message"],
+        "Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than 'key-1' if you meant to execute a different request."
+    );
+}
+
+#[test]
+fn a_validation_failure_is_not_saved_under_its_key_and_keys_are_forgotten_after_a_day() {
+    let mut shop = Shop::open();
+    shop.send("POST", "/v1/customers", "nonsense=1", Some("key-1"));
+
+    let good = shop.send("POST", "/v1/customers", "name=Ann", Some("key-1"));
+    shop.wait(86_401);
+    let later = shop.send("POST", "/v1/customers", "name=Bob", Some("key-1"));
+
+    assert_eq!((good.status, later.status), (200, 200));
+    assert_eq!(shop.core.objects("customer").len(), 2);
+}
+
+#[test]
+fn a_saved_server_error_is_replayed() {
+    let mut shop = Shop::open();
+    let request = ApiRequest {
+        method: "POST".to_owned(),
+        path: "/v1/customers".to_owned(),
+        body: "name=Ann".to_owned(),
+        api_key: Some("sk_test_x".to_owned()),
+        idempotency_key: Some("key-1".to_owned()),
+        ..ApiRequest::default()
+    };
+    let body = json!({"error": {"type": "api_error", "message": "An unknown error occurred."}});
+
+    shop.core.save_failure(&request, 500, body, NOW);
+    let answer = shop.core.api(&request, NOW);
+
+    assert_eq!(answer.status, 500);
+    assert!(shop.core.objects("customer").is_empty());
+}
+
+#[test]
+fn events_name_the_request_and_its_key() {
+    let mut shop = Shop::open();
+    let answer = shop.send("POST", "/v1/customers", "name=Ann", Some("key-1"));
+
+    let event = shop.last("customer.created");
+
+    let request_id = answer
+        .headers
+        .iter()
+        .find(|(name, _)| name == "Request-Id")
+        .unwrap()
+        .1
+        .clone();
+    assert_eq!(
+        event["request"],
+        json!({"id": request_id, "idempotency_key": "key-1"})
+    );
+    assert_eq!(event["api_version"], "2026-08-26.dahlia");
+    assert_eq!(event["data"]["object"]["id"], answer.body["id"]);
+}
+
+#[test]
+fn an_event_keeps_the_object_as_it_was_and_what_changed() {
+    let mut shop = Shop::open();
+    let id = word(&shop.post("/v1/customers", "name=Ann")["id"]);
+    shop.post(&format!("/v1/customers/{id}"), "metadata[a]=1");
+    let event = shop.last("customer.updated");
+    shop.post(&format!("/v1/customers/{id}"), "name=Bob");
+
+    assert_eq!(
+        event["data"]["previous_attributes"],
+        json!({"metadata": {"a": null}})
+    );
+    assert_eq!(
+        shop.core.event(event["id"].as_str().unwrap()).unwrap()["data"]["object"]["name"],
+        "Ann"
+    );
+    let renamed = shop.last("customer.updated");
+    assert_eq!(
+        renamed["data"]["previous_attributes"],
+        json!({"name": "Ann"})
+    );
+}
+
+#[test]
+fn an_update_that_changes_nothing_makes_no_event() {
+    let mut shop = Shop::open();
+    let id = word(&shop.post("/v1/customers", "name=Ann")["id"]);
+    shop.happened();
+
+    shop.post(&format!("/v1/customers/{id}"), "name=Ann");
+
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn lists_are_newest_first_and_paged_both_ways() {
+    let mut shop = Shop::open();
+    let ids: Vec<String> = (0..5)
+        .map(|n| word(&shop.post("/v1/customers", &format!("name=c{n}"))["id"]))
+        .collect();
+
+    let first = shop.get("/v1/customers?limit=2");
+    let second = shop.get(&format!("/v1/customers?limit=2&starting_after={}", ids[3]));
+    let back = shop.get(&format!("/v1/customers?limit=2&ending_before={}", ids[1]));
+    let last = shop.get(&format!("/v1/customers?limit=2&starting_after={}", ids[1]));
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| word(&one["name"]))
+            .collect()
+    };
+
+    assert_eq!(
+        (names(&first), &first["has_more"]),
+        (vec!["c4".into(), "c3".into()], &json!(true))
+    );
+    assert_eq!(names(&second), ["c2", "c1"]);
+    assert_eq!(
+        (names(&back), &back["has_more"]),
+        (vec!["c3".into(), "c2".into()], &json!(true))
+    );
+    assert_eq!(
+        (names(&last), &last["has_more"]),
+        (vec!["c0".into()], &json!(false))
+    );
+    assert_eq!(first["url"], "/v1/customers");
+}
+
+#[test]
+fn bad_cursors_and_limits_are_refused() {
+    let mut shop = Shop::open();
+    let id = shop.customer("");
+
+    let (status, error) = shop.refused("GET", "/v1/customers?starting_after=cus_none", "");
+    let both = shop.refused(
+        "GET",
+        &format!("/v1/customers?starting_after={id}&ending_before={id}"),
+        "",
+    );
+    let limit = shop.refused("GET", "/v1/customers?limit=101", "");
+
+    assert_eq!((status, &error["code"]), (400, &json!("resource_missing")));
+    assert_eq!((both.0, limit.0), (400, 400));
+}
+
+#[test]
+fn expansions_replace_ids_and_wrong_ones_are_refused() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let sub = word(&shop.subscribe(&customer, &plan, "")["id"]);
+
+    let deep = shop.get(&format!(
+        "/v1/subscriptions/{sub}?expand[]=latest_invoice.payments&expand[]=customer&expand[]=items.data.price.product"
+    ));
+    let listed = shop.get("/v1/subscriptions?expand[]=data.customer");
+    let wrong = shop.refused(
+        "GET",
+        &format!("/v1/subscriptions/{sub}?expand[]=nothing"),
+        "",
+    );
+    let scalar = shop.refused(
+        "GET",
+        &format!("/v1/subscriptions/{sub}?expand[]=status"),
+        "",
+    );
+    let deeper = shop.refused(
+        "GET",
+        &format!("/v1/subscriptions/{sub}?expand[]=a.b.c.d.e"),
+        "",
+    );
+
+    assert_eq!(deep["customer"]["email"], "ann@example.com");
+    assert_eq!(deep["items"]["data"][0]["price"]["product"]["name"], "PRO");
+    assert_eq!(
+        deep["latest_invoice"]["payments"]["data"][0]["status"],
+        "paid"
+    );
+    assert_eq!(listed["data"][0]["customer"]["id"], customer.as_str());
+    assert_eq!(
+        wrong.1["message"],
+        "This property cannot be expanded (nothing)."
+    );
+    assert_eq!(scalar.0, 400);
+    assert!(
+        deeper.1["message"]
+            .as_str()
+            .unwrap()
+            .contains("more than 4 levels")
+    );
+    let invoice = word(&deep["latest_invoice"]["id"]);
+    let paid = shop.get(&format!(
+        "/v1/invoices/{invoice}?expand[]=payments.data.payment.payment_intent"
+    ));
+    assert_eq!(
+        paid["payments"]["data"][0]["payment"]["payment_intent"]["status"],
+        "succeeded"
+    );
+    assert!(
+        shop.get(&format!("/v1/invoices/{invoice}"))
+            .get("payments")
+            .is_none()
+    );
+}
+
+#[test]
+fn a_refused_expansion_undoes_what_the_request_did() {
+    let mut shop = Shop::open();
+
+    let (status, _) = shop.refused("POST", "/v1/customers", "name=Ann&expand[]=nothing");
+
+    assert_eq!(status, 400);
+    assert!(shop.core.objects("customer").is_empty());
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn customers_are_found_by_metadata_and_mail() {
+    let mut shop = Shop::open();
+    shop.post(
+        "/v1/customers",
+        "email=a@example.com&metadata[accountId]=one",
+    );
+    shop.post(
+        "/v1/customers",
+        "email=b@example.com&metadata[accountId]=two",
+    );
+
+    let by_metadata = shop.get("/v1/customers/search?query=metadata['accountId']:'two'");
+    let by_both = shop
+        .get("/v1/customers/search?query=email:'a@example.com' AND metadata['accountId']:'two'");
+    let by_mail = shop.get("/v1/customers?email=a@example.com");
+
+    assert_eq!(by_metadata["data"][0]["email"], "b@example.com");
+    assert_eq!(by_metadata["object"], "search_result");
+    assert!(by_both["data"].as_array().unwrap().is_empty());
+    assert_eq!(by_mail["data"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        shop.refused("GET", "/v1/customers/search?query=nonsense", "")
+            .0,
+        400
+    );
+}
+
+#[test]
+fn metadata_is_merged_and_an_empty_value_removes_a_key() {
+    let mut shop = Shop::open();
+    let id = word(&shop.post("/v1/customers", "metadata[a]=1&metadata[b]=2")["id"]);
+
+    let changed = shop.post(&format!("/v1/customers/{id}"), "metadata[a]=&metadata[c]=3");
+    let cleared = shop.post(&format!("/v1/customers/{id}"), "metadata=");
+    let long = format!("metadata[{}]=1", "k".repeat(41));
+
+    assert_eq!(changed["metadata"], json!({"b": "2", "c": "3"}));
+    assert_eq!(cleared["metadata"], json!({}));
+    assert_eq!(shop.refused("POST", "/v1/customers", &long).0, 400);
+}
+
+#[test]
+fn a_deleted_customer_is_shown_as_deleted_and_no_longer_usable() {
+    let mut shop = Shop::open();
+    let id = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let sub = shop.subscribe(&id, &plan, "");
+    shop.happened();
+
+    let gone = shop.delete(&format!("/v1/customers/{id}"));
+    let shown = shop.get(&format!("/v1/customers/{id}"));
+
+    assert_eq!(
+        gone,
+        json!({"id": id, "object": "customer", "deleted": true})
+    );
+    assert_eq!(shown["deleted"], true);
+    assert_eq!(
+        shop.happened(),
+        ["customer.subscription.deleted", "customer.deleted"]
+    );
+    assert_eq!(shop.see(&sub["id"])["status"], "canceled");
+    assert_eq!(
+        shop.refused("POST", &format!("/v1/customers/{id}"), "name=x")
+            .0,
+        404
+    );
+    let (status, error) = shop.refused(
+        "POST",
+        "/v1/subscriptions",
+        &format!("customer={id}&items[0][price]={plan}"),
+    );
+    assert_eq!((status, &error["code"]), (400, &json!("resource_missing")));
+    assert!(
+        shop.get("/v1/customers")["data"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_lookup_key_belongs_to_one_price_and_moves_only_when_asked() {
+    let mut shop = Shop::open();
+    let old = shop.price("PRO", 1900, "&recurring[interval]=month&lookup_key=pro");
+
+    let twice = shop.refused(
+        "POST",
+        "/v1/prices",
+        "product_data[name]=X&currency=usd&unit_amount=1&lookup_key=pro",
+    );
+    let new = shop.price(
+        "PRO",
+        2900,
+        "&recurring[interval]=month&lookup_key=pro&transfer_lookup_key=true",
+    );
+    let found = shop.get("/v1/prices?lookup_keys[]=pro");
+
+    assert_eq!(twice.0, 400);
+    assert_eq!(found["data"].as_array().unwrap().len(), 1);
+    assert_eq!(found["data"][0]["id"], new.as_str());
+    assert!(shop.see(&json!(old))["lookup_key"].is_null());
+}
+
+#[test]
+fn an_unknown_version_is_refused_and_known_ones_are_echoed() {
+    let mut core = Core::new(1, NOW);
+    let mut ask = |version: &str| {
+        let request = ApiRequest {
+            method: "GET".to_owned(),
+            path: "/v1/account".to_owned(),
+            api_key: Some("sk_test_x".to_owned()),
+            stripe_version: Some(version.to_owned()),
+            ..ApiRequest::default()
+        };
+        core.api(&request, NOW)
+    };
+
+    assert_eq!(ask("2031-01-01.zebra").status, 400);
+    for version in [
+        "2024-11-20.acacia",
+        "2026-08-26.dahlia",
+        "2026-10-28.endive",
+    ] {
+        let answer = ask(version);
+        assert_eq!(answer.status, 200, "{version}");
+        assert!(
+            answer
+                .headers
+                .contains(&("Stripe-Version".to_owned(), version.to_owned()))
+        );
+    }
+}
+
+#[test]
+fn the_secret_of_a_webhook_endpoint_is_shown_once() {
+    let mut shop = Shop::open();
+
+    let made = shop.post(
+        "/v1/webhook_endpoints",
+        "url=https://shop.example/hook&enabled_events[]=invoice.paid&api_version=2026-08-26.dahlia",
+    );
+    let id = word(&made["id"]);
+    let shown = shop.get(&format!("/v1/webhook_endpoints/{id}"));
+    let known = shop.core.webhook_endpoints();
+
+    assert!(word(&made["secret"]).starts_with("whsec_"));
+    assert!(shown.get("secret").is_none());
+    assert_eq!(known[0].secrets, [word(&made["secret"])]);
+    assert!(known[0].wants("invoice.paid") && !known[0].wants("invoice.voided"));
+    assert_eq!(
+        shop.refused(
+            "POST",
+            "/v1/webhook_endpoints",
+            "url=https://x.example&enabled_events[]=no.such"
+        )
+        .0,
+        400
+    );
+    shop.delete(&format!("/v1/webhook_endpoints/{id}"));
+    assert!(shop.core.webhook_endpoints().is_empty());
+}
+
+#[test]
+fn the_same_seed_and_calls_give_the_same_bytes() {
+    let story = || {
+        let mut shop = Shop::open();
+        let customer = shop.customer("pm_card_visa");
+        let plan = shop.plan("PRO", 1900);
+        shop.subscribe(&customer, &plan, "");
+        shop.wait(40 * 86_400);
+        shop.happened();
+        (
+            serde_json::to_string(&shop.core).unwrap(),
+            serde_json::to_string(&shop.events).unwrap(),
+        )
+    };
+
+    assert_eq!(story(), story());
+}
+
+#[test]
+fn a_saved_twin_goes_on_where_it_was() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    let sub = shop.subscribe(&customer, &plan, "");
+
+    let text = serde_json::to_string(&shop.core).unwrap();
+    shop.core = serde_json::from_str(&text).unwrap();
+    shop.wait(32 * 86_400);
+
+    assert!(shop.happened().contains(&"invoice.paid".to_owned()));
+    assert_eq!(shop.see(&sub["id"])["status"], "active");
+}

@@ -3,5 +3,6 @@
 mod access;
 mod buying;
 mod lifecycle;
+mod metering;
 mod stage;
 mod webhooks;

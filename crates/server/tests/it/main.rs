@@ -2,6 +2,7 @@
 
 mod access;
 mod buying;
+mod checkout;
 mod lifecycle;
 mod stage;
 mod webhooks;

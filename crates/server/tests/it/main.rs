@@ -3,6 +3,7 @@
 mod access;
 mod buying;
 mod checkout;
+mod crash;
 mod lifecycle;
 mod stage;
 mod webhooks;

@@ -2,6 +2,8 @@
 
 mod access;
 mod buying;
+mod checkout;
+mod crash;
 mod lifecycle;
 mod metering;
 mod stage;

@@ -82,6 +82,9 @@ impl Stage {
 
     /// A fresh world with other settings.
     pub async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Stage {
+        if std::env::var_os("RUST_LOG").is_some() {
+            server::cli::serve::log_as_json();
+        }
         let loopback = "127.0.0.1:0".parse().expect("an address");
         let twin_handle = twin::serve(twin::Config::at(loopback))
             .await

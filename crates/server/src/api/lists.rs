@@ -1,5 +1,6 @@
 //! Lists by cursor, and as CSV.
 
+use axum::Json;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -100,84 +101,68 @@ pub fn wants_csv(headers: &HeaderMap) -> bool {
         .is_some_and(|accept| accept.contains("text/csv"))
 }
 
-/// A file of comma-separated values (RFC 4180).
-#[derive(Debug)]
-pub struct Csv {
-    text: String,
+/// A row that lists show, as JSON and as CSV.
+pub trait Shown: Serialize {
+    /// The file's name.
+    const NAME: &'static str;
+    /// Names of the columns.
+    const COLUMNS: &'static [&'static str];
+    /// The cells of this row.
+    fn cells(&self) -> Vec<Cell>;
 }
 
-impl Csv {
-    /// A file with these column names.
-    pub fn new(columns: &[&str]) -> Csv {
-        let mut csv = Csv {
-            text: String::new(),
-        };
-        csv.row(
-            &columns
-                .iter()
-                .map(|name| Cell::Text(name))
-                .collect::<Vec<_>>(),
-        );
-        csv
-    }
-
-    /// Adds a row.
-    pub fn row(&mut self, cells: &[Cell<'_>]) {
-        for (index, cell) in cells.iter().enumerate() {
-            if index > 0 {
-                self.text.push(',');
-            }
-            cell.write(&mut self.text);
+impl<T: Shown> Page<T> {
+    /// The answer, as JSON or as CSV.
+    pub fn answer(self, is_csv: bool) -> Response {
+        if !is_csv {
+            return Json(self).into_response();
         }
-        self.text.push_str("\r\n");
-    }
-
-    /// The answer, with the cursor of the rows that did not fit.
-    pub fn answer(self, name: &str, next: Option<String>) -> Response {
-        let disposition = format!("attachment; filename=\"{name}.csv\"");
+        let text = csv(T::COLUMNS, self.data.iter().map(T::cells));
+        let disposition = format!("attachment; filename=\"{}.csv\"", T::NAME);
         let headers = [
             (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
             (header::CONTENT_DISPOSITION, disposition),
         ];
-        let next = next.map(|next| [("x-next-after", next)]);
-        match next {
-            Some(next) => (headers, next, self.text).into_response(),
-            None => (headers, self.text).into_response(),
+        match self.next {
+            Some(next) => (headers, [("x-next-after", next)], text).into_response(),
+            None => (headers, text).into_response(),
         }
     }
 }
 
-/// A cell of a CSV file.
-#[derive(Clone, Copy, Debug)]
-pub enum Cell<'a> {
-    /// Written by a person or another system: never read as a formula by a spreadsheet.
-    Text(&'a str),
-    /// Written by us: a number, a date, a word of ours.
-    Plain(&'a str),
+/// A file of comma-separated values (RFC 4180).
+fn csv(columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> String {
+    let mut text = columns.join(",") + "\r\n";
+    for cells in rows {
+        let cells: Vec<String> = cells.into_iter().map(|cell| cell.0).collect();
+        text.push_str(&cells.join(","));
+        text.push_str("\r\n");
+    }
+    text
 }
 
-impl Cell<'_> {
-    fn write(self, to: &mut String) {
-        let (text, is_formula) = match self {
-            Cell::Plain(text) => (text, false),
-            Cell::Text(text) => {
-                let first = text.trim_start_matches([' ', '\u{feff}']).chars().next();
-                (
-                    text,
-                    matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r')),
-                )
-            }
-        };
-        let is_quoted = is_formula || text.contains(['"', ',', '\n', '\r']);
-        if is_quoted {
-            to.push('"');
+/// A cell of a CSV file, ready to be written.
+#[derive(Clone, Debug)]
+pub struct Cell(String);
+
+impl Cell {
+    /// What a person or another system wrote: never read as a formula by a spreadsheet.
+    pub fn text(text: &str) -> Cell {
+        let first = text.trim_start_matches([' ', '\u{feff}']).chars().next();
+        if matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r')) {
+            Cell::plain(format!("'{text}"))
+        } else {
+            Cell::plain(text)
         }
-        if is_formula {
-            to.push('\'');
-        }
-        to.push_str(&text.replace('"', "\"\""));
-        if is_quoted {
-            to.push('"');
+    }
+
+    /// What we wrote: a number, a date, a word of ours.
+    pub fn plain(text: impl AsRef<str>) -> Cell {
+        let text = text.as_ref();
+        if text.contains(['"', ',', '\n', '\r', '\'']) {
+            Cell(format!("\"{}\"", text.replace('"', "\"\"")))
+        } else {
+            Cell(text.to_owned())
         }
     }
 }
@@ -188,14 +173,24 @@ mod tests {
 
     #[test]
     fn case_a12_a_cell_is_never_a_formula() {
-        let mut csv = Csv::new(&["name", "amount"]);
+        let rows = vec![
+            vec![Cell::text("=cmd|'/c calc'!A0"), Cell::plain("-5.00")],
+            vec![Cell::text("a \"b\", c"), Cell::plain("1")],
+            vec![Cell::text(" @x"), Cell::text("\t=1")],
+        ];
 
-        csv.row(&[Cell::Text("=cmd|'/c calc'!A0"), Cell::Plain("-5.00")]);
-        csv.row(&[Cell::Text("a \"b\", c"), Cell::Plain("1")]);
+        let text = csv(&["name", "amount"], rows.into_iter());
 
+        let lines: Vec<&str> = text.split("\r\n").collect();
         assert_eq!(
-            csv.text,
-            "name,amount\r\n\"'=cmd|'/c calc'!A0\",-5.00\r\n\"a \"\"b\"\", c\",1\r\n"
+            lines,
+            [
+                "name,amount",
+                "\"'=cmd|'/c calc'!A0\",-5.00",
+                "\"a \"\"b\"\", c\",1",
+                "\"' @x\",\"'\t=1\"",
+                ""
+            ]
         );
     }
 

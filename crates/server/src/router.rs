@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
@@ -25,6 +25,8 @@ pub fn router(app: App) -> Router {
     Router::new()
         .merge(seed())
         .merge(people())
+        .merge(metering())
+        .merge(resources())
         .merge(operation())
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
@@ -73,6 +75,27 @@ fn people() -> Router<App> {
             get(api::auth::follow).post(api::auth::redeem),
         )
         .route("/api/auth/logout", post(api::auth::leave))
+}
+
+/// Where credits are spent.
+fn metering() -> Router<App> {
+    Router::new()
+        .route("/api/v1/holds", post(api::holds::create))
+        .route("/api/v1/holds/{id}", get(api::holds::receipt))
+        .route("/api/v1/holds/{id}/capture", post(api::holds::capture))
+        .route("/api/v1/holds/{id}/release", post(api::holds::release))
+        .route("/api/v1/debits", post(api::debits::create))
+        .route("/api/v1/debits/batch", post(api::debits::batch))
+        .route("/api/v1/balance", get(api::usage::balance))
+        .route("/api/v1/usage", get(api::usage::usage))
+        .route("/api/v1/access", get(api::usage::access))
+}
+
+/// What belongs to an account, and what operators see.
+fn resources() -> Router<App> {
+    Router::new()
+        .route("/api/v1/keys", get(api::keys::list).post(api::keys::create))
+        .route("/api/v1/keys/{id}", delete(api::keys::delete))
 }
 
 /// For those who run it.

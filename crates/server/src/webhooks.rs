@@ -82,7 +82,8 @@ struct Recorded {
 /// changes nothing.
 async fn record(app: &App, event: &Event<'_>, body: &[u8]) -> Result<()> {
     let recorded = Recorded::new(app, event, body);
-    let now = app.now();
+    // Queues wait in real time, however the billing clock is moved.
+    let now = app.real_now();
     app.write(0, move |tx| insert(tx, &recorded, now)).await
 }
 

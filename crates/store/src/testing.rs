@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::args;
 use crate::db::{self, Role};
 use crate::error::{Error, Result};
 use crate::handle::{DatabaseUrl, Db, Kind, Options, on_own_thread};
@@ -112,6 +113,60 @@ fn on_server(sql: String) -> Result<()> {
         let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
         connection.tx().execute_batch(&sql)
     })
+}
+
+/// Keeps anybody from writing until it is dropped.
+#[derive(Debug)]
+pub struct Blocked(#[expect(dead_code, reason = "held for its lock")] Option<db::Connection>);
+
+impl TestDatabase {
+    /// Makes writes fail: another process holds the file's lock, or the server lets nobody in.
+    pub fn block_writes(&self) -> Blocked {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut connection =
+                    db::open_sqlite(path, Role::Migrator, true).expect("the file opens");
+                connection.begin_write().expect("nobody holds the lock now");
+                Blocked(Some(connection))
+            }
+            DatabaseUrl::Postgres(_) => {
+                let name = self.url_text.rsplit('/').next().unwrap_or("").to_owned();
+                let name = name.split('?').next().unwrap_or("").to_owned();
+                let server = DatabaseUrl::parse(server_url()).expect("the server has an address");
+                crate::handle::on_own_thread(move || {
+                    let DatabaseUrl::Postgres(address) = server else { unreachable!("it is one") };
+                    let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
+                    let close = format!(
+                        "alter database {name} with allow_connections false;
+                         select pg_terminate_backend(pid) from pg_stat_activity
+                          where datname = '{name}'"
+                    );
+                    connection.tx().execute_batch(&close)
+                })
+                .expect("the server lets nobody in");
+                Blocked(None)
+            }
+        }
+    }
+}
+
+/// As if no customer of this account had ever been written down.
+pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
+    tx.execute("delete from stripe_customer where account_id = $1", args![account])?;
+    tx.execute("update account set stripe_customer_id = null where id = $1", args![account])?;
+    Ok(())
+}
+
+/// As if the account's sync had failed so often that the next failure parks it.
+pub fn near_parking(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
+    tx.execute(
+        "insert into account_sync (account_id, dirty_gen, done_gen, lease_token, attempts,
+                                   next_attempt_at)
+         values ($1, 0, 0, 0, 9, 0)
+             on conflict (account_id) do update set attempts = 9",
+        args![account],
+    )?;
+    Ok(())
 }
 
 /// `url` with another database name; parameters behind `?` stay.

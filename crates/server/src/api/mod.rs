@@ -3,6 +3,13 @@
 pub mod auth;
 pub mod billing;
 pub mod checkout;
+pub mod debits;
+pub mod grants;
 pub mod health;
+pub mod holds;
+pub mod keys;
+pub mod lists;
+pub mod metered;
 pub mod portal;
 pub mod pricing;
+pub mod usage;

@@ -77,11 +77,22 @@ pub struct Operator(pub Visitor);
 pub struct KeyCaller {
     /// The key's number.
     pub key: i64,
+    /// The key's id at the edge.
+    pub public_id: String,
     /// The account a meter key spends for.
     pub account: Option<i64>,
 }
 
 impl KeyCaller {
+    /// Whether the key acts for the host application.
+    pub fn is_server(&self) -> Result<()> {
+        if self.account.is_none() {
+            return Ok(());
+        }
+        let detail = "This key only meters; the call needs a server key.";
+        Err(Error::forbidden("key_scope", detail))
+    }
+
     /// The account a call is about: the key's own, or the one a server key names.
     pub async fn account(&self, app: &App, named: Option<&str>) -> Result<i64> {
         match (self.account, named) {
@@ -115,6 +126,33 @@ impl Reader {
         match self {
             Reader::Key(caller) => caller.account(app, named).await,
             Reader::User(signed_in) => Ok(signed_in.account.id),
+        }
+    }
+}
+
+impl Reader {
+    /// Who acts, for the audit log.
+    pub fn actor(&self) -> String {
+        match self {
+            Reader::Key(caller) => caller.public_id.clone(),
+            Reader::User(signed_in) => signed_in.user.public_id.clone(),
+        }
+    }
+
+    /// Whether the caller may read the account's lists: its people and the host application, not
+    /// a key that only meters.
+    pub fn may_list(&self) -> Result<()> {
+        match self {
+            Reader::Key(caller) => caller.is_server(),
+            Reader::User(_) => Ok(()),
+        }
+    }
+
+    /// Whether the caller may change what belongs to the account.
+    pub fn may_manage(&self) -> Result<()> {
+        match self {
+            Reader::Key(caller) => caller.is_server(),
+            Reader::User(signed_in) => signed_in.may_pay(),
         }
     }
 }
@@ -257,6 +295,7 @@ impl FromRequestParts<App> for KeyCaller {
             .ok_or_else(Error::not_signed_in)?;
         Ok(KeyCaller {
             key: key.id,
+            public_id: key.public_id,
             account: key.account_id,
         })
     }

@@ -15,6 +15,16 @@ const KEY_BYTES_MAX: usize = 255;
 pub struct Key(pub String);
 
 impl Key {
+    /// A key from its text: 1 to 255 printable ASCII characters.
+    pub fn read(text: &str) -> Result<Key> {
+        let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if text.is_empty() || text.len() > KEY_BYTES_MAX || !is_plain {
+            let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
+            return Err(Error::bad_request("idempotency_key_invalid", detail));
+        }
+        Ok(Key(text.to_owned()))
+    }
+
     /// The key with the hash of what was asked under it.
     pub fn of(self, parts: &[&str]) -> IdempotencyKey {
         let mut hasher = Sha256::new();
@@ -33,12 +43,7 @@ fn read(parts: &Parts) -> Result<Option<Key>> {
     let Some(value) = parts.headers.get("idempotency-key") else {
         return Ok(None);
     };
-    let text = value.to_str().unwrap_or("");
-    if text.is_empty() || text.len() > KEY_BYTES_MAX {
-        let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
-        return Err(Error::bad_request("idempotency_key_invalid", detail));
-    }
-    Ok(Some(Key(text.to_owned())))
+    Key::read(value.to_str().unwrap_or("")).map(Some)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Key {

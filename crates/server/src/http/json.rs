@@ -18,28 +18,85 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        let content_type = content_type
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
-        let essence = content_type
-            .split(';')
-            .next()
-            .unwrap_or("")
-            .trim()
-            .to_ascii_lowercase();
-        if essence != "application/json" && !essence.ends_with("+json") {
-            return Err(Error::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not_json",
-                "Not JSON",
-                "Send the body as application/json.",
-            ));
-        }
+        check_content_type(&request)?;
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(body_error)?;
         parse(&bytes).map(Body)
+    }
+}
+
+/// A JSON body that may be left out: `None` then, whatever the content type says.
+#[derive(Debug)]
+pub struct MaybeBody<T>(pub Option<T>);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let content_type = check_content_type(&request);
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(body_error)?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(MaybeBody(None));
+        }
+        content_type?;
+        parse(&bytes).map(|body| MaybeBody(Some(body)))
+    }
+}
+
+fn check_content_type(request: &Request) -> Result<()> {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let content_type = content_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or("")
+        .trim()
+        .to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    Err(Error::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "not_json",
+        "Not JSON",
+        "Send the body as application/json.",
+    ))
+}
+
+/// Credits in an answer: an exact JSON number, written from its text, never through a float.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exact(pub Credits);
+
+impl Exact {
+    /// From micro-credits, as rows hold them.
+    pub fn micros(micros: i64) -> Exact {
+        Exact(Credits::from_micros(micros))
+    }
+}
+
+impl serde::Serialize for Exact {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        credits(self.0).serialize(serializer)
+    }
+}
+
+impl utoipa::PartialSchema for Exact {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::Number)
+            .description(Some("Credits, exact to six decimals."))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Exact {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Credits".into()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::time::Timestamp;
 use sha2::{Digest, Sha256};
 use store::api_keys::ApiKey;
 
@@ -12,12 +13,32 @@ use crate::app::App;
 
 /// How long a key that was looked up is believed (case A10: revoked in under a second).
 const FRESH: Duration = Duration::from_millis(500);
+/// How exact the time of a key's last use is.
+const TOUCH_SECONDS: i64 = 60;
 /// Keys remembered at once; more are looked up each time.
 const KEYS_MAX: usize = 100_000;
 
 /// SHA-256 of a key or token: what is stored and compared.
 pub fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
+}
+
+/// Notes that a key is in use, at most once a minute; nobody waits for it.
+fn touch(app: &App, key: &ApiKey) {
+    let now = app.now();
+    let is_noted = |last: Timestamp| now < last.plus_seconds(TOUCH_SECONDS);
+    if key.last_used_at.is_some_and(is_noted) {
+        return;
+    }
+    let id = key.id;
+    let noted = app.db.write(key.account_id.unwrap_or(0), move |tx| {
+        store::api_keys::touch(tx, id, now)
+    });
+    tokio::spawn(async move {
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "The last use of a key was not noted");
+        }
+    });
 }
 
 /// Keys looked up lately, absent ones included.
@@ -35,6 +56,9 @@ impl KeyCache {
             .read(move |tx| store::api_keys::by_secret(tx, &hash))
             .await?;
         let found = found.filter(|key| key.revoked_at.is_none());
+        if let Some(key) = &found {
+            touch(app, key);
+        }
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() >= KEYS_MAX {
             keys.clear();

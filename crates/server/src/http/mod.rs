@@ -7,4 +7,5 @@ pub mod idempotency;
 pub mod json;
 pub mod keys;
 pub mod middleware;
+pub mod params;
 pub mod rate_limit;

@@ -22,7 +22,10 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
     if let Some(customer) = current {
         return Ok(customer);
     }
-    let intent = claim(app, caller).await?;
+    let intent = match claim(app, caller).await? {
+        Claim::Known(customer) => return Ok(customer),
+        Claim::Mine(intent) => intent,
+    };
     let customer = match orphan(app, &intent, &caller.account).await? {
         Some(customer) => customer,
         None => create(app, &intent).await?,
@@ -30,9 +33,16 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
     keep(app, &intent, &customer).await
 }
 
+enum Claim {
+    /// Somebody was faster: this is the customer.
+    Known(String),
+    /// The row to make it with.
+    Mine(Intent),
+}
+
 /// The one claim row of the account, made now or before; its parameters are frozen, so a mail
 /// address that changed between two tries does not make Stripe refuse the key (K23).
-async fn claim(app: &App, caller: &SignedIn) -> Result<Intent> {
+async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
     let (id, now) = (app.new_id("int"), app.now());
     let params = Form::new()
         .push("email", &caller.user.email)
@@ -41,11 +51,8 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Intent> {
         .metadata("userId", &caller.user.public_id)
         .encode();
     let (account, user) = (caller.account.id, caller.user.id);
-    let intent = app
+    let claim = app
         .write(account, move |tx| {
-            if let Some(intent) = store::intents::under_way(tx, account, KIND)? {
-                return Ok(Some(intent));
-            }
             let new = NewIntent {
                 id: &id,
                 account_id: account,
@@ -54,10 +61,23 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Intent> {
                 params: &params,
                 ..NewIntent::default()
             };
-            store::intents::insert(tx, &new, now)
+            // The row first, the look second: whoever kept a customer closed its row in the same
+            // commit, so a row of ours that gets in also sees that customer.
+            let mine = store::intents::insert(tx, &new, now)?;
+            if let Some(customer) = store::customers::current(tx, account)? {
+                if let Some(mine) = mine {
+                    store::intents::close(tx, &mine.id, now)?;
+                }
+                return Ok(Some(Claim::Known(customer)));
+            }
+            let intent = match mine {
+                Some(mine) => Some(mine),
+                None => store::intents::under_way(tx, account, KIND)?,
+            };
+            Ok(intent.map(Claim::Mine))
         })
         .await?;
-    intent.ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
+    claim.ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
 }
 
 /// A customer that an earlier try made and whose answer was lost, when the key is too old to ask

@@ -38,7 +38,11 @@ async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Resu
 
 /// Stripe said that the customer it was given does not exist.
 fn is_customer_gone(error: &stripe::Error) -> bool {
-    matches!(error, stripe::Error::NotFound { param, .. } if param.as_deref() == Some("customer"))
+    let param = match error {
+        stripe::Error::NotFound { param, .. } | stripe::Error::Refused { param, .. } => param,
+        _ => return false,
+    };
+    error.code() == Some("resource_missing") && param.as_deref() == Some("customer")
 }
 
 fn setup_missing() -> Error {

@@ -58,31 +58,16 @@ async fn try_later(app: &App, event: &Event, why: &str) -> Result<()> {
 /// The account an event is about: by our rows as they are now, else by asking Stripe whose its
 /// object is.
 async fn account_at_stripe(app: &App, event: &Event) -> Result<Option<i64>> {
-    let ids: Vec<String> = [&event.customer_id, &event.object_id]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
-    let known = app
-        .read(move |tx| {
-            for id in &ids {
-                if let Some(account) = store::customers::account_of(tx, id)? {
-                    return Ok(Some(account));
-                }
-                if let Some(account) = account_of_object(tx, id)? {
-                    return Ok(Some(account));
-                }
-            }
-            Ok(None)
-        })
-        .await?;
-    if known.is_some() {
-        return Ok(known);
+    if let Some(customer) = &event.customer_id {
+        return account_of_customer(app, customer).await;
     }
-    let customer = match &event.customer_id {
-        Some(customer) => Some(customer.clone()),
-        None => customer_of(app, event).await?,
-    };
+    if let Some(id) = event.object_id.clone() {
+        let known = app.read(move |tx| account_of_object(tx, &id)).await?;
+        if known.is_some() {
+            return Ok(known);
+        }
+    }
+    let customer = customer_of(app, event).await?;
     let Some(customer) = customer else {
         return Ok(None);
     };

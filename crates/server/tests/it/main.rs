@@ -2,5 +2,8 @@
 
 mod access;
 mod buying;
+mod checkout;
+mod crash;
+mod lifecycle;
 mod stage;
 mod webhooks;

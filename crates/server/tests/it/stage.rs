@@ -56,7 +56,7 @@ pub struct Stage {
     pub http: reqwest::Client,
     service: Option<Service>,
     twin_handle: Option<twin::Handle>,
-    _database: Arc<TestDatabase>,
+    database: Arc<TestDatabase>,
 }
 
 /// Settings of a test: everything on loopback.
@@ -82,6 +82,9 @@ impl Stage {
 
     /// A fresh world with other settings.
     pub async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Stage {
+        if std::env::var_os("RUST_LOG").is_some() {
+            server::cli::serve::log_as_json();
+        }
         let loopback = "127.0.0.1:0".parse().expect("an address");
         let twin_handle = twin::serve(twin::Config::at(loopback))
             .await
@@ -101,7 +104,7 @@ impl Stage {
             http: client(),
             service: Some(service),
             twin_handle: Some(twin_handle),
-            _database: Arc::new(database),
+            database: Arc::new(database),
         }
     }
 
@@ -234,6 +237,14 @@ impl Stage {
                 .unwrap_or(false);
             calm = if is_idle { calm + 1 } else { 0 };
         }
+    }
+
+    /// Makes every write fail until the guard is dropped.
+    pub async fn block_writes(&self) -> store::testing::Blocked {
+        let database = self.database.clone();
+        tokio::task::spawn_blocking(move || database.block_writes())
+            .await
+            .expect("blocked")
     }
 
     /// Turns the twin's deliveries on or off.

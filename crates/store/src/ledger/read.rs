@@ -141,6 +141,48 @@ pub fn hold(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<Option<HoldR
     )
 }
 
+/// Whose hold this is, and the entry that authorized it: its operation, its units and the version
+/// of the catalog that priced it. Holds are named by us, never twice.
+pub fn hold_origin(tx: &mut Tx<'_>, hold_id: &str) -> Result<Option<(i64, Entry)>> {
+    let row: Option<(i64, Vec<u8>, Vec<u8>)> = tx.query_opt(
+        "select h.account_id, j.canonical, j.hash
+           from hold h
+           join journal j on j.account_id = h.account_id and j.at = h.authorized_at
+          where h.hold_id = $1
+            and j.hold_id = $1
+            and j.kind = 'hold'",
+        args![hold_id],
+    )?;
+    row.map(|(account, canonical, hash)| Ok((account, decode(&canonical, hash)?)))
+        .transpose()
+}
+
+/// The entry that settled a hold last, if one did.
+pub fn hold_settlement(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<Option<Entry>> {
+    let row: Option<(Vec<u8>, Vec<u8>)> = tx.query_opt(
+        "select j.canonical, j.hash
+           from hold h
+           join journal j on j.account_id = h.account_id and j.at = h.resolved_at
+          where h.hold_id = $2
+            and h.account_id = $1
+            and j.hold_id = $2
+            and j.kind in ('capture', 'release', 'hold_expired')
+          order by j.seq desc
+          limit 1",
+        args![account, hold_id],
+    )?;
+    row.map(|(canonical, hash)| decode(&canonical, hash))
+        .transpose()
+}
+
+/// Kinds of an account's grants, by number: for the receipt of a hold.
+pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<String>> {
+    tx.query_opt(
+        "select kind from credit_grant where account_id = $1 and lot = $2",
+        args![account, lot],
+    )
+}
+
 /// The pins of an account's pending holds, for `audit`.
 pub fn pending_pins(tx: &mut Tx<'_>, account: i64) -> Result<Vec<(String, i64, String)>> {
     tx.query(
@@ -279,6 +321,61 @@ pub fn usage_by_day(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<DayU
           group by day, operation
           order by day, operation",
         args![account, from],
+    )
+}
+
+/// Usage by day and operation on the days from `from` up to but not including `until`.
+pub fn usage_by_day_between(
+    tx: &mut Tx<'_>,
+    account: i64,
+    from: i64,
+    until: i64,
+) -> Result<Vec<DayUsage>> {
+    tx.query(
+        "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
+           from usage_day
+          where account_id = $1
+            and day >= $2
+            and day < $3
+          group by day, operation
+          order by day, operation",
+        args![account, from, until],
+    )
+}
+
+record! {
+    /// Usage of one API key; credits in micro-credits.
+    pub struct KeyUsage {
+        /// The key's name outside; none for calls without one.
+        pub public_id: Option<String>,
+        /// What its owner calls it.
+        pub name: Option<String>,
+        /// Calls charged.
+        pub calls: i64,
+        /// Credits charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage by API key on the days from `from` up to but not including `until`, dearest first.
+pub fn usage_by_key_between(
+    tx: &mut Tx<'_>,
+    account: i64,
+    from: i64,
+    until: i64,
+) -> Result<Vec<KeyUsage>> {
+    tx.query(
+        "select k.public_id, k.name, cast(sum(u.calls) as bigint),
+                cast(sum(u.credits) as bigint) as total
+           from usage_day u
+           left join api_key k on k.id = u.api_key_id
+          where u.account_id = $1
+            and u.day >= $2
+            and u.day < $3
+          group by u.api_key_id, k.public_id, k.name
+          order by total desc, u.api_key_id
+          limit 100",
+        args![account, from, until],
     )
 }
 

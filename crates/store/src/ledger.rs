@@ -5,6 +5,7 @@
 //! loaded once, its commands are decided in order on the values in memory, and what changed is
 //! saved once. A refusal is a result: it never undoes its neighbours.
 
+pub mod audit;
 mod load;
 mod read;
 mod save;

@@ -62,7 +62,9 @@ pub(super) fn load(tx: &mut Tx<'_>, account: i64, requests: &[&Request]) -> Resu
 
 /// As [`load`], for a reader: no lock, and nothing is made.
 pub(super) fn read_only(tx: &mut Tx<'_>, account: i64) -> Result<Loaded> {
-    let Some(stored) = stored_wallet(tx, account)? else { return Ok(first_wallet(account)) };
+    let Some(stored) = stored_wallet(tx, account)? else {
+        return Ok(first_wallet(account));
+    };
     let mut loaded = from_stored(account, stored)?;
     for LotRow(lot) in live_lots(tx, account)? {
         loaded.ledger.lots.insert(lot.id, lot);
@@ -216,7 +218,7 @@ pub(super) fn load_pending_holds(tx: &mut Tx<'_>, ledger: &mut Ledger) -> Result
     Ok(())
 }
 
-struct LotRow(Lot);
+pub(super) struct LotRow(pub(super) Lot);
 
 impl Record for LotRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
@@ -286,7 +288,7 @@ fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Result<Vec<Lot
     )
 }
 
-struct HoldRow(Hold);
+pub(super) struct HoldRow(pub(super) Hold);
 
 impl Record for HoldRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
@@ -308,7 +310,7 @@ impl Record for HoldRow {
     }
 }
 
-fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
+pub(super) fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
     let row: Option<HoldRow> = tx.query_opt(
         "select hold_id, amount, captured, uncollected, state, pins, period_start,
                 authorized_at, expires_at, resolved_at
@@ -320,7 +322,7 @@ fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
     Ok(row.map(|row| row.0))
 }
 
-fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<HoldRow>> {
+pub(super) fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<HoldRow>> {
     tx.query(
         "select hold_id, amount, captured, uncollected, state, pins, period_start,
                 authorized_at, expires_at, resolved_at

@@ -377,6 +377,7 @@ record! {
         pub email_verified_at: Option<Timestamp>,
         pub tier_override: Option<String>,
         pub tier_override_until: Option<Timestamp>,
+        pub status: String,
     }
 }
 
@@ -399,21 +400,33 @@ record! {
 
 /// What an account's plan follows from, as the rows stand.
 pub fn account_facts(tx: &mut Tx<'_>, account: i64) -> Result<AccountFacts> {
+    facts_and_status(tx, account).map(|(facts, _)| facts)
+}
+
+/// The same with whether the account may spend: a suspended one may not.
+pub(super) fn facts_and_status(
+    tx: &mut Tx<'_>,
+    account: i64,
+) -> Result<(AccountFacts, WalletStatus)> {
     let row: AccountPlanRow = tx.query_one(
-        "select anchor_at, email_verified_at, tier_override, tier_override_until
+        "select anchor_at, email_verified_at, tier_override, tier_override_until, status
            from account
           where id = $1",
         args![account],
     )?;
-    Ok(AccountFacts {
+    let status = match row.status.as_str() {
+        "suspended" => WalletStatus::Frozen,
+        "closed" => WalletStatus::Closed,
+        _ => WalletStatus::Active,
+    };
+    let facts = AccountFacts {
         account,
         anchor_at: row.anchor_at,
         is_verified: row.email_verified_at.is_some(),
-        tier_override: row
-            .tier_override
-            .map(|tier| (tier, row.tier_override_until)),
+        tier_override: row.tier_override.map(|tier| (tier, row.tier_override_until)),
         subscriptions: subscription_facts(tx, account)?,
-    })
+    };
+    Ok((facts, status))
 }
 
 fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionFacts>> {

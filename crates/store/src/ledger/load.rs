@@ -423,7 +423,9 @@ pub(super) fn facts_and_status(
         account,
         anchor_at: row.anchor_at,
         is_verified: row.email_verified_at.is_some(),
-        tier_override: row.tier_override.map(|tier| (tier, row.tier_override_until)),
+        tier_override: row
+            .tier_override
+            .map(|tier| (tier, row.tier_override_until)),
         subscriptions: subscription_facts(tx, account)?,
     };
     Ok((facts, status))

@@ -4,6 +4,8 @@
 mod accounts;
 #[path = "store/help.rs"]
 mod help;
+#[path = "store/ledger.rs"]
+mod ledger;
 #[path = "store/schema.rs"]
 mod schema;
 #[path = "store/service.rs"]

@@ -5,5 +5,6 @@ mod buying;
 mod checkout;
 mod crash;
 mod lifecycle;
+mod metering;
 mod stage;
 mod webhooks;

@@ -5,6 +5,7 @@
 //! loaded once, its commands are decided in order on the values in memory, and what changed is
 //! saved once. A refusal is a result: it never undoes its neighbours.
 
+pub mod audit;
 mod load;
 mod read;
 mod save;
@@ -176,8 +177,9 @@ fn pass_time(
     }
     let account = loaded.ledger.account;
     load::load_pending_holds(tx, &mut loaded.ledger)?;
-    let facts = load::account_facts(tx, account)?;
+    let (facts, status) = load::facts_and_status(tx, account)?;
     let plan = plan_at(&facts, &rules.catalog, rules.grace_days, now);
+    loaded.ledger.terms.status = status;
     let granted = load::allowances_since(tx, account, plan.period_start)?;
     let due = allowance_due(&facts, &plan, &granted, now);
     loaded.ledger.terms.period_start = plan.period_start;

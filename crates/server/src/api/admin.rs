@@ -13,7 +13,7 @@ use store::events::Event as Row;
 use utoipa::{IntoParams, ToSchema};
 
 use super::accounts::Account;
-use super::lists::{Cell, Page, PageParams, Shown, wants_csv};
+use super::lists::{Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::transactions::{self, Transaction, count};
 use crate::app::App;
 use crate::http::callers::Operator;
@@ -189,21 +189,21 @@ impl Shown for Event {
         "processed_at",
     ];
 
-    fn cells(&self) -> Vec<Cell> {
-        let text = |text: &Option<String>| Cell::text(text.as_deref().unwrap_or(""));
-        vec![
-            Cell::text(&self.id),
-            Cell::text(&self.kind),
-            Cell::plain(&self.state),
-            text(&self.account),
-            text(&self.object_id),
-            Cell::plain(self.attempts.to_string()),
-            text(&self.last_error),
-            text(&self.outcome),
-            Cell::plain(&self.created_at),
-            Cell::plain(&self.received_at),
-            text(&self.processed_at),
-        ]
+    fn write(&self, csv: &mut Csv) {
+        let attempts = self.attempts.to_string();
+        csv.row(&[
+            Cell::Text(&self.id),
+            Cell::Text(&self.kind),
+            Cell::Plain(&self.state),
+            Cell::maybe(self.account.as_ref()),
+            Cell::maybe(self.object_id.as_ref()),
+            Cell::Plain(&attempts),
+            Cell::maybe(self.last_error.as_ref()),
+            Cell::maybe(self.outcome.as_ref()),
+            Cell::Plain(&self.created_at),
+            Cell::Plain(&self.received_at),
+            Cell::maybe(self.processed_at.as_ref()),
+        ]);
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use store::ledger::GrantRow;
 use utoipa::ToSchema;
 
-use super::lists::{CSV_ROWS_MAX, Cell, Page, PageParams, Shown, wants_csv};
+use super::lists::{CSV_ROWS_MAX, Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::metered::AccountParam;
 use crate::account::view;
 use crate::app::App;
@@ -108,21 +108,25 @@ impl Shown for Grant {
         "expires_at",
     ];
 
-    fn cells(&self) -> Vec<Cell> {
-        let number = |credits: Exact| Cell::plain(credits.0.to_string());
-        vec![
-            Cell::plain(&self.id),
-            Cell::plain(&self.kind),
-            Cell::plain(self.state),
-            number(self.amount),
-            number(self.used),
-            number(self.expired),
-            number(self.clawed),
-            number(self.held),
-            number(self.remaining),
-            Cell::plain(&self.effective_at),
-            Cell::plain(self.expires_at.as_deref().unwrap_or("")),
-        ]
+    fn write(&self, csv: &mut Csv) {
+        let amounts = [
+            self.amount,
+            self.used,
+            self.expired,
+            self.clawed,
+            self.held,
+            self.remaining,
+        ];
+        let amounts = amounts.map(|amount| amount.0.to_string());
+        let mut cells = vec![
+            Cell::Plain(&self.id),
+            Cell::Plain(&self.kind),
+            Cell::Plain(self.state),
+        ];
+        cells.extend(amounts.iter().map(|amount| Cell::Plain(amount)));
+        cells.push(Cell::Plain(&self.effective_at));
+        cells.push(Cell::maybe(self.expires_at.as_ref()));
+        csv.row(&cells);
     }
 }
 

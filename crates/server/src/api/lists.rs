@@ -107,8 +107,8 @@ pub trait Shown: Serialize {
     const NAME: &'static str;
     /// Names of the columns.
     const COLUMNS: &'static [&'static str];
-    /// The cells of this row.
-    fn cells(&self) -> Vec<Cell>;
+    /// Adds this row to the file.
+    fn write(&self, csv: &mut Csv);
 }
 
 impl<T: Shown> Page<T> {
@@ -117,53 +117,87 @@ impl<T: Shown> Page<T> {
         if !is_csv {
             return Json(self).into_response();
         }
-        let text = csv(T::COLUMNS, self.data.iter().map(T::cells));
-        let disposition = format!("attachment; filename=\"{}.csv\"", T::NAME);
-        let headers = [
-            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-            (header::CONTENT_DISPOSITION, disposition),
-        ];
-        match self.next {
-            Some(next) => (headers, [("x-next-after", next)], text).into_response(),
-            None => (headers, text).into_response(),
+        let mut csv = Csv::new(T::COLUMNS);
+        for row in &self.data {
+            row.write(&mut csv);
         }
+        csv.answer(T::NAME, self.next)
     }
 }
 
 /// A file of comma-separated values (RFC 4180).
-fn csv(columns: &[&str], rows: impl Iterator<Item = Vec<Cell>>) -> String {
-    let mut text = columns.join(",") + "\r\n";
-    for cells in rows {
-        let cells: Vec<String> = cells.into_iter().map(|cell| cell.0).collect();
-        text.push_str(&cells.join(","));
-        text.push_str("\r\n");
-    }
-    text
+#[derive(Debug)]
+pub struct Csv {
+    text: String,
 }
 
-/// A cell of a CSV file, ready to be written.
-#[derive(Clone, Debug)]
-pub struct Cell(String);
-
-impl Cell {
-    /// What a person or another system wrote: never read as a formula by a spreadsheet.
-    pub fn text(text: &str) -> Cell {
-        let first = text.trim_start_matches([' ', '\u{feff}']).chars().next();
-        if matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r')) {
-            Cell::plain(format!("'{text}"))
-        } else {
-            Cell::plain(text)
-        }
+impl Csv {
+    /// A file with these column names.
+    pub fn new(columns: &[&str]) -> Csv {
+        let mut csv = Csv {
+            text: String::new(),
+        };
+        let columns: Vec<Cell<'_>> = columns.iter().map(|name| Cell::Plain(name)).collect();
+        csv.row(&columns);
+        csv
     }
 
-    /// What we wrote: a number, a date, a word of ours.
-    pub fn plain(text: impl AsRef<str>) -> Cell {
-        let text = text.as_ref();
-        if text.contains(['"', ',', '\n', '\r', '\'']) {
-            Cell(format!("\"{}\"", text.replace('"', "\"\"")))
-        } else {
-            Cell(text.to_owned())
+    /// Adds a row.
+    pub fn row(&mut self, cells: &[Cell<'_>]) {
+        for (index, cell) in cells.iter().enumerate() {
+            if index > 0 {
+                self.text.push(',');
+            }
+            cell.write(&mut self.text);
         }
+        self.text.push_str("\r\n");
+    }
+
+    /// The answer, with the cursor of the rows that did not fit.
+    pub fn answer(self, name: &str, next: Option<String>) -> Response {
+        let disposition = format!("attachment; filename=\"{name}.csv\"");
+        let headers = [
+            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, disposition),
+        ];
+        match next {
+            Some(next) => (headers, [("x-next-after", next)], self.text).into_response(),
+            None => (headers, self.text).into_response(),
+        }
+    }
+}
+
+/// A cell of a CSV file.
+#[derive(Clone, Copy, Debug)]
+pub enum Cell<'a> {
+    /// Written by a person or another system: never read as a formula by a spreadsheet.
+    Text(&'a str),
+    /// Written by us: a number, a date, a word of ours.
+    Plain(&'a str),
+}
+
+impl<'a> Cell<'a> {
+    /// A text that may be absent.
+    pub fn maybe(text: Option<&'a String>) -> Cell<'a> {
+        Cell::Text(text.map_or("", String::as_str))
+    }
+
+    fn write(self, to: &mut String) {
+        let (text, is_formula) = match self {
+            Cell::Plain(text) => (text, false),
+            Cell::Text(text) => {
+                let first = text.trim_start_matches([' ', '\u{feff}']).chars().next();
+                let is_formula = matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r'));
+                (text, is_formula)
+            }
+        };
+        let is_quoted = is_formula || text.contains(['"', ',', '\n', '\r']);
+        let quote = if is_quoted { "\"" } else { "" };
+        let guard = if is_formula { "'" } else { "" };
+        to.push_str(quote);
+        to.push_str(guard);
+        to.push_str(&text.replace('"', "\"\""));
+        to.push_str(quote);
     }
 }
 
@@ -173,15 +207,13 @@ mod tests {
 
     #[test]
     fn case_a12_a_cell_is_never_a_formula() {
-        let rows = vec![
-            vec![Cell::text("=cmd|'/c calc'!A0"), Cell::plain("-5.00")],
-            vec![Cell::text("a \"b\", c"), Cell::plain("1")],
-            vec![Cell::text(" @x"), Cell::text("\t=1")],
-        ];
+        let mut csv = Csv::new(&["name", "amount"]);
 
-        let text = csv(&["name", "amount"], rows.into_iter());
+        csv.row(&[Cell::Text("=cmd|'/c calc'!A0"), Cell::Plain("-5.00")]);
+        csv.row(&[Cell::Text("a \"b\", c"), Cell::Plain("1")]);
+        csv.row(&[Cell::Text(" @x"), Cell::Text("\t=1")]);
 
-        let lines: Vec<&str> = text.split("\r\n").collect();
+        let lines: Vec<&str> = csv.text.split("\r\n").collect();
         assert_eq!(
             lines,
             [

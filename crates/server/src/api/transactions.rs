@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::transactions::{Cursor, Filter, Transaction as Row};
 use utoipa::{IntoParams, ToSchema};
 
-use super::lists::{CSV_ROWS_MAX, Cell, Page, PageParams, Shown, wants_csv};
+use super::lists::{CSV_ROWS_MAX, Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::metered::AccountParam;
 use crate::app::App;
 use crate::http::callers::Reader;
@@ -113,23 +113,23 @@ impl Shown for Transaction {
         "invoice",
     ];
 
-    fn cells(&self) -> Vec<Cell> {
-        let text = |text: &Option<String>| Cell::text(text.as_deref().unwrap_or(""));
-        vec![
-            Cell::text(&self.id),
-            text(&self.account),
-            Cell::plain(&self.occurred_at),
-            Cell::text(&self.kind),
-            Cell::text(&self.status),
-            Cell::plain(&self.amount),
-            Cell::plain(&self.currency),
-            Cell::plain(&self.refunded),
-            text(&self.tier),
-            Cell::plain(self.credits.map(|c| c.0.to_string()).unwrap_or_default()),
-            text(&self.description),
-            text(&self.stripe_payment_intent_id),
-            text(&self.stripe_invoice_id),
-        ]
+    fn write(&self, csv: &mut Csv) {
+        let credits = self.credits.map(|credits| credits.0.to_string());
+        csv.row(&[
+            Cell::Text(&self.id),
+            Cell::maybe(self.account.as_ref()),
+            Cell::Plain(&self.occurred_at),
+            Cell::Text(&self.kind),
+            Cell::Text(&self.status),
+            Cell::Plain(&self.amount),
+            Cell::Plain(&self.currency),
+            Cell::Plain(&self.refunded),
+            Cell::maybe(self.tier.as_ref()),
+            Cell::Plain(credits.as_deref().unwrap_or("")),
+            Cell::maybe(self.description.as_ref()),
+            Cell::maybe(self.stripe_payment_intent_id.as_ref()),
+            Cell::maybe(self.stripe_invoice_id.as_ref()),
+        ]);
     }
 }
 

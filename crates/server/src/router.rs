@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use axum::response::Redirect;
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -27,6 +28,7 @@ pub fn router(app: App) -> Router {
         .merge(people())
         .merge(metering())
         .merge(resources())
+        .merge(operators())
         .merge(operation())
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
@@ -96,6 +98,23 @@ fn resources() -> Router<App> {
     Router::new()
         .route("/api/v1/keys", get(api::keys::list).post(api::keys::create))
         .route("/api/v1/keys/{id}", delete(api::keys::delete))
+}
+
+/// Operators' pages.
+fn operators() -> Router<App> {
+    use pages::admin;
+    Router::new()
+        .route(
+            "/admin",
+            get(|| async { Redirect::to("/admin/transactions") }),
+        )
+        .route("/admin/transactions", get(admin::transactions::show))
+        .route("/admin/transactions.csv", get(admin::transactions::csv))
+        .route("/admin/events", get(admin::events::show))
+        .route("/admin/events/{id}", get(admin::event::show))
+        .route("/admin/events/{id}/replay", post(admin::event::replay))
+        .route("/admin/accounts", get(admin::accounts::show))
+        .route("/admin/accounts/{id}", get(admin::account::show))
 }
 
 /// For those who run it.

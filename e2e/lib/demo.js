@@ -59,6 +59,9 @@ function demo(started, { child, folder, log, kill }) {
     /** Moves the billing clock; answers when all that fell due is done. */
     advance: (duration) => post(twin("/_twin/clock"), { advance: duration }),
 
+    /** The billing clock; `now` in seconds. */
+    clock: () => json(twin("/_twin/clock")),
+
     /** The next payment of anyone is declined. */
     declineNext: () => post(twin("/_twin/decline-next"), {}),
 

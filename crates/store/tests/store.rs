@@ -1,5 +1,7 @@
 //! Every function of the store on both databases.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with a panic")]
+
 #[path = "store/accounts.rs"]
 mod accounts;
 #[path = "store/help.rs"]

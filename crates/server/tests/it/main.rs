@@ -1,5 +1,7 @@
 //! Stories over HTTP, against a running server and the twin, on both databases.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with a panic")]
+
 mod access;
 mod buying;
 mod checkout;

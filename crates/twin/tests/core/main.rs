@@ -8,3 +8,5 @@ mod money;
 mod protocol;
 mod schema;
 mod shop;
+mod storm;
+mod triggers;

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod lists;
 pub mod metered;
 pub mod metrics;
+pub mod noop;
 pub mod openapi;
 pub mod portal;
 pub mod pricing;

@@ -29,7 +29,7 @@ pub fn router(app: App) -> Router {
         .merge(metering())
         .merge(resources())
         .merge(operators())
-        .merge(operation())
+        .merge(operation(&app))
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
             let detail = "This address does not take that method.";
@@ -118,8 +118,12 @@ fn operators() -> Router<App> {
 }
 
 /// For those who run it.
-fn operation() -> Router<App> {
-    Router::new()
+fn operation(app: &App) -> Router<App> {
+    let mut reference = Router::new();
+    if app.settings.service.noop {
+        reference = reference.route("/api/v1/noop", post(api::noop::echo));
+    }
+    reference
         .route("/healthz", get(api::health::alive))
         .route("/readyz", get(api::health::ready))
         .route("/assets/{file}", get(pages::assets::serve))

@@ -10,6 +10,7 @@ pub mod holds;
 pub mod keys;
 pub mod lists;
 pub mod metered;
+pub mod noop;
 pub mod portal;
 pub mod pricing;
 pub mod usage;

@@ -11,5 +11,6 @@ mod checkout;
 mod crash;
 mod lifecycle;
 mod metering;
+mod resources;
 mod stage;
 mod webhooks;

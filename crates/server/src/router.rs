@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::Redirect;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
@@ -29,7 +29,7 @@ pub fn router(app: App) -> Router {
         .merge(metering())
         .merge(resources())
         .merge(operators())
-        .merge(operation())
+        .merge(operation(&app))
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
             let detail = "This address does not take that method.";
@@ -91,6 +91,7 @@ fn metering() -> Router<App> {
         .route("/api/v1/balance", get(api::usage::balance))
         .route("/api/v1/usage", get(api::usage::usage))
         .route("/api/v1/access", get(api::usage::access))
+        .route("/api/v1/check", get(api::check::check))
 }
 
 /// What belongs to an account, and what operators see.
@@ -98,6 +99,28 @@ fn resources() -> Router<App> {
     Router::new()
         .route("/api/v1/keys", get(api::keys::list).post(api::keys::create))
         .route("/api/v1/keys/{id}", delete(api::keys::delete))
+        .route("/api/v1/transactions", get(api::transactions::list))
+        .route("/api/v1/grants", get(api::grants::list))
+        .route("/api/v1/accounts/{id}", put(api::accounts::put))
+        .route(
+            "/api/v1/accounts/{id}/credits/adjustments",
+            post(api::accounts::adjust),
+        )
+        .route("/api/v1/accounts/{id}/grants", post(api::accounts::grant))
+        .route(
+            "/api/admin/transactions",
+            get(api::admin::list_transactions),
+        )
+        .route("/api/admin/accounts", get(api::admin::list_accounts))
+        .route("/api/admin/events", get(api::admin::list_events))
+        .route("/api/admin/events/{id}", get(api::admin::show_event))
+        .route(
+            "/api/admin/events/{id}/replay",
+            post(api::admin::replay_event),
+        )
+        .route("/metrics", get(api::metrics::show))
+        .route("/openapi.json", get(api::openapi::show))
+        .route("/docs", get(api::docs::show))
 }
 
 /// Operators' pages.
@@ -118,8 +141,12 @@ fn operators() -> Router<App> {
 }
 
 /// For those who run it.
-fn operation() -> Router<App> {
-    Router::new()
+fn operation(app: &App) -> Router<App> {
+    let mut reference = Router::new();
+    if app.settings.service.noop {
+        reference = reference.route("/api/v1/noop", post(api::noop::echo));
+    }
+    reference
         .route("/healthz", get(api::health::alive))
         .route("/readyz", get(api::health::ready))
         .route("/assets/{file}", get(pages::assets::serve))

@@ -171,8 +171,9 @@ async fn adjust(app: &App, command: Credits, out: &mut Output) -> anyhow::Result
     request.context.actor = Some("cli".to_owned());
     request.context.reason = Some(reason.clone());
     request.context.note_digest = Some(crate::http::keys::hash(&format!("{salt}{note}")));
+    // The allowance that is due comes first; what comes after it is not dated before it.
+    crate::account::view(app, account.id).await?;
     let (rules, now, id) = (app.rules(), app.now(), account.id);
-    crate::account::view(app, id).await?;
     let decision = if dry_run {
         app.read(move |tx| Ok(store::ledger::loaded(tx, id)?.apply(&request, now)))
             .await?

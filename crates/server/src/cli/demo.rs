@@ -170,13 +170,13 @@ struct Twin {
 }
 
 impl Twin {
-    async fn start(args: &Args, data: &Path, secret: &str) -> anyhow::Result<Twin> {
+    async fn start(args: &Args, data: &Path, secret: &mut String) -> anyhow::Result<Twin> {
         if let Some(url) = &args.twin_url {
-            return Twin::elsewhere(url).await;
+            return Twin::elsewhere(url, secret).await;
         }
         let file = data.join("twin.json");
         let mut config = super::twin::config(args.twin_port, Some(&file), STRIPE_KEY);
-        config.webhook_secret = Some(secret.to_owned());
+        config.webhook_secret = Some(secret.clone());
         let handle = twin::serve(config).await?;
         Ok(Twin {
             url: handle.url(),
@@ -185,10 +185,13 @@ impl Twin {
         })
     }
 
-    async fn elsewhere(url: &str) -> anyhow::Result<Twin> {
+    async fn elsewhere(url: &str, secret: &mut String) -> anyhow::Result<Twin> {
         let url = url.trim_end_matches('/').to_owned();
-        let found = Control::new(&url)?.get("/_twin/smtp").await?;
-        let smtp = found["address"].as_str().and_then(|text| text.parse().ok());
+        // What `stripe listen` signs with there, so that its events are believed too.
+        if let Some(theirs) = Control::new(&url)?.cli_secret(STRIPE_KEY).await? {
+            *secret = theirs;
+        }
+        let smtp = super::twin::smtp(&url).await;
         Ok(Twin {
             url,
             smtp,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod bench;
 pub mod books;
 pub mod checks;
 pub mod demo;
@@ -46,6 +47,8 @@ enum Command {
     Serve,
     /// The Stripe twin.
     Twin(twin::Args),
+    /// Measures this machine.
+    Bench(bench::Args),
     /// The configuration.
     #[command(subcommand)]
     Config(checks::Config),
@@ -118,6 +121,7 @@ async fn run(context: Context, command: Command) -> Ended {
         Command::Demo(args) => demo::run(&context, args).await,
         Command::Serve => serve::run(&context).await,
         Command::Twin(args) => twin::run(&context, args).await,
+        Command::Bench(args) => bench::run(&context, &args).await,
         Command::Config(checks::Config::Check) => checks::config(&context),
         Command::OnApp(command) => on_app::main(&context, command).await,
     }

@@ -1,5 +1,6 @@
 //! `serve`: the service, from configuration.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -67,6 +68,7 @@ pub fn log_as_text() {
     let filter = filter.unwrap_or_else(|_| "warn".into());
     let _ = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter)
         .try_init();
 }

@@ -203,3 +203,9 @@ async fn alone(context: &Context, port: u16) -> Ended {
     twin.join().await;
     Ok(ExitCode::SUCCESS)
 }
+
+/// Where a running twin's mailbox takes mails in.
+pub async fn smtp(url: &str) -> Option<SocketAddr> {
+    let found = Control::new(url).ok()?.get("/_twin/smtp").await.ok()?;
+    found["address"].as_str()?.parse().ok()
+}

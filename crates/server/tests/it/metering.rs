@@ -3,48 +3,26 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reqwest::Method;
 use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, fresh_key, on_both};
 
 /// A program with an API key.
-struct Program<'a> {
-    stage: &'a Stage,
-    secret: String,
+pub struct Program<'a> {
+    pub stage: &'a Stage,
+    pub secret: String,
 }
 
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Value,
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Value,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().expect("ASCII"))
-    }
-}
-
-impl Program<'_> {
-    async fn call(&self, method: Method, path: &str, key: Option<&str>, body: &str) -> Answer {
-        let url = format!("{}{path}", self.stage.base);
-        let mut request = self
-            .stage
-            .http
-            .request(method, url)
-            .bearer_auth(&self.secret);
-        if let Some(key) = key {
-            request = request.header("idempotency-key", key);
-        }
-        if !body.is_empty() {
-            request = request
-                .header("content-type", "application/json")
-                .body(body.to_owned());
-        }
+    pub async fn of(request: RequestBuilder) -> Answer {
         let answer = request.send().await.expect("the service answers");
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.expect("text");
@@ -56,16 +34,45 @@ impl Program<'_> {
         }
     }
 
-    async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("ASCII"))
+    }
+}
+
+impl Program<'_> {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.stage.base);
+        self.stage
+            .http
+            .request(method, url)
+            .bearer_auth(&self.secret)
+    }
+
+    pub async fn call(&self, method: Method, path: &str, key: Option<&str>, body: &str) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        if !body.is_empty() {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_owned());
+        }
+        Answer::of(request).await
+    }
+
+    pub async fn post(&self, path: &str, key: &str, body: Value) -> Answer {
         self.call(Method::POST, path, Some(key), &body.to_string())
             .await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None, "").await
     }
 
-    async fn debit(&self, key: &str, credits: i64) -> Answer {
+    pub async fn debit(&self, key: &str, credits: i64) -> Answer {
         self.post("/api/v1/debits", key, json!({ "credits": credits }))
             .await
     }
@@ -90,7 +97,7 @@ impl Program<'_> {
         self.call(Method::POST, &path, None, "").await
     }
 
-    async fn available(&self) -> f64 {
+    pub async fn available(&self) -> f64 {
         let balance = self.get("/api/v1/balance").await;
         assert_eq!(balance.status, 200, "{}", balance.body);
         balance.body["available"].as_f64().expect("a number")
@@ -98,13 +105,13 @@ impl Program<'_> {
 }
 
 /// A program of a new account, which has the free tier's 100 credits.
-async fn program<'a>(stage: &'a Stage, email: &str) -> Program<'a> {
+pub async fn program<'a>(stage: &'a Stage, email: &str) -> Program<'a> {
     let secret = stage.person(email).await.meter_key().await;
     Program { stage, secret }
 }
 
 /// A program of the host application.
-async fn host(stage: &Stage) -> Program<'_> {
+pub async fn host(stage: &Stage) -> Program<'_> {
     let (_, secret) = server::api::keys::make(&stage.app, None, "host", "test")
         .await
         .expect("a key");

@@ -1,1 +1,239 @@
-//! What host applications embed to meter their own calls.
+//! What a host application embeds to meter its own calls: hold credits before the work, capture
+//! what it cost after, or debit in one step.
+//!
+//! ```no_run
+//! # async fn answer_a_chat() -> Result<u64, Box<dyn std::error::Error>> { Ok(1) }
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use meter::{Cost, Meter};
+//!
+//! let meter = Meter::new("http://127.0.0.1:3000", "lbx_test_...")?;
+//! let hold = meter.authorize(&Cost::units("chat", 4), "request-17").await?;
+//! match answer_a_chat().await {
+//!     Ok(units) => meter.capture(&hold.id, Some(units)).await?,
+//!     Err(_) => meter.release(&hold.id).await?,
+//! };
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The program that embeds it installs the TLS provider of its choice, as for any `reqwest` client
+//! built without one.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Longest a call to the billing service may take.
+const CALL_MAX: Duration = Duration::from_secs(10);
+
+/// A client of one billing service, with one key.
+#[derive(Clone)]
+pub struct Meter {
+    base: String,
+    key: String,
+    http: reqwest::Client,
+}
+
+impl std::fmt::Debug for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meter")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a call costs, in the catalog's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cost {
+    operation: String,
+    units: u64,
+}
+
+impl Cost {
+    /// `units` of an operation of the catalog.
+    pub fn units(operation: impl Into<String>, units: u64) -> Cost {
+        Cost {
+            operation: operation.into(),
+            units,
+        }
+    }
+}
+
+/// Credits set aside for a call.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Hold {
+    /// Its id.
+    pub id: String,
+    /// pending, captured, released or expired.
+    pub state: String,
+}
+
+/// Why a call must not be served, or could not be metered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The account may not make this call: 402 with the service's problem document, which says
+    /// which limit refused, what is needed and where to top up. Serve nothing.
+    #[error("the account may not make this call")]
+    PaymentRequired(Value),
+    /// Another refusal: a bad key, an unknown operation, a settled hold.
+    #[error("the billing service answered {status}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The problem document.
+        problem: Value,
+    },
+    /// The service is not there now. Repeat with the same key, or refuse the call.
+    #[error("the billing service does not answer")]
+    Unavailable(#[source] Option<reqwest::Error>),
+}
+
+impl Meter {
+    /// A client of the service at `base` with a meter key.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when no HTTP client can be made.
+    pub fn new(base: &str, key: &str) -> Result<Meter, Error> {
+        let http = reqwest::Client::builder()
+            .timeout(CALL_MAX)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Error::Unavailable(Some(error)))?;
+        Ok(Meter {
+            base: base.trim_end_matches('/').to_owned(),
+            key: key.to_owned(),
+            http,
+        })
+    }
+
+    /// Sets credits aside before the work. `idempotency_key` names the attempt: the same on a
+    /// retry, so that it holds once.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn authorize(&self, cost: &Cost, idempotency_key: &str) -> Result<Hold, Error> {
+        let body = json!({ "operation": cost.operation, "units": cost.units });
+        self.call("/api/v1/holds", body, Some(idempotency_key))
+            .await
+    }
+
+    /// Charges a hold: what the call cost in the end, or all of it. The rest is given back.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn capture(&self, hold: &str, units: Option<u64>) -> Result<Hold, Error> {
+        let body = units.map_or_else(|| json!({}), |units| json!({ "units": units }));
+        self.call(&format!("/api/v1/holds/{hold}/capture"), body, None)
+            .await
+    }
+
+    /// Gives a hold's credits back: the work was not done.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn release(&self, hold: &str) -> Result<Hold, Error> {
+        self.call(&format!("/api/v1/holds/{hold}/release"), json!({}), None)
+            .await
+    }
+
+    async fn call(&self, path: &str, body: Value, key: Option<&str>) -> Result<Hold, Error> {
+        let mut request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let lost = |error| Error::Unavailable(Some(error));
+        let answer = request.json(&body).send().await.map_err(lost)?;
+        let status = answer.status().as_u16();
+        match status {
+            200 | 201 => answer.json().await.map_err(lost),
+            402 => Err(Error::PaymentRequired(answer.json().await.map_err(lost)?)),
+            500.. => Err(Error::Unavailable(None)),
+            _ => {
+                let problem = answer.json().await.unwrap_or(Value::Null);
+                Err(Error::Refused { status, problem })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::routing::post;
+    use axum::{Json, Router};
+
+    use super::*;
+
+    async fn service(router: Router) -> Meter {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Meter::new(&base, "lbx_test_key").unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_hold_is_asked_for_with_the_key_and_the_name_of_the_attempt() {
+        let holds = post(|headers: HeaderMap, Json(body): Json<Value>| async move {
+            assert_eq!(headers["authorization"], "Bearer lbx_test_key");
+            assert_eq!(headers["idempotency-key"], "attempt-1");
+            assert_eq!(body, json!({ "operation": "chat", "units": 3 }));
+            (
+                StatusCode::CREATED,
+                Json(json!({ "id": "hold_1", "state": "pending" })),
+            )
+        });
+        let meter = service(Router::new().route("/api/v1/holds", holds)).await;
+
+        let hold = meter
+            .authorize(&Cost::units("chat", 3), "attempt-1")
+            .await
+            .unwrap();
+
+        assert_eq!(
+            (hold.id.as_str(), hold.state.as_str()),
+            ("hold_1", "pending")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_refusal_a_fault_and_a_missing_service_are_told_apart() {
+        let router = Router::new()
+            .route(
+                "/api/v1/holds",
+                post(|| async {
+                    (
+                        StatusCode::PAYMENT_REQUIRED,
+                        Json(json!({ "code": "insufficient_credits" })),
+                    )
+                }),
+            )
+            .route(
+                "/api/v1/holds/{id}/capture",
+                post(|| async { (StatusCode::CONFLICT, Json(json!({ "state": "released" }))) }),
+            )
+            .route(
+                "/api/v1/holds/{id}/release",
+                post(|| async { StatusCode::SERVICE_UNAVAILABLE }),
+            );
+        let meter = service(router).await;
+
+        let short = meter
+            .authorize(&Cost::units("chat", 1), "k")
+            .await
+            .unwrap_err();
+        let settled = meter.capture("hold_1", None).await.unwrap_err();
+        let down = meter.release("hold_1").await.unwrap_err();
+
+        assert!(
+            matches!(short, Error::PaymentRequired(body) if body["code"] == "insufficient_credits")
+        );
+        assert!(matches!(settled, Error::Refused { status: 409, .. }));
+        assert!(matches!(down, Error::Unavailable(None)));
+        assert!(!format!("{meter:?}").contains("lbx_test_key"));
+    }
+}

@@ -21,6 +21,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
         "base_url",
         &["NEXTAUTH_URL", "NEXT_PUBLIC_BASE_URL"],
     ),
+    ("service", "noop", &["LBX_NOOP"]),
     ("database", "url", &["DATABASE_URL"]),
     ("database", "data", &["LBX_DATA"]),
     ("stripe", "secret_key", &["STRIPE_SECRET_KEY"]),
@@ -112,6 +113,8 @@ pub struct Service {
     pub request_seconds_max: u64,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// Whether the bench's reference endpoint is there.
+    pub noop: bool,
 }
 
 /// Where the rows are.

@@ -6,7 +6,8 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post};
+use axum::response::Redirect;
+use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
@@ -27,7 +28,8 @@ pub fn router(app: App) -> Router {
         .merge(people())
         .merge(metering())
         .merge(resources())
-        .merge(operation())
+        .merge(operators())
+        .merge(operation(&app))
         .merge(pages())
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
@@ -90,6 +92,7 @@ fn metering() -> Router<App> {
         .route("/api/v1/balance", get(api::usage::balance))
         .route("/api/v1/usage", get(api::usage::usage))
         .route("/api/v1/access", get(api::usage::access))
+        .route("/api/v1/check", get(api::check::check))
 }
 
 /// What belongs to an account, and what operators see.
@@ -97,11 +100,54 @@ fn resources() -> Router<App> {
     Router::new()
         .route("/api/v1/keys", get(api::keys::list).post(api::keys::create))
         .route("/api/v1/keys/{id}", delete(api::keys::delete))
+        .route("/api/v1/transactions", get(api::transactions::list))
+        .route("/api/v1/grants", get(api::grants::list))
+        .route("/api/v1/accounts/{id}", put(api::accounts::put))
+        .route(
+            "/api/v1/accounts/{id}/credits/adjustments",
+            post(api::accounts::adjust),
+        )
+        .route("/api/v1/accounts/{id}/grants", post(api::accounts::grant))
+        .route(
+            "/api/admin/transactions",
+            get(api::admin::list_transactions),
+        )
+        .route("/api/admin/accounts", get(api::admin::list_accounts))
+        .route("/api/admin/events", get(api::admin::list_events))
+        .route("/api/admin/events/{id}", get(api::admin::show_event))
+        .route(
+            "/api/admin/events/{id}/replay",
+            post(api::admin::replay_event),
+        )
+        .route("/metrics", get(api::metrics::show))
+        .route("/openapi.json", get(api::openapi::show))
+        .route("/docs", get(api::docs::show))
+}
+
+/// Operators' pages.
+fn operators() -> Router<App> {
+    use pages::admin;
+    Router::new()
+        .route(
+            "/admin",
+            get(|| async { Redirect::to("/admin/transactions") }),
+        )
+        .route("/admin/transactions", get(admin::transactions::show))
+        .route("/admin/transactions.csv", get(admin::transactions::csv))
+        .route("/admin/events", get(admin::events::show))
+        .route("/admin/events/{id}", get(admin::event::show))
+        .route("/admin/events/{id}/replay", post(admin::event::replay))
+        .route("/admin/accounts", get(admin::accounts::show))
+        .route("/admin/accounts/{id}", get(admin::account::show))
 }
 
 /// For those who run it.
-fn operation() -> Router<App> {
-    Router::new()
+fn operation(app: &App) -> Router<App> {
+    let mut reference = Router::new();
+    if app.settings.service.noop {
+        reference = reference.route("/api/v1/noop", post(api::noop::echo));
+    }
+    reference
         .route("/healthz", get(api::health::alive))
         .route("/readyz", get(api::health::ready))
         .route("/assets/{file}", get(pages::assets::serve))

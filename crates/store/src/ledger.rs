@@ -5,6 +5,7 @@
 //! loaded once, its commands are decided in order on the values in memory, and what changed is
 //! saved once. A refusal is a result: it never undoes its neighbours.
 
+pub mod audit;
 mod load;
 mod read;
 mod save;
@@ -21,7 +22,7 @@ use tokio::sync::oneshot;
 pub use load::account_facts;
 pub use read::{
     DayUsage, GrantRow, HoldRow, JournalRow, KeyUsage, UsageRow, WalletRow, accounts_with_wallet,
-    calls, calls_count, grant_kind, grants, hold, hold_origin, hold_settlement, journal_after,
+    calls, calls_count, grant_kind, grants, hold, hold_origin, hold_settlement, journal_after, journal_head,
     journal_until, pending_pins, recent_calls, usage_by_day, usage_by_day_between, usage_by_key,
     usage_by_key_between, usage_by_operation, used_between, wallet,
 };
@@ -176,8 +177,9 @@ fn pass_time(
     }
     let account = loaded.ledger.account;
     load::load_pending_holds(tx, &mut loaded.ledger)?;
-    let facts = load::account_facts(tx, account)?;
+    let (facts, status) = load::facts_and_status(tx, account)?;
     let plan = plan_at(&facts, &rules.catalog, rules.grace_days, now);
+    loaded.ledger.terms.status = status;
     let granted = load::allowances_since(tx, account, plan.period_start)?;
     let due = allowance_due(&facts, &plan, &granted, now);
     loaded.ledger.terms.period_start = plan.period_start;

@@ -51,6 +51,16 @@ pub fn down(url: &DatabaseUrl, count: usize) -> Result<Vec<String>> {
     on_connection(url, move |connection| down_on(connection, count))
 }
 
+/// The steps that the open database has, as numbers and names: for a service that holds it.
+pub fn applied_on(tx: &mut crate::Tx<'_>) -> Result<Vec<(i64, String)>> {
+    tx.query(
+        "select cast(version as bigint), cast(name as text)
+           from refinery_schema_history
+          order by version",
+        crate::args![],
+    )
+}
+
 fn on_connection<T: Send + 'static>(
     url: &DatabaseUrl,
     work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,

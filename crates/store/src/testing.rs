@@ -134,7 +134,9 @@ impl TestDatabase {
                 let name = name.split('?').next().unwrap_or("").to_owned();
                 let server = DatabaseUrl::parse(server_url()).expect("the server has an address");
                 crate::handle::on_own_thread(move || {
-                    let DatabaseUrl::Postgres(address) = server else { unreachable!("it is one") };
+                    let DatabaseUrl::Postgres(address) = server else {
+                        unreachable!("it is one")
+                    };
                     let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
                     let close = format!(
                         "alter database {name} with allow_connections false;
@@ -152,8 +154,14 @@ impl TestDatabase {
 
 /// As if no customer of this account had ever been written down.
 pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
-    tx.execute("delete from stripe_customer where account_id = $1", args![account])?;
-    tx.execute("update account set stripe_customer_id = null where id = $1", args![account])?;
+    tx.execute(
+        "delete from stripe_customer where account_id = $1",
+        args![account],
+    )?;
+    tx.execute(
+        "update account set stripe_customer_id = null where id = $1",
+        args![account],
+    )?;
     Ok(())
 }
 

@@ -1,9 +1,16 @@
 //! Every function of the store on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic"
+)]
+
 #[path = "store/accounts.rs"]
 mod accounts;
 #[path = "store/help.rs"]
 mod help;
+#[path = "store/ledger.rs"]
+mod ledger;
 #[path = "store/schema.rs"]
 mod schema;
 #[path = "store/service.rs"]

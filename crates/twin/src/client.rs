@@ -170,6 +170,20 @@ impl Control {
         self.post("/_twin/faults", fault).await
     }
 
+    /// What the deliveries of `stripe listen` are signed with.
+    ///
+    /// # Errors
+    ///
+    /// When the twin is not reached or refuses.
+    pub async fn cli_secret(&self, key: &str) -> Result<Option<String>, ControlError> {
+        let url = format!("{}/v1/stripecli/sessions", self.base);
+        let body = "device_name=demo&websocket_features[]=webhooks";
+        let kind = "application/x-www-form-urlencoded";
+        let request = self.http.post(url).bearer_auth(key).body(body);
+        let answer = self.answer(request.header("content-type", kind)).await?;
+        Ok(answer["secret"].as_str().map(str::to_owned))
+    }
+
     /// Deletes a webhook endpoint, whose secret nobody knows any more.
     ///
     /// # Errors

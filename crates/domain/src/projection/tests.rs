@@ -103,11 +103,12 @@ fn run(snapshot: &Snapshot) -> Wanted {
 }
 
 fn grants(wanted: &Wanted) -> Vec<&NewGrant> {
-    let grant = |command| match command {
+    let commands = wanted.commands.iter();
+    let grants = commands.filter_map(|command| match command {
         Command::Grant(grant) => Some(grant),
         _ => None,
-    };
-    wanted.commands.iter().filter_map(grant).collect()
+    });
+    grants.collect()
 }
 
 #[test]

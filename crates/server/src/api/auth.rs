@@ -20,14 +20,23 @@ use crate::jobs::mail::{Letter, enqueue};
 use crate::people;
 
 /// What asks for a link, as a form or as JSON.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 pub struct NewLink {
+    /// Where the link goes.
     email: String,
+    /// A path of ours to go on to.
     next: Option<String>,
 }
 
 /// `POST /api/auth/link` for programs: a mail with a link. The answer is the same whether the
 /// address is known or not (case A8).
+#[utoipa::path(
+    post,
+    path = "/api/auth/link",
+    tag = "sign-in",
+    request_body = NewLink,
+    responses((status = 200), (status = 400), (status = 429))
+)]
 pub async fn ask(
     State(app): State<App>,
     crate::http::json::Body(body): crate::http::json::Body<NewLink>,
@@ -62,6 +71,13 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>) -> Result<()>
 }
 
 /// `GET /api/auth/link/{token}`: signs in at once. For links that an operator hands over.
+#[utoipa::path(
+    get,
+    path = "/api/auth/link/{token}",
+    tag = "sign-in",
+    params(("token" = String, Path, description = "The link's token")),
+    responses((status = 303), (status = 400))
+)]
 pub async fn follow(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -71,6 +87,13 @@ pub async fn follow(
 }
 
 /// `POST /api/auth/link/{token}`: uses the link up and signs in.
+#[utoipa::path(
+    post,
+    path = "/api/auth/link/{token}",
+    tag = "sign-in",
+    params(("token" = String, Path, description = "The link's token")),
+    responses((status = 303), (status = 400))
+)]
 pub async fn redeem(
     State(app): State<App>,
     Path(token): Path<String>,
@@ -99,6 +122,12 @@ pub async fn redeem(
 }
 
 /// `POST /api/auth/logout`: ends the session here and now.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout",
+    tag = "sign-in",
+    responses((status = 303))
+)]
 pub async fn leave(State(app): State<App>, request: axum::extract::Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
     if let Some(token) = crate::http::callers::session_token(&parts, &app) {

@@ -1,5 +1,6 @@
 //! Lists by cursor, and as CSV.
 
+use axum::Json;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -100,6 +101,30 @@ pub fn wants_csv(headers: &HeaderMap) -> bool {
         .is_some_and(|accept| accept.contains("text/csv"))
 }
 
+/// A row that lists show, as JSON and as CSV.
+pub trait Shown: Serialize {
+    /// The file's name.
+    const NAME: &'static str;
+    /// Names of the columns.
+    const COLUMNS: &'static [&'static str];
+    /// Adds this row to the file.
+    fn write(&self, csv: &mut Csv);
+}
+
+impl<T: Shown> Page<T> {
+    /// The answer, as JSON or as CSV.
+    pub fn answer(self, is_csv: bool) -> Response {
+        if !is_csv {
+            return Json(self).into_response();
+        }
+        let mut csv = Csv::new(T::COLUMNS);
+        for row in &self.data {
+            row.write(&mut csv);
+        }
+        csv.answer(T::NAME, self.next)
+    }
+}
+
 /// A file of comma-separated values (RFC 4180).
 #[derive(Debug)]
 pub struct Csv {
@@ -112,12 +137,8 @@ impl Csv {
         let mut csv = Csv {
             text: String::new(),
         };
-        csv.row(
-            &columns
-                .iter()
-                .map(|name| Cell::Text(name))
-                .collect::<Vec<_>>(),
-        );
+        let columns: Vec<Cell<'_>> = columns.iter().map(|name| Cell::Plain(name)).collect();
+        csv.row(&columns);
         csv
     }
 
@@ -139,9 +160,8 @@ impl Csv {
             (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
             (header::CONTENT_DISPOSITION, disposition),
         ];
-        let next = next.map(|next| [("x-next-after", next)]);
         match next {
-            Some(next) => (headers, next, self.text).into_response(),
+            Some(next) => (headers, [("x-next-after", next)], self.text).into_response(),
             None => (headers, self.text).into_response(),
         }
     }
@@ -156,29 +176,28 @@ pub enum Cell<'a> {
     Plain(&'a str),
 }
 
-impl Cell<'_> {
+impl<'a> Cell<'a> {
+    /// A text that may be absent.
+    pub fn maybe(text: Option<&'a String>) -> Cell<'a> {
+        Cell::Text(text.map_or("", String::as_str))
+    }
+
     fn write(self, to: &mut String) {
         let (text, is_formula) = match self {
             Cell::Plain(text) => (text, false),
             Cell::Text(text) => {
                 let first = text.trim_start_matches([' ', '\u{feff}']).chars().next();
-                (
-                    text,
-                    matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r')),
-                )
+                let is_formula = matches!(first, Some('=' | '+' | '-' | '@' | '\t' | '\r'));
+                (text, is_formula)
             }
         };
         let is_quoted = is_formula || text.contains(['"', ',', '\n', '\r']);
-        if is_quoted {
-            to.push('"');
-        }
-        if is_formula {
-            to.push('\'');
-        }
+        let quote = if is_quoted { "\"" } else { "" };
+        let guard = if is_formula { "'" } else { "" };
+        to.push_str(quote);
+        to.push_str(guard);
         to.push_str(&text.replace('"', "\"\""));
-        if is_quoted {
-            to.push('"');
-        }
+        to.push_str(quote);
     }
 }
 
@@ -192,10 +211,18 @@ mod tests {
 
         csv.row(&[Cell::Text("=cmd|'/c calc'!A0"), Cell::Plain("-5.00")]);
         csv.row(&[Cell::Text("a \"b\", c"), Cell::Plain("1")]);
+        csv.row(&[Cell::Text(" @x"), Cell::Text("\t=1")]);
 
+        let lines: Vec<&str> = csv.text.split("\r\n").collect();
         assert_eq!(
-            csv.text,
-            "name,amount\r\n\"'=cmd|'/c calc'!A0\",-5.00\r\n\"a \"\"b\"\", c\",1\r\n"
+            lines,
+            [
+                "name,amount",
+                "\"'=cmd|'/c calc'!A0\",-5.00",
+                "\"a \"\"b\"\", c\",1",
+                "\"' @x\",\"'\t=1\"",
+                ""
+            ]
         );
     }
 

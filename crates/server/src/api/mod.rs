@@ -1,15 +1,23 @@
 //! JSON: one file a resource. Handlers extract, ask, answer.
 
+pub mod accounts;
+pub mod admin;
 pub mod auth;
 pub mod billing;
+pub mod check;
 pub mod checkout;
 pub mod debits;
+pub mod docs;
 pub mod grants;
 pub mod health;
 pub mod holds;
 pub mod keys;
 pub mod lists;
 pub mod metered;
+pub mod metrics;
+pub mod noop;
+pub mod openapi;
 pub mod portal;
 pub mod pricing;
+pub mod transactions;
 pub mod usage;

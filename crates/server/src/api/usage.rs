@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use domain::ledger::{Refusal, WalletStatus};
 use domain::money::Credits;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -341,11 +342,8 @@ pub async fn access(
     let price = Price::read(&app, None, query.operation.as_deref(), query.units)?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let view = view(&app, account).await?;
-    let wallet = app
-        .read(move |tx| store::ledger::wallet(tx, account))
-        .await?;
-    let is_active = wallet.is_none_or(|wallet| wallet.status == "active");
-    let reason = reason(&view, is_active, price.credits);
+    let refusal = refusal_now(&app, account, &view, price.credits).await?;
+    let reason = refusal.map(|refusal| Error::refused(&refusal, &app).0.code);
     let origin = &app.settings.service.base_url;
     Ok(Json(Access {
         allowed: reason.is_none(),
@@ -363,20 +361,36 @@ pub async fn access(
     }))
 }
 
-/// Why a call of `cost` would be refused, in the order the ledger judges it.
-fn reason(view: &View, is_active: bool, cost: Credits) -> Option<&'static str> {
+/// What would refuse a call of `cost` now, in the order the ledger judges it.
+pub(super) async fn refusal_now(
+    app: &App,
+    account: i64,
+    view: &View,
+    cost: Credits,
+) -> Result<Option<Refusal>> {
+    let wallet = app
+        .read(move |tx| store::ledger::wallet(tx, account))
+        .await?;
+    let status = wallet.and_then(|wallet| WalletStatus::from_word(&wallet.status));
+    let status = status.unwrap_or_default();
     let limit = view.plan.calls_limit;
-    if !is_active {
-        Some("account_not_active")
+    let (needed, available) = (cost, view.available);
+    Ok(if status != WalletStatus::Active {
+        Some(Refusal::NotActive { status })
     } else if view.debt.is_positive() {
-        Some("debt")
-    } else if limit.is_some_and(|limit| view.calls_this_period >= limit) {
-        Some("plan_limit")
-    } else if cost > view.available {
-        Some("insufficient_credits")
+        let debt = view.debt;
+        Some(Refusal::Debt { debt, needed })
+    } else if let Some(limit) = limit.filter(|limit| view.calls_this_period >= *limit) {
+        Some(Refusal::PlanLimit {
+            limit,
+            needed,
+            available,
+        })
+    } else if needed > available {
+        Some(Refusal::InsufficientCredits { needed, available })
     } else {
         None
-    }
+    })
 }
 
 #[cfg(test)]

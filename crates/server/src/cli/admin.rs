@@ -1,6 +1,7 @@
 //! `admin`: what operators do by hand.
 
 use clap::Subcommand;
+use domain::ledger::{self, IdempotencyKey, Request};
 use serde_json::json;
 
 use super::access;
@@ -35,6 +36,12 @@ pub enum Admin {
         /// The mail address.
         email: String,
     },
+    /// Corrections of credits.
+    #[command(subcommand)]
+    Credits(Credits),
+    /// Events from Stripe.
+    #[command(subcommand)]
+    Events(Events),
 }
 
 const ROLES: [&str; 5] = ["user", "viewer", "support", "finance", "admin"];
@@ -52,6 +59,8 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             let url = access::login_link(app, &email, app.settings.session.link_minutes).await?;
             out.answer(&json!({ "url": url }), &url);
         }
+        Admin::Credits(command) => adjust(app, command, out).await?,
+        Admin::Events(Events::Replay { id }) => replay(app, &id, out).await?,
     }
     Ok(0)
 }
@@ -95,5 +104,159 @@ async fn session(
         headers["Authorization"] = value.into();
     }
     out.answer(&json!({ "headers": headers }), text);
+    Ok(())
+}
+
+/// Corrections of credits.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Credits {
+    /// Adds or takes credits by hand.
+    #[command(allow_negative_numbers = true)]
+    Adjust {
+        /// The account's id, the host application's id, its Stripe customer or a user's address.
+        account: String,
+        /// How many; with a minus sign to take.
+        credits: String,
+        /// Why, as a code.
+        #[arg(long, value_parser = REASONS)]
+        reason: String,
+        /// Why, in words.
+        #[arg(long)]
+        note: String,
+        /// Name of this correction: the same one is done once.
+        #[arg(long)]
+        key: Option<String>,
+        /// Only says what it would come to.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
+const NOTE_CHARS_MAX: usize = 1_000;
+
+async fn adjust(app: &App, command: Credits, out: &mut Output) -> anyhow::Result<()> {
+    let Credits::Adjust {
+        account,
+        credits,
+        reason,
+        note,
+        key,
+        dry_run,
+    } = command;
+    let account = access::account(app, &account).await?;
+    let amount = domain::money::Credits::parse(&credits)?;
+    anyhow::ensure!(
+        amount != domain::money::Credits::ZERO,
+        "An adjustment is not zero."
+    );
+    let length = note.trim().chars().count();
+    anyhow::ensure!(
+        (1..=NOTE_CHARS_MAX).contains(&length),
+        "--note says why in 1 to 1000 characters."
+    );
+    let key = key.unwrap_or_else(|| app.new_id("adj"));
+    // The note stands beside the journal, which holds its salted digest: it can be erased.
+    let salt = crate::clock::new_secret(&*app.chance);
+    let source_key = format!("adjust:{}:{key}", account.public_id);
+    let mut request = Request::internal(ledger::Command::Adjust {
+        amount,
+        source_key: source_key.clone(),
+    });
+    // A correction downwards makes no grant, so the key keeps it from being done twice.
+    request.key = Some(IdempotencyKey {
+        key: source_key.clone(),
+        request_hash: crate::http::keys::hash(&format!("{credits} {reason}")),
+    });
+    request.context.actor = Some("cli".to_owned());
+    request.context.reason = Some(reason.clone());
+    request.context.note_digest = Some(crate::http::keys::hash(&format!("{salt}{note}")));
+    // The allowance that is due comes first; what comes after it is not dated before it.
+    crate::account::view(app, account.id).await?;
+    let (rules, now, id) = (app.rules(), app.now(), account.id);
+    let decision = if dry_run {
+        app.read(move |tx| Ok(store::ledger::loaded(tx, id)?.apply(&request, now)))
+            .await?
+    } else {
+        let note = json!({ "note": note, "salt": salt }).to_string();
+        let detail = json!({ "credits": credits, "reason": reason, "key": key }).to_string();
+        let (subject, real_now) = (account.public_id.clone(), app.real_now());
+        app.write(id, move |tx| {
+            let requests = std::slice::from_ref(&request);
+            let mut decisions = store::ledger::execute(tx, &rules, id, requests, now)?;
+            let decision = decisions.pop().expect("one answer for one request");
+            if decision.as_ref().is_ok_and(is_new) {
+                store::settings::put_of_account(tx, id, &format!("note:{source_key}"), &note, now)?;
+                let action = "credits.adjust";
+                store::audit_log::append(tx, "cli", action, &subject, &detail, None, real_now)?;
+            }
+            Ok(decision)
+        })
+        .await?
+    };
+    let outcome = decision?;
+    let done = is_new(&outcome);
+    let available = outcome.available;
+    let value = json!({
+        "account": account.public_id, "credits": credits, "key": key, "adjusted": done && !dry_run,
+        "available": serde_json::from_str::<serde_json::Value>(&available.to_string())?,
+    });
+    let text = match (done, dry_run) {
+        (true, false) => format!("Adjusted by {credits}; {available} credits are available."),
+        (true, true) => {
+            format!("Would adjust by {credits}; {available} credits would be available.")
+        }
+        (false, _) => {
+            format!("The adjustment {key} was made before; {available} credits are available.")
+        }
+    };
+    out.answer(&value, text);
+    Ok(())
+}
+
+fn is_new(outcome: &ledger::Outcome) -> bool {
+    outcome.entry.is_some() && !outcome.replayed
+}
+
+/// Events from Stripe.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Events {
+    /// Takes a stored event up again.
+    Replay {
+        /// evt_...
+        id: String,
+    },
+}
+
+async fn replay(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
+    let (wanted, real_now) = (id.to_owned(), app.real_now());
+    let event = app
+        .write(0, move |tx| {
+            let Some(event) = store::events::find(tx, &wanted)? else {
+                return Ok(None);
+            };
+            let event = store::events::requeue(tx, event.n, real_now)?;
+            store::audit_log::append(tx, "cli", "event.replay", &wanted, "{}", None, real_now)?;
+            Ok(event)
+        })
+        .await?;
+    let event = event.ok_or_else(|| anyhow::anyhow!("There is no event {id}."))?;
+    if event.account_id.is_none() {
+        crate::sync::match_events(app).await?;
+    }
+    let wanted = id.to_owned();
+    let event = app.read(move |tx| store::events::find(tx, &wanted)).await?;
+    let account = event.and_then(|event| event.account_id);
+    let changes = match account {
+        Some(account) => crate::sync::account(app, account).await?.changes,
+        None => Vec::new(),
+    };
+    let text = match (account, changes.is_empty()) {
+        (None, _) => format!("{id} names no account of ours; it is tried again later."),
+        (Some(_), true) => format!("{id} was taken up again; nothing had to change."),
+        (Some(_), false) => changes.join("\n"),
+    };
+    let value = json!({ "event": id, "matched": account.is_some(), "changes": changes });
+    out.answer(&value, text);
     Ok(())
 }

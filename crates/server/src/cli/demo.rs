@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use domain::ids::Chance;
-use domain::time::Clock;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use stripe::Form;
@@ -17,13 +15,15 @@ use twin::client::Control;
 use super::serve::{Service, stop_signal};
 use super::{Context, Ended, access, marks, socket};
 use crate::app::App;
-use crate::clock::{SystemChance, SystemClock};
+use crate::clock::SystemChance;
 use crate::config::Settings;
 use crate::http::keys::hash;
 use crate::{account, jobs, setup};
 
 /// The key the demo shows the twin, which takes any test key.
 pub const STRIPE_KEY: &str = "sk_test_demo_localboxs_billing";
+/// The folder when none is named.
+const DATA: &str = "./demo";
 const CUSTOMER: &str = "demo@localboxs.example";
 const ADMIN: &str = "admin@localboxs.example";
 /// The printed links live for a day: nobody reads the demo's terminal but its owner.
@@ -66,6 +66,13 @@ pub struct Args {
 struct Notes {
     api_key: Option<String>,
     webhook_secret: Option<String>,
+    twin_url: Option<String>,
+}
+
+/// Where the twin of the demo in this folder is, or was when it last ran.
+pub fn twin_url(data: Option<&Path>) -> Option<String> {
+    let data = data.unwrap_or(Path::new(DATA));
+    read_notes(data).ok().and_then(|notes| notes.twin_url)
 }
 
 /// What is printed when everything answers.
@@ -84,7 +91,7 @@ struct Started {
 /// Runs until the process is told to stop.
 pub async fn run(context: &Context, args: Args) -> Ended {
     super::serve::log_as_text();
-    let data = context.data.clone().unwrap_or_else(|| "./demo".into());
+    let data = context.data.clone().unwrap_or_else(|| DATA.into());
     let listener = listen(args.port, "--port").await?;
     if args.twin_url.is_none() {
         drop(listen(args.twin_port, "--twin-port").await?);
@@ -163,18 +170,13 @@ struct Twin {
 }
 
 impl Twin {
-    async fn start(args: &Args, data: &Path, secret: &str) -> anyhow::Result<Twin> {
+    async fn start(args: &Args, data: &Path, secret: &mut String) -> anyhow::Result<Twin> {
         if let Some(url) = &args.twin_url {
-            return Twin::elsewhere(url).await;
+            return Twin::elsewhere(url, secret).await;
         }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.twin_port));
-        let mut config = twin::Config::at(address);
-        let [.., seed] = SystemChance.bits().to_be_bytes().map(u64::from);
-        config.seed = seed ^ SystemClock.now().micros().unsigned_abs();
-        config.save_file = Some(data.join("twin.json"));
-        config.webhook_secret = Some(secret.to_owned());
-        config.product_key = Some(STRIPE_KEY.to_owned());
-        config.real_time = twin::RealTime::told_by(|| SystemClock.now().micros());
+        let file = data.join("twin.json");
+        let mut config = super::twin::config(args.twin_port, Some(&file), STRIPE_KEY);
+        config.webhook_secret = Some(secret.clone());
         let handle = twin::serve(config).await?;
         Ok(Twin {
             url: handle.url(),
@@ -183,10 +185,13 @@ impl Twin {
         })
     }
 
-    async fn elsewhere(url: &str) -> anyhow::Result<Twin> {
+    async fn elsewhere(url: &str, secret: &mut String) -> anyhow::Result<Twin> {
         let url = url.trim_end_matches('/').to_owned();
-        let found = Control::new(&url)?.get("/_twin/smtp").await?;
-        let smtp = found["address"].as_str().and_then(|text| text.parse().ok());
+        // What `stripe listen` signs with there, so that its events are believed too.
+        if let Some(theirs) = Control::new(&url)?.cli_secret(STRIPE_KEY).await? {
+            *secret = theirs;
+        }
+        let smtp = super::twin::smtp(&url).await;
         Ok(Twin {
             url,
             smtp,
@@ -255,6 +260,7 @@ async fn start(
     account::view(&app, customer).await?;
     let api_key = api_key(&app, customer, notes.api_key.take()).await?;
     notes.api_key = Some(api_key.clone());
+    notes.twin_url = Some(twin.url.clone());
     write_notes(data, &notes)?;
     let started = Started {
         base_url: app.settings.service.base_url.clone(),

@@ -57,8 +57,13 @@ pub async fn open(settings: Settings) -> anyhow::Result<App> {
     settings.stripe.secret_key = STRIPE_KEY.into();
     settings.stripe.api_base.clone_from(&twin);
     settings.stripe.webhook_secret = "".into();
-    settings.clock.follow = twin;
     settings.service.base_url = origin;
+    if let Some(smtp) = super::twin::smtp(&twin).await {
+        settings.mail.host = smtp.ip().to_string();
+        settings.mail.port = smtp.port();
+        settings.mail.encryption = "none".to_owned();
+    }
+    settings.clock.follow = twin;
     let app = App::with_db(settings, app.db.clone()).await?;
     if let Err(error) = crate::jobs::clock::catch_up(&app).await {
         tracing::info!(%error, "The demo's twin does not run; the clock is the system's");

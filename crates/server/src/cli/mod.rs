@@ -2,12 +2,18 @@
 
 pub mod access;
 pub mod admin;
+pub mod bench;
+pub mod books;
+pub mod checks;
 pub mod demo;
 pub mod marks;
 pub mod on_app;
 pub mod output;
+pub mod schema;
 pub mod serve;
 pub mod socket;
+pub mod sync;
+pub mod twin;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +45,13 @@ enum Command {
     Demo(demo::Args),
     /// The service.
     Serve,
+    /// The Stripe twin.
+    Twin(twin::Args),
+    /// Measures this machine.
+    Bench(bench::Args),
+    /// The configuration.
+    #[command(subcommand)]
+    Config(checks::Config),
     #[command(flatten)]
     OnApp(on_app::OnApp),
 }
@@ -107,6 +120,9 @@ async fn run(context: Context, command: Command) -> Ended {
     match command {
         Command::Demo(args) => demo::run(&context, args).await,
         Command::Serve => serve::run(&context).await,
+        Command::Twin(args) => twin::run(&context, args).await,
+        Command::Bench(args) => bench::run(&context, &args).await,
+        Command::Config(checks::Config::Check) => checks::config(&context),
         Command::OnApp(command) => on_app::main(&context, command).await,
     }
 }

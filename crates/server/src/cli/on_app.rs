@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::output::Output;
-use super::{Context, Ended, admin, marks, socket};
+use super::{Context, Ended, admin, books, checks, marks, schema, socket, sync};
 use crate::app::App;
 
 /// A command on a database.
@@ -15,12 +15,31 @@ pub enum OnApp {
     /// What operators do by hand.
     #[command(subcommand)]
     Admin(admin::Admin),
+    /// Checks the books. Exit code 3 when they differ.
+    Audit(books::AuditArgs),
+    /// An account's credits, now or at a moment in the past.
+    Balance(books::BalanceArgs),
+    /// Looks at everything the service needs.
+    Doctor,
+    /// The database's schema.
+    #[command(subcommand)]
+    Migrate(schema::Migrate),
+    /// Brings Stripe in line with the catalog.
+    Setup(checks::SetupArgs),
+    /// Makes our rows agree with Stripe.
+    Sync(sync::Args),
 }
 
 /// Runs a command; answers its exit code.
 pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
     let ended = match command {
         OnApp::Admin(command) => admin::run(app, command, out).await,
+        OnApp::Audit(args) => books::audit(app, &args, out).await,
+        OnApp::Balance(args) => books::balance(app, &args, out).await,
+        OnApp::Doctor => checks::doctor(app, out).await,
+        OnApp::Migrate(command) => schema::beside(app, command, out).await,
+        OnApp::Setup(args) => checks::setup(app, &args, out).await,
+        OnApp::Sync(args) => sync::run(app, args, out).await,
     };
     ended.unwrap_or_else(|error| {
         out.error(format!("{error:#}"));
@@ -43,8 +62,13 @@ pub async fn main(context: &Context, command: OnApp) -> Ended {
         out.print();
         return Ok(ExitCode::from(answer.code.unwrap_or(1)));
     }
-    let app = marks::open(settings).await?;
     let mut out = Output::new(context.json);
+    if let OnApp::Migrate(command) = command {
+        let code = schema::run(context, command, &mut out).await?;
+        out.print();
+        return Ok(ExitCode::from(code));
+    }
+    let app = marks::open(settings).await?;
     let code = run(&app, command, &mut out).await;
     let db = app.db.clone();
     let _ = tokio::task::spawn_blocking(move || db.close()).await;

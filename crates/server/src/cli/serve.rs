@@ -1,5 +1,6 @@
 //! `serve`: the service, from configuration.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -20,12 +21,18 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 pub async fn run(context: &Context) -> Ended {
     log_as_json();
     let settings = context.settings()?;
-    let faults = settings.check();
+    let mut faults = settings.check();
+    // `setup` may have stored one: looked at once the database is open.
+    faults.retain(|fault| !fault.starts_with("STRIPE_WEBHOOK_SECRET"));
     if !faults.is_empty() {
         anyhow::bail!("The service cannot start:\n- {}", faults.join("\n- "));
     }
     let listen = settings.service.listen.clone();
     let app = App::open(settings).await?;
+    anyhow::ensure!(
+        !app.settings.billing.enabled || !app.webhook_secrets().is_empty(),
+        "STRIPE_WEBHOOK_SECRET is missing: without it no event could be believed; `setup` makes one."
+    );
     jobs::clock::catch_up(&app).await?;
     marks::remove(&app).await?;
     let listener = TcpListener::bind(&listen)
@@ -61,6 +68,7 @@ pub fn log_as_text() {
     let filter = filter.unwrap_or_else(|_| "warn".into());
     let _ = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(filter)
         .try_init();
 }

@@ -275,6 +275,52 @@ impl FromRequestParts<App> for Operator {
     }
 }
 
+/// Who may change an account's credits by hand: a server key, or an operator who does more than
+/// look.
+#[derive(Clone, Debug)]
+pub enum Authority {
+    /// The host application.
+    Host(KeyCaller),
+    /// An operator.
+    Operator(Visitor),
+}
+
+impl Authority {
+    /// Who acts, for the journal and the audit log.
+    pub fn actor(&self) -> String {
+        match self {
+            Authority::Host(caller) => caller.public_id.clone(),
+            Authority::Operator(visitor) => visitor.public_id.clone(),
+        }
+    }
+}
+
+impl Operator {
+    /// Whether the operator may act, not only look.
+    pub fn may_act(&self) -> Result<()> {
+        if self.0.role != "viewer" {
+            return Ok(());
+        }
+        let detail = "Your role may look, and change nothing.";
+        Err(Error::forbidden("viewer_only", detail))
+    }
+}
+
+impl FromRequestParts<App> for Authority {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        if bearer(parts).is_some() {
+            let caller = KeyCaller::from_request_parts(parts, app).await?;
+            caller.is_server()?;
+            return Ok(Authority::Host(caller));
+        }
+        let operator = Operator::from_request_parts(parts, app).await?;
+        operator.may_act()?;
+        Ok(Authority::Operator(operator.0))
+    }
+}
+
 /// The secret of the request's bearer token, if it is a key of ours.
 fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;

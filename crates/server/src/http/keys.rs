@@ -43,7 +43,10 @@ fn touch(app: &App, key: &ApiKey) {
 
 /// Keys looked up lately, absent ones included.
 #[derive(Debug, Default)]
-pub struct KeyCache(Mutex<HashMap<[u8; 32], (Instant, Option<ApiKey>)>>);
+pub struct KeyCache(Mutex<HashMap<[u8; 32], Looked>>);
+
+/// When a key was looked up, and what was found.
+type Looked = (Instant, Option<ApiKey>);
 
 impl KeyCache {
     /// The key of this secret, unless it does not exist or is revoked.

@@ -118,7 +118,7 @@ fn wants_page(headers: &HeaderMap, path: &str) -> bool {
         (Some(_), None) => true,
         (None, _) => false,
     };
-    prefers_html && !path.starts_with("/api/") || prefers_html && path.starts_with("/api/auth/")
+    prefers_html && (!path.starts_with("/api/") || path.starts_with("/api/auth/"))
 }
 
 /// Gives an error its request id, and a page where one is wanted.

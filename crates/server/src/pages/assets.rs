@@ -58,6 +58,20 @@ pub fn asset(path: &str) -> Option<Asset> {
         .find_map(|(own, asset)| (own == path).then_some(asset))
 }
 
+/// `GET /assets/{file}`: the name holds a hash of the content, so it is kept for a year.
+pub async fn serve(
+    uri: axum::http::Uri,
+) -> crate::http::error::Result<impl axum::response::IntoResponse> {
+    use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+    let missing = || crate::http::error::Error::not_found("There is no such file.");
+    let asset = asset(uri.path()).ok_or_else(missing)?;
+    let headers = [
+        (CONTENT_TYPE, asset.content_type),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Ok((headers, asset.bytes))
+}
+
 fn hashed(name: &str, extension: &str, bytes: &[u8]) -> String {
     let digest = hex::encode(Sha256::digest(bytes));
     format!("/assets/{name}.{}.{extension}", &digest[..12])
@@ -90,18 +104,4 @@ mod tests {
             JS.bytes.len()
         );
     }
-}
-
-/// `GET /assets/{file}`: the name holds a hash of the content, so it is kept for a year.
-pub async fn serve(
-    uri: axum::http::Uri,
-) -> crate::http::error::Result<impl axum::response::IntoResponse> {
-    use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-    let missing = || crate::http::error::Error::not_found("There is no such file.");
-    let asset = asset(uri.path()).ok_or_else(missing)?;
-    let headers = [
-        (CONTENT_TYPE, asset.content_type),
-        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
-    ];
-    Ok((headers, asset.bytes))
 }

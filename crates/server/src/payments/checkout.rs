@@ -55,7 +55,7 @@ pub async fn start(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<
         let customer = customer::get_or_create(app, caller).await?;
         let intent = match reserve(app, caller, &order, &customer).await? {
             Reserved::Open(url) => return Ok(url),
-            Reserved::New(intent) => intent,
+            Reserved::New(intent) => *intent,
         };
         match create(app, &intent).await {
             Err(error) if is_customer_gone(&error) => {
@@ -172,7 +172,7 @@ enum Reserved {
     /// A page for the same purchase is open already.
     Open(String),
     /// The row whose id is the idempotency key of the call to make.
-    New(Intent),
+    New(Box<Intent>),
 }
 
 /// Finds or makes the intent. One that is under way or open for another purchase is ended first.
@@ -195,7 +195,7 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
         let is_same = intent.price_id.as_deref() == Some(&order.price_id);
         let is_for = Form::decode(&intent.params).get("customer") == Some(customer);
         if is_same && is_for && !is_stale(&intent, now) {
-            return Ok(Reserved::New(intent));
+            return Ok(Reserved::New(Box::new(intent)));
         }
         let id = intent.id.clone();
         app.write(account, move |tx| store::intents::close(tx, &id, now))
@@ -230,7 +230,7 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
         })
         .await?;
     intent
-        .map(Reserved::New)
+        .map(|intent| Reserved::New(Box::new(intent)))
         .ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
 }
 

@@ -24,7 +24,7 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
     }
     let intent = match claim(app, caller).await? {
         Claim::Known(customer) => return Ok(customer),
-        Claim::Mine(intent) => intent,
+        Claim::Mine(intent) => *intent,
     };
     let customer = match orphan(app, &intent, &caller.account).await? {
         Some(customer) => customer,
@@ -37,7 +37,7 @@ enum Claim {
     /// Somebody was faster: this is the customer.
     Known(String),
     /// The row to make it with.
-    Mine(Intent),
+    Mine(Box<Intent>),
 }
 
 /// The one claim row of the account, made now or before; its parameters are frozen, so a mail
@@ -74,7 +74,7 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
                 Some(mine) => Some(mine),
                 None => store::intents::under_way(tx, account, KIND)?,
             };
-            Ok(intent.map(Claim::Mine))
+            Ok(intent.map(|intent| Claim::Mine(Box::new(intent))))
         })
         .await?;
     claim.ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))

@@ -186,3 +186,54 @@ on_both! {
         assert_eq!(body["error"], body["detail"], "the seed's field");
     }
 }
+
+on_both! {
+    fn case_a5_operators_pages_are_closed_to_users(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.buy_pack(500).await;
+        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
+        let olga = stage.person_as("olga@example.com", "admin").await;
+        let event = stage.events().await.remove(0).event_id;
+        let paths = [
+            "/admin/transactions".to_owned(),
+            "/admin/transactions.csv".to_owned(),
+            "/admin/accounts".to_owned(),
+            "/admin/events".to_owned(),
+            format!("/admin/events/{event}"),
+        ];
+
+        for path in &paths {
+            assert_eq!(maya.page(path).await.0, 403, "{path}");
+            let (status, body) = olga.page(path).await;
+            assert_eq!(status, 200, "{path}: {body}");
+        }
+
+        let (_, list) = olga.page("/admin/transactions").await;
+        assert!(list.contains("500 credits") && list.contains("$0.50"), "{list}");
+        let (_, events) = olga.page("/admin/events").await;
+        assert!(events.contains("checkout.session.completed"));
+        let (_, none) = olga.page("/admin/transactions?status=FAILED").await;
+        assert!(!none.contains("500 credits"));
+    }
+}
+
+on_both! {
+    fn an_operators_replay_syncs_the_account_again_and_changes_nothing_that_agrees(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.buy_pack(500).await;
+        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
+        stage.settled().await;
+        let olga = stage.person_as("olga@example.com", "admin").await;
+        let event = stage.events().await.remove(0).event_id;
+
+        let path = format!("/admin/events/{event}/replay");
+        let mine = maya.request(reqwest::Method::POST, &path).send().await.unwrap();
+        let replayed = olga.request(reqwest::Method::POST, &path).send().await.unwrap();
+
+        assert_eq!((mine.status().as_u16(), replayed.status().as_u16()), (403, 303));
+        stage.settled().await;
+        assert_eq!(maya.billing().await["credits"]["balance"], 600);
+        let again = stage.events().await.into_iter().find(|known| known.event_id == event).unwrap();
+        assert_eq!(again.state, "done");
+    }
+}

@@ -1,8 +1,16 @@
 //! Stories over HTTP, against a running server and the twin, on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic"
+)]
+
 mod access;
 mod buying;
 mod checkout;
+mod crash;
 mod lifecycle;
+mod metering;
+mod resources;
 mod stage;
 mod webhooks;

@@ -52,6 +52,9 @@ create table wallet (
     updated_at       bigint not null,
     check (held >= 0 and held <= posted)
 );
+-- What the sweep looks for: neither changes with a debit.
+create index wallet_due on wallet (next_due_at) where next_due_at is not null;
+create index wallet_plan_due on wallet (plan_valid_until);
 
 create table credit_grant (
     account_id   bigint not null references account (id),

@@ -51,6 +51,9 @@ create table wallet (
     updated_at       integer not null,
     check (held >= 0 and held <= posted)
 ) strict;
+-- What the sweep looks for: neither changes with a debit.
+create index wallet_due on wallet (next_due_at) where next_due_at is not null;
+create index wallet_plan_due on wallet (plan_valid_until);
 
 create table credit_grant (
     account_id   integer not null references account (id),

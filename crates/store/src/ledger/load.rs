@@ -62,7 +62,9 @@ pub(super) fn load(tx: &mut Tx<'_>, account: i64, requests: &[&Request]) -> Resu
 
 /// As [`load`], for a reader: no lock, and nothing is made.
 pub(super) fn read_only(tx: &mut Tx<'_>, account: i64) -> Result<Loaded> {
-    let Some(stored) = stored_wallet(tx, account)? else { return Ok(first_wallet(account)) };
+    let Some(stored) = stored_wallet(tx, account)? else {
+        return Ok(first_wallet(account));
+    };
     let mut loaded = from_stored(account, stored)?;
     for LotRow(lot) in live_lots(tx, account)? {
         loaded.ledger.lots.insert(lot.id, lot);
@@ -216,7 +218,7 @@ pub(super) fn load_pending_holds(tx: &mut Tx<'_>, ledger: &mut Ledger) -> Result
     Ok(())
 }
 
-struct LotRow(Lot);
+pub(super) struct LotRow(pub(super) Lot);
 
 impl Record for LotRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
@@ -286,7 +288,7 @@ fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Result<Vec<Lot
     )
 }
 
-struct HoldRow(Hold);
+pub(super) struct HoldRow(pub(super) Hold);
 
 impl Record for HoldRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
@@ -308,7 +310,7 @@ impl Record for HoldRow {
     }
 }
 
-fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
+pub(super) fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
     let row: Option<HoldRow> = tx.query_opt(
         "select hold_id, amount, captured, uncollected, state, pins, period_start,
                 authorized_at, expires_at, resolved_at
@@ -320,7 +322,7 @@ fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
     Ok(row.map(|row| row.0))
 }
 
-fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<HoldRow>> {
+pub(super) fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<HoldRow>> {
     tx.query(
         "select hold_id, amount, captured, uncollected, state, pins, period_start,
                 authorized_at, expires_at, resolved_at
@@ -375,6 +377,7 @@ record! {
         pub email_verified_at: Option<Timestamp>,
         pub tier_override: Option<String>,
         pub tier_override_until: Option<Timestamp>,
+        pub status: String,
     }
 }
 
@@ -397,13 +400,26 @@ record! {
 
 /// What an account's plan follows from, as the rows stand.
 pub fn account_facts(tx: &mut Tx<'_>, account: i64) -> Result<AccountFacts> {
+    facts_and_status(tx, account).map(|(facts, _)| facts)
+}
+
+/// The same with whether the account may spend: a suspended one may not.
+pub(super) fn facts_and_status(
+    tx: &mut Tx<'_>,
+    account: i64,
+) -> Result<(AccountFacts, WalletStatus)> {
     let row: AccountPlanRow = tx.query_one(
-        "select anchor_at, email_verified_at, tier_override, tier_override_until
+        "select anchor_at, email_verified_at, tier_override, tier_override_until, status
            from account
           where id = $1",
         args![account],
     )?;
-    Ok(AccountFacts {
+    let status = match row.status.as_str() {
+        "suspended" => WalletStatus::Frozen,
+        "closed" => WalletStatus::Closed,
+        _ => WalletStatus::Active,
+    };
+    let facts = AccountFacts {
         account,
         anchor_at: row.anchor_at,
         is_verified: row.email_verified_at.is_some(),
@@ -411,7 +427,8 @@ pub fn account_facts(tx: &mut Tx<'_>, account: i64) -> Result<AccountFacts> {
             .tier_override
             .map(|tier| (tier, row.tier_override_until)),
         subscriptions: subscription_facts(tx, account)?,
-    })
+    };
+    Ok((facts, status))
 }
 
 fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionFacts>> {

@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
+use super::lists::{inner, matches};
 use super::params::metadata;
-use super::value::{flag, get, has, list, opt, opt_int, or_null, text};
+use super::value::{AMOUNT_MAX, flag, get, has, list, opt, opt_int, or_null, owned, text};
 use super::{Call, Core};
 
 /// `GET /v1/products`
@@ -128,6 +128,7 @@ pub(super) fn update_price(core: &mut Core, call: &Call) -> Answer {
     after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
     core.store.put(id, after);
     core.emit_change("price.updated", id, &before);
+    core.refresh_price(id);
     core.need("price", id, "price")
 }
 
@@ -218,9 +219,37 @@ impl Core {
             return Err(ApiError::bad("resource_already_exists", "lookup_key", message).boxed());
         }
         self.modify_and_tell("price.updated", &holder, |price| {
-            price["lookup_key"] = Value::Null
+            price["lookup_key"] = Value::Null;
         });
+        self.refresh_price(&holder);
         Ok(())
+    }
+
+    /// Subscriptions show their prices as they now are.
+    fn refresh_price(&mut self, id: &str) {
+        let Some(price) = self.store.get(id).cloned() else {
+            return;
+        };
+        let holds = |row: &&Value| {
+            inner(row, "items")
+                .iter()
+                .any(|item| item["price"]["id"] == id)
+        };
+        let holders: Vec<String> = self
+            .store
+            .all("subscription")
+            .filter(holds)
+            .map(|row| owned(row, "id"))
+            .collect();
+        for holder in holders {
+            self.modify(&holder, |row| {
+                for item in row["items"]["data"].as_array_mut().into_iter().flatten() {
+                    if item["price"]["id"] == id {
+                        item["price"] = price.clone();
+                    }
+                }
+            });
+        }
     }
 
     /// The name of a price's product.
@@ -248,10 +277,13 @@ fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
             None => return Err(ApiError::required(name).boxed()),
         },
     };
-    if amount < 0 {
-        Err(negative())
-    } else {
-        Ok(amount)
+    match amount {
+        0..=AMOUNT_MAX => Ok(amount),
+        ..0 => Err(negative()),
+        _ => {
+            let message = "The amount must be no more than $999,999.99";
+            Err(ApiError::bad("amount_too_large", name, message).boxed())
+        }
     }
 }
 

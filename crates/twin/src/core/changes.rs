@@ -406,6 +406,7 @@ impl Core {
 
     /// Changes items, bills the difference, and leaves the telling of the subscription to the caller.
     pub(super) fn change_items(&mut self, id: &str, change: Change) -> Answer<()> {
+        self.drop_pending(id);
         let row = self.need("subscription", id, "id")?;
         let bill = self.bill_of(&row, &change);
         let customer = owned(&row, "customer");
@@ -521,16 +522,21 @@ impl Core {
 
     /// A waiting change was not paid in time.
     pub(super) fn expire_pending(&mut self, id: &str) {
-        let invoice = self.note(id, "pending")["invoice"]
-            .as_str()
-            .map(str::to_owned);
-        self.set_note(id, "pending", Value::Null);
-        let before = self.modify(id, |row| row["pending_update"] = Value::Null);
-        if let Some(invoice) = invoice {
-            self.void_invoice(&invoice);
-        }
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        self.drop_pending(id);
         self.emit("customer.subscription.pending_update_expired", id);
         self.emit_change("customer.subscription.updated", id, &before);
+    }
+
+    /// A waiting change gives way: to a newer one, to time, or to the end of the subscription.
+    pub(super) fn drop_pending(&mut self, id: &str) {
+        let pending = self.note(id, "pending");
+        let Some(invoice) = pending["invoice"].as_str() else {
+            return;
+        };
+        self.set_note(id, "pending", Value::Null);
+        self.modify(id, |row| row["pending_update"] = Value::Null);
+        self.void_invoice(invoice);
     }
 
     /// Writes items, and the period that began with them.

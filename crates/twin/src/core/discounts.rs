@@ -26,6 +26,12 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
         let message = "You must pass exactly one of these parameters: percent_off, amount_off.";
         return Err(ApiError::invalid(message).boxed());
     }
+    let percent = basis_points(get(sent, "percent_off"));
+    let is_off = has(sent, "percent_off") && !(1..=10_000).contains(&percent);
+    if is_off || int(sent, "amount_off") < 0 {
+        let message = "A coupon takes off more than nothing and not more than all.";
+        return Err(ApiError::bad("", "percent_off", message).boxed());
+    }
     if has(sent, "amount_off") && !has(sent, "currency") {
         return Err(ApiError::required("currency").boxed());
     }

@@ -40,7 +40,7 @@ mod trigger;
 mod value;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -65,6 +65,8 @@ pub struct Core {
     due: BTreeSet<(i64, u64, String)>,
     due_count: u64,
     saved_answers: BTreeMap<String, SavedAnswer>,
+    /// When which answer was saved, oldest first.
+    saved_order: VecDeque<(i64, String)>,
     /// Declines asked for: the customer (or anybody) and the decline code.
     declines: Vec<(Option<String>, String)>,
     account: String,
@@ -109,6 +111,7 @@ impl Core {
             due: BTreeSet::new(),
             due_count: 0,
             saved_answers: BTreeMap::new(),
+            saved_order: VecDeque::new(),
             declines: Vec::new(),
             account,
             public_url: "http://127.0.0.1:12111".to_owned(),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::errors::{Answer, ApiError};
+use super::value::AMOUNT_MAX;
 
 /// Checks and types a body against its schema.
 pub fn body(schema: &Value, raw: Value) -> Answer {
@@ -148,10 +149,24 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
         return Err(ApiError::bad("", name, format!("Invalid {kind}: {raw}")).boxed());
     };
     match kind {
-        "integer" => text.parse::<i64>().map(Value::from).map_err(|_| {
-            let message = format!("Invalid integer: {text}");
-            ApiError::bad("parameter_invalid_integer", name, message).boxed()
-        }),
+        "integer" => {
+            let (least, most) = bounds(name);
+            match text.parse::<i64>() {
+                Ok(number) if number < least => {
+                    let message = format!("This value must be greater than or equal to {least}.");
+                    Err(ApiError::bad("parameter_invalid_integer", name, message).boxed())
+                }
+                Ok(number) if number > most => {
+                    let message = format!("This value must be less than or equal to {most}.");
+                    Err(ApiError::bad("parameter_invalid_integer", name, message).boxed())
+                }
+                Ok(number) => Ok(Value::from(number)),
+                Err(_) => {
+                    let message = format!("Invalid integer: {text}");
+                    Err(ApiError::bad("parameter_invalid_integer", name, message).boxed())
+                }
+            }
+        }
         "number" => text
             .parse::<serde_json::Number>()
             .map(Value::Number)
@@ -162,6 +177,24 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
             _ => Err(ApiError::bad("", name, format!("Invalid boolean: {text}")).boxed()),
         },
         _ => words(schema, text, name),
+    }
+}
+
+/// What an integer parameter of that name may be: bounds that keep every sum far from overflowing.
+fn bounds(name: &str) -> (i64, i64) {
+    const YEAR_2200: i64 = 7_258_118_400;
+    let last = name
+        .rsplit('[')
+        .next()
+        .unwrap_or(name)
+        .trim_end_matches(']');
+    match last {
+        "quantity" => (0, 999_999),
+        "trial_period_days" | "days_until_due" | "interval_count" | "iterations" => (1, 1_095),
+        "duration_in_months" => (1, 120),
+        "limit" => (i64::MIN, i64::MAX),
+        _ if last.contains("amount") || last == "balance" => (-AMOUNT_MAX, AMOUNT_MAX),
+        _ => (0, YEAR_2200),
     }
 }
 

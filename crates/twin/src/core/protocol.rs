@@ -54,7 +54,7 @@ impl Core {
                 request_id: request_id.clone(),
                 at: now,
             };
-            self.saved_answers.insert(key, saved);
+            self.save_answer(key, saved);
         }
         ApiAnswer {
             status,
@@ -78,7 +78,32 @@ impl Core {
             request_id,
             at: now,
         };
+        self.save_answer(key, saved);
+    }
+
+    fn save_answer(&mut self, key: String, saved: SavedAnswer) {
+        self.saved_order.push_back((saved.at, key.clone()));
         self.saved_answers.insert(key, saved);
+    }
+
+    fn forget_old_answers(&mut self) {
+        let horizon = self.now - DAY;
+        while self
+            .saved_order
+            .front()
+            .is_some_and(|(at, _)| *at <= horizon)
+        {
+            let Some((at, key)) = self.saved_order.pop_front() else {
+                return;
+            };
+            if self
+                .saved_answers
+                .get(&key)
+                .is_some_and(|saved| saved.at == at)
+            {
+                self.saved_answers.remove(&key);
+            }
+        }
     }
 
     fn replay(
@@ -94,8 +119,7 @@ impl Core {
             let message = "Idempotency keys can be at most 255 characters long.";
             return Err(idempotency_error(message.to_owned()));
         }
-        let horizon = self.now - DAY;
-        self.saved_answers.retain(|_, saved| saved.at > horizon);
+        self.forget_old_answers();
         let Some(saved) = self.saved_answers.get(key) else {
             return Ok(None);
         };

@@ -145,6 +145,12 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         None => None,
     };
     let extras = core.extra_lines(list(sent, "add_invoice_items"), "add_invoice_items")?;
+    let (interval, count) = rhythm(&items[0].0);
+    let natural = add_interval(core.now, interval, count);
+    if opt_int(sent, "billing_cycle_anchor").is_some_and(|at| at < core.now || at > natural) {
+        let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
+        return Err(ApiError::bad("", "billing_cycle_anchor", message).boxed());
+    }
     Ok(NewSubscription {
         trial_end: trial_end(core.now, sent)?,
         anchor: opt_int(sent, "billing_cycle_anchor"),
@@ -339,7 +345,8 @@ impl Core {
             .trial_end
             .or(new.anchor.filter(|at| *at > now && *at < natural))
             .unwrap_or(natural);
-        let anchor = new.trial_end.or(new.anchor).unwrap_or(now);
+        let soon = new.anchor.filter(|at| *at > now && *at <= natural);
+        let anchor = new.trial_end.or(soon).unwrap_or(now);
         let items: Vec<Value> = new
             .items
             .iter()
@@ -618,6 +625,7 @@ impl Core {
         if let Some(schedule) = opt(&before, "schedule") {
             self.end_schedule(schedule, "canceled");
         }
+        self.drop_pending(id);
         self.stop_collecting(id);
         self.modify(id, |row| {
             row["status"] = "canceled".into();
@@ -625,12 +633,10 @@ impl Core {
             if row["canceled_at"].is_null() {
                 row["canceled_at"] = now.into();
             }
-            row["pending_update"] = Value::Null;
             if get(row, "cancellation_details.reason").is_null() {
                 set(row, "cancellation_details.reason", reason);
             }
         });
-        self.set_note(id, "pending", Value::Null);
         self.emit("customer.subscription.deleted", id);
     }
 

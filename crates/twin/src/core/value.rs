@@ -129,6 +129,9 @@ pub fn is_zero_decimal(currency: &str) -> bool {
     ZERO.contains(&currency)
 }
 
+/// The largest amount of one price, payment or line.
+pub const AMOUNT_MAX: i64 = 99_999_999;
+
 /// The smallest amount Stripe charges in a currency.
 pub fn minimum_charge(currency: &str) -> i64 {
     match currency {

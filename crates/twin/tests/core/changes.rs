@@ -1,3 +1,8 @@
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic"
+)]
+
 use serde_json::{Value, json};
 
 use crate::shop::{DAY, HOUR, NOW, Shop, word};

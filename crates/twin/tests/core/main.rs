@@ -1,6 +1,8 @@
 //! The rules of Stripe that the twin keeps, each a test. Every object and event that passes through a test is
 //! held against Stripe's own schema.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
+
 mod billing;
 mod changes;
 mod checkout;
@@ -8,3 +10,5 @@ mod money;
 mod protocol;
 mod schema;
 mod shop;
+mod storm;
+mod triggers;

@@ -2,9 +2,20 @@
 //! what happened, and the adjustment of credits.
 
 use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Html;
+use domain::money::Credits;
+use store::ledger::JournalRow;
 
+use super::operator_shell;
+use crate::account::{View, view};
+use crate::app::App;
+use crate::http::callers::Operator;
+use crate::http::error::{Error, Result};
 use crate::pages::components::{Action, Badge, Banner, Choice, Fact, Kind, Moment, Prose};
+use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
+use crate::pages::{format, serve, words};
 
 /// One account as support sees it.
 #[derive(Clone, Debug, Template)]
@@ -227,5 +238,128 @@ mod samples {
             detail: (!detail.is_empty()).then(|| detail.to_owned()),
             when: day(-7),
         }
+    }
+}
+
+/// Journal lines on the page.
+const LINES: i64 = 30;
+
+/// `GET /admin/accounts/{id}`.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(id): Path<String>,
+) -> Result<Html<String>> {
+    let account = app.read(move |tx| store::accounts::named(tx, &id)).await?;
+    let account = account.ok_or_else(|| Error::not_found("There is no such account."))?;
+    let view = view(&app, account.id).await?;
+    let number = account.id;
+    let (journal, customer, sync) = app
+        .read(move |tx| {
+            let journal = store::ledger::calls(tx, number, i64::MAX, LINES)?;
+            let customer = store::customers::current(tx, number)?;
+            Ok((journal, customer, store::sync::of_account(tx, number)?))
+        })
+        .await?;
+    let title = app
+        .catalog()
+        .tier(&view.plan.tier)
+        .map(|tier| tier.title.clone());
+    let lead = Prose::new(account.email.clone().unwrap_or_default())
+        .text(", since ")
+        .time(format::day(account.created_at.micros()));
+    let synced = sync.as_ref().and_then(|sync| sync.last_synced_at);
+    serve::html(&AccountPage {
+        shell: operator_shell(&app, &operator, Nav::AdminAccounts),
+        id: account.public_id.clone(),
+        name: account.name.clone(),
+        lead,
+        banners: Vec::new(),
+        plan: Panel {
+            badge: words::subscription_badge(view.plan.status),
+            figure: title.unwrap_or_else(|| view.plan.tier.clone()),
+            note: format!("access as {}", view.plan.access_tier),
+            facts: plan_facts(&view),
+        },
+        credits: credits(&view),
+        stripe: Panel {
+            badge: match sync.as_ref().and_then(|sync| sync.parked_at) {
+                Some(_) => Badge::bad("Parked"),
+                None if synced.is_some() => Badge::ok("In step"),
+                None => Badge::plain("Nothing there"),
+            },
+            figure: String::new(),
+            note: String::new(),
+            facts: vec![
+                Fact::new(
+                    "Customer",
+                    Prose::new("").code(customer.unwrap_or_else(|| "none".into())),
+                ),
+                Fact::new(
+                    "Last synced",
+                    synced.map_or_else(
+                        || Prose::new("never"),
+                        |at| Prose::new("").time(format::moment(at.micros())),
+                    ),
+                ),
+            ],
+        },
+        tries: journal.iter().map(line).collect(),
+        csv: None,
+        adjust: None,
+        actions: Vec::new(),
+    })
+}
+
+fn plan_facts(view: &View) -> Vec<Fact> {
+    let time = |at: domain::time::Timestamp| Prose::new("").time(format::day(at.micros()));
+    let mut facts = vec![
+        Fact::new("Period ends", time(view.plan.period_end)),
+        Fact::new(
+            "Calls this period",
+            format::count(view.calls_this_period.unsigned_abs()),
+        ),
+    ];
+    facts.extend(view.plan.cancel_at.map(|at| Fact::new("Ends", time(at))));
+    facts.extend(
+        view.plan
+            .grace_until
+            .map(|at| Fact::new("Grace until", time(at))),
+    );
+    facts
+}
+
+fn credits(view: &View) -> Panel {
+    let show = |credits: Credits| format::credits(credits.micros());
+    let has_debt = view.debt.is_positive();
+    Panel {
+        badge: if has_debt {
+            Badge::bad("Debt")
+        } else {
+            Badge::ok("Balanced")
+        },
+        figure: show(view.available),
+        note: "available".to_owned(),
+        facts: vec![
+            Fact::new("Balance", show(view.posted - view.debt)),
+            Fact::new("Held", show(view.held)),
+            Fact::new("Debt", show(view.debt)),
+            Fact::new("Used this month", show(view.used_this_month)),
+        ],
+    }
+}
+
+fn line(row: &JournalRow) -> Moment {
+    let moved = format::credits_change(row.posted_delta);
+    let about = row.operation.clone().or_else(|| row.hold_id.clone());
+    Moment {
+        kind: match row.kind.as_str() {
+            "claw" | "adjust" | "void" => Kind::Warn,
+            "grant" | "reinstate" => Kind::Ok,
+            _ => Kind::Info,
+        },
+        title: format!("{} {moved}", row.kind),
+        detail: about,
+        when: format::second(row.at.micros()),
     }
 }

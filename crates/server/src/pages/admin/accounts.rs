@@ -1,10 +1,21 @@
 //! `/admin/accounts`: find an account.
 
 use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Html;
+use domain::money::Credits;
+use serde::Deserialize;
 
+use super::{ROWS, address, operator_shell, page_of, set};
+use crate::api::lists::PageParams;
+use crate::app::App;
+use crate::http::callers::Operator;
+use crate::http::error::Result;
 use crate::pages::components::{Badge, Pager};
 use crate::pages::icons::Icon;
+use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
+use crate::pages::{format, serve, words};
 
 /// The list of accounts with its search.
 #[derive(Clone, Debug, Template)]
@@ -91,4 +102,56 @@ impl AccountsPage {
         };
         vec![("empty", empty), ("typical", typical), ("worst", worst)]
     }
+}
+
+/// The search as it is sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    q: String,
+}
+
+/// `GET /admin/accounts`.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Query(search): Query<Search>,
+    Query(page): Query<PageParams>,
+) -> Result<Html<String>> {
+    let before = page.after::<1>()?.map(|[id]| id);
+    let (q, now) = (search.q.clone(), app.now());
+    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
+    let mut rows = app
+        .read(move |tx| {
+            let accounts = store::accounts::list(tx, set(&q), before, limit)?;
+            let mut rows = Vec::new();
+            for account in accounts {
+                let available = store::ledger::loaded(tx, account.id)?.available(now);
+                rows.push((account, available));
+            }
+            Ok(rows)
+        })
+        .await?;
+    let here = address("/admin/accounts", &[("q", &search.q)]);
+    let pager = page_of(&mut rows, &here, before.is_none(), |(account, _)| {
+        vec![account.id]
+    });
+    let catalog = app.catalog();
+    let row = |(account, available): &(store::accounts::Account, Credits)| AccountRow {
+        href: format!("/admin/accounts/{}", account.public_id),
+        name: account.name.clone(),
+        mail: account.email.clone().unwrap_or_default(),
+        plan: catalog.tier(&account.subscription_tier).map_or_else(
+            || account.subscription_tier.clone(),
+            |tier| tier.title.clone(),
+        ),
+        badge: words::subscription_badge(&account.subscription_status),
+        available: format::credits(available.micros()),
+    };
+    serve::html(&AccountsPage {
+        shell: operator_shell(&app, &operator, Nav::AdminAccounts),
+        q: search.q,
+        rows: rows.iter().map(row).collect(),
+        pager,
+    })
 }

@@ -1,10 +1,21 @@
 //! `/admin/events/{id}`: one webhook event, its tries, its payload and its replay.
 
 use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{Html, Redirect};
+use store::accounts::Account;
+use store::events::Event;
 
+use super::operator_shell;
+use crate::app::App;
+use crate::http::callers::Operator;
+use crate::http::error::{Error, Result};
+use crate::pages::components::Prose;
 use crate::pages::components::{Action, Badge, Banner, Fact, Json, Kind, Moment};
 use crate::pages::icons::Icon;
+use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
+use crate::pages::{format, serve, words};
 
 /// One event.
 #[derive(Clone, Debug, Template)]
@@ -152,4 +163,109 @@ mod samples {
             when: format::clock(NOW),
         }
     }
+}
+
+/// `GET /admin/events/{id}`.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(id): Path<String>,
+) -> Result<Html<String>> {
+    let found = app
+        .read(move |tx| {
+            let Some(event) = store::events::find(tx, &id)? else {
+                return Ok(None);
+            };
+            let payload = store::events::payload(tx, event.n)?;
+            let account = match event.account_id {
+                Some(account) => store::accounts::find(tx, account)?,
+                None => None,
+            };
+            Ok(Some((event, payload, account)))
+        })
+        .await?;
+    let (event, payload, account) =
+        found.ok_or_else(|| Error::not_found("There is no such event."))?;
+    let payload = payload.map(|bytes| Json::new(&String::from_utf8_lossy(&bytes)));
+    serve::html(&EventPage {
+        shell: operator_shell(&app, &operator, Nav::AdminEvents),
+        id: event.event_id.clone(),
+        kind: event.kind.clone(),
+        badge: words::event_badge(&event.state),
+        outcome: outcome(&event),
+        facts: facts(&event, account.as_ref()),
+        tries: tries(&event),
+        payload_note: match payload {
+            Some(_) => "As Stripe sent it. What it says was not applied: the account was fetched."
+                .to_owned(),
+            None => "The payload was dropped after its time.".to_owned(),
+        },
+        payload,
+        replay: Some(EventPage::replay_form(&event.event_id)),
+        at_stripe: None,
+    })
+}
+
+/// `POST /admin/events/{id}/replay`: syncs the event's account afresh. Safe at any time.
+pub async fn replay(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(id): Path<String>,
+) -> Result<Redirect> {
+    let event = crate::sync::replay(&app, &id, &operator.email).await?;
+    let event = event.ok_or_else(|| Error::not_found("There is no such event."))?;
+    Ok(Redirect::to(&format!("/admin/events/{}", event.event_id)))
+}
+
+fn outcome(event: &Event) -> Option<Banner> {
+    let said = event.outcome.clone().or_else(|| event.last_error.clone())?;
+    let (kind, title) = match event.state.as_str() {
+        "done" => (Kind::Ok, "Processed"),
+        "ignored" => (Kind::Info, "Not ours to handle"),
+        "parked" => (Kind::Bad, "It waits for a person"),
+        _ => (Kind::Warn, "It will be tried again"),
+    };
+    Some(Banner::new(kind, title, said))
+}
+
+fn facts(event: &Event, account: Option<&Account>) -> Vec<Fact> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    let whose = match account {
+        Some(account) => Prose::new("").link(
+            account.name.clone(),
+            format!("/admin/accounts/{}", account.public_id),
+        ),
+        None => Prose::new("not known yet"),
+    };
+    vec![
+        Fact::new("Object", Prose::new("").code(text(&event.object_id))),
+        Fact::new("Account", whose),
+        Fact::new("Customer", Prose::new("").code(text(&event.customer_id))),
+        Fact::new("API version", text(&event.api_version)),
+        Fact::new(
+            "Made",
+            Prose::new("").time(format::moment(event.created_at.micros())),
+        ),
+        Fact::new(
+            "Received",
+            Prose::new("").time(format::moment(event.received_at.micros())),
+        ),
+        Fact::new("Tries", format::count(event.attempts.unsigned_abs())),
+    ]
+}
+
+fn tries(event: &Event) -> Vec<Moment> {
+    let received = Moment {
+        kind: Kind::Info,
+        title: "Received and written down".to_owned(),
+        detail: None,
+        when: format::second(event.received_at.micros()),
+    };
+    let processed = event.processed_at.map(|at| Moment {
+        kind: Kind::Ok,
+        title: "Processed".to_owned(),
+        detail: event.outcome.clone(),
+        when: format::second(at.micros()),
+    });
+    processed.into_iter().chain([received]).collect()
 }

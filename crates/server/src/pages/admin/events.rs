@@ -1,11 +1,25 @@
 //! `/admin/events`: everything Stripe has sent, and what became of it.
 
-use askama::Template;
+use std::collections::HashMap;
 
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::Html;
+use serde::Deserialize;
+use store::accounts::Account;
+use store::events::Event;
+
+use super::{ROWS, address, operator_shell, page_of, set};
+use crate::api::lists::PageParams;
+use crate::app::App;
+use crate::http::callers::Operator;
+use crate::http::error::Result;
 use crate::pages::components::{Action, Badge, Choice, Pager, Stat, Tab};
 use crate::pages::format::When;
 use crate::pages::icons::Icon;
+use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
+use crate::pages::{format, serve, words};
 
 /// The list of webhook events.
 #[derive(Clone, Debug, Template)]
@@ -172,5 +186,115 @@ mod samples {
                 Action::link("Replay failed (2)", "/admin/events/replay").primary(),
             ),
         }
+    }
+}
+
+/// The search as it is sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    q: String,
+    #[serde(rename = "type")]
+    kind: String,
+    state: String,
+}
+
+impl Search {
+    fn address(&self) -> String {
+        let parts = [
+            ("q", self.q.as_str()),
+            ("type", &self.kind),
+            ("state", &self.state),
+        ];
+        address("/admin/events", &parts)
+    }
+}
+
+/// `GET /admin/events`.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Query(search): Query<Search>,
+    Query(page): Query<PageParams>,
+) -> Result<Html<String>> {
+    let before = page.after::<1>()?.map(|[n]| n);
+    let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
+    let (mut rows, accounts, counts) = app
+        .read(move |tx| {
+            let filter = store::events::Filter {
+                state: set(&wanted.state),
+                kind: set(&wanted.kind),
+                account_id: None,
+                about: set(&wanted.q),
+            };
+            let rows = store::events::list(tx, &filter, before, limit)?;
+            let mut accounts = HashMap::new();
+            for id in rows.iter().filter_map(|row| row.account_id) {
+                if let Some(account) = store::accounts::find(tx, id)? {
+                    accounts.insert(id, account);
+                }
+            }
+            Ok((rows, accounts, store::events::count_by_state(tx)?))
+        })
+        .await?;
+    let pager = page_of(&mut rows, &search.address(), before.is_none(), |row| {
+        vec![row.n]
+    });
+    serve::html(&EventsPage {
+        shell: operator_shell(&app, &operator, Nav::AdminEvents),
+        stats: Vec::new(),
+        tabs: tabs(&search, &counts),
+        q: search.q.clone(),
+        types: types(&search.kind),
+        rows: rows.iter().map(|row| shown(row, &accounts)).collect(),
+        pager,
+        replay_failed: None,
+    })
+}
+
+fn tabs(search: &Search, counts: &[(String, i64)]) -> Vec<Tab> {
+    let states = [
+        ("All", ""),
+        ("Waiting", "received"),
+        ("Without account", "unmatched"),
+        ("Parked", "parked"),
+        ("Processed", "done"),
+        ("Ignored", "ignored"),
+    ];
+    let tab = |(label, state): (&str, &str)| {
+        let count = counts
+            .iter()
+            .find(|(known, _)| known == state)
+            .map_or(0, |(_, count)| *count);
+        Tab {
+            label: label.to_owned(),
+            count: (!state.is_empty()).then(|| format::count(count.unsigned_abs())),
+            href: Search {
+                state: state.to_owned(),
+                ..search.clone()
+            }
+            .address(),
+            current: search.state == state,
+        }
+    };
+    states.into_iter().map(tab).collect()
+}
+
+fn types(current: &str) -> Vec<Choice> {
+    let handled = stripe::HANDLED_EVENTS.iter().map(|kind| (*kind, *kind));
+    let all: Vec<(&str, &str)> = std::iter::once(("", "Any type")).chain(handled).collect();
+    Choice::list(&all, current)
+}
+
+fn shown(row: &Event, accounts: &HashMap<i64, Account>) -> EventRow {
+    let account = row.account_id.and_then(|id| accounts.get(&id));
+    EventRow {
+        id: row.event_id.clone(),
+        kind: row.kind.clone(),
+        object: row.object_id.clone().unwrap_or_default(),
+        account: account.map(|a| (a.name.clone(), format!("/admin/accounts/{}", a.public_id))),
+        received: format::second(row.received_at.micros()),
+        tries: format::count(row.attempts.unsigned_abs()),
+        badge: words::event_badge(&row.state),
     }
 }

@@ -1,11 +1,27 @@
 //! `/admin/transactions`: all payments, refunds and plan changes.
 
-use askama::Template;
+use std::collections::HashMap;
 
+use askama::Template;
+use axum::extract::{Query, State};
+use axum::response::{Html, Response};
+use domain::money::{Currency, MinorUnits};
+use domain::time::Timestamp;
+use serde::Deserialize;
+use store::accounts::Account;
+use store::transactions::{Cursor, Transaction};
+
+use super::{ROWS, address, operator_shell, page_of, set};
+use crate::api::lists::{CSV_ROWS_MAX, Cell, Csv, PageParams};
+use crate::app::App;
+use crate::http::callers::Operator;
+use crate::http::error::Result;
 use crate::pages::components::{Badge, Banner, Choice, Pager, Stat, Tab};
 use crate::pages::format::When;
 use crate::pages::icons::Icon;
+use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
+use crate::pages::{format, serve, words};
 
 /// The list of transactions with its search and filters.
 #[derive(Clone, Debug, Template)]
@@ -258,5 +274,264 @@ mod samples {
             badge: Badge::bad(EVIL),
             note: EVIL.to_owned(),
         }
+    }
+}
+
+/// The search as it is sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    q: String,
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    from: String,
+    to: String,
+}
+
+/// What is looked for, read from the form.
+#[derive(Clone, Debug)]
+struct Wanted {
+    search: Search,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Search {
+    /// The address of this search, as a page or a file.
+    fn address(&self, path: &str) -> String {
+        let parts = [
+            ("q", self.q.as_str()),
+            ("type", &self.kind),
+            ("status", &self.status),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        address(path, &parts)
+    }
+
+    /// The search with its days read; a sentence where they make no sense.
+    fn read(&self) -> std::result::Result<Wanted, String> {
+        let day = |text: &str| match set(text) {
+            None => Ok(None),
+            Some(text) => domain::time::parse(text)
+                .map(Some)
+                .ok_or_else(|| format!("{text} is not a day; write it as 2026-11-30.")),
+        };
+        let from = day(&self.from)?;
+        let until = day(&self.to)?.map(|last| last.plus_days(1));
+        if from.zip(until).is_some_and(|(from, until)| from >= until) {
+            return Err("The first day lies after the last.".to_owned());
+        }
+        Ok(Wanted {
+            search: self.clone(),
+            from,
+            until,
+        })
+    }
+}
+
+impl Wanted {
+    fn filter(&self) -> store::transactions::Filter<'_> {
+        store::transactions::Filter {
+            account_id: None,
+            kind: set(&self.search.kind),
+            status: set(&self.search.status),
+            from: self.from,
+            until: self.until,
+            search: set(&self.search.q),
+        }
+    }
+}
+
+/// `GET /admin/transactions`.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Query(search): Query<Search>,
+    Query(page): Query<PageParams>,
+) -> Result<Html<String>> {
+    let after = page.after::<2>()?;
+    let here = search.address("/admin/transactions");
+    let (mut rows, accounts, error) = match search.read() {
+        Ok(wanted) => {
+            let (rows, accounts) = read(&app, wanted, after, ROWS + 1).await?;
+            (rows, accounts, None)
+        }
+        Err(error) => (Vec::new(), HashMap::new(), Some(error)),
+    };
+    let pager = page_of(&mut rows, &here, after.is_none(), |row| {
+        vec![row.occurred_at.micros(), row.id]
+    });
+    let csv = search.address("/admin/transactions.csv");
+    let filters = Filters {
+        error,
+        ..Filters::new(
+            &search.q,
+            &search.kind,
+            &search.status,
+            &search.from,
+            &search.to,
+        )
+    };
+    serve::html(&TransactionsPage {
+        shell: operator_shell(&app, &operator, Nav::AdminTransactions),
+        banners: Vec::new(),
+        stats: Vec::new(),
+        tabs: tabs(&search),
+        filters,
+        csv: (!rows.is_empty()).then(|| ("Export CSV".to_owned(), csv)),
+        rows: rows.iter().map(|row| shown(row, &accounts)).collect(),
+        pager,
+    })
+}
+
+/// `GET /admin/transactions.csv`: what the search finds, newest first.
+pub async fn csv(
+    State(app): State<App>,
+    Operator(_): Operator,
+    Query(search): Query<Search>,
+) -> Result<Response> {
+    let wanted = search
+        .read()
+        .map_err(|error| crate::http::error::Error::field("from", error))?;
+    let (rows, accounts) = read(&app, wanted, None, CSV_ROWS_MAX).await?;
+    let columns = [
+        "date",
+        "id",
+        "account",
+        "type",
+        "status",
+        "amount",
+        "currency",
+        "refunded",
+        "description",
+        "payment_intent",
+        "session",
+        "invoice",
+        "refund",
+    ];
+    let mut csv = Csv::new(&columns);
+    for row in &rows {
+        let account = accounts.get(&row.account_id);
+        let money = |minor| money_of(row, minor).decimal_text();
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let cells = [
+            row.occurred_at.rfc3339(),
+            row.public_id.clone(),
+            account
+                .map(|account| account.public_id.clone())
+                .unwrap_or_default(),
+            row.kind.clone(),
+            row.status.clone(),
+            money(row.amount_minor),
+            row.currency.clone(),
+            money(row.refunded_minor),
+            text(&row.description),
+            text(&row.stripe_payment_intent_id),
+            text(&row.stripe_checkout_session_id),
+            text(&row.stripe_invoice_id),
+            text(&row.stripe_refund_id),
+        ];
+        csv.row(
+            &cells
+                .iter()
+                .map(|cell| Cell::Text(cell))
+                .collect::<Vec<_>>(),
+        );
+    }
+    Ok(csv.answer("transactions", None))
+}
+
+async fn read(
+    app: &App,
+    wanted: Wanted,
+    after: Option<[i64; 2]>,
+    limit: usize,
+) -> Result<(Vec<Transaction>, HashMap<i64, Account>)> {
+    let newest = [i64::MAX, i64::MAX];
+    let [at, id] = after.unwrap_or(newest);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    app.read(move |tx| {
+        let cursor = Cursor {
+            occurred_at: Timestamp::from_micros(at),
+            id,
+        };
+        let rows = store::transactions::list(tx, &wanted.filter(), cursor, limit)?;
+        let mut accounts = HashMap::new();
+        for row in &rows {
+            if !accounts.contains_key(&row.account_id)
+                && let Some(account) = store::accounts::find(tx, row.account_id)?
+            {
+                accounts.insert(account.id, account);
+            }
+        }
+        Ok((rows, accounts))
+    })
+    .await
+}
+
+fn tabs(search: &Search) -> Vec<Tab> {
+    let views = [
+        ("All", ""),
+        ("Failed", "FAILED"),
+        ("Pending", "PENDING"),
+        ("Refunded", "REFUNDED"),
+    ];
+    let tab = |(label, status): (&str, &str)| Tab {
+        label: label.to_owned(),
+        count: None,
+        href: Search {
+            status: status.to_owned(),
+            ..search.clone()
+        }
+        .address("/admin/transactions"),
+        current: search.status == status,
+    };
+    views.into_iter().map(tab).collect()
+}
+
+fn money_of(row: &Transaction, minor: i64) -> MinorUnits {
+    MinorUnits::new(
+        minor,
+        Currency::parse(&row.currency).unwrap_or(Currency::USD),
+    )
+}
+
+fn shown(row: &Transaction, accounts: &HashMap<i64, Account>) -> AdminTransaction {
+    let account = accounts.get(&row.account_id);
+    let signed = if row.kind == "REFUND" {
+        -row.amount_minor
+    } else {
+        row.amount_minor
+    };
+    let currency = money_of(row, 0).currency;
+    let stripe_id = [
+        &row.stripe_payment_intent_id,
+        &row.stripe_refund_id,
+        &row.stripe_invoice_id,
+        &row.stripe_checkout_session_id,
+    ];
+    let id = stripe_id
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or(&row.public_id);
+    AdminTransaction {
+        when: format::second(row.occurred_at.micros()),
+        id: id.clone(),
+        account: account.map_or_else(String::new, |account| account.name.clone()),
+        account_href: account.map_or_else(
+            || "/admin/accounts".to_owned(),
+            |account| format!("/admin/accounts/{}", account.public_id),
+        ),
+        mail: account
+            .and_then(|account| account.email.clone())
+            .unwrap_or_default(),
+        kind: words::transaction_kind(&row.kind).to_owned(),
+        title: row.description.clone().unwrap_or_default(),
+        amount: format::money(signed, currency.code(), currency.exponent()),
+        badge: words::transaction_badge(&row.status),
+        note: row.failure.clone().unwrap_or_default(),
     }
 }

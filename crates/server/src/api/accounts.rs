@@ -1,0 +1,566 @@
+//! Accounts as the host application and operators change them: who they are, and their credits by
+//! hand.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::ledger::{
+    Body as EntryBody, Command, Context, Entry, GrantKind, IdempotencyKey, NewGrant, Outcome,
+    Request,
+};
+use domain::money::Credits;
+use domain::time::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use store::accounts::{Account as Row, NewAccount, TierOverride};
+use utoipa::ToSchema;
+
+use super::metered::REPLAYED;
+use crate::app::App;
+use crate::http::callers::{Authority, KeyCaller};
+use crate::http::error::{Error, Result};
+use crate::http::idempotency::Key;
+use crate::http::json::{Body, Exact, read_credits, read_positive_credits};
+use crate::people;
+
+/// What our own ids of accounts begin with.
+const OWN_PREFIX: &str = "acc_";
+/// Longest id and name of an account.
+const NAME_CHARS_MAX: usize = 200;
+/// Longest note.
+const NOTE_CHARS_MAX: usize = 500;
+/// Days a promotional grant lasts when nobody says.
+const PROMO_DAYS_DEFAULT: i64 = 90;
+/// Why somebody corrects an account's credits.
+pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
+
+/// An account as the host application sets it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PutAccount {
+    /// Shown to people.
+    name: String,
+    /// Where its mails go; as before without.
+    email: Option<String>,
+    /// A tier that stands over the subscription's; null takes it away, as before without.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    tier: Option<Option<String>>,
+}
+
+/// Tells a null from a field that is not there.
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// An account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// `acc_...`
+    id: String,
+    /// What the host application calls it.
+    external_id: Option<String>,
+    /// `personal` or `organisation`.
+    kind: String,
+    /// Shown to people.
+    name: String,
+    /// Where its mails go.
+    email: Option<String>,
+    /// `active`, `suspended` or `closed`.
+    status: String,
+    /// The tier of its subscription.
+    tier: String,
+    /// The tier that a person or the host set over it.
+    tier_override: Option<String>,
+    /// The status of its subscription.
+    subscription_status: String,
+    /// The customer at Stripe.
+    stripe_customer_id: Option<String>,
+    /// When it was made.
+    created_at: String,
+}
+
+impl From<Row> for Account {
+    fn from(row: Row) -> Account {
+        Account {
+            id: row.public_id,
+            external_id: row.external_id,
+            kind: row.kind,
+            name: row.name,
+            email: row.email,
+            status: row.status,
+            tier: row.subscription_tier,
+            tier_override: row.tier_override,
+            subscription_status: row.subscription_status,
+            stripe_customer_id: row.stripe_customer_id,
+            created_at: row.created_at.rfc3339(),
+        }
+    }
+}
+
+/// Makes the account that the host application knows by this id, or brings it up to date. The id
+/// may stand wherever an account is named.
+#[utoipa::path(
+    put,
+    path = "/api/v1/accounts/{id}",
+    tag = "accounts",
+    params(("id" = String, Path, description = "The host application's id of the account, or ours")),
+    request_body = PutAccount,
+    responses(
+        (status = 200, body = Account), (status = 201, body = Account), (status = 400),
+        (status = 401), (status = 403), (status = 404)
+    )
+)]
+pub async fn put(
+    State(app): State<App>,
+    caller: KeyCaller,
+    Path(id): Path<String>,
+    Body(body): Body<PutAccount>,
+) -> Result<Response> {
+    caller.is_server()?;
+    let put = Put::read(&app, &caller, id, body)?;
+    let (rules, now) = (app.rules(), app.now());
+    let (is_new, row) = app
+        .write(0, move |tx| {
+            let Some((is_new, row)) = put.save(tx, now)? else {
+                return Ok(None);
+            };
+            if put.tier.is_some() {
+                // The plan may be another from this moment on.
+                store::ledger::settle(tx, &rules, row.id, now)?;
+            }
+            Ok(store::accounts::find(tx, row.id)?.map(|row| (is_new, row)))
+        })
+        .await?
+        .ok_or_else(|| Error::not_found("There is no such account."))?;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    Ok((status, Json(Account::from(row))).into_response())
+}
+
+/// What is put, checked.
+struct Put {
+    id: String,
+    public_id: String,
+    name: String,
+    email: Option<String>,
+    tier: Option<Option<String>>,
+    free_tier: String,
+    actor: String,
+}
+
+impl Put {
+    fn read(app: &App, caller: &KeyCaller, id: String, body: PutAccount) -> Result<Put> {
+        let is_plain = |text: &str| {
+            (1..=NAME_CHARS_MAX).contains(&text.chars().count())
+                && !text.chars().any(char::is_control)
+        };
+        let catalog = app.catalog();
+        for (field, text) in [("id", &id), ("name", &body.name)] {
+            if !is_plain(text) {
+                let detail = format!("{field} has 1 to {NAME_CHARS_MAX} characters.");
+                return Err(Error::field(field, detail));
+            }
+        }
+        if let Some(Some(tier)) = &body.tier
+            && catalog.tier(tier).is_none()
+        {
+            let detail = format!("There is no tier named {tier:?}.");
+            return Err(Error::field("tier", detail));
+        }
+        Ok(Put {
+            id,
+            public_id: app.new_id("acc"),
+            name: body.name,
+            email: body.email.as_deref().map(people::read_email).transpose()?,
+            tier: body.tier,
+            free_tier: catalog.free().name.clone(),
+            actor: caller.public_id.clone(),
+        })
+    }
+
+    /// Writes it; answers whether it is new. `None` where it is named like one of ours and absent.
+    fn save(&self, tx: &mut store::Tx<'_>, now: Timestamp) -> store::Result<Option<(bool, Row)>> {
+        let known = store::accounts::named(tx, &self.id)?;
+        let is_new = known.is_none();
+        let row = match known {
+            Some(row) => {
+                let email = self.email.as_deref().or(row.email.as_deref());
+                store::accounts::rename(tx, row.id, &self.name, email, now)?;
+                row
+            }
+            None if self.id.starts_with(OWN_PREFIX) => return Ok(None),
+            None => store::accounts::put_external(
+                tx,
+                &NewAccount {
+                    public_id: &self.public_id,
+                    external_id: Some(&self.id),
+                    kind: "organisation",
+                    name: &self.name,
+                    email: self.email.as_deref(),
+                    tier: &self.free_tier,
+                    subscription_status: "NONE",
+                    // The host application vouches for its own accounts.
+                    email_verified_at: Some(now),
+                },
+                now,
+            )?,
+        };
+        if let Some(tier) = &self.tier {
+            let set = tier.as_deref().map(|tier| TierOverride {
+                tier,
+                reason: "host",
+                actor: &self.actor,
+                until: None,
+            });
+            if row.tier_override.as_deref() != tier.as_deref() {
+                store::accounts::set_tier_override(tx, row.id, set.as_ref(), now)?;
+                let detail = json!({ "tier": tier, "reason": "host" }).to_string();
+                let (actor, subject) = (&self.actor, &row.public_id);
+                store::audit_log::append(
+                    tx,
+                    actor,
+                    "account.tier_override",
+                    subject,
+                    &detail,
+                    None,
+                    now,
+                )?;
+            }
+        }
+        Ok(Some((is_new, row)))
+    }
+}
+
+/// A correction of an account's credits.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewAdjustment {
+    /// Up or down, not zero.
+    #[schema(value_type = f64)]
+    credits: Box<RawValue>,
+    /// `goodwill`, `correction`, `promotion`, `migration` or `other`.
+    reason: String,
+    /// What a colleague should know; can be erased later.
+    note: Option<String>,
+}
+
+/// A correction that was made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Adjustment {
+    /// `adj_...`
+    id: String,
+    /// By how much the credits rose.
+    credits: Exact,
+    /// Why.
+    reason: Option<String>,
+    /// Who did it.
+    actor: Option<String>,
+    /// What may be spent after it.
+    available: Exact,
+}
+
+/// Corrects an account's credits by hand. Downwards it takes what is available and no more.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{id}/credits/adjustments",
+    tag = "accounts",
+    params(
+        ("id" = String, Path, description = "The account, by our id or the host application's"),
+        ("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")
+    ),
+    request_body = NewAdjustment,
+    responses(
+        (status = 201, body = Adjustment), (status = 400), (status = 401),
+        (status = 402, description = "Fewer credits are available"), (status = 403),
+        (status = 404), (status = 409)
+    )
+)]
+pub async fn adjust(
+    State(app): State<App>,
+    caller: Authority,
+    key: Key,
+    Path(id): Path<String>,
+    Body(body): Body<NewAdjustment>,
+) -> Result<Response> {
+    let credits = read_credits("credits", &body.credits)?;
+    let account = named(&app, &id).await?;
+    let by_hand = ByHand {
+        actor: caller.actor(),
+        reason: body.reason,
+        note: body.note,
+    };
+    let outcome = adjust_credits(&app, &account, key, credits, &by_hand).await?;
+    let entry = entry_of(&outcome)?;
+    let body = Adjustment {
+        id: format!("adj_{}_{}", entry.seq, hex::encode(&entry.hash[..8])),
+        credits: Exact(entry.posted_delta),
+        reason: entry.context.reason.clone(),
+        actor: entry.context.actor.clone(),
+        available: Exact(outcome.available),
+    };
+    Ok(created(&outcome, &body))
+}
+
+/// Who changes credits by hand, and why.
+#[derive(Clone, Debug)]
+pub struct ByHand {
+    /// A user's or a key's id, or `cli`.
+    pub actor: String,
+    /// One of [`REASONS`].
+    pub reason: String,
+    /// What a colleague should know.
+    pub note: Option<String>,
+}
+
+impl ByHand {
+    fn check(&self) -> Result<()> {
+        if !REASONS.contains(&self.reason.as_str()) {
+            let detail = format!("reason is one of {}.", REASONS.join(", "));
+            return Err(Error::field("reason", detail));
+        }
+        let length = self.note.as_ref().map_or(0, |note| note.chars().count());
+        if length > NOTE_CHARS_MAX {
+            let detail = format!("note has at most {NOTE_CHARS_MAX} characters.");
+            return Err(Error::field("note", detail));
+        }
+        Ok(())
+    }
+}
+
+/// Corrects an account's credits, once per key, with the audit log's row in the same commit.
+pub async fn adjust_credits(
+    app: &App,
+    account: &Row,
+    key: Key,
+    credits: Credits,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    by_hand.check()?;
+    if credits == Credits::ZERO {
+        return Err(Error::field("credits", "An adjustment is not zero."));
+    }
+    let source_key = format!("adjust:{}:{}", account.id, key.0);
+    let note = by_hand.note.as_deref().unwrap_or("");
+    let key = key.of(&["adjust", &credits.to_string(), &by_hand.reason, note]);
+    let command = Command::Adjust {
+        amount: credits,
+        source_key,
+    };
+    act(app, account, "credits.adjust", command, key, by_hand).await
+}
+
+/// Credits to give for a time.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewPromo {
+    /// Positive.
+    #[schema(value_type = f64)]
+    credits: Box<RawValue>,
+    /// When they end; in 90 days without.
+    expires_at: Option<String>,
+    /// What a colleague should know; can be erased later.
+    note: Option<String>,
+}
+
+/// A grant that was made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeGrant {
+    /// `grant_...`
+    id: String,
+    /// `promo`
+    kind: &'static str,
+    /// How much.
+    credits: Exact,
+    /// When they end.
+    expires_at: Option<String>,
+    /// What may be spent after it.
+    available: Exact,
+}
+
+/// Gives an account promotional credits.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{id}/grants",
+    tag = "accounts",
+    params(
+        ("id" = String, Path, description = "The account, by our id or the host application's"),
+        ("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")
+    ),
+    request_body = NewPromo,
+    responses(
+        (status = 201, body = MadeGrant), (status = 400), (status = 401), (status = 403),
+        (status = 404), (status = 409)
+    )
+)]
+pub async fn grant(
+    State(app): State<App>,
+    caller: Authority,
+    key: Key,
+    Path(id): Path<String>,
+    Body(body): Body<NewPromo>,
+) -> Result<Response> {
+    let credits = read_positive_credits("credits", &body.credits)?;
+    let expires_at = read_end(body.expires_at.as_deref(), app.now())?;
+    let account = named(&app, &id).await?;
+    let by_hand = ByHand {
+        actor: caller.actor(),
+        reason: "promotion".to_owned(),
+        note: body.note,
+    };
+    let outcome = grant_promo(&app, &account, key, credits, expires_at, &by_hand).await?;
+    let entry = entry_of(&outcome)?;
+    let EntryBody::Grant {
+        kind,
+        amount,
+        expires_at,
+        ..
+    } = &entry.body
+    else {
+        return Err(Error::bug("a grant was answered by another entry"));
+    };
+    let body = MadeGrant {
+        id: super::grants::id_of(entry.seq),
+        kind: kind.word(),
+        credits: Exact(*amount),
+        expires_at: expires_at.map(Timestamp::rfc3339),
+        available: Exact(outcome.available),
+    };
+    Ok(created(&outcome, &body))
+}
+
+fn read_end(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let end = domain::time::parse(text).filter(|end| *end > now);
+    let detail = "expiresAt is a date or a moment ahead.";
+    end.map(Some)
+        .ok_or_else(|| Error::field("expiresAt", detail))
+}
+
+/// Gives promotional credits, once per key; they end in 90 days where nothing is said.
+pub async fn grant_promo(
+    app: &App,
+    account: &Row,
+    key: Key,
+    credits: Credits,
+    expires_at: Option<Timestamp>,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    by_hand.check()?;
+    let source_key = format!("promo:{}:{}", account.id, key.0);
+    let said = expires_at.map(Timestamp::rfc3339).unwrap_or_default();
+    let note = by_hand.note.as_deref().unwrap_or("");
+    let key = key.of(&["grant", &credits.to_string(), &said, note]);
+    let mut new = NewGrant::new(GrantKind::Promo, source_key, credits);
+    new.expires_at = expires_at.or_else(|| Some(app.now().plus_days(PROMO_DAYS_DEFAULT)));
+    let command = Command::Grant(new);
+    act(app, account, "credits.grant", command, key, by_hand).await
+}
+
+/// Runs a command by hand with its note and its row of the audit log in one commit. A replay and a
+/// refusal leave neither.
+async fn act(
+    app: &App,
+    account: &Row,
+    action: &'static str,
+    command: Command,
+    key: IdempotencyKey,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    let note = by_hand.note.clone().filter(|note| !note.is_empty());
+    let note = note.map(|note| Note::new(app, note));
+    let request = Request {
+        command,
+        key: Some(key),
+        context: Context {
+            actor: Some(by_hand.actor.clone()),
+            reason: Some(by_hand.reason.clone()),
+            note_digest: note.as_ref().map(|note| note.digest),
+            ..Context::default()
+        },
+    };
+    let (rules, now, by_hand) = (app.rules(), app.now(), by_hand.clone());
+    let (id, subject) = (account.id, account.public_id.clone());
+    let decision = app
+        .write(id, move |tx| {
+            let requests = std::slice::from_ref(&request);
+            let decision = store::ledger::execute(tx, &rules, id, requests, now)?
+                .pop()
+                .expect("one request has one decision");
+            let Ok(outcome) = &decision else {
+                return Ok(decision);
+            };
+            if let Some(entry) = outcome.entry.as_ref().filter(|_| !outcome.replayed) {
+                if let Some(note) = &note {
+                    store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
+                }
+                let detail = json!({
+                    "credits": entry.posted_delta.to_string(),
+                    "reason": by_hand.reason,
+                    "entry": entry.seq,
+                });
+                let (actor, detail) = (&by_hand.actor, detail.to_string());
+                store::audit_log::append(tx, actor, action, &subject, &detail, None, now)?;
+            }
+            Ok(decision)
+        })
+        .await?;
+    decision.map_err(|refusal| Error::refused(&refusal, app))
+}
+
+/// Free text beside an entry: the journal keeps only its salted digest, so that the text can be
+/// erased with the account's settings.
+#[derive(Clone, Debug)]
+struct Note {
+    digest: [u8; 32],
+    name: String,
+    text: String,
+}
+
+impl Note {
+    fn new(app: &App, note: String) -> Note {
+        let text = json!({ "salt": format!("{:032x}", app.chance.bits()), "note": note });
+        let text = text.to_string();
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        Note {
+            digest,
+            name: format!("note:{}", hex::encode(digest)),
+            text,
+        }
+    }
+}
+
+/// The account that the outside calls `id`.
+pub async fn named(app: &App, id: &str) -> Result<Row> {
+    let id = id.to_owned();
+    let found = app.read(move |tx| store::accounts::named(tx, &id)).await?;
+    found.ok_or_else(|| Error::not_found("There is no such account."))
+}
+
+fn entry_of(outcome: &Outcome) -> Result<&Entry> {
+    outcome.entry.as_ref().ok_or_else(|| {
+        let detail = "This was done before under the same key.";
+        Error::conflict("idempotency_key_reused", detail)
+    })
+}
+
+fn created(outcome: &Outcome, body: &impl Serialize) -> Response {
+    let mut headers = HeaderMap::new();
+    if outcome.replayed {
+        headers.insert(REPLAYED, axum::http::HeaderValue::from_static("true"));
+    }
+    (StatusCode::CREATED, headers, Json(body)).into_response()
+}

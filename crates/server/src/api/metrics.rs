@@ -1,0 +1,92 @@
+//! `GET /metrics`: how it goes, as Prometheus reads it. Counts only; nothing of any person.
+
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::http::error::Result;
+
+/// Queues, backlogs and rows, in Prometheus's text format.
+#[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200)))]
+pub async fn show(State(app): State<App>) -> Result<Response> {
+    let counts = app.read(Counts::read).await?;
+    let text = counts.write(&app.db.stats(), app.real_now());
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+struct Counts {
+    events: Vec<(String, i64)>,
+    oldest_open: Option<domain::time::Timestamp>,
+    outbox: Vec<(String, i64)>,
+    syncs: (i64, i64),
+    journal: i64,
+}
+
+impl Counts {
+    fn read(tx: &mut store::Tx<'_>) -> store::Result<Counts> {
+        Ok(Counts {
+            events: store::events::count_by_state(tx)?,
+            oldest_open: store::events::oldest_open(tx)?,
+            outbox: store::outbox::count_by_state(tx)?,
+            syncs: store::sync::backlog(tx)?,
+            journal: store::ledger::journal_head(tx)?,
+        })
+    }
+
+    fn write(&self, db: &store::Stats, now: domain::time::Timestamp) -> String {
+        let mut text = Text(String::new());
+        text.head("lbx_events", "gauge", "Stripe's events by state.");
+        for (state, count) in &self.events {
+            text.line(&format!("lbx_events{{state=\"{state}\"}}"), count);
+        }
+        let age = self
+            .oldest_open
+            .map_or(0, |oldest| now.seconds() - oldest.seconds());
+        let help = "Age of the oldest event that is not settled.";
+        text.one("lbx_events_oldest_open_seconds", "gauge", help, age.max(0));
+        text.head("lbx_outbox", "gauge", "Mails and notices by state.");
+        for (state, count) in &self.outbox {
+            text.line(&format!("lbx_outbox{{state=\"{state}\"}}"), count);
+        }
+        let (waiting, parked) = self.syncs;
+        text.head(
+            "lbx_sync_accounts",
+            "gauge",
+            "Accounts whose sync waits or is parked.",
+        );
+        text.line("lbx_sync_accounts{state=\"waiting\"}", waiting);
+        text.line("lbx_sync_accounts{state=\"parked\"}", parked);
+        let help = "Entries that were ever written to the journal.";
+        text.one("lbx_journal_entries_total", "counter", help, self.journal);
+        let help = "Commits since the start.";
+        text.one("lbx_db_commits_total", "counter", help, db.commits);
+        let help = "Jobs that went into commits.";
+        text.one("lbx_db_jobs_total", "counter", help, db.jobs);
+        text.head("lbx_db_queue", "gauge", "Jobs that wait for the database.");
+        text.line("lbx_db_queue{kind=\"write\"}", db.writes_waiting);
+        text.line("lbx_db_queue{kind=\"read\"}", db.reads_waiting);
+        text.0
+    }
+}
+
+struct Text(String);
+
+impl Text {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let written = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        written.expect("a text takes all that is written");
+    }
+
+    fn line(&mut self, name: &str, value: impl std::fmt::Display) {
+        writeln!(self.0, "{name} {value}").expect("a text takes all that is written");
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.head(name, kind, help);
+        self.line(name, value);
+    }
+}

@@ -1,0 +1,169 @@
+//! `sync`: makes our rows agree with Stripe, and says what changed.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use stripe::Form;
+
+use super::output::Output;
+use super::{DIFFERENT, access};
+use crate::app::App;
+use crate::sync;
+
+/// Accounts read at once.
+const ACCOUNTS_MAX: i64 = 500;
+/// Events looked through for `--since`.
+const EVENTS_MAX: usize = 100_000;
+/// Rounds of matching events without an account.
+const MATCHES_MAX: usize = 1_000;
+
+/// Which accounts.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// One account: its id, the host application's id, its Stripe customer or a user's address.
+    #[arg(conflicts_with_all = ["all", "since"])]
+    account: Option<String>,
+    /// All accounts; so too without any choice.
+    #[arg(long, conflicts_with = "since")]
+    all: bool,
+    /// Accounts that Stripe has events of since then: 2026-11-22 or 2026-11-22T10:00:00Z.
+    #[arg(long)]
+    since: Option<String>,
+}
+
+/// What one account's sync came to.
+struct Line {
+    account: String,
+    changes: Vec<String>,
+    error: Option<String>,
+}
+
+/// Syncs, and syncs what changed again: then nothing may differ any more.
+pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> {
+    for _ in 0..MATCHES_MAX {
+        if sync::match_events(app).await? == 0 {
+            break;
+        }
+    }
+    let accounts = chosen(app, &args).await?;
+    let first = pass(app, &accounts).await?;
+    let again: Vec<i64> = first
+        .iter()
+        .filter(|(_, line)| !line.changes.is_empty())
+        .map(|(id, _)| *id)
+        .collect();
+    let second = pass(app, &again).await?;
+    let lines = |pass: &[(i64, Line)]| {
+        let lines = pass.iter().filter(|(_, line)| !line.changes.is_empty());
+        lines
+            .map(|(_, line)| json!({ "account": line.account, "changes": line.changes }))
+            .collect::<Vec<_>>()
+    };
+    let failed: Vec<_> = first
+        .iter()
+        .chain(&second)
+        .filter_map(|(_, line)| Some((line.account.clone(), line.error.clone()?)))
+        .collect();
+    let (changed, differs) = (lines(&first), lines(&second));
+    let value = json!({
+        "accounts": accounts.len(),
+        "changed": changed,
+        "differs": differs,
+        "failed": failed.iter().map(|(a, e)| json!({ "account": a, "error": e })).collect::<Vec<_>>(),
+    });
+    out.answer(&value, text(accounts.len(), &first, &second));
+    for (account, error) in &failed {
+        out.error(format!("{account}: {error}"));
+    }
+    Ok(match (failed.is_empty(), differs.is_empty()) {
+        (false, _) => 1,
+        (true, false) => DIFFERENT,
+        (true, true) => 0,
+    })
+}
+
+fn text(accounts: usize, first: &[(i64, Line)], second: &[(i64, Line)]) -> String {
+    let mut text = String::new();
+    for (title, pass) in [("changed", first), ("still differs", second)] {
+        for (_, line) in pass {
+            for change in &line.changes {
+                text.push_str(&format!("{} {title}: {change}\n", line.account));
+            }
+        }
+    }
+    let changed = first.iter().filter(|(_, line)| !line.changes.is_empty());
+    let (changed, differ) = (changed.count(), second.iter());
+    let differ = differ.filter(|(_, line)| !line.changes.is_empty()).count();
+    text.push_str(&format!(
+        "{accounts} accounts synced, {changed} changed, {differ} still differ."
+    ));
+    text
+}
+
+async fn chosen(app: &App, args: &Args) -> anyhow::Result<Vec<i64>> {
+    if let Some(name) = &args.account {
+        return Ok(vec![access::account(app, name).await?.id]);
+    }
+    if let Some(since) = &args.since {
+        return since_then(app, since).await;
+    }
+    let mut all = Vec::new();
+    loop {
+        let after = all.last().copied().unwrap_or(0);
+        let page = app
+            .read(move |tx| store::accounts::ids_after(tx, after, ACCOUNTS_MAX))
+            .await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
+/// Accounts of the customers that events since then name.
+async fn since_then(app: &App, since: &str) -> anyhow::Result<Vec<i64>> {
+    let since = domain::time::parse(since)
+        .ok_or_else(|| anyhow::anyhow!("--since is a date or an RFC 3339 moment, not {since}"))?;
+    let filter = Form::new().push("created[gte]", since.seconds());
+    let events = app.stripe.list_events(&filter, EVENTS_MAX).await?.data;
+    let mut customers = BTreeSet::new();
+    for event in &events {
+        let Ok(event) = event.read() else { continue };
+        let is_customer = event.object.object.as_deref() == Some("customer");
+        let named = if is_customer {
+            &event.object.id
+        } else {
+            &event.object.customer
+        };
+        customers.extend(named.as_deref().map(str::to_owned));
+    }
+    let accounts = app
+        .read(move |tx| {
+            let mut accounts = BTreeSet::new();
+            for customer in &customers {
+                accounts.extend(store::accounts::of_customer(tx, customer)?.map(|found| found.id));
+            }
+            Ok(accounts)
+        })
+        .await?;
+    Ok(accounts.into_iter().collect())
+}
+
+async fn pass(app: &App, accounts: &[i64]) -> anyhow::Result<Vec<(i64, Line)>> {
+    let mut lines = Vec::with_capacity(accounts.len());
+    for id in accounts.iter().copied() {
+        let found = app.read(move |tx| store::accounts::find(tx, id)).await?;
+        let account = found.map_or_else(|| id.to_string(), |account| account.public_id);
+        let (changes, error) = match sync::account(app, id).await {
+            Ok(report) => (report.changes, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let line = Line {
+            account,
+            changes,
+            error,
+        };
+        lines.push((id, line));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,238 @@
+//! The command line as people run it: a demo in a process of its own, and commands beside it.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A demo that runs until it is dropped.
+struct Demo {
+    process: Child,
+    started: Value,
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_localboxs-billing"));
+    for name in [
+        "DATABASE_URL",
+        "LBX_DATA",
+        "LBX_CONFIG",
+        "STRIPE_SECRET_KEY",
+        "LBX_TWIN_URL",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+impl Demo {
+    fn start(data: &Path, more: &[&str]) -> Demo {
+        let mut process = program()
+            .args([
+                "demo",
+                "--json",
+                "--port",
+                "0",
+                "--twin-port",
+                "0",
+                "--data",
+            ])
+            .arg(data)
+            .args(more)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let out = process.stdout.take().unwrap();
+        BufReader::new(out).read_line(&mut line).unwrap();
+        let started = serde_json::from_str(&line).unwrap();
+        Demo { process, started }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.started[name].as_str().unwrap()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let id = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &id]).status();
+        let _ = self.process.wait();
+    }
+}
+
+fn run(data: &Path, args: &[&str]) -> Output {
+    program()
+        .arg("--data")
+        .arg(data)
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// The answer of a command that must succeed.
+fn json(data: &Path, args: &[&str]) -> Value {
+    let output = run(data, &[args, &["--json"]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {errors}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn get(url: &str, header: (&str, &str)) -> (u16, String) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client
+            .get(url)
+            .header(header.0, header.1)
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    })
+}
+
+#[test]
+fn commands_beside_a_running_demo_need_nothing_but_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    // Longer than a socket's address may be.
+    let data = folder.path().join("a-folder-with-a-long-name".repeat(6));
+    let demo = Demo::start(&data, &[]);
+
+    let session = json(
+        &data,
+        &["admin", "session", "new@localboxs.example", "--with-key"],
+    );
+    let cookie = session["headers"]["Cookie"].as_str().unwrap();
+    let key = session["headers"]["Authorization"].as_str().unwrap();
+    let billing = get(
+        &format!("{}/api/dashboard/billing", demo.text("baseUrl")),
+        ("cookie", cookie),
+    );
+    let balance = get(
+        &format!("{}/api/v1/balance", demo.text("baseUrl")),
+        ("authorization", key),
+    );
+    let synced = json(&data, &["sync", "--all"]);
+    let audited = json(&data, &["audit"]);
+
+    assert_eq!(billing.0, 200);
+    assert_eq!(balance.0, 200, "{}", balance.1);
+    assert_eq!(synced["differs"], Value::Array(vec![]));
+    assert_eq!(audited["findingsCount"], 0);
+    assert_eq!(audited["accounts"], 3);
+    assert_eq!(run(&data, &["setup", "--check"]).status.code(), Some(0));
+    assert_eq!(run(&data, &["migrate", "down"]).status.code(), Some(1));
+}
+
+#[test]
+fn a_demo_that_starts_again_keeps_its_key_its_clock_and_its_books() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, advanced) = {
+        let demo = Demo::start(folder.path(), &[]);
+        let advanced = json(folder.path(), &["twin", "advance", "3d"]);
+        (
+            demo.text("apiKey").to_owned(),
+            advanced["now"].as_i64().unwrap(),
+        )
+    };
+    let demo = Demo::start(folder.path(), &[]);
+
+    let balance = json(folder.path(), &["balance", "demo@localboxs.example"]);
+    let now = domain::time::parse(balance["at"].as_str().unwrap()).unwrap();
+
+    assert_eq!(demo.text("apiKey"), key);
+    assert!(now.seconds() >= advanced);
+    assert_eq!(balance["available"], 100);
+    assert_eq!(run(folder.path(), &["sync"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_printed_link_signs_in_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(folder.path(), &[]);
+    let link = demo.text("adminLoginUrl");
+
+    let first = get(link, ("accept", "application/json"));
+    let second = get(link, ("accept", "application/json"));
+
+    assert_ne!(first.0, 400);
+    assert_eq!(second.0, 400);
+}
+
+#[test]
+fn a_reset_deletes_what_a_demo_made_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Demo::start(folder.path(), &[]));
+    let other = folder.path().join("letter.txt");
+    std::fs::write(&other, "mine").unwrap();
+    let reset = ["demo", "--port", "0", "--twin-port", "0", "--reset"];
+
+    let refused = run(folder.path(), &reset);
+    std::fs::remove_file(&other).unwrap();
+    let running = Demo::start(folder.path(), &["--reset"]);
+    let while_running = run(folder.path(), &reset);
+
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(folder.path().join("billing.db").exists());
+    assert_eq!(while_running.status.code(), Some(1));
+    drop(running);
+}
+
+#[test]
+fn misuse_failure_and_success_have_their_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+
+    assert_eq!(
+        run(folder.path(), &["audit", "--no-such-flag"])
+            .status
+            .code(),
+        Some(2)
+    );
+    assert_eq!(
+        run(folder.path(), &["balance", "nobody"]).status.code(),
+        Some(1)
+    );
+    assert_eq!(run(folder.path(), &["audit"]).status.code(), Some(0));
+    assert_eq!(
+        run(folder.path(), &["config", "check"]).status.code(),
+        Some(1)
+    );
+    assert_eq!(
+        run(folder.path(), &["migrate", "down", "--steps", "1"])
+            .status
+            .code(),
+        Some(0)
+    );
+}
+
+#[test]
+fn a_hand_made_correction_with_a_key_is_done_once() {
+    let folder = tempfile::tempdir().unwrap();
+    json(folder.path(), &["admin", "user", "a@localboxs.example"]);
+    let adjust = |key: &str| {
+        let args = [
+            "admin",
+            "credits",
+            "adjust",
+            "a@localboxs.example",
+            "-2.5",
+            "--reason",
+            "correction",
+            "--note",
+            "a test",
+            "--key",
+            key,
+        ];
+        json(folder.path(), &args)
+    };
+
+    assert_eq!(adjust("one")["adjusted"], true);
+    assert_eq!(adjust("one")["adjusted"], false);
+    assert_eq!(adjust("two")["available"], 95);
+}

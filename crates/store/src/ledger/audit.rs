@@ -1,0 +1,154 @@
+//! What `audit` reads: rows as they stand, beside what the journal says they should be.
+
+use domain::ledger::{Hold, Lot};
+use domain::time::Timestamp;
+
+use super::load::{HoldRow, LotRow, hold_by_id};
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// A line of the journal with all its columns; amounts in micro-credits.
+    pub struct JournalLine {
+        /// Global position.
+        pub n: i64,
+        /// Position in the account's journal.
+        pub seq: i64,
+        /// What it records.
+        pub kind: String,
+        /// When.
+        pub at: Timestamp,
+        /// By how much the balance rose.
+        pub posted_delta: i64,
+        /// By how much `held` rose.
+        pub held_delta: i64,
+        /// By how much debt rose.
+        pub debt_delta: i64,
+        /// The caller's key.
+        pub idempotency_key: Option<String>,
+        /// The hold it is about.
+        pub hold_id: Option<String>,
+        /// The operation it metered.
+        pub operation: Option<String>,
+        /// Units of it.
+        pub units: Option<i64>,
+        /// The API key.
+        pub api_key_id: Option<i64>,
+        /// Credits charged for the call.
+        pub charged: i64,
+        /// What was hashed: the whole entry.
+        pub canonical: Vec<u8>,
+        /// Its link in the chain.
+        pub hash: Vec<u8>,
+    }
+}
+
+/// An account's journal after `seq`, oldest first, undecoded.
+pub fn journal_lines(
+    tx: &mut Tx<'_>,
+    account: i64,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<JournalLine>> {
+    tx.query(
+        "select n, seq, kind, at, posted_delta, held_delta, debt_delta, idempotency_key, hold_id,
+                operation, units, api_key_id, charged, canonical, hash
+           from journal
+          where account_id = $1
+            and seq > $2
+          order by seq
+          limit $3",
+        args![account, seq, limit],
+    )
+}
+
+/// All lots of an account, spent ones too.
+pub fn lots(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Lot>> {
+    let rows: Vec<LotRow> = tx.query(
+        "select lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed,
+                priority, effective_at, expires_at, frozen, voided, paid_minor, currency
+           from credit_grant
+          where account_id = $1
+          order by lot",
+        args![account],
+    )?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// A hold of an account as its row has it.
+pub fn hold_row(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
+    hold_by_id(tx, account, id)
+}
+
+/// The pending holds of an account.
+pub fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Hold>> {
+    let rows: Vec<HoldRow> = super::load::pending_holds(tx, account)?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
+}
+
+/// How many holds an account has or had.
+pub fn holds_count(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
+    tx.query_one(
+        "select count(*) from hold where account_id = $1",
+        args![account],
+    )
+}
+
+record! {
+    /// A day's usage by operation and key; credits in micro-credits.
+    pub struct UsageDay {
+        /// Days since the epoch, UTC.
+        pub day: i64,
+        /// The operation.
+        pub operation: String,
+        /// The API key; zero for none.
+        pub api_key_id: i64,
+        /// Calls charged.
+        pub calls: i64,
+        /// Credits charged.
+        pub credits: i64,
+    }
+}
+
+/// All usage rows of an account.
+pub fn usage(tx: &mut Tx<'_>, account: i64) -> Result<Vec<UsageDay>> {
+    tx.query(
+        "select day, operation, api_key_id, calls, credits
+           from usage_day
+          where account_id = $1
+          order by day, operation, api_key_id",
+        args![account],
+    )
+}
+
+record! {
+    /// What of a top-up's transaction its grant must agree with.
+    pub struct Topup {
+        /// `txn_...`
+        pub public_id: String,
+        /// `pi_...`
+        pub payment_intent: Option<String>,
+        /// One of the five statuses.
+        pub status: String,
+        /// The credits that were paid for.
+        pub credits_micros: Option<i64>,
+        /// When it happened, by Stripe.
+        pub occurred_at: Timestamp,
+        /// Whether it is a top-up; else a payment of another kind.
+        pub is_topup: bool,
+    }
+}
+
+/// An account's transactions, oldest first.
+pub fn payments(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Topup>> {
+    tx.query(
+        "select public_id, stripe_payment_intent_id, status, credits_purchased_micros,
+                occurred_at, case when type = 'CREDIT_TOPUP' then 1 else 0 end
+           from transactions
+          where account_id = $1
+          order by id
+          limit $2",
+        args![account, limit],
+    )
+}

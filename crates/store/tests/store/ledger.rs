@@ -1,0 +1,200 @@
+//! The ledger over both databases: parallel callers, retries, and rows that follow from the journal.
+
+use std::sync::Arc;
+
+use domain::catalog::Catalog;
+use domain::ledger::{
+    Command, Context, GrantKind, IdempotencyKey, Ledger, NewGrant, Refusal, Request, Terms,
+    WalletStatus,
+};
+use domain::money::Credits;
+use domain::time::Timestamp;
+use store::Db;
+use store::ledger::{Decision, Rules};
+
+use crate::help::{account, at, block_on, read, write};
+
+fn rules() -> Arc<Rules> {
+    let catalog = Catalog::parse(include_str!("../../../../catalog.toml")).unwrap();
+    Arc::new(Rules {
+        catalog,
+        grace_days: 7,
+    })
+}
+
+fn grant(amount: i64) -> Request {
+    Request::internal(Command::Grant(NewGrant::new(
+        GrantKind::Purchase,
+        format!("topup:pi_{amount}"),
+        Credits::new(amount),
+    )))
+}
+
+fn debit(amount: i64, key: &str) -> Request {
+    Request {
+        command: Command::Debit {
+            amount: Credits::new(amount),
+        },
+        key: Some(IdempotencyKey {
+            key: key.to_owned(),
+            request_hash: [amount as u8; 32],
+        }),
+        context: Context::default(),
+    }
+}
+
+fn run(db: &Db, account: i64, request: Request, now: Timestamp) -> Decision {
+    block_on(db.ledger(rules(), account, request, now)).expect("the database works")
+}
+
+/// All requests at once, answered together.
+fn run_all(db: &Db, account: i64, requests: Vec<Request>) -> Vec<Decision> {
+    let sent: Vec<_> = requests
+        .into_iter()
+        .map(|request| db.ledger(rules(), account, request, at(10)))
+        .collect();
+    sent.into_iter()
+        .map(|answer| block_on(answer).expect("the database works"))
+        .collect()
+}
+
+/// Wallet, lots and holds as the rows say, and as the journal gives them from zero.
+fn rows_follow_from_the_journal(db: &Db, account: i64) {
+    let (stored, entries, grants) = read(db, move |tx| {
+        let stored = store::ledger::loaded(tx, account)?;
+        let entries = store::ledger::journal_after(tx, account, 0, 10_000)?;
+        Ok((
+            stored,
+            entries,
+            store::ledger::grants(tx, account, i64::MAX, 1_000)?,
+        ))
+    });
+    let terms = Terms {
+        period_start: Timestamp::default(),
+        calls_limit: None,
+        status: WalletStatus::Active,
+    };
+    let mut rebuilt = Ledger::new(account, terms);
+    for entry in &entries {
+        rebuilt.replay(entry);
+        rebuilt.wallet.hash = entry.hash;
+    }
+    assert_eq!(rebuilt.wallet, stored.wallet);
+    assert_eq!(grants.len(), rebuilt.lots.len());
+    for row in grants {
+        let lot = &rebuilt.lots[&row.lot];
+        assert_eq!((row.used, row.held), (lot.used.micros(), lot.held.micros()));
+        assert_eq!(
+            (row.expired, row.clawed),
+            (lot.expired.micros(), lot.clawed.micros())
+        );
+    }
+}
+
+#[test]
+fn case_c1_sixty_four_debits_at_once_with_room_for_twenty() {
+    store::testing::on_both(|db| {
+        let ann = account(db, "ann").id;
+        run(db, ann, grant(20), at(5)).unwrap();
+
+        let all = (0..64).map(|n| debit(1, &format!("k{n}"))).collect();
+        let answers = run_all(db, ann, all);
+
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 20);
+        let short = |answer: &&Decision| matches!(answer, Err(Refusal::InsufficientCredits { .. }));
+        assert_eq!(answers.iter().filter(short).count(), 44);
+        rows_follow_from_the_journal(db, ann);
+    });
+}
+
+#[test]
+fn case_c4_thirty_two_retries_of_one_key_are_one_debit() {
+    store::testing::on_both(|db| {
+        let ann = account(db, "ann").id;
+        run(db, ann, grant(100), at(5)).unwrap();
+
+        let answers = run_all(db, ann, (0..32).map(|_| debit(7, "same")).collect());
+
+        let first = answers
+            .iter()
+            .filter(|a| !a.as_ref().unwrap().replayed)
+            .count();
+        assert_eq!(first, 1);
+        assert_eq!(
+            run(db, ann, debit(8, "same"), at(11)),
+            Err(Refusal::KeyReused)
+        );
+        let wallet = read(db, move |tx| store::ledger::wallet(tx, ann)).unwrap();
+        assert_eq!(wallet.posted, Credits::new(93).micros());
+        rows_follow_from_the_journal(db, ann);
+    });
+}
+
+#[test]
+fn case_c4_two_accounts_may_use_the_same_key() {
+    store::testing::on_both(|db| {
+        for (index, name) in ["ann", "bob"].into_iter().enumerate() {
+            let id = account(db, name).id;
+            run(db, id, grant(100 + index as i64), at(5)).unwrap();
+            assert!(!run(db, id, debit(7, "same"), at(6)).unwrap().replayed);
+        }
+    });
+}
+
+#[test]
+fn holds_expire_and_allowances_come_when_their_time_has_come() {
+    store::testing::on_both(|db| {
+        let ann = account(db, "ann").id;
+        write(db, move |tx| store::accounts::verify_email(tx, ann, at(2)));
+        let hold = Command::Authorize {
+            hold: "hold_1".to_owned(),
+            amount: Credits::new(60),
+            ttl_seconds: 120,
+        };
+        let held = run(db, ann, Request::internal(hold), at(10)).unwrap();
+        assert_eq!(
+            held.available,
+            Credits::new(40),
+            "the free month's hundred came first"
+        );
+
+        let refused = run(db, ann, debit(41, "a"), at(20));
+        let after = run(db, ann, debit(41, "b"), at(130)).unwrap();
+
+        assert!(matches!(refused, Err(Refusal::InsufficientCredits { .. })));
+        assert_eq!(after.available, Credits::new(59));
+        rows_follow_from_the_journal(db, ann);
+    });
+}
+
+#[test]
+fn a_suspended_account_spends_nothing() {
+    store::testing::on_both(|db| {
+        let ann = account(db, "ann").id;
+        run(db, ann, grant(100), at(5)).unwrap();
+
+        write(db, move |tx| {
+            store::accounts::set_status(tx, ann, "suspended", at(6))?;
+            store::ledger::settle(tx, &rules(), ann, at(6)).map(|_| ())
+        });
+
+        let status = WalletStatus::Frozen;
+        assert_eq!(
+            run(db, ann, debit(1, "k"), at(7)),
+            Err(Refusal::NotActive { status })
+        );
+    });
+}
+
+#[test]
+fn the_journal_is_append_only() {
+    store::testing::on_both(|db| {
+        let ann = account(db, "ann").id;
+        run(db, ann, grant(100), at(5)).unwrap();
+
+        for forbidden in ["update journal set charged = 0", "delete from journal"] {
+            let tried = db.write_blocking(0, move |tx| tx.execute(forbidden, &[]));
+            assert!(tried.is_err(), "{forbidden}");
+        }
+    });
+}

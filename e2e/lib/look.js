@@ -1,0 +1,76 @@
+// What every page must keep: no accessibility violation, light and dark, wide and narrow; no
+// sideways scroll; nothing in the browser's console.
+
+import { readFile, mkdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const WIDTHS = [320, 390, 640, 1280];
+const WIDTHS_WITH_AXE = [390, 1280];
+const HEIGHT = 900;
+const SHOTS = process.env.E2E_SHOTS;
+
+/** Looks at the page as it stands, in every size and scheme; answers what is wrong with it. */
+export async function faultsOf(page, name) {
+  const faults = [];
+  const url = new URL(page.url()).pathname;
+  const size = page.viewportSize();
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: HEIGHT });
+    const over = await page.evaluate(overflow);
+    if (over) faults.push(`${name} (${url}) scrolls sideways at ${width} px: ${over}`);
+    if (!WIDTHS_WITH_AXE.includes(width)) continue;
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.evaluate(settled);
+      for (const violation of await violations(page)) {
+        faults.push(`${name} (${url}), ${width} px, ${colorScheme}: ${violation}`);
+      }
+      await shoot(page, `${name}-${width}-${colorScheme}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize(size);
+  return faults;
+}
+
+/** A picture of the page into the folder `E2E_SHOTS`, when that is set. */
+async function shoot(page, name) {
+  if (!SHOTS) return;
+  await mkdir(SHOTS, { recursive: true });
+  const file = `${name.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.png`;
+  await page.screenshot({ path: path.join(SHOTS, file), fullPage: true });
+}
+
+async function violations(page) {
+  // Not as a script element: the page's content security policy stays in force.
+  await page.evaluate(`window.axe ? undefined : (() => { ${AXE}; })()`);
+  const found = await page.evaluate(async (rules) => {
+    const { violations } = await window.axe.run(document, { runOnly: rules });
+    return violations.map((one) => ({
+      id: one.id,
+      help: one.help,
+      where: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)),
+    }));
+  }, RULES);
+  return found.map((one) => `${one.id}: ${one.help}: ${one.where.join(" | ")}`);
+}
+
+/** Runs in the page: colours that fade over have arrived. */
+async function settled() {
+  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
+}
+
+/** Runs in the page: by how much it is too wide, and through which elements; else nothing. */
+function overflow() {
+  const root = document.documentElement;
+  const over = root.scrollWidth - root.clientWidth;
+  if (over <= 0) return undefined;
+  const wide = [...document.querySelectorAll("body *")].filter((element) => {
+    return element.getBoundingClientRect().right > root.clientWidth + 1;
+  });
+  return `${over} px too wide, through ${wide.slice(0, 3).map((one) => one.outerHTML.slice(0, 120))}`;
+}

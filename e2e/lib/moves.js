@@ -1,0 +1,112 @@
+// What people do, in the words of the pages. The story and the run without script share them.
+
+import assert from "node:assert/strict";
+
+import { json } from "./demo.js";
+
+export const DECLINED_CARD = "4000 0000 0000 0002";
+export const GOOD_CARD = "4242 4242 4242 4242";
+
+/** Asks for a sign-in link, opens the mailbox, follows the link and presses its one button. */
+export async function signIn(person, demo, address) {
+  const { page } = person;
+  await person.open(new URL("/login", demo.baseUrl).href);
+  await person.look("Sign in");
+  await page.getByLabel("Mail address").fill(address);
+  await person.follow(person.button("Mail me a link"));
+  assert.match(await person.text(), /Check your mail/);
+  await person.look("Check your mail");
+
+  const mail = await demo.mailTo(address, /sign in/i);
+  await person.open(new URL("/_twin/mailbox", demo.twinUrl).href);
+  await person.look("Mailbox");
+  const row = page.getByRole("row").filter({ hasText: address });
+  await person.follow(row.getByRole("link", { name: mail.subject }).first());
+  await person.look("A mail");
+  await person.follow(page.locator("pre.mail-text a").first());
+  await person.look("Confirm to sign in");
+  assert.equal(await page.locator("main button").count(), 1, "the link's page has one button");
+  await person.follow(page.locator("main button"));
+  assert.equal(pathOf(page), "/dashboard/billing");
+}
+
+/** From the plans to the hosted Checkout. */
+export async function choosePlan(person, demo, plan) {
+  await person.open(new URL("/dashboard/billing/upgrade", demo.baseUrl).href);
+  await person.look("Plans");
+  await person.follow(planAction(person, plan));
+  if (pathOf(person.page).startsWith("/dashboard/")) {
+    // The choice is shown once more before Stripe's page.
+    await person.look("Plan, review");
+    await person.follow(person.page.locator("#review form button"));
+  }
+  assert.match(pathOf(person.page), /^\/c\/pay\/cs_test_/);
+}
+
+/** What one can press on the card of a plan. */
+export function planAction(person, plan) {
+  const heading = person.page.getByRole("heading", { name: plan, exact: true });
+  return person.page.locator("section.plan", { has: heading }).locator("footer .btn");
+}
+
+/** From the packs to the hosted Checkout. */
+export async function choosePack(person, demo, credits) {
+  await person.open(new URL("/dashboard/billing/credits", demo.baseUrl).href);
+  await person.look("Add credits");
+  await person.page.locator("label.pack").filter({ hasText: credits }).first().click();
+  await person.follow(person.button("Continue to Stripe"));
+  assert.match(pathOf(person.page), /^\/c\/pay\/cs_test_/);
+}
+
+/** Pays on the hosted Checkout; answers the first response of the page that it leads to. */
+export async function pay(person, card = GOOD_CARD) {
+  await person.card(card);
+  return person.follow(person.button(/^(Pay|Subscribe)/));
+}
+
+/** The page reached must be the success page, finished at its first paint. */
+export async function assertPaid(person, answer, brought) {
+  assert.equal(pathOf(person.page), "/dashboard/billing/success");
+  assert.equal(answer.status(), 200);
+  const html = await answer.text();
+  assert.match(html, /Thank you, your payment went through/);
+  assert.match(html, brought, "what was bought is there in the HTML as it first came");
+  assert.doesNotMatch(html, /data-refresh|http-equiv="refresh"/, "nothing is left to wait for");
+}
+
+/** Opens Stripe's portal from the billing page. */
+export async function openPortal(person, demo) {
+  await openBilling(person, demo);
+  await person.follow(person.button("Manage subscription"));
+  assert.match(pathOf(person.page), /^\/p\/session\//);
+}
+
+export function openBilling(person, demo) {
+  return person.open(new URL("/dashboard/billing", demo.baseUrl).href);
+}
+
+/** The seed's billing answer. */
+export function account(person, demo) {
+  return person.json(new URL("/api/dashboard/billing", demo.baseUrl).href);
+}
+
+/** A program with an API key. */
+export function program(demo, key) {
+  const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
+  return {
+    get: (path) => json(new URL(path, demo.baseUrl), { headers }),
+    async post(path, body, idempotencyKey) {
+      const more = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {};
+      const answer = await fetch(new URL(path, demo.baseUrl), {
+        method: "POST",
+        headers: { ...headers, ...more },
+        body: JSON.stringify(body),
+      });
+      return { status: answer.status, body: await answer.json() };
+    },
+  };
+}
+
+export function pathOf(page) {
+  return new URL(page.url()).pathname;
+}

@@ -1,6 +1,9 @@
 //! Stories over HTTP, against a running server and the twin, on both databases.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with a panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic"
+)]
 
 mod access;
 mod buying;

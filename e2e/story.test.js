@@ -268,7 +268,7 @@ step("changes the card in the portal, pays the open invoice, and all is well aga
 step(
   "the operator sees every transaction and every webhook event",
   async (operator) => {
-    await operator.open(demo.adminLoginUrl);
+    await operator.page.goto(demo.adminLoginUrl);
     await operator.open(on("/admin/transactions"));
     const text = await operator.text();
     for (const part of [ADDRESS, /\$19\.00/, /\$5\.00/, /\$0\.50/, /Subscription/, /Credit top-up/]) {

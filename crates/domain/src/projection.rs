@@ -310,6 +310,8 @@ pub enum MailContent {
     Receipt {
         /// For what.
         description: String,
+        /// For which plan, if for one.
+        tier: Option<String>,
         /// How much.
         amount: MinorUnits,
         /// Stripe's page of it.
@@ -319,6 +321,10 @@ pub enum MailContent {
     PaymentFailed {
         /// Which moment of it.
         step: DunningStep,
+        /// Of which plan, where it is known.
+        tier: Option<String>,
+        /// Stripe's word for why.
+        failure: Option<String>,
         /// How much.
         amount: MinorUnits,
         /// When access ends.
@@ -588,6 +594,7 @@ fn project_topup(
                 key: format!("receipt:{}", session.id),
                 content: MailContent::Receipt {
                     description: description.clone(),
+                    tier: None,
                     amount: MinorUnits::new(amount, currency),
                     url: charge.and_then(|charge| charge.receipt_url.clone()),
                 },
@@ -801,6 +808,7 @@ fn mail_invoice(
                 key: format!("receipt:{}", invoice.id),
                 content: MailContent::Receipt {
                     description: row.description.clone(),
+                    tier: row.tier.clone(),
                     amount: row.amount,
                     url: invoice.hosted_url.clone(),
                 },
@@ -812,6 +820,8 @@ fn mail_invoice(
             if now < grace_until.plus_days(MAIL_AGE_DAYS_MAX) {
                 let content = MailContent::PaymentFailed {
                     step,
+                    tier: row.tier.clone(),
+                    failure: row.failure.clone(),
                     amount: row.amount,
                     grace_until,
                     url: invoice.hosted_url.clone(),

@@ -1,6 +1,9 @@
 //! Every function of the store on both databases.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with a panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic"
+)]
 
 #[path = "store/accounts.rs"]
 mod accounts;

@@ -43,6 +43,9 @@ pub enum Letter {
     Receipt {
         /// For what.
         description: String,
+        /// For which plan, if for one.
+        #[serde(default)]
+        tier: Option<String>,
         /// Minor units.
         amount: i64,
         /// Their currency.
@@ -54,6 +57,12 @@ pub enum Letter {
     PaymentFailed {
         /// failed, ending-soon or ended.
         step: String,
+        /// Of which plan, where it is known.
+        #[serde(default)]
+        tier: Option<String>,
+        /// Stripe's word for why.
+        #[serde(default)]
+        failure: Option<String>,
         /// Minor units.
         amount: i64,
         /// Their currency.
@@ -82,21 +91,27 @@ pub fn payload(content: &MailContent) -> String {
     let letter = match content.clone() {
         MailContent::Receipt {
             description,
+            tier,
             amount,
             url,
         } => Letter::Receipt {
             description,
+            tier,
             amount: amount.amount,
             currency: amount.currency.code().to_owned(),
             url,
         },
         MailContent::PaymentFailed {
             step,
+            tier,
+            failure,
             amount,
             grace_until,
             url,
         } => Letter::PaymentFailed {
             step: step.word().to_owned(),
+            tier,
+            failure,
             amount: amount.amount,
             currency: amount.currency.code().to_owned(),
             grace_until: grace_until.micros(),
@@ -248,12 +263,16 @@ fn write(app: &App, letter: &Letter) -> Mail {
         .letter(),
         Letter::Receipt {
             description,
+            tier,
             amount,
             currency,
             url,
         } => mails::Receipt {
             product,
-            what: description,
+            what: match tier {
+                Some(tier) => description.replacen("Plan", &title(&tier), 1),
+                None => description,
+            },
             amount: money(amount, &currency),
             date: format::day(app.now().micros()).text,
             number: None,
@@ -263,16 +282,19 @@ fn write(app: &App, letter: &Letter) -> Mail {
         .letter(),
         Letter::PaymentFailed {
             step,
+            tier,
+            failure,
             amount,
             currency,
             grace_until,
             url,
         } => {
+            let plan = tier.map_or_else(|| "Your plan".to_owned(), |tier| title(&tier));
             let works_until = format::day(grace_until).text;
             if step == "ended" {
                 mails::PlanEnded {
                     product,
-                    plan: "Your plan".to_owned(),
+                    plan,
                     because: "its payment failed and was not mended in time".to_owned(),
                     url: billing,
                 }
@@ -280,9 +302,9 @@ fn write(app: &App, letter: &Letter) -> Mail {
             } else {
                 mails::PaymentFailed {
                     product,
-                    plan: "your plan".to_owned(),
+                    plan,
                     amount: money(amount, &currency),
-                    reason: None,
+                    reason: failure.as_deref().and_then(reason),
                     works_until,
                     next_try: None,
                     url: url.unwrap_or(billing),
@@ -307,6 +329,20 @@ fn write(app: &App, letter: &Letter) -> Mail {
         .letter(),
     }
     .mail()
+}
+
+/// A decline code in words; none for those that say only that it was declined.
+fn reason(code: &str) -> Option<String> {
+    match code {
+        "" | "generic_decline" | "card_declined" | "do_not_honor" => None,
+        "insufficient_funds" => Some("not enough funds".to_owned()),
+        "expired_card" => Some("the card has expired".to_owned()),
+        "lost_card" | "stolen_card" | "pickup_card" => {
+            Some("the card can no longer be used".to_owned())
+        }
+        "authentication_required" => Some("the payment has to be confirmed".to_owned()),
+        other => Some(other.replace('_', " ")),
+    }
 }
 
 fn money(amount: i64, currency: &str) -> String {

@@ -1,4 +1,7 @@
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with a panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic"
+)]
 
 use serde_json::{Value, json};
 

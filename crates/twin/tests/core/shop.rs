@@ -1,6 +1,9 @@
 //! A small business at the twin: calls with short words, a clock, and the schema always watching.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends with a panic")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic"
+)]
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};

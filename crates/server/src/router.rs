@@ -30,6 +30,7 @@ pub fn router(app: App) -> Router {
         .merge(resources())
         .merge(operators())
         .merge(operation(&app))
+        .merge(pages())
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
             let detail = "This address does not take that method.";
@@ -150,6 +151,44 @@ fn operation(app: &App) -> Router<App> {
         .route("/healthz", get(api::health::alive))
         .route("/readyz", get(api::health::ready))
         .route("/assets/{file}", get(pages::assets::serve))
+}
+
+/// Pages for people.
+fn pages() -> Router<App> {
+    Router::new()
+        .route("/", get(pages::home::show))
+        .route("/pricing", get(pages::pricing::show))
+        .route("/login", get(pages::login::show).post(pages::login::send))
+        .route("/login/confirm", get(pages::login::confirm))
+        .route("/dashboard", get(pages::home::dashboard))
+        .route("/dashboard/billing", get(pages::billing::show))
+        .route(
+            "/dashboard/billing/history.csv",
+            get(pages::billing::history),
+        )
+        .route(
+            "/dashboard/billing/plan",
+            get(pages::billing::ask).post(pages::billing::act),
+        )
+        .route(
+            "/dashboard/billing/upgrade",
+            get(pages::upgrade::show).post(pages::upgrade::start),
+        )
+        .route(
+            "/dashboard/billing/credits",
+            get(pages::credits::show).post(pages::credits::start),
+        )
+        .route("/dashboard/billing/success", get(pages::success::show))
+        .route("/dashboard/billing/cancel", get(pages::cancel::show))
+        .route("/dashboard/usage", get(pages::usage::show))
+        .route(
+            "/dashboard/keys",
+            get(pages::keys::show).post(pages::keys::create),
+        )
+        .route(
+            "/dashboard/keys/{id}/revoke",
+            get(pages::keys::ask).post(pages::keys::end),
+        )
 }
 
 fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {

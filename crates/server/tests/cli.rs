@@ -236,3 +236,48 @@ fn a_hand_made_correction_with_a_key_is_done_once() {
     assert_eq!(adjust("one")["adjusted"], false);
     assert_eq!(adjust("two")["available"], 95);
 }
+
+#[test]
+fn a_backup_beside_a_running_demo_is_restored_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let (file, other) = (folder.path().join("copy.db"), folder.path().join("other"));
+    let copy = file.to_str().unwrap();
+    json(&folder.path().join("demo"), &["backup", copy]);
+    drop(demo);
+
+    let restored = json(&other, &["restore", copy]);
+    let again = run(&other, &["restore", copy]);
+    std::fs::write(&file, "no database").unwrap();
+    let broken = run(&other, &["restore", copy, "--replace"]);
+
+    assert_eq!(restored["lastAccount"], 2);
+    assert_eq!(again.status.code(), Some(1));
+    assert_eq!(broken.status.code(), Some(1));
+    assert_eq!(json(&other, &["audit"])["accounts"], 2);
+}
+
+#[test]
+fn a_database_that_is_named_by_its_address_is_asked_through_its_service_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let _demo = Demo::start(folder.path(), &[]);
+    let url = format!("sqlite://{}/billing.db", folder.path().display());
+
+    let by_address = program()
+        .env("DATABASE_URL", &url)
+        .arg("audit")
+        .status()
+        .unwrap();
+    let another = program()
+        .env(
+            "DATABASE_URL",
+            format!("sqlite://{}/other.db", folder.path().display()),
+        )
+        .args(["audit", "--json"])
+        .output()
+        .unwrap();
+    let another: Value = serde_json::from_slice(&another.stdout).unwrap();
+
+    assert_eq!(by_address.code(), Some(0));
+    assert_eq!(another["accounts"], 0);
+}

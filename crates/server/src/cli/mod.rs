@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod backup;
 pub mod bench;
 pub mod books;
 pub mod checks;
@@ -52,6 +53,8 @@ enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(checks::Config),
+    /// Puts a backup in the place of the embedded database.
+    Restore(backup::RestoreArgs),
     #[command(flatten)]
     OnApp(on_app::OnApp),
 }
@@ -123,6 +126,7 @@ async fn run(context: Context, command: Command) -> Ended {
         Command::Twin(args) => twin::run(&context, args).await,
         Command::Bench(args) => bench::run(&context, &args).await,
         Command::Config(checks::Config::Check) => checks::config(&context),
+        Command::Restore(args) => backup::restore(&context, &args).await,
         Command::OnApp(command) => on_app::main(&context, command).await,
     }
 }

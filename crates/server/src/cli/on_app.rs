@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::output::Output;
-use super::{Context, Ended, admin, books, checks, marks, schema, socket, sync};
+use super::{Context, Ended, admin, backup, books, checks, marks, schema, socket, sync};
 use crate::app::App;
 
 /// A command on a database.
@@ -17,6 +17,8 @@ pub enum OnApp {
     Admin(admin::Admin),
     /// Checks the books. Exit code 3 when they differ.
     Audit(books::AuditArgs),
+    /// Copies the embedded database into a new file, while the service goes on.
+    Backup(backup::BackupArgs),
     /// An account's credits, now or at a moment in the past.
     Balance(books::BalanceArgs),
     /// Looks at everything the service needs.
@@ -35,6 +37,7 @@ pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
     let ended = match command {
         OnApp::Admin(command) => admin::run(app, command, out).await,
         OnApp::Audit(args) => books::audit(app, &args, out).await,
+        OnApp::Backup(args) => backup::backup(app, &args, out).await,
         OnApp::Balance(args) => books::balance(app, &args, out).await,
         OnApp::Doctor => checks::doctor(app, out).await,
         OnApp::Migrate(command) => schema::beside(app, command, out).await,
@@ -52,7 +55,15 @@ pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
 pub async fn main(context: &Context, command: OnApp) -> Ended {
     super::serve::log_as_text();
     let settings = context.settings()?;
-    let args = std::env::args().skip(1).collect();
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    if let OnApp::Backup(backup::BackupArgs { to }) = &command {
+        // The service may run in another folder.
+        let whole = std::path::absolute(to)?.display().to_string();
+        let named = to.display().to_string();
+        args.iter_mut()
+            .filter(|arg| **arg == named)
+            .for_each(|arg| arg.clone_from(&whole));
+    }
     if let Some(answer) = socket::ask(&socket::path(&settings)?, &settings, args).await? {
         let out = Output {
             text: answer.stdout,

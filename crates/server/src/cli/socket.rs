@@ -36,7 +36,7 @@ const PATH_BYTES_MAX: usize = 107;
 #[derive(Debug, Deserialize, Serialize)]
 struct Request {
     args: Vec<String>,
-    /// Digest of the caller's DATABASE_URL, where it has one.
+    /// Which database the caller means, where it has a DATABASE_URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     database: Option<String>,
 }
@@ -136,7 +136,7 @@ pub async fn ask(
     };
     let request = Request {
         args,
-        database: database(settings),
+        database: named_database(settings)?,
     };
     let mut line = serde_json::to_vec(&request)?;
     line.push(b'\n');
@@ -153,10 +153,24 @@ pub async fn ask(
     Ok(answer.code.is_some().then_some(answer))
 }
 
+/// The database that DATABASE_URL names, where there is one.
+fn named_database(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let is_named = !settings.database.url.expose_secret().is_empty();
+    is_named.then(|| database(settings)).transpose()
+}
+
 /// Tells two databases apart without showing an address, which may carry a password.
-fn database(settings: &Settings) -> Option<String> {
-    let url = settings.database.url.expose_secret();
-    (!url.is_empty()).then(|| hex::encode(crate::http::keys::hash(url)))
+fn database(settings: &Settings) -> anyhow::Result<String> {
+    let text = match settings.database_url()? {
+        store::DatabaseUrl::Sqlite(file) => {
+            let whole = file
+                .canonicalize()
+                .or_else(|_| std::path::absolute(&file))?;
+            whole.display().to_string()
+        }
+        store::DatabaseUrl::Postgres(_) => settings.database.url.expose_secret().to_owned(),
+    };
+    Ok(hex::encode(crate::http::keys::hash(&text)))
 }
 
 async fn answer(app: App, stream: UnixStream) {
@@ -185,7 +199,12 @@ fn refused(code: u8, why: &str) -> Answer {
 }
 
 async fn run(app: &App, request: Request) -> Answer {
-    if request.database.is_some() && request.database != database(&app.settings) {
+    let is_ours = match (&request.database, database(&app.settings)) {
+        (Some(wanted), Ok(ours)) => *wanted == ours,
+        (Some(_), Err(_)) => false,
+        (None, _) => true,
+    };
+    if !is_ours {
         return Answer {
             code: None,
             ..refused(1, "")

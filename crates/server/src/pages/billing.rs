@@ -1,13 +1,115 @@
 //! `/dashboard/billing`: the plan, the credits, the next charge, what was used and what was paid.
 
+pub(super) mod state;
+
 use askama::Template;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::chart::Chart;
 use super::components::{
     Action, Badge, Banner, Fact, Meter, Pager, Prose, Receipt, TransactionRow,
 };
+use super::confirm::ConfirmPage;
 use super::icons::Icon;
-use super::layout::Shell;
+use super::layout::{Nav, Shell};
+use super::serve::{Fields, account_shell, html, while_billing_is_on};
+use super::{format, offer, transactions_csv};
+use crate::account::view;
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::{Error, Result};
+use crate::http::params::Params;
+use crate::payments::plan;
+
+pub(super) use state::credit_banner;
+
+/// This page.
+const BILLING: &str = "/dashboard/billing";
+
+/// Where the history goes on.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    after: Option<String>,
+}
+
+/// `GET /dashboard/billing`
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> Result<Html<String>> {
+    while_billing_is_on(&app)?;
+    let view = view(&app, caller.account.id).await?;
+    let rows = state::read(&app, caller.account.id, asked.after).await?;
+    if rows.is_waiting {
+        ring(&app, caller.account.id).await?;
+    }
+    html(&state::page(&app, &caller, &view, &rows))
+}
+
+/// Something is pending: whoever looks at the page asks Stripe again, in the background.
+async fn ring(app: &App, account: i64) -> Result<()> {
+    let now = app.real_now();
+    app.write(account, move |tx| store::sync::ring(tx, account, now))
+        .await?;
+    app.sync_bell.notify_one();
+    Ok(())
+}
+
+/// `GET /dashboard/billing/history.csv`: all payments of the account.
+pub async fn history(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+    while_billing_is_on(&app)?;
+    transactions_csv::answer(&app, transactions_csv::Wanted::of(caller.account.id)).await
+}
+
+/// What is done to the plan.
+#[derive(Debug, Deserialize)]
+pub struct Act {
+    act: Option<String>,
+    reason: Option<String>,
+}
+
+/// `GET /dashboard/billing/plan?act=cancel`: asks once more.
+pub async fn ask(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Act>,
+) -> Result<Response> {
+    while_billing_is_on(&app)?;
+    caller.may_pay()?;
+    let view = view(&app, caller.account.id).await?;
+    let plan = &view.plan;
+    let is_asked = asked.act.as_deref() == Some("cancel") && plan.cancel_at.is_none();
+    let live = plan::live(&app, caller.account.id).await?;
+    let (true, Some(live)) = (is_asked, live) else {
+        return Ok(Redirect::to(BILLING).into_response());
+    };
+    let catalog = app.catalog();
+    let ends = live.period_end.unwrap_or(plan.period_end);
+    let ends = format::day(ends.micros()).text;
+    let tier = live.tier.as_deref().unwrap_or(&plan.tier);
+    let title = offer::title(&catalog, tier);
+    let shell = account_shell(&app, &caller, Nav::Billing);
+    let points = state::what_ends(catalog.tier(tier), catalog.free());
+    Ok(html(&ConfirmPage::cancel_plan(shell, &title, &ends, points))?.into_response())
+}
+
+/// `POST /dashboard/billing/plan`: cancels at the period's end, or takes that back.
+pub async fn act(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(form): Fields<Act>,
+) -> Result<Redirect> {
+    while_billing_is_on(&app)?;
+    match form.act.as_deref() {
+        Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
+        Some("resume") => plan::resume(&app, &caller).await?,
+        _ => return Err(Error::field("act", "act is cancel or resume.")),
+    }
+    Ok(Redirect::to(BILLING))
+}
 
 /// The billing dashboard.
 #[derive(Clone, Debug, Template)]

@@ -1,11 +1,175 @@
 //! `/dashboard/keys`: API keys. A key is shown once, when it is made.
 
 use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use store::api_keys::ApiKey;
 
 use super::components::{Action, Badge, Choice};
-use super::format::When;
+use super::confirm::ConfirmPage;
+use super::format::{self, When};
 use super::icons::Icon;
-use super::layout::Shell;
+use super::layout::{Nav, Shell};
+use super::serve::{Fields, account_shell, html, page};
+use crate::api::keys::{make, revoke};
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::{Error, Result};
+
+/// This page.
+const KEYS: &str = "/dashboard/keys";
+
+/// `GET /dashboard/keys`
+pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+    page(StatusCode::OK, &list(&app, &caller).await?)
+}
+
+/// The key to make.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    name: String,
+    scope: Option<String>,
+}
+
+/// `POST /dashboard/keys`: makes a key and shows its secret on this answer alone, which is why it
+/// does not redirect.
+pub async fn create(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(form): Fields<Wanted>,
+) -> Result<Response> {
+    caller.may_pay()?;
+    let account = match form.scope.as_deref().unwrap_or("meter") {
+        "meter" => Some(caller.account.id),
+        "server" if may_make_server_keys(&caller) => None,
+        "server" => {
+            let detail = "Only administrators make server keys.";
+            return Err(Error::forbidden("not_an_operator", detail));
+        }
+        _ => return Err(Error::field("scope", "scope is meter or server.")),
+    };
+    // A form that is sent twice, by a second click or a reload, makes one key.
+    if is_taken(&app, &caller, &form.name).await? {
+        let detail = "Another key has this name already.";
+        return refused(&app, &caller, form, Error::conflict("name_taken", detail)).await;
+    }
+    let (key, secret) = match make(&app, account, &form.name, &caller.user.public_id).await {
+        Ok(made) => made,
+        Err(error) if error.0.status.is_client_error() => {
+            return refused(&app, &caller, form, error).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let mut shown = list(&app, &caller).await?;
+    let example = example(&app, &caller, account, &secret);
+    let name = key.name;
+    shown.created = Some(NewKey {
+        name,
+        secret,
+        example,
+    });
+    page(StatusCode::OK, &shown)
+}
+
+/// `GET /dashboard/keys/{id}/revoke`: asks once more.
+pub async fn ask(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response> {
+    caller.may_pay()?;
+    let key = find(&app, &caller, &id).await?;
+    let used = match key.last_used_at {
+        Some(at) => format!("It was last used on {}.", format::moment(at.micros()).text),
+        None => "It was never used.".to_owned(),
+    };
+    let shell = account_shell(&app, &caller, Nav::Keys);
+    let view = ConfirmPage::revoke_key(shell, &key.public_id, &key.name, &used);
+    Ok(html(&view)?.into_response())
+}
+
+/// `POST /dashboard/keys/{id}/revoke`: the key opens nothing from now on.
+pub async fn end(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Redirect> {
+    caller.may_pay()?;
+    let key = find(&app, &caller, &id).await?;
+    revoke(&app, key.account_id, &key.public_id, &caller.user.public_id).await?;
+    Ok(Redirect::to(KEYS))
+}
+
+/// Keys that act for any account are made by administrators alone.
+fn may_make_server_keys(caller: &SignedIn) -> bool {
+    caller.user.role == "admin"
+}
+
+/// The account's keys; administrators also see the host application's.
+async fn keys(app: &App, caller: &SignedIn) -> Result<Vec<ApiKey>> {
+    let (account, is_admin) = (caller.account.id, may_make_server_keys(caller));
+    app.read(move |tx| {
+        let mut keys = store::api_keys::of_account(tx, account)?;
+        if is_admin {
+            keys.extend(store::api_keys::of_host(tx)?);
+            keys.sort_by_key(|key| std::cmp::Reverse(key.id));
+        }
+        Ok(keys)
+    })
+    .await
+}
+
+/// A key that still opens something.
+async fn find(app: &App, caller: &SignedIn, id: &str) -> Result<ApiKey> {
+    let mut keys = keys(app, caller).await?.into_iter();
+    let key = keys.find(|key| key.public_id == id && key.revoked_at.is_none());
+    key.ok_or_else(|| Error::not_found("There is no such live key."))
+}
+
+async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {
+    let keys = keys(app, caller).await?;
+    let mut live = keys.iter().filter(|key| key.revoked_at.is_none());
+    Ok(live.any(|key| key.name == name.trim()))
+}
+
+async fn list(app: &App, caller: &SignedIn) -> Result<KeysPage> {
+    let rows = keys(app, caller).await?;
+    let full = caller.may_pay().err().map(|error| error.0.detail.clone());
+    Ok(KeysPage {
+        shell: account_shell(app, caller, Nav::Keys),
+        created: None,
+        keys: rows.iter().map(KeyRow::of).collect(),
+        form: KeyForm::empty(may_make_server_keys(caller)),
+        full,
+    })
+}
+
+/// The form again, with what was typed and why it was not enough.
+async fn refused(app: &App, caller: &SignedIn, form: Wanted, error: Error) -> Result<Response> {
+    let mut shown = list(app, caller).await?;
+    shown.form.name = form.name;
+    shown.form.name_error = Some(error.0.detail.clone());
+    page(error.0.status, &shown)
+}
+
+/// A first call with the new key.
+fn example(app: &App, caller: &SignedIn, account: Option<i64>, secret: &str) -> String {
+    let base = &app.settings.service.base_url;
+    let body = match account {
+        Some(_) => "{\"credits\": 1}".to_owned(),
+        None => format!(
+            "{{\"account\": \"{}\", \"credits\": 1}}",
+            caller.account.public_id
+        ),
+    };
+    format!(
+        "curl -X POST {base}/api/v1/debits \\\n  -H \"Authorization: Bearer {secret}\" \\\n  \
+         -H \"Idempotency-Key: first-call\" \\\n  -H \"Content-Type: application/json\" \\\n  \
+         -d '{body}'"
+    )
+}
 
 /// The list of keys, the form for a new one, and the new one itself.
 #[derive(Clone, Debug, Template)]
@@ -87,6 +251,29 @@ impl KeyForm {
 }
 
 impl KeyRow {
+    fn of(key: &ApiKey) -> Self {
+        let is_live = key.revoked_at.is_none();
+        let scope = match key.scope.as_str() {
+            "meter" => "Spend credits",
+            "server" => "Act for any account",
+            other => other,
+        };
+        Self {
+            id: key.public_id.clone(),
+            name: key.name.clone(),
+            prefix: format!("{}\u{2026}", key.prefix),
+            scope: scope.to_owned(),
+            created: format::day(key.created_at.micros()),
+            last_used: key.last_used_at.map(|at| format::moment(at.micros())),
+            badge: if is_live {
+                Badge::ok("Active")
+            } else {
+                Badge::plain("Revoked")
+            },
+            active: is_live,
+        }
+    }
+
     fn revoke(&self) -> Action {
         Action::link("Revoke", format!("/dashboard/keys/{}/revoke", self.id))
             .small()

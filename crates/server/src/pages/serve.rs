@@ -1,7 +1,10 @@
 //! From a view to an answer: the frame filled from who is looking, and templates rendered.
 
 use askama::Template;
-use axum::response::Html;
+use axum::extract::{Form, FromRequest, Request};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use serde::de::DeserializeOwned;
 
 use super::components::Action;
 use super::error::ErrorPage;
@@ -14,6 +17,44 @@ use crate::http::error::{Error, Result};
 pub fn html(page: &impl Template) -> Result<Html<String>> {
     page.render().map(Html).map_err(Error::bug)
 }
+
+/// A rendered page with a status of its own: a form that was refused, something that is not there.
+pub fn page(status: StatusCode, page: &impl Template) -> Result<Response> {
+    Ok((status, html(page)?).into_response())
+}
+
+/// The fields of a form; a fault in them is 400.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Fields<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self> {
+        let read = Form::<T>::from_request(request, state).await;
+        read.map(|Form(fields)| Fields(fields))
+            .map_err(|error| Error::bad_request("invalid_form", error.body_text()))
+    }
+}
+
+/// Only a price list and the pages about usage and keys are there while billing is switched off
+/// (requirement 12.2).
+pub fn while_billing_is_on(app: &App) -> Result<()> {
+    if app.settings.billing.enabled {
+        return Ok(());
+    }
+    let detail = "It is switched off for your account. API calls and credits work as usual.";
+    let title = "Billing is not available yet";
+    Err(Error::new(
+        StatusCode::NOT_FOUND,
+        BILLING_OFF,
+        title,
+        detail,
+    ))
+}
+
+/// The code of what [`while_billing_is_on`] answers.
+const BILLING_OFF: &str = "billing_disabled";
 
 /// The frame of a page for anybody.
 pub fn public_shell(app: &App, visitor: Option<&Visitor>, active: Nav) -> Shell {
@@ -86,6 +127,10 @@ pub fn error_page(app: &App, error: &Error, request_id: &str) -> String {
     };
     let mut shell = Shell::public(&app.settings.service.name);
     dress(app, &mut shell);
+    if problem.code == BILLING_OFF {
+        let page = ErrorPage::billing_is_off(shell).request(request_id);
+        return page.render().unwrap_or_else(|_| problem.detail.clone());
+    }
     let page = ErrorPage::new(
         shell,
         problem.status.as_u16(),
@@ -96,6 +141,14 @@ pub fn error_page(app: &App, error: &Error, request_id: &str) -> String {
     .request(request_id);
     let mut page = page;
     page.advice = advice.to_owned();
-    page.actions = vec![Action::link("Go to billing", "/dashboard/billing").primary()];
+    page.actions = vec![way_on(app, problem.code).primary()];
     page.render().unwrap_or_else(|_| problem.detail.clone())
+}
+
+fn way_on(app: &App, code: &str) -> Action {
+    match code {
+        "link_over" => Action::link("Ask for a new link", "/login"),
+        _ if app.settings.billing.enabled => Action::link("Go to billing", "/dashboard/billing"),
+        _ => Action::link("Go to usage", "/dashboard/usage"),
+    }
 }

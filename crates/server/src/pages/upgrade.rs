@@ -2,10 +2,155 @@
 //! the plans side by side.
 
 use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::catalog::Tier;
+use serde::Deserialize;
 
-use super::components::{Action, Badge, Banner, Fact, Prose};
-use super::layout::Shell;
+use super::components::{Action, Badge, Banner, Fact, Kind, Prose};
+use super::layout::{Nav, Shell};
 use super::plans::{Cell, Comparison, PlanCard};
+use super::serve::{Fields, account_shell, page, while_billing_is_on};
+use super::{format, offer, words};
+use crate::account::{View, view};
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::{Error, Result};
+use crate::payments::checkout;
+
+/// From this share of the calls on, in percent, the next plan is suggested.
+const SUGGEST_FROM_PERCENT: i64 = 70;
+
+/// `GET /dashboard/billing/upgrade`
+pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+    while_billing_is_on(&app)?;
+    let view = view(&app, caller.account.id).await?;
+    page(StatusCode::OK, &chooser(&app, &caller, &view).await?)
+}
+
+/// What was chosen. Nothing else that a client sends is looked at.
+#[derive(Debug, Deserialize)]
+pub struct Choice {
+    #[serde(rename = "planId")]
+    plan_id: String,
+}
+
+/// `POST /dashboard/billing/upgrade`: on to Stripe's page, or the plans again with why not.
+pub async fn start(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(choice): Fields<Choice>,
+) -> Result<Response> {
+    while_billing_is_on(&app)?;
+    let started = match checkout::read_plan(&app.catalog(), &app, &choice.plan_id) {
+        Ok(purchase) => checkout::start(&app, &caller, &purchase).await,
+        Err(error) => Err(error),
+    };
+    let error = match started {
+        Ok(url) => return Ok(Redirect::to(&url).into_response()),
+        Err(error) => error,
+    };
+    let Some(banner) = refusal(&error, UPGRADE) else {
+        return Err(error);
+    };
+    let view = view(&app, caller.account.id).await?;
+    let mut plans = chooser(&app, &caller, &view).await?;
+    plans.banners = vec![banner];
+    page(error.0.status, &plans)
+}
+
+/// A refusal that the page of a purchase can say itself; `again` is that page.
+pub(super) fn refusal(error: &Error, again: &str) -> Option<Banner> {
+    match error.0.status.as_u16() {
+        503 if error.0.code == "stripe_unavailable" => Some(words::stripe_unreachable(again)),
+        400 | 409 | 422 | 429 => {
+            let text = error.0.detail.clone();
+            Some(Banner::new(Kind::Warn, "Nothing was bought", text))
+        }
+        _ => None,
+    }
+}
+
+async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePage> {
+    let catalog = app.catalog();
+    let account = caller.account.id;
+    let live = app
+        .read(move |tx| store::subscriptions::live(tx, account))
+        .await?;
+    let has_live = !live.is_empty();
+    let current = view.plan.tier.as_str();
+    let pick = suggested(&app.catalog().tiers, view);
+    let note = match &pick {
+        Some((_, why)) => format!("{} {why}", offer::note(&catalog)),
+        None => offer::note(&catalog),
+    };
+    let pick = pick.map(|(tier, _)| tier);
+    let mut plans = offer::plan_cards(&catalog, Some(current), pick.as_deref(), |tier| {
+        change_to(app, tier, has_live)
+    });
+    for plan in &mut plans {
+        if Some(&plan.id) == pick.as_ref() {
+            plan.action = plan.action.clone().primary();
+        }
+    }
+    Ok(UpgradePage {
+        shell: account_shell(app, caller, Nav::Plans),
+        lead: lead(&offer::title(&catalog, current), view, has_live),
+        banners: Vec::new(),
+        plans,
+        note,
+        review: None,
+        compare: offer::comparison(&catalog, Some(current)),
+    })
+}
+
+fn lead(title: &str, view: &View, has_live: bool) -> Prose {
+    let on = format!("You are on {title}. ");
+    match (has_live, view.plan.cancel_at) {
+        (false, _) => Prose::new(on).text("A plan starts as soon as it is paid."),
+        (true, Some(end)) => Prose::new(on)
+            .text("It ends on ")
+            .time(format::day(end.micros()))
+            .text("; changes are made on Stripe's page."),
+        (true, None) => Prose::new(on)
+            .text("It renews on ")
+            .time(format::day(view.plan.period_end.micros()))
+            .text("; changes are made on Stripe's page, which shows what is due today."),
+    }
+}
+
+/// The next larger plan, for those who use most of theirs, and why.
+fn suggested(tiers: &[Tier], view: &View) -> Option<(String, String)> {
+    let limit = view.plan.calls_limit.filter(|limit| *limit > 0)?;
+    let used = view.calls_this_period;
+    if i128::from(used) * 100 < i128::from(limit) * i128::from(SUGGEST_FROM_PERCENT) {
+        return None;
+    }
+    let here = tiers.iter().find(|tier| tier.name == view.plan.tier)?;
+    let next = tiers
+        .iter()
+        .find(|tier| tier.rank > here.rank && tier.price.is_some())?;
+    let share = format::percent(used.unsigned_abs(), limit.unsigned_abs());
+    let why = format!(
+        "{} is suggested because you used {share} of the calls of {} this period.",
+        next.title, here.title
+    );
+    Some((next.name.clone(), why))
+}
+
+fn change_to(app: &App, tier: &Tier, has_live: bool) -> Action {
+    let to = format!("to {}", tier.title);
+    match (tier.price, tier.is_free(), has_live) {
+        (None, _, _) => offer::contact(app),
+        (Some(_), true, true) => {
+            Action::link("Downgrade", format!("{}?act=cancel", words::PLAN)).spoken(to)
+        }
+        (Some(_), true, false) => Action::off("Included"),
+        (Some(_), false, true) => words::portal("Change plan").spoken(to),
+        (Some(_), false, false) => choose("Upgrade", &tier.name).spoken(to),
+    }
+}
 
 /// The page on which a plan is chosen.
 #[derive(Clone, Debug, Template)]

@@ -1,12 +1,288 @@
 //! `/dashboard/usage`: what calls cost, how long the credits last, and where they went.
 
-use askama::Template;
+use std::collections::HashMap;
 
-use super::chart::Chart;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Html;
+use domain::catalog::Catalog;
+use domain::time::Timestamp;
+use serde::Deserialize;
+use store::ledger::{DayUsage, JournalRow};
+
+use super::chart::{Chart, Day};
 use super::components::{Badge, Banner, Choice, Stat};
 use super::format::When;
 use super::icons::Icon;
-use super::layout::Shell;
+use super::layout::{Nav, Shell};
+use super::serve::{account_shell, html};
+use super::{billing, format, offer, words};
+use crate::account::{View, view};
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::Result;
+use crate::http::params::Params;
+
+/// Operations that have a colour of their own in a chart; the rest is "Other".
+const OPERATIONS_SHOWN: usize = 3;
+/// Calls in the list of the latest.
+const CALLS_SHOWN: i64 = 25;
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// The period to look at.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    period: Option<String>,
+}
+
+/// `GET /dashboard/usage`: there while billing is off, too.
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> Result<Html<String>> {
+    let account = caller.account.id;
+    let view = view(&app, account).await?;
+    let (period, days) = match asked.period.as_deref() {
+        Some("7d" | "7") => ("7d", 7),
+        Some("90d" | "90") => ("90d", 90),
+        _ => ("30d", 30),
+    };
+    let used = read(&app, account, days).await?;
+    html(&dashboard(&app, &caller, &view, &used, period, days))
+}
+
+/// What calls were charged in a number of days that end today.
+struct Used {
+    by_day: Vec<DayUsage>,
+    by_key: Vec<store::ledger::KeyUsage>,
+    recent: Vec<JournalRow>,
+    key_names: HashMap<i64, String>,
+    week: i64,
+}
+
+async fn read(app: &App, account: i64, days: i64) -> Result<Used> {
+    let today = app.now().day();
+    app.read(move |tx| {
+        let (from, until) = (today - days + 1, today + 1);
+        let keys = store::api_keys::of_account(tx, account)?;
+        Ok(Used {
+            by_day: store::ledger::usage_by_day_between(tx, account, from, until)?,
+            by_key: store::ledger::usage_by_key_between(tx, account, from, until)?,
+            recent: store::ledger::recent_calls(tx, account, CALLS_SHOWN)?,
+            key_names: keys.into_iter().map(|key| (key.id, key.name)).collect(),
+            week: store::ledger::used_between(tx, account, today - 6, until)?.1,
+        })
+    })
+    .await
+}
+
+/// Micro-credits spent in the last seven days, today included.
+pub async fn spent_in_week(app: &App, account: i64) -> Result<i64> {
+    let today = app.now().day();
+    let used = app.read(move |tx| store::ledger::used_between(tx, account, today - 6, today + 1));
+    Ok(used.await?.1)
+}
+
+fn dashboard(
+    app: &App,
+    caller: &SignedIn,
+    view: &View,
+    used: &Used,
+    period: &str,
+    days: i64,
+) -> UsagePage {
+    let today = app.now().day();
+    let from = today - days + 1;
+    let periods = [
+        ("7d", "Last 7 days"),
+        ("30d", "Last 30 days"),
+        ("90d", "Last 90 days"),
+    ];
+    let lead = format!(
+        "{} to {}, counted in UTC",
+        format::day_short(from * DAY_MICROS),
+        format::day(today * DAY_MICROS).text
+    );
+    let banners = match app.settings.billing.enabled {
+        true => billing::credit_banner(view, used.week)
+            .into_iter()
+            .collect(),
+        false => Vec::new(),
+    };
+    UsagePage {
+        shell: account_shell(app, caller, Nav::Usage),
+        lead,
+        banners,
+        stats: stats(&app.catalog(), view, used, days),
+        periods: Choice::list(&periods, period),
+        keys: Vec::new(),
+        chart: chart("use", "Credits used per day", &used.by_day, from, today),
+        by_operation: by_operation(&used.by_day),
+        by_key: by_key(used),
+        recent: used
+            .recent
+            .iter()
+            .map(|row| call(row, &used.key_names))
+            .collect(),
+        csv: None,
+    }
+}
+
+fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
+    let (calls, spent) = total(&used.by_day);
+    let held = match view.held.is_positive() {
+        true => {
+            let held = format::credits(view.held.micros());
+            format!("{held} held for calls in progress")
+        }
+        false => "nothing held".to_owned(),
+    };
+    let worth = |micros| offer::worth(catalog, micros).map(|worth| format!("{worth} "));
+    let spent_note = format!("{}in {days} days", worth(spent).unwrap_or_default());
+    let pace = match used.week {
+        0 => "after the first calls".to_owned(),
+        week => format!("{} per day", format::credits_worded(week / 7)),
+    };
+    let calls_now = view.calls_this_period.unsigned_abs();
+    let of_limit = view.plan.calls_limit.map(|limit| {
+        let limit = limit.unsigned_abs();
+        let share = format::percent(calls_now, limit);
+        format!("{share} of {}", format::count(limit))
+    });
+    let available = view.available.micros();
+    vec![
+        Stat::new("Available", format::credits(available), held),
+        Stat::new("Credits used", format::credits(spent), spent_note),
+        Stat::new("Average cost per call", mean(spent, calls), "credits"),
+        Stat::new("Credits last", lasts(available, used.week), pace),
+        Stat::new(
+            "Calls this period",
+            format::count(calls_now),
+            of_limit.unwrap_or_else(|| "no limit".to_owned()),
+        ),
+    ]
+}
+
+/// Calls and micro-credits.
+fn total(rows: &[DayUsage]) -> (i64, i64) {
+    rows.iter().fold((0_i64, 0_i64), |(calls, spent), row| {
+        (
+            calls.saturating_add(row.calls),
+            spent.saturating_add(row.credits),
+        )
+    })
+}
+
+/// Credits a call, to the hundredth; "no data" without one, rather than an infinity.
+fn mean(micros: i64, calls: i64) -> String {
+    const HUNDREDTH: i64 = 10_000;
+    match micros.checked_div(calls) {
+        Some(mean) if mean >= HUNDREDTH => format::credits(mean / HUNDREDTH * HUNDREDTH),
+        Some(mean) => format::credits(mean),
+        None => "no data".to_owned(),
+    }
+}
+
+/// Credits by operation, the dearest first.
+fn ranked(rows: &[DayUsage]) -> Vec<(String, i64, i64)> {
+    let mut sums: HashMap<&str, (i64, i64)> = HashMap::new();
+    for row in rows {
+        let sum = sums.entry(&row.operation).or_default();
+        sum.0 = sum.0.saturating_add(row.calls);
+        sum.1 = sum.1.saturating_add(row.credits);
+    }
+    let mut ranked: Vec<_> = sums
+        .into_iter()
+        .map(|(name, (calls, credits))| (name.to_owned(), calls, credits))
+        .collect();
+    ranked.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.0.cmp(&b.0)));
+    ranked
+}
+
+/// Bars of the days `from..=to`, by operation; none without usage. What the dearest operations
+/// leave is one series, "Other".
+pub fn chart(id: &str, title: &str, rows: &[DayUsage], from: i64, to: i64) -> Option<Chart> {
+    let ranked = ranked(rows);
+    if ranked.is_empty() {
+        return None;
+    }
+    // A fourth operation alone needs no name in its place.
+    let shown = match ranked.len() {
+        ..=4 => ranked.len(),
+        _ => OPERATIONS_SHOWN,
+    };
+    let mut series: Vec<String> = ranked
+        .iter()
+        .take(shown)
+        .map(|(name, ..)| name.clone())
+        .collect();
+    if ranked.len() > shown {
+        series.push("Other".to_owned());
+    }
+    let mut days: Vec<Day> = (from..=to)
+        .map(|day| Day {
+            at: day * DAY_MICROS,
+            spent: vec![0; series.len()],
+        })
+        .collect();
+    for row in rows {
+        let place = usize::try_from(row.day - from).ok();
+        let Some(day) = place.and_then(|place| days.get_mut(place)) else {
+            continue;
+        };
+        let own = ranked.iter().position(|(name, ..)| *name == row.operation);
+        let column = own.filter(|own| *own < shown).unwrap_or(series.len() - 1);
+        day.spent[column] = day.spent[column].saturating_add(row.credits);
+    }
+    Some(Chart::new(id, title, series, &days))
+}
+
+fn by_operation(rows: &[DayUsage]) -> Vec<UsageRow> {
+    let (_, all) = total(rows);
+    let row = |(name, calls, credits): (String, i64, i64)| usage_row(name, calls, credits, all);
+    ranked(rows).into_iter().map(row).collect()
+}
+
+fn by_key(used: &Used) -> Vec<UsageRow> {
+    let (_, all) = total(&used.by_day);
+    let row = |row: &store::ledger::KeyUsage| {
+        let name = row.name.clone();
+        let name = name.unwrap_or_else(|| "without a key".to_owned());
+        usage_row(name, row.calls, row.credits, all)
+    };
+    used.by_key.iter().map(row).collect()
+}
+
+fn usage_row(name: String, calls: i64, credits: i64, all: i64) -> UsageRow {
+    UsageRow {
+        name,
+        calls: format::count(calls.unsigned_abs()),
+        per_call: mean(credits, calls),
+        credits: format::credits(credits),
+        share: format::percent(credits.unsigned_abs(), all.unsigned_abs()),
+    }
+}
+
+fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
+    let key = row.api_key_id.and_then(|id| names.get(&id)).cloned();
+    let at: Timestamp = row.at;
+    CallRow {
+        when: format::second(at.micros()),
+        operation: row.operation.clone().unwrap_or_else(|| "call".to_owned()),
+        key: key.unwrap_or_else(|| "host application".to_owned()),
+        id: row
+            .hold_id
+            .clone()
+            .unwrap_or_else(|| format!("entry {}", row.seq)),
+        credits: format::credits(row.charged),
+        badge: words::hold_badge(if row.kind == "debit" {
+            "debited"
+        } else {
+            "captured"
+        }),
+    }
+}
 
 /// The usage dashboard.
 #[derive(Clone, Debug, Template)]
@@ -221,7 +497,7 @@ mod samples {
 
 #[cfg(test)]
 mod tests {
-    use super::lasts;
+    use super::*;
 
     const CREDIT: i64 = 1_000_000;
 
@@ -237,5 +513,39 @@ mod tests {
         assert_eq!(lasts(1_228 * CREDIT, 0), "no data");
         assert_eq!(lasts(i64::MAX, 1), "over 999 days");
         assert_eq!(lasts(i64::MIN, i64::MAX), "less than a day");
+    }
+
+    fn used(day: i64, operation: &str, credits: i64) -> DayUsage {
+        DayUsage {
+            day,
+            operation: operation.to_owned(),
+            calls: 1,
+            credits: credits * CREDIT,
+        }
+    }
+
+    #[test]
+    fn a_chart_folds_the_cheaper_operations_into_one_and_loses_none() {
+        let rows: Vec<DayUsage> = ["a", "b", "c", "d", "e"]
+            .iter()
+            .zip([10, 20, 30, 40, 50])
+            .map(|(operation, credits)| used(7, operation, credits))
+            .collect();
+
+        let html = chart("c", "Credits", &rows, 1, 7).unwrap().to_string();
+
+        assert!(html.contains("7 Jan") || html.contains("8 Jan"), "{html}");
+        assert!(
+            html.contains("150 credits (e 50, d 40, c 30, Other 30)"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn without_calls_there_is_no_chart_and_no_mean() {
+        assert!(chart("c", "Credits", &[], 1, 7).is_none());
+        assert_eq!(mean(0, 0), "no data");
+        assert_eq!(mean(CREDIT, 3), "0.33");
+        assert_eq!(mean(10, 3), "0.000003");
     }
 }

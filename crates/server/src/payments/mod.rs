@@ -6,6 +6,7 @@
 
 pub mod checkout;
 pub mod customer;
+pub mod plan;
 pub mod portal;
 
 use domain::time::Timestamp;

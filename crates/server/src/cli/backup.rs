@@ -1,0 +1,112 @@
+//! `backup` and `restore` of an embedded database. A PostgreSQL server has its own tools.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::output::Output;
+use super::{Context, Ended, socket};
+use crate::app::App;
+
+/// Where to.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BackupArgs {
+    /// The new file.
+    pub to: PathBuf,
+}
+
+/// Where from.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// The file that `backup` wrote.
+    from: PathBuf,
+    /// Replace the database that is there.
+    #[arg(long)]
+    replace: bool,
+}
+
+/// Copies the database as it is now, while the service goes on.
+pub async fn backup(app: &App, args: &BackupArgs, out: &mut Output) -> anyhow::Result<u8> {
+    anyhow::ensure!(!args.to.exists(), "{} is there already.", args.to.display());
+    let (db, to) = (app.db.clone(), args.to.clone());
+    tokio::task::spawn_blocking(move || db.backup(&to)).await??;
+    let shown = args.to.display().to_string();
+    out.answer(&json!({ "file": shown }), format!("Written to {shown}."));
+    Ok(0)
+}
+
+/// Puts a backup in the place of the embedded database, once it has been opened and read.
+pub async fn restore(context: &Context, args: &RestoreArgs) -> Ended {
+    let settings = context.settings()?;
+    let store::DatabaseUrl::Sqlite(path) = settings.database_url()? else {
+        anyhow::bail!("Only an embedded database is restored this way; use pg_restore.");
+    };
+    if socket::is_answered(&socket::path(&settings)?).await {
+        anyhow::bail!("A service runs on {}: stop it first.", path.display());
+    }
+    anyhow::ensure!(
+        args.replace || !path.exists(),
+        "{} is there already; --replace puts the backup in its place.",
+        path.display()
+    );
+    let (from, options) = (args.from.clone(), settings.database_options());
+    let target = path.clone();
+    let accounts =
+        tokio::task::spawn_blocking(move || put_in_place(&from, &target, &options)).await??;
+    let mut out = Output::new(context.json);
+    let shown = path.display().to_string();
+    let text = format!("{shown} is the backup now: the last account has number {accounts}.");
+    out.answer(&json!({ "file": shown, "lastAccount": accounts }), text);
+    out.print();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Beside the database, opened and read there, then renamed: a file that is no backup replaces
+/// nothing.
+fn put_in_place(from: &Path, path: &Path, options: &store::Options) -> anyhow::Result<i64> {
+    let beside = with_suffix(path, ".restored");
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::copy(from, &beside).with_context(|| format!("cannot read {}", from.display()))?;
+    let opened = last_account(&beside, options);
+    for suffix in ["-wal", "-shm", ".lock"] {
+        let _ = std::fs::remove_file(with_suffix(&beside, suffix));
+    }
+    if opened.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    let last = opened.with_context(|| format!("{} is no backup", from.display()))?;
+    if path.exists() {
+        // Opening it proves that no other process has it, and empties its log into it.
+        store::Db::open(&store::DatabaseUrl::Sqlite(path.to_owned()), options)?.close();
+    }
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(with_suffix(path, suffix));
+    }
+    std::fs::File::open(&beside)?.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    Ok(last)
+}
+
+fn last_account(path: &Path, options: &store::Options) -> anyhow::Result<i64> {
+    let db = store::Db::open(&store::DatabaseUrl::Sqlite(path.to_owned()), options)?;
+    let mut last = 0;
+    loop {
+        let page = db.read_blocking(move |tx| store::accounts::ids_after(tx, last, 10_000))?;
+        match page.last() {
+            Some(id) => last = *id,
+            None => break,
+        }
+    }
+    db.close();
+    Ok(last)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,568 @@
+//! What the rows of an account say on its billing page.
+
+use domain::catalog::{Catalog, Tier};
+use domain::money::{Currency, MinorUnits};
+use domain::plan::Plan;
+use domain::time::Timestamp;
+use store::Tx;
+use store::intents::Intent;
+use store::invoices::Invoice;
+use store::payment_methods::PaymentMethod as Card;
+use store::subscriptions::Subscription;
+use store::transactions::{Cursor, Transaction};
+
+use super::super::components::{
+    Action, Badge, Banner, Fact, Meter, Pager, Prose, Receipt, TransactionRow,
+};
+use super::super::icons::Icon;
+use super::super::layout::Nav;
+use super::super::serve::account_shell;
+use super::super::{format, offer, usage, words};
+use super::{BILLING, BillingPage, CreditsPanel, History, NextCharge, PaymentMethod, PlanPanel};
+use crate::account::View;
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::{Error, Result};
+
+/// Payments on one page of the history.
+const HISTORY_ROWS: usize = 20;
+/// Days of the chart.
+const CHART_DAYS: i64 = 30;
+/// Pending payments that are looked at.
+const PENDING_MAX: i64 = 5;
+/// A payment that is not confirmed after so long waits for a bank, not for a notice.
+const SLOW_AFTER_SECONDS: i64 = 120;
+/// A page view asks Stripe again at most this often.
+const RING_EVERY_SECONDS: i64 = 10;
+/// Credits are low below this share of what the plan brings, in percent,
+const LOW_PERCENT: i64 = 20;
+/// or when they last for less than this at the pace of the last seven days.
+const LOW_DAYS: i64 = 3;
+/// A card is said to expire from so many days before.
+const CARD_WARNING_DAYS: i64 = 30;
+
+/// What the page reads of an account, in one look.
+pub struct Rows {
+    live: Option<Subscription>,
+    latest: Option<Subscription>,
+    unpaid: Option<Invoice>,
+    card: Option<Card>,
+    has_customer: bool,
+    history: Vec<Transaction>,
+    is_first_page: bool,
+    has_more: bool,
+    pending: Vec<Transaction>,
+    failure: Option<String>,
+    usage: Vec<store::ledger::DayUsage>,
+    /// Credits spent in seven days.
+    pub week: i64,
+    /// A payment or a Checkout is under way: Stripe may know more than we do.
+    pub is_waiting: bool,
+}
+
+/// Reads it.
+pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Rows> {
+    let (now, real_now) = (app.now(), app.real_now());
+    let rows = app.read(move |tx| {
+        let Some((cursor, is_first_page)) = cursor(tx, account, after.as_deref())? else {
+            return Ok(None);
+        };
+        let limit = i64::try_from(HISTORY_ROWS).expect("small") + 1;
+        let mut history = store::transactions::of_account(tx, account, cursor, limit)?;
+        let has_more = history.len() > HISTORY_ROWS;
+        history.truncate(HISTORY_ROWS);
+        let subscriptions = store::subscriptions::of_account(tx, account)?;
+        // The newest invoice is the one whose payment counts now.
+        let unpaid = store::invoices::unpaid(tx, account)?.pop();
+        let pending = pending(tx, account)?;
+        let is_waiting = is_waiting(tx, account, &pending, now, real_now)?;
+        Ok(Some(Rows {
+            failure: failure(tx, account, unpaid.as_ref())?,
+            live: subscriptions.iter().find(|row| row.live).cloned(),
+            latest: subscriptions.into_iter().next(),
+            unpaid,
+            card: store::payment_methods::of_account(tx, account)?,
+            has_customer: store::customers::current(tx, account)?.is_some(),
+            history,
+            is_first_page,
+            has_more,
+            pending,
+            usage: store::ledger::usage_by_day(tx, account, now.day() - CHART_DAYS + 1)?,
+            week: store::ledger::used_between(tx, account, now.day() - 6, now.day() + 1)?.1,
+            is_waiting,
+        }))
+    });
+    rows.await?
+        .ok_or_else(|| Error::not_found("There is no such payment to go on from."))
+}
+
+/// Where the page of the history begins; none when the payment it names is not this account's.
+fn cursor(
+    tx: &mut Tx<'_>,
+    account: i64,
+    after: Option<&str>,
+) -> store::Result<Option<(Cursor, bool)>> {
+    let Some(after) = after else {
+        return Ok(Some((Cursor::START, true)));
+    };
+    let last = store::transactions::find(tx, account, after)?;
+    Ok(last.map(|last| (last.cursor(), false)))
+}
+
+fn pending(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Transaction>> {
+    let filter = store::transactions::Filter {
+        account_id: Some(account),
+        status: Some("PENDING"),
+        ..store::transactions::Filter::default()
+    };
+    store::transactions::list(tx, &filter, Cursor::START, PENDING_MAX)
+}
+
+/// Why the last try to collect an invoice failed.
+fn failure(
+    tx: &mut Tx<'_>,
+    account: i64,
+    invoice: Option<&Invoice>,
+) -> store::Result<Option<String>> {
+    let Some(invoice) = invoice else {
+        return Ok(None);
+    };
+    let key = format!("invoice:{}", invoice.invoice_id);
+    let row = store::transactions::by_natural_key(tx, account, &key)?;
+    Ok(row.and_then(|row| row.failure))
+}
+
+/// Whether Stripe should be asked again, now and not a moment ago.
+fn is_waiting(
+    tx: &mut Tx<'_>,
+    account: i64,
+    pending: &[Transaction],
+    now: Timestamp,
+    real_now: Timestamp,
+) -> store::Result<bool> {
+    let mut is_waiting = !pending.is_empty();
+    for kind in ["checkout_subscription", "checkout_topup"] {
+        if let Some(intent) = store::intents::usable(tx, account, kind, now)? {
+            is_waiting |= is_open(tx, &intent)?;
+        }
+    }
+    let synced = store::sync::of_account(tx, account)?.and_then(|sync| sync.last_synced_at);
+    let is_fresh = synced.is_some_and(|at| real_now < at.plus_seconds(RING_EVERY_SECONDS));
+    Ok(is_waiting && !is_fresh)
+}
+
+/// Whether nothing has become of the Checkout of this intent yet.
+pub fn is_open(tx: &mut Tx<'_>, intent: &Intent) -> store::Result<bool> {
+    let Some(session) = &intent.stripe_object_id else {
+        return Ok(false);
+    };
+    let row = store::transactions::about(tx, session)?;
+    Ok(row.is_none_or(|row| row.status == "PENDING"))
+}
+
+/// The page.
+pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPage {
+    let catalog = app.catalog();
+    let now = app.now();
+    let usage = usage::chart(
+        "use",
+        "Credits used per day",
+        &rows.usage,
+        now.day() - CHART_DAYS + 1,
+        now.day(),
+    );
+    let mut banners = plan_banners(&catalog, view, rows, now);
+    banners.extend(pending_banners(rows, now));
+    banners.extend(limit_banner(&catalog, view));
+    banners.extend(credit_banner(view, rows.week));
+    let manage = rows
+        .has_customer
+        .then(|| words::portal("Manage subscription").icon(Icon::External));
+    BillingPage {
+        shell: account_shell(app, caller, Nav::Billing),
+        lead: format!("Plan, credits and payments for {}", caller.account.name),
+        banners,
+        plan: plan_panel(&catalog, view, rows, now),
+        credits: credits_panel(&catalog, view, rows),
+        next: next_charge(&catalog, view, rows, now),
+        usage,
+        history: history(rows),
+        manage,
+    }
+}
+
+/// What a cancellation takes away, in sentences.
+pub fn what_ends(tier: Option<&Tier>, free: &Tier) -> Vec<String> {
+    let mut points = Vec::new();
+    let calls = |tier: &Tier| tier.calls_limit.map(i64::unsigned_abs);
+    if let Some(tier) = tier {
+        let from = calls(tier).map_or_else(|| "no limit".to_owned(), format::count);
+        if let Some(to) = calls(free) {
+            let to = format::count(to);
+            points.push(format!("Calls per month drop from {from} to {to}."));
+        }
+        let from = format::credits(tier.allowance.micros());
+        let to = format::credits(free.allowance.micros());
+        points.push(format!("Credits each month drop from {from} to {to}."));
+    }
+    points.push("Credits that you bought stay.".to_owned());
+    points
+}
+
+fn amount(minor: i64, currency: &str) -> String {
+    let currency = Currency::parse(currency).unwrap_or(Currency::USD);
+    offer::money(MinorUnits::new(minor, currency))
+}
+
+/// "$19.00 per month": what is really paid, which may be an older price than the one sold today.
+fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>) -> String {
+    let paid = live.and_then(|row| Some((row.amount_minor?, row.currency.as_deref()?)));
+    let interval = live.and_then(|row| row.billing_interval.as_deref());
+    match (paid, catalog.tier(&plan.tier)) {
+        (Some((minor, currency)), _) => {
+            let per = interval.unwrap_or("month");
+            format!("{} per {per}", amount(minor, currency))
+        }
+        (None, Some(tier)) => offer::monthly(tier),
+        (None, None) => String::new(),
+    }
+}
+
+/// The name of the plan that is paid for, whether or not it gives access now.
+fn paid_title(catalog: &Catalog, plan: &Plan, row: Option<&Subscription>) -> String {
+    let tier = row.and_then(|row| row.tier.as_deref());
+    offer::title(catalog, tier.unwrap_or(&plan.tier))
+}
+
+fn day(at: Timestamp) -> format::When {
+    format::day(at.micros())
+}
+
+fn plan_panel(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> PlanPanel {
+    let plan = &view.plan;
+    let title = offer::title(catalog, &plan.tier);
+    let badge = match plan.cancel_at {
+        Some(end) if plan.status == "ACTIVE" => {
+            let text = format::day_short(end.micros());
+            Badge::warn(format!("Ends {text}"))
+        }
+        _ => words::subscription_badge(plan.status),
+    };
+    let mut actions = vec![Action::link("Upgrade", "/dashboard/billing/upgrade").primary()];
+    if rows.live.is_some() && plan.cancel_at.is_none() {
+        let cancel = format!("{}?act=cancel", words::PLAN);
+        actions.push(Action::link("Cancel plan", cancel).quiet());
+    }
+    PlanPanel {
+        name: title,
+        price: price(
+            catalog,
+            plan,
+            rows.live.as_ref().filter(|_| is_on_plan(plan)),
+        ),
+        badge,
+        text: plan_text(catalog, view, rows, now),
+        actions,
+    }
+}
+
+/// Whether the subscription gives what it is paid for.
+fn is_on_plan(plan: &Plan) -> bool {
+    matches!(plan.status, "ACTIVE" | "TRIALING" | "PAST_DUE")
+}
+
+fn plan_text(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Prose {
+    let plan = &view.plan;
+    let title = offer::title(catalog, &plan.tier);
+    let here = || match catalog.tier(&plan.access_tier) {
+        Some(tier) => Prose::new(offer::in_short(tier)),
+        None => Prose::default(),
+    };
+    match (plan.status, plan.cancel_at, plan.grace_until) {
+        ("ACTIVE" | "TRIALING", Some(end), _) => Prose::new(format!("{title} until "))
+            .time(day(end))
+            .text(", then Free."),
+        ("ACTIVE", None, _) => Prose::new("Renews on ")
+            .time(day(plan.period_end))
+            .text(format!(
+                ". You can cancel any time and keep {title} until then."
+            )),
+        ("TRIALING", None, _) => Prose::new("The trial ends on ")
+            .time(day(plan.trial_end.unwrap_or(plan.period_end)))
+            .text("; you can cancel before."),
+        ("PAST_DUE", _, Some(until)) if now < until => {
+            Prose::new(format!("{title} keeps working until "))
+                .time(day(until))
+                .text(".")
+        }
+        ("PAST_DUE" | "UNPAID", ..) => {
+            Prose::new("You are on Free until the open invoice is paid.")
+        }
+        ("PAUSED", ..) => Prose::new("You are on Free until the plan goes on."),
+        ("INCOMPLETE", ..) => {
+            let paid = paid_title(catalog, plan, rows.latest.as_ref());
+            Prose::new(format!(
+                "{paid} starts when its first payment is confirmed."
+            ))
+        }
+        _ => here(),
+    }
+}
+
+fn credits_panel(catalog: &Catalog, view: &View, rows: &Rows) -> CreditsPanel {
+    let plan = &view.plan;
+    let used = view.calls_this_period.unsigned_abs();
+    let meter = plan.calls_limit.map(|limit| {
+        let limit = limit.unsigned_abs();
+        let text = format!("{} of {}", format::count(used), format::count(limit));
+        Meter::new("Calls this period", text, used, limit)
+    });
+    let mut notes = Vec::new();
+    if view.held.is_positive() {
+        let held = format::credits(view.held.micros());
+        notes.push(format!("{held} more are held for calls in progress."));
+    }
+    let soonest = view
+        .lots
+        .iter()
+        .filter(|lot| lot.remaining().is_positive())
+        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())))
+        .min_by_key(|(at, _)| *at);
+    if let Some((at, left)) = soonest {
+        let left = format::credits(left.micros());
+        notes.push(format!("{left} of them expire on {}.", day(at).text));
+    }
+    let worth = offer::worth(catalog, view.available.micros());
+    CreditsPanel {
+        available: format::credits(view.available.micros()),
+        worth: worth.map_or_else(String::new, |worth| format!("worth {worth}")),
+        badge: match credit_state(view, rows.week) {
+            CreditState::Fine => None,
+            CreditState::Low => Some(Badge::warn("Low")),
+            CreditState::Empty => Some(Badge::bad("Empty")),
+            CreditState::Debt => Some(Badge::bad("Debt")),
+        },
+        meter,
+        note: notes.join(" "),
+        actions: vec![
+            Action::link("Add credits", "/dashboard/billing/credits"),
+            Action::link("Usage", "/dashboard/usage").quiet(),
+        ],
+    }
+}
+
+/// How it stands with the credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditState {
+    /// Enough.
+    Fine,
+    /// Little is left.
+    Low,
+    /// Nothing is left of what there was.
+    Empty,
+    /// Money was taken back for spent credits.
+    Debt,
+}
+
+/// How it stands with the credits of an account that spent so much in seven days.
+pub fn credit_state(view: &View, week: i64) -> CreditState {
+    let available = view.available.micros();
+    let allowance = view.plan.allowance.micros();
+    let had_some = view.posted.is_positive() || view.used_this_month.is_positive() || week > 0;
+    let is_soon_gone = i128::from(available) * 7 < i128::from(week) * i128::from(LOW_DAYS);
+    let is_little = i128::from(available) * 100 < i128::from(allowance) * i128::from(LOW_PERCENT);
+    match () {
+        () if view.debt.is_positive() => CreditState::Debt,
+        () if available <= 0 && had_some => CreditState::Empty,
+        () if available > 0 && (is_soon_gone || is_little) => CreditState::Low,
+        () => CreditState::Fine,
+    }
+}
+
+/// What is said about it, where something is.
+pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
+    match credit_state(view, week) {
+        CreditState::Fine => None,
+        CreditState::Low => {
+            let left = format::credits_worded(view.available.micros());
+            let lasts = usage::lasts(view.available.micros(), week);
+            Some(words::credits_low(&left, (week > 0).then_some(&*lasts)))
+        }
+        CreditState::Empty => Some(words::credits_gone(None)),
+        CreditState::Debt => Some(words::debt(&format::credits_worded(view.debt.micros()))),
+    }
+}
+
+fn limit_banner(catalog: &Catalog, view: &View) -> Option<Banner> {
+    let limit = view.plan.calls_limit?;
+    (view.calls_this_period >= limit).then(|| {
+        let title = offer::title(catalog, &view.plan.access_tier);
+        let limit = format::count(limit.unsigned_abs());
+        words::plan_limit_reached(&limit, &title, day(view.plan.period_end))
+    })
+}
+
+/// News about the plan, the worst first.
+fn plan_banners(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Vec<Banner> {
+    let plan = &view.plan;
+    let title = paid_title(catalog, plan, rows.live.as_ref().or(rows.latest.as_ref()));
+    let unpaid = rows.unpaid.as_ref();
+    let due = unpaid.map(|invoice| amount(invoice.amount_due, &invoice.currency));
+    let due = due.unwrap_or_else(|| "the open invoice".to_owned());
+    let pay = unpaid.and_then(|invoice| invoice.hosted_url.clone());
+    let banner = match (plan.status, plan.cancel_at, plan.grace_until) {
+        ("PAST_DUE", _, Some(until)) if now < until => {
+            let retry = unpaid.and_then(|invoice| invoice.next_payment_attempt);
+            let reason = rows
+                .failure
+                .as_deref()
+                .map(|text| text.trim_end_matches('.'));
+            words::past_due(&title, &due, reason, day(until), retry.map(day), pay)
+        }
+        ("PAST_DUE" | "UNPAID", ..) => words::unpaid(&title, &due, pay),
+        ("PAUSED", ..) => words::paused(&title, None),
+        ("TRIALING" | "ACTIVE", Some(end), _) => words::cancel_scheduled(&title, day(end)),
+        ("TRIALING", None, _) => trial(catalog, view, rows, &title, now),
+        ("CANCELED", ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
+            // A plan that ended long ago is no news.
+            Some(ended) if now < ended.plus_days(CHART_DAYS) => {
+                words::ended(&title, day(ended), "")
+            }
+            _ => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
+    vec![banner]
+}
+
+fn trial(catalog: &Catalog, view: &View, rows: &Rows, title: &str, now: Timestamp) -> Banner {
+    let ends = view.plan.trial_end.unwrap_or(view.plan.period_end);
+    let Some(card) = &rows.card else {
+        return words::trial_without_card(title, day(ends));
+    };
+    let days = format::days_between(now.micros(), ends.micros()).max(0);
+    let left = format::counted(days.unsigned_abs(), "day", "days");
+    let price = price(catalog, &view.plan, rows.live.as_ref());
+    words::trial(title, day(ends), &left, &price, &card_name(card))
+}
+
+/// Payments that were made and are not confirmed. An open Checkout is none of them: nothing was
+/// paid there yet.
+fn pending_banners(rows: &Rows, now: Timestamp) -> Vec<Banner> {
+    let paid = rows.pending.iter().filter(|row| {
+        row.natural_key.starts_with("topup:") && row.stripe_payment_intent_id.is_some()
+    });
+    let banner = |row: &Transaction| {
+        let price = amount(row.amount_minor, &row.currency);
+        let what = row.description.as_deref().unwrap_or("Your credits");
+        let brings = format!("{what} are added");
+        if now < row.occurred_at.plus_seconds(SLOW_AFTER_SECONDS) {
+            words::payment_pending(&price, &brings, BILLING)
+        } else {
+            words::bank_payment_on_its_way(&price, &brings)
+        }
+    };
+    paid.map(banner).collect()
+}
+
+fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> NextCharge {
+    let plan = &view.plan;
+    let method = rows.card.as_ref().map(|card| method(card, now));
+    let nothing = |why: &str| NextCharge {
+        when: None,
+        lines: Vec::new(),
+        none: why.to_owned(),
+        method: method.clone(),
+    };
+    let live = rows.live.as_ref();
+    let paid = live.and_then(|row| Some((row.amount_minor?, row.currency.as_deref()?)));
+    match (plan.status, plan.cancel_at, paid) {
+        (_, Some(_), _) => nothing("Nothing will be charged: the plan ends."),
+        ("ACTIVE" | "TRIALING", None, Some((minor, currency))) => {
+            let price = amount(minor, currency);
+            let title = paid_title(catalog, plan, live);
+            let when = plan.trial_end.unwrap_or(plan.period_end);
+            NextCharge {
+                when: Some(day(when)),
+                lines: vec![
+                    Fact::new(format!("{title}, monthly"), price.clone()),
+                    Fact::total("Total before tax", price),
+                ],
+                none: String::new(),
+                method: method.clone(),
+            }
+        }
+        ("PAST_DUE" | "UNPAID", ..) => nothing("The open invoice comes first."),
+        ("PAUSED", ..) => nothing("Nothing while the plan is paused."),
+        _ => nothing("Nothing: Free costs nothing."),
+    }
+}
+
+/// "Visa ending 4242"
+pub fn card_name(card: &Card) -> String {
+    let brand = match card.brand.as_str() {
+        "visa" => "Visa",
+        "mastercard" => "Mastercard",
+        "amex" => "American Express",
+        "discover" => "Discover",
+        "diners" => "Diners Club",
+        "jcb" => "JCB",
+        "unionpay" => "UnionPay",
+        _ => "Card",
+    };
+    format!("{brand} ending {}", card.last4)
+}
+
+fn method(card: &Card, now: Timestamp) -> PaymentMethod {
+    let first = format!("{:04}-{:02}-01", card.exp_year, card.exp_month);
+    // A card is good to the last day of its month.
+    let ends = domain::time::parse(&first).map(|first| first.plus_months(1));
+    let is_over = ends.is_some_and(|ends| ends <= now);
+    let word = if is_over { "Expired" } else { "Expires" };
+    PaymentMethod {
+        name: card_name(card),
+        expires: format!("{word} {:02}/{:04}", card.exp_month, card.exp_year),
+        expiring: ends.is_some_and(|ends| ends.plus_days(-CARD_WARNING_DAYS) <= now),
+    }
+}
+
+fn history(rows: &Rows) -> History {
+    let list: Vec<TransactionRow> = rows.history.iter().map(payment).collect();
+    let last = rows.history.last().filter(|_| rows.has_more);
+    let count = u64::try_from(list.len()).unwrap_or(u64::MAX);
+    History {
+        pager: Pager {
+            summary: format::counted(count, "payment", "payments"),
+            newest: (!rows.is_first_page).then(|| BILLING.to_owned()),
+            older: last.map(|row| format!("{BILLING}?after={}", row.public_id)),
+        },
+        csv: (!list.is_empty()).then(|| format!("{BILLING}/history.csv")),
+        rows: list,
+    }
+}
+
+fn payment(row: &Transaction) -> TransactionRow {
+    let sign = if row.kind == "REFUND" { -1 } else { 1 };
+    let receipt = match (&row.receipt_url, row.status.as_str()) {
+        (Some(url), "COMPLETED" | "REFUNDED") => Receipt::Link(url.clone()),
+        (_, "PENDING") => Receipt::None("After payment".to_owned()),
+        _ => Receipt::None("None".to_owned()),
+    };
+    TransactionRow {
+        when: day(row.occurred_at),
+        title: row.description.clone().unwrap_or_default(),
+        kind: words::transaction_kind(&row.kind).to_owned(),
+        amount: amount(row.amount_minor.saturating_mul(sign), &row.currency),
+        badge: transaction_badge(row),
+        receipt,
+    }
+}
+
+/// The status in a word; a payment of which a part went back says so.
+pub fn transaction_badge(row: &Transaction) -> Badge {
+    match (row.kind.as_str(), row.status.as_str()) {
+        ("REFUND", "COMPLETED") => Badge::plain("Refunded"),
+        (_, "COMPLETED") if row.refunded_minor > 0 => Badge::plain("Partly refunded"),
+        (_, status) => words::transaction_badge(status),
+    }
+}

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use store::transactions::Cursor;
 
 use super::chart::Chart;
 use super::components::{
@@ -15,8 +16,10 @@ use super::confirm::ConfirmPage;
 use super::icons::Icon;
 use super::layout::{Nav, Shell};
 use super::serve::{Fields, account_shell, html, while_billing_is_on};
-use super::{format, offer, transactions_csv};
+use super::{format, offer};
 use crate::account::view;
+use crate::api::lists::{CSV_ROWS_MAX, Csv, Shown};
+use crate::api::transactions::Transaction;
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
@@ -61,7 +64,22 @@ async fn ring(app: &App, account: i64) -> Result<()> {
 /// `GET /dashboard/billing/history.csv`: all payments of the account.
 pub async fn history(State(app): State<App>, caller: SignedIn) -> Result<Response> {
     while_billing_is_on(&app)?;
-    transactions_csv::answer(&app, transactions_csv::Wanted::of(caller.account.id)).await
+    let account = caller.account.id;
+    let rows = app
+        .read(move |tx| {
+            let limit = i64::try_from(CSV_ROWS_MAX).expect("small") + 1;
+            store::transactions::of_account(tx, account, Cursor::START, limit)
+        })
+        .await?;
+    let after = rows
+        .get(CSV_ROWS_MAX - 1)
+        .filter(|_| rows.len() > CSV_ROWS_MAX);
+    let after = after.map(|row| row.public_id.clone());
+    let mut csv = Csv::new(Transaction::COLUMNS);
+    for row in rows.into_iter().take(CSV_ROWS_MAX) {
+        Transaction::of(row, None).write(&mut csv);
+    }
+    Ok(csv.answer("payments", after))
 }
 
 /// What is done to the plan.

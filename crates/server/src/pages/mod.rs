@@ -28,7 +28,6 @@ pub mod pricing;
 pub mod samples;
 pub mod serve;
 pub mod success;
-mod transactions_csv;
 pub mod upgrade;
 pub mod usage;
 pub mod words;

@@ -11,6 +11,7 @@ mod checkout;
 mod crash;
 mod lifecycle;
 mod metering;
+mod pages;
 mod resources;
 mod stage;
 mod webhooks;

@@ -22,9 +22,9 @@ use tokio::sync::oneshot;
 pub use load::account_facts;
 pub use read::{
     DayUsage, GrantRow, HoldRow, JournalRow, KeyUsage, UsageRow, WalletRow, accounts_with_wallet,
-    calls, calls_count, grant_kind, grants, hold, hold_origin, hold_settlement, journal_after, journal_head,
-    journal_until, pending_pins, recent_calls, usage_by_day, usage_by_day_between, usage_by_key,
-    usage_by_key_between, usage_by_operation, used_between, wallet,
+    calls, calls_count, grant_kind, grants, hold, hold_origin, hold_settlement, journal_after,
+    journal_head, journal_until, pending_pins, recent_calls, usage_by_day, usage_by_day_between,
+    usage_by_key, usage_by_key_between, usage_by_operation, used_between, wallet,
 };
 
 use crate::db::Tx;

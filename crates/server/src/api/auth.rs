@@ -28,12 +28,13 @@ pub struct NewLink {
     next: Option<String>,
 }
 
-/// `POST /api/auth/link` for programs: a mail with a link. The answer is the same whether the
+/// Sends a mail with a sign-in link, for programs. The answer is the same whether the
 /// address is known or not (case A8).
 #[utoipa::path(
     post,
     path = "/api/auth/link",
     tag = "sign-in",
+    security(()),
     request_body = NewLink,
     responses((status = 200), (status = 400), (status = 429))
 )]
@@ -70,11 +71,12 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>) -> Result<()>
     Ok(())
 }
 
-/// `GET /api/auth/link/{token}`: signs in at once. For links that an operator hands over.
+/// Signs in at once. For links that an operator hands over.
 #[utoipa::path(
     get,
     path = "/api/auth/link/{token}",
     tag = "sign-in",
+    security(()),
     params(("token" = String, Path, description = "The link's token")),
     responses((status = 303), (status = 400))
 )]
@@ -86,11 +88,12 @@ pub async fn follow(
     redeem(State(app), Path(token), headers).await
 }
 
-/// `POST /api/auth/link/{token}`: uses the link up and signs in.
+/// Uses the link up and signs in.
 #[utoipa::path(
     post,
     path = "/api/auth/link/{token}",
     tag = "sign-in",
+    security(()),
     params(("token" = String, Path, description = "The link's token")),
     responses((status = 303), (status = 400))
 )]
@@ -121,11 +124,12 @@ pub async fn redeem(
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
 }
 
-/// `POST /api/auth/logout`: ends the session here and now.
+/// Ends the session here and now.
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
     tag = "sign-in",
+    security(()),
     responses((status = 303))
 )]
 pub async fn leave(State(app): State<App>, request: axum::extract::Request) -> Result<Response> {

@@ -66,8 +66,9 @@ pub async fn show(
     serve::html(&page)
 }
 
+/// A text of the document as a reader sees it, without the marks of code.
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or("").to_owned()
+    value.as_str().unwrap_or("").replace('`', "")
 }
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -121,7 +122,8 @@ impl Operation {
             .filter(|(status, _)| status.starts_with('2'))
             .map(|(_, answer)| &answer["content"]["application/json"]["schema"])
             .find(|schema| !schema.is_null());
-        let statuses: Vec<&str> = answers().map(|(status, _)| status.as_str()).collect();
+        let statuses = answers().map(|(status, _)| status.as_str());
+        let statuses: Vec<&str> = statuses.filter(|status| *status != "default").collect();
         Operation {
             id: format!("{method}{}", path.replace(['/', '{', '}'], "-")),
             method: method.to_uppercase(),

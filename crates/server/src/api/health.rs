@@ -7,14 +7,15 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::http::error::{Error, Result};
 
-/// `GET /healthz`: the process answers.
-#[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200)))]
+/// Tells that the process answers.
+#[utoipa::path(get, path = "/healthz", tag = "operation", security(()), responses((status = 200)))]
 pub async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: the database can be written. 503 otherwise.
-#[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = 200), (status = 503)))]
+/// Tells that the database can be written. 503 otherwise.
+#[utoipa::path(get, path = "/readyz", tag = "operation",
+    security(()), responses((status = 200), (status = 503)))]
 pub async fn ready(State(app): State<App>) -> Result<Json<Value>> {
     let now = app.real_now();
     app.write(0, move |tx| {

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use crate::app::App;
 use crate::http::error::Result;
 
-/// Queues, backlogs and rows, in Prometheus's text format.
-#[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200)))]
+/// Tells of queues, backlogs and rows in Prometheus's text format.
+#[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses((status = 200)))]
 pub async fn show(State(app): State<App>) -> Result<Response> {
     let counts = app.read(Counts::read).await?;
     let text = counts.write(&app.db.stats(), app.real_now());

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
     accounts, admin, auth, billing, check, checkout, debits, grants, health, holds, keys, metrics,
@@ -45,7 +47,8 @@ use super::{
         (name = "admin", description = "What operators see"),
         (name = "operation", description = "For those who run it"),
     ),
-    modifiers(&Security),
+    components(schemas(Problem)),
+    modifiers(&Security, &Wording),
     security(("key" = []), ("session" = []))
 )]
 pub struct Document;
@@ -59,6 +62,94 @@ impl Modify for Security {
         components.add_security_scheme("key", key);
         let cookie = ApiKey::Cookie(ApiKeyValue::new("lbx_session"));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
+    }
+}
+
+/// What every error says (RFC 9457).
+#[derive(ToSchema)]
+#[schema(title = "Problem")]
+#[expect(
+    dead_code,
+    reason = "describes `http::error`, which writes it field by field"
+)]
+#[serde(rename_all = "camelCase")]
+struct Problem {
+    /// A page about this kind of problem.
+    r#type: String,
+    /// What kind of problem it is, in few words.
+    title: String,
+    /// The status.
+    status: u16,
+    /// Stable; programs may depend on it.
+    code: String,
+    /// What happened and what to do.
+    detail: String,
+    /// The same as `detail`, for callers that read it.
+    error: String,
+    /// Leads us to the log.
+    request_id: String,
+}
+
+/// Says of every answer what it is, and cuts a handler's comment into a title and the rest.
+struct Wording;
+
+impl Modify for Wording {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            let all = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+            ];
+            for operation in all.into_iter().flatten() {
+                word(operation);
+            }
+        }
+    }
+}
+
+fn word(operation: &mut Operation) {
+    let said = operation.summary.take().unwrap_or_default();
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (title, rest) = said.split_once(". ").unwrap_or((&said, ""));
+    operation.summary = Some(title.trim_end_matches('.').to_owned());
+    operation.description = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
+    let answers = &mut operation.responses.responses;
+    // Wrong methods, bodies and content types, full queues and bugs of ours can meet any call.
+    let other = ResponseBuilder::new().description("Any other problem");
+    answers.insert("default".to_owned(), RefOr::T(other.build()));
+    for (status, answer) in answers {
+        let RefOr::T(answer) = answer else { continue };
+        let is_problem = !status.starts_with(['2', '3']);
+        if is_problem {
+            let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+            let kind = "application/problem+json".to_owned();
+            answer.content.insert(kind, RefOr::T(problem));
+        }
+        if answer.description.is_empty() {
+            answer.description = description(status).to_owned();
+        }
+    }
+}
+
+fn description(status: &str) -> &'static str {
+    match status {
+        "200" => "Done",
+        "201" => "Made",
+        "204" => "Done; there is nothing to say",
+        "303" => "Go on there",
+        "304" => "As you have it",
+        "400" => "The input is wrong",
+        "401" => "Not signed in",
+        "402" => "Not enough credits, debt, or the plan's limit",
+        "403" => "Not allowed, or from another site",
+        "404" => "Absent, or somebody else's",
+        "409" => "It does not fit the state of things",
+        "413" => "The body is too large",
+        "429" => "Too many; `Retry-After` says when again",
+        "503" => "Not now; `Retry-After` says when again",
+        _ => "A problem",
     }
 }
 
@@ -146,6 +237,26 @@ mod tests {
         let gone: Vec<_> = documented.difference(&routed).collect();
         assert!(missing.is_empty(), "not documented: {missing:?}");
         assert!(gone.is_empty(), "documented, but not there: {gone:?}");
+    }
+
+    #[test]
+    fn every_answer_is_described_and_every_error_is_a_problem() {
+        let document: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
+
+        for (method, path) in documented() {
+            let operation = &document["paths"][&path][&method];
+            assert!(
+                operation["summary"].as_str().is_some_and(|s| !s.is_empty()),
+                "{path}"
+            );
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                let place = format!("{method} {path} {status}");
+                assert!(answer["description"].is_string(), "{place}");
+                let is_error = !status.starts_with(['2', '3']);
+                let problem = &answer["content"]["application/problem+json"];
+                assert_eq!(problem.is_object(), is_error, "{place}");
+            }
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::http::json::number;
     get,
     path = "/api/pricing",
     tag = "billing",
+    security(()),
     responses((status = 200), (status = 304))
 )]
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {

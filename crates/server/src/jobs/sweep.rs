@@ -15,11 +15,21 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Accounts in one round.
 const ACCOUNTS_MAX: i64 = 500;
 
+/// How often old rows are tidied away, by all processes together.
+const TIDY_SECONDS: i64 = 300;
+/// Rows tidied away in one round.
+const ROWS_MAX: i64 = 1_000;
+/// Days the words and the address of a sent mail are kept; its key stays, so that it goes out once.
+const MAILS_KEPT_DAYS: i64 = 1;
+
 /// Runs the sweep until the program stops.
 pub async fn run(app: App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         if let Err(error) = once(&app).await {
             tracing::warn!(%error, "A sweep did not happen");
+        }
+        if let Err(error) = tidy(&app).await {
+            tracing::warn!(%error, "Old rows were not tidied away");
         }
         tokio::time::sleep(EVERY).await;
     }
@@ -52,6 +62,26 @@ pub async fn once(app: &App) -> Result<usize> {
             return Ok(touched);
         }
     }
+}
+
+/// Lets go of what has had its time: payloads of processed events, ended sessions, used links, rate
+/// limits that start afresh anyway. Bounded, so that it never holds the writer up.
+async fn tidy(app: &App) -> Result<()> {
+    let now = app.real_now();
+    let payloads = now.plus_days(-app.settings.billing.payload_days);
+    let name = "tidy";
+    app.write(0, move |tx| {
+        if !store::jobs::claim(tx, name, now.plus_seconds(-TIDY_SECONDS), now)? {
+            return Ok(());
+        }
+        store::events::drop_payloads(tx, payloads, ROWS_MAX)?;
+        store::outbox::forget_sent(tx, now.plus_days(-MAILS_KEPT_DAYS))?;
+        store::sessions::sweep(tx, now)?;
+        store::login_links::sweep(tx, now.plus_days(-1))?;
+        store::rate_limit::sweep(tx, now)?;
+        Ok(())
+    })
+    .await
 }
 
 /// The grace period in microseconds.

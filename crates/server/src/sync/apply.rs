@@ -330,8 +330,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The events this sync answers are done, with what came of them; those of an account with an
-    /// unknown price are parked for a person.
+    /// The events this sync answers are done, with what came of them; an unknown price is said first.
     fn close_events(&self, tx: &mut Tx<'_>, report: &Report) -> store::Result<()> {
         let unknown = self
             .wanted

@@ -17,7 +17,6 @@ use std::collections::HashMap;
 
 use domain::projection::{Known, Wanted, project};
 use domain::time::Timestamp;
-use store::events::Event;
 use store::sync::Lease;
 
 pub use checkout_session::INTENT_KEY;
@@ -185,27 +184,4 @@ fn report_findings(account: i64, wanted: &Wanted) {
 /// Seconds since the epoch as a moment.
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(seconds)
-}
-
-/// Takes an event up again on an operator's word: its account is synced afresh, which is safe at
-/// any time. `None` when there is no such event.
-pub async fn replay(app: &App, event_id: &str, actor: &str) -> Result<Option<Event>> {
-    let (event_id, actor) = (event_id.to_owned(), actor.to_owned());
-    let now = app.real_now();
-    let event = app
-        .write(0, move |tx| {
-            let Some(event) = store::events::find(tx, &event_id)? else {
-                return Ok(None);
-            };
-            let event = store::events::requeue(tx, event.n, now)?;
-            if let Some(account) = event.as_ref().and_then(|event| event.account_id) {
-                store::sync::unpark(tx, account, now)?;
-                store::sync::ring(tx, account, now)?;
-            }
-            store::audit_log::append(tx, &actor, "event.replay", &event_id, "", None, now)?;
-            Ok(event)
-        })
-        .await?;
-    app.sync_bell.notify_one();
-    Ok(event)
 }

@@ -1,6 +1,7 @@
 //! `/admin/events/{id}`: one webhook event, its tries, its payload and its replay.
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 use store::accounts::Account;
@@ -10,6 +11,7 @@ use super::operator_shell;
 use crate::app::App;
 use crate::http::callers::Operator;
 use crate::http::error::{Error, Result};
+use crate::http::middleware::RequestId;
 use crate::pages::components::Prose;
 use crate::pages::components::{Action, Badge, Banner, Fact, Json, Kind, Moment};
 use crate::pages::icons::Icon;
@@ -209,11 +211,13 @@ pub async fn show(
 /// `POST /admin/events/{id}/replay`: syncs the event's account afresh. Safe at any time.
 pub async fn replay(
     State(app): State<App>,
-    Operator(operator): Operator,
+    operator: Operator,
+    Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<String>,
 ) -> Result<Redirect> {
-    let event = crate::sync::replay(&app, &id, &operator.email).await?;
-    let event = event.ok_or_else(|| Error::not_found("There is no such event."))?;
+    operator.may_act()?;
+    let actor = &operator.0.public_id;
+    let (event, _) = crate::api::admin::replay(&app, &id, actor, Some(&request_id)).await?;
     Ok(Redirect::to(&format!("/admin/events/{}", event.event_id)))
 }
 

@@ -32,6 +32,8 @@ export async function visitor(browser, { script = true } = {}) {
     javaScriptEnabled: script,
     viewport: { width: 1280, height: 900 },
     colorScheme: "light",
+    // Colours that fade over are measured when they have arrived.
+    reducedMotion: "reduce",
     locale: "en-US",
   });
   context.setDefaultTimeout(PATIENCE_MILLISECONDS);

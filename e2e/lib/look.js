@@ -24,7 +24,6 @@ export async function faultsOf(page, name) {
     if (!WIDTHS_WITH_AXE.includes(width)) continue;
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
-      await page.evaluate(settled);
       for (const violation of await violations(page)) {
         faults.push(`${name} (${url}), ${width} px, ${colorScheme}: ${violation}`);
       }
@@ -52,16 +51,10 @@ async function violations(page) {
     return violations.map((one) => ({
       id: one.id,
       help: one.help,
-      where: one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160)),
+      where: one.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} ${node.failureSummary}`),
     }));
   }, RULES);
   return found.map((one) => `${one.id}: ${one.help}: ${one.where.join(" | ")}`);
-}
-
-/** Runs in the page: colours that fade over have arrived. */
-async function settled() {
-  await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-  await Promise.allSettled(document.getAnimations().map((animation) => animation.finished));
 }
 
 /** Runs in the page: by how much it is too wide, and through which elements; else nothing. */

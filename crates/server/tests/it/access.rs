@@ -49,7 +49,7 @@ on_both! {
                 continue;
             }
             guarded += 1;
-            let url = format!("{}{}", stage.base, path.replace('{', "x").replace('}', "x"));
+            let url = format!("{}{}", stage.base, path.replace(['{', '}'], "x"));
             for method in methods {
                 let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
                 let request = stage.http.request(method.clone(), &url);

@@ -6,6 +6,7 @@ use domain::money::{Credits, MinorUnits};
 use serde_json::json;
 use store::intents::{Intent, NewIntent};
 use stripe::Form;
+use stripe::objects::CheckoutStatus;
 
 use super::{customer, is_customer_gone, is_stale, note_failure, setup_missing};
 use crate::app::App;
@@ -187,7 +188,9 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
     if let Some(intent) = usable {
         let is_same = intent.price_id.as_deref() == Some(&order.price_id);
         match (is_same, &intent.url) {
-            (true, Some(url)) => return Ok(Reserved::Open(url.clone())),
+            (true, Some(url)) if is_open(app, &intent).await? => {
+                return Ok(Reserved::Open(url.clone()));
+            }
             _ => end(app, &intent).await?,
         }
     }
@@ -316,6 +319,19 @@ async fn create(app: &App, intent: &Intent) -> std::result::Result<String, strip
         tracing::error!(%error, intent = intent.id, "A session could not be written down");
     }
     Ok(url)
+}
+
+/// Whether the page can still be paid. One that was paid is not used again: whoever buys the same
+/// pack twice pays twice.
+async fn is_open(app: &App, intent: &Intent) -> Result<bool> {
+    let Some(session) = &intent.stripe_object_id else {
+        return Ok(false);
+    };
+    match app.stripe.retrieve_checkout_session(session).await {
+        Ok(session) => Ok(session.status == Some(CheckoutStatus::Open)),
+        Err(stripe::Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Ends an open page for another purchase, so that nobody pays for what was not chosen last.

@@ -123,7 +123,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
             })
         }
         Purchase::Plan(name) => {
-            refuse_second_plan(app, caller).await?;
+            refuse_second_plan(app, caller.account.id).await?;
             let tier = catalog
                 .tier(name)
                 .expect("a purchase is of what is for sale");
@@ -148,8 +148,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
 }
 
 /// A plan that can still charge is changed, not bought beside (F27).
-async fn refuse_second_plan(app: &App, caller: &SignedIn) -> Result<()> {
-    let account = caller.account.id;
+async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
     let live = app
         .read(move |tx| store::subscriptions::live(tx, account))
         .await?;
@@ -339,7 +338,12 @@ async fn end(app: &App, intent: &Intent) -> Result<()> {
     if let Some(session) = &intent.stripe_object_id {
         let key = format!("{}-expire", intent.id);
         match app.stripe.expire_checkout_session(session, &key).await {
-            Ok(_) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
+            Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
+            // It was paid meanwhile: what it brought counts before anything else is sold.
+            Err(stripe::Error::Refused { .. }) => {
+                crate::sync::account(app, intent.account_id).await?;
+                refuse_second_plan(app, intent.account_id).await?;
+            }
             Err(error) => return Err(error.into()),
         }
     }

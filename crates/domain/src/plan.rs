@@ -242,6 +242,8 @@ pub fn allowance_due(
         Credits::from_micros(part - part % crate::money::MICROS_PER_CREDIT)
     };
     amount.is_positive().then(|| NewGrant {
+        // The period's own moment: two clocks may differ by a second, a key must not.
+        effective_at: Some(plan.period_start),
         expires_at: Some(plan.period_end),
         ..NewGrant::new(GrantKind::Allowance, source_key, amount)
     })

@@ -426,7 +426,8 @@ fn project_subscriptions(snapshot: &Snapshot, known: &Known, now: Timestamp, wan
         }
         let tier = mapped.or_else(|| known.tier_held.get(&fetched.id)).cloned();
         let unpaid = || unpaid_invoices(snapshot, &fetched.id);
-        let failed = unpaid().filter(|invoice| invoice.attempt_count > 0);
+        let failed =
+            unpaid().filter(|invoice| invoice.status == "open" && invoice.attempt_count > 0);
         let facts = SubscriptionFacts {
             id: fetched.id.clone(),
             status: if fetched.is_paused && fetched.status == SubscriptionStatus::Paused {
@@ -500,7 +501,7 @@ fn mail_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut 
         && fetched.status.is_live()
         && at > now
     {
-        let asked = fetched.canceled_at.unwrap_or(now).seconds();
+        let asked = fetched.canceled_at.unwrap_or(at).seconds();
         let content = MailContent::PlanEnding {
             tier: tier.to_owned(),
             at,

@@ -54,7 +54,7 @@ pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Re
     let role = if is_admin { "admin" } else { role }.to_owned();
     let (user_id, account_id) = (app.new_id("usr"), app.new_id("acc"));
     let tier = app.catalog().free().name.clone();
-    let now = app.now();
+    let (now, rules) = (app.now(), app.rules());
     app.write(0, move |tx| {
         let new = New {
             user: &user_id,
@@ -66,8 +66,10 @@ pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Re
         let user = find_or_insert(tx, &new, now)?;
         if is_verified {
             for membership in store::users::memberships(tx, user.id)? {
-                if membership.role == "owner" {
-                    store::accounts::verify_email(tx, membership.account_id, now)?;
+                let account = membership.account_id;
+                if membership.role == "owner" && store::accounts::verify_email(tx, account, now)? {
+                    // The free month begins now, not with the next turn of a period.
+                    store::ledger::settle(tx, &rules, account, now)?;
                 }
             }
         }

@@ -53,7 +53,7 @@ pub fn retire(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
     tx.execute(
         "update stripe_customer
             set state = 'former'
-          where account_id = $1 and customer_id = $2",
+          where account_id = $1 and customer_id = $2 and state = 'current'",
         args![account, customer_id],
     )
 }

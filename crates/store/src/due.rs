@@ -39,6 +39,10 @@ pub fn subscriptions(
                  or (past_due_since + $2 > synced_at and past_due_since + $2 <= $1)
                  or (past_due_since + $2 - 172800000000 > synced_at
                      and past_due_since + $2 - 172800000000 <= $1))
+            and not exists (select 1
+                              from account_sync a
+                             where a.account_id = subscription.account_id
+                               and (a.parked_at is not null or a.done_gen < a.dirty_gen))
           order by account_id
           limit $3",
         args![now, grace_micros, limit],

@@ -215,21 +215,23 @@ pub fn settle(tx: &mut Tx<'_>, n: i64, state: &str, outcome: &str, now: Timestam
     )
 }
 
-/// Settles what the account received up to place `last`, which its sync has taken into account.
+/// Settles what the account received up to place `last`, which its sync has taken into account:
+/// `done`, or `parked` where a person must look.
 pub fn settle_account(
     tx: &mut Tx<'_>,
     account: i64,
     last: i64,
+    state: &str,
     outcome: &str,
     now: Timestamp,
 ) -> Result<u64> {
     tx.execute(
         "update stripe_event
-            set state = 'done', outcome = $3, processed_at = $4
+            set state = $3, outcome = $4, processed_at = $5
           where account_id = $1
             and n <= $2
             and state = 'received'",
-        args![account, last, outcome, now],
+        args![account, last, state, outcome, now],
     )
 }
 
@@ -254,7 +256,8 @@ pub fn set_failed(
                 last_error = $2,
                 next_attempt_at = $3,
                 state = case when $3 is null then 'parked' else state end
-          where n = $1",
+          where n = $1
+            and state in ('received', 'unmatched')",
         args![n, error, next_attempt_at],
     )
 }

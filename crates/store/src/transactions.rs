@@ -250,6 +250,26 @@ pub fn by_natural_key(
     )
 }
 
+/// The account's one row of a type for an invoice, whatever its natural key.
+pub fn of_invoice(
+    tx: &mut Tx<'_>,
+    account: i64,
+    kind: &str,
+    invoice: &str,
+) -> Result<Option<Transaction>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from transactions
+              where account_id = $1
+                and type = $2
+                and stripe_invoice_id = $3"
+        ),
+        args![account, kind, invoice],
+    )
+}
+
 /// Any account's transaction that a Stripe object or our own id names: for administration, and for
 /// the worker that has only the object's name.
 pub fn about(tx: &mut Tx<'_>, id: &str) -> Result<Option<Transaction>> {

@@ -473,7 +473,8 @@ impl Wallet {
         match (captured, late) {
             (true, true) => self.period_calls += 1,
             (true, false) => {}
-            (false, _) => self.period_calls -= 1,
+            // A plan that went and came back began its count anew; holds of before are not in it.
+            (false, _) => self.period_calls = (self.period_calls - 1).max(0),
         }
     }
 }

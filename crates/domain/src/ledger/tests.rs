@@ -349,6 +349,24 @@ fn the_plans_calls_bound_a_period() {
 }
 
 #[test]
+fn holds_of_a_period_that_came_back_never_make_the_count_negative() {
+    let mut ledger = ledger_with(100);
+    let first = ledger.terms.period_start;
+    authorize(&mut ledger, "a", 1).unwrap();
+    authorize(&mut ledger, "b", 1).unwrap();
+    ledger.terms.period_start = first.plus_days(1);
+    debit(&mut ledger, 1).unwrap();
+    ledger.terms.period_start = first;
+    debit(&mut ledger, 1).unwrap();
+
+    for hold in ["a", "b"] {
+        run(&mut ledger, Command::Release { hold: hold.into() }).unwrap();
+    }
+
+    assert_eq!(ledger.calls_this_period(), 0);
+}
+
+#[test]
 fn case_c10_a_refund_takes_unspent_credits_and_the_rest_is_debt() {
     let mut ledger = ledger_with(1_000);
     debit(&mut ledger, 700).unwrap();

@@ -20,7 +20,7 @@ use crate::pages::{format, words};
 
 /// Mails taken in one round, and how long a round may take before another may take them.
 const MAILS_MAX: i64 = 20;
-const TAKE_SECONDS: i64 = 120;
+const TAKE_SECONDS: i64 = 600;
 /// Tries before a mail is given up.
 const ATTEMPTS_MAX: i64 = 10;
 /// How often the outbox is looked at without a bell.

@@ -50,15 +50,20 @@ pub async fn once(app: &App) -> Result<usize> {
                 ))
             })
             .await?;
-        for account in &wallets {
-            settle(app, *account).await?;
-        }
         for account in &subscriptions {
             ring(app, *account).await?;
         }
-        touched += wallets.len() + subscriptions.len();
+        let mut settled = 0;
+        for account in &wallets {
+            // One that cannot be settled must not keep the others from it.
+            match settle(app, *account).await {
+                Ok(()) => settled += 1,
+                Err(error) => tracing::error!(account, %error, "An account cannot be settled"),
+            }
+        }
+        touched += settled + subscriptions.len();
         let full = usize::try_from(ACCOUNTS_MAX).expect("a small bound");
-        if wallets.len() < full {
+        if wallets.len() < full || settled == 0 {
             return Ok(touched);
         }
     }

@@ -100,7 +100,7 @@ pub fn plan_cards(
                 _ => Mark::None,
             },
             action: if is_here {
-                Action::off("Your current plan").block()
+                Action::off("Current plan").block()
             } else {
                 action(tier).block()
             },

@@ -6,6 +6,7 @@ use domain::money::{Credits, MinorUnits};
 use serde_json::json;
 use store::intents::{Intent, NewIntent};
 use stripe::Form;
+use stripe::objects::CheckoutStatus;
 
 use super::{customer, is_customer_gone, is_stale, note_failure, setup_missing};
 use crate::app::App;
@@ -122,7 +123,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
             })
         }
         Purchase::Plan(name) => {
-            refuse_second_plan(app, caller).await?;
+            refuse_second_plan(app, caller.account.id).await?;
             let tier = catalog
                 .tier(name)
                 .expect("a purchase is of what is for sale");
@@ -147,8 +148,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
 }
 
 /// A plan that can still charge is changed, not bought beside (F27).
-async fn refuse_second_plan(app: &App, caller: &SignedIn) -> Result<()> {
-    let account = caller.account.id;
+async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
     let live = app
         .read(move |tx| store::subscriptions::live(tx, account))
         .await?;
@@ -187,7 +187,9 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
     if let Some(intent) = usable {
         let is_same = intent.price_id.as_deref() == Some(&order.price_id);
         match (is_same, &intent.url) {
-            (true, Some(url)) => return Ok(Reserved::Open(url.clone())),
+            (true, Some(url)) if is_open(app, &intent).await? => {
+                return Ok(Reserved::Open(url.clone()));
+            }
             _ => end(app, &intent).await?,
         }
     }
@@ -318,12 +320,30 @@ async fn create(app: &App, intent: &Intent) -> std::result::Result<String, strip
     Ok(url)
 }
 
+/// Whether the page can still be paid. One that was paid is not used again: whoever buys the same
+/// pack twice pays twice.
+async fn is_open(app: &App, intent: &Intent) -> Result<bool> {
+    let Some(session) = &intent.stripe_object_id else {
+        return Ok(false);
+    };
+    match app.stripe.retrieve_checkout_session(session).await {
+        Ok(session) => Ok(session.status == Some(CheckoutStatus::Open)),
+        Err(stripe::Error::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Ends an open page for another purchase, so that nobody pays for what was not chosen last.
 async fn end(app: &App, intent: &Intent) -> Result<()> {
     if let Some(session) = &intent.stripe_object_id {
         let key = format!("{}-expire", intent.id);
         match app.stripe.expire_checkout_session(session, &key).await {
-            Ok(_) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
+            Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
+            // It was paid meanwhile: what it brought counts before anything else is sold.
+            Err(stripe::Error::Refused { .. }) => {
+                crate::sync::account(app, intent.account_id).await?;
+                refuse_second_plan(app, intent.account_id).await?;
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -132,8 +132,10 @@ async fn keep(app: &App, intent: &Intent, customer: &str) -> Result<String> {
 pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
     let (customer, now) = (customer.to_owned(), app.now());
     app.write(account, move |tx| {
-        store::customers::retire(tx, account, &customer)?;
-        store::accounts::show_customer(tx, account, None, now)
+        if store::customers::retire(tx, account, &customer)? > 0 {
+            store::accounts::show_customer(tx, account, None, now)?;
+        }
+        Ok(())
     })
     .await?;
     Ok(())

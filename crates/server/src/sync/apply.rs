@@ -72,6 +72,7 @@ impl Plan {
             self.put_transaction(tx, row, id, &mut report)?;
         }
         self.put_card(tx)?;
+        self.close_intents(tx)?;
         let before = store::ledger::wallet(tx, account)?.map_or(0, |wallet| wallet.seq);
         let requests: Vec<Request> = self
             .wanted
@@ -209,17 +210,34 @@ impl Plan {
         report: &mut Report,
     ) -> store::Result<()> {
         let account = self.lease.account_id;
-        let held = store::transactions::by_natural_key(tx, account, &wanted.natural_key)?;
+        let held = match &wanted.invoice {
+            Some(invoice) => {
+                store::transactions::of_invoice(tx, account, wanted.kind.word(), invoice)?
+            }
+            None => None,
+        };
+        // An invoice has one row, under the name it was first seen by.
+        let natural_key = held
+            .as_ref()
+            .map_or(wanted.natural_key.clone(), |held| held.natural_key.clone());
+        let session = wanted
+            .session
+            .as_deref()
+            .filter(|_| natural_key == wanted.natural_key);
+        let held = match held {
+            Some(held) => Some(held),
+            None => store::transactions::by_natural_key(tx, account, &natural_key)?,
+        };
         let is_topup = wanted.kind == TransactionType::CreditTopup || wanted.credits.is_some();
         let new = store::transactions::NewTransaction {
             public_id: id,
             account_id: account,
             user_id: wanted.user,
             stripe_payment_intent_id: wanted.payment_intent.as_deref(),
-            stripe_checkout_session_id: wanted.session.as_deref(),
+            stripe_checkout_session_id: session,
             stripe_invoice_id: wanted.invoice.as_deref(),
             stripe_refund_id: wanted.refund.as_deref(),
-            natural_key: &wanted.natural_key,
+            natural_key: &natural_key,
             kind: wanted.kind.word(),
             status: wanted.status.word(),
             amount_minor: wanted.amount.amount,
@@ -247,6 +265,20 @@ impl Plan {
                 "transaction {} is {}",
                 wanted.natural_key, row.status
             ));
+        }
+        Ok(())
+    }
+
+    /// A page that was paid or has expired is not handed out again.
+    fn close_intents(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        let over = self
+            .fetched
+            .snapshot
+            .sessions
+            .iter()
+            .filter(|session| session.status != "open");
+        for intent in over.filter_map(|session| session.intent.as_ref()) {
+            store::intents::close(tx, &intent.id, self.now)?;
         }
         Ok(())
     }
@@ -330,7 +362,8 @@ impl Plan {
         Ok(())
     }
 
-    /// The events this sync answers are done, with what came of them; an unknown price is said first.
+    /// The events this sync answers are done, with what came of them; those of an account with an
+    /// unknown price wait for a person.
     fn close_events(&self, tx: &mut Tx<'_>, report: &Report) -> store::Result<()> {
         let unknown = self
             .wanted
@@ -350,10 +383,12 @@ impl Plan {
             (None, true) => "no effect: everything agreed already".to_owned(),
             (None, false) => report.changes.join("; "),
         };
+        let state = if unknown.is_some() { "parked" } else { "done" };
         store::events::settle_account(
             tx,
             self.lease.account_id,
             self.fetched.last_event,
+            state,
             &outcome,
             self.now,
         )?;

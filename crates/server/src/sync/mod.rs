@@ -63,16 +63,18 @@ async fn lease(app: &App, account: i64) -> Result<Option<Lease>> {
     for _ in 0..LEASE_WAITS_MAX {
         let now = app.real_now();
         let until = now.plus_seconds(LEASE_SECONDS);
-        let (lease, state) = app
+        let (lease, is_done) = app
             .write(account, move |tx| {
-                let lease = store::sync::lease_account(tx, account, now, until)?;
-                Ok((lease, store::sync::of_account(tx, account)?))
+                let state = store::sync::of_account(tx, account)?;
+                if state.is_none_or(|state| state.done_gen >= state.dirty_gen) {
+                    return Ok((None, true));
+                }
+                Ok((store::sync::lease_account(tx, account, now, until)?, false))
             })
             .await?;
         if lease.is_some() {
             return Ok(lease);
         }
-        let is_done = state.is_none_or(|state| state.done_gen >= state.dirty_gen);
         if is_done {
             return Ok(None);
         }

@@ -67,12 +67,14 @@ async fn of_customer(
         }
         Err(error) => return Err(error.into()),
     };
-    let (subscriptions, invoices, sessions, charges) = tokio::try_join!(
-        stripe.list_subscriptions(&by_customer, ITEMS_MAX),
-        stripe.list_invoices(&by_customer, ITEMS_MAX),
-        stripe.list_checkout_sessions(&by_customer, ITEMS_MAX),
-        stripe.list_charges(&by_customer, ITEMS_MAX),
-    )?;
+    // One after the other, in this order: a session read after the invoices is never older than
+    // what it led to, so a payment keeps one name in our rows.
+    let subscriptions = stripe.list_subscriptions(&by_customer, ITEMS_MAX).await?;
+    let invoices = stripe.list_invoices(&by_customer, ITEMS_MAX).await?;
+    let sessions = stripe
+        .list_checkout_sessions(&by_customer, ITEMS_MAX)
+        .await?;
+    let charges = stripe.list_charges(&by_customer, ITEMS_MAX).await?;
     let lists = [
         subscriptions.has_more,
         invoices.has_more,

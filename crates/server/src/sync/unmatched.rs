@@ -25,8 +25,12 @@ pub async fn match_events(app: &App) -> Result<usize> {
         let found = account_at_stripe(app, &event).await;
         match found {
             Ok(Some(account)) => assign(app, &event, account).await?,
-            Ok(None) => try_later(app, &event, "no account of ours is named by it").await?,
-            Err(error) => try_later(app, &event, &error.to_string()).await?,
+            Ok(None) => try_later(app, &event, "no account of ours is named by it", true).await?,
+            Err(error) => {
+                // A Stripe that is down says nothing about the event.
+                let counts = error.0.status != axum::http::StatusCode::SERVICE_UNAVAILABLE;
+                try_later(app, &event, &error.to_string(), counts).await?;
+            }
         }
     }
     Ok(count)
@@ -43,11 +47,11 @@ async fn assign(app: &App, event: &Event, account: i64) -> Result<()> {
     Ok(())
 }
 
-async fn try_later(app: &App, event: &Event, why: &str) -> Result<()> {
+async fn try_later(app: &App, event: &Event, why: &str, counts: bool) -> Result<()> {
     let (n, why, now) = (event.n, why.to_owned(), app.real_now());
     let exponent = u32::try_from(event.attempts.clamp(0, 10)).expect("clamped");
     let retry_at = now.plus_seconds(1_i64 << exponent);
-    let is_last = event.attempts + 1 >= ATTEMPTS_MAX;
+    let is_last = counts && event.attempts + 1 >= ATTEMPTS_MAX;
     app.write(0, move |tx| {
         store::events::set_failed(tx, n, &why, (!is_last).then_some(retry_at))
     })
@@ -128,10 +132,11 @@ async fn account_of_customer(app: &App, customer: &str) -> Result<Option<i64>> {
         let Some(account) = store::accounts::named(tx, &name)? else {
             return Ok(None);
         };
-        if store::customers::insert(tx, &customer, account.id, now)? {
-            store::accounts::show_customer(tx, account.id, Some(&customer), now)?;
-        } else {
+        if store::customers::current(tx, account.id)?.is_some() {
             store::customers::insert_former(tx, &customer, account.id, now)?;
+        } else {
+            store::customers::insert(tx, &customer, account.id, now)?;
+            store::accounts::show_customer(tx, account.id, Some(&customer), now)?;
         }
         Ok(Some(account.id))
     })

@@ -15,17 +15,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Runs the workers until the program stops.
 pub async fn run(app: App) {
     let mut workers = tokio::task::JoinSet::new();
-    for _ in 0..WORKERS {
-        workers.spawn(work(app.clone()));
+    for number in 0..WORKERS {
+        workers.spawn(work(app.clone(), number == 0));
     }
     while workers.join_next().await.is_some() {}
 }
 
-async fn work(app: App) {
+/// One worker; the first of them also looks for the accounts of unmatched events.
+async fn work(app: App, matches: bool) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         // While billing is off events are stored and wait (F20).
         let worked = if app.settings.billing.enabled {
-            one(&app).await
+            one(&app, matches).await
         } else {
             Ok(false)
         };
@@ -42,8 +43,8 @@ async fn work(app: App) {
 }
 
 /// Syncs one dirty account, if there is one; `true` when there may be more.
-async fn one(app: &App) -> Result<bool> {
-    let matched = match_events(app).await? > 0;
+async fn one(app: &App, matches: bool) -> Result<bool> {
+    let matched = matches && match_events(app).await? > 0;
     let now = app.real_now();
     // A look costs no write; most of the time there is nothing.
     let due = app.read(store::sync::next_due).await?;

@@ -54,3 +54,50 @@ on_both! {
         assert!(body["changePlanUrl"].as_str().unwrap().ends_with("/dashboard/billing/upgrade"));
     }
 }
+
+on_both! {
+    fn the_same_pack_can_be_bought_twice_in_a_day(stage) {
+        let maya = stage.person("maya@example.com").await;
+
+        let first = maya.buy_pack(500).await;
+        maya.billing_when(|body| balance(body) == 600.0).await;
+        let second = maya.buy_pack(500).await;
+
+        maya.billing_when(|body| balance(body) == 1_100.0).await;
+        assert_ne!(first, second, "a page that was paid is not handed out again");
+        assert_eq!(stage.transactions(maya.account).await.len(), 2);
+    }
+}
+
+on_both! {
+    fn a_plan_paid_in_another_tab_counts_before_another_is_sold(stage) {
+        let maya = stage.person("maya@example.com").await;
+        stage.webhooks(false).await;
+        maya.subscribe("PRO").await;
+
+        let (status, body) = maya.checkout(json!({ "type": "subscription", "planId": "PRO_PLUS" })).await;
+
+        assert_eq!((status, &body["code"]), (409, &json!("already_subscribed")), "{body}");
+        assert_eq!(maya.billing().await["subscription"]["tier"], "PRO");
+    }
+}
+
+on_both! {
+    fn a_customer_deleted_at_stripe_leaves_the_new_one_current(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.buy_pack(500).await;
+        maya.billing_when(|body| balance(body) == 600.0).await;
+        let old = stage.stripe_get("/v1/customers").await["data"][0]["id"].clone();
+        let path = format!("{}/v1/customers/{}", stage.twin_url, old.as_str().unwrap());
+        stage.http.delete(path).bearer_auth("sk_test_other").send().await.unwrap();
+        maya.buy_pack(1_000).await;
+        maya.billing_when(|body| balance(body) == 1_600.0).await;
+
+        let report = server::sync::account(&stage.app, maya.account).await.unwrap();
+
+        assert!(report.changes.is_empty(), "{report:?}");
+        let account = maya.account;
+        let row = stage.app.read(move |tx| store::accounts::find(tx, account)).await.unwrap().unwrap();
+        assert!(row.stripe_customer_id.is_some_and(|id| id != old.as_str().unwrap()));
+    }
+}

@@ -162,6 +162,23 @@ on_both! {
 }
 
 on_both! {
+    fn a_pack_that_was_paid_is_bought_again_on_a_page_of_its_own(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let form = [("amount", "500")];
+        let open = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
+        let same = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
+        assert_eq!(open, same, "an open page is used again");
+        maya.pay(&session_id(&open)).await;
+
+        let next = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
+
+        assert_ne!(session_id(&open), session_id(&next));
+        maya.pay(&session_id(&next)).await;
+        maya.billing_when(|body| body["credits"]["balance"] == json!(1_100)).await;
+    }
+}
+
+on_both! {
     fn a_choice_that_is_not_for_sale_shows_the_form_again(stage) {
         let maya = stage.person("maya@example.com").await;
         for amount in ["", "7", "-500", "1e3", "500.0"] {

@@ -366,7 +366,7 @@ on_both! {
         assert!(!first.changes.is_empty());
         assert!(second.changes.is_empty(), "{second:?}");
         let body = maya.billing().await;
-        assert_eq!((balance(&body), &body["subscription"]["tier"]), (2_000.0, &json!("PRO")));
+        assert_eq!((balance(&body), &body["subscription"]["tier"]), (2_100.0, &json!("PRO")));
     }
 }
 

@@ -440,7 +440,8 @@ fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionF
                   where i.subscription_id = s.subscription_id
                     and i.status in ('draft', 'open', 'uncollectible')
                     and i.amount_due > 0
-                    and coalesce(i.billing_reason, '') <> 'subscription_update'),
+                    and coalesce(i.billing_reason, '') not in ('subscription_update', 'manual')
+                    and coalesce(i.period_start, s.period_start) >= s.period_start),
                 s.created_at
            from subscription s
           where s.account_id = $1",

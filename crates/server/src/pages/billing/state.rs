@@ -1,7 +1,7 @@
 //! What the rows of an account say on its billing page.
 
 use domain::catalog::{Catalog, Tier};
-use domain::money::{Currency, MinorUnits};
+use domain::money::{Credits, Currency, MinorUnits};
 use domain::plan::Plan;
 use domain::time::Timestamp;
 use store::Tx;
@@ -322,16 +322,7 @@ fn credits_panel(catalog: &Catalog, view: &View, rows: &Rows) -> CreditsPanel {
         let held = format::credits(view.held.micros());
         notes.push(format!("{held} more are held for calls in progress."));
     }
-    let soonest = view
-        .lots
-        .iter()
-        .filter(|lot| lot.remaining().is_positive())
-        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())))
-        .min_by_key(|(at, _)| *at);
-    if let Some((at, left)) = soonest {
-        let left = format::credits(left.micros());
-        notes.push(format!("{left} of them expire on {}.", day(at).text));
-    }
+    notes.extend(expiry(view));
     let worth = offer::worth(catalog, view.available.micros());
     CreditsPanel {
         available: format::credits(view.available.micros()),
@@ -349,6 +340,26 @@ fn credits_panel(catalog: &Catalog, view: &View, rows: &Rows) -> CreditsPanel {
             Action::link("Usage", "/dashboard/usage").quiet(),
         ],
     }
+}
+
+/// "1,000 of them expire on 22 Dec 2026.": what ends on the next day on which something does.
+fn expiry(view: &View) -> Option<String> {
+    let ending = view
+        .lots
+        .iter()
+        .filter(|lot| lot.remaining().is_positive())
+        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())));
+    let soonest = ending.clone().map(|(at, _)| at).min()?;
+    let left: Credits = ending
+        .filter(|(at, _)| at.day() == soonest.day())
+        .map(|(_, left)| left)
+        .sum();
+    let on = day(soonest).text;
+    Some(if left < view.posted {
+        format!("{} of them expire on {on}.", format::credits(left.micros()))
+    } else {
+        format!("They expire on {on}.")
+    })
 }
 
 /// How it stands with the credits.

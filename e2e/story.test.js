@@ -173,6 +173,8 @@ step("sees the calls and a chart of them", async () => {
   for (const part of [/ocr/, /chat/, /prod-web/]) assert.match(text, part);
   assert.ok((await ada.page.locator("svg.chart rect").count()) > 0, "the chart has bars");
   await ada.look("Usage");
+  await ada.page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+  await ada.look("Usage, menu and table opened");
   await moves.openBilling(ada, demo);
   assert.match(await ada.text(), /Credits are running low/);
   assert.ok((await ada.page.locator("svg.chart rect").count()) > 0, "billing shows the chart");
@@ -257,6 +259,46 @@ step("sees the open invoice, changes the card in the portal, and all is well aga
   const text = await ada.text();
   assert.match(text, /Current plan Active Pro/);
   assert.doesNotMatch(text, /did not go through/);
+});
+
+step("cancels on the billing page, too, and keeps Pro with one click", async () => {
+  await ada.follow(ada.link("Cancel plan"));
+  await ada.look("Cancel plan");
+  await ada.follow(ada.page.locator("main form button"));
+  await assertEnds(dayAsShown((await billing()).subscription.currentPeriodEnd));
+
+  await ada.follow(ada.button("Keep Pro"));
+
+  await eventually("the plan to go on", async () => !(await billing()).subscription.cancelAt);
+});
+
+step("moves to Pro Plus in the portal, and gets its credits", async () => {
+  const before = (await billing()).credits.balance;
+  await ada.open(on("/dashboard/billing/upgrade"));
+  await ada.look("Plans, Pro");
+  await ada.follow(moves.planAction(ada, "Pro Plus"));
+  await ada.follow(ada.link("Update plan"));
+  await ada.look("Portal, plan");
+  await ada.page.getByLabel(/Pro Plus/).check();
+  await ada.follow(ada.page.locator("main form button"));
+
+  await eventually("Pro Plus", async () => (await billing()).subscription.tier === "PRO_PLUS");
+  assert.ok((await billing()).credits.balance > before, "the larger plan's credits came");
+  await moves.openBilling(ada, demo);
+  assert.match(await ada.text(), /Current plan Active Pro Plus/);
+  await ada.look("Billing, Pro Plus");
+});
+
+step("revokes the key, which opens nothing from then on", async () => {
+  const meter = moves.program(demo, key);
+  await ada.open(on("/dashboard/keys"));
+  await ada.follow(ada.link(/^Revoke/));
+  await ada.look("Revoke a key");
+  await ada.follow(ada.page.locator("main form button"));
+
+  const refused = await meter.post("/api/v1/debits", { credits: 1 }, "debit-4");
+  assert.equal(refused.status, 401);
+  await ada.look("Keys, revoked");
 });
 
 step(

@@ -323,7 +323,7 @@ pub enum MailContent {
         step: DunningStep,
         /// Of which plan, where it is known.
         tier: Option<String>,
-        /// Stripe's word for why.
+        /// What the bank said, in Stripe's words.
         failure: Option<String>,
         /// How much.
         amount: MinorUnits,

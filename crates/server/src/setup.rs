@@ -32,9 +32,10 @@ pub struct Report {
 pub async fn run(app: &App, check: bool) -> Result<Report> {
     let mut report = Report::default();
     let catalog = app.catalog();
+    let mut plans = Vec::new();
     for tier in &catalog.tiers {
         if let Some(price) = tier.price.filter(|price| price.amount > 0) {
-            tier_price(app, tier, price, check, &mut report).await?;
+            plans.extend(tier_price(app, tier, price, check, &mut report).await?);
         }
     }
     for pack in &catalog.packs {
@@ -44,7 +45,7 @@ pub async fn run(app: &App, check: bool) -> Result<Report> {
     if !check {
         app.load_prices().await.map_err(Error::bug)?;
     }
-    portal(app, check, &mut report).await?;
+    portal(app, &plans, check, &mut report).await?;
     webhook(app, check, &mut report).await?;
     Ok(report)
 }
@@ -59,13 +60,19 @@ struct WantedPrice {
     is_monthly: bool,
 }
 
+/// A price at Stripe and the product that it is of.
+struct Sold {
+    product: String,
+    price: String,
+}
+
 async fn tier_price(
     app: &App,
     tier: &Tier,
     price: MinorUnits,
     check: bool,
     report: &mut Report,
-) -> Result<()> {
+) -> Result<Option<Sold>> {
     let wanted = WantedPrice {
         kind: "tier",
         name: tier.name.clone(),
@@ -86,17 +93,18 @@ async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) ->
         price: pack.price,
         is_monthly: false,
     };
-    one_price(app, &wanted, check, report).await
+    one_price(app, &wanted, check, report).await?;
+    Ok(())
 }
 
 /// The price with the wanted lookup key and amount: used as it is, or made, taking the key over
-/// from an older one, which stays mapped.
+/// from an older one, which stays mapped. None when it is missing and only looked for.
 async fn one_price(
     app: &App,
     wanted: &WantedPrice,
     check: bool,
     report: &mut Report,
-) -> Result<()> {
+) -> Result<Option<Sold>> {
     let filter = Form::new().push("lookup_keys[0]", &wanted.lookup_key);
     let found = app.stripe.list_prices(&filter, ITEMS_MAX).await?.data;
     let fits = |price: &&Price| {
@@ -105,7 +113,10 @@ async fn one_price(
             && price.recurring.is_some() == wanted.is_monthly
     };
     if let Some(price) = found.iter().find(fits) {
-        return keep_price(app, wanted, &price.id, check).await;
+        keep_price(app, wanted, &price.id, check).await?;
+        let product = price.product.id().map(ToOwned::to_owned);
+        let price = price.id.clone();
+        return Ok(product.map(|product| Sold { product, price }));
     }
     let amount = wanted.price.decimal_text();
     let currency = wanted.price.currency;
@@ -114,7 +125,7 @@ async fn one_price(
         wanted.lookup_key
     ));
     if check {
-        return Ok(());
+        return Ok(None);
     }
     let product = match found.first().and_then(|price| price.product.id()) {
         Some(product) => product.to_owned(),
@@ -146,7 +157,9 @@ async fn one_price(
         wanted.lookup_key
     );
     let price = app.stripe.create_price(&form, &key).await?;
-    keep_price(app, wanted, &price.id, false).await
+    keep_price(app, wanted, &price.id, false).await?;
+    let price = price.id;
+    Ok(Some(Sold { product, price }))
 }
 
 async fn keep_price(app: &App, wanted: &WantedPrice, id: &str, check: bool) -> Result<()> {
@@ -192,9 +205,10 @@ fn warn_of_fee(pack: &Pack, report: &mut Report) {
     }
 }
 
-/// What customers may do in the portal: cancel at the period's end, change the card, see invoices.
-async fn portal(app: &App, check: bool, report: &mut Report) -> Result<()> {
-    let wanted = portal_form(app);
+/// What customers may do in the portal: switch plans, cancel at the period's end, change the card,
+/// see invoices.
+async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> Result<()> {
+    let wanted = portal_form(app, plans);
     let fingerprint = fingerprint(&wanted);
     let known = app
         .stripe
@@ -240,9 +254,9 @@ async fn portal(app: &App, check: bool, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn portal_form(app: &App) -> Form {
+fn portal_form(app: &App, plans: &[Sold]) -> Form {
     let origin = &app.settings.service.base_url;
-    Form::new()
+    let form = Form::new()
         .push("business_profile[headline]", &app.settings.service.name)
         .push("default_return_url", format!("{origin}/dashboard/billing"))
         .push("features[subscription_cancel][enabled]", "true")
@@ -251,7 +265,31 @@ fn portal_form(app: &App) -> Form {
         .push("features[invoice_history][enabled]", "true")
         .push("features[customer_update][enabled]", "true")
         .push("features[customer_update][allowed_updates][0]", "email")
-        .push("features[customer_update][allowed_updates][1]", "address")
+        .push("features[customer_update][allowed_updates][1]", "address");
+    // Switching is between plans; with one there is nothing to offer.
+    if plans.len() < 2 {
+        return form;
+    }
+    let update = "features[subscription_update]";
+    let form = form
+        .push(format!("{update}[enabled]"), "true")
+        .push(format!("{update}[default_allowed_updates][0]"), "price")
+        // An upgrade is paid at once, a downgrade waits for the end of what is paid.
+        .push(format!("{update}[proration_behavior]"), "always_invoice")
+        .push(
+            format!("{update}[schedule_at_period_end][conditions][0][type]"),
+            "decreasing_item_amount",
+        );
+    plans.iter().enumerate().fold(form, |form, (index, plan)| {
+        form.push(
+            format!("{update}[products][{index}][product]"),
+            &plan.product,
+        )
+        .push(
+            format!("{update}[products][{index}][prices][0]"),
+            &plan.price,
+        )
+    })
 }
 
 fn fingerprint(form: &Form) -> String {

@@ -15,8 +15,8 @@ use store::outbox;
 
 use crate::app::App;
 use crate::http::error::Result;
-use crate::pages::format;
 use crate::pages::mails::{self, Mail};
+use crate::pages::{format, words};
 
 /// Mails taken in one round, and how long a round may take before another may take them.
 const MAILS_MAX: i64 = 20;
@@ -60,7 +60,7 @@ pub enum Letter {
         /// Of which plan, where it is known.
         #[serde(default)]
         tier: Option<String>,
-        /// Stripe's word for why.
+        /// What the bank said, in Stripe's words.
         #[serde(default)]
         failure: Option<String>,
         /// Minor units.
@@ -270,7 +270,7 @@ fn write(app: &App, letter: &Letter) -> Mail {
         } => mails::Receipt {
             product,
             what: match tier {
-                Some(tier) => description.replacen("Plan", &title(&tier), 1),
+                Some(tier) => words::with_plan(&description, &title(&tier)),
                 None => description,
             },
             amount: money(amount, &currency),
@@ -304,7 +304,7 @@ fn write(app: &App, letter: &Letter) -> Mail {
                     product,
                     plan,
                     amount: money(amount, &currency),
-                    reason: failure.as_deref().and_then(reason),
+                    reason: failure.map(|text| text.trim_end_matches('.').to_owned()),
                     works_until,
                     next_try: None,
                     url: url.unwrap_or(billing),
@@ -329,20 +329,6 @@ fn write(app: &App, letter: &Letter) -> Mail {
         .letter(),
     }
     .mail()
-}
-
-/// A decline code in words; none for those that say only that it was declined.
-fn reason(code: &str) -> Option<String> {
-    match code {
-        "" | "generic_decline" | "card_declined" | "do_not_honor" => None,
-        "insufficient_funds" => Some("not enough funds".to_owned()),
-        "expired_card" => Some("the card has expired".to_owned()),
-        "lost_card" | "stolen_card" | "pickup_card" => {
-            Some("the card can no longer be used".to_owned())
-        }
-        "authentication_required" => Some("the payment has to be confirmed".to_owned()),
-        other => Some(other.replace('_', " ")),
-    }
 }
 
 fn money(amount: i64, currency: &str) -> String {

@@ -229,6 +229,14 @@ pub fn subscription_badge(status: &str) -> Badge {
     }
 }
 
+/// A transaction's description with its plan's title: "Pro, renewal, 2027-01-24 to 2027-02-24".
+pub fn with_plan(description: &str, title: &str) -> String {
+    match description.strip_prefix("Plan") {
+        Some(rest) => format!("{title}{rest}"),
+        None => description.to_owned(),
+    }
+}
+
 /// A transaction's status in one word.
 pub fn transaction_badge(status: &str) -> Badge {
     match status.to_ascii_uppercase().as_str() {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{Html, Response};
+use domain::catalog::Catalog;
 use domain::money::{Currency, MinorUnits};
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -16,6 +17,7 @@ use crate::api::lists::{CSV_ROWS_MAX, Cell, Csv, PageParams};
 use crate::app::App;
 use crate::http::callers::Operator;
 use crate::http::error::Result;
+use crate::pages::billing::state;
 use crate::pages::components::{Badge, Banner, Choice, Pager, Stat, Tab};
 use crate::pages::format::When;
 use crate::pages::icons::Icon;
@@ -363,6 +365,7 @@ pub async fn show(
     let pager = page_of(&mut rows, &here, after.is_none(), |row| {
         vec![row.occurred_at.micros(), row.id]
     });
+    let catalog = app.catalog();
     let csv = search.address("/admin/transactions.csv");
     let filters = Filters {
         error,
@@ -381,7 +384,10 @@ pub async fn show(
         tabs: tabs(&search),
         filters,
         csv: (!rows.is_empty()).then(|| ("Export CSV".to_owned(), csv)),
-        rows: rows.iter().map(|row| shown(row, &accounts)).collect(),
+        rows: rows
+            .iter()
+            .map(|row| shown(&catalog, row, &accounts))
+            .collect(),
         pager,
     })
 }
@@ -498,7 +504,11 @@ fn money_of(row: &Transaction, minor: i64) -> MinorUnits {
     )
 }
 
-fn shown(row: &Transaction, accounts: &HashMap<i64, Account>) -> AdminTransaction {
+fn shown(
+    catalog: &Catalog,
+    row: &Transaction,
+    accounts: &HashMap<i64, Account>,
+) -> AdminTransaction {
     let account = accounts.get(&row.account_id);
     let signed = if row.kind == "REFUND" {
         -row.amount_minor
@@ -529,9 +539,9 @@ fn shown(row: &Transaction, accounts: &HashMap<i64, Account>) -> AdminTransactio
             .and_then(|account| account.email.clone())
             .unwrap_or_default(),
         kind: words::transaction_kind(&row.kind).to_owned(),
-        title: row.description.clone().unwrap_or_default(),
+        title: state::transaction_title(catalog, row),
         amount: format::money(signed, currency.code(), currency.exponent()),
-        badge: words::transaction_badge(&row.status),
+        badge: state::transaction_badge(row),
         note: row.failure.clone().unwrap_or_default(),
     }
 }

@@ -186,7 +186,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
         credits: credits_panel(&catalog, view, rows),
         next: next_charge(&catalog, view, rows, now),
         usage,
-        history: history(rows),
+        history: history(&catalog, rows),
         manage,
     }
 }
@@ -546,8 +546,12 @@ fn method(card: &Card, now: Timestamp) -> PaymentMethod {
     }
 }
 
-fn history(rows: &Rows) -> History {
-    let list: Vec<TransactionRow> = rows.history.iter().map(payment).collect();
+fn history(catalog: &Catalog, rows: &Rows) -> History {
+    let list: Vec<TransactionRow> = rows
+        .history
+        .iter()
+        .map(|row| payment(catalog, row))
+        .collect();
     let last = rows.history.last().filter(|_| rows.has_more);
     let count = u64::try_from(list.len()).unwrap_or(u64::MAX);
     History {
@@ -561,7 +565,7 @@ fn history(rows: &Rows) -> History {
     }
 }
 
-fn payment(row: &Transaction) -> TransactionRow {
+fn payment(catalog: &Catalog, row: &Transaction) -> TransactionRow {
     let sign = if row.kind == "REFUND" { -1 } else { 1 };
     let receipt = match (&row.receipt_url, row.status.as_str()) {
         (Some(url), "COMPLETED" | "REFUNDED") => Receipt::Link(url.clone()),
@@ -570,7 +574,7 @@ fn payment(row: &Transaction) -> TransactionRow {
     };
     TransactionRow {
         when: day(row.occurred_at),
-        title: row.description.clone().unwrap_or_default(),
+        title: transaction_title(catalog, row),
         kind: words::transaction_kind(&row.kind).to_owned(),
         amount: amount(row.amount_minor.saturating_mul(sign), &row.currency),
         badge: transaction_badge(row),
@@ -578,10 +582,20 @@ fn payment(row: &Transaction) -> TransactionRow {
     }
 }
 
+/// What it was for, its plan by name.
+pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
+    let description = row.description.as_deref().unwrap_or_default();
+    match &row.subscription_tier {
+        Some(tier) => words::with_plan(description, &offer::title(catalog, tier)),
+        None => description.to_owned(),
+    }
+}
+
 /// The status in a word; a payment of which a part went back says so.
 pub fn transaction_badge(row: &Transaction) -> Badge {
     match (row.kind.as_str(), row.status.as_str()) {
         ("REFUND", "COMPLETED") => Badge::plain("Refunded"),
+        ("SUBSCRIPTION_CANCEL", "COMPLETED") => Badge::plain("Ended"),
         (_, "COMPLETED") if row.refunded_minor > 0 => Badge::plain("Partly refunded"),
         (_, status) => words::transaction_badge(status),
     }

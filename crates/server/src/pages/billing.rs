@@ -16,7 +16,7 @@ use super::confirm::ConfirmPage;
 use super::icons::Icon;
 use super::layout::{Nav, Shell};
 use super::serve::{Fields, account_shell, html, while_billing_is_on};
-use super::{format, offer};
+use super::{format, offer, upgrade};
 use crate::account::view;
 use crate::api::lists::{CSV_ROWS_MAX, Csv, Shown};
 use crate::api::transactions::Transaction;
@@ -87,6 +87,9 @@ pub async fn history(State(app): State<App>, caller: SignedIn) -> Result<Respons
 pub struct Act {
     act: Option<String>,
     reason: Option<String>,
+    #[serde(rename = "planId")]
+    plan_id: Option<String>,
+    quote: Option<String>,
 }
 
 /// `GET /dashboard/billing/plan?act=cancel`: asks once more.
@@ -114,19 +117,23 @@ pub async fn ask(
     Ok(html(&ConfirmPage::cancel_plan(shell, &title, &ends, points))?.into_response())
 }
 
-/// `POST /dashboard/billing/plan`: cancels at the period's end, or takes that back.
+/// `POST /dashboard/billing/plan`: a larger plan now, the end with the period, or that taken back.
 pub async fn act(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<Act>,
-) -> Result<Redirect> {
+) -> Result<Response> {
     while_billing_is_on(&app)?;
     match form.act.as_deref() {
         Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
         Some("resume") => plan::resume(&app, &caller).await?,
-        _ => return Err(Error::field("act", "act is cancel or resume.")),
+        Some("change") => {
+            let plan = form.plan_id.unwrap_or_default();
+            return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
+        }
+        _ => return Err(Error::field("act", "act is change, cancel or resume.")),
     }
-    Ok(Redirect::to(BILLING))
+    Ok(Redirect::to(BILLING).into_response())
 }
 
 /// The billing dashboard.

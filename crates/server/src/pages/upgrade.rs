@@ -5,28 +5,160 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::catalog::Tier;
+use domain::catalog::{Catalog, Tier};
 use serde::Deserialize;
 
 use super::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use super::layout::{Nav, Shell};
 use super::plans::{Cell, Comparison, PlanCard};
 use super::serve::{Fields, account_shell, page, while_billing_is_on};
-use super::{format, offer, words};
+use super::{billing, format, offer, words};
 use crate::account::{View, view};
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
+use crate::http::params::Params;
 use crate::payments::checkout;
+use crate::payments::plan::{self, Changed, Quote};
 
 /// From this share of the calls on, in percent, the next plan is suggested.
 const SUGGEST_FROM_PERCENT: i64 = 70;
 
-/// `GET /dashboard/billing/upgrade`
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+/// The plan whose change is reviewed.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    #[serde(rename = "planId")]
+    plan_id: Option<String>,
+}
+
+/// `GET /dashboard/billing/upgrade`; with `planId`, what changing to it costs today.
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> Result<Response> {
     while_billing_is_on(&app)?;
     let view = view(&app, caller.account.id).await?;
-    page(StatusCode::OK, &chooser(&app, &caller, &view).await?)
+    let mut plans = chooser(&app, &caller, &view).await?;
+    let Some(plan_id) = asked.plan_id.filter(|_| plans.has_live) else {
+        return page(StatusCode::OK, &plans);
+    };
+    match plan::quote(&app, &caller, &plan_id).await {
+        Ok(quote) => {
+            plans.review = Some(review(&app, &caller, &quote).await?);
+            page(StatusCode::OK, &plans)
+        }
+        Err(error) => refused(plans, error),
+    }
+}
+
+/// `POST /dashboard/billing/plan` with `act=change`: pays what was reviewed and changes the plan.
+/// When it costs something else by now, it is reviewed again (requirement 5.2).
+pub(super) async fn change(
+    app: &App,
+    caller: &SignedIn,
+    plan_id: &str,
+    quote: Option<&str>,
+) -> Result<Response> {
+    let confirmed = quote.and_then(read_quote);
+    let wrong = || Error::field("quote", "Review the change first.");
+    let (date, due) = confirmed.ok_or_else(wrong)?;
+    let changed = plan::change(app, caller, plan_id, date, due).await;
+    let view = view(app, caller.account.id).await?;
+    let mut plans = chooser(app, caller, &view).await?;
+    match changed {
+        Ok(Changed::Done) => Ok(Redirect::to("/dashboard/billing").into_response()),
+        Ok(Changed::Waits(url, due)) => {
+            let url = url.unwrap_or_else(|| "/dashboard/billing".to_owned());
+            plans.banners = vec![words::confirm_with_bank(&offer::money(due), &url)];
+            page(StatusCode::OK, &plans)
+        }
+        Ok(Changed::Differs(quote)) => {
+            plans.banners = vec![words::quote_changed()];
+            plans.review = Some(review(app, caller, &quote).await?);
+            page(StatusCode::CONFLICT, &plans)
+        }
+        Err(error) => refused(plans, error),
+    }
+}
+
+/// The plans, with why not.
+fn refused(mut plans: UpgradePage, error: Error) -> Result<Response> {
+    let Some(banner) = refusal(&error, UPGRADE) else {
+        return Err(error);
+    };
+    plans.banners = vec![banner];
+    page(error.0.status, &plans)
+}
+
+/// The moment and the amount of a quote, as its form sends them back.
+fn read_quote(text: &str) -> Option<(i64, i64)> {
+    let (date, due) = text.split_once(':')?;
+    Some((date.parse().ok()?, due.parse().ok()?))
+}
+
+async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
+    let account = caller.account.id;
+    let card = app
+        .read(move |tx| store::payment_methods::of_account(tx, account))
+        .await?;
+    let catalog = app.catalog();
+    let here = quote.held.tier.as_deref().unwrap_or_default();
+    let (from, to) = (offer::title(&catalog, here), &quote.tier.title);
+    let due = offer::money(quote.due);
+    let mut text = Prose::new(format!(
+        "{to} starts as soon as this is paid. After that {}",
+        offer::monthly(&quote.tier)
+    ));
+    if let Some(end) = quote.held.period_end {
+        text = text.text(", from ").time(format::day(end.micros()));
+    }
+    let mut lines: Vec<Fact> = quote
+        .lines
+        .iter()
+        .map(|(name, amount)| Fact::new(name.clone(), offer::money(*amount)))
+        .collect();
+    lines.push(Fact::total("Due today", due.clone()));
+    let label = if quote.due.amount > 0 {
+        format!("Pay {due} and upgrade")
+    } else {
+        format!("Upgrade to {to}")
+    };
+    Ok(Review {
+        title: format!("Review your change: {from} to {to}"),
+        badge: Badge::info("Good for 10 minutes"),
+        text: text.text("."),
+        points: points(&catalog, here, &quote.tier),
+        lines,
+        confirm: Action::post(label, words::PLAN)
+            .field("act", "change")
+            .field("planId", &quote.tier.name)
+            .field("quote", format!("{}:{}", quote.date, quote.due.amount))
+            .primary()
+            .block(),
+        note: match card {
+            Some(card) => format!("Charged to {}.", billing::state::card_name(&card)).into(),
+            None => "Charged to your payment method at Stripe.".into(),
+        },
+    })
+}
+
+fn points(catalog: &Catalog, here: &str, to: &Tier) -> Vec<String> {
+    let mut points = Vec::new();
+    let from = catalog.tier(here).and_then(|tier| tier.calls_limit);
+    if let (Some(from), Some(to)) = (from, to.calls_limit) {
+        let (from, to) = (from.unsigned_abs(), to.unsigned_abs());
+        let (from, to) = (format::count(from), format::count(to));
+        points.push(format!(
+            "Your call limit rises from {from} to {to} at once."
+        ));
+    }
+    points.push(format!(
+        "Your credits stay. From the next period on {} arrive each month; their share for the \
+         days left arrives now.",
+        format::credits_worded(to.allowance.micros())
+    ));
+    points
 }
 
 /// What was chosen. Nothing else that a client sends is looked at.
@@ -64,7 +196,7 @@ pub async fn start(
 pub(super) fn refusal(error: &Error, again: &str) -> Option<Banner> {
     match error.0.status.as_u16() {
         503 if error.0.code == "stripe_unavailable" => Some(words::stripe_unreachable(again)),
-        400 | 409 | 422 | 429 => {
+        400 | 402 | 409 | 422 | 429 => {
             let text = error.0.detail.clone();
             Some(Banner::new(Kind::Warn, "Nothing was bought", text))
         }
@@ -86,8 +218,13 @@ async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePag
         None => offer::note(&catalog),
     };
     let pick = pick.map(|(tier, _)| tier);
+    let held = live.first().and_then(|row| row.tier.as_deref());
+    let rank = held
+        .and_then(|tier| catalog.tier(tier))
+        .map(|tier| tier.rank);
+    let rank = rank.or(has_live.then_some(usize::MAX));
     let mut plans = offer::plan_cards(&catalog, Some(current), pick.as_deref(), |tier| {
-        change_to(app, tier, has_live)
+        change_to(app, tier, rank)
     });
     for plan in &mut plans {
         if Some(&plan.id) == pick.as_ref() {
@@ -102,6 +239,7 @@ async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePag
         note,
         review: None,
         compare: offer::comparison(&catalog, Some(current)),
+        has_live,
     })
 }
 
@@ -112,11 +250,11 @@ fn lead(title: &str, view: &View, has_live: bool) -> Prose {
         (true, Some(end)) => Prose::new(on)
             .text("It ends on ")
             .time(format::day(end.micros()))
-            .text("; changes are made on Stripe's page."),
+            .text("; keep it first to change it."),
         (true, None) => Prose::new(on)
             .text("It renews on ")
             .time(format::day(view.plan.period_end.micros()))
-            .text("; changes are made on Stripe's page, which shows what is due today."),
+            .text(". A larger plan starts at once, for the difference."),
     }
 }
 
@@ -139,16 +277,21 @@ fn suggested(tiers: &[Tier], view: &View) -> Option<(String, String)> {
     Some((next.name.clone(), why))
 }
 
-fn change_to(app: &App, tier: &Tier, has_live: bool) -> Action {
+/// The button of a plan, for a reader who holds one of rank `held`.
+fn change_to(app: &App, tier: &Tier, held: Option<usize>) -> Action {
     let to = format!("to {}", tier.title);
-    match (tier.price, tier.is_free(), has_live) {
-        (None, _, _) => offer::contact(app),
-        (Some(_), true, true) => {
+    match (tier.price, held) {
+        (None, _) => offer::contact(app),
+        (Some(_), Some(_)) if tier.is_free() => {
             Action::link("Downgrade", format!("{}?act=cancel", words::PLAN)).spoken(to)
         }
-        (Some(_), true, false) => Action::off("Included"),
-        (Some(_), false, true) => words::portal("Change plan").spoken(to),
-        (Some(_), false, false) => choose("Upgrade", &tier.name).spoken(to),
+        (Some(_), None) if tier.is_free() => Action::off("Included"),
+        (Some(_), None) => choose("Upgrade", &tier.name).spoken(to),
+        (Some(_), Some(rank)) if tier.rank > rank => {
+            let review = format!("{UPGRADE}?planId={}#review", tier.name);
+            Action::link("Upgrade", review).spoken(to)
+        }
+        (Some(_), Some(_)) => words::portal("Change plan").spoken(to),
     }
 }
 
@@ -170,6 +313,8 @@ pub struct UpgradePage {
     pub review: Option<Review>,
     /// The plans side by side.
     pub compare: Comparison,
+    /// Whether a plan is held that can be changed.
+    pub has_live: bool,
 }
 
 /// A change of plan with what it costs today.
@@ -271,6 +416,7 @@ mod samples {
                 .to_owned(),
             review: None,
             compare: compare(Some(current)),
+            has_live: current != "FREE",
         }
     }
 

@@ -97,6 +97,12 @@ pub fn cancel_scheduled(plan: &str, ends: When) -> Banner {
     )
 }
 
+/// A change of the plan costs something else than what was reviewed.
+pub fn quote_changed() -> Banner {
+    let text = "Nothing was charged. Look at the new amount below and confirm it.";
+    Banner::new(Kind::Warn, "The amount has changed", text)
+}
+
 /// A smaller plan starts at the period's end.
 pub fn downgrade_scheduled(from: &str, to: &str, on: When, price: &str) -> Banner {
     let title = format!("You move from {from} to {to} on {}", on.text);

@@ -115,6 +115,7 @@ on_both! {
 on_both! {
     fn case_k14_the_success_page_is_right_at_first_sight_without_any_webhook(stage) {
         let maya = stage.person("maya@example.com").await;
+        assert_eq!(maya.billing().await["credits"]["balance"], json!(100));
         stage.webhooks(false).await;
         let pack = maya.buy_pack(5_000).await;
         let plan = maya.subscribe("PRO").await;
@@ -127,8 +128,7 @@ on_both! {
 
         assert!(credits.contains("5,000 credits added"), "{credits}");
         assert!(pro.contains("Pro is active") && pro.contains("$19.00 per month"), "{pro}");
-        // The plan was there before anybody looked, so its allowance came in place of the free one.
-        assert_eq!(maya.billing().await["credits"]["balance"], json!(6_000));
+        assert_eq!(maya.billing().await["credits"]["balance"], json!(6_100));
     }
 }
 
@@ -219,6 +219,76 @@ on_both! {
         assert!(maya.billing().await["subscription"]["cancelAt"].is_null());
         let (_, page) = maya.page(BILLING).await;
         assert!(page.contains("Renews on") && page.contains("Cancel plan"));
+    }
+}
+
+/// The value of the first hidden field of this name.
+fn hidden(page: &str, name: &str) -> String {
+    let field = format!("name=\"{name}\" value=\"");
+    let start = page.find(&field).expect("the field is there") + field.len();
+    page[start..].split('"').next().expect("a value").to_owned()
+}
+
+on_both! {
+    fn a_larger_plan_costs_what_the_review_said_and_starts_at_once(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.subscribe("PRO").await;
+        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
+        let (status, review) = maya.page(&format!("{BILLING}/upgrade?planId=PRO_PLUS")).await;
+        assert_eq!(status, 200);
+        assert!(review.contains("Pro to Pro Plus") && review.contains("Due today"), "{review}");
+        let quote = hidden(&review, "quote");
+        let due: i64 = quote.split(':').nth(1).unwrap().parse().unwrap();
+        assert!(due > 0 && due <= 3_000, "{quote}");
+
+        let form = [("act", "change"), ("planId", "PRO_PLUS"), ("quote", &*quote)];
+        let changed = send(&maya, &format!("{BILLING}/plan"), &form).await;
+
+        assert_eq!(changed.status(), 303);
+        let body = maya.billing().await;
+        assert_eq!(body["subscription"]["tier"], "PRO_PLUS");
+        assert_eq!(body["subscription"]["status"], "ACTIVE");
+        let rows = stage.transactions(maya.account).await;
+        assert_eq!(rows[1], ("SUBSCRIPTION_UPGRADE".into(), "COMPLETED".into(), due));
+        // A second click finds the change done.
+        let again = send(&maya, &format!("{BILLING}/plan"), &form).await;
+        assert_eq!(again.status(), 409);
+        assert_eq!(stage.transactions(maya.account).await.len(), 2);
+    }
+}
+
+on_both! {
+    fn an_amount_or_a_moment_of_ones_own_choice_is_reviewed_again_and_charges_nothing(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.subscribe("PRO").await;
+        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
+        let now = stage.app.now().seconds();
+        let later = now + 29 * 86_400;
+
+        for quote in [format!("{now}:1"), format!("{later}:100"), format!("{}:3000", now - 9_000)] {
+            let form = [("act", "change"), ("planId", "PRO_PLUS"), ("quote", &*quote)];
+            let answer = send(&maya, &format!("{BILLING}/plan"), &form).await;
+            assert_eq!(answer.status(), 409, "{quote}");
+            assert!(answer.text().await.unwrap().contains("The amount has changed"), "{quote}");
+        }
+        let form = [("act", "change"), ("planId", "PRO_PLUS")];
+        assert_eq!(send(&maya, &format!("{BILLING}/plan"), &form).await.status(), 400);
+        assert_eq!(maya.billing().await["subscription"]["tier"], "PRO");
+        assert_eq!(stage.transactions(maya.account).await.len(), 1);
+    }
+}
+
+on_both! {
+    fn a_smaller_plan_is_not_reviewed_as_a_larger_one(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.subscribe("PRO_PLUS").await;
+        maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS").await;
+
+        for plan in ["PRO", "PRO_PLUS", "FREE", "ENTERPRISE"] {
+            let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId={plan}")).await;
+            assert_eq!(status, 409, "{plan}");
+            assert!(!page.contains("Due today"), "{plan}");
+        }
     }
 }
 

@@ -432,6 +432,9 @@ fn plan_banners(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> 
         }
         ("PAST_DUE" | "UNPAID", ..) => words::unpaid(&title, &due, pay),
         ("PAUSED", ..) => words::paused(&title, None),
+        ("ACTIVE" | "TRIALING", ..) if waits_for_bank(unpaid) => {
+            words::confirm_with_bank(&due, &pay.unwrap_or_else(|| BILLING.to_owned()))
+        }
         ("TRIALING" | "ACTIVE", Some(end), _) => words::cancel_scheduled(&title, day(end)),
         ("TRIALING", None, _) => trial(catalog, view, rows, &title, now),
         ("CANCELED", ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
@@ -444,6 +447,12 @@ fn plan_banners(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> 
         _ => return Vec::new(),
     };
     vec![banner]
+}
+
+/// Whether a change of the plan waits for the cardholder's word at the bank.
+fn waits_for_bank(invoice: Option<&Invoice>) -> bool {
+    let reason = invoice.and_then(|invoice| invoice.billing_reason.as_deref());
+    reason == Some("subscription_update")
 }
 
 fn trial(catalog: &Catalog, view: &View, rows: &Rows, title: &str, now: Timestamp) -> Banner {

@@ -272,21 +272,36 @@ step("cancels on the billing page, too, and keeps Pro with one click", async () 
   await eventually("the plan to go on", async () => !(await billing()).subscription.cancelAt);
 });
 
-step("moves to Pro Plus in the portal, and gets its credits", async () => {
+step("moves to Pro Plus for the price that was reviewed, and gets its credits", async () => {
   const before = (await billing()).credits.balance;
   await ada.open(on("/dashboard/billing/upgrade"));
-  await ada.look("Plans, Pro");
   await ada.follow(moves.planAction(ada, "Pro Plus"));
-  await ada.follow(ada.link("Update plan"));
-  await ada.look("Portal, plan");
-  await ada.page.getByLabel(/Pro Plus/).check();
-  await ada.follow(ada.page.locator("main form button"));
+  await ada.look("Plans, review");
+  const pay = ada.page.locator("#review").getByRole("button");
+  const [, price] = /^Pay (\$[0-9.]+) and upgrade$/.exec(await pay.innerText());
+  await ada.follow(pay);
 
   await eventually("Pro Plus", async () => (await billing()).subscription.tier === "PRO_PLUS");
   assert.ok((await billing()).credits.balance > before, "the larger plan's credits came");
   await moves.openBilling(ada, demo);
-  assert.match(await ada.text(), /Current plan Active Pro Plus/);
+  const text = await ada.text();
+  assert.match(text, /Current plan Active Pro Plus/);
+  assert.ok(text.includes(price), `the payment history shows the reviewed ${price}`);
   await ada.look("Billing, Pro Plus");
+});
+
+step("moves down to Pro in the portal, when what is paid has been used", async () => {
+  await ada.open(on("/dashboard/billing/upgrade"));
+  await ada.follow(moves.planAction(ada, "Pro"));
+  await ada.follow(ada.link("Update plan"));
+  await ada.look("Portal, plan");
+  await ada.page.getByLabel(/Pro, \$19/).check();
+  await ada.follow(ada.page.locator("main form button"));
+  await ada.look("Portal, plan changes");
+
+  assert.equal((await billing()).subscription.tier, "PRO_PLUS");
+  await demo.advance(await untilAfterRenewal());
+  assert.equal((await billing()).subscription.tier, "PRO");
 });
 
 step("revokes the key, which opens nothing from then on", async () => {

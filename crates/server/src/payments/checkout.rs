@@ -210,8 +210,14 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
     let (id, now) = (app.new_id("int"), app.now());
     let params = session_params(app, caller, order, customer, &id).encode();
     let (account, user, order) = (caller.account.id, caller.user.id, order.clone());
-    let intent = app
+    let reserved = app
         .write(account, move |tx| {
+            // A second click may have opened its page since this one looked.
+            let opened = store::intents::usable(tx, account, order.kind, now)?
+                .filter(|intent| intent.price_id.as_deref() == Some(&order.price_id));
+            if let Some(url) = opened.and_then(|intent| intent.url) {
+                return Ok(Some(Reserved::Open(url)));
+            }
             let new = NewIntent {
                 id: &id,
                 account_id: account,
@@ -224,15 +230,15 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
                 tier: order.tier.as_deref(),
                 price_id: Some(&order.price_id),
             };
-            match store::intents::insert(tx, &new, now)? {
-                Some(intent) => Ok(Some(intent)),
+            let intent = match store::intents::insert(tx, &new, now)? {
+                Some(intent) => Some(intent),
                 // A second click came first: both go on with the same row.
-                None => store::intents::under_way(tx, account, order.kind),
-            }
+                None => store::intents::under_way(tx, account, order.kind)?,
+            };
+            Ok(intent.map(|intent| Reserved::New(Box::new(intent))))
         })
         .await?;
-    intent
-        .map(|intent| Reserved::New(Box::new(intent)))
+    reserved
         .ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
 }
 

@@ -15,7 +15,7 @@ use store::testing::TestDatabase;
 use tokio::net::TcpListener;
 
 /// Longest a test waits for something that must come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes a test for each database: `on_both!(fn name(stage) { ... })`.
 macro_rules! on_both {

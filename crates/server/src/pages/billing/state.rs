@@ -379,7 +379,8 @@ pub enum CreditState {
 pub fn credit_state(view: &View, week: i64) -> CreditState {
     let available = view.available.micros();
     let allowance = view.plan.allowance.micros();
-    let had_some = view.posted.is_positive() || view.used_this_month.is_positive() || week > 0;
+    let spent_some = view.used_this_month.is_positive() || week > 0;
+    let had_some = spent_some || view.posted.is_positive() || view.plan.subscription_id.is_some();
     let is_soon_gone = i128::from(available) * 7 < i128::from(week) * i128::from(LOW_DAYS);
     let is_little = i128::from(available) * 100 < i128::from(allowance) * i128::from(LOW_PERCENT);
     match () {

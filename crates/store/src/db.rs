@@ -711,6 +711,26 @@ impl Connection {
             Connection::Postgres(_) => Ok(0),
         }
     }
+
+    /// How many bytes SQLite's log takes on the disk; none in memory and on PostgreSQL.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let Connection::Sqlite(connection) = self else {
+            return 0;
+        };
+        let log = connection.path().map(|path| format!("{path}-wal"));
+        log.and_then(|log| std::fs::metadata(log).ok())
+            .map_or(0, |log| log.len())
+    }
+
+    /// Copies the whole log into the database file and cuts it to nothing, waiting for whoever
+    /// reads or copies, up to the busy limit. Answers whether that came to pass.
+    pub(crate) fn empty_log(&mut self) -> Result<bool> {
+        let Connection::Sqlite(connection) = self else {
+            return Ok(true);
+        };
+        let mut statement = connection.prepare_cached("pragma wal_checkpoint(truncate)")?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))? == 0)
+    }
 }
 
 fn run(connection: &rusqlite::Connection, sql: &'static str) -> Result<()> {

@@ -22,6 +22,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// Between two attempts to reach a database that is down: the first and the longest pause.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The most SQLite's log may take on the disk (64 MiB) before the writer waits for its copying.
+const LOG_BYTES_MAX: u64 = 64 << 20;
+/// Between two attempts to empty a log that a long read held back.
+const LOG_RETRY: Duration = Duration::from_secs(1);
 
 /// What the writer threads are sent.
 #[expect(
@@ -247,6 +251,7 @@ pub(crate) fn serve_writes(
     link: &mut Link,
     counters: &Counters,
 ) {
+    let mut log_tried_at = None;
     loop {
         let jobs = queue.take(batch_max);
         if jobs.is_empty() {
@@ -258,6 +263,27 @@ pub(crate) fn serve_writes(
         write_batch(link, jobs, counters);
         if counters.wants_checkpoint.swap(false, Ordering::Relaxed) {
             finish_checkpoint(link);
+        }
+        bound_log(link, &mut log_tried_at);
+    }
+}
+
+/// Stops writing until the log is empty when it outgrew [`LOG_BYTES_MAX`]: on a disk that copies
+/// more slowly than it is written to, nothing else would end its growth.
+fn bound_log(link: &mut Link, tried_at: &mut Option<Instant>) {
+    let Ok(connection) = link.connection() else {
+        return;
+    };
+    let is_early = tried_at.is_some_and(|at| at.elapsed() < LOG_RETRY);
+    if is_early || connection.log_bytes() <= LOG_BYTES_MAX {
+        return;
+    }
+    match connection.empty_log() {
+        Ok(true) => *tried_at = None,
+        Ok(false) => *tried_at = Some(Instant::now()),
+        Err(error) => {
+            *tried_at = Some(Instant::now());
+            tracing::warn!(%error, "The log could not be emptied");
         }
     }
 }

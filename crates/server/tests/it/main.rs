@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends with a panic"
 )]
 
+mod acceptance;
 mod access;
 mod buying;
 mod checkout;

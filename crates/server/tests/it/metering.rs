@@ -78,7 +78,7 @@ impl Program<'_> {
     }
 
     /// Sets credits aside and answers the hold's id.
-    async fn hold(&self, credits: i64) -> String {
+    pub async fn hold(&self, credits: i64) -> String {
         let hold = self
             .post("/api/v1/holds", &fresh_key(), json!({ "credits": credits }))
             .await;
@@ -86,7 +86,7 @@ impl Program<'_> {
         hold.body["id"].as_str().expect("an id").to_owned()
     }
 
-    async fn capture(&self, hold: &str, body: Value) -> Answer {
+    pub async fn capture(&self, hold: &str, body: Value) -> Answer {
         let path = format!("/api/v1/holds/{hold}/capture");
         self.call(Method::POST, &path, None, &body.to_string())
             .await

@@ -10,26 +10,26 @@ use crate::stage::{PATIENCE, Person, Stage, on_both, session_id};
 const BILLING: &str = "/dashboard/billing";
 
 /// Sends a form as a browser does.
-async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
+pub async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
     let request = person.request(Method::POST, path);
     let request = request.header("accept", "text/html").form(form);
     request.send().await.expect("the service answers")
 }
 
-fn location(answer: &Response) -> String {
+pub fn location(answer: &Response) -> String {
     let to = answer.headers()["location"].to_str();
     to.expect("an address").to_owned()
 }
 
 /// A page as a stranger's browser asks for it.
-async fn stranger(stage: &Stage, path: &str) -> Response {
+pub async fn stranger(stage: &Stage, path: &str) -> Response {
     let request = stage.http.get(format!("{}{path}", stage.base));
     let request = request.header("accept", "text/html");
     request.send().await.expect("the service answers")
 }
 
 /// The path of the link in the newest mail, once there is one.
-async fn mailed_link(stage: &Stage) -> String {
+pub async fn mailed_link(stage: &Stage) -> String {
     let started = Instant::now();
     loop {
         let mails = stage.twin.get("/_twin/mails").await.expect("the mailbox");
@@ -223,7 +223,7 @@ on_both! {
 }
 
 /// The value of the first hidden field of this name.
-fn hidden(page: &str, name: &str) -> String {
+pub fn hidden(page: &str, name: &str) -> String {
     let field = format!("name=\"{name}\" value=\"");
     let start = page.find(&field).expect("the field is there") + field.len();
     page[start..].split('"').next().expect("a value").to_owned()

@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub sessions: Vec<Session>,
     /// Its charges with their refunds and disputes.
     pub charges: Vec<Charge>,
+    /// What its subscriptions will become or were to become, ended schedules included.
+    pub schedules: Vec<Schedule>,
 }
 
 /// A subscription as fetched.
@@ -59,6 +61,8 @@ pub struct Subscription {
     pub is_paused: bool,
     /// A schedule that will change it.
     pub schedule_id: Option<String>,
+    /// A change that waits for its payment: the price to come, and when it is given up.
+    pub pending_update: Option<(String, Timestamp)>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -194,6 +198,30 @@ pub struct Refund {
     pub status: String,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A subscription's schedule as fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Stripe's id.
+    pub id: String,
+    /// The subscription it leads or led.
+    pub subscription_id: Option<String>,
+    /// What the subscription is in turn, the earliest first.
+    pub phases: Vec<Phase>,
+    /// When it was released, cancelled or completed; `None` while it leads.
+    pub ended_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// One phase of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// When it begins.
+    pub starts_at: Timestamp,
+    /// The price of its first item.
+    pub price_id: Option<String>,
 }
 
 /// The seed's transaction types.
@@ -364,6 +392,31 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    /// The sentence for a person.
+    pub fn text(&self) -> String {
+        match self {
+            Finding::UnknownPrice {
+                subscription,
+                price,
+            } => format!("subscription {subscription} has the unknown price {price}"),
+            Finding::SecondSubscription { subscription } => {
+                format!("subscription {subscription} charges the account beside another one")
+            }
+        }
+    }
+}
+
+/// A subscription that was paid on a page of ours beside one that lives: it is cancelled and its
+/// payment given back (F27).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondPurchase {
+    /// The one that came later.
+    pub subscription: String,
+    /// What paid its first invoice, if that cost something.
+    pub payment_intent: Option<String>,
+}
+
 /// A subscription row as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedSubscription {
@@ -371,6 +424,8 @@ pub struct WantedSubscription {
     pub fetched: Subscription,
     /// What access follows from.
     pub facts: SubscriptionFacts,
+    /// The change that waits.
+    pub pending: Option<PendingChange>,
 }
 
 /// Everything a sync writes for one account.
@@ -388,6 +443,8 @@ pub struct Wanted {
     pub mails: Vec<Mail>,
     /// What a person should see.
     pub findings: Vec<Finding>,
+    /// What was bought twice, to be undone at Stripe.
+    pub undo: Vec<SecondPurchase>,
 }
 
 /// What the projection must know beside the snapshot.
@@ -397,6 +454,8 @@ pub struct Known<'a> {
     pub tier_of_price: &'a HashMap<String, String>,
     /// Tier by subscription id, as held: kept when a price is unknown.
     pub tier_held: &'a HashMap<String, String>,
+    /// Rank by tier: which of two is the larger plan.
+    pub rank_of_tier: &'a HashMap<String, usize>,
     /// Days a failed payment keeps its tier.
     pub grace_days: i64,
 }
@@ -411,6 +470,7 @@ pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Wanted {
     project_sessions(snapshot, now, &mut wanted);
     project_invoices(snapshot, known, now, &mut wanted);
     project_charges(snapshot, &mut wanted);
+    changes::project_downgrades(snapshot, known, now, &mut wanted);
     wanted
 }
 
@@ -454,23 +514,44 @@ fn project_subscriptions(snapshot: &Snapshot, known: &Known, now: Timestamp, wan
                 .push(cancellation(fetched, tier, ended_at));
         }
         wanted.subscriptions.push(WantedSubscription {
+            pending: changes::pending(snapshot, fetched, known, now),
             fetched: fetched.clone(),
             facts,
         });
     }
-    let mut live: Vec<&WantedSubscription> = wanted
-        .subscriptions
-        .iter()
-        .filter(|s| s.facts.status.is_live())
+    find_second(snapshot, wanted);
+}
+
+/// Of several that can charge the account, all but the oldest: a finding, and undone where it was
+/// paid on a page of ours.
+fn find_second(snapshot: &Snapshot, wanted: &mut Wanted) {
+    // Lists come newest first; of two of one second the later one is the second.
+    let subscriptions = wanted.subscriptions.iter().rev();
+    let mut live: Vec<&SubscriptionFacts> = subscriptions
+        .map(|subscription| &subscription.facts)
+        .filter(|facts| facts.status.is_live())
         .collect();
-    live.sort_by_key(|subscription| subscription.facts.created_at);
-    let second = live
-        .iter()
-        .skip(1)
-        .map(|subscription| Finding::SecondSubscription {
-            subscription: subscription.facts.id.clone(),
+    live.sort_by_key(|facts| facts.created_at);
+    let second: Vec<String> = live.iter().skip(1).map(|facts| facts.id.clone()).collect();
+    for subscription in second {
+        let bought = snapshot.sessions.iter().any(|session| {
+            session.intent.is_some() && session.subscription_id.as_ref() == Some(&subscription)
         });
-    wanted.findings.extend(second.collect::<Vec<_>>());
+        if bought {
+            let paid = snapshot.invoices.iter().find(|invoice| {
+                invoice.subscription_id.as_ref() == Some(&subscription)
+                    && invoice.status == "paid"
+                    && invoice.amount_paid > 0
+            });
+            wanted.undo.push(SecondPurchase {
+                subscription: subscription.clone(),
+                payment_intent: paid.and_then(|invoice| invoice.payment_intent.clone()),
+            });
+        }
+        wanted
+            .findings
+            .push(Finding::SecondSubscription { subscription });
+    }
 }
 
 /// Invoices that ask for money which has not come, oldest first or not.
@@ -517,7 +598,18 @@ fn cancellation(fetched: &Subscription, tier: Option<String>, ended_at: Timestam
     let currency = fetched.price.map_or(Currency::USD, |price| price.currency);
     Transaction {
         natural_key: format!("cancel:{}", fetched.id),
-        kind: TransactionType::SubscriptionCancel,
+        tier,
+        description: "Plan ended".to_owned(),
+        occurred_at: ended_at,
+        ..free_of_charge(TransactionType::SubscriptionCancel, currency)
+    }
+}
+
+/// A change that moved no money.
+fn free_of_charge(kind: TransactionType, currency: Currency) -> Transaction {
+    Transaction {
+        natural_key: String::new(),
+        kind,
         status: TransactionStatus::Completed,
         amount: MinorUnits::new(0, currency),
         refunded_minor: 0,
@@ -526,13 +618,13 @@ fn cancellation(fetched: &Subscription, tier: Option<String>, ended_at: Timestam
         invoice: None,
         refund: None,
         user: None,
-        tier,
+        tier: None,
         credits: None,
-        description: "Plan ended".to_owned(),
+        description: String::new(),
         failure: None,
         attempts: 0,
         receipt_url: None,
-        occurred_at: ended_at,
+        occurred_at: Timestamp::default(),
     }
 }
 
@@ -905,6 +997,9 @@ fn grouped(credits: Credits) -> String {
     }
     text
 }
+
+mod changes;
+pub use changes::{PendingChange, PendingKind};
 
 #[cfg(test)]
 mod tests;

@@ -123,9 +123,10 @@ pub struct NewTransaction<'a> {
 
 /// Records the fact, or brings its record up to date, and answers the record as it is then.
 ///
-/// The status takes allowed steps only (`PENDING` to `COMPLETED`, `FAILED` or `CANCELLED`, `FAILED`
-/// to `COMPLETED`, `COMPLETED` to `REFUNDED`); any other is ignored, since it comes from an older
-/// look at Stripe. What was paid is frozen from `COMPLETED` on. A natural key, payment intent,
+/// The status takes allowed steps only: `PENDING` to any other; `FAILED` to `COMPLETED` or
+/// `REFUNDED`, and to `CANCELLED` when its invoice was voided; `COMPLETED` to `REFUNDED`, and back
+/// when the refund failed in the end; a refund itself from `COMPLETED` to `FAILED` or `CANCELLED`.
+/// Any other is ignored, since it comes from an older look at Stripe. What was paid is frozen from `COMPLETED` on. A natural key, payment intent,
 /// session or refund of another record is a conflict, and so is a record of another account.
 pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<Transaction> {
     let recorded = tx.query_opt(
@@ -152,11 +153,18 @@ pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<
                                                 transactions.stripe_refund_id),
                     status = case
                         when transactions.status = 'PENDING'
-                             and excluded.status in ('COMPLETED', 'FAILED', 'CANCELLED')
                         then excluded.status
-                        when transactions.status = 'FAILED' and excluded.status = 'COMPLETED'
+                        when transactions.status = 'FAILED'
+                             and transactions.type <> 'REFUND'
+                             and excluded.status in ('COMPLETED', 'REFUNDED', 'CANCELLED')
                         then excluded.status
                         when transactions.status = 'COMPLETED' and excluded.status = 'REFUNDED'
+                        then excluded.status
+                        when transactions.status = 'REFUNDED' and excluded.status = 'COMPLETED'
+                        then excluded.status
+                        when transactions.status = 'COMPLETED'
+                             and transactions.type = 'REFUND'
+                             and excluded.status in ('FAILED', 'CANCELLED')
                         then excluded.status
                         else transactions.status end,
                     amount_minor = case when transactions.status in ('PENDING', 'FAILED')

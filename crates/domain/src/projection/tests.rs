@@ -87,16 +87,22 @@ fn subscription(status: &str) -> Subscription {
         trial_end: None,
         is_paused: false,
         schedule_id: None,
+        pending_update: None,
         created_at: at("2026-11-15"),
     }
 }
 
 fn run(snapshot: &Snapshot) -> Wanted {
-    let tier_of_price = HashMap::from([("price_pro".to_owned(), "PRO".to_owned())]);
+    let tier_of_price = HashMap::from([
+        ("price_pro".to_owned(), "PRO".to_owned()),
+        ("price_plus".to_owned(), "PRO_PLUS".to_owned()),
+    ]);
+    let rank_of_tier = HashMap::from([("PRO".to_owned(), 1), ("PRO_PLUS".to_owned(), 2)]);
     let tier_held = HashMap::from([("sub_1".to_owned(), "PRO_PLUS".to_owned())]);
     let known = Known {
         tier_of_price: &tier_of_price,
         tier_held: &tier_held,
+        rank_of_tier: &rank_of_tier,
         grace_days: 7,
     };
     project(snapshot, &known, now())
@@ -334,4 +340,122 @@ fn an_ended_plan_is_one_row() {
         wanted.transactions[0].kind,
         TransactionType::SubscriptionCancel
     );
+}
+
+fn schedule(ended_at: Option<&str>) -> Schedule {
+    let phase = |price: &str, starts_at| Phase {
+        starts_at: at(starts_at),
+        price_id: Some(price.into()),
+    };
+    Schedule {
+        id: "sub_sched_1".into(),
+        subscription_id: Some("sub_1".into()),
+        phases: vec![
+            phase("price_plus", "2026-11-15"),
+            phase("price_pro", "2026-12-15"),
+        ],
+        ended_at: ended_at.map(at),
+        created_at: at("2026-11-20"),
+    }
+}
+
+fn scheduled(ended_at: Option<&str>) -> Snapshot {
+    Snapshot {
+        subscriptions: vec![Subscription {
+            price_id: Some("price_plus".into()),
+            schedule_id: Some("sub_sched_1".into()),
+            ..subscription("active")
+        }],
+        schedules: vec![schedule(ended_at)],
+        ..Snapshot::default()
+    }
+}
+
+#[test]
+fn a_scheduled_downgrade_waits_happens_or_is_taken_back() {
+    let wanted = run(&scheduled(None));
+    let pending = wanted.subscriptions[0].pending.as_ref().unwrap();
+    assert_eq!(pending.kind, PendingKind::Scheduled);
+    assert_eq!(
+        (pending.tier.as_str(), pending.at),
+        ("PRO", at("2026-12-15"))
+    );
+    let row = &wanted.transactions[0];
+    assert_eq!(row.natural_key, "downgrade:sub_sched_1");
+    assert_eq!(row.kind, TransactionType::SubscriptionDowngrade);
+    assert_eq!(row.status, TransactionStatus::Pending);
+    assert_eq!(row.tier.as_deref(), Some("PRO"));
+
+    let taken_back = run(&scheduled(Some("2026-11-21")));
+    assert_eq!(taken_back.subscriptions[0].pending, None);
+    assert_eq!(
+        taken_back.transactions[0].status,
+        TransactionStatus::Cancelled
+    );
+
+    let ran_out = run(&scheduled(Some("2027-01-15")));
+    assert_eq!(ran_out.transactions[0].status, TransactionStatus::Completed);
+    assert_eq!(ran_out.transactions[0].occurred_at, at("2026-12-15"));
+}
+
+#[test]
+fn a_schedule_upwards_is_no_downgrade() {
+    let mut snapshot = scheduled(None);
+    snapshot.schedules[0].phases[1].price_id = Some("price_plus".into());
+
+    assert!(run(&snapshot).transactions.is_empty());
+}
+
+#[test]
+fn a_change_that_waits_for_its_payment_is_shown_with_its_end() {
+    let snapshot = Snapshot {
+        subscriptions: vec![Subscription {
+            pending_update: Some(("price_plus".into(), at("2026-11-23"))),
+            ..subscription("active")
+        }],
+        ..Snapshot::default()
+    };
+
+    let pending = run(&snapshot).subscriptions[0].pending.clone().unwrap();
+
+    assert_eq!(pending.kind, PendingKind::Payment);
+    assert_eq!(
+        (pending.tier.as_str(), pending.at),
+        ("PRO_PLUS", at("2026-11-23"))
+    );
+}
+
+#[test]
+fn case_k12_only_what_was_paid_on_a_page_of_ours_is_undone() {
+    let second = Subscription {
+        id: "sub_2".into(),
+        created_at: at("2026-11-16"),
+        ..subscription("active")
+    };
+    let paid = Invoice {
+        subscription_id: Some("sub_2".into()),
+        ..invoice("in_2", "paid", "subscription_create")
+    };
+    let mut snapshot = Snapshot {
+        subscriptions: vec![second, subscription("active")],
+        invoices: vec![paid],
+        ..Snapshot::default()
+    };
+    assert!(run(&snapshot).undo.is_empty(), "made at Stripe by hand");
+    assert_eq!(run(&snapshot).findings.len(), 1);
+
+    snapshot.sessions.push(Session {
+        mode: "subscription".into(),
+        subscription_id: Some("sub_2".into()),
+        invoice_id: Some("in_2".into()),
+        ..topup("paid", "complete")
+    });
+
+    let wanted = run(&snapshot);
+    let undone = SecondPurchase {
+        subscription: "sub_2".into(),
+        payment_intent: Some("pi_in_2".into()),
+    };
+    assert_eq!(wanted.undo, [undone]);
+    assert_eq!(wanted.findings.len(), 1, "and it is shown");
 }

@@ -27,17 +27,26 @@ const INVOICES_MAX: i64 = 12;
 pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Value>> {
     let account = caller.account.id;
     let view = view(&app, account).await?;
-    let invoices = app
-        .read(move |tx| store::invoices::of_account(tx, account, INVOICES_MAX))
+    let chosen = view.plan.subscription_id.clone();
+    let (invoices, held) = app
+        .read(move |tx| {
+            let invoices = store::invoices::of_account(tx, account, INVOICES_MAX)?;
+            let held = match &chosen {
+                Some(chosen) => store::subscriptions::find(tx, account, chosen)?,
+                None => None,
+            };
+            Ok((invoices, held))
+        })
         .await?;
+    let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
     Ok(Json(json!({
-        "subscription": subscription(&view.plan),
+        "subscription": subscription(&view.plan, pending),
         "credits": credits(&view),
         "invoices": invoices.iter().filter(|i| i.status != "draft").map(invoice).collect::<Vec<_>>(),
     })))
 }
 
-fn subscription(plan: &Plan) -> Value {
+fn subscription(plan: &Plan, pending: Option<Value>) -> Value {
     let has = plan.subscription_id.is_some() && plan.status != "CANCELED";
     let ends = has.then(|| plan.cancel_at.unwrap_or(plan.period_end));
     json!({
@@ -50,7 +59,7 @@ fn subscription(plan: &Plan) -> Value {
         "cancelAt": plan.cancel_at.map(Timestamp::rfc3339),
         "trialEnd": plan.trial_end.map(Timestamp::rfc3339),
         "graceUntil": plan.grace_until.map(Timestamp::rfc3339),
-        "pendingChange": Value::Null,
+        "pendingChange": pending,
     })
 }
 

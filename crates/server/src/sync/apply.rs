@@ -9,6 +9,7 @@ use domain::projection::{
     Finding, Invoice, Mail, Transaction, TransactionType, Wanted, WantedSubscription,
 };
 use domain::time::Timestamp;
+use serde_json::json;
 use store::Tx;
 use store::ledger::Rules;
 use store::sync::Lease;
@@ -146,7 +147,10 @@ impl Plan {
             trial_end: fetched.trial_end,
             paused: fetched.is_paused,
             past_due_since: facts.past_due_since,
-            pending_change: None,
+            pending_change: wanted.pending.as_ref().map(|change| {
+                let (kind, tier, at) = (change.kind.word(), &change.tier, change.at.rfc3339());
+                json!({ "kind": kind, "tier": tier, "at": at }).to_string()
+            }),
             schedule_id: fetched.schedule_id.clone(),
             live: facts.status.is_live(),
             created_at: fetched.created_at,

@@ -17,7 +17,6 @@ const REFUNDS_MAX: usize = 1_000;
 pub async fn read(app: &App, object: &objects::Charge) -> Result<Charge> {
     let refunds = match &object.refunds {
         Some(list) if !list.has_more => list.data.clone(),
-        _ if object.amount_refunded == 0 && !object.refunded => Vec::new(),
         _ => {
             let filter = Form::new().push("charge", &object.id);
             app.stripe.list_refunds(&filter, REFUNDS_MAX).await?.data

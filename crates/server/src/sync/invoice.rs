@@ -16,7 +16,9 @@ pub fn read(object: &objects::Invoice) -> Option<Invoice> {
         .iter()
         .rev()
         .find(|line| !line.is_proration());
-    let line = line.or(object.lines.data.last());
+    // Of a change alone, the line of what it leads to: what was left of the old plan is given back.
+    let charged = || object.lines.data.iter().rev().find(|line| line.amount > 0);
+    let line = line.or_else(charged).or(object.lines.data.last());
     Some(Invoice {
         id: object.id.clone(),
         number: object.number.clone(),

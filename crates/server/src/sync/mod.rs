@@ -10,6 +10,7 @@ mod checkout_session;
 mod invoice;
 mod snapshot;
 mod subscription;
+mod subscription_schedule;
 mod unmatched;
 mod worker;
 
@@ -125,9 +126,16 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
     let fetched = snapshot::fetch(app, account, &held).await?;
     let now = app.now();
     let prices = app.prices();
+    let catalog = app.catalog();
+    let ranks = catalog
+        .tiers
+        .iter()
+        .map(|tier| (tier.name.clone(), tier.rank))
+        .collect();
     let known = Known {
         tier_of_price: &prices.tier_of_price,
         tier_held: &held.tiers,
+        rank_of_tier: &ranks,
         grace_days: app.rules().grace_days,
     };
     let wanted = project(&fetched.snapshot, &known, now);

@@ -4,7 +4,7 @@ use domain::projection::Snapshot;
 use stripe::Form;
 use stripe::objects;
 
-use super::{Held, charge, checkout_session, invoice, subscription};
+use super::{Held, charge, checkout_session, invoice, subscription, subscription_schedule};
 use crate::app::App;
 use crate::http::error::{Error, Result};
 
@@ -75,7 +75,11 @@ async fn of_customer(
         .list_checkout_sessions(&by_customer, ITEMS_MAX)
         .await?;
     let charges = stripe.list_charges(&by_customer, ITEMS_MAX).await?;
+    let schedules = stripe
+        .list_subscription_schedules(&by_customer, ITEMS_MAX)
+        .await?;
     let lists = [
+        schedules.has_more,
         subscriptions.has_more,
         invoices.has_more,
         sessions.has_more,
@@ -89,6 +93,9 @@ async fn of_customer(
     snapshot
         .subscriptions
         .extend(subscriptions.data.iter().map(subscription::read));
+    snapshot
+        .schedules
+        .extend(schedules.data.iter().map(subscription_schedule::read));
     for one in &invoices.data {
         snapshot.invoices.extend(invoice::read(one));
     }

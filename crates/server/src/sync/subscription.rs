@@ -3,9 +3,16 @@
 use domain::money::{Currency, MinorUnits};
 use domain::plan::SubscriptionStatus;
 use domain::projection::Subscription;
+use domain::time::Timestamp;
 use stripe::objects;
 
 use super::at;
+
+/// The price that a waiting change leads to, and when it is given up.
+fn read_update(object: &objects::PendingUpdate) -> Option<(String, Timestamp)> {
+    let price = object.subscription_items.first()?.price.as_ref()?;
+    Some((price.id.clone(), at(object.expires_at?)))
+}
 
 /// Reads a subscription of any API version.
 pub fn read(object: &objects::Subscription) -> Subscription {
@@ -39,6 +46,7 @@ pub fn read(object: &objects::Subscription) -> Subscription {
         trial_end: object.trial_end.map(at),
         is_paused: object.pause_collection.is_some(),
         schedule_id: object.schedule.id().map(str::to_owned),
+        pending_update: object.pending_update.as_ref().and_then(read_update),
         created_at: at(object.created),
     }
 }

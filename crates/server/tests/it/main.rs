@@ -15,4 +15,5 @@ mod metering;
 mod pages;
 mod resources;
 mod stage;
+mod sync;
 mod webhooks;

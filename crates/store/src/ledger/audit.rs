@@ -147,6 +147,7 @@ pub fn payments(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Topup>>
                 occurred_at, case when type = 'CREDIT_TOPUP' then 1 else 0 end
            from transactions
           where account_id = $1
+            and type <> 'SUBSCRIPTION_DOWNGRADE'
           order by id
           limit $2",
         args![account, limit],

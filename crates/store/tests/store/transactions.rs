@@ -41,8 +41,15 @@ fn a_status_takes_allowed_steps_and_ignores_all_others() {
         ("PENDING", "COMPLETED"),
         ("PENDING", "FAILED"),
         ("PENDING", "CANCELLED"),
+        // Paid and given back between two looks.
+        ("PENDING", "REFUNDED"),
         ("FAILED", "COMPLETED"),
+        ("FAILED", "REFUNDED"),
+        // Its invoice was voided.
+        ("FAILED", "CANCELLED"),
         ("COMPLETED", "REFUNDED"),
+        // The refund failed after it had succeeded.
+        ("REFUNDED", "COMPLETED"),
     ];
     on_both(|db| {
         let ann = account(db, "ann").id;
@@ -60,6 +67,32 @@ fn a_status_takes_allowed_steps_and_ignores_all_others() {
                 };
                 assert_eq!(then, expected, "{before} then {after} on {:?}", db.kind());
             }
+        }
+    });
+}
+
+#[test]
+fn a_refund_may_fail_after_it_succeeded_and_nothing_else_may() {
+    on_both(|db| {
+        let ann = account(db, "ann").id;
+        for (index, after) in ["FAILED", "CANCELLED"].into_iter().enumerate() {
+            let key: &'static str = format!("refund:re_{index}").leak();
+            let step = |status: &'static str| {
+                write(db, move |tx| {
+                    let new = NewTransaction {
+                        natural_key: key,
+                        public_id: key,
+                        kind: "REFUND",
+                        stripe_checkout_session_id: None,
+                        ..topup(ann, "cs_none", status)
+                    };
+                    transactions::put(tx, &new, at(20)).map(|row| row.status)
+                })
+            };
+
+            let steps = ["PENDING", "COMPLETED", after, "COMPLETED"].map(step);
+
+            assert_eq!(steps, ["PENDING", "COMPLETED", after, after]);
         }
     });
 }

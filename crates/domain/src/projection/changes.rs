@@ -1,0 +1,126 @@
+//! Changes of a plan that wait: for their payment, or for the end of the period.
+
+use super::{
+    Known, Schedule, Snapshot, Subscription, Transaction, TransactionStatus, TransactionType,
+    Wanted, free_of_charge,
+};
+use crate::money::Currency;
+use crate::time::Timestamp;
+
+/// A change of a plan that has not happened yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingChange {
+    /// What it waits for.
+    pub kind: PendingKind,
+    /// The tier it leads to.
+    pub tier: String,
+    /// When it happens; of one that waits for its payment, when it is given up.
+    pub at: Timestamp,
+}
+
+/// What a change waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PendingKind {
+    /// Its moment.
+    Scheduled,
+    /// Its payment.
+    Payment,
+}
+
+impl PendingKind {
+    /// The word in our JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            PendingKind::Scheduled => "scheduled",
+            PendingKind::Payment => "payment",
+        }
+    }
+}
+
+/// The change that waits on a subscription, if one does.
+pub(super) fn pending(
+    snapshot: &Snapshot,
+    fetched: &Subscription,
+    known: &Known,
+    now: Timestamp,
+) -> Option<PendingChange> {
+    if !fetched.status.is_live() {
+        return None;
+    }
+    if let Some((price, expires_at)) = &fetched.pending_update {
+        return Some(PendingChange {
+            kind: PendingKind::Payment,
+            tier: known.tier_of_price.get(price)?.clone(),
+            at: *expires_at,
+        });
+    }
+    let id = fetched.schedule_id.as_ref()?;
+    let schedule = snapshot.schedules.iter().find(|one| one.id == *id)?;
+    let next = schedule.phases.iter().find(|phase| phase.starts_at > now);
+    let next = next.filter(|_| schedule.ended_at.is_none())?;
+    let tier = known.tier_of_price.get(next.price_id.as_ref()?)?;
+    (next.price_id != fetched.price_id).then(|| PendingChange {
+        kind: PendingKind::Scheduled,
+        tier: tier.clone(),
+        at: next.starts_at,
+    })
+}
+
+/// One row a schedule that leads to a lesser plan: it waits, happens, or was taken back.
+pub(super) fn project_downgrades(
+    snapshot: &Snapshot,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    for schedule in &snapshot.schedules {
+        if let Some((tier, starts_at)) = lesser(schedule, known) {
+            wanted
+                .transactions
+                .push(downgrade(snapshot, schedule, tier, starts_at, now));
+        }
+    }
+}
+
+/// The first phase that gives less than the one before it.
+fn lesser<'a>(schedule: &Schedule, known: &Known<'a>) -> Option<(&'a String, Timestamp)> {
+    let tier = |price: &Option<String>| known.tier_of_price.get(price.as_ref()?);
+    schedule.phases.windows(2).find_map(|pair| {
+        let (from, to) = (tier(&pair[0].price_id)?, tier(&pair[1].price_id)?);
+        let is_less = known.rank_of_tier.get(to)? < known.rank_of_tier.get(from)?;
+        is_less.then_some((to, pair[1].starts_at))
+    })
+}
+
+fn downgrade(
+    snapshot: &Snapshot,
+    schedule: &Schedule,
+    tier: &str,
+    starts_at: Timestamp,
+    now: Timestamp,
+) -> Transaction {
+    let status = match schedule.ended_at {
+        Some(ended_at) if ended_at < starts_at => TransactionStatus::Cancelled,
+        None if now < starts_at => TransactionStatus::Pending,
+        _ => TransactionStatus::Completed,
+    };
+    let subscription = snapshot
+        .subscriptions
+        .iter()
+        .find(|one| Some(&one.id) == schedule.subscription_id.as_ref());
+    let price = subscription.and_then(|subscription| subscription.price);
+    Transaction {
+        natural_key: format!("downgrade:{}", schedule.id),
+        status,
+        tier: Some(tier.to_owned()),
+        description: format!("Plan change, from {}", starts_at.date_text()),
+        occurred_at: match status {
+            TransactionStatus::Completed => starts_at,
+            _ => schedule.created_at,
+        },
+        ..free_of_charge(
+            TransactionType::SubscriptionDowngrade,
+            price.map_or(Currency::USD, |price| price.currency),
+        )
+    }
+}

@@ -1,0 +1,170 @@
+//! What the sync makes of Stripe's objects: rows, credits and what waits.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::stage::{PATIENCE, Person, Stage, on_both};
+
+fn is(tier: &'static str, status: &'static str) -> impl Fn(&Value) -> bool {
+    move |body| {
+        body["subscription"]["accessTier"] == tier && body["subscription"]["status"] == status
+    }
+}
+
+fn balance(body: &Value) -> f64 {
+    body["credits"]["balance"].as_f64().unwrap()
+}
+
+/// The newest subscription at Stripe.
+async fn subscription(stage: &Stage) -> Value {
+    let listed = stage.stripe_get("/v1/subscriptions").await;
+    listed["data"][0].clone()
+}
+
+fn price(stage: &Stage, tier: &str) -> String {
+    stage.app.prices().price_of_tier[tier].clone()
+}
+
+/// Changes the subscription's price now, for money.
+async fn upgrade(stage: &Stage, tier: &str) {
+    let held = subscription(stage).await;
+    let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
+    let item = held["items"]["data"][0]["id"].as_str().unwrap();
+    let form = [
+        ("items[0][id]", item),
+        ("items[0][price]", &price(stage, tier)),
+        ("proration_behavior", "always_invoice"),
+    ];
+    stage.stripe_post(&path, &form).await;
+}
+
+/// Has a schedule change the price at the period's end; answers the schedule's id.
+async fn schedule(stage: &Stage, from: &str, to: &str) -> String {
+    let held = subscription(stage).await;
+    let id = held["id"].as_str().unwrap();
+    let made = stage
+        .stripe_post("/v1/subscription_schedules", &[("from_subscription", id)])
+        .await;
+    let made_id = made["id"].as_str().unwrap().to_owned();
+    let (start, end) = (
+        made["phases"][0]["start_date"].to_string(),
+        made["phases"][0]["end_date"].to_string(),
+    );
+    let form = [
+        ("phases[0][start_date]", start.as_str()),
+        ("phases[0][end_date]", &end),
+        ("phases[0][items][0][price]", &price(stage, from)),
+        ("phases[1][start_date]", &end),
+        ("phases[1][iterations]", "1"),
+        ("phases[1][items][0][price]", &price(stage, to)),
+        ("end_behavior", "release"),
+    ];
+    let path = format!("/v1/subscription_schedules/{made_id}");
+    stage.stripe_post(&path, &form).await;
+    made_id
+}
+
+/// Waits until the account's rows satisfy `wanted`.
+async fn rows_when(
+    person: &Person<'_>,
+    wanted: impl Fn(&[(String, String, i64)]) -> bool,
+) -> Vec<(String, String, i64)> {
+    let started = Instant::now();
+    loop {
+        let rows = person.stage.transactions(person.account).await;
+        if wanted(&rows) {
+            return rows;
+        }
+        assert!(started.elapsed() < PATIENCE, "they never came: {rows:?}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+on_both! {
+    fn the_six_kinds_of_transactions_are_each_written_once(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.buy_pack(500).await;
+        maya.subscribe("PRO").await;
+        maya.billing_when(is("PRO", "ACTIVE")).await;
+        upgrade(stage, "PRO_PLUS").await;
+        maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+        schedule(stage, "PRO_PLUS", "PRO").await;
+        let body = maya.billing_when(|body| body["subscription"]["pendingChange"].is_object()).await;
+        let pending = &body["subscription"]["pendingChange"];
+        assert_eq!((&pending["kind"], &pending["tier"]), (&json!("scheduled"), &json!("PRO")));
+        assert_eq!(pending["at"], body["subscription"]["currentPeriodEnd"]);
+        let waits = |rows: &[(String, String, i64)]| {
+            rows.iter().any(|row| row.0 == "SUBSCRIPTION_DOWNGRADE" && row.1 == "PENDING")
+        };
+        rows_when(&maya, waits).await;
+
+        stage.twin.advance("32d").await.unwrap();
+        let body = maya.billing_when(is("PRO", "ACTIVE")).await;
+        assert!(body["subscription"]["pendingChange"].is_null(), "{body}");
+        let charges = stage.stripe_get("/v1/charges?limit=100").await;
+        let topup = charges["data"].as_array().unwrap().iter().find(|one| one["amount"] == 50);
+        let topup = topup.unwrap()["id"].as_str().unwrap().to_owned();
+        stage.stripe_post("/v1/refunds", &[("charge", &topup)]).await;
+        let path = format!("{}/v1/subscriptions/{}", stage.twin_url,
+            subscription(stage).await["id"].as_str().unwrap());
+        stage.http.delete(path).bearer_auth("sk_test_other").send().await.unwrap();
+        maya.billing_when(|body| body["subscription"]["tier"] == "FREE").await;
+        stage.settled().await;
+
+        let rows = stage.transactions(maya.account).await;
+        let of = |kind: &str| {
+            let found = rows.iter().filter(|row| row.0 == kind);
+            found.map(|row| row.1.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("CREDIT_TOPUP"), ["REFUNDED"], "{rows:?}");
+        assert_eq!(of("REFUND"), ["COMPLETED"]);
+        assert_eq!(of("SUBSCRIPTION_PAYMENT"), ["COMPLETED", "COMPLETED"], "the first and a renewal");
+        assert_eq!(of("SUBSCRIPTION_UPGRADE"), ["COMPLETED"]);
+        assert_eq!(of("SUBSCRIPTION_DOWNGRADE"), ["COMPLETED"]);
+        assert_eq!(of("SUBSCRIPTION_CANCEL"), ["COMPLETED"]);
+    }
+}
+
+on_both! {
+    fn a_downgrade_that_is_taken_back_is_cancelled_and_waits_no_more(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.subscribe("PRO_PLUS").await;
+        maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+        let schedule = schedule(stage, "PRO_PLUS", "PRO").await;
+        maya.billing_when(|body| body["subscription"]["pendingChange"].is_object()).await;
+
+        stage.stripe_post(&format!("/v1/subscription_schedules/{schedule}/release"), &[]).await;
+
+        maya.billing_when(|body| body["subscription"]["pendingChange"].is_null()).await;
+        let rows = rows_when(&maya, |rows| rows.iter().any(|row| row.1 == "CANCELLED")).await;
+        assert_eq!(rows.last().unwrap().0, "SUBSCRIPTION_DOWNGRADE");
+    }
+}
+
+on_both! {
+    fn a_refund_that_fails_in_the_end_gives_the_credits_back_once(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let session = maya.session(json!({ "type": "topup", "amount": 5000 })).await;
+        stage.twin.pay(&session, twin::client::PayBy::Method("pm_card_refundFail")).await.unwrap();
+        maya.billing_when(|body| balance(body) == 5_100.0).await;
+        let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+        stage.stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())]).await;
+        maya.billing_when(|body| balance(body) == 100.0).await;
+        let done = |rows: &[(String, String, i64)]| rows.iter().any(|row| row.1 == "REFUNDED");
+        rows_when(&maya, done).await;
+
+        stage.twin.advance("2h").await.unwrap();
+
+        maya.billing_when(|body| balance(body) == 5_100.0).await;
+        stage.settled().await;
+        server::sync::account(&stage.app, maya.account).await.unwrap();
+        assert_eq!(balance(&maya.billing().await), 5_100.0, "once");
+        let mut rows = stage.transactions(maya.account).await;
+        rows.sort();
+        assert_eq!(rows, [
+            ("CREDIT_TOPUP".into(), "COMPLETED".into(), 500),
+            ("REFUND".into(), "FAILED".into(), 500),
+        ]);
+    }
+}

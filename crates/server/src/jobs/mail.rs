@@ -3,20 +3,17 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use domain::money::{Currency, MinorUnits};
-use domain::projection::MailContent;
 use domain::time::Timestamp;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
 use store::outbox;
 
 use crate::app::App;
 use crate::http::error::Result;
-use crate::pages::mails::{self, Mail};
-use crate::pages::{format, words};
+use crate::jobs::letters::About;
+pub use crate::jobs::letters::{Letter, encode, payload};
 
 /// Mails taken in one round, and how long a round may take before another may take them.
 const MAILS_MAX: i64 = 20;
@@ -27,109 +24,6 @@ const ATTEMPTS_MAX: i64 = 10;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Longest a try may take.
 const SEND_MAX: Duration = Duration::from_secs(20);
-
-/// What the outbox keeps of a mail: facts; words are found when it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mail", rename_all = "kebab-case")]
-pub enum Letter {
-    /// A sign-in link.
-    SignIn {
-        /// The link's token.
-        token: String,
-        /// How long it works, in minutes.
-        minutes: i64,
-    },
-    /// A payment arrived.
-    Receipt {
-        /// For what.
-        description: String,
-        /// For which plan, if for one.
-        #[serde(default)]
-        tier: Option<String>,
-        /// Minor units.
-        amount: i64,
-        /// Their currency.
-        currency: String,
-        /// Stripe's page of it.
-        url: Option<String>,
-    },
-    /// A payment failed.
-    PaymentFailed {
-        /// failed, ending-soon or ended.
-        step: String,
-        /// Of which plan, where it is known.
-        #[serde(default)]
-        tier: Option<String>,
-        /// What the bank said, in Stripe's words.
-        #[serde(default)]
-        failure: Option<String>,
-        /// Minor units.
-        amount: i64,
-        /// Their currency.
-        currency: String,
-        /// When access ends, in microseconds.
-        grace_until: i64,
-        /// Where it can be paid.
-        url: Option<String>,
-    },
-    /// A plan will end.
-    PlanEnding {
-        /// Which.
-        tier: String,
-        /// When, in microseconds.
-        at: i64,
-    },
-    /// A plan ended.
-    PlanEnded {
-        /// Which.
-        tier: String,
-    },
-}
-
-/// The payload of a mail that a projection asks for.
-pub fn payload(content: &MailContent) -> String {
-    let letter = match content.clone() {
-        MailContent::Receipt {
-            description,
-            tier,
-            amount,
-            url,
-        } => Letter::Receipt {
-            description,
-            tier,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            url,
-        },
-        MailContent::PaymentFailed {
-            step,
-            tier,
-            failure,
-            amount,
-            grace_until,
-            url,
-        } => Letter::PaymentFailed {
-            step: step.word().to_owned(),
-            tier,
-            failure,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            grace_until: grace_until.micros(),
-            url,
-        },
-        MailContent::PlanEnding { tier, at } => Letter::PlanEnding {
-            tier,
-            at: at.micros(),
-        },
-        MailContent::PlanEnded { tier } => Letter::PlanEnded { tier },
-    };
-    encode(&letter)
-}
-
-/// A letter as the outbox keeps it.
-pub fn encode(letter: &Letter) -> String {
-    serde_json::to_string(letter).expect("a letter is plain data")
-}
 
 /// Sends until the program stops.
 pub async fn run(app: App) {
@@ -201,7 +95,18 @@ async fn round(app: &App, transport: &Transport) -> Result<usize> {
 
 async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> anyhow::Result<()> {
     let letter: Letter = serde_json::from_str(&message.payload)?;
-    let mail = write(app, &letter);
+    let account = match message.account_id {
+        Some(id) => app.read(move |tx| store::accounts::find(tx, id)).await?,
+        None => None,
+    };
+    let catalog = app.catalog();
+    let about = About {
+        service: &app.settings.service,
+        catalog: &catalog,
+        now: app.now(),
+        account: account.as_ref().map(|account| account.name.as_str()),
+    };
+    let mail = letter.words(&about).mail();
     let message_id = format!(
         "<{}@localboxs-billing>",
         crate::http::keys::hash(&message.key)
@@ -242,103 +147,6 @@ async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) 
         }
     }
     Ok(())
-}
-
-/// The words of a letter.
-fn write(app: &App, letter: &Letter) -> Mail {
-    let product = app.settings.service.name.clone();
-    let origin = &app.settings.service.base_url;
-    let billing = format!("{origin}/dashboard/billing");
-    let title = |tier: &str| {
-        app.catalog()
-            .tier(tier)
-            .map_or_else(|| tier.to_owned(), |tier| tier.title.clone())
-    };
-    match letter.clone() {
-        Letter::SignIn { token, minutes } => mails::SignInLink {
-            product,
-            url: format!("{origin}/login/confirm?token={token}"),
-            lives: format!("{minutes} minutes"),
-        }
-        .letter(),
-        Letter::Receipt {
-            description,
-            tier,
-            amount,
-            currency,
-            url,
-        } => mails::Receipt {
-            product,
-            what: match tier {
-                Some(tier) => words::with_plan(&description, &title(&tier)),
-                None => description,
-            },
-            amount: money(amount, &currency),
-            date: format::day(app.now().micros()).text,
-            number: None,
-            effect: "Your billing page shows what it brought.".to_owned(),
-            url: url.unwrap_or(billing),
-        }
-        .letter(),
-        Letter::PaymentFailed {
-            step,
-            tier,
-            failure,
-            amount,
-            currency,
-            grace_until,
-            url,
-        } => {
-            let plan = tier.map_or_else(|| "Your plan".to_owned(), |tier| title(&tier));
-            let works_until = format::day(grace_until).text;
-            if step == "ended" {
-                mails::PlanEnded {
-                    product,
-                    plan,
-                    because: "its payment failed and was not mended in time".to_owned(),
-                    url: billing,
-                }
-                .letter()
-            } else {
-                mails::PaymentFailed {
-                    product,
-                    plan,
-                    amount: money(amount, &currency),
-                    reason: failure.map(|text| text.trim_end_matches('.').to_owned()),
-                    works_until,
-                    next_try: None,
-                    url: url.unwrap_or(billing),
-                    last_warning: step == "ending-soon",
-                }
-                .letter()
-            }
-        }
-        Letter::PlanEnding { tier, at } => mails::PlanEnding {
-            product,
-            plan: title(&tier),
-            ends: format::day(at).text,
-            url: billing,
-        }
-        .letter(),
-        Letter::PlanEnded { tier } => mails::PlanEnded {
-            product,
-            plan: title(&tier),
-            because: "it was cancelled".to_owned(),
-            url: billing,
-        }
-        .letter(),
-    }
-    .mail()
-}
-
-fn money(amount: i64, currency: &str) -> String {
-    let currency = Currency::parse(currency).unwrap_or(Currency::USD);
-    let money = MinorUnits::new(amount, currency);
-    format::money(
-        money.amount,
-        money.currency.code(),
-        money.currency.exponent(),
-    )
 }
 
 /// Writes a letter to the outbox, once per key.

@@ -1,6 +1,7 @@
 //! Work that no request waits for: one file a job, each safe to run twice.
 
 pub mod clock;
+pub mod letters;
 pub mod mail;
 pub mod sweep;
 

@@ -5,7 +5,10 @@ use askama::Template;
 
 use super::components::{Fact, Prose};
 
+mod credits;
 mod samples;
+
+pub use credits::{Adjusted, AutoTopupDone, AutoTopupOff, CreditsLow};
 
 /// A mail, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -321,44 +324,91 @@ impl TrialEnding {
     }
 }
 
-/// Few credits are left, or none.
+/// A payment that the bank wants its owner to confirm.
 #[derive(Clone, Debug)]
-pub struct CreditsLow {
+pub struct ConfirmPayment {
     /// The sender's name.
     pub product: String,
-    /// "Acme Robotics"
-    pub account: String,
-    /// "498 credits"; none says that they are gone.
-    pub left: Option<String>,
-    /// "about 2 days", if there is an estimate.
-    pub lasts: Option<String>,
-    /// The credits page: a whole address.
+    /// "Pro, 15 Nov to 15 Dec"
+    pub what: String,
+    /// "$19.00"
+    pub amount: String,
+    /// Where it is confirmed: a whole address.
     pub url: String,
 }
 
-impl CreditsLow {
+impl ConfirmPayment {
     /// The letter.
     pub fn letter(&self) -> Letter {
         let Self {
             product,
-            account,
-            left,
-            lasts,
+            what,
+            amount,
             url,
         } = self;
-        let footer = "You get this mail once each time the balance falls below your threshold. \
-                      The threshold is a setting of your account.";
-        let letter = match left {
-            Some(left) => {
-                let pace = lasts.as_deref().map(|lasts| format!(", {lasts} at your current pace"));
-                Letter::new(product, format!("{left} left for {account}"))
-                    .say(format!("{account} has {left} left{}.", pace.unwrap_or_default()))
-                    .say("At zero, calls are refused with HTTP 402. We never bill you past your balance.")
-            }
-            None => Letter::new(product, format!("No credits left for {account}"))
-                .say("API calls are refused with HTTP 402 until credits are added. They work again within a second."),
+        Letter::new(product, format!("Confirm your payment of {amount}"))
+            .say(format!(
+                "Your bank asks you to confirm the payment of {amount} for {what}. Nothing is \
+                 charged until you do."
+            ))
+            .button("Confirm the payment", url)
+    }
+}
+
+/// Money that went back.
+#[derive(Clone, Debug)]
+pub struct Refunded {
+    /// The sender's name.
+    pub product: String,
+    /// "$5.00"
+    pub amount: String,
+    /// "5,000 credits"; none for a payment that brought none.
+    pub credits: Option<String>,
+    /// Whether those were given rather than taken.
+    pub gives: bool,
+    /// The billing page: a whole address.
+    pub url: String,
+}
+
+impl Refunded {
+    /// The letter.
+    pub fn letter(&self) -> Letter {
+        let letter = Letter::new(&self.product, format!("We refunded {}", self.amount)).say(
+            "The money goes back to the way it was paid with. Banks take up to ten days to show it.",
+        );
+        let letter = match (&self.credits, self.gives) {
+            (Some(credits), false) => letter.say(format!(
+                "The payment had brought credits: {credits} were taken from your balance."
+            )),
+            (Some(credits), true) => letter.say(format!("{credits} came back to your balance.")),
+            (None, _) => letter,
         };
-        letter.button("Add credits", url).footer(footer)
+        letter
+            .fact("Refunded", self.amount.clone())
+            .button("See your billing page", &self.url)
+    }
+}
+
+/// A payment that had failed and went through after all.
+#[derive(Clone, Debug)]
+pub struct PaymentRecovered {
+    /// The sender's name.
+    pub product: String,
+    /// "Pro"
+    pub plan: String,
+    /// The billing page: a whole address.
+    pub url: String,
+}
+
+impl PaymentRecovered {
+    /// The letter.
+    pub fn letter(&self) -> Letter {
+        let Self { product, plan, url } = self;
+        Letter::new(product, "Your payment went through".to_owned())
+            .say(format!(
+                "{plan} is paid and goes on. There is nothing left to do."
+            ))
+            .button("See your billing page", url)
     }
 }
 

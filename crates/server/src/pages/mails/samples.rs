@@ -45,10 +45,11 @@ fn typical() -> Vec<(&'static str, Letter)> {
     };
     let gone = CreditsLow {
         left: None,
+        threshold: None,
         lasts: None,
         ..credits_low()
     };
-    vec![
+    [
         ("sign-in", sign_in().letter()),
         ("receipt", receipt("5,000 credits", "$5.00").letter()),
         ("payment-failed", failed.letter()),
@@ -58,6 +59,81 @@ fn typical() -> Vec<(&'static str, Letter)> {
         ("trial-ending", trial.letter()),
         ("credits-low", credits_low().letter()),
         ("credits-gone", gone.letter()),
+    ]
+    .into_iter()
+    .chain(of_payments())
+    .chain(of_credits())
+    .collect()
+}
+
+fn of_payments() -> Vec<(&'static str, Letter)> {
+    let refunded = Refunded {
+        product: "LocalBoxs".to_owned(),
+        amount: "$5.00".to_owned(),
+        credits: Some("5,000 credits".to_owned()),
+        gives: false,
+        url: BILLING.to_owned(),
+    };
+    let plan_refunded = Refunded {
+        credits: None,
+        ..refunded.clone()
+    };
+    let confirm = ConfirmPayment {
+        product: "LocalBoxs".to_owned(),
+        what: "5,000 credits".to_owned(),
+        amount: "$5.00".to_owned(),
+        url: BILLING.to_owned(),
+    };
+    let confirm_worst = ConfirmPayment {
+        what: format!("{LONG} {EVIL}"),
+        ..confirm.clone()
+    };
+    let recovered = PaymentRecovered {
+        product: "LocalBoxs".to_owned(),
+        plan: "Pro".to_owned(),
+        url: BILLING.to_owned(),
+    };
+    vec![
+        ("confirm-payment", confirm.letter()),
+        ("confirm-payment-worst", confirm_worst.letter()),
+        ("refunded", refunded.letter()),
+        ("refunded-plan", plan_refunded.letter()),
+        ("payment-recovered", recovered.letter()),
+    ]
+}
+
+fn of_credits() -> Vec<(&'static str, Letter)> {
+    let credits_page = "https://billing.example/dashboard/billing/credits";
+    let done = AutoTopupDone {
+        product: "LocalBoxs".to_owned(),
+        account: "Acme Robotics".to_owned(),
+        credits: "5,000 credits".to_owned(),
+        amount: "$5.00".to_owned(),
+        url: credits_page.to_owned(),
+    };
+    let off = AutoTopupOff {
+        product: "LocalBoxs".to_owned(),
+        account: "Acme Robotics".to_owned(),
+        reason: "the bank declined the card".to_owned(),
+        url: credits_page.to_owned(),
+    };
+    let adjusted = Adjusted {
+        product: "LocalBoxs".to_owned(),
+        account: "Acme Robotics".to_owned(),
+        change: "+250".to_owned(),
+        reason: "goodwill".to_owned(),
+        url: credits_page.to_owned(),
+    };
+    let adjusted_worst = Adjusted {
+        account: format!("{LONG} {EVIL}"),
+        reason: EVIL.to_owned(),
+        ..adjusted.clone()
+    };
+    vec![
+        ("auto-topup-done", done.letter()),
+        ("auto-topup-off", off.letter()),
+        ("adjusted", adjusted.letter()),
+        ("adjusted-worst", adjusted_worst.letter()),
     ]
 }
 
@@ -99,6 +175,7 @@ fn credits_low() -> CreditsLow {
         product: "LocalBoxs".to_owned(),
         account: "Acme Robotics".to_owned(),
         left: Some("498 credits".to_owned()),
+        threshold: Some("500 credits".to_owned()),
         lasts: Some("about 2 days".to_owned()),
         url: "https://billing.example/dashboard/billing/credits".to_owned(),
     }

@@ -1,0 +1,554 @@
+//! The letters: the facts that the outbox keeps, and the words they become when they are sent.
+
+use domain::catalog::Catalog;
+use domain::money::Currency;
+use domain::projection::MailContent;
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Service;
+use crate::pages::{format, mails, words};
+
+/// What the outbox keeps of a mail: facts; words are found when it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mail", rename_all = "kebab-case")]
+pub enum Letter {
+    /// A sign-in link.
+    SignIn {
+        /// The link's token.
+        token: String,
+        /// How long it works, in minutes.
+        minutes: i64,
+    },
+    /// A payment arrived.
+    Receipt {
+        /// For what.
+        description: String,
+        /// For which plan, if for one.
+        #[serde(default)]
+        tier: Option<String>,
+        /// Minor units.
+        amount: i64,
+        /// Their currency.
+        currency: String,
+        /// Stripe's page of it.
+        url: Option<String>,
+    },
+    /// A payment failed.
+    PaymentFailed {
+        /// failed, ending-soon or ended.
+        step: String,
+        /// Of which plan, where it is known.
+        #[serde(default)]
+        tier: Option<String>,
+        /// What the bank said, in Stripe's words.
+        #[serde(default)]
+        failure: Option<String>,
+        /// Minor units.
+        amount: i64,
+        /// Their currency.
+        currency: String,
+        /// When access ends, in microseconds.
+        grace_until: i64,
+        /// Where it can be paid.
+        url: Option<String>,
+    },
+    /// A plan will end.
+    PlanEnding {
+        /// Which.
+        tier: String,
+        /// When, in microseconds.
+        at: i64,
+    },
+    /// A plan ended.
+    PlanEnded {
+        /// Which.
+        tier: String,
+    },
+    /// A payment waits for its owner to confirm it with the bank.
+    ConfirmPayment {
+        /// For what.
+        description: String,
+        /// Minor units.
+        amount: i64,
+        /// Their currency.
+        currency: String,
+        /// Where it is confirmed; the billing page when unknown.
+        url: Option<String>,
+    },
+    /// A trial ends soon.
+    TrialEnds {
+        /// Of which plan.
+        tier: String,
+        /// When, in microseconds.
+        at: i64,
+    },
+    /// The balance fell below the account's threshold.
+    CreditsLow {
+        /// What is left, in micro-credits.
+        available: i64,
+        /// The threshold, in micro-credits.
+        threshold: i64,
+    },
+    /// No credits are left.
+    CreditsGone {},
+    /// Credits were bought automatically.
+    AutoTopupDone {
+        /// How many, in micro-credits.
+        credits: i64,
+        /// Minor units.
+        amount: i64,
+        /// Their currency.
+        currency: String,
+    },
+    /// Credits are no longer bought automatically.
+    AutoTopupOff {
+        /// Why, as the end of a sentence: "the bank declined the card".
+        reason: String,
+    },
+    /// Money went back.
+    Refunded {
+        /// Minor units.
+        amount: i64,
+        /// Their currency.
+        currency: String,
+        /// What that did to the credits, in signed micro-credits; zero for a plan's payment.
+        credits: i64,
+    },
+    /// An operator changed the credits.
+    Adjusted {
+        /// By how much, in signed micro-credits.
+        credits: i64,
+        /// The reason, one of the adjustment's words.
+        reason: String,
+    },
+    /// A payment that had failed went through after all.
+    PaymentRecovered {
+        /// Of which plan, where it is known.
+        tier: Option<String>,
+    },
+}
+
+/// What words need beside the letter itself.
+pub struct About<'a> {
+    /// As configured: the product's name and its origin.
+    pub service: &'a Service,
+    /// What is sold.
+    pub catalog: &'a Catalog,
+    /// The billing clock's time.
+    pub now: Timestamp,
+    /// The account's name, where the letter is about one.
+    pub account: Option<&'a str>,
+}
+
+impl About<'_> {
+    fn product(&self) -> String {
+        self.service.name.clone()
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.service.base_url)
+    }
+
+    fn billing(&self) -> String {
+        self.address("/dashboard/billing")
+    }
+
+    fn credits(&self) -> String {
+        self.address("/dashboard/billing/credits")
+    }
+
+    fn title(&self, tier: &str) -> String {
+        let known = self.catalog.tier(tier);
+        known.map_or_else(|| tier.to_owned(), |tier| tier.title.clone())
+    }
+
+    fn plan(&self, tier: Option<&str>) -> String {
+        tier.map_or_else(|| "Your plan".to_owned(), |tier| self.title(tier))
+    }
+
+    fn account(&self) -> String {
+        self.account.unwrap_or("your account").to_owned()
+    }
+}
+
+impl Letter {
+    /// The words of the letter.
+    pub fn words(&self, about: &About<'_>) -> mails::Letter {
+        match self {
+            Letter::SignIn { token, minutes } => mails::SignInLink {
+                product: about.product(),
+                url: about.address(&format!("/login/confirm?token={token}")),
+                lives: format!("{minutes} minutes"),
+            }
+            .letter(),
+            Letter::Receipt { .. }
+            | Letter::PaymentFailed { .. }
+            | Letter::ConfirmPayment { .. }
+            | Letter::Refunded { .. }
+            | Letter::PaymentRecovered { .. } => self.of_a_payment(about),
+            Letter::PlanEnding { .. } | Letter::PlanEnded { .. } | Letter::TrialEnds { .. } => {
+                self.of_a_plan(about)
+            }
+            Letter::CreditsLow { .. }
+            | Letter::CreditsGone {}
+            | Letter::AutoTopupDone { .. }
+            | Letter::AutoTopupOff { .. }
+            | Letter::Adjusted { .. } => self.of_credits(about),
+        }
+    }
+
+    fn of_a_payment(&self, about: &About<'_>) -> mails::Letter {
+        let product = about.product();
+        match self.clone() {
+            Letter::Receipt {
+                description,
+                tier,
+                amount,
+                currency,
+                url,
+            } => mails::Receipt {
+                product,
+                what: match tier {
+                    Some(tier) => words::with_plan(&description, &about.title(&tier)),
+                    None => description,
+                },
+                amount: money(amount, &currency),
+                date: format::day(about.now.micros()).text,
+                number: None,
+                effect: "Your billing page shows what it brought.".to_owned(),
+                url: url.unwrap_or_else(|| about.billing()),
+            }
+            .letter(),
+            Letter::ConfirmPayment {
+                description,
+                amount,
+                currency,
+                url,
+            } => mails::ConfirmPayment {
+                product,
+                what: description,
+                amount: money(amount, &currency),
+                url: url.unwrap_or_else(|| about.billing()),
+            }
+            .letter(),
+            Letter::Refunded {
+                amount,
+                currency,
+                credits,
+            } => mails::Refunded {
+                product,
+                amount: money(amount, &currency),
+                credits: (credits != 0).then(|| format::credits_worded(credits.saturating_abs())),
+                gives: credits > 0,
+                url: about.billing(),
+            }
+            .letter(),
+            Letter::PaymentRecovered { tier } => mails::PaymentRecovered {
+                product,
+                plan: about.plan(tier.as_deref()),
+                url: about.billing(),
+            }
+            .letter(),
+            _ => self.of_a_failure(about),
+        }
+    }
+
+    fn of_a_failure(&self, about: &About<'_>) -> mails::Letter {
+        let Letter::PaymentFailed {
+            step,
+            tier,
+            failure,
+            amount,
+            currency,
+            grace_until,
+            url,
+        } = self.clone()
+        else {
+            unreachable!("payments that went well have words of their own");
+        };
+        let (product, plan) = (about.product(), about.plan(tier.as_deref()));
+        if step == "ended" {
+            return mails::PlanEnded {
+                product,
+                plan,
+                because: "Its payment failed and was not mended in time.".to_owned(),
+                url: about.billing(),
+            }
+            .letter();
+        }
+        mails::PaymentFailed {
+            product,
+            plan,
+            amount: money(amount, &currency),
+            reason: failure.map(|text| text.trim_end_matches('.').to_owned()),
+            works_until: format::day(grace_until).text,
+            next_try: None,
+            url: url.unwrap_or_else(|| about.billing()),
+            last_warning: step == "ending-soon",
+        }
+        .letter()
+    }
+
+    fn of_a_plan(&self, about: &About<'_>) -> mails::Letter {
+        let (product, url) = (about.product(), about.billing());
+        match self {
+            Letter::PlanEnding { tier, at } => mails::PlanEnding {
+                product,
+                plan: about.title(tier),
+                ends: format::day(*at).text,
+                url,
+            }
+            .letter(),
+            Letter::TrialEnds { tier, at } => mails::TrialEnding {
+                product,
+                plan: about.title(tier),
+                ends: format::day(*at).text,
+                then: after_the_trial(about, tier),
+                url,
+            }
+            .letter(),
+            Letter::PlanEnded { tier } => mails::PlanEnded {
+                product,
+                plan: about.title(tier),
+                because: "It was cancelled.".to_owned(),
+                url,
+            }
+            .letter(),
+            _ => unreachable!("the letter is of a plan"),
+        }
+    }
+
+    fn of_credits(&self, about: &About<'_>) -> mails::Letter {
+        let (product, account, url) = (about.product(), about.account(), about.credits());
+        match self.clone() {
+            Letter::CreditsLow {
+                available,
+                threshold,
+            } => mails::CreditsLow {
+                product,
+                account,
+                threshold: Some(format::credits_worded(threshold)),
+                left: Some(format::credits_worded(available)),
+                lasts: None,
+                url,
+            }
+            .letter(),
+            Letter::CreditsGone {} => mails::CreditsLow {
+                product,
+                account,
+                threshold: None,
+                left: None,
+                lasts: None,
+                url,
+            }
+            .letter(),
+            Letter::AutoTopupDone {
+                credits,
+                amount,
+                currency,
+            } => mails::AutoTopupDone {
+                product,
+                account,
+                credits: format::credits_worded(credits),
+                amount: money(amount, &currency),
+                url,
+            }
+            .letter(),
+            Letter::AutoTopupOff { reason } => mails::AutoTopupOff {
+                product,
+                account,
+                reason: reason.trim_end_matches('.').to_owned(),
+                url,
+            }
+            .letter(),
+            Letter::Adjusted { credits, reason } => mails::Adjusted {
+                product,
+                account,
+                change: format::credits_change(credits),
+                reason,
+                url,
+            }
+            .letter(),
+            _ => unreachable!("the letter is of credits"),
+        }
+    }
+}
+
+/// What a trial turns into: the price, where the catalog names one.
+fn after_the_trial(about: &About<'_>, tier: &str) -> String {
+    match about.catalog.tier(tier).and_then(|tier| tier.price) {
+        Some(price) => {
+            let price = format::price(
+                price.amount,
+                price.currency.code(),
+                price.currency.exponent(),
+            );
+            format!("Then it costs {price} per month.")
+        }
+        None => "Then it costs what was agreed.".to_owned(),
+    }
+}
+
+fn money(amount: i64, currency: &str) -> String {
+    let currency = Currency::parse(currency).unwrap_or(Currency::USD);
+    format::money(amount, currency.code(), currency.exponent())
+}
+
+/// The payload of a mail that a projection asks for.
+pub fn payload(content: &MailContent) -> String {
+    let letter = match content.clone() {
+        MailContent::Receipt {
+            description,
+            tier,
+            amount,
+            url,
+        } => Letter::Receipt {
+            description,
+            tier,
+            amount: amount.amount,
+            currency: amount.currency.code().to_owned(),
+            url,
+        },
+        MailContent::PaymentFailed {
+            step,
+            tier,
+            failure,
+            amount,
+            grace_until,
+            url,
+        } => Letter::PaymentFailed {
+            step: step.word().to_owned(),
+            tier,
+            failure,
+            amount: amount.amount,
+            currency: amount.currency.code().to_owned(),
+            grace_until: grace_until.micros(),
+            url,
+        },
+        MailContent::PlanEnding { tier, at } => Letter::PlanEnding {
+            tier,
+            at: at.micros(),
+        },
+        MailContent::PlanEnded { tier } => Letter::PlanEnded { tier },
+    };
+    encode(&letter)
+}
+
+/// A letter as the outbox keeps it.
+pub fn encode(letter: &Letter) -> String {
+    serde_json::to_string(letter).expect("a letter is plain data")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREDIT: i64 = 1_000_000;
+    const CATALOG: &str = include_str!("../../../../catalog.toml");
+
+    fn written(letter: &Letter) -> mails::Mail {
+        let settings = crate::config::Settings::load(None, &|_| None).unwrap();
+        let catalog = Catalog::parse(CATALOG).unwrap();
+        let about = About {
+            service: &settings.service,
+            catalog: &catalog,
+            now: Timestamp::from_micros(0),
+            account: Some("Acme Robotics"),
+        };
+        letter.words(&about).mail()
+    }
+
+    fn says(letter: &Letter, parts: &[&str]) {
+        let mail = written(letter);
+        let text = format!("{}\n{}", mail.subject, mail.text);
+        for part in parts {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        assert_eq!(
+            serde_json::from_str::<Letter>(&encode(letter)).unwrap(),
+            *letter,
+            "the outbox keeps it"
+        );
+    }
+
+    #[test]
+    fn a_payment_to_confirm_names_its_amount_and_leads_to_where_it_is_confirmed() {
+        let letter = Letter::ConfirmPayment {
+            description: "5,000 credits".to_owned(),
+            amount: 500,
+            currency: "usd".to_owned(),
+            url: Some("https://stripe.example/confirm".to_owned()),
+        };
+
+        says(
+            &letter,
+            &["$5.00", "5,000 credits", "https://stripe.example/confirm"],
+        );
+    }
+
+    #[test]
+    fn a_trial_that_ends_names_the_day_and_the_price() {
+        let at = 1_795_910_400 * 1_000_000;
+        let letter = Letter::TrialEnds {
+            tier: "PRO".to_owned(),
+            at,
+        };
+
+        says(&letter, &["Pro", &format::day(at).text, "$19 per month"]);
+    }
+
+    #[test]
+    fn letters_about_credits_name_the_account_and_the_credits() {
+        let low = Letter::CreditsLow {
+            available: 12 * CREDIT,
+            threshold: 50 * CREDIT,
+        };
+        let done = Letter::AutoTopupDone {
+            credits: 5_000 * CREDIT,
+            amount: 500,
+            currency: "usd".to_owned(),
+        };
+        let off = Letter::AutoTopupOff {
+            reason: "the bank declined the card.".to_owned(),
+        };
+        let adjusted = Letter::Adjusted {
+            credits: -12 * CREDIT,
+            reason: "correction".to_owned(),
+        };
+
+        says(&low, &["Acme Robotics", "12 credits left", "50 credits"]);
+        says(&Letter::CreditsGone {}, &["Acme Robotics", "402"]);
+        says(&done, &["Acme Robotics", "5,000 credits", "$5.00"]);
+        says(
+            &off,
+            &["Acme Robotics", "the bank declined the card. Nothing"],
+        );
+        says(&adjusted, &["Acme Robotics", "12", "correction"]);
+    }
+
+    #[test]
+    fn a_refund_says_whether_credits_were_taken_came_back_or_stayed() {
+        let refunded = |credits| Letter::Refunded {
+            amount: 500,
+            currency: "usd".to_owned(),
+            credits,
+        };
+
+        says(
+            &refunded(-5_000 * CREDIT),
+            &["$5.00", "5,000 credits were taken"],
+        );
+        says(&refunded(5_000 * CREDIT), &["5,000 credits came back"]);
+        assert!(!written(&refunded(0)).text.contains("credits"));
+    }
+
+    #[test]
+    fn a_payment_that_recovered_says_that_the_plan_goes_on() {
+        let letter = Letter::PaymentRecovered {
+            tier: Some("PRO".to_owned()),
+        };
+
+        says(&letter, &["Pro is paid"]);
+    }
+}

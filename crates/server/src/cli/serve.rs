@@ -54,7 +54,8 @@ pub async fn run(context: &Context) -> Ended {
 /// Structured logs on standard error, filtered by `RUST_LOG`.
 pub fn log_as_json() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| "info".into());
+    // The migrator's lines name the folder that it was built in.
+    let filter = filter.unwrap_or_else(|_| "info,refinery_core=warn".into());
     let _ = tracing_subscriber::fmt()
         .json()
         .with_writer(std::io::stderr)

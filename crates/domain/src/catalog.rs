@@ -42,6 +42,8 @@ pub struct Tier {
     pub calls_limit: Option<i64>,
     /// Credits granted each period.
     pub allowance: Credits,
+    /// What of it an unspent period carries into the next; `None` for nothing.
+    pub rollover: Option<Rollover>,
     /// What the pages list.
     pub features: Vec<String>,
 }
@@ -58,11 +60,22 @@ impl Tier {
     }
 }
 
+/// How much of an unspent allowance is carried on, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollover {
+    /// At most so many credits.
+    pub cap: Credits,
+    /// They end this many months after they were carried over.
+    pub months: i64,
+}
+
 /// Credits sold in one go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
     /// Whole credits; the pack's name in the API.
     pub credits: i64,
+    /// Whole credits on top of it; they end and go back with it.
+    pub bonus: i64,
     /// What it costs.
     pub price: MinorUnits,
     /// Days until bought credits end; `None` for never.
@@ -121,6 +134,8 @@ struct TierText {
     price: Option<String>,
     calls_limit: Option<i64>,
     allowance: String,
+    rollover_cap: Option<String>,
+    rollover_months: Option<i64>,
     #[serde(default)]
     features: Vec<String>,
 }
@@ -129,6 +144,8 @@ struct TierText {
 #[serde(deny_unknown_fields)]
 struct PackText {
     credits: i64,
+    #[serde(default)]
+    bonus: i64,
     price: String,
     expires_after_days: Option<i64>,
 }
@@ -237,6 +254,7 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
             }),
             calls_limit: text.calls_limit,
             allowance: read_credits(&text.allowance, &format!("tier {name:?}"), faults),
+            rollover: read_rollover(text, faults),
             features: text.features.clone(),
         });
     }
@@ -244,6 +262,23 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
         faults.push("there must be one tier with price \"0\"".to_owned());
     }
     tiers
+}
+
+/// Off without a cap; a month without a lifetime.
+fn read_rollover(text: &TierText, faults: &mut Vec<String>) -> Option<Rollover> {
+    let what = format!("tier {:?}: rollover_cap", text.name);
+    if text.rollover_cap.is_none() && text.rollover_months.is_some() {
+        faults.push(format!("{what} is missing beside rollover_months"));
+    }
+    let cap = read_credits(text.rollover_cap.as_ref()?, &what, faults);
+    let months = text.rollover_months.unwrap_or(1);
+    if !(1..=120).contains(&months) {
+        faults.push(format!(
+            "tier {:?}: rollover_months must be between 1 and 120",
+            text.name
+        ));
+    }
+    cap.is_positive().then_some(Rollover { cap, months })
 }
 
 fn read_packs(texts: &[PackText], currency: Currency, faults: &mut Vec<String>) -> Vec<Pack> {
@@ -262,10 +297,22 @@ fn read_packs(texts: &[PackText], currency: Currency, faults: &mut Vec<String>) 
         if amount == 0 {
             faults.push(format!("{what}: a pack has a price"));
         }
+        if !(0..=1_000_000_000).contains(&text.bonus) {
+            faults.push(format!("{what}: bonus must be between 0 and 1,000,000,000"));
+        }
+        if text
+            .expires_after_days
+            .is_some_and(|days| !(1..=36_500).contains(&days))
+        {
+            faults.push(format!(
+                "{what}: expires_after_days must be between 1 and 36,500; leave it out for never"
+            ));
+        }
         packs.push(Pack {
             credits: text.credits,
+            bonus: text.bonus,
             price: MinorUnits::new(amount, currency),
-            expires_after_days: text.expires_after_days.filter(|days| *days > 0),
+            expires_after_days: text.expires_after_days,
         });
     }
     packs.sort_by_key(|pack| pack.credits);

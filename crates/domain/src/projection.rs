@@ -141,6 +141,9 @@ pub struct Session {
     pub subscription_id: Option<String>,
     /// That subscription's first invoice.
     pub invoice_id: Option<String>,
+    /// Whether there was no session at all: a payment that the service asked for by itself, whose
+    /// payment intent names it.
+    pub is_automatic: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -154,6 +157,10 @@ pub struct Intent {
     pub user: Option<i64>,
     /// Credits of the pack; zero for a subscription.
     pub credits: Credits,
+    /// Credits that come on top.
+    pub bonus: Credits,
+    /// Days after which both end; never without.
+    pub expires_after_days: Option<i64>,
     /// The price at that time.
     pub price: MinorUnits,
     /// The tier, for a subscription.
@@ -359,6 +366,13 @@ pub enum MailContent {
         grace_until: Timestamp,
         /// Where it can be paid.
         url: Option<String>,
+    },
+    /// Credits were bought automatically.
+    AutoTopup {
+        /// How many.
+        credits: Credits,
+        /// What they cost.
+        amount: MinorUnits,
     },
     /// A plan will end.
     PlanEnding {
@@ -666,15 +680,11 @@ fn project_topup(
         ("no_payment_required", "complete") => TransactionStatus::Cancelled,
         _ => TransactionStatus::Pending,
     };
-    let description = format!("{} credits", grouped(intent.credits));
+    let description = pack_description(intent);
     if let ("paid", Some(payment)) = (session.payment_status.as_str(), &session.payment_intent) {
         let source_key = format!("topup:{payment}");
         let paid = MinorUnits::new((amount - session.amount_tax).max(0), currency);
-        let kind = GrantKind::Purchase;
-        wanted.commands.push(Command::Grant(NewGrant {
-            paid: Some(paid),
-            ..NewGrant::new(kind, source_key.clone(), intent.credits)
-        }));
+        grant_pack(session, intent, payment, paid, wanted);
         if let Some(charge) = charge {
             wanted.commands.push(claw_for(charge, &source_key, paid));
             wanted.commands.push(Command::Freeze {
@@ -683,14 +693,23 @@ fn project_topup(
             });
         }
         if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
-            wanted.mails.push(Mail {
-                key: format!("receipt:{}", session.id),
-                content: MailContent::Receipt {
+            let amount = MinorUnits::new(amount, currency);
+            let content = if session.is_automatic {
+                MailContent::AutoTopup {
+                    credits: intent.credits + intent.bonus,
+                    amount,
+                }
+            } else {
+                MailContent::Receipt {
                     description: description.clone(),
                     tier: None,
-                    amount: MinorUnits::new(amount, currency),
+                    amount,
                     url: charge.and_then(|charge| charge.receipt_url.clone()),
-                },
+                }
+            };
+            wanted.mails.push(Mail {
+                key: format!("receipt:{}", session.id),
+                content,
             });
         }
     }
@@ -701,7 +720,7 @@ fn project_topup(
         amount: MinorUnits::new(amount, currency),
         refunded_minor: refunded,
         payment_intent: session.payment_intent.clone(),
-        session: Some(session.id.clone()),
+        session: (!session.is_automatic).then(|| session.id.clone()),
         invoice: None,
         refund: None,
         user: intent.user,
@@ -713,6 +732,41 @@ fn project_topup(
         receipt_url: charge.and_then(|charge| charge.receipt_url.clone()),
         occurred_at: session.created_at,
     });
+}
+
+/// The pack's credits, and its bonus as a child that ends and goes back with them.
+fn grant_pack(
+    session: &Session,
+    intent: &Intent,
+    payment: &str,
+    paid: MinorUnits,
+    wanted: &mut Wanted,
+) {
+    let source_key = format!("topup:{payment}");
+    let ends = |days: i64| session.created_at.plus_days(days);
+    let expires_at = intent.expires_after_days.map(ends);
+    wanted.commands.push(Command::Grant(NewGrant {
+        paid: Some(paid),
+        expires_at,
+        ..NewGrant::new(GrantKind::Purchase, source_key.clone(), intent.credits)
+    }));
+    if intent.bonus.is_positive() {
+        let bonus_key = format!("bonus:{payment}");
+        wanted.commands.push(Command::Grant(NewGrant {
+            parent: Some(source_key),
+            expires_at,
+            ..NewGrant::new(GrantKind::Bonus, bonus_key, intent.bonus)
+        }));
+    }
+}
+
+/// `5,000 credits`, `5,000 credits and 500 as a bonus`, `5,000 credits, automatic`.
+fn pack_description(intent: &Intent) -> String {
+    let credits = grouped(intent.credits);
+    if intent.bonus.is_positive() {
+        return format!("{credits} credits and {} as a bonus", grouped(intent.bonus));
+    }
+    format!("{credits} credits")
 }
 
 /// What of a payment is reversed now, as a level: refunds, and the rest when a dispute was lost.

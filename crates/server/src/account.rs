@@ -31,6 +31,20 @@ pub struct View {
     pub updated_at: Timestamp,
 }
 
+impl View {
+    /// Lots with credits left, in the order they are spent: the one order in which every answer
+    /// and page lists them.
+    pub fn lots_in_order(&self) -> Vec<&Lot> {
+        let mut lots: Vec<&Lot> = self
+            .lots
+            .iter()
+            .filter(|lot| lot.remaining().is_positive())
+            .collect();
+        lots.sort_by_key(|lot| lot.order());
+        lots
+    }
+}
+
 /// The account now. Time passes first: what is due expires, and the allowance that is due comes,
 /// so the answer is what the next call would meet.
 pub async fn view(app: &App, account: i64) -> Result<View> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::ledger::{
-    Body, Entry, EntryKind, GrantKind, Hold, HoldState, Ledger, Lot, Terms, WalletStatus,
+    Body, Entry, EntryKind, GrantKind, Hold, HoldState, Ledger, Limit, Lot, Terms, WalletStatus,
     chain_hash,
 };
 use domain::money::Credits;
@@ -128,15 +128,32 @@ pub fn account(
         usage: BTreeMap::new(),
     };
     audit.report.accounts += 1;
+    audit.ledger.limits = uncounted_limits(tx, account)?;
     audit.journal(tx)?;
     audit.wallet(tx)?;
     if scope == Scope::Everything {
         let lots = audit.lots(tx)?;
         audit.holds(tx)?;
         audit.usage(tx)?;
+        audit.limits(tx, now)?;
         audit.payments(tx, &lots, now)?;
     }
     Ok(())
+}
+
+/// The account's limits before anything was spent: a replay counts in them.
+fn uncounted_limits(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Limit>> {
+    let rows = store::ledger::limits::rows(tx, account)?;
+    let fresh = |limit: Limit| {
+        Limit::new(
+            limit.id,
+            limit.scope,
+            limit.subject,
+            limit.window,
+            limit.cap,
+        )
+    };
+    Ok(rows.into_iter().map(|row| fresh(row.limit)).collect())
 }
 
 /// The plan is an input of the ledger; a replay needs none.
@@ -347,6 +364,7 @@ impl Audit<'_> {
                     authorized_at,
                     expires_at,
                     resolved_at,
+                    spender,
                 );
                 self.find(row, what);
             }
@@ -539,6 +557,25 @@ impl Audit<'_> {
         for (day, operation, key) in wanted.into_keys() {
             let row = format!("usage of day {day}, {operation}, key {key}");
             self.find(row, "the journal has it and the table does not");
+        }
+        Ok(())
+    }
+
+    /// Limits count what the journal says was spent and is set aside now.
+    fn limits(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> store::Result<()> {
+        if !self.replays {
+            return Ok(());
+        }
+        let rows = store::ledger::limits::rows(tx, self.ledger.account)?;
+        let replayed = std::mem::take(&mut self.ledger.limits);
+        for (row, mut should) in rows.into_iter().zip(replayed) {
+            let mut is = row.limit;
+            is.roll(now);
+            should.roll(now);
+            if is != should {
+                let what = differing!(is, should, window_start, used, held);
+                self.find(format!("limit {}", row.public_id), what);
+            }
         }
         Ok(())
     }

@@ -100,6 +100,11 @@ fn resources() -> Router<App> {
     Router::new()
         .route("/api/v1/keys", get(api::keys::list).post(api::keys::create))
         .route("/api/v1/keys/{id}", delete(api::keys::delete))
+        .route(
+            "/api/v1/limits",
+            get(api::limits::list).put(api::limits::put),
+        )
+        .route("/api/v1/limits/{id}", delete(api::limits::delete))
         .route("/api/v1/transactions", get(api::transactions::list))
         .route("/api/v1/grants", get(api::grants::list))
         .route("/api/v1/accounts/{id}", put(api::accounts::put))

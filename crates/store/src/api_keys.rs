@@ -9,7 +9,7 @@ use crate::error::Result;
 macro_rules! columns {
     () => {
         "id, public_id, account_id, name, prefix, scope, mode, created_by, created_at,
-         last_used_at, revoked_at"
+         last_used_at, revoked_at, user_id"
     };
 }
 
@@ -38,6 +38,8 @@ record! {
         pub last_used_at: Option<Timestamp>,
         /// Since when it opens nothing.
         pub revoked_at: Option<Timestamp>,
+        /// The member who made it: what it spends counts for them.
+        pub user_id: Option<i64>,
     }
 }
 
@@ -68,8 +70,9 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewApiKey<'_>, now: Timestamp) -> Result<Ap
         sql!(
             "insert into api_key
                     (public_id, account_id, name, prefix, secret_hash, scope, mode, created_by,
-                     created_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                     created_at, user_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+                     (select id from user_account where public_id = $8))
              returning ",
             columns!()
         ),
@@ -120,6 +123,26 @@ pub fn of_host(tx: &mut Tx<'_>) -> Result<Vec<ApiKey>> {
             " from api_key where account_id is null order by id desc"
         ),
         args![],
+    )
+}
+
+/// One of the account's keys, by its name outside.
+pub fn of_account_named(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<Option<ApiKey>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from api_key where account_id = $1 and public_id = $2"
+        ),
+        args![account, public_id],
+    )
+}
+
+/// Name outside and name of a key, by its number: for receipts.
+pub fn names(tx: &mut Tx<'_>, key: i64) -> Result<Option<(String, String)>> {
+    tx.query_opt(
+        "select public_id, name from api_key where id = $1",
+        args![key],
     )
 }
 

@@ -12,7 +12,8 @@ use crate::error::Result;
 macro_rules! columns {
     () => {
         "id, account_id, user_id, kind, state, params, credits_micros, amount_minor, currency,
-         tier, price_id, stripe_object_id, url, error, created_at, updated_at, expires_at"
+         tier, price_id, stripe_object_id, url, error, created_at, updated_at, expires_at,
+         bonus_micros, expires_after_days"
     };
 }
 
@@ -53,6 +54,10 @@ record! {
         pub updated_at: Timestamp,
         /// When what Stripe made ends.
         pub expires_at: Option<Timestamp>,
+        /// Credits that come on top of those that are bought.
+        pub bonus_micros: Option<i64>,
+        /// Days after which both end; never without.
+        pub expires_after_days: Option<i64>,
     }
 }
 
@@ -107,6 +112,21 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
             new.price_id,
             now,
         ],
+    )
+}
+
+/// Freezes what a pack brings beside its credits, in the commit that wrote the intent down.
+pub fn freeze_pack(
+    tx: &mut Tx<'_>,
+    id: &str,
+    bonus_micros: i64,
+    expires_after_days: Option<i64>,
+) -> Result<u64> {
+    tx.execute(
+        "update stripe_intent
+            set bonus_micros = $2, expires_after_days = $3
+          where id = $1 and state = 'open'",
+        args![id, bonus_micros, expires_after_days],
     )
 }
 

@@ -6,9 +6,11 @@
 //! saved once. A refusal is a result: it never undoes its neighbours.
 
 pub mod audit;
+pub mod limits;
 mod load;
 mod read;
 mod save;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -186,7 +188,12 @@ fn pass_time(
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;
     loaded.is_changed = true;
-    loaded.ledger.settle(due.as_slice(), now);
+    let tier = rules.catalog.tier(&plan.access_tier);
+    let mut grants = loaded
+        .ledger
+        .rollover_due(tier.and_then(|tier| tier.rollover), now);
+    grants.extend(due);
+    loaded.ledger.settle(&grants, now);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{GrantKind, Hold, HoldState, Ledger, Lot, LotId, Request, Wallet};
+use super::{GrantKind, Hold, HoldState, Ledger, Lot, LotId, Request, Spender, Wallet};
 use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
 
@@ -184,6 +184,16 @@ pub struct Context {
     pub note_digest: Option<[u8; 32]>,
 }
 
+impl Context {
+    /// Who spends: the key, and the member who made it.
+    pub fn spender(&self) -> Spender {
+        Spender {
+            key: self.api_key,
+            member: self.user,
+        }
+    }
+}
+
 /// One immutable line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -354,17 +364,25 @@ impl Ledger {
                     captured: Credits::ZERO,
                     uncollected: Credits::ZERO,
                     state: HoldState::Pending,
+                    spender: entry.context.spender(),
                     pins,
                     period_start: *period_start,
                     authorized_at: entry.at,
                     expires_at: *expires_at,
                     resolved_at: None,
                 };
+                self.limits_hold(new.spender, *amount, entry.at);
                 self.holds.insert(hold.clone(), new);
                 self.changes.holds.insert(hold.clone());
             }
             Body::Settlement { .. } => self.replay_settlement(entry),
-            Body::Debit { period_start, .. } => self.wallet.count_call(*period_start),
+            Body::Debit {
+                amount,
+                period_start,
+            } => {
+                self.wallet.count_call(*period_start);
+                self.limits_debit(entry.context.spender(), *amount, entry.at);
+            }
             Body::Lot { lot, reversed } => {
                 let found = self
                     .lots
@@ -433,8 +451,10 @@ impl Ledger {
             .holds
             .get_mut(hold)
             .expect("a settlement names a hold that exists");
+        let (spender, mut pinned) = (found.spender, Credits::ZERO);
         if found.state == HoldState::Pending {
             self.wallet.open_holds -= 1;
+            pinned = found.amount;
         }
         found.state = match entry.kind {
             EntryKind::Capture => HoldState::Captured,
@@ -447,6 +467,7 @@ impl Ledger {
         let (period, counted) = (found.period_start, entry.kind == EntryKind::Capture);
         self.wallet
             .recount_call(period, counted, is_late(&entry.body));
+        self.limits_settle(spender, pinned, *captured, entry.at);
         self.changes.holds.insert(hold.clone());
     }
 }

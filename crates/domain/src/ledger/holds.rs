@@ -2,7 +2,7 @@
 
 use super::entry::{Body, Draft, Entry, EntryKind, Line};
 use super::{
-    Hold, HoldState, LATE_CAPTURE_SECONDS, Ledger, LotId, OPEN_HOLDS_MAX, Refusal, Request,
+    Hold, HoldState, LATE_CAPTURE_SECONDS, Ledger, LotId, OPEN_HOLDS_MAX, Refusal, Request, Spender,
 };
 use crate::money::Credits;
 use crate::time::Timestamp;
@@ -23,7 +23,7 @@ impl Ledger {
                 max: OPEN_HOLDS_MAX,
             });
         }
-        let pins = self.admit(amount, now)?;
+        let pins = self.admit(request, amount, now)?;
         let pin = |(lot, part): (LotId, Credits)| Line {
             lot,
             taken: Credits::ZERO,
@@ -66,13 +66,15 @@ impl Ledger {
         let pins: &[(LotId, Credits)] = if late { &[] } else { &hold.pins };
         let mut lines = settle_pins(pins, wanted);
         let from_pins: Credits = lines.iter().map(|line| line.taken).sum();
+        let pinned: Credits = pins.iter().map(|(_, part)| *part).sum();
+        let allowed = self.left_beyond(hold.spender, pinned, from_pins, now);
         let beyond = (wanted - from_pins).min(self.available(now));
+        let beyond = allowed.map_or(beyond, |allowed| beyond.min(allowed));
         let (drawn, _) = self.draw(beyond, now);
         for (lot, part) in drawn {
             add_taken(&mut lines, lot, part);
         }
         let captured = from_pins + beyond;
-        let pinned: Credits = pins.iter().map(|(_, part)| *part).sum();
         let draft = Draft {
             kind: EntryKind::Capture,
             lines,
@@ -85,7 +87,8 @@ impl Ledger {
                 late,
             },
         };
-        Ok(self.post(draft, Some(request), now))
+        let request = spent_by(request, &hold);
+        Ok(self.post(draft, Some(&request), now))
     }
 
     /// Gives a pending hold's credits back to its lots.
@@ -123,6 +126,7 @@ impl Ledger {
     /// Whether a call of `amount` may be made now, and from which lots it would be paid.
     pub(super) fn admit(
         &self,
+        request: &Request,
         amount: Credits,
         now: Timestamp,
     ) -> Result<Vec<(LotId, Credits)>, Refusal> {
@@ -148,6 +152,9 @@ impl Ledger {
                 available,
             });
         }
+        if let Some(refusal) = self.limit_refusal(request.context.spender(), amount, now) {
+            return Err(refusal);
+        }
         if amount > available {
             return Err(Refusal::InsufficientCredits {
                 needed: amount,
@@ -167,6 +174,17 @@ impl Ledger {
             0
         }
     }
+}
+
+/// The request with the hold's spender: a call counts for the key that was admitted, whichever
+/// key settles it. A hold that names nobody leaves the request's own.
+fn spent_by(request: &Request, hold: &Hold) -> Request {
+    let mut request = request.clone();
+    if hold.spender != Spender::default() {
+        request.context.api_key = hold.spender.key;
+        request.context.user = hold.spender.member;
+    }
+    request
 }
 
 /// Lines that unpin everything and take `wanted` from the pins in order, as far as they reach.

@@ -10,6 +10,7 @@ mod claw;
 mod entry;
 mod grant;
 mod holds;
+mod limits;
 mod settle;
 mod spend;
 
@@ -21,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub use canonical::CorruptEntry;
 pub use entry::{Body, Context, Entry, EntryKind, Line, chain_hash};
 pub use grant::NewGrant;
+pub use limits::{Limit, LimitScope, LimitWindow, Spender};
 
 use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
@@ -175,7 +177,7 @@ impl Lot {
     }
 
     /// The order captures and debits consume lots in.
-    fn order(&self) -> (i64, i64, Timestamp, LotId) {
+    pub fn order(&self) -> (i64, i64, Timestamp, LotId) {
         let ends = self.expires_at.map_or(i64::MAX, Timestamp::micros);
         (self.priority, ends, self.effective_at, self.id)
     }
@@ -231,6 +233,8 @@ pub struct Hold {
     pub uncollected: Credits,
     /// Where it stands.
     pub state: HoldState,
+    /// Who spends with it: its capture counts for them, whoever sends it.
+    pub spender: Spender,
     /// Which lots it pinned, and how much of each.
     pub pins: Vec<(LotId, Credits)>,
     /// The plan period it counts in.
@@ -446,6 +450,16 @@ pub enum Refusal {
         /// What may be spent.
         available: Credits,
     },
+    /// A limit that the account's people set is reached.
+    #[error("the limit {} leaves too little for {needed} credits", .limit.name())]
+    SpendLimit {
+        /// Which, as it stands now.
+        limit: Box<Limit>,
+        /// What the call needs.
+        needed: Credits,
+        /// What may be spent apart from it.
+        available: Credits,
+    },
     /// Too many holds are open.
     #[error("an account may have {max} open holds")]
     TooManyHolds {
@@ -501,6 +515,8 @@ pub struct Ledger {
     pub lots: BTreeMap<LotId, Lot>,
     /// Holds by name.
     pub holds: BTreeMap<String, Hold>,
+    /// What its people allow to be spent: all limits of the account, in the order they are judged.
+    pub limits: Vec<Limit>,
     /// Earlier entries by the idempotency key they answered.
     pub answered: HashMap<String, Entry>,
     /// Nothing falls due before this moment. A lower bound: it may be early, never late.
@@ -517,6 +533,8 @@ pub struct Changes {
     pub lots: BTreeSet<LotId>,
     /// Holds to write.
     pub holds: BTreeSet<String>,
+    /// Limits to write.
+    pub limits: BTreeSet<i64>,
 }
 
 impl Ledger {
@@ -528,6 +546,7 @@ impl Ledger {
             terms,
             lots: BTreeMap::new(),
             holds: BTreeMap::new(),
+            limits: Vec::new(),
             answered: HashMap::new(),
             next_due_at: None,
             changes: Changes::default(),

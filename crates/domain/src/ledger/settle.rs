@@ -2,7 +2,8 @@
 
 use super::entry::{Body, Draft, EntryKind, Line};
 use super::spend::taken;
-use super::{Command, HoldState, Ledger, NewGrant, Request};
+use super::{Command, GrantKind, HoldState, Ledger, Lot, NewGrant, Request};
+use crate::catalog::Rollover;
 use crate::money::Credits;
 use crate::time::Timestamp;
 
@@ -27,6 +28,43 @@ impl Ledger {
         }
         self.next_due_at = None;
         self.finish(now);
+    }
+
+    /// What unspent allowances carry on under the plan's rule, once each: to be minted by the same
+    /// [`Ledger::settle`] that lets them expire. Together with what was carried on before they
+    /// never exceed the rule's cap.
+    pub fn rollover_due(&self, rule: Option<Rollover>, now: Timestamp) -> Vec<NewGrant> {
+        let Some(rule) = rule else {
+            return Vec::new();
+        };
+        let mut carried: Credits = self
+            .lots
+            .values()
+            .filter(|lot| lot.kind == GrantKind::Rollover && !lot.is_expired(now))
+            .map(Lot::remaining)
+            .sum();
+        let mut due = Vec::new();
+        let is_over = |lot: &&Lot| lot.kind == GrantKind::Allowance && lot.is_expired(now);
+        for lot in self.lots.values().filter(is_over) {
+            let Some(ended) = lot.expires_at.filter(|_| !lot.frozen && !lot.voided) else {
+                continue;
+            };
+            let ends = ended.plus_months(rule.months);
+            let amount = lot.unheld().min((rule.cap - carried).max(Credits::ZERO));
+            if ends > now && amount.is_positive() {
+                carried = carried + amount;
+                due.push(NewGrant {
+                    effective_at: Some(ended),
+                    expires_at: Some(ends),
+                    ..NewGrant::new(
+                        GrantKind::Rollover,
+                        format!("rollover:{}", lot.source_key),
+                        amount,
+                    )
+                });
+            }
+        }
+        due
     }
 
     /// After every command: nothing expired lingers, debt is settled first, the next due moment

@@ -13,7 +13,7 @@ impl Ledger {
         amount: Credits,
         now: Timestamp,
     ) -> Result<Entry, Refusal> {
-        let drawn = self.admit(amount, now)?;
+        let drawn = self.admit(request, amount, now)?;
         let draft = Draft {
             kind: EntryKind::Debit,
             lines: taken(drawn),

@@ -746,3 +746,57 @@ proptest! {
         let _ = Entry::from_canonical(&bytes, [0; 32]);
     }
 }
+
+#[test]
+fn an_unspent_allowance_is_carried_on_up_to_the_cap_and_ends_with_its_months() {
+    let rule = crate::catalog::Rollover {
+        cap: credits(150),
+        months: 2,
+    };
+    let end = now().plus_days(30);
+    let allowance = |period: i64, start: Timestamp| NewGrant {
+        effective_at: Some(start),
+        expires_at: Some(start.plus_days(30)),
+        ..NewGrant::new(
+            GrantKind::Allowance,
+            format!("allowance:7:PRO:{period}"),
+            credits(100),
+        )
+    };
+    let mut ledger = Ledger::new(7, terms());
+    ledger.settle(&[allowance(1, now())], now());
+    debit(&mut ledger, 20).unwrap();
+
+    let carried = ledger.rollover_due(Some(rule), end);
+    ledger.settle(&[carried.clone(), vec![allowance(2, end)]].concat(), end);
+
+    assert_eq!(carried.len(), 1);
+    assert_eq!(carried[0].amount, credits(80));
+    assert_eq!(ledger.available(end), credits(180));
+    let kinds: Vec<GrantKind> = live_kinds(&ledger, end);
+    assert_eq!(kinds, [GrantKind::Rollover, GrantKind::Allowance]);
+
+    let later = end.plus_days(30);
+    let carried = ledger.rollover_due(Some(rule), later);
+    assert_eq!(
+        carried[0].amount,
+        credits(70),
+        "the cap counts what was carried before"
+    );
+    ledger.settle(&carried, later);
+    assert_eq!(ledger.available(later), credits(150));
+    assert!(
+        ledger.rollover_due(None, later).is_empty(),
+        "off by default"
+    );
+}
+
+fn live_kinds(ledger: &Ledger, now: Timestamp) -> Vec<GrantKind> {
+    let mut lots: Vec<&Lot> = ledger
+        .lots
+        .values()
+        .filter(|lot| lot.is_spendable(now) && lot.remaining().is_positive())
+        .collect();
+    lots.sort_by_key(|lot| lot.order());
+    lots.into_iter().map(|lot| lot.kind).collect()
+}

@@ -16,6 +16,8 @@ fn topup(payment_status: &str, status: &str) -> Session {
             id: "int_1".into(),
             user: Some(1),
             credits: Credits::new(5_000),
+            bonus: Credits::ZERO,
+            expires_after_days: None,
             price: MinorUnits::new(500, Currency::USD),
             tier: None,
         }),
@@ -29,6 +31,7 @@ fn topup(payment_status: &str, status: &str) -> Session {
         payment_failed: false,
         subscription_id: None,
         invoice_id: None,
+        is_automatic: false,
         created_at: now(),
     }
 }
@@ -458,4 +461,48 @@ fn case_k12_only_what_was_paid_on_a_page_of_ours_is_undone() {
     };
     assert_eq!(wanted.undo, [undone]);
     assert_eq!(wanted.findings.len(), 1, "and it is shown");
+}
+
+#[test]
+fn a_bonus_is_a_child_of_its_purchase_and_ends_with_it() {
+    let mut session = topup("paid", "complete");
+    let intent = session.intent.as_mut().unwrap();
+    intent.bonus = Credits::new(500);
+    intent.expires_after_days = Some(365);
+    let snapshot = Snapshot {
+        sessions: vec![session],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    let grants = grants(&wanted);
+    assert_eq!(grants.len(), 2);
+    assert_eq!(grants[1].kind, GrantKind::Bonus);
+    assert_eq!(grants[1].parent.as_deref(), Some("topup:pi_1"));
+    assert_eq!(grants[1].amount, Credits::new(500));
+    assert_eq!(grants[0].expires_at, Some(now().plus_days(365)));
+    assert_eq!(grants[1].expires_at, grants[0].expires_at);
+}
+
+#[test]
+fn an_automatic_payment_grants_as_a_session_does_and_is_told_as_what_it_is() {
+    let mut session = topup("paid", "complete");
+    session.id = "pi_1".into();
+    session.is_automatic = true;
+    let snapshot = Snapshot {
+        sessions: vec![session],
+        charges: vec![charge("pi_1", 500, 0)],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert_eq!(grants(&wanted)[0].source_key, "topup:pi_1");
+    assert_eq!(wanted.transactions[0].session, None);
+    assert_eq!(wanted.transactions[0].natural_key, "topup:pi_1");
+    assert!(matches!(
+        wanted.mails[0].content,
+        MailContent::AutoTopup { credits, .. } if credits == Credits::new(5_000)
+    ));
 }

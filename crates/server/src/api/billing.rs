@@ -2,16 +2,17 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::money::{Credits, Currency, MinorUnits};
+use domain::money::{Currency, MinorUnits};
 use domain::plan::Plan;
 use domain::time::Timestamp;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::account::{View, view};
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::Result;
-use crate::http::json::number;
+use crate::http::json::Exact;
 
 /// Invoices in the answer.
 const INVOICES_MAX: i64 = 12;
@@ -24,7 +25,7 @@ const INVOICES_MAX: i64 = 12;
     params(("account" = Option<String>, Query, description = "Which account; the first without")),
     responses((status = 200), (status = 401), (status = 404))
 )]
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Value>> {
+pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Billing>> {
     let account = caller.account.id;
     let view = view(&app, account).await?;
     let chosen = view.plan.subscription_id.clone();
@@ -39,11 +40,23 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Value
         })
         .await?;
     let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
-    Ok(Json(json!({
-        "subscription": subscription(&view.plan, pending),
-        "credits": credits(&view),
-        "invoices": invoices.iter().filter(|i| i.status != "draft").map(invoice).collect::<Vec<_>>(),
-    })))
+    Ok(Json(Billing {
+        subscription: subscription(&view.plan, pending),
+        credits: HeldCredits::of(&view),
+        invoices: invoices
+            .iter()
+            .filter(|row| row.status != "draft")
+            .map(invoice)
+            .collect(),
+    }))
+}
+
+/// The answer. Its credits are no `Value`, which would round large ones.
+#[derive(Debug, Serialize)]
+pub struct Billing {
+    subscription: Value,
+    credits: HeldCredits,
+    invoices: Vec<Value>,
 }
 
 fn subscription(plan: &Plan, pending: Option<Value>) -> Value {
@@ -63,32 +76,47 @@ fn subscription(plan: &Plan, pending: Option<Value>) -> Value {
     })
 }
 
-fn exact(credits: Credits) -> Value {
-    number(&credits.to_string())
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldCredits {
+    balance: Exact,
+    held: Exact,
+    available: Exact,
+    debt: Exact,
+    usage_this_month: Exact,
+    calls_this_period: i64,
+    limit: Option<i64>,
+    grants: Vec<HeldGrant>,
+    last_updated: String,
 }
 
-fn credits(view: &View) -> Value {
-    let live = view.lots.iter().filter(|lot| lot.remaining().is_positive());
-    let grants: Vec<Value> = live
-        .map(|lot| {
-            json!({
-                "kind": lot.kind.word(),
-                "remaining": exact(lot.remaining()),
-                "expiresAt": lot.expires_at.map(Timestamp::rfc3339),
-            })
-        })
-        .collect();
-    json!({
-        "balance": exact(view.posted - view.debt),
-        "held": exact(view.held),
-        "available": exact(view.available),
-        "debt": exact(view.debt),
-        "usageThisMonth": exact(view.used_this_month),
-        "callsThisPeriod": view.calls_this_period,
-        "limit": view.plan.calls_limit,
-        "grants": grants,
-        "lastUpdated": view.updated_at.rfc3339(),
-    })
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldGrant {
+    kind: &'static str,
+    remaining: Exact,
+    expires_at: Option<String>,
+}
+
+impl HeldCredits {
+    fn of(view: &View) -> HeldCredits {
+        let grants = view.lots_in_order().into_iter().map(|lot| HeldGrant {
+            kind: lot.kind.word(),
+            remaining: Exact(lot.remaining()),
+            expires_at: lot.expires_at.map(Timestamp::rfc3339),
+        });
+        HeldCredits {
+            balance: Exact(view.posted - view.debt),
+            held: Exact(view.held),
+            available: Exact(view.available),
+            debt: Exact(view.debt),
+            usage_this_month: Exact(view.used_this_month),
+            calls_this_period: view.calls_this_period,
+            limit: view.plan.calls_limit,
+            grants: grants.collect(),
+            last_updated: view.updated_at.rfc3339(),
+        }
+    }
 }
 
 fn invoice(row: &store::invoices::Invoice) -> Value {

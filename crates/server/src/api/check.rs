@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::ledger::{Command, Request};
-use domain::money::Credits;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -86,7 +85,7 @@ async fn judge(
     };
     let Some(key) = key else {
         let view = view(app, account).await?;
-        return match refusal_now(app, account, &view, price.credits).await? {
+        return match refusal_now(app, account, &view, price.credits, caller.spender()).await? {
             Some(refusal) => Err(Error::refused(&refusal, app)),
             None => Ok(headers(price.credits, view.available, false)),
         };
@@ -116,16 +115,16 @@ fn refused(mut error: Error, deny: bool) -> Response {
         error.0.status = StatusCode::FORBIDDEN;
     }
     let named = [(COST, "needed"), (REMAINING, "available")];
-    let extra = error.0.extra.clone();
+    let told = error.0.credits.clone();
     let mut response = error.into_response();
     let headers = response.headers_mut();
     if is_refusal {
         headers.insert("x-credits-refused", HeaderValue::from_static(code));
     }
     for (name, field) in named {
-        let number = extra.get(field).map(ToString::to_string);
-        let number = number.filter(|number| Credits::parse(number).is_ok());
-        if let Some(value) = number.and_then(|number| HeaderValue::from_str(&number).ok()) {
+        let credits = told.iter().find(|(known, _)| *known == field);
+        let text = credits.map(|(_, credits)| credits.to_string());
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
             headers.insert(name, value);
         }
     }

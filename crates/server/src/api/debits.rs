@@ -8,14 +8,14 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use domain::ledger::{Body as EntryBody, Command, Entry, Outcome, Request};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::metered::{Price, answer, read_endpoint};
 use crate::app::App;
 use crate::http::callers::KeyCaller;
-use crate::http::error::{Error, Result};
+use crate::http::error::{Error, ProblemBody, Result};
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, parse};
 use crate::http::middleware::RequestId;
@@ -162,7 +162,7 @@ pub enum BatchResult {
     Charged(BatchCharged),
     /// A problem as a single debit is answered with.
     #[schema(value_type = Object)]
-    Refused(Value),
+    Refused(ProblemBody),
 }
 
 /// A debit that was charged.

@@ -353,6 +353,8 @@ pub struct Receipt {
     units: Option<i64>,
     /// The caller's name for what it meters.
     endpoint: Option<String>,
+    /// The key that spent.
+    key: Option<ReceiptKey>,
     /// Version of the catalog that priced it.
     rate_card_version: Option<i64>,
     /// Set aside.
@@ -373,6 +375,15 @@ pub struct Receipt {
     expires_at: String,
     /// When it was settled.
     resolved_at: Option<String>,
+}
+
+/// The key that made a call.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceiptKey {
+    /// `key_...`
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
 }
 
 /// One grant's part in a hold.
@@ -415,7 +426,15 @@ pub async fn receipt(
                 part.kind = store::ledger::grant_kind(tx, account, *lot)?.unwrap_or_default();
             }
             let lots = lots.into_iter().map(|(_, part)| part).collect();
-            Ok(Receipt::of(&row, &origin, end.as_ref(), lots))
+            let key = match origin.context.api_key {
+                Some(key) => store::api_keys::names(tx, key)?,
+                None => None,
+            };
+            let key = key.map(|(id, name)| ReceiptKey { id, name });
+            Ok(Receipt {
+                key,
+                ..Receipt::of(&row, &origin, end.as_ref(), lots)
+            })
         })
         .await?;
     Ok(Json(receipt))
@@ -470,6 +489,7 @@ impl Receipt {
             operation: origin.context.operation.clone(),
             units: origin.context.units,
             endpoint: origin.context.endpoint.clone(),
+            key: None,
             rate_card_version: origin.context.rate_card,
             held: Exact::micros(row.amount),
             charged: Exact::micros(row.captured),

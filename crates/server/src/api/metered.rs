@@ -103,6 +103,7 @@ impl Price {
             rate_card: Some(self.rate_card),
             endpoint,
             api_key: Some(caller.key),
+            user: caller.member,
             ..Context::default()
         }
     }

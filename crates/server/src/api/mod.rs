@@ -12,6 +12,7 @@ pub mod grants;
 pub mod health;
 pub mod holds;
 pub mod keys;
+pub mod limits;
 pub mod lists;
 pub mod metered;
 pub mod metrics;

@@ -10,8 +10,8 @@ use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    accounts, admin, auth, billing, check, checkout, debits, grants, health, holds, keys, metrics,
-    portal, pricing, transactions, usage,
+    accounts, admin, auth, billing, check, checkout, debits, grants, health, holds, keys, limits,
+    metrics, portal, pricing, transactions, usage,
 };
 
 /// The document.
@@ -30,6 +30,7 @@ use super::{
         debits::create, debits::batch,
         usage::balance, usage::usage, usage::access, check::check,
         keys::list, keys::create, keys::delete,
+        limits::list, limits::put, limits::delete,
         transactions::list, grants::list,
         accounts::put, accounts::adjust, accounts::grant,
         checkout::create, portal::open, portal::link, billing::show, pricing::show, webhook,

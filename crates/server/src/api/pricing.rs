@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::catalog::Catalog;
+use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::http::json::number;
+use crate::http::json::Exact;
 
 /// What is sold. Cacheable; 304 for a known `ETag`.
 #[utoipa::path(
@@ -21,7 +22,8 @@ use crate::http::json::number;
 )]
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     let body = body(&app.catalog(), &app.settings.billing.contact_url);
-    let digest = Sha256::digest(body.to_string().as_bytes());
+    let text = serde_json::to_vec(&body).unwrap_or_default();
+    let digest = Sha256::digest(&text);
     let etag = format!("\"{}\"", hex::encode(&digest[..16]));
     let known = headers
         .get(header::IF_NONE_MATCH)
@@ -36,46 +38,63 @@ pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
     (cache, Json(body)).into_response()
 }
 
-fn body(catalog: &Catalog, contact_url: &str) -> Value {
+/// The answer. Its credits are no `Value`, which would round large ones.
+#[derive(Debug, Serialize)]
+struct Pricing {
+    currency: String,
+    version: i64,
+    plans: Vec<Plan>,
+    packs: Vec<Value>,
+    operations: Vec<Operation>,
+}
+
+#[derive(Debug, Serialize)]
+struct Plan {
+    #[serde(flatten)]
+    words: Value,
+    allowance: Exact,
+}
+
+#[derive(Debug, Serialize)]
+struct Operation {
+    operation: String,
+    name: String,
+    credits: Exact,
+}
+
+fn body(catalog: &Catalog, contact_url: &str) -> Pricing {
     let money = |price: domain::money::MinorUnits| json!({ "amount": price.decimal_text(), "currency": price.currency.code() });
-    let plans: Vec<Value> = catalog
-        .tiers
-        .iter()
-        .map(|tier| {
-            json!({
-                "id": tier.name,
-                "tier": tier.name,
-                "name": tier.title,
-                "price": tier.price.map(money),
-                "interval": "month",
-                "contactUrl": tier.price.is_none().then_some(contact_url),
-                "limits": { "calls": tier.calls_limit },
-                "allowance": number(&tier.allowance.to_string()),
-                "features": tier.features,
-            })
+    let plans = catalog.tiers.iter().map(|tier| Plan {
+        words: json!({
+            "id": tier.name,
+            "tier": tier.name,
+            "name": tier.title,
+            "price": tier.price.map(money),
+            "interval": "month",
+            "contactUrl": tier.price.is_none().then_some(contact_url),
+            "limits": { "calls": tier.calls_limit },
+            "features": tier.features,
+        }),
+        allowance: Exact(tier.allowance),
+    });
+    let packs = catalog.packs.iter().map(|pack| {
+        json!({
+            "credits": pack.credits,
+            "bonus": pack.bonus,
+            "price": money(pack.price),
+            "expiresAfterDays": pack.expires_after_days,
         })
-        .collect();
-    let packs: Vec<Value> = catalog
-        .packs
-        .iter()
-        .map(|pack| json!({ "credits": pack.credits, "price": money(pack.price) }))
-        .collect();
-    let operations: Vec<Value> = catalog
-        .operations
-        .iter()
-        .map(|operation| {
-            json!({
-                "operation": operation.name,
-                "name": operation.title,
-                "credits": number(&operation.cost.to_string()),
-            })
-        })
-        .collect();
-    json!({
-        "currency": catalog.currency.code(),
-        "version": catalog.version,
-        "plans": plans,
-        "packs": packs,
-        "operations": operations,
-    })
+    });
+    let operations = catalog.operations.iter().map(|operation| Operation {
+        operation: operation.name.clone(),
+        name: operation.title.clone(),
+        credits: Exact(operation.cost),
+    });
+    Pricing {
+        currency: catalog.currency.code().to_owned(),
+        version: catalog.version,
+        plans: plans.collect(),
+        packs: packs.collect(),
+        operations: operations.collect(),
+    }
 }

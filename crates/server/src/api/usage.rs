@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use domain::ledger::{Refusal, WalletStatus};
+use domain::ledger::{Refusal, Spender, WalletStatus};
 use domain::money::Credits;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -72,14 +72,7 @@ pub async fn balance(
 
 impl Balance {
     fn of(view: &View) -> Balance {
-        let mut lots: Vec<_> = view
-            .lots
-            .iter()
-            .filter(|lot| lot.remaining().is_positive())
-            .collect();
-        let ends = |end: Option<Timestamp>| end.map_or(i64::MAX, Timestamp::micros);
-        lots.sort_by_key(|lot| (lot.priority, ends(lot.expires_at), lot.effective_at, lot.id));
-        let grants = lots.into_iter().map(|lot| BalanceGrant {
+        let grants = view.lots_in_order().into_iter().map(|lot| BalanceGrant {
             id: super::grants::id_of(lot.id),
             kind: lot.kind.word(),
             remaining: Exact(lot.remaining()),
@@ -301,7 +294,8 @@ pub struct Wanted {
 pub struct Access {
     /// Whether the call would be admitted now.
     allowed: bool,
-    /// Why not: `account_not_active`, `debt`, `plan_limit` or `insufficient_credits`.
+    /// Why not: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or
+    /// `insufficient_credits`.
     reason: Option<&'static str>,
     /// What the call would cost.
     cost: Exact,
@@ -342,7 +336,7 @@ pub async fn access(
     let price = Price::read(&app, None, query.operation.as_deref(), query.units)?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let view = view(&app, account).await?;
-    let refusal = refusal_now(&app, account, &view, price.credits).await?;
+    let refusal = refusal_now(&app, account, &view, price.credits, caller.spender()).await?;
     let reason = refusal.map(|refusal| Error::refused(&refusal, &app).0.code);
     let origin = &app.settings.service.base_url;
     Ok(Json(Access {
@@ -367,9 +361,15 @@ pub(super) async fn refusal_now(
     account: i64,
     view: &View,
     cost: Credits,
+    spender: Spender,
 ) -> Result<Option<Refusal>> {
-    let wallet = app
-        .read(move |tx| store::ledger::wallet(tx, account))
+    let now = app.now();
+    let (wallet, over_limit) = app
+        .read(move |tx| {
+            let ledger = store::ledger::loaded(tx, account)?;
+            let over_limit = ledger.limit_refusal(spender, cost, now);
+            Ok((store::ledger::wallet(tx, account)?, over_limit))
+        })
         .await?;
     let status = wallet.and_then(|wallet| WalletStatus::from_word(&wallet.status));
     let status = status.unwrap_or_default();
@@ -386,6 +386,8 @@ pub(super) async fn refusal_now(
             needed,
             available,
         })
+    } else if over_limit.is_some() {
+        over_limit
     } else if needed > available {
         Some(Refusal::InsufficientCredits { needed, available })
     } else {

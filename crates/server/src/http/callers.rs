@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, Query};
 use axum::http::header;
 use axum::http::request::Parts;
+use domain::ledger::Spender;
 use serde::Deserialize;
 use store::accounts::Account;
 
@@ -81,9 +82,19 @@ pub struct KeyCaller {
     pub public_id: String,
     /// The account a meter key spends for.
     pub account: Option<i64>,
+    /// The member who made it, by number.
+    pub member: Option<i64>,
 }
 
 impl KeyCaller {
+    /// Who spends with a call of this key.
+    pub fn spender(&self) -> Spender {
+        Spender {
+            key: Some(self.key),
+            member: self.member,
+        }
+    }
+
     /// Whether the key acts for the host application.
     pub fn is_server(&self) -> Result<()> {
         if self.account.is_none() {
@@ -131,6 +142,17 @@ impl Reader {
 }
 
 impl Reader {
+    /// Who would spend: a key, or the member who asks.
+    pub fn spender(&self) -> Spender {
+        match self {
+            Reader::Key(caller) => caller.spender(),
+            Reader::User(signed_in) => Spender {
+                key: None,
+                member: Some(signed_in.user.id),
+            },
+        }
+    }
+
     /// Who acts, for the audit log.
     pub fn actor(&self) -> String {
         match self {
@@ -343,6 +365,7 @@ impl FromRequestParts<App> for KeyCaller {
             key: key.id,
             public_id: key.public_id,
             account: key.account_id,
+            member: key.user_id,
         })
     }
 }

@@ -4,7 +4,10 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use domain::ledger::Refusal;
+use domain::ledger::{Limit, LimitScope, LimitWindow, Refusal};
+use domain::money::Credits;
+use domain::time::Timestamp;
+use serde::ser::SerializeMap;
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
@@ -29,6 +32,8 @@ pub struct Problem {
     pub detail: String,
     /// Further fields.
     pub extra: Map<String, Value>,
+    /// Further fields that are credits, which keep every digit.
+    pub credits: Vec<(&'static str, Credits)>,
     /// Seconds after which to try again.
     pub retry_after: Option<u64>,
     /// What the log gets and the caller does not.
@@ -61,6 +66,7 @@ impl Error {
             title,
             detail: detail.into(),
             extra: Map::new(),
+            credits: Vec::new(),
             retry_after: None,
             cause: None,
         }))
@@ -138,6 +144,12 @@ impl Error {
         self
     }
 
+    /// Adds a field of credits.
+    pub fn with_credits(mut self, name: &'static str, credits: Credits) -> Error {
+        self.0.credits.push((name, credits));
+        self
+    }
+
     /// Says when to try again, in seconds.
     pub fn retry_after(mut self, seconds: u64) -> Error {
         self.0.retry_after = Some(seconds);
@@ -172,23 +184,22 @@ impl Error {
                 detail,
             ))
         };
-        let number = |credits: domain::money::Credits| super::json::number(&credits.to_string());
         match refusal {
             Refusal::InsufficientCredits { needed, available } => {
                 let detail =
                     format!("This call costs {needed} credits; {available} are available.");
                 payment("insufficient_credits", "Not enough credits", detail)
                     .with("limit", json!("credits"))
-                    .with("needed", number(*needed))
-                    .with("available", number(*available))
+                    .with_credits("needed", *needed)
+                    .with_credits("available", *available)
             }
             Refusal::Debt { debt, needed } => {
                 let detail = format!("{debt} credits of a reversed payment must be settled first.");
                 payment("debt", "Debt must be settled", detail)
                     .with("limit", json!("debt"))
-                    .with("debt", number(*debt))
-                    .with("needed", number(*needed))
-                    .with("available", json!(0))
+                    .with_credits("debt", *debt)
+                    .with_credits("needed", *needed)
+                    .with_credits("available", Credits::ZERO)
             }
             Refusal::PlanLimit {
                 limit,
@@ -199,8 +210,28 @@ impl Error {
                 payment("plan_limit", "Plan limit reached", detail)
                     .with("limit", json!("plan_limit"))
                     .with("callsLimit", json!(limit))
-                    .with("needed", number(*needed))
-                    .with("available", number(*available))
+                    .with_credits("needed", *needed)
+                    .with_credits("available", *available)
+            }
+            Refusal::SpendLimit {
+                limit,
+                needed,
+                available,
+            } => {
+                let detail = format!(
+                    "A limit of {} credits {} leaves {}; this call costs {needed}.",
+                    limit.cap,
+                    limit_words(limit),
+                    limit.left(limit.window_start),
+                );
+                payment("spend_limit", "Spend limit reached", detail)
+                    .with("limit", json!(limit.name()))
+                    .with("resetsAt", json!(limit.resets_at().map(Timestamp::rfc3339)))
+                    .with_credits("cap", limit.cap)
+                    .with_credits("used", limit.used)
+                    .with_credits("held", limit.held)
+                    .with_credits("needed", *needed)
+                    .with_credits("available", *available)
             }
             Refusal::TooManyHolds { max } => Error::new(
                 StatusCode::TOO_MANY_REQUESTS,
@@ -237,7 +268,7 @@ impl Error {
     }
 
     /// The JSON body, with the seed's `error` for callers that read it.
-    pub fn body(&self, request_id: &str) -> Value {
+    pub fn body(&self, request_id: &str) -> ProblemBody {
         let problem = &self.0;
         let mut body = Map::new();
         let slug = problem.code.replace('_', "-");
@@ -252,7 +283,52 @@ impl Error {
         body.insert("error".into(), json!(problem.detail));
         body.insert("requestId".into(), json!(request_id));
         body.extend(problem.extra.clone());
-        Value::Object(body)
+        ProblemBody {
+            fields: body,
+            credits: problem.credits.clone(),
+        }
+    }
+}
+
+/// Whose and how long, in words: "a day for this key".
+fn limit_words(limit: &Limit) -> &'static str {
+    match (limit.scope, limit.window) {
+        (LimitScope::Account, LimitWindow::Day) => "a day for this account",
+        (LimitScope::Account, LimitWindow::Month) => "a month for this account",
+        (LimitScope::Account, LimitWindow::Lifetime) => "in all for this account",
+        (LimitScope::Key, LimitWindow::Day) => "a day for this key",
+        (LimitScope::Key, LimitWindow::Month) => "a month for this key",
+        (LimitScope::Key, LimitWindow::Lifetime) => "in all for this key",
+        (LimitScope::Member, LimitWindow::Day) => "a day for this member",
+        (LimitScope::Member, LimitWindow::Month) => "a month for this member",
+        (LimitScope::Member, LimitWindow::Lifetime) => "in all for this member",
+    }
+}
+
+/// A problem as JSON. Credits are written from their text: a `Value` would round large ones.
+#[derive(Clone, Debug)]
+pub struct ProblemBody {
+    fields: Map<String, Value>,
+    credits: Vec<(&'static str, Credits)>,
+}
+
+impl serde::Serialize for ProblemBody {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let length = self.fields.len() + self.credits.len();
+        let mut map = serializer.serialize_map(Some(length))?;
+        for (name, value) in &self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        for (name, credits) in &self.credits {
+            map.serialize_entry(name, &super::json::Exact(*credits))?;
+        }
+        map.end()
+    }
+}
+
+impl std::fmt::Display for ProblemBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| std::fmt::Error)?)
     }
 }
 

@@ -4,7 +4,6 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::{Error, Result};
@@ -121,12 +120,6 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             format!("The body is not what is expected here: {error}."),
         )
     })
-}
-
-/// An exact JSON number from its text.
-pub fn number(text: &str) -> Value {
-    // `Value` keeps integers exactly; a fraction of at most six decimals survives as it was written.
-    serde_json::from_str(text).unwrap_or(Value::Null)
 }
 
 /// Credits as an exact JSON number, written from text, never through a float.

@@ -426,6 +426,11 @@ pub fn payload(content: &MailContent) -> String {
             grace_until: grace_until.micros(),
             url,
         },
+        MailContent::AutoTopup { credits, amount } => Letter::AutoTopupDone {
+            credits: credits.micros(),
+            amount: amount.amount,
+            currency: amount.currency.code().to_owned(),
+        },
         MailContent::PlanEnding { tier, at } => Letter::PlanEnding {
             tier,
             at: at.micros(),

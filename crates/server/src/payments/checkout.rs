@@ -32,6 +32,8 @@ struct Order {
     price_id: String,
     price: MinorUnits,
     credits: Option<Credits>,
+    bonus: i64,
+    expires_after_days: Option<i64>,
     tier: Option<String>,
     success_query: &'static str,
 }
@@ -118,6 +120,8 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
                 price_id: price_id.clone(),
                 price: pack.price,
                 credits: Some(Credits::new(pack.credits)),
+                bonus: Credits::new(pack.bonus).micros(),
+                expires_after_days: pack.expires_after_days,
                 tier: None,
                 success_query: "type=credits&",
             })
@@ -140,6 +144,8 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
                 price_id: price_id.clone(),
                 price,
                 credits: None,
+                bonus: 0,
+                expires_after_days: None,
                 tier: Some(tier.name.clone()),
                 success_query: "",
             })
@@ -231,7 +237,10 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
                 price_id: Some(&order.price_id),
             };
             let intent = match store::intents::insert(tx, &new, now)? {
-                Some(intent) => Some(intent),
+                Some(intent) => {
+                    store::intents::freeze_pack(tx, &id, order.bonus, order.expires_after_days)?;
+                    Some(intent)
+                }
                 // A second click came first: both go on with the same row.
                 None => store::intents::under_way(tx, account, order.kind)?,
             };

@@ -44,6 +44,7 @@ pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> 
         payment_failed,
         subscription_id: object.subscription.id().map(str::to_owned),
         invoice_id: object.invoice.id().map(str::to_owned),
+        is_automatic: false,
         created_at: at(object.created),
     })
 }
@@ -51,12 +52,19 @@ pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> 
 /// The intent whose id the session carries and which is this account's: what was sold stands
 /// there, never in what the session says.
 fn intent_of(object: &objects::CheckoutSession, held: &Held) -> Option<Intent> {
-    let row = held.intents.get(object.metadata.get(INTENT_KEY)?)?;
+    intent_named(object.metadata.get(INTENT_KEY)?, held)
+}
+
+/// The account's intent of this id, as the projection reads it.
+pub fn intent_named(id: &str, held: &Held) -> Option<Intent> {
+    let row = held.intents.get(id)?;
     let currency = row.currency.as_deref().and_then(Currency::parse)?;
     Some(Intent {
         id: row.id.clone(),
         user: row.user_id,
         credits: Credits::from_micros(row.credits_micros.unwrap_or(0)),
+        bonus: Credits::from_micros(row.bonus_micros.unwrap_or(0)),
+        expires_after_days: row.expires_after_days,
         price: MinorUnits::new(row.amount_minor?, currency),
         tier: row.tier.clone(),
     })

@@ -11,6 +11,7 @@ mod buying;
 mod checkout;
 mod crash;
 mod lifecycle;
+mod limits;
 mod metering;
 mod pages;
 mod resources;

@@ -392,6 +392,14 @@ impl Person<'_> {
         }
     }
 
+    /// The person's id at the edge.
+    pub async fn user_id(&self) -> String {
+        let user = self.user;
+        let found = self.stage.app.read(move |tx| store::users::find(tx, user));
+        let found = found.await.expect("a read").expect("the person");
+        found.public_id
+    }
+
     /// A new meter key of this person's account.
     pub async fn meter_key(&self) -> String {
         let secret = format!(

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use domain::ledger::{
-    Body, Command, Entry, GrantKind, Hold, HoldState, Ledger, Lot, LotId, Request, Terms, Wallet,
-    WalletStatus,
+    Body, Command, Entry, GrantKind, Hold, HoldState, Ledger, Lot, LotId, Request, Spender, Terms,
+    Wallet, WalletStatus,
 };
 use domain::money::{Credits, Currency, MinorUnits};
 use domain::plan::{AccountFacts, SubscriptionFacts, SubscriptionStatus};
 use domain::time::Timestamp;
 
+use super::limits;
+use super::watch::Watch;
 use crate::args;
 use crate::db::{Record, Row, Tx, record};
 use crate::error::{Error, Result};
@@ -21,8 +23,10 @@ pub(super) struct Loaded {
     pub(super) plan_valid_until: Timestamp,
     /// Whether the wallet row must be written although no entry was.
     pub(super) is_changed: bool,
-    /// Whether the wallet row exists.
+    /// Whether the wallet row is to be made.
     pub(super) is_new: bool,
+    /// What is watched for when credits move.
+    pub(super) watch: Watch,
 }
 
 record! {
@@ -41,6 +45,12 @@ record! {
         pub plan_start: Timestamp,
         pub plan_calls_limit: Option<i64>,
         pub plan_valid_until: Timestamp,
+        pub limits: i64,
+        pub low_below: Option<i64>,
+        pub low_level: i64,
+        pub low_due: bool,
+        pub topup_below: Option<i64>,
+        pub topup_due: bool,
     }
 }
 
@@ -56,8 +66,18 @@ pub(super) fn load(tx: &mut Tx<'_>, account: i64, requests: &[&Request]) -> Resu
             loaded.ledger.lots.insert(lot.0.id, lot.0);
         }
         load_named(tx, &mut loaded.ledger, requests)?;
+        load_limits(tx, &mut loaded)?;
     }
     Ok(loaded)
+}
+
+/// An account without limits pays nothing for them: its wallet says that it has none.
+fn load_limits(tx: &mut Tx<'_>, loaded: &mut Loaded) -> Result<()> {
+    if loaded.watch.limits > 0 {
+        let rows = limits::rows(tx, loaded.ledger.account)?;
+        loaded.ledger.limits = rows.into_iter().map(|row| row.limit).collect();
+    }
+    Ok(())
 }
 
 /// As [`load`], for a reader: no lock, and nothing is made.
@@ -69,13 +89,15 @@ pub(super) fn read_only(tx: &mut Tx<'_>, account: i64) -> Result<Loaded> {
     for LotRow(lot) in live_lots(tx, account)? {
         loaded.ledger.lots.insert(lot.id, lot);
     }
+    load_limits(tx, &mut loaded)?;
     Ok(loaded)
 }
 
 fn stored_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<StoredWallet>> {
     tx.query_opt(
         "select posted, held, debt, seq, hash, open_holds, period_start, period_calls,
-                next_due_at, status, plan_start, plan_calls_limit, plan_valid_until
+                next_due_at, status, plan_start, plan_calls_limit, plan_valid_until, limits,
+                low_below, low_level, low_due, topup_below, topup_due
            from wallet
           where account_id = $1",
         args![account],
@@ -90,7 +112,7 @@ fn lock_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<StoredWallet>> {
         Tx::Postgres(_) => {
             let select = "select posted, held, debt, seq, hash, open_holds, period_start,
                     period_calls, next_due_at, status, plan_start, plan_calls_limit,
-                    plan_valid_until
+                    plan_valid_until, limits, low_below, low_level, low_due, topup_below, topup_due
                from wallet
               where account_id = $1
                 for update";
@@ -121,6 +143,7 @@ fn first_wallet(account: i64) -> Loaded {
         plan_valid_until: Timestamp::default(),
         is_changed: true,
         is_new: true,
+        watch: Watch::default(),
     }
 }
 
@@ -144,11 +167,20 @@ fn from_stored(account: i64, stored: StoredWallet) -> Result<Loaded> {
     };
     ledger.next_due_at = stored.next_due_at;
     let plan_valid_until = stored.plan_valid_until;
+    let watch = Watch {
+        limits: stored.limits,
+        low_below: stored.low_below.map(Credits::from_micros),
+        low_level: stored.low_level,
+        low_due: stored.low_due,
+        topup_below: stored.topup_below.map(Credits::from_micros),
+        topup_due: stored.topup_due,
+    };
     Ok(Loaded {
         ledger,
         plan_valid_until,
         is_changed: false,
         is_new: false,
+        watch,
     })
 }
 
@@ -306,6 +338,10 @@ impl Record for HoldRow {
             authorized_at: row.get(7)?,
             expires_at: row.get(8)?,
             resolved_at: row.get(9)?,
+            spender: Spender {
+                key: row.get(10)?,
+                member: row.get(11)?,
+            },
         }))
     }
 }
@@ -313,7 +349,7 @@ impl Record for HoldRow {
 pub(super) fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
     let row: Option<HoldRow> = tx.query_opt(
         "select hold_id, amount, captured, uncollected, state, pins, period_start,
-                authorized_at, expires_at, resolved_at
+                authorized_at, expires_at, resolved_at, api_key_id, user_id
            from hold
           where hold_id = $1
             and account_id = $2",
@@ -325,7 +361,7 @@ pub(super) fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Opti
 pub(super) fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<HoldRow>> {
     tx.query(
         "select hold_id, amount, captured, uncollected, state, pins, period_start,
-                authorized_at, expires_at, resolved_at
+                authorized_at, expires_at, resolved_at, api_key_id, user_id
            from hold
           where account_id = $1
             and state = 'pending'",

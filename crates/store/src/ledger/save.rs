@@ -4,6 +4,7 @@ use domain::ledger::{Body, Entry, EntryKind, Hold, Lot};
 use domain::time::Timestamp;
 
 use super::load::{Loaded, hold_of, write_pins};
+use super::{limits, watch};
 use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
@@ -28,7 +29,13 @@ pub(super) fn save(tx: &mut Tx<'_>, loaded: &mut Loaded, now: Timestamp) -> Resu
     for id in &changes.holds {
         save_hold(tx, account, &loaded.ledger.holds[id])?;
     }
-    save_wallet(tx, loaded, now)
+    for limit in &loaded.ledger.limits {
+        if changes.limits.contains(&limit.id) {
+            limits::save(tx, limit, now)?;
+        }
+    }
+    save_wallet(tx, loaded, now)?;
+    watch::note(tx, loaded, now)
 }
 
 fn insert_entry(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
@@ -126,8 +133,9 @@ fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
 fn save_hold(tx: &mut Tx<'_>, account: i64, hold: &Hold) -> Result<()> {
     tx.execute(
         "insert into hold (hold_id, account_id, amount, captured, uncollected, state, pins,
-                           period_start, authorized_at, expires_at, resolved_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                           period_start, authorized_at, expires_at, resolved_at, api_key_id,
+                           user_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (hold_id) do update
             set captured = excluded.captured,
                 uncollected = excluded.uncollected,
@@ -145,6 +153,8 @@ fn save_hold(tx: &mut Tx<'_>, account: i64, hold: &Hold) -> Result<()> {
             hold.authorized_at,
             hold.expires_at,
             hold.resolved_at,
+            hold.spender.key,
+            hold.spender.member,
         ],
     )?;
     Ok(())

@@ -1,0 +1,16 @@
+alter table stripe_intent drop column expires_after_days;
+alter table stripe_intent drop column bonus_micros;
+drop table auto_topup;
+drop table spend_limit;
+drop index wallet_topup_due;
+drop index wallet_low_due;
+alter table wallet drop column topup_due;
+alter table wallet drop column topup_below;
+alter table wallet drop column low_seq;
+alter table wallet drop column low_due;
+alter table wallet drop column low_level;
+alter table wallet drop column low_below;
+alter table wallet drop column limits;
+alter table hold drop column user_id;
+alter table hold drop column api_key_id;
+alter table api_key drop column user_id;

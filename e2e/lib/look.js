@@ -1,5 +1,6 @@
 // What every page must keep: no accessibility violation, light and dark, wide and narrow; no
-// sideways scroll; nothing in the browser's console.
+// sideways scroll; nothing in the browser's console; little to load, and nothing that moves while
+// it loads.
 
 import { readFile, mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -10,12 +11,14 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pra
 const WIDTHS = [320, 390, 640, 1280];
 const WIDTHS_WITH_AXE = [390, 1280];
 const HEIGHT = 900;
+/** What a page may weigh, in bytes as sent, with everything it loads. */
+const WEIGHT_MAX = 100_000;
 const SHOTS = process.env.E2E_SHOTS;
 
 /** Looks at the page as it stands, in every size and scheme; answers what is wrong with it. */
 export async function faultsOf(page, name) {
-  const faults = [];
   const url = new URL(page.url()).pathname;
+  const faults = (await loading(page)).map((fault) => `${name} (${url}) ${fault}`);
   const size = page.viewportSize();
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: HEIGHT });
@@ -32,6 +35,31 @@ export async function faultsOf(page, name) {
   }
   await page.emulateMedia({ colorScheme: "light" });
   await page.setViewportSize(size);
+  return faults;
+}
+
+/** What was wrong with how the page arrived. */
+async function loading(page) {
+  const { weight, shift } = await page.evaluate(async () => {
+    const parts = ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type));
+    const shifts = await new Promise((resolve) => {
+      const seen = [];
+      const observer = new PerformanceObserver((list) => seen.push(...list.getEntries()));
+      observer.observe({ type: "layout-shift", buffered: true });
+      // What is buffered comes at once; there is no sign that nothing is.
+      setTimeout(() => resolve(seen), 50);
+    });
+    // Later it is the visitor, or this test, who moves things.
+    const loaded = parts[0].loadEventEnd;
+    const ownDoing = (one) => !one.hadRecentInput && one.startTime < loaded + 300;
+    return {
+      weight: parts.reduce((sum, part) => sum + part.encodedBodySize, 0),
+      shift: shifts.filter(ownDoing).reduce((sum, one) => sum + one.value, 0),
+    };
+  });
+  const faults = [];
+  if (!(weight > 0 && weight <= WEIGHT_MAX)) faults.push(`weighs ${weight} bytes`);
+  if (shift > 0) faults.push(`moves by ${shift} while it loads`);
   return faults;
 }
 

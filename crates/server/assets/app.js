@@ -1,7 +1,6 @@
 // Progressive enhancement only: every page works with this file missing.
 (() => {
   const root = document.documentElement, KEY = "lb-theme";
-  root.dataset.js = "";
   try { const t = localStorage.getItem(KEY); if (t) root.dataset.theme = t; } catch {}
   document.addEventListener("click", (e) => {
     const t = e.target.closest("[data-theme-toggle]");

@@ -11,6 +11,7 @@ use domain::ledger::{Outcome, Refusal, Request};
 use domain::time::{Clock, Timestamp};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use store::accounts::Account;
 use store::ledger::{Decision, Rules};
 use store::{Db, Tx};
 use tokio::sync::Notify;
@@ -201,6 +202,14 @@ impl App {
     ) -> std::result::Result<Outcome, Error> {
         let decision: std::result::Result<Outcome, Refusal> = self.ledger(account, request).await?;
         decision.map_err(|refusal| Error::refused(&refusal, self))
+    }
+
+    /// Refuses what is not there for an account that does not see billing (requirement 16.2).
+    pub fn billing_is_on_for(&self, account: &Account) -> Result<()> {
+        if self.settings.billing.is_on_for(account) {
+            return Ok(());
+        }
+        Err(Error::billing_is_off())
     }
 
     /// Counts work in hand until the guard is dropped, so that a clock that moves in steps can

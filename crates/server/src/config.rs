@@ -9,9 +9,15 @@ use std::path::{Path, PathBuf};
 use domain::catalog::Catalog;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::http::address::Network;
 
 const DEFAULTS: &str = include_str!("../../../billing.default.toml");
 const CATALOG: &str = include_str!("../../../catalog.toml");
+
+/// Shortest secret that is shared with the host application.
+const SHARED_SECRET_BYTES_MIN: usize = 32;
 
 /// A setting's place in the file and the variables that stand before it, strongest first.
 const VARIABLES: &[(&str, &str, &[&str])] = &[
@@ -64,8 +70,15 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
         &["STRIPE_PRICE_ID_CREDITS_10000"],
     ),
     ("billing", "enabled", &["STRIPE_BILLING_ENABLED"]),
+    (
+        "billing",
+        "cohort_percent",
+        &["STRIPE_BILLING_COHORT_PERCENT"],
+    ),
+    ("billing", "cohort", &["STRIPE_BILLING_COHORT"]),
     ("billing", "catalog", &["LBX_CATALOG"]),
-    ("session", "secret", &["NEXTAUTH_SECRET"]),
+    ("session", "secret", &["NEXTAUTH_SECRET", "AUTH_SECRET"]),
+    ("session", "hand_over_secret", &["LBX_HAND_OVER_SECRET"]),
     ("session", "admins", &["LBX_ADMINS"]),
     ("mail", "host", &["SMTP_HOST"]),
     ("mail", "port", &["SMTP_PORT"]),
@@ -115,6 +128,14 @@ pub struct Service {
     pub trusted_proxies: Vec<String>,
     /// Whether the bench's reference endpoint is there.
     pub noop: bool,
+}
+
+impl Service {
+    /// The trusted proxies; what cannot be read is a fault of [`Settings::check`].
+    pub fn proxies(&self) -> Vec<Network> {
+        let all = self.trusted_proxies.iter();
+        all.filter_map(|text| Network::parse(text)).collect()
+    }
 }
 
 /// Where the rows are.
@@ -212,6 +233,10 @@ impl Stripe {
 pub struct Billing {
     /// The feature flag.
     pub enabled: bool,
+    /// How many accounts of a hundred see it.
+    pub cohort_percent: i64,
+    /// Accounts that see it besides: ids, or hashes of mail addresses.
+    pub cohort: Vec<String>,
     /// Path of the catalog; empty for the built-in one.
     pub catalog: String,
     /// Days a failed payment keeps its tier.
@@ -222,12 +247,37 @@ pub struct Billing {
     pub contact_url: String,
 }
 
+impl Billing {
+    /// Whether billing is shown to this account: the flag is on, and the account is listed or falls
+    /// into the share. An account keeps its place in the share as the share grows.
+    pub fn is_on_for(&self, account: &store::accounts::Account) -> bool {
+        let hash = |text: &str| hex::encode(Sha256::digest(text.as_bytes()));
+        let is_listed = || {
+            let mail = account.email.as_deref().map(hash);
+            let names = [
+                Some(account.public_id.as_str()),
+                account.external_id.as_deref(),
+                mail.as_deref(),
+            ];
+            let mut names = names.into_iter().flatten();
+            names.any(|name| self.cohort.iter().any(|listed| listed == name))
+        };
+        let place = || {
+            let digest = Sha256::digest(format!("cohort:{}", account.public_id).as_bytes());
+            i64::from(u16::from_be_bytes([digest[0], digest[1]])) % 100
+        };
+        self.enabled && (place() < self.cohort_percent || is_listed())
+    }
+}
+
 /// How people sign in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
-    /// Shared with the host application.
+    /// Opens the host application's own session; several separated by commas.
     pub secret: SecretString,
+    /// Signs the tokens with which the host application hands people over; as above.
+    pub hand_over_secret: SecretString,
     /// Days a sign-in lasts.
     pub days: i64,
     /// Minutes a sign-in link lasts.
@@ -270,8 +320,14 @@ pub struct Limits {
     pub checkout_per_minute: u32,
     /// Portal requests a minute and user.
     pub portal_per_minute: u32,
-    /// Sign-in mails a minute and address.
+    /// Sign-in mails a minute and mail address.
     pub sign_in_per_minute: u32,
+    /// Sign-in mails a minute and network address.
+    pub sign_in_per_network: u32,
+    /// Sign-in mails a minute, all together.
+    pub sign_in_in_all: u32,
+    /// Wrong sign-in links and tokens a minute and network address.
+    pub bad_links_per_minute: u32,
     /// Failed webhook signatures a minute and network address.
     pub bad_signatures_per_minute: u32,
 }
@@ -373,6 +429,7 @@ impl Settings {
         if !["starttls", "tls", "none"].contains(&self.mail.encryption.as_str()) {
             faults.push("mail.encryption is starttls, tls or none".to_owned());
         }
+        self.check_people(&mut faults);
         if let Err(found) = self.catalog() {
             faults.extend(found.into_iter().map(|fault| format!("catalog: {fault}")));
         }
@@ -380,6 +437,47 @@ impl Settings {
             faults.push(format!("DATABASE_URL: {error}"));
         }
         faults
+    }
+
+    /// What concerns sign-in and who is let in.
+    fn check_people(&self, faults: &mut Vec<String>) {
+        for (name, secret) in [
+            ("NEXTAUTH_SECRET", &self.session.secret),
+            ("LBX_HAND_OVER_SECRET", &self.session.hand_over_secret),
+        ] {
+            let all = secret.expose_secret().split(',').map(str::trim);
+            if all
+                .filter(|one| !one.is_empty())
+                .any(|one| one.len() < SHARED_SECRET_BYTES_MIN)
+            {
+                faults.push(format!(
+                    "{name} is shorter than {SHARED_SECRET_BYTES_MIN} characters: whoever guesses \
+                     it signs in as anybody"
+                ));
+            }
+        }
+        for proxy in &self.service.trusted_proxies {
+            if Network::parse(proxy).is_none() {
+                faults.push(format!(
+                    "service.trusted_proxies: {proxy} is not an address or a network"
+                ));
+            }
+        }
+        if !(0..=100).contains(&self.billing.cohort_percent) {
+            faults.push("billing.cohort_percent is between 0 and 100".to_owned());
+        }
+        let publishable = &self.stripe.publishable_key;
+        let wanted = if self.stripe.is_live() {
+            "pk_live_"
+        } else {
+            "pk_test_"
+        };
+        let has_key = !self.stripe.secret_key.expose_secret().is_empty();
+        if has_key && !publishable.is_empty() && !publishable.starts_with(wanted) {
+            faults.push(format!(
+                "the publishable key does not begin with {wanted}, as the secret key asks"
+            ));
+        }
     }
 
     /// The text of the catalog.

@@ -33,12 +33,27 @@ pub fn read_email(text: &str) -> Result<String> {
 pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
     let user = ensure(app, email, "user", true).await?;
     if user.disabled_at.is_some() {
-        return Err(Error::forbidden(
-            "user_disabled",
-            "This user was disabled by an operator.",
-        ));
+        return Err(disabled());
     }
     Ok(user.id)
+}
+
+/// The user that the host application hands over. Nobody becomes an operator that way, and an
+/// operator signs in with a link of ours.
+pub async fn hand_over(app: &App, email: &str) -> Result<i64> {
+    let user = ensure(app, email, "user", true).await?;
+    if user.disabled_at.is_some() {
+        return Err(disabled());
+    }
+    if user.role != "user" {
+        let detail = "Operators sign in with a mailed link.";
+        return Err(Error::forbidden("operator_by_link", detail));
+    }
+    Ok(user.id)
+}
+
+fn disabled() -> Error {
+    Error::forbidden("user_disabled", "This user was disabled by an operator.")
 }
 
 /// The user of an address, made when new. An address listed as administrator gets that role when
@@ -65,9 +80,11 @@ pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Re
         };
         let user = find_or_insert(tx, &new, now)?;
         if is_verified {
-            for membership in store::users::memberships(tx, user.id)? {
-                let account = membership.account_id;
-                if membership.role == "owner" && store::accounts::verify_email(tx, account, now)? {
+            // An organisation brings no free allowance: else everybody would found many.
+            let places = store::users::places(tx, user.id)?.into_iter();
+            let own = places.filter(|place| place.kind == "personal" && place.role == "owner");
+            for account in own.map(|place| place.account_id) {
+                if store::accounts::verify_email(tx, account, now)? {
                     // The free month begins now, not with the next turn of a period.
                     store::ledger::settle(tx, &rules, account, now)?;
                 }

@@ -77,6 +77,7 @@ fn people() -> Router<App> {
             "/api/auth/link/{token}",
             get(api::auth::follow).post(api::auth::redeem),
         )
+        .route("/api/auth/hand-over", get(api::auth::hand_over))
         .route("/api/auth/logout", post(api::auth::leave))
 }
 

@@ -3,16 +3,16 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{ConnectInfo, State};
 use axum::http::HeaderMap;
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use stripe::event::Event;
 
 use crate::app::App;
+use crate::http::address::ClientAddress;
 use crate::http::error::{Error, Result};
 use crate::http::{json::body_error, rate_limit};
 
@@ -22,16 +22,13 @@ const TOLERANCE_SECONDS: i64 = 300;
 /// `POST /api/stripe/webhook`. 200 only once the event is on disk; 503 makes Stripe try again.
 pub async fn receive(
     State(app): State<App>,
-    address: std::result::Result<
-        ConnectInfo<SocketAddr>,
-        axum::extract::rejection::ExtensionRejection,
-    >,
+    from: ClientAddress,
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>> {
     let body = body.map_err(body_error)?;
     if let Err(error) = verify(&app, &headers, &body) {
-        let from = address.map_or_else(|_| "unknown".to_owned(), |from| from.0.ip().to_string());
+        let from = from.network();
         tracing::warn!(reason = %error, "A webhook delivery was not believed");
         let limit = app.settings.limits.bad_signatures_per_minute;
         rate_limit::take(&app, &format!("bad-signature:{from}"), limit, 0).await?;

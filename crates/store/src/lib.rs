@@ -14,6 +14,7 @@ mod error;
 pub mod events;
 mod handle;
 pub mod intents;
+pub mod invitations;
 pub mod invoices;
 pub mod jobs;
 pub mod ledger;
@@ -28,6 +29,7 @@ pub mod settings;
 pub mod subscriptions;
 pub mod sync;
 pub mod transactions;
+pub mod used_tokens;
 pub mod users;
 mod writer;
 

@@ -111,3 +111,11 @@ pub fn delete_of_user(tx: &mut Tx<'_>, user: i64) -> Result<u64> {
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute("delete from session where expires_at <= $1", args![now])
 }
+
+/// Ends all sessions of the user but the one with this token.
+pub fn delete_others(tx: &mut Tx<'_>, user: i64, token_hash: &[u8]) -> Result<u64> {
+    tx.execute(
+        "delete from session where user_id = $1 and token_hash <> $2",
+        args![user, token_hash],
+    )
+}

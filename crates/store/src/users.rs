@@ -228,3 +228,62 @@ pub fn members(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Member>> {
         args![account],
     )
 }
+
+record! {
+    /// An account that a user belongs to.
+    pub struct Place {
+        /// The account.
+        pub account_id: i64,
+        /// What the outside calls it.
+        pub public_id: String,
+        /// Shown to people.
+        pub name: String,
+        /// `personal` or `organisation`.
+        pub kind: String,
+        /// `owner`, `billing` or `member`.
+        pub role: String,
+    }
+}
+
+/// The accounts that a user belongs to, the oldest membership first; a thousand at most.
+pub fn places(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Place>> {
+    tx.query(
+        "select a.id, a.public_id, a.name, a.kind, m.role
+           from membership m
+           join account a on a.id = m.account_id
+          where m.user_id = $1
+          order by m.created_at, m.account_id
+          limit 1000",
+        args![user],
+    )
+}
+
+/// How many owners an account has. Takes the account's row first, so that two changes of its
+/// members cannot both think that another owner stays.
+pub fn owners(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
+    tx.execute(
+        "update account set updated_at = updated_at where id = $1",
+        args![account],
+    )?;
+    tx.query_one(
+        "select count(*) from membership where account_id = $1 and role = 'owner'",
+        args![account],
+    )
+}
+
+/// Since when a token of the host application must be to sign the user in; any when none.
+pub fn tokens_after(tx: &mut Tx<'_>, user: i64) -> Result<Option<Timestamp>> {
+    let after: Option<Option<Timestamp>> = tx.query_opt(
+        "select tokens_after from user_account where id = $1",
+        args![user],
+    )?;
+    Ok(after.flatten())
+}
+
+/// Ends all tokens of the host application from before `now`.
+pub fn end_tokens(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update user_account set tokens_after = $2 where id = $1",
+        args![user, now],
+    )
+}

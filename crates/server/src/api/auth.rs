@@ -7,15 +7,18 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::time::Timestamp;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::App;
 use crate::clock::new_secret;
+use crate::http::address::ClientAddress;
 use crate::http::callers::cookie_name;
 use crate::http::error::{Error, Result};
 use crate::http::keys::hash;
-use crate::http::rate_limit;
+use crate::http::params::Params;
+use crate::http::{hand_over, host_session, rate_limit};
 use crate::jobs::mail::{Letter, enqueue};
 use crate::people;
 
@@ -40,17 +43,29 @@ pub struct NewLink {
 )]
 pub async fn ask(
     State(app): State<App>,
+    from: ClientAddress,
     crate::http::json::Body(body): crate::http::json::Body<NewLink>,
 ) -> Result<Response> {
-    send_link(&app, &body.email, body.next.as_deref()).await?;
+    send_link(&app, &body.email, body.next.as_deref(), from).await?;
     Ok(axum::Json(json!({ "sent": true })).into_response())
 }
 
-/// Writes a link and its mail in one commit.
-pub async fn send_link(app: &App, email: &str, next: Option<&str>) -> Result<()> {
+/// Writes a link and its mail in one commit. Counted three times: nobody gets many mails, nobody
+/// sends many, and all together do not make this service a sender of unwanted mail.
+pub async fn send_link(
+    app: &App,
+    email: &str,
+    next: Option<&str>,
+    from: ClientAddress,
+) -> Result<()> {
     let email = people::read_email(email)?;
-    let limit = app.settings.limits.sign_in_per_minute;
-    rate_limit::take(app, &format!("sign-in:{email}"), limit, 0).await?;
+    let limits = &app.settings.limits;
+    let network = format!("sign-in-from:{}", from.network());
+    rate_limit::take(app, &network, limits.sign_in_per_network, 0).await?;
+    // The address itself is kept with the user and the link, and nowhere else.
+    let address = format!("sign-in:{}", hex::encode(hash(&email)));
+    rate_limit::take(app, &address, limits.sign_in_per_minute, 0).await?;
+    rate_limit::take(app, "sign-in", limits.sign_in_in_all, 0).await?;
     let token = new_secret(&*app.chance);
     let minutes = app.settings.session.link_minutes;
     let next = next.filter(|next| is_own_path(next)).map(str::to_owned);
@@ -82,10 +97,11 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>) -> Result<()>
 )]
 pub async fn follow(
     State(app): State<App>,
+    from: ClientAddress,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    redeem(State(app), Path(token), headers).await
+    redeem(State(app), from, Path(token), headers).await
 }
 
 /// Uses the link up and signs in.
@@ -99,6 +115,7 @@ pub async fn follow(
 )]
 pub async fn redeem(
     State(app): State<App>,
+    from: ClientAddress,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
@@ -108,20 +125,94 @@ pub async fn redeem(
             store::login_links::redeem(tx, &hash(&token), real_now)
         })
         .await?;
-    let link = link.ok_or_else(|| {
-        let detail = "This link was used or is too old; ask for a new one.";
-        Error::new(
-            StatusCode::BAD_REQUEST,
-            "link_over",
-            "This link is over",
-            detail,
-        )
-    })?;
+    let Some(link) = link else {
+        wrong_link(&app, from).await?;
+        return Err(link_over());
+    };
     let user = people::sign_in(&app, &link.email).await?;
-    let cookie = new_session(&app, user, &headers).await?;
-    let next = link.next_path.filter(|next| is_own_path(next));
+    enter(&app, user, &headers, link.next_path).await
+}
+
+/// Opens a session and goes on to a path of ours.
+pub async fn enter(
+    app: &App,
+    user: i64,
+    headers: &HeaderMap,
+    next: Option<String>,
+) -> Result<Response> {
+    let cookie = new_session(app, user, headers).await?;
+    let next = next.filter(|next| is_own_path(next));
     let next = next.unwrap_or_else(|| "/dashboard/billing".to_owned());
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
+}
+
+/// Counts a link or a token that opened nothing (case A8).
+pub async fn wrong_link(app: &App, from: ClientAddress) -> Result<()> {
+    let limit = app.settings.limits.bad_links_per_minute;
+    rate_limit::take(app, &format!("bad-link:{}", from.network()), limit, 0).await
+}
+
+/// 400: a link that was used, is too old, or never was.
+pub fn link_over() -> Error {
+    let detail = "This link was used or is too old; ask for a new one.";
+    Error::new(
+        StatusCode::BAD_REQUEST,
+        "link_over",
+        "This link is over",
+        detail,
+    )
+}
+
+/// What the host application hands somebody over with.
+#[derive(Debug, Deserialize)]
+pub struct HandedOver {
+    token: String,
+    next: Option<String>,
+}
+
+/// Signs in whom the host application hands over: a JWT with `email`, `aud` (this service's
+/// origin), `jti`, `iat` and `exp` (at most 300 seconds later), signed with HS256. It works once.
+#[utoipa::path(
+    get,
+    path = "/api/auth/hand-over",
+    tag = "sign-in",
+    security(()),
+    params(
+        ("token" = String, Query, description = "The signed token"),
+        ("next" = Option<String>, Query, description = "A path of ours to go on to"),
+    ),
+    responses((status = 303), (status = 400), (status = 404), (status = 429))
+)]
+pub async fn hand_over(
+    State(app): State<App>,
+    from: ClientAddress,
+    Params(asked): Params<HandedOver>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let secret = app.settings.session.hand_over_secret.expose_secret();
+    let secrets: Vec<&str> = secret.split(',').map(str::trim).collect();
+    let secrets: Vec<&str> = secrets.into_iter().filter(|s| !s.is_empty()).collect();
+    if secrets.is_empty() {
+        return Err(Error::not_found("There is nothing at this address."));
+    }
+    let origin = &app.settings.service.base_url;
+    let now = app.real_now();
+    let Some(said) = hand_over::read(&asked.token, &secrets, origin, now.seconds()) else {
+        wrong_link(&app, from).await?;
+        return Err(link_over());
+    };
+    let email = people::read_email(&said.email)?;
+    let id = hex::encode(hash(&said.jti));
+    let until = Timestamp::from_seconds(said.forgotten_at());
+    let is_first = app
+        .write(0, move |tx| store::used_tokens::take(tx, &id, until))
+        .await?;
+    if !is_first {
+        wrong_link(&app, from).await?;
+        return Err(link_over());
+    }
+    let user = people::hand_over(&app, &email).await?;
+    enter(&app, user, &headers, asked.next).await
 }
 
 /// Ends the session here and now.
@@ -134,6 +225,12 @@ pub async fn redeem(
 )]
 pub async fn leave(State(app): State<App>, request: axum::extract::Request) -> Result<Response> {
     let (parts, _) = request.into_parts();
+    // The host's own session would sign the same person in again at once.
+    if let Some(user) = host_session::user(&parts, &app).await? {
+        let now = app.real_now();
+        app.write(0, move |tx| store::users::end_tokens(tx, user.id, now))
+            .await?;
+    }
     if let Some(token) = crate::http::callers::session_token(&parts, &app) {
         let hash = hash(token);
         app.write(0, move |tx| store::sessions::delete(tx, &hash))

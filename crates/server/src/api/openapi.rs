@@ -34,7 +34,7 @@ use super::{
         transactions::list, grants::list,
         accounts::put, accounts::adjust, accounts::grant,
         checkout::create, portal::open, portal::link, billing::show, pricing::show, webhook,
-        auth::ask, auth::follow, auth::redeem, auth::leave,
+        auth::ask, auth::follow, auth::redeem, auth::hand_over, auth::leave,
         admin::list_transactions, admin::list_accounts, admin::list_events, admin::show_event,
         admin::replay_event,
         health::alive, health::ready, metrics::show,

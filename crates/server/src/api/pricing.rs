@@ -21,7 +21,9 @@ use crate::http::json::Exact;
     responses((status = 200), (status = 304))
 )]
 pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
-    let body = body(&app.catalog(), &app.settings.billing.contact_url);
+    let mut body = body(&app.catalog(), &app.settings.billing.contact_url);
+    let publishable = &app.settings.stripe.publishable_key;
+    body.publishable_key = Some(publishable.clone()).filter(|key| !key.is_empty());
     let text = serde_json::to_vec(&body).unwrap_or_default();
     let digest = Sha256::digest(&text);
     let etag = format!("\"{}\"", hex::encode(&digest[..16]));
@@ -41,6 +43,8 @@ pub async fn show(State(app): State<App>, headers: HeaderMap) -> Response {
 /// The answer. Its credits are no `Value`, which would round large ones.
 #[derive(Debug, Serialize)]
 struct Pricing {
+    #[serde(rename = "publishableKey", skip_serializing_if = "Option::is_none")]
+    publishable_key: Option<String>,
     currency: String,
     version: i64,
     plans: Vec<Plan>,
@@ -91,6 +95,7 @@ fn body(catalog: &Catalog, contact_url: &str) -> Pricing {
         credits: Exact(operation.cost),
     });
     Pricing {
+        publishable_key: None,
         currency: catalog.currency.code().to_owned(),
         version: catalog.version,
         plans: plans.collect(),

@@ -1,14 +1,21 @@
 //! Who is calling: extractors that a handler names as an argument.
 
-use axum::extract::{FromRequestParts, Query};
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header;
 use axum::http::request::Parts;
 use domain::ledger::Spender;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use store::accounts::Account;
+use store::users::Place;
 
+use super::access::{self, Need};
 use super::error::{Error, Result};
+use super::host_session;
 use super::keys::hash;
+use super::params::Params;
 use crate::app::App;
 
 /// What every secret key of ours begins with.
@@ -36,6 +43,25 @@ pub struct Visitor {
     pub name: String,
     /// user, viewer, support, finance or admin.
     pub role: String,
+    /// The account that the answer's links carry along.
+    pub carry: Carry,
+}
+
+/// The account that a page is about, for the links of the answer: set where a request is let in,
+/// read where it leaves. Empty for somebody with one account, who cannot mix them up.
+#[derive(Clone, Debug, Default)]
+pub struct Carry(Arc<OnceLock<String>>);
+
+impl Carry {
+    /// Sets the account; the first one stays.
+    pub fn set(&self, account: &str) {
+        let _ = self.0.set(account.to_owned());
+    }
+
+    /// The account, when links must carry one.
+    pub fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
 }
 
 impl Visitor {
@@ -45,7 +71,8 @@ impl Visitor {
     }
 }
 
-/// A user who signed in, with the account the request is about: `?account=`, else the first.
+/// A user who signed in, with the account the request is about: the one that `?account=` names.
+/// Without a name it is the only one; of several the first is shown, and none is written to.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     /// The user.
@@ -54,18 +81,34 @@ pub struct SignedIn {
     pub account: Account,
     /// owner, billing or member.
     pub role: String,
+    /// All accounts of the user, the oldest membership first.
+    pub places: Vec<Place>,
 }
 
 impl SignedIn {
+    /// The user in one of its accounts; links of the answer carry it along when there are several.
+    pub fn new(user: Visitor, account: Account, places: Vec<Place>) -> Option<SignedIn> {
+        let role = places.iter().find(|place| place.account_id == account.id);
+        let role = role?.role.clone();
+        if places.len() > 1 {
+            user.carry.set(&account.public_id);
+        }
+        Some(SignedIn {
+            user,
+            account,
+            role,
+            places,
+        })
+    }
+
     /// Whether the user may buy, change and cancel for the account (F28).
     pub fn may_pay(&self) -> Result<()> {
-        if matches!(self.role.as_str(), "owner" | "billing") {
-            return Ok(());
-        }
-        Err(Error::forbidden(
-            "not_billing_member",
-            "Only owners and billing members may do this.",
-        ))
+        Need::Billing.ask(&self.role)
+    }
+
+    /// Whether the user decides who belongs to the account.
+    pub fn may_own(&self) -> Result<()> {
+        Need::Owner.ask(&self.role)
     }
 }
 
@@ -136,7 +179,17 @@ impl Reader {
     pub async fn account(&self, app: &App, named: Option<&str>) -> Result<i64> {
         match self {
             Reader::Key(caller) => caller.account(app, named).await,
-            Reader::User(signed_in) => Ok(signed_in.account.id),
+            Reader::User(signed_in) => {
+                let own = &signed_in.account;
+                let is_own =
+                    |name: &str| name == own.public_id || own.external_id.as_deref() == Some(name);
+                // A name in the body that is not the address's would be another account's.
+                if named.is_none_or(is_own) {
+                    return Ok(own.id);
+                }
+                let detail = "Name the account in the address: ?account=.";
+                Err(Error::field("account", detail))
+            }
         }
     }
 }
@@ -186,32 +239,71 @@ struct AccountParam {
 
 /// The session token of the request's cookie.
 pub fn session_token<'a>(parts: &'a Parts, app: &App) -> Option<&'a str> {
-    let wanted = cookie_name(app.settings.is_https());
-    let cookies = parts.headers.get_all(header::COOKIE).into_iter();
-    let pairs = cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(';'));
-    pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == wanted)
-        .map(|(_, v)| v)
+    cookie(parts, cookie_name(app.settings.is_https()))
 }
 
+/// The value of a cookie.
+fn cookie<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+    cookies(parts)
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
+}
+
+/// All cookies of the request.
+pub fn cookies(parts: &Parts) -> impl Iterator<Item = (&str, &str)> {
+    let headers = parts.headers.get_all(header::COOKIE).into_iter();
+    headers
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// How exact the time is at which a session was last seen.
+const SEEN_SECONDS: i64 = 300;
+
 async fn visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
-    let Some(token) = session_token(parts, app) else {
-        return Ok(None);
-    };
-    let (hash, now) = (hash(token), app.real_now());
-    let found = app
-        .read(move |tx| store::sessions::find(tx, &hash, now))
-        .await?;
-    Ok(found.map(|session| Visitor {
-        id: session.user_id,
-        public_id: session.user_public_id,
-        email: session.email,
-        name: session.name,
-        role: session.role,
+    let carry = parts.extensions.get::<Carry>().cloned().unwrap_or_default();
+    if let Some(token) = session_token(parts, app) {
+        let (hash, now) = (hash(token), app.real_now());
+        let found = app
+            .read(move |tx| store::sessions::find(tx, &hash, now))
+            .await?;
+        if let Some(session) = found {
+            if now >= session.last_seen_at.plus_seconds(SEEN_SECONDS) {
+                seen(app, session.id);
+            }
+            return Ok(Some(Visitor {
+                id: session.user_id,
+                public_id: session.user_public_id,
+                email: session.email,
+                name: session.name,
+                role: session.role,
+                carry,
+            }));
+        }
+    }
+    let user = host_session::user(parts, app).await?;
+    Ok(user.map(|user| Visitor {
+        id: user.id,
+        public_id: user.public_id,
+        email: user.email,
+        name: user.name,
+        role: user.role,
+        carry,
     }))
+}
+
+/// Notes that a session is in use; nobody waits for it.
+fn seen(app: &App, session: i64) {
+    let now = app.real_now();
+    let noted = app
+        .db
+        .write(0, move |tx| store::sessions::touch(tx, session, now));
+    tokio::spawn(async move {
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "A session's last use was not noted");
+        }
+    });
 }
 
 impl FromRequestParts<App> for Visitor {
@@ -239,43 +331,79 @@ impl FromRequestParts<App> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let user = Visitor::from_request_parts(parts, app).await?;
-        let named = Query::<AccountParam>::try_from_uri(&parts.uri);
-        let named = named.ok().and_then(|query| query.0.account);
+        // Two names are a fault rather than none.
+        let Params(AccountParam { account: named }) =
+            Params::from_request_parts(parts, app).await?;
         let id = user.id;
-        let found = app
-            .read(move |tx| membership(tx, id, named.as_deref()))
+        let (named, is_read) = (named, access::is_read(&parts.method));
+        let (places, chosen) = app
+            .read(move |tx| {
+                let places = store::users::places(tx, id)?;
+                let chosen = choose(tx, &places, named.as_deref(), is_read)?;
+                Ok((places, chosen))
+            })
             .await?;
-        let (account, role) = found.ok_or_else(|| Error::not_found("There is no such account."))?;
-        Ok(SignedIn {
-            user,
-            account,
-            role,
-        })
+        let account = match chosen {
+            Choice::Account(account) => *account,
+            Choice::Open => return Err(which_account(&places)),
+            Choice::None => return Err(Error::not_found("There is no such account.")),
+        };
+        let none = || Error::not_found("There is no such account.");
+        let signed_in = SignedIn::new(user, account, places).ok_or_else(none)?;
+        let route = parts.extensions.get::<MatchedPath>();
+        let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
+        let (account, role) = (&signed_in.account, &signed_in.role);
+        access::admit(app, &parts.method, route, account, role)?;
+        Ok(signed_in)
     }
 }
 
-/// The account of a user: the named one if the user is a member of it, else the first.
-fn membership(
+/// The account a request is about.
+enum Choice {
+    /// This one.
+    Account(Box<Account>),
+    /// One of several, and the request would change it: somebody must say which.
+    Open,
+    /// None of the user's.
+    None,
+}
+
+/// The account of a user: the named one if it is the user's; without a name the only one, or the
+/// first where nothing is changed.
+fn choose(
     tx: &mut store::Tx<'_>,
-    user: i64,
+    places: &[Place],
     named: Option<&str>,
-) -> store::Result<Option<(Account, String)>> {
-    let memberships = store::users::memberships(tx, user)?;
-    let wanted = match named {
-        Some(name) => match store::accounts::named(tx, name)? {
-            Some(account) => Some(account.id),
-            None => return Ok(None),
-        },
-        None => memberships.first().map(|membership| membership.account_id),
+    is_read: bool,
+) -> store::Result<Choice> {
+    let found = match (named, places) {
+        (Some(name), _) => store::accounts::named(tx, name)?,
+        (None, []) => None,
+        (None, [first]) => store::accounts::find(tx, first.account_id)?,
+        (None, [first, ..]) if is_read => store::accounts::find(tx, first.account_id)?,
+        (None, _) => return Ok(Choice::Open),
     };
-    let Some(wanted) = wanted else {
-        return Ok(None);
-    };
-    let Some(membership) = memberships.into_iter().find(|m| m.account_id == wanted) else {
-        return Ok(None);
-    };
-    let account = store::accounts::find(tx, wanted)?;
-    Ok(account.map(|account| (account, membership.role)))
+    let is_own = |account: &Account| places.iter().any(|place| place.account_id == account.id);
+    Ok(match found {
+        Some(account) if is_own(&account) => Choice::Account(Box::new(account)),
+        _ => Choice::None,
+    })
+}
+
+/// The code of what [`which_account`] answers.
+pub const ACCOUNT_CHOICE: &str = "account_choice";
+/// Accounts that a choice names.
+const CHOICES_MAX: usize = 50;
+
+/// 409: somebody in several accounts must say which one is meant.
+fn which_account(places: &[Place]) -> Error {
+    let detail =
+        "You belong to several accounts. Nothing was changed: say which one, with ?account=.";
+    let accounts = places.iter().take(CHOICES_MAX);
+    let accounts: Vec<Value> = accounts
+        .map(|place| json!({ "id": place.public_id, "name": place.name }))
+        .collect();
+    Error::conflict(ACCOUNT_CHOICE, detail).with("accounts", Value::Array(accounts))
 }
 
 impl FromRequestParts<App> for Operator {

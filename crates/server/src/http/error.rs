@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::app::App;
 
+/// The code of [`Error::billing_is_off`].
+pub const BILLING_OFF: &str = "billing_disabled";
+
 /// A result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -101,6 +104,13 @@ impl Error {
     /// 404: absent, or somebody else's.
     pub fn not_found(detail: impl Into<String>) -> Error {
         Error::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+
+    /// 404: billing is switched off, for all or for this account.
+    pub fn billing_is_off() -> Error {
+        let detail = "It is switched off for your account. API calls and credits work as usual.";
+        let title = "Billing is not available yet";
+        Error::new(StatusCode::NOT_FOUND, BILLING_OFF, title, detail)
     }
 
     /// 409: it does not fit the state of things.

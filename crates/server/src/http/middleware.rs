@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::callers::Carry;
+use super::carry;
 use super::error::Error;
 use crate::app::App;
 
@@ -32,8 +34,14 @@ fn content_security_policy(app: &App) -> String {
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = app.new_id("req");
     request.extensions_mut().insert(RequestId(id.clone()));
+    let carry = Carry::default();
+    request.extensions_mut().insert(carry.clone());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let here = request
+        .uri()
+        .path_and_query()
+        .map_or_else(|| path.clone(), ToString::to_string);
     let wants_page = wants_page(request.headers(), &path);
     let started = std::time::Instant::now();
     let refused = refuse_cross_site(&app, &request);
@@ -41,7 +49,10 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         Some(error) => error.into_response(),
         None => next.run(request).await,
     };
-    let response = word_error(&app, response, &id, wants_page, &path).await;
+    let mut response = word_error(&app, response, &id, wants_page, &here).await;
+    if let Some(account) = carry.get() {
+        response = carry::along(response, account).await;
+    }
     tracing::info!(
         request_id = id,
         method = %method,
@@ -127,13 +138,13 @@ async fn word_error(
     mut response: Response,
     id: &str,
     wants_page: bool,
-    path: &str,
+    here: &str,
 ) -> Response {
     let Some(error) = response.extensions_mut().remove::<Error>() else {
         return response;
     };
     if wants_page && error.0.status == StatusCode::UNAUTHORIZED {
-        let next: String = form_urlencoded::byte_serialize(path.as_bytes()).collect();
+        let next: String = form_urlencoded::byte_serialize(here.as_bytes()).collect();
         return axum::response::Redirect::to(&format!("/login?next={next}")).into_response();
     }
     let (mut parts, _) = response.into_parts();

@@ -83,6 +83,8 @@ async fn tidy(app: &App) -> Result<()> {
         store::outbox::forget_sent(tx, now.plus_days(-MAILS_KEPT_DAYS))?;
         store::sessions::sweep(tx, now)?;
         store::login_links::sweep(tx, now.plus_days(-1))?;
+        store::invitations::sweep(tx, now.plus_days(-1))?;
+        store::used_tokens::sweep(tx, now)?;
         store::rate_limit::sweep(tx, now)?;
         Ok(())
     })

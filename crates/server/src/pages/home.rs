@@ -4,19 +4,23 @@ use axum::extract::State;
 use axum::response::Redirect;
 
 use crate::app::App;
-use crate::http::callers::MaybeVisitor;
+use crate::http::callers::{MaybeVisitor, SignedIn};
+use crate::http::error::Result;
 
 /// `GET /`: strangers see what is sold, the others their account.
 pub async fn show(State(app): State<App>, MaybeVisitor(visitor): MaybeVisitor) -> Redirect {
     match visitor {
         None => Redirect::to("/pricing"),
-        Some(_) => dashboard(State(app)).await,
+        Some(_) => home(app.settings.billing.enabled),
     }
 }
 
-/// `GET /dashboard`
-pub async fn dashboard(State(app): State<App>) -> Redirect {
-    let is_on = app.settings.billing.enabled;
+/// `GET /dashboard`: the first page of the account, or the sign-in that leads to it.
+pub async fn dashboard(State(app): State<App>, caller: SignedIn) -> Result<Redirect> {
+    Ok(home(app.settings.billing.is_on_for(&caller.account)))
+}
+
+fn home(is_on: bool) -> Redirect {
     Redirect::to(if is_on {
         "/dashboard/billing"
     } else {

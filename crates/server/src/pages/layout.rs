@@ -38,6 +38,19 @@ pub struct Viewer {
     pub is_admin: bool,
     /// Webhook events that wait for a person; the admin's menu shows the number.
     pub events_failed: u64,
+    /// The accounts to choose from; empty for somebody with one.
+    pub accounts: Vec<AccountLink>,
+}
+
+/// An account in the menu.
+#[derive(Clone, Debug)]
+pub struct AccountLink {
+    /// Its name.
+    pub name: String,
+    /// Where its pages begin.
+    pub href: String,
+    /// The one that is shown.
+    pub current: bool,
 }
 
 /// The strip on top of a page when no real money moves.
@@ -64,6 +77,10 @@ pub enum Nav {
     Usage,
     /// `/dashboard/keys`
     Keys,
+    /// `/dashboard/members`
+    Members,
+    /// `/dashboard/sessions`
+    Sessions,
     /// `/pricing`
     Pricing,
     /// `/admin/transactions`
@@ -143,6 +160,8 @@ impl Shell {
         let always = [
             (Nav::Usage, Icon::Chart, "/dashboard/usage", "Usage"),
             (Nav::Keys, Icon::Key, "/dashboard/keys", "API keys"),
+            (Nav::Members, Icon::People, "/dashboard/members", "Members"),
+            (Nav::Sessions, Icon::Lock, "/dashboard/sessions", "Sign-ins"),
         ];
         let shown = billing
             .into_iter()

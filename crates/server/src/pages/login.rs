@@ -13,6 +13,7 @@ use super::layout::{Nav, Shell};
 use super::serve::{Fields, page, public_shell};
 use crate::api::auth::{is_own_path, send_link};
 use crate::app::App;
+use crate::http::address::ClientAddress;
 use crate::http::callers::MaybeVisitor;
 use crate::http::error::{Error, Result};
 use crate::http::keys::hash;
@@ -243,9 +244,13 @@ pub struct NewLogin {
 }
 
 /// `POST /login`: mails a link. What is shown does not tell whether the address is known (A8).
-pub async fn send(State(app): State<App>, Fields(form): Fields<NewLogin>) -> Result<Response> {
+pub async fn send(
+    State(app): State<App>,
+    from: ClientAddress,
+    Fields(form): Fields<NewLogin>,
+) -> Result<Response> {
     let next = form.next.filter(|next| is_own_path(next));
-    match send_link(&app, &form.email, next.as_deref()).await {
+    match send_link(&app, &form.email, next.as_deref(), from).await {
         Ok(()) => {
             let sent = LoginPage {
                 link_lives: link_lives(&app),

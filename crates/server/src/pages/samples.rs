@@ -7,7 +7,7 @@ use askama::Template;
 
 use super::components::{Banner, Kind};
 use super::format::{self, When};
-use super::layout::{Nav, Shell, TestMode, Viewer};
+use super::layout::{AccountLink, Nav, Shell, TestMode, Viewer};
 use super::{
     admin, assets, billing, cancel, confirm, credits, error, keys, login, mails, pricing, success,
     upgrade, usage,
@@ -50,6 +50,7 @@ pub fn admin(active: Nav) -> Shell {
         role: "Admin".to_owned(),
         is_admin: true,
         events_failed: 2,
+        accounts: Vec::new(),
     };
     Shell {
         test_mode: Some(test_mode()),
@@ -66,6 +67,7 @@ pub fn worst(active: Nav) -> Shell {
         role: EVIL.to_owned(),
         is_admin: true,
         events_failed: u64::MAX,
+        accounts: vec![account_link(EVIL, true), account_link(LONG, false)],
     };
     Shell {
         test_mode: Some(TestMode {
@@ -93,6 +95,16 @@ fn viewer() -> Viewer {
         role: "Owner".to_owned(),
         is_admin: false,
         events_failed: 0,
+        accounts: Vec::new(),
+    }
+}
+
+/// An account in the menu.
+pub fn account_link(name: &str, current: bool) -> AccountLink {
+    AccountLink {
+        name: name.to_owned(),
+        href: "/dashboard?account=acc_1".to_owned(),
+        current,
     }
 }
 

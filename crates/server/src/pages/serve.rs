@@ -6,12 +6,13 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use serde::de::DeserializeOwned;
 
-use super::components::Action;
+use super::components::{Action, Banner, Kind};
 use super::error::ErrorPage;
-use super::layout::{Nav, Shell, TestMode, Viewer, initials};
+use super::layout::{AccountLink, Nav, Shell, TestMode, Viewer, initials};
 use crate::app::App;
-use crate::http::callers::{SignedIn, Visitor};
-use crate::http::error::{Error, Result};
+use crate::http::access;
+use crate::http::callers::{ACCOUNT_CHOICE, SignedIn, Visitor};
+use crate::http::error::{BILLING_OFF, Error, Result};
 
 /// A rendered page.
 pub fn html(page: &impl Template) -> Result<Html<String>> {
@@ -43,18 +44,8 @@ pub fn while_billing_is_on(app: &App) -> Result<()> {
     if app.settings.billing.enabled {
         return Ok(());
     }
-    let detail = "It is switched off for your account. API calls and credits work as usual.";
-    let title = "Billing is not available yet";
-    Err(Error::new(
-        StatusCode::NOT_FOUND,
-        BILLING_OFF,
-        title,
-        detail,
-    ))
+    Err(Error::billing_is_off())
 }
-
-/// The code of what [`while_billing_is_on`] answers.
-const BILLING_OFF: &str = "billing_disabled";
 
 /// The frame of a page for anybody.
 pub fn public_shell(app: &App, visitor: Option<&Visitor>, active: Nav) -> Shell {
@@ -69,10 +60,40 @@ pub fn public_shell(app: &App, visitor: Option<&Visitor>, active: Nav) -> Shell 
 
 /// The frame of a page about an account.
 pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
-    let viewer = viewer(&caller.user, &caller.account.name, &caller.role);
+    let mut viewer = viewer(&caller.user, &caller.account.name, &caller.role);
+    viewer.accounts = accounts(caller);
     let mut shell = Shell::signed_in(&app.settings.service.name, viewer, active);
     dress(app, &mut shell);
+    shell.billing_enabled = app.settings.billing.is_on_for(&caller.account);
+    if caller.account.status == "suspended" {
+        let told = access::suspended();
+        shell.flash = Some(Banner::new(
+            Kind::Bad,
+            "This account is suspended",
+            told.0.detail.as_str(),
+        ));
+    }
     shell
+}
+
+/// Accounts that the menu offers; the others are listed with the members.
+const MENU_ACCOUNTS_MAX: usize = 8;
+
+/// The accounts to choose from, for somebody in several.
+fn accounts(caller: &SignedIn) -> Vec<AccountLink> {
+    if caller.places.len() < 2 {
+        return Vec::new();
+    }
+    let link = |place: &store::users::Place| AccountLink {
+        name: place.name.clone(),
+        href: format!("/dashboard?account={}", place.public_id),
+        current: place.account_id == caller.account.id,
+    };
+    let mut links: Vec<AccountLink> = caller.places.iter().map(link).collect();
+    // The current one is always among those that are shown.
+    links.sort_by_key(|link| !link.current);
+    links.truncate(MENU_ACCOUNTS_MAX);
+    links
 }
 
 fn viewer(visitor: &Visitor, account_name: &str, role: &str) -> Viewer {
@@ -90,6 +111,7 @@ fn viewer(visitor: &Visitor, account_name: &str, role: &str) -> Viewer {
         role: role.to_owned(),
         is_admin: visitor.is_operator(),
         events_failed: 0,
+        accounts: Vec::new(),
     }
 }
 
@@ -141,8 +163,23 @@ pub fn error_page(app: &App, error: &Error, request_id: &str) -> String {
     .request(request_id);
     let mut page = page;
     page.advice = advice.to_owned();
-    page.actions = vec![way_on(app, problem.code).primary()];
+    page.actions = match problem.code {
+        ACCOUNT_CHOICE => choices(error),
+        code => vec![way_on(app, code).primary()],
+    };
     page.render().unwrap_or_else(|_| problem.detail.clone())
+}
+
+/// The accounts that a refused request could have meant.
+fn choices(error: &Error) -> Vec<Action> {
+    let accounts = error.0.extra.get("accounts");
+    let accounts = accounts.and_then(serde_json::Value::as_array);
+    let link = |account: &serde_json::Value| {
+        let (id, name) = (account["id"].as_str()?, account["name"].as_str()?);
+        let href = format!("/dashboard?account={id}");
+        Some(Action::link(format!("Go on as {name}"), href))
+    };
+    accounts.into_iter().flatten().filter_map(link).collect()
 }
 
 fn way_on(app: &App, code: &str) -> Action {

@@ -85,18 +85,13 @@ async fn find(
             let Some(account) = account else {
                 return Ok(None);
             };
-            let role = store::users::role_in(tx, id, account.id)?;
-            Ok(role.map(|role| (account, role, intent)))
+            let places = store::users::places(tx, id)?;
+            Ok(Some((account, places, intent)))
         })
         .await?;
-    Ok(found.map(|(account, role, intent)| {
-        let user = user.clone();
-        let caller = SignedIn {
-            user,
-            account,
-            role,
-        };
-        (caller, intent)
+    Ok(found.and_then(|(account, places, intent)| {
+        let caller = SignedIn::new(user.clone(), account, places)?;
+        Some((caller, intent))
     }))
 }
 

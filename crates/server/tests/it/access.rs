@@ -10,6 +10,7 @@ const PUBLIC: &[&str] = &[
     "/api/pricing",
     "/api/auth/link",
     "/api/auth/link/{token}",
+    "/api/auth/hand-over",
     "/api/auth/logout",
     "/healthz",
     "/readyz",

@@ -158,11 +158,13 @@ async fn signed_in(
         email: "maya@example.com".into(),
         name: "maya".into(),
         role: "user".into(),
+        carry: server::http::callers::Carry::default(),
     };
     server::http::callers::SignedIn {
         user,
         account: account.unwrap(),
         role: "owner".into(),
+        places: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ mod lifecycle;
 mod limits;
 mod metering;
 mod pages;
+mod people;
 mod resources;
 mod stage;
 mod sync;

@@ -1,0 +1,147 @@
+//! Where a request comes from: the peer, or what a trusted proxy says of it (case A16).
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use crate::app::App;
+
+/// Proxies that are looked through in one header.
+const HOPS_MAX: usize = 20;
+
+/// A proxy that is believed: one address, or a network such as `10.0.0.0/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u32,
+}
+
+impl Network {
+    /// Reads `10.1.2.3`, `10.0.0.0/8` or the same of IPv6.
+    pub fn parse(text: &str) -> Option<Network> {
+        let (address, bits) = match text.trim().split_once('/') {
+            Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
+            None => (text.trim(), None),
+        };
+        let address = canonical(address.parse().ok()?);
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.unwrap_or(width);
+        (bits <= width).then_some(Network { address, bits })
+    }
+
+    /// Whether the address lies in it.
+    pub fn contains(&self, other: IpAddr) -> bool {
+        match (self.address, canonical(other)) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let shift = 32 - self.bits;
+                u32::from(own).checked_shr(shift) == u32::from(other).checked_shr(shift)
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let shift = 128 - self.bits;
+                u128::from(own).checked_shr(shift) == u128::from(other).checked_shr(shift)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// An IPv4 address in the clothes of IPv6 is that IPv4 address.
+fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(six) => six.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}
+
+/// The address of whoever sent a request, as far as it can be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub Option<IpAddr>);
+
+impl ClientAddress {
+    /// What limits count by: an IPv4 address, or the /64 that one customer of IPv6 has.
+    pub fn network(&self) -> String {
+        match self.0 {
+            None => "unknown".to_owned(),
+            Some(IpAddr::V4(four)) => four.to_string(),
+            Some(IpAddr::V6(six)) => {
+                let prefix = u128::from(six) >> 64 << 64;
+                format!("{}/64", Ipv6Addr::from(prefix))
+            }
+        }
+    }
+
+    /// The client behind `peer`: the last address in `X-Forwarded-For` that no trusted proxy has.
+    /// A header of somebody who is not trusted says nothing.
+    pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> ClientAddress {
+        let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.contains(address));
+        let Some(mut client) = peer.map(canonical) else {
+            return ClientAddress(None);
+        };
+        let said = headers.get_all("x-forwarded-for").into_iter();
+        let said: Vec<&str> = said
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .collect();
+        for hop in said.iter().rev().take(HOPS_MAX) {
+            if !is_trusted(client) {
+                break;
+            }
+            match hop.trim().parse() {
+                Ok(address) => client = canonical(address),
+                Err(_) => break,
+            }
+        }
+        ClientAddress(Some(client))
+    }
+}
+
+impl FromRequestParts<App> for ClientAddress {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|peer| peer.0.ip());
+        let trusted = app.settings.service.proxies();
+        Ok(ClientAddress::of(peer, &parts.headers, &trusted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, forwarded: &str, trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        let trusted: Vec<Network> = trusted.iter().map(|n| Network::parse(n).unwrap()).collect();
+        ClientAddress::of(peer.parse().ok(), &headers, &trusted).network()
+    }
+
+    #[test]
+    fn case_a16_only_a_trusted_proxy_says_where_a_request_comes_from() {
+        assert_eq!(client("9.9.9.9", "1.2.3.4", &[]), "9.9.9.9");
+        assert_eq!(client("9.9.9.9", "1.2.3.4", &["10.0.0.0/8"]), "9.9.9.9");
+        assert_eq!(client("10.1.1.1", "1.2.3.4", &["10.0.0.0/8"]), "1.2.3.4");
+        // What the client itself wrote stands further left and is not believed.
+        let two = &["10.0.0.0/8", "192.168.0.7"];
+        assert_eq!(
+            client("10.1.1.1", "6.6.6.6, 1.2.3.4, 192.168.0.7", two),
+            "1.2.3.4"
+        );
+        assert_eq!(client("10.1.1.1", "garbage", two), "10.1.1.1");
+        assert_eq!(client("::ffff:10.1.1.1", "1.2.3.4", two), "1.2.3.4");
+        assert_eq!(client("2001:db8:1:2:3::4", "", &[]), "2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn a_network_is_an_address_with_or_without_its_width() {
+        for bad in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.1/x"] {
+            assert_eq!(Network::parse(bad), None, "{bad}");
+        }
+        let all = Network::parse("0.0.0.0/0").unwrap();
+        assert!(all.contains("8.8.8.8".parse().unwrap()));
+        assert!(!all.contains("::1".parse().unwrap()));
+    }
+}

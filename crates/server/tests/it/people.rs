@@ -1,0 +1,380 @@
+//! People of several accounts: which one is meant, who may do what in it, and how they sign in.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::stage::{Person, Stage, on_both};
+
+/// Makes `person` a member of `owner`'s account; answers its id at the edge.
+async fn join(person: &Person<'_>, owner: &Person<'_>, role: &'static str) -> String {
+    let (user, account) = (person.user, owner.account);
+    let stage = person.stage;
+    let now = stage.app.now();
+    let joined = stage.app.write(account, move |tx| {
+        store::users::put_member(tx, user, account, role, now)?;
+        Ok(store::accounts::find(tx, account)?.unwrap().public_id)
+    });
+    joined.await.unwrap()
+}
+
+async fn public_id(person: &Person<'_>) -> String {
+    let account = person.account;
+    let found = person
+        .stage
+        .app
+        .read(move |tx| store::accounts::find(tx, account));
+    found.await.unwrap().unwrap().public_id
+}
+
+/// All own addresses of a page that are about an account.
+fn addresses(html: &str) -> Vec<String> {
+    let pieces = html
+        .split(['"'])
+        .filter(|piece| piece.starts_with("/dashboard") || piece.starts_with("/api/stripe/"));
+    pieces.map(str::to_owned).collect()
+}
+
+on_both! {
+    fn somebody_in_several_accounts_must_say_which_one_a_write_is_for(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let noah = stage.person("noah@example.com").await;
+        let noahs = join(&maya, &noah, "billing").await;
+        let body = json!({ "type": "topup", "amount": 500 });
+
+        let (status, answer) = maya.checkout(body.clone()).await;
+
+        assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
+        let named: Vec<&Value> = answer["accounts"].as_array().unwrap().iter().map(|a| &a["id"]).collect();
+        assert!(named.contains(&&json!(noahs)) && named.len() == 2, "{answer}");
+        for (path, form) in [
+            ("/dashboard/billing/plan", [("act", "cancel")]),
+            ("/dashboard/billing/credits", [("amount", "500")]),
+            ("/dashboard/keys", [("name", "prod")]),
+        ] {
+            let request = maya.request(Method::POST, path).header("accept", "text/html");
+            let answer = request.form(&form).send().await.unwrap();
+            assert_eq!(answer.status(), 409, "{path}");
+            let page = answer.text().await.unwrap();
+            assert!(page.contains(&format!("/dashboard?account={noahs}")), "{page}");
+        }
+        let (status, answer) = maya.post("/api/v1/keys", json!({ "name": "x" })).await;
+        assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
+
+        let path = format!("/api/stripe/create-checkout-session?account={noahs}");
+        assert_eq!(maya.post(&path, body).await.0, 200);
+        let customer = stage.app.read({
+            let (own, other) = (maya.account, noah.account);
+            move |tx| Ok((store::customers::current(tx, own)?, store::customers::current(tx, other)?))
+        });
+        let (own, other) = customer.await.unwrap();
+        assert!(own.is_none() && other.is_some(), "the named account alone was touched");
+    }
+}
+
+on_both! {
+    fn a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let noah = stage.person("noah@example.com").await;
+        let noahs = join(&maya, &noah, "owner").await;
+        let query = format!("account={noahs}");
+        for path in [
+            "/dashboard/billing", "/dashboard/billing/upgrade", "/dashboard/billing/credits",
+            "/dashboard/usage", "/dashboard/keys", "/dashboard/billing/success",
+            "/dashboard/billing/cancel",
+        ] {
+            let (status, html) = maya.page(&format!("{path}?{query}")).await;
+
+            assert_eq!(status, 200, "{path}");
+            let all = addresses(&html);
+            assert!(all.len() > 5, "{path}: {all:?}");
+            let mine = format!("account={}", public_id(&maya).await);
+            for address in all {
+                // The menu's way to the other account alone names another.
+                let is_switch = address == format!("/dashboard?{mine}");
+                assert!(address.contains(&query) || is_switch, "{path}: {address}");
+            }
+        }
+
+        let request = maya.request(Method::POST, &format!("/dashboard/keys?{query}"));
+        let made = request.form(&[("name", "prod")]).send().await.unwrap();
+        assert_eq!(made.status(), 200);
+        let html = made.text().await.unwrap();
+        let revoke = html.split('"').find(|piece| piece.contains("/revoke")).unwrap();
+        let request = maya.request(Method::POST, revoke).form(&[("confirm", "yes")]);
+        let gone = request.send().await.unwrap();
+        assert_eq!(gone.status(), 303);
+        let to = gone.headers()["location"].to_str().unwrap();
+        assert_eq!(to, format!("/dashboard/keys?{query}"));
+    }
+}
+
+on_both! {
+    fn two_names_for_the_account_are_a_fault_and_a_strangers_is_not_there(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let noah = stage.person("noah@example.com").await;
+        let (mine, noahs) = (public_id(&maya).await, public_id(&noah).await);
+        for path in ["/api/dashboard/billing", "/dashboard/keys", "/api/v1/balance"] {
+            let twice = format!("{path}?account={mine}&account={noahs}");
+            assert_eq!(maya.get(&twice).await.0, 400, "{path}");
+            assert_eq!(maya.get(&format!("{path}?account={noahs}")).await.0, 404, "{path}");
+        }
+
+        let (status, answer) = maya.post("/api/v1/keys", json!({ "name": "x", "account": noahs })).await;
+        assert_eq!(status, 400, "{answer}");
+    }
+}
+
+on_both! {
+    fn a_suspended_account_is_told_so_and_changes_nothing(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let (account, now) = (maya.account, stage.app.now());
+        stage.app.write(account, move |tx| store::accounts::set_status(tx, account, "suspended", now)).await.unwrap();
+
+        let (status, answer) = maya.checkout(json!({ "type": "topup", "amount": 500 })).await;
+
+        assert_eq!((status, &answer["code"]), (403, &json!("account_not_active")));
+        let (status, html) = maya.page("/dashboard/billing").await;
+        assert_eq!(status, 200);
+        assert!(html.contains("This account is suspended"), "{html}");
+        assert_eq!(maya.post("/api/v1/keys", json!({ "name": "x" })).await.0, 403);
+        // What ends the costs stays possible; there is no customer yet.
+        assert_eq!(maya.post("/api/stripe/customer-portal", json!({})).await.0, 409);
+    }
+}
+
+on_both! {
+    fn a_sign_in_comes_back_to_the_page_with_its_account(stage) {
+        let request = stage.http.get(format!("{}/dashboard/keys?account=acc_1&x=2", stage.base));
+
+        let answer = request.header("accept", "text/html").send().await.unwrap();
+
+        let to = answer.headers()["location"].to_str().unwrap();
+        assert_eq!(to, "/login?next=%2Fdashboard%2Fkeys%3Faccount%3Dacc_1%26x%3D2");
+    }
+}
+
+fn fixtures() -> Value {
+    serde_json::from_str(include_str!("../data/host-tokens.json")).unwrap()
+}
+
+/// A world whose host application shares its secrets.
+async fn hosted(database: store::testing::TestDatabase) -> Stage {
+    let secret = fixtures()["secret"].as_str().unwrap().to_owned();
+    Stage::with(database, move |settings| {
+        settings.session.secret = secret.clone().into();
+        settings.session.hand_over_secret = secret.into();
+        settings.session.admins = vec!["maya@example.com".to_owned()];
+    })
+    .await
+}
+
+async fn each_hosted<F, T>(story: F)
+where
+    F: Fn(Stage) -> T,
+    T: Future<Output = Stage>,
+{
+    let postgres = tokio::task::spawn_blocking(store::testing::postgres);
+    for database in [store::testing::sqlite(), postgres.await.unwrap()] {
+        let stage = hosted(database).await;
+        story(stage).await.close().await;
+    }
+}
+
+async fn status_with(stage: &Stage, header: &str, value: &str, path: &str) -> u16 {
+    let request = stage
+        .http
+        .get(format!("{}{path}", stage.base))
+        .header(header, value);
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_host_applications_session_signs_in_and_gives_no_role_of_operators() {
+    each_hosted(|stage| async move {
+        let all = fixtures();
+        let token = |name: &str| all[name].as_str().unwrap().to_owned();
+        let billing = "/api/dashboard/billing";
+        for (name, cookie) in [
+            ("authjs.session-token century", "authjs.session-token"),
+            ("next-auth.session-token century", "next-auth.session-token"),
+        ] {
+            let cookie = format!("a=b; {cookie}={}", token(name));
+            assert_eq!(
+                status_with(&stage, "cookie", &cookie, billing).await,
+                200,
+                "{name}"
+            );
+            // Its address is an administrator's; the host's word is not enough for that.
+            assert_eq!(
+                status_with(&stage, "cookie", &cookie, "/admin/events").await,
+                403
+            );
+        }
+        let bearer = format!("Bearer {}", token("next-auth.session-token century"));
+        assert_eq!(
+            status_with(&stage, "authorization", &bearer, billing).await,
+            200
+        );
+        for cookie in ["authjs.session-token", "next-auth.session-token"] {
+            let large = token(&format!("{cookie} large"));
+            let (first, second) = large.split_at(3_933);
+            let pieces = format!("{cookie}.0={first}; {cookie}.1={second}");
+            assert_eq!(
+                status_with(&stage, "cookie", &pieces, billing).await,
+                200,
+                "{cookie}"
+            );
+        }
+        for (name, cookie) in [
+            ("authjs.session-token", "authjs.session-token"),
+            ("authjs.session-token unverified", "authjs.session-token"),
+            (
+                "authjs.session-token century",
+                "__Secure-authjs.session-token",
+            ),
+            ("authjs.session-token century", "next-auth.session-token"),
+        ] {
+            let cookie = format!("{cookie}={}", token(name));
+            assert_eq!(
+                status_with(&stage, "cookie", &cookie, billing).await,
+                401,
+                "{name}"
+            );
+        }
+        stage
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_a9_a_hosts_token_is_over_after_signing_out_and_for_a_disabled_user() {
+    each_hosted(|stage| async move {
+        let token = fixtures()["authjs.session-token century"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let cookie = format!("authjs.session-token={token}");
+        let billing = "/api/dashboard/billing";
+        assert_eq!(status_with(&stage, "cookie", &cookie, billing).await, 200);
+
+        let leave = stage.http.post(format!("{}/api/auth/logout", stage.base));
+        leave.header("cookie", &cookie).send().await.unwrap();
+
+        assert_eq!(status_with(&stage, "cookie", &cookie, billing).await, 401);
+        stage
+    })
+    .await;
+}
+
+/// A hand-over for this world, as a host application signs it.
+fn hand_over(stage: &Stage, jti: &str, changes: &Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use hmac::{Hmac, KeyInit, Mac};
+
+    let now = stage.app.real_now().seconds();
+    let mut body = json!({
+        "email": "noah@example.com", "aud": stage.base, "jti": jti, "iat": now, "exp": now + 60,
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", encode(&json!({ "alg": "HS256" })), encode(&body));
+    let secret = fixtures()["secret"].as_str().unwrap().to_owned();
+    let mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    let tag = mac.chain_update(signed.as_bytes()).finalize().into_bytes();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signed_hand_over_opens_one_session_once() {
+    each_hosted(|stage| async move {
+        let send = async |token: String| {
+            let url = format!(
+                "{}/api/auth/hand-over?next=/dashboard/usage&token={token}",
+                stage.base
+            );
+            stage.http.get(url).send().await.unwrap()
+        };
+        let token = hand_over(&stage, "jti-00000001", &json!({}));
+
+        let first = send(token.clone()).await;
+        let again = send(token).await;
+
+        assert_eq!(first.status(), 303);
+        assert_eq!(first.headers()["location"], "/dashboard/usage");
+        let cookie = first.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap();
+        assert_eq!(
+            status_with(&stage, "cookie", cookie, "/api/dashboard/billing").await,
+            200
+        );
+        assert_eq!(again.status(), 400, "once");
+        let elsewhere = hand_over(
+            &stage,
+            "jti-00000002",
+            &json!({ "aud": "https://other.example" }),
+        );
+        assert_eq!(send(elsewhere).await.status(), 400);
+        let long = hand_over(&stage, "jti-00000003", &json!({ "exp": 9_999_999_999_i64 }));
+        assert_eq!(send(long).await.status(), 400);
+        let operator = hand_over(
+            &stage,
+            "jti-00000004",
+            &json!({ "email": "maya@example.com" }),
+        );
+        assert_eq!(send(operator).await.status(), 403);
+        stage
+    })
+    .await;
+}
+
+on_both! {
+    fn without_a_shared_secret_no_token_of_a_host_is_looked_at(stage) {
+        let token = fixtures()["authjs.session-token century"].as_str().unwrap().to_owned();
+        let cookie = format!("authjs.session-token={token}");
+
+        assert_eq!(status_with(stage, "cookie", &cookie, "/api/dashboard/billing").await, 401);
+        assert_eq!(status_with(stage, "x-y", "z", "/api/auth/hand-over?token=x").await, 404);
+    }
+}
+
+on_both! {
+    fn case_a8_sign_in_mails_are_bounded_by_address_and_by_network(stage) {
+        let send = async |email: String| {
+            let request = stage.http.post(format!("{}/api/auth/link", stage.base));
+            request.json(&json!({ "email": email })).send().await.unwrap().status().as_u16()
+        };
+
+        let mut one_address = Vec::new();
+        for _ in 0..6 {
+            one_address.push(send("maya@example.com".to_owned()).await);
+        }
+        let mut one_network = Vec::new();
+        for number in 0..16 {
+            one_network.push(send(format!("p{number}@example.com")).await);
+        }
+
+        assert_eq!(one_address, [200, 200, 200, 200, 200, 429]);
+        assert_eq!(one_network.iter().filter(|status| **status == 200).count(), 14, "{one_network:?}");
+        assert_eq!(one_network.last(), Some(&429));
+    }
+}
+
+on_both! {
+    fn case_a8_wrong_links_are_slowed_down(stage) {
+        let mut statuses = Vec::new();
+        for number in 0..12 {
+            let url = format!("{}/api/auth/link/{number:064}", stage.base);
+            statuses.push(stage.http.post(url).send().await.unwrap().status().as_u16());
+        }
+
+        assert_eq!(statuses[..10], [400; 10]);
+        assert_eq!(statuses[10..], [429; 2]);
+    }
+}

@@ -1,0 +1,148 @@
+//! Invitations into an account: a mailed link that works once. Only the hash of a token is kept,
+//! and the address only while the invitation is open.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::Result;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, account_id, email, role, invited_by, created_at, expires_at, closed_at"
+    };
+}
+
+record! {
+    /// One invitation.
+    pub struct Invitation {
+        /// Its number.
+        pub id: i64,
+        /// Its name outside: `inv_...`.
+        pub public_id: String,
+        /// Into which account.
+        pub account_id: i64,
+        /// Who was asked; forgotten when it is closed.
+        pub email: Option<String>,
+        /// `owner`, `billing` or `member`.
+        pub role: String,
+        /// Who asked.
+        pub invited_by: i64,
+        /// When.
+        pub created_at: Timestamp,
+        /// When the link ends.
+        pub expires_at: Timestamp,
+        /// When it was accepted or withdrawn.
+        pub closed_at: Option<Timestamp>,
+    }
+}
+
+/// An invitation to write down.
+#[derive(Clone, Copy, Debug)]
+pub struct NewInvitation<'a> {
+    /// Its name outside.
+    pub public_id: &'a str,
+    /// Hash of the link's token.
+    pub token_hash: &'a [u8],
+    /// Into which account.
+    pub account_id: i64,
+    /// Who is asked, in lower case.
+    pub email: &'a str,
+    /// `owner`, `billing` or `member`.
+    pub role: &'a str,
+    /// Who asks.
+    pub invited_by: i64,
+    /// When the link ends.
+    pub expires_at: Timestamp,
+}
+
+/// Writes an invitation down; an open one of the same address takes its role, its token and its
+/// end, so that only the latest link works.
+pub fn put(tx: &mut Tx<'_>, new: &NewInvitation<'_>, now: Timestamp) -> Result<Invitation> {
+    tx.query_one(
+        sql!(
+            "insert into invitation (public_id, token_hash, account_id, email, role, invited_by,
+                                     created_at, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)
+                 on conflict (account_id, email) where closed_at is null do update
+                set token_hash = excluded.token_hash,
+                    role = excluded.role,
+                    invited_by = excluded.invited_by,
+                    created_at = excluded.created_at,
+                    expires_at = excluded.expires_at
+             returning ",
+            columns!()
+        ),
+        args![
+            new.public_id,
+            new.token_hash,
+            new.account_id,
+            new.email,
+            new.role,
+            new.invited_by,
+            now,
+            new.expires_at,
+        ],
+    )
+}
+
+/// The invitation with this token, while it is open and not over.
+pub fn find(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<Invitation>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from invitation
+              where token_hash = $1
+                and closed_at is null
+                and expires_at > $2"
+        ),
+        args![token_hash, now],
+    )
+}
+
+/// The open invitations of an account, the newest first.
+pub fn open_of(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<Vec<Invitation>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from invitation
+              where account_id = $1
+                and closed_at is null
+                and expires_at > $2
+              order by id desc
+              limit 1000"
+        ),
+        args![account, now],
+    )
+}
+
+/// Closes an open invitation: accepted by a user, or withdrawn. `false` when it was closed before.
+pub fn close(tx: &mut Tx<'_>, id: i64, by: Option<i64>, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update invitation
+            set closed_at = $3, accepted_by = $2, email = null
+          where id = $1 and closed_at is null",
+        args![id, by, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Closes all open invitations of an account.
+pub fn close_all(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update invitation
+            set closed_at = $2, email = null
+          where account_id = $1 and closed_at is null",
+        args![account, now],
+    )
+}
+
+/// Forgets invitations that ended before `before`.
+pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
+    tx.execute(
+        "delete from invitation where expires_at <= $1",
+        args![before],
+    )
+}

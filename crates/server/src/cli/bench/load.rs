@@ -32,14 +32,19 @@ pub enum Kind {
     DebitBatch,
     /// Signed events of known customers.
     Webhook,
+    /// The complete billing page of a signed-in person.
+    BillingPage,
 }
 
 /// Debits in one batch.
 pub const BATCH: u64 = 100;
 
 impl Kind {
-    /// All, the reference first.
-    pub const ALL: [Kind; 6] = [
+    /// Pages, beside the reference.
+    pub const PAGES: [Kind; 2] = [Kind::Noop, Kind::BillingPage];
+
+    /// What programs call, beside the reference.
+    pub const METERED: [Kind; 6] = [
         Kind::Noop,
         Kind::DebitUniform,
         Kind::DebitHot,
@@ -57,6 +62,7 @@ impl Kind {
             Kind::HoldCapture => "hold and capture",
             Kind::DebitBatch => "debits by the hundred",
             Kind::Webhook => "webhook",
+            Kind::BillingPage => "billing page",
         }
     }
 
@@ -72,6 +78,8 @@ pub struct Spender {
     pub key: String,
     /// Its Stripe customer.
     pub customer: String,
+    /// The token of its owner's session.
+    pub session: String,
 }
 
 /// Whom to ask.
@@ -94,6 +102,8 @@ pub struct Measured {
     pub per_second: f64,
     /// Half of the answers came within so many microseconds.
     pub p50_micros: u64,
+    /// All but five in a hundred.
+    pub p95_micros: u64,
     /// All but one in a hundred.
     pub p99_micros: u64,
     /// Answers that were refusals or errors.
@@ -137,6 +147,7 @@ pub async fn measure(
         #[expect(clippy::cast_precision_loss, reason = "a rate for people, no money")]
         per_second: answered as f64 / elapsed,
         p50_micros: u64::from(at(50)),
+        p95_micros: u64::from(at(95)),
         p99_micros: u64::from(at(99)),
         refused: all.refused,
         first_refusal: all.first_refusal,
@@ -226,6 +237,11 @@ async fn ask(
                 .post("/api/stripe/webhook", &headers, &body)
                 .await
         }
+        Kind::BillingPage => {
+            connection
+                .page("/dashboard/billing", &spender.session)
+                .await
+        }
     }
 }
 
@@ -262,6 +278,14 @@ impl Connection {
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
              Content-Length: {length}\r\n{headers}\r\n{body}"
+        );
+        self.stream.write_all(request.as_bytes()).await?;
+        self.answer().await
+    }
+
+    async fn page(&mut self, path: &str, session: &str) -> anyhow::Result<(u16, Vec<u8>)> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nCookie: lbx_session={session}\r\n\r\n"
         );
         self.stream.write_all(request.as_bytes()).await?;
         self.answer().await

@@ -91,20 +91,29 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> Ended {
         .accounts
         .unwrap_or(if args.quick { 1_000 } else { 10_000 });
     let time = Duration::from_secs(if args.quick { 2 } else { 10 });
-    let settings = settings(context, folder)?;
-    let app = App::open(settings).await?;
+    let mut settings = settings(context, folder)?;
+    let app = App::open(settings.clone()).await?;
     let secret = format!("whsec_{}", new_secret(&SystemChance));
     app.add_webhook_secret(&secret).await?;
     let spenders = spenders(&app, usize::try_from(accounts)?).await?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let service = Service::start(app.clone(), listener)?;
-    let target = Arc::new(Target {
-        address: service.address,
-        spenders,
-        webhook_secret: secret,
-        counter: AtomicU64::new(1),
-    });
-    let cells = cells(&target, time).await?;
+    let target = |address| {
+        Arc::new(Target {
+            address,
+            spenders: spenders.clone(),
+            webhook_secret: secret.clone(),
+            counter: AtomicU64::new(1),
+        })
+    };
+    // Pages first, and with billing on: before the first event nothing waits for Stripe.
+    let service = start(app).await?;
+    let mut cells = measure(&target(service.address), &Kind::PAGES, time).await?;
+    service.stop().await;
+    cells.retain(|cell| cell.kind != Kind::Noop);
+    // Stored events wait: no worker asks Stripe about customers that it does not have.
+    settings.billing.enabled = false;
+    let app = App::open(settings).await?;
+    let service = start(app.clone()).await?;
+    cells.extend(measure(&target(service.address), &Kind::METERED, time).await?);
     let audited = audit::run(&app, Scope::Everything).await?;
     service.stop().await;
 
@@ -129,9 +138,12 @@ fn settings(context: &Context, folder: &Path) -> anyhow::Result<Settings> {
     settings.clock.follow.clear();
     settings.mail.host.clear();
     settings.service.noop = true;
-    // Stored events wait: no worker asks Stripe about customers that it does not have.
-    settings.billing.enabled = false;
     Ok(settings)
+}
+
+async fn start(app: App) -> anyhow::Result<Service> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    Service::start(app, listener)
 }
 
 /// Accounts with a key, a customer and plenty of credits, on a plan without limits.
@@ -143,12 +155,14 @@ async fn spenders(app: &App, count: usize) -> anyhow::Result<Vec<Spender>> {
             .map(|number| Spender {
                 key: format!("{KEY_PREFIX}test_{}", new_secret(&*app.chance)),
                 customer: format!("cus_bench{number}"),
+                session: new_secret(&*app.chance),
             })
             .collect();
-        let (made, rules, now) = (part.clone(), app.rules(), app.now());
+        let (made, rules, now, real_now) = (part.clone(), app.rules(), app.now(), app.real_now());
         app.write(0, move |tx| {
             for (index, spender) in made.iter().enumerate() {
-                spender_rows(tx, &rules, spender, first + index, now)?;
+                let account = spender_rows(tx, &rules, spender, first + index, now)?;
+                owner_rows(tx, spender, account, first + index, real_now)?;
             }
             Ok(())
         })
@@ -164,7 +178,7 @@ fn spender_rows(
     spender: &Spender,
     number: usize,
     now: domain::time::Timestamp,
-) -> store::Result<()> {
+) -> store::Result<i64> {
     let name = format!("acc_bench{number}");
     let new = NewAccount {
         public_id: &name,
@@ -199,14 +213,40 @@ fn spender_rows(
     let plenty = Credits::parse("1000000000").expect("a number of credits");
     let grant = NewGrant::new(GrantKind::Promo, format!("bench:{account}"), plenty);
     let requests = [Request::internal(Command::Grant(grant))];
-    store::ledger::execute(tx, rules, account, &requests, now).map(|_| ())
+    store::ledger::execute(tx, rules, account, &requests, now)?;
+    Ok(account)
 }
 
-async fn cells(target: &Arc<Target>, time: Duration) -> anyhow::Result<Vec<Cell>> {
+/// The owner of an account, signed in.
+fn owner_rows(
+    tx: &mut store::Tx<'_>,
+    spender: &Spender,
+    account: i64,
+    number: usize,
+    now: domain::time::Timestamp,
+) -> store::Result<()> {
+    let (id, email) = (
+        format!("usr_bench{number}"),
+        format!("bench{number}@example.com"),
+    );
+    let user = store::users::insert(tx, &id, &email, "Bench", "user", now)?
+        .expect("the database is new, and so is the address");
+    store::users::put_member(tx, user.id, account, "owner", now)?;
+    let until = now.plus_days(1);
+    store::sessions::insert(tx, &hash(&spender.session), user.id, "bench", now, until)?;
+    Ok(())
+}
+
+/// Measures these kinds, of which the first is the reference.
+async fn measure(
+    target: &Arc<Target>,
+    kinds: &[Kind],
+    time: Duration,
+) -> anyhow::Result<Vec<Cell>> {
     let mut cells = Vec::new();
     for connections in CONNECTIONS {
         let mut noop = 0.0;
-        for kind in Kind::ALL {
+        for &kind in kinds {
             load::measure(target, kind, connections, WARM_UP).await?;
             let measured = load::measure(target, kind, connections, time).await?;
             if kind == Kind::Noop {
@@ -262,6 +302,7 @@ fn value(
             "perSecond": cell.measured.per_second,
             "ofNoop": cell.of_noop,
             "p50Micros": cell.measured.p50_micros,
+            "p95Micros": cell.measured.p95_micros,
             "p99Micros": cell.measured.p99_micros,
             "refused": cell.measured.refused,
             "firstRefusal": cell.measured.first_refusal,
@@ -287,7 +328,7 @@ fn table(cells: &[Cell], fsyncs: f64, accounts: u32, audited: &audit::Report) ->
     for connections in CONNECTIONS {
         text.push_str(&format!("{connections:>28}"));
     }
-    for kind in Kind::ALL {
+    for kind in Kind::METERED.into_iter().chain([Kind::BillingPage]) {
         text.push_str(&format!("\n{:<22}", kind.word()));
         for cell in cells.iter().filter(|cell| cell.kind == kind) {
             let Measured {

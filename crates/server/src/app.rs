@@ -118,7 +118,7 @@ impl App {
             rules: RwLock::new(Arc::new(rules)),
             prices: RwLock::new(Arc::new(Prices::default())),
         }));
-        app.append_catalog().await?;
+        app.load_catalog().await?;
         app.load_prices().await?;
         app.load_webhook_secret().await?;
         Ok(app)
@@ -296,27 +296,47 @@ impl App {
         self.load_webhook_secret().await
     }
 
-    /// Appends the catalog as a version when its text is new, and numbers it.
-    async fn append_catalog(&self) -> anyhow::Result<()> {
+    /// Sells what the catalog's text says now, when that is another than before; a text that was
+    /// never seen becomes a version. Answers whether anything changed; a text with faults changes
+    /// nothing.
+    pub async fn load_catalog(&self) -> anyhow::Result<bool> {
         let text = self.settings.catalog_text().map_err(anyhow::Error::msg)?;
+        let mut catalog =
+            Catalog::parse(&text).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
         let digest = hex::encode(Sha256::digest(text.as_bytes()));
-        let now = self.now();
-        let version = self
+        let wanted = digest.clone();
+        let known = self
             .db
-            .write(0, move |tx| {
-                store::catalog::append(tx, &digest, &text, now)?;
-                let row = store::catalog::by_digest(tx, &digest)?;
-                Ok(row.ok_or(store::Error::NotFound)?.version)
-            })
+            .read(move |tx| store::catalog::by_digest(tx, &wanted))
             .await?;
+        let in_force = self.rules().catalog.version;
+        if known.is_some_and(|known| known.version == in_force) {
+            return Ok(false);
+        }
+        let now = self.now();
+        let put_in_force = move |tx: &mut Tx<'_>| {
+            store::catalog::append(tx, &digest, &text, now)?;
+            let row = store::catalog::by_digest(tx, &digest)?;
+            let version = row.ok_or(store::Error::NotFound)?.version;
+            let before = store::settings::get(tx, CATALOG_VERSION)?;
+            if before.as_ref() != Some(&version.to_string()) {
+                store::settings::put(tx, CATALOG_VERSION, &version.to_string(), now)?;
+                store::ledger::expire_plans(tx, now)?;
+            }
+            Ok(version)
+        };
+        catalog.version = self.db.write(0, put_in_force).await?;
         let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
-        let mut numbered = (**rules).clone();
-        numbered.catalog.version = version;
-        *rules = Arc::new(numbered);
-        Ok(())
+        *rules = Arc::new(Rules {
+            catalog,
+            ..(**rules).clone()
+        });
+        Ok(true)
     }
 }
 
+/// Name of the setting that holds the version that accounts live by.
+const CATALOG_VERSION: &str = "catalog.version";
 /// Name of the stored signing secrets, the newest first, separated by commas.
 pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";
 /// Stored signing secrets that are believed.

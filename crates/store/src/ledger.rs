@@ -29,6 +29,7 @@ pub use read::{
     usage_by_key, usage_by_key_between, usage_by_operation, used_between, wallet,
 };
 
+use crate::args;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 use crate::handle::Db;
@@ -124,6 +125,15 @@ pub fn execute(
 ) -> Result<Vec<Decision>> {
     let requests: Vec<&Request> = requests.iter().collect();
     decide(tx, rules, account, &requests, now)
+}
+
+/// Has what every account's plan allows asked anew, at its next command or by the sweep: after
+/// another catalog came into force at `now`.
+pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update wallet set plan_valid_until = $1 where plan_valid_until > $1",
+        args![now],
+    )
 }
 
 /// Lets time pass for an account: what is due expires and its allowance comes. Answers the ledger

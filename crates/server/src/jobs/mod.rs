@@ -1,6 +1,7 @@
 //! Work that no request waits for: one file a job, each safe to run twice.
 
 pub mod clock;
+pub mod follow;
 pub mod letters;
 pub mod mail;
 pub mod sweep;
@@ -11,6 +12,7 @@ use crate::app::App;
 pub fn start(app: &App) -> tokio::task::JoinSet<()> {
     let mut jobs = tokio::task::JoinSet::new();
     jobs.spawn(crate::sync::run(app.clone()));
+    jobs.spawn(follow::run(app.clone()));
     jobs.spawn(mail::run(app.clone()));
     jobs.spawn(sweep::run(app.clone()));
     if !app.settings.clock.follow.is_empty() {

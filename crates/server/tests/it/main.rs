@@ -8,6 +8,7 @@
 mod acceptance;
 mod access;
 mod buying;
+mod catalog;
 mod checkout;
 mod crash;
 mod lifecycle;

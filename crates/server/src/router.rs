@@ -69,7 +69,7 @@ fn seed() -> Router<App> {
         .route("/api/pricing", get(api::pricing::show))
 }
 
-/// Sign-in.
+/// Sign-in, and the people of accounts.
 fn people() -> Router<App> {
     Router::new()
         .route("/api/auth/link", post(api::auth::ask))
@@ -79,6 +79,26 @@ fn people() -> Router<App> {
         )
         .route("/api/auth/hand-over", get(api::auth::hand_over))
         .route("/api/auth/logout", post(api::auth::leave))
+        .route("/api/auth/invitation/{token}", post(api::members::accept))
+        .route(
+            "/api/v1/members",
+            get(api::members::list).post(api::members::invite),
+        )
+        .route(
+            "/api/v1/members/{id}",
+            put(api::members::put).delete(api::members::remove),
+        )
+        .route("/api/v1/invitations/{id}", delete(api::members::withdraw))
+        .route(
+            "/api/v1/organisations",
+            get(api::members::places).post(api::members::found),
+        )
+        .route("/api/v1/account", delete(api::members::close))
+        .route(
+            "/api/v1/sessions",
+            get(api::sessions::list).delete(api::sessions::end_all),
+        )
+        .route("/api/v1/sessions/{id}", delete(api::sessions::end))
 }
 
 /// Where credits are spent.
@@ -166,6 +186,31 @@ fn pages() -> Router<App> {
         .route("/pricing", get(pages::pricing::show))
         .route("/login", get(pages::login::show).post(pages::login::send))
         .route("/login/confirm", get(pages::login::confirm))
+        .route("/invitation", get(pages::members::invitation))
+        .route(
+            "/dashboard/members",
+            get(pages::members::show).post(pages::members::invite),
+        )
+        .route("/dashboard/members/{id}", post(pages::members::change))
+        .route(
+            "/dashboard/members/{id}/remove",
+            get(pages::members::ask).post(pages::members::remove),
+        )
+        .route(
+            "/dashboard/invitations/{id}/withdraw",
+            post(pages::members::withdraw),
+        )
+        .route("/dashboard/organisations", post(pages::members::found))
+        .route(
+            "/dashboard/close",
+            get(pages::members::ask_close).post(pages::members::close),
+        )
+        .route("/dashboard/sessions", get(pages::sessions::show))
+        .route(
+            "/dashboard/sessions/end-others",
+            post(pages::sessions::others),
+        )
+        .route("/dashboard/sessions/{id}/end", post(pages::sessions::end))
         .route("/dashboard", get(pages::home::dashboard))
         .route("/dashboard/billing", get(pages::billing::show))
         .route(

@@ -10,6 +10,7 @@ mod checkpointer;
 pub mod customers;
 mod db;
 pub mod due;
+pub mod erasure;
 mod error;
 pub mod events;
 mod handle;

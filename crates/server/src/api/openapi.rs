@@ -11,7 +11,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
     accounts, admin, auth, billing, check, checkout, debits, grants, health, holds, keys, limits,
-    metrics, portal, pricing, transactions, usage,
+    members, metrics, portal, pricing, sessions, transactions, usage,
 };
 
 /// The document.
@@ -35,6 +35,9 @@ use super::{
         accounts::put, accounts::adjust, accounts::grant,
         checkout::create, portal::open, portal::link, billing::show, pricing::show, webhook,
         auth::ask, auth::follow, auth::redeem, auth::hand_over, auth::leave,
+        members::list, members::invite, members::put, members::remove, members::withdraw,
+        members::accept, members::places, members::found, members::close,
+        sessions::list, sessions::end, sessions::end_all,
         admin::list_transactions, admin::list_accounts, admin::list_events, admin::show_event,
         admin::replay_event,
         health::alive, health::ready, metrics::show,
@@ -44,6 +47,7 @@ use super::{
         (name = "account", description = "What belongs to an account"),
         (name = "accounts", description = "Accounts and credits by hand"),
         (name = "billing", description = "Plans, packs and payments"),
+        (name = "people", description = "Members, organisations, signed-in places"),
         (name = "sign-in", description = "Sign-in by a mailed link"),
         (name = "admin", description = "What operators see"),
         (name = "operation", description = "For those who run it"),

@@ -24,12 +24,15 @@ pub enum Need {
 /// Addresses that differ from the rule.
 const RULES: &[(&str, &str, Need)] = &[
     ("GET", "/dashboard/billing/plan", Need::Billing),
+    ("GET", "/dashboard/keys/{id}/revoke", Need::Billing),
     ("GET", "/api/stripe/customer-portal", Need::Billing),
     ("POST", "/api/v1/members", Need::Owner),
     ("PUT", "/api/v1/members/{id}", Need::Owner),
     // Everybody may leave; removing somebody else is asked for again by the handler.
     ("DELETE", "/api/v1/members/{id}", Need::Member),
     ("DELETE", "/api/v1/invitations/{id}", Need::Owner),
+    // Founding an organisation touches no account that is there.
+    ("POST", "/dashboard/organisations", Need::Member),
     ("POST", "/dashboard/members", Need::Owner),
     ("POST", "/dashboard/members/{id}", Need::Owner),
     ("POST", "/dashboard/members/{id}/remove", Need::Member),

@@ -20,6 +20,17 @@ pub enum Letter {
         /// How long it works, in minutes.
         minutes: i64,
     },
+    /// An invitation into an account.
+    Invitation {
+        /// The link's token.
+        token: String,
+        /// Who invites.
+        by: String,
+        /// As what: member, billing or owner.
+        role: String,
+        /// How long it works, in days.
+        days: i64,
+    },
     /// A payment arrived.
     Receipt {
         /// For what.
@@ -180,6 +191,20 @@ impl Letter {
                 product: about.product(),
                 url: about.address(&format!("/login/confirm?token={token}")),
                 lives: format!("{minutes} minutes"),
+            }
+            .letter(),
+            Letter::Invitation {
+                token,
+                by,
+                role,
+                days,
+            } => mails::Invitation {
+                product: about.product(),
+                account: about.account(),
+                by: by.clone(),
+                role: role.clone(),
+                url: about.address(&format!("/invitation?token={token}")),
+                lives: format!("{days} days"),
             }
             .letter(),
             Letter::Receipt { .. }

@@ -100,6 +100,49 @@ impl ConfirmPage {
         }
     }
 
+    /// Takes a member out of an account, or leaves it.
+    pub fn remove_member(shell: Shell, id: &str, name: &str, account: &str, is_you: bool) -> Self {
+        let back = Action::link("Not now", "/dashboard/members");
+        let action = format!("/dashboard/members/{id}/remove");
+        let (title, label, text) = if is_you {
+            let text = "You see nothing of it any more. An owner can invite you again.";
+            (format!("Leave {account}?"), "Leave", text)
+        } else {
+            let text = "They see nothing of it any more. Keys they made go on working: revoke those you do not know.";
+            (format!("Remove {name} from {account}?"), "Remove", text)
+        };
+        Self {
+            text: text.into(),
+            danger: true,
+            fields: vec![("confirm".to_owned(), "yes".to_owned())],
+            ..Self::new(shell, title, label, action, back)
+        }
+    }
+
+    /// Closes an account for good.
+    pub fn close_account(shell: Shell, account: &str) -> Self {
+        let back = Action::link("Keep the account", "/dashboard/members");
+        let points = [
+            "Its plan ends now; nothing is charged any more.",
+            "Credits that are left are lost, and its API keys stop at once.",
+            "Names and mail addresses are forgotten. Receipts stay, as the law asks.",
+            "Members who belong to no other account are forgotten too.",
+        ];
+        Self {
+            text: "This cannot be undone:".into(),
+            points: points.map(str::to_owned).to_vec(),
+            danger: true,
+            fields: vec![("confirm".to_owned(), "yes".to_owned())],
+            ..Self::new(
+                shell,
+                format!("Close {account} for good?"),
+                "Close the account",
+                "/dashboard/close",
+                back,
+            )
+        }
+    }
+
     /// Replays a webhook event.
     pub fn replay_event(shell: Shell, id: &str, kind: &str, facts: Vec<Fact>) -> Self {
         let back = Action::link("Not now", format!("/admin/events/{id}"));
@@ -146,6 +189,18 @@ impl ConfirmPage {
                     "checkout.session.completed",
                     dry_run,
                 ),
+            ),
+            (
+                "remove-member",
+                Self::remove_member(shell(Nav::Members), "usr_2", "Noah", "Acme", false),
+            ),
+            (
+                "leave",
+                Self::remove_member(shell(Nav::Members), "usr_1", "Maya", "Acme", true),
+            ),
+            (
+                "close-account",
+                Self::close_account(shell(Nav::Members), "Acme Robotics"),
             ),
             (
                 "worst",

@@ -5,12 +5,13 @@ use serde_json::json;
 use crate::stage::on_both;
 
 /// Addresses that answer strangers, by design.
-const PUBLIC: &[&str] = &[
+pub const PUBLIC: &[&str] = &[
     "/api/stripe/webhook",
     "/api/pricing",
     "/api/auth/link",
     "/api/auth/link/{token}",
     "/api/auth/hand-over",
+    "/api/auth/invitation/{token}",
     "/api/auth/logout",
     "/healthz",
     "/readyz",
@@ -22,11 +23,12 @@ const PUBLIC: &[&str] = &[
     "/pricing",
     "/login",
     "/login/confirm",
+    "/invitation",
     "/api/v1/noop",
 ];
 
 /// Every address of the router, read from its own text, with its methods.
-fn routes() -> Vec<(String, Vec<&'static str>)> {
+pub fn routes() -> Vec<(String, Vec<&'static str>)> {
     let source = include_str!("../../src/router.rs");
     let pieces = source.split(".route(").skip(1);
     pieces

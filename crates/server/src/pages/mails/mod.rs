@@ -137,6 +137,37 @@ impl SignInLink {
     }
 }
 
+/// An invitation into an account.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// The sender's name.
+    pub product: String,
+    /// The account.
+    pub account: String,
+    /// Who invites.
+    pub by: String,
+    /// As what.
+    pub role: String,
+    /// The link, a whole address.
+    pub url: String,
+    /// How long it works: "7 days".
+    pub lives: String,
+}
+
+impl Invitation {
+    /// The letter.
+    pub fn letter(&self) -> Letter {
+        let subject = format!("Join {} on {}", self.account, self.product);
+        Letter::new(&self.product, subject)
+            .say(format!(
+                "{} invites you into {}, with the role {}. The link works once, for {}.",
+                self.by, self.account, self.role, self.lives
+            ))
+            .button("See the invitation", &self.url)
+            .footer("Do not know them? Then do nothing; without the link you join nothing.")
+    }
+}
+
 /// A payment that went through.
 #[derive(Clone, Debug)]
 pub struct Receipt {

@@ -51,6 +51,7 @@ fn typical() -> Vec<(&'static str, Letter)> {
     };
     [
         ("sign-in", sign_in().letter()),
+        ("invitation", invitation().letter()),
         ("receipt", receipt("5,000 credits", "$5.00").letter()),
         ("payment-failed", failed.letter()),
         ("payment-failed-last", last.letter()),
@@ -142,6 +143,17 @@ fn sign_in() -> SignInLink {
         product: "LocalBoxs".to_owned(),
         url: "https://billing.example/login/confirm?token=tok_1".to_owned(),
         lives: "15 minutes".to_owned(),
+    }
+}
+
+fn invitation() -> Invitation {
+    Invitation {
+        product: "LocalBoxs".to_owned(),
+        account: "Acme Robotics".to_owned(),
+        by: "Maya Kim".to_owned(),
+        role: "billing".to_owned(),
+        url: "https://billing.example/invitation?token=tok_1".to_owned(),
+        lives: "7 days".to_owned(),
     }
 }
 

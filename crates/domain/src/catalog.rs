@@ -9,6 +9,9 @@ use crate::money::{Credits, Currency, MinorUnits};
 /// The operation a call costs when it names none.
 pub const DEFAULT_OPERATION: &str = "call";
 
+/// Longest trial Stripe takes, in days.
+pub const TRIAL_DAYS_MAX: i64 = 730;
+
 /// Units one call may name.
 pub const UNITS_MAX: i64 = 1_000_000_000;
 
@@ -44,6 +47,8 @@ pub struct Tier {
     pub allowance: Credits,
     /// What of it an unspent period carries into the next; `None` for nothing.
     pub rollover: Option<Rollover>,
+    /// Days it can be tried before the first payment.
+    pub trial_days: Option<i64>,
     /// What the pages list.
     pub features: Vec<String>,
 }
@@ -136,6 +141,7 @@ struct TierText {
     allowance: String,
     rollover_cap: Option<String>,
     rollover_months: Option<i64>,
+    trial_days: Option<i64>,
     #[serde(default)]
     features: Vec<String>,
 }
@@ -244,6 +250,12 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
         if text.calls_limit.is_some_and(|limit| limit <= 0) {
             faults.push(format!("tier {name:?}: calls_limit must be positive"));
         }
+        let trial = text.trial_days;
+        if trial.is_some_and(|days| !(1..=TRIAL_DAYS_MAX).contains(&days)) {
+            faults.push(format!(
+                "tier {name:?}: trial_days must be between 1 and {TRIAL_DAYS_MAX}"
+            ));
+        }
         tiers.push(Tier {
             name: name.clone(),
             title: text.title.clone(),
@@ -255,8 +267,14 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
             calls_limit: text.calls_limit,
             allowance: read_credits(&text.allowance, &format!("tier {name:?}"), faults),
             rollover: read_rollover(text, faults),
+            trial_days: trial,
             features: text.features.clone(),
         });
+    }
+    for tier in tiers.iter().filter(|tier| tier.is_free()) {
+        if tier.trial_days.is_some() {
+            faults.push(format!("tier {:?}: what is free needs no trial", tier.name));
+        }
     }
     if tiers.iter().filter(|tier| tier.is_free()).count() != 1 {
         faults.push("there must be one tier with price \"0\"".to_owned());
@@ -407,6 +425,25 @@ mod tests {
         let faults = Catalog::parse(text).unwrap_err();
 
         assert_eq!(faults.len(), 6, "{faults:?}");
+    }
+
+    #[test]
+    fn a_trial_has_days_and_a_price_after_it() {
+        let with =
+            |days: &str| TEXT.replace("price = \"19.00\"", &format!("price = \"19.00\"\n{days}"));
+
+        let catalog = Catalog::parse(&with("trial_days = 14")).unwrap();
+        assert_eq!(catalog.tier("PRO").unwrap().trial_days, Some(14));
+        assert_eq!(catalog.tier("FREE").unwrap().trial_days, None);
+        for wrong in ["trial_days = 0", "trial_days = 731"] {
+            assert_eq!(
+                Catalog::parse(&with(wrong)).unwrap_err().len(),
+                1,
+                "{wrong}"
+            );
+        }
+        let free = TEXT.replace("price = \"0\"", "price = \"0\"\ntrial_days = 7");
+        assert_eq!(Catalog::parse(&free).unwrap_err().len(), 1);
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub struct Invoice {
     pub amount_due: i64,
     /// What was paid of it.
     pub amount_paid: i64,
+    /// What codes and coupons took off it.
+    pub discount: i64,
     /// In which currency.
     pub currency: Currency,
     /// When it was made.

@@ -245,6 +245,18 @@ pub struct Billing {
     pub payload_days: i64,
     /// Where "contact us" leads.
     pub contact_url: String,
+    /// Whether Stripe's page takes promotion codes for a plan.
+    pub promotion_codes: bool,
+    /// Whether it takes them for credits.
+    pub promotion_codes_for_credits: bool,
+    /// Whether Stripe works out and adds tax.
+    pub automatic_tax: bool,
+    /// Whether an account has one trial only.
+    pub trial_once_per_account: bool,
+    /// Whether a card has one trial only.
+    pub trial_once_per_card: bool,
+    /// What ending a plan at once does: `refund`, `keep` or `off`.
+    pub cancel_now: String,
 }
 
 impl Billing {
@@ -422,6 +434,9 @@ impl Settings {
         }
         if !(0..=30).contains(&self.billing.grace_days) {
             faults.push("billing.grace_days is between 0 and 30".to_owned());
+        }
+        if !matches!(self.billing.cancel_now.as_str(), "refund" | "keep" | "off") {
+            faults.push("billing.cancel_now is refund, keep or off".to_owned());
         }
         if !["full", "relaxed"].contains(&self.database.durability.as_str()) {
             faults.push("database.durability is full or relaxed".to_owned());

@@ -31,6 +31,7 @@ pub fn router(app: App) -> Router {
         .merge(operators())
         .merge(operation(&app))
         .merge(pages())
+        .merge(fragments())
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
             let detail = "This address does not take that method.";
@@ -145,6 +146,15 @@ fn resources() -> Router<App> {
             "/api/admin/events/{id}/replay",
             post(api::admin::replay_event),
         )
+        .route(
+            "/api/admin/accounts/{id}/prices",
+            get(api::agreed_prices::list),
+        )
+        .route(
+            "/api/admin/accounts/{id}/prices/{plan}",
+            put(api::agreed_prices::put).delete(api::agreed_prices::delete),
+        )
+        .route("/api/v1/plan-changes", post(api::plan_changes::create))
         .route("/metrics", get(api::metrics::show))
         .route("/openapi.json", get(api::openapi::show))
         .route("/docs", get(api::docs::show))
@@ -177,6 +187,16 @@ fn operation(app: &App) -> Router<App> {
         .route("/healthz", get(api::health::alive))
         .route("/readyz", get(api::health::ready))
         .route("/assets/{file}", get(pages::assets::serve))
+}
+
+/// Parts of pages for other sites.
+fn fragments() -> Router<App> {
+    use pages::fragments;
+    Router::new()
+        .route("/fragments/credit-balance", get(fragments::balance))
+        .route("/fragments/payment-method", get(fragments::payment_method))
+        .route("/fragments/invoice-list", get(fragments::invoice_list))
+        .route("/fragments/usage-chart", get(fragments::usage_chart))
 }
 
 /// Pages for people.
@@ -217,6 +237,7 @@ fn pages() -> Router<App> {
             "/dashboard/billing/history.csv",
             get(pages::billing::history),
         )
+        .route("/dashboard/billing/invoices", get(pages::invoices::show))
         .route(
             "/dashboard/billing/plan",
             get(pages::billing::ask).post(pages::billing::act),

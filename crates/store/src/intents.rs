@@ -87,7 +87,8 @@ pub struct NewIntent<'a> {
 }
 
 /// Writes the intent down as open. `None` when the account has one of this kind under way: go on
-/// with that one ([`under_way`]).
+/// with that one ([`under_way`]). Of Checkout pages also none while one is open ([`usable`]), so
+/// that two processes never open two.
 pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
@@ -171,6 +172,19 @@ pub fn usable(tx: &mut Tx<'_>, account: i64, kind: &str, now: Timestamp) -> Resu
               order by created_at desc, id desc
               limit 1"
         ),
+        args![account, kind, now],
+    )
+}
+
+/// Closes the account's pages of a kind that have had their time, so that a new one can be made.
+pub fn close_expired(tx: &mut Tx<'_>, account: i64, kind: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update stripe_intent
+            set state = 'closed', updated_at = $3
+          where account_id = $1
+            and kind = $2
+            and state = 'done'
+            and (expires_at is null or expires_at <= $3)",
         args![account, kind, now],
     )
 }

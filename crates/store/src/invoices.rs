@@ -10,7 +10,7 @@ macro_rules! columns {
     () => {
         "invoice_id, account_id, subscription_id, number, status, billing_reason, amount_due,
          amount_paid, currency, created_at, period_start, period_end, attempt_count,
-         next_payment_attempt, hosted_url, pdf_url, paid_at"
+         next_payment_attempt, hosted_url, pdf_url, paid_at, discount_minor"
     };
 }
 
@@ -51,6 +51,8 @@ record! {
         pub pdf_url: Option<String>,
         /// When it was paid.
         pub paid_at: Option<Timestamp>,
+        /// What codes and coupons took off it, in minor units.
+        pub discount_minor: i64,
     }
 }
 
@@ -62,7 +64,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
             "insert into invoice (",
             columns!(),
             ")
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
                  on conflict (invoice_id) do update
                 set subscription_id = excluded.subscription_id,
                     number = excluded.number,
@@ -78,7 +80,8 @@ pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
                     next_payment_attempt = excluded.next_payment_attempt,
                     hosted_url = excluded.hosted_url,
                     pdf_url = excluded.pdf_url,
-                    paid_at = excluded.paid_at
+                    paid_at = excluded.paid_at,
+                    discount_minor = excluded.discount_minor
               where invoice.account_id = excluded.account_id"
         ),
         args![
@@ -99,6 +102,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
             &row.hosted_url,
             &row.pdf_url,
             row.paid_at,
+            row.discount_minor,
         ],
     )?;
     if changed == 0 {
@@ -122,6 +126,31 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Invoi
               limit $2"
         ),
         args![account, limit],
+    )
+}
+
+/// The account's invoices that are more than drafts, the newest first, from the one before `before`
+/// on.
+pub fn page(
+    tx: &mut Tx<'_>,
+    account: i64,
+    before: Option<&Invoice>,
+    limit: i64,
+) -> Result<Vec<Invoice>> {
+    let end = (Timestamp::from_micros(i64::MAX), String::new());
+    let (at, id) = before.map_or(end, |row| (row.created_at, row.invoice_id.clone()));
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from invoice
+              where account_id = $1
+                and status <> 'draft'
+                and (created_at < $2 or created_at = $2 and invoice_id < $3)
+              order by created_at desc, invoice_id desc
+              limit $4"
+        ),
+        args![account, at, &id, limit],
     )
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Its unit is a job, a closure over [`Tx`]; see [`Db`].
 
+pub mod account_prices;
 pub mod accounts;
 pub mod api_keys;
 pub mod audit_log;
@@ -30,6 +31,7 @@ pub mod settings;
 pub mod subscriptions;
 pub mod sync;
 pub mod transactions;
+pub mod trials;
 pub mod used_tokens;
 pub mod users;
 mod writer;

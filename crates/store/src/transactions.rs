@@ -457,3 +457,41 @@ pub fn sums(tx: &mut Tx<'_>, filter: &Filter<'_>) -> Result<Vec<Sum>> {
         ],
     )
 }
+
+record! {
+    /// A payment of a subscription of which something can still be given back.
+    pub struct Refundable {
+        /// `pi_...`
+        pub payment_intent_id: String,
+        /// What was not given back yet, in minor units.
+        pub left_minor: i64,
+        /// In lower case.
+        pub currency: String,
+    }
+}
+
+/// Payments of the account's subscription since a moment, the newest first.
+pub fn refundable(
+    tx: &mut Tx<'_>,
+    account: i64,
+    subscription_id: &str,
+    since: Timestamp,
+    limit: i64,
+) -> Result<Vec<Refundable>> {
+    tx.query(
+        "select t.stripe_payment_intent_id, t.amount_minor - t.refunded_minor, t.currency
+           from transactions t
+           join invoice i on i.invoice_id = t.stripe_invoice_id
+          where t.account_id = $1
+            and i.account_id = $1
+            and i.subscription_id = $2
+            and i.paid_at >= $3
+            and t.product_type = 'subscription'
+            and t.status = 'COMPLETED'
+            and t.stripe_payment_intent_id is not null
+            and t.amount_minor > t.refunded_minor
+          order by i.paid_at desc, i.invoice_id desc
+          limit $4",
+        args![account, subscription_id, since, limit],
+    )
+}

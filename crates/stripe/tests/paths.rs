@@ -39,6 +39,8 @@ fn subscription_checkout() -> Form {
         .push("line_items[0][price]", "price_1")
         .push("line_items[0][quantity]", 1)
         .push("allow_promotion_codes", true)
+        .push("automatic_tax[enabled]", true)
+        .push("customer_update[address]", "auto")
         .push("payment_method_collection", "always")
         .push("subscription_data[trial_period_days]", 14)
         .push(
@@ -136,6 +138,7 @@ async fn call_customers_and_catalog(client: &Client, made: &mut Vec<&'static str
         list_products(&Form::new().push("active", true).push("ids[]", "pro"), MAX);
         create_price(&price, "k");
         update_price("price_1", &Form::new().push("active", false).push("lookup_key", ""), "k");
+        retrieve_price("price_1");
         list_prices(&Form::new().push("lookup_keys[]", "pro_monthly").push("active", true), MAX);
         retrieve_account();
     );

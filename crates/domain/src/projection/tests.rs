@@ -62,6 +62,7 @@ fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
         payment_intent: Some(format!("pi_{id}")),
         amount_due: 1_900,
         amount_paid: if status == "paid" { 1_900 } else { 0 },
+        discount: 0,
         currency: Currency::USD,
         created_at: now(),
         paid_at: None,

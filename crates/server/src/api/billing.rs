@@ -28,20 +28,11 @@ const INVOICES_MAX: i64 = 12;
 pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Billing>> {
     let account = caller.account.id;
     let view = view(&app, account).await?;
-    let chosen = view.plan.subscription_id.clone();
-    let (invoices, held) = app
-        .read(move |tx| {
-            let invoices = store::invoices::of_account(tx, account, INVOICES_MAX)?;
-            let held = match &chosen {
-                Some(chosen) => store::subscriptions::find(tx, account, chosen)?,
-                None => None,
-            };
-            Ok((invoices, held))
-        })
+    let invoices = app
+        .read(move |tx| store::invoices::of_account(tx, account, INVOICES_MAX))
         .await?;
-    let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
     Ok(Json(Billing {
-        subscription: subscription(&view.plan, pending),
+        subscription: subscription(&app, account, &view.plan).await?,
         credits: HeldCredits::of(&view),
         invoices: invoices
             .iter()
@@ -59,7 +50,20 @@ pub struct Billing {
     invoices: Vec<Value>,
 }
 
-fn subscription(plan: &Plan, pending: Option<Value>) -> Value {
+/// The plan as JSON, with the change that waits on it.
+pub(super) async fn subscription(app: &App, account: i64, plan: &Plan) -> Result<Value> {
+    let chosen = plan.subscription_id.clone();
+    let held = app
+        .read(move |tx| match &chosen {
+            Some(chosen) => store::subscriptions::find(tx, account, chosen),
+            None => Ok(None),
+        })
+        .await?;
+    let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
+    Ok(plan_json(plan, pending))
+}
+
+fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {
     let has = plan.subscription_id.is_some() && plan.status != "CANCELED";
     let ends = has.then(|| plan.cancel_at.unwrap_or(plan.period_end));
     json!({
@@ -127,6 +131,7 @@ fn invoice(row: &store::invoices::Invoice) -> Value {
         "number": row.number,
         "date": row.created_at.date_text(),
         "amount": amount.decimal_text(),
+        "discount": MinorUnits::new(row.discount_minor, currency).decimal_text(),
         "currency": currency.code(),
         "status": row.status,
         "url": row.hosted_url,

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod agreed_prices;
 pub mod auth;
 pub mod billing;
 pub mod check;
@@ -19,6 +20,7 @@ pub mod metered;
 pub mod metrics;
 pub mod noop;
 pub mod openapi;
+pub mod plan_changes;
 pub mod portal;
 pub mod pricing;
 pub mod sessions;

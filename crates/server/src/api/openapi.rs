@@ -10,8 +10,8 @@ use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    accounts, admin, auth, billing, check, checkout, debits, grants, health, holds, keys, limits,
-    members, metrics, portal, pricing, sessions, transactions, usage,
+    accounts, admin, agreed_prices, auth, billing, check, checkout, debits, grants, health, holds,
+    keys, limits, members, metrics, plan_changes, portal, pricing, sessions, transactions, usage,
 };
 
 /// The document.
@@ -33,13 +33,15 @@ use super::{
         limits::list, limits::put, limits::delete,
         transactions::list, grants::list,
         accounts::put, accounts::adjust, accounts::grant,
-        checkout::create, portal::open, portal::link, billing::show, pricing::show, webhook,
+        checkout::create, portal::open, portal::link, plan_changes::create,
+        billing::show, pricing::show, webhook,
         auth::ask, auth::follow, auth::redeem, auth::hand_over, auth::leave,
         members::list, members::invite, members::put, members::remove, members::withdraw,
         members::accept, members::places, members::found, members::close,
         sessions::list, sessions::end, sessions::end_all,
         admin::list_transactions, admin::list_accounts, admin::list_events, admin::show_event,
         admin::replay_event,
+        agreed_prices::list, agreed_prices::put, agreed_prices::delete,
         health::alive, health::ready, metrics::show,
     ),
     tags(

@@ -77,6 +77,7 @@ fn body(catalog: &Catalog, contact_url: &str) -> Pricing {
             "interval": "month",
             "contactUrl": tier.price.is_none().then_some(contact_url),
             "limits": { "calls": tier.calls_limit },
+            "trialDays": tier.trial_days,
             "features": tier.features,
         }),
         allowance: Exact(tier.allowance),

@@ -9,6 +9,7 @@ use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
 
 use crate::app::App;
 use crate::http::error::Result;
+use crate::payments::plan::ending;
 
 /// How often, in real time. The clock job runs it at once when the billing clock was moved.
 const EVERY: Duration = Duration::from_secs(5);
@@ -27,6 +28,9 @@ pub async fn run(app: App) {
     while !app.is_stopping.load(Ordering::SeqCst) {
         if let Err(error) = once(&app).await {
             tracing::warn!(%error, "A sweep did not happen");
+        }
+        if let Err(error) = ending::finish_left(&app).await {
+            tracing::warn!(%error, "Ends of plans that were left half done were not looked at");
         }
         if let Err(error) = tidy(&app).await {
             tracing::warn!(%error, "Old rows were not tidied away");

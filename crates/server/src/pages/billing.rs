@@ -4,8 +4,10 @@ pub(super) mod state;
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use store::subscriptions::Subscription;
 use store::transactions::Cursor;
 
 use super::chart::Chart;
@@ -15,8 +17,8 @@ use super::components::{
 use super::confirm::ConfirmPage;
 use super::icons::Icon;
 use super::layout::{Nav, Shell};
-use super::serve::{Fields, account_shell, html, while_billing_is_on};
-use super::{format, offer, upgrade};
+use super::serve::{Fields, account_shell, html, page, while_billing_is_on};
+use super::{format, offer, upgrade, words};
 use crate::account::view;
 use crate::api::lists::{CSV_ROWS_MAX, Csv, Shown};
 use crate::api::transactions::Transaction;
@@ -24,7 +26,8 @@ use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
 use crate::http::params::Params;
-use crate::payments::plan;
+use crate::payments::plan::ending::{self, Ending};
+use crate::payments::plan::{self, Quote};
 
 pub(super) use state::credit_banner;
 
@@ -92,7 +95,7 @@ pub struct Act {
     quote: Option<String>,
 }
 
-/// `GET /dashboard/billing/plan?act=cancel`: asks once more.
+/// `GET /dashboard/billing/plan`: asks once more before the plan ends, with its period or at once.
 pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
@@ -104,8 +107,13 @@ pub async fn ask(
     let plan = &view.plan;
     let is_asked = asked.act.as_deref() == Some("cancel") && plan.cancel_at.is_none();
     let live = plan::live(&app, caller.account.id).await?;
-    let (true, Some(live)) = (is_asked, live) else {
-        return Ok(Redirect::to(BILLING).into_response());
+    let live = match live {
+        Some(live) if asked.act.as_deref() == Some("end") => {
+            let ending = ending::quote(&app, &caller).await?;
+            return page(StatusCode::OK, &end_now(&app, &caller, &live, &ending));
+        }
+        Some(live) if is_asked => live,
+        _ => return Ok(Redirect::to(BILLING).into_response()),
     };
     let catalog = app.catalog();
     let ends = live.period_end.unwrap_or(plan.period_end);
@@ -114,10 +122,36 @@ pub async fn ask(
     let title = offer::title(&catalog, tier);
     let shell = account_shell(&app, &caller, Nav::Billing);
     let points = state::what_ends(catalog.tier(tier), catalog.free());
-    Ok(html(&ConfirmPage::cancel_plan(shell, &title, &ends, points))?.into_response())
+    let mut question = ConfirmPage::cancel_plan(shell, &title, &ends, points);
+    if ending::is_offered(&app) {
+        question.other = Some(Action::link("End it now instead", words::END_NOW).quiet());
+    }
+    Ok(html(&question)?.into_response())
 }
 
-/// `POST /dashboard/billing/plan`: a larger plan now, the end with the period, or that taken back.
+/// The question before a plan ends at once, with what is paid back.
+fn end_now(app: &App, caller: &SignedIn, live: &Subscription, ending: &Ending) -> ConfirmPage {
+    let catalog = app.catalog();
+    let tier = live.tier.as_deref().unwrap_or_default();
+    let title = offer::title(&catalog, tier);
+    let refund = (ending.refund.amount > 0).then(|| offer::money(ending.refund));
+    let points = state::what_ends(catalog.tier(tier), catalog.free());
+    let shell = account_shell(app, caller, Nav::Billing);
+    ConfirmPage::end_now(shell, &title, refund.as_deref(), &ending.name(), points)
+}
+
+/// Ends the plan, or asks again when something else would be paid back by now.
+async fn end(app: &App, caller: &SignedIn, form: &Act) -> Result<Response> {
+    let quoted = form.quote.as_deref().and_then(Quote::read);
+    let quoted = quoted.ok_or_else(|| Error::field("quote", "Review the end first."))?;
+    let Some(ending) = ending::end(app, caller, quoted, form.reason.as_deref()).await? else {
+        return Ok(Redirect::to(BILLING).into_response());
+    };
+    let question = end_now(app, caller, &ending.held.clone(), &ending);
+    page(StatusCode::CONFLICT, &question)
+}
+
+/// `POST /dashboard/billing/plan`: another plan, the end, or that taken back.
 pub async fn act(
     State(app): State<App>,
     caller: SignedIn,
@@ -127,11 +161,18 @@ pub async fn act(
     match form.act.as_deref() {
         Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
         Some("resume") => plan::resume(&app, &caller).await?,
+        Some("undo") => plan::undo(&app, &caller).await?,
+        Some("end") => return end(&app, &caller, &form).await,
         Some("change") => {
             let plan = form.plan_id.unwrap_or_default();
             return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
         }
-        _ => return Err(Error::field("act", "act is change, cancel or resume.")),
+        _ => {
+            return Err(Error::field(
+                "act",
+                "act is change, cancel, end, resume or undo.",
+            ));
+        }
     }
     Ok(Redirect::to(BILLING).into_response())
 }
@@ -293,7 +334,32 @@ mod samples {
         cancelling.plan.actions.truncate(1);
         cancelling.next = nothing_next("Nothing will be charged: the plan ends.");
         let downgrade = words::downgrade_scheduled("Pro Plus", "Pro", day(23), "$19.00 per month");
+        let mut scheduled = state("active", downgrade);
+        scheduled.plan.name = "Pro Plus".to_owned();
+        scheduled.plan.price = "$49.00 per month".to_owned();
+        scheduled.plan.text = Prose::new("Pro Plus until ")
+            .time(day(23))
+            .text(", then Pro.");
+        scheduled.next.lines = vec![
+            Fact::new("Pro, monthly", "$19.00"),
+            Fact::total("Total before tax", "$19.00"),
+        ];
+        let invoice = "https://invoice.stripe.example/i/1";
+        let declined = words::change_declined("$23.00", Some("Your card was declined."), invoice);
+        let mut expiring = state("active", words::card_expiring(card, false));
+        if let Some(method) = &mut expiring.next.method {
+            method.expires = "Expires soon, 12/2026".to_owned();
+            method.expiring = true;
+        }
+        let mut grace_over = state("past_due", words::unpaid("Pro", "$19.00", None));
+        grace_over.plan.text = "You are on Free until the open invoice is paid.".into();
+        let mut refused = free();
+        refused.banners = vec![words::trial_refused("Pro")];
         vec![
+            ("change-declined", state("active", declined)),
+            ("card-expiring", expiring),
+            ("grace-over", grace_over),
+            ("trial-refused", refused),
             (
                 "trialing",
                 state(
@@ -318,7 +384,7 @@ mod samples {
                 state("unpaid", words::unpaid("Pro", "$19.00", None)),
             ),
             ("cancel-scheduled", cancelling),
-            ("downgrade-scheduled", state("active", downgrade)),
+            ("downgrade-scheduled", scheduled),
             (
                 "paused",
                 state("paused", words::paused("Pro", Some(day(30)))),
@@ -343,6 +409,13 @@ mod samples {
         };
         let pending =
             words::payment_pending("$5.00", "5,000 credits are added", "/dashboard/billing");
+        let mut held = state(
+            Badge::warn("Low"),
+            "0",
+            words::credits_low("0 credits", Some("about 3 days")),
+        );
+        held.credits.note = "1,228 more are held for calls in progress.".to_owned();
+        held.banners.clear();
         let transfer = words::bank_payment_on_its_way("$49.00", "Pro Plus starts");
         vec![
             (
@@ -353,6 +426,7 @@ mod samples {
                     words::credits_gone(Some("14 calls")),
                 ),
             ),
+            ("held", held),
             (
                 "debt",
                 state(Badge::bad("Debt"), "0", words::debt("400 credits")),

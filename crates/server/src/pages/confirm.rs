@@ -31,6 +31,8 @@ pub struct ConfirmPage {
     pub danger: bool,
     /// The safe choice.
     pub back: Action,
+    /// Another way to the same.
+    pub other: Option<Action>,
 }
 
 impl ConfirmPage {
@@ -54,6 +56,7 @@ impl ConfirmPage {
             label: label.into(),
             danger: false,
             back,
+            other: None,
         }
     }
 
@@ -81,6 +84,46 @@ impl ConfirmPage {
                 shell,
                 title,
                 format!("Move to Free on {ends}"),
+                super::words::PLAN,
+                back,
+            )
+        }
+    }
+
+    /// Ends a plan at once. `refund` is "$11.40", none when nothing is paid back; `quote` names it.
+    pub fn end_now(
+        shell: Shell,
+        plan: &str,
+        refund: Option<&str>,
+        quote: &str,
+        points: Vec<String>,
+    ) -> Self {
+        let back = Action::link(format!("Keep {plan}"), "/dashboard/billing");
+        let (text, label) = match refund {
+            Some(refund) => (
+                format!(
+                    "{plan} ends at once and {refund} for the rest of the period go back to the \
+                     card that paid. From then on:"
+                ),
+                format!("End {plan} and refund {refund}"),
+            ),
+            None => (
+                format!("{plan} ends at once and nothing is paid back. From then on:"),
+                format!("End {plan} now"),
+            ),
+        };
+        Self {
+            text: text.into(),
+            points,
+            fields: vec![
+                ("act".to_owned(), "end".to_owned()),
+                ("quote".to_owned(), quote.to_owned()),
+            ],
+            danger: true,
+            ..Self::new(
+                shell,
+                format!("End {plan} now?"),
+                label,
                 super::words::PLAN,
                 back,
             )
@@ -167,6 +210,13 @@ impl ConfirmPage {
             "Your purchased credits stay and never expire.".to_owned(),
         ];
         let shell = samples::customer_in_test_mode;
+        let end = Self::end_now(
+            shell(Nav::Plans),
+            "Pro",
+            Some("$11.40"),
+            "1795348800:1140",
+            points.clone(),
+        );
         let used = "It was last used 2 minutes ago.";
         let dry_run = vec![
             Fact::new("Credits", "1,228 to 11,228"),
@@ -177,6 +227,7 @@ impl ConfirmPage {
                 "cancel-plan",
                 Self::cancel_plan(shell(Nav::Plans), "Pro", "15 Dec 2026", points),
             ),
+            ("end-now", end),
             (
                 "revoke-key",
                 Self::revoke_key(shell(Nav::Keys), "key_1", "prod-web", used),

@@ -18,6 +18,7 @@ pub mod format;
 pub mod fragments;
 pub mod home;
 pub mod icons;
+pub mod invoices;
 pub mod keys;
 pub mod layout;
 pub mod login;

@@ -3,6 +3,8 @@
 use domain::catalog::{Catalog, Pack, Tier};
 use domain::money::{Credits, MICROS_PER_CREDIT, MinorUnits};
 
+use store::account_prices::AccountPrice;
+
 use super::components::{Action, Badge};
 use super::format;
 use super::plans::{Cell, CompareRow, Comparison, Mark, PlanCard};
@@ -107,6 +109,30 @@ pub fn plan_cards(
         }
     };
     catalog.tiers.iter().map(card).collect()
+}
+
+/// Says on the cards which plans can be tried first; `whom` is "for new accounts" where the reader
+/// is not known.
+pub fn say_trials(cards: &mut [PlanCard], catalog: &Catalog, may_try: bool, whom: &str) {
+    for card in cards.iter_mut().filter(|_| may_try) {
+        let tier = catalog.tier(&card.id);
+        let Some((tier, days)) = tier.and_then(|tier| Some((tier, tier.trial_days?))) else {
+            continue;
+        };
+        if tier.price.is_some() {
+            let days = format::counted(days.unsigned_abs(), "day", "days");
+            card.tagline = format!("{days} free{whom}, then {}.", monthly(tier));
+        }
+    }
+}
+
+/// Says which agreed prices are for a year.
+pub fn say_years(cards: &mut [PlanCard], agreed: &[AccountPrice]) {
+    for row in agreed.iter().filter(|row| row.is_current) {
+        for card in cards.iter_mut().filter(|card| card.id == row.tier) {
+            card.per = format!("per {}, agreed with you", row.billing_interval);
+        }
+    }
 }
 
 /// The button of a plan whose price a person sets.

@@ -26,12 +26,14 @@ pub async fn show(
     };
     let current = current.as_deref();
     let is_known = visitor.is_some();
+    let mut plans = offer::plan_cards(&catalog, current, None, |tier| choose(&app, tier, is_known));
+    offer::say_trials(&mut plans, &catalog, true, " for new accounts");
     let page = PricingPage {
         shell: public_shell(&app, visitor.as_ref(), Nav::Pricing),
         lead: "A plan sets your limits; credits pay for calls. Start free, change any time."
             .to_owned(),
         banners: Vec::new(),
-        plans: offer::plan_cards(&catalog, current, None, |tier| choose(&app, tier, is_known)),
+        plans,
         packs: packs(&catalog),
         packs_note: packs_note(&catalog),
         compare: offer::comparison(&catalog, current),

@@ -9,8 +9,8 @@ use super::components::{Banner, Kind};
 use super::format::{self, When};
 use super::layout::{AccountLink, Nav, Shell, TestMode, Viewer};
 use super::{
-    admin, assets, billing, cancel, confirm, credits, error, keys, login, mails, members, pricing,
-    sessions, success, upgrade, usage,
+    admin, assets, billing, cancel, confirm, credits, error, fragments, invoices, keys, login,
+    mails, members, pricing, sessions, success, upgrade, usage,
 };
 
 /// 22 November 2026, 12:00 UTC: the day on which all samples play.
@@ -134,6 +134,7 @@ pub fn all() -> Vec<Sample> {
         render("login", login::LoginPage::samples()),
         render("login-confirm", login::LoginConfirmPage::samples()),
         render("billing", billing::BillingPage::samples()),
+        render("invoices", invoices::InvoicesPage::samples()),
         render("upgrade", upgrade::UpgradePage::samples()),
         render("credits", credits::CreditsPage::samples()),
         render("success", success::SuccessPage::samples()),
@@ -157,10 +158,27 @@ pub fn all() -> Vec<Sample> {
     .concat()
 }
 
+/// The samples of the parts that other sites show: HTML without a frame.
+pub fn parts() -> Vec<Sample> {
+    [
+        render("part-credit-balance", fragments::CreditBalance::samples()),
+        render(
+            "part-payment-method",
+            fragments::PaymentMethodFragment::samples(),
+        ),
+        render("part-invoice-list", fragments::InvoiceList::samples()),
+        render("part-usage-chart", fragments::UsageChart::samples()),
+    ]
+    .concat()
+}
+
 /// Writes the samples and the assets as files, to be looked at in a browser.
 pub fn write_samples(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir.join("assets"))?;
     for (name, html) in all() {
+        fs::write(dir.join(format!("{name}.html")), html)?;
+    }
+    for (name, html) in parts() {
         fs::write(dir.join(format!("{name}.html")), html)?;
     }
     for (name, letter) in mails::Letter::samples() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::mails::Letter;
-use super::samples::{EVIL, all, write_samples};
+use super::samples::{EVIL, all, parts, write_samples};
 
 /// The tags of a page, from `<` to `>`, without what stands between them.
 fn tags(html: &str) -> Vec<&str> {
@@ -190,6 +190,68 @@ fn the_samples_can_be_written_as_files() {
 
     assert_eq!(
         fs::read_dir(dir.path()).unwrap().count(),
-        all().len() + Letter::samples().len() + 1
+        all().len() + parts().len() + Letter::samples().len() + 1
     );
+}
+
+/// Writes the samples to the folder that `LBX_SAMPLES_DIR` names, for the browser test.
+#[test]
+fn the_samples_are_written_where_the_browser_test_wants_them() {
+    #[expect(clippy::disallowed_methods, reason = "a test has no configuration")]
+    let Some(dir) = std::env::var_os("LBX_SAMPLES_DIR") else {
+        return;
+    };
+
+    write_samples(std::path::Path::new(&dir)).unwrap();
+
+    assert!(
+        std::path::Path::new(&dir)
+            .join("billing--past-due.html")
+            .exists()
+    );
+}
+
+/// Every state of the design and of the seed's section 5, and what its page must say.
+#[test]
+fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
+    let states = [
+        ("billing--free", "Upgrade"),
+        ("billing--trialing", "Cancel trial"),
+        ("billing--trialing-no-card", "Add card"),
+        ("billing--active-low", "Renews on"),
+        ("billing--past-due", "keeps working until"),
+        (
+            "billing--grace-over",
+            "You are on Free until the open invoice is paid.",
+        ),
+        ("billing--unpaid", "is paused until $19.00 is paid"),
+        ("billing--cancel-scheduled", "Keep Pro"),
+        ("billing--downgrade-scheduled", "Stay on Pro Plus"),
+        ("billing--paused", "Pro is paused"),
+        ("billing--ended", "Restart Pro"),
+        ("billing--active-low", "Credits are running low"),
+        ("billing--empty", "No credits left, API calls are refused"),
+        (
+            "billing--held",
+            "1,228 more are held for calls in progress.",
+        ),
+        ("billing--debt", "You owe 400 credits"),
+        ("billing--pending", "We are waiting for Stripe to confirm"),
+        ("billing--bank-transfer", "is on its way"),
+        ("billing--confirm", "Your bank wants you to confirm"),
+        ("billing--change-declined", "Keep my plan"),
+        ("billing--card-expiring", "expires soon"),
+        ("billing--trial-refused", "its trial was used before"),
+        ("billing--stripe-unreachable", "Try again"),
+        ("upgrade--stripe-unreachable", "Try again"),
+        ("error--billing-off", "Billing is not available yet"),
+    ];
+    let pages: BTreeMap<String, String> = all().into_iter().collect();
+
+    for (name, words) in states {
+        let html = pages
+            .get(name)
+            .unwrap_or_else(|| panic!("there is no {name}"));
+        assert!(html.contains(words), "{name} does not say {words:?}");
+    }
 }

@@ -6,7 +6,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::catalog::{Catalog, Tier};
+use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
+use store::account_prices::AccountPrice;
 
 use super::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use super::layout::{Nav, Shell};
@@ -18,8 +20,8 @@ use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
 use crate::http::params::Params;
-use crate::payments::checkout;
-use crate::payments::plan::{self, Changed, Quote};
+use crate::payments::plan::{self, Changed, Pending, Quote, Way};
+use crate::payments::{checkout, trials};
 
 /// From this share of the calls on, in percent, the next plan is suggested.
 const SUGGEST_FROM_PERCENT: i64 = 70;
@@ -52,25 +54,32 @@ pub async fn show(
     }
 }
 
-/// `POST /dashboard/billing/plan` with `act=change`: pays what was reviewed and changes the plan.
-/// When it costs something else by now, it is reviewed again (requirement 5.2).
+/// `POST /dashboard/billing/plan` with `act=change`: pays what was reviewed and changes the plan, or
+/// schedules a smaller one. When it costs something else by now, it is reviewed again (requirement
+/// 5.2).
 pub(super) async fn change(
     app: &App,
     caller: &SignedIn,
     plan_id: &str,
     quote: Option<&str>,
 ) -> Result<Response> {
-    let confirmed = quote.and_then(read_quote);
-    let wrong = || Error::field("quote", "Review the change first.");
-    let (date, due) = confirmed.ok_or_else(wrong)?;
-    let changed = plan::change(app, caller, plan_id, date, due).await;
+    let quoted = quote.and_then(Quote::read);
+    let changed = plan::change(app, caller, plan_id, quoted).await;
     let view = view(app, caller.account.id).await?;
     let mut plans = chooser(app, caller, &view).await?;
     match changed {
-        Ok(Changed::Done) => Ok(Redirect::to("/dashboard/billing").into_response()),
-        Ok(Changed::Waits(url, due)) => {
-            let url = url.unwrap_or_else(|| "/dashboard/billing".to_owned());
-            plans.banners = vec![words::confirm_with_bank(&offer::money(due), &url)];
+        Ok(Changed::Done | Changed::Scheduled(_)) => {
+            Ok(Redirect::to("/dashboard/billing").into_response())
+        }
+        Ok(Changed::Waits(waiting)) => {
+            let url = waiting
+                .url
+                .unwrap_or_else(|| "/dashboard/billing".to_owned());
+            let due = offer::money(waiting.due);
+            plans.banners = vec![match waiting.declined {
+                Some(said) => words::change_declined(&due, Some(&said), &url),
+                None => words::confirm_with_bank(&due, &url),
+            }];
             page(StatusCode::OK, &plans)
         }
         Ok(Changed::Differs(quote)) => {
@@ -91,13 +100,10 @@ fn refused(mut plans: UpgradePage, error: Error) -> Result<Response> {
     page(error.0.status, &plans)
 }
 
-/// The moment and the amount of a quote, as its form sends them back.
-fn read_quote(text: &str) -> Option<(i64, i64)> {
-    let (date, due) = text.split_once(':')?;
-    Some((date.parse().ok()?, due.parse().ok()?))
-}
-
 async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
+    if quote.way == Way::Down {
+        return Ok(review_down(&app.catalog(), quote));
+    }
     let account = caller.account.id;
     let card = app
         .read(move |tx| store::payment_methods::of_account(tx, account))
@@ -107,8 +113,9 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
     let (from, to) = (offer::title(&catalog, here), &quote.tier.title);
     let due = offer::money(quote.due);
     let mut text = Prose::new(format!(
-        "{to} starts as soon as this is paid. After that {}",
-        offer::monthly(&quote.tier)
+        "{to} starts as soon as this is paid. After that {} per {}",
+        offer::money(quote.price),
+        interval(quote)
     ));
     if let Some(end) = quote.held.period_end {
         text = text.text(", from ").time(format::day(end.micros()));
@@ -133,7 +140,7 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
         confirm: Action::post(label, words::PLAN)
             .field("act", "change")
             .field("planId", &quote.tier.name)
-            .field("quote", format!("{}:{}", quote.date, quote.due.amount))
+            .field("quote", quote.name())
             .primary()
             .block(),
         note: match card {
@@ -141,6 +148,39 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
             None => "Charged to your payment method at Stripe.".into(),
         },
     })
+}
+
+fn interval(quote: &Quote) -> &str {
+    quote.held.billing_interval.as_deref().unwrap_or("month")
+}
+
+/// A smaller plan costs nothing today and starts with the next period.
+fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
+    let here = quote.held.tier.as_deref().unwrap_or_default();
+    let (from, to) = (offer::title(catalog, here), &quote.tier.title);
+    let starts = format::day(quote.starts_at().micros());
+    let price = format!("{} per {}", offer::money(quote.price), interval(quote));
+    let text = Prose::new(format!("{from} stays until "))
+        .time(starts.clone())
+        .text(format!(", it is paid until then. After that {price}."));
+    let mut points = billing::state::what_ends(catalog.tier(here), &quote.tier);
+    points.push("You can take this back at any time until then, with one click.".to_owned());
+    Review {
+        title: format!("Review your change: {from} to {to}"),
+        badge: Badge::info("At the period's end"),
+        text,
+        points,
+        lines: vec![Fact::total(
+            "Due today",
+            offer::money(MinorUnits::new(0, quote.price.currency)),
+        )],
+        confirm: Action::post(format!("Move to {to} on {}", starts.text), words::PLAN)
+            .field("act", "change")
+            .field("planId", &quote.tier.name)
+            .primary()
+            .block(),
+        note: "Nothing is charged and nothing is paid back today.".into(),
+    }
 }
 
 fn points(catalog: &Catalog, here: &str, to: &Tier) -> Vec<String> {
@@ -205,12 +245,18 @@ pub(super) fn refusal(error: &Error, again: &str) -> Option<Banner> {
 }
 
 async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePage> {
-    let catalog = app.catalog();
     let account = caller.account.id;
-    let live = app
-        .read(move |tx| store::subscriptions::live(tx, account))
+    let (live, agreed) = app
+        .read(move |tx| {
+            let live = store::subscriptions::live(tx, account)?;
+            Ok((live, store::account_prices::of_account(tx, account)?))
+        })
         .await?;
+    let catalog = with_agreed(app.catalog(), &agreed);
     let has_live = !live.is_empty();
+    let may_try = !has_live && trials::may_have_one(app, account).await?;
+    let waiting = live.first().and_then(Pending::of);
+    let waiting = waiting.filter(|pending| !pending.is_unpaid());
     let current = view.plan.tier.as_str();
     let pick = suggested(&app.catalog().tiers, view);
     let note = match &pick {
@@ -223,9 +269,18 @@ async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePag
         .and_then(|tier| catalog.tier(tier))
         .map(|tier| tier.rank);
     let rank = rank.or(has_live.then_some(usize::MAX));
-    let mut plans = offer::plan_cards(&catalog, Some(current), pick.as_deref(), |tier| {
-        change_to(app, tier, rank)
-    });
+    let mut plans =
+        offer::plan_cards(
+            &catalog,
+            Some(current),
+            pick.as_deref(),
+            |tier| match &waiting {
+                Some(pending) if pending.tier == tier.name => Action::off("Scheduled"),
+                _ => change_to(app, tier, rank, may_try),
+            },
+        );
+    offer::say_trials(&mut plans, &catalog, may_try, "");
+    offer::say_years(&mut plans, &agreed);
     for plan in &mut plans {
         if Some(&plan.id) == pick.as_ref() {
             plan.action = plan.action.clone().primary();
@@ -234,13 +289,32 @@ async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePag
     Ok(UpgradePage {
         shell: account_shell(app, caller, Nav::Plans),
         lead: lead(&offer::title(&catalog, current), view, has_live),
-        banners: Vec::new(),
+        banners: match waiting {
+            Some(pending) => billing::state::waiting_banner(&catalog, &live, &pending),
+            None => Vec::new(),
+        },
         plans,
         note,
         review: None,
         compare: offer::comparison(&catalog, Some(current)),
         has_live,
     })
+}
+
+/// The catalog with the prices that were agreed with the account.
+fn with_agreed(mut catalog: Catalog, agreed: &[AccountPrice]) -> Catalog {
+    for row in agreed.iter().filter(|row| row.is_current) {
+        let price = Currency::parse(&row.currency)
+            .map(|currency| MinorUnits::new(row.amount_minor, currency));
+        for tier in catalog
+            .tiers
+            .iter_mut()
+            .filter(|tier| tier.name == row.tier)
+        {
+            tier.price = price.or(tier.price);
+        }
+    }
+    catalog
 }
 
 fn lead(title: &str, view: &View, has_live: bool) -> Prose {
@@ -254,7 +328,7 @@ fn lead(title: &str, view: &View, has_live: bool) -> Prose {
         (true, None) => Prose::new(on)
             .text("It renews on ")
             .time(format::day(view.plan.period_end.micros()))
-            .text(". A larger plan starts at once, for the difference."),
+            .text(". A larger plan starts at once, for the difference; a smaller one then."),
     }
 }
 
@@ -278,20 +352,22 @@ fn suggested(tiers: &[Tier], view: &View) -> Option<(String, String)> {
 }
 
 /// The button of a plan, for a reader who holds one of rank `held`.
-fn change_to(app: &App, tier: &Tier, held: Option<usize>) -> Action {
+fn change_to(app: &App, tier: &Tier, held: Option<usize>, may_try: bool) -> Action {
     let to = format!("to {}", tier.title);
+    let review = format!("{UPGRADE}?planId={}#review", tier.name);
     match (tier.price, held) {
         (None, _) => offer::contact(app),
         (Some(_), Some(_)) if tier.is_free() => {
             Action::link("Downgrade", format!("{}?act=cancel", words::PLAN)).spoken(to)
         }
         (Some(_), None) if tier.is_free() => Action::off("Included"),
-        (Some(_), None) => choose("Upgrade", &tier.name).spoken(to),
-        (Some(_), Some(rank)) if tier.rank > rank => {
-            let review = format!("{UPGRADE}?planId={}#review", tier.name);
-            Action::link("Upgrade", review).spoken(to)
-        }
-        (Some(_), Some(_)) => words::portal("Change plan").spoken(to),
+        (Some(_), None) => match tier.trial_days.filter(|_| may_try) {
+            Some(days) => choose(format!("Try {days} days free"), &tier.name)
+                .spoken(format!("of {}", tier.title)),
+            None => choose("Upgrade", &tier.name).spoken(to),
+        },
+        (Some(_), Some(rank)) if tier.rank > rank => Action::link("Upgrade", review).spoken(to),
+        (Some(_), Some(_)) => Action::link("Downgrade", review).spoken(to),
     }
 }
 

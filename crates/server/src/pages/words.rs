@@ -11,6 +11,9 @@ const PORTAL: &str = "/api/stripe/customer-portal";
 /// Where the pages change the plan that is held: `act` says what.
 pub const PLAN: &str = "/dashboard/billing/plan";
 
+/// Where a plan is ended at once.
+pub const END_NOW: &str = "/dashboard/billing/plan?act=end";
+
 /// Opens Stripe's customer portal.
 pub fn portal(label: &str) -> Action {
     Action::post(label, PORTAL)
@@ -20,7 +23,8 @@ pub fn portal(label: &str) -> Action {
 pub fn trial(plan: &str, ends: When, days_left: &str, price: &str, card: &str) -> Banner {
     let title = format!("Your {plan} trial ends on {}", ends.text);
     let text = format!("{days_left} left. Then {price} on {card}, unless you cancel before.");
-    Banner::new(Kind::Info, title, text).with(portal("Cancel trial"))
+    Banner::new(Kind::Info, title, text)
+        .with(Action::link("Cancel trial", format!("{PLAN}?act=cancel")))
 }
 
 /// A trial that ends without a card.
@@ -85,6 +89,45 @@ pub fn confirm_with_bank(amount: &str, href: &str) -> Banner {
     let title = format!("Your bank wants you to confirm {amount}");
     let text = "It takes about a minute on your bank's page. Nothing has been charged yet.";
     Banner::new(Kind::Warn, title, text).with(Action::external("Confirm payment", href).primary())
+}
+
+/// A larger plan waits for its payment, which the bank declined.
+pub fn change_declined(amount: &str, said: Option<&str>, pay: &str) -> Banner {
+    let title = format!("Your payment of {amount} did not go through");
+    let said = said.map(|said| said.trim_end_matches('.'));
+    let said = said.map(|said| format!("Your bank said: {said}. "));
+    let text = format!(
+        "{}Your plan stays as it is. Pay the invoice with another card and the larger plan starts.",
+        said.unwrap_or_default()
+    );
+    Banner::new(Kind::Bad, title, text)
+        .with(Action::external(format!("Pay {amount}"), pay).primary())
+        .with(Action::post("Keep my plan", PLAN).field("act", "undo"))
+}
+
+/// A trial was ended at once because there was one already.
+pub fn trial_refused(plan: &str) -> Banner {
+    let title = format!("{plan} was not started: its trial was used before");
+    let text = "There is one trial for each account and card. Nothing was charged. You can have \
+                the plan without a trial.";
+    Banner::new(Kind::Warn, title, text)
+        .with(Action::link(format!("Start {plan}"), UPGRADE).primary())
+}
+
+/// The card that pays the plan ends soon, or has.
+pub fn card_expiring(card: &str, is_over: bool) -> Banner {
+    let (title, text) = if is_over {
+        (
+            format!("{card} has expired"),
+            "The next payment will fail. Update the card to keep your plan.",
+        )
+    } else {
+        (
+            format!("{card} expires soon"),
+            "Update it before the next payment to keep your plan.",
+        )
+    };
+    Banner::new(Kind::Warn, title, text).with(portal("Update card").primary())
 }
 
 /// The plan ends at the end of the period that is paid.

@@ -1,14 +1,15 @@
 //! Checkout sessions for a plan or a credit pack.
 
 use axum::http::StatusCode;
-use domain::catalog::Catalog;
-use domain::money::{Credits, MinorUnits};
+use domain::catalog::{Catalog, Tier};
+use domain::money::{Credits, Currency, MinorUnits};
+use domain::time::Timestamp;
 use serde_json::json;
 use store::intents::{Intent, NewIntent};
 use stripe::Form;
 use stripe::objects::CheckoutStatus;
 
-use super::{customer, is_customer_gone, is_stale, note_failure, setup_missing};
+use super::{claimed, customer, is_customer_gone, is_stale, note_failure, setup_missing, trials};
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
@@ -24,6 +25,11 @@ pub enum Purchase {
     Pack(i64),
 }
 
+/// How long a request that makes a page can take; after that its row belongs to nobody.
+const IN_FLIGHT_SECONDS: i64 = 30;
+/// The parameter that gives a trial.
+const TRIAL_DAYS: &str = "subscription_data[trial_period_days]";
+
 /// What is frozen in the intent.
 #[derive(Clone, Debug)]
 struct Order {
@@ -35,7 +41,22 @@ struct Order {
     bonus: i64,
     expires_after_days: Option<i64>,
     tier: Option<String>,
+    trial_days: Option<i64>,
     success_query: &'static str,
+}
+
+impl Order {
+    /// Whether the intent is for the same thing, on the same terms.
+    fn is(&self, intent: &Intent) -> bool {
+        let params = Form::decode(&intent.params);
+        let trial_days = params.get(TRIAL_DAYS).and_then(|days| days.parse().ok());
+        intent.price_id.as_deref() == Some(&self.price_id) && trial_days == self.trial_days
+    }
+
+    /// The same for the same customer: a call to Stripe that two clicks may share.
+    fn is_call(&self, intent: &Intent, customer: &str) -> bool {
+        self.is(intent) && Form::decode(&intent.params).get("customer") == Some(customer)
+    }
 }
 
 /// The address of a Checkout page for this purchase. An open one for the same thing is used again.
@@ -123,6 +144,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
                 bonus: Credits::new(pack.bonus).micros(),
                 expires_after_days: pack.expires_after_days,
                 tier: None,
+                trial_days: None,
                 success_query: "type=credits&",
             })
         }
@@ -131,26 +153,54 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
             let tier = catalog
                 .tier(name)
                 .expect("a purchase is of what is for sale");
-            let contact = || {
-                let detail = "This plan's price is agreed in person; please contact us.";
-                Error::conflict("contact_sales", detail)
-                    .with("contactUrl", json!(app.settings.billing.contact_url))
-            };
-            let price = tier.price.ok_or_else(contact)?;
-            let price_id = prices.price_of_tier.get(name).ok_or_else(setup_missing)?;
+            let (price_id, price) = plan_price(app, caller.account.id, tier).await?;
             Ok(Order {
                 kind: "checkout_subscription",
                 mode: "subscription",
-                price_id: price_id.clone(),
+                price_id,
                 price,
                 credits: None,
                 bonus: 0,
                 expires_after_days: None,
                 tier: Some(tier.name.clone()),
+                trial_days: trials::offered(app, caller.account.id, tier).await?,
                 success_query: "",
             })
         }
     }
+}
+
+/// What a plan costs this account: the price that was agreed with it, else the list price. A plan
+/// without either is sold by people (U14).
+pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<(String, MinorUnits)> {
+    if let Some(own) = agreed(app, account, &tier.name).await? {
+        return Ok(own);
+    }
+    let contact = || {
+        let detail = "This plan's price is agreed in person; please contact us.";
+        Error::conflict("contact_sales", detail)
+            .with("contactUrl", json!(app.settings.billing.contact_url))
+    };
+    let price = tier.price.ok_or_else(contact)?;
+    let price_id = app.prices().price_of_tier.get(&tier.name).cloned();
+    Ok((price_id.ok_or_else(setup_missing)?, price))
+}
+
+/// The price that was agreed with the account for a tier.
+pub async fn agreed(app: &App, account: i64, tier: &str) -> Result<Option<(String, MinorUnits)>> {
+    let rows = app
+        .read(move |tx| store::account_prices::of_account(tx, account))
+        .await?;
+    let mut current = rows.into_iter().filter(|row| row.is_current);
+    let Some(row) = current.find(|row| row.tier == tier) else {
+        return Ok(None);
+    };
+    let currency = Currency::parse(&row.currency)
+        .ok_or_else(|| Error::bug("an agreed price without a currency"))?;
+    Ok(Some((
+        row.price_id,
+        MinorUnits::new(row.amount_minor, currency),
+    )))
 }
 
 /// A plan that can still charge is changed, not bought beside (F27).
@@ -191,8 +241,7 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
         })
         .await?;
     if let Some(intent) = usable {
-        let is_same = intent.price_id.as_deref() == Some(&order.price_id);
-        match (is_same, &intent.url) {
+        match (order.is(&intent), &intent.url) {
             (true, Some(url)) if is_open(app, &intent).await? => {
                 return Ok(Reserved::Open(url.clone()));
             }
@@ -200,10 +249,13 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
         }
     }
     if let Some(intent) = under_way {
-        let is_same = intent.price_id.as_deref() == Some(&order.price_id);
-        let is_for = Form::decode(&intent.params).get("customer") == Some(customer);
-        if is_same && is_for && !is_stale(&intent, now) {
+        if order.is_call(&intent, customer) && !is_stale(&intent, now) {
             return Ok(Reserved::New(Box::new(intent)));
+        }
+        // Another click is making a page for something else at this moment. Taking its row from it
+        // would leave two pages open, and lead one of the clicks to the other's.
+        if is_in_flight(&intent, now) {
+            return Err(claimed());
         }
         let id = intent.id.clone();
         app.write(account, move |tx| store::intents::close(tx, &id, now))
@@ -212,15 +264,21 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
     insert(app, caller, order, customer).await
 }
 
+fn is_in_flight(intent: &Intent, now: Timestamp) -> bool {
+    now < intent.created_at.plus_seconds(IN_FLIGHT_SECONDS)
+}
+
 async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> Result<Reserved> {
     let (id, now) = (app.new_id("int"), app.now());
     let params = session_params(app, caller, order, customer, &id).encode();
     let (account, user, order) = (caller.account.id, caller.user.id, order.clone());
+    let customer = customer.to_owned();
     let reserved = app
         .write(account, move |tx| {
+            store::intents::close_expired(tx, account, order.kind, now)?;
             // A second click may have opened its page since this one looked.
             let opened = store::intents::usable(tx, account, order.kind, now)?
-                .filter(|intent| intent.price_id.as_deref() == Some(&order.price_id));
+                .filter(|intent| order.is(intent));
             if let Some(url) = opened.and_then(|intent| intent.url) {
                 return Ok(Some(Reserved::Open(url)));
             }
@@ -241,14 +299,14 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
                     store::intents::freeze_pack(tx, &id, order.bonus, order.expires_after_days)?;
                     Some(intent)
                 }
-                // A second click came first: both go on with the same row.
-                None => store::intents::under_way(tx, account, order.kind)?,
+                // A second click came first: both go on with the same row, if it is for the same.
+                None => store::intents::under_way(tx, account, order.kind)?
+                    .filter(|intent| order.is_call(intent, &customer)),
             };
             Ok(intent.map(|intent| Reserved::New(Box::new(intent))))
         })
         .await?;
-    reserved
-        .ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
+    reserved.ok_or_else(claimed)
 }
 
 /// What Stripe is sent. Return addresses come from the configured origin, never from the request
@@ -298,6 +356,30 @@ fn session_params(
                 .push(format!("metadata[{key}]"), value)
                 .push(format!("{about}[metadata][{key}]"), value);
         }
+    }
+    with_terms(app, order, form)
+}
+
+/// What the operator and the catalog allow on Stripe's page: a trial, codes, tax.
+fn with_terms(app: &App, order: &Order, form: Form) -> Form {
+    let billing = &app.settings.billing;
+    let takes_codes = match order.mode {
+        "payment" => billing.promotion_codes_for_credits,
+        _ => billing.promotion_codes,
+    };
+    let mut form = form.push_opt(TRIAL_DAYS, order.trial_days);
+    if order.trial_days.is_some() {
+        // Without a card nobody could tell that it had its trial, nor charge it afterwards.
+        form = form.push("payment_method_collection", "always");
+    }
+    if takes_codes {
+        form = form.push("allow_promotion_codes", "true");
+    }
+    if billing.automatic_tax {
+        form = form
+            .push("automatic_tax[enabled]", "true")
+            // Tax goes by the address that is typed there.
+            .push("customer_update[address]", "auto");
     }
     form
 }

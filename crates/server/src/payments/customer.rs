@@ -4,10 +4,10 @@ use store::accounts::Account;
 use store::intents::{Intent, NewIntent};
 use stripe::Form;
 
-use super::{is_stale, note_failure};
+use super::{claimed, is_stale, note_failure};
 use crate::app::App;
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::Result;
 
 const KIND: &str = "customer";
 /// Customers looked at when an old claim's outcome is unknown.
@@ -77,7 +77,7 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
             Ok(intent.map(|intent| Claim::Mine(Box::new(intent))))
         })
         .await?;
-    claim.ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
+    claim.ok_or_else(claimed)
 }
 
 /// A customer that an earlier try made and whose answer was lost, when the key is too old to ask

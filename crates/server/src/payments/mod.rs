@@ -8,6 +8,7 @@ pub mod checkout;
 pub mod customer;
 pub mod plan;
 pub mod portal;
+pub mod trials;
 
 use domain::time::Timestamp;
 use store::intents::Intent;
@@ -44,6 +45,11 @@ fn is_customer_gone(error: &stripe::Error) -> bool {
         _ => return false,
     };
     error.code() == Some("resource_missing") && param.as_deref() == Some("customer")
+}
+
+/// Two requests want the same; one of them has to come again.
+fn claimed() -> Error {
+    Error::unavailable("claimed", "Another request is doing this; try again.")
 }
 
 fn setup_missing() -> Error {

@@ -1,15 +1,22 @@
-//! Changes of a plan that is held: a larger one now, for the price that was quoted; the end with
-//! its period; that taken back.
+//! Changes of a plan that is held: a larger one now, for the price that was quoted; a smaller one
+//! with the next period; the end, with the period or at once; each of them taken back.
+
+pub mod ending;
+mod quote;
+mod schedule;
 
 use axum::http::StatusCode;
-use domain::catalog::Tier;
-use domain::money::{Currency, MinorUnits};
-use serde_json::json;
+use domain::money::MinorUnits;
+use domain::time::Timestamp;
+use serde::Deserialize;
 use store::intents::{Intent, NewIntent};
 use store::subscriptions::Subscription;
 use stripe::Form;
+use stripe::objects::PaymentIntentStatus;
 
-use super::{is_stale, note_failure, setup_missing};
+pub use quote::{QUOTE_SECONDS, Quote, Way};
+
+use super::{claimed, is_stale, note_failure};
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
@@ -19,8 +26,6 @@ use crate::sync;
 const KIND: &str = "plan_change";
 /// Our own parameter in the frozen ones: whose change it is. Not sent.
 const SUBSCRIPTION: &str = "subscription";
-/// How long a quote may be confirmed: the amount is worked out for its moment.
-const QUOTE_SECONDS: i64 = 600;
 /// Reasons that Stripe keeps statistics of.
 const FEEDBACK: [&str; 5] = [
     "too_expensive",
@@ -38,16 +43,48 @@ pub async fn live(app: &App, account: i64) -> Result<Option<Subscription>> {
     Ok(live.into_iter().next())
 }
 
+/// The change that waits on a subscription, as the sync wrote it down.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Pending {
+    /// `scheduled` for its moment, `payment` for its payment.
+    pub kind: String,
+    /// The tier it leads to.
+    pub tier: String,
+    /// When it happens, or is given up unpaid.
+    at: String,
+}
+
+impl Pending {
+    /// What waits on this subscription.
+    pub fn of(row: &Subscription) -> Option<Pending> {
+        serde_json::from_str(row.pending_change.as_deref()?).ok()
+    }
+
+    /// Whether it waits to be paid.
+    pub fn is_unpaid(&self) -> bool {
+        self.kind == "payment"
+    }
+
+    /// When it happens, or is given up unpaid.
+    pub fn at(&self) -> Option<Timestamp> {
+        domain::time::parse(&self.at)
+    }
+}
+
+/// A reason that Stripe knows; others are left out.
+fn known_feedback(feedback: Option<&str>) -> Option<&str> {
+    feedback.filter(|feedback| FEEDBACK.contains(feedback))
+}
+
 /// Ends the plan with the period that is paid. Once it is set to end, this changes nothing.
 pub async fn cancel(app: &App, caller: &SignedIn, feedback: Option<&str>) -> Result<()> {
     let held = allowed(app, caller).await?;
     if held.cancel_at.is_some() || held.cancel_at_period_end {
         return Ok(());
     }
-    let feedback = feedback.filter(|feedback| FEEDBACK.contains(feedback));
     let change = Form::new()
         .push("cancel_at_period_end", "true")
-        .push_opt("cancellation_details[feedback]", feedback);
+        .push_opt("cancellation_details[feedback]", known_feedback(feedback));
     apply(app, caller, &held, change).await.map(|_| ())
 }
 
@@ -63,6 +100,33 @@ pub async fn resume(app: &App, caller: &SignedIn) -> Result<()> {
     apply(app, caller, &held, change).await.map(|_| ())
 }
 
+/// Takes back what waits: a smaller plan for the period's end, or a larger one for its payment.
+/// Once nothing waits, this changes nothing.
+pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
+    let held = allowed(app, caller).await?;
+    let now = app
+        .stripe
+        .retrieve_subscription(&held.subscription_id)
+        .await?;
+    let params = Form::new()
+        .push(SUBSCRIPTION, &held.subscription_id)
+        .push("undo", "true")
+        .encode();
+    let intent = reserve(app, caller, &params).await?;
+    if now.pending_update.is_some()
+        && let Some(invoice) = now.latest_invoice.id()
+    {
+        // The change waits for this invoice: without it there is nothing to wait for.
+        let voided = app.stripe.void_invoice(invoice, &intent.id).await;
+        unless_over(app, &intent, voided.map(drop)).await?;
+    }
+    if let Some(schedule) = now.schedule.id() {
+        release(app, schedule, &intent).await?;
+    }
+    settle(app, caller.account.id, intent).await
+}
+
+/// The plan that may be changed by this caller, who is not too fast.
 async fn allowed(app: &App, caller: &SignedIn) -> Result<Subscription> {
     if !app.settings.billing.enabled {
         return Err(Error::not_found("Billing is switched off."));
@@ -75,153 +139,88 @@ async fn allowed(app: &App, caller: &SignedIn) -> Result<Subscription> {
     live(app, account).await?.ok_or_else(nothing)
 }
 
-/// What a larger plan costs today, from Stripe's own preview.
-#[derive(Clone, Debug)]
-pub struct Quote {
-    /// The plan that is held.
-    pub held: Subscription,
-    /// The plan that is wanted.
-    pub tier: Tier,
-    /// The moment the rest of the period is counted from, in unix seconds.
-    pub date: i64,
-    /// What is paid today.
-    pub due: MinorUnits,
-    /// What it is made of.
-    pub lines: Vec<(String, MinorUnits)>,
-    price_id: String,
-    item: String,
-}
-
 /// What became of a change.
 #[derive(Clone, Debug)]
 pub enum Changed {
     /// It is paid and done.
     Done,
-    /// The bank wants the cardholder's word: the invoice's page and its amount.
-    Waits(Option<String>, MinorUnits),
+    /// It starts with the next period.
+    Scheduled(Timestamp),
+    /// It waits for its payment; until then the old plan stays.
+    Waits(Waiting),
     /// It costs something else by now: ask again.
     Differs(Box<Quote>),
 }
 
-/// Quotes the change to a larger plan. Changes nothing.
-pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
-    let held = allowed(app, caller).await?;
-    quote_at(app, held, plan, app.now().seconds()).await
+/// A payment that a change waits for.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The invoice's page, where it can be paid.
+    pub url: Option<String>,
+    /// What it asks.
+    pub due: MinorUnits,
+    /// Why the card was declined; none when the bank only wants the cardholder's word.
+    pub declined: Option<String>,
 }
 
-/// Changes to a larger plan, if that still costs `quoted` minor units as of `date`. Both come from
-/// the page that was confirmed; they are compared and never used as a price (F1).
+/// Quotes a change to another plan. Changes nothing.
+pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
+    let held = allowed(app, caller).await?;
+    quote::at(app, caller, held, plan, app.now().seconds()).await
+}
+
+/// Changes to another plan. A larger one starts now, if it still costs what was `quoted`: minor
+/// units as of a moment, from the page that was confirmed; they are compared and never used as a
+/// price (F1). A smaller one costs nothing and starts with the next period.
 pub async fn change(
     app: &App,
     caller: &SignedIn,
     plan: &str,
-    date: i64,
-    quoted: i64,
+    quoted: Option<(i64, i64)>,
 ) -> Result<Changed> {
     let held = allowed(app, caller).await?;
     let now = app.now().seconds();
     // A moment of the caller's choice would make the rest of the period as short as they like.
-    let is_fresh = (now - QUOTE_SECONDS..=now).contains(&date);
-    let at = if is_fresh { date } else { now };
-    let quote = quote_at(app, held, plan, at).await?;
-    if !is_fresh || quote.due.amount != quoted {
+    let fresh = quoted.filter(|(date, _)| quote::is_fresh(*date, now));
+    let date = fresh.map_or(now, |(date, _)| date);
+    let quote = quote::at(app, caller, held, plan, date).await?;
+    if quote.way == Way::Down {
+        return schedule::smaller(app, caller, &quote).await;
+    }
+    if quoted.is_none() {
+        return Err(Error::field("quote", "Review the change first."));
+    }
+    if fresh.is_none_or(|(_, due)| due != quote.due.amount) {
         return Ok(Changed::Differs(Box::new(quote)));
     }
-    let change = Form::new()
-        .push("items[0][id]", &quote.item)
-        .push("items[0][price]", &quote.price_id)
-        .push("proration_behavior", "always_invoice")
-        .push("proration_date", quote.date)
-        // Unpaid, the old plan stays and the change waits.
-        .push("payment_behavior", "pending_if_incomplete");
-    let updated = apply(app, caller, &quote.held, change).await?;
+    let updated = apply(app, caller, &quote.held, quote.change()).await?;
     if updated.pending_update.is_none() {
         return Ok(Changed::Done);
     }
-    let account = caller.account.id;
-    let open = app
-        .read(move |tx| Ok(store::invoices::unpaid(tx, account)?.pop()))
-        .await?;
-    let url = open.and_then(|invoice| invoice.hosted_url);
-    Ok(Changed::Waits(url, quote.due))
+    let waiting = waiting(app, updated.latest_invoice.id(), quote.due).await?;
+    Ok(Changed::Waits(waiting))
 }
 
-async fn quote_at(app: &App, held: Subscription, plan: &str, date: i64) -> Result<Quote> {
-    let (tier, price_id) = larger(app, &held, plan)?;
-    let at_stripe = app
-        .stripe
-        .retrieve_subscription(&held.subscription_id)
-        .await?;
-    let item = at_stripe.items.data.into_iter().next();
-    let item = item.ok_or_else(|| Error::bug("a live subscription has no item"))?;
-    let params = Form::new()
-        .push("subscription", &held.subscription_id)
-        .push("subscription_details[items][0][id]", &item.id)
-        .push("subscription_details[items][0][price]", &price_id)
-        .push("subscription_details[proration_behavior]", "always_invoice")
-        .push("subscription_details[proration_date]", date);
-    let preview = app.stripe.preview_invoice(&params).await?;
-    let currency = Currency::parse(&preview.currency);
-    let currency = currency.ok_or_else(|| Error::bug("a preview without a currency"))?;
-    let money = |amount| MinorUnits::new(amount, currency);
-    let mut lines: Vec<(String, MinorUnits)> = preview
-        .lines
-        .data
-        .iter()
-        .map(|line| {
-            (
-                line.description.clone().unwrap_or_default(),
-                money(line.amount),
-            )
-        })
-        .collect();
-    let sum: i64 = preview.lines.data.iter().map(|line| line.amount).sum();
-    for (name, rest) in [
-        ("Tax and discounts", preview.total - sum),
-        ("From your balance", preview.amount_due - preview.total),
-    ] {
-        if rest != 0 {
-            lines.push((name.to_owned(), money(rest)));
+/// Reads what keeps the invoice of a change from being paid.
+async fn waiting(app: &App, invoice: Option<&str>, due: MinorUnits) -> Result<Waiting> {
+    let mut waiting = Waiting {
+        url: None,
+        due,
+        declined: None,
+    };
+    let Some(invoice) = invoice else {
+        return Ok(waiting);
+    };
+    let invoice = app.stripe.retrieve_invoice(invoice).await?;
+    waiting.url = invoice.hosted_invoice_url.clone();
+    if let Some(payment) = invoice.payment_intent().id() {
+        let payment = app.stripe.retrieve_payment_intent(payment).await?;
+        let said = payment.last_payment_error.and_then(|error| error.message);
+        if payment.status == PaymentIntentStatus::RequiresPaymentMethod {
+            waiting.declined = Some(said.unwrap_or_else(|| "Your card was declined.".to_owned()));
         }
     }
-    Ok(Quote {
-        held,
-        tier,
-        date,
-        due: money(preview.amount_due),
-        lines,
-        price_id,
-        item: item.id,
-    })
-}
-
-/// The wanted plan and its price, if it is larger than the one that is held and the held one can be
-/// changed now.
-fn larger(app: &App, held: &Subscription, plan: &str) -> Result<(Tier, String)> {
-    let catalog = app.catalog();
-    let tier = catalog.tier(plan).cloned();
-    let tier = tier.ok_or_else(|| Error::field("planId", "There is no such plan."))?;
-    if tier.price.is_none() {
-        let detail = "This plan's price is agreed in person; please contact us.";
-        let url = json!(app.settings.billing.contact_url);
-        return Err(Error::conflict("contact_sales", detail).with("contactUrl", url));
-    }
-    let rank = held.tier.as_deref().and_then(|tier| catalog.tier(tier));
-    if rank.is_some_and(|here| tier.rank <= here.rank) {
-        let detail = "Only a larger plan starts at once; a smaller one is chosen on Stripe's page.";
-        return Err(Error::conflict("not_larger", detail));
-    }
-    if held.cancel_at.is_some() || held.cancel_at_period_end {
-        let detail = "Your plan is set to end. Keep it first, then change it.";
-        return Err(Error::conflict("plan_ends", detail));
-    }
-    if !matches!(held.status.as_str(), "active" | "trialing") {
-        let detail = "Your plan has an open payment. Mend that first, then change it.";
-        return Err(Error::conflict("plan_unpaid", detail));
-    }
-    let price_id = app.prices().price_of_tier.get(&tier.name).cloned();
-    let price_id = price_id.ok_or_else(setup_missing)?;
-    Ok((tier, price_id))
+    Ok(waiting)
 }
 
 /// Asks Stripe, then looks at what it says. What is held changes by that look alone.
@@ -235,16 +234,7 @@ async fn apply(
     let intent = reserve(app, caller, &params).await?;
     // Stripe refuses these fields while a schedule rules the subscription.
     if let Some(schedule) = &held.schedule_id {
-        let key = format!("{}-release", intent.id);
-        let released = app
-            .stripe
-            .release_subscription_schedule(schedule, &Form::new(), &key)
-            .await;
-        match released {
-            // Released before, or gone with its subscription: nothing rules any more.
-            Ok(_) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        release(app, schedule, &intent).await?;
     }
     let called = app
         .stripe
@@ -257,13 +247,42 @@ async fn apply(
             return Err(declined(error));
         }
     };
-    let (id, now) = (intent.id, app.now());
-    app.write(caller.account.id, move |tx| {
-        store::intents::close(tx, &id, now)
-    })
-    .await?;
-    sync::account(app, caller.account.id).await?;
+    settle(app, caller.account.id, intent).await?;
     Ok(updated)
+}
+
+/// The change was made: its row is closed, and ours are made to agree.
+async fn settle(app: &App, account: i64, intent: Intent) -> Result<()> {
+    let (id, now) = (intent.id, app.now());
+    app.write(account, move |tx| store::intents::close(tx, &id, now))
+        .await?;
+    sync::account(app, account).await.map(|_| ())
+}
+
+/// Lets the subscription go as it is. Released before, or gone with its subscription: nothing rules
+/// any more.
+async fn release(app: &App, schedule: &str, intent: &Intent) -> Result<()> {
+    let key = format!("{}-release", intent.id);
+    let released = app
+        .stripe
+        .release_subscription_schedule(schedule, &Form::new(), &key)
+        .await;
+    unless_over(app, intent, released.map(drop)).await
+}
+
+/// A step that was made before is as good as one that was made now.
+async fn unless_over(
+    app: &App,
+    intent: &Intent,
+    made: std::result::Result<(), stripe::Error>,
+) -> Result<()> {
+    match made {
+        Ok(()) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => Ok(()),
+        Err(error) => {
+            note_failure(app, intent, &error).await?;
+            Err(error.into())
+        }
+    }
 }
 
 /// A declined card is the buyer's to mend, and said so.
@@ -305,9 +324,11 @@ async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
             };
             match store::intents::insert(tx, &new, now)? {
                 Some(intent) => Ok(Some(intent)),
-                None => store::intents::under_way(tx, account, KIND),
+                // Another process was faster; only the same change may go on with its row.
+                None => Ok(store::intents::under_way(tx, account, KIND)?
+                    .filter(|intent| intent.params == params)),
             }
         })
         .await?;
-    intent.ok_or_else(|| Error::unavailable("claimed", "Another request is doing this; try again."))
+    intent.ok_or_else(claimed)
 }

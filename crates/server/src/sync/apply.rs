@@ -186,6 +186,7 @@ impl Plan {
             billing_reason: Some(wanted.billing_reason.clone()),
             amount_due: wanted.amount_due,
             amount_paid: wanted.amount_paid,
+            discount_minor: wanted.discount,
             currency: wanted.currency.code().to_owned(),
             created_at: wanted.created_at,
             period_start: wanted.period.map(|period| period.0),

@@ -16,6 +16,7 @@ mod worker;
 
 use std::collections::HashMap;
 
+use domain::plan::SubscriptionStatus;
 use domain::projection::{Known, Wanted, project};
 use domain::time::Timestamp;
 use store::sync::Lease;
@@ -26,6 +27,7 @@ pub use worker::run;
 
 use crate::app::App;
 use crate::http::error::{Error, Result};
+use crate::payments::trials;
 
 /// How long a worker may take before another may start over, in seconds of real time.
 const LEASE_SECONDS: i64 = 90;
@@ -123,9 +125,14 @@ fn back_off(lease: &Lease, chance: u128) -> i64 {
 async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
     let account = lease.account_id;
     let held = app.read(move |tx| held(tx, account)).await?;
-    let fetched = snapshot::fetch(app, account, &held).await?;
+    let mut fetched = snapshot::fetch(app, account, &held).await?;
+    // Before anything is granted for it: a trial that is not the first is ended, and looked at anew.
+    if trials::check(app, account, &trialing(&fetched)).await? {
+        fetched = snapshot::fetch(app, account, &held).await?;
+    }
     let now = app.now();
-    let prices = app.prices();
+    let mut tier_of_price = app.prices().tier_of_price.clone();
+    tier_of_price.extend(held.agreed.clone());
     let catalog = app.catalog();
     let ranks = catalog
         .tiers
@@ -133,7 +140,7 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
         .map(|tier| (tier.name.clone(), tier.rank))
         .collect();
     let known = Known {
-        tier_of_price: &prices.tier_of_price,
+        tier_of_price: &tier_of_price,
         tier_held: &held.tiers,
         rank_of_tier: &ranks,
         grace_days: app.rules().grace_days,
@@ -143,6 +150,14 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
     apply::apply(app, lease, fetched, wanted, now).await
 }
 
+/// The subscriptions in their trial.
+fn trialing(fetched: &snapshot::Fetched) -> Vec<String> {
+    let all = fetched.snapshot.subscriptions.iter();
+    all.filter(|one| one.status == SubscriptionStatus::Trialing)
+        .map(|one| one.id.clone())
+        .collect()
+}
+
 /// What the database holds that a fetch and a projection need.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -150,6 +165,8 @@ pub struct Held {
     pub customers: Vec<store::customers::Customer>,
     /// Tier by subscription, as held.
     pub tiers: HashMap<String, String>,
+    /// Tier by price, of prices that were agreed with the account.
+    pub agreed: HashMap<String, String>,
     /// Intents by id.
     pub intents: HashMap<String, store::intents::Intent>,
     /// The event number up to which this sync answers.
@@ -172,6 +189,10 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
     Ok(Held {
         customers: store::customers::of_account(tx, account)?,
         tiers: tiers.collect(),
+        agreed: store::account_prices::of_account(tx, account)?
+            .into_iter()
+            .map(|row| (row.price_id, row.tier))
+            .collect(),
         intents: intents
             .into_iter()
             .map(|intent| (intent.id.clone(), intent))

@@ -18,6 +18,7 @@ mod members;
 mod metering;
 mod pages;
 mod people;
+mod plans;
 mod resources;
 mod stage;
 mod sync;

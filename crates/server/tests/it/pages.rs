@@ -284,7 +284,10 @@ on_both! {
         maya.subscribe("PRO_PLUS").await;
         maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS").await;
 
-        for plan in ["PRO", "PRO_PLUS", "FREE", "ENTERPRISE"] {
+        let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId=PRO")).await;
+        assert_eq!(status, 200);
+        assert!(page.contains("Move to Pro on") && !page.contains("and upgrade"), "{page}");
+        for plan in ["PRO_PLUS", "FREE", "ENTERPRISE"] {
             let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId={plan}")).await;
             assert_eq!(status, 409, "{plan}");
             assert!(!page.contains("Due today"), "{plan}");

@@ -18,8 +18,12 @@ use tokio::net::TcpListener;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes a test for each database: `on_both!(fn name(stage) { ... })`.
+/// With `with FUNCTION`, other settings: `on_both!(with shop, fn name(stage) { ... })`.
 macro_rules! on_both {
     ($(#[$meta:meta])* fn $name:ident($stage:ident) $body:block) => {
+        $crate::stage::on_both!(with |_| {}, $(#[$meta])* fn $name($stage) $body);
+    };
+    (with $change:expr, $(#[$meta:meta])* fn $name:ident($stage:ident) $body:block) => {
         mod $name {
             #[allow(unused_imports)]
             use super::*;
@@ -29,7 +33,8 @@ macro_rules! on_both {
             $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
-                let stage = $crate::stage::Stage::on(store::testing::sqlite()).await;
+                let database = store::testing::sqlite();
+                let stage = $crate::stage::Stage::with(database, $change).await;
                 body(&stage).await;
                 stage.close().await;
             }
@@ -38,7 +43,7 @@ macro_rules! on_both {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
                 let database = tokio::task::spawn_blocking(store::testing::postgres).await.unwrap();
-                let stage = $crate::stage::Stage::on(database).await;
+                let stage = $crate::stage::Stage::with(database, $change).await;
                 body(&stage).await;
                 stage.close().await;
             }
@@ -75,12 +80,7 @@ pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings
 }
 
 impl Stage {
-    /// A fresh world on this database.
-    pub async fn on(database: TestDatabase) -> Stage {
-        Stage::with(database, |_| {}).await
-    }
-
-    /// A fresh world with other settings.
+    /// A fresh world on this database, with these changes to the settings.
     pub async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Stage {
         if std::env::var_os("RUST_LOG").is_some() {
             server::cli::serve::log_as_json();
@@ -144,6 +144,27 @@ impl Stage {
             account,
             user: user.id,
         }
+    }
+
+    /// A key of the host application.
+    pub async fn server_key(&self) -> String {
+        let secret = format!("lbx_test_{}", server::clock::new_secret(&*self.app.chance));
+        let (stored, id, now) = (hash(&secret), self.app.new_id("key"), self.app.now());
+        let made = self.app.write(0, move |tx| {
+            let new = store::api_keys::NewApiKey {
+                public_id: &id,
+                account_id: None,
+                name: "test",
+                prefix: "lbx_test_",
+                secret_hash: &stored,
+                scope: "server",
+                mode: "test",
+                created_by: "test",
+            };
+            store::api_keys::insert(tx, &new, now)
+        });
+        made.await.expect("a key");
+        secret
     }
 
     /// The signing secret of the webhook endpoint.

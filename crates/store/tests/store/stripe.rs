@@ -478,6 +478,7 @@ fn invoice(id: &str, account_id: i64, created: i64) -> Invoice {
         hosted_url: Some("https://invoice.example/1".into()),
         pdf_url: None,
         paid_at: None,
+        discount_minor: 0,
     }
 }
 
@@ -588,4 +589,42 @@ fn case_d9_of_two_instances_on_one_postgresql_one_keeps_an_event_and_one_gets_th
         answers.iter().filter(|(_, is_leased)| *is_leased).count(),
         1
     );
+}
+
+#[test]
+fn case_k4_one_page_of_a_kind_is_open_until_it_ends_or_is_closed() {
+    on_both(|db| {
+        let ann = account(db, "ann").id;
+        write(db, move |tx| {
+            intents::insert(tx, &intent("int_1", ann), at(1))
+        })
+        .unwrap();
+        write(db, |tx| {
+            intents::set_done(tx, "int_1", "cs_1", Some("u"), Some(at(100)), at(2))
+        });
+
+        // Another process looked before the page was open, and inserts after.
+        let second = write(db, move |tx| {
+            intents::insert(tx, &intent("int_2", ann), at(3))
+        });
+
+        assert_eq!(second, None);
+        assert_eq!(
+            write(db, move |tx| intents::close_expired(
+                tx,
+                ann,
+                "checkout_topup",
+                at(99)
+            )),
+            0,
+            "it can still be paid"
+        );
+        write(db, move |tx| {
+            intents::close_expired(tx, ann, "checkout_topup", at(100))
+        });
+        let third = write(db, move |tx| {
+            intents::insert(tx, &intent("int_3", ann), at(101))
+        });
+        assert!(third.is_some());
+    });
 }

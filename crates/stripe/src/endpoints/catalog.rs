@@ -64,6 +64,15 @@ impl Client {
             .await
     }
 
+    /// A price.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn retrieve_price(&self, id: &str) -> Result<Price> {
+        self.get(path_of("/v1/prices", id, "")?, Form::new()).await
+    }
+
     /// Changes a price: `active`, `lookup_key`, metadata; never the amount.
     ///
     /// # Errors

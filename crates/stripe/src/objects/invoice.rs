@@ -31,6 +31,9 @@ pub struct Invoice {
     pub total: i64,
     /// Minor units before discounts and tax.
     pub subtotal: Option<i64>,
+    /// What each code or coupon took off.
+    #[serde(default, deserialize_with = "or_default")]
+    pub total_discount_amounts: Vec<DiscountAmount>,
     /// The customer's balance before; negative is credit that was used.
     pub starting_balance: Option<i64>,
     /// The customer's balance after.
@@ -89,6 +92,15 @@ pub struct Invoice {
 }
 
 impl Invoice {
+    /// What codes and coupons took off, in minor units.
+    #[must_use]
+    pub fn discount(&self) -> i64 {
+        self.total_discount_amounts
+            .iter()
+            .map(|one| one.amount)
+            .sum()
+    }
+
     /// The subscription it was made for, wherever this version keeps it.
     #[must_use]
     pub fn subscription(&self) -> &Expandable<Subscription> {
@@ -155,6 +167,13 @@ impl Invoice {
         let default = || payments.iter().find(|payment| payment.is_default);
         paid.or_else(default).or_else(|| payments.first())
     }
+}
+
+/// What one code or coupon took off an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DiscountAmount {
+    /// Minor units.
+    pub amount: i64,
 }
 
 /// What an invoice was made for.

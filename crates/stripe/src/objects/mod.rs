@@ -38,9 +38,9 @@ pub use error_body::{ApiError, ApiErrorBody};
 pub use event::Event;
 pub use expandable::Expandable;
 pub use invoice::{
-    BillingReason, FinalizationError, Invoice, InvoiceLine, InvoiceLineParent, InvoiceLineSource,
-    InvoiceParent, InvoicePayment, InvoicePaymentTarget, InvoiceStatus, InvoiceStatusTransitions,
-    InvoiceSubscriptionDetails, LinePriceDetails, LinePricing, Period,
+    BillingReason, DiscountAmount, FinalizationError, Invoice, InvoiceLine, InvoiceLineParent,
+    InvoiceLineSource, InvoiceParent, InvoicePayment, InvoicePaymentTarget, InvoiceStatus,
+    InvoiceStatusTransitions, InvoiceSubscriptionDetails, LinePriceDetails, LinePricing, Period,
 };
 pub use list::List;
 pub use payment_intent::{PaymentError, PaymentIntent, PaymentIntentStatus};

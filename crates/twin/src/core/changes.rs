@@ -528,6 +528,20 @@ impl Core {
         self.emit_change("customer.subscription.updated", id, &before);
     }
 
+    /// The invoice that a change waits for was taken back: the change is discarded.
+    pub(super) fn give_up_change(&mut self, invoice: &Value) {
+        let Some(id) = opt(invoice, "parent.subscription_details.subscription") else {
+            return;
+        };
+        if self.note(id, "pending")["invoice"] != invoice["id"] {
+            return;
+        }
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        self.set_note(id, "pending", Value::Null);
+        self.modify(id, |row| row["pending_update"] = Value::Null);
+        self.emit_change("customer.subscription.updated", id, &before);
+    }
+
     /// A waiting change gives way: to a newer one, to time, or to the end of the subscription.
     pub(super) fn drop_pending(&mut self, id: &str) {
         let pending = self.note(id, "pending");

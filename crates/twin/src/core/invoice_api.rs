@@ -179,6 +179,7 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
         return Err(ApiError::invalid(message).boxed());
     }
     core.void_invoice(call.id());
+    core.give_up_change(&invoice);
     core.need_path("invoice", call.id(), "invoice")
 }
 
@@ -317,6 +318,9 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
             .with_status(404)
             .boxed());
     }
+    if flag(&details, "cancel_now") {
+        return Ok(core.preview_end(&row, &details));
+    }
     let changes = has(&details, "items") || text(&details, "billing_cycle_anchor") == "now";
     if !changes && !has(&details, "trial_end") && flag(&row, "cancel_at_period_end") {
         let message = "No upcoming invoices for customer: the subscription ends with its period.";
@@ -391,6 +395,33 @@ impl Core {
         let next = period_end(row, get(&after, "items.data.0.price"), end);
         lines.extend(self.period_lines(&after, (end, next)));
         Ok((lines, "upcoming", (start, end)))
+    }
+
+    /// What the end of a subscription at this moment gives back.
+    fn preview_end(&mut self, row: &Value, details: &Value) -> Value {
+        let at = opt_int(details, "proration_date").unwrap_or(self.now);
+        let is_live = matches!(text(row, "status"), "active" | "past_due");
+        let mut lines = Vec::new();
+        if is_live && text(details, "proration_behavior") != "none" {
+            for item in inner(row, "items") {
+                let mut draft = self.rest_of_period(row, item, at, true);
+                draft.invoice_item = Some("ii_preview".to_owned());
+                lines.push(draft);
+            }
+        }
+        let (customer, id) = (owned(row, "customer"), owned(row, "id"));
+        lines.extend(self.pending_items(&customer, Some(&id)));
+        let mut invoice = self.build_invoice(&NewInvoice {
+            customer: &customer,
+            subscription: Some(&id),
+            reason: "subscription_update",
+            currency: text(row, "currency"),
+            lines,
+            period: (self.now, self.now),
+            advances: false,
+        });
+        mark_preview(&mut invoice);
+        invoice
     }
 
     /// A preview of a subscription that does not exist yet.

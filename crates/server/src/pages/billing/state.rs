@@ -23,6 +23,7 @@ use crate::account::View;
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
+use crate::payments::plan::Pending;
 
 /// Payments on one page of the history.
 const HISTORY_ROWS: usize = 20;
@@ -44,6 +45,10 @@ const CARD_WARNING_DAYS: i64 = 30;
 /// What the page reads of an account, in one look.
 pub struct Rows {
     live: Option<Subscription>,
+    /// What waits on it.
+    waiting: Option<Pending>,
+    /// The newest subscription was a trial that was not the first.
+    trial_was_refused: bool,
     latest: Option<Subscription>,
     unpaid: Option<Invoice>,
     card: Option<Card>,
@@ -72,13 +77,22 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Rows
         let has_more = history.len() > HISTORY_ROWS;
         history.truncate(HISTORY_ROWS);
         let subscriptions = store::subscriptions::of_account(tx, account)?;
+        let live = subscriptions.iter().find(|row| row.live).cloned();
+        let trials = store::trials::of_account(tx, account)?;
+        let newest = subscriptions.first();
+        let trial_was_refused = trials.iter().any(|trial| {
+            trial.state != "granted"
+                && newest.is_some_and(|row| row.subscription_id == trial.subscription_id)
+        });
         // The newest invoice is the one whose payment counts now.
         let unpaid = store::invoices::unpaid(tx, account)?.pop();
         let pending = pending(tx, account)?;
         let is_waiting = is_waiting(tx, account, &pending, now, real_now)?;
         Ok(Some(Rows {
             failure: failure(tx, account, unpaid.as_ref())?,
-            live: subscriptions.iter().find(|row| row.live).cloned(),
+            waiting: live.as_ref().and_then(Pending::of),
+            trial_was_refused,
+            live,
             latest: subscriptions.into_iter().next(),
             unpaid,
             card: store::payment_methods::of_account(tx, account)?,
@@ -172,6 +186,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
         now.day(),
     );
     let mut banners = plan_banners(&catalog, view, rows, now);
+    banners.extend(card_banner(view, rows, now));
     banners.extend(pending_banners(rows, now));
     banners.extend(limit_banner(&catalog, view));
     banners.extend(credit_banner(view, rows.week));
@@ -266,6 +281,28 @@ fn plan_panel(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Pl
     }
 }
 
+/// The plan that starts with the next period, by name, and when.
+fn scheduled(catalog: &Catalog, rows: &Rows) -> Option<(String, Timestamp)> {
+    let waiting = rows.waiting.as_ref().filter(|one| !one.is_unpaid())?;
+    Some((offer::title(catalog, &waiting.tier), waiting.at()?))
+}
+
+/// What is said about a smaller plan that waits for the period's end.
+pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pending) -> Vec<Banner> {
+    let here = live.first().and_then(|row| row.tier.as_deref());
+    let Some((at, here)) = waiting.at().zip(here) else {
+        return Vec::new();
+    };
+    let to = catalog.tier(&waiting.tier);
+    let price = to.map(offer::monthly).unwrap_or_default();
+    vec![words::downgrade_scheduled(
+        &offer::title(catalog, here),
+        &offer::title(catalog, &waiting.tier),
+        day(at),
+        &price,
+    )]
+}
+
 /// Whether the subscription gives what it is paid for.
 fn is_on_plan(plan: &Plan) -> bool {
     matches!(plan.status, "ACTIVE" | "TRIALING" | "PAST_DUE")
@@ -278,6 +315,11 @@ fn plan_text(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Pro
         Some(tier) => Prose::new(offer::in_short(tier)),
         None => Prose::default(),
     };
+    if let Some((next, at)) = scheduled(catalog, rows) {
+        return Prose::new(format!("{title} until "))
+            .time(day(at))
+            .text(format!(", then {next}."));
+    }
     match (plan.status, plan.cancel_at, plan.grace_until) {
         ("ACTIVE" | "TRIALING", Some(end), _) => Prose::new(format!("{title} until "))
             .time(day(end))
@@ -422,6 +464,11 @@ fn plan_banners(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> 
     let due = unpaid.map(|invoice| amount(invoice.amount_due, &invoice.currency));
     let due = due.unwrap_or_else(|| "the open invoice".to_owned());
     let pay = unpaid.and_then(|invoice| invoice.hosted_url.clone());
+    if let Some(waiting) = rows.waiting.as_ref().filter(|one| !one.is_unpaid())
+        && plan.cancel_at.is_none()
+    {
+        return waiting_banner(catalog, rows.live.as_slice(), waiting);
+    }
     let banner = match (plan.status, plan.cancel_at, plan.grace_until) {
         ("PAST_DUE", _, Some(until)) if now < until => {
             let retry = unpaid.and_then(|invoice| invoice.next_payment_attempt);
@@ -433,11 +480,16 @@ fn plan_banners(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> 
         }
         ("PAST_DUE" | "UNPAID", ..) => words::unpaid(&title, &due, pay),
         ("PAUSED", ..) => words::paused(&title, None),
-        ("ACTIVE" | "TRIALING", ..) if waits_for_bank(unpaid) => {
-            words::confirm_with_bank(&due, &pay.unwrap_or_else(|| BILLING.to_owned()))
+        ("ACTIVE" | "TRIALING", ..) if waits_for_payment(rows) => {
+            let pay = pay.unwrap_or_else(|| BILLING.to_owned());
+            match &rows.failure {
+                Some(said) => words::change_declined(&due, Some(said), &pay),
+                None => words::confirm_with_bank(&due, &pay),
+            }
         }
         ("TRIALING" | "ACTIVE", Some(end), _) => words::cancel_scheduled(&title, day(end)),
         ("TRIALING", None, _) => trial(catalog, view, rows, &title, now),
+        ("CANCELED", ..) if rows.trial_was_refused => words::trial_refused(&title),
         ("CANCELED", ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
             // A plan that ended long ago is no news.
             Some(ended) if now < ended.plus_days(CHART_DAYS) => {
@@ -450,10 +502,22 @@ fn plan_banners(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> 
     vec![banner]
 }
 
-/// Whether a change of the plan waits for the cardholder's word at the bank.
-fn waits_for_bank(invoice: Option<&Invoice>) -> bool {
+/// Whether a change of the plan waits for its payment.
+fn waits_for_payment(rows: &Rows) -> bool {
+    let invoice = rows.unpaid.as_ref();
     let reason = invoice.and_then(|invoice| invoice.billing_reason.as_deref());
     reason == Some("subscription_update")
+}
+
+/// The card is said to expire only where a plan is charged to it.
+fn card_banner(view: &View, rows: &Rows, now: Timestamp) -> Option<Banner> {
+    let card = rows.card.as_ref()?;
+    rows.live
+        .as_ref()
+        .filter(|_| view.plan.cancel_at.is_none())?;
+    let ends = card_ends(card)?;
+    (ends.plus_days(-CARD_WARNING_DAYS) <= now)
+        .then(|| words::card_expiring(&card_name(card), ends <= now))
 }
 
 fn trial(catalog: &Catalog, view: &View, rows: &Rows, title: &str, now: Timestamp) -> Banner {
@@ -497,6 +561,25 @@ fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> N
     };
     let live = rows.live.as_ref();
     let paid = live.and_then(|row| Some((row.amount_minor?, row.currency.as_deref()?)));
+    if let Some((title, at)) = scheduled(catalog, rows)
+        && plan.cancel_at.is_none()
+    {
+        let tier = rows
+            .waiting
+            .as_ref()
+            .and_then(|one| catalog.tier(&one.tier));
+        let price = tier.and_then(|tier| tier.price).map(offer::money);
+        let price = price.unwrap_or_else(|| "as agreed".to_owned());
+        return NextCharge {
+            when: Some(day(at)),
+            lines: vec![
+                Fact::new(format!("{title}, from then on"), price.clone()),
+                Fact::total("Total before tax", price),
+            ],
+            none: String::new(),
+            method,
+        };
+    }
     match (plan.status, plan.cancel_at, paid) {
         (_, Some(_), _) => nothing("Nothing will be charged: the plan ends."),
         ("ACTIVE" | "TRIALING", None, Some((minor, currency))) => {
@@ -534,16 +617,26 @@ pub fn card_name(card: &Card) -> String {
     format!("{brand} ending {}", card.last4)
 }
 
-fn method(card: &Card, now: Timestamp) -> PaymentMethod {
+/// A card is good to the last day of its month.
+fn card_ends(card: &Card) -> Option<Timestamp> {
     let first = format!("{:04}-{:02}-01", card.exp_year, card.exp_month);
-    // A card is good to the last day of its month.
-    let ends = domain::time::parse(&first).map(|first| first.plus_months(1));
+    domain::time::parse(&first).map(|first| first.plus_months(1))
+}
+
+/// What is shown of a card.
+pub fn method(card: &Card, now: Timestamp) -> PaymentMethod {
+    let ends = card_ends(card);
     let is_over = ends.is_some_and(|ends| ends <= now);
-    let word = if is_over { "Expired" } else { "Expires" };
+    let expiring = ends.is_some_and(|ends| ends.plus_days(-CARD_WARNING_DAYS) <= now);
+    let word = match (is_over, expiring) {
+        (true, _) => "Expired",
+        (false, true) => "Expires soon,",
+        (false, false) => "Expires",
+    };
     PaymentMethod {
         name: card_name(card),
         expires: format!("{word} {:02}/{:04}", card.exp_month, card.exp_year),
-        expiring: ends.is_some_and(|ends| ends.plus_days(-CARD_WARNING_DAYS) <= now),
+        expiring,
     }
 }
 
@@ -599,5 +692,32 @@ pub fn transaction_badge(row: &Transaction) -> Badge {
         ("SUBSCRIPTION_CANCEL", "COMPLETED") => Badge::plain("Ended"),
         (_, "COMPLETED") if row.refunded_minor > 0 => Badge::plain("Partly refunded"),
         (_, status) => words::transaction_badge(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(exp_year: i64, exp_month: i64) -> (String, bool) {
+        let card = Card {
+            account_id: 1,
+            brand: "visa".to_owned(),
+            last4: "4242".to_owned(),
+            exp_month,
+            exp_year,
+            synced_at: Timestamp::from_micros(0),
+        };
+        let now = domain::time::parse("2026-11-22").expect("a day");
+        let method = method(&card, now);
+        (method.expires, method.expiring)
+    }
+
+    #[test]
+    fn a_card_is_good_to_the_end_of_its_month_and_warned_of_thirty_days_before() {
+        assert_eq!(shown(2027, 1), ("Expires 01/2027".to_owned(), false));
+        assert_eq!(shown(2026, 12), ("Expires 12/2026".to_owned(), false));
+        assert_eq!(shown(2026, 11), ("Expires soon, 11/2026".to_owned(), true));
+        assert_eq!(shown(2026, 10), ("Expired 10/2026".to_owned(), true));
     }
 }

@@ -1,0 +1,96 @@
+//! A smaller plan with the next period: a schedule at Stripe, which we make and can let go.
+
+use stripe::Form;
+use stripe::objects::SubscriptionSchedule;
+
+use super::quote::Quote;
+use super::{Changed, SUBSCRIPTION, reserve, settle};
+use crate::app::App;
+use crate::http::callers::SignedIn;
+use crate::http::error::Result;
+use crate::payments::note_failure;
+use crate::sync::INTENT_KEY;
+
+/// Schedules the smaller plan of the quote. Nothing is charged and nothing given back: what is paid
+/// lasts to its end.
+pub(super) async fn smaller(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Changed> {
+    let held = &quote.held;
+    let starts_at = quote.starts_at();
+    let params = Form::new()
+        .push(SUBSCRIPTION, &held.subscription_id)
+        .push("price", &quote.price_id)
+        .push("at", starts_at.seconds())
+        .encode();
+    let intent = reserve(app, caller, &params).await?;
+    let made = make(app, quote, &intent.id).await;
+    if let Err(error) = made {
+        note_failure(app, &intent, &error).await?;
+        return Err(error.into());
+    }
+    settle(app, caller.account.id, intent).await?;
+    Ok(Changed::Scheduled(starts_at))
+}
+
+/// Takes the schedule that is there, or makes one of the subscription as it is, and gives it the
+/// phase to come. Each step has a key of its own, so the whole can be tried again.
+async fn make(app: &App, quote: &Quote, intent: &str) -> std::result::Result<(), stripe::Error> {
+    let id = &quote.held.subscription_id;
+    let now = app.stripe.retrieve_subscription(id).await?;
+    let known = match now.schedule.id() {
+        Some(schedule) => Some(app.stripe.retrieve_subscription_schedule(schedule).await?),
+        None => None,
+    };
+    let schedule = match known.filter(SubscriptionSchedule::is_live) {
+        Some(schedule) => schedule,
+        None => {
+            let form = Form::new().push("from_subscription", id);
+            let key = format!("{intent}-schedule");
+            app.stripe.create_subscription_schedule(&form, &key).await?
+        }
+    };
+    let phases = phases(quote, &now, &schedule).metadata(INTENT_KEY, intent);
+    app.stripe
+        .update_subscription_schedule(&schedule.id, &phases, intent)
+        .await?;
+    Ok(())
+}
+
+/// The period that runs, as it is, and one with the smaller plan; then the schedule is over and the
+/// subscription goes on by itself.
+fn phases(
+    quote: &Quote,
+    now: &stripe::objects::Subscription,
+    schedule: &SubscriptionSchedule,
+) -> Form {
+    let item = now.items.data.first();
+    let price = item
+        .and_then(|item| item.price.as_ref())
+        .map(|price| price.id.as_str());
+    let quantity = item.and_then(|item| item.quantity).unwrap_or(1);
+    let running = schedule
+        .current_phase
+        .as_ref()
+        .map(|phase| phase.start_date);
+    let first = schedule.phases.first().map(|phase| phase.start_date);
+    let start = running.or(first).or(now.current_period_start());
+    let interval = quote.held.billing_interval.as_deref().unwrap_or("month");
+    Form::new()
+        .push("end_behavior", "release")
+        .push_opt("phases[0][items][0][price]", price)
+        .push("phases[0][items][0][quantity]", quantity)
+        .push_opt("phases[0][start_date]", start)
+        .push("phases[0][end_date]", quote.starts_at().seconds())
+        .push_opt(
+            "phases[0][trial_end]",
+            now.trial_end.filter(|_| is_trial(quote)),
+        )
+        .push("phases[1][items][0][price]", &quote.price_id)
+        .push("phases[1][items][0][quantity]", quantity)
+        .push("phases[1][duration][interval]", interval)
+        .push("phases[1][duration][interval_count]", 1)
+        .push("phases[1][proration_behavior]", "none")
+}
+
+fn is_trial(quote: &Quote) -> bool {
+    quote.held.status == "trialing"
+}

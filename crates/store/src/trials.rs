@@ -1,0 +1,78 @@
+//! Trials that were had: one an account, one a card.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// A trial whose card was looked at.
+    pub struct Trial {
+        /// `sub_...`
+        pub subscription_id: String,
+        /// Whose it is.
+        pub account_id: i64,
+        /// `granted`, `refusing` or `refused`.
+        pub state: String,
+        /// When it was looked at.
+        pub created_at: Timestamp,
+    }
+}
+
+/// What became of the look at this trial.
+pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Option<Trial>> {
+    tx.query_opt(
+        "select subscription_id, account_id, state, created_at
+           from trial
+          where account_id = $1 and subscription_id = $2",
+        args![account, subscription_id],
+    )
+}
+
+/// The account's trials that were looked at, the refused ones included.
+pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Trial>> {
+    tx.query(
+        "select subscription_id, account_id, state, created_at
+           from trial
+          where account_id = $1
+          order by created_at, subscription_id",
+        args![account],
+    )
+}
+
+/// Gives the card its trial, or finds that it had one: of two that come at once, one gets it.
+/// Answers whether this subscription has it.
+pub fn claim_card(
+    tx: &mut Tx<'_>,
+    account: i64,
+    subscription_id: &str,
+    card_hash: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let holder: String = tx.query_one(
+        "insert into trial_card (card_hash, account_id, subscription_id, created_at)
+         values ($1, $2, $3, $4)
+             on conflict (card_hash) do update
+            set created_at = trial_card.created_at
+         returning subscription_id",
+        args![card_hash, account, subscription_id, now],
+    )?;
+    Ok(holder == subscription_id)
+}
+
+/// Notes what became of a trial.
+pub fn put(tx: &mut Tx<'_>, row: &Trial) -> Result<u64> {
+    tx.execute(
+        "insert into trial (subscription_id, account_id, state, created_at)
+         values ($1, $2, $3, $4)
+             on conflict (subscription_id) do update
+            set state = excluded.state",
+        args![
+            &row.subscription_id,
+            row.account_id,
+            &row.state,
+            row.created_at
+        ],
+    )
+}

@@ -246,14 +246,22 @@ fn a_backup_beside_a_running_demo_is_restored_elsewhere() {
     json(&folder.path().join("demo"), &["backup", copy]);
     drop(demo);
 
+    let verified = json(&other, &["restore", copy, "--verify"]);
+    assert_eq!(
+        (&verified["accounts"], &verified["differences"]),
+        (&2.into(), &0.into())
+    );
+    assert!(!other.join("billing.db").exists(), "it was looked at only");
     let restored = json(&other, &["restore", copy]);
     let again = run(&other, &["restore", copy]);
     std::fs::write(&file, "no database").unwrap();
     let broken = run(&other, &["restore", copy, "--replace"]);
+    let unfit = run(&other, &["restore", copy, "--verify"]);
 
     assert_eq!(restored["lastAccount"], 2);
     assert_eq!(again.status.code(), Some(1));
     assert_eq!(broken.status.code(), Some(1));
+    assert_eq!(unfit.status.code(), Some(1));
     assert_eq!(json(&other, &["audit"])["accounts"], 2);
 }
 

@@ -1,7 +1,7 @@
 //! The two drivers behind one `Tx`. With `ledger.rs` the only file that names a driver.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::time::Timestamp;
@@ -712,12 +712,18 @@ impl Connection {
         }
     }
 
+    /// The file of an embedded database; none in memory and on PostgreSQL.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        let Connection::Sqlite(connection) = self else {
+            return None;
+        };
+        let path = connection.path().filter(|path| !path.is_empty());
+        path.map(PathBuf::from)
+    }
+
     /// How many bytes SQLite's log takes on the disk; none in memory and on PostgreSQL.
     pub(crate) fn log_bytes(&self) -> u64 {
-        let Connection::Sqlite(connection) = self else {
-            return 0;
-        };
-        let log = connection.path().map(|path| format!("{path}-wal"));
+        let log = self.file().map(|file| format!("{}-wal", file.display()));
         log.and_then(|log| std::fs::metadata(log).ok())
             .map_or(0, |log| log.len())
     }

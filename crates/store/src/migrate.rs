@@ -1,6 +1,8 @@
 //! The schema: up, down, and where it stands. Each migration is one tx, so that one that is killed
 //! midway leaves the schema it found.
 
+use std::path::PathBuf;
+
 use refinery::{Migration, Runner};
 
 use crate::db::{self, Connection, Role};
@@ -35,7 +37,8 @@ pub struct Step {
     pub applied_at: Option<String>,
 }
 
-/// Applies every step that is missing; answers their names.
+/// Applies every step that is missing; answers their names. An embedded database with rows is
+/// copied first, beside its file.
 pub fn up(url: &DatabaseUrl) -> Result<Vec<String>> {
     on_connection(url, up_on)
 }
@@ -96,6 +99,7 @@ pub(crate) fn prepare(connection: &mut Connection, may_migrate: bool) -> Result<
 pub(crate) fn up_on(connection: &mut Connection) -> Result<Vec<String>> {
     locked(connection, |connection| {
         refuse_newer(connection)?;
+        keep_copy(connection)?;
         let runner = runner_of(connection);
         let report = match connection {
             Connection::Sqlite(connection) => runner.run(&mut **connection),
@@ -108,6 +112,23 @@ pub(crate) fn up_on(connection: &mut Connection) -> Result<Vec<String>> {
             .map(ToString::to_string)
             .collect())
     })
+}
+
+/// Copies an embedded database that has rows before its schema changes, beside its file, as
+/// `FILE.before-V5`. A PostgreSQL server has its own backups.
+fn keep_copy(connection: &mut Connection) -> Result<()> {
+    let steps = status_on(connection)?;
+    let is_new = steps.iter().all(|step| step.applied_at.is_none());
+    let missing = steps.iter().find(|step| step.applied_at.is_none());
+    let (Some(missing), Some(file), false) = (missing, connection.file(), is_new) else {
+        return Ok(());
+    };
+    let copy = PathBuf::from(format!("{}.before-V{}", file.display(), missing.version));
+    if copy.exists() {
+        // Of an attempt that did not come to its end: the database is as it was then, or later.
+        std::fs::remove_file(&copy).map_err(|error| Error::Unavailable(error.to_string()))?;
+    }
+    connection.copy_into(&copy)
 }
 
 fn status_on(connection: &mut Connection) -> Result<Vec<Step>> {

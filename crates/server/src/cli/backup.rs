@@ -7,8 +7,11 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::output::Output;
-use super::{Context, Ended, socket};
+use super::{Context, DIFFERENT, Ended, socket};
 use crate::app::App;
+use crate::audit::{self, Scope};
+use crate::clock::{SystemChance, new_secret};
+use crate::config::Settings;
 
 /// Where to.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,8 +26,11 @@ pub struct RestoreArgs {
     /// The file that `backup` wrote.
     from: PathBuf,
     /// Replace the database that is there.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "verify")]
     replace: bool,
+    /// Puts it nowhere: opens a copy of it and audits its books. Exit code 3 when they differ.
+    #[arg(long)]
+    verify: bool,
 }
 
 /// Copies the database as it is now, while the service goes on.
@@ -40,6 +46,9 @@ pub async fn backup(app: &App, args: &BackupArgs, out: &mut Output) -> anyhow::R
 /// Puts a backup in the place of the embedded database, once it has been opened and read.
 pub async fn restore(context: &Context, args: &RestoreArgs) -> Ended {
     let settings = context.settings()?;
+    if args.verify {
+        return verify(context, settings, &args.from).await;
+    }
     let store::DatabaseUrl::Sqlite(path) = settings.database_url()? else {
         anyhow::bail!("Only an embedded database is restored this way; use pg_restore.");
     };
@@ -61,6 +70,54 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> Ended {
     out.answer(&json!({ "file": shown, "lastAccount": accounts }), text);
     out.print();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Restores into a temporary folder, audits there, and leaves nothing.
+async fn verify(context: &Context, mut settings: Settings, from: &Path) -> Ended {
+    let folder = std::env::temp_dir().join(format!(
+        "localboxs-verify-{}",
+        &new_secret(&SystemChance)[..12]
+    ));
+    std::fs::create_dir_all(&folder)?;
+    settings.database.url = "".into();
+    settings.database.data = folder.clone();
+    let (from, target, options) = (
+        from.to_owned(),
+        folder.join("billing.db"),
+        settings.database_options(),
+    );
+    let restored =
+        tokio::task::spawn_blocking(move || put_in_place(&from, &target, &options)).await?;
+    let report = match restored {
+        Ok(_) => audit_of(settings).await,
+        Err(error) => Err(error),
+    };
+    std::fs::remove_dir_all(&folder)?;
+    let report = report?;
+    let mut out = Output::new(context.json);
+    let text = format!(
+        "The backup opens: {} accounts and {} journal entries, {} differences.",
+        report.accounts, report.entries, report.findings_count
+    );
+    let value = json!({
+        "accounts": report.accounts, "entries": report.entries,
+        "differences": report.findings_count,
+    });
+    out.answer(&value, text);
+    out.print();
+    Ok(if report.findings_count == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DIFFERENT)
+    })
+}
+
+async fn audit_of(settings: Settings) -> anyhow::Result<audit::Report> {
+    let app = App::open(settings).await?;
+    let report = audit::run(&app, Scope::Everything).await;
+    let db = app.db.clone();
+    tokio::task::spawn_blocking(move || db.close()).await?;
+    Ok(report?)
 }
 
 /// Beside the database, opened and read there, then renamed: a file that is no backup replaces

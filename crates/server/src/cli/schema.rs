@@ -11,8 +11,12 @@ use crate::app::App;
 /// See the module.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Migrate {
-    /// Applies every step that is missing.
-    Up,
+    /// Applies every step that is missing. An embedded database is copied first, beside its file.
+    Up {
+        /// A PostgreSQL database with rows is changed only when you say that it is backed up.
+        #[arg(long)]
+        backed_up: bool,
+    },
     /// Lists the steps.
     Status,
     /// Takes back the latest steps, with what is in their tables.
@@ -29,9 +33,14 @@ pub enum Migrate {
 /// Runs one on a database that no service of this folder holds.
 pub async fn run(context: &Context, command: Migrate, out: &mut Output) -> anyhow::Result<u8> {
     let url = context.settings()?.database_url()?;
-    let done = move || -> store::Result<(&'static str, Vec<String>, Vec<Step>)> {
+    let done = move || -> anyhow::Result<(&'static str, Vec<String>, Vec<Step>)> {
         let (title, names) = match command {
-            Migrate::Up => ("applied", migrate::up(&url)?),
+            Migrate::Up { backed_up } => {
+                if !backed_up {
+                    ask_for_backup(&url)?;
+                }
+                ("applied", migrate::up(&url)?)
+            }
             Migrate::Status => ("", Vec::new()),
             Migrate::Down {
                 steps,
@@ -52,6 +61,23 @@ pub async fn run(context: &Context, command: Migrate, out: &mut Output) -> anyho
     let (title, names, steps) = tokio::task::spawn_blocking(done).await??;
     answer(title, &names, &steps, out);
     Ok(0)
+}
+
+/// A server's database is backed up with the server's own tools, which we cannot check.
+fn ask_for_backup(url: &store::DatabaseUrl) -> anyhow::Result<()> {
+    let store::DatabaseUrl::Postgres(_) = url else {
+        return Ok(());
+    };
+    let (done, missing): (Vec<Step>, Vec<Step>) = migrate::status(url)?
+        .into_iter()
+        .partition(|step| step.applied_at.is_some());
+    anyhow::ensure!(
+        done.is_empty() || missing.is_empty(),
+        "{} steps are missing. Back the database up first (pg_dump), then run `migrate up \
+         --backed-up`.",
+        missing.len()
+    );
+    Ok(())
 }
 
 /// What a running service, which migrated when it started, answers.

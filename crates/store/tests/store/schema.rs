@@ -156,6 +156,32 @@ fn both_databases_have_the_same_tables_columns_and_indexes() {
 }
 
 #[test]
+fn an_embedded_database_is_copied_before_its_schema_changes() {
+    let database = store::testing::sqlite();
+    let file = database.url_text.strip_prefix("sqlite://").unwrap();
+    let newest = migrate::up(&database.url).unwrap().len();
+    let copy = format!(
+        "{file}.before-V{}",
+        migrate::status(&database.url).unwrap()[newest - 1].version
+    );
+    assert!(
+        !std::path::Path::new(&copy).exists(),
+        "there was nothing to keep"
+    );
+    migrate::down(&database.url, 1).unwrap();
+
+    for _ in 0..2 {
+        migrate::up(&database.url).unwrap();
+        let kept = store::DatabaseUrl::parse(&format!("sqlite://{copy}")).unwrap();
+        let steps = migrate::status(&kept).unwrap();
+        let had: Vec<bool> = steps.iter().map(|step| step.applied_at.is_some()).collect();
+        assert_eq!(had.iter().filter(|had| **had).count(), newest - 1);
+        assert!(!had[newest - 1], "it is the schema of before");
+        migrate::down(&database.url, 1).unwrap();
+    }
+}
+
+#[test]
 fn the_schema_goes_up_and_down_and_up_again() {
     for database in databases() {
         let url = &database.url;

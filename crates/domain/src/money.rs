@@ -241,6 +241,20 @@ impl MinorUnits {
         MinorUnits { amount, currency }
     }
 
+    /// Reads a decimal text such as `19.00`, `19` or, for yen, `500`: digits, and at most as many
+    /// decimals as the currency has. `None` for anything else.
+    pub fn parse(text: &str, currency: Currency) -> Option<MinorUnits> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        let width = currency.exponent() as usize;
+        let is_read = !whole.is_empty() && plain(whole) && plain(fraction) && !text.ends_with('.');
+        if !is_read || fraction.len() > width {
+            return None;
+        }
+        let digits = format!("{whole}{fraction:0<width$}");
+        Some(MinorUnits::new(digits.parse().ok()?, currency))
+    }
+
     /// The decimal text at the API: `19.00`, `500` for yen.
     pub fn decimal_text(&self) -> String {
         let exponent = self.currency.exponent();
@@ -315,6 +329,34 @@ mod tests {
         assert_eq!(text(500, "JPY"), "500");
         assert_eq!(text(1234, "kwd"), "1.234");
         assert_eq!(text(100, "isk"), "1.00");
+    }
+
+    #[test]
+    fn money_is_read_with_its_currencys_decimals_and_nothing_else() {
+        let read = |text, code| {
+            MinorUnits::parse(text, Currency::parse(code).unwrap()).map(|money| money.amount)
+        };
+
+        assert_eq!(read("19.00", "usd"), Some(1900));
+        assert_eq!(read("19", "usd"), Some(1900));
+        assert_eq!(read("0.5", "usd"), Some(50));
+        assert_eq!(read("500", "jpy"), Some(500));
+        assert_eq!(read("1.234", "kwd"), Some(1234));
+        for wrong in [
+            "",
+            ".5",
+            "5.",
+            "-1",
+            "+1",
+            "1e3",
+            "1,50",
+            "1.005",
+            " 1",
+            "99999999999999999999",
+        ] {
+            assert_eq!(read(wrong, "usd"), None, "{wrong}");
+        }
+        assert_eq!(read("5.0", "jpy"), None);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Inner {
     pub mail_bell: Notify,
     /// API keys seen lately.
     pub keys: KeyCache,
+    /// The numbers of the business, a minute old at most.
+    pub figures: crate::figures::Cache,
     /// Work that background tasks have in hand: zero is idle.
     pub busy: AtomicI64,
     /// Set when the process is told to stop.
@@ -112,6 +114,7 @@ impl App {
             sync_bell: Notify::new(),
             mail_bell: Notify::new(),
             keys: KeyCache::default(),
+            figures: crate::figures::Cache::default(),
             busy: AtomicI64::new(0),
             is_stopping: AtomicBool::new(false),
             twin_url,

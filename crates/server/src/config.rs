@@ -108,6 +108,8 @@ pub struct Settings {
     pub clock: ClockSource,
     /// How much of it at once.
     pub limits: Limits,
+    /// What operators may do.
+    pub operators: Operators,
 }
 
 /// Where and how to listen.
@@ -342,6 +344,14 @@ pub struct Limits {
     pub bad_links_per_minute: u32,
     /// Failed webhook signatures a minute and network address.
     pub bad_signatures_per_minute: u32,
+}
+
+/// What operators may do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// Credits that the role support may add or take in 24 hours, in all.
+    pub support_credits_a_day_max: u32,
 }
 
 /// Reads the environment; a parameter so that tests have their own.

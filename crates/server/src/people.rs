@@ -6,6 +6,7 @@ use store::users::User;
 
 use crate::app::App;
 use crate::http::error::{Error, Result};
+use crate::jobs::mail::{self, Letter};
 
 /// Longest mail address (RFC 5321).
 const EMAIL_BYTES_MAX: usize = 254;
@@ -93,6 +94,24 @@ pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Re
         Ok(user)
     })
     .await
+}
+
+/// Writes a letter to whoever hears of the account's payments, its owners and billing members, once
+/// each under `key`.
+pub fn tell(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    key: &str,
+    letter: &Letter,
+    now: Timestamp,
+) -> store::Result<()> {
+    for member in store::users::members(tx, account)? {
+        if matches!(member.role.as_str(), "owner" | "billing") {
+            let key = format!("{key}:{}", member.email);
+            mail::enqueue(tx, &key, Some(account), &member.email, letter, now)?;
+        }
+    }
+    Ok(())
 }
 
 struct New<'a> {

@@ -155,6 +155,9 @@ fn resources() -> Router<App> {
             put(api::agreed_prices::put).delete(api::agreed_prices::delete),
         )
         .route("/api/v1/plan-changes", post(api::plan_changes::create))
+        .route("/api/admin/audit", get(api::admin::list_acts))
+        .route("/api/admin/refunds", post(api::refunds::create))
+        .route("/api/admin/refunds/preview", post(api::refunds::preview))
         .route("/metrics", get(api::metrics::show))
         .route("/openapi.json", get(api::openapi::show))
         .route("/docs", get(api::docs::show))

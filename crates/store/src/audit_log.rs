@@ -65,3 +65,23 @@ pub fn list(
         args![subject, actor, action, before, limit],
     )
 }
+
+/// What an actor did of one kind since `from`, the latest first.
+pub fn since(
+    tx: &mut Tx<'_>,
+    actor: &str,
+    action: &str,
+    from: Timestamp,
+    limit: i64,
+) -> Result<Vec<Act>> {
+    tx.query(
+        "select id, at, actor, action, subject, detail, request_id
+           from audit_log
+          where actor = $1
+            and action = $2
+            and at >= $3
+          order by id desc
+          limit $4",
+        args![actor, action, from, limit],
+    )
+}

@@ -237,6 +237,14 @@ impl std::fmt::Debug for Row<'_> {
 }
 
 impl Row<'_> {
+    /// How many columns the row has.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Row::Sqlite(row) => row.as_ref().column_count(),
+            Row::Postgres(row) => row.len(),
+        }
+    }
+
     /// The value of column `index`, counted from zero.
     pub fn get<T: Column>(&self, index: usize) -> Result<T> {
         T::read(self, index)

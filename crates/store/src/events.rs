@@ -146,6 +146,8 @@ pub struct Filter<'a> {
     pub account_id: Option<i64>,
     /// One object at Stripe, or one event.
     pub about: Option<&'a str>,
+    /// Received at or after.
+    pub from: Option<Timestamp>,
 }
 
 /// Events for administration, the latest first, from below `before`.
@@ -164,15 +166,17 @@ pub fn list(
                 and ($2 is null or type = $2)
                 and ($3 is null or account_id = $3)
                 and ($4 is null or object_id = $4 or event_id = $4 or customer_id = $4)
-                and ($5 is null or n < $5)
+                and ($5 is null or received_at >= $5)
+                and ($6 is null or n < $6)
               order by n desc
-              limit $6"
+              limit $7"
         ),
         args![
             filter.state,
             filter.kind,
             filter.account_id,
             filter.about,
+            filter.from,
             before,
             limit
         ],

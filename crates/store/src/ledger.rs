@@ -24,9 +24,10 @@ use tokio::sync::oneshot;
 pub use load::account_facts;
 pub use read::{
     DayUsage, GrantRow, HoldRow, JournalRow, KeyUsage, UsageRow, WalletRow, accounts_with_wallet,
-    calls, calls_count, grant_kind, grants, hold, hold_origin, hold_settlement, journal_after,
-    journal_head, journal_until, pending_pins, recent_calls, usage_by_day, usage_by_day_between,
-    usage_by_key, usage_by_key_between, usage_by_operation, used_between, wallet,
+    calls, calls_count, entry, grant_kind, grants, hold, hold_origin, hold_settlement, holds,
+    journal_after, journal_head, journal_until, pending_pins, recent_calls, usage_by_day,
+    usage_by_day_between, usage_by_key, usage_by_key_between, usage_by_operation, used_between,
+    wallet,
 };
 
 use crate::args;
@@ -210,4 +211,11 @@ fn pass_time(
 /// The ledger of an account as it stands, without letting time pass: for reads. Locks nothing.
 pub fn loaded(tx: &mut Tx<'_>, account: i64) -> Result<Ledger> {
     Ok(load::read_only(tx, account)?.ledger)
+}
+
+/// The same with what `requests` name, so that they can be tried on it: a look at what they would
+/// come to.
+pub fn loaded_for(tx: &mut Tx<'_>, account: i64, requests: &[Request]) -> Result<Ledger> {
+    let requests: Vec<&Request> = requests.iter().collect();
+    Ok(load::read_only_for(tx, account, &requests)?.ledger)
 }

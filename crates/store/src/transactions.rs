@@ -302,7 +302,7 @@ pub fn about(tx: &mut Tx<'_>, id: &str) -> Result<Option<Transaction>> {
 pub struct Filter<'a> {
     /// One account. Lists for anybody but an administrator set it.
     pub account_id: Option<i64>,
-    /// One type.
+    /// One type, or `PAYMENT` for the three that bring money.
     pub kind: Option<&'a str>,
     /// One status.
     pub status: Option<&'a str>,
@@ -344,7 +344,9 @@ impl Transaction {
 macro_rules! filtered {
     () => {
         r" where ($1 is null or t.account_id = $1)
-             and ($2 is null or t.type = $2)
+             and ($2 is null or t.type = $2
+                  or ($2 = 'PAYMENT' and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE',
+                                                    'CREDIT_TOPUP')))
              and ($3 is null or t.status = $3)
              and ($4 is null or t.occurred_at >= $4)
              and ($5 is null or t.occurred_at < $5)
@@ -353,11 +355,15 @@ macro_rules! filtered {
                   or lower(t.natural_key) like $6 escape '\'
                   or lower(t.stripe_payment_intent_id) like $6 escape '\'
                   or lower(t.stripe_invoice_id) like $6 escape '\'
+                  or lower(t.stripe_checkout_session_id) like $6 escape '\'
+                  or lower(t.stripe_refund_id) like $6 escape '\'
                   or lower(t.description) like $6 escape '\'
                   or exists (select 1
                                from account a
                               where a.id = t.account_id
                                 and (lower(a.name) like $6 escape '\'
+                                     or lower(a.stripe_customer_id) like $6 escape '\'
+                                     or lower(a.external_id) like $6 escape '\'
                                      or lower(a.email) like $6 escape '\'
                                      or lower(a.public_id) like $6 escape '\')))"
     };

@@ -24,6 +24,7 @@ use crate::http::callers::{Authority, KeyCaller};
 use crate::http::error::{Error, Result};
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_credits, read_positive_credits};
+use crate::jobs::mail::Letter;
 use crate::people;
 
 /// What our own ids of accounts begin with.
@@ -34,6 +35,12 @@ const NAME_CHARS_MAX: usize = 200;
 const NOTE_CHARS_MAX: usize = 500;
 /// Days a promotional grant lasts when nobody says.
 const PROMO_DAYS_DEFAULT: i64 = 90;
+/// What the audit log calls a correction.
+const ADJUST: &str = "credits.adjust";
+/// What it calls a promotion.
+const GRANT: &str = "credits.grant";
+/// Acts of a day that are counted against a limit.
+const ACTS_MAX: i64 = 10_000;
 /// Why somebody corrects an account's credits.
 pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
 
@@ -296,6 +303,8 @@ pub async fn adjust(
     let credits = read_credits("credits", &body.credits)?;
     let account = named(&app, &id).await?;
     let by_hand = ByHand {
+        credits_max: caller.credits_max(&app),
+        tells: matches!(caller, Authority::Operator(_)),
         actor: caller.actor(),
         reason: body.reason,
         note: body.note,
@@ -321,9 +330,45 @@ pub struct ByHand {
     pub reason: String,
     /// What a colleague should know.
     pub note: Option<String>,
+    /// Credits that the actor may add or take in 24 hours, where there is a limit.
+    pub credits_max: Option<Credits>,
+    /// Whether the account's people hear of it.
+    pub tells: bool,
 }
 
 impl ByHand {
+    /// Whether another `credits` keep to the actor's limit.
+    fn is_within(
+        &self,
+        tx: &mut store::Tx<'_>,
+        credits: Credits,
+        now: Timestamp,
+    ) -> store::Result<bool> {
+        let Some(max) = self.credits_max else {
+            return Ok(true);
+        };
+        let mut sum = i128::from(credits.micros()).abs();
+        for action in [ADJUST, GRANT] {
+            let from = now.plus_days(-1);
+            for act in store::audit_log::since(tx, &self.actor, action, from, ACTS_MAX)? {
+                let detail: serde_json::Value =
+                    serde_json::from_str(&act.detail).unwrap_or_default();
+                let text = detail["credits"].as_str().unwrap_or("0");
+                let moved = Credits::parse(text).unwrap_or(Credits::ZERO);
+                sum += i128::from(moved.micros()).abs();
+            }
+        }
+        Ok(sum <= i128::from(max.micros()))
+    }
+
+    fn over_limit(&self) -> Error {
+        let max = self.credits_max.unwrap_or(Credits::ZERO);
+        let detail = format!(
+            "Your role may add or take {max} credits in 24 hours; this is beyond it. Ask finance."
+        );
+        Error::forbidden("credits_limit", detail)
+    }
+
     fn check(&self) -> Result<()> {
         if !REASONS.contains(&self.reason.as_str()) {
             let detail = format!("reason is one of {}.", REASONS.join(", "));
@@ -357,7 +402,7 @@ pub async fn adjust_credits(
         amount: credits,
         source_key,
     };
-    act(app, account, "credits.adjust", command, key, by_hand).await
+    act(app, account, ADJUST, command, key, by_hand).await
 }
 
 /// Credits to give for a time.
@@ -415,6 +460,8 @@ pub async fn grant(
     let expires_at = read_end(body.expires_at.as_deref(), app.now())?;
     let account = named(&app, &id).await?;
     let by_hand = ByHand {
+        credits_max: caller.credits_max(&app),
+        tells: false,
         actor: caller.actor(),
         reason: "promotion".to_owned(),
         note: body.note,
@@ -467,12 +514,12 @@ pub async fn grant_promo(
     let mut new = NewGrant::new(GrantKind::Promo, source_key, credits);
     new.expires_at = expires_at.or_else(|| Some(app.now().plus_days(PROMO_DAYS_DEFAULT)));
     let command = Command::Grant(new);
-    act(app, account, "credits.grant", command, key, by_hand).await
+    act(app, account, GRANT, command, key, by_hand).await
 }
 
 /// Runs a command by hand with its note and its row of the audit log in one commit. A replay and a
 /// refusal leave neither.
-async fn act(
+pub async fn act(
     app: &App,
     account: &Row,
     action: &'static str,
@@ -494,7 +541,9 @@ async fn act(
     };
     let (rules, now, by_hand) = (app.rules(), app.now(), by_hand.clone());
     let (id, subject) = (account.id, account.public_id.clone());
+    let (kept, real_now) = (by_hand.clone(), app.real_now());
     let decision = app
+        .db
         .write(id, move |tx| {
             let requests = std::slice::from_ref(&request);
             let decision = store::ledger::execute(tx, &rules, id, requests, now)?
@@ -504,6 +553,10 @@ async fn act(
                 return Ok(decision);
             };
             if let Some(entry) = outcome.entry.as_ref().filter(|_| !outcome.replayed) {
+                // Only now is it known that this is no repetition, which is always answered.
+                if !by_hand.is_within(tx, credits_of(&request.command), now)? {
+                    return Err(store::Error::Abandoned("the operator's limit".to_owned()));
+                }
                 if let Some(note) = &note {
                     store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
                 }
@@ -514,11 +567,33 @@ async fn act(
                 });
                 let (actor, detail) = (&by_hand.actor, detail.to_string());
                 store::audit_log::append(tx, actor, action, &subject, &detail, None, now)?;
+                if by_hand.tells {
+                    let letter = Letter::Adjusted {
+                        credits: entry.posted_delta.micros(),
+                        reason: by_hand.reason.clone(),
+                    };
+                    let mail_key = format!("adjusted:{subject}:{}", entry.seq);
+                    people::tell(tx, id, &mail_key, &letter, real_now)?;
+                }
             }
             Ok(decision)
         })
-        .await?;
+        .await;
+    let decision = decision.map_err(|error| match error {
+        store::Error::Abandoned(_) => kept.over_limit(),
+        other => other.into(),
+    })?;
+    app.mail_bell.notify_one();
     decision.map_err(|refusal| Error::refused(&refusal, app))
+}
+
+/// What a command by hand moves.
+fn credits_of(command: &Command) -> Credits {
+    match command {
+        Command::Adjust { amount, .. } => *amount,
+        Command::Grant(new) => new.amount,
+        _ => Credits::ZERO,
+    }
 }
 
 /// Free text beside an entry: the journal keeps only its salted digest, so that the text can be

@@ -253,6 +253,7 @@ pub async fn list_events(
                 kind: wanted.kind.as_deref(),
                 account_id: account,
                 about: wanted.about.as_deref(),
+                from: None,
             };
             let rows = store::events::list(tx, &filter, before, count(limit))?;
             let names = names(tx, rows.iter().filter_map(|row| row.account_id))?;
@@ -335,15 +336,9 @@ pub async fn replay(
             let Some(known) = store::events::find(tx, &id)? else {
                 return Ok(None);
             };
-            let Some(row) = store::events::requeue(tx, known.n, real_now)? else {
+            let Some(row) = requeue(tx, &known, real_now)? else {
                 return Ok(None);
             };
-            if let Some(account) = row.account_id {
-                let generation = store::sync::ring(tx, account, real_now)?;
-                if let (Some(kind), Some(object)) = (&row.object_type, &row.object_id) {
-                    store::sync::want(tx, account, kind, object, generation)?;
-                }
-            }
             let detail = serde_json::json!({ "was": known.state }).to_string();
             let request_id = request_id.as_deref();
             store::audit_log::append(tx, &actor, "event.replay", &id, &detail, request_id, now)?;
@@ -353,4 +348,129 @@ pub async fn replay(
         .await?;
     app.sync_bell.notify_one();
     replayed.ok_or_else(no_event)
+}
+
+/// Takes an event up again and rings its account.
+pub fn requeue(
+    tx: &mut store::Tx<'_>,
+    known: &Row,
+    real_now: Timestamp,
+) -> store::Result<Option<Row>> {
+    let Some(row) = store::events::requeue(tx, known.n, real_now)? else {
+        return Ok(None);
+    };
+    if let Some(account) = row.account_id {
+        let generation = store::sync::ring(tx, account, real_now)?;
+        if let (Some(kind), Some(object)) = (&row.object_type, &row.object_id) {
+            store::sync::want(tx, account, kind, object, generation)?;
+        }
+    }
+    Ok(Some(row))
+}
+
+/// One act of an operator or of the host application.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Act {
+    /// When.
+    at: String,
+    /// Who: a user's or a key's id, or `cli`.
+    actor: String,
+    /// What: `credits.adjust`, `payment.refund`, `event.replay`.
+    action: String,
+    /// On what: an account, an event.
+    subject: String,
+    /// Why, where it was said.
+    reason: Option<String>,
+    /// The rest.
+    #[schema(value_type = Object)]
+    detail: serde_json::Value,
+    /// The request it came with.
+    request_id: Option<String>,
+}
+
+impl From<store::audit_log::Act> for Act {
+    fn from(row: store::audit_log::Act) -> Act {
+        let detail: serde_json::Value = serde_json::from_str(&row.detail).unwrap_or_default();
+        Act {
+            at: row.at.rfc3339(),
+            actor: row.actor,
+            action: row.action,
+            subject: row.subject,
+            reason: detail["reason"].as_str().map(str::to_owned),
+            detail,
+            request_id: row.request_id,
+        }
+    }
+}
+
+impl Shown for Act {
+    const NAME: &'static str = "audit-log";
+    const COLUMNS: &'static [&'static str] = &[
+        "at",
+        "actor",
+        "action",
+        "subject",
+        "reason",
+        "detail",
+        "request_id",
+    ];
+
+    fn write(&self, csv: &mut Csv) {
+        let detail = self.detail.to_string();
+        csv.row(&[
+            Cell::Plain(&self.at),
+            Cell::Text(&self.actor),
+            Cell::Text(&self.action),
+            Cell::Text(&self.subject),
+            Cell::maybe(self.reason.as_ref()),
+            Cell::Text(&detail),
+            Cell::maybe(self.request_id.as_ref()),
+        ]);
+    }
+}
+
+/// Which acts.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ActsWanted {
+    /// Of one actor.
+    actor: Option<String>,
+    /// Of one kind.
+    action: Option<String>,
+    /// On one account or event.
+    subject: Option<String>,
+}
+
+/// What operators did, the latest first; CSV by `Accept: text/csv`.
+#[utoipa::path(
+    get,
+    path = "/api/admin/audit",
+    tag = "admin",
+    params(PageParams, ActsWanted),
+    responses((status = 200, body = Page<Act>), (status = 400), (status = 401), (status = 403))
+)]
+pub async fn list_acts(
+    State(app): State<App>,
+    _operator: Operator,
+    headers: HeaderMap,
+    Params(params): Params<PageParams>,
+    Params(wanted): Params<ActsWanted>,
+) -> Result<Response> {
+    let limit = params.limit()?;
+    let before = params.after()?.map(|[id]| id);
+    let rows = app
+        .read(move |tx| {
+            store::audit_log::list(
+                tx,
+                wanted.subject.as_deref(),
+                wanted.actor.as_deref(),
+                wanted.action.as_deref(),
+                before,
+                count(limit),
+            )
+        })
+        .await?;
+    let page = Page::of(rows, limit, |row| [row.id], Act::from);
+    Ok(page.answer(wants_csv(&headers)))
 }

@@ -142,6 +142,18 @@ impl Csv {
         csv
     }
 
+    /// A part of a file: rows without names above them.
+    pub fn empty() -> Csv {
+        Csv {
+            text: String::new(),
+        }
+    }
+
+    /// What was written.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
     /// Adds a row.
     pub fn row(&mut self, cells: &[Cell<'_>]) {
         for (index, cell) in cells.iter().enumerate() {

@@ -7,13 +7,15 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
+use crate::figures::Figures;
 use crate::http::error::Result;
 
 /// Tells of queues, backlogs and rows in Prometheus's text format.
 #[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses((status = 200)))]
 pub async fn show(State(app): State<App>) -> Result<Response> {
     let counts = app.read(Counts::read).await?;
-    let text = counts.write(&app.db.stats(), app.real_now());
+    let figures = crate::figures::of(&app).await?;
+    let text = counts.write(&app.db.stats(), app.real_now(), &figures);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
@@ -37,7 +39,7 @@ impl Counts {
         })
     }
 
-    fn write(&self, db: &store::Stats, now: domain::time::Timestamp) -> String {
+    fn write(&self, db: &store::Stats, now: domain::time::Timestamp, figures: &Figures) -> String {
         let mut text = Text(String::new());
         text.head("lbx_events", "gauge", "Stripe's events by state.");
         for (state, count) in &self.events {
@@ -69,7 +71,61 @@ impl Counts {
         text.head("lbx_db_queue", "gauge", "Jobs that wait for the database.");
         text.line("lbx_db_queue{kind=\"write\"}", db.writes_waiting);
         text.line("lbx_db_queue{kind=\"read\"}", db.reads_waiting);
+        business(&mut text, figures);
         text.0
+    }
+}
+
+/// The five numbers of the business and what recurs, a minute old at most. A ratio of nothing is
+/// left out.
+fn business(text: &mut Text, figures: &Figures) {
+    let ratios = [
+        (
+            "lbx_payment_success_ratio",
+            "Payments that went through, of those decided in 30 days.",
+            figures.payments,
+        ),
+        (
+            "lbx_webhook_success_ratio",
+            "Events processed, of those decided in 30 days.",
+            figures.webhooks,
+        ),
+        (
+            "lbx_churn_ratio",
+            "Accounts that subscribed 30 days ago and do not now.",
+            figures.churn,
+        ),
+    ];
+    for (name, help, share) in ratios {
+        if let Some(ratio) = share.ratio() {
+            text.one(name, "gauge", help, ratio);
+        }
+    }
+    let help = "Credits an account has on average, debt counted against it.";
+    text.one(
+        "lbx_balance_average_credits",
+        "gauge",
+        help,
+        figures.balance,
+    );
+    let money = [
+        (
+            "lbx_arpu_minor_units",
+            "Revenue of 30 days per account that paid, in minor units.",
+            figures.arpu,
+        ),
+        (
+            "lbx_mrr_minor_units",
+            "What running subscriptions pay in a month, in minor units.",
+            Some(figures.mrr),
+        ),
+    ];
+    for (name, help, amount) in money {
+        if let Some(amount) = amount {
+            text.head(name, "gauge", help);
+            let name = format!("{name}{{currency=\"{}\"}}", amount.currency);
+            text.line(&name, amount.amount);
+        }
     }
 }
 

@@ -24,5 +24,7 @@ pub mod plan_changes;
 pub mod portal;
 pub mod pricing;
 pub mod sessions;
+pub mod refunds;
+pub mod stream;
 pub mod transactions;
 pub mod usage;

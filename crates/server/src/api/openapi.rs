@@ -11,7 +11,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
     accounts, admin, agreed_prices, auth, billing, check, checkout, debits, grants, health, holds,
-    keys, limits, members, metrics, plan_changes, portal, pricing, sessions, transactions, usage,
+    keys, limits, members, metrics, plan_changes, portal, pricing, refunds, sessions, transactions, usage,
 };
 
 /// The document.
@@ -40,7 +40,7 @@ use super::{
         members::accept, members::places, members::found, members::close,
         sessions::list, sessions::end, sessions::end_all,
         admin::list_transactions, admin::list_accounts, admin::list_events, admin::show_event,
-        admin::replay_event,
+        admin::replay_event, admin::list_acts, refunds::preview, refunds::create,
         agreed_prices::list, agreed_prices::put, agreed_prices::delete,
         health::alive, health::ready, metrics::show,
     ),

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::access;
 use super::output::Output;
 use crate::app::App;
+use crate::payments::refund as payments;
 
 /// See the module.
 #[derive(Clone, Debug, Subcommand)]
@@ -39,9 +40,13 @@ pub enum Admin {
     /// Corrections of credits.
     #[command(subcommand)]
     Credits(Credits),
+    /// Gives money of a payment back.
+    Refund(RefundArgs),
     /// Events from Stripe.
     #[command(subcommand)]
     Events(Events),
+    /// Every table of business rows as files.
+    Export(super::export::ExportArgs),
 }
 
 const ROLES: [&str; 5] = ["user", "viewer", "support", "finance", "admin"];
@@ -60,7 +65,18 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             out.answer(&json!({ "url": url }), &url);
         }
         Admin::Credits(command) => adjust(app, command, out).await?,
-        Admin::Events(Events::Replay { id }) => replay(app, &id, out).await?,
+        Admin::Refund(args) => refund(app, &args, out).await?,
+        Admin::Events(Events::Replay {
+            id,
+            failed,
+            dry_run,
+        }) => match (id, failed) {
+            (Some(id), false) if dry_run => look(app, &id, out).await?,
+            (Some(id), false) => replay(app, &id, out).await?,
+            (None, true) => replay_failed(app, dry_run, out).await?,
+            _ => anyhow::bail!("Name one event, or --failed for all that wait for a person."),
+        },
+        Admin::Export(args) => super::export::run(app, &args, out).await?,
     }
     Ok(0)
 }
@@ -221,11 +237,127 @@ fn is_new(outcome: &ledger::Outcome) -> bool {
 /// Events from Stripe.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Events {
-    /// Takes a stored event up again.
+    /// Takes a stored event up again, or all that wait for a person.
     Replay {
         /// evt_...
-        id: String,
+        id: Option<String>,
+        /// All that were given up, 500 at most.
+        #[arg(long, conflicts_with = "id")]
+        failed: bool,
+        /// Only says what it would do.
+        #[arg(long)]
+        dry_run: bool,
     },
+}
+
+/// What goes back, and why.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RefundArgs {
+    /// The payment: txn_..., or any of Stripe's ids of it.
+    payment: String,
+    /// How much, such as 5.00; all that is left without.
+    #[arg(long)]
+    amount: Option<String>,
+    /// Why, in Stripe's words.
+    #[arg(long, default_value = "requested_by_customer", value_parser = payments::REASONS)]
+    reason: String,
+    /// Why, in words.
+    #[arg(long)]
+    note: Option<String>,
+    /// Name of this refund: the same one is made once.
+    #[arg(long)]
+    key: Option<String>,
+    /// Only says what it would come to.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+async fn refund(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Result<()> {
+    let look = payments::preview(app, &args.payment, args.amount.as_deref());
+    if args.dry_run {
+        let look = look.await?;
+        let number = |credits: domain::money::Credits| {
+            serde_json::from_str::<serde_json::Value>(&credits.to_string())
+        };
+        let value = json!({
+            "payment": look.payment.public_id, "account": look.account.public_id,
+            "amount": look.money_back.decimal_text(), "currency": look.paid.currency.code(),
+            "paid": look.paid.decimal_text(), "refunded": look.refunded.decimal_text(),
+            "creditsTaken": number(look.credits_taken)?, "debtAfter": number(look.debt_after)?,
+            "availableAfter": number(look.available_after)?, "note": look.note, "made": false,
+        });
+        let text = format!(
+            "Would give back {} {} of {}; takes {} credits, leaves {} available and a debt of {}.{}",
+            look.money_back.decimal_text(),
+            look.paid.currency,
+            look.paid.decimal_text(),
+            look.credits_taken,
+            look.available_after,
+            look.debt_after,
+            look.note.map(|note| format!(" {note}")).unwrap_or_default()
+        );
+        out.answer(&value, text);
+        return Ok(());
+    }
+    let key = args.key.clone().unwrap_or_else(|| app.new_id("rfk"));
+    let ask = payments::Ask {
+        payment: args.payment.clone(),
+        amount: args.amount.clone(),
+        reason: args.reason.clone(),
+        note: args.note.clone(),
+        refunded_before: None,
+        actor: "cli".to_owned(),
+    };
+    let made = payments::make(app, &ask, &key).await?;
+    let amount = made.money_back.decimal_text();
+    let value = json!({
+        "refund": made.refund, "status": made.status, "payment": made.payment.public_id,
+        "account": made.account.public_id, "amount": amount,
+        "currency": made.money_back.currency.code(), "key": key, "made": !made.replayed,
+    });
+    let done = if made.replayed { "was made before" } else { "is" };
+    let text = format!("{} {done} {}: {amount} {}.", made.refund, made.status, made.money_back.currency);
+    out.answer(&value, text);
+    Ok(())
+}
+
+async fn look(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
+    let wanted = id.to_owned();
+    let event = app.read(move |tx| store::events::find(tx, &wanted)).await?;
+    let event = event.ok_or_else(|| anyhow::anyhow!("There is no event {id}."))?;
+    let lines = match event.account_id {
+        None => Vec::new(),
+        Some(account) => crate::sync::compare::account(app, account).await?.lines,
+    };
+    let changes: Vec<String> = lines
+        .iter()
+        .filter(|line| !line.agrees())
+        .map(|line| format!("{}: {} to {}", line.name, line.ours, line.theirs))
+        .collect();
+    let text = match (event.account_id, changes.is_empty()) {
+        (None, _) => format!("{id} names no account of ours; it would be looked for again."),
+        (Some(_), true) => format!("{id}: nothing would change."),
+        (Some(_), false) => changes.join("\n"),
+    };
+    let matched = event.account_id.is_some();
+    out.answer(&json!({ "event": id, "matched": matched, "wouldChange": changes }), text);
+    Ok(())
+}
+
+async fn replay_failed(app: &App, dry_run: bool, out: &mut Output) -> anyhow::Result<()> {
+    let ids: Vec<String> = if dry_run {
+        let events = app.read(crate::operators::failed).await?;
+        events.into_iter().map(|event| event.event_id).collect()
+    } else {
+        crate::operators::replay_failed(app, "cli").await?
+    };
+    let text = match (ids.len(), dry_run) {
+        (0, _) => "No event waits for a person.".to_owned(),
+        (count, true) => format!("{count} would be taken up again:\n{}", ids.join("\n")),
+        (count, false) => format!("{count} were taken up again:\n{}", ids.join("\n")),
+    };
+    out.answer(&json!({ "events": ids, "replayed": !dry_run }), text);
+    Ok(())
 }
 
 async fn replay(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {

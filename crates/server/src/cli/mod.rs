@@ -7,6 +7,7 @@ pub mod bench;
 pub mod books;
 pub mod checks;
 pub mod demo;
+pub mod export;
 pub mod marks;
 pub mod on_app;
 pub mod output;

@@ -56,8 +56,13 @@ pub async fn main(context: &Context, command: OnApp) -> Ended {
     super::serve::log_as_text();
     let settings = context.settings()?;
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    if let OnApp::Backup(backup::BackupArgs { to }) = &command {
-        // The service may run in another folder.
+    // The service may run in another folder.
+    let to = match &command {
+        OnApp::Backup(backup::BackupArgs { to }) => Some(to),
+        OnApp::Admin(admin::Admin::Export(args)) => Some(&args.to),
+        _ => None,
+    };
+    if let Some(to) = to {
         let whole = std::path::absolute(to)?.display().to_string();
         let named = to.display().to_string();
         args.iter_mut()

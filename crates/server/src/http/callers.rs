@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::header;
 use axum::http::request::Parts;
 use domain::ledger::Spender;
+use domain::money::Credits;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::accounts::Account;
@@ -16,6 +17,7 @@ use super::error::{Error, Result};
 use super::host_session;
 use super::keys::hash;
 use super::params::Params;
+use super::roles::{self, Right};
 use crate::app::App;
 
 /// What every secret key of ours begins with.
@@ -68,6 +70,12 @@ impl Visitor {
     /// Whether operators' pages are open to this user.
     pub fn is_operator(&self) -> bool {
         self.role != "user"
+    }
+
+    /// Credits that this operator may add or take in 24 hours, where there is a limit.
+    pub fn credits_max(&self, app: &App) -> Option<Credits> {
+        let max = i64::from(app.settings.operators.support_credits_a_day_max);
+        (self.role == "support").then(|| Credits::new(max))
     }
 }
 
@@ -411,17 +419,19 @@ impl FromRequestParts<App> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let user = Visitor::from_request_parts(parts, app).await?;
-        if user.is_operator() {
-            return Ok(Operator(user));
+        if !user.is_operator() {
+            tracing::warn!(
+                user = user.public_id,
+                "A user without a role asked for an operator's page"
+            );
+            let detail = "This page is for operators.";
+            return Err(Error::forbidden("not_an_operator", detail));
         }
-        tracing::warn!(
-            user = user.public_id,
-            "A user without a role asked for an operator's page"
-        );
-        Err(Error::forbidden(
-            "not_an_operator",
-            "This page is for operators.",
-        ))
+        let route = parts.extensions.get::<MatchedPath>();
+        let route = route.map_or("", MatchedPath::as_str);
+        let wants_csv = crate::api::lists::wants_csv(&parts.headers);
+        let right = roles::needed(&parts.method, route, wants_csv);
+        Operator(user).with(right)
     }
 }
 
@@ -443,9 +453,37 @@ impl Authority {
             Authority::Operator(visitor) => visitor.public_id.clone(),
         }
     }
+
+    /// Credits that may be added or taken in 24 hours, where there is a limit.
+    pub fn credits_max(&self, app: &App) -> Option<Credits> {
+        match self {
+            Authority::Operator(visitor) => visitor.credits_max(app),
+            Authority::Host(_) => None,
+        }
+    }
 }
 
 impl Operator {
+    /// The operator, if their role has this right.
+    pub fn with(self, right: Right) -> Result<Operator> {
+        if self.may(right) {
+            return Ok(self);
+        }
+        let (user, role) = (&self.0.public_id, &self.0.role);
+        tracing::warn!(
+            user,
+            role,
+            "An operator asked for what the role does not allow"
+        );
+        let detail = format!("Your role is {role}; it does not allow this. Ask an admin.");
+        Err(Error::forbidden("role", detail))
+    }
+
+    /// Whether the operator's role has this right.
+    pub fn may(&self, right: Right) -> bool {
+        roles::may(&self.0.role, right)
+    }
+
     /// Whether the operator may act, not only look.
     pub fn may_act(&self) -> Result<()> {
         if self.0.role != "viewer" {

@@ -14,3 +14,4 @@ pub mod keys;
 pub mod middleware;
 pub mod params;
 pub mod rate_limit;
+pub mod roles;

@@ -9,6 +9,7 @@ pub mod customer;
 pub mod plan;
 pub mod portal;
 pub mod trials;
+pub mod refund;
 
 use domain::time::Timestamp;
 use store::intents::Intent;

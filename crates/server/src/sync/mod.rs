@@ -7,6 +7,7 @@
 mod apply;
 mod charge;
 mod checkout_session;
+pub mod compare;
 mod invoice;
 mod snapshot;
 mod subscription;

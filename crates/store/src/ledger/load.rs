@@ -80,6 +80,19 @@ fn load_limits(tx: &mut Tx<'_>, loaded: &mut Loaded) -> Result<()> {
     Ok(())
 }
 
+/// As [`read_only`], with what `requests` name too: for a look at what they would come to.
+pub(super) fn read_only_for(
+    tx: &mut Tx<'_>,
+    account: i64,
+    requests: &[&Request],
+) -> Result<Loaded> {
+    let mut loaded = read_only(tx, account)?;
+    if !loaded.is_new {
+        load_named(tx, &mut loaded.ledger, requests)?;
+    }
+    Ok(loaded)
+}
+
 /// As [`load`], for a reader: no lock, and nothing is made.
 pub(super) fn read_only(tx: &mut Tx<'_>, account: i64) -> Result<Loaded> {
     let Some(stored) = stored_wallet(tx, account)? else {

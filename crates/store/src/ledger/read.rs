@@ -437,3 +437,27 @@ pub fn used_between(tx: &mut Tx<'_>, account: i64, from: i64, until: i64) -> Res
         args![account, from, until],
     )
 }
+
+/// An account's holds, the newest first, from before `before`.
+pub fn holds(tx: &mut Tx<'_>, account: i64, before: Timestamp, limit: i64) -> Result<Vec<HoldRow>> {
+    tx.query(
+        "select hold_id, amount, captured, uncollected, state, pins, authorized_at, expires_at,
+                resolved_at
+           from hold
+          where account_id = $1
+            and authorized_at < $2
+          order by authorized_at desc
+          limit $3",
+        args![account, before, limit],
+    )
+}
+
+/// One entry of an account's journal, whole.
+pub fn entry(tx: &mut Tx<'_>, account: i64, seq: i64) -> Result<Option<Entry>> {
+    let row: Option<(Vec<u8>, Vec<u8>)> = tx.query_opt(
+        "select canonical, hash from journal where account_id = $1 and seq = $2",
+        args![account, seq],
+    )?;
+    row.map(|(canonical, hash)| decode(&canonical, hash))
+        .transpose()
+}

@@ -226,6 +226,7 @@ pub async fn show(
                 kind: set(&wanted.kind),
                 account_id: None,
                 about: set(&wanted.q),
+                from: None,
             };
             let rows = store::events::list(tx, &filter, before, limit)?;
             let mut accounts = HashMap::new();

@@ -1,0 +1,488 @@
+//! Money back by an operator: looked at first, then one call to Stripe under a key that was written
+//! down before it. What a refund takes from the credits follows from the charge as every sync reads
+//! it, so the webhook that comes later finds nothing to do.
+
+use axum::http::StatusCode;
+use domain::ledger::{Command, Request};
+use domain::money::{Credits, Currency, MinorUnits, share_of};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use store::accounts::Account;
+use store::intents::{Intent, NewIntent};
+use store::transactions::Transaction;
+use stripe::{Form, objects};
+
+use super::{is_stale, note_failure};
+use crate::app::App;
+use crate::http::error::{Error, Result};
+use crate::jobs::mail::Letter;
+use crate::sync;
+
+const KIND: &str = "refund";
+/// What the audit log calls it.
+const ACTION: &str = "payment.refund";
+/// Transactions that brought money.
+const PAYMENTS: [&str; 3] = [
+    "SUBSCRIPTION_PAYMENT",
+    "SUBSCRIPTION_UPGRADE",
+    "CREDIT_TOPUP",
+];
+/// Why money goes back, in Stripe's words.
+pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
+/// Longest note.
+pub const NOTE_CHARS_MAX: usize = 500;
+/// Tries of one payment that are looked at.
+const CHARGES_MAX: usize = 20;
+/// Disputes of one charge that are looked at.
+const DISPUTES_MAX: usize = 10;
+/// Refunds of one payment that are looked at for one whose answer was lost.
+const REFUNDS_MAX: usize = 100;
+/// A call is over by then, whatever came of it.
+const CALL_OVER_SECONDS: i64 = 60;
+
+/// What a refund would come to.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The payment.
+    pub payment: Transaction,
+    /// Whose it is.
+    pub account: Account,
+    /// What was paid.
+    pub paid: MinorUnits,
+    /// What of it went back before.
+    pub refunded: MinorUnits,
+    /// What would go back now.
+    pub money_back: MinorUnits,
+    /// Credits that would be taken.
+    pub credits_taken: Credits,
+    /// Credits that may be spent afterwards.
+    pub available_after: Credits,
+    /// Debt afterwards: credits of the payment that were spent before.
+    pub debt_after: Credits,
+    /// Something the operator should know.
+    pub note: Option<&'static str>,
+}
+
+impl Preview {
+    /// What can go back at most.
+    pub fn left(&self) -> MinorUnits {
+        MinorUnits::new(self.paid.amount - self.refunded.amount, self.paid.currency)
+    }
+}
+
+/// A refund to make.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The payment: our id of it, or any of Stripe's.
+    pub payment: String,
+    /// How much; all that is left without.
+    pub amount: Option<String>,
+    /// One of [`REASONS`].
+    pub reason: String,
+    /// What a colleague should know.
+    pub note: Option<String>,
+    /// What had gone back when the operator looked: another refund meanwhile stops this one.
+    pub refunded_before: Option<String>,
+    /// Who asks, for the audit log.
+    pub actor: String,
+}
+
+/// A refund that was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// `re_...`
+    pub refund: String,
+    /// `succeeded`, `pending`.
+    pub status: String,
+    /// What went back.
+    pub money_back: MinorUnits,
+    /// The payment.
+    pub payment: Transaction,
+    /// Whose it is.
+    pub account: Account,
+    /// Whether it was made before, under the same key.
+    pub replayed: bool,
+}
+
+/// The payment that an operator names.
+pub async fn payment(app: &App, name: &str) -> Result<(Transaction, Account)> {
+    let name = name.to_owned();
+    let found = app
+        .read(move |tx| {
+            let Some(payment) = store::transactions::about(tx, &name)? else {
+                return Ok(None);
+            };
+            let account = store::accounts::find(tx, payment.account_id)?;
+            Ok(account.map(|account| (payment, account)))
+        })
+        .await?;
+    found.ok_or_else(|| Error::not_found("There is no such payment."))
+}
+
+/// Looks at what a refund of `amount` would come to. Changes nothing.
+pub async fn preview(app: &App, name: &str, amount: Option<&str>) -> Result<Preview> {
+    let (payment, account) = payment(app, name).await?;
+    let charge = charge(app, &payment).await?;
+    let currency = Currency::parse(&charge.currency).unwrap_or(Currency::USD);
+    let left = charge.amount_captured - charge.amount_refunded;
+    let amount = amount_of(amount, left, currency)?;
+    let after = charge.amount_refunded + amount;
+    let effect = effect(app, &payment, &charge, after).await?;
+    Ok(Preview {
+        paid: MinorUnits::new(charge.amount_captured, currency),
+        refunded: MinorUnits::new(charge.amount_refunded, currency),
+        money_back: MinorUnits::new(amount, currency),
+        credits_taken: effect.taken,
+        available_after: effect.available,
+        debt_after: effect.debt,
+        note: effect.note,
+        payment,
+        account,
+    })
+}
+
+fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
+    let left_text = MinorUnits::new(left, currency).decimal_text();
+    if left <= 0 {
+        let detail = "All of this payment went back already.";
+        return Err(Error::conflict("already_refunded", detail));
+    }
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(left);
+    };
+    let amount = MinorUnits::parse(text, currency).map(|money| money.amount);
+    let amount = amount.filter(|amount| (1..=left).contains(amount));
+    let detail = format!("{text} cannot go back; enter an amount up to {left_text}.");
+    amount.ok_or_else(|| Error::field("amount", detail))
+}
+
+/// The charge that paid, as it is at Stripe now, if money of it may go back (case M2).
+async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
+    let is_payment = PAYMENTS.contains(&payment.kind.as_str());
+    let is_paid = matches!(payment.status.as_str(), "COMPLETED" | "REFUNDED");
+    let Some(intent) = payment
+        .stripe_payment_intent_id
+        .as_deref()
+        .filter(|_| is_payment && is_paid)
+    else {
+        let detail = "Nothing was paid here, so nothing can go back.";
+        return Err(Error::conflict("nothing_paid", detail));
+    };
+    let filter = Form::new().push("payment_intent", intent);
+    let charges = app.stripe.list_charges(&filter, CHARGES_MAX).await?.data;
+    let charge = charges.into_iter().find(|charge| charge.paid);
+    let charge = charge.ok_or_else(|| {
+        Error::conflict("nothing_paid", "Stripe has no charge of it that was paid.")
+    })?;
+    if charge.disputed {
+        let filter = Form::new().push("charge", &charge.id);
+        let disputes = app.stripe.list_disputes(&filter, DISPUTES_MAX).await?.data;
+        let open = disputes.iter().find(|dispute| {
+            let status = dispute.status.as_str();
+            status != "won" && !status.starts_with("warning_")
+        });
+        if open.is_some() {
+            let detail = "The payment is disputed: the bank decides, and may take the money itself. \
+                          Answer the dispute at Stripe.";
+            return Err(Error::conflict("disputed", detail));
+        }
+    }
+    Ok(charge)
+}
+
+struct Effect {
+    taken: Credits,
+    available: Credits,
+    debt: Credits,
+    note: Option<&'static str>,
+}
+
+/// What the ledger would do when `reversed` of the charge went back: the same command that a sync
+/// gives it, tried on a copy.
+async fn effect(
+    app: &App,
+    payment: &Transaction,
+    charge: &objects::Charge,
+    reversed: i64,
+) -> Result<Effect> {
+    crate::account::view(app, payment.account_id).await?;
+    let account = payment.account_id;
+    let is_topup = payment.kind == "CREDIT_TOPUP";
+    let intent = payment.stripe_payment_intent_id.clone();
+    let source_key = format!("topup:{}", intent.unwrap_or_default());
+    let (now, whole) = (app.now(), charge.amount);
+    app.read(move |tx| {
+        let claw = |reversed_minor| {
+            Request::internal(Command::Claw {
+                source_key: source_key.clone(),
+                reversed_minor,
+            })
+        };
+        let mut ledger = store::ledger::loaded_for(tx, account, &[claw(0)])?;
+        let before = ledger.wallet.posted;
+        let paid = ledger.lot_by_source(&source_key).map(|lot| lot.paid);
+        let mut note = None;
+        if let Some(paid) = paid {
+            let paid = paid.map_or(0, |paid| paid.amount);
+            let minor = share_of(paid, reversed.clamp(0, whole), whole.max(1));
+            if ledger.apply(&claw(minor), now).is_err() {
+                note = Some("The ledger refuses to take the credits; look at the account first.");
+            }
+        } else if is_topup {
+            note =
+                Some("The credits of this payment were not granted yet: sync the account first.");
+        } else {
+            note = Some("The plan stays as it is; cancel it apart if it should end.");
+        }
+        Ok(Effect {
+            taken: before - ledger.wallet.posted,
+            available: ledger.available(now),
+            debt: ledger.wallet.debt,
+            note,
+        })
+    })
+    .await
+}
+
+/// Gives the money back, once per key.
+pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
+    check(ask)?;
+    let (payment, account) = payment(app, &ask.payment).await?;
+    let id = intent_id(&payment, key);
+    let (wanted, number) = (id.clone(), account.id);
+    let known = app
+        .read(move |tx| store::intents::find(tx, number, &wanted))
+        .await?;
+    let (intent, is_known) = match known {
+        Some(intent) => (intent, true),
+        None => (reserve(app, ask, id).await?, false),
+    };
+    if let Some(refund) = intent.stripe_object_id.clone() {
+        return replayed(app, intent, payment, account, refund).await;
+    }
+    if intent.state == "failed" {
+        let detail =
+            "This refund was refused by Stripe before; look at the payment and start anew.";
+        return Err(Error::conflict("refund_failed", detail));
+    }
+    let refund = call(app, &intent).await?;
+    settle(app, ask, &intent, &payment, &account, &refund).await?;
+    // What it takes from the credits comes from the charge, as with every other look.
+    if let Err(error) = sync::account(app, account.id).await {
+        tracing::warn!(%error, "A refunded account is synced later");
+        app.sync_bell.notify_one();
+    }
+    let currency = Currency::parse(&refund.currency).unwrap_or(Currency::USD);
+    Ok(Made {
+        status: status_of(&refund),
+        money_back: MinorUnits::new(refund.amount, currency),
+        refund: refund.id,
+        payment,
+        account,
+        replayed: is_known,
+    })
+}
+
+fn check(ask: &Ask) -> Result<()> {
+    if !REASONS.contains(&ask.reason.as_str()) {
+        let detail = format!("reason is one of {}.", REASONS.join(", "));
+        return Err(Error::field("reason", detail));
+    }
+    let length = ask.note.as_ref().map_or(0, |note| note.chars().count());
+    if length > NOTE_CHARS_MAX {
+        let detail = format!("note has at most {NOTE_CHARS_MAX} characters.");
+        return Err(Error::field("note", detail));
+    }
+    Ok(())
+}
+
+/// The intent's id follows from the payment and the caller's key, so that a repetition finds it.
+fn intent_id(payment: &Transaction, key: &str) -> String {
+    let digest = Sha256::digest(format!("{}\n{key}", payment.public_id).as_bytes());
+    format!("rfd_{}", hex::encode(&digest[..16]))
+}
+
+fn status_of(refund: &objects::Refund) -> String {
+    let status = refund.status.as_ref();
+    status
+        .map_or("pending", |status| status.as_str())
+        .to_owned()
+}
+
+async fn replayed(
+    app: &App,
+    intent: Intent,
+    payment: Transaction,
+    account: Account,
+    refund: String,
+) -> Result<Made> {
+    let at_stripe = app.stripe.retrieve_refund(&refund).await?;
+    let currency = intent.currency.as_deref().and_then(Currency::parse);
+    Ok(Made {
+        status: status_of(&at_stripe),
+        money_back: MinorUnits::new(
+            intent.amount_minor.unwrap_or(at_stripe.amount),
+            currency.unwrap_or(Currency::USD),
+        ),
+        refund,
+        payment,
+        account,
+        replayed: true,
+    })
+}
+
+/// Writes the refund down with its parameters, which never change from now on. One of an account is
+/// under way at a time.
+async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
+    let look = preview(app, &ask.payment, ask.amount.as_deref()).await?;
+    if let Some(before) = &ask.refunded_before
+        && *before != look.refunded.decimal_text()
+    {
+        let detail = "Money of this payment went back meanwhile. Look at it again.";
+        return Err(Error::conflict("changed_meanwhile", detail));
+    }
+    finish_earlier(app, &look).await?;
+    let intent = look.payment.stripe_payment_intent_id.clone();
+    let params = Form::new()
+        .push("payment_intent", intent.unwrap_or_default())
+        .push("amount", look.money_back.amount)
+        .push("reason", &ask.reason)
+        .metadata(INTENT_KEY, &id)
+        .encode();
+    let (account, money, now) = (look.account.id, look.money_back, app.now());
+    let credits = look.credits_taken.micros();
+    let made = app
+        .write(account, move |tx| {
+            let new = NewIntent {
+                id: &id,
+                account_id: account,
+                kind: KIND,
+                params: &params,
+                credits_micros: Some(credits),
+                amount_minor: Some(money.amount),
+                currency: Some(money.currency.code()),
+                ..NewIntent::default()
+            };
+            match store::intents::insert(tx, &new, now)? {
+                Some(intent) => Ok(Some(intent)),
+                // A double click: the same one, written a moment ago.
+                None => store::intents::find(tx, account, &id),
+            }
+        })
+        .await?;
+    made.ok_or_else(under_way)
+}
+
+fn under_way() -> Error {
+    let detail = "Another refund of this account is under way. Look again in a minute.";
+    Error::conflict("refund_under_way", detail)
+}
+
+const INTENT_KEY: &str = sync::INTENT_KEY;
+
+/// An earlier refund whose answer was lost is settled by what Stripe has, before another begins.
+async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
+    let account = look.account.id;
+    let earlier = app
+        .read(move |tx| store::intents::under_way(tx, account, KIND))
+        .await?;
+    let Some(earlier) = earlier else {
+        return Ok(());
+    };
+    let now = app.now();
+    if now < earlier.updated_at.plus_seconds(CALL_OVER_SECONDS) {
+        return Err(under_way());
+    }
+    let params = Form::decode(&earlier.params);
+    let intent = params.get("payment_intent").unwrap_or_default().to_owned();
+    let filter = Form::new().push("payment_intent", intent);
+    let refunds = app.stripe.list_refunds(&filter, REFUNDS_MAX).await?.data;
+    let made = refunds
+        .into_iter()
+        .find(|refund| refund.metadata.get(INTENT_KEY).map(String::as_str) == Some(&*earlier.id));
+    let (id, refund) = (earlier.id.clone(), made.map(|refund| refund.id));
+    let is_made = refund.is_some();
+    app.write(account, move |tx| {
+        if let Some(refund) = &refund {
+            store::intents::set_done(tx, &id, refund, None, None, now)?;
+        }
+        store::intents::close(tx, &id, now).map(|_| ())
+    })
+    .await?;
+    if is_made {
+        let detail = "An earlier refund turned out to have been made. Look at the payment again.";
+        return Err(Error::conflict("changed_meanwhile", detail));
+    }
+    Ok(())
+}
+
+async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
+    if is_stale(intent, app.now()) {
+        let detail = "This refund is too old to be repeated; look at the payment and start anew.";
+        return Err(Error::conflict("refund_stale", detail));
+    }
+    let (id, now) = (intent.id.clone(), app.now());
+    app.write(intent.account_id, move |tx| {
+        store::intents::set_calling(tx, &id, now)
+    })
+    .await?;
+    let params = Form::decode(&intent.params);
+    match app.stripe.create_refund(&params, &intent.id).await {
+        Ok(refund) => Ok(refund),
+        Err(error) => {
+            note_failure(app, intent, &error).await?;
+            Err(refused(error))
+        }
+    }
+}
+
+/// Stripe's no, as an operator reads it: they are told why, a customer would not be.
+fn refused(error: stripe::Error) -> Error {
+    let stripe::Error::Refused { message, .. } = &error else {
+        return error.into();
+    };
+    let said = message.as_deref().unwrap_or("no reason was given");
+    let detail = format!("Stripe refused the refund: {said}");
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Error::new(status, "stripe_refused", "Stripe refused", detail).cause(&error)
+}
+
+/// What was done, in one commit: the intent's end, the operator's act, the note, the letter.
+async fn settle(
+    app: &App,
+    ask: &Ask,
+    intent: &Intent,
+    payment: &Transaction,
+    account: &Account,
+    refund: &objects::Refund,
+) -> Result<()> {
+    let detail = json!({
+        "payment": payment.public_id, "refund": refund.id, "amount": refund.amount,
+        "currency": refund.currency, "reason": ask.reason,
+    });
+    let detail = detail.to_string();
+    let letter = Letter::Refunded {
+        amount: refund.amount,
+        currency: refund.currency.clone(),
+        credits: -intent.credits_micros.unwrap_or(0),
+    };
+    let note = ask.note.clone().filter(|note| !note.trim().is_empty());
+    let (ask, intent, refund) = (ask.clone(), intent.clone(), refund.id.clone());
+    let (subject, number) = (account.public_id.clone(), account.id);
+    let (now, real_now) = (app.now(), app.real_now());
+    app.write(number, move |tx| {
+        if !store::intents::set_done(tx, &intent.id, &refund, None, None, now)? {
+            return Ok(());
+        }
+        store::intents::close(tx, &intent.id, now)?;
+        store::audit_log::append(tx, &ask.actor, ACTION, &subject, &detail, None, now)?;
+        if let Some(note) = &note {
+            let name = format!("note:refund:{refund}");
+            store::settings::put_of_account(tx, number, &name, note, now)?;
+        }
+        crate::people::tell(tx, number, &format!("refunded:{refund}"), &letter, real_now)
+    })
+    .await?;
+    app.mail_bell.notify_one();
+    Ok(())
+}

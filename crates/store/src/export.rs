@@ -1,0 +1,164 @@
+//! Every table of business rows, page by page, for whoever takes the data elsewhere. What opens
+//! doors (hashes of secrets, tokens, settings with keys in them) and what only passes through
+//! (leases, limits, mails, payloads) stays here.
+
+use crate::db::{Arg, Record, Row, Tx};
+use crate::error::Result;
+
+/// What a column's text means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A whole number.
+    Int,
+    /// Words.
+    Text,
+    /// A moment, in microseconds.
+    Time,
+    /// Micro-credits.
+    Credits,
+}
+
+/// One table.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns, in the order of the rows.
+    pub columns: &'static [(&'static str, Kind)],
+    /// The columns that rows are ordered by, as places.
+    key: &'static [usize],
+    sql: &'static str,
+}
+
+/// The values of one row as text; `None` for a null.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Values(pub Vec<Option<String>>);
+
+impl Record for Values {
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let values = (0..row.len()).map(|index| row.get::<Option<String>>(index));
+        values.collect::<Result<_>>().map(Values)
+    }
+}
+
+macro_rules! table {
+    ($name:literal, [$first:ident $first_kind:ident $(, $column:ident $kind:ident)* $(,)?],
+     key [$($key:literal),+], $after:literal) => {
+        Table {
+            name: $name,
+            columns: &[
+                (stringify!($first), Kind::$first_kind),
+                $((stringify!($column), Kind::$kind)),*
+            ],
+            key: &[$($key),+],
+            sql: concat!(
+                "select cast(", stringify!($first), " as text)",
+                $(", cast(", stringify!($column), " as text)",)*
+                " from ", $name, " ", $after
+            ),
+        }
+    };
+}
+
+/// The tables, with what refers to a row after it.
+pub static TABLES: &[Table] = &[
+    table!("account", [id Int, public_id Text, external_id Text, kind Text, name Text, email Text,
+        status Text, stripe_customer_id Text, stripe_subscription_id Text, subscription_tier Text,
+        subscription_status Text, subscription_expires_at Time, past_due_since Time,
+        tier_override Text, tier_override_reason Text, tier_override_actor Text,
+        tier_override_until Time, anchor_at Time, email_verified_at Time, created_at Time,
+        updated_at Time],
+        key [0], "where id > $1 order by id limit $2"),
+    table!("user_account", [id Int, public_id Text, email Text, name Text, role Text,
+        created_at Time, disabled_at Time],
+        key [0], "where id > $1 order by id limit $2"),
+    table!("membership", [user_id Int, account_id Int, role Text, created_at Time],
+        key [0, 1], "where (user_id, account_id) > ($1, $2) order by user_id, account_id limit $3"),
+    table!("api_key", [id Int, public_id Text, account_id Int, name Text, prefix Text, scope Text,
+        mode Text, created_by Text, created_at Time, last_used_at Time, revoked_at Time],
+        key [0], "where id > $1 order by id limit $2"),
+    table!("catalog_version", [version Int, digest Text, body Text, loaded_at Time],
+        key [0], "where version > $1 order by version limit $2"),
+    table!("price_map", [price_id Text, lookup_key Text, kind Text, name Text, currency Text,
+        amount_minor Int, first_version Int],
+        key [0], "where price_id > $1 order by price_id limit $2"),
+    table!("journal", [n Int, account_id Int, seq Int, kind Text, at Time, posted_delta Credits,
+        held_delta Credits, debt_delta Credits, idempotency_key Text, hold_id Text, operation Text,
+        units Int, api_key_id Int, charged Credits],
+        key [0], "where n > $1 order by n limit $2"),
+    table!("wallet", [account_id Int, posted Credits, held Credits, debt Credits, seq Int,
+        status Text, period_calls Int, updated_at Time],
+        key [0], "where account_id > $1 order by account_id limit $2"),
+    table!("credit_grant", [account_id Int, lot Int, kind Text, source_key Text, parent Int,
+        amount Credits, used Credits, expired Credits, clawed Credits, held Credits,
+        reversed Credits, priority Int, effective_at Time, expires_at Time, frozen Int, voided Int,
+        paid_minor Int, currency Text],
+        key [0, 1], "where (account_id, lot) > ($1, $2) order by account_id, lot limit $3"),
+    table!("hold", [hold_id Text, account_id Int, amount Credits, captured Credits,
+        uncollected Credits, state Text, authorized_at Time, expires_at Time, resolved_at Time],
+        key [0], "where hold_id > $1 order by hold_id limit $2"),
+    table!("usage_day", [account_id Int, day Int, operation Text, api_key_id Int, calls Int,
+        credits Credits],
+        key [0, 1, 2, 3],
+        "where (account_id, day, operation, api_key_id) > ($1, $2, $3, $4)
+         order by account_id, day, operation, api_key_id limit $5"),
+    table!("stripe_customer", [customer_id Text, account_id Int, state Text, created_at Time],
+        key [0], "where customer_id > $1 order by customer_id limit $2"),
+    table!("stripe_intent", [id Text, account_id Int, user_id Int, kind Text, state Text,
+        credits_micros Credits, amount_minor Int, currency Text, tier Text, price_id Text,
+        stripe_object_id Text, error Text, created_at Time, updated_at Time, expires_at Time],
+        key [0], "where id > $1 order by id limit $2"),
+    table!("stripe_event", [n Int, event_id Text, type Text, created_at Time, received_at Time,
+        livemode Int, api_version Text, object_type Text, object_id Text, customer_id Text,
+        account_id Int, state Text, attempts Int, last_error Text, outcome Text,
+        processed_at Time],
+        key [0], "where n > $1 order by n limit $2"),
+    table!("subscription", [subscription_id Text, account_id Int, customer_id Text, status Text,
+        tier Text, price_id Text, currency Text, amount_minor Int, billing_interval Text,
+        period_start Time, period_end Time, cancel_at Time, cancel_at_period_end Int,
+        canceled_at Time, ended_at Time, trial_end Time, paused Int, past_due_since Time,
+        pending_change Text, schedule_id Text, live Int, created_at Time, synced_at Time],
+        key [0], "where subscription_id > $1 order by subscription_id limit $2"),
+    table!("invoice", [invoice_id Text, account_id Int, subscription_id Text, number Text,
+        status Text, billing_reason Text, amount_due Int, amount_paid Int, currency Text,
+        created_at Time, period_start Time, period_end Time, attempt_count Int,
+        next_payment_attempt Time, paid_at Time],
+        key [0], "where invoice_id > $1 order by invoice_id limit $2"),
+    table!("transactions", [id Int, public_id Text, account_id Int, user_id Int,
+        stripe_payment_intent_id Text, stripe_checkout_session_id Text, stripe_invoice_id Text,
+        stripe_refund_id Text, natural_key Text, type Text, status Text, amount_minor Int,
+        currency Text, refunded_minor Int, product_type Text, subscription_tier Text,
+        credits_purchased_micros Credits, description Text, failure Text, attempts Int,
+        occurred_at Time, created_at Time, updated_at Time],
+        key [0], "where id > $1 order by id limit $2"),
+    table!("payment_method", [account_id Int, brand Text, last4 Text, exp_month Int, exp_year Int,
+        synced_at Time],
+        key [0], "where account_id > $1 order by account_id limit $2"),
+    table!("audit_log", [id Int, at Time, actor Text, action Text, subject Text, detail Text,
+        request_id Text],
+        key [0], "where id > $1 order by id limit $2"),
+];
+
+/// The table with this name, if it is exported.
+pub fn table(name: &str) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+/// Rows behind `last`, in the order of the key; from the first without.
+pub fn page(
+    tx: &mut Tx<'_>,
+    table: &'static Table,
+    last: Option<&Values>,
+    limit: i64,
+) -> Result<Vec<Values>> {
+    let mut args: Vec<Arg<'_>> = Vec::new();
+    for place in table.key {
+        let value = last.and_then(|row| row.0[*place].as_deref());
+        args.push(match (table.columns[*place].1, value) {
+            (Kind::Text, value) => Arg::Text(value.unwrap_or("")),
+            (_, value) => Arg::Int(value.and_then(|text| text.parse().ok()).unwrap_or(i64::MIN)),
+        });
+    }
+    args.push(Arg::Int(limit));
+    tx.query(table.sql, &args)
+}

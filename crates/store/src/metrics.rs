@@ -1,0 +1,194 @@
+//! The numbers of the business, each from the rows behind it. Bounded by indexes and by the number
+//! of subscriptions; the program keeps an answer for a minute.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// Payments of a span of time that are decided, of one currency.
+    pub struct Payments {
+        /// In lower case.
+        pub currency: String,
+        /// Payments that went through, refunded ones included.
+        pub paid: i64,
+        /// Payments that failed and were not made good.
+        pub failed: i64,
+        /// What was paid, less what was paid back of it, in minor units.
+        pub net_minor: i64,
+        /// Accounts that paid.
+        pub accounts: i64,
+    }
+}
+
+/// Payments that happened from `from` and before `until`, by currency.
+pub fn payments(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Payments>> {
+    tx.query(
+        "select currency,
+                count(*) filter (where status <> 'FAILED'),
+                count(*) filter (where status = 'FAILED'),
+                cast(coalesce(sum(amount_minor - refunded_minor)
+                              filter (where status <> 'FAILED'), 0) as bigint),
+                count(distinct case when status <> 'FAILED' then account_id end)
+           from transactions
+          where type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE', 'CREDIT_TOPUP')
+            and status in ('COMPLETED', 'REFUNDED', 'FAILED')
+            and occurred_at >= $1
+            and occurred_at < $2
+          group by currency
+          order by currency",
+        args![from, until],
+    )
+}
+
+/// Events that arrived since `from`, by state.
+pub fn events(tx: &mut Tx<'_>, from: Timestamp) -> Result<Vec<(String, i64)>> {
+    tx.query(
+        "select state, count(*)
+           from stripe_event
+          where received_at >= $1
+          group by state
+          order by state",
+        args![from],
+    )
+}
+
+/// Accounts with a wallet that are not closed, and what they have in all, in micro-credits: debt
+/// counts against it.
+pub fn balances(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
+    tx.query_one(
+        "select count(*), cast(coalesce(sum(posted - debt), 0) as bigint)
+           from wallet
+          where status <> 'closed'",
+        args![],
+    )
+}
+
+// A subscription that never began, or only tried, is no subscriber. The moments are those of
+// Stripe, so a sync that comes late changes nothing.
+macro_rules! subscribed_at {
+    ($moment:literal) => {
+        concat!(
+            " s.status not in ('incomplete', 'incomplete_expired')
+              and s.created_at < ",
+            $moment,
+            " and (s.trial_end is null or s.trial_end <= ",
+            $moment,
+            ") and (s.ended_at is null or s.ended_at >= ",
+            $moment,
+            ")"
+        )
+    };
+}
+
+/// Accounts that subscribed at `from`, and how many of them do not at `until`.
+pub fn churn(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<(i64, i64)> {
+    tx.query_one(
+        concat!(
+            "select count(*),
+                    coalesce(sum(case when after.account_id is null then 1 else 0 end), 0)
+               from (select distinct s.account_id from subscription s where ",
+            subscribed_at!("$1"),
+            ") before
+               left join (select distinct s.account_id from subscription s where ",
+            subscribed_at!("$2"),
+            ") after on after.account_id = before.account_id"
+        ),
+        args![from, until],
+    )
+}
+
+/// Numbers of the accounts that subscribed at `from` and do not at `until`, newest first, from
+/// below `before`.
+pub fn churned(
+    tx: &mut Tx<'_>,
+    from: Timestamp,
+    until: Timestamp,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    tx.query(
+        concat!(
+            "select distinct b.account_id
+               from (select s.account_id from subscription s where ",
+            subscribed_at!("$1"),
+            ") b
+              where not exists (select 1 from subscription s where s.account_id = b.account_id and ",
+            subscribed_at!("$2"),
+            ") and ($3 is null or b.account_id < $3)
+              order by b.account_id desc
+              limit $4"
+        ),
+        args![from, until, before, limit],
+    )
+}
+
+record! {
+    /// Subscriptions that pay alike.
+    pub struct Recurring {
+        /// In lower case.
+        pub currency: String,
+        /// `month`, `year`, `week` or `day`.
+        pub interval: String,
+        /// How many.
+        pub count: i64,
+        /// What they pay in an interval together, in minor units.
+        pub amount_minor: i64,
+    }
+}
+
+/// What running subscriptions pay: no trials, no paused ones, none that only tried.
+pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
+    tx.query(
+        "select currency, billing_interval, count(*), cast(sum(amount_minor) as bigint)
+           from subscription
+          where status in ('active', 'past_due')
+            and ended_at is null
+            and paused = 0
+            and (trial_end is null or trial_end <= $1)
+            and currency is not null
+            and billing_interval is not null
+            and amount_minor is not null
+          group by currency, billing_interval
+          order by currency, billing_interval",
+        args![now],
+    )
+}
+
+/// Numbers of the accounts that pay for a subscription, newest first, from below `before`.
+pub fn subscribed(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<i64>> {
+    tx.query(
+        "select distinct account_id
+           from subscription
+          where status in ('active', 'past_due')
+            and ended_at is null
+            and paused = 0
+            and (trial_end is null or trial_end <= $1)
+            and ($2 is null or account_id < $2)
+          order by account_id desc
+          limit $3",
+        args![now, before, limit],
+    )
+}
+
+/// Credits that were bought and what the ledger holds of them, in micro-credits: the transactions'
+/// completed top-ups beside the purchases of the journal.
+pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
+    tx.query_one(
+        "select (select cast(coalesce(sum(credits_purchased_micros), 0) as bigint)
+                   from transactions
+                  where type = 'CREDIT_TOPUP'
+                    and status in ('COMPLETED', 'REFUNDED')),
+                (select cast(coalesce(sum(amount), 0) as bigint)
+                   from credit_grant
+                  where kind = 'purchase')",
+        args![],
+    )
+}

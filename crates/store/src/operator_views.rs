@@ -1,0 +1,55 @@
+//! Searches that an operator saved under a name, for that operator alone.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+/// Views an operator may keep.
+pub const VIEWS_MAX: i64 = 20;
+
+record! {
+    /// One saved search.
+    pub struct View {
+        /// Its number.
+        pub id: i64,
+        /// What the operator calls it.
+        pub name: String,
+        /// The search, as it stands in an address.
+        pub query: String,
+    }
+}
+
+/// Saves a search, or puts it in the place of the one with this name. `false` when the operator
+/// keeps as many as may be.
+pub fn put(tx: &mut Tx<'_>, user: i64, name: &str, query: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "insert into operator_view (user_id, name, query, created_at)
+         select cast($1 as bigint), cast($2 as text), cast($3 as text), cast($4 as bigint)
+          where (select count(*) from operator_view where user_id = $1 and name <> $2) < $5
+             on conflict (user_id, name) do update set query = excluded.query",
+        args![user, name, query, now, VIEWS_MAX],
+    )?;
+    Ok(changed > 0)
+}
+
+/// The operator's saved searches, by name.
+pub fn of_user(tx: &mut Tx<'_>, user: i64) -> Result<Vec<View>> {
+    tx.query(
+        "select id, name, query
+           from operator_view
+          where user_id = $1
+          order by name
+          limit 100",
+        args![user],
+    )
+}
+
+/// Lets go of one of the operator's searches.
+pub fn remove(tx: &mut Tx<'_>, user: i64, id: i64) -> Result<u64> {
+    tx.execute(
+        "delete from operator_view where user_id = $1 and id = $2",
+        args![user, id],
+    )
+}

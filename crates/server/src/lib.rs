@@ -10,6 +10,7 @@ pub mod account;
 pub mod api;
 pub mod app;
 pub mod audit;
+pub mod books;
 pub mod cli;
 pub mod clock;
 pub mod closing;

@@ -6,7 +6,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::response::Redirect;
 use axum::routing::{delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -167,17 +166,68 @@ fn resources() -> Router<App> {
 fn operators() -> Router<App> {
     use pages::admin;
     Router::new()
-        .route(
-            "/admin",
-            get(|| async { Redirect::to("/admin/transactions") }),
-        )
+        .route("/admin", get(admin::overview::show))
         .route("/admin/transactions", get(admin::transactions::show))
         .route("/admin/transactions.csv", get(admin::transactions::csv))
+        .route(
+            "/admin/transactions/views",
+            post(admin::transactions::save_view),
+        )
+        .route(
+            "/admin/transactions/views/{id}/remove",
+            post(admin::transactions::remove_view),
+        )
+        .route(
+            "/admin/refunds/{payment}",
+            get(admin::refunds::ask).post(admin::refunds::make),
+        )
         .route("/admin/events", get(admin::events::show))
+        .route(
+            "/admin/events/replay",
+            get(admin::events::ask_replay).post(admin::events::replay_all),
+        )
         .route("/admin/events/{id}", get(admin::event::show))
-        .route("/admin/events/{id}/replay", post(admin::event::replay))
-        .route("/admin/accounts", get(admin::accounts::show))
-        .route("/admin/accounts/{id}", get(admin::account::show))
+        .route(
+            "/admin/events/{id}/replay",
+            get(admin::event::ask).post(admin::event::replay),
+        )
+        .route("/admin/plans", get(admin::plans::show))
+        .route("/admin/audit", get(admin::books::show))
+        .route("/admin/audit/run", post(admin::books::run))
+        .route("/admin/log", get(admin::log::show))
+        .route("/admin/log.csv", get(admin::log::csv))
+        .route("/admin/export", get(admin::exports::show))
+        .route("/admin/export/{file}", get(admin::exports::file))
+        .merge(operators_on_an_account())
+}
+
+/// Operators' pages about one account.
+fn operators_on_an_account() -> Router<App> {
+    use pages::admin::{account, accounts, acts, journal};
+    Router::new()
+        .route("/admin/accounts", get(accounts::show))
+        .route("/admin/accounts/{id}", get(account::show))
+        .route("/admin/accounts/{id}/journal", get(journal::show))
+        .route("/admin/accounts/{id}/journal.csv", get(journal::csv))
+        .route("/admin/accounts/{id}/credits", post(acts::adjust))
+        .route("/admin/accounts/{id}/undo", get(acts::undo))
+        .route("/admin/accounts/{id}/sync", post(acts::sync_now))
+        .route(
+            "/admin/accounts/{id}/forgive",
+            get(acts::ask_forgive).post(acts::forgive),
+        )
+        .route(
+            "/admin/accounts/{id}/void",
+            get(acts::ask_void).post(acts::void),
+        )
+        .route(
+            "/admin/accounts/{id}/plan",
+            get(acts::ask_plan).post(acts::plan),
+        )
+        .route(
+            "/admin/accounts/{id}/status",
+            get(acts::ask_status).post(acts::status),
+        )
 }
 
 /// For those who run it.

@@ -119,3 +119,14 @@ pub fn prices(tx: &mut Tx<'_>) -> Result<Vec<Price>> {
         args![],
     )
 }
+
+/// Number, digest and first day of the versions, the latest first.
+pub fn versions(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String, Timestamp)>> {
+    tx.query(
+        "select version, digest, loaded_at
+           from catalog_version
+          order by version desc
+          limit $1",
+        args![limit],
+    )
+}

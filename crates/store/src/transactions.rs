@@ -297,6 +297,22 @@ pub fn about(tx: &mut Tx<'_>, id: &str) -> Result<Option<Transaction>> {
     )
 }
 
+/// Any account's payment of an invoice: for administration.
+pub fn paying(tx: &mut Tx<'_>, invoice: &str) -> Result<Option<Transaction>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from transactions
+              where type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE')
+                and stripe_invoice_id = $1
+              order by id
+              limit 1"
+        ),
+        args![invoice],
+    )
+}
+
 /// What a list of transactions is narrowed to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
@@ -304,7 +320,7 @@ pub struct Filter<'a> {
     pub account_id: Option<i64>,
     /// One type, or `PAYMENT` for the three that bring money.
     pub kind: Option<&'a str>,
-    /// One status.
+    /// One status, or `PAID` for the two of a payment that went through.
     pub status: Option<&'a str>,
     /// Happened at or after.
     pub from: Option<Timestamp>,
@@ -347,7 +363,8 @@ macro_rules! filtered {
              and ($2 is null or t.type = $2
                   or ($2 = 'PAYMENT' and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE',
                                                     'CREDIT_TOPUP')))
-             and ($3 is null or t.status = $3)
+             and ($3 is null or t.status = $3
+                  or ($3 = 'PAID' and t.status in ('COMPLETED', 'REFUNDED')))
              and ($4 is null or t.occurred_at >= $4)
              and ($5 is null or t.occurred_at < $5)
              and ($6 is null

@@ -527,6 +527,7 @@ pub async fn act(
     key: IdempotencyKey,
     by_hand: &ByHand,
 ) -> Result<Outcome> {
+    by_hand.check()?;
     let note = by_hand.note.clone().filter(|note| !note.is_empty());
     let note = note.map(|note| Note::new(app, note));
     let request = Request {
@@ -560,11 +561,14 @@ pub async fn act(
                 if let Some(note) = &note {
                     store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
                 }
-                let detail = json!({
+                let mut detail = json!({
                     "credits": entry.posted_delta.to_string(),
                     "reason": by_hand.reason,
                     "entry": entry.seq,
                 });
+                if entry.debt_delta != Credits::ZERO {
+                    detail["debt"] = json!(entry.debt_delta.to_string());
+                }
                 let (actor, detail) = (&by_hand.actor, detail.to_string());
                 store::audit_log::append(tx, actor, action, &subject, &detail, None, now)?;
                 if by_hand.tells {

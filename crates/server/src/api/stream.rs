@@ -16,6 +16,9 @@ use crate::http::error::Result;
 /// Rows in one read.
 pub const PAGE: i64 = 1_000;
 
+/// The type of a CSV file.
+pub const CSV: &str = "text/csv; charset=utf-8";
+
 /// A file whose parts `next` makes: a state in, a part and the next state out, `None` at the end.
 /// A failure midway cuts the transfer, which the reader notices.
 pub fn file<S, F, N>(name: &str, kind: &'static str, first: S, next: N) -> Response
@@ -64,7 +67,7 @@ impl Format {
 
     fn kind(self) -> &'static str {
         match self {
-            Format::Csv => "text/csv; charset=utf-8",
+            Format::Csv => CSV,
             Format::JsonLines => "application/jsonl; charset=utf-8",
         }
     }

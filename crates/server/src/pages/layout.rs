@@ -83,12 +83,20 @@ pub enum Nav {
     Sessions,
     /// `/pricing`
     Pricing,
+    /// `/admin`
+    AdminOverview,
     /// `/admin/transactions`
     AdminTransactions,
     /// `/admin/accounts`
     AdminAccounts,
     /// `/admin/events`
     AdminEvents,
+    /// `/admin/plans`
+    AdminPlans,
+    /// `/admin/audit`
+    AdminBooks,
+    /// `/admin/log`
+    AdminLog,
 }
 
 /// One line of the menu, ready to be written.
@@ -181,6 +189,7 @@ impl Shell {
             "Webhook events",
         );
         vec![
+            self.entry((Nav::AdminOverview, Icon::Home, "/admin", "Overview"), 0),
             self.entry(
                 (
                     Nav::AdminTransactions,
@@ -200,6 +209,9 @@ impl Shell {
                 0,
             ),
             self.entry(events, viewer.events_failed),
+            self.entry((Nav::AdminPlans, Icon::Plans, "/admin/plans", "Catalog"), 0),
+            self.entry((Nav::AdminBooks, Icon::Check, "/admin/audit", "Books"), 0),
+            self.entry((Nav::AdminLog, Icon::Shield, "/admin/log", "Audit log"), 0),
         ]
     }
 

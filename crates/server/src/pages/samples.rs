@@ -154,6 +154,9 @@ pub fn all() -> Vec<Sample> {
         render("admin-event", admin::event::EventPage::samples()),
         render("admin-accounts", admin::accounts::AccountsPage::samples()),
         render("admin-account", admin::account::AccountPage::samples()),
+        render("admin-overview", admin::overview::OverviewPage::samples()),
+        render("admin-list", admin::parts::ListPage::samples()),
+        render("admin-form", admin::parts::FormPage::samples()),
     ]
     .concat()
 }

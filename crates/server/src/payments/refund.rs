@@ -109,7 +109,11 @@ pub async fn payment(app: &App, name: &str) -> Result<(Transaction, Account)> {
     let name = name.to_owned();
     let found = app
         .read(move |tx| {
-            let Some(payment) = store::transactions::about(tx, &name)? else {
+            let found = match store::transactions::about(tx, &name)? {
+                Some(found) => Some(found),
+                None => store::transactions::paying(tx, &name)?,
+            };
+            let Some(payment) = found else {
                 return Ok(None);
             };
             let account = store::accounts::find(tx, payment.account_id)?;

@@ -1,10 +1,10 @@
 //! Our rows beside Stripe's, for a person: what a sync would find, told line by line. Changes
 //! nothing.
 
-use domain::projection::{Finding, Known, Wanted, project};
+use domain::projection::{Finding, Wanted};
 use domain::time::Timestamp;
 
-use super::{held, snapshot};
+use super::{held, projected, snapshot};
 use crate::app::App;
 use crate::http::error::Result;
 
@@ -59,13 +59,7 @@ pub async fn account(app: &App, account: i64) -> Result<Comparison> {
         .read(move |tx| Ok((held(tx, account)?, Rows::read(tx, account)?)))
         .await?;
     let fetched = snapshot::fetch(app, account, &held).await?;
-    let prices = app.prices();
-    let known = Known {
-        tier_of_price: &prices.tier_of_price,
-        tier_held: &held.tiers,
-        grace_days: app.rules().grace_days,
-    };
-    let wanted = project(&fetched.snapshot, &known, app.now());
+    let wanted = projected(app, &held, &fetched, app.now());
     Ok(compare(&rows, &wanted))
 }
 

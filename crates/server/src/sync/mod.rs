@@ -132,6 +132,13 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
         fetched = snapshot::fetch(app, account, &held).await?;
     }
     let now = app.now();
+    let wanted = projected(app, &held, &fetched, now);
+    report_findings(account, &wanted);
+    apply::apply(app, lease, fetched, wanted, now).await
+}
+
+/// What our rows should be by what was fetched.
+fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Wanted {
     let mut tier_of_price = app.prices().tier_of_price.clone();
     tier_of_price.extend(held.agreed.clone());
     let catalog = app.catalog();
@@ -146,9 +153,7 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
         rank_of_tier: &ranks,
         grace_days: app.rules().grace_days,
     };
-    let wanted = project(&fetched.snapshot, &known, now);
-    report_findings(account, &wanted);
-    apply::apply(app, lease, fetched, wanted, now).await
+    project(&fetched.snapshot, &known, now)
 }
 
 /// The subscriptions in their trial.

@@ -1,17 +1,21 @@
 //! `/admin/accounts`: find an account.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Html;
 use domain::money::Credits;
+use domain::time::Timestamp;
 use serde::Deserialize;
+use store::accounts::Account;
 
 use super::{ROWS, address, operator_shell, page_of, set};
 use crate::api::lists::PageParams;
 use crate::app::App;
+use crate::figures;
 use crate::http::callers::Operator;
 use crate::http::error::Result;
-use crate::pages::components::{Badge, Pager};
+use crate::http::params::Params;
+use crate::pages::components::{Badge, Pager, Tab};
 use crate::pages::icons::Icon;
 use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
@@ -23,6 +27,8 @@ use crate::pages::{format, serve, words};
 pub struct AccountsPage {
     /// The frame.
     pub shell: Shell,
+    /// All, those that subscribe, those that left.
+    pub tabs: Vec<Tab>,
     /// The search, as typed (`q`): mail, name or any id.
     pub q: String,
     /// Newest first.
@@ -65,6 +71,7 @@ impl AccountsPage {
         };
         let typical = Self {
             shell: samples::admin(Nav::AdminAccounts),
+            tabs: tabs(""),
             q: String::new(),
             rows: vec![
                 row(
@@ -109,21 +116,58 @@ impl AccountsPage {
 #[serde(default)]
 pub struct Search {
     q: String,
+    view: String,
+}
+
+fn tabs(current: &str) -> Vec<Tab> {
+    let views = [
+        ("All", ""),
+        ("Subscribed", "subscribed"),
+        ("Left in 30 days", "churned"),
+    ];
+    let tab = |(label, view): (&str, &str)| Tab {
+        label: label.to_owned(),
+        count: None,
+        href: address("/admin/accounts", &[("view", view)]),
+        current: current == view,
+    };
+    views.into_iter().map(tab).collect()
+}
+
+/// Accounts of a view, newest first: the rows behind the numbers of the overview.
+fn listed(
+    tx: &mut store::Tx<'_>,
+    search: &Search,
+    now: Timestamp,
+    before: Option<i64>,
+    limit: i64,
+) -> store::Result<Vec<Account>> {
+    let from = now.plus_days(-figures::DAYS);
+    let numbers = match search.view.as_str() {
+        "subscribed" => store::metrics::subscribed(tx, now, before, limit)?,
+        "churned" => store::metrics::churned(tx, from, now, before, limit)?,
+        _ => return store::accounts::list(tx, set(&search.q), before, limit),
+    };
+    let mut accounts = Vec::new();
+    for number in numbers {
+        accounts.extend(store::accounts::find(tx, number)?);
+    }
+    Ok(accounts)
 }
 
 /// `GET /admin/accounts`.
 pub async fn show(
     State(app): State<App>,
     Operator(operator): Operator,
-    Query(search): Query<Search>,
-    Query(page): Query<PageParams>,
+    Params(search): Params<Search>,
+    Params(page): Params<PageParams>,
 ) -> Result<Html<String>> {
     let before = page.after::<1>()?.map(|[id]| id);
-    let (q, now) = (search.q.clone(), app.now());
+    let (wanted, now) = (search.clone(), app.now());
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
     let mut rows = app
         .read(move |tx| {
-            let accounts = store::accounts::list(tx, set(&q), before, limit)?;
+            let accounts = listed(tx, &wanted, now, before, limit)?;
             let mut rows = Vec::new();
             for account in accounts {
                 let available = store::ledger::loaded(tx, account.id)?.available(now);
@@ -132,12 +176,15 @@ pub async fn show(
             Ok(rows)
         })
         .await?;
-    let here = address("/admin/accounts", &[("q", &search.q)]);
+    let here = address(
+        "/admin/accounts",
+        &[("q", &search.q), ("view", &search.view)],
+    );
     let pager = page_of(&mut rows, &here, before.is_none(), |(account, _)| {
         vec![account.id]
     });
     let catalog = app.catalog();
-    let row = |(account, available): &(store::accounts::Account, Credits)| AccountRow {
+    let row = |(account, available): &(Account, Credits)| AccountRow {
         href: format!("/admin/accounts/{}", account.public_id),
         name: account.name.clone(),
         mail: account.email.clone().unwrap_or_default(),
@@ -150,6 +197,7 @@ pub async fn show(
     };
     serve::html(&AccountsPage {
         shell: operator_shell(&app, &operator, Nav::AdminAccounts),
+        tabs: tabs(&search.view),
         q: search.q,
         rows: rows.iter().map(row).collect(),
         pager,

@@ -12,12 +12,18 @@ use crate::app::App;
 use crate::http::callers::Operator;
 use crate::http::error::{Error, Result};
 use crate::http::middleware::RequestId;
+use crate::http::roles::Right;
 use crate::pages::components::Prose;
 use crate::pages::components::{Action, Badge, Banner, Fact, Json, Kind, Moment};
+use crate::pages::confirm::ConfirmPage;
 use crate::pages::icons::Icon;
 use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
 use crate::pages::{format, serve, words};
+use crate::sync::compare;
+
+/// Longest that Stripe is waited for; the page is shown without it then.
+const STRIPE_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// One event.
 #[derive(Clone, Debug, Template)]
@@ -48,9 +54,9 @@ pub struct EventPage {
 }
 
 impl EventPage {
-    /// The form that replays the event at once.
-    pub fn replay_form(id: &str) -> Action {
-        Action::post("Replay", format!("/admin/events/{id}/replay"))
+    /// Leads to the page that says what a replay would change, and asks.
+    pub fn replay_link(id: &str) -> Action {
+        Action::link("Replay", format!("/admin/events/{id}/replay"))
             .small()
             .primary()
             .icon(Icon::Replay)
@@ -152,7 +158,7 @@ mod samples {
             ],
             payload: Some(Json::new(PAYLOAD)),
             payload_note: "Personal data is hidden.".to_owned(),
-            replay: Some(EventPage::replay_form("evt_1QNcAaJ4")),
+            replay: Some(EventPage::replay_link("evt_1QNcAaJ4")),
             at_stripe: Some("https://dashboard.stripe.com/test/events/evt_1QNcAaJ4".to_owned()),
         }
     }
@@ -170,7 +176,7 @@ mod samples {
 /// `GET /admin/events/{id}`.
 pub async fn show(
     State(app): State<App>,
-    Operator(operator): Operator,
+    operator: Operator,
     Path(id): Path<String>,
 ) -> Result<Html<String>> {
     let found = app
@@ -190,7 +196,7 @@ pub async fn show(
         found.ok_or_else(|| Error::not_found("There is no such event."))?;
     let payload = payload.map(|bytes| Json::new(&String::from_utf8_lossy(&bytes)));
     serve::html(&EventPage {
-        shell: operator_shell(&app, &operator, Nav::AdminEvents),
+        shell: operator_shell(&app, &operator.0, Nav::AdminEvents),
         id: event.event_id.clone(),
         kind: event.kind.clone(),
         badge: words::event_badge(&event.state),
@@ -203,9 +209,69 @@ pub async fn show(
             None => "The payload was dropped after its time.".to_owned(),
         },
         payload,
-        replay: Some(EventPage::replay_form(&event.event_id)),
-        at_stripe: None,
+        replay: operator
+            .may(Right::Replay)
+            .then(|| EventPage::replay_link(&event.event_id)),
+        at_stripe: at_stripe(&app, &event.event_id),
     })
+}
+
+fn at_stripe(app: &App, event: &str) -> Option<String> {
+    if app.twin_url.is_some() {
+        return None;
+    }
+    let mode = if app.settings.stripe.is_live() {
+        ""
+    } else {
+        "/test"
+    };
+    Some(format!("https://dashboard.stripe.com{mode}/events/{event}"))
+}
+
+/// `GET /admin/events/{id}/replay`: says what a replay would change, and asks.
+pub async fn ask(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(id): Path<String>,
+) -> Result<Html<String>> {
+    let event = app.read(move |tx| store::events::find(tx, &id)).await?;
+    let event = event.ok_or_else(|| Error::not_found("There is no such event."))?;
+    let shell = operator_shell(&app, &operator, Nav::AdminEvents);
+    let facts = would_change(&app, event.account_id).await;
+    serve::html(&ConfirmPage::replay_event(
+        shell,
+        &event.event_id,
+        &event.kind,
+        facts,
+    ))
+}
+
+/// What differs between our rows and Stripe's now: what a replay would bring in line.
+pub async fn would_change(app: &App, account: Option<i64>) -> Vec<Fact> {
+    let Some(account) = account else {
+        return vec![Fact::new(
+            "Account",
+            "not known yet; it is looked for again",
+        )];
+    };
+    match tokio::time::timeout(STRIPE_MAX, compare::account(app, account)).await {
+        Ok(Ok(comparison)) if comparison.agrees() => {
+            vec![Fact::new(
+                "Would change",
+                "nothing: everything agrees already",
+            )]
+        }
+        Ok(Ok(comparison)) => comparison
+            .lines
+            .iter()
+            .filter(|line| !line.agrees())
+            .map(|line| Fact::new(&line.name, format!("{} to {}", line.ours, line.theirs)))
+            .collect(),
+        Ok(Err(_)) | Err(_) => vec![Fact::new(
+            "Stripe",
+            "did not answer; what changes is not known",
+        )],
+    }
 }
 
 /// `POST /admin/events/{id}/replay`: syncs the event's account afresh. Safe at any time.
@@ -215,7 +281,6 @@ pub async fn replay(
     Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<String>,
 ) -> Result<Redirect> {
-    operator.may_act()?;
     let actor = &operator.0.public_id;
     let (event, _) = crate::api::admin::replay(&app, &id, actor, Some(&request_id)).await?;
     Ok(Redirect::to(&format!("/admin/events/{}", event.event_id)))

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::extract::{Query, State};
-use axum::response::Html;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use domain::time::Timestamp;
 use serde::Deserialize;
 use store::accounts::Account;
 use store::events::Event;
@@ -12,9 +13,14 @@ use store::events::Event;
 use super::{ROWS, address, operator_shell, page_of, set};
 use crate::api::lists::PageParams;
 use crate::app::App;
+use crate::figures::{self, Figures};
 use crate::http::callers::Operator;
 use crate::http::error::Result;
+use crate::http::params::Params;
+use crate::http::roles::Right;
+use crate::operators;
 use crate::pages::components::{Action, Badge, Choice, Pager, Stat, Tab};
+use crate::pages::confirm::ConfirmPage;
 use crate::pages::format::When;
 use crate::pages::icons::Icon;
 use crate::pages::layout::Nav;
@@ -197,14 +203,20 @@ pub struct Search {
     #[serde(rename = "type")]
     kind: String,
     state: String,
+    from: String,
 }
 
 impl Search {
+    fn from(&self) -> Option<Timestamp> {
+        set(&self.from).and_then(domain::time::parse)
+    }
+
     fn address(&self) -> String {
         let parts = [
             ("q", self.q.as_str()),
             ("type", &self.kind),
             ("state", &self.state),
+            ("from", &self.from),
         ];
         address("/admin/events", &parts)
     }
@@ -213,20 +225,22 @@ impl Search {
 /// `GET /admin/events`.
 pub async fn show(
     State(app): State<App>,
-    Operator(operator): Operator,
-    Query(search): Query<Search>,
-    Query(page): Query<PageParams>,
+    operator: Operator,
+    Params(search): Params<Search>,
+    Params(page): Params<PageParams>,
 ) -> Result<Html<String>> {
     let before = page.after::<1>()?.map(|[n]| n);
     let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
-    let (mut rows, accounts, counts) = app
+    let figures = figures::of(&app).await?;
+    let now = app.real_now();
+    let (mut rows, accounts, counts, latest) = app
         .read(move |tx| {
             let filter = store::events::Filter {
                 state: set(&wanted.state),
                 kind: set(&wanted.kind),
                 account_id: None,
                 about: set(&wanted.q),
-                from: None,
+                from: wanted.from(),
             };
             let rows = store::events::list(tx, &filter, before, limit)?;
             let mut accounts = HashMap::new();
@@ -235,22 +249,102 @@ pub async fn show(
                     accounts.insert(id, account);
                 }
             }
-            Ok((rows, accounts, store::events::count_by_state(tx)?))
+            let counts = store::events::count_by_state(tx)?;
+            Ok((rows, accounts, counts, store::events::latest(tx)?))
         })
         .await?;
     let pager = page_of(&mut rows, &search.address(), before.is_none(), |row| {
         vec![row.n]
     });
+    let failed = counts.iter().find(|(state, _)| state == "parked");
+    let failed = failed.map_or(0, |(_, count)| *count).unsigned_abs();
+    let label = format!("Replay failed ({failed})");
+    let all = Action::link(label, "/admin/events/replay").icon(Icon::Replay);
     serve::html(&EventsPage {
-        shell: operator_shell(&app, &operator, Nav::AdminEvents),
-        stats: Vec::new(),
+        shell: operator_shell(&app, &operator.0, Nav::AdminEvents),
+        stats: stats(&figures, latest.as_ref(), now),
         tabs: tabs(&search, &counts),
         q: search.q.clone(),
         types: types(&search.kind),
         rows: rows.iter().map(|row| shown(row, &accounts)).collect(),
         pager,
-        replay_failed: None,
+        replay_failed: operator
+            .may(Right::Replay)
+            .then_some(all)
+            .filter(|_| failed > 0),
     })
+}
+
+fn stats(figures: &Figures, latest: Option<&Event>, now: Timestamp) -> Vec<Stat> {
+    let Some(latest) = latest else {
+        return Vec::new();
+    };
+    let seconds = (now.seconds() - latest.received_at.seconds()).max(0);
+    let age = match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    };
+    let share = figures.webhooks;
+    let percent = share.basis_points().map_or_else(
+        || "\u{2013}".to_owned(),
+        |points| format!("{}.{:02}%", points / 100, points % 100),
+    );
+    let count = |number: i64| format::count(number.unsigned_abs());
+    vec![
+        Stat::new("Last event", age, "ago"),
+        Stat::new("Decided, 30 days", count(share.whole), ""),
+        Stat::new("Processed", percent, "of those"),
+        Stat::new("Wait for a person", count(figures.events_parked), ""),
+    ]
+}
+
+/// `GET /admin/events/replay`: asks before everything that failed is taken up again, and says what
+/// that is.
+pub async fn ask_replay(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> Result<Html<String>> {
+    let (failed, parked) = app
+        .read(|tx| {
+            let failed = operators::failed(tx)?;
+            Ok((
+                failed,
+                store::sync::parked(tx, operators::EVENTS_MAX)?.len(),
+            ))
+        })
+        .await?;
+    let count = failed.len() as u64;
+    let title = format!(
+        "Replay {}?",
+        format::counted(count, "failed event", "failed events")
+    );
+    let points = failed
+        .iter()
+        .take(10)
+        .map(|event| format!("{}, {}", event.kind, event.event_id))
+        .chain((count > 10).then(|| format!("and {} more", count - 10)))
+        .collect();
+    let shell = operator_shell(&app, &operator, Nav::AdminEvents);
+    let back = Action::link("Not now", "/admin/events");
+    serve::html(&ConfirmPage {
+        text: format!(
+            "Each is taken up again: its account is fetched from Stripe and made to agree. What is \
+             right already stays as it is. {} whose sync was given up {} tried again too.",
+            format::counted(parked as u64, "account", "accounts"),
+            if parked == 1 { "is" } else { "are" }
+        )
+        .into(),
+        points,
+        ..ConfirmPage::new(shell, title, "Replay them", "/admin/events/replay", back)
+    })
+}
+
+/// `POST /admin/events/replay`
+pub async fn replay_all(State(app): State<App>, Operator(operator): Operator) -> Result<Response> {
+    operators::replay_failed(&app, &operator.public_id).await?;
+    Ok(Redirect::to("/admin/events").into_response())
 }
 
 fn tabs(search: &Search, counts: &[(String, i64)]) -> Vec<Tab> {

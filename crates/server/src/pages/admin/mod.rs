@@ -1,9 +1,18 @@
-//! The admin's pages: transactions, webhook events and accounts.
+//! Operators' pages: how it goes, transactions, accounts, webhook events, the books, what was done.
 
 pub mod account;
 pub mod accounts;
+pub mod acts;
+pub mod books;
 pub mod event;
 pub mod events;
+pub mod exports;
+pub mod journal;
+pub mod log;
+pub mod overview;
+pub mod parts;
+pub mod plans;
+pub mod refunds;
 pub mod transactions;
 
 use crate::api::lists::cursor;

@@ -3,26 +3,31 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::extract::{Query, State};
-use axum::response::{Html, Response};
+use axum::extract::{Path, State};
+use axum::response::{Html, Redirect, Response};
 use domain::catalog::Catalog;
 use domain::money::{Currency, MinorUnits};
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::accounts::Account;
-use store::transactions::{Cursor, Transaction};
+use store::operator_views::View;
+use store::transactions::{Cursor, Sum, Transaction};
 
 use super::{ROWS, address, operator_shell, page_of, set};
-use crate::api::lists::{CSV_ROWS_MAX, Cell, Csv, PageParams};
+use crate::api::lists::{Cell, Csv, PageParams};
+use crate::api::stream;
 use crate::app::App;
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::{Error, Result};
+use crate::http::params::Params;
+use crate::http::roles::Right;
 use crate::pages::billing::state;
-use crate::pages::components::{Badge, Banner, Choice, Pager, Stat, Tab};
+use crate::pages::components::{Action, Badge, Banner, Choice, Pager, Stat, Tab};
 use crate::pages::format::When;
 use crate::pages::icons::Icon;
 use crate::pages::layout::Nav;
 use crate::pages::layout::Shell;
+use crate::pages::serve::Fields;
 use crate::pages::{format, serve, words};
 
 /// The list of transactions with its search and filters.
@@ -35,8 +40,10 @@ pub struct TransactionsPage {
     pub banners: Vec<Banner>,
     /// MRR, ARPU, churn, success rates; empty leaves the strip out.
     pub stats: Vec<Stat>,
-    /// Saved views.
+    /// Views of the shop, and those the operator saved.
     pub tabs: Vec<Tab>,
+    /// Saves the search as it stands, or lets go of the one that is shown.
+    pub view: ViewForm,
     /// The filters as they stand.
     pub filters: Filters,
     /// Newest first.
@@ -45,6 +52,15 @@ pub struct TransactionsPage {
     pub pager: Pager,
     /// What is shown, as a file: the words and the address.
     pub csv: Option<(String, String)>,
+}
+
+/// The search as a view under a name.
+#[derive(Clone, Debug)]
+pub struct ViewForm {
+    /// The search, as it stands in an address; empty hides the form.
+    pub query: String,
+    /// Lets go of the saved view that is shown.
+    pub remove: Option<Action>,
 }
 
 /// The search form; every field is sent as it is named.
@@ -69,6 +85,7 @@ impl Filters {
     pub fn new(q: &str, kind: &str, status: &str, from: &str, to: &str) -> Self {
         let types = [
             ("", "Any type"),
+            ("PAYMENT", "Any payment"),
             ("SUBSCRIPTION_PAYMENT", "Subscription"),
             ("SUBSCRIPTION_UPGRADE", "Upgrade"),
             ("SUBSCRIPTION_DOWNGRADE", "Downgrade"),
@@ -79,6 +96,7 @@ impl Filters {
         let statuses = [
             ("", "Any status"),
             ("PENDING", "Pending"),
+            ("PAID", "Paid, refunded too"),
             ("COMPLETED", "Completed"),
             ("FAILED", "Failed"),
             ("REFUNDED", "Refunded"),
@@ -118,6 +136,8 @@ pub struct AdminTransaction {
     pub badge: Badge,
     /// Why it is so: "insufficient_funds, retry 24 Nov".
     pub note: String,
+    /// Gives the money back, where that can be.
+    pub refund: Option<Action>,
 }
 
 impl TransactionsPage {
@@ -129,7 +149,7 @@ impl TransactionsPage {
 
 mod samples {
     use super::*;
-    use crate::pages::components::{Action, Kind};
+    use crate::pages::components::Kind;
     use crate::pages::format;
     use crate::pages::layout::Nav;
     use crate::pages::samples::{self, EVIL, LONG, NOW};
@@ -182,6 +202,7 @@ mod samples {
                     amount: format::money(cents, "usd", 2),
                     badge,
                     note: note.to_owned(),
+                    refund: Some(refund_link("txn_1")),
                 }
             };
         TransactionsPage {
@@ -203,6 +224,10 @@ mod samples {
                 tab("Failed", "22", "/admin/transactions?status=FAILED"),
                 tab("Refunds", "18", "/admin/transactions?type=REFUND"),
             ],
+            view: ViewForm {
+                query: "from=2026-11-01".to_owned(),
+                remove: None,
+            },
             filters: Filters::new("", "", "", "2026-11-01", ""),
             rows: vec![
                 row(
@@ -275,6 +300,7 @@ mod samples {
             amount: format::money(i64::MIN, "kwd", 3),
             badge: Badge::bad(EVIL),
             note: EVIL.to_owned(),
+            refund: Some(refund_link("\"><script>")),
         }
     }
 }
@@ -300,6 +326,12 @@ struct Wanted {
 }
 
 impl Search {
+    /// What is set of it, as it stands in an address.
+    fn query(&self) -> String {
+        let whole = self.address("");
+        whole.trim_start_matches('?').to_owned()
+    }
+
     /// The address of this search, as a page or a file.
     fn address(&self, path: &str) -> String {
         let parts = [
@@ -346,26 +378,37 @@ impl Wanted {
     }
 }
 
+const HERE: &str = "/admin/transactions";
+
 /// `GET /admin/transactions`.
 pub async fn show(
     State(app): State<App>,
-    Operator(operator): Operator,
-    Query(search): Query<Search>,
-    Query(page): Query<PageParams>,
+    operator: Operator,
+    Params(search): Params<Search>,
+    Params(page): Params<PageParams>,
 ) -> Result<Html<String>> {
     let after = page.after::<2>()?;
-    let here = search.address("/admin/transactions");
-    let (mut rows, accounts, error) = match search.read() {
+    let here = search.address(HERE);
+    let (mut rows, accounts, sums, error) = match search.read() {
         Ok(wanted) => {
+            // What it adds up to stands on the first page only: it reads every row.
+            let sums = match after {
+                None => sums(&app, wanted.clone()).await?,
+                Some(_) => Vec::new(),
+            };
             let (rows, accounts) = read(&app, wanted, after, ROWS + 1).await?;
-            (rows, accounts, None)
+            (rows, accounts, sums, None)
         }
-        Err(error) => (Vec::new(), HashMap::new(), Some(error)),
+        Err(error) => (Vec::new(), HashMap::new(), Vec::new(), Some(error)),
     };
     let pager = page_of(&mut rows, &here, after.is_none(), |row| {
         vec![row.occurred_at.micros(), row.id]
     });
-    let catalog = app.catalog();
+    let user = operator.0.id;
+    let views = app
+        .read(move |tx| store::operator_views::of_user(tx, user))
+        .await?;
+    let (catalog, query) = (app.catalog(), search.query());
     let csv = search.address("/admin/transactions.csv");
     let filters = Filters {
         error,
@@ -377,76 +420,198 @@ pub async fn show(
             &search.to,
         )
     };
+    let may_refund = operator.may(Right::Money);
+    let has_csv = operator.may(Right::Export) && !rows.is_empty();
     serve::html(&TransactionsPage {
-        shell: operator_shell(&app, &operator, Nav::AdminTransactions),
+        shell: operator_shell(&app, &operator.0, Nav::AdminTransactions),
         banners: Vec::new(),
-        stats: Vec::new(),
-        tabs: tabs(&search),
+        stats: totals(&sums),
+        tabs: tabs(&query, &views),
+        view: view_form(query, &views),
         filters,
-        csv: (!rows.is_empty()).then(|| ("Export CSV".to_owned(), csv)),
+        csv: has_csv.then(|| ("Export CSV".to_owned(), csv)),
         rows: rows
             .iter()
-            .map(|row| shown(&catalog, row, &accounts))
+            .map(|row| shown(&catalog, row, &accounts, may_refund))
             .collect(),
         pager,
     })
 }
 
-/// `GET /admin/transactions.csv`: what the search finds, newest first.
+async fn sums(app: &App, wanted: Wanted) -> Result<Vec<Sum>> {
+    app.read(move |tx| store::transactions::sums(tx, &wanted.filter()))
+        .await
+}
+
+/// What the rows that the search finds add up to, by currency.
+fn totals(sums: &[Sum]) -> Vec<Stat> {
+    let mut currencies: Vec<&str> = sums.iter().map(|sum| sum.currency.as_str()).collect();
+    currencies.dedup();
+    let of = |code: &str| {
+        let currency = Currency::parse(code).unwrap_or(Currency::USD);
+        let money = |minor| format::money(minor, currency.code(), currency.exponent());
+        let count = |rows: &[&Sum]| {
+            let count: i64 = rows.iter().map(|sum| sum.count).sum();
+            format::counted(count.unsigned_abs(), "row", "rows")
+        };
+        let ours = |wanted: &dyn Fn(&Sum) -> bool| -> Vec<&Sum> {
+            let rows = sums.iter().filter(|sum| sum.currency == code);
+            rows.filter(|sum| wanted(sum)).collect()
+        };
+        let is_payment = |sum: &Sum| {
+            matches!(
+                sum.kind.as_str(),
+                "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
+            )
+        };
+        let is_paid = |sum: &Sum| matches!(sum.status.as_str(), "COMPLETED" | "REFUNDED");
+        let paid = ours(&|sum| is_payment(sum) && is_paid(sum));
+        let failed = ours(&|sum| is_payment(sum) && sum.status == "FAILED");
+        let back = ours(&|sum| sum.kind == "REFUND" && sum.status == "COMPLETED");
+        let amount = |rows: &[&Sum]| rows.iter().map(|sum| sum.amount_minor).sum::<i64>();
+        let stat = |name: &str, rows: &[&Sum]| Stat::new(name, money(amount(rows)), count(rows));
+        [
+            stat("Paid", &paid),
+            stat("Went back", &back),
+            stat("Failed", &failed),
+        ]
+    };
+    currencies.into_iter().flat_map(of).collect()
+}
+
+/// `GET /admin/transactions.csv`: what the search finds, latest first, however much it is.
 pub async fn csv(
     State(app): State<App>,
-    Operator(_): Operator,
-    Query(search): Query<Search>,
+    _operator: Operator,
+    Params(search): Params<Search>,
 ) -> Result<Response> {
-    let wanted = search
-        .read()
-        .map_err(|error| crate::http::error::Error::field("from", error))?;
-    let (rows, accounts) = read(&app, wanted, None, CSV_ROWS_MAX).await?;
-    let columns = [
-        "date",
-        "id",
-        "account",
-        "type",
-        "status",
-        "amount",
-        "currency",
-        "refunded",
-        "description",
-        "payment_intent",
-        "session",
-        "invoice",
-        "refund",
-    ];
-    let mut csv = Csv::new(&columns);
-    for row in &rows {
-        let account = accounts.get(&row.account_id);
-        let money = |minor| money_of(row, minor).decimal_text();
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let cells = [
-            row.occurred_at.rfc3339(),
-            row.public_id.clone(),
-            account
-                .map(|account| account.public_id.clone())
-                .unwrap_or_default(),
-            row.kind.clone(),
-            row.status.clone(),
-            money(row.amount_minor),
-            row.currency.clone(),
-            money(row.refunded_minor),
-            text(&row.description),
-            text(&row.stripe_payment_intent_id),
-            text(&row.stripe_checkout_session_id),
-            text(&row.stripe_invoice_id),
-            text(&row.stripe_refund_id),
-        ];
-        csv.row(
-            &cells
-                .iter()
-                .map(|cell| Cell::Text(cell))
-                .collect::<Vec<_>>(),
-        );
+    let wanted = search.read().map_err(|error| Error::field("from", error))?;
+    // Before the first page there is the head.
+    let first: Option<Option<[i64; 2]>> = None;
+    let size = usize::try_from(stream::PAGE).unwrap_or(usize::MAX);
+    Ok(stream::file(
+        "transactions.csv",
+        stream::CSV,
+        first,
+        move |after| {
+            let (app, wanted) = (app.clone(), wanted.clone());
+            async move {
+                let Some(after) = after else {
+                    return Ok(Some((Csv::new(&COLUMNS).into_text(), Some(None))));
+                };
+                let (rows, accounts) = read(&app, wanted, after, size).await?;
+                let Some(last) = rows.last() else {
+                    return Ok(None);
+                };
+                let last = [last.occurred_at.micros(), last.id];
+                let mut csv = Csv::empty();
+                rows.iter().for_each(|row| write(&mut csv, row, &accounts));
+                Ok(Some((csv.into_text(), Some(Some(last)))))
+            }
+        },
+    ))
+}
+
+const COLUMNS: [&str; 13] = [
+    "date",
+    "id",
+    "account",
+    "type",
+    "status",
+    "amount",
+    "currency",
+    "refunded",
+    "description",
+    "payment_intent",
+    "session",
+    "invoice",
+    "refund",
+];
+
+fn write(csv: &mut Csv, row: &Transaction, accounts: &HashMap<i64, Account>) {
+    let account = accounts.get(&row.account_id);
+    let money = |minor| money_of(row, minor).decimal_text();
+    csv.row(&[
+        Cell::Plain(&row.occurred_at.rfc3339()),
+        Cell::Text(&row.public_id),
+        Cell::maybe(account.map(|account| &account.public_id)),
+        Cell::Text(&row.kind),
+        Cell::Text(&row.status),
+        Cell::Plain(&money(row.amount_minor)),
+        Cell::Plain(&row.currency),
+        Cell::Plain(&money(row.refunded_minor)),
+        Cell::maybe(row.description.as_ref()),
+        Cell::maybe(row.stripe_payment_intent_id.as_ref()),
+        Cell::maybe(row.stripe_checkout_session_id.as_ref()),
+        Cell::maybe(row.stripe_invoice_id.as_ref()),
+        Cell::maybe(row.stripe_refund_id.as_ref()),
+    ]);
+}
+
+/// A search to save.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NewView {
+    name: String,
+    query: String,
+}
+
+/// Longest name of a view, and longest search in it.
+const VIEW_NAME_CHARS_MAX: usize = 40;
+const VIEW_QUERY_CHARS_MAX: usize = 500;
+
+/// `POST /admin/transactions/views`: saves a search under a name, for this operator.
+pub async fn save_view(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Fields(new): Fields<NewView>,
+) -> Result<Redirect> {
+    let name = new.name.trim().to_owned();
+    let is_plain = !name.chars().any(char::is_control);
+    if !(1..=VIEW_NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
+        let detail = format!("A view's name has 1 to {VIEW_NAME_CHARS_MAX} characters.");
+        return Err(Error::field("name", detail));
     }
-    Ok(csv.answer("transactions", None))
+    // Read and written again, so that an address of ours is all it can be.
+    let search: Search = serde_json::from_value(
+        form_urlencoded::parse(new.query.as_bytes())
+            .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    )
+    .map_err(|_| Error::field("query", "That is no search."))?;
+    let query = search.query();
+    if query.is_empty() || query.len() > VIEW_QUERY_CHARS_MAX {
+        let detail = "Narrow the list first; what is saved is the search.";
+        return Err(Error::field("query", detail));
+    }
+    let (user, now) = (operator.id, app.real_now());
+    let to = search.address(HERE);
+    let is_saved = app
+        .write(0, move |tx| {
+            store::operator_views::put(tx, user, &name, &query, now)
+        })
+        .await?;
+    if !is_saved {
+        let detail = format!(
+            "You keep {} views already; let one go first.",
+            store::operator_views::VIEWS_MAX
+        );
+        return Err(Error::conflict("too_many_views", detail));
+    }
+    Ok(Redirect::to(&to))
+}
+
+/// `POST /admin/transactions/views/{id}/remove`
+pub async fn remove_view(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(id): Path<i64>,
+) -> Result<Redirect> {
+    let user = operator.id;
+    app.write(0, move |tx| store::operator_views::remove(tx, user, id))
+        .await?;
+    Ok(Redirect::to(HERE))
 }
 
 async fn read(
@@ -477,24 +642,48 @@ async fn read(
     .await
 }
 
-fn tabs(search: &Search) -> Vec<Tab> {
-    let views = [
+fn tabs(query: &str, views: &[View]) -> Vec<Tab> {
+    let ours = [
         ("All", ""),
-        ("Failed", "FAILED"),
-        ("Pending", "PENDING"),
-        ("Refunded", "REFUNDED"),
+        ("Failed", "type=PAYMENT&status=FAILED"),
+        ("Pending", "status=PENDING"),
+        ("Refunds", "type=REFUND"),
     ];
-    let tab = |(label, status): (&str, &str)| Tab {
+    let tab = |label: &str, of: &str| Tab {
         label: label.to_owned(),
         count: None,
-        href: Search {
-            status: status.to_owned(),
-            ..search.clone()
-        }
-        .address("/admin/transactions"),
-        current: search.status == status,
+        href: if of.is_empty() {
+            HERE.to_owned()
+        } else {
+            format!("{HERE}?{of}")
+        },
+        current: query == of,
     };
-    views.into_iter().map(tab).collect()
+    let ours = ours.into_iter().map(|(label, of)| tab(label, of));
+    ours.chain(views.iter().map(|view| tab(&view.name, &view.query)))
+        .collect()
+}
+
+fn view_form(query: String, views: &[View]) -> ViewForm {
+    let shown = views.iter().find(|view| view.query == query);
+    let remove = shown.map(|view| {
+        let label = format!("Remove the view {}", view.name);
+        Action::post(label, format!("{HERE}/views/{}/remove", view.id)).small()
+    });
+    ViewForm {
+        query: if remove.is_some() {
+            String::new()
+        } else {
+            query
+        },
+        remove,
+    }
+}
+
+fn refund_link(id: &str) -> Action {
+    Action::link("Refund", format!("/admin/refunds/{id}"))
+        .small()
+        .spoken(id)
 }
 
 fn money_of(row: &Transaction, minor: i64) -> MinorUnits {
@@ -508,6 +697,7 @@ fn shown(
     catalog: &Catalog,
     row: &Transaction,
     accounts: &HashMap<i64, Account>,
+    may_refund: bool,
 ) -> AdminTransaction {
     let account = accounts.get(&row.account_id);
     let signed = if row.kind == "REFUND" {
@@ -543,5 +733,7 @@ fn shown(
         amount: format::money(signed, currency.code(), currency.exponent()),
         badge: state::transaction_badge(row),
         note: row.failure.clone().unwrap_or_default(),
+        refund: (may_refund && super::account::is_refundable(row))
+            .then(|| refund_link(&row.public_id)),
     }
 }

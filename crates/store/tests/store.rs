@@ -11,6 +11,8 @@ mod accounts;
 mod help;
 #[path = "store/ledger.rs"]
 mod ledger;
+#[path = "store/operators.rs"]
+mod operators;
 #[path = "store/schema.rs"]
 mod schema;
 #[path = "store/service.rs"]

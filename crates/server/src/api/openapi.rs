@@ -11,7 +11,8 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
     accounts, admin, agreed_prices, auth, billing, check, checkout, debits, grants, health, holds,
-    keys, limits, members, metrics, plan_changes, portal, pricing, refunds, sessions, transactions, usage,
+    keys, limits, members, metrics, plan_changes, portal, pricing, refunds, sessions, transactions,
+    usage,
 };
 
 /// The document.

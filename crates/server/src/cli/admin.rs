@@ -315,8 +315,15 @@ async fn refund(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Resul
         "account": made.account.public_id, "amount": amount,
         "currency": made.money_back.currency.code(), "key": key, "made": !made.replayed,
     });
-    let done = if made.replayed { "was made before" } else { "is" };
-    let text = format!("{} {done} {}: {amount} {}.", made.refund, made.status, made.money_back.currency);
+    let done = if made.replayed {
+        "was made before"
+    } else {
+        "is"
+    };
+    let text = format!(
+        "{} {done} {}: {amount} {}.",
+        made.refund, made.status, made.money_back.currency
+    );
     out.answer(&value, text);
     Ok(())
 }
@@ -340,7 +347,10 @@ async fn look(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
         (Some(_), false) => changes.join("\n"),
     };
     let matched = event.account_id.is_some();
-    out.answer(&json!({ "event": id, "matched": matched, "wouldChange": changes }), text);
+    out.answer(
+        &json!({ "event": id, "matched": matched, "wouldChange": changes }),
+        text,
+    );
     Ok(())
 }
 

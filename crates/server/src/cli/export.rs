@@ -60,7 +60,13 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
     }
     let text: Vec<String> = files
         .iter()
-        .map(|file| format!("{:>9}  {}", file["rows"], file["file"].as_str().unwrap_or("")))
+        .map(|file| {
+            format!(
+                "{:>9}  {}",
+                file["rows"],
+                file["file"].as_str().unwrap_or("")
+            )
+        })
         .collect();
     out.answer(&json!({ "files": files }), text.join("\n"));
     Ok(())

@@ -8,8 +8,8 @@ pub mod checkout;
 pub mod customer;
 pub mod plan;
 pub mod portal;
-pub mod trials;
 pub mod refund;
+pub mod trials;
 
 use domain::time::Timestamp;
 use store::intents::Intent;

@@ -16,6 +16,7 @@ mod lifecycle;
 mod limits;
 mod members;
 mod metering;
+mod operators;
 mod pages;
 mod people;
 mod plans;

@@ -124,6 +124,8 @@ pub struct Service {
     pub name: String,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
+    /// Longest the body of a request may take to arrive, in seconds.
+    pub body_seconds_max: u64,
     /// Longest a request may take, in seconds.
     pub request_seconds_max: u64,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
@@ -294,6 +296,8 @@ pub struct Session {
     pub hand_over_secret: SecretString,
     /// Days a sign-in lasts.
     pub days: i64,
+    /// Days after which a sign-in that is not used is over.
+    pub idle_days: i64,
     /// Minutes a sign-in link lasts.
     pub link_minutes: i64,
     /// Mail addresses of administrators.

@@ -14,6 +14,7 @@ use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use crate::app::App;
 use crate::http::error::Error;
 use crate::http::middleware::around;
+use crate::http::slow;
 use crate::{api, pages, webhooks};
 
 /// A body that sends nothing for this long is cut (case W7).
@@ -47,6 +48,7 @@ pub fn router(app: App) -> Router {
             longest,
         ))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
+        .layer(from_fn_with_state(app.clone(), slow::cut))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), around))
         .layer(CompressionLayer::new())

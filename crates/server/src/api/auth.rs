@@ -4,7 +4,7 @@
 //! POST uses the link up. The operator's own command prints one whose GET signs in.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
@@ -21,6 +21,8 @@ use crate::http::params::Params;
 use crate::http::{hand_over, host_session, rate_limit};
 use crate::jobs::mail::{Letter, enqueue};
 use crate::people;
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// What asks for a link, as a form or as JSON.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -141,6 +143,7 @@ pub async fn enter(
     next: Option<String>,
 ) -> Result<Response> {
     let cookie = new_session(app, user, headers).await?;
+    tracing::info!(user, "Somebody signed in");
     let next = next.filter(|next| is_own_path(next));
     let next = next.unwrap_or_else(|| "/dashboard/billing".to_owned());
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
@@ -148,6 +151,7 @@ pub async fn enter(
 
 /// Counts a link or a token that opened nothing (case A8).
 pub async fn wrong_link(app: &App, from: ClientAddress) -> Result<()> {
+    tracing::warn!("A sign-in link or token opened nothing");
     let limit = app.settings.limits.bad_links_per_minute;
     rate_limit::take(app, &format!("bad-link:{}", from.network()), limit, 0).await
 }
@@ -236,8 +240,12 @@ pub async fn leave(State(app): State<App>, request: axum::extract::Request) -> R
         app.write(0, move |tx| store::sessions::delete(tx, &hash))
             .await?;
     }
-    let cookie = cookie(&app, "", 0)?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/login")).into_response())
+    let headers = [
+        (header::SET_COOKIE, cookie(&app, "", 0)?),
+        // What a page left behind goes with the session; the theme may stay.
+        (CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\"")),
+    ];
+    Ok((headers, Redirect::to("/login")).into_response())
 }
 
 /// Opens a session and answers its cookie: always a fresh token (case A9).

@@ -10,6 +10,7 @@ use domain::money::Credits;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::accounts::Account;
+use store::sessions::Session;
 use store::users::Place;
 
 use super::access::{self, Need};
@@ -276,7 +277,10 @@ async fn visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
         let found = app
             .read(move |tx| store::sessions::find(tx, &hash, now))
             .await?;
-        if let Some(session) = found {
+        let idle_days = app.settings.session.idle_days;
+        let is_in_use =
+            |session: &Session| now < session.last_seen_at.plus_days(idle_days).plus_seconds(1);
+        if let Some(session) = found.filter(is_in_use) {
             if now >= session.last_seen_at.plus_seconds(SEEN_SECONDS) {
                 seen(app, session.id);
             }
@@ -361,7 +365,17 @@ impl FromRequestParts<App> for SignedIn {
         let route = parts.extensions.get::<MatchedPath>();
         let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
         let (account, role) = (&signed_in.account, &signed_in.role);
-        access::admit(app, &parts.method, route, account, role)?;
+        if let Err(refusal) = access::admit(app, &parts.method, route, account, role) {
+            tracing::info!(
+                user = signed_in.user.public_id,
+                account = account.public_id,
+                role,
+                route,
+                code = refusal.0.code,
+                "Somebody asked for more than their part in an account allows"
+            );
+            return Err(refusal);
+        }
         Ok(signed_in)
     }
 }

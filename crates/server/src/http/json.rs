@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::error::{Error, Result};
+use super::slow::is_too_slow;
 use domain::money::Credits;
 
 /// A JSON body. Another content type is 415, a fault in it 400 with where it is.
@@ -107,6 +108,14 @@ pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> Error 
             "too_large",
             "Too large",
             "The body is larger than this service takes.",
+        );
+    }
+    if is_too_slow(&rejection) {
+        return Error::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "Too slow",
+            "The body did not arrive in time.",
         );
     }
     Error::bad_request("unreadable_body", "The body could not be read.")

@@ -66,12 +66,9 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
 
 /// The path for the log: what may carry a token or an id of a person is cut.
 fn route_of(path: &str) -> &str {
-    let token_path = "/api/auth/link/";
-    if path.starts_with(token_path) {
-        token_path
-    } else {
-        path
-    }
+    let with_tokens = ["/api/auth/link/", "/api/auth/invitation/"];
+    let cut = with_tokens.into_iter().find(|cut| path.starts_with(cut));
+    cut.unwrap_or(path)
 }
 
 /// A write must come from our own origin, by `Sec-Fetch-Site` or `Origin`; one with neither (curl,
@@ -140,7 +137,8 @@ async fn word_error(
     wants_page: bool,
     here: &str,
 ) -> Response {
-    let Some(error) = response.extensions_mut().remove::<Error>() else {
+    let said = response.extensions_mut().remove::<Error>();
+    let Some(error) = said.or_else(|| unworded(&response)) else {
         return response;
     };
     if wants_page && error.0.status == StatusCode::UNAUTHORIZED {
@@ -157,6 +155,55 @@ async fn word_error(
     };
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(body))
+}
+
+/// A refusal that no handler worded: an extractor or a layer answered plain text or nothing.
+fn unworded(response: &Response) -> Option<Error> {
+    let status = response.status();
+    let is_refusal = status.is_client_error() || status.is_server_error();
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    if !is_refusal || !(kind.is_empty() || kind.starts_with("text/plain")) {
+        return None;
+    }
+    let (code, title, detail) = match status {
+        StatusCode::NOT_FOUND => (
+            "not_found",
+            "Not found",
+            "There is nothing at this address.",
+        ),
+        StatusCode::REQUEST_TIMEOUT => (
+            "body_too_slow",
+            "Too slow",
+            "The body did not arrive in time.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (
+            "too_large",
+            "Too large",
+            "The body is larger than this service takes.",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+            "wrong_type",
+            "Wrong type",
+            "This address does not take a body of that type.",
+        ),
+        StatusCode::SERVICE_UNAVAILABLE => (
+            "too_long",
+            "Not available now",
+            "This took longer than a request may; try again.",
+        ),
+        _ if status.is_server_error() => (
+            "internal",
+            "Internal error",
+            "Something went wrong on our side.",
+        ),
+        _ => (
+            "invalid_request",
+            "Bad request",
+            "The address or the form could not be read.",
+        ),
+    };
+    Some(Error::new(status, code, title, detail))
 }
 
 fn with_headers(app: &App, mut response: Response, id: &str, path: &str) -> Response {
@@ -187,4 +234,19 @@ fn with_headers(app: &App, mut response: Response, id: &str, path: &str) -> Resp
         put("cache-control", "no-store");
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::route_of;
+
+    #[test]
+    fn a_token_in_an_address_is_not_logged() {
+        assert_eq!(route_of("/api/auth/link/0a1b"), "/api/auth/link/");
+        assert_eq!(
+            route_of("/api/auth/invitation/0a1b"),
+            "/api/auth/invitation/"
+        );
+        assert_eq!(route_of("/dashboard/billing"), "/dashboard/billing");
+    }
 }

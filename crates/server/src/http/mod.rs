@@ -15,3 +15,4 @@ pub mod middleware;
 pub mod params;
 pub mod rate_limit;
 pub mod roles;
+pub mod slow;

@@ -12,6 +12,7 @@ mod catalog;
 mod checkout;
 mod closing;
 mod crash;
+mod hardening;
 mod lifecycle;
 mod limits;
 mod members;

@@ -247,7 +247,7 @@ async fn the_host_applications_session_signs_in_and_gives_no_role_of_operators()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_a9_a_hosts_token_is_over_after_signing_out_and_for_a_disabled_user() {
+async fn case_a9_a_hosts_token_is_over_after_signing_out() {
     each_hosted(|stage| async move {
         let token = fixtures()["authjs.session-token century"]
             .as_str()

@@ -108,6 +108,47 @@ impl Stage {
         }
     }
 
+    /// The same world after a restart with other settings: the twin goes on, the address stays.
+    pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Stage {
+        let mut settings = self.app.settings.clone();
+        change(&mut settings);
+        let Stage {
+            app,
+            base,
+            twin,
+            twin_url,
+            http,
+            service,
+            twin_handle,
+            database,
+        } = self;
+        // An embedded database serves one process: the first lets go of it before the second.
+        drop(app);
+        let service = service.expect("it runs");
+        let address = service.address;
+        service.stop().await;
+        let started = Instant::now();
+        let app = loop {
+            match App::open(settings.clone()).await {
+                Ok(app) => break app,
+                Err(error) => assert!(started.elapsed() < PATIENCE, "it does not open: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let listener = TcpListener::bind(address).await.expect("the port is free");
+        let service = Service::start(app.clone(), listener).expect("the service starts");
+        Stage {
+            app,
+            base,
+            twin,
+            twin_url,
+            http,
+            service: Some(service),
+            twin_handle,
+            database,
+        }
+    }
+
     /// Stops the service and the twin.
     pub async fn close(mut self) {
         if let Some(service) = self.service.take() {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::dunning::{DunningStep, step_due};
+use crate::dunning::DunningStep;
 use crate::ledger::{Command, GrantKind, NewGrant};
 use crate::money::{Credits, Currency, MinorUnits, share_of};
 use crate::plan::{SubscriptionFacts, SubscriptionStatus};
@@ -106,6 +106,8 @@ pub struct Invoice {
     pub attempt_count: i64,
     /// When the next is tried.
     pub next_payment_attempt: Option<Timestamp>,
+    /// Whether its payment waits for the cardholder's word.
+    pub needs_confirmation: bool,
     /// The period its subscription line pays for.
     pub period: Option<(Timestamp, Timestamp)>,
     /// The price of that line.
@@ -388,6 +390,34 @@ pub enum MailContent {
         /// Which.
         tier: String,
     },
+    /// A trial ends in three days, and the plan is paid from then on.
+    TrialEnds {
+        /// Of which plan.
+        tier: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A payment waits for the cardholder's word.
+    ConfirmPayment {
+        /// For what.
+        description: String,
+        /// How much.
+        amount: MinorUnits,
+        /// Where it is confirmed.
+        url: Option<String>,
+    },
+    /// A payment that had failed went through.
+    PaymentRecovered {
+        /// Of which plan, where it is known.
+        tier: Option<String>,
+    },
+    /// Money was given back.
+    Refunded {
+        /// How much.
+        amount: MinorUnits,
+        /// What that did to the credits; zero for a plan's payment.
+        credits: Credits,
+    },
 }
 
 /// Something a person should look at.
@@ -485,7 +515,7 @@ pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Wanted {
     project_subscriptions(snapshot, known, now, &mut wanted);
     project_sessions(snapshot, now, &mut wanted);
     project_invoices(snapshot, known, now, &mut wanted);
-    project_charges(snapshot, &mut wanted);
+    project_charges(snapshot, now, &mut wanted);
     changes::project_downgrades(snapshot, known, now, &mut wanted);
     wanted
 }
@@ -521,7 +551,7 @@ fn project_subscriptions(snapshot: &Snapshot, known: &Known, now: Timestamp, wan
             awaits_payment: unpaid().any(|invoice| invoice.billing_reason != "subscription_update"),
             created_at: fetched.created_at,
         };
-        mail_ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);
+        mails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);
         if let Some(ended_at) = fetched.ended_at
             && fetched.status == SubscriptionStatus::Canceled
         {
@@ -580,34 +610,6 @@ fn unpaid_invoices<'a>(
             && matches!(invoice.status.as_str(), "draft" | "open" | "uncollectible")
             && invoice.amount_due > 0
     })
-}
-
-fn mail_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
-    let recent = |at: Timestamp| now < at.plus_days(MAIL_AGE_DAYS_MAX);
-    if fetched.status == SubscriptionStatus::Canceled {
-        if fetched.ended_at.is_some_and(recent) {
-            let content = MailContent::PlanEnded {
-                tier: tier.to_owned(),
-            };
-            wanted.mails.push(Mail {
-                key: format!("plan-ended:{}", fetched.id),
-                content,
-            });
-        }
-    } else if let Some(at) = fetched.ends_at()
-        && fetched.status.is_live()
-        && at > now
-    {
-        let asked = fetched.canceled_at.unwrap_or(at).seconds();
-        let content = MailContent::PlanEnding {
-            tier: tier.to_owned(),
-            at,
-        };
-        wanted.mails.push(Mail {
-            key: format!("plan-ending:{}:{asked}", fetched.id),
-            content,
-        });
-    }
 }
 
 fn cancellation(fetched: &Subscription, tier: Option<String>, ended_at: Timestamp) -> Transaction {
@@ -906,7 +908,7 @@ fn project_invoices(snapshot: &Snapshot, known: &Known, now: Timestamp, wanted: 
             receipt_url: invoice.hosted_url.clone(),
             occurred_at: invoice.paid_at.unwrap_or(invoice.created_at),
         };
-        mail_invoice(invoice, &row, snapshot, known, now, wanted);
+        mails::invoice(invoice, &row, snapshot, known, now, wanted);
         wanted.transactions.push(row);
     }
 }
@@ -938,64 +940,7 @@ fn invoice_description(invoice: &Invoice) -> String {
     }
 }
 
-fn mail_invoice(
-    invoice: &Invoice,
-    row: &Transaction,
-    snapshot: &Snapshot,
-    known: &Known,
-    now: Timestamp,
-    wanted: &mut Wanted,
-) {
-    let recent = now
-        < invoice
-            .paid_at
-            .unwrap_or(invoice.created_at)
-            .plus_days(MAIL_AGE_DAYS_MAX);
-    match row.status {
-        TransactionStatus::Completed if invoice.amount_paid > 0 && recent => {
-            wanted.mails.push(Mail {
-                key: format!("receipt:{}", invoice.id),
-                content: MailContent::Receipt {
-                    description: row.description.clone(),
-                    tier: row.tier.clone(),
-                    amount: row.amount,
-                    url: invoice.hosted_url.clone(),
-                },
-            });
-        }
-        TransactionStatus::Failed if is_past_due(snapshot, invoice) => {
-            let grace_until = invoice.created_at.plus_days(known.grace_days);
-            let step = step_due(grace_until, now);
-            if now < grace_until.plus_days(MAIL_AGE_DAYS_MAX) {
-                let content = MailContent::PaymentFailed {
-                    step,
-                    tier: row.tier.clone(),
-                    failure: row.failure.clone(),
-                    amount: row.amount,
-                    grace_until,
-                    url: invoice.hosted_url.clone(),
-                };
-                let key = format!("payment-{}:{}", step.word(), invoice.id);
-                wanted.mails.push(Mail { key, content });
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Only a failed payment of a subscription that is past due is dunned: a first payment that was
-/// declined at Checkout was seen there.
-fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
-    snapshot.subscriptions.iter().any(|subscription| {
-        Some(subscription.id.as_str()) == invoice.subscription_id.as_deref()
-            && matches!(
-                subscription.status,
-                SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
-            )
-    })
-}
-
-fn project_charges(snapshot: &Snapshot, wanted: &mut Wanted) {
+fn project_charges(snapshot: &Snapshot, now: Timestamp, wanted: &mut Wanted) {
     let ours: HashMap<String, (Option<String>, Option<Credits>)> = wanted
         .transactions
         .iter()
@@ -1009,12 +954,8 @@ fn project_charges(snapshot: &Snapshot, wanted: &mut Wanted) {
             continue;
         };
         for refund in &charge.refunds {
-            let status = match refund.status.as_str() {
-                "succeeded" => TransactionStatus::Completed,
-                "failed" => TransactionStatus::Failed,
-                "canceled" => TransactionStatus::Cancelled,
-                _ => TransactionStatus::Pending,
-            };
+            let status = refund_status(&refund.status);
+            mails::refund(charge, refund, *credits, now, wanted);
             wanted.transactions.push(Transaction {
                 natural_key: format!("refund:{}", refund.id),
                 kind: TransactionType::Refund,
@@ -1041,6 +982,16 @@ fn project_charges(snapshot: &Snapshot, wanted: &mut Wanted) {
     }
 }
 
+/// The status of a refund's row, from Stripe's word.
+pub fn refund_status(word: &str) -> TransactionStatus {
+    match word {
+        "succeeded" => TransactionStatus::Completed,
+        "failed" => TransactionStatus::Failed,
+        "canceled" => TransactionStatus::Cancelled,
+        _ => TransactionStatus::Pending,
+    }
+}
+
 /// `5,000`.
 fn grouped(credits: Credits) -> String {
     let digits = credits.floor().to_string();
@@ -1055,7 +1006,10 @@ fn grouped(credits: Credits) -> String {
 }
 
 mod changes;
+mod mails;
 pub use changes::{PendingChange, PendingKind};
 
+#[cfg(test)]
+mod orders;
 #[cfg(test)]
 mod tests;

@@ -257,6 +257,30 @@ impl App {
             }
         }
         *self.prices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prices);
+        self.wake_those_who_waited_for_prices().await
+    }
+
+    /// Syncs the accounts anew that were parked for a price which is known by now.
+    async fn wake_those_who_waited_for_prices(&self) -> anyhow::Result<()> {
+        let prices = self.prices();
+        let waiting = |tx: &mut Tx<'_>| store::sync::waiting_for_prices(tx, WAITING_MAX);
+        let mut waiting = self.db.read(waiting).await?;
+        waiting.retain(|(_, price)| prices.tier_of_price.contains_key(price));
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let now = self.real_now();
+        self.db
+            .write(0, move |tx| {
+                for (account, _) in &waiting {
+                    store::events::requeue_of_account(tx, *account)?;
+                    store::sync::unpark(tx, *account, now)?;
+                    store::sync::ring(tx, *account, now)?;
+                }
+                Ok(())
+            })
+            .await?;
+        self.sync_bell.notify_one();
         Ok(())
     }
 
@@ -340,6 +364,8 @@ impl App {
 
 /// Name of the setting that holds the version that accounts live by.
 const CATALOG_VERSION: &str = "catalog.version";
+/// Accounts that wait for prices which are looked at together.
+const WAITING_MAX: i64 = 10_000;
 /// Name of the stored signing secrets, the newest first, separated by commas.
 pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";
 /// Stored signing secrets that are believed.

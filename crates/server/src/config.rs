@@ -178,6 +178,11 @@ pub struct Stripe {
     pub call_seconds_max: u64,
     /// Longest a call with its retries may take, in seconds.
     pub deadline_seconds: u64,
+    /// How often lost events are looked for in Stripe's list, in seconds; 0 for never.
+    pub events_poll_seconds: i64,
+    /// How often the books are audited and Stripe's refunds and disputes paged, in hours; 0 for
+    /// never.
+    pub audit_hours: i64,
     /// Price ids made by hand.
     pub price_id_free: String,
     /// See above.

@@ -77,7 +77,7 @@ struct Recorded {
 
 /// Inserts the event and raises its account's bell in one commit. An event that is there already
 /// changes nothing.
-async fn record(app: &App, event: &Event<'_>, body: &[u8]) -> Result<()> {
+pub async fn record(app: &App, event: &Event<'_>, body: &[u8]) -> Result<()> {
     let recorded = Recorded::new(app, event, body);
     // Queues wait in real time, however the billing clock is moved.
     let now = app.real_now();
@@ -151,6 +151,12 @@ fn insert(tx: &mut store::Tx<'_>, event: &Recorded, now: Timestamp) -> store::Re
 
 /// The account an event is about, by the customer it names or by a row of ours that knows one of
 /// its objects. Refunds and disputes name no customer.
+/// The account that an event is about, where our rows know it.
+pub async fn account_of_event(app: &App, event: &Event<'_>) -> Result<Option<i64>> {
+    let recorded = Recorded::new(app, event, &[]);
+    app.read(move |tx| account_of(tx, &recorded)).await
+}
+
 fn account_of(tx: &mut store::Tx<'_>, event: &Recorded) -> store::Result<Option<i64>> {
     if let Some(customer) = &event.customer
         && let Some(account) = store::customers::account_of(tx, customer)?

@@ -21,8 +21,9 @@ pub fn wallets(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> 
 }
 
 /// Accounts with a live subscription for which a moment has passed that was not synced since: its
-/// period or trial ended, its cancellation took effect, or a failed payment has a next step
-/// (`grace_micros` after it began, and two days before that).
+/// period or trial ended, its cancellation took effect, its trial ends in three days, a failed
+/// payment is tried again or has a next step (`grace_micros` after it began, and two days before
+/// that). One whose renewal or retry does not show is looked at again every hour.
 pub fn subscriptions(
     tx: &mut Tx<'_>,
     now: Timestamp,
@@ -34,6 +35,18 @@ pub fn subscriptions(
            from subscription
           where live = 1
             and ((period_end > synced_at and period_end <= $1)
+                 or (period_end <= $1
+                     and synced_at <= $1 - 3600000000
+                     and status in ('active', 'trialing', 'past_due'))
+                 or (trial_end - 259200000000 > synced_at and trial_end - 259200000000 <= $1)
+                 or exists (select 1
+                              from invoice i
+                             where i.subscription_id = subscription.subscription_id
+                               and i.account_id = subscription.account_id
+                               and i.status in ('draft', 'open')
+                               and i.next_payment_attempt <= $1
+                               and (i.next_payment_attempt > synced_at
+                                    or synced_at <= $1 - 3600000000))
                  or (cancel_at > synced_at and cancel_at <= $1)
                  or (trial_end > synced_at and trial_end <= $1)
                  or (past_due_since + $2 > synced_at and past_due_since + $2 <= $1)
@@ -68,6 +81,14 @@ pub fn next(tx: &mut Tx<'_>, now: Timestamp, grace_micros: i64) -> Result<Option
                  select min(cancel_at)
                    from subscription
                   where live = 1 and cancel_at > $1
+                 union all
+                 select min(trial_end - 259200000000)
+                   from subscription
+                  where live = 1 and trial_end - 259200000000 > $1
+                 union all
+                 select min(next_payment_attempt)
+                   from invoice
+                  where status in ('draft', 'open') and next_payment_attempt > $1
                  union all
                  select min(past_due_since + $2 - 172800000000)
                    from subscription

@@ -286,6 +286,16 @@ pub fn requeue(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Option<Event>>
     )
 }
 
+/// Takes the account's parked events up again: what they waited for is known now.
+pub fn requeue_of_account(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
+    tx.execute(
+        "update stripe_event
+            set state = 'received', outcome = null, processed_at = null
+          where account_id = $1 and state = 'parked'",
+        args![account],
+    )
+}
+
 /// How many events there are in each state.
 pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     tx.query(

@@ -84,6 +84,8 @@ pub struct NewIntent<'a> {
     pub tier: Option<&'a str>,
     /// The price at Stripe.
     pub price_id: Option<&'a str>,
+    /// What of Stripe's it is about, when that is there before: at most one intent an object.
+    pub stripe_object_id: Option<&'a str>,
 }
 
 /// Writes the intent down as open. `None` when the account has one of this kind under way: go on
@@ -94,8 +96,8 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
         sql!(
             "insert into stripe_intent
                     (id, account_id, user_id, kind, state, params, credits_micros, amount_minor,
-                     currency, tier, price_id, created_at, updated_at)
-             values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $11)
+                     currency, tier, price_id, created_at, updated_at, stripe_object_id)
+             values ($1, $2, $3, $4, 'open', $5, $6, $7, $8, $9, $10, $11, $11, $12)
                  on conflict do nothing
              returning ",
             columns!()
@@ -112,6 +114,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
             new.tier,
             new.price_id,
             now,
+            new.stripe_object_id,
         ],
     )
 }
@@ -230,6 +233,33 @@ pub fn stale(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<Vec<Inten
               limit $2"
         ),
         args![before, limit],
+    )
+}
+
+/// Intents of a kind under way, whoever's they are, that nobody touched since `before`.
+pub fn waiting(tx: &mut Tx<'_>, kind: &str, before: Timestamp, limit: i64) -> Result<Vec<Intent>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where state in ('open', 'calling')
+                and kind = $1
+                and updated_at <= $2
+              order by updated_at, id
+              limit $3"
+        ),
+        args![kind, before, limit],
+    )
+}
+
+/// Gives the intent another key, since Stripe saved an error under the one it had.
+pub fn change_key(tx: &mut Tx<'_>, id: &str, new_id: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update stripe_intent
+            set id = $2, state = 'open', created_at = $3, updated_at = $3
+          where id = $1 and state in ('open', 'calling')",
+        args![id, new_id, now],
     )
 }
 

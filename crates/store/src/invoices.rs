@@ -182,6 +182,19 @@ pub fn unpaid(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Invoice>> {
     )
 }
 
+/// The account's invoices that may still change by themselves, the newest first.
+pub fn unsettled(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<String>> {
+    tx.query(
+        "select invoice_id
+           from invoice
+          where account_id = $1
+            and status in ('draft', 'open', 'uncollectible')
+          order by created_at desc, invoice_id
+          limit $2",
+        args![account, limit],
+    )
+}
+
 /// Whose invoice this is: for the worker, which has only the object's name.
 pub fn account_of(tx: &mut Tx<'_>, invoice_id: &str) -> Result<Option<i64>> {
     tx.query_opt(

@@ -49,13 +49,24 @@ record! {
         pub last_error: Option<String>,
         /// When it was last in step.
         pub last_synced_at: Option<Timestamp>,
+        /// Up to when its history at Stripe was read; `None` before the first time.
+        pub read_until: Option<Timestamp>,
+        /// Where the part of the history begins that is still to be read; `None` for the beginning.
+        pub backfill_from: Option<Timestamp>,
+        /// Where that part ends; `None` when all is read.
+        pub backfill_until: Option<Timestamp>,
+        /// What its last sync found for a person to look at: sentences, as a JSON array.
+        pub findings: Option<String>,
+        /// The price nobody knows that it is parked for.
+        pub waits_for_price: Option<String>,
     }
 }
 
 macro_rules! columns {
     () => {
         "account_id, dirty_gen, done_gen, lease_until, attempts, next_attempt_at, parked_at,
-         last_error, last_synced_at"
+         last_error, last_synced_at, read_until, backfill_from, backfill_until, findings,
+         waits_for_price"
     };
 }
 
@@ -199,6 +210,87 @@ pub fn park(tx: &mut Tx<'_>, lease: &Lease, error: &str, now: Timestamp) -> Resu
     }
 }
 
+/// What a sync has read and found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Read {
+    /// Up to when the history is read now.
+    pub until: Option<Timestamp>,
+    /// The part of it that is left out: from (`None`: the beginning), and until.
+    pub backfill: Option<(Option<Timestamp>, Timestamp)>,
+    /// Sentences for a person, as a JSON array.
+    pub findings: Option<String>,
+}
+
+/// Notes what the account's sync has read and found, in the tx that writes it.
+pub fn note_read(tx: &mut Tx<'_>, account: i64, read: &Read) -> Result<u64> {
+    tx.execute(
+        "update account_sync
+            set read_until = $2,
+                backfill_from = $3,
+                backfill_until = $4,
+                findings = $5,
+                waits_for_price = null
+          where account_id = $1",
+        args![
+            account,
+            read.until,
+            read.backfill.and_then(|part| part.0),
+            read.backfill.map(|part| part.1),
+            &read.findings,
+        ],
+    )
+}
+
+/// Has the account's next sync read its whole history at Stripe again.
+pub fn forget_read(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
+    tx.execute(
+        "update account_sync
+            set read_until = null, backfill_from = null, backfill_until = null
+          where account_id = $1",
+        args![account],
+    )
+}
+
+/// Parks an account that is in step but for a price nobody knows.
+pub fn wait_for_price(
+    tx: &mut Tx<'_>,
+    account: i64,
+    price: &str,
+    why: &str,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update account_sync
+            set waits_for_price = $2, last_error = $3, parked_at = $4
+          where account_id = $1",
+        args![account, price, why, now],
+    )
+}
+
+/// Accounts that are parked for a price nobody knew, with that price.
+pub fn waiting_for_prices(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> {
+    tx.query(
+        "select account_id, waits_for_price
+           from account_sync
+          where waits_for_price is not null
+          order by account_id
+          limit $1",
+        args![limit],
+    )
+}
+
+/// Accounts whose last sync found something, and what.
+pub fn with_findings(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> {
+    tx.query(
+        "select account_id, findings
+           from account_sync
+          where findings is not null
+          order by account_id
+          limit $1",
+        args![limit],
+    )
+}
+
 /// Prolongs a lease that still holds. `false` when another worker has it by now.
 pub fn renew(tx: &mut Tx<'_>, lease: &Lease, until: Timestamp) -> Result<bool> {
     let changed = tx.execute(
@@ -332,10 +424,19 @@ pub fn wanted(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Wanted>> 
     )
 }
 
-/// Forgets what was wanted up to generation `done_gen`, and is fetched now.
-pub fn forget_wanted(tx: &mut Tx<'_>, account: i64, done_gen: i64) -> Result<u64> {
+/// Forgets what was wanted and is fetched now, unless it was asked for again meanwhile.
+pub fn forget_wanted(tx: &mut Tx<'_>, account: i64, fetched: &Wanted) -> Result<u64> {
     tx.execute(
-        "delete from sync_object where account_id = $1 and wanted_gen <= $2",
-        args![account, done_gen],
+        "delete from sync_object
+          where account_id = $1
+            and object_type = $2
+            and object_id = $3
+            and wanted_gen <= $4",
+        args![
+            account,
+            &fetched.object_type,
+            &fetched.object_id,
+            fetched.wanted_gen
+        ],
     )
 }

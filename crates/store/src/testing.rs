@@ -165,6 +165,21 @@ pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> 
     Ok(())
 }
 
+/// As if nothing had ever been read from Stripe: the rows that mirror its objects are gone.
+pub fn forget_mirror(tx: &mut db::Tx<'_>) -> crate::Result<()> {
+    for statement in [
+        "delete from subscription",
+        "delete from invoice",
+        "delete from transactions",
+        "delete from payment_method",
+        "delete from sync_object",
+        "delete from account_sync",
+    ] {
+        tx.execute(statement, args![])?;
+    }
+    Ok(())
+}
+
 /// As if the account's sync had failed so often that the next failure parks it.
 pub fn near_parking(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     tx.execute(

@@ -278,6 +278,21 @@ pub fn of_invoice(
     )
 }
 
+/// The account's records that wait for something, the newest first: what is looked at again.
+pub fn pending(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Transaction>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from transactions
+              where account_id = $1 and status = 'PENDING'
+              order by id desc
+              limit $2"
+        ),
+        args![account, limit],
+    )
+}
+
 /// Any account's transaction that a Stripe object or our own id names: for administration, and for
 /// the worker that has only the object's name.
 pub fn about(tx: &mut Tx<'_>, id: &str) -> Result<Option<Transaction>> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::time::parse;
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     parse(text).unwrap()
 }
 
@@ -9,7 +9,7 @@ fn now() -> Timestamp {
     at("2026-11-22T10:00:00Z")
 }
 
-fn topup(payment_status: &str, status: &str) -> Session {
+pub(super) fn topup(payment_status: &str, status: &str) -> Session {
     Session {
         id: "cs_1".into(),
         intent: Some(Intent {
@@ -36,7 +36,7 @@ fn topup(payment_status: &str, status: &str) -> Session {
     }
 }
 
-fn charge(payment_intent: &str, amount: i64, refunded: i64) -> Charge {
+pub(super) fn charge(payment_intent: &str, amount: i64, refunded: i64) -> Charge {
     Charge {
         id: "ch_1".into(),
         payment_intent: Some(payment_intent.into()),
@@ -52,7 +52,7 @@ fn charge(payment_intent: &str, amount: i64, refunded: i64) -> Charge {
     }
 }
 
-fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
+pub(super) fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
     Invoice {
         id: id.into(),
         number: None,
@@ -68,6 +68,7 @@ fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
         paid_at: None,
         attempt_count: 1,
         next_payment_attempt: None,
+        needs_confirmation: false,
         period: None,
         price_id: Some("price_pro".into()),
         hosted_url: None,
@@ -75,7 +76,7 @@ fn invoice(id: &str, status: &str, reason: &str) -> Invoice {
     }
 }
 
-fn subscription(status: &str) -> Subscription {
+pub(super) fn subscription(status: &str) -> Subscription {
     Subscription {
         id: "sub_1".into(),
         status: SubscriptionStatus::from_word(status),
@@ -506,4 +507,112 @@ fn an_automatic_payment_grants_as_a_session_does_and_is_told_as_what_it_is() {
         wanted.mails[0].content,
         MailContent::AutoTopup { credits, .. } if credits == Credits::new(5_000)
     ));
+}
+
+fn mail_keys(snapshot: &Snapshot) -> Vec<String> {
+    let mails = run(snapshot).mails;
+    mails.into_iter().map(|mail| mail.key).collect()
+}
+
+#[test]
+fn a_trials_end_is_told_three_days_before_and_only_then() {
+    let trial = |end: &str| Snapshot {
+        subscriptions: vec![Subscription {
+            trial_end: Some(at(end)),
+            ..subscription("trialing")
+        }],
+        ..Snapshot::default()
+    };
+    let key = format!("trial-ends:sub_1:{}", at("2026-11-25").seconds());
+
+    assert_eq!(mail_keys(&trial("2026-11-25")), [key]);
+    assert!(mail_keys(&trial("2026-11-26")).is_empty(), "too early");
+    assert!(mail_keys(&trial("2026-11-22")).is_empty(), "too late");
+    let mut cancelled = trial("2026-11-25");
+    cancelled.subscriptions[0].cancel_at_period_end = true;
+    let keys = mail_keys(&cancelled);
+    assert!(
+        keys.iter().all(|key| key.starts_with("plan-ending")),
+        "{keys:?}"
+    );
+}
+
+#[test]
+fn a_renewal_that_the_bank_wants_confirmed_is_told_so_and_not_dunned_at_once() {
+    let snapshot = Snapshot {
+        subscriptions: vec![subscription("past_due")],
+        invoices: vec![Invoice {
+            needs_confirmation: true,
+            ..invoice("in_1", "open", "subscription_cycle")
+        }],
+        ..Snapshot::default()
+    };
+    assert_eq!(mail_keys(&snapshot), ["confirm:in_1"]);
+
+    let mut old = snapshot.clone();
+    old.invoices[0].created_at = now().plus_days(-6);
+
+    assert_eq!(mail_keys(&old), ["payment-ending-soon:in_1"]);
+}
+
+#[test]
+fn an_upgrade_that_waits_for_the_bank_is_told_so_and_a_first_payment_is_not() {
+    for (reason, keys) in [
+        ("subscription_update", vec!["confirm:in_1"]),
+        ("subscription_create", vec![]),
+    ] {
+        let snapshot = Snapshot {
+            subscriptions: vec![subscription("active")],
+            invoices: vec![Invoice {
+                needs_confirmation: true,
+                ..invoice("in_1", "open", reason)
+            }],
+            ..Snapshot::default()
+        };
+        assert_eq!(mail_keys(&snapshot), keys, "{reason}");
+    }
+}
+
+#[test]
+fn a_renewal_that_failed_and_was_paid_is_told_as_recovered() {
+    let mut snapshot = Snapshot {
+        subscriptions: vec![subscription("active")],
+        invoices: vec![invoice("in_1", "paid", "subscription_cycle")],
+        charges: vec![charge("pi_in_1", 1_900, 0)],
+        ..Snapshot::default()
+    };
+    assert_eq!(mail_keys(&snapshot), ["receipt:in_1"]);
+
+    snapshot.charges.push(Charge {
+        is_paid: false,
+        failure: Some("Your card has insufficient funds.".into()),
+        ..charge("pi_in_1", 1_900, 0)
+    });
+
+    assert_eq!(mail_keys(&snapshot), ["recovered:in_1", "receipt:in_1"]);
+}
+
+#[test]
+fn a_refund_is_told_once_it_went_through_with_the_credits_it_took() {
+    let mut snapshot = Snapshot {
+        sessions: vec![topup("paid", "complete")],
+        charges: vec![charge("pi_1", 500, 250)],
+        ..Snapshot::default()
+    };
+    snapshot.charges[0].refunds.push(Refund {
+        id: "re_1".into(),
+        amount: 250,
+        status: "pending".into(),
+        created_at: now(),
+    });
+    assert_eq!(mail_keys(&snapshot), ["receipt:cs_1"]);
+
+    snapshot.charges[0].refunds[0].status = "succeeded".into();
+
+    let mail = run(&snapshot).mails.pop().unwrap();
+    let told = MailContent::Refunded {
+        amount: MinorUnits::new(250, Currency::USD),
+        credits: Credits::new(-2_500),
+    };
+    assert_eq!((mail.key.as_str(), mail.content), ("refunded:re_1", told));
 }

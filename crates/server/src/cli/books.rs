@@ -5,11 +5,14 @@ use domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::output::Output;
-use super::{DIFFERENT, access};
+use super::{DIFFERENT, access, compare};
 use crate::account;
 use crate::app::App;
 use crate::audit::{self, Finding, Scope};
+use crate::jobs::nightly;
 
+/// Days of refunds and disputes that are compared.
+const REVERSAL_DAYS: i64 = 400;
 /// Journal entries replayed in one read.
 const PAGE: i64 = 1_000;
 
@@ -22,6 +25,9 @@ pub struct AuditArgs {
     /// Also that everything derived from the journal is what a replay gives; so too without --chain.
     #[arg(long)]
     rebuild: bool,
+    /// Also that every account is what Stripe says, and every refund and dispute is among our rows.
+    #[arg(long, conflicts_with = "chain")]
+    stripe: bool,
 }
 
 /// Which balance.
@@ -67,13 +73,59 @@ pub async fn audit(app: &App, args: &AuditArgs, out: &mut Output) -> anyhow::Res
         report.warnings.len()
     ));
     let mut value = serde_json::to_value(&report)?;
-    value["ok"] = (report.findings_count == 0).into();
+    let mut differences = report.findings_count;
+    let mut failed = Vec::new();
+    if args.stripe {
+        let compared = with_stripe(app, &mut value, &mut text).await?;
+        differences += compared.0;
+        failed = compared.1;
+    }
+    value["ok"] = (differences == 0).into();
+    if scope == Scope::Everything {
+        nightly::note(app, differences, report.warnings.len()).await?;
+    }
     out.answer(&value, text);
-    Ok(if report.findings_count == 0 {
-        0
-    } else {
-        DIFFERENT
+    for (account, error) in &failed {
+        out.error(format!("{account}: {error}"));
+    }
+    Ok(match (failed.is_empty(), differences) {
+        (false, _) => 1,
+        (true, 0) => 0,
+        (true, _) => DIFFERENT,
     })
+}
+
+/// Adds the comparison with Stripe; answers the differences, and the accounts that could not be
+/// compared.
+async fn with_stripe(
+    app: &App,
+    value: &mut Value,
+    text: &mut String,
+) -> anyhow::Result<(usize, Vec<(String, String)>)> {
+    let accounts = super::sync::all(app).await?;
+    let compared = compare::accounts(app, &accounts).await?;
+    let since = app.now().plus_days(-REVERSAL_DAYS).seconds();
+    let reversals = crate::sync::differences::reversals(app, since).await?;
+    *text = format!("{}{text}", compared.text("differs from Stripe"));
+    for one in &reversals {
+        *text = format!(
+            "{} differs from Stripe: {}: {}\n{text}",
+            one.account, one.object, one.what
+        );
+    }
+    let count = compared.differing() + reversals.len();
+    let aside = compared.intended.len();
+    text.push_str(&format!(
+        "\n{} accounts compared with Stripe: {count} differences, {aside} on purpose.",
+        accounts.len()
+    ));
+    value["stripe"] = json!({
+        "accounts": accounts.len(),
+        "differs": compared.accounts,
+        "reversals": reversals,
+        "intended": compared.intended,
+    });
+    Ok((count, compared.failed))
 }
 
 /// Prints a balance, now or as it was.

@@ -2,15 +2,18 @@
 
 pub mod access;
 pub mod admin;
+pub mod adopt;
 pub mod backup;
 pub mod bench;
 pub mod books;
 pub mod checks;
+pub mod compare;
 pub mod demo;
 pub mod export;
 pub mod marks;
 pub mod on_app;
 pub mod output;
+pub mod repair;
 pub mod schema;
 pub mod serve;
 pub mod socket;

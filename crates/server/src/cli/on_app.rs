@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::output::Output;
-use super::{Context, Ended, admin, backup, books, checks, marks, schema, socket, sync};
+use super::{Context, Ended, admin, backup, books, checks, marks, repair, schema, socket, sync};
 use crate::app::App;
 
 /// A command on a database.
@@ -26,6 +26,8 @@ pub enum OnApp {
     /// The database's schema.
     #[command(subcommand)]
     Migrate(schema::Migrate),
+    /// Brings accounts that differ from Stripe in step; says first what it would do.
+    Repair(repair::Args),
     /// Brings Stripe in line with the catalog.
     Setup(checks::SetupArgs),
     /// Makes our rows agree with Stripe.
@@ -41,6 +43,7 @@ pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
         OnApp::Balance(args) => books::balance(app, &args, out).await,
         OnApp::Doctor => checks::doctor(app, out).await,
         OnApp::Migrate(command) => schema::beside(app, command, out).await,
+        OnApp::Repair(args) => repair::run(app, &args, out).await,
         OnApp::Setup(args) => checks::setup(app, &args, out).await,
         OnApp::Sync(args) => sync::run(app, args, out).await,
     };

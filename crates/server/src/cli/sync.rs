@@ -6,9 +6,9 @@ use serde_json::json;
 use stripe::Form;
 
 use super::output::Output;
-use super::{DIFFERENT, access};
+use super::{DIFFERENT, access, adopt};
 use crate::app::App;
-use crate::sync;
+use crate::{sync, webhooks};
 
 /// Accounts read at once.
 const ACCOUNTS_MAX: i64 = 500;
@@ -29,6 +29,16 @@ pub struct Args {
     /// Accounts that Stripe has events of since then: 2026-11-22 or 2026-11-22T10:00:00Z.
     #[arg(long)]
     since: Option<String>,
+    /// Links customers that exist at Stripe to our accounts: by their metadata, or by the mail
+    /// address of a verified account. Says what it would do; `--apply` does it.
+    #[arg(long, conflicts_with_all = ["all", "since"])]
+    adopt: bool,
+    /// With --adopt and an account: this customer, whoever it was.
+    #[arg(long, requires = "adopt", requires = "account")]
+    customer: Option<String>,
+    /// With --adopt: does it.
+    #[arg(long, requires = "adopt")]
+    apply: bool,
 }
 
 /// What one account's sync came to.
@@ -40,19 +50,23 @@ struct Line {
 
 /// Syncs, and syncs what changed again: then nothing may differ any more.
 pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> {
+    if args.adopt {
+        let named = args.account.as_deref();
+        return adopt::run(app, named, args.customer.as_deref(), args.apply, out).await;
+    }
     for _ in 0..MATCHES_MAX {
         if sync::match_events(app).await? == 0 {
             break;
         }
     }
     let accounts = chosen(app, &args).await?;
-    let first = pass(app, &accounts).await?;
+    let first = pass(app, &accounts, true).await?;
     let again: Vec<i64> = first
         .iter()
         .filter(|(_, line)| !line.changes.is_empty())
         .map(|(id, _)| *id)
         .collect();
-    let second = pass(app, &again).await?;
+    let second = pass(app, &again, false).await?;
     let lines = |pass: &[(i64, Line)]| {
         let lines = pass.iter().filter(|(_, line)| !line.changes.is_empty());
         lines
@@ -107,6 +121,11 @@ async fn chosen(app: &App, args: &Args) -> anyhow::Result<Vec<i64>> {
     if let Some(since) = &args.since {
         return since_then(app, since).await;
     }
+    all(app).await
+}
+
+/// The numbers of all accounts.
+pub async fn all(app: &App) -> anyhow::Result<Vec<i64>> {
     let mut all = Vec::new();
     loop {
         let after = all.last().copied().unwrap_or(0);
@@ -120,41 +139,40 @@ async fn chosen(app: &App, args: &Args) -> anyhow::Result<Vec<i64>> {
     }
 }
 
-/// Accounts of the customers that events since then name.
+/// Accounts that events since then are about. The events are recorded as if they had been
+/// delivered, so what they name is fetched however old it is.
 async fn since_then(app: &App, since: &str) -> anyhow::Result<Vec<i64>> {
     let since = domain::time::parse(since)
         .ok_or_else(|| anyhow::anyhow!("--since is a date or an RFC 3339 moment, not {since}"))?;
     let filter = Form::new().push("created[gte]", since.seconds());
-    let events = app.stripe.list_events(&filter, EVENTS_MAX).await?.data;
-    let mut customers = BTreeSet::new();
-    for event in &events {
-        let Ok(event) = event.read() else { continue };
-        let is_customer = event.object.object.as_deref() == Some("customer");
-        let named = if is_customer {
-            &event.object.id
-        } else {
-            &event.object.customer
-        };
-        customers.extend(named.as_deref().map(str::to_owned));
+    let events = app.stripe.list_events(&filter, EVENTS_MAX).await?;
+    if events.has_more {
+        tracing::warn!("There are more events than one sync looks through: sync --all");
     }
-    let accounts = app
-        .read(move |tx| {
-            let mut accounts = BTreeSet::new();
-            for customer in &customers {
-                accounts.extend(store::accounts::of_customer(tx, customer)?.map(|found| found.id));
-            }
-            Ok(accounts)
-        })
-        .await?;
+    let mut accounts = BTreeSet::new();
+    for event in events.data.iter().rev() {
+        let Ok(read) = event.read() else { continue };
+        if !stripe::event::is_handled(&read.kind) {
+            continue;
+        }
+        webhooks::record(app, &read, event.raw().as_bytes()).await?;
+        accounts.extend(webhooks::account_of_event(app, &read).await?);
+    }
+    sync::match_events(app).await?;
     Ok(accounts.into_iter().collect())
 }
 
-async fn pass(app: &App, accounts: &[i64]) -> anyhow::Result<Vec<(i64, Line)>> {
+async fn pass(app: &App, accounts: &[i64], is_whole: bool) -> anyhow::Result<Vec<(i64, Line)>> {
     let mut lines = Vec::with_capacity(accounts.len());
     for id in accounts.iter().copied() {
         let found = app.read(move |tx| store::accounts::find(tx, id)).await?;
         let account = found.map_or_else(|| id.to_string(), |account| account.public_id);
-        let (changes, error) = match sync::account(app, id).await {
+        let synced = if is_whole {
+            sync::whole_account(app, id).await
+        } else {
+            sync::account(app, id).await
+        };
+        let (changes, error) = match synced {
             Ok(report) => (report.changes, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };

@@ -461,6 +461,26 @@ pub fn payload(content: &MailContent) -> String {
             at: at.micros(),
         },
         MailContent::PlanEnded { tier } => Letter::PlanEnded { tier },
+        MailContent::TrialEnds { tier, at } => Letter::TrialEnds {
+            tier,
+            at: at.micros(),
+        },
+        MailContent::ConfirmPayment {
+            description,
+            amount,
+            url,
+        } => Letter::ConfirmPayment {
+            description,
+            amount: amount.amount,
+            currency: amount.currency.code().to_owned(),
+            url,
+        },
+        MailContent::PaymentRecovered { tier } => Letter::PaymentRecovered { tier },
+        MailContent::Refunded { amount, credits } => Letter::Refunded {
+            amount: amount.amount,
+            currency: amount.currency.code().to_owned(),
+            credits: credits.micros(),
+        },
     };
     encode(&letter)
 }

@@ -4,6 +4,8 @@ pub mod clock;
 pub mod follow;
 pub mod letters;
 pub mod mail;
+pub mod nightly;
+pub mod poll;
 pub mod sweep;
 
 use crate::app::App;
@@ -15,6 +17,8 @@ pub fn start(app: &App) -> tokio::task::JoinSet<()> {
     jobs.spawn(follow::run(app.clone()));
     jobs.spawn(mail::run(app.clone()));
     jobs.spawn(sweep::run(app.clone()));
+    jobs.spawn(poll::run(app.clone()));
+    jobs.spawn(nightly::run(app.clone()));
     if !app.settings.clock.follow.is_empty() {
         jobs.spawn(clock::follow(app.clone()));
     }

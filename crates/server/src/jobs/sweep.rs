@@ -10,6 +10,7 @@ use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
 use crate::app::App;
 use crate::http::error::Result;
 use crate::payments::plan::ending;
+use crate::payments::second;
 
 /// How often, in real time. The clock job runs it at once when the billing clock was moved.
 const EVERY: Duration = Duration::from_secs(5);
@@ -31,6 +32,12 @@ pub async fn run(app: App) {
         }
         if let Err(error) = ending::finish_left(&app).await {
             tracing::warn!(%error, "Ends of plans that were left half done were not looked at");
+        }
+        if let Err(error) = learn_prices(&app).await {
+            tracing::warn!(%error, "Prices were not looked for");
+        }
+        if let Err(error) = second::undo_waiting(&app).await {
+            tracing::warn!(%error, "Second purchases were not looked for");
         }
         if let Err(error) = tidy(&app).await {
             tracing::warn!(%error, "Old rows were not tidied away");
@@ -71,6 +78,17 @@ pub async fn once(app: &App) -> Result<usize> {
             return Ok(touched);
         }
     }
+}
+
+/// Looks for prices that another process was taught, while an account waits for one.
+async fn learn_prices(app: &App) -> anyhow::Result<()> {
+    let waiting = app
+        .read(|tx| store::sync::waiting_for_prices(tx, 1))
+        .await?;
+    if !waiting.is_empty() {
+        app.load_prices().await?;
+    }
+    Ok(())
 }
 
 /// Lets go of what has had its time: payloads of processed events, ended sessions, used links, rate

@@ -293,6 +293,7 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
                 currency: Some(order.price.currency.code()),
                 tier: order.tier.as_deref(),
                 price_id: Some(&order.price_id),
+                stripe_object_id: None,
             };
             let intent = match store::intents::insert(tx, &new, now)? {
                 Some(intent) => {
@@ -439,7 +440,10 @@ async fn end(app: &App, intent: &Intent) -> Result<()> {
             // It was paid meanwhile: what it brought counts before anything else is sold.
             Err(stripe::Error::Refused { .. }) => {
                 crate::sync::account(app, intent.account_id).await?;
-                refuse_second_plan(app, intent.account_id).await?;
+                // A pack beside a plan is no second plan.
+                if intent.tier.is_some() {
+                    refuse_second_plan(app, intent.account_id).await?;
+                }
             }
             Err(error) => return Err(error.into()),
         }

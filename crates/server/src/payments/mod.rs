@@ -9,6 +9,7 @@ pub mod customer;
 pub mod plan;
 pub mod portal;
 pub mod refund;
+pub mod second;
 pub mod trials;
 
 use domain::time::Timestamp;

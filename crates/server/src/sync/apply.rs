@@ -1,7 +1,7 @@
 //! Writes what a projection wants: rows, ledger commands and mails in one commit, fenced by the
 //! lease.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ids::new_id;
 use domain::ledger::Request;
@@ -14,16 +14,24 @@ use store::Tx;
 use store::ledger::Rules;
 use store::sync::Lease;
 
-use super::Report;
 use super::snapshot::Fetched;
+use super::{Held, NAMED_MAX, Report};
 use crate::app::App;
 use crate::http::error::Result;
+use crate::payments::second;
 
 /// Everything the job needs, owned: the writer may run it again.
 struct Plan {
     lease: Lease,
     fetched: Fetched,
     wanted: Wanted,
+    /// Objects by id that events asked for, and whether there may be more of them.
+    named: Vec<store::sync::Wanted>,
+    has_more_named: bool,
+    /// Sentences for a person, as a JSON array.
+    findings: Option<String>,
+    /// Intents for what is undone at Stripe, one for each.
+    undo: Vec<(String, String, String)>,
     rules: Arc<Rules>,
     /// Ids for new transactions, one for each wanted row.
     ids: Vec<String>,
@@ -35,31 +43,115 @@ struct Plan {
 pub async fn apply(
     app: &App,
     lease: &Lease,
+    held: &Held,
     fetched: Fetched,
     wanted: Wanted,
     now: Timestamp,
 ) -> Result<Report> {
-    let ids = wanted
-        .transactions
-        .iter()
-        .map(|_| new_id("txn", now, &*app.chance))
-        .collect();
-    let plan = Plan {
-        lease: lease.clone(),
-        fetched,
-        wanted,
-        rules: app.rules(),
-        ids,
-        now,
-        real_now: app.real_now(),
-    };
+    let plan = Plan::new(app, lease, held, fetched, wanted, now);
     let report = app.write(lease.account_id, move |tx| plan.run(tx)).await?;
     app.mail_bell.notify_one();
     Ok(report)
 }
 
+/// What a dry run ends with, so that nothing of it stays.
+const COMPARED: &str = "compared";
+
+/// What an apply would change, in words. Everything is written and taken back.
+pub async fn differences(
+    app: &App,
+    account: i64,
+    held: &Held,
+    fetched: Fetched,
+    wanted: Wanted,
+    now: Timestamp,
+) -> Result<Vec<String>> {
+    let lease = Lease {
+        account_id: account,
+        dirty_gen: 0,
+        token: 0,
+        attempts: 0,
+        last_synced_at: None,
+    };
+    let plan = Plan::new(app, &lease, held, fetched, wanted, now);
+    let found = Arc::new(Mutex::new(Vec::new()));
+    let told = found.clone();
+    let compared = app.db.write(account, move |tx| -> store::Result<()> {
+        // What time alone would change is no difference.
+        store::ledger::settle(tx, &plan.rules, account, plan.now)?;
+        plan.show_plan(tx, &mut Report::default())?;
+        let report = plan.write_rows(tx)?;
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = report.changes;
+        Err(store::Error::Abandoned(COMPARED.to_owned()))
+    });
+    match compared.await {
+        Err(store::Error::Abandoned(why)) if why == COMPARED => {}
+        Err(error) => return Err(error.into()),
+        Ok(()) => {}
+    }
+    let lines = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(lines)
+}
+
 impl Plan {
+    fn new(
+        app: &App,
+        lease: &Lease,
+        held: &Held,
+        fetched: Fetched,
+        wanted: Wanted,
+        now: Timestamp,
+    ) -> Plan {
+        let undo = wanted.undo.iter();
+        let undo = undo.map(|one| {
+            let params = second::params(one);
+            (app.new_id("int"), one.subscription.clone(), params)
+        });
+        let ids = wanted
+            .transactions
+            .iter()
+            .map(|_| new_id("txn", now, &*app.chance))
+            .collect();
+        Plan {
+            lease: lease.clone(),
+            findings: findings(held, &wanted),
+            undo: undo.collect(),
+            named: held.named.clone(),
+            has_more_named: i64::try_from(held.named.len()).is_ok_and(|count| count >= NAMED_MAX),
+            fetched,
+            wanted,
+            rules: app.rules(),
+            ids,
+            now,
+            real_now: app.real_now(),
+        }
+    }
+
     fn run(&self, tx: &mut Tx<'_>) -> store::Result<Report> {
+        let account = self.lease.account_id;
+        let mut report = self.write_rows(tx)?;
+        for mail in &self.wanted.mails {
+            self.enqueue(tx, mail, &mut report)?;
+        }
+        self.close_events(tx, &report)?;
+        self.write_undo(tx)?;
+        for named in &self.named {
+            store::sync::forget_wanted(tx, account, named)?;
+        }
+        let read = store::sync::Read {
+            until: self.fetched.progress.until,
+            backfill: self.fetched.progress.backfill,
+            findings: self.findings.clone(),
+        };
+        store::sync::note_read(tx, account, &read)?;
+        // Conditional on the token: overtaken means nothing of this is written.
+        store::sync::finish(tx, &self.lease, self.real_now)?;
+        self.go_on(tx)?;
+        Ok(report)
+    }
+
+    /// Rows and ledger.
+    fn write_rows(&self, tx: &mut Tx<'_>) -> store::Result<Report> {
         let account = self.lease.account_id;
         let mut report = Report::default();
         self.retire_customers(tx, &mut report)?;
@@ -94,14 +186,44 @@ impl Plan {
         store::ledger::settle(tx, &self.rules, account, self.now)?;
         self.show_plan(tx, &mut report)?;
         self.report_entries(tx, before, &mut report)?;
-        for mail in &self.wanted.mails {
-            self.enqueue(tx, mail, &mut report)?;
-        }
-        self.close_events(tx, &report)?;
-        store::sync::forget_wanted(tx, account, self.lease.dirty_gen)?;
-        // Last, and conditional on the token: overtaken means nothing of this is written.
-        store::sync::finish(tx, &self.lease, self.real_now)?;
         Ok(report)
+    }
+
+    /// What was bought twice is written down; the calls are made when this is on disk.
+    fn write_undo(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        for (id, subscription, params) in &self.undo {
+            let new = store::intents::NewIntent {
+                id,
+                account_id: self.lease.account_id,
+                kind: second::KIND,
+                params,
+                stripe_object_id: Some(subscription),
+                ..store::intents::NewIntent::default()
+            };
+            store::intents::insert(tx, &new, self.now)?;
+        }
+        Ok(())
+    }
+
+    /// An account with a price nobody knows waits for it; one with more to read is read on.
+    fn go_on(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        let account = self.lease.account_id;
+        if let Some((price, why)) = self.unknown_price() {
+            store::sync::wait_for_price(tx, account, &price, &why, self.real_now)?;
+        } else if self.fetched.progress.backfill.is_some() || self.has_more_named {
+            store::sync::ring(tx, account, self.real_now)?;
+        }
+        Ok(())
+    }
+
+    fn unknown_price(&self) -> Option<(String, String)> {
+        self.wanted
+            .findings
+            .iter()
+            .find_map(|finding| match finding {
+                Finding::UnknownPrice { price, .. } => Some((price.clone(), finding.text())),
+                Finding::SecondSubscription { .. } => None,
+            })
     }
 
     fn retire_customers(&self, tx: &mut Tx<'_>, report: &mut Report) -> store::Result<()> {
@@ -370,21 +492,9 @@ impl Plan {
     /// The events this sync answers are done, with what came of them; those of an account with an
     /// unknown price wait for a person.
     fn close_events(&self, tx: &mut Tx<'_>, report: &Report) -> store::Result<()> {
-        let unknown = self
-            .wanted
-            .findings
-            .iter()
-            .find_map(|finding| match finding {
-                Finding::UnknownPrice {
-                    subscription,
-                    price,
-                } => Some(format!(
-                    "subscription {subscription} has the unknown price {price}"
-                )),
-                Finding::SecondSubscription { .. } => None,
-            });
+        let unknown = self.unknown_price();
         let outcome = match (&unknown, report.changes.is_empty()) {
-            (Some(fault), _) => fault.clone(),
+            (Some((_, fault)), _) => fault.clone(),
             (None, true) => "no effect: everything agreed already".to_owned(),
             (None, false) => report.changes.join("; "),
         };
@@ -399,6 +509,24 @@ impl Plan {
         )?;
         Ok(())
     }
+}
+
+/// What a person should look at: as found now, and what could not be undone.
+fn findings(held: &Held, wanted: &Wanted) -> Option<String> {
+    let failed = held.intents.values();
+    let failed = failed.filter(|intent| intent.kind == second::KIND && intent.state == "failed");
+    let failed = failed.map(|intent| {
+        let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();
+        let why = intent.error.as_deref().unwrap_or_default();
+        format!("subscription {subscription} was bought twice and could not be undone: {why}")
+    });
+    let all: Vec<String> = wanted
+        .findings
+        .iter()
+        .map(Finding::text)
+        .chain(failed)
+        .collect();
+    (!all.is_empty()).then(|| json!(all).to_string())
 }
 
 /// Who hears of an account's payments: its owners and billing members.

@@ -58,6 +58,9 @@ pub async fn account(app: &App, account: i64) -> Result<Comparison> {
     let (held, rows) = app
         .read(move |tx| Ok((held(tx, account)?, Rows::read(tx, account)?)))
         .await?;
+    // The whole history, as far as one look reaches: sums are compared.
+    let progress = super::history::Progress::default();
+    let held = super::Held { progress, ..held };
     let fetched = snapshot::fetch(app, account, &held).await?;
     let wanted = projected(app, &held, &fetched, app.now());
     Ok(compare(&rows, &wanted))

@@ -5,6 +5,21 @@ use domain::projection::Invoice;
 use stripe::objects;
 
 use super::at;
+use crate::app::App;
+use crate::http::error::Result;
+
+/// Asks whether the payment of an open invoice waits for the cardholder's word; the invoice itself
+/// does not say.
+pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
+    let Some(payment) = invoice.payment_intent.as_deref() else {
+        return Ok(());
+    };
+    if invoice.status == "open" {
+        let payment = app.stripe.retrieve_payment_intent(payment).await?;
+        invoice.needs_confirmation = payment.status.as_str() == "requires_action";
+    }
+    Ok(())
+}
 
 /// Reads an invoice of any API version. `None` for a preview, or in a currency that is none.
 pub fn read(object: &objects::Invoice) -> Option<Invoice> {
@@ -37,6 +52,7 @@ pub fn read(object: &objects::Invoice) -> Option<Invoice> {
         paid_at: object.paid_at().map(at),
         attempt_count: object.attempt_count,
         next_payment_attempt: object.next_payment_attempt.map(at),
+        needs_confirmation: false,
         period: line
             .and_then(|line| line.period.as_ref())
             .map(|period| (at(period.start), at(period.end))),

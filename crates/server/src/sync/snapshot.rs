@@ -1,15 +1,12 @@
 //! Fetches everything of an account that a projection reads.
 
 use domain::projection::Snapshot;
-use stripe::Form;
 use stripe::objects;
 
-use super::{Held, charge, checkout_session, invoice, subscription, subscription_schedule};
+use super::history::{self, Progress, Raw};
+use super::{Held, by_id, charge, checkout_session, invoice, subscription, subscription_schedule};
 use crate::app::App;
-use crate::http::error::{Error, Result};
-
-/// Objects of one kind and customer that are fetched at most.
-const ITEMS_MAX: usize = 1_000;
+use crate::http::error::Result;
 
 /// A snapshot with what else was fetched.
 #[derive(Clone, Debug, Default)]
@@ -22,97 +19,78 @@ pub struct Fetched {
     pub deleted: Vec<String>,
     /// The last event that came before the fetch, which this snapshot answers.
     pub last_event: i64,
+    /// What of the history is read with it.
+    pub progress: Progress,
 }
 
-/// Everything of the account, from all the customers it has or had.
+/// What is to be known of the account, from all the customers it has or had.
 pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
     let mut fetched = Fetched {
         last_event: held.last_event,
+        progress: Progress {
+            until: Some(app.now()),
+            backfill: None,
+        },
         ..Fetched::default()
     };
+    let mut raw = Raw::default();
+    let mut current = None;
     for customer in &held.customers {
-        of_customer(
-            app,
-            &customer.customer_id,
-            customer.state == "current",
-            held,
-            &mut fetched,
-        )
-        .await?;
+        let id = &customer.customer_id;
+        let object = match app.stripe.retrieve_customer(id).await {
+            Ok(object) => object,
+            // It was made under other keys, or its data was removed: there is nothing to fetch.
+            Err(stripe::Error::NotFound { .. }) => {
+                fetched.deleted.push(id.clone());
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let left = history::read(app, &object, &held.progress, &mut raw).await?;
+        fetched.progress.backfill = history::join(fetched.progress.backfill, left);
+        if object.deleted {
+            fetched.deleted.push(id.clone());
+        } else if customer.state == "current" {
+            current = Some(object);
+        }
     }
+    by_id::complete(app, held, &mut raw).await?;
+    if let Some(customer) = current {
+        fetched.card = card(app, &customer, &raw.subscriptions).await?;
+    }
+    fetched.snapshot = translate(app, held, &raw).await?;
     tracing::debug!(
         account,
         subscriptions = fetched.snapshot.subscriptions.len(),
         invoices = fetched.snapshot.invoices.len(),
+        is_partial = raw.is_partial,
         "Fetched an account"
     );
     Ok(fetched)
 }
 
-async fn of_customer(
-    app: &App,
-    customer: &str,
-    is_current: bool,
-    held: &Held,
-    fetched: &mut Fetched,
-) -> Result<()> {
-    let by_customer = Form::new().push("customer", customer);
-    let stripe = &app.stripe;
-    let object = match stripe.retrieve_customer(customer).await {
-        Ok(object) => object,
-        // It was made under other keys, or its data was removed: there is nothing to fetch.
-        Err(stripe::Error::NotFound { .. }) => {
-            fetched.deleted.push(customer.to_owned());
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
+async fn translate(app: &App, held: &Held, raw: &Raw) -> Result<Snapshot> {
+    let mut snapshot = Snapshot {
+        subscriptions: raw.subscriptions.iter().map(subscription::read).collect(),
+        invoices: raw.invoices.iter().filter_map(invoice::read).collect(),
+        schedules: raw
+            .schedules
+            .iter()
+            .map(subscription_schedule::read)
+            .collect(),
+        ..Snapshot::default()
     };
-    // One after the other, in this order: a session read after the invoices is never older than
-    // what it led to, so a payment keeps one name in our rows.
-    let subscriptions = stripe.list_subscriptions(&by_customer, ITEMS_MAX).await?;
-    let invoices = stripe.list_invoices(&by_customer, ITEMS_MAX).await?;
-    let sessions = stripe
-        .list_checkout_sessions(&by_customer, ITEMS_MAX)
-        .await?;
-    let charges = stripe.list_charges(&by_customer, ITEMS_MAX).await?;
-    let schedules = stripe
-        .list_subscription_schedules(&by_customer, ITEMS_MAX)
-        .await?;
-    let lists = [
-        schedules.has_more,
-        subscriptions.has_more,
-        invoices.has_more,
-        sessions.has_more,
-        charges.has_more,
-    ];
-    if lists.contains(&true) {
-        let detail = "An account has more objects at Stripe than one sync reads.";
-        return Err(Error::bug(detail));
+    for one in &mut snapshot.invoices {
+        invoice::look_at_payment(app, one).await?;
     }
-    let snapshot = &mut fetched.snapshot;
-    snapshot
-        .subscriptions
-        .extend(subscriptions.data.iter().map(subscription::read));
-    snapshot
-        .schedules
-        .extend(schedules.data.iter().map(subscription_schedule::read));
-    for one in &invoices.data {
-        snapshot.invoices.extend(invoice::read(one));
+    for one in &raw.sessions {
+        let session = checkout_session::read(app, one, held).await?;
+        snapshot.sessions.push(session);
     }
-    for one in &sessions.data {
-        snapshot
-            .sessions
-            .push(checkout_session::read(app, one, held).await?);
-    }
-    for one in &charges.data {
+    for one in &raw.charges {
         snapshot.charges.push(charge::read(app, one).await?);
     }
-    if object.deleted {
-        fetched.deleted.push(customer.to_owned());
-    } else if is_current {
-        fetched.card = card(app, &object, &subscriptions.data).await?;
-    }
-    Ok(())
+    Ok(snapshot)
 }
 
 /// The card that the next invoice is charged to: the subscription's own, else the customer's.

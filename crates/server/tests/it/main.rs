@@ -7,6 +7,7 @@
 
 mod acceptance;
 mod access;
+mod audit;
 mod buying;
 mod catalog;
 mod checkout;

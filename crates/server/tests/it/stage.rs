@@ -71,6 +71,8 @@ pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings
     settings.database.url = SecretString::from(database_url.to_owned());
     settings.stripe.secret_key = SecretString::from("sk_test_stage");
     settings.stripe.api_base = twin.url();
+    // A test that switches deliveries off wants them lost; the one of the poll switches it on.
+    settings.stripe.events_poll_seconds = 0;
     settings.clock.follow = twin.url();
     let smtp = twin.smtp_address().expect("the twin has a mailbox");
     settings.mail.host = smtp.ip().to_string();

@@ -235,7 +235,15 @@ fn what_an_event_named_is_wanted_until_its_generation_is_done() {
             .collect();
         assert_eq!(names, [("dp_1", 1), ("ch_1", 2)]);
 
-        assert_eq!(write(db, move |tx| sync::forget_wanted(tx, ann, 1)), 1);
+        let fetched = sync::Wanted {
+            wanted_gen: 1,
+            ..wanted[1].clone()
+        };
+        let forgotten = write(db, move |tx| sync::forget_wanted(tx, ann, &fetched));
+        assert_eq!(forgotten, 0, "it was asked for again meanwhile");
+        let fetched = wanted[0].clone();
+        let forgotten = write(db, move |tx| sync::forget_wanted(tx, ann, &fetched));
+        assert_eq!(forgotten, 1);
         assert_eq!(read(db, move |tx| sync::wanted(tx, ann, 10)).len(), 1);
         assert_eq!(read(db, move |tx| sync::wanted(tx, bob, 10)).len(), 1);
     });

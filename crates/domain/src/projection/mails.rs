@@ -1,0 +1,182 @@
+//! Which mails a snapshot asks for, each once under its key.
+
+use super::{
+    Charge, Invoice, Known, MAIL_AGE_DAYS_MAX, Mail, MailContent, Refund, Snapshot, Subscription,
+    Transaction, TransactionStatus, Wanted,
+};
+use crate::dunning::{DunningStep, step_due};
+use crate::money::{Credits, MinorUnits, share_of};
+use crate::plan::SubscriptionStatus;
+use crate::time::Timestamp;
+
+/// Days before its end at which a trial's customer is told.
+pub const TRIAL_WARNING_DAYS: i64 = 3;
+
+/// What is said of a trial and of an end.
+pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
+    if let Some(at) = trial_to_end(fetched, now) {
+        let tier = tier.to_owned();
+        wanted.mails.push(Mail {
+            key: format!("trial-ends:{}:{}", fetched.id, at.seconds()),
+            content: MailContent::TrialEnds { tier, at },
+        });
+    }
+    plan_ending(fetched, tier, now, wanted);
+}
+
+/// The end of a trial that is near. Read from the trial itself, so it is told although the event
+/// was lost; one that is not paid for afterwards is told as an end.
+fn trial_to_end(fetched: &Subscription, now: Timestamp) -> Option<Timestamp> {
+    let at = fetched.trial_end?;
+    let is_near = at.plus_days(-TRIAL_WARNING_DAYS) <= now && now < at;
+    let goes_on = fetched.status == SubscriptionStatus::Trialing && fetched.ends_at().is_none();
+    (is_near && goes_on).then_some(at)
+}
+
+fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
+    let recent = |at: Timestamp| now < at.plus_days(MAIL_AGE_DAYS_MAX);
+    if fetched.status == SubscriptionStatus::Canceled {
+        if fetched.ended_at.is_some_and(recent) {
+            let content = MailContent::PlanEnded {
+                tier: tier.to_owned(),
+            };
+            wanted.mails.push(Mail {
+                key: format!("plan-ended:{}", fetched.id),
+                content,
+            });
+        }
+    } else if let Some(at) = fetched.ends_at()
+        && fetched.status.is_live()
+        && at > now
+    {
+        let asked = fetched.canceled_at.unwrap_or(at).seconds();
+        let content = MailContent::PlanEnding {
+            tier: tier.to_owned(),
+            at,
+        };
+        wanted.mails.push(Mail {
+            key: format!("plan-ending:{}:{asked}", fetched.id),
+            content,
+        });
+    }
+}
+
+/// What is said of a plan's payment.
+pub(super) fn invoice(
+    invoice: &Invoice,
+    row: &Transaction,
+    snapshot: &Snapshot,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    let recent = now
+        < invoice
+            .paid_at
+            .unwrap_or(invoice.created_at)
+            .plus_days(MAIL_AGE_DAYS_MAX);
+    match row.status {
+        TransactionStatus::Completed if invoice.amount_paid > 0 && recent => {
+            if had_failed(snapshot, invoice) {
+                let tier = row.tier.clone();
+                wanted.mails.push(Mail {
+                    key: format!("recovered:{}", invoice.id),
+                    content: MailContent::PaymentRecovered { tier },
+                });
+            }
+            wanted.mails.push(Mail {
+                key: format!("receipt:{}", invoice.id),
+                content: MailContent::Receipt {
+                    description: row.description.clone(),
+                    tier: row.tier.clone(),
+                    amount: row.amount,
+                    url: invoice.hosted_url.clone(),
+                },
+            });
+        }
+        TransactionStatus::Failed if is_past_due(snapshot, invoice) => {
+            let grace_until = invoice.created_at.plus_days(known.grace_days);
+            let step = step_due(grace_until, now);
+            if step == DunningStep::Failed && invoice.needs_confirmation {
+                confirm(invoice, row, wanted);
+            } else if now < grace_until.plus_days(MAIL_AGE_DAYS_MAX) {
+                let content = MailContent::PaymentFailed {
+                    step,
+                    tier: row.tier.clone(),
+                    failure: row.failure.clone(),
+                    amount: row.amount,
+                    grace_until,
+                    url: invoice.hosted_url.clone(),
+                };
+                let key = format!("payment-{}:{}", step.word(), invoice.id);
+                wanted.mails.push(Mail { key, content });
+            }
+        }
+        // A change of plan that the bank wants confirmed leaves the plan as it is until then.
+        TransactionStatus::Failed | TransactionStatus::Pending
+            if invoice.needs_confirmation
+                && recent
+                && invoice.billing_reason != "subscription_create" =>
+        {
+            confirm(invoice, row, wanted);
+        }
+        _ => {}
+    }
+}
+
+fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Wanted) {
+    let content = MailContent::ConfirmPayment {
+        description: row.description.clone(),
+        amount: row.amount,
+        url: invoice.hosted_url.clone(),
+    };
+    let key = format!("confirm:{}", invoice.id);
+    wanted.mails.push(Mail { key, content });
+}
+
+/// Whether a renewal failed before it was paid: its tries stay visible at Stripe.
+fn had_failed(snapshot: &Snapshot, invoice: &Invoice) -> bool {
+    let is_renewal = invoice.billing_reason == "subscription_cycle";
+    let failed = |charge: &Charge| {
+        !charge.is_paid
+            && charge.failure.is_some()
+            && charge.payment_intent.is_some()
+            && charge.payment_intent == invoice.payment_intent
+    };
+    is_renewal && (invoice.attempt_count > 1 || snapshot.charges.iter().any(failed))
+}
+
+/// Only a failed payment of a subscription that is past due is dunned: a first payment that was
+/// declined at Checkout was seen there.
+fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
+    snapshot.subscriptions.iter().any(|subscription| {
+        Some(subscription.id.as_str()) == invoice.subscription_id.as_deref()
+            && matches!(
+                subscription.status,
+                SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid
+            )
+    })
+}
+
+/// What is said of money that went back, once it did.
+pub(super) fn refund(
+    charge: &Charge,
+    refund: &Refund,
+    credits: Option<Credits>,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    let is_recent = now < refund.created_at.plus_days(MAIL_AGE_DAYS_MAX);
+    if refund.status != "succeeded" || !is_recent || charge.amount <= 0 {
+        return;
+    }
+    let bought = credits.unwrap_or(Credits::ZERO).micros();
+    let part = refund.amount.clamp(0, charge.amount);
+    wanted.mails.push(Mail {
+        key: format!("refunded:{}", refund.id),
+        content: MailContent::Refunded {
+            amount: MinorUnits::new(refund.amount, charge.currency),
+            credits: Credits::from_micros(-share_of(bought, part, charge.amount)),
+        },
+    });
+}

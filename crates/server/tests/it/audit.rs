@@ -1,0 +1,258 @@
+//! What differs from Stripe is found, and mended in a step of its own.
+
+use clap::Parser;
+use serde_json::{Value, json};
+use server::cli::on_app::{self, OnApp};
+use server::cli::output::Output;
+
+use crate::stage::{Stage, on_both};
+
+/// A command line without the program's name.
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Line {
+    #[command(subcommand)]
+    command: OnApp,
+}
+
+/// Runs a command as the control socket does; answers its exit code and its JSON.
+async fn run(stage: &Stage, line: &[&str]) -> (u8, Value) {
+    let command = Line::try_parse_from(line).unwrap().command;
+    let mut out = Output::new(true);
+    let code = on_app::run(&stage.app, command, &mut out).await;
+    let value = serde_json::from_str(&out.text).unwrap_or(Value::Null);
+    (code, value)
+}
+
+fn balance(body: &Value) -> f64 {
+    body["credits"]["balance"].as_f64().unwrap()
+}
+
+/// Everything that mirrors Stripe, without what names a row alone.
+async fn mirror(stage: &Stage, account: i64) -> Vec<String> {
+    let read = stage.app.read(move |tx| {
+        let mut lines = Vec::new();
+        let start = store::transactions::Cursor::START;
+        for row in store::transactions::of_account(tx, account, start, 1_000)? {
+            let row = store::transactions::Transaction {
+                id: 0,
+                public_id: String::new(),
+                created_at: domain::time::Timestamp::default(),
+                updated_at: domain::time::Timestamp::default(),
+                ..row
+            };
+            lines.push(format!("{row:?}"));
+        }
+        for row in store::subscriptions::of_account(tx, account)? {
+            let synced_at = domain::time::Timestamp::default();
+            lines.push(format!(
+                "{:?}",
+                store::subscriptions::Subscription { synced_at, ..row }
+            ));
+        }
+        for row in store::invoices::of_account(tx, account, 1_000)? {
+            lines.push(format!("{row:?}"));
+        }
+        let account = store::accounts::find(tx, account)?.unwrap();
+        lines.push(format!(
+            "{} {}",
+            account.subscription_tier, account.subscription_status
+        ));
+        lines.sort();
+        Ok(lines)
+    });
+    read.await.unwrap()
+}
+
+/// A customer who did most of what can be done.
+async fn eventful(stage: &Stage) -> i64 {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(5_000).await;
+    maya.subscribe("PRO").await;
+    let charges = stage.stripe_get("/v1/charges").await;
+    let topup = charges["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["amount"] == 500);
+    let topup = topup.unwrap()["id"].as_str().unwrap().to_owned();
+    stage
+        .stripe_post("/v1/refunds", &[("charge", &topup), ("amount", "250")])
+        .await;
+    maya.session(json!({ "type": "topup", "amount": 500 }))
+        .await;
+    stage.twin.advance("32d").await.unwrap();
+    stage.settled().await;
+    server::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+    maya.account
+}
+
+on_both! {
+    fn emptied_mirror_tables_are_the_same_again_after_a_sync_of_all(stage) {
+        let account = eventful(stage).await;
+        let before = mirror(stage, account).await;
+        assert!(before.len() >= 6, "{before:?}");
+        stage.app.write(0, store::testing::forget_mirror).await.unwrap();
+        assert_ne!(mirror(stage, account).await, before);
+
+        let (code, report) = run(stage, &["sync", "--all"]).await;
+
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(mirror(stage, account).await, before);
+        assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
+    }
+}
+
+on_both! {
+    fn case_m10_an_audit_names_what_differs_from_stripe_and_a_repair_mends_it(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.buy_pack(500).await;
+        maya.billing_when(|body| balance(body) == 600.0).await;
+        stage.settled().await;
+        let (code, report) = run(stage, &["audit", "--stripe"]).await;
+        assert_eq!((code, &report["ok"]), (0, &json!(true)), "{report}");
+        stage.webhooks(false).await;
+        maya.buy_pack(5_000).await;
+
+        let (code, report) = run(stage, &["audit", "--stripe"]).await;
+        assert_eq!(code, 3, "{report}");
+        let lines = report["stripe"]["differs"][0]["lines"].to_string();
+        assert!(lines.contains("transaction topup:") && lines.contains("ledger: grant"), "{lines}");
+        let last = stage.app.read(|tx| store::settings::get(tx, "audit_last")).await.unwrap();
+        let last: Value = serde_json::from_str(&last.unwrap()).unwrap();
+        assert_eq!(last["differences"], 1);
+
+        let (code, dry) = run(stage, &["repair"]).await;
+        assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{dry}");
+        assert_eq!(balance(&maya.billing().await), 600.0, "nothing was changed yet");
+
+        let (code, done) = run(stage, &["repair", "--apply"]).await;
+        assert_eq!((code, &done["differs"]), (0, &json!(0)), "{done}");
+        assert_eq!(balance(&maya.billing().await), 5_600.0);
+        assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
+    }
+}
+
+on_both! {
+    fn a_plan_that_an_operator_gave_is_shown_as_intended_and_is_no_difference(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let account = maya.account;
+        let now = stage.app.now();
+        stage.app.write(account, move |tx| {
+            let set = store::accounts::TierOverride {
+                tier: "PRO",
+                reason: "a friend of the house",
+                actor: "cli",
+                until: None,
+            };
+            store::accounts::set_tier_override(tx, account, Some(&set), now)
+        }).await.unwrap();
+
+        let (code, report) = run(stage, &["audit", "--stripe"]).await;
+
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(report["stripe"]["intended"][0]["tier"], "PRO");
+        assert_eq!(report["stripe"]["intended"][0]["reason"], "a friend of the house");
+    }
+}
+
+on_both! {
+    fn the_nightly_audit_finds_a_refund_and_a_dispute_that_nobody_told_of(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.buy_pack(5_000).await;
+        maya.buy_pack(1_000).await;
+        maya.billing_when(|body| balance(body) == 6_100.0).await;
+        stage.twin.advance("60d").await.unwrap();
+        server::sync::account(&stage.app, maya.account).await.unwrap();
+        stage.settled().await;
+        stage.webhooks(false).await;
+        let charges = stage.stripe_get("/v1/charges").await;
+        let of = |amount: i64| {
+            let charges = charges["data"].as_array().unwrap();
+            let charge = charges.iter().find(|one| one["amount"] == amount).unwrap();
+            charge["id"].as_str().unwrap().to_owned()
+        };
+        stage.stripe_post("/v1/refunds", &[("charge", &of(500))]).await;
+        stage.twin.dispute(&of(100), None).await.unwrap();
+
+        let found = server::jobs::nightly::once(&stage.app).await.unwrap();
+
+        assert_eq!(found, 2);
+        maya.billing_when(|body| body["credits"]["available"] == 100.0).await;
+        stage.settled().await;
+        assert_eq!(server::jobs::nightly::once(&stage.app).await.unwrap(), 0, "mended");
+        let last = stage.app.read(|tx| store::settings::get(tx, "audit_last")).await.unwrap();
+        assert!(last.unwrap().contains("\"differences\":0"));
+    }
+}
+
+on_both! {
+    fn customers_from_before_are_adopted_by_metadata_or_a_verified_address(stage) {
+        let maya = stage.person("maya@example.com").await;
+        let noah = stage.person("noah@example.com").await;
+        let account = maya.account;
+        let name = stage.app.read(move |tx| store::accounts::find(tx, account)).await;
+        let name = name.unwrap().unwrap().public_id;
+        let price = stage.app.prices().price_of_tier["PRO"].clone();
+        let old = |form: Vec<(&'static str, String)>| {
+            let price = price.clone();
+            async move {
+                let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+                let made = stage.stripe_post("/v1/customers", &form).await;
+                let id = made["id"].as_str().unwrap().to_owned();
+                let trial = [
+                    ("customer", id.as_str()),
+                    ("items[0][price]", &price),
+                    ("trial_period_days", "14"),
+                ];
+                stage.stripe_post("/v1/subscriptions", &trial).await;
+                id
+            }
+        };
+        stage.webhooks(false).await;
+        let by_metadata = old(vec![("metadata[accountId]", name)]).await;
+        let by_mail = old(vec![("email", "Noah@example.com".to_owned())]).await;
+        old(vec![("email", "stranger@example.com".to_owned())]).await;
+
+        let (code, dry) = run(stage, &["sync", "--adopt"]).await;
+        assert_eq!((code, &dry["applied"]), (0, &json!(false)));
+        assert_eq!(dry["linked"].as_array().unwrap().len(), 2, "{dry}");
+        assert_eq!(dry["unknown"], 1);
+        assert_eq!(maya.billing().await["subscription"]["tier"], "FREE");
+
+        let (code, done) = run(stage, &["sync", "--adopt", "--apply"]).await;
+
+        assert_eq!((code, &done["applied"]), (0, &json!(true)), "{done}");
+        for person in [&maya, &noah] {
+            let body = person.billing().await;
+            assert_eq!(body["subscription"]["tier"], "PRO", "{body}");
+        }
+        let customers = stage.app.read(move |tx| store::customers::current(tx, account)).await;
+        assert_eq!(customers.unwrap(), Some(by_metadata));
+        assert_ne!(by_mail, "");
+        let (_, again) = run(stage, &["sync", "--adopt"]).await;
+        assert_eq!(again["linked"], json!([]));
+    }
+}
+
+on_both! {
+    fn case_w30_a_sync_since_a_moment_takes_up_what_was_lost(stage) {
+        let maya = stage.person("maya@example.com").await;
+        maya.buy_pack(5_000).await;
+        maya.billing_when(|body| balance(body) == 5_100.0).await;
+        stage.twin.advance("80d").await.unwrap();
+        server::sync::account(&stage.app, maya.account).await.unwrap();
+        let since = stage.app.now().rfc3339();
+        stage.webhooks(false).await;
+        stage.twin.advance("1h").await.unwrap();
+        let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+        stage.stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())]).await;
+
+        let (code, report) = run(stage, &["sync", "--since", &since]).await;
+
+        assert_eq!(code, 0, "{report}");
+        assert_eq!(balance(&maya.billing().await), 100.0);
+    }
+}

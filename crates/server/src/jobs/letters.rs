@@ -150,6 +150,8 @@ pub struct About<'a> {
     pub now: Timestamp,
     /// The account's name, where the letter is about one.
     pub account: Option<&'a str>,
+    /// The account's id at the edge.
+    pub account_id: Option<&'a str>,
 }
 
 impl About<'_> {
@@ -161,12 +163,20 @@ impl About<'_> {
         format!("{}{path}", self.service.base_url)
     }
 
+    /// A page of the account: its reader may belong to several.
+    fn page(&self, path: &str) -> String {
+        match self.account_id {
+            Some(id) => self.address(&format!("{path}?account={id}")),
+            None => self.address(path),
+        }
+    }
+
     fn billing(&self) -> String {
-        self.address("/dashboard/billing")
+        self.page("/dashboard/billing")
     }
 
     fn credits(&self) -> String {
-        self.address("/dashboard/billing/credits")
+        self.page("/dashboard/billing/credits")
     }
 
     fn title(&self, tier: &str) -> String {
@@ -505,6 +515,7 @@ mod tests {
             catalog: &catalog,
             now: Timestamp::from_micros(0),
             account: Some("Acme Robotics"),
+            account_id: Some("acc_1"),
         };
         letter.words(&about).mail()
     }
@@ -600,5 +611,13 @@ mod tests {
         };
 
         says(&letter, &["Pro is paid"]);
+    }
+
+    #[test]
+    fn a_mails_link_leads_to_the_account_it_is_about() {
+        says(
+            &Letter::CreditsGone {},
+            &["/dashboard/billing/credits?account=acc_1"],
+        );
     }
 }

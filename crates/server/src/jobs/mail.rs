@@ -105,6 +105,7 @@ async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> an
         catalog: &catalog,
         now: app.now(),
         account: account.as_ref().map(|account| account.name.as_str()),
+        account_id: account.as_ref().map(|account| account.public_id.as_str()),
     };
     let mail = letter.words(&about).mail();
     let message_id = format!(

@@ -289,3 +289,89 @@ fn a_database_that_is_named_by_its_address_is_asked_through_its_service_too() {
     assert_eq!(by_address.code(), Some(0));
     assert_eq!(another["accounts"], 0);
 }
+
+/// Makes the customer of a session buy a pack; answers the Checkout session.
+fn buy(data: &Path, demo: &Demo, cookie: &str, credits: i64) -> String {
+    let url = format!(
+        "{}/api/stripe/create-checkout-session",
+        demo.text("baseUrl")
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let body = serde_json::json!({ "type": "topup", "amount": credits }).to_string();
+    let answer: String = runtime.block_on(async {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let request = client.post(url).header("cookie", cookie);
+        let request = request.header("content-type", "application/json");
+        let answer = request.body(body).send().await.unwrap();
+        answer.text().await.unwrap()
+    });
+    let start = answer.find("cs_test_").unwrap();
+    let rest = &answer[start..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let session = rest[..end.unwrap()].to_owned();
+    run(data, &["twin", "pay", &session]);
+    json(data, &["sync", "--all"]);
+    session
+}
+
+#[test]
+fn a_refund_is_looked_at_made_once_and_everything_leaves_as_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    let demo = Demo::start(&data, &[]);
+    let session = json(&data, &["admin", "session", "new@localboxs.example"]);
+    let cookie = session["headers"]["Cookie"].as_str().unwrap();
+    let checkout = buy(&data, &demo, cookie, 5_000);
+    let refund = |more: &[&str]| {
+        let start = ["admin", "refund", &checkout, "--amount", "2.00"];
+        json(&data, &[&start, more].concat())
+    };
+
+    let look = refund(&["--dry-run"]);
+    let made = refund(&["--key", "one", "--reason", "duplicate"]);
+    let again = refund(&["--key", "one", "--reason", "duplicate"]);
+    let balance = json(&data, &["balance", "new@localboxs.example"]);
+    let files = folder.path().join("files");
+    let files = files.to_str().unwrap();
+    let exported = json(
+        &data,
+        &["admin", "export", "--to", files, "--format", "jsonl"],
+    );
+    let failed = json(
+        &data,
+        &["admin", "events", "replay", "--failed", "--dry-run"],
+    );
+
+    assert_eq!(
+        (&look["creditsTaken"], &look["made"]),
+        (&2_000.into(), &false.into())
+    );
+    assert_eq!(
+        (&made["made"], &again["made"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(made["refund"], again["refund"]);
+    assert_eq!(balance["available"], 3_100);
+    assert_eq!(failed["events"], Value::Array(vec![]));
+    assert_eq!(
+        exported["files"].as_array().unwrap().len(),
+        store::export::TABLES.len()
+    );
+    let rows = std::fs::read_to_string(Path::new(files).join("transactions.jsonl")).unwrap();
+    assert!(
+        rows.lines().any(|line| line.contains("\"REFUND\"")),
+        "{rows}"
+    );
+    assert_eq!(
+        run(&data, &["admin", "refund", "txn_none", "--dry-run"])
+            .status
+            .code(),
+        Some(1)
+    );
+    assert_eq!(
+        run(&data, &["admin", "events", "replay"]).status.code(),
+        Some(1)
+    );
+    assert_eq!(json(&data, &["audit"])["findingsCount"], 0);
+}

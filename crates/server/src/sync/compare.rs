@@ -108,8 +108,10 @@ fn say(finding: &Finding) -> String {
     }
 }
 
-fn day(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| NONE.to_owned(), Timestamp::rfc3339)
+/// `2026-12-15 09:30:12`
+fn moment(at: Option<Timestamp>) -> String {
+    let text = at.map(|at| at.rfc3339().replace('T', " "));
+    text.map_or_else(|| NONE.to_owned(), |text| text.replace('Z', ""))
 }
 
 fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
@@ -123,7 +125,10 @@ fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
             ids.push(&row.subscription_id);
         }
     }
+    let many = ids.len() > 1;
     for id in ids {
+        // One is the rule; of several each is named.
+        let name = if many { id } else { "Plan" };
         let ours = rows
             .subscriptions
             .iter()
@@ -133,7 +138,7 @@ fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
             format!("{} {status}", tier.map_or("no plan", String::as_str))
         };
         lines.push(Line::new(
-            id,
+            name,
             ours.map_or(NONE.to_owned(), |row| plan(row.tier.as_ref(), &row.status)),
             theirs.map_or(NONE.to_owned(), |one| {
                 plan(one.facts.tier.as_ref(), one.facts.status.word())
@@ -141,10 +146,14 @@ fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
         ));
         if let (Some(ours), Some(theirs)) = (ours, theirs) {
             let end = Some(theirs.fetched.period_end);
-            lines.push(Line::new("Period end", day(ours.period_end), day(end)));
+            lines.push(Line::new(
+                "Period end",
+                moment(ours.period_end),
+                moment(end),
+            ));
             if ours.cancel_at.is_some() || theirs.facts.cancel_at.is_some() {
-                let theirs = day(theirs.facts.cancel_at);
-                lines.push(Line::new("Ends", day(ours.cancel_at), theirs));
+                let theirs = moment(theirs.facts.cancel_at);
+                lines.push(Line::new("Ends", moment(ours.cancel_at), theirs));
             }
         }
     }

@@ -609,7 +609,16 @@ fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
             };
             let line = |line: &compare::Line| {
                 let sign = if line.agrees() { "=" } else { "\u{2260}" };
-                Fact::new(&line.name, format!("{} {sign} {}", line.ours, line.theirs))
+                let both = format!("{} {sign} {}", line.ours, line.theirs);
+                // Where both say the same it is said once.
+                Fact::new(
+                    &line.name,
+                    if line.agrees() {
+                        format!("{sign} {}", line.ours)
+                    } else {
+                        both
+                    },
+                )
             };
             (badge, comparison.lines.iter().map(line).collect())
         }
@@ -730,7 +739,8 @@ fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
             status = status.text(format!(", {} went back", money(row, row.refunded_minor)));
         }
         if operator.may(Right::Money) && is_refundable(row) {
-            let title = format!("Refund {}", row.public_id);
+            let left = money(row, row.amount_minor - row.refunded_minor);
+            let title = format!("Refund up to {left}");
             status = status
                 .text(" ")
                 .link(title, format!("/admin/refunds/{}", row.public_id));
@@ -807,6 +817,15 @@ fn holds(rows: &Rows) -> Table {
     Table::new("Holds", &columns, "No call set credits aside yet.").rows(rows.holds.iter().map(row))
 }
 
+/// What an event did can be long; its own page has the whole of it.
+fn cut(text: Option<&String>) -> String {
+    let text = text.map_or("", String::as_str);
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn events(rows: &Rows) -> Table {
     let columns = [
         ("Received (UTC)", "num wide-only"),
@@ -819,11 +838,7 @@ fn events(rows: &Rows) -> Table {
             Prose::default().time(format::second(row.received_at.micros())),
             Prose::default().link(&row.kind, format!("/admin/events/{}", row.event_id)),
             row.state.as_str().into(),
-            row.outcome
-                .clone()
-                .or_else(|| row.last_error.clone())
-                .unwrap_or_default()
-                .into(),
+            cut(row.outcome.as_ref().or(row.last_error.as_ref())).into(),
         ]
     };
     Table::new(

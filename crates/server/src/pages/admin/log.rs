@@ -149,11 +149,10 @@ fn row(act: &Act, names: &HashMap<String, String>) -> Vec<Prose> {
         }
         _ => Prose::default().code(&act.subject),
     };
-    let why = if reason.is_empty() {
-        Prose::default().code(&act.detail)
-    } else {
-        Prose::new(format!("{reason} ")).code(&act.detail)
-    };
+    let mut why = Prose::new(reason);
+    if act.detail != "{}" {
+        why = why.text(" ").code(&act.detail);
+    }
     vec![
         Prose::default().time(format::second(act.at.micros())),
         Prose::default().link(who, actor),

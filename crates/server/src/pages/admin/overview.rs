@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
-use domain::money::MinorUnits;
+use domain::money::{Credits, MinorUnits};
 
 use super::{address, operator_shell};
 use crate::app::App;
@@ -67,7 +67,7 @@ impl OverviewPage {
 }
 
 mod samples {
-    use domain::money::{Credits, Currency};
+    use domain::money::Currency;
     use domain::time::Timestamp;
 
     use super::*;
@@ -197,7 +197,7 @@ fn since(figures: &Figures) -> String {
 
 fn numbers(figures: &Figures) -> Vec<Figure> {
     let from = since(figures);
-    let count = |number: i64| format::count(number.unsigned_abs());
+    let accounts = |number: i64| format::counted(number.unsigned_abs(), "account", "accounts");
     let payments = [("type", "PAYMENT"), ("from", &from)];
     let paid = [("type", "PAYMENT"), ("status", "PAID"), ("from", &from)];
     vec![
@@ -215,8 +215,8 @@ fn numbers(figures: &Figures) -> Vec<Figure> {
         },
         Figure {
             name: "Average balance",
-            value: format::credits(figures.balance.micros()),
-            note: format!("credits, {} accounts", count(figures.wallets)),
+            value: format::credits(Credits::new(figures.balance.floor()).micros()),
+            note: format!("credits; {}", accounts(figures.wallets)),
             href: "/admin/accounts".to_owned(),
         },
         Figure {
@@ -228,13 +228,20 @@ fn numbers(figures: &Figures) -> Vec<Figure> {
         Figure {
             name: "Revenue per account",
             value: figures.arpu.map_or_else(|| "\u{2013}".to_owned(), money),
-            note: format!("ARPU; {} accounts paid", count(figures.paying)),
+            note: format!("ARPU; {} paid", accounts(figures.paying)),
             href: address("/admin/transactions", &paid),
         },
         Figure {
             name: "Recurring a month",
             value: money(figures.mrr),
-            note: format!("MRR; {} subscriptions", count(figures.subscriptions)),
+            note: format!(
+                "MRR; {}",
+                format::counted(
+                    figures.subscriptions.unsigned_abs(),
+                    "subscription",
+                    "subscriptions"
+                )
+            ),
             href: address("/admin/accounts", &[("view", "subscribed")]),
         },
     ]

@@ -157,7 +157,7 @@ async fn at_stripe(app: &App) -> Vec<Banner> {
                 banners.push(Banner::new(Kind::Warn, "Stripe differs", text));
             }
             if !report.warnings.is_empty() {
-                let text = report.warnings.join(" ");
+                let text = report.warnings.join("; ");
                 banners.push(Banner::new(Kind::Info, "To think about", text));
             }
         }

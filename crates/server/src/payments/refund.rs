@@ -355,11 +355,14 @@ async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
         .encode();
     let (account, money, now) = (look.account.id, look.money_back, app.now());
     let credits = look.credits_taken.micros();
+    let actor = ask.actor.clone();
     let made = app
         .write(account, move |tx| {
+            let operator = store::users::by_public_id(tx, &actor)?;
             let new = NewIntent {
                 id: &id,
                 account_id: account,
+                user_id: operator.map(|operator| operator.id),
                 kind: KIND,
                 params: &params,
                 credits_micros: Some(credits),
@@ -399,25 +402,39 @@ async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
     }
     let params = Form::decode(&earlier.params);
     let intent = params.get("payment_intent").unwrap_or_default().to_owned();
-    let filter = Form::new().push("payment_intent", intent);
+    let filter = Form::new().push("payment_intent", &intent);
     let refunds = app.stripe.list_refunds(&filter, REFUNDS_MAX).await?.data;
     let made = refunds
         .into_iter()
         .find(|refund| refund.metadata.get(INTENT_KEY).map(String::as_str) == Some(&*earlier.id));
-    let (id, refund) = (earlier.id.clone(), made.map(|refund| refund.id));
-    let is_made = refund.is_some();
-    app.write(account, move |tx| {
-        if let Some(refund) = &refund {
-            store::intents::set_done(tx, &id, refund, None, None, now)?;
-        }
-        store::intents::close(tx, &id, now).map(|_| ())
-    })
-    .await?;
-    if is_made {
-        let detail = "An earlier refund turned out to have been made. Look at the payment again.";
-        return Err(Error::conflict("changed_meanwhile", detail));
-    }
-    Ok(())
+    let Some(refund) = made else {
+        // It never reached Stripe; its key is not used again.
+        let id = earlier.id.clone();
+        return app
+            .write(account, move |tx| {
+                store::intents::close(tx, &id, now).map(|_| ())
+            })
+            .await;
+    };
+    let (payment, owner) = payment(app, &intent).await?;
+    let user = earlier.user_id;
+    let actor = app
+        .read(move |tx| match user {
+            Some(user) => store::users::find(tx, user),
+            None => Ok(None),
+        })
+        .await?;
+    let ask = Ask {
+        payment: intent,
+        amount: None,
+        reason: params.get("reason").unwrap_or_default().to_owned(),
+        note: None,
+        refunded_before: None,
+        actor: actor.map_or_else(|| "cli".to_owned(), |user| user.public_id),
+    };
+    settle(app, &ask, &earlier, &payment, &owner, &refund).await?;
+    let detail = "An earlier refund turned out to have been made. Look at the payment again.";
+    Err(Error::conflict("changed_meanwhile", detail))
 }
 
 async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {

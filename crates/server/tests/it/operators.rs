@@ -340,6 +340,42 @@ on_both! {
 }
 
 on_both! {
+    fn case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins(stage) {
+        let (maya, id, payment) = buyer(stage, "maya@example.com").await;
+        let admin = stage.person_as("ops@example.com", "admin").await;
+        let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"].as_str().unwrap().to_owned();
+        let form = [("payment_intent", intent.as_str()), ("amount", "100"), ("reason", "duplicate"), ("metadata[intent]", "rfd_lost")];
+        stage.webhooks(false).await;
+        let sent = stage.http.post(format!("{}/v1/refunds", stage.twin_url)).bearer_auth("sk_test_stage");
+        assert_eq!(sent.header("idempotency-key", "rfd_lost").form(&form).send().await.unwrap().status(), 200);
+        let (account, operator, before) = (maya.account, admin.user, stage.app.now().plus_seconds(-120));
+        let params = form.iter().fold(stripe::Form::new(), |all, (name, value)| all.push(*name, value)).encode();
+        stage.app.write(account, move |tx| {
+            let new = store::intents::NewIntent {
+                id: "rfd_lost", account_id: account, user_id: Some(operator), kind: "refund", params: &params,
+                credits_micros: Some(1_000_000_000), amount_minor: Some(100), currency: Some("usd"),
+                ..Default::default()
+            };
+            store::intents::insert(tx, &new, before)?;
+            store::intents::set_calling(tx, "rfd_lost", before)
+        }).await.unwrap();
+
+        let body = json!({ "payment": payment, "amount": "2.00", "reason": "duplicate" });
+        let found = refund(&admin, "next", body.clone()).await;
+        let next = refund(&admin, "next", body.clone()).await;
+        stage.settled().await;
+
+        assert_eq!((found.status, &found.body["code"]), (409, &json!("changed_meanwhile")), "{}", found.body);
+        assert_eq!(next.status, 201, "{}", next.body);
+        let acts = acts(stage, "payment.refund").await;
+        assert_eq!(acts.len(), 2);
+        assert!(acts.iter().all(|act| act.subject == id && act.actor.starts_with("usr_")));
+        assert_eq!(maya.billing().await["credits"]["balance"], 2_100);
+        audit_is_clean(stage).await;
+    }
+}
+
+on_both! {
     fn a_refund_on_the_page_is_reviewed_before_money_moves(stage) {
         let (maya, id, payment) = buyer(stage, "maya@example.com").await;
         let finance = stage.person_as("finance@example.com", "finance").await;

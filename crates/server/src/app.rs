@@ -43,12 +43,16 @@ pub struct Inner {
     pub sync_bell: Notify,
     /// Rung when a mail waits.
     pub mail_bell: Notify,
+    /// Rung when a notice waits.
+    pub notice_bell: Notify,
     /// API keys seen lately.
     pub keys: KeyCache,
     /// The numbers of the business, a minute old at most.
     pub figures: crate::figures::Cache,
     /// Work that background tasks have in hand: zero is idle.
     pub busy: AtomicI64,
+    /// Deliveries of Stripe's that were not believed, not yet added to the tally.
+    pub bad_signatures: AtomicI64,
     /// Set when the process is told to stop.
     pub is_stopping: AtomicBool,
     /// Where the twin is, when the demo or a test runs one: shown in the test-mode strip.
@@ -80,6 +84,7 @@ impl App {
     /// Opens the database, appends the catalog and loads what requests need.
     pub async fn open(settings: Settings) -> anyhow::Result<App> {
         let url = settings.database_url()?;
+        settings.vault().map_err(anyhow::Error::msg)?;
         if let store::DatabaseUrl::Sqlite(path) = &url
             && let Some(folder) = path.parent()
         {
@@ -113,14 +118,20 @@ impl App {
             chance: Arc::new(SystemChance),
             sync_bell: Notify::new(),
             mail_bell: Notify::new(),
+            notice_bell: Notify::new(),
             keys: KeyCache::default(),
             figures: crate::figures::Cache::default(),
             busy: AtomicI64::new(0),
+            bad_signatures: AtomicI64::new(0),
             is_stopping: AtomicBool::new(false),
             twin_url,
             rules: RwLock::new(Arc::new(rules)),
             prices: RwLock::new(Arc::new(Prices::default())),
         }));
+        anyhow::ensure!(
+            !app.db.read(store::vault::is_missing_a_key).await?,
+            "The database holds addresses sealed with a key that LBX_ENCRYPTION_KEYS does not name."
+        );
         app.load_catalog().await?;
         app.load_prices().await?;
         app.load_webhook_secret().await?;

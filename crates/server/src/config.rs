@@ -6,6 +6,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use domain::catalog::Catalog;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -30,6 +32,7 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("service", "noop", &["LBX_NOOP"]),
     ("database", "url", &["DATABASE_URL"]),
     ("database", "data", &["LBX_DATA"]),
+    ("database", "encryption_keys", &["LBX_ENCRYPTION_KEYS"]),
     ("stripe", "secret_key", &["STRIPE_SECRET_KEY"]),
     (
         "stripe",
@@ -85,6 +88,11 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("mail", "user", &["SMTP_USER"]),
     ("mail", "password", &["SMTP_PASSWORD", "SMTP_PASS"]),
     ("mail", "from", &["SMTP_FROM"]),
+    (
+        "webhooks",
+        "allow_loopback",
+        &["LBX_WEBHOOKS_ALLOW_LOOPBACK"],
+    ),
     ("clock", "follow", &["LBX_CLOCK"]),
 ];
 
@@ -104,6 +112,10 @@ pub struct Settings {
     pub session: Session,
     /// How mails leave.
     pub mail: Mail,
+    /// How notices leave.
+    pub webhooks: Webhooks,
+    /// When operators are told.
+    pub alerts: Alerts,
     /// Where the billing clock comes from.
     pub clock: ClockSource,
     /// How much of it at once.
@@ -150,6 +162,9 @@ pub struct Database {
     pub url: SecretString,
     /// Folder of the embedded database.
     pub data: PathBuf,
+    /// Keys that personal data is sealed with: `name:base64`, separated by commas, the one in use
+    /// first.
+    pub encryption_keys: SecretString,
     /// `full` or `relaxed`.
     pub durability: String,
     /// Threads that read.
@@ -327,6 +342,42 @@ pub struct Mail {
     pub encryption: String,
 }
 
+/// How notices leave.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhooks {
+    /// Whether endpoints may be on this machine.
+    pub allow_loopback: bool,
+    /// Longest a delivery may take, in seconds.
+    pub seconds_max: u64,
+    /// Days of failure after which an endpoint is disabled.
+    pub disable_days: i64,
+    /// Days the text of a notice is kept.
+    pub kept_days: i64,
+}
+
+/// When operators are told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// Minutes an event may wait.
+    pub inbox_minutes: i64,
+    /// Minutes a mail or a notice may wait.
+    pub outbox_minutes: i64,
+    /// Deliveries with a bad signature that two hours may bring.
+    pub bad_signatures_max: i64,
+    /// Calls to Stripe that may fail in two hours.
+    pub stripe_errors_max: i64,
+    /// Credits that captures of a day may leave uncollected.
+    pub uncollected_credits_max: i64,
+    /// Hour, in UTC, at which revenue is compared.
+    pub revenue_hour: i64,
+    /// Percent by which it may fall.
+    pub revenue_drop_percent: i64,
+    /// Payments a day must have had to be compared with.
+    pub revenue_payments_min: i64,
+}
+
 /// Where the billing clock comes from.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -464,6 +515,15 @@ impl Settings {
             faults.push("mail.encryption is starttls, tls or none".to_owned());
         }
         self.check_people(&mut faults);
+        if !(0..=23).contains(&self.alerts.revenue_hour) {
+            faults.push("alerts.revenue_hour is between 0 and 23".to_owned());
+        }
+        if !(1..=30).contains(&self.webhooks.seconds_max) {
+            faults.push("webhooks.seconds_max is between 1 and 30".to_owned());
+        }
+        if let Err(fault) = self.vault() {
+            faults.push(format!("LBX_ENCRYPTION_KEYS: {fault}"));
+        }
         if let Err(found) = self.catalog() {
             faults.extend(found.into_iter().map(|fault| format!("catalog: {fault}")));
         }
@@ -540,12 +600,37 @@ impl Settings {
         }
     }
 
+    /// The keys that personal data is sealed with; none where none is configured.
+    pub fn vault(&self) -> Result<Option<store::Vault>, String> {
+        let text = self.database.encryption_keys.expose_secret();
+        let mut keys = Vec::new();
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            let pair = part.split_once(':');
+            let (name, secret) = pair.ok_or("a key is written as name:base64")?;
+            let secret = STANDARD.decode(secret);
+            keys.push((
+                name.to_owned(),
+                secret.map_err(|_| format!("the key {name} is not base64"))?,
+            ));
+        }
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        store::Vault::new(&keys).map(Some)
+    }
+
     /// How the database is used.
     pub fn database_options(&self) -> store::Options {
         store::Options {
             readers: self.database.readers,
             writers: self.database.writers,
             queue_max: self.database.queue_max,
+            // A fault in the keys keeps `App::open` from coming this far.
+            vault: self.vault().ok().flatten(),
             durability: match self.database.durability.as_str() {
                 "relaxed" => store::Durability::Relaxed,
                 _ => store::Durability::Full,

@@ -19,6 +19,7 @@ pub mod figures;
 pub mod http;
 pub mod jobs;
 pub mod members;
+pub mod notices;
 pub mod operators;
 pub mod pages;
 pub mod payments;

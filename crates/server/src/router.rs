@@ -136,6 +136,7 @@ fn resources() -> Router<App> {
             post(api::accounts::adjust),
         )
         .route("/api/v1/accounts/{id}/grants", post(api::accounts::grant))
+        .merge(notices())
         .route(
             "/api/admin/transactions",
             get(api::admin::list_transactions),
@@ -159,9 +160,43 @@ fn resources() -> Router<App> {
         .route("/api/admin/audit", get(api::admin::list_acts))
         .route("/api/admin/refunds", post(api::refunds::create))
         .route("/api/admin/refunds/preview", post(api::refunds::preview))
+        .route("/api/admin/alerts", get(api::alerts::list))
+        .route(
+            "/api/admin/alerts/{id}/acknowledge",
+            post(api::alerts::acknowledge),
+        )
         .route("/metrics", get(api::metrics::show))
         .route("/openapi.json", get(api::openapi::show))
         .route("/docs", get(api::docs::show))
+}
+
+/// Where notices go.
+fn notices() -> Router<App> {
+    use api::webhook_endpoints as endpoints;
+    Router::new()
+        .route(
+            "/api/v1/webhook-endpoints",
+            get(endpoints::list).post(endpoints::create),
+        )
+        .route(
+            "/api/v1/webhook-endpoints/{id}",
+            get(endpoints::show)
+                .patch(endpoints::update)
+                .delete(endpoints::delete),
+        )
+        .route(
+            "/api/v1/webhook-endpoints/{id}/rotate-secret",
+            post(endpoints::rotate),
+        )
+        .route("/api/v1/webhook-endpoints/{id}/test", post(endpoints::test))
+        .route(
+            "/api/v1/webhook-endpoints/{id}/deliveries",
+            get(endpoints::deliveries),
+        )
+        .route(
+            "/api/v1/webhook-endpoints/{id}/deliveries/{delivery}/resend",
+            post(endpoints::resend),
+        )
 }
 
 /// Operators' pages.
@@ -200,6 +235,17 @@ fn operators() -> Router<App> {
         .route("/admin/log.csv", get(admin::log::csv))
         .route("/admin/export", get(admin::exports::show))
         .route("/admin/export/{file}", get(admin::exports::file))
+        .route("/admin/alerts", get(admin::alerts::show))
+        .route(
+            "/admin/alerts/{id}/acknowledge",
+            post(admin::alerts::acknowledge),
+        )
+        .route(
+            "/admin/webhooks",
+            get(admin::webhooks::show).post(admin::webhooks::create),
+        )
+        .route("/admin/webhooks/{id}", get(admin::webhooks::endpoint))
+        .route("/admin/webhooks/{id}/{act}", post(admin::webhooks::act))
         .merge(operators_on_an_account())
 }
 

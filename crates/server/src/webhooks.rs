@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 use stripe::event::Event;
 
 use crate::app::App;
@@ -30,6 +31,7 @@ pub async fn receive(
     if let Err(error) = verify(&app, &headers, &body) {
         let from = from.network();
         tracing::warn!(reason = %error, "A webhook delivery was not believed");
+        app.bad_signatures.fetch_add(1, Ordering::Relaxed);
         let limit = app.settings.limits.bad_signatures_per_minute;
         rate_limit::take(&app, &format!("bad-signature:{from}"), limit, 0).await?;
         let detail = "The signature is not one of Stripe's for this endpoint.";

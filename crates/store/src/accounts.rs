@@ -101,7 +101,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<A
             new.external_id,
             new.kind,
             new.name,
-            new.email,
+            &tx.seal_opt(new.email),
             new.tier,
             new.subscription_status,
             now,
@@ -131,7 +131,7 @@ pub fn put_external(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Re
             new.external_id,
             new.kind,
             new.name,
-            new.email,
+            &tx.seal_opt(new.email),
             new.tier,
             new.subscription_status,
             now,
@@ -185,6 +185,8 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<Account>> {
     let pattern = search.map(anywhere);
+    // A sealed address is found whole, not in part.
+    let forms = tx.forms(search.unwrap_or_default());
     tx.query(
         sql!(
             "select ",
@@ -193,6 +195,7 @@ pub fn list(
               where ($1 is null
                      or lower(name) like $1 escape '\'
                      or lower(email) like $1 escape '\'
+                     or email in ($4, $5, $6)
                      or lower(public_id) like $1 escape '\'
                      or lower(external_id) like $1 escape '\'
                      or lower(stripe_customer_id) like $1 escape '\')
@@ -200,7 +203,7 @@ pub fn list(
               order by id desc
               limit $3"
         ),
-        args![&pattern, before, limit],
+        args![&pattern, before, limit, &forms[0], &forms[1], &forms[2]],
     )
 }
 
@@ -336,7 +339,7 @@ pub fn rename(
 ) -> Result<u64> {
     tx.execute(
         "update account set name = $2, email = $3, updated_at = $4 where id = $1",
-        args![account, name, email, now],
+        args![account, name, &tx.seal_opt(email), now],
     )
 }
 

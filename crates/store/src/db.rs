@@ -11,6 +11,7 @@ use rusqlite::OpenFlags;
 use rusqlite::ffi::ErrorCode;
 
 use crate::error::{Error, Result};
+use crate::vault::Vault;
 
 /// Statements kept prepared on a connection; more than the crate has.
 const STATEMENT_CACHE: usize = 512;
@@ -39,6 +40,7 @@ pub enum Tx<'a> {
 #[derive(Debug)]
 pub struct SqliteTx<'a> {
     pub(crate) connection: &'a rusqlite::Connection,
+    vault: Option<&'a Vault>,
     failed: Option<Error>,
 }
 
@@ -46,6 +48,7 @@ pub struct SqliteTx<'a> {
 #[derive(Debug)]
 pub struct PostgresTx<'a> {
     pub(crate) session: &'a mut Session,
+    vault: Option<&'a Vault>,
     failed: Option<Error>,
 }
 
@@ -225,9 +228,9 @@ macro_rules! args {
 /// One row of an answer; columns are read by position.
 pub enum Row<'r> {
     /// From SQLite.
-    Sqlite(&'r rusqlite::Row<'r>),
+    Sqlite(&'r rusqlite::Row<'r>, Option<&'r Vault>),
     /// From PostgreSQL.
-    Postgres(&'r postgres::Row),
+    Postgres(&'r postgres::Row, Option<&'r Vault>),
 }
 
 impl std::fmt::Debug for Row<'_> {
@@ -260,9 +263,9 @@ pub trait Column: Sized {
 impl Column for Option<i64> {
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         match row {
-            Row::Sqlite(row) => Ok(row.get(index)?),
+            Row::Sqlite(row, _) => Ok(row.get(index)?),
             // A comparison is a boolean and a bare literal an `int` here, both integers in SQLite.
-            Row::Postgres(row) => match *row.columns()[index].type_() {
+            Row::Postgres(row, _) => match *row.columns()[index].type_() {
                 Type::BOOL => Ok(row.try_get::<_, Option<bool>>(index)?.map(i64::from)),
                 Type::INT4 => Ok(row.try_get::<_, Option<i32>>(index)?.map(i64::from)),
                 _ => Ok(row.try_get(index)?),
@@ -272,20 +275,30 @@ impl Column for Option<i64> {
 }
 
 impl Column for Option<String> {
+    /// What was sealed is opened here, whatever statement asked for it.
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
-        match row {
-            Row::Sqlite(row) => Ok(row.get(index)?),
-            Row::Postgres(row) => Ok(row.try_get(index)?),
-        }
+        let (text, vault): (Option<String>, _) = match row {
+            Row::Sqlite(row, vault) => (row.get(index)?, vault),
+            Row::Postgres(row, vault) => (row.try_get(index)?, vault),
+        };
+        Ok(match vault {
+            Some(vault) => text.map(|text| vault.open(text)),
+            None => text,
+        })
     }
 }
 
 impl Column for Option<Vec<u8>> {
+    /// As for text.
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
-        match row {
-            Row::Sqlite(row) => Ok(row.get(index)?),
-            Row::Postgres(row) => Ok(row.try_get(index)?),
-        }
+        let (bytes, vault): (Option<Vec<u8>>, _) = match row {
+            Row::Sqlite(row, vault) => (row.get(index)?, vault),
+            Row::Postgres(row, vault) => (row.try_get(index)?, vault),
+        };
+        Ok(match vault {
+            Some(vault) => bytes.map(|bytes| vault.open_bytes(bytes)),
+            None => bytes,
+        })
     }
 }
 
@@ -420,8 +433,8 @@ impl Tx<'_> {
     /// All rows of one statement.
     pub fn query<T: Record>(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<T>> {
         let outcome = match self {
-            Tx::Sqlite(tx) => sqlite_query(tx.connection, sql, args),
-            Tx::Postgres(tx) => postgres_query(tx.session, sql, args),
+            Tx::Sqlite(tx) => sqlite_query(tx.connection, tx.vault, sql, args),
+            Tx::Postgres(tx) => postgres_query(tx.session, tx.vault, sql, args),
         };
         self.noting(outcome)
     }
@@ -457,6 +470,14 @@ impl Tx<'_> {
         self.noting(outcome)
     }
 
+    /// The operator's keys, where there are any.
+    pub(crate) fn vault(&self) -> Option<&Vault> {
+        match self {
+            Tx::Sqlite(tx) => tx.vault,
+            Tx::Postgres(tx) => tx.vault,
+        }
+    }
+
     /// The first failure of a statement of this job, if one failed.
     pub(crate) fn failure(&self) -> Option<&Error> {
         match self {
@@ -490,6 +511,7 @@ fn sqlite_execute(
 
 fn sqlite_query<T: Record>(
     connection: &rusqlite::Connection,
+    vault: Option<&Vault>,
     sql: &'static str,
     args: &[Arg<'_>],
 ) -> Result<Vec<T>> {
@@ -498,7 +520,7 @@ fn sqlite_query<T: Record>(
     let mut rows = statement.raw_query();
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
-        records.push(T::from_row(&Row::Sqlite(row))?);
+        records.push(T::from_row(&Row::Sqlite(row, vault))?);
     }
     Ok(records)
 }
@@ -531,6 +553,7 @@ fn postgres_execute(session: &mut Session, sql: &'static str, args: &[Arg<'_>]) 
 
 fn postgres_query<T: Record>(
     session: &mut Session,
+    vault: Option<&Vault>,
     sql: &'static str,
     args: &[Arg<'_>],
 ) -> Result<Vec<T>> {
@@ -539,7 +562,7 @@ fn postgres_query<T: Record>(
     let params: Vec<&(dyn ToSql + Sync)> = args.iter().map(Arg::for_postgres).collect();
     let rows = session.client.query(&statement, &params)?;
     rows.iter()
-        .map(|row| T::from_row(&Row::Postgres(row)))
+        .map(|row| T::from_row(&Row::Postgres(row, vault)))
         .collect()
 }
 
@@ -561,14 +584,16 @@ pub(crate) enum Role {
 
 impl Connection {
     /// The tx that runs on this connection now; `begin` comes first.
-    pub(crate) fn tx(&mut self) -> Tx<'_> {
+    pub(crate) fn tx<'a>(&'a mut self, vault: Option<&'a Vault>) -> Tx<'a> {
         match self {
             Connection::Sqlite(connection) => Tx::Sqlite(SqliteTx {
                 connection,
+                vault,
                 failed: None,
             }),
             Connection::Postgres(session) => Tx::Postgres(PostgresTx {
                 session,
+                vault,
                 failed: None,
             }),
         }

@@ -109,9 +109,10 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewEvent<'_>, now: Timestamp) -> Result<Opt
 
 /// Keeps the event's body, as it was signed or sealed with our key.
 pub fn insert_payload(tx: &mut Tx<'_>, n: i64, body: &[u8]) -> Result<u64> {
+    let sealed = tx.seal_bytes(body).into_owned();
     tx.execute(
         "insert into stripe_event_payload (n, body) values ($1, $2)",
-        args![n, body],
+        args![n, &sealed],
     )
 }
 

@@ -11,6 +11,7 @@ use crate::db::{self, Connection, PostgresAddress, Role, Tx};
 use crate::error::{Error, Result};
 use crate::migrate;
 use crate::queue::Queue;
+use crate::vault::Vault;
 use crate::writer::{self, ClosureJob, Counters, Job, Link};
 
 /// Where the rows are.
@@ -87,6 +88,8 @@ pub struct Options {
     pub batch_max: usize,
     /// What an answered write survives.
     pub durability: Durability,
+    /// Seals what is personal or secret before it is written.
+    pub vault: Option<Vault>,
     /// Bring the schema up to date when opening, instead of refusing an old one.
     pub migrate: bool,
 }
@@ -99,6 +102,7 @@ impl Default for Options {
             queue_max: 4096,
             batch_max: 512,
             durability: Durability::Full,
+            vault: None,
             migrate: true,
         }
     }
@@ -175,7 +179,7 @@ impl Db {
         let mut connection = db::open_sqlite_in_memory()?;
         migrate::up_on(&mut connection)?;
         let first = Mutex::new(Some(connection));
-        let link = Link::new(move || {
+        let link = Link::new(None, move || {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             first
                 .take()
@@ -207,11 +211,15 @@ impl Db {
             Some(connection) => Ok(connection),
             None => db::open_sqlite(&writer_path, Role::Writer, is_synced),
         });
-        let link = Link::new(move || open.lock().unwrap_or_else(PoisonError::into_inner)());
+        let link = Link::new(options.vault.clone(), move || {
+            open.lock().unwrap_or_else(PoisonError::into_inner)()
+        });
         threads.start_writer(0, link)?;
         for number in 0..options.readers.max(1) {
             let path = path.clone();
-            let link = Link::new(move || db::open_sqlite(&path, Role::Reader, is_synced));
+            let link = Link::new(options.vault.clone(), move || {
+                db::open_sqlite(&path, Role::Reader, is_synced)
+            });
             threads.start_reader(number, link)?;
         }
         threads.start_checkpointer(checkpointing)?;
@@ -227,12 +235,16 @@ impl Db {
         let mut threads = Starting::new(options);
         for number in 0..options.writers.max(1) {
             let address = address.clone();
-            let link = Link::new(move || db::open_postgres(&address, Role::Writer, is_synced));
+            let link = Link::new(options.vault.clone(), move || {
+                db::open_postgres(&address, Role::Writer, is_synced)
+            });
             threads.start_writer(number, link)?;
         }
         for number in 0..options.readers.max(1) {
             let address = address.clone();
-            let link = Link::new(move || db::open_postgres(&address, Role::Reader, is_synced));
+            let link = Link::new(options.vault.clone(), move || {
+                db::open_postgres(&address, Role::Reader, is_synced)
+            });
             threads.start_reader(number, link)?;
         }
         Ok(threads.into_db(Kind::Postgres, None))

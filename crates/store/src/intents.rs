@@ -107,7 +107,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
             new.account_id,
             new.user_id,
             new.kind,
-            new.params,
+            &*tx.seal(new.params),
             new.credits_micros,
             new.amount_minor,
             new.currency,

@@ -59,6 +59,17 @@ pub struct NewInvitation<'a> {
 /// Writes an invitation down; an open one of the same address takes its role, its token and its
 /// end, so that only the latest link works.
 pub fn put(tx: &mut Tx<'_>, new: &NewInvitation<'_>, now: Timestamp) -> Result<Invitation> {
+    let sealed = tx.seal(new.email).into_owned();
+    let other: Vec<String> = tx.forms(new.email).into();
+    // One that was sealed with a key that is being left, or not yet, is the same invitation.
+    for form in other.iter().filter(|form| **form != sealed) {
+        tx.execute(
+            "update invitation
+                set closed_at = $3, email = null
+              where account_id = $1 and email = $2 and closed_at is null",
+            args![new.account_id, form, now],
+        )?;
+    }
     tx.query_one(
         sql!(
             "insert into invitation (public_id, token_hash, account_id, email, role, invited_by,
@@ -77,7 +88,7 @@ pub fn put(tx: &mut Tx<'_>, new: &NewInvitation<'_>, now: Timestamp) -> Result<I
             new.public_id,
             new.token_hash,
             new.account_id,
-            new.email,
+            &sealed,
             new.role,
             new.invited_by,
             now,

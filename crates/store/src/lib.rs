@@ -4,6 +4,7 @@
 
 pub mod account_prices;
 pub mod accounts;
+pub mod alerts;
 pub mod api_keys;
 pub mod audit_log;
 pub mod catalog;
@@ -37,11 +38,14 @@ pub mod transactions;
 pub mod trials;
 pub mod used_tokens;
 pub mod users;
+pub mod vault;
+pub mod webhook_endpoints;
 mod writer;
 
 pub use db::{Arg, Column, PostgresAddress, PostgresTx, Record, Row, SqliteTx, Tx};
 pub use error::{Error, Result};
 pub use handle::{DatabaseUrl, Db, Durability, Kind, Options, Stats};
+pub use vault::Vault;
 
 #[cfg(feature = "testing")]
 pub mod testing;

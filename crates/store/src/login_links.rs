@@ -36,11 +36,12 @@ pub fn insert(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<i64> {
+    let sealed = tx.seal(email).into_owned();
     tx.query_one(
         "insert into login_link (token_hash, email, user_id, next_path, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6)
          returning id",
-        args![token_hash, email, user, next_path, now, expires_at],
+        args![token_hash, &*sealed, user, next_path, now, expires_at],
     )
 }
 

@@ -183,7 +183,7 @@ fn undo(connection: &mut Connection, migration: &Migration) -> Result<()> {
         .ok_or_else(|| Error::Schema(format!("there is no way back from {migration}")))?
         .to_owned();
     connection.begin_write()?;
-    let mut tx = connection.tx();
+    let mut tx = connection.tx(None);
     let undone = tx.execute_batch(&script).and_then(|()| {
         tx.execute(
             "delete from refinery_schema_history where version = cast($1 as integer)",
@@ -240,7 +240,7 @@ fn has_history(connection: &mut Connection) -> Result<bool> {
               where schemaname = current_schema() and tablename = 'refinery_schema_history'"
         }
     };
-    Ok(connection.tx().query_one::<i64>(sql, crate::args![])? > 0)
+    Ok(connection.tx(None).query_one::<i64>(sql, crate::args![])? > 0)
 }
 
 fn runner_of(connection: &Connection) -> Runner {

@@ -1,6 +1,9 @@
 //! What leaves: mails and webhooks, once for each key.
 
+use std::borrow::Cow;
+
 use domain::time::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::args;
 use crate::db::{Tx, record, sql};
@@ -9,7 +12,7 @@ use crate::error::Result;
 macro_rules! columns {
     () => {
         "id, key, kind, account_id, recipient, payload, state, attempts, next_attempt_at,
-         created_at, sent_at, last_error"
+         created_at, sent_at, last_error, last_status"
     };
 }
 
@@ -40,6 +43,8 @@ record! {
         pub sent_at: Option<Timestamp>,
         /// Why it did not.
         pub last_error: Option<String>,
+        /// What an endpoint last answered, as an HTTP status.
+        pub last_status: Option<i64>,
     }
 }
 
@@ -58,8 +63,35 @@ pub struct NewMessage<'a> {
     pub payload: &'a str,
 }
 
+/// A key as it is kept. It stays for good, so a mail address in it becomes its digest.
+fn kept(key: &str) -> Cow<'_, str> {
+    if !key.contains('@') {
+        return Cow::Borrowed(key);
+    }
+    let parts = key.split(':').map(|part| {
+        if !part.contains('@') {
+            return part.to_owned();
+        }
+        // With the rest of the key, so that one reader's messages cannot be told to be one's.
+        let digest = Sha256::digest(key.as_bytes());
+        digest[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    });
+    Cow::Owned(parts.collect::<Vec<String>>().join(":"))
+}
+
 /// Queues the message, unless one with its key was queued before. Answers whether it was the first.
 pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<bool> {
+    let (recipient, payload) = match new.kind {
+        // An endpoint's name and facts without a person: the log is searched by them.
+        "webhook" => (new.recipient.to_owned(), new.payload.to_owned()),
+        _ => (
+            tx.seal(new.recipient).into_owned(),
+            tx.seal(new.payload).into_owned(),
+        ),
+    };
     let changed = tx.execute(
         "insert into outbox
                 (key, kind, account_id, recipient, payload, state, attempts, next_attempt_at,
@@ -67,11 +99,11 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<
          values ($1, $2, $3, $4, $5, 'queued', 0, $6, $6)
              on conflict (key) do nothing",
         args![
-            new.key,
+            &*kept(new.key),
             new.kind,
             new.account_id,
-            new.recipient,
-            new.payload,
+            &recipient,
+            &payload,
             now
         ],
     )?;
@@ -108,11 +140,43 @@ pub fn take_due(
     )
 }
 
-/// When the next message is due.
-pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
+/// When the next message of a kind is due.
+pub fn next_due(tx: &mut Tx<'_>, kind: &str) -> Result<Option<Timestamp>> {
     tx.query_one(
-        "select min(next_attempt_at) from outbox where state = 'queued'",
-        args![],
+        "select min(next_attempt_at) from outbox where state = 'queued' and kind = $1",
+        args![kind],
+    )
+}
+
+/// Notes what the endpoint answered.
+pub fn set_status(tx: &mut Tx<'_>, id: i64, status: Option<i64>) -> Result<u64> {
+    tx.execute(
+        "update outbox set last_status = $2 where id = $1",
+        args![id, status],
+    )
+}
+
+/// Notices to an endpoint, the latest first, from below number `before`.
+pub fn to_endpoint(
+    tx: &mut Tx<'_>,
+    endpoint: &str,
+    state: Option<&str>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Message>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from outbox
+              where kind = 'webhook'
+                and recipient = $1
+                and ($2 is null or state = $2)
+                and ($3 is null or id < $3)
+              order by id desc
+              limit $4"
+        ),
+        args![endpoint, state, before, limit],
     )
 }
 
@@ -165,7 +229,7 @@ pub fn find(tx: &mut Tx<'_>, id: i64) -> Result<Option<Message>> {
 pub fn by_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<Message>> {
     tx.query_opt(
         sql!("select ", columns!(), " from outbox where key = $1"),
-        args![key],
+        args![&*kept(key)],
     )
 }
 
@@ -200,14 +264,28 @@ pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     )
 }
 
-/// Empties what messages said that left before `before`; their keys stay, so that none leaves
-/// again.
+/// Empties what mails said that left before `before`; their keys stay, so that none leaves again.
 pub fn forget_sent(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox
             set recipient = '', payload = ''
           where state = 'sent'
+            and kind = 'mail'
             and sent_at < $1
+            and payload <> ''",
+        args![before],
+    )
+}
+
+/// Empties what notices said that were queued before `before`, whatever became of them; what their
+/// endpoint is and how it went stays.
+pub fn forget_notices(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update outbox
+            set payload = '',
+                state = case when state = 'queued' then 'failed' else state end
+          where kind = 'webhook'
+            and created_at < $1
             and payload <> ''",
         args![before],
     )

@@ -11,14 +11,18 @@ pub fn get(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>> {
     tx.query_opt("select value from setting where name = $1", args![name])
 }
 
-/// Sets `name` to `value`.
+/// Sets `name` to `value`, sealed where the name says that it is a secret and there is a key.
 pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u64> {
+    let sealed = match name.ends_with("secret") {
+        true => tx.seal(value).into_owned(),
+        false => value.to_owned(),
+    };
     tx.execute(
         "insert into setting (name, value, updated_at)
          values ($1, $2, $3)
              on conflict (name) do update
             set value = excluded.value, updated_at = excluded.updated_at",
-        args![name, value, now],
+        args![name, &sealed, now],
     )
 }
 

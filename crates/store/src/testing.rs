@@ -111,7 +111,7 @@ fn on_server(sql: String) -> Result<()> {
     };
     on_own_thread(move || {
         let mut connection = db::open_postgres(&address, Role::Migrator, true)?;
-        connection.tx().execute_batch(&sql)
+        connection.tx(None).execute_batch(&sql)
     })
 }
 
@@ -143,7 +143,7 @@ impl TestDatabase {
                          select pg_terminate_backend(pid) from pg_stat_activity
                           where datname = '{name}'"
                     );
-                    connection.tx().execute_batch(&close)
+                    connection.tx(None).execute_batch(&close)
                 })
                 .expect("the server lets nobody in");
                 Blocked(None)

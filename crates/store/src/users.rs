@@ -41,15 +41,20 @@ pub fn insert(
     role: &str,
     now: Timestamp,
 ) -> Result<Option<User>> {
+    let (sealed, forms) = (tx.seal(email).into_owned(), tx.forms(email));
     tx.query_opt(
         sql!(
+            // Sealed or not, with whichever key: an address is one user's.
             "insert into user_account (public_id, email, name, role, created_at)
-             values ($1, $2, $3, $4, $5)
+             select $1, $2, $3, $4, $5
+              where not exists (select 1 from user_account where email in ($6, $7, $8, $9))
                  on conflict (email) do nothing
              returning ",
             columns!()
         ),
-        args![public_id, email, name, role, now],
+        args![
+            public_id, &*sealed, name, role, now, &forms[0], &forms[1], &forms[2], &forms[3]
+        ],
     )
 }
 
@@ -63,9 +68,14 @@ pub fn find(tx: &mut Tx<'_>, user: i64) -> Result<Option<User>> {
 
 /// The user with this address, in lower case.
 pub fn by_email(tx: &mut Tx<'_>, email: &str) -> Result<Option<User>> {
+    let forms = tx.forms(email);
     tx.query_opt(
-        sql!("select ", columns!(), " from user_account where email = $1"),
-        args![email],
+        sql!(
+            "select ",
+            columns!(),
+            " from user_account where email in ($1, $2, $3, $4)"
+        ),
+        args![&forms[0], &forms[1], &forms[2], &forms[3]],
     )
 }
 
@@ -89,6 +99,8 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<User>> {
     let pattern = search.map(anywhere);
+    // A sealed address is found whole, not in part.
+    let forms = tx.forms(&search.unwrap_or_default().to_lowercase());
     tx.query(
         sql!(
             "select ",
@@ -96,12 +108,13 @@ pub fn list(
             r"  from user_account
               where ($1 is null
                      or email like $1 escape '\'
+                     or email in ($4, $5, $6)
                      or lower(name) like $1 escape '\')
                 and ($2 is null or id < $2)
               order by id desc
               limit $3"
         ),
-        args![&pattern, before, limit],
+        args![&pattern, before, limit, &forms[0], &forms[1], &forms[2]],
     )
 }
 

@@ -14,6 +14,7 @@ use crate::db::{Connection, Tx};
 use crate::error::{Error, Result};
 use crate::ledger::LedgerJob;
 use crate::queue::Queue;
+use crate::vault::Vault;
 
 /// How often a step is run in all when other writers stand in its way.
 const TRIES_MAX: u32 = 5;
@@ -177,15 +178,20 @@ fn steps_of(jobs: Vec<Job>) -> Vec<Step> {
 /// A connection that is opened when needed, and again after it was lost.
 pub(crate) struct Link {
     open: Box<dyn Fn() -> Result<Connection> + Send>,
+    vault: Option<Vault>,
     connection: Option<Connection>,
     retry_at: Option<Instant>,
     pause: Duration,
 }
 
 impl Link {
-    pub(crate) fn new(open: impl Fn() -> Result<Connection> + Send + 'static) -> Link {
+    pub(crate) fn new(
+        vault: Option<Vault>,
+        open: impl Fn() -> Result<Connection> + Send + 'static,
+    ) -> Link {
         Link {
             open: Box::new(open),
+            vault,
             connection: None,
             retry_at: None,
             pause: RECONNECT_PAUSE,
@@ -374,6 +380,7 @@ fn attempt(
     steps: &mut Vec<Step>,
     counters: &Counters,
 ) -> std::result::Result<Result<()>, Again> {
+    let vault = link.vault.clone();
     let connection = match link.connection() {
         Ok(connection) => connection,
         Err(error) => return Ok(Err(error)),
@@ -387,7 +394,7 @@ fn attempt(
             Ok(Err(error))
         };
     }
-    if let Err(error) = run_steps(connection, steps) {
+    if let Err(error) = run_steps(connection, vault.as_ref(), steps) {
         let is_contended = matches!(error, Error::Contended(_));
         // Before the commit a lost connection wrote nothing.
         let is_lost = link.give_up(&error);
@@ -413,12 +420,16 @@ fn attempt(
 /// Runs each step under its savepoint. An error ends the whole batch; a step's own failure is kept
 /// with it. Ledger commands that failed together are run one by one, so that one of them alone
 /// fails.
-fn run_steps(connection: &mut Connection, steps: &mut Vec<Step>) -> Result<()> {
+fn run_steps(
+    connection: &mut Connection,
+    vault: Option<&Vault>,
+    steps: &mut Vec<Step>,
+) -> Result<()> {
     let mut index = 0;
     while index < steps.len() {
         let is_last = index + 1 == steps.len();
         let step = &mut steps[index];
-        step.outcome = step.run(&mut connection.tx());
+        step.outcome = step.run(&mut connection.tx(vault));
         match &step.outcome {
             Ok(()) if is_last => {}
             Ok(()) => connection.keep_step()?,
@@ -475,9 +486,10 @@ pub(crate) fn read_one(link: &mut Link, job: Box<dyn ClosureJob>) {
 }
 
 fn read_attempt(link: &mut Link, step: &mut Step) -> Result<()> {
+    let vault = link.vault.clone();
     let connection = link.connection()?;
     connection.begin_read()?;
-    step.run(&mut connection.tx())?;
+    step.run(&mut connection.tx(vault.as_ref()))?;
     connection.rollback();
     Ok(())
 }

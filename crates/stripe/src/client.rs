@@ -13,6 +13,7 @@ use crate::objects::{Identified, List};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::{Instant, sleep, timeout_at};
 use transport::{Failure, Transport};
 
@@ -26,6 +27,7 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Arc<Transport>,
+    failures: Arc<AtomicU64>,
 }
 
 /// One call, as it goes over the wire in every try.
@@ -51,7 +53,14 @@ impl Client {
     pub fn new(config: ClientConfig) -> Result<Self> {
         Ok(Self {
             transport: Arc::new(Transport::new(config)?),
+            failures: Arc::default(),
         })
+    }
+
+    /// Calls that failed since the client was made, refusals of Stripe's included; its clones
+    /// count together.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: String, form: Form) -> Result<T> {
@@ -221,6 +230,7 @@ impl Client {
                 retry::wait(config, call, tries).max(error.retry_after().unwrap_or_default());
             let in_time = Instant::now() + wait < deadline;
             if !may_retry || tries >= config.retries_max || !in_time {
+                self.failures.fetch_add(1, Ordering::Relaxed);
                 return Err(error.after_unknown_outcome(outcome_unknown));
             }
             outcome_unknown |= error.is_outcome_unknown();

@@ -15,7 +15,8 @@ use crate::http::error::Result;
 pub async fn show(State(app): State<App>) -> Result<Response> {
     let counts = app.read(Counts::read).await?;
     let figures = crate::figures::of(&app).await?;
-    let text = counts.write(&app.db.stats(), app.real_now(), &figures);
+    let db = app.db.stats();
+    let text = counts.write(&db, app.stripe.failures(), app.real_now(), &figures);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
@@ -25,6 +26,10 @@ struct Counts {
     oldest_open: Option<domain::time::Timestamp>,
     outbox: Vec<(String, i64)>,
     syncs: (i64, i64),
+    alerts: Vec<(String, i64)>,
+    parked_events: i64,
+    oldest_message: Option<domain::time::Timestamp>,
+    failed_in_a_row: i64,
     journal: i64,
 }
 
@@ -35,11 +40,51 @@ impl Counts {
             oldest_open: store::events::oldest_open(tx)?,
             outbox: store::outbox::count_by_state(tx)?,
             syncs: store::sync::backlog(tx)?,
+            alerts: store::alerts::count_open(tx)?,
+            parked_events: store::alerts::parked_events(tx)?,
+            oldest_message: store::alerts::oldest_message(tx)?,
+            failed_in_a_row: store::alerts::failed_in_a_row(tx)?,
             journal: store::ledger::journal_head(tx)?,
         })
     }
 
-    fn write(&self, db: &store::Stats, now: domain::time::Timestamp, figures: &Figures) -> String {
+    /// What the built-in alerts look at.
+    fn write_trouble(&self, text: &mut Text, now: domain::time::Timestamp) {
+        let open: i64 = self.alerts.iter().map(|(_, count)| count).sum();
+        let help = "Alerts that are open.";
+        text.one("lbx_alerts_open", "gauge", help, open);
+        text.head("lbx_alert_open", "gauge", "Alerts that are open, by rule.");
+        for (rule, count) in &self.alerts {
+            text.line(&format!("lbx_alert_open{{rule=\"{rule}\"}}"), count);
+        }
+        let help = "Events that wait for a person.";
+        text.one("lbx_events_parked", "gauge", help, self.parked_events);
+        let help = "Tries in a row to apply events that were in vain.";
+        text.one(
+            "lbx_events_failed_in_a_row",
+            "gauge",
+            help,
+            self.failed_in_a_row,
+        );
+        let age = self
+            .oldest_message
+            .map_or(0, |oldest| now.seconds() - oldest.seconds());
+        let help = "Age of the oldest mail or notice that waits.";
+        text.one(
+            "lbx_outbox_oldest_queued_seconds",
+            "gauge",
+            help,
+            age.max(0),
+        );
+    }
+
+    fn write(
+        &self,
+        db: &store::Stats,
+        stripe_errors: u64,
+        now: domain::time::Timestamp,
+        figures: &Figures,
+    ) -> String {
         let mut text = Text(String::new());
         text.head("lbx_events", "gauge", "Stripe's events by state.");
         for (state, count) in &self.events {
@@ -62,6 +107,9 @@ impl Counts {
         );
         text.line("lbx_sync_accounts{state=\"waiting\"}", waiting);
         text.line("lbx_sync_accounts{state=\"parked\"}", parked);
+        self.write_trouble(&mut text, now);
+        let help = "Calls to Stripe that failed since the start.";
+        text.one("lbx_stripe_errors_total", "counter", help, stripe_errors);
         let help = "Entries that were ever written to the journal.";
         text.one("lbx_journal_entries_total", "counter", help, self.journal);
         let help = "Commits since the start.";

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod agreed_prices;
+pub mod alerts;
 pub mod auth;
 pub mod billing;
 pub mod check;
@@ -28,3 +29,4 @@ pub mod sessions;
 pub mod stream;
 pub mod transactions;
 pub mod usage;
+pub mod webhook_endpoints;

@@ -10,9 +10,9 @@ use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    accounts, admin, agreed_prices, auth, billing, check, checkout, debits, grants, health, holds,
-    keys, limits, members, metrics, plan_changes, portal, pricing, refunds, sessions, transactions,
-    usage,
+    accounts, admin, agreed_prices, alerts, auth, billing, check, checkout, debits, grants, health,
+    holds, keys, limits, members, metrics, plan_changes, portal, pricing, refunds, sessions,
+    transactions, usage, webhook_endpoints,
 };
 
 /// The document.
@@ -43,6 +43,10 @@ use super::{
         admin::list_transactions, admin::list_accounts, admin::list_events, admin::show_event,
         admin::replay_event, admin::list_acts, refunds::preview, refunds::create,
         agreed_prices::list, agreed_prices::put, agreed_prices::delete,
+        alerts::list, alerts::acknowledge,
+        webhook_endpoints::list, webhook_endpoints::create, webhook_endpoints::show,
+        webhook_endpoints::update, webhook_endpoints::delete, webhook_endpoints::rotate,
+        webhook_endpoints::test, webhook_endpoints::deliveries, webhook_endpoints::resend,
         health::alive, health::ready, metrics::show,
     ),
     tags(
@@ -52,6 +56,7 @@ use super::{
         (name = "billing", description = "Plans, packs and payments"),
         (name = "people", description = "Members, organisations, signed-in places"),
         (name = "sign-in", description = "Sign-in by a mailed link"),
+        (name = "notices", description = "What the host application is told by webhook"),
         (name = "admin", description = "What operators see"),
         (name = "operation", description = "For those who run it"),
     ),
@@ -108,6 +113,7 @@ impl Modify for Wording {
                 &mut item.get,
                 &mut item.put,
                 &mut item.post,
+                &mut item.patch,
                 &mut item.delete,
             ];
             for operation in all.into_iter().flatten() {
@@ -202,7 +208,7 @@ mod tests {
     const ROUTER: &str = include_str!("../router.rs");
     /// Only there while the bench runs, and no part of the contract.
     const BENCH_ONLY: &str = "/api/v1/noop";
-    const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
+    const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
     /// Method and path of every `.route(...)` of the router's text.
     fn routed() -> BTreeSet<(String, String)> {

@@ -144,6 +144,7 @@ fn settings(context: &Context, data: &Path, listener: &TcpListener) -> anyhow::R
     settings.database.data = data.to_owned();
     let address = listener.local_addr()?;
     settings.service.listen = address.to_string();
+    settings.webhooks.allow_loopback = true;
     settings.service.base_url = format!("http://{address}");
     let named = [
         &mut settings.stripe.price_id_free,

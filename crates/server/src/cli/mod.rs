@@ -10,6 +10,7 @@ pub mod checks;
 pub mod compare;
 pub mod demo;
 pub mod export;
+pub mod keys;
 pub mod marks;
 pub mod on_app;
 pub mod output;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::output::Output;
-use super::{Context, Ended, admin, backup, books, checks, marks, repair, schema, socket, sync};
+use super::{
+    Context, Ended, admin, backup, books, checks, keys, marks, repair, schema, socket, sync,
+};
 use crate::app::App;
 
 /// A command on a database.
@@ -23,6 +25,9 @@ pub enum OnApp {
     Balance(books::BalanceArgs),
     /// Looks at everything the service needs.
     Doctor,
+    /// The keys that personal data is sealed with.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// The database's schema.
     #[command(subcommand)]
     Migrate(schema::Migrate),
@@ -42,6 +47,7 @@ pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
         OnApp::Backup(args) => backup::backup(app, &args, out).await,
         OnApp::Balance(args) => books::balance(app, &args, out).await,
         OnApp::Doctor => checks::doctor(app, out).await,
+        OnApp::Keys(command) => keys::run(app, &command, out).await,
         OnApp::Migrate(command) => schema::beside(app, command, out).await,
         OnApp::Repair(args) => repair::run(app, &args, out).await,
         OnApp::Setup(args) => checks::setup(app, &args, out).await,

@@ -131,6 +131,7 @@ impl Service {
         self.app.is_stopping.store(true, Ordering::SeqCst);
         self.app.sync_bell.notify_waiters();
         self.app.mail_bell.notify_waiters();
+        self.app.notice_bell.notify_waiters();
         let _ = self.stop.send(true);
         if tokio::time::timeout(DRAIN_MAX, self.server).await.is_err() {
             tracing::warn!("Some requests were cut");

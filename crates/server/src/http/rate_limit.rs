@@ -1,14 +1,25 @@
 //! How often: counted in the database, so that a restart or a second process does not forget.
 
+use sha2::{Digest, Sha256};
+
 use super::error::{Error, Result};
 use crate::app::App;
 
 const MINUTE_MICROS: i64 = 60_000_000;
 
+/// A limit's name as it is kept: without the mail address that it may be about.
+fn kept(what: &str) -> String {
+    if !what.contains('@') {
+        return what.to_owned();
+    }
+    let kind = what.split(':').next().unwrap_or_default();
+    format!("{kind}:{}", hex::encode(Sha256::digest(what.as_bytes())))
+}
+
 /// Takes one of `per_minute` from `what` (such as `checkout:12`), or answers 429 with when to try
 /// again. On real time: moving the billing clock gives nobody more.
 pub async fn take(app: &App, what: &str, per_minute: u32, account: i64) -> Result<()> {
-    let key = what.to_owned();
+    let key = kept(what);
     let now = app.real_now();
     let admission = app
         .write(account, move |tx| {

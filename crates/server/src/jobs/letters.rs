@@ -133,6 +133,13 @@ pub enum Letter {
         /// The reason, one of the adjustment's words.
         reason: String,
     },
+    /// Operators: something needs a person, or no longer does.
+    Alert {
+        /// What is wrong, in one sentence.
+        summary: String,
+        /// Whether it is over.
+        is_over: bool,
+    },
     /// A payment that had failed went through after all.
     PaymentRecovered {
         /// Of which plan, where it is known.
@@ -215,6 +222,13 @@ impl Letter {
                 role: role.clone(),
                 url: about.address(&format!("/invitation?token={token}")),
                 lives: format!("{days} days"),
+            }
+            .letter(),
+            Letter::Alert { summary, is_over } => mails::Alert {
+                product: about.product(),
+                summary: summary.clone(),
+                is_over: *is_over,
+                url: about.address("/admin/alerts"),
             }
             .letter(),
             Letter::Receipt { .. }

@@ -74,7 +74,7 @@ fn transport(app: &App) -> anyhow::Result<Option<Transport>> {
 /// Sends what is due; answers how many were tried.
 async fn round(app: &App, transport: &Transport) -> Result<usize> {
     let now = app.real_now();
-    let next = app.read(outbox::next_due).await?;
+    let next = app.read(|tx| outbox::next_due(tx, "mail")).await?;
     if next.is_none_or(|due| due > now) {
         return Ok(0);
     }

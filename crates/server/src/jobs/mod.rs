@@ -1,10 +1,12 @@
 //! Work that no request waits for: one file a job, each safe to run twice.
 
+pub mod alerts;
 pub mod clock;
 pub mod follow;
 pub mod letters;
 pub mod mail;
 pub mod nightly;
+pub mod notices;
 pub mod poll;
 pub mod sweep;
 
@@ -16,6 +18,8 @@ pub fn start(app: &App) -> tokio::task::JoinSet<()> {
     jobs.spawn(crate::sync::run(app.clone()));
     jobs.spawn(follow::run(app.clone()));
     jobs.spawn(mail::run(app.clone()));
+    jobs.spawn(notices::run(app.clone()));
+    jobs.spawn(alerts::run(app.clone()));
     jobs.spawn(sweep::run(app.clone()));
     jobs.spawn(poll::run(app.clone()));
     jobs.spawn(nightly::run(app.clone()));

@@ -96,6 +96,7 @@ async fn learn_prices(app: &App) -> anyhow::Result<()> {
 async fn tidy(app: &App) -> Result<()> {
     let now = app.real_now();
     let payloads = now.plus_days(-app.settings.billing.payload_days);
+    let notices = now.plus_days(-app.settings.webhooks.kept_days);
     let name = "tidy";
     app.write(0, move |tx| {
         if !store::jobs::claim(tx, name, now.plus_seconds(-TIDY_SECONDS), now)? {
@@ -103,6 +104,7 @@ async fn tidy(app: &App) -> Result<()> {
         }
         store::events::drop_payloads(tx, payloads, ROWS_MAX)?;
         store::outbox::forget_sent(tx, now.plus_days(-MAILS_KEPT_DAYS))?;
+        store::outbox::forget_notices(tx, notices)?;
         store::sessions::sweep(tx, now)?;
         store::login_links::sweep(tx, now.plus_days(-1))?;
         store::invitations::sweep(tx, now.plus_days(-1))?;

@@ -97,6 +97,10 @@ pub enum Nav {
     AdminBooks,
     /// `/admin/log`
     AdminLog,
+    /// `/admin/webhooks`
+    AdminWebhooks,
+    /// `/admin/alerts`
+    AdminAlerts,
 }
 
 /// One line of the menu, ready to be written.
@@ -212,6 +216,16 @@ impl Shell {
             self.entry((Nav::AdminPlans, Icon::Plans, "/admin/plans", "Catalog"), 0),
             self.entry((Nav::AdminBooks, Icon::Check, "/admin/audit", "Books"), 0),
             self.entry((Nav::AdminLog, Icon::Shield, "/admin/log", "Audit log"), 0),
+            self.entry(
+                (
+                    Nav::AdminWebhooks,
+                    Icon::External,
+                    "/admin/webhooks",
+                    "Notices",
+                ),
+                0,
+            ),
+            self.entry((Nav::AdminAlerts, Icon::Bell, "/admin/alerts", "Alerts"), 0),
         ]
     }
 

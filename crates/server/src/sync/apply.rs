@@ -51,6 +51,7 @@ pub async fn apply(
     let plan = Plan::new(app, lease, held, fetched, wanted, now);
     let report = app.write(lease.account_id, move |tx| plan.run(tx)).await?;
     app.mail_bell.notify_one();
+    app.notice_bell.notify_one();
     Ok(report)
 }
 
@@ -133,6 +134,7 @@ impl Plan {
         for mail in &self.wanted.mails {
             self.enqueue(tx, mail, &mut report)?;
         }
+        self.tell_of_disputes(tx)?;
         self.close_events(tx, &report)?;
         self.write_undo(tx)?;
         for named in &self.named {
@@ -146,8 +148,20 @@ impl Plan {
         store::sync::note_read(tx, account, &read)?;
         // Conditional on the token: overtaken means nothing of this is written.
         store::sync::finish(tx, &self.lease, self.real_now)?;
+        store::alerts::succeeded(tx)?;
         self.go_on(tx)?;
         Ok(report)
+    }
+
+    fn tell_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        for charge in &self.fetched.snapshot.charges {
+            if let Some(status) = &charge.dispute {
+                let amount = (charge.amount, charge.currency.code());
+                let account = self.lease.account_id;
+                crate::notices::dispute(tx, account, &charge.id, status, amount, self.real_now)?;
+            }
+        }
+        Ok(())
     }
 
     /// Rows and ledger.
@@ -392,6 +406,7 @@ impl Plan {
                 "transaction {} is {}",
                 wanted.natural_key, row.status
             ));
+            crate::notices::transaction(tx, &row, self.real_now)?;
         }
         Ok(())
     }
@@ -443,6 +458,12 @@ impl Plan {
             report
                 .changes
                 .push(format!("plan is {} {}", plan.tier, plan.status));
+            let from = (
+                held.subscription_tier.as_str(),
+                held.subscription_status.as_str(),
+            );
+            let to = (plan.tier.as_str(), plan.status);
+            crate::notices::plan_changed(tx, account, from, to, self.now, self.real_now)?;
         }
         let shown = store::accounts::Shown {
             stripe_subscription_id: chosen,
@@ -466,6 +487,7 @@ impl Plan {
         for entry in store::ledger::journal_after(tx, self.lease.account_id, before, 100)? {
             let (kind, delta) = (entry.kind.word(), entry.posted_delta);
             report.changes.push(format!("ledger: {kind} {delta}"));
+            crate::notices::entry(tx, self.lease.account_id, &entry, self.real_now)?;
         }
         Ok(())
     }

@@ -128,6 +128,7 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
             let retry_at = now.plus_seconds(back_off(&lease, app.chance.bits()));
             let is_last = lease.attempts + 1 >= ATTEMPTS_MAX;
             app.write(lease.account_id, move |tx| {
+                store::alerts::failed_again(tx)?;
                 if is_last {
                     store::sync::park(tx, &lease, &text, now)
                 } else {

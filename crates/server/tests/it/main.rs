@@ -7,21 +7,25 @@
 
 mod acceptance;
 mod access;
+mod alerts;
 mod audit;
 mod buying;
 mod catalog;
 mod checkout;
 mod closing;
 mod crash;
+mod deploy;
 mod hardening;
 mod lifecycle;
 mod limits;
 mod members;
 mod metering;
+mod notices;
 mod operators;
 mod pages;
 mod people;
 mod plans;
+mod privacy;
 mod resources;
 mod stage;
 mod sync;

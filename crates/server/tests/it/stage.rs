@@ -84,6 +84,11 @@ pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings
 impl Stage {
     /// A fresh world on this database, with these changes to the settings.
     pub async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Stage {
+        Stage::shared(Arc::new(database), change).await
+    }
+
+    /// The same on a database that is looked at afterwards.
+    pub async fn shared(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> Stage {
         if std::env::var_os("RUST_LOG").is_some() {
             server::cli::serve::log_as_json();
         }
@@ -106,7 +111,7 @@ impl Stage {
             http: client(),
             service: Some(service),
             twin_handle: Some(twin_handle),
-            database: Arc::new(database),
+            database,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod accounts;
 pub mod acts;
+pub mod alerts;
 pub mod books;
 pub mod event;
 pub mod events;
@@ -14,6 +15,7 @@ pub mod parts;
 pub mod plans;
 pub mod refunds;
 pub mod transactions;
+pub mod webhooks;
 
 use crate::api::lists::cursor;
 use crate::app::App;

@@ -443,6 +443,50 @@ impl PaymentRecovered {
     }
 }
 
+/// An incident, for operators.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// The sender's name.
+    pub product: String,
+    /// "3 accounts wait for a person."
+    pub summary: String,
+    /// Whether it is over.
+    pub is_over: bool,
+    /// The operators' page: a whole address.
+    pub url: String,
+}
+
+impl Alert {
+    /// The letter.
+    pub fn letter(&self) -> Letter {
+        let Self {
+            product,
+            summary,
+            is_over,
+            url,
+        } = self;
+        let short = summary.trim_end_matches('.');
+        let (subject, text) = if *is_over {
+            (
+                format!("Over: {short}"),
+                "This is over; there is nothing to do.",
+            )
+        } else {
+            (
+                format!("Alert: {short}"),
+                "You are told once; the alert closes itself when this is over.",
+            )
+        };
+        Letter::new(product, subject)
+            .say(summary.clone())
+            .say(text)
+            .button("See the alerts", url)
+            .footer(&format!(
+                "You get this mail because you operate {product} Billing."
+            ))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -94,7 +94,19 @@ fn of_payments() -> Vec<(&'static str, Letter)> {
         plan: "Pro".to_owned(),
         url: BILLING.to_owned(),
     };
+    let alert = Alert {
+        product: "LocalBoxs".to_owned(),
+        summary: "3 accounts wait for a person.".to_owned(),
+        is_over: false,
+        url: "https://billing.example/admin/alerts".to_owned(),
+    };
+    let over = Alert {
+        is_over: true,
+        ..alert.clone()
+    };
     vec![
+        ("alert", alert.letter()),
+        ("alert-over", over.letter()),
         ("confirm-payment", confirm.letter()),
         ("confirm-payment-worst", confirm_worst.letter()),
         ("refunded", refunded.letter()),

@@ -1,0 +1,243 @@
+//! Alerts: once for each incident, and over when it is over.
+
+use domain::time::{SECONDS_PER_DAY, Timestamp};
+use serde_json::{Value, json};
+use server::jobs::{alerts, nightly};
+use store::alerts as rows;
+
+use crate::stage::{PATIENCE, Person, Stage, on_both};
+
+const ALERTS: &str = "/api/admin/alerts";
+
+/// Incidents of a rule, the latest first, as (state, known by somebody).
+async fn of_rule(operator: &Person<'_>, rule: &str) -> Vec<Value> {
+    let (status, body) = operator.get(&format!("{ALERTS}?limit=100")).await;
+    assert_eq!(status, 200, "{body}");
+    let all = body["data"].as_array().unwrap().clone();
+    all.into_iter().filter(|one| one["rule"] == rule).collect()
+}
+
+async fn states(operator: &Person<'_>, rule: &str) -> Vec<String> {
+    let found = of_rule(operator, rule).await;
+    let state = |one: &Value| one["state"].as_str().unwrap().to_owned();
+    found.iter().map(state).collect()
+}
+
+async fn failed_again(stage: &Stage, times: usize) {
+    for _ in 0..times {
+        stage.app.write(0, rows::failed_again).await.unwrap();
+    }
+}
+
+on_both! {
+fn six_failures_in_a_row_are_told_once_and_over_with_a_success(stage) {
+    let operator = stage.person_as("boss@example.com", "admin").await;
+    let rule = "failed-webhooks";
+
+    failed_again(stage, 5).await;
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(states(&operator, rule).await, [""; 0], "five are not more than five");
+    failed_again(stage, 1).await;
+    alerts::once(&stage.app).await.unwrap();
+    failed_again(stage, 3).await;
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(states(&operator, rule).await, ["open"], "once");
+
+    // A sync that succeeds is the end of it.
+    stage.person("ann@example.com").await.buy_pack(500).await;
+    stage.settled().await;
+    alerts::once(&stage.app).await.unwrap();
+    stage.settled().await;
+
+    assert_eq!(states(&operator, rule).await, ["closed"]);
+    let subjects = stage.mail_subjects().await;
+    let told = |start: &str| subjects.iter().filter(|one| one.starts_with(start)).count();
+    assert_eq!((told("Alert: More than 5"), told("Over: More than 5")), (1, 1), "{subjects:?}");
+    failed_again(stage, 5).await;
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(states(&operator, rule).await, ["closed"], "counted from the success");
+    failed_again(stage, 1).await;
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(states(&operator, rule).await, ["open", "closed"]);
+}
+}
+
+on_both! {
+fn a_sync_that_fails_counts_as_a_failure(stage) {
+    let ann = stage.person("ann@example.com").await;
+    ann.buy_pack(500).await;
+    stage.settled().await;
+    assert_eq!(stage.app.read(rows::failed_in_a_row).await.unwrap(), 0);
+    stage.twin.faults(&json!({ "mode": "status", "status": 400, "count": 50 })).await.unwrap();
+
+    let (account, now) = (ann.account, stage.app.real_now());
+    stage.app.write(account, move |tx| store::sync::ring(tx, account, now)).await.unwrap();
+    stage.app.sync_bell.notify_one();
+    let started = std::time::Instant::now();
+    while stage.app.read(rows::failed_in_a_row).await.unwrap() == 0 {
+        assert!(started.elapsed() < PATIENCE, "no failure was counted");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+
+    assert!(stage.app.stripe.failures() > 0);
+    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+}
+}
+
+/// A completed payment of `minor` on this day.
+async fn paid(stage: &Stage, account: i64, day: i64, number: i64, minor: i64) {
+    let at = Timestamp::from_seconds(day * SECONDS_PER_DAY + 60);
+    let key = format!("test:{day}:{number}");
+    let made = stage.app.write(account, move |tx| {
+        let new = store::transactions::NewTransaction {
+            public_id: &key,
+            account_id: account,
+            user_id: None,
+            stripe_payment_intent_id: None,
+            stripe_checkout_session_id: None,
+            stripe_invoice_id: None,
+            stripe_refund_id: None,
+            natural_key: &key,
+            kind: "CREDIT_TOPUP",
+            status: "COMPLETED",
+            amount_minor: minor,
+            currency: "usd",
+            refunded_minor: 0,
+            product_type: "credit_topup",
+            subscription_tier: None,
+            credits_purchased_micros: None,
+            description: None,
+            metadata: None,
+            failure: None,
+            attempts: 1,
+            receipt_url: None,
+            occurred_at: at,
+        };
+        store::transactions::put(tx, &new, at)
+    });
+    made.await.unwrap();
+}
+
+async fn compare_again(stage: &Stage, day: i64) {
+    let before = (day - 1).to_string();
+    let forgotten = stage.app.write(0, move |tx| {
+        store::jobs::put(
+            tx,
+            alerts::REVENUE,
+            Some(&before),
+            Timestamp::from_seconds(0),
+        )
+    });
+    forgotten.await.unwrap();
+    alerts::once(&stage.app).await.unwrap();
+}
+
+on_both! {
+fn revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it(stage) {
+    let operator = stage.person_as("boss@example.com", "admin").await;
+    let ann = stage.person("ann@example.com").await;
+    let hour = stage.app.settings.alerts.revenue_hour * 3_600;
+    let day = (stage.app.now().seconds() - hour).div_euclid(SECONDS_PER_DAY) - 1;
+
+    for number in 0..19 {
+        paid(stage, ann.account, day - 1, number, 1_000).await;
+    }
+    compare_again(stage, day).await;
+    assert_eq!(states(&operator, alerts::REVENUE).await, [""; 0], "too few to compare with");
+
+    paid(stage, ann.account, day - 1, 19, 1_000).await;
+    paid(stage, ann.account, day, 0, 17_999).await;
+    compare_again(stage, day).await;
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(states(&operator, alerts::REVENUE).await, ["open"]);
+
+    paid(stage, ann.account, day, 1, 1).await;
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(states(&operator, alerts::REVENUE).await, ["open"], "looked at once a day");
+    compare_again(stage, day).await;
+    assert_eq!(states(&operator, alerts::REVENUE).await, ["closed"], "exactly a tenth");
+}
+}
+
+on_both! {
+fn each_rule_finds_its_own_trouble_and_only_that(stage) {
+    let operator = stage.person_as("boss@example.com", "admin").await;
+    let ann = stage.person("ann@example.com").await;
+    stage.settled().await;
+    alerts::once(&stage.app).await.unwrap();
+    let (_, calm) = operator.get(ALERTS).await;
+    assert_eq!(calm["data"], json!([]), "all is well");
+
+    let account = ann.account;
+    let (now, long_ago) = (stage.app.real_now(), stage.app.real_now().plus_days(-2));
+    let trouble = stage.app.write(0, move |tx| {
+        rows::add(tx, "bad-signature", 21, now)?;
+        rows::add(tx, "stripe-error", 21, now)?;
+        let event = |event_id, state| store::events::NewEvent {
+            event_id,
+            kind: "invoice.paid",
+            state,
+            account_id: Some(account),
+            ..store::events::NewEvent::default()
+        };
+        store::events::insert(tx, &event("evt_old", "received"), long_ago)?;
+        let parked = store::events::insert(tx, &event("evt_parked", "received"), now)?;
+        store::events::settle(tx, parked.unwrap(), "parked", "for a person", now)?;
+        let new = store::webhook_endpoints::NewEndpoint {
+            public_id: "we_gone",
+            url: "https://hooks.example.com/",
+            description: "",
+            events: "alert.opened",
+            secret: "whsec_x",
+            created_by: "test",
+        };
+        store::webhook_endpoints::insert(tx, &new, now)?;
+        store::webhook_endpoints::disable(tx, "we_gone", "it answered 410", now)?;
+        Ok(())
+    });
+    trouble.await.unwrap();
+    nightly::note(&stage.app, 3, 0).await.unwrap();
+    alerts::once(&stage.app).await.unwrap();
+
+    let (_, body) = operator.get(&format!("{ALERTS}?state=open")).await;
+    let mut found: Vec<&str> = body["data"].as_array().unwrap().iter()
+        .map(|one| one["rule"].as_str().unwrap())
+        .collect();
+    found.sort_unstable();
+    let wanted = [
+        "audit", "bad-signatures", "endpoint-disabled", "inbox-age", "parked", "stripe-errors",
+    ];
+    assert_eq!(found, wanted);
+    let of_endpoint = of_rule(&operator, "endpoint-disabled").await;
+    assert_eq!(of_endpoint[0]["subject"], "we_gone");
+    nightly::note(&stage.app, 0, 0).await.unwrap();
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(states(&operator, "audit").await, ["closed"]);
+}
+}
+
+on_both! {
+fn an_operator_says_that_they_know_and_a_viewer_only_looks(stage) {
+    let operator = stage.person_as("boss@example.com", "admin").await;
+    let viewer = stage.person_as("look@example.com", "viewer").await;
+    let user = stage.person("ann@example.com").await;
+    let now = stage.app.real_now();
+    nightly::note(&stage.app, 3, 0).await.unwrap();
+    alerts::once(&stage.app).await.unwrap();
+    let alert = of_rule(&operator, "audit").await[0].clone();
+    let path = format!("{ALERTS}/{}/acknowledge", alert["id"].as_str().unwrap());
+
+    assert_eq!(user.get(ALERTS).await.0, 403);
+    assert_eq!(user.post(&path, json!({})).await.0, 403);
+    assert_eq!(viewer.get(ALERTS).await.0, 200);
+    assert_eq!(viewer.post(&path, json!({})).await.0, 403);
+    let (status, first) = operator.post(&path, json!({})).await;
+    assert_eq!(status, 200, "{first}");
+    assert!(first["acknowledgedAt"].is_string());
+    let (status, page) = operator.page("/admin/alerts").await;
+    assert!(status == 200 && page.contains("Open, known"), "{page}");
+    let (status, page) = operator.page("/admin/webhooks").await;
+    assert!(status == 200 && page.contains("No endpoints yet"), "{page}");
+    assert_eq!(operator.post(&format!("{ALERTS}/alr_none/acknowledge"), json!({})).await.0, 404);
+}
+}

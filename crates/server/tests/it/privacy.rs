@@ -1,0 +1,270 @@
+//! What is stored and logged of people: sealed at rest, and in no log, metric or error.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use server::app::App;
+use server::cli::keys::{self, Keys};
+use server::cli::output::Output;
+use server::config::Settings;
+use store::testing::TestDatabase;
+
+use crate::stage::{Stage, on_both};
+
+/// 32 bytes of a letter, as base64.
+fn key(name: &str, letter: u8) -> String {
+    use base64::Engine;
+    let bytes = [letter; 32];
+    let text = base64::engine::general_purpose::STANDARD.encode(bytes);
+    format!("{name}:{text}")
+}
+
+fn sealed_with(settings: &mut Settings, keys: &[String]) {
+    settings.database.encryption_keys = SecretString::from(keys.join(","));
+}
+
+/// Every byte that the database keeps: the files of SQLite, each text of each table of PostgreSQL.
+async fn raw(database: &TestDatabase) -> Vec<u8> {
+    match &database.url {
+        store::DatabaseUrl::Sqlite(path) => files(path),
+        store::DatabaseUrl::Postgres(_) => tokio::task::block_in_place(|| dump(database)),
+    }
+}
+
+fn files(path: &Path) -> Vec<u8> {
+    let folder = path.parent().unwrap();
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        if file.is_file() {
+            all.extend(std::fs::read(file).unwrap());
+        }
+    }
+    assert!(!all.is_empty());
+    all
+}
+
+/// Read without a key, each row as text.
+fn dump(database: &TestDatabase) -> Vec<u8> {
+    let db = database.open();
+    let tables = "select table_name::text from information_schema.tables
+                   where table_schema = 'public' and table_type = 'BASE TABLE'";
+    let names: Vec<String> = db.read_blocking(|tx| tx.query(tables, &[])).unwrap();
+    assert!(names.len() > 20, "{names:?}");
+    let mut all = String::new();
+    for name in names {
+        let sql: &'static str = format!("select coalesce(t::text, '') from {name} t").leak();
+        let rows: Vec<String> = db.read_blocking(move |tx| tx.query(sql, &[])).unwrap();
+        all.push_str(&rows.join("\n"));
+    }
+    db.close();
+    all.into_bytes()
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    // PostgreSQL dumps bytes as hexadecimal.
+    let hexed = hex::encode(text);
+    let has = |wanted: &[u8]| bytes.windows(wanted.len()).any(|part| part == wanted);
+    has(text.as_bytes()) || has(hexed.as_bytes())
+}
+
+const MARK: &str = "zqx-marker";
+
+/// A person buys, subscribes, is invited to sign in and asks for the portal.
+async fn live(stage: &Stage) {
+    let email = format!("{MARK}@people.example");
+    let ann = stage.person(&email).await;
+    ann.buy_pack(500).await;
+    ann.subscribe("PRO").await;
+    stage.settled().await;
+    let asked = stage.http.post(format!("{}/api/auth/link", stage.base));
+    let asked = asked.json(&json!({ "email": email })).send().await.unwrap();
+    assert!(asked.status().is_success());
+    let operator = stage
+        .person_as(&format!("{MARK}-boss@people.example"), "admin")
+        .await;
+    let (status, found) = operator
+        .get(&format!("/api/admin/accounts?q={email}"))
+        .await;
+    assert_eq!(
+        (status, found["data"].as_array().unwrap().len()),
+        (200, 1),
+        "{found}"
+    );
+    let made = json!({ "name": "Acme", "email": format!("{MARK}-host@people.example") });
+    let server = server_key(stage).await;
+    let put = stage
+        .http
+        .put(format!("{}/api/v1/accounts/host-1", stage.base));
+    let put = put.bearer_auth(server).json(&made).send().await.unwrap();
+    assert!(put.status().is_success());
+    stage.settled().await;
+}
+
+async fn server_key(stage: &Stage) -> String {
+    let made = server::api::keys::make(&stage.app, None, "host", "test").await;
+    made.unwrap().1
+}
+
+async fn no_address_is_in_the_raw_database(database: TestDatabase) {
+    let database = Arc::new(database);
+    let stage = Stage::shared(database.clone(), |settings| {
+        sealed_with(settings, &[key("one", b'a')]);
+    })
+    .await;
+    live(&stage).await;
+    let people = stage
+        .app
+        .read(|tx| store::users::list(tx, Some(MARK), None, 10));
+    assert!(
+        people.await.unwrap().is_empty(),
+        "a part of an address is not found"
+    );
+    let whole = format!("{MARK}@people.example");
+    let found = stage.app.read({
+        let whole = whole.clone();
+        move |tx| store::users::by_email(tx, &whole)
+    });
+    assert_eq!(
+        found.await.unwrap().unwrap().email,
+        whole,
+        "and is read as ever"
+    );
+    let subjects = stage.mail_subjects().await;
+    assert!(
+        subjects.iter().any(|one| one.starts_with("Receipt")),
+        "{subjects:?}"
+    );
+    stage.close().await;
+
+    let bytes = raw(&database).await;
+    assert!(holds(&bytes, "lbx1.one."), "something was sealed");
+    assert!(!holds(&bytes, MARK), "{}", around(&bytes, MARK));
+}
+
+/// What stands around the place, to find the leak.
+fn around(bytes: &[u8], text: &str) -> String {
+    let at = bytes
+        .windows(text.len())
+        .position(|part| part == text.as_bytes());
+    let at = at.unwrap_or(0);
+    let part = &bytes[at.saturating_sub(300)..(at + 200).min(bytes.len())];
+    String::from_utf8_lossy(part).into_owned()
+}
+
+async fn keys_are_rolled_and_left(database: TestDatabase) {
+    let database = Arc::new(database);
+    // Without a key all is plain, as it was.
+    let stage = Stage::shared(database.clone(), |_| {}).await;
+    live(&stage).await;
+    stage.close().await;
+    assert!(holds(&raw(&database).await, MARK));
+
+    // Then with one, then with another beside it, then with the other alone.
+    let (one, two) = (key("one", b'a'), key("two", b'b'));
+    for (configured, prefix) in [
+        (vec![one.clone()], "lbx1.one."),
+        (vec![two.clone(), one.clone()], "lbx1.two."),
+    ] {
+        let mut settings = bare(&database);
+        sealed_with(&mut settings, &configured);
+        let app = App::open(settings).await.unwrap();
+        let whole = format!("{MARK}@people.example");
+        let lookup = whole.clone();
+        let found = app
+            .read(move |tx| store::users::by_email(tx, &lookup))
+            .await
+            .unwrap();
+        assert_eq!(found.unwrap().email, whole, "before the turn");
+        let again = server::people::ensure(&app, &whole, "user", true)
+            .await
+            .unwrap();
+        let mut out = Output::new(true);
+        assert_eq!(keys::run(&app, &Keys::Rotate, &mut out).await.unwrap(), 0);
+        let told: Value = serde_json::from_str(&out.text).unwrap();
+        assert!(
+            told["sealed"]["user_account.email"].as_i64().unwrap() >= 2,
+            "{told}"
+        );
+        let lookup = whole.clone();
+        let found = app
+            .read(move |tx| store::users::by_email(tx, &lookup))
+            .await
+            .unwrap();
+        assert_eq!(found.unwrap().id, again.id, "the same user after it");
+        let mut out = Output::new(true);
+        keys::run(&app, &Keys::Rotate, &mut out).await.unwrap();
+        let told: Value = serde_json::from_str(&out.text).unwrap();
+        let left: i64 = told["sealed"]
+            .as_object()
+            .unwrap()
+            .values()
+            .filter_map(Value::as_i64)
+            .sum();
+        assert_eq!(left, 0, "a second turn finds nothing: {told}");
+        let db = app.db.clone();
+        tokio::task::spawn_blocking(move || db.close())
+            .await
+            .unwrap();
+        drop(app);
+        assert!(holds(&raw(&database).await, prefix));
+    }
+    let mut settings = bare(&database);
+    sealed_with(&mut settings, &[one]);
+    let refused = App::open(settings)
+        .await
+        .err()
+        .expect("the key in use is missing");
+    assert!(
+        refused.to_string().contains("LBX_ENCRYPTION_KEYS"),
+        "{refused}"
+    );
+    let mut settings = bare(&database);
+    sealed_with(&mut settings, &[two]);
+    App::open(settings)
+        .await
+        .expect("the former key is not needed any more");
+}
+
+/// Settings for the database alone.
+fn bare(database: &TestDatabase) -> Settings {
+    let mut settings = Settings::load(None, &|_| None).unwrap();
+    settings.database.url = SecretString::from(database.url_text.clone());
+    settings
+}
+
+macro_rules! on_each {
+    ($($name:ident)+) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$name(store::testing::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let database = tokio::task::spawn_blocking(store::testing::postgres).await.unwrap();
+                super::$name(database).await;
+            }
+        }
+    )+};
+}
+on_each! {
+    no_address_is_in_the_raw_database
+    keys_are_rolled_and_left
+}
+
+on_both! {
+fn an_error_names_its_request_and_so_does_its_answer(stage) {
+    let ann = stage.person("ann@example.com").await;
+
+    let answer = ann.request(reqwest::Method::GET, "/api/admin/events").send().await.unwrap();
+    let header = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let body: Value = answer.json().await.unwrap();
+
+    assert_eq!(body["requestId"], header.as_str());
+    assert!(header.starts_with("req_"), "{header}");
+}
+}

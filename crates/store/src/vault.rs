@@ -1,0 +1,495 @@
+//! Encryption at rest: mail addresses, payloads and secrets are sealed with an operator's key
+//! before they are written, and opened when they are read.
+//!
+//! A sealed value is `lbx1.KEY.HEX` (bytes for blobs): the key's name, so that keys can be rolled,
+//! and AES-256-GCM-SIV over the value. The nonce is a keyed hash of the value: the same address
+//! sealed with the same key is the same text, so that unique indexes and look-ups go on working.
+//! What that shows to whoever steals the file is that two values are equal, nothing else.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use aes_gcm_siv::aead::{Aead, KeyInit as _};
+use aes_gcm_siv::{Aes256GcmSiv, Nonce};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::args;
+use crate::db::Tx;
+use crate::error::{Error, Result};
+
+/// What every sealed value begins with.
+const MARK: &str = "lbx1.";
+/// Bytes of a key, and of a nonce.
+const KEY_BYTES: usize = 32;
+const NONCE_BYTES: usize = 12;
+/// Letters of a key's name.
+const NAME_CHARS_MAX: usize = 16;
+/// Keys that may be configured at once: the one in use, and those that are being left.
+pub const KEYS_MAX: usize = 3;
+/// What a value may look like in the database: sealed with each key, or plain.
+const FORMS: usize = KEYS_MAX + 1;
+
+/// An operator's keys, the one in use first.
+#[derive(Clone)]
+pub struct Vault {
+    keys: Arc<Vec<Key>>,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.keys.iter().map(|key| &key.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+struct Key {
+    name: String,
+    /// `lbx1.NAME.`
+    prefix: String,
+    cipher: Aes256GcmSiv,
+    nonces: Hmac<Sha256>,
+}
+
+impl Vault {
+    /// The vault with these keys, by name, the one in use first. The error says what is wrong,
+    /// without the key.
+    pub fn new(keys: &[(String, Vec<u8>)]) -> std::result::Result<Vault, String> {
+        if keys.is_empty() || keys.len() > KEYS_MAX {
+            return Err(format!("there are 1 to {KEYS_MAX} encryption keys"));
+        }
+        let mut made: Vec<Key> = Vec::with_capacity(keys.len());
+        for (name, secret) in keys {
+            if made.iter().any(|key| key.name == *name) {
+                return Err(format!("the encryption key {name} is there twice"));
+            }
+            made.push(Key::new(name, secret)?);
+        }
+        Ok(Vault {
+            keys: Arc::new(made),
+        })
+    }
+
+    fn seal(&self, plain: &str) -> String {
+        self.keys[0].seal(plain)
+    }
+
+    fn seal_bytes(&self, plain: &[u8]) -> Vec<u8> {
+        let key = &self.keys[0];
+        [key.prefix.as_bytes(), &key.encrypt(plain)].concat()
+    }
+
+    /// The text as it was before it was sealed. What is not sealed, or not by a key of ours, stays
+    /// as it is: text that only looks sealed may come from anybody.
+    pub(crate) fn open(&self, text: String) -> String {
+        let opened = self.key_of(text.as_bytes()).and_then(|key| {
+            let bytes = unhex(&text[key.prefix.len()..])?;
+            String::from_utf8(key.decrypt(&bytes)?).ok()
+        });
+        opened.unwrap_or(text)
+    }
+
+    /// As [`Vault::open`].
+    pub(crate) fn open_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let opened = self
+            .key_of(&bytes)
+            .and_then(|key| key.decrypt(&bytes[key.prefix.len()..]));
+        opened.unwrap_or(bytes)
+    }
+
+    fn key_of(&self, bytes: &[u8]) -> Option<&Key> {
+        if !bytes.starts_with(MARK.as_bytes()) {
+            return None;
+        }
+        let mut keys = self.keys.iter();
+        keys.find(|key| bytes.starts_with(key.prefix.as_bytes()))
+    }
+}
+
+impl Key {
+    fn new(name: &str, secret: &[u8]) -> std::result::Result<Key, String> {
+        let is_name = (1..=NAME_CHARS_MAX).contains(&name.len())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !is_name {
+            let said = "the name of an encryption key has 1 to 16 of a-z, 0-9 and -";
+            return Err(said.to_owned());
+        }
+        if secret.len() != KEY_BYTES {
+            return Err(format!("the encryption key {name} is not of 32 bytes"));
+        }
+        let derived = |purpose: &str| -> std::result::Result<Hmac<Sha256>, String> {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|e| e.to_string())?;
+            mac.update(purpose.as_bytes());
+            Ok(mac)
+        };
+        let sealing = derived("seal")?.finalize().into_bytes();
+        let nonces = derived("nonce")?.finalize().into_bytes();
+        Ok(Key {
+            name: name.to_owned(),
+            prefix: format!("{MARK}{name}."),
+            cipher: Aes256GcmSiv::new_from_slice(&sealing).map_err(|e| e.to_string())?,
+            nonces: Hmac::<Sha256>::new_from_slice(&nonces).map_err(|e| e.to_string())?,
+        })
+    }
+
+    fn seal(&self, plain: &str) -> String {
+        let sealed = self.encrypt(plain.as_bytes());
+        let mut text = String::with_capacity(self.prefix.len() + sealed.len() * 2);
+        text.push_str(&self.prefix);
+        for byte in sealed {
+            text.push(char::from(HEX[usize::from(byte >> 4)]));
+            text.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        text
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Vec<u8> {
+        let mut mac = self.nonces.clone();
+        mac.update(plain);
+        let digest = mac.finalize().into_bytes();
+        let mut nonce = [0; NONCE_BYTES];
+        nonce.copy_from_slice(&digest[..NONCE_BYTES]);
+        let sealed = self.cipher.encrypt(&Nonce::from(nonce), plain);
+        let sealed = sealed.expect("values are far shorter than the cipher's 64 GiB");
+        [nonce.as_slice(), &sealed].concat()
+    }
+
+    fn decrypt(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().ok()?;
+        self.cipher.decrypt(&Nonce::from(nonce), sealed).ok()
+    }
+}
+
+/// In lower case: addresses are kept in it, sealed or not.
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let bytes = text.as_bytes();
+    if !bytes.len().is_multiple_of(2) {
+        return None;
+    }
+    let digit = |byte: u8| HEX.iter().position(|known| *known == byte);
+    let pairs = bytes.chunks_exact(2);
+    pairs
+        .map(|pair| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok())
+        .collect()
+}
+
+impl Tx<'_> {
+    /// The value as it is to be written: sealed, where there is a key.
+    pub fn seal<'v>(&self, plain: &'v str) -> Cow<'v, str> {
+        match self.vault() {
+            // Nothing to hide, and what was emptied stays empty.
+            Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal(plain)),
+            _ => Cow::Borrowed(plain),
+        }
+    }
+
+    /// As [`Tx::seal`], for a value that may be missing.
+    pub fn seal_opt(&self, plain: Option<&str>) -> Option<String> {
+        plain.map(|plain| self.seal(plain).into_owned())
+    }
+
+    /// As [`Tx::seal`], for bytes.
+    pub fn seal_bytes<'v>(&self, plain: &'v [u8]) -> Cow<'v, [u8]> {
+        match self.vault() {
+            Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal_bytes(plain)),
+            _ => Cow::Borrowed(plain),
+        }
+    }
+
+    /// Every form the value may have in the database: look-ups compare with each of them.
+    pub fn forms(&self, plain: &str) -> [String; FORMS] {
+        let keys = self.vault().map_or(&[][..], |vault| vault.keys.as_slice());
+        std::array::from_fn(|place| match keys.get(place) {
+            Some(key) => key.seal(plain),
+            None => plain.to_owned(),
+        })
+    }
+}
+
+/// Columns that hold sealed values, in the order they are sealed anew.
+pub const PLACES: &[&str] = &[
+    "user_account.email",
+    "account.email",
+    "login_link.email",
+    "invitation.email",
+    "outbox.recipient",
+    "outbox.payload",
+    "stripe_intent.params",
+    "webhook_endpoint.secret",
+    "webhook_endpoint.former_secret",
+    "setting.value",
+    "stripe_event_payload.body",
+];
+
+/// How far sealing anew has come in one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows that were sealed.
+    pub sealed: u64,
+    /// Where it goes on; none when the column is through.
+    pub next: Option<String>,
+}
+
+macro_rules! text_column {
+    ($tx:ident, $after:ident, $limit:ident, $table:literal, $id:literal, $type:ty, $column:literal $(, $more:literal)?) => {{
+        let after = <$type as Place>::read($after);
+        let pattern = format!("{}%", $tx.current_prefix()?);
+        let rows: Vec<($type, String)> = $tx.query(
+            concat!(
+                "select ", $id, ", ", $column, " from ", $table,
+                " where ", $id, " > $1 and ", $column, " <> '' and ", $column, " not like $2", $($more,)?
+                " order by ", $id, " limit $3"
+            ),
+            args![after.arg(), &pattern, $limit],
+        )?;
+        for (id, plain) in &rows {
+            let sealed = $tx.seal(plain).into_owned();
+            $tx.execute(
+                concat!(
+                    "update ", $table, " set ", $column, " = $2",
+                    " where ", $id, " = $1 and ", $column, " not like $3"
+                ),
+                args![id.arg(), &sealed, &pattern],
+            )?;
+        }
+        Ok(Progress {
+            sealed: rows.len() as u64,
+            next: rows.last().map(|(id, _)| id.text()),
+        })
+    }};
+}
+
+/// Where a walk through a table stands: a number, or a name.
+trait Place: Sized {
+    fn read(text: Option<&str>) -> Self;
+    fn arg(&self) -> crate::Arg<'_>;
+    fn text(&self) -> String;
+}
+
+impl Place for i64 {
+    fn read(text: Option<&str>) -> i64 {
+        text.and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    fn arg(&self) -> crate::Arg<'_> {
+        crate::Arg::Int(*self)
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Place for String {
+    fn read(text: Option<&str>) -> String {
+        text.unwrap_or_default().to_owned()
+    }
+
+    fn arg(&self) -> crate::Arg<'_> {
+        crate::Arg::Text(self)
+    }
+
+    fn text(&self) -> String {
+        self.clone()
+    }
+}
+
+/// Seals up to `limit` values of a column of [`PLACES`] with the key in use, from behind `after`.
+/// Values that are sealed with it already are passed over, so it may stop and start at any time.
+pub fn reseal(tx: &mut Tx<'_>, place: &str, after: Option<&str>, limit: i64) -> Result<Progress> {
+    match place {
+        "user_account.email" => {
+            text_column!(tx, after, limit, "user_account", "id", i64, "email")
+        }
+        "account.email" => text_column!(tx, after, limit, "account", "id", i64, "email"),
+        "login_link.email" => text_column!(tx, after, limit, "login_link", "id", i64, "email"),
+        "invitation.email" => text_column!(tx, after, limit, "invitation", "id", i64, "email"),
+        "outbox.recipient" => {
+            text_column!(
+                tx,
+                after,
+                limit,
+                "outbox",
+                "id",
+                i64,
+                "recipient",
+                " and kind = 'mail'"
+            )
+        }
+        "outbox.payload" => {
+            text_column!(
+                tx,
+                after,
+                limit,
+                "outbox",
+                "id",
+                i64,
+                "payload",
+                " and kind = 'mail'"
+            )
+        }
+        "stripe_intent.params" => {
+            text_column!(tx, after, limit, "stripe_intent", "id", String, "params")
+        }
+        "webhook_endpoint.secret" => {
+            text_column!(tx, after, limit, "webhook_endpoint", "id", i64, "secret")
+        }
+        "webhook_endpoint.former_secret" => {
+            text_column!(
+                tx,
+                after,
+                limit,
+                "webhook_endpoint",
+                "id",
+                i64,
+                "former_secret"
+            )
+        }
+        "setting.value" => {
+            text_column!(
+                tx,
+                after,
+                limit,
+                "setting",
+                "name",
+                String,
+                "value",
+                " and name like '%secret'"
+            )
+        }
+        "stripe_event_payload.body" => reseal_bodies(tx, after, limit),
+        _ => Err(Error::Database(format!("nothing is sealed in {place}"))),
+    }
+}
+
+fn reseal_bodies(tx: &mut Tx<'_>, after: Option<&str>, limit: i64) -> Result<Progress> {
+    let prefix = tx.current_prefix()?.into_bytes();
+    let length = prefix.len() as i64;
+    let rows: Vec<(i64, Vec<u8>)> = tx.query(
+        "select n, body
+           from stripe_event_payload
+          where n > $1
+            and substr(body, 1, cast($2 as integer)) <> $3
+          order by n
+          limit $4",
+        args![i64::read(after), length, &prefix, limit],
+    )?;
+    for (n, body) in &rows {
+        let sealed = tx.seal_bytes(body).into_owned();
+        tx.execute(
+            "update stripe_event_payload set body = $2 where n = $1",
+            args![*n, &sealed],
+        )?;
+    }
+    Ok(Progress {
+        sealed: rows.len() as u64,
+        next: rows.last().map(|(n, _)| n.to_string()),
+    })
+}
+
+/// Whether an address is sealed with a key that is not configured: then nobody could sign in.
+pub fn is_missing_a_key(tx: &mut Tx<'_>) -> Result<bool> {
+    let prefixes: Vec<String> = tx
+        .vault()
+        .map(|vault| vault.keys.iter().map(|key| key.prefix.clone()).collect())
+        .unwrap_or_default();
+    let known = |place: usize| -> String {
+        let prefix = prefixes.get(place).or(prefixes.first());
+        prefix.map_or_else(|| "-".to_owned(), |prefix| format!("{prefix}%"))
+    };
+    tx.query_one(
+        "select case when exists (select 1
+                                    from user_account
+                                   where email like 'lbx1.%'
+                                     and email not like $1
+                                     and email not like $2
+                                     and email not like $3)
+                     then 1 else 0 end",
+        args![&known(0), &known(1), &known(2)],
+    )
+}
+
+impl Tx<'_> {
+    fn current_prefix(&self) -> Result<String> {
+        let vault = self
+            .vault()
+            .ok_or_else(|| Error::Database("no encryption key is configured".into()))?;
+        Ok(vault.keys[0].prefix.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault(names: &[&str]) -> Vault {
+        let key = |name: &&str| ((*name).to_owned(), vec![name.len() as u8; KEY_BYTES]);
+        Vault::new(&names.iter().map(key).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_by_its_key_and_hides_its_text() {
+        let vault = vault(&["a", "bb"]);
+
+        let sealed = vault.seal("ann@example.com");
+
+        assert!(sealed.starts_with("lbx1.a.") && !sealed.contains("ann"));
+        assert_eq!(sealed, sealed.to_lowercase());
+        assert_eq!(vault.open(sealed.clone()), "ann@example.com");
+        assert_eq!(vault.seal("ann@example.com"), sealed, "look-ups find it");
+        assert_ne!(vault.seal("bob@example.com")[..40], sealed[..40]);
+    }
+
+    #[test]
+    fn a_former_key_still_opens_and_a_stranger_does_not() {
+        let sealed = vault(&["a"]).seal("ann@example.com");
+
+        assert_eq!(vault(&["bb", "a"]).open(sealed.clone()), "ann@example.com");
+        assert_eq!(vault(&["bb"]).open(sealed.clone()), sealed);
+        // The same name with another secret.
+        let other = Vault::new(&[("a".to_owned(), vec![9; KEY_BYTES])]).unwrap();
+        assert_eq!(other.open(sealed.clone()), sealed);
+    }
+
+    #[test]
+    fn a_changed_letter_is_noticed_and_text_that_looks_sealed_stays() {
+        let vault = vault(&["a"]);
+        let mut sealed = vault.seal("ann@example.com");
+        let last = if sealed.ends_with('0') { '1' } else { '0' };
+        sealed.pop();
+        sealed.push(last);
+
+        for text in [sealed.as_str(), "lbx1.a.", "lbx1.a.zz", "lbx1.", "plain"] {
+            assert_eq!(vault.open(text.to_owned()), text);
+        }
+    }
+
+    #[test]
+    fn bytes_are_sealed_too() {
+        let vault = vault(&["a"]);
+        let body = br#"{"email":"ann@example.com"}"#.to_vec();
+
+        let sealed = vault.seal_bytes(&body);
+
+        assert!(!sealed.windows(3).any(|part| part == b"ann"));
+        assert_eq!(vault.open_bytes(sealed), body);
+        assert_eq!(vault.open_bytes(b"plain".to_vec()), b"plain");
+    }
+
+    #[test]
+    fn keys_of_another_length_doubled_and_misnamed_are_refused() {
+        let key = |name: &str, length| (name.to_owned(), vec![1; length]);
+
+        assert!(Vault::new(&[]).is_err());
+        assert!(Vault::new(&[key("a", 16)]).is_err());
+        assert!(Vault::new(&[key("A", KEY_BYTES)]).is_err());
+        assert!(Vault::new(&[key("a%", KEY_BYTES)]).is_err());
+        assert!(Vault::new(&[key("a", KEY_BYTES), key("a", KEY_BYTES)]).is_err());
+        assert!(!format!("{:?}", vault(&["a"])).contains("1, 1"));
+    }
+}

@@ -1,0 +1,210 @@
+//! Where notices go: the host application's endpoints.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::Result;
+
+macro_rules! columns {
+    () => {
+        "id, public_id, url, description, events, secret, former_secret, former_until, state,
+         disabled_reason, failing_since, created_by, created_at, updated_at"
+    };
+}
+
+record! {
+    /// One endpoint.
+    pub struct WebhookEndpoint {
+        /// Its number.
+        pub id: i64,
+        /// `we_...`
+        pub public_id: String,
+        /// Where it is.
+        pub url: String,
+        /// What its owner says of it.
+        pub description: String,
+        /// The notices it wants, separated by spaces; empty for all.
+        pub events: String,
+        /// What its notices are signed with: `whsec_...`.
+        pub secret: String,
+        /// What they were signed with before.
+        pub former_secret: Option<String>,
+        /// Until when they are signed with both.
+        pub former_until: Option<Timestamp>,
+        /// `enabled` or `disabled`.
+        pub state: String,
+        /// Why it is disabled.
+        pub disabled_reason: Option<String>,
+        /// Since when every delivery failed.
+        pub failing_since: Option<Timestamp>,
+        /// Who made it.
+        pub created_by: String,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// When it last changed.
+        pub updated_at: Timestamp,
+    }
+}
+
+/// An endpoint to make.
+#[derive(Clone, Debug)]
+pub struct NewEndpoint<'a> {
+    /// `we_...`
+    pub public_id: &'a str,
+    /// Where it is.
+    pub url: &'a str,
+    /// What its owner says of it.
+    pub description: &'a str,
+    /// The notices it wants, separated by spaces; empty for all.
+    pub events: &'a str,
+    /// What its notices are signed with.
+    pub secret: &'a str,
+    /// Who makes it.
+    pub created_by: &'a str,
+}
+
+/// Makes an endpoint.
+pub fn insert(tx: &mut Tx<'_>, new: &NewEndpoint<'_>, now: Timestamp) -> Result<WebhookEndpoint> {
+    tx.query_one(
+        sql!(
+            "insert into webhook_endpoint
+                    (public_id, url, description, events, secret, state, created_by, created_at,
+                     updated_at)
+             values ($1, $2, $3, $4, $5, 'enabled', $6, $7, $7)
+             returning ",
+            columns!()
+        ),
+        args![
+            new.public_id,
+            new.url,
+            new.description,
+            new.events,
+            &*tx.seal(new.secret),
+            new.created_by,
+            now
+        ],
+    )
+}
+
+/// The endpoint that the outside calls `public_id`.
+pub fn find(tx: &mut Tx<'_>, public_id: &str) -> Result<Option<WebhookEndpoint>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from webhook_endpoint where public_id = $1"
+        ),
+        args![public_id],
+    )
+}
+
+/// All endpoints, the oldest first; their number is bounded where they are made.
+pub fn all(tx: &mut Tx<'_>) -> Result<Vec<WebhookEndpoint>> {
+    tx.query(
+        sql!("select ", columns!(), " from webhook_endpoint order by id"),
+        args![],
+    )
+}
+
+/// The enabled endpoints: where a notice goes.
+pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<WebhookEndpoint>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            " from webhook_endpoint where state = 'enabled' order by id"
+        ),
+        args![],
+    )
+}
+
+/// Changes where it is, what it wants and what is said of it.
+pub fn update(
+    tx: &mut Tx<'_>,
+    public_id: &str,
+    url: &str,
+    description: &str,
+    events: &str,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update webhook_endpoint
+            set url = $2, description = $3, events = $4, updated_at = $5
+          where public_id = $1",
+        args![public_id, url, description, events, now],
+    )
+}
+
+/// Takes it into use again.
+pub fn enable(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update webhook_endpoint
+            set state = 'enabled', disabled_reason = null, failing_since = null, updated_at = $2
+          where public_id = $1 and state = 'disabled'",
+        args![public_id, now],
+    )
+}
+
+/// Takes it out of use. Answers whether it was in use.
+pub fn disable(tx: &mut Tx<'_>, public_id: &str, reason: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update webhook_endpoint
+            set state = 'disabled', disabled_reason = $2, updated_at = $3
+          where public_id = $1 and state = 'enabled'",
+        args![public_id, reason, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Signs with `secret` from now on, and with the one before too until `both_until`.
+pub fn rotate(
+    tx: &mut Tx<'_>,
+    public_id: &str,
+    secret: &str,
+    both_until: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
+    tx.execute(
+        "update webhook_endpoint
+            set former_secret = secret, former_until = $3, secret = $2, updated_at = $4
+          where public_id = $1",
+        args![public_id, &*tx.seal(secret), both_until, now],
+    )
+}
+
+/// Notes that a delivery arrived.
+pub fn note_success(tx: &mut Tx<'_>, public_id: &str) -> Result<u64> {
+    tx.execute(
+        "update webhook_endpoint
+            set failing_since = null
+          where public_id = $1 and failing_since is not null",
+        args![public_id],
+    )
+}
+
+/// Notes that a delivery failed, and answers since when all do.
+pub fn note_failure(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+    tx.query_opt(
+        "update webhook_endpoint
+            set failing_since = coalesce(failing_since, $2)
+          where public_id = $1
+         returning failing_since",
+        args![public_id, now],
+    )
+}
+
+/// Forgets the endpoint; what waits for it is given up.
+pub fn remove(tx: &mut Tx<'_>, public_id: &str) -> Result<bool> {
+    tx.execute(
+        "update outbox
+            set state = 'failed', last_error = 'the endpoint was deleted'
+          where recipient = $1 and kind = 'webhook' and state = 'queued'",
+        args![public_id],
+    )?;
+    let removed = tx.execute(
+        "delete from webhook_endpoint where public_id = $1",
+        args![public_id],
+    )?;
+    Ok(removed > 0)
+}

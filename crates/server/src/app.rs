@@ -88,7 +88,7 @@ impl App {
         if let store::DatabaseUrl::Sqlite(path) = &url
             && let Some(folder) = path.parent()
         {
-            std::fs::create_dir_all(folder)?;
+            store::make_folder(folder)?;
         }
         let options = settings.database_options();
         let db = tokio::task::spawn_blocking(move || Db::open(&url, &options)).await??;

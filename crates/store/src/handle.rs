@@ -1,6 +1,7 @@
 //! `Db`: where jobs are sent and their answers come from.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -198,6 +199,9 @@ impl Db {
 
     fn open_sqlite(path: &Path, options: &Options) -> Result<Db> {
         let guard = guard_file(path)?;
+        make_private_file(path).map_err(|error| {
+            Error::Unavailable(format!("cannot make the file {}: {error}", path.display()))
+        })?;
         let is_synced = options.durability == Durability::Full;
         let mut writer = db::open_sqlite(path, Role::Writer, is_synced)?;
         migrate::prepare(&mut writer, options.migrate)?;
@@ -365,6 +369,10 @@ impl Db {
             return Err(Error::Address(said.into()));
         };
         let (path, to) = (path.clone(), to.to_owned());
+        // A copy is as private as what it is of.
+        make_private_file(&to).map_err(|error| {
+            Error::Unavailable(format!("cannot make {}: {error}", to.display()))
+        })?;
         on_own_thread(move || db::open_sqlite(&path, Role::Reader, true)?.copy_into(&to))
     }
 
@@ -475,6 +483,29 @@ impl Starting {
     }
 }
 
+/// Makes a folder that its owner alone may enter: it holds what customers are called and owe. One
+/// that is there keeps the rights that somebody gave it.
+pub fn make_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
+
+/// Makes an empty file that its owner alone may read, unless it is there. SQLite opens it as a new
+/// database, and gives its log the same rights.
+pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
+    let made = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Claims the file for this process, for as long as the answer lives. Two writers on one file would
 /// each trust memory that the other makes stale.
 pub(crate) fn guard_file(path: &Path) -> Result<File> {
@@ -482,7 +513,7 @@ pub(crate) fn guard_file(path: &Path) -> Result<File> {
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
     {
-        std::fs::create_dir_all(folder).map_err(|error| {
+        make_folder(folder).map_err(|error| {
             Error::Unavailable(format!(
                 "cannot make the folder {}: {error}",
                 folder.display()
@@ -496,6 +527,7 @@ pub(crate) fn guard_file(path: &Path) -> Result<File> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&lock_path);
     let file = file.map_err(|error| {
         Error::Unavailable(format!("cannot open {}: {error}", lock_path.display()))

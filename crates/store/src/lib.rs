@@ -44,7 +44,7 @@ mod writer;
 
 pub use db::{Arg, Column, PostgresAddress, PostgresTx, Record, Row, SqliteTx, Tx};
 pub use error::{Error, Result};
-pub use handle::{DatabaseUrl, Db, Durability, Kind, Options, Stats};
+pub use handle::{DatabaseUrl, Db, Durability, Kind, Options, Stats, make_folder};
 pub use vault::Vault;
 
 #[cfg(feature = "testing")]

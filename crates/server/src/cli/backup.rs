@@ -125,7 +125,7 @@ async fn audit_of(settings: Settings) -> anyhow::Result<audit::Report> {
 fn put_in_place(from: &Path, path: &Path, options: &store::Options) -> anyhow::Result<i64> {
     let beside = with_suffix(path, ".restored");
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        store::make_folder(folder)?;
     }
     std::fs::copy(from, &beside).with_context(|| format!("cannot read {}", from.display()))?;
     let opened = last_account(&beside, options);

@@ -73,13 +73,22 @@ pub fn config(context: &Context) -> Ended {
         Ok(settings) => settings.check(),
         Err(error) => error.to_string().lines().map(str::to_owned).collect(),
     };
+    // `serve` also believes the secret that `setup` stored: nothing is opened here to see it.
+    let (notes, faults): (Vec<String>, Vec<String>) = faults
+        .into_iter()
+        .partition(|fault| fault.starts_with("STRIPE_WEBHOOK_SECRET"));
+    let notes: Vec<String> = notes
+        .iter()
+        .map(|note| format!("note: {note}; the one that `setup` stored is used, once it has run"))
+        .collect();
     let mut out = Output::new(context.json);
-    let text = if faults.is_empty() {
-        "The configuration is complete.".to_owned()
-    } else {
-        faults.join("\n")
-    };
-    out.answer(&json!({ "ok": faults.is_empty(), "faults": faults }), text);
+    let mut lines = faults.clone();
+    lines.extend(notes.iter().cloned());
+    if faults.is_empty() {
+        lines.push("The configuration is complete.".to_owned());
+    }
+    let value = json!({ "ok": faults.is_empty(), "faults": faults, "notes": notes });
+    out.answer(&value, lines.join("\n"));
     out.print();
     Ok(if faults.is_empty() {
         ExitCode::SUCCESS

@@ -100,7 +100,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     if args.reset {
         reset(&settings, &data).await?;
     }
-    std::fs::create_dir_all(&data)
+    store::make_folder(&data)
         .with_context(|| format!("cannot make the folder {}", data.display()))?;
 
     let mut notes = read_notes(&data)?;

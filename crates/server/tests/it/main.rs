@@ -27,6 +27,7 @@ mod people;
 mod plans;
 mod privacy;
 mod resources;
+mod settings;
 mod stage;
 mod sync;
 mod webhooks;

@@ -268,3 +268,174 @@ fn an_error_names_its_request_and_so_does_its_answer(stage) {
     assert!(header.starts_with("req_"), "{header}");
 }
 }
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_localboxs-billing");
+
+/// A demo that logs everything into a file; killed when it is dropped.
+struct Talkative {
+    child: std::process::Child,
+    hello: Value,
+    folder: tempfile::TempDir,
+}
+
+impl Talkative {
+    fn start() -> Talkative {
+        use std::io::BufRead;
+        let folder = tempfile::tempdir().unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let mut child = std::process::Command::new(PROGRAM)
+            .args([
+                "demo",
+                "--json",
+                "--port",
+                "0",
+                "--twin-port",
+                "0",
+                "--data",
+            ])
+            .arg(folder.path().join("data"))
+            .env_remove("DATABASE_URL")
+            .env("RUST_LOG", "debug")
+            .env("LBX_ENCRYPTION_KEYS", key("one", b'a'))
+            .stdout(std::process::Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = child.stdout.take().unwrap();
+        std::io::BufReader::new(output)
+            .read_line(&mut line)
+            .unwrap();
+        let hello = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line:?}"));
+        Talkative {
+            child,
+            hello,
+            folder,
+        }
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.hello[name]
+            .as_str()
+            .unwrap_or_else(|| panic!("{name}"))
+            .to_owned()
+    }
+
+    /// The cookie of a person.
+    fn session(&self, email: &str) -> String {
+        let output = std::process::Command::new(PROGRAM)
+            .args(["admin", "session", email, "--json", "--data"])
+            .arg(self.folder.path().join("data"))
+            .env_remove("DATABASE_URL")
+            .env("LBX_ENCRYPTION_KEYS", key("one", b'a'))
+            .output()
+            .unwrap();
+        let said: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        said["headers"]["Cookie"].as_str().unwrap().to_owned()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Talkative {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_m8_m9_nothing_of_a_person_and_no_secret_is_logged_measured_or_kept_in_clear() {
+    let demo = Talkative::start();
+    let (base, http) = (demo.text("baseUrl"), crate::stage::client());
+    let email = format!("{MARK}@people.example");
+    let cookie = demo.session(&email);
+    let post = |path: &str, body: Value| {
+        let request = http.post(format!("{base}{path}")).header("cookie", &cookie);
+        request.json(&body).send()
+    };
+
+    let buy = json!({ "type": "topup", "amount": 500 });
+    let made: Value = post("/api/stripe/create-checkout-session", buy)
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let page = made["checkoutUrl"].as_str().unwrap().to_owned();
+    let twin = twin::client::Control::new(&demo.text("twinUrl")).unwrap();
+    let session = crate::stage::session_id(&page);
+    twin.pay(&session, twin::client::PayBy::Card).await.unwrap();
+    post("/api/auth/link", json!({ "email": email }))
+        .await
+        .unwrap();
+    let opened: Value = post("/api/stripe/customer-portal", json!({}))
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let portal = opened["url"].as_str().unwrap_or("no portal yet").to_owned();
+    // What goes wrong is told without what was sent.
+    let wrong = format!("{base}/api/auth/link/{MARK}-token");
+    http.get(wrong).send().await.unwrap();
+    http.get(format!("{base}/api/v1/balance?account={MARK}"))
+        .bearer_auth(format!("lbx_test_{MARK}"))
+        .send()
+        .await
+        .unwrap();
+    http.post(format!("{base}/api/stripe/webhook"))
+        .header("stripe-signature", format!("t=1,v1={MARK}"))
+        .body(format!(
+            "{{\"email\":\"{email}\",\"number\":\"4242424242424242\"}}"
+        ))
+        .send()
+        .await
+        .unwrap();
+    post("/api/v1/keys", json!({ "name": 17, "email": email }))
+        .await
+        .unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+
+    let metrics = http.get(format!("{base}/metrics")).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let (log, token) = (demo.log(), cookie.split_once('=').unwrap().1.to_owned());
+    let pay_page = page
+        .split_once('#')
+        .map_or(page.as_str(), |(start, _)| start);
+    let secrets = [
+        MARK,
+        "4242424242424242",
+        &token,
+        &demo.text("apiKey"),
+        &demo.text("webhookSecret"),
+        pay_page,
+        &portal,
+        "sk_test_",
+        "whsec_",
+    ];
+    assert!(log.lines().count() > 20, "there is a log: {log}");
+    for secret in secrets {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+        assert!(!metrics.contains(secret), "{secret} is in the metrics");
+    }
+    use std::os::unix::fs::PermissionsExt;
+    for (name, wanted) in [
+        ("data", 0o700),
+        ("data/billing.db", 0o600),
+        ("data/billing.db-wal", 0o600),
+    ] {
+        let rights = std::fs::metadata(demo.folder.path().join(name))
+            .unwrap()
+            .permissions();
+        assert_eq!(rights.mode() & 0o777, wanted, "{name}");
+    }
+    let kept = files(&demo.folder.path().join("data/billing.db"));
+    for secret in [MARK, "4242424242424242", &token, &demo.text("apiKey")] {
+        assert!(!holds(&kept, secret), "{}", around(&kept, secret));
+    }
+}

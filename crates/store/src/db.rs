@@ -243,8 +243,8 @@ impl Row<'_> {
     /// How many columns the row has.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Row::Sqlite(row) => row.as_ref().column_count(),
-            Row::Postgres(row) => row.len(),
+            Row::Sqlite(row, _) => row.as_ref().column_count(),
+            Row::Postgres(row, _) => row.len(),
         }
     }
 

@@ -40,6 +40,8 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
     crate::users::anonymise(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;
+    // Sealed with any key, or plain.
+    let forms = tx.forms(email);
     for statement in [
         "delete from login_link where email = $1",
         "update invitation
@@ -50,7 +52,9 @@ pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<(
                 state = case when state = 'queued' then 'failed' else state end
           where kind = 'mail' and recipient = $1",
     ] {
-        tx.execute(statement, args![email])?;
+        for form in &forms {
+            tx.execute(statement, args![form])?;
+        }
     }
     Ok(())
 }

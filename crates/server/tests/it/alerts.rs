@@ -221,7 +221,6 @@ fn an_operator_says_that_they_know_and_a_viewer_only_looks(stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let viewer = stage.person_as("look@example.com", "viewer").await;
     let user = stage.person("ann@example.com").await;
-    let now = stage.app.real_now();
     nightly::note(&stage.app, 3, 0).await.unwrap();
     alerts::once(&stage.app).await.unwrap();
     let alert = of_rule(&operator, "audit").await[0].clone();

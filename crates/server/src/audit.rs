@@ -26,6 +26,8 @@ const ACCOUNTS_MAX: i64 = 32;
 const PAGE: i64 = 1_000;
 /// Findings that are told one by one; the rest is counted.
 const FINDINGS_MAX: usize = 1_000;
+/// Accounts whose syncs found something that are told of.
+const SYNC_FINDINGS_MAX: i64 = 1_000;
 /// Transactions of one account that are looked at.
 const PAYMENTS_MAX: i64 = 100_000;
 /// A Checkout session ends within a day; an hour is for the sync.
@@ -90,9 +92,30 @@ pub async fn run(app: &App, scope: Scope) -> Result<Report> {
         report.add(part);
         match last {
             Some(last) => after = last,
-            None => return Ok(report),
+            None => break,
         }
     }
+    if scope == Scope::Everything {
+        let found = app.read(found_by_syncs).await?;
+        report.warnings.extend(found);
+        report.warnings.truncate(FINDINGS_MAX);
+    }
+    Ok(report)
+}
+
+/// What the accounts' last syncs found for a person to look at: two plans (I18), an unknown price.
+fn found_by_syncs(tx: &mut Tx<'_>) -> store::Result<Vec<Finding>> {
+    let mut found = Vec::new();
+    for (account, texts) in store::sync::with_findings(tx, SYNC_FINDINGS_MAX)? {
+        let name = store::accounts::find(tx, account)?.map(|account| account.public_id);
+        let texts: Vec<String> = serde_json::from_str(&texts).unwrap_or_default();
+        found.extend(texts.into_iter().map(|what| Finding {
+            account: name.clone().unwrap_or_else(|| account.to_string()),
+            row: "sync".to_owned(),
+            what,
+        }));
+    }
+    Ok(found)
 }
 
 impl Report {

@@ -616,3 +616,65 @@ fn a_refund_is_told_once_it_went_through_with_the_credits_it_took() {
     };
     assert_eq!((mail.key.as_str(), mail.content), ("refunded:re_1", told));
 }
+
+#[test]
+fn case_w17_a_free_a_prorated_and_a_hand_paid_invoice_are_recorded_and_grant_nothing() {
+    let free = Invoice {
+        amount_due: 0,
+        amount_paid: 0,
+        payment_intent: None,
+        ..invoice("in_free", "paid", "subscription_create")
+    };
+    let by_hand = Invoice {
+        payment_intent: None,
+        ..invoice("in_hand", "paid", "subscription_cycle")
+    };
+    let snapshot = Snapshot {
+        subscriptions: vec![subscription("trialing")],
+        invoices: vec![
+            free,
+            invoice("in_up", "paid", "subscription_update"),
+            by_hand,
+        ],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    let rows: Vec<_> = wanted
+        .transactions
+        .iter()
+        .map(|row| (row.kind, row.status, row.amount.amount))
+        .collect();
+    let completed = TransactionStatus::Completed;
+    assert_eq!(
+        rows,
+        [
+            (TransactionType::SubscriptionPayment, completed, 0),
+            (TransactionType::SubscriptionUpgrade, completed, 1_900),
+            (TransactionType::SubscriptionPayment, completed, 1_900),
+        ]
+    );
+    assert!(wanted.commands.is_empty());
+    let facts = &wanted.subscriptions[0].facts;
+    assert_eq!(facts.status, SubscriptionStatus::Trialing);
+    assert_eq!(mail_keys(&snapshot), ["receipt:in_up", "receipt:in_hand"]);
+}
+
+#[test]
+fn case_k22_what_was_charged_is_recorded_in_its_currency_and_the_credits_are_those_sold() {
+    let snapshot = Snapshot {
+        sessions: vec![Session {
+            amount_total: Some(460),
+            currency: Currency::parse("eur"),
+            ..topup("paid", "complete")
+        }],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    let charged = MinorUnits::new(460, Currency::parse("eur").unwrap());
+    assert_eq!(wanted.transactions[0].amount, charged);
+    assert_eq!(grants(&wanted)[0].amount, Credits::new(5_000));
+}

@@ -268,6 +268,9 @@ on_both! {
         stage.settled().await;
         assert_eq!(live_subscriptions(stage).await.len(), 2);
         assert!(findings(stage, maya.account).await.contains("beside another one"));
+        let report = server::audit::run(&stage.app, server::audit::Scope::Everything).await;
+        let warnings = report.unwrap().warnings;
+        assert!(warnings.iter().any(|one| one.what.contains("beside another one")));
     }
 }
 

@@ -435,3 +435,56 @@ on_both! {
         drop(block);
     }
 }
+
+on_both! {
+    fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage) {
+        let maya = stage.person("maya@example.com").await;
+        stage.webhooks(false).await;
+        maya.buy_pack(1_000).await;
+        let mut event = stage.stripe_events("checkout.session.completed").await.remove(0);
+        event["livemode"] = json!(true);
+
+        assert_eq!(stage.deliver(&event).await.status(), 200);
+
+        stage.settled().await;
+        assert_eq!(stage.events().await[0].state, "ignored");
+        assert_eq!(balance(&maya.billing().await), 100.0);
+    }
+}
+
+on_both! {
+    fn case_w29_while_a_secret_is_rolled_the_old_and_the_new_are_believed_without_a_restart(stage) {
+        let old = stage.webhook_secret();
+        stage.app.add_webhook_secret("whsec_new").await.unwrap();
+        let now = stage.app.real_now().seconds();
+
+        for (secret, id) in [(old.as_str(), "evt_old"), ("whsec_new", "evt_new")] {
+            let body = renamed(&some_event(), id).to_string().into_bytes();
+            let signature = stripe::sign(&body, secret, now);
+            assert_eq!(stage.deliver_signed(body, &signature).await.status(), 200, "{id}");
+        }
+
+        assert_eq!(stage.events().await.len(), 2);
+    }
+}
+
+on_both! {
+    fn case_w32_an_event_that_waited_for_hours_is_worked_on_without_another_look_at_its_time(stage) {
+        let maya = stage.person("maya@example.com").await;
+        stage.webhooks(false).await;
+        maya.buy_pack(1_000).await;
+        let event = stage.stripe_events("checkout.session.completed").await.remove(0);
+        // Nobody works on the account when the event arrives, and hours pass.
+        let (account, now) = (maya.account, stage.app.real_now());
+        let taken = stage.app.write(account, move |tx| {
+            store::sync::ring(tx, account, now)?;
+            store::sync::lease_account(tx, account, now, now.plus_seconds(2))
+        });
+        assert!(taken.await.unwrap().is_some());
+        assert_eq!(stage.deliver(&event).await.status(), 200);
+        stage.twin.advance("5h").await.unwrap();
+
+        maya.billing_when(|body| balance(body) == 1_100.0).await;
+        assert_eq!(stage.events().await[0].state, "done");
+    }
+}

@@ -290,9 +290,23 @@ step("moves to Pro Plus for the price that was reviewed, and gets its credits", 
   await ada.look("Billing, Pro Plus");
 });
 
-step("moves down to Pro in the portal, when what is paid has been used", async () => {
+step("asks for Pro from the next period on, and takes it back with one click", async () => {
   await ada.open(on("/dashboard/billing/upgrade"));
   await ada.follow(moves.planAction(ada, "Pro"));
+  await ada.look("Plans, review of a smaller plan");
+  await ada.follow(ada.page.locator("#review").getByRole("button"));
+  const { subscription } = await billing();
+  assert.equal(subscription.tier, "PRO_PLUS");
+  assert.equal(subscription.pendingChange.tier, "PRO");
+  await ada.look("Billing, smaller plan scheduled");
+
+  await ada.follow(ada.button("Stay on Pro Plus"));
+
+  assert.equal((await billing()).subscription.pendingChange, null);
+});
+
+step("moves down to Pro in the portal, when what is paid has been used", async () => {
+  await moves.openPortal(ada, demo);
   await ada.follow(ada.link("Update plan"));
   await ada.look("Portal, plan");
   await ada.page.getByLabel(/Pro, \$19/).check();

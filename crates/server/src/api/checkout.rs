@@ -50,7 +50,7 @@ pub async fn create(
     Body(body): Body<NewCheckout>,
 ) -> Result<Json<Checkout>> {
     let purchase = read(&app, &body)?;
-    let checkout_url = checkout::start(&app, &caller, &purchase).await?;
+    let checkout_url = checkout::start(&app, &caller, &purchase, None).await?;
     Ok(Json(Checkout { checkout_url }))
 }
 

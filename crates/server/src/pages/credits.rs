@@ -45,6 +45,7 @@ pub async fn show(
 #[derive(Debug, Deserialize)]
 pub struct Purchase {
     amount: Option<String>,
+    attempt: Option<String>,
 }
 
 /// `POST /dashboard/billing/credits`: on to Stripe's page, or the packs again with why not.
@@ -55,7 +56,7 @@ pub async fn start(
 ) -> Result<Response> {
     while_billing_is_on(&app)?;
     let amount = form.amount.unwrap_or_default();
-    let error = match buy(&app, &caller, &amount).await {
+    let error = match buy(&app, &caller, &amount, form.attempt.as_deref()).await {
         Ok(url) => return Ok(Redirect::to(&url).into_response()),
         Err(error) => error,
     };
@@ -70,12 +71,12 @@ pub async fn start(
     page(error.0.status, &packs)
 }
 
-async fn buy(app: &App, caller: &SignedIn, amount: &str) -> Result<String> {
+async fn buy(app: &App, caller: &SignedIn, amount: &str, attempt: Option<&str>) -> Result<String> {
     let credits = amount
         .parse()
         .map_err(|_| Error::field("amount", "Choose one of the packs."))?;
     let purchase = checkout::read_pack(&app.catalog(), credits)?;
-    checkout::start(app, caller, &purchase).await
+    checkout::start(app, caller, &purchase, attempt).await
 }
 
 async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage> {

@@ -115,7 +115,7 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
     let mut text = Prose::new(format!(
         "{to} starts as soon as this is paid. After that {} per {}",
         offer::money(quote.price),
-        interval(quote)
+        quote.interval
     ));
     if let Some(end) = quote.held.period_end {
         text = text.text(", from ").time(format::day(end.micros()));
@@ -150,16 +150,12 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
     })
 }
 
-fn interval(quote: &Quote) -> &str {
-    quote.held.billing_interval.as_deref().unwrap_or("month")
-}
-
 /// A smaller plan costs nothing today and starts with the next period.
 fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
     let here = quote.held.tier.as_deref().unwrap_or_default();
     let (from, to) = (offer::title(catalog, here), &quote.tier.title);
     let starts = format::day(quote.starts_at().micros());
-    let price = format!("{} per {}", offer::money(quote.price), interval(quote));
+    let price = format!("{} per {}", offer::money(quote.price), quote.interval);
     let text = Prose::new(format!("{from} stays until "))
         .time(starts.clone())
         .text(format!(", it is paid until then. After that {price}."));
@@ -216,7 +212,7 @@ pub async fn start(
 ) -> Result<Response> {
     while_billing_is_on(&app)?;
     let started = match checkout::read_plan(&app.catalog(), &app, &choice.plan_id) {
-        Ok(purchase) => checkout::start(&app, &caller, &purchase).await,
+        Ok(purchase) => checkout::start(&app, &caller, &purchase, None).await,
         Err(error) => Err(error),
     };
     let error = match started {

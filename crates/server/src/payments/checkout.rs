@@ -60,13 +60,24 @@ impl Order {
 }
 
 /// The address of a Checkout page for this purchase. An open one for the same thing is used again.
-pub async fn start(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<String> {
+/// `attempt` names the form that was sent: sent again after it was paid, it leads to what it
+/// brought and sells nothing more (N11).
+pub async fn start(
+    app: &App,
+    caller: &SignedIn,
+    purchase: &Purchase,
+    attempt: Option<&str>,
+) -> Result<String> {
     if !app.settings.billing.enabled {
         return Err(Error::not_found("Billing is switched off."));
     }
     caller.may_pay()?;
     let limit = app.settings.limits.checkout_per_minute;
+    let attempt = attempt.filter(|attempt| is_attempt(attempt));
     let order = order(app, caller, purchase).await?;
+    if let Some(url) = answered(app, caller, attempt, &order).await? {
+        return Ok(url);
+    }
     rate_limit::take(
         app,
         &format!("checkout:{}", caller.user.id),
@@ -78,9 +89,13 @@ pub async fn start(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<
     for _ in 0..2 {
         let customer = customer::get_or_create(app, caller).await?;
         let intent = match reserve(app, caller, &order, &customer).await? {
-            Reserved::Open(url) => return Ok(url),
+            Reserved::Open { id, url } => {
+                note_attempt(app, caller, attempt, &id).await?;
+                return Ok(url);
+            }
             Reserved::New(intent) => *intent,
         };
+        note_attempt(app, caller, attempt, &intent.id).await?;
         match create(app, &intent).await {
             Err(error) if is_customer_gone(&error) => {
                 customer::retire(app, caller.account.id, &customer).await?;
@@ -93,6 +108,69 @@ pub async fn start(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<
         "customer_gone",
         "Stripe does not know this customer; try again.",
     ))
+}
+
+/// Whether it looks like a name of ours for a form.
+fn is_attempt(attempt: &str) -> bool {
+    let rest = attempt.strip_prefix("att_").unwrap_or_default();
+    (1..=60).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+async fn note_attempt(
+    app: &App,
+    caller: &SignedIn,
+    attempt: Option<&str>,
+    intent: &str,
+) -> Result<()> {
+    let Some(attempt) = attempt.map(str::to_owned) else {
+        return Ok(());
+    };
+    let (account, intent, now) = (caller.account.id, intent.to_owned(), app.now());
+    app.write(account, move |tx| {
+        store::intents::note_attempt(tx, account, &attempt, &intent, now)
+    })
+    .await?;
+    Ok(())
+}
+
+/// The page of what this attempt brought, if it was paid before.
+async fn answered(
+    app: &App,
+    caller: &SignedIn,
+    attempt: Option<&str>,
+    order: &Order,
+) -> Result<Option<String>> {
+    let Some(attempt) = attempt.map(str::to_owned) else {
+        return Ok(None);
+    };
+    let account = caller.account.id;
+    let found = app
+        .read(move |tx| {
+            let Some(id) = store::intents::of_attempt(tx, account, &attempt)? else {
+                return Ok(None);
+            };
+            let intent = store::intents::find(tx, account, &id)?;
+            let session = intent.as_ref().and_then(|one| one.stripe_object_id.clone());
+            let row = match session {
+                Some(session) => store::transactions::about(tx, &session)?,
+                None => None,
+            };
+            Ok(intent.zip(row))
+        })
+        .await?;
+    let paid = found.filter(|(intent, row)| {
+        let is_through = row.status == "PENDING" && intent.state == "closed";
+        let is_paid = matches!(row.status.as_str(), "COMPLETED" | "REFUNDED");
+        order.is(intent) && row.account_id == account && (is_paid || is_through)
+    });
+    Ok(paid.and_then(|(intent, _)| {
+        let pages = format!("{}/dashboard/billing", app.settings.service.base_url);
+        let (query, name) = (order.success_query, &caller.account.public_id);
+        let session = intent.stripe_object_id?;
+        Some(format!(
+            "{pages}/success?{query}account={name}&session_id={session}"
+        ))
+    }))
 }
 
 /// Reads what a client names as bought. Prices, credits, customers and addresses that it sends are
@@ -153,12 +231,12 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
             let tier = catalog
                 .tier(name)
                 .expect("a purchase is of what is for sale");
-            let (price_id, price) = plan_price(app, caller.account.id, tier).await?;
+            let sold = plan_price(app, caller.account.id, tier).await?;
             Ok(Order {
                 kind: "checkout_subscription",
                 mode: "subscription",
-                price_id,
-                price,
+                price_id: sold.id,
+                price: sold.price,
                 credits: None,
                 bonus: 0,
                 expires_after_days: None,
@@ -170,9 +248,20 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
     }
 }
 
+/// What a plan is sold at.
+#[derive(Clone, Debug)]
+pub struct PlanPrice {
+    /// The price at Stripe.
+    pub id: String,
+    /// What a period costs.
+    pub price: MinorUnits,
+    /// `month` or `year`.
+    pub interval: String,
+}
+
 /// What a plan costs this account: the price that was agreed with it, else the list price. A plan
 /// without either is sold by people (U14).
-pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<(String, MinorUnits)> {
+pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<PlanPrice> {
     if let Some(own) = agreed(app, account, &tier.name).await? {
         return Ok(own);
     }
@@ -182,12 +271,16 @@ pub async fn plan_price(app: &App, account: i64, tier: &Tier) -> Result<(String,
             .with("contactUrl", json!(app.settings.billing.contact_url))
     };
     let price = tier.price.ok_or_else(contact)?;
-    let price_id = app.prices().price_of_tier.get(&tier.name).cloned();
-    Ok((price_id.ok_or_else(setup_missing)?, price))
+    let id = app.prices().price_of_tier.get(&tier.name).cloned();
+    Ok(PlanPrice {
+        id: id.ok_or_else(setup_missing)?,
+        price,
+        interval: "month".to_owned(),
+    })
 }
 
 /// The price that was agreed with the account for a tier.
-pub async fn agreed(app: &App, account: i64, tier: &str) -> Result<Option<(String, MinorUnits)>> {
+async fn agreed(app: &App, account: i64, tier: &str) -> Result<Option<PlanPrice>> {
     let rows = app
         .read(move |tx| store::account_prices::of_account(tx, account))
         .await?;
@@ -197,10 +290,11 @@ pub async fn agreed(app: &App, account: i64, tier: &str) -> Result<Option<(Strin
     };
     let currency = Currency::parse(&row.currency)
         .ok_or_else(|| Error::bug("an agreed price without a currency"))?;
-    Ok(Some((
-        row.price_id,
-        MinorUnits::new(row.amount_minor, currency),
-    )))
+    Ok(Some(PlanPrice {
+        id: row.price_id,
+        price: MinorUnits::new(row.amount_minor, currency),
+        interval: row.billing_interval,
+    }))
 }
 
 /// A plan that can still charge is changed, not bought beside (F27).
@@ -225,8 +319,8 @@ async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
 }
 
 enum Reserved {
-    /// A page for the same purchase is open already.
-    Open(String),
+    /// A page for the same purchase is open already; of which intent.
+    Open { id: String, url: String },
     /// The row whose id is the idempotency key of the call to make.
     New(Box<Intent>),
 }
@@ -243,7 +337,8 @@ async fn reserve(app: &App, caller: &SignedIn, order: &Order, customer: &str) ->
     if let Some(intent) = usable {
         match (order.is(&intent), &intent.url) {
             (true, Some(url)) if is_open(app, &intent).await? => {
-                return Ok(Reserved::Open(url.clone()));
+                let (id, url) = (intent.id.clone(), url.clone());
+                return Ok(Reserved::Open { id, url });
             }
             _ => end(app, &intent).await?,
         }
@@ -276,11 +371,9 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
     let reserved = app
         .write(account, move |tx| {
             store::intents::close_expired(tx, account, order.kind, now)?;
-            // A second click may have opened its page since this one looked.
-            let opened = store::intents::usable(tx, account, order.kind, now)?
-                .filter(|intent| order.is(intent));
-            if let Some(url) = opened.and_then(|intent| intent.url) {
-                return Ok(Some(Reserved::Open(url)));
+            // A second click may have come since this one looked.
+            if let Some(found) = of_another(tx, account, &order, &customer, now)? {
+                return Ok(Some(found));
             }
             let new = NewIntent {
                 id: &id,
@@ -295,19 +388,36 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
                 price_id: Some(&order.price_id),
                 stripe_object_id: None,
             };
-            let intent = match store::intents::insert(tx, &new, now)? {
+            match store::intents::insert(tx, &new, now)? {
                 Some(intent) => {
                     store::intents::freeze_pack(tx, &id, order.bonus, order.expires_after_days)?;
-                    Some(intent)
+                    Ok(Some(Reserved::New(Box::new(intent))))
                 }
-                // A second click came first: both go on with the same row, if it is for the same.
-                None => store::intents::under_way(tx, account, order.kind)?
-                    .filter(|intent| order.is_call(intent, &customer)),
-            };
-            Ok(intent.map(|intent| Reserved::New(Box::new(intent))))
+                // Another process was faster by a hair.
+                None => of_another(tx, account, &order, &customer, now),
+            }
         })
         .await?;
     reserved.ok_or_else(claimed)
+}
+
+/// What another click has of the same order: its open page, or the call that it is making and that
+/// both may share.
+fn of_another(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    order: &Order,
+    customer: &str,
+    now: Timestamp,
+) -> store::Result<Option<Reserved>> {
+    let opened = store::intents::usable(tx, account, order.kind, now)?;
+    let opened = opened.filter(|intent| order.is(intent));
+    if let Some((id, url)) = opened.and_then(|intent| Some((intent.id, intent.url?))) {
+        return Ok(Some(Reserved::Open { id, url }));
+    }
+    let under_way = store::intents::under_way(tx, account, order.kind)?;
+    let shared = under_way.filter(|intent| order.is_call(intent, customer));
+    Ok(shared.map(|intent| Reserved::New(Box::new(intent))))
 }
 
 /// What Stripe is sent. Return addresses come from the configured origin, never from the request

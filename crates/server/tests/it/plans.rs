@@ -145,6 +145,10 @@ on_both! {
         assert_eq!(maya.billing().await["subscription"]["accessTier"], "PRO");
         let (_, page) = maya.page("/dashboard/billing").await;
         assert!(page.contains("Your bank wants you to confirm"), "{page}");
+        stage.settled().await;
+        let mails = stage.mail_subjects().await;
+        let asked = mails.iter().filter(|subject| subject.starts_with("Confirm your payment of $"));
+        assert_eq!(asked.count(), 1, "{mails:?}");
 
         // Given up within a day, it never was.
         stage.twin.advance("25h").await.unwrap();
@@ -712,5 +716,37 @@ on_both! {
             let wanted = if path.ends_with("portal") { 303 } else { 200 };
             assert_eq!(status, wanted, "{path}: {page}");
         }
+    }
+}
+
+on_both! {
+    fn requirement_n11_a_form_that_is_sent_again_after_it_was_paid_sells_nothing_more(stage) {
+        let (maya, eve) = (stage.person("maya@example.com").await, stage.person("eve@example.com").await);
+        let send = |person: &Person<'_>, attempt: &'static str| {
+            let form = [("amount", "500"), ("attempt", attempt)];
+            let request = person.request(reqwest::Method::POST, "/dashboard/billing/credits").form(&form);
+            async move {
+                let answer = request.send().await.unwrap();
+                assert_eq!(answer.status(), 303);
+                answer.headers()["location"].to_str().unwrap().to_owned()
+            }
+        };
+        let first = send(&maya, "att_1").await;
+        assert_eq!(send(&maya, "att_1").await, first, "a double click");
+        assert_eq!(send(&maya, "att_2").await, first, "another tab");
+        let session = crate::stage::session_id(&first);
+        maya.pay(&session).await;
+        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
+
+        for attempt in ["att_1", "att_2"] {
+            let again = send(&maya, attempt).await;
+            assert!(again.contains("/dashboard/billing/success?type=credits"), "{again}");
+            assert!(again.contains(&session), "{again}");
+        }
+
+        let third = send(&maya, "att_3").await;
+        assert_ne!(crate::stage::session_id(&third), session, "a new form is a new purchase");
+        let theirs = send(&eve, "att_1").await;
+        assert_ne!(crate::stage::session_id(&theirs), session, "an attempt is of one account");
     }
 }

@@ -50,3 +50,12 @@ create table trial (
 create index trial_by_account on trial (account_id);
 
 alter table invoice add column discount_minor bigint  not null default 0;
+
+-- What a page's form was answered with, so that sending it again is no second purchase.
+create table checkout_attempt (
+    account_id bigint  not null references account (id),
+    attempt    text    not null,
+    intent_id  text    not null references stripe_intent (id),
+    created_at bigint  not null,
+    primary key (account_id, attempt)
+);

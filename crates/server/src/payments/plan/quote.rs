@@ -32,6 +32,8 @@ pub struct Quote {
     pub tier: Tier,
     /// What a period of it costs this account.
     pub price: MinorUnits,
+    /// How long a period of it is: `month` or `year`.
+    pub interval: String,
     /// When it starts.
     pub way: Way,
     /// The moment the rest of the period is counted from, in unix seconds.
@@ -102,6 +104,7 @@ pub(super) async fn at(
         held,
         tier: wanted.tier,
         price: wanted.price,
+        interval: wanted.interval,
         way: wanted.way,
         date,
         price_id: wanted.price_id,
@@ -161,6 +164,7 @@ fn lines(preview: &stripe::objects::Invoice) -> Result<Vec<(String, MinorUnits)>
 struct Wanted {
     tier: Tier,
     price: MinorUnits,
+    interval: String,
     price_id: String,
     way: Way,
 }
@@ -174,8 +178,8 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
         let detail = "To move to the free plan, end the one you have.";
         return Err(Error::conflict("plan_is_free", detail));
     }
-    let (price_id, price) = checkout::plan_price(app, caller.account.id, &tier).await?;
-    let way = way(&catalog, held, &tier, &price_id, price)?;
+    let sold = checkout::plan_price(app, caller.account.id, &tier).await?;
+    let way = way(&catalog, held, &tier, &sold.id, sold.price)?;
     if held.cancel_at.is_some() || held.cancel_at_period_end {
         let detail = "Your plan is set to end. Keep it first, then change it.";
         return Err(Error::conflict("plan_ends", detail));
@@ -191,8 +195,9 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
     }
     Ok(Wanted {
         tier,
-        price,
-        price_id,
+        price: sold.price,
+        interval: sold.interval,
+        price_id: sold.id,
         way,
     })
 }

@@ -73,7 +73,6 @@ fn phases(
         .map(|phase| phase.start_date);
     let first = schedule.phases.first().map(|phase| phase.start_date);
     let start = running.or(first).or(now.current_period_start());
-    let interval = quote.held.billing_interval.as_deref().unwrap_or("month");
     Form::new()
         .push("end_behavior", "release")
         .push_opt("phases[0][items][0][price]", price)
@@ -86,7 +85,8 @@ fn phases(
         )
         .push("phases[1][items][0][price]", &quote.price_id)
         .push("phases[1][items][0][quantity]", quantity)
-        .push("phases[1][duration][interval]", interval)
+        // Long enough to begin; after it the subscription goes on by itself.
+        .push("phases[1][duration][interval]", "month")
         .push("phases[1][duration][interval_count]", 1)
         .push("phases[1][proration_behavior]", "none")
 }

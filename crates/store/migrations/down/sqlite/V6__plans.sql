@@ -1,3 +1,4 @@
+drop table checkout_attempt;
 alter table invoice drop column discount_minor;
 drop table trial;
 drop table trial_card;

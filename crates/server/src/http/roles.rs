@@ -53,6 +53,8 @@ pub const ADDRESSES: &[(&str, &str, Right)] = &[
     ),
     ("POST", "/api/v1/accounts/{id}/grants", Right::Adjust),
     ("POST", "/api/admin/events/{id}/replay", Right::Replay),
+    ("POST", "/api/admin/alerts/{id}/acknowledge", Right::Replay),
+    ("POST", "/admin/alerts/{id}/acknowledge", Right::Replay),
     ("POST", "/api/admin/refunds", Right::Money),
     ("POST", "/api/admin/refunds/preview", Right::Look),
     ("POST", "/admin/events/{id}/replay", Right::Replay),

@@ -95,7 +95,7 @@ pub async fn adjust(
     let account = accounts::named(&app, &id).await?;
     let credits = match read(&typed) {
         Ok(credits) => credits,
-        Err(form) => return adjust_refused(&app, &operator, &account, form).await,
+        Err(form) => return adjust_refused(&app, &operator, &account, *form).await,
     };
     if typed.confirm.is_empty() {
         return review(&app, &operator, &account, &typed, credits).await;
@@ -114,7 +114,7 @@ pub async fn adjust(
 }
 
 /// What was typed, or the form with what is wrong.
-fn read(typed: &Adjusting) -> std::result::Result<Credits, AdjustForm> {
+fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
     let form = AdjustForm::typed(typed);
     let text = typed.credits.trim().replace('\u{2212}', "-");
     let text = text.strip_prefix('+').unwrap_or(&text);
@@ -128,13 +128,13 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, AdjustForm> {
     };
     match (credits, &note_error) {
         (Some(credits), None) => Ok(credits),
-        (credits, _) => Err(AdjustForm {
+        (credits, _) => Err(Box::new(AdjustForm {
             credits_error: credits.is_none().then(|| {
                 "Enter credits to add, or with a minus sign to take: 250, -20.5.".to_owned()
             }),
             note_error,
             ..form
-        }),
+        })),
     }
 }
 

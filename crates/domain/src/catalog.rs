@@ -376,24 +376,11 @@ fn read_credits(text: &str, what: &str, faults: &mut Vec<String>) -> Credits {
 
 /// Reads decimal text into minor units of `currency`; -1 where that is a fault.
 fn read_money(text: &str, currency: Currency, what: &str, faults: &mut Vec<String>) -> i64 {
-    let amount = decimal_minor(text, currency);
+    let amount = MinorUnits::parse(text, currency).map(|money| money.amount);
     amount.unwrap_or_else(|| {
         faults.push(format!("{what}: {text:?} is not an amount of {currency}"));
         -1
     })
-}
-
-fn decimal_minor(text: &str, currency: Currency) -> Option<i64> {
-    let exponent = currency.exponent() as usize;
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let plain = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 12 || !plain(whole) || !plain(fraction) {
-        return None;
-    }
-    if fraction.len() > exponent {
-        return None;
-    }
-    format!("{whole}{fraction:0<exponent$}").parse().ok()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! this one.
 
 pub mod catalog;
+pub mod deferred;
 pub mod dunning;
 pub mod ids;
 pub mod ledger;

@@ -24,6 +24,7 @@ pub mod operators;
 pub mod pages;
 pub mod payments;
 pub mod people;
+pub mod preferences;
 pub mod router;
 pub mod setup;
 pub mod sync;

@@ -127,6 +127,12 @@ fn resources() -> Router<App> {
             "/api/v1/limits",
             get(api::limits::list).put(api::limits::put),
         )
+        .route(
+            "/api/v1/settings",
+            get(api::settings::show)
+                .put(api::settings::change)
+                .patch(api::settings::change),
+        )
         .route("/api/v1/limits/{id}", delete(api::limits::delete))
         .route("/api/v1/transactions", get(api::transactions::list))
         .route("/api/v1/grants", get(api::grants::list))
@@ -137,6 +143,14 @@ fn resources() -> Router<App> {
         )
         .route("/api/v1/accounts/{id}/grants", post(api::accounts::grant))
         .merge(notices())
+        .route(
+            "/api/v1/accounts/{id}/grants/{grant}/void",
+            post(api::corrections::void),
+        )
+        .route(
+            "/api/v1/accounts/{id}/credits/forgiveness",
+            post(api::corrections::forgive),
+        )
         .route(
             "/api/admin/transactions",
             get(api::admin::list_transactions),
@@ -353,7 +367,23 @@ fn pages() -> Router<App> {
         )
         .route("/dashboard/billing/success", get(pages::success::show))
         .route("/dashboard/billing/cancel", get(pages::cancel::show))
+        .route(
+            "/dashboard/billing/auto-top-up",
+            post(pages::settings::auto),
+        )
+        .route(
+            "/dashboard/settings",
+            get(pages::settings::show).post(pages::settings::save),
+        )
+        .route("/dashboard/settings/limits", post(pages::settings::limit))
+        .route(
+            "/dashboard/settings/limits/{id}/remove",
+            post(pages::settings::remove_limit),
+        )
         .route("/dashboard/usage", get(pages::usage::show))
+        .route("/dashboard/usage.csv", get(pages::usage::file))
+        .route("/dashboard/usage/calls", get(pages::calls::list))
+        .route("/dashboard/usage/calls/{seq}", get(pages::calls::show))
         .route(
             "/dashboard/keys",
             get(pages::keys::show).post(pages::keys::create),

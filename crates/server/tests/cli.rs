@@ -375,3 +375,34 @@ fn a_refund_is_looked_at_made_once_and_everything_leaves_as_files() {
     );
     assert_eq!(json(&data, &["audit"])["findingsCount"], 0);
 }
+
+#[test]
+fn the_deferred_value_of_a_month_ties_to_the_ledger_and_a_grant_is_voided_from_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(folder.path(), &[]);
+    let now = get(
+        &format!("{}/api/pricing", demo.text("baseUrl")),
+        ("accept", "*/*"),
+    );
+    assert_eq!(now.0, 200);
+    let at = |month: &str| json(folder.path(), &["report", "deferred", "--month", month]);
+
+    let early = at("2001-01");
+    let wrong = run(folder.path(), &["report", "deferred", "--month", "2026-1"]);
+
+    assert_eq!(early["ties"], true);
+    assert_eq!(early["ledger"], 0);
+    assert_eq!(wrong.status.code(), Some(1));
+    let absent = [
+        "admin",
+        "credits",
+        "void",
+        "new@localboxs.example",
+        "grant_99",
+        "--reason",
+        "other",
+        "--note",
+        "x",
+    ];
+    assert_ne!(run(folder.path(), &absent).status.code(), Some(0));
+}

@@ -23,10 +23,11 @@ use tokio::sync::oneshot;
 
 pub use load::account_facts;
 pub use read::{
-    DayUsage, GrantRow, HoldRow, JournalRow, KeyUsage, UsageRow, WalletRow, accounts_with_wallet,
-    calls, calls_count, entry, grant_kind, grants, hold, hold_origin, hold_settlement, holds,
-    journal_after, journal_head, journal_until, pending_pins, recent_calls, usage_by_day,
-    usage_by_day_between, usage_by_key, usage_by_key_between, usage_by_operation, used_between,
+    DayUsage, GrantRow, HoldRow, JournalRow, KeyUsage, UsageLine, UsageRow, WalletRow,
+    accounts_with_wallet, calls, calls_count, ended_calls, entry, grant_kind, grant_source, grants,
+    hold, hold_origin, hold_settlement, holds, journal_after, journal_head, journal_until,
+    pending_pins, recent_calls, usage_by_day, usage_by_day_between, usage_by_key,
+    usage_by_key_between, usage_by_operation, usage_lines, usage_of_key_between, used_between,
     wallet,
 };
 

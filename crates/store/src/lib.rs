@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod alerts;
 pub mod api_keys;
 pub mod audit_log;
+pub mod auto_topup;
 pub mod catalog;
 mod checkpointer;
 pub mod customers;

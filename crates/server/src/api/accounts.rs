@@ -369,7 +369,7 @@ impl ByHand {
         Error::forbidden("credits_limit", detail)
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         if !REASONS.contains(&self.reason.as_str()) {
             let detail = format!("reason is one of {}.", REASONS.join(", "));
             return Err(Error::field("reason", detail));
@@ -629,14 +629,14 @@ pub async fn named(app: &App, id: &str) -> Result<Row> {
     found.ok_or_else(|| Error::not_found("There is no such account."))
 }
 
-fn entry_of(outcome: &Outcome) -> Result<&Entry> {
+pub(super) fn entry_of(outcome: &Outcome) -> Result<&Entry> {
     outcome.entry.as_ref().ok_or_else(|| {
         let detail = "This was done before under the same key.";
         Error::conflict("idempotency_key_reused", detail)
     })
 }
 
-fn created(outcome: &Outcome, body: &impl Serialize) -> Response {
+pub(super) fn created(outcome: &Outcome, body: &impl Serialize) -> Response {
     let mut headers = HeaderMap::new();
     if outcome.replayed {
         headers.insert(REPLAYED, axum::http::HeaderValue::from_static("true"));

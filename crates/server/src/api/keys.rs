@@ -2,14 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::api_keys::{ApiKey, NewApiKey};
 use utoipa::ToSchema;
 
-use super::lists::{Page, PageParams};
+use super::lists::{CSV_ROWS_MAX, Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::metered::AccountParam;
 use crate::app::App;
 use crate::clock::new_secret;
@@ -63,6 +63,33 @@ impl From<ApiKey> for Key {
     }
 }
 
+impl Shown for Key {
+    const NAME: &'static str = "keys";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "prefix",
+        "scope",
+        "mode",
+        "created_at",
+        "last_used_at",
+        "revoked_at",
+    ];
+
+    fn write(&self, csv: &mut Csv) {
+        csv.row(&[
+            Cell::Plain(&self.id),
+            Cell::Text(&self.name),
+            Cell::Plain(&self.prefix),
+            Cell::Plain(&self.scope),
+            Cell::Plain(&self.mode),
+            Cell::Plain(&self.created_at),
+            Cell::Plain(self.last_used_at.as_deref().unwrap_or("")),
+            Cell::Plain(self.revoked_at.as_deref().unwrap_or("")),
+        ]);
+    }
+}
+
 /// A key that was just made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -74,7 +101,7 @@ pub struct MadeKey {
     key: Key,
 }
 
-/// An account's keys, the newest first, revoked ones too.
+/// An account's keys, the newest first, revoked ones too. As CSV with `Accept: text/csv`.
 #[utoipa::path(
     get,
     path = "/api/v1/keys",
@@ -85,11 +112,14 @@ pub struct MadeKey {
 pub async fn list(
     State(app): State<App>,
     caller: Reader,
+    headers: HeaderMap,
     Params(page): Params<PageParams>,
     Params(query): Params<AccountParam>,
-) -> Result<Json<Page<Key>>> {
+) -> Result<Response> {
     let owner = owner(&app, &caller, query.account.as_deref()).await?;
-    let (limit, after) = (page.limit()?, page.after::<1>()?);
+    let is_csv = wants_csv(&headers);
+    let limit = if is_csv { CSV_ROWS_MAX } else { page.limit()? };
+    let after = page.after::<1>()?;
     let rows = app
         .read(move |tx| match owner {
             Some(account) => store::api_keys::of_account(tx, account),
@@ -100,7 +130,7 @@ pub async fn list(
         .into_iter()
         .filter(|row| after.is_none_or(|[after]| row.id < after));
     let rows: Vec<ApiKey> = rows.take(limit + 1).collect();
-    Ok(Json(Page::of(rows, limit, |row| [row.id], Key::from)))
+    Ok(Page::of(rows, limit, |row| [row.id], Key::from).answer(is_csv))
 }
 
 /// A key to make.

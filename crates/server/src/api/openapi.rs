@@ -10,9 +10,9 @@ use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
-    accounts, admin, agreed_prices, alerts, auth, billing, check, checkout, debits, grants, health,
-    holds, keys, limits, members, metrics, plan_changes, portal, pricing, refunds, sessions,
-    transactions, usage, webhook_endpoints,
+    accounts, admin, agreed_prices, alerts, auth, billing, check, checkout, corrections, debits,
+    grants, health, holds, keys, limits, members, metrics, plan_changes, portal, pricing, refunds,
+    sessions, settings, transactions, usage, webhook_endpoints,
 };
 
 /// The document.
@@ -32,10 +32,12 @@ use super::{
         usage::balance, usage::usage, usage::access, check::check,
         keys::list, keys::create, keys::delete,
         limits::list, limits::put, limits::delete,
+        settings::show, settings::change,
         transactions::list, grants::list,
         accounts::put, accounts::adjust, accounts::grant,
         checkout::create, portal::open, portal::link, plan_changes::create,
         billing::show, pricing::show, webhook,
+        corrections::void, corrections::forgive,
         auth::ask, auth::follow, auth::redeem, auth::hand_over, auth::leave,
         members::list, members::invite, members::put, members::remove, members::withdraw,
         members::accept, members::places, members::found, members::close,

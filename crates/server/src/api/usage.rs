@@ -2,12 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use domain::ledger::{Refusal, Spender, WalletStatus};
 use domain::money::Credits;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::lists::{CSV_ROWS_MAX, Cell, Csv, wants_csv};
 use super::metered::{AccountParam, Price};
 use crate::account::{View, view};
 use crate::app::App;
@@ -99,6 +102,8 @@ pub struct Days {
     from: Option<String>,
     /// The last day, included; today without.
     to: Option<String>,
+    /// Only what this key spent: `key_...`.
+    key: Option<String>,
 }
 
 /// Usage of some days.
@@ -167,7 +172,7 @@ pub struct UsageKey {
     credits: Exact,
 }
 
-/// Usage of an account by day, operation and key.
+/// Usage of an account by day, operation and key. As CSV (`Accept: text/csv`) a line for each.
 #[utoipa::path(
     get,
     path = "/api/v1/usage",
@@ -178,18 +183,75 @@ pub struct UsageKey {
 pub async fn usage(
     State(app): State<App>,
     caller: Reader,
+    headers: HeaderMap,
     Params(query): Params<Days>,
-) -> Result<Json<Usage>> {
+) -> Result<Response> {
     let (from, to) = read_days(&query, app.now())?;
     let account = caller.account(&app, query.account.as_deref()).await?;
-    let (days, keys) = app
+    let key = match query.key.as_deref() {
+        Some(id) => Some(key_of(&app, account, id).await?),
+        None => None,
+    };
+    if wants_csv(&headers) {
+        return csv(&app, account, key.map(|key| key.id), from, to).await;
+    }
+    let number = key.as_ref().map(|key| key.id);
+    let (days, mut keys) = app
         .read(move |tx| {
-            let days = store::ledger::usage_by_day_between(tx, account, from, to + 1)?;
+            let days = match number {
+                Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, to + 1)?,
+                None => store::ledger::usage_by_day_between(tx, account, from, to + 1)?,
+            };
             let keys = store::ledger::usage_by_key_between(tx, account, from, to + 1)?;
             Ok((days, keys))
         })
         .await?;
-    Ok(Json(Usage::of(from, to, &days, keys)))
+    if let Some(key) = &key {
+        keys.retain(|row| row.public_id.as_deref() == Some(&key.public_id));
+    }
+    Ok(Json(Usage::of(from, to, &days, keys)).into_response())
+}
+
+/// One of the account's keys, revoked ones too: their usage stays.
+pub async fn key_of(app: &App, account: i64, id: &str) -> Result<store::api_keys::ApiKey> {
+    let id = id.to_owned();
+    let found = app
+        .read(move |tx| store::api_keys::of_account_named(tx, account, &id))
+        .await?;
+    let detail = "This account has no key of that id.";
+    found.ok_or_else(|| Error::not_found(detail).with("field", serde_json::json!("key")))
+}
+
+/// Usage of the days `from..=to` as a file, a line for each day, operation and key.
+pub async fn csv(
+    app: &App,
+    account: i64,
+    key: Option<i64>,
+    from: i64,
+    to: i64,
+) -> Result<Response> {
+    let limit = i64::try_from(CSV_ROWS_MAX).expect("small");
+    let rows = app
+        .read(move |tx| store::ledger::usage_lines(tx, account, key, from, to + 1, limit))
+        .await?;
+    let mut csv = Csv::new(&["date", "operation", "key", "key_name", "calls", "credits"]);
+    for row in &rows {
+        csv.row(&[
+            Cell::Plain(&date_text(row.day)),
+            Cell::Text(&row.operation),
+            Cell::maybe(row.public_id.as_ref()),
+            Cell::maybe(row.name.as_ref()),
+            Cell::Plain(&row.calls.to_string()),
+            Cell::Plain(&Credits::from_micros(row.credits).to_string()),
+        ]);
+    }
+    // A day that did not fit whole is where the next file begins.
+    let is_full = rows.len() >= CSV_ROWS_MAX;
+    let next = rows
+        .last()
+        .filter(|_| is_full)
+        .map(|row| date_text(row.day));
+    Ok(csv.answer("usage", next))
 }
 
 /// The first and the last day, as numbers since the epoch.
@@ -404,6 +466,7 @@ mod tests {
             account: None,
             from: from.map(str::to_owned),
             to: to.map(str::to_owned),
+            key: None,
         };
         read_days(&query, domain::time::parse("2026-11-22T10:00:00Z").unwrap())
     }

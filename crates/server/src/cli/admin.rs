@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::access;
 use super::output::Output;
+use crate::api::accounts::ByHand;
+use crate::api::corrections;
 use crate::app::App;
+use crate::http::idempotency::Key;
 use crate::payments::refund as payments;
 
 /// See the module.
@@ -64,6 +67,16 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             let url = access::login_link(app, &email, app.settings.session.link_minutes).await?;
             out.answer(&json!({ "url": url }), &url);
         }
+        Admin::Credits(Credits::Void {
+            account,
+            grant,
+            why,
+        }) => void(app, &account, &grant, &why, out).await?,
+        Admin::Credits(Credits::Forgive {
+            account,
+            credits,
+            why,
+        }) => forgive(app, &account, credits.as_deref(), &why, out).await?,
         Admin::Credits(command) => adjust(app, command, out).await?,
         Admin::Refund(args) => refund(app, &args, out).await?,
         Admin::Events(Events::Replay {
@@ -146,6 +159,139 @@ pub enum Credits {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Ends a grant: what no hold has pinned of it is taken.
+    Void {
+        /// The account's id, the host application's id, its Stripe customer or a user's address.
+        account: String,
+        /// grant_...
+        grant: String,
+        /// Why, and under which name.
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Lets debt go that a reversed payment left.
+    Forgive {
+        /// The account's id, the host application's id, its Stripe customer or a user's address.
+        account: String,
+        /// How much; all of it without.
+        credits: Option<String>,
+        /// Why, and under which name.
+        #[command(flatten)]
+        why: Why,
+    },
+}
+
+/// Why somebody acts, and the name of the act.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Why {
+    /// Why, as a code.
+    #[arg(long, value_parser = REASONS)]
+    reason: String,
+    /// Why, in words.
+    #[arg(long)]
+    note: String,
+    /// Name of this act: the same one is done once.
+    #[arg(long)]
+    key: Option<String>,
+    /// Only says what it would come to.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Why {
+    fn by_hand(&self) -> anyhow::Result<ByHand> {
+        anyhow::ensure!(
+            !self.note.trim().is_empty(),
+            "--note says why in 1 to 1000 characters."
+        );
+        Ok(ByHand {
+            actor: "cli".to_owned(),
+            reason: self.reason.clone(),
+            note: Some(self.note.clone()),
+            credits_max: None,
+            tells: true,
+        })
+    }
+
+    fn key(&self, app: &App) -> anyhow::Result<Key> {
+        let key = self.key.clone().unwrap_or_else(|| app.new_id("act"));
+        Ok(Key::read(&key)?)
+    }
+}
+
+async fn void(
+    app: &App,
+    account: &str,
+    grant: &str,
+    why: &Why,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let account = named(app, account).await?;
+    let (by_hand, key) = (why.by_hand()?, why.key(app)?);
+    if why.dry_run {
+        let lot = grant.strip_prefix("grant_").unwrap_or(grant).to_owned();
+        let view = crate::account::view(app, account.id).await?;
+        let lot = view.lots.iter().find(|one| one.id.to_string() == lot);
+        let unheld = lot.map_or(ledger_credits(0), |lot| lot.unheld());
+        let value = json!({ "account": account.public_id, "grant": grant, "voided": false });
+        out.answer(&value, format!("Would take {unheld} credits of {grant}."));
+        return Ok(());
+    }
+    let outcome = corrections::void_grant(app, &account, key, grant, &by_hand).await?;
+    let taken = outcome.entry.as_ref().map(|entry| -entry.posted_delta);
+    let taken = taken.unwrap_or(ledger_credits(0));
+    let value = json!({
+        "account": account.public_id, "grant": grant, "voided": !outcome.replayed,
+        "credits": taken.to_string(), "available": outcome.available.to_string(),
+    });
+    let text = format!(
+        "{taken} credits of {grant} were taken; {} are available.",
+        outcome.available
+    );
+    out.answer(&value, text);
+    Ok(())
+}
+
+async fn forgive(
+    app: &App,
+    account: &str,
+    credits: Option<&str>,
+    why: &Why,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let account = named(app, account).await?;
+    let (by_hand, key) = (why.by_hand()?, why.key(app)?);
+    let credits = credits.map(domain::money::Credits::parse).transpose()?;
+    if why.dry_run {
+        let debt = crate::account::view(app, account.id).await?.debt;
+        let amount = credits.unwrap_or(debt);
+        let value = json!({ "account": account.public_id, "forgiven": false });
+        let text = format!("Would let {amount} credits go of a debt of {debt}.");
+        out.answer(&value, text);
+        return Ok(());
+    }
+    let outcome = corrections::forgive_debt(app, &account, key, credits, &by_hand).await?;
+    let gone = outcome.entry.as_ref().map(|entry| -entry.debt_delta);
+    let gone = gone.unwrap_or(ledger_credits(0));
+    let value = json!({
+        "account": account.public_id, "forgiven": !outcome.replayed,
+        "credits": gone.to_string(), "available": outcome.available.to_string(),
+    });
+    let text = format!(
+        "{gone} credits of debt were let go; {} are available.",
+        outcome.available
+    );
+    out.answer(&value, text);
+    Ok(())
+}
+
+/// The account's row, by any of its names.
+async fn named(app: &App, name: &str) -> anyhow::Result<store::accounts::Account> {
+    Ok(access::account(app, name).await?)
+}
+
+fn ledger_credits(micros: i64) -> domain::money::Credits {
+    domain::money::Credits::from_micros(micros)
 }
 
 const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
@@ -159,7 +305,10 @@ async fn adjust(app: &App, command: Credits, out: &mut Output) -> anyhow::Result
         note,
         key,
         dry_run,
-    } = command;
+    } = command
+    else {
+        anyhow::bail!("void and forgive have ways of their own");
+    };
     let account = access::account(app, &account).await?;
     let amount = domain::money::Credits::parse(&credits)?;
     anyhow::ensure!(

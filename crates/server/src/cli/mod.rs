@@ -15,6 +15,7 @@ pub mod marks;
 pub mod on_app;
 pub mod output;
 pub mod repair;
+pub mod report;
 pub mod schema;
 pub mod serve;
 pub mod socket;

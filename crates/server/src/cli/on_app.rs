@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::output::Output;
 use super::{
-    Context, Ended, admin, backup, books, checks, keys, marks, repair, schema, socket, sync,
+    Context, Ended, admin, backup, books, checks, keys, marks, repair, report, schema, socket, sync,
 };
 use crate::app::App;
 
@@ -33,6 +33,9 @@ pub enum OnApp {
     Migrate(schema::Migrate),
     /// Brings accounts that differ from Stripe in step; says first what it would do.
     Repair(repair::Args),
+    /// Figures for the books. Exit code 3 when they do not tie to the ledger.
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Brings Stripe in line with the catalog.
     Setup(checks::SetupArgs),
     /// Makes our rows agree with Stripe.
@@ -50,6 +53,7 @@ pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
         OnApp::Keys(command) => keys::run(app, &command, out).await,
         OnApp::Migrate(command) => schema::beside(app, command, out).await,
         OnApp::Repair(args) => repair::run(app, &args, out).await,
+        OnApp::Report(command) => report::run(app, &command, out).await,
         OnApp::Setup(args) => checks::setup(app, &args, out).await,
         OnApp::Sync(args) => sync::run(app, args, out).await,
     };

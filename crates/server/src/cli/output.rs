@@ -44,6 +44,15 @@ impl Output {
         }
     }
 
+    /// As [`Output::answer`], for a value whose credits must keep every digit.
+    pub fn exact(&mut self, value: &impl serde::Serialize, text: impl AsRef<str>) {
+        if self.json {
+            self.line(serde_json::to_string(value).unwrap_or_default());
+        } else {
+            self.line(text);
+        }
+    }
+
     /// Prints what was said.
     pub fn print(&self) {
         use std::io::Write;

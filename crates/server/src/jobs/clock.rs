@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::time::Timestamp;
 use serde::Deserialize;
 
-use super::sweep;
+use super::{low, sweep, topup};
 use crate::app::App;
 use crate::http::error::Result;
 
@@ -105,6 +105,11 @@ async fn settle_down(app: &App) {
     while calm < 2 && started.elapsed() < STEP_MAX {
         if let Err(error) = sweep::once(app).await {
             tracing::warn!(%error, "A sweep did not happen");
+        }
+        for done in [low::once(app).await, topup::once(app).await] {
+            if let Err(error) = done {
+                tracing::warn!(%error, "Low wallets were not looked after");
+            }
         }
         app.sync_bell.notify_waiters();
         app.mail_bell.notify_waiters();

@@ -201,6 +201,26 @@ impl About<'_> {
 }
 
 impl Letter {
+    /// The kind of mail that an account's people may switch off; none for what always arrives.
+    pub fn notice(&self) -> Option<&'static str> {
+        match self {
+            Letter::Receipt { .. } | Letter::Refunded { .. } | Letter::PaymentRecovered { .. } => {
+                Some("receipts")
+            }
+            Letter::PlanEnding { .. } | Letter::PlanEnded { .. } | Letter::TrialEnds { .. } => {
+                Some("plan")
+            }
+            Letter::CreditsLow { .. } | Letter::CreditsGone {} => Some("credits"),
+            Letter::AutoTopupDone { .. } => Some("topups"),
+            Letter::Adjusted { .. } => Some("adjustments"),
+            Letter::SignIn { .. }
+            | Letter::Invitation { .. }
+            | Letter::PaymentFailed { .. }
+            | Letter::ConfirmPayment { .. }
+            | Letter::AutoTopupOff { .. } => None,
+        }
+    }
+
     /// The words of the letter.
     pub fn words(&self, about: &About<'_>) -> mails::Letter {
         match self {

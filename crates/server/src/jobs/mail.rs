@@ -95,6 +95,9 @@ async fn round(app: &App, transport: &Transport) -> Result<usize> {
 
 async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> anyhow::Result<()> {
     let letter: Letter = serde_json::from_str(&message.payload)?;
+    if !is_wanted(app, message.account_id, &letter).await? {
+        return Ok(());
+    }
     let account = match message.account_id {
         Some(id) => app.read(move |tx| store::accounts::find(tx, id)).await?,
         None => None,
@@ -122,6 +125,15 @@ async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> an
         .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))?;
     transport.send(email).await?;
     Ok(())
+}
+
+/// Whether the account's people want this kind of mail. What they switched off counts as sent.
+async fn is_wanted(app: &App, account: Option<i64>, letter: &Letter) -> Result<bool> {
+    let (Some(account), Some(notice)) = (account, letter.notice()) else {
+        return Ok(true);
+    };
+    app.read(move |tx| crate::preferences::wants(tx, account, notice))
+        .await
 }
 
 async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) -> Result<()> {

@@ -4,11 +4,13 @@ pub mod alerts;
 pub mod clock;
 pub mod follow;
 pub mod letters;
+pub mod low;
 pub mod mail;
 pub mod nightly;
 pub mod notices;
 pub mod poll;
 pub mod sweep;
+pub mod topup;
 
 use crate::app::App;
 
@@ -23,6 +25,7 @@ pub fn start(app: &App) -> tokio::task::JoinSet<()> {
     jobs.spawn(sweep::run(app.clone()));
     jobs.spawn(poll::run(app.clone()));
     jobs.spawn(nightly::run(app.clone()));
+    jobs.spawn(topup::run(app.clone()));
     if !app.settings.clock.follow.is_empty() {
         jobs.spawn(clock::follow(app.clone()));
     }

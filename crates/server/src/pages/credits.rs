@@ -1,6 +1,7 @@
 //! `/dashboard/billing/credits`: credit packs to buy, and where the credits are.
 
 use askama::Template;
+use askama::filters::HtmlSafe;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -20,6 +21,7 @@ use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
 use crate::http::params::Params;
 use crate::payments::checkout;
+use crate::preferences;
 
 /// This page.
 const CREDITS: &str = "/dashboard/billing/credits";
@@ -92,6 +94,10 @@ async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage>
         lasts: pack.lasts.clone().unwrap_or_default(),
     });
     let lead = pricing::packs_note(&app.catalog());
+    let auto = match caller.may_pay() {
+        Ok(()) => Some(AutoTopUp::of(app, &preferences::read(app, account).await?)),
+        Err(_) => None,
+    };
     Ok(CreditsPage {
         shell: account_shell(app, caller, Nav::Credits),
         lead,
@@ -107,7 +113,7 @@ async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage>
         },
         error: None,
         order,
-        auto: None,
+        auto,
         grants: grants(&view),
     })
 }
@@ -141,15 +147,6 @@ fn packs(app: &App, view: &View, week: i64, amount: &str) -> Vec<PackCard> {
 
 /// What is left, in the order in which it is spent.
 fn grants(view: &View) -> Vec<GrantRow> {
-    let mut lots: Vec<&Lot> = view
-        .lots
-        .iter()
-        .filter(|lot| lot.remaining().is_positive())
-        .collect();
-    lots.sort_by_key(|lot| {
-        let ends = lot.expires_at.map_or(i64::MAX, |at| at.micros());
-        (lot.priority, ends, lot.id)
-    });
     let row = |lot: &&Lot| GrantRow {
         source: source(lot),
         added: format::day(lot.effective_at.micros()),
@@ -160,7 +157,7 @@ fn grants(view: &View) -> Vec<GrantRow> {
             None => "Never".into(),
         },
     };
-    lots.iter().map(row).collect()
+    view.lots_in_order().iter().map(row).collect()
 }
 
 fn source(lot: &Lot) -> String {
@@ -219,13 +216,16 @@ pub struct Order {
     pub lasts: String,
 }
 
-/// The setting that buys a pack by itself.
-#[derive(Clone, Debug)]
+/// The setting that buys a pack by itself: a card of its own, here and on the settings page.
+#[derive(Clone, Debug, Template)]
+#[template(path = "components/auto_top_up.html")]
 pub struct AutoTopUp {
     /// "On", "Off", "Stopped".
     pub badge: Badge,
     /// On now; the button then turns it off.
     pub is_on: bool,
+    /// Why it stopped, or what it lacks.
+    pub reason: Option<String>,
     /// When below.
     pub thresholds: Vec<Choice>,
     /// Buy.
@@ -234,9 +234,15 @@ pub struct AutoTopUp {
     pub cap: String,
     /// The sign before it: "USD".
     pub currency: String,
+    /// What it spent this month; empty for nothing.
+    pub spent: String,
     /// What is wrong with what was typed.
     pub cap_error: Option<String>,
+    /// The field that is wrong, and why.
+    pub error: Option<(String, String)>,
 }
+
+impl HtmlSafe for AutoTopUp {}
 
 /// One grant.
 #[derive(Clone, Debug)]
@@ -257,6 +263,25 @@ impl CreditsPage {
     /// The first purchase, a typical one, nothing for sale, a refused choice, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         samples::all()
+    }
+}
+
+/// The card of the samples.
+pub(super) fn sample_auto() -> AutoTopUp {
+    samples::auto()
+}
+
+/// The card that stopped, with a cap that cannot be read.
+pub(super) fn sample_auto_refused() -> AutoTopUp {
+    let detail = "monthlyMax is an amount of usd such as 50.00.".to_owned();
+    AutoTopUp {
+        badge: Badge::bad("Stopped"),
+        reason: Some("It was turned off, because the bank declined the card.".to_owned()),
+        cap: "lots".to_owned(),
+        cap_error: Some(detail.clone()),
+        error: Some(("cap".to_owned(), detail)),
+        spent: "$5.00 of it was spent this month.".to_owned(),
+        ..samples::auto()
     }
 }
 
@@ -343,10 +368,13 @@ mod samples {
         }
     }
 
-    fn auto() -> AutoTopUp {
+    pub fn auto() -> AutoTopUp {
         AutoTopUp {
             badge: Badge::plain("Off"),
             is_on: false,
+            reason: None,
+            spent: String::new(),
+            error: None,
             thresholds: Choice::list(&[("500", "500 credits"), ("1000", "1,000 credits")], "1000"),
             packs: Choice::list(
                 &[("5000", "5,000 for $5.00"), ("10000", "10,000 for $10.00")],

@@ -81,6 +81,8 @@ pub enum Nav {
     Members,
     /// `/dashboard/sessions`
     Sessions,
+    /// `/dashboard/settings`
+    Settings,
     /// `/pricing`
     Pricing,
     /// `/admin`
@@ -172,6 +174,7 @@ impl Shell {
         let always = [
             (Nav::Usage, Icon::Chart, "/dashboard/usage", "Usage"),
             (Nav::Keys, Icon::Key, "/dashboard/keys", "API keys"),
+            (Nav::Settings, Icon::Bell, "/dashboard/settings", "Settings"),
             (Nav::Members, Icon::People, "/dashboard/members", "Members"),
             (Nav::Sessions, Icon::Lock, "/dashboard/sessions", "Sign-ins"),
         ];

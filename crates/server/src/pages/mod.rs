@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod assets;
 pub mod billing;
+pub mod calls;
 pub mod cancel;
 pub mod chart;
 pub mod components;
@@ -30,6 +31,7 @@ pub mod pricing;
 pub mod samples;
 pub mod serve;
 pub mod sessions;
+pub mod settings;
 pub mod success;
 pub mod upgrade;
 pub mod usage;

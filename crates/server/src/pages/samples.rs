@@ -9,8 +9,8 @@ use super::components::{Banner, Kind};
 use super::format::{self, When};
 use super::layout::{AccountLink, Nav, Shell, TestMode, Viewer};
 use super::{
-    admin, assets, billing, cancel, confirm, credits, error, fragments, invoices, keys, login,
-    mails, members, pricing, sessions, success, upgrade, usage,
+    admin, assets, billing, calls, cancel, confirm, credits, error, fragments, invoices, keys,
+    login, mails, members, pricing, sessions, settings, success, upgrade, usage,
 };
 
 /// 22 November 2026, 12:00 UTC: the day on which all samples play.
@@ -140,10 +140,13 @@ pub fn all() -> Vec<Sample> {
         render("success", success::SuccessPage::samples()),
         render("cancel", cancel::CancelPage::samples()),
         render("usage", usage::UsagePage::samples()),
+        render("calls", calls::CallsPage::samples()),
+        render("call", calls::CallPage::samples()),
         render("keys", keys::KeysPage::samples()),
         render("members", members::MembersPage::samples()),
         render("invitation", members::InvitationPage::samples()),
         render("sessions", sessions::SessionsPage::samples()),
+        render("settings", settings::SettingsPage::samples()),
         render("confirm", confirm::ConfirmPage::samples()),
         render("error", error::ErrorPage::samples()),
         render(

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Html;
+use axum::response::{Html, Response};
 use domain::catalog::Catalog;
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::api_keys::ApiKey;
 use store::ledger::{DayUsage, JournalRow};
 
 use super::chart::{Chart, Day};
@@ -18,6 +19,7 @@ use super::layout::{Nav, Shell};
 use super::serve::{account_shell, html};
 use super::{billing, format, offer, words};
 use crate::account::{View, view};
+use crate::api::usage::{csv, key_of};
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::Result;
@@ -33,6 +35,7 @@ const DAY_MICROS: i64 = 86_400_000_000;
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     period: Option<String>,
+    key: Option<String>,
 }
 
 /// `GET /dashboard/usage`: there while billing is off, too.
@@ -43,13 +46,50 @@ pub async fn show(
 ) -> Result<Html<String>> {
     let account = caller.account.id;
     let view = view(&app, account).await?;
-    let (period, days) = match asked.period.as_deref() {
+    let (period, days) = read_period(asked.period.as_deref());
+    let key = read_key(&app, account, asked.key).await?;
+    let used = read(&app, account, days, key).await?;
+    html(&dashboard(&app, &caller, &view, &used, period, days))
+}
+
+fn read_period(asked: Option<&str>) -> (&'static str, i64) {
+    match asked {
         Some("7d" | "7") => ("7d", 7),
         Some("90d" | "90") => ("90d", 90),
         _ => ("30d", 30),
-    };
-    let used = read(&app, account, days).await?;
-    html(&dashboard(&app, &caller, &view, &used, period, days))
+    }
+}
+
+/// The key to look at; none for all.
+pub(super) async fn read_key(
+    app: &App,
+    account: i64,
+    asked: Option<String>,
+) -> Result<Option<ApiKey>> {
+    match asked.filter(|id| !id.is_empty()) {
+        Some(id) => key_of(app, account, &id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// `GET /dashboard/usage.csv`: what the page shows, as a file.
+pub async fn file(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> Result<Response> {
+    let account = caller.account.id;
+    let (_, days) = read_period(asked.period.as_deref());
+    let key = read_key(&app, account, asked.key).await?;
+    let today = app.now().day();
+    csv(
+        &app,
+        account,
+        key.map(|key| key.id),
+        today - days + 1,
+        today,
+    )
+    .await
 }
 
 /// What calls were charged in a number of days that end today.
@@ -58,18 +98,35 @@ struct Used {
     by_key: Vec<store::ledger::KeyUsage>,
     recent: Vec<JournalRow>,
     key_names: HashMap<i64, String>,
+    /// Id and name of each key, and the one that is looked at.
+    keys: Vec<(String, String)>,
+    key: Option<String>,
     week: i64,
 }
 
-async fn read(app: &App, account: i64, days: i64) -> Result<Used> {
+async fn read(app: &App, account: i64, days: i64, key: Option<ApiKey>) -> Result<Used> {
     let today = app.now().day();
     app.read(move |tx| {
         let (from, until) = (today - days + 1, today + 1);
         let keys = store::api_keys::of_account(tx, account)?;
+        let number = key.as_ref().map(|key| key.id);
+        let by_day = match number {
+            Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, until)?,
+            None => store::ledger::usage_by_day_between(tx, account, from, until)?,
+        };
+        let mut by_key = store::ledger::usage_by_key_between(tx, account, from, until)?;
+        if let Some(key) = &key {
+            by_key.retain(|row| row.public_id.as_ref() == Some(&key.public_id));
+        }
+        let named = keys
+            .iter()
+            .map(|key| (key.public_id.clone(), key.name.clone()));
         Ok(Used {
-            by_day: store::ledger::usage_by_day_between(tx, account, from, until)?,
-            by_key: store::ledger::usage_by_key_between(tx, account, from, until)?,
-            recent: store::ledger::recent_calls(tx, account, CALLS_SHOWN)?,
+            by_day,
+            by_key,
+            recent: store::ledger::ended_calls(tx, account, i64::MAX, number, CALLS_SHOWN)?,
+            keys: named.collect(),
+            key: key.as_ref().map(|key| key.public_id.clone()),
             key_names: keys.into_iter().map(|key| (key.id, key.name)).collect(),
             week: store::ledger::used_between(tx, account, today - 6, until)?.1,
         })
@@ -116,7 +173,7 @@ fn dashboard(
         banners,
         stats: stats(&app.catalog(), view, used, days),
         periods: Choice::list(&periods, period),
-        keys: Vec::new(),
+        keys: key_choices(used),
         chart: chart("use", "Credits used per day", &used.by_day, from, today),
         by_operation: by_operation(&used.by_day),
         by_key: by_key(used),
@@ -125,8 +182,32 @@ fn dashboard(
             .iter()
             .map(|row| call(row, &used.key_names))
             .collect(),
-        csv: None,
+        csv: Some(format!("/dashboard/usage.csv?{}", query(period, used))),
+        calls: (!used.recent.is_empty())
+            .then(|| format!("/dashboard/usage/calls?{}", query(period, used))),
     }
+}
+
+/// The period and the key that are looked at, for an address.
+fn query(period: &str, used: &Used) -> String {
+    match &used.key {
+        Some(key) => format!("period={period}&key={key}"),
+        None => format!("period={period}"),
+    }
+}
+
+/// The keys to choose from; nothing where there is no choice.
+fn key_choices(used: &Used) -> Vec<Choice> {
+    if used.keys.is_empty() {
+        return Vec::new();
+    }
+    let mut all = vec![("", "All keys")];
+    all.extend(
+        used.keys
+            .iter()
+            .map(|(id, name)| (id.as_str(), name.as_str())),
+    );
+    Choice::list(&all, used.key.as_deref().unwrap_or(""))
 }
 
 fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
@@ -264,7 +345,7 @@ fn usage_row(name: String, calls: i64, credits: i64, all: i64) -> UsageRow {
     }
 }
 
-fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
+pub(super) fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
     let key = row.api_key_id.and_then(|id| names.get(&id)).cloned();
     let at: Timestamp = row.at;
     CallRow {
@@ -276,10 +357,12 @@ fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
             .clone()
             .unwrap_or_else(|| format!("entry {}", row.seq)),
         credits: format::credits(row.charged),
-        badge: words::hold_badge(if row.kind == "debit" {
-            "debited"
-        } else {
-            "captured"
+        href: format!("/dashboard/usage/calls/{}", row.seq),
+        badge: words::hold_badge(match row.kind.as_str() {
+            "debit" => "debited",
+            "release" => "released",
+            "hold_expired" => "expired",
+            _ => "captured",
         }),
     }
 }
@@ -308,8 +391,10 @@ pub struct UsagePage {
     pub by_key: Vec<UsageRow>,
     /// The latest calls.
     pub recent: Vec<CallRow>,
-    /// All calls as a file.
+    /// The usage as a file.
     pub csv: Option<String>,
+    /// All calls.
+    pub calls: Option<String>,
 }
 
 /// What one operation or one key used.
@@ -340,6 +425,8 @@ pub struct CallRow {
     pub id: String,
     /// What it cost.
     pub credits: String,
+    /// Its receipt.
+    pub href: String,
     /// What became of it.
     pub badge: Badge,
 }
@@ -397,6 +484,7 @@ mod samples {
             by_key: Vec::new(),
             recent: Vec::new(),
             csv: None,
+            calls: None,
             ..typical()
         };
         let mut worst = typical();
@@ -449,7 +537,8 @@ mod samples {
                 call("chat", "prod-web", "0", "released"),
                 call("ocr", "staging", "0", "refused"),
             ],
-            csv: Some("/api/v1/usage?format=csv".to_owned()),
+            csv: Some("/dashboard/usage.csv?period=30d".to_owned()),
+            calls: Some("/dashboard/usage/calls?period=30d".to_owned()),
         }
     }
 
@@ -470,6 +559,7 @@ mod samples {
             key: key.to_owned(),
             id: "hold_8fK2".to_owned(),
             credits: credits.to_owned(),
+            href: "/dashboard/usage/calls/7".to_owned(),
             badge: words::hold_badge(state),
         }
     }

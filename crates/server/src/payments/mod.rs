@@ -20,9 +20,11 @@ use crate::http::error::{Error, Result};
 
 /// Stripe may forget an idempotency key after 24 hours; before that a retry must use the same.
 const KEY_HOURS: i64 = 23;
+/// Subscriptions of a customer that are looked at for a card.
+const SUBSCRIPTIONS_MAX: usize = 100;
 
 /// Whether an intent's key is too old to be sent again.
-fn is_stale(intent: &Intent, now: Timestamp) -> bool {
+pub(crate) fn is_stale(intent: &Intent, now: Timestamp) -> bool {
     now >= intent.created_at.plus_seconds(KEY_HOURS * 3_600)
 }
 
@@ -38,6 +40,28 @@ async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Resu
         .await?;
     }
     Ok(())
+}
+
+/// The payment method that a customer's next invoice is charged to, for a payment without its
+/// owner: the live subscription's own, else the customer's.
+pub(crate) async fn saved_card(app: &App, customer: &str) -> Result<Option<String>> {
+    let object = match app.stripe.retrieve_customer(customer).await {
+        Ok(object) => object,
+        Err(stripe::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let filter = stripe::Form::new().push("customer", customer);
+    let subscriptions = app
+        .stripe
+        .list_subscriptions(&filter, SUBSCRIPTIONS_MAX)
+        .await?;
+    let own = subscriptions
+        .data
+        .iter()
+        .filter(|subscription| subscription.ended_at.is_none())
+        .find_map(|subscription| subscription.default_payment_method.id());
+    let card = own.or_else(|| object.default_payment_method().id());
+    Ok(card.map(str::to_owned).filter(|_| !object.deleted))
 }
 
 /// Stripe said that the customer it was given does not exist.

@@ -418,7 +418,9 @@ impl Plan {
             .snapshot
             .sessions
             .iter()
-            .filter(|session| session.status != "open");
+            .filter(|session| session.status != "open")
+            // One that failed is settled by the job that asked for it.
+            .filter(|session| !session.is_automatic || session.payment_status == "paid");
         for intent in over.filter_map(|session| session.intent.as_ref()) {
             store::intents::close(tx, &intent.id, self.now)?;
         }

@@ -55,6 +55,48 @@ fn intent_of(object: &objects::CheckoutSession, held: &Held) -> Option<Intent> {
     intent_named(object.metadata.get(INTENT_KEY)?, held)
 }
 
+/// Payments that the service asked for by itself, as sessions that nobody saw: one for each
+/// payment intent, paid if one of its charges was.
+pub fn automatic(charges: &[objects::Charge], held: &Held) -> Vec<Session> {
+    let mut sessions: Vec<Session> = Vec::new();
+    for charge in charges {
+        let Some(session) = automatic_of(charge, held) else {
+            continue;
+        };
+        match sessions.iter_mut().find(|known| known.id == session.id) {
+            Some(known) if known.payment_status == "paid" => {}
+            Some(known) => *known = session,
+            None => sessions.push(session),
+        }
+    }
+    sessions
+}
+
+fn automatic_of(charge: &objects::Charge, held: &Held) -> Option<Session> {
+    let id = charge.metadata.get(INTENT_KEY)?;
+    if held.intents.get(id)?.kind != store::auto_topup::INTENT_KIND {
+        return None;
+    }
+    let payment_intent = charge.payment_intent.id()?.to_owned();
+    let is_paid = charge.status == objects::ChargeStatus::Succeeded && charge.paid;
+    Some(Session {
+        id: payment_intent.clone(),
+        intent: intent_named(id, held),
+        mode: "payment".to_owned(),
+        status: "complete".to_owned(),
+        payment_status: if is_paid { "paid" } else { "unpaid" }.to_owned(),
+        amount_total: Some(charge.amount),
+        amount_tax: 0,
+        currency: Currency::parse(&charge.currency),
+        payment_intent: Some(payment_intent),
+        payment_failed: charge.status == objects::ChargeStatus::Failed,
+        subscription_id: None,
+        invoice_id: None,
+        is_automatic: true,
+        created_at: at(charge.created),
+    })
+}
+
 /// The account's intent of this id, as the projection reads it.
 pub fn intent_named(id: &str, held: &Held) -> Option<Intent> {
     let row = held.intents.get(id)?;

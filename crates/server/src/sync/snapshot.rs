@@ -87,6 +87,8 @@ async fn translate(app: &App, held: &Held, raw: &Raw) -> Result<Snapshot> {
         let session = checkout_session::read(app, one, held).await?;
         snapshot.sessions.push(session);
     }
+    let automatic = checkout_session::automatic(&raw.charges, held);
+    snapshot.sessions.extend(automatic);
     for one in &raw.charges {
         snapshot.charges.push(charge::read(app, one).await?);
     }

@@ -183,6 +183,14 @@ pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<Stri
     )
 }
 
+/// Why a grant of an account exists: what names it to the ledger.
+pub fn grant_source(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<String>> {
+    tx.query_opt(
+        "select source_key from credit_grant where account_id = $1 and lot = $2",
+        args![account, lot],
+    )
+}
+
 /// The pins of an account's pending holds, for `audit`.
 pub fn pending_pins(tx: &mut Tx<'_>, account: i64) -> Result<Vec<(String, i64, String)>> {
     tx.query(
@@ -223,6 +231,45 @@ record! {
         /// Credits charged for the call.
         pub charged: i64,
     }
+}
+
+/// Entries that are looked back over for one page of an account's calls.
+const LOOK_BACK: i64 = 50_000;
+
+/// Metered calls of an account as they ended, newest first, from before `seq`: of one key where
+/// `key` names one. Looks back over a bounded part of the journal, so that a rare key is no search
+/// through all of it.
+pub fn ended_calls(
+    tx: &mut Tx<'_>,
+    account: i64,
+    before: i64,
+    key: Option<i64>,
+    limit: i64,
+) -> Result<Vec<JournalRow>> {
+    let head: i64 = tx.query_one(
+        "select coalesce(max(seq), 0) from journal where account_id = $1",
+        args![account],
+    )?;
+    let before = before.min(head.saturating_add(1));
+    tx.query(
+        "select n, seq, kind, at, posted_delta, held_delta, debt_delta, hold_id, operation, units,
+                api_key_id, charged
+           from journal
+          where account_id = $1
+            and seq < $2
+            and seq >= $3
+            and kind in ('debit', 'capture', 'release', 'hold_expired')
+            and ($4 = 0 or api_key_id = $4)
+          order by seq desc
+          limit $5",
+        args![
+            account,
+            before,
+            before.saturating_sub(LOOK_BACK),
+            key.unwrap_or(0),
+            limit,
+        ],
+    )
 }
 
 /// Charged calls of an account, newest first.
@@ -346,6 +393,68 @@ pub fn usage_by_day_between(
           group by day, operation
           order by day, operation",
         args![account, from, until],
+    )
+}
+
+/// As [`usage_by_day_between`], of one key.
+pub fn usage_of_key_between(
+    tx: &mut Tx<'_>,
+    account: i64,
+    key: i64,
+    from: i64,
+    until: i64,
+) -> Result<Vec<DayUsage>> {
+    tx.query(
+        "select day, operation, calls, credits
+           from usage_day
+          where account_id = $1
+            and api_key_id = $2
+            and day >= $3
+            and day < $4
+          order by day, operation",
+        args![account, key, from, until],
+    )
+}
+
+record! {
+    /// Usage of one day, operation and key; credits in micro-credits.
+    pub struct UsageLine {
+        /// Days since the epoch, UTC.
+        pub day: i64,
+        /// The operation.
+        pub operation: String,
+        /// The key's name outside; none for calls without one.
+        pub public_id: Option<String>,
+        /// What its owner calls it.
+        pub name: Option<String>,
+        /// Calls charged.
+        pub calls: i64,
+        /// Credits charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage line by line on the days from `from` up to but not including `until`, oldest first: of
+/// one key where `key` names one.
+pub fn usage_lines(
+    tx: &mut Tx<'_>,
+    account: i64,
+    key: Option<i64>,
+    from: i64,
+    until: i64,
+    limit: i64,
+) -> Result<Vec<UsageLine>> {
+    tx.query(
+        "select u.day, u.operation, k.public_id, k.name, u.calls, u.credits
+           from usage_day u
+           left join api_key k on k.id = u.api_key_id
+          where u.account_id = $1
+            and u.day >= $2
+            and u.day < $3
+            and ($4 = 0 or u.api_key_id = $4)
+          order by u.day, u.operation, u.api_key_id
+          limit $5",
+        args![account, from, until, key.unwrap_or(0), limit],
     )
 }
 

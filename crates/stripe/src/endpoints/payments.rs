@@ -19,6 +19,25 @@ impl Client {
         .await
     }
 
+    /// Asks for a payment, and with `confirm` makes it at once. A card that is declined is
+    /// [`Error::Card`](crate::Error::Card), which names the payment.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn create_payment_intent(
+        &self,
+        form: &Form,
+        idempotency_key: &str,
+    ) -> Result<PaymentIntent> {
+        self.post(
+            "/v1/payment_intents".to_owned(),
+            form.clone(),
+            idempotency_key,
+        )
+        .await
+    }
+
     /// Payments with their latest tries, newest first. Filter: `customer`, `created[gte]`.
     ///
     /// # Errors

@@ -1,0 +1,272 @@
+//! Credits by hand, with a bonus, in files, and the receipts of calls.
+
+use domain::catalog::Catalog;
+use reqwest::Method;
+use serde_json::{Value, json};
+use server::audit::{Scope, run};
+
+use crate::metering::Program;
+use crate::stage::{Person, Stage, answer, on_both};
+
+async fn audited(stage: &Stage) {
+    let report = run(&stage.app, Scope::Everything).await.unwrap();
+    assert_eq!(report.findings, []);
+}
+
+async fn public_id(person: &Person<'_>) -> String {
+    let account = person.account;
+    let found = person
+        .stage
+        .app
+        .read(move |tx| store::accounts::find(tx, account));
+    found.await.unwrap().expect("the account").public_id
+}
+
+/// Does something by hand, as an operator.
+async fn by_hand(operator: &Person<'_>, path: &str, key: &str, body: Value) -> (u16, Value) {
+    let request = operator
+        .request(Method::POST, path)
+        .header("idempotency-key", key)
+        .json(&body);
+    answer(request).await
+}
+
+fn available(body: &Value, credits: i64) -> bool {
+    body["credits"]["available"] == credits
+}
+
+on_both!(
+    fn a_grant_is_voided_once_with_a_reason_but_for_what_a_hold_has_pinned(stage) {
+        let person = stage.person("maya@example.com").await;
+        let operator = stage.person_as("olga@example.com", "admin").await;
+        person.buy_pack(1_000).await;
+        person.billing_when(|body| available(body, 1_100)).await;
+        let program = Program { stage, secret: person.meter_key().await };
+        let hold = program.post("/api/v1/holds", "h", json!({ "credits": 300 })).await;
+        let (_, grants) = person.get("/api/v1/grants").await;
+        let grant = grants["data"].as_array().unwrap().iter();
+        let grant = grant.filter(|g| g["kind"] == "purchase").map(|g| g["id"].as_str().unwrap());
+        let path = format!(
+            "/api/v1/accounts/{}/grants/{}/void",
+            public_id(&person).await,
+            grant.last().unwrap()
+        );
+
+        let (status, problem) = by_hand(&operator, &path, "v0", json!({ "reason": "whim" })).await;
+        assert_eq!((status, &problem["field"]), (400, &json!("reason")));
+        assert_eq!(by_hand(&person, &path, "v0", json!({ "reason": "other" })).await.0, 403);
+        let body = json!({ "reason": "correction", "note": "bought twice" });
+        let (status, voided) = by_hand(&operator, &path, "v1", body.clone()).await;
+        let (replayed, again) = by_hand(&operator, &path, "v1", body.clone()).await;
+        let (second, _) = by_hand(&operator, &path, "v2", body).await;
+
+        assert_eq!(status, 201, "{voided}");
+        assert_eq!(voided["credits"], 800, "200 of it are pinned by the hold");
+        assert_eq!((replayed, &again["credits"]), (201, &json!(800)));
+        assert_eq!(second, 409);
+        let id = hold.body["id"].as_str().unwrap();
+        let captured = program.post(&format!("/api/v1/holds/{id}/capture"), "c", json!({})).await;
+        assert_eq!(captured.body["captured"], 300, "{}", captured.body);
+        let billing = person.billing().await;
+        assert_eq!(billing["credits"]["balance"], 0, "{billing}");
+        audited(stage).await;
+    }
+);
+
+on_both!(
+    fn a_debt_is_let_go_with_a_reason_and_calls_work_again(stage) {
+        let person = stage.person("maya@example.com").await;
+        let operator = stage.person_as("olga@example.com", "admin").await;
+        person.buy_pack(1_000).await;
+        person.billing_when(|body| available(body, 1_100)).await;
+        let program = Program { stage, secret: person.meter_key().await };
+        program.debit("spend", 1_000).await;
+        let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+        stage.stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())]).await;
+        person.billing_when(|body| body["credits"]["debt"] == 900).await;
+        assert_eq!(program.debit("refused", 1).await.body["code"], "debt");
+        let path = format!("/api/v1/accounts/{}/credits/forgiveness", public_id(&person).await);
+
+        let body = json!({ "reason": "goodwill", "credits": 901 });
+        assert_eq!(by_hand(&operator, &path, "f0", body).await.0, 409);
+        let (status, forgiven) =
+            by_hand(&operator, &path, "f1", json!({ "reason": "goodwill" })).await;
+
+        assert_eq!((status, &forgiven["credits"]), (201, &json!(900)), "{forgiven}");
+        person.buy_pack(500).await;
+        person.billing_when(|body| available(body, 500)).await;
+        assert_eq!(program.debit("works", 1).await.status, 201);
+        audited(stage).await;
+    }
+);
+
+/// The demo's catalog with a bonus on its largest pack, which ends after a year, and a carried-on
+/// allowance of PRO.
+fn rich_catalog(folder: &std::path::Path) -> String {
+    let text = include_str!("../../../../catalog.toml")
+        .replace(
+            "credits = 10000\n",
+            "credits = 10000\nbonus = 1000\nexpires_after_days = 365\n",
+        )
+        .replace(
+            "allowance = \"1000\"\n",
+            "allowance = \"1000\"\nrollover_cap = \"600\"\n",
+        );
+    Catalog::parse(&text).expect("it is valid");
+    let path = folder.join("catalog.toml");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+async fn bonus_goes_with_its_purchase(stage: &Stage) {
+    let person = stage.person("maya@example.com").await;
+    person.buy_pack(10_000).await;
+    let body = person.billing_when(|body| available(body, 11_100)).await;
+    let kinds: Vec<&str> = body["credits"]["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|grant| grant["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["allowance", "bonus", "purchase"],
+        "as they are spent"
+    );
+    assert!(body["credits"]["grants"][1]["expiresAt"].is_string());
+    let (_, balance) = person.get("/api/v1/balance").await;
+    let same: Vec<&str> = balance["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|grant| grant["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(same, kinds, "every answer lists them in one order");
+
+    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+    let charge = charge.as_str().unwrap();
+    stage
+        .stripe_post("/v1/refunds", &[("charge", charge), ("amount", "250")])
+        .await;
+    person.billing_when(|body| available(body, 8_350)).await;
+    stage
+        .stripe_post("/v1/refunds", &[("charge", charge)])
+        .await;
+    person.billing_when(|body| available(body, 100)).await;
+    audited(stage).await;
+}
+
+async fn an_allowance_is_carried_on(stage: &Stage) {
+    let person = stage.person("maya@example.com").await;
+    person.subscribe("PRO").await;
+    person.billing_when(|body| available(body, 1_100)).await;
+    let program = Program {
+        stage,
+        secret: person.meter_key().await,
+    };
+    assert_eq!(program.debit("some", 300).await.status, 201);
+
+    stage.twin.advance("32d").await.unwrap();
+
+    let body = person.billing_when(|body| available(body, 1_600)).await;
+    assert_eq!(body["credits"]["grants"][0]["kind"], "rollover", "{body}");
+    audited(stage).await;
+}
+
+/// The same story on both databases, with a catalog of its own.
+macro_rules! with_rich_catalog {
+    ($name:ident, $story:path) => {
+        mod $name {
+            use super::*;
+
+            async fn on(database: store::testing::TestDatabase) {
+                let folder = tempfile::tempdir().unwrap();
+                let catalog = rich_catalog(folder.path());
+                let stage =
+                    Stage::with(database, |settings| settings.billing.catalog = catalog).await;
+                $story(&stage).await;
+                stage.close().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                on(store::testing::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                let database = tokio::task::spawn_blocking(store::testing::postgres);
+                on(database.await.unwrap()).await;
+            }
+        }
+    };
+}
+
+with_rich_catalog!(
+    a_bonus_comes_ends_and_goes_back_with_its_purchase,
+    bonus_goes_with_its_purchase
+);
+with_rich_catalog!(
+    what_is_left_of_an_allowance_is_carried_on_up_to_the_cap,
+    an_allowance_is_carried_on
+);
+
+on_both!(
+    fn usage_and_keys_are_files_too_and_a_key_filters_them(stage) {
+        let person = stage.person("maya@example.com").await;
+        let (_, made) = person.post("/api/v1/keys", json!({ "name": "=web" })).await;
+        let web = Program { stage, secret: made["secret"].as_str().unwrap().to_owned() };
+        let other = Program { stage, secret: person.meter_key().await };
+        let key = made["id"].as_str().unwrap();
+        web.post("/api/v1/debits", "a", json!({ "operation": "chat", "units": 2 })).await;
+        other.debit("b", 7).await;
+
+        let file = |path: String| {
+            let request = person.request(Method::GET, &path).header("accept", "text/csv");
+            async move { request.send().await.unwrap().text().await.unwrap() }
+        };
+        let all = file("/api/v1/usage".to_owned()).await;
+        let one = file(format!("/dashboard/usage.csv?key={key}")).await;
+        let keys = file("/api/v1/keys".to_owned()).await;
+        let (_, filtered) = person.get(&format!("/api/v1/usage?key={key}")).await;
+
+        assert!(all.starts_with("date,operation,key,key_name,calls,credits\r\n"), "{all}");
+        assert_eq!(all.lines().count(), 3);
+        assert_eq!(one.lines().count(), 2, "{one}");
+        assert!(one.contains(&format!(",chat,{key},\"'=web\",1,4\r\n")), "{one}");
+        assert!(keys.contains(key) && keys.starts_with("id,name,prefix"), "{keys}");
+        assert_eq!(filtered["total"]["credits"], 4);
+        assert_eq!(filtered["keys"].as_array().unwrap().len(), 1);
+        let (status, page) = person.page(&format!("/dashboard/usage?key={key}")).await;
+        assert_eq!(status, 200);
+        assert!(page.contains("selected>=web</option>"), "{page}");
+        let stranger = stage.person("other@example.com").await;
+        assert_eq!(stranger.get(&format!("/api/v1/usage?key={key}")).await.0, 404);
+    }
+);
+
+on_both!(
+    fn every_call_has_a_receipt_that_says_why_it_was_charged(stage) {
+        let person = stage.person("maya@example.com").await;
+        let program = Program { stage, secret: person.meter_key().await };
+        let hold = program
+            .post("/api/v1/holds", "h", json!({ "operation": "chat", "units": 3, "endpoint": "/v1/chat" }))
+            .await;
+        let id = hold.body["id"].as_str().unwrap().to_owned();
+        program.post(&format!("/api/v1/holds/{id}/capture"), "c", json!({ "units": 2 })).await;
+
+        let (_, log) = person.page("/dashboard/usage/calls").await;
+        let start = log.find("/dashboard/usage/calls/").expect("a link to a receipt");
+        let rest = &log[start..];
+        let href = &rest[..rest.find('"').unwrap()].replace("&amp;", "&");
+        let (status, receipt) = person.page(href).await;
+
+        assert_eq!(status, 200);
+        for said in ["2 × chat", "/v1/chat", "version 1", "6 credits", "2 credits", "4 credits", "allowance", &id] {
+            assert!(receipt.contains(said), "{said} is not in {receipt}");
+        }
+        let stranger = stage.person("other@example.com").await;
+        let path = href.split('?').next().unwrap();
+        assert_eq!(stranger.page(path).await.0, 404);
+    }
+);

@@ -1,0 +1,189 @@
+//! Packs that are bought by themselves: what an account asked for, and how it goes.
+//!
+//! `off -> on -> off`, and `on -> waiting -> on` when the card's bank wants its owner to confirm.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+/// The kind of an automatic purchase's intent.
+pub const INTENT_KIND: &str = "auto_topup";
+
+record! {
+    /// What an account asked for.
+    pub struct AutoTopup {
+        /// The account.
+        pub account_id: i64,
+        /// `off`, `on` or `waiting`.
+        pub state: String,
+        /// The pack, by its credits.
+        pub pack: i64,
+        /// The most that is spent in a month, UTC, in minor units.
+        pub month_max_minor: i64,
+        /// Who turned it on.
+        pub user_id: Option<i64>,
+        /// Declined payments in a row.
+        pub declines: i64,
+        /// No attempt before.
+        pub next_attempt_at: Timestamp,
+        /// Why it is off or waits, when nobody turned it off.
+        pub off_reason: Option<String>,
+        /// When it last changed.
+        pub updated_at: Timestamp,
+    }
+}
+
+/// What the account asked for; `None` when it never did.
+pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AutoTopup>> {
+    tx.query_opt(
+        "select account_id, state, pack, month_max_minor, user_id, declines, next_attempt_at,
+                off_reason, updated_at
+           from auto_topup
+          where account_id = $1",
+        args![account],
+    )
+}
+
+/// Overwrites what the account asked for.
+pub fn put(tx: &mut Tx<'_>, row: &AutoTopup) -> Result<u64> {
+    tx.execute(
+        "insert into auto_topup (account_id, state, pack, month_max_minor, user_id, declines,
+                                 next_attempt_at, off_reason, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             on conflict (account_id) do update
+            set state = excluded.state,
+                pack = excluded.pack,
+                month_max_minor = excluded.month_max_minor,
+                user_id = excluded.user_id,
+                declines = excluded.declines,
+                next_attempt_at = excluded.next_attempt_at,
+                off_reason = excluded.off_reason,
+                updated_at = excluded.updated_at",
+        args![
+            row.account_id,
+            &row.state,
+            row.pack,
+            row.month_max_minor,
+            row.user_id,
+            row.declines,
+            row.next_attempt_at,
+            &row.off_reason,
+            row.updated_at,
+        ],
+    )
+}
+
+/// Accounts whose credits fell below their threshold and that may be tried at `now`.
+pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> {
+    tx.query(
+        "select a.account_id
+           from wallet w
+           join auto_topup a on a.account_id = w.account_id
+          where w.topup_due > 0
+            and a.state = 'on'
+            and a.next_attempt_at <= $1
+          order by a.next_attempt_at, a.account_id
+          limit $2",
+        args![now, limit],
+    )
+}
+
+/// Whether the account's credits are below its threshold.
+pub fn is_low(tx: &mut Tx<'_>, account: i64) -> Result<bool> {
+    let found: Option<bool> = tx.query_opt(
+        "select topup_due > 0 from wallet where account_id = $1",
+        args![account],
+    )?;
+    Ok(found.unwrap_or(false))
+}
+
+/// Whether an account that waited for its owner has credits again.
+pub fn is_any_to_wake(tx: &mut Tx<'_>) -> Result<bool> {
+    let found: Option<i64> = tx.query_opt(
+        "select a.account_id
+           from auto_topup a
+           join wallet w on w.account_id = a.account_id
+          where a.state = 'waiting'
+            and w.topup_due = 0
+          limit 1",
+        args![],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Takes up accounts that waited for their owner and have credits again.
+pub fn wake(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update auto_topup
+            set state = 'on', off_reason = null, declines = 0, updated_at = $1
+          where state = 'waiting'
+            and account_id in (select account_id from wallet where topup_due = 0)",
+        args![now],
+    )
+}
+
+/// Minor units of automatic purchases since `since` that were paid or may still be.
+pub fn spent_since(tx: &mut Tx<'_>, account: i64, since: Timestamp) -> Result<i64> {
+    tx.query_one(
+        "select cast(coalesce(sum(amount_minor), 0) as bigint)
+           from stripe_intent
+          where account_id = $1
+            and kind = 'auto_topup'
+            and state <> 'failed'
+            and created_at >= $2",
+        args![account, since],
+    )
+}
+
+/// Takes the next attempt for the caller, and none again before `until`. `false` when another has
+/// taken it, or it is not on any more.
+pub fn claim(tx: &mut Tx<'_>, account: i64, now: Timestamp, until: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update auto_topup
+            set next_attempt_at = $3, updated_at = $2
+          where account_id = $1
+            and state = 'on'
+            and next_attempt_at <= $2",
+        args![account, now, until],
+    )?;
+    Ok(changed > 0)
+}
+
+/// No attempt before `at`. `false` when it is not on any more.
+pub fn put_off(tx: &mut Tx<'_>, account: i64, at: Timestamp, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update auto_topup
+            set next_attempt_at = $2, updated_at = $3
+          where account_id = $1 and state = 'on'",
+        args![account, at, now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Counts a declined payment, or forgets the ones before after one that went through.
+pub fn set_declines(tx: &mut Tx<'_>, account: i64, declines: i64) -> Result<u64> {
+    tx.execute(
+        "update auto_topup set declines = $2 where account_id = $1",
+        args![account, declines],
+    )
+}
+
+/// Turns it off, or lets it wait, for a reason. `false` when it was not on any more, so that it is
+/// told once.
+pub fn stop(
+    tx: &mut Tx<'_>,
+    account: i64,
+    state: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let changed = tx.execute(
+        "update auto_topup
+            set state = $2, off_reason = $3, updated_at = $4
+          where account_id = $1 and state = 'on'",
+        args![account, state, reason, now],
+    )?;
+    Ok(changed > 0)
+}

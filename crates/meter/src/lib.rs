@@ -19,10 +19,16 @@
 //! The program that embeds it installs the TLS provider of its choice, as for any `reqwest` client
 //! built without one.
 
+mod open;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+pub use open::{Owed, Reconciled};
 
 /// Longest a call to the billing service may take.
 const CALL_MAX: Duration = Duration::from_secs(10);
@@ -33,6 +39,7 @@ pub struct Meter {
     base: String,
     key: String,
     http: reqwest::Client,
+    open: Option<Arc<open::Open>>,
 }
 
 impl std::fmt::Debug for Meter {
@@ -46,6 +53,7 @@ impl std::fmt::Debug for Meter {
 /// What a call costs, in the catalog's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
+    account: Option<String>,
     operation: String,
     units: u64,
 }
@@ -54,9 +62,17 @@ impl Cost {
     /// `units` of an operation of the catalog.
     pub fn units(operation: impl Into<String>, units: u64) -> Cost {
         Cost {
+            account: None,
             operation: operation.into(),
             units,
         }
+    }
+
+    /// For this account: a server key must name one.
+    #[must_use]
+    pub fn of_account(mut self, account: impl Into<String>) -> Cost {
+        self.account = Some(account.into());
+        self
     }
 }
 
@@ -65,7 +81,8 @@ impl Cost {
 pub struct Hold {
     /// Its id.
     pub id: String,
-    /// pending, captured, released or expired.
+    /// pending, captured, released or expired; open for a call that was let through while the
+    /// service did not answer.
     pub state: String,
 }
 
@@ -104,6 +121,7 @@ impl Meter {
             base: base.trim_end_matches('/').to_owned(),
             key: key.to_owned(),
             http,
+            open: None,
         })
     }
 
@@ -113,9 +131,24 @@ impl Meter {
     /// # Errors
     /// See [`Error`].
     pub async fn authorize(&self, cost: &Cost, idempotency_key: &str) -> Result<Hold, Error> {
-        let body = json!({ "operation": cost.operation, "units": cost.units });
-        self.call("/api/v1/holds", body, Some(idempotency_key))
-            .await
+        let mut body = json!({ "operation": cost.operation, "units": cost.units });
+        if let Some(account) = &cost.account {
+            body["account"] = Value::from(account.as_str());
+        }
+        let answer = self
+            .post("/api/v1/holds", body, Some(idempotency_key))
+            .await;
+        match (answer, &self.open) {
+            (Ok((hold, said)), Some(open)) => {
+                open.learn(cost, said.as_deref());
+                Ok(hold)
+            }
+            (Ok((hold, _)), None) => Ok(hold),
+            (Err(Error::Unavailable(why)), Some(open)) => open
+                .admit(cost, idempotency_key)
+                .ok_or(Error::Unavailable(why)),
+            (Err(error), _) => Err(error),
+        }
     }
 
     /// Charges a hold: what the call cost in the end, or all of it. The rest is given back.
@@ -123,6 +156,9 @@ impl Meter {
     /// # Errors
     /// See [`Error`].
     pub async fn capture(&self, hold: &str, units: Option<u64>) -> Result<Hold, Error> {
+        if let Some(settled) = self.open.as_ref().and_then(|open| open.settle(hold, units)) {
+            return Ok(settled);
+        }
         let body = units.map_or_else(|| json!({}), |units| json!({ "units": units }));
         self.call(&format!("/api/v1/holds/{hold}/capture"), body, None)
             .await
@@ -133,11 +169,28 @@ impl Meter {
     /// # Errors
     /// See [`Error`].
     pub async fn release(&self, hold: &str) -> Result<Hold, Error> {
+        if let Some(settled) = self
+            .open
+            .as_ref()
+            .and_then(|open| open.settle(hold, Some(0)))
+        {
+            return Ok(settled);
+        }
         self.call(&format!("/api/v1/holds/{hold}/release"), json!({}), None)
             .await
     }
 
     async fn call(&self, path: &str, body: Value, key: Option<&str>) -> Result<Hold, Error> {
+        self.post(path, body, key).await.map(|(hold, _)| hold)
+    }
+
+    /// The answer, and what it says that the call costs.
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Value,
+        key: Option<&str>,
+    ) -> Result<(T, Option<String>), Error> {
         let mut request = self
             .http
             .post(format!("{}{path}", self.base))
@@ -148,8 +201,10 @@ impl Meter {
         let lost = |error| Error::Unavailable(Some(error));
         let answer = request.json(&body).send().await.map_err(lost)?;
         let status = answer.status().as_u16();
+        let cost = answer.headers().get("x-credits-cost");
+        let cost = cost.and_then(|cost| cost.to_str().ok()).map(str::to_owned);
         match status {
-            200 | 201 => answer.json().await.map_err(lost),
+            200 | 201 => Ok((answer.json().await.map_err(lost)?, cost)),
             402 => Err(Error::PaymentRequired(answer.json().await.map_err(lost)?)),
             500.. => Err(Error::Unavailable(None)),
             _ => {

@@ -169,8 +169,7 @@ async fn insert(
             credits_micros: Some(Credits::new(pack.credits).micros()),
             amount_minor: Some(pack.price.amount),
             currency: Some(pack.price.currency.code()),
-            tier: None,
-            price_id: None,
+            ..NewIntent::default()
         };
         // Turned off a moment ago, or bought by another process since this one looked.
         if !auto_topup::claim(tx, account, now, now.plus_seconds(COOL_DOWN_SECONDS))? {

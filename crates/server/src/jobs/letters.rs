@@ -215,6 +215,7 @@ impl Letter {
             Letter::Adjusted { .. } => Some("adjustments"),
             Letter::SignIn { .. }
             | Letter::Invitation { .. }
+            | Letter::Alert { .. }
             | Letter::PaymentFailed { .. }
             | Letter::ConfirmPayment { .. }
             | Letter::AutoTopupOff { .. } => None,

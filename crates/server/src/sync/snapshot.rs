@@ -1,5 +1,7 @@
 //! Fetches everything of an account that a projection reads.
 
+use std::collections::HashSet;
+
 use domain::projection::Snapshot;
 use stripe::objects;
 
@@ -58,7 +60,8 @@ pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
     if let Some(customer) = current {
         fetched.card = card(app, &customer, &raw.subscriptions).await?;
     }
-    fetched.snapshot = translate(app, held, &raw).await?;
+    let held = with_intents(app, account, held, &raw).await?;
+    fetched.snapshot = translate(app, &held, &raw).await?;
     tracing::debug!(
         account,
         subscriptions = fetched.snapshot.subscriptions.len(),
@@ -67,6 +70,37 @@ pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
         "Fetched an account"
     );
     Ok(fetched)
+}
+
+/// Adds the intents that what was read names and that were not held: made since the rows were read,
+/// or so long ago that they were not among them.
+async fn with_intents(app: &App, account: i64, held: &Held, raw: &Raw) -> Result<Held> {
+    let sessions = raw.sessions.iter().map(|one| &one.metadata);
+    let charges = raw.charges.iter().map(|one| &one.metadata);
+    let named = sessions
+        .chain(charges)
+        .filter_map(|metadata| metadata.get(checkout_session::INTENT_KEY));
+    let missing: HashSet<String> = named
+        .filter(|id| !held.intents.contains_key(*id))
+        .cloned()
+        .collect();
+    let mut held = held.clone();
+    if missing.is_empty() {
+        return Ok(held);
+    }
+    let found = app
+        .read(move |tx| {
+            let mut found = Vec::new();
+            for id in &missing {
+                found.extend(store::intents::find(tx, account, id)?);
+            }
+            Ok(found)
+        })
+        .await?;
+    let found = found.into_iter();
+    held.intents
+        .extend(found.map(|intent| (intent.id.clone(), intent)));
+    Ok(held)
 }
 
 async fn translate(app: &App, held: &Held, raw: &Raw) -> Result<Snapshot> {

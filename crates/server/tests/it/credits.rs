@@ -45,11 +45,11 @@ on_both!(
         let hold = program.post("/api/v1/holds", "h", json!({ "credits": 300 })).await;
         let (_, grants) = person.get("/api/v1/grants").await;
         let grant = grants["data"].as_array().unwrap().iter();
-        let grant = grant.filter(|g| g["kind"] == "purchase").map(|g| g["id"].as_str().unwrap());
+        let mut grant = grant.filter(|g| g["kind"] == "purchase").map(|g| g["id"].as_str().unwrap());
         let path = format!(
             "/api/v1/accounts/{}/grants/{}/void",
             public_id(&person).await,
-            grant.last().unwrap()
+            grant.next_back().unwrap()
         );
 
         let (status, problem) = by_hand(&operator, &path, "v0", json!({ "reason": "whim" })).await;

@@ -323,7 +323,7 @@ on_both! {
                 ..Default::default()
             };
             store::intents::insert(tx, &new, now)?;
-            store::intents::set_calling(tx, &new.id, now)
+            store::intents::set_calling(tx, new.id, now)
         }).await.unwrap();
 
         let other = refund(&admin, "other", body.clone()).await;

@@ -129,9 +129,7 @@ fn resources() -> Router<App> {
         )
         .route(
             "/api/v1/settings",
-            get(api::settings::show)
-                .put(api::settings::change)
-                .patch(api::settings::change),
+            get(api::settings::show).put(api::settings::change),
         )
         .route("/api/v1/limits/{id}", delete(api::limits::delete))
         .route("/api/v1/transactions", get(api::transactions::list))

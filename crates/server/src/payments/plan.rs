@@ -21,8 +21,6 @@ use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
 use crate::http::rate_limit;
-use crate::jobs::letters::Letter;
-use crate::jobs::mail;
 use crate::sync;
 
 const KIND: &str = "plan_change";
@@ -200,36 +198,7 @@ pub async fn change(
         return Ok(Changed::Done);
     }
     let invoice = updated.latest_invoice.id();
-    let waiting = waiting(app, invoice, quote.due).await?;
-    if let (Some(invoice), None) = (invoice, &waiting.declined) {
-        tell_of_bank(app, caller, invoice, &quote.tier.title, &waiting).await?;
-    }
-    Ok(Changed::Waits(waiting))
-}
-
-/// Whoever asked for the change may have left the page: a mail, once an invoice, says that the bank
-/// waits for them.
-async fn tell_of_bank(
-    app: &App,
-    caller: &SignedIn,
-    invoice: &str,
-    plan: &str,
-    waiting: &Waiting,
-) -> Result<()> {
-    let letter = Letter::ConfirmPayment {
-        description: plan.to_owned(),
-        amount: waiting.due.amount,
-        currency: waiting.due.currency.code().to_owned(),
-        url: waiting.url.clone(),
-    };
-    let (account, recipient) = (caller.account.id, caller.user.email.clone());
-    let (key, now) = (format!("confirm:{invoice}"), app.real_now());
-    app.write(account, move |tx| {
-        mail::enqueue(tx, &key, Some(account), &recipient, &letter, now)
-    })
-    .await?;
-    app.mail_bell.notify_one();
-    Ok(())
+    Ok(Changed::Waits(waiting(app, invoice, quote.due).await?))
 }
 
 /// Reads what keeps the invoice of a change from being paid.

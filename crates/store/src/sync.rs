@@ -251,7 +251,8 @@ pub fn forget_read(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     )
 }
 
-/// Parks an account that is in step but for a price nobody knows.
+/// Parks an account that is in step but for a price nobody knows. One that was rung meanwhile is
+/// synced once more first, so that what it was rung for is not left waiting.
 pub fn wait_for_price(
     tx: &mut Tx<'_>,
     account: i64,
@@ -261,7 +262,9 @@ pub fn wait_for_price(
 ) -> Result<u64> {
     tx.execute(
         "update account_sync
-            set waits_for_price = $2, last_error = $3, parked_at = $4
+            set waits_for_price = $2,
+                last_error = $3,
+                parked_at = case when done_gen < dirty_gen then null else $4 end
           where account_id = $1",
         args![account, price, why, now],
     )

@@ -202,6 +202,17 @@ async fn call_money(client: &Client, made: &mut Vec<&'static str>) {
         .push("amount", 500)
         .push("reason", "requested_by_customer")
         .metadata("intent", "7");
+    let topup = Form::new()
+        .push("amount", 500)
+        .push("currency", "usd")
+        .push("customer", "cus_1")
+        .push("payment_method", "pm_1")
+        .push("off_session", true)
+        .push("confirm", true)
+        .push("automatic_payment_methods[enabled]", true)
+        .push("automatic_payment_methods[allow_redirects]", "never")
+        .push("description", "500 credits")
+        .metadata("intent", "7");
     call!(client, made,
         retrieve_invoice("in_1");
         list_invoices(&since("cus_1").push("status", "open").push("subscription", "sub_1"), MAX);
@@ -209,6 +220,7 @@ async fn call_money(client: &Client, made: &mut Vec<&'static str>) {
         pay_invoice("in_1", &Form::new().push("payment_method", "pm_1").expand("payments"), "k");
         void_invoice("in_1", "k");
         list_invoice_payments_of("pi_1", MAX);
+        create_payment_intent(&topup, "k");
         retrieve_payment_intent("pi_1");
         list_payment_intents(&since("cus_1"), MAX);
         retrieve_charge("ch_1");

@@ -17,11 +17,8 @@ const WEIGHT_MAX = 100_000;
 const SHIFT_MAX = 0.01;
 const SHOTS = process.env.E2E_SHOTS;
 
-/**
- * Looks at the page as it stands, in every size and scheme; answers what is wrong with it. `rules`
- * names the widths in which the rules of accessibility are gone through.
- */
-export async function faultsOf(page, name, rules = WIDTHS_WITH_AXE) {
+/** Looks at the page as it stands, in every size and scheme; answers what is wrong with it. */
+export async function faultsOf(page, name) {
   const url = new URL(page.url()).pathname;
   const faults = (await loading(page)).map((fault) => `${name} (${url}) ${fault}`);
   const size = page.viewportSize();
@@ -29,7 +26,7 @@ export async function faultsOf(page, name, rules = WIDTHS_WITH_AXE) {
     await page.setViewportSize({ width, height: HEIGHT });
     const over = await page.evaluate(overflow);
     if (over) faults.push(`${name} (${url}) scrolls sideways at ${width} px: ${over}`);
-    if (!rules.includes(width)) continue;
+    if (!WIDTHS_WITH_AXE.includes(width)) continue;
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
       for (const violation of await violations(page)) {

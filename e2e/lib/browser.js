@@ -21,9 +21,9 @@ const ARGS = [
 const PATIENCE_MILLISECONDS = 15_000;
 
 /** Debian's Chromium, or the one that `CHROMIUM` names. */
-export function startBrowser() {
+export function startBrowser({ args = [], env = process.env } = {}) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: ARGS });
+  return chromium.launch({ executablePath, args: [...ARGS, ...args], env });
 }
 
 /** One person with cookies of their own; `script: false` is a browser without JavaScript. */

@@ -304,154 +304,196 @@ mod samples {
     const CREDIT: i64 = 1_000_000;
 
     pub fn all() -> Vec<(&'static str, BillingPage)> {
-        let mut all = vec![("free", free()), ("active-low", active())];
-        all.extend(subscription_states());
+        let mut all = vec![
+            ("free", free()),
+            ("active", active()),
+            ("active-low", low()),
+        ];
+        all.extend(trials());
+        all.extend(failed_payments());
+        all.extend(changes());
+        all.extend(endings());
         all.extend(credit_states());
+        all.extend(payments());
         all.push(("worst", worst()));
         all
     }
 
-    fn subscription_states() -> Vec<(&'static str, BillingPage)> {
-        let state = |status: &str, banner: Banner| {
-            let mut page = active();
-            page.plan.badge = words::subscription_badge(status);
-            page.banners = vec![banner];
-            page.credits.badge = None;
-            page
+    const CARD: &str = "Visa ending 4242";
+    const INVOICE: &str = "https://invoice.stripe.example/i/1";
+
+    /// Pro in another state than active.
+    fn pro(status: &str, text: impl Into<Prose>, banner: Banner) -> BillingPage {
+        let mut page = active();
+        page.plan.badge = words::subscription_badge(status);
+        page.plan.text = text.into();
+        page.banners = vec![banner];
+        page
+    }
+
+    /// Nothing is charged, but the card is known.
+    fn uncharged(mut page: BillingPage, why: &str) -> BillingPage {
+        page.next = NextCharge {
+            method: page.next.method,
+            ..nothing_next(why)
         };
-        let card = "Visa ending 4242";
+        page
+    }
+
+    /// Access is that of Free.
+    fn on_free(mut page: BillingPage) -> BillingPage {
+        page.plan.price = String::new();
+        page.credits.meter = free().credits.meter;
+        page
+    }
+
+    fn trials() -> Vec<(&'static str, BillingPage)> {
+        let ends = || {
+            Prose::new("The trial ends on ")
+                .time(day(7))
+                .text("; you can cancel before.")
+        };
+        let banner = words::trial("Pro", day(7), "7 days", "$19.00 per month", CARD);
+        let mut trialing = pro("trialing", ends(), banner);
+        trialing.next.when = Some(day(7));
+        let mut without_card = pro("trialing", ends(), words::trial_without_card("Pro", day(7)));
+        without_card.next.when = Some(day(7));
+        without_card.next.method = None;
+        let mut refused = free();
+        refused.banners = vec![words::trial_refused("Pro")];
+        vec![
+            ("trialing", trialing),
+            ("trialing-no-card", without_card),
+            ("trial-refused", refused),
+        ]
+    }
+
+    fn failed_payments() -> Vec<(&'static str, BillingPage)> {
+        let pay = || Some(INVOICE.to_owned());
         let broke = words::past_due(
             "Pro",
             "$19.00",
             Some("not enough funds"),
             day(7),
             Some(day(2)),
-            Some("https://invoice.stripe.example/i/1".to_owned()),
+            pay(),
         );
-        let mut cancelling = state("active", words::cancel_scheduled("Pro", day(23)));
-        cancelling.plan.badge = Badge::warn("Ends 15 Dec");
-        cancelling.plan.text = Prose::new("Pro until ").time(day(23)).text(", then Free.");
-        cancelling.plan.actions.truncate(1);
-        cancelling.next = nothing_next("Nothing will be charged: the plan ends.");
-        let downgrade = words::downgrade_scheduled("Pro Plus", "Pro", day(23), "$19.00 per month");
-        let mut scheduled = state("active", downgrade);
-        scheduled.plan.name = "Pro Plus".to_owned();
-        scheduled.plan.price = "$49.00 per month".to_owned();
-        scheduled.plan.text = Prose::new("Pro Plus until ")
-            .time(day(23))
-            .text(", then Pro.");
-        scheduled.next.lines = vec![
-            Fact::new("Pro, monthly", "$19.00"),
-            Fact::total("Total before tax", "$19.00"),
-        ];
-        let invoice = "https://invoice.stripe.example/i/1";
-        let declined = words::change_declined("$23.00", Some("Your card was declined."), invoice);
-        let mut expiring = state("active", words::card_expiring(card, false));
+        let keeps = Prose::new("Pro keeps working until ")
+            .time(day(7))
+            .text(".");
+        let until_paid = "You are on Free until the open invoice is paid.";
+        let over = || words::unpaid("Pro", "$19.00", pay());
+        let first = |page| uncharged(page, "The open invoice comes first.");
+        let mut incomplete = free();
+        incomplete.plan.badge = words::subscription_badge("incomplete");
+        incomplete.plan.text = "Pro starts when its first payment is confirmed.".into();
+        vec![
+            ("past-due", first(pro("past_due", keeps, broke))),
+            (
+                "grace-over",
+                first(on_free(pro("past_due", until_paid, over()))),
+            ),
+            ("unpaid", first(on_free(pro("unpaid", until_paid, over())))),
+            ("incomplete", incomplete),
+        ]
+    }
+
+    /// Another plan, asked for or refused.
+    fn changes() -> Vec<(&'static str, BillingPage)> {
+        let renews = || active().plan.text;
+        let declined = words::change_declined("$23.00", Some("Your card was declined."), INVOICE);
+        let confirm = words::confirm_with_bank("$23.00", INVOICE);
+        let mut expiring = pro("active", renews(), words::card_expiring(CARD, false));
         if let Some(method) = &mut expiring.next.method {
             method.expires = "Expires soon, 12/2026".to_owned();
             method.expiring = true;
         }
-        let mut grace_over = state("past_due", words::unpaid("Pro", "$19.00", None));
-        grace_over.plan.text = "You are on Free until the open invoice is paid.".into();
-        let mut refused = free();
-        refused.banners = vec![words::trial_refused("Pro")];
+        let banner = words::downgrade_scheduled("Pro Plus", "Pro", day(23), "$19.00 per month");
+        let text = Prose::new("Pro Plus until ")
+            .time(day(23))
+            .text(", then Pro.");
+        let mut downgrade = pro("active", text, banner);
+        downgrade.plan.name = "Pro Plus".to_owned();
+        downgrade.plan.price = "$49.00 per month".to_owned();
+        downgrade.next.lines = vec![
+            Fact::new("Pro, from then on", "$19.00"),
+            Fact::total("Total before tax", "$19.00"),
+        ];
         vec![
-            ("change-declined", state("active", declined)),
+            ("change-declined", pro("active", renews(), declined)),
+            ("confirm", pro("active", renews(), confirm)),
             ("card-expiring", expiring),
-            ("grace-over", grace_over),
-            ("trial-refused", refused),
-            (
-                "trialing",
-                state(
-                    "trialing",
-                    words::trial("Pro", day(7), "7 days", "$19.00 per month", card),
-                ),
-            ),
-            (
-                "trialing-no-card",
-                state("trialing", words::trial_without_card("Pro", day(7))),
-            ),
-            ("past-due", state("past_due", broke)),
-            (
-                "confirm",
-                state(
-                    "past_due",
-                    words::confirm_with_bank("$49.00", "https://bank.example/"),
-                ),
-            ),
-            (
-                "unpaid",
-                state("unpaid", words::unpaid("Pro", "$19.00", None)),
-            ),
+            ("downgrade-scheduled", downgrade),
+        ]
+    }
+
+    fn endings() -> Vec<(&'static str, BillingPage)> {
+        let until = Prose::new("Pro until ").time(day(23)).text(", then Free.");
+        let mut cancelling = pro("active", until, words::cancel_scheduled("Pro", day(23)));
+        cancelling.plan.badge = Badge::warn("Ends 15 Dec");
+        cancelling.plan.actions.truncate(1);
+        let cancelling = uncharged(cancelling, "Nothing will be charged: the plan ends.");
+        let goes_on = "You are on Free until the plan goes on.";
+        let paused = on_free(pro("paused", goes_on, words::paused("Pro", Some(day(30)))));
+        let paused = uncharged(paused, "Nothing while the plan is paused.");
+        let mut ended = free();
+        ended.plan.badge = words::subscription_badge("canceled");
+        ended.banners = vec![words::ended("Pro", day(-7), "Three payments failed.")];
+        ended.usage = Some(chart());
+        ended.history = active().history;
+        ended.manage = active().manage;
+        vec![
             ("cancel-scheduled", cancelling),
-            ("downgrade-scheduled", scheduled),
-            (
-                "paused",
-                state("paused", words::paused("Pro", Some(day(30)))),
-            ),
-            (
-                "ended",
-                state(
-                    "canceled",
-                    words::ended("Pro", day(-7), "Three payments failed."),
-                ),
-            ),
+            ("paused", paused),
+            ("ended", ended),
         ]
     }
 
     fn credit_states() -> Vec<(&'static str, BillingPage)> {
-        let state = |badge: Badge, figure: &str, banner: Banner| {
+        let state = |badge: Option<Badge>, figure: &str, banners: Vec<Banner>| {
             let mut page = active();
-            page.credits.badge = Some(badge);
+            page.credits.badge = badge;
             page.credits.available = figure.to_owned();
-            page.banners = vec![banner];
+            page.credits.worth = format!("worth {}", if figure == "0" { "$0.00" } else { "$5.22" });
+            page.credits.note = String::new();
+            page.banners = banners;
             page
         };
-        let pending =
-            words::payment_pending("$5.00", "5,000 credits are added", "/dashboard/billing");
-        let mut held = state(
-            Badge::warn("Low"),
-            "0",
-            words::credits_low("0 credits", Some("about 3 days")),
-        );
+        let gone = || vec![words::credits_gone(Some("14 calls"))];
+        let empty = || Some(Badge::bad("Empty"));
+        let mut held = state(empty(), "0", gone());
         held.credits.note = "1,228 more are held for calls in progress.".to_owned();
-        held.banners.clear();
-        let transfer = words::bank_payment_on_its_way("$49.00", "Pro Plus starts");
+        let owes = vec![words::debt("400 credits")];
+        let spent = vec![words::plan_limit_reached("10,000", "Pro", day(23))];
+        let mut limit = state(None, "5,216", spent);
+        limit.credits.meter = Some(Meter::new(
+            "Calls this period",
+            "10,000 of 10,000",
+            10_000,
+            10_000,
+        ));
         vec![
-            (
-                "empty",
-                state(
-                    Badge::bad("Empty"),
-                    "0",
-                    words::credits_gone(Some("14 calls")),
-                ),
-            ),
+            ("empty", state(empty(), "0", gone())),
             ("held", held),
-            (
-                "debt",
-                state(Badge::bad("Debt"), "0", words::debt("400 credits")),
-            ),
-            ("pending", state(Badge::info("Pending"), "1,228", pending)),
-            (
-                "bank-transfer",
-                state(Badge::info("Pending"), "1,228", transfer),
-            ),
-            (
-                "stripe-unreachable",
-                state(
-                    Badge::ok("Fine"),
-                    "1,228",
-                    words::stripe_unreachable("/dashboard/billing"),
-                ),
-            ),
-            (
-                "limit",
-                state(
-                    Badge::ok("Fine"),
-                    "12,228",
-                    words::plan_limit_reached("10,000", "Pro", day(23)),
-                ),
-            ),
+            ("debt", state(Some(Badge::bad("Debt")), "0", owes)),
+            ("limit", limit),
+        ]
+    }
+
+    /// Payments that are on their way, or cannot be made now.
+    fn payments() -> Vec<(&'static str, BillingPage)> {
+        let state = |banner| BillingPage {
+            banners: vec![banner],
+            ..active()
+        };
+        let brings = "5,000 credits are added";
+        let pending = words::payment_pending("$5.00", brings, "/dashboard/billing");
+        let transfer = words::bank_payment_on_its_way("$5.00", brings);
+        let unreachable = words::stripe_unreachable("/dashboard/billing");
+        vec![
+            ("pending", state(pending)),
+            ("bank-transfer", state(transfer)),
+            ("stripe-unreachable", state(unreachable)),
         ]
     }
 
@@ -487,10 +529,8 @@ mod samples {
     }
 
     fn active() -> BillingPage {
-        let low = words::credits_low("1,228 credits", Some("about 3 days"));
         BillingPage {
             shell: samples::customer_in_test_mode(Nav::Billing),
-            banners: vec![low],
             plan: PlanPanel {
                 name: "Pro".to_owned(),
                 price: "$19.00 per month".to_owned(),
@@ -504,16 +544,16 @@ mod samples {
                 ],
             },
             credits: CreditsPanel {
-                available: "1,228".to_owned(),
-                worth: "worth $1.23".to_owned(),
-                badge: Some(Badge::warn("Low")),
+                available: "5,216".to_owned(),
+                worth: "worth $5.22".to_owned(),
+                badge: None,
                 meter: Some(Meter::new(
                     "Calls this period",
                     "7,988 of 10,000",
                     7_988,
                     10_000,
                 )),
-                note: "12 more are held for calls in progress. Purchased credits never expire."
+                note: "12 more are held for calls in progress. 412 of them expire on 15 Dec 2026."
                     .to_owned(),
                 actions: vec![
                     Action::link("Add credits", "/dashboard/billing/credits"),
@@ -524,8 +564,7 @@ mod samples {
                 when: Some(day(23)),
                 lines: vec![
                     Fact::new("Pro, monthly", "$19.00"),
-                    Fact::new("Estimated tax", "$0.00"),
-                    Fact::total("Total", "$19.00"),
+                    Fact::total("Total before tax", "$19.00"),
                 ],
                 none: String::new(),
                 method: Some(PaymentMethod {
@@ -547,6 +586,16 @@ mod samples {
             manage: Some(words::portal("Manage subscription").icon(Icon::External)),
             ..free()
         }
+    }
+
+    /// Pro, with credits for three days.
+    fn low() -> BillingPage {
+        let mut page = active();
+        page.banners = vec![words::credits_low("1,228 credits", Some("about 3 days"))];
+        page.credits.available = "1,228".to_owned();
+        page.credits.worth = "worth $1.23".to_owned();
+        page.credits.badge = Some(Badge::warn("Low"));
+        page
     }
 
     fn worst() -> BillingPage {

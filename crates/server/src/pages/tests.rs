@@ -217,13 +217,14 @@ fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
         ("billing--free", "Upgrade"),
         ("billing--trialing", "Cancel trial"),
         ("billing--trialing-no-card", "Add card"),
-        ("billing--active-low", "Renews on"),
+        ("billing--active", "Renews on"),
         ("billing--past-due", "keeps working until"),
         (
             "billing--grace-over",
             "You are on Free until the open invoice is paid.",
         ),
         ("billing--unpaid", "is paused until $19.00 is paid"),
+        ("billing--incomplete", "Waiting for payment"),
         ("billing--cancel-scheduled", "Keep Pro"),
         ("billing--downgrade-scheduled", "Stay on Pro Plus"),
         ("billing--paused", "Pro is paused"),
@@ -243,6 +244,8 @@ fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
         ("billing--trial-refused", "its trial was used before"),
         ("billing--stripe-unreachable", "Try again"),
         ("upgrade--stripe-unreachable", "Try again"),
+        ("cancel--known", "Nothing was charged"),
+        ("success--credits", "5,000 credits added"),
         ("error--billing-off", "Billing is not available yet"),
     ];
     let pages: BTreeMap<String, String> = all().into_iter().collect();

@@ -168,7 +168,12 @@ pub fn paused(plan: &str, resumes: Option<When>) -> Banner {
 /// The subscription is over.
 pub fn ended(plan: &str, on: When, because: &str) -> Banner {
     let title = format!("Your {plan} plan ended on {}", on.text);
-    let text = format!("{because} You are on Free now. Credits that you bought stay.");
+    let because = if because.is_empty() {
+        String::new()
+    } else {
+        format!("{because} ")
+    };
+    let text = format!("{because}You are on Free now. Credits that you bought stay.");
     Banner::new(Kind::Warn, title, text)
         .with(Action::link(format!("Restart {plan}"), UPGRADE).primary())
 }

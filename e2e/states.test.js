@@ -1,0 +1,156 @@
+// Every page in every state, as the server's own samples have it: accessible, as wide as the screen,
+// and looking as it did. How it looked stands in states/, small enough that letters do not matter.
+// `E2E_UPDATE=1 npm run states` takes over how it looks now; `git status` says which pictures changed,
+// and `E2E_SHOTS=FOLDER` keeps them large, to be looked at first. `E2E_ONLY=billing` is for a part.
+
+import assert from "node:assert/strict";
+import { access, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { startBrowser } from "./lib/browser.js";
+import { RULES, sidewaysScroll, violations } from "./lib/look.js";
+import { difference, reduced } from "./lib/picture.js";
+import { decoded, encoded } from "./lib/png.js";
+import { startSamples } from "./lib/samples.js";
+
+const KNOWN = fileURLToPath(new URL("states", import.meta.url));
+const FONTS = fileURLToPath(new URL("lib/fonts.conf", import.meta.url));
+const A_FONT = "/usr/share/fonts/truetype/liberation/LiberationSans-Regular.ttf";
+const UPDATE = process.env.E2E_UPDATE === "1";
+const SHOTS = process.env.E2E_SHOTS;
+const ONLY = new RegExp(process.env.E2E_ONLY ?? "");
+const HEIGHT = 900;
+/** Both widths and both schemes, without doubling the work: what hangs on both is seen in the story. */
+const VIEWS = [
+  { view: "1280-light", width: 1280, colorScheme: "light" },
+  { view: "390-dark", width: 390, colorScheme: "dark" },
+];
+/** Points of a screenshot for one of the page; the pictures are small and quickly made. */
+const SCALE = 0.25;
+/** Points of the page for one of the picture. */
+const POINT = 8;
+/** Pages that are looked at at the same time. */
+const AT_ONCE = 2;
+const WITHOUT_TASTE = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
+/** A mail has no page around it, and a part stands on a page of others: they owe less. */
+const RULES_OF_PARTS = RULES.filter((tag) => tag !== "best-practice");
+const NOT_OF_PARTS = ["document-title", "html-has-lang"];
+/** Faults that are told; the first ones explain the rest. */
+const TOLD_MAX = 30;
+
+let browser, samples, found;
+
+before(async () => {
+  await access(A_FONT).catch(() => {
+    throw new Error("The pictures want Debian's package fonts-liberation.");
+  });
+  samples = await startSamples();
+  browser = await startBrowser({
+    args: WITHOUT_TASTE,
+    env: { ...process.env, FONTCONFIG_FILE: FONTS },
+  });
+  found = SHOTS ?? (await mkdtemp(path.join(tmpdir(), "lbx-states-other-")));
+  await mkdir(found, { recursive: true });
+});
+
+after(async () => {
+  await browser?.close();
+  await samples?.stop();
+});
+
+test("every state of every page is accessible, fits, and looks as it did", async (context) => {
+  const faults = [];
+  const rest = samples.names.filter((name) => ONLY.test(name));
+  const look = async () => {
+    const page = await browser.newPage({
+      deviceScaleFactor: SHOTS ? 1 : SCALE,
+      reducedMotion: "reduce",
+      locale: "en-US",
+    });
+    for (let name = rest.shift(); name; name = rest.shift()) {
+      faults.push(...(await faultsOfState(page, name)));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, look));
+  faults.push(...(await thoseGone()));
+
+  if (faults.length > 0) context.diagnostic(`Pictures: ${found}`);
+  else if (!SHOTS) await rm(found, { recursive: true });
+  const told = faults.sort().slice(0, TOLD_MAX).join("\n");
+  assert.ok(faults.length === 0, `${faults.length} faults:\n${told}`);
+});
+
+async function faultsOfState(page, name) {
+  const faults = [];
+  await page.goto(samples.url(name));
+  for (const { view, width, colorScheme } of VIEWS) {
+    await page.setViewportSize({ width, height: HEIGHT });
+    await page.emulateMedia({ colorScheme });
+    const screenshot = await page.screenshot({ fullPage: true, animations: "disabled" });
+    const over = await sidewaysScroll(page);
+    const found = [
+      ...(over ? [`scrolls sideways: ${over}`] : []),
+      ...(await against(page, name)),
+      ...(await changes(page, `${name}-${view}`, screenshot)),
+    ];
+    faults.push(...found.map((fault) => `${name}, ${view}: ${fault}`));
+  }
+  return faults;
+}
+
+function against(page, name) {
+  if (name.startsWith("part-")) return violations(page, RULES_OF_PARTS, NOT_OF_PARTS);
+  return violations(page, name.startsWith("mail-") ? RULES_OF_PARTS : RULES);
+}
+
+/** What is different from the picture that is known; or, when updating, nothing. */
+async function changes(page, name, screenshot) {
+  if (SHOTS) {
+    await writeFile(path.join(SHOTS, `${name}.png`), screenshot);
+    return [];
+  }
+  const now = reduced(decoded(screenshot));
+  const file = path.join(KNOWN, `${name}.png`);
+  const known = await readFile(file).then(decoded, () => undefined);
+  const other = known && difference(known, now);
+  if (known && !other) return [];
+  if (UPDATE) {
+    await mkdir(KNOWN, { recursive: true });
+    await writeFile(file, encoded(now));
+    return [];
+  }
+  await writeFile(path.join(found, `${name}.png`), screenshot);
+  if (!known) return ["is new; see the head of states.test.js"];
+  return [`${other.says}, ${await places(page, other.points)}`];
+}
+
+/** The parts of the page that stand at the first points that differ. */
+async function places(page, points) {
+  const parts = await page.evaluate(
+    ([points, size]) => {
+      const at = ({ x, y }) => {
+        // In the middle of the screen nothing lies over it.
+        window.scrollTo(0, y * size - window.innerHeight / 2);
+        return document.elementFromPoint(x * size + size / 2, y * size - window.scrollY + size / 2);
+      };
+      const said = points.map((point) => at(point)?.outerHTML.replace(/\s+/g, " ").slice(0, 100));
+      window.scrollTo(0, 0);
+      return [...new Set(said)].slice(0, 4);
+    },
+    [points.slice(0, 200), POINT],
+  );
+  return `at ${parts.join(" | ")}`;
+}
+
+/** Pictures of states that there are no longer. */
+async function thoseGone() {
+  const expected = new Set(samples.names.flatMap((name) => VIEWS.map(({ view }) => `${name}-${view}.png`)));
+  const known = await readdir(KNOWN).catch(() => []);
+  const gone = known.filter((file) => !expected.has(file));
+  if (!UPDATE) return gone.map((file) => `${file} is a picture of a state that is gone`);
+  await Promise.all(gone.map((file) => rm(path.join(KNOWN, file))));
+  return [];
+}

@@ -406,3 +406,33 @@ fn the_deferred_value_of_a_month_ties_to_the_ledger_and_a_grant_is_voided_from_h
     ];
     assert_ne!(run(folder.path(), &absent).status.code(), Some(0));
 }
+
+#[test]
+fn a_small_load_is_served_whole_on_both_databases_and_the_books_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let postgres = store::testing::postgres();
+    for database in ["", &postgres.url_text] {
+        let mut args = vec!["bench", "--seconds", "1", "--accounts", "100"];
+        args.extend(["--connections", "8"]);
+        if !database.is_empty() {
+            args.extend(["--database-url", database]);
+        }
+        let value = json(folder.path(), &args);
+        for part in ["cells", "steady"] {
+            for figure in value[part].as_array().unwrap() {
+                assert_eq!(figure["refused"], 0, "{figure}");
+                assert!(figure["perSecond"].as_f64().unwrap() > 0.0, "{figure}");
+            }
+        }
+        assert!(value["applied"]["perSecond"].as_f64().unwrap() > 0.0);
+        assert_eq!(value["applied"]["refused"], 0, "{}", value["applied"]);
+        assert_eq!(value["audit"]["findings"], 0);
+        assert!(value["audit"]["entries"].as_i64().unwrap() > 100);
+    }
+
+    let args = ["bench", "--quick", "--database-url", &postgres.url_text];
+    let refused = run(folder.path(), &args);
+    assert!(!refused.status.success());
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("must name an empty one"), "{said}");
+}

@@ -190,6 +190,18 @@ pub fn fail(
     parked.ok_or(Error::LeaseLost)
 }
 
+/// Gives the lease back with its work undone and nothing held against the account: the next
+/// worker, of another process too, may have it at once.
+pub fn release(tx: &mut Tx<'_>, lease: &Lease) -> Result<u64> {
+    tx.execute(
+        "update account_sync
+            set lease_until = null
+          where account_id = $1
+            and lease_token = $2",
+        args![lease.account_id, lease.token],
+    )
+}
+
 /// Parks the account at once: trying again cannot help (a price nobody knows).
 pub fn park(tx: &mut Tx<'_>, lease: &Lease, error: &str, now: Timestamp) -> Result<()> {
     let changed = tx.execute(

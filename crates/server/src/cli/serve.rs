@@ -97,7 +97,7 @@ pub struct Service {
     pub app: App,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
-    jobs: tokio::task::JoinSet<()>,
+    jobs: jobs::Jobs,
 }
 
 impl Service {
@@ -127,7 +127,7 @@ impl Service {
 
     /// Answers what is in hand, then ends. What is not answered in time is cut; its writes are
     /// whole or not there.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         self.app.is_stopping.store(true, Ordering::SeqCst);
         self.app.sync_bell.notify_waiters();
         self.app.mail_bell.notify_waiters();
@@ -136,8 +136,7 @@ impl Service {
         if tokio::time::timeout(DRAIN_MAX, self.server).await.is_err() {
             tracing::warn!("Some requests were cut");
         }
-        self.jobs.abort_all();
-        while self.jobs.join_next().await.is_some() {}
+        self.jobs.end().await;
         let db = self.app.db.clone();
         let _ = tokio::task::spawn_blocking(move || db.close()).await;
     }

@@ -14,10 +14,33 @@ pub mod topup;
 
 use crate::app::App;
 
+/// The jobs of a program that runs.
+#[derive(Debug)]
+pub struct Jobs {
+    syncing: tokio::task::JoinHandle<()>,
+    others: tokio::task::JoinSet<()>,
+}
+
+impl Jobs {
+    /// Ends them once the program stops. A sync in hand is finished or given back, so that its
+    /// account need not wait for a lease to run out; all others begin again by themselves.
+    pub async fn end(mut self) {
+        self.others.abort_all();
+        while self.others.join_next().await.is_some() {}
+        if tokio::time::timeout(crate::sync::STOP_MAX, &mut self.syncing)
+            .await
+            .is_err()
+        {
+            self.syncing.abort();
+            let _ = self.syncing.await;
+        }
+    }
+}
+
 /// Starts every job; they end when the program stops.
-pub fn start(app: &App) -> tokio::task::JoinSet<()> {
+pub fn start(app: &App) -> Jobs {
+    let syncing = tokio::spawn(crate::sync::run(app.clone()));
     let mut jobs = tokio::task::JoinSet::new();
-    jobs.spawn(crate::sync::run(app.clone()));
     jobs.spawn(follow::run(app.clone()));
     jobs.spawn(mail::run(app.clone()));
     jobs.spawn(notices::run(app.clone()));
@@ -29,5 +52,8 @@ pub fn start(app: &App) -> tokio::task::JoinSet<()> {
     if !app.settings.clock.follow.is_empty() {
         jobs.spawn(clock::follow(app.clone()));
     }
-    jobs
+    Jobs {
+        syncing,
+        others: jobs,
+    }
 }

@@ -27,7 +27,7 @@ use store::sync::Lease;
 
 pub use checkout_session::INTENT_KEY;
 pub use unmatched::match_events;
-pub use worker::run;
+pub use worker::{STOP_MAX, run};
 
 use crate::app::App;
 use crate::http::error::{Error, Result};

@@ -12,6 +12,13 @@ const WORKERS: usize = 4;
 /// How often the workers look without a bell: leases that ran out, back-offs that ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Longest a stop waits for a sync in hand before it is given up, to be done after the start.
+const FINISH_MAX: Duration = Duration::from_secs(3);
+/// How often a sync in hand looks whether the program stops.
+const LOOK_FOR_STOP: Duration = Duration::from_millis(100);
+/// Longest that [`run`] takes to end when the program stops: the wait, and the giving back.
+pub const STOP_MAX: Duration = Duration::from_secs(6);
+
 /// Runs the workers until the program stops.
 pub async fn run(app: App) {
     let mut workers = tokio::task::JoinSet::new();
@@ -60,8 +67,25 @@ async fn one(app: &App, matches: bool) -> Result<bool> {
     };
     // More may wait: wake another worker before this one is away.
     app.sync_bell.notify_one();
-    if let Err(error) = round(app, &lease).await {
-        tracing::warn!(account = lease.account_id, %error, "A sync failed and will be tried again");
+    tokio::select! {
+        done = round(app, &lease) => {
+            if let Err(error) = done {
+                let account = lease.account_id;
+                tracing::warn!(account, %error, "A sync failed and will be tried again");
+            }
+        }
+        // A lease that was only dropped would keep the account waiting until it runs out.
+        () = given_up(app) => {
+            app.write(lease.account_id, move |tx| store::sync::release(tx, &lease)).await?;
+        }
     }
     Ok(true)
+}
+
+/// Ends when the program stops and has waited long enough.
+async fn given_up(app: &App) {
+    while !app.is_stopping.load(Ordering::SeqCst) {
+        tokio::time::sleep(LOOK_FOR_STOP).await;
+    }
+    tokio::time::sleep(FINISH_MAX).await;
 }

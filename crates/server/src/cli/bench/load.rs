@@ -112,20 +112,27 @@ pub struct Measured {
     pub first_refusal: Option<String>,
 }
 
-/// Asks over `connections` for `time`.
-pub async fn measure(
-    target: &Arc<Target>,
-    kind: Kind,
-    connections: usize,
-    time: Duration,
-) -> anyhow::Result<Measured> {
-    let until = Instant::now() + time;
+/// How a load is put on.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Connections that ask at the same time.
+    pub connections: usize,
+    /// How long.
+    pub time: Duration,
+    /// Requests a second of all connections together, come what may: an answer's time counts
+    /// from the moment its question was due. Without, each connection asks as soon as it is
+    /// answered.
+    pub rate: Option<u32>,
+}
+
+/// Asks for a while.
+pub async fn measure(target: &Arc<Target>, kind: Kind, load: Load) -> anyhow::Result<Measured> {
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..connections {
-        let target = target.clone();
-        tasks.spawn(async move { one_connection(&target, kind, until).await });
-    }
     let started = Instant::now();
+    for number in 0..load.connections {
+        let (target, pace) = (target.clone(), Pace::of(&load, number, started));
+        tasks.spawn(async move { one_connection(&target, kind, pace).await });
+    }
     let mut all = Asked::default();
     while let Some(asked) = tasks.join_next().await {
         let asked = asked??;
@@ -135,23 +142,27 @@ pub async fn measure(
     }
     let elapsed = started.elapsed().as_secs_f64();
     let answered = u64::try_from(all.latencies.len())? * kind.weight();
-    all.latencies.sort_unstable();
-    let at = |percent: usize| {
-        let last = all.latencies.len().saturating_sub(1);
-        all.latencies
-            .get(last * percent / 100)
-            .copied()
-            .unwrap_or_default()
-    };
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people, no money")]
+    let per_second = answered as f64 / elapsed;
     Ok(Measured {
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people, no money")]
-        per_second: answered as f64 / elapsed,
-        p50_micros: u64::from(at(50)),
-        p95_micros: u64::from(at(95)),
-        p99_micros: u64::from(at(99)),
+        per_second,
         refused: all.refused,
         first_refusal: all.first_refusal,
+        ..of_times(all.latencies)
     })
+}
+
+/// What these times, in microseconds, come to.
+pub fn of_times(mut times: Vec<u32>) -> Measured {
+    times.sort_unstable();
+    let last = times.len().saturating_sub(1);
+    let at = |percent: usize| u64::from(times.get(last * percent / 100).copied().unwrap_or(0));
+    Measured {
+        p50_micros: at(50),
+        p95_micros: at(95),
+        p99_micros: at(99),
+        ..Measured::default()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -161,11 +172,48 @@ struct Asked {
     first_refusal: Option<String>,
 }
 
-async fn one_connection(target: &Target, kind: Kind, until: Instant) -> anyhow::Result<Asked> {
+/// When a connection asks.
+struct Pace {
+    next: Instant,
+    /// Between two questions; without, at once.
+    step: Option<Duration>,
+    until: Instant,
+}
+
+impl Pace {
+    /// The connections of a load take turns.
+    fn of(load: &Load, number: usize, started: Instant) -> Pace {
+        let count = u32::try_from(load.connections).unwrap_or(u32::MAX).max(1);
+        let step = load
+            .rate
+            .map(|rate| Duration::from_secs(1) * count / rate.max(1));
+        let turn = u32::try_from(number).unwrap_or(u32::MAX);
+        Pace {
+            next: started + step.unwrap_or_default() * turn / count,
+            step,
+            until: started + load.time,
+        }
+    }
+
+    /// The moment of the next question, once it is there.
+    async fn due(&mut self) -> Option<Instant> {
+        let at = match self.step {
+            Some(step) => {
+                let at = self.next;
+                self.next += step;
+                tokio::time::sleep_until(at.into()).await;
+                at
+            }
+            None => Instant::now(),
+        };
+        (at < self.until).then_some(at)
+    }
+}
+
+async fn one_connection(target: &Target, kind: Kind, mut pace: Pace) -> anyhow::Result<Asked> {
     let mut connection = Connection::open(target.address).await?;
     let mut asked = Asked::default();
-    while Instant::now() < until {
-        let started = Instant::now();
+    while let Some(started) = pace.due().await {
         let number = target.counter.fetch_add(1, Ordering::Relaxed);
         let answer = ask(&mut connection, target, kind, number);
         let (status, body) = tokio::time::timeout(ANSWER_MAX, answer)
@@ -253,13 +301,14 @@ fn event(number: u64, customer: &str, now: i64) -> String {
 }
 
 /// One HTTP/1.1 connection that is kept.
-struct Connection {
+pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
+    /// Opens one.
+    pub async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Connection {
@@ -268,7 +317,8 @@ impl Connection {
         })
     }
 
-    async fn post(
+    /// Posts JSON; answers the status and the body.
+    pub async fn post(
         &mut self,
         path: &str,
         headers: &str,

@@ -2,9 +2,12 @@
 //!
 //! One process holds the service, a fresh database and the load, so figures compare within a run
 //! and not between machines. Authentication, validation, idempotency and the real ledger are on;
-//! background work at Stripe is off. The audit runs at the end.
+//! background work at Stripe is off, but for the part that measures it, beside a twin. The audit
+//! runs at the end.
 
 mod load;
+mod synced;
+mod table;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -16,12 +19,11 @@ use std::time::{Duration, Instant};
 
 use domain::ledger::{Command, GrantKind, NewGrant, Request};
 use domain::money::Credits;
-use serde_json::{Value, json};
 use store::accounts::{NewAccount, TierOverride};
 use store::api_keys::NewApiKey;
 use tokio::net::TcpListener;
 
-use load::{Kind, Measured, Spender, Target};
+use load::{Kind, Load, Measured, Spender, Target};
 
 use super::output::Output;
 use super::serve::{Service, log_as_text};
@@ -33,8 +35,13 @@ use crate::config::Settings;
 use crate::http::callers::KEY_PREFIX;
 use crate::http::keys::hash;
 
-/// Connections of the columns.
-const CONNECTIONS: [usize; 4] = [1, 8, 64, 256];
+/// Connections and requests a second of the loads that come whether answered or not.
+const STEADY_CONNECTIONS: usize = 64;
+const STEADY: [(Kind, u32); 3] = [
+    (Kind::Noop, 5_000),
+    (Kind::DebitUniform, 5_000),
+    (Kind::Webhook, 500),
+];
 /// Accounts made in one job.
 const ACCOUNTS_PER_JOB: usize = 250;
 /// Before each measurement the same load runs this long unmeasured.
@@ -52,6 +59,47 @@ pub struct Args {
     /// Accounts that debits are spread over.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     accounts: Option<u32>,
+    /// Seconds a figure.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: Option<u32>,
+    /// Connections that ask at the same time, a column each.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64,256",
+          value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    connections: Vec<u16>,
+    /// An empty PostgreSQL database to measure, instead of a file. The bench fills it.
+    #[arg(long)]
+    database_url: Option<String>,
+}
+
+impl Args {
+    fn accounts(&self) -> u32 {
+        self.accounts
+            .unwrap_or(if self.quick { 1_000 } else { 10_000 })
+    }
+
+    fn time(&self) -> Duration {
+        let seconds = self.seconds.unwrap_or(if self.quick { 2 } else { 10 });
+        Duration::from_secs(seconds.into())
+    }
+}
+
+/// Everything that one run measured.
+struct Figures {
+    database: &'static str,
+    accounts: u32,
+    time: Duration,
+    fsyncs: f64,
+    cells: Vec<Cell>,
+    steady: Vec<Steady>,
+    synced: Measured,
+    audited: audit::Report,
+}
+
+/// A load that came at a rate of its own.
+struct Steady {
+    kind: Kind,
+    rate: u32,
+    measured: Measured,
 }
 
 /// A figure of the table.
@@ -87,15 +135,13 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> Ended {
         let path = folder.join("fsync");
         tokio::task::spawn_blocking(move || fsync_rate(path)).await??
     };
-    let accounts = args
-        .accounts
-        .unwrap_or(if args.quick { 1_000 } else { 10_000 });
-    let time = Duration::from_secs(if args.quick { 2 } else { 10 });
-    let mut settings = settings(context, folder)?;
+    let mut settings = settings(context, args, folder)?;
+    let synced = synced::measure(settings.clone(), args.time()).await?;
+    eprintln!("{:<22} {:>27.0}/s", "events applied", synced.per_second);
     let app = App::open(settings.clone()).await?;
     let secret = format!("whsec_{}", new_secret(&SystemChance));
     app.add_webhook_secret(&secret).await?;
-    let spenders = spenders(&app, usize::try_from(accounts)?).await?;
+    let spenders = spenders(&app, usize::try_from(args.accounts())?).await?;
     let target = |address| {
         Arc::new(Target {
             address,
@@ -106,35 +152,71 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> Ended {
     };
     // Pages first, and with billing on: before the first event nothing waits for Stripe.
     let service = start(app).await?;
-    let mut cells = measure(&target(service.address), &Kind::PAGES, time).await?;
+    let mut cells = measure(&target(service.address), &Kind::PAGES, args).await?;
     service.stop().await;
     cells.retain(|cell| cell.kind != Kind::Noop);
     // Stored events wait: no worker asks Stripe about customers that it does not have.
     settings.billing.enabled = false;
     let app = App::open(settings).await?;
     let service = start(app.clone()).await?;
-    cells.extend(measure(&target(service.address), &Kind::METERED, time).await?);
+    let target = target(service.address);
+    cells.extend(measure(&target, &Kind::METERED, args).await?);
+    let steady = steady(&target, args.time()).await?;
     let audited = audit::run(&app, Scope::Everything).await?;
+    let database = match app.db.kind() {
+        store::Kind::Sqlite => "SQLite",
+        store::Kind::Postgres => "PostgreSQL",
+    };
     service.stop().await;
 
+    let figures = Figures {
+        database,
+        accounts: args.accounts(),
+        time: args.time(),
+        fsyncs,
+        cells,
+        steady,
+        synced,
+        audited,
+    };
     let mut out = Output::new(context.json);
-    let refused: u64 = cells.iter().map(|cell| cell.measured.refused).sum();
-    let value = value(&cells, fsyncs, accounts, time, &audited);
-    out.answer(&value, table(&cells, fsyncs, accounts, &audited));
+    out.answer(&table::json(&figures), table::text(&figures));
     out.print();
-    Ok(match (audited.findings_count, refused) {
+    Ok(match (figures.audited.findings_count, figures.refused()) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) => ExitCode::FAILURE,
         _ => ExitCode::from(DIFFERENT),
     })
 }
 
+impl Figures {
+    /// Answers of all loads that were refusals or errors.
+    fn refused(&self) -> u64 {
+        let cells = self.cells.iter().map(|cell| cell.measured.refused);
+        let steady = self.steady.iter().map(|one| one.measured.refused);
+        cells.chain(steady).sum::<u64>() + self.synced.refused
+    }
+}
+
+/// The bench writes what no customer did: never beside rows of somebody.
+async fn refuse_a_database_in_use(app: &App) -> anyhow::Result<()> {
+    let any = app.read(|tx| store::accounts::ids_after(tx, 0, 1)).await?;
+    anyhow::ensure!(
+        any.is_empty(),
+        "The bench fills its database: --database-url must name an empty one."
+    );
+    Ok(())
+}
+
 /// The configured service on a database of its own, without Stripe.
-fn settings(context: &Context, folder: &Path) -> anyhow::Result<Settings> {
+fn settings(context: &Context, args: &Args, folder: &Path) -> anyhow::Result<Settings> {
     let mut settings = context.settings()?;
-    settings.database.url = "".into();
+    settings.database.url = args.database_url.clone().unwrap_or_default().into();
     settings.database.data = folder.to_owned();
     settings.stripe.webhook_secret = "".into();
+    // Nothing is asked of Stripe, and nothing would be answered: the port of "discard".
+    settings.stripe.api_base = "http://127.0.0.1:9".to_owned();
+    settings.stripe.events_poll_seconds = 0;
     settings.clock.follow.clear();
     settings.mail.host.clear();
     settings.service.noop = true;
@@ -238,17 +320,19 @@ fn owner_rows(
 }
 
 /// Measures these kinds, of which the first is the reference.
-async fn measure(
-    target: &Arc<Target>,
-    kinds: &[Kind],
-    time: Duration,
-) -> anyhow::Result<Vec<Cell>> {
+async fn measure(target: &Arc<Target>, kinds: &[Kind], args: &Args) -> anyhow::Result<Vec<Cell>> {
     let mut cells = Vec::new();
-    for connections in CONNECTIONS {
+    for &connections in &args.connections {
+        let connections = usize::from(connections);
         let mut noop = 0.0;
         for &kind in kinds {
-            load::measure(target, kind, connections, WARM_UP).await?;
-            let measured = load::measure(target, kind, connections, time).await?;
+            let load = |time| Load {
+                connections,
+                time,
+                rate: None,
+            };
+            load::measure(target, kind, load(WARM_UP)).await?;
+            let measured = load::measure(target, kind, load(args.time())).await?;
             if kind == Kind::Noop {
                 noop = measured.per_second;
             }
@@ -269,6 +353,26 @@ async fn measure(
     Ok(cells)
 }
 
+/// Measures the loads that come at a rate of their own.
+async fn steady(target: &Arc<Target>, time: Duration) -> anyhow::Result<Vec<Steady>> {
+    let mut all = Vec::with_capacity(STEADY.len());
+    for (kind, rate) in STEADY {
+        let load = |time| Load {
+            connections: STEADY_CONNECTIONS,
+            time,
+            rate: Some(rate),
+        };
+        load::measure(target, kind, load(WARM_UP)).await?;
+        let measured = load::measure(target, kind, load(time)).await?;
+        all.push(Steady {
+            kind,
+            rate,
+            measured,
+        });
+    }
+    Ok(all)
+}
+
 /// How often this disk takes a small write to heart in a second: the bound of a lone writer.
 fn fsync_rate(path: PathBuf) -> std::io::Result<f64> {
     let mut file = std::fs::File::create(path)?;
@@ -286,82 +390,4 @@ fn fsync_rate(path: PathBuf) -> std::io::Result<f64> {
 fn load_average() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     text.split(' ').next()?.parse().ok()
-}
-
-fn value(
-    cells: &[Cell],
-    fsyncs: f64,
-    accounts: u32,
-    time: Duration,
-    audited: &audit::Report,
-) -> Value {
-    let cells = cells.iter().map(|cell| {
-        json!({
-            "name": cell.kind.word(),
-            "connections": cell.connections,
-            "perSecond": cell.measured.per_second,
-            "ofNoop": cell.of_noop,
-            "p50Micros": cell.measured.p50_micros,
-            "p95Micros": cell.measured.p95_micros,
-            "p99Micros": cell.measured.p99_micros,
-            "refused": cell.measured.refused,
-            "firstRefusal": cell.measured.first_refusal,
-        })
-    });
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "debug": cfg!(debug_assertions),
-        "database": "sqlite",
-        "accounts": accounts,
-        "seconds": time.as_secs(),
-        "fsyncsPerSecond": fsyncs,
-        "cells": cells.collect::<Vec<_>>(),
-        "audit": { "entries": audited.entries, "findings": audited.findings_count },
-    })
-}
-
-fn table(cells: &[Cell], fsyncs: f64, accounts: u32, audited: &audit::Report) -> String {
-    let mut text = format!(
-        "SQLite, {accounts} accounts; answers a second (share of noop), 99% within\n\n{:<22}",
-        "connections"
-    );
-    for connections in CONNECTIONS {
-        text.push_str(&format!("{connections:>28}"));
-    }
-    for kind in Kind::METERED.into_iter().chain([Kind::BillingPage]) {
-        text.push_str(&format!("\n{:<22}", kind.word()));
-        for cell in cells.iter().filter(|cell| cell.kind == kind) {
-            let Measured {
-                per_second,
-                p99_micros,
-                ..
-            } = cell.measured;
-            #[expect(clippy::cast_precision_loss, reason = "a time for people")]
-            let millis = p99_micros as f64 / 1_000.0;
-            let figure = format!("{per_second:.0} ({:.2}) {millis:.1} ms", cell.of_noop);
-            text.push_str(&format!("{figure:>28}"));
-        }
-    }
-    let lone = cells
-        .iter()
-        .find(|cell| cell.kind == Kind::DebitUniform && cell.connections == 1)
-        .map_or(0.0, |cell| cell.measured.per_second);
-    text.push_str(&format!(
-        "\n\nwrite and fdatasync: {fsyncs:.0}/s; a lone debit reaches {:.2} of it\n",
-        lone / fsyncs
-    ));
-    for cell in cells.iter().filter(|cell| cell.measured.refused > 0) {
-        text.push_str(&format!(
-            "{}, {} connections: {} refused, first {}\n",
-            cell.kind.word(),
-            cell.connections,
-            cell.measured.refused,
-            cell.measured.first_refusal.as_deref().unwrap_or_default()
-        ));
-    }
-    text.push_str(&format!(
-        "audit: {} entries, {} differences",
-        audited.entries, audited.findings_count
-    ));
-    text
 }

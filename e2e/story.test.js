@@ -3,15 +3,16 @@
 // sees all of it. The steps build on each other: after one that fails the rest is skipped.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 
 import { startBrowser, visitor } from "./lib/browser.js";
 import { eventually, startDemo } from "./lib/demo.js";
 import * as moves from "./lib/moves.js";
+import { steps } from "./lib/steps.js";
 
 const ADDRESS = "ada@lovelace.example";
 
-let demo, browser, ada, key, hasFailed;
+let demo, browser, ada, key;
 
 before(async () => {
   demo = await startDemo();
@@ -24,25 +25,7 @@ after(async () => {
   await demo?.stop();
 });
 
-/** One step of the story; everything on its pages must be in order, too. */
-function step(name, act, who = () => ada) {
-  test(name, async (context) => {
-    if (hasFailed) return context.skip("an earlier step failed");
-    hasFailed = true;
-    let person;
-    try {
-      person = await who();
-      await act(person);
-    } catch (error) {
-      if (person) context.diagnostic(`Picture: ${await person.photograph(name)}`);
-      context.diagnostic(`Log: ${demo.log().slice(-2000)}`);
-      throw error;
-    }
-    hasFailed = false;
-    assert.deepEqual(person.faults(), [], "every page is accessible, fits, and is quiet");
-  });
-}
-
+const step = steps(() => demo, () => ada);
 const billing = () => moves.account(ada, demo);
 const on = (path) => new URL(path, demo.baseUrl).href;
 
@@ -181,6 +164,20 @@ step("sees the calls and a chart of them", async () => {
   await ada.look("Billing, low on credits");
 });
 
+step("reads what one call cost and why, and takes all usage along as a file", async () => {
+  await ada.open(on("/dashboard/usage"));
+  const lines = await moves.file(ada, ada.link("Export CSV"));
+  assert.ok(lines.length > 1, "the file has a line of figures");
+
+  await ada.follow(ada.link("All calls and receipts"));
+  assert.match(await ada.text(), /ocr.*20/);
+  await ada.look("Calls");
+  await ada.follow(ada.link(/^ocr/));
+
+  assert.match(await ada.text(), /4 × ocr.*Held 50 credits.*Returned 30 credits.*Charged 20 credits/);
+  await ada.look("A call's receipt");
+});
+
 step("adds 500 credits, of which some are left when the plan ends", async () => {
   await moves.choosePack(ada, demo, "500");
   await moves.assertPaid(ada, await moves.pay(ada), /500 credits added/);
@@ -316,6 +313,21 @@ step("moves down to Pro in the portal, when what is paid has been used", async (
   assert.equal((await billing()).subscription.tier, "PRO_PLUS");
   await demo.advance(await untilAfterRenewal());
   assert.equal((await billing()).subscription.tier, "PRO");
+});
+
+step("finds all invoices, and takes the payments along as a file", async () => {
+  await moves.openBilling(ada, demo);
+  const lines = await moves.file(ada, ada.link("Export CSV"));
+  assert.ok(lines.length > 5, "the file has all payments");
+
+  await ada.follow(ada.link("Invoices"));
+
+  assert.match(await ada.text(), /\$19\.00 Paid/);
+  await ada.look("Invoices");
+  const pdf = ada.page.locator("table.data tbody a", { hasText: "PDF" }).first();
+  const answer = await ada.context.request.get(await pdf.getAttribute("href"));
+  assert.equal(answer.status(), 200);
+  assert.match(answer.headers()["content-type"], /^application\/pdf/);
 });
 
 step("revokes the key, which opens nothing from then on", async () => {

@@ -8,26 +8,47 @@ export const DECLINED_CARD = "4000 0000 0000 0002";
 export const GOOD_CARD = "4242 4242 4242 4242";
 
 /** Asks for a sign-in link, opens the mailbox, follows the link and presses its one button. */
-export async function signIn(person, demo, address) {
+export async function signIn(person, demo, address, { looks = true } = {}) {
   const { page } = person;
+  const look = (name) => looks && person.look(name);
   await person.open(new URL("/login", demo.baseUrl).href);
-  await person.look("Sign in");
+  await look("Sign in");
   await page.getByLabel("Mail address").fill(address);
   await person.follow(person.button("Mail me a link"));
   assert.match(await person.text(), /Check your mail/);
-  await person.look("Check your mail");
+  await look("Check your mail");
 
-  const mail = await demo.mailTo(address, /sign in/i);
-  await person.open(new URL("/_twin/mailbox", demo.twinUrl).href);
-  await person.look("Mailbox");
-  const row = page.getByRole("row").filter({ hasText: address });
-  await person.follow(row.getByRole("link", { name: mail.subject }).first());
-  await person.look("A mail");
+  await openMail(person, demo, address, /sign in/i, look);
   await person.follow(page.locator("pre.mail-text a").first());
-  await person.look("Confirm to sign in");
+  await look("Confirm to sign in");
   assert.equal(await page.locator("main button").count(), 1, "the link's page has one button");
   await person.follow(page.locator("main button"));
   assert.equal(pathOf(page), "/dashboard/billing");
+}
+
+/** Opens the newest mail to an address in the demo's mailbox. */
+export async function openMail(person, demo, address, subject, look = () => {}) {
+  const mail = await demo.mailTo(address, subject);
+  await person.open(new URL("/_twin/mailbox", demo.twinUrl).href);
+  await look("Mailbox");
+  const row = person.page.getByRole("row").filter({ hasText: address });
+  await person.follow(row.getByRole("link", { name: mail.subject }).first());
+  await look("A mail");
+}
+
+/** Subscribes to Pro with the good card. */
+export async function subscribe(person, demo) {
+  await choosePlan(person, demo, "Pro");
+  await assertPaid(person, await pay(person), /Pro is active/);
+}
+
+/** The file that a link of the page leads to: its lines. */
+export async function file(person, link) {
+  const href = new URL(await link.getAttribute("href"), person.page.url()).href;
+  const answer = await person.context.request.get(href);
+  assert.equal(answer.status(), 200, href);
+  assert.match(answer.headers()["content-type"], /^text\/csv/);
+  return (await answer.text()).trim().split(/\r?\n/);
 }
 
 /** From the plans to the hosted Checkout. */

@@ -65,7 +65,7 @@ pub async fn list(
             .take(shown)
             .map(|row| call(row, &names))
             .collect(),
-        next: next.map(|href| Action::link("Older calls", href)),
+        next: next.map(|href| Action::link("Show older", href).small()),
     })
 }
 
@@ -284,10 +284,7 @@ mod samples {
             shell: samples::customer_in_test_mode(Nav::Usage),
             keys: Choice::list(&[("", "All keys"), ("key_1", "prod-web")], ""),
             calls: rows("typical"),
-            next: Some(Action::link(
-                "Older calls",
-                "/dashboard/usage/calls?before=7",
-            )),
+            next: Some(Action::link("Show older", "/dashboard/usage/calls?before=7").small()),
         };
         let empty = CallsPage {
             calls: Vec::new(),
@@ -305,7 +302,12 @@ mod samples {
 
     pub fn call() -> Vec<(&'static str, CallPage)> {
         let lot = |kind: &str| LotRow {
-            grant: "grant_3".to_owned(),
+            grant: if kind == "allowance" {
+                "grant_3"
+            } else {
+                "grant_1"
+            }
+            .to_owned(),
             kind: kind.to_owned(),
             held: "4".to_owned(),
             charged: "2.5".to_owned(),

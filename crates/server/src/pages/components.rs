@@ -42,6 +42,7 @@ enum Part {
     Code(String),
     Time(When),
     Link(String, String),
+    Badge(Badge),
 }
 
 impl Prose {
@@ -80,6 +81,12 @@ impl Prose {
         self
     }
 
+    /// Goes on with a state in a word.
+    pub fn badge(mut self, badge: Badge) -> Self {
+        self.0.push(Part::Badge(badge));
+        self
+    }
+
     /// The sentence without markup, for the text of a mail.
     pub fn plain(&self) -> String {
         let words = self.0.iter().map(|part| match part {
@@ -87,6 +94,7 @@ impl Prose {
                 text.as_str()
             }
             Part::Time(when) => when.text.as_str(),
+            Part::Badge(badge) => badge.label.as_str(),
         });
         words.collect()
     }
@@ -112,6 +120,7 @@ impl fmt::Display for Prose {
                 Part::Strong(text) => write!(f, "<strong>{}</strong>", Escaped(text))?,
                 Part::Code(text) => write!(f, "<code>{}</code>", Escaped(text))?,
                 Part::Time(when) => write!(f, "{when}")?,
+                Part::Badge(badge) => write!(f, "{badge}")?,
                 Part::Link(text, href) => {
                     write!(f, r#"<a href="{}">{}</a>"#, Escaped(href), Escaped(text))?;
                 }
@@ -155,7 +164,7 @@ impl fmt::Display for Kind {
 }
 
 /// A state in one or two words.
-#[derive(Clone, Debug, Template)]
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
 #[template(
     ext = "html",
     source = r#"<span class="badge{{ kind }}">{{ label }}</span>"#

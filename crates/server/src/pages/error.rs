@@ -37,7 +37,8 @@ impl ErrorPage {
         detail: impl Into<String>,
     ) -> Self {
         let home = match shell.viewer {
-            Some(_) => Action::link("Back to billing", shell.home()),
+            Some(_) if shell.billing_enabled => Action::link("Back to billing", shell.home()),
+            Some(_) => Action::link("See usage", shell.home()),
             None => Action::link("See pricing", "/pricing"),
         };
         Self {

@@ -449,7 +449,7 @@ fn row(id: &str, name: &str, mail: &str, role: &str, is_owner: bool) -> MemberRo
         id: id.to_owned(),
         name: name.to_owned(),
         mail: mail.to_owned(),
-        badge: is_owner.then(|| Badge::accent("You")),
+        badge: (name == "Maya Kim").then(|| Badge::accent("You")),
         role: role_word(role).to_owned(),
         since: super::samples::day(-30),
         roles: if is_owner {

@@ -70,7 +70,7 @@ fn end_action(id: i64) -> Action {
 }
 
 fn end_others_action() -> Action {
-    Action::post("End all others", format!("{SESSIONS}/end-others")).danger()
+    Action::post("End all others", format!("{SESSIONS}/end-others"))
 }
 
 /// A browser's name out of what it says of itself; the whole of it where none is known.

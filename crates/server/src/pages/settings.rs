@@ -177,7 +177,7 @@ impl AutoTopUp {
             format!("{what} {reason}.")
         });
         let no_card =
-            "There is no saved card yet. Add one on the billing page, under Manage payment.";
+            "There is no saved card yet. Add one on the billing page, under Manage subscription.";
         AutoTopUp {
             badge,
             is_on: auto.state != "off",

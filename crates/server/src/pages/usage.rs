@@ -554,7 +554,7 @@ mod samples {
 
     fn call(operation: &str, key: &str, credits: &str, state: &str) -> CallRow {
         CallRow {
-            when: format::clock(NOW),
+            when: format::second(NOW),
             operation: operation.to_owned(),
             key: key.to_owned(),
             id: "hold_8fK2".to_owned(),

@@ -147,7 +147,7 @@ impl AccountPage {
         kind.to_string().trim().to_owned()
     }
 
-    /// A new account, a typical one with a refused adjustment, the worst names.
+    /// A new account, a typical one, a refused adjustment, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         samples::all()
     }
@@ -185,7 +185,22 @@ mod samples {
             tries: vec![moment(Kind::Bad, EVIL, EVIL); 40],
             ..typical()
         };
-        vec![("new", new), ("typical", typical()), ("worst", worst)]
+        let mut refused = typical();
+        refused.adjust = Some(AdjustForm {
+            credits: "-2000".to_owned(),
+            credits_error: Some(
+                "That would leave \u{2212}772. The lowest you can enter is \u{2212}1,228."
+                    .to_owned(),
+            ),
+            note: "Ticket 4821: failed batch on 21 Nov".to_owned(),
+            ..AdjustForm::empty("att_3")
+        });
+        vec![
+            ("new", new),
+            ("typical", typical()),
+            ("refused", refused),
+            ("worst", worst),
+        ]
     }
 
     fn typical() -> AccountPage {
@@ -244,15 +259,7 @@ mod samples {
                 moment(Kind::Bad, "Payment failed: insufficient_funds", "in_1QBz7d"),
             ],
             csv: Some("/admin/accounts/acc_1/journal.csv".to_owned()),
-            adjust: Some(AdjustForm {
-                credits: "-2000".to_owned(),
-                credits_error: Some(
-                    "That would leave \u{2212}772. The lowest you can enter is \u{2212}1,228."
-                        .to_owned(),
-                ),
-                note: "Ticket 4821: failed batch on 21 Nov".to_owned(),
-                ..AdjustForm::empty("att_2")
-            }),
+            adjust: Some(AdjustForm::empty("att_2")),
             actions: vec![
                 Action::post("Sync from Stripe", "/admin/accounts/acc_1/sync"),
                 Action::external(
@@ -260,14 +267,57 @@ mod samples {
                     "https://dashboard.stripe.com/test/customers/cus_RGk2",
                 ),
             ],
-            tables: vec![
-                Table::new("Payments", &[("When", "num"), ("What", "")], "None.").rows([vec![
-                    Prose::default().time(day(-7)),
-                    Prose::new("10,000 credits, $10.00, ").link("Refund", "/admin/refunds/txn_1"),
-                ]]),
-                Table::new("Holds", &[("Hold", "")], "None."),
-            ],
+            tables: tables(),
         }
+    }
+
+    fn tables() -> Vec<Table> {
+        let payment = |title: &str, amount: &str, badge: Badge, refund: bool| {
+            let mut status = Prose::default().badge(badge);
+            if refund {
+                let left = format!("Refund up to {amount}");
+                status = status.text(" ").link(left, "/admin/refunds/txn_1");
+            }
+            let when = Prose::default().time(format::moment(samples::NOW));
+            vec![when, title.into(), amount.into(), status]
+        };
+        let grant = |name: &str, source: &str, of: &str, left: &str, ends: Prose, badge: Badge| {
+            vec![
+                Prose::new(format!("{name} ")).code(source),
+                of.into(),
+                left.into(),
+                ends,
+                Prose::default().badge(badge),
+            ]
+        };
+        let never = || Prose::new("never");
+        let ends = Prose::default().time(day(23));
+        vec![
+            Table::new("Payments", &PAYMENTS, "").rows([
+                payment("10,000 credits", "$10.00", Badge::ok("Paid"), true),
+                payment("Pro, renewal", "$19.00", Badge::ok("Paid"), true),
+                payment("Pro, renewal", "$19.00", Badge::bad("Failed"), false),
+            ]),
+            Table::new("Grants", &GRANTS, "").rows([
+                grant(
+                    "3 allowance",
+                    "sub_1QK2:2026-11",
+                    "1,000",
+                    "0",
+                    ends,
+                    Badge::plain("Used up"),
+                ),
+                grant(
+                    "2 purchase",
+                    "cs_test_b2",
+                    "10,000",
+                    "1,240",
+                    never(),
+                    Badge::ok("Active"),
+                ),
+            ]),
+            Table::new("Holds", &HOLDS, "No call set credits aside yet."),
+        ]
     }
 
     fn moment(kind: Kind, title: &str, detail: &str) -> Moment {
@@ -280,6 +330,26 @@ mod samples {
     }
 }
 
+const PAYMENTS: [(&str, &str); 4] = [
+    ("When (UTC)", "num wide-only"),
+    ("What", ""),
+    ("Amount", "r num"),
+    ("Status", ""),
+];
+const GRANTS: [(&str, &str); 5] = [
+    ("Grant", ""),
+    ("Granted", "r num"),
+    ("Left", "r num"),
+    ("Ends", "wide-only"),
+    ("State", ""),
+];
+const HOLDS: [(&str, &str); 5] = [
+    ("Since (UTC)", "num wide-only"),
+    ("Hold", ""),
+    ("Held", "r num"),
+    ("Charged", "r num"),
+    ("State", ""),
+];
 /// Rows of each table on the page, and moments of the timeline.
 const LINES: i64 = 10;
 const MOMENTS: usize = 30;
@@ -727,16 +797,10 @@ pub fn is_refundable(row: &Transaction) -> bool {
 
 fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
     let catalog = app.catalog();
-    let columns = [
-        ("When (UTC)", "num wide-only"),
-        ("What", ""),
-        ("Amount", "r num"),
-        ("Status", ""),
-    ];
     let row = |row: &Transaction| {
-        let mut status = Prose::new(row.status.to_lowercase());
+        let mut status = Prose::default().badge(state::transaction_badge(row));
         if row.refunded_minor > 0 {
-            status = status.text(format!(", {} went back", money(row, row.refunded_minor)));
+            status = status.text(format!(" {} went back", money(row, row.refunded_minor)));
         }
         if operator.may(Right::Money) && is_refundable(row) {
             let left = money(row, row.amount_minor - row.refunded_minor);
@@ -752,34 +816,28 @@ fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
             status,
         ]
     };
-    Table::new("Payments", &columns, "Nothing was paid yet.")
+    Table::new("Payments", &PAYMENTS, "Nothing was paid yet.")
         .rows(rows.transactions.iter().map(row))
 }
 
 fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
     let now = app.now();
-    let columns = [
-        ("Grant", ""),
-        ("Granted", "r num"),
-        ("Left", "r num"),
-        ("Ends", "wide-only"),
-        ("State", ""),
-    ];
     let row = |row: &store::ledger::GrantRow| {
         let left = row.amount - row.used - row.expired - row.clawed;
+        let is_over = row.expires_at.is_some_and(|end| end <= now);
         let state = if row.voided {
-            "voided"
+            Badge::plain("Voided")
         } else if row.frozen {
-            "frozen by a dispute"
-        } else if row.expires_at.is_some_and(|end| end <= now) {
-            "expired"
+            Badge::warn("Frozen by a dispute")
+        } else if is_over {
+            Badge::plain("Expired")
         } else if left == 0 {
-            "used up"
+            Badge::plain("Used up")
         } else {
-            "active"
+            Badge::ok("Active")
         };
-        let mut shown = Prose::new(state);
-        if operator.may(Right::Money) && left > 0 && !row.voided && state != "expired" {
+        let mut shown = Prose::default().badge(state);
+        if operator.may(Right::Money) && left > 0 && !row.voided && !is_over {
             let href = format!("{home}/void?grant={}", row.lot);
             shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
         }
@@ -794,27 +852,20 @@ fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
             shown,
         ]
     };
-    Table::new("Grants", &columns, "No credits were granted yet.").rows(rows.grants.iter().map(row))
+    Table::new("Grants", &GRANTS, "No credits were granted yet.").rows(rows.grants.iter().map(row))
 }
 
 fn holds(rows: &Rows) -> Table {
-    let columns = [
-        ("Since (UTC)", "num wide-only"),
-        ("Hold", ""),
-        ("Held", "r num"),
-        ("Charged", "r num"),
-        ("State", ""),
-    ];
     let row = |row: &store::ledger::HoldRow| {
         vec![
             Prose::default().time(format::second(row.authorized_at.micros())),
             Prose::default().code(&row.hold_id),
             format::credits(row.amount).into(),
             format::credits(row.captured).into(),
-            row.state.as_str().into(),
+            Prose::default().badge(words::hold_badge(&row.state)),
         ]
     };
-    Table::new("Holds", &columns, "No call set credits aside yet.").rows(rows.holds.iter().map(row))
+    Table::new("Holds", &HOLDS, "No call set credits aside yet.").rows(rows.holds.iter().map(row))
 }
 
 /// What an event did can be long; its own page has the whole of it.
@@ -837,7 +888,7 @@ fn events(rows: &Rows) -> Table {
         vec![
             Prose::default().time(format::second(row.received_at.micros())),
             Prose::default().link(&row.kind, format!("/admin/events/{}", row.event_id)),
-            row.state.as_str().into(),
+            Prose::default().badge(words::event_badge(&row.state)),
             cut(row.outcome.as_ref().or(row.last_error.as_ref())).into(),
         ]
     };

@@ -57,7 +57,7 @@ impl AlertsPage {
 
         let row = |summary: &str, is_open: bool| AlertRow {
             summary: summary.to_owned(),
-            rule: "parked".to_owned(),
+            rule: if is_open { "parked" } else { "stripe_errors" }.to_owned(),
             opened: format::moment(NOW),
             closed: (!is_open).then(|| format::moment(NOW)),
             badge: if is_open {
@@ -155,9 +155,9 @@ fn shown(row: &Alert, may_act: bool) -> AlertRow {
 }
 
 fn acknowledge_action(id: &str, summary: &str) -> Action {
-    let action = Action::post("I know", format!("/admin/alerts/{id}/acknowledge"));
+    let action = Action::post("Acknowledge", format!("/admin/alerts/{id}/acknowledge"));
     let mut action = action.small();
-    action.spoken = Some(format!("of: {summary}"));
+    action.spoken = Some(format!("this: {summary}"));
     action
 }
 

@@ -35,8 +35,11 @@ pub async fn show(State(app): State<App>, Operator(operator): Operator) -> Resul
         ..ListPage::new(
             operator_shell(&app, &operator, Nav::AdminOverview),
             "Export",
-            "All rows of the business. Secrets, sign-in links and payloads are not among them. The \
-             same by command: `admin export --to FOLDER`. Each file is written down in the audit log.",
+            Prose::new(
+                "All rows of the business. Secrets, sign-in links and payloads are not among them. \
+                 Each file is written down in the audit log. The same by command: ",
+            )
+            .code("localboxs-billing admin export --to FOLDER"),
         )
     })
 }

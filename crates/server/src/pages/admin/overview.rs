@@ -226,16 +226,16 @@ fn numbers(figures: &Figures) -> Vec<Figure> {
             href: address("/admin/accounts", &[("view", "churned")]),
         },
         Figure {
-            name: "Revenue per account",
+            name: "ARPU",
             value: figures.arpu.map_or_else(|| "\u{2013}".to_owned(), money),
-            note: format!("ARPU; {} paid", accounts(figures.paying)),
+            note: format!("revenue per account; {} paid", accounts(figures.paying)),
             href: address("/admin/transactions", &paid),
         },
         Figure {
-            name: "Recurring a month",
+            name: "MRR",
             value: money(figures.mrr),
             note: format!(
-                "MRR; {}",
+                "each month; {}",
                 format::counted(
                     figures.subscriptions.unsigned_abs(),
                     "subscription",
@@ -261,17 +261,17 @@ fn panels(figures: &Figures) -> Vec<Panel> {
             title: "Money",
             badge: Badge::plain(format!("{DAYS} days")),
             facts: vec![
-                Fact::new("Revenue, refunds taken off", money(figures.revenue)),
-                Fact::new("Payments that went through", count(figures.payments.part)),
+                Fact::new("Revenue after refunds", money(figures.revenue)),
+                Fact::new("Payments made", count(figures.payments.part)),
                 Fact::new(
-                    "Payments that failed",
+                    "Payments failed",
                     count(figures.payments.whole - figures.payments.part),
                 ),
             ],
             action: Action::link("Transactions", "/admin/transactions").small(),
         },
         Panel {
-            title: "Credits that were bought",
+            title: "Credits bought",
             badge,
             facts: vec![
                 Fact::new("By completed top-ups", format::credits(sold.micros())),

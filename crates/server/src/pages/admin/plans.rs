@@ -74,7 +74,7 @@ pub async fn show(State(app): State<App>, Operator(operator): Operator) -> Resul
         tables,
         ..ListPage::new(
             operator_shell(&app, &operator, Nav::AdminPlans),
-            "Plans",
+            "Catalog",
             format!(
                 "What catalog version {} sells. It is changed in its file; each change is a version.",
                 app.catalog().version
@@ -131,7 +131,7 @@ fn sold(app: &App) -> Vec<Table> {
         ("Price at Stripe", "wide-only"),
     ];
     let packs_of = [
-        ("Credits", "r num"),
+        ("Credits", "num"),
         ("Price", "r num"),
         ("Ends", "wide-only"),
         ("Price at Stripe", "wide-only"),

@@ -200,9 +200,9 @@ mod samples {
                     kind: kind.to_owned(),
                     title: title.to_owned(),
                     amount: format::money(cents, "usd", 2),
+                    refund: (badge.kind == Kind::Ok).then(|| refund_link("txn_1")),
                     badge,
                     note: note.to_owned(),
-                    refund: Some(refund_link("txn_1")),
                 }
             };
         TransactionsPage {

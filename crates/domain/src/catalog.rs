@@ -377,10 +377,17 @@ fn read_credits(text: &str, what: &str, faults: &mut Vec<String>) -> Credits {
 /// Reads decimal text into minor units of `currency`; -1 where that is a fault.
 fn read_money(text: &str, currency: Currency, what: &str, faults: &mut Vec<String>) -> i64 {
     let amount = MinorUnits::parse(text, currency).map(|money| money.amount);
-    amount.unwrap_or_else(|| {
+    let Some(amount) = amount else {
         faults.push(format!("{what}: {text:?} is not an amount of {currency}"));
-        -1
-    })
+        return -1;
+    };
+    if amount % currency.step() != 0 {
+        let step = MinorUnits::new(currency.step(), currency).decimal_text();
+        faults.push(format!(
+            "{what}: {text:?} cannot be charged; {currency} is charged in steps of {step}"
+        ));
+    }
+    amount
 }
 
 #[cfg(test)]
@@ -403,6 +410,32 @@ mod tests {
             catalog.cost_of("embeddings", 3),
             Ok(Credits::from_micros(300_000))
         );
+    }
+
+    #[test]
+    fn case_k21_a_price_that_stripe_cannot_charge_is_a_fault() {
+        let in_currency = |currency: &str, price: &str, other: &str| {
+            let text = TEXT.replace("\"usd\"", &format!("{currency:?}"));
+            let text = text.replace("\"19.00\"", &format!("{price:?}"));
+            let mut text = text.replace("\"49.00\"", &format!("{other:?}"));
+            for pack in ["0.50", "1.00", "5.00", "10.00"] {
+                text = text.replace(&format!("{pack:?}"), &format!("{other:?}"));
+            }
+            Catalog::parse(&text)
+        };
+
+        assert!(in_currency("jpy", "1900", "4900").is_ok());
+        assert!(in_currency("isk", "1900", "4900.00").is_ok());
+        assert!(in_currency("kwd", "5.75", "14.990").is_ok());
+        for (currency, price, other) in [
+            ("jpy", "19.00", "49"),
+            ("isk", "19.50", "49"),
+            ("kwd", "5.755", "14.99"),
+        ] {
+            let faults = in_currency(currency, price, other).unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert!(faults[0].contains("PRO"), "{faults:?}");
+        }
     }
 
     #[test]

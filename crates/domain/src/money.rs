@@ -214,6 +214,24 @@ impl Currency {
     }
 }
 
+/// Currencies that Stripe counts in hundredths and charges in whole units only.
+/// <https://docs.stripe.com/currencies#special-cases>
+const WHOLE_UNITS: [&str; 2] = ["isk", "ugx"];
+
+impl Currency {
+    /// The step in which Stripe charges, in minor units: an amount between two steps is refused.
+    /// Three-decimal currencies are charged in tens.
+    pub fn step(&self) -> i64 {
+        if WHOLE_UNITS.contains(&self.code()) {
+            100
+        } else if THREE_DECIMAL.contains(&self.code()) {
+            10
+        } else {
+            1
+        }
+    }
+}
+
 impl fmt::Debug for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
@@ -357,6 +375,36 @@ mod tests {
             assert_eq!(read(wrong, "usd"), None, "{wrong}");
         }
         assert_eq!(read("5.0", "jpy"), None);
+    }
+
+    #[test]
+    fn case_k21_each_currency_is_charged_in_its_own_steps() {
+        let step = |code| Currency::parse(code).unwrap().step();
+
+        assert_eq!([step("jpy"), step("usd"), step("huf")], [1, 1, 1]);
+        assert_eq!([step("isk"), step("ugx")], [100, 100]);
+        for code in THREE_DECIMAL {
+            assert_eq!(step(code), 10, "{code}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn case_k21_an_amount_of_any_currency_is_read_as_it_is_written(
+            code in "[a-z]{3}", amount in 0..i64::MAX, special in 0..40_usize,
+        ) {
+            let listed = ZERO_DECIMAL.iter().chain(&THREE_DECIMAL).chain(&WHOLE_UNITS);
+            let code = listed.copied().nth(special).unwrap_or(&code);
+            let currency = Currency::parse(code).unwrap();
+            let money = MinorUnits::new(amount, currency);
+
+            let text = money.decimal_text();
+
+            proptest::prop_assert_eq!(MinorUnits::parse(&text, currency), Some(money));
+            let decimals = text.split_once('.').map_or(0, |(_, digits)| digits.len());
+            proptest::prop_assert_eq!(decimals, currency.exponent() as usize);
+            proptest::prop_assert_eq!(text.replace('.', "").parse::<i64>().unwrap(), amount);
+        }
     }
 
     #[test]

@@ -504,6 +504,8 @@ pub struct Known<'a> {
     pub rank_of_tier: &'a HashMap<String, usize>,
     /// Days a failed payment keeps its tier.
     pub grace_days: i64,
+    /// Whether a pack that a code took the whole price off brings its credits (F10).
+    pub gives_unpaid_credits: bool,
 }
 
 /// The rows, commands and mails that a snapshot asks for.
@@ -513,7 +515,7 @@ pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Wanted {
         ..Wanted::default()
     };
     project_subscriptions(snapshot, known, now, &mut wanted);
-    project_sessions(snapshot, now, &mut wanted);
+    project_sessions(snapshot, known, now, &mut wanted);
     project_invoices(snapshot, known, now, &mut wanted);
     project_charges(snapshot, now, &mut wanted);
     changes::project_downgrades(snapshot, known, now, &mut wanted);
@@ -646,13 +648,17 @@ fn free_of_charge(kind: TransactionType, currency: Currency) -> Transaction {
     }
 }
 
-fn project_sessions(snapshot: &Snapshot, now: Timestamp, wanted: &mut Wanted) {
+fn project_sessions(snapshot: &Snapshot, known: &Known, now: Timestamp, wanted: &mut Wanted) {
     for session in &snapshot.sessions {
         let Some(intent) = &session.intent else {
             continue;
         };
         if session.mode == "payment" {
-            project_topup(snapshot, session, intent, now, wanted);
+            let is_given = known.gives_unpaid_credits && is_given_away(session);
+            if is_given {
+                give_pack(session, intent, wanted);
+            }
+            project_topup(snapshot, (session, intent), is_given, now, wanted);
         } else if session.mode == "subscription" && session.invoice_id.is_none() {
             wanted
                 .transactions
@@ -661,10 +667,31 @@ fn project_sessions(snapshot: &Snapshot, now: Timestamp, wanted: &mut Wanted) {
     }
 }
 
+/// A pack that was taken on our page and cost nothing.
+fn is_given_away(session: &Session) -> bool {
+    session.status == "complete"
+        && session.payment_status == "no_payment_required"
+        && session.amount_total == Some(0)
+}
+
+/// What was given away is a gift of the operator's: it is spent before what was bought, and there
+/// is no payment that could take it back.
+fn give_pack(session: &Session, intent: &Intent, wanted: &mut Wanted) {
+    let ends = |days: i64| session.created_at.plus_days(days);
+    wanted.commands.push(Command::Grant(NewGrant {
+        expires_at: intent.expires_after_days.map(ends),
+        ..NewGrant::new(
+            GrantKind::Promo,
+            format!("topup:{}", session.id),
+            intent.credits + intent.bonus,
+        )
+    }));
+}
+
 fn project_topup(
     snapshot: &Snapshot,
-    session: &Session,
-    intent: &Intent,
+    (session, intent): (&Session, &Intent),
+    is_given: bool,
     now: Timestamp,
     wanted: &mut Wanted,
 ) {
@@ -681,7 +708,8 @@ fn project_topup(
         (_, "expired") => TransactionStatus::Cancelled,
         ("unpaid", "complete") if session.payment_failed => TransactionStatus::Failed,
         // Credits are not given away by a coupon unless the operator says so (F10).
-        ("no_payment_required", "complete") => TransactionStatus::Cancelled,
+        ("no_payment_required", "complete") if !is_given => TransactionStatus::Cancelled,
+        ("no_payment_required", "complete") => TransactionStatus::Completed,
         _ => TransactionStatus::Pending,
     };
     let description = pack_description(intent);

@@ -620,7 +620,11 @@ impl Audit<'_> {
             if !payment.is_topup || !matches!(payment.status.as_str(), "COMPLETED" | "REFUNDED") {
                 continue;
             }
-            self.topup(&row, &payment, &mut bought, &mut seen);
+            if payment.payment_intent.is_some() {
+                self.topup(&row, &payment, &mut bought, &mut seen);
+            } else {
+                self.gift(&row, &payment, lots);
+            }
         }
         for lot in bought.into_values() {
             let row = format!("grant {}", lot.id);
@@ -630,6 +634,17 @@ impl Audit<'_> {
             );
         }
         Ok(())
+    }
+
+    /// A pack that a code took the whole price off.
+    fn gift(&mut self, row: &str, payment: &Topup, lots: &[Lot]) {
+        let sold = payment.credits_micros.unwrap_or_default();
+        let granted = lots
+            .iter()
+            .find(|lot| lot.kind == GrantKind::Promo && lot.source_key == payment.natural_key);
+        if granted.is_none_or(|lot| lot.amount.micros() < sold) {
+            self.find(row, "it is completed and no credits were granted for it");
+        }
     }
 
     fn topup(

@@ -273,6 +273,8 @@ pub struct Billing {
     pub promotion_codes: bool,
     /// Whether it takes them for credits.
     pub promotion_codes_for_credits: bool,
+    /// Whether a pack that a code took the whole price off brings its credits.
+    pub credits_without_payment: bool,
     /// Whether Stripe works out and adds tax.
     pub automatic_tax: bool,
     /// Whether an account has one trial only.

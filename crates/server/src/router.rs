@@ -22,8 +22,7 @@ const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// The whole service.
 pub fn router(app: App) -> Router {
-    let longest = Duration::from_secs(app.settings.service.request_seconds_max);
-    Router::new()
+    let routes = Router::new()
         .merge(seed())
         .merge(people())
         .merge(metering())
@@ -41,7 +40,15 @@ pub fn router(app: App) -> Router {
                 "Wrong method",
                 detail,
             )
-        })
+        });
+    shielded(app, routes)
+}
+
+/// Routes behind everything that a request passes on its way in and out: bounds of size and time,
+/// a net for panics (case D12), who is calling.
+pub fn shielded(app: App, routes: Router<App>) -> Router {
+    let longest = Duration::from_secs(app.settings.service.request_seconds_max);
+    routes
         .layer(DefaultBodyLimit::max(app.settings.service.body_bytes_max))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -66,6 +66,7 @@ impl Account {
             tier_held: &self.tiers,
             rank_of_tier: &rank_of_tier,
             grace_days: 7,
+            gives_unpaid_credits: false,
         };
         let wanted = project(snapshot, &known, now);
         for command in wanted.commands {

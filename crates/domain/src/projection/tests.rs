@@ -109,6 +109,7 @@ fn run(snapshot: &Snapshot) -> Wanted {
         tier_held: &tier_held,
         rank_of_tier: &rank_of_tier,
         grace_days: 7,
+        gives_unpaid_credits: false,
     };
     project(snapshot, &known, now())
 }

@@ -25,6 +25,7 @@ use crate::http::error::{Error, Result};
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_credits, read_positive_credits};
 use crate::jobs::mail::Letter;
+use crate::payments::customer;
 use crate::people;
 
 /// What our own ids of accounts begin with.
@@ -146,6 +147,9 @@ pub async fn put(
         })
         .await?
         .ok_or_else(|| Error::not_found("There is no such account."))?;
+    // The answer does not wait for Stripe.
+    let (app_of_change, account) = (app.clone(), row.id);
+    tokio::spawn(async move { customer::follow(&app_of_change, account).await });
     let status = if is_new {
         StatusCode::CREATED
     } else {
@@ -158,6 +162,8 @@ pub async fn put(
 struct Put {
     id: String,
     public_id: String,
+    /// Of the change that Stripe is told of, if it has to be.
+    change_id: String,
     name: String,
     email: Option<String>,
     tier: Option<Option<String>>,
@@ -187,6 +193,7 @@ impl Put {
         Ok(Put {
             id,
             public_id: app.new_id("acc"),
+            change_id: app.new_id("int"),
             name: body.name,
             email: body.email.as_deref().map(people::read_email).transpose()?,
             tier: body.tier,
@@ -203,6 +210,11 @@ impl Put {
             Some(row) => {
                 let email = self.email.as_deref().or(row.email.as_deref());
                 store::accounts::rename(tx, row.id, &self.name, email, now)?;
+                let is_same = row.name == self.name && email == row.email.as_deref();
+                if !is_same && store::customers::current(tx, row.id)?.is_some() {
+                    let (id, name) = (&self.change_id, &self.name);
+                    customer::note_change(tx, row.id, id, name, self.email.as_deref(), now)?;
+                }
                 row
             }
             None if self.id.starts_with(OWN_PREFIX) => return Ok(None),

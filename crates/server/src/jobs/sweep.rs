@@ -10,7 +10,7 @@ use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
 use crate::app::App;
 use crate::http::error::Result;
 use crate::payments::plan::ending;
-use crate::payments::second;
+use crate::payments::{customer, second};
 
 /// How often, in real time. The clock job runs it at once when the billing clock was moved.
 const EVERY: Duration = Duration::from_secs(5);
@@ -38,6 +38,9 @@ pub async fn run(app: App) {
         }
         if let Err(error) = second::undo_waiting(&app).await {
             tracing::warn!(%error, "Second purchases were not looked for");
+        }
+        if let Err(error) = customer::follow_waiting(&app).await {
+            tracing::warn!(%error, "Changes of customers were not looked for");
         }
         if let Err(error) = tidy(&app).await {
             tracing::warn!(%error, "Old rows were not tidied away");

@@ -1,5 +1,6 @@
 //! The seed's `getOrCreateStripeCustomer`: one customer an account, however many ask at once.
 
+use domain::time::Timestamp;
 use store::accounts::Account;
 use store::intents::{Intent, NewIntent};
 use stripe::Form;
@@ -10,6 +11,12 @@ use crate::http::callers::SignedIn;
 use crate::http::error::Result;
 
 const KIND: &str = "customer";
+/// The kind of the intents that change what a customer is called.
+const CHANGE: &str = "customer_change";
+/// Seconds after which a change whose outcome is not known is made again.
+const RETRY_SECONDS: i64 = 60;
+/// Changes made in one round.
+const CHANGES_MAX: i64 = 50;
 /// Customers looked at when an old claim's outcome is unknown.
 const ORPHANS_MAX: usize = 10;
 
@@ -30,7 +37,9 @@ pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
         Some(customer) => customer,
         None => create(app, &intent).await?,
     };
-    keep(app, &intent, &customer).await
+    let kept = keep(app, caller, &intent, &customer).await?;
+    follow(app, account).await;
+    Ok(kept)
 }
 
 enum Claim {
@@ -112,12 +121,22 @@ async fn create(app: &App, intent: &Intent) -> Result<String> {
 }
 
 /// Writes the customer down. Whoever comes second finds it there: the same key gave the same one.
-async fn keep(app: &App, intent: &Intent, customer: &str) -> Result<String> {
+/// Where it was made with a name or an address that are others by now, the change is noted.
+async fn keep(app: &App, caller: &SignedIn, intent: &Intent, customer: &str) -> Result<String> {
     let (intent, customer, now) = (intent.clone(), customer.to_owned(), app.now());
     let account = intent.account_id;
+    let (id, name, email) = (
+        app.new_id("int"),
+        caller.account.name.clone(),
+        caller.user.email.clone(),
+    );
     app.write(account, move |tx| {
         if let Some(current) = store::customers::current(tx, account)? {
             return Ok(current);
+        }
+        let sent = Form::decode(&intent.params);
+        if sent.get("name") != Some(&*name) || sent.get("email") != Some(&*email) {
+            note_change(tx, account, &id, &name, Some(&email), now)?;
         }
         store::customers::insert(tx, &customer, account, now)?;
         store::accounts::show_customer(tx, account, Some(&customer), now)?;
@@ -138,5 +157,94 @@ pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
         Ok(())
     })
     .await?;
+    Ok(())
+}
+
+/// Notes, in the commit that changes it, what the customer at Stripe is to be called. The call is
+/// made afterwards, by [`follow`] or by the sweep.
+pub fn note_change(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    id: &str,
+    name: &str,
+    email: Option<&str>,
+    now: Timestamp,
+) -> store::Result<()> {
+    if let Some(earlier) = store::intents::under_way(tx, account, CHANGE)? {
+        store::intents::close(tx, &earlier.id, now)?;
+    }
+    let params = Form::new().push("name", name).push_opt("email", email);
+    let new = NewIntent {
+        id,
+        account_id: account,
+        kind: CHANGE,
+        params: &params.encode(),
+        ..NewIntent::default()
+    };
+    store::intents::insert(tx, &new, now).map(|_| ())
+}
+
+/// Tells Stripe what the account is called by now, if that was noted. Nothing waits for it: a
+/// failure is tried again by [`follow_waiting`].
+pub async fn follow(app: &App, account: i64) {
+    let found = app
+        .read(move |tx| store::intents::under_way(tx, account, CHANGE))
+        .await;
+    match found {
+        Ok(Some(intent)) => try_one(app, &intent).await,
+        Ok(None) => {}
+        Err(error) => tracing::warn!(account, %error, "A customer's change was not looked for"),
+    }
+}
+
+/// Makes the changes that wait since a call failed or its process died.
+pub async fn follow_waiting(app: &App) -> Result<()> {
+    let before = app.now().plus_seconds(-RETRY_SECONDS);
+    let waiting = app
+        .read(move |tx| store::intents::waiting(tx, CHANGE, before, CHANGES_MAX))
+        .await?;
+    for intent in waiting {
+        try_one(app, &intent).await;
+    }
+    Ok(())
+}
+
+async fn try_one(app: &App, intent: &Intent) {
+    let _busy = app.busy();
+    if let Err(error) = change(app, intent).await {
+        let account = intent.account_id;
+        tracing::warn!(account, intent = intent.id, %error, "A customer is not renamed yet");
+    }
+}
+
+async fn change(app: &App, intent: &Intent) -> Result<()> {
+    let (account, id, now) = (intent.account_id, intent.id.clone(), app.now());
+    let customer = app
+        .write(account, move |tx| {
+            let open = store::intents::set_calling(tx, &id, now)?;
+            let row = store::accounts::find(tx, account)?;
+            // Of a closed account Stripe must not be told a name again.
+            let is_active = row.is_some_and(|row| row.status == "active");
+            let customer = store::customers::current(tx, account)?;
+            Ok(customer.filter(|_| open && is_active))
+        })
+        .await?;
+    if let Some(customer) = customer {
+        let params = Form::decode(&intent.params);
+        match app
+            .stripe
+            .update_customer(&customer, &params, &intent.id)
+            .await
+        {
+            Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
+            Err(error) => {
+                note_failure(app, intent, &error).await?;
+                return Err(error.into());
+            }
+        }
+    }
+    let id = intent.id.clone();
+    app.write(account, move |tx| store::intents::close(tx, &id, now))
+        .await?;
     Ok(())
 }

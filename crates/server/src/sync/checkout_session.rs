@@ -38,7 +38,10 @@ pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> 
         status,
         payment_status,
         amount_total: object.amount_total,
-        amount_tax: 0,
+        amount_tax: object
+            .total_details
+            .and_then(|details| details.amount_tax)
+            .unwrap_or(0),
         currency: object.currency.as_deref().and_then(Currency::parse),
         payment_intent,
         payment_failed,

@@ -185,6 +185,7 @@ fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp
         tier_held: &held.tiers,
         rank_of_tier: &ranks,
         grace_days: app.rules().grace_days,
+        gives_unpaid_credits: app.settings.billing.credits_without_payment,
     };
     project(&fetched.snapshot, &known, now)
 }

@@ -137,6 +137,8 @@ record! {
         pub occurred_at: Timestamp,
         /// Whether it is a top-up; else a payment of another kind.
         pub is_topup: bool,
+        /// The fact: `topup:cs_...`.
+        pub natural_key: String,
     }
 }
 
@@ -144,7 +146,7 @@ record! {
 pub fn payments(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Topup>> {
     tx.query(
         "select public_id, stripe_payment_intent_id, status, credits_purchased_micros,
-                occurred_at, case when type = 'CREDIT_TOPUP' then 1 else 0 end
+                occurred_at, case when type = 'CREDIT_TOPUP' then 1 else 0 end, natural_key
            from transactions
           where account_id = $1
             and type <> 'SUBSCRIPTION_DOWNGRADE'

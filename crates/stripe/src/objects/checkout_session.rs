@@ -22,6 +22,8 @@ pub struct CheckoutSession {
     pub payment_status: CheckoutPaymentStatus,
     /// Minor units after discounts and tax.
     pub amount_total: Option<i64>,
+    /// What of the total is tax and what was taken off.
+    pub total_details: Option<TotalDetails>,
     /// Three small letters.
     pub currency: Option<String>,
     /// Unix seconds.
@@ -67,6 +69,15 @@ impl CheckoutSession {
         );
         settled && self.status == Some(CheckoutStatus::Complete)
     }
+}
+
+/// What of a total is tax and what was taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct TotalDetails {
+    /// Minor units.
+    pub amount_discount: Option<i64>,
+    /// Minor units.
+    pub amount_tax: Option<i64>,
 }
 
 /// What the buyer typed.

@@ -1,0 +1,209 @@
+//! What stands between the service and the twin in a test: it passes every call on, and holds or
+//! spoils the ones that a test names.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use server::config::Settings;
+use tokio::sync::Notify;
+
+use crate::stage::Stage;
+
+/// One of them, by the address that the service calls.
+static ALL: OnceLock<Mutex<HashMap<String, Arc<Between>>>> = OnceLock::new();
+
+/// Passes calls on.
+#[derive(Default)]
+pub struct Between {
+    twin: String,
+    http: reqwest::Client,
+    rules: Mutex<Vec<Rule>>,
+    calls: Mutex<Vec<String>>,
+    in_hand: AtomicUsize,
+    most_in_hand: AtomicUsize,
+}
+
+struct Rule {
+    method: &'static str,
+    part: &'static str,
+    left: usize,
+    act: Act,
+}
+
+#[derive(Clone)]
+enum Act {
+    /// Answers this, and the twin hears nothing.
+    Answer(u16, String),
+    /// Is done, and its answer is kept back.
+    Hold(Arc<Gate>),
+}
+
+/// An answer that is kept back.
+#[derive(Default)]
+pub struct Gate {
+    reached: Notify,
+    open: Notify,
+}
+
+impl Gate {
+    /// Waits until the call was made.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets the answer go.
+    pub fn open(&self) {
+        self.open.notify_one();
+    }
+}
+
+/// Puts one before the twin of a stage, as a change of its settings.
+pub fn put(settings: &mut Settings) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("a socket");
+    let base = format!("http://{}", listener.local_addr().expect("an address"));
+    let between = Arc::new(Between {
+        twin: std::mem::replace(&mut settings.stripe.api_base, base.clone()),
+        http: reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client"),
+        ..Between::default()
+    });
+    let all = ALL.get_or_init(Mutex::default);
+    all.lock()
+        .expect("nobody panics in it")
+        .insert(base, between.clone());
+    let router = axum::Router::new().fallback(pass).with_state(between);
+    let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+}
+
+/// The one that stands before the stage's twin.
+pub fn of(stage: &Stage) -> Arc<Between> {
+    let all = ALL
+        .get()
+        .expect("one was put")
+        .lock()
+        .expect("nobody panics in it");
+    all[&stage.app.settings.stripe.api_base].clone()
+}
+
+impl Between {
+    /// Does the next call of this method whose path has this part, and keeps its answer back.
+    pub fn hold(&self, method: &'static str, part: &'static str) -> Arc<Gate> {
+        let gate = Arc::new(Gate::default());
+        self.rule(method, part, 1, Act::Hold(gate.clone()));
+        gate
+    }
+
+    /// Answers the next `count` such calls itself.
+    pub fn answer(
+        &self,
+        method: &'static str,
+        part: &'static str,
+        count: usize,
+        status: u16,
+        body: &Value,
+    ) {
+        self.rule(method, part, count, Act::Answer(status, body.to_string()));
+    }
+
+    fn rule(&self, method: &'static str, part: &'static str, left: usize, act: Act) {
+        let rule = Rule {
+            method,
+            part,
+            left,
+            act,
+        };
+        self.rules.lock().expect("nobody panics in it").push(rule);
+    }
+
+    /// Calls of this method whose path has this part.
+    pub fn calls(&self, method: &str, part: &str) -> usize {
+        let calls = self.calls.lock().expect("nobody panics in it");
+        let wanted = |call: &&String| {
+            call.split_once(' ')
+                .is_some_and(|(verb, path)| verb == method && path.contains(part))
+        };
+        calls.iter().filter(wanted).count()
+    }
+
+    /// The most calls that were in hand at one time, since this was last asked.
+    pub fn most_in_hand(&self) -> usize {
+        self.most_in_hand.swap(0, Ordering::SeqCst)
+    }
+
+    fn act_for(&self, method: &Method, path: &str) -> Option<Act> {
+        let mut rules = self.rules.lock().expect("nobody panics in it");
+        let fits = |rule: &&mut Rule| {
+            rule.left > 0 && rule.method == method.as_str() && path.contains(rule.part)
+        };
+        let rule = rules.iter_mut().find(fits)?;
+        rule.left -= 1;
+        Some(rule.act.clone())
+    }
+}
+
+async fn pass(
+    State(between): State<Arc<Between>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let path = uri.to_string();
+    between
+        .calls
+        .lock()
+        .expect("nobody panics in it")
+        .push(format!("{method} {path}"));
+    let in_hand = between.in_hand.fetch_add(1, Ordering::SeqCst) + 1;
+    between.most_in_hand.fetch_max(in_hand, Ordering::SeqCst);
+    let act = between.act_for(&method, &path);
+    let answer = match &act {
+        Some(Act::Answer(status, text)) => {
+            let status = StatusCode::from_u16(*status).expect("a status");
+            (status, [("content-type", "application/json")], text.clone()).into_response()
+        }
+        _ => forward(&between, method, &path, headers, body).await,
+    };
+    if let Some(Act::Hold(gate)) = act {
+        gate.reached.notify_one();
+        gate.open.notified().await;
+    }
+    between.in_hand.fetch_sub(1, Ordering::SeqCst);
+    answer
+}
+
+async fn forward(
+    between: &Between,
+    method: Method,
+    path: &str,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    for name in ["host", "content-length", "connection"] {
+        headers.remove(name);
+    }
+    let request = between
+        .http
+        .request(method, format!("{}{path}", between.twin))
+        .headers(headers)
+        .body(body);
+    let Ok(answer) = request.send().await else {
+        return StatusCode::BAD_GATEWAY.into_response();
+    };
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    for name in ["content-length", "transfer-encoding", "connection"] {
+        headers.remove(name);
+    }
+    let body = answer.bytes().await.unwrap_or_default();
+    (status, headers, body).into_response()
+}

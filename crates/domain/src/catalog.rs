@@ -26,6 +26,8 @@ pub struct Catalog {
     pub tiers: Vec<Tier>,
     /// Credit packs, smallest first.
     pub packs: Vec<Pack>,
+    /// What a subscription may hold beside its plan, billed with it.
+    pub addons: Vec<Addon>,
     /// Operations and what a unit of each costs.
     pub operations: Vec<Operation>,
 }
@@ -94,6 +96,25 @@ impl Pack {
     }
 }
 
+/// Something that a subscription may hold beside its plan, billed with it each month. It changes
+/// neither tier nor credits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addon {
+    /// Its name in the API: `SEATS`.
+    pub name: String,
+    /// Its name on pages.
+    pub title: String,
+    /// What one of it costs a month.
+    pub price: MinorUnits,
+}
+
+impl Addon {
+    /// The name its price has at Stripe.
+    pub fn lookup_key(&self) -> String {
+        format!("lbx_addon_{}", self.name.to_ascii_lowercase())
+    }
+}
+
 /// Something a call does, and what a unit of it costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -128,6 +149,8 @@ struct CatalogText {
     #[serde(default)]
     pack: Vec<PackText>,
     #[serde(default)]
+    addon: Vec<AddonText>,
+    #[serde(default)]
     operation: Vec<OperationText>,
 }
 
@@ -158,6 +181,14 @@ struct PackText {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct AddonText {
+    name: String,
+    title: String,
+    price: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct OperationText {
     name: String,
     title: String,
@@ -179,6 +210,7 @@ impl Catalog {
         });
         let tiers = read_tiers(&raw.tier, currency, &mut faults);
         let packs = read_packs(&raw.pack, currency, &mut faults);
+        let addons = read_addons(&raw.addon, currency, &mut faults);
         let operations = read_operations(&raw.operation, &mut faults);
         if !operations
             .iter()
@@ -194,6 +226,7 @@ impl Catalog {
                 currency,
                 tiers,
                 packs,
+                addons,
                 operations,
             })
         } else {
@@ -219,6 +252,11 @@ impl Catalog {
         self.packs.iter().find(|pack| pack.credits == credits)
     }
 
+    /// The add-on of this name.
+    pub fn addon(&self, name: &str) -> Option<&Addon> {
+        self.addons.iter().find(|addon| addon.name == name)
+    }
+
     /// What `units` of an operation cost.
     pub fn cost_of(&self, operation: &str, units: i64) -> Result<Credits, PriceError> {
         let found = self.operations.iter().find(|known| known.name == operation);
@@ -238,8 +276,7 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
     let mut tiers: Vec<Tier> = Vec::new();
     for (rank, text) in texts.iter().enumerate() {
         let name = &text.name;
-        let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-        if name.is_empty() || name.len() > 40 || !name.bytes().all(plain) {
+        if !is_name(name) {
             faults.push(format!(
                 "tier {name:?}: a name has capital letters, digits and _"
             ));
@@ -280,6 +317,35 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
         faults.push("there must be one tier with price \"0\"".to_owned());
     }
     tiers
+}
+
+/// Capital letters, digits and `_`.
+fn is_name(name: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    (1..=40).contains(&name.len()) && name.bytes().all(plain)
+}
+
+fn read_addons(texts: &[AddonText], currency: Currency, faults: &mut Vec<String>) -> Vec<Addon> {
+    let mut addons: Vec<Addon> = Vec::new();
+    for text in texts {
+        let what = format!("addon {:?}", text.name);
+        if !is_name(&text.name) {
+            faults.push(format!("{what}: a name has capital letters, digits and _"));
+        }
+        if addons.iter().any(|known| known.name == text.name) {
+            faults.push(format!("{what} is there twice"));
+        }
+        let amount = read_money(&text.price, currency, &what, faults);
+        if amount == 0 {
+            faults.push(format!("{what}: an add-on has a price"));
+        }
+        addons.push(Addon {
+            name: text.name.clone(),
+            title: text.title.clone(),
+            price: MinorUnits::new(amount, currency),
+        });
+    }
+    addons
 }
 
 /// Off without a cap; a month without a lifetime.

@@ -4,7 +4,7 @@
 //! so it does not matter which event, sweep, page or command asked for it, nor how often
 //! (`docs/reference/sync.md`). What is only added carries a natural key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::dunning::DunningStep;
 use crate::ledger::{Command, GrantKind, NewGrant};
@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub charges: Vec<Charge>,
     /// What its subscriptions will become or were to become, ended schedules included.
     pub schedules: Vec<Schedule>,
+    /// Its credit notes: documents about its invoices. The money they move shows elsewhere.
+    pub credit_notes: Vec<CreditNote>,
 }
 
 /// A subscription as fetched.
@@ -35,14 +37,18 @@ pub struct Snapshot {
 pub struct Subscription {
     /// Stripe's id.
     pub id: String,
+    /// The customer that pays it: the account's current one or a former.
+    pub customer_id: Option<String>,
     /// As fetched.
     pub status: SubscriptionStatus,
-    /// The price of its first item.
+    /// The price of the item that is the plan's ([`plan_among`]).
     pub price_id: Option<String>,
     /// What that price asks a period.
     pub price: Option<MinorUnits>,
     /// The price's interval: `month`.
     pub interval: Option<String>,
+    /// Its other items.
+    pub extras: Vec<Extra>,
     /// The current period.
     pub period_start: Timestamp,
     /// Its end.
@@ -65,6 +71,19 @@ pub struct Subscription {
     pub pending_update: Option<(String, Timestamp)>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// An item of a subscription beside its plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extra {
+    /// Its price.
+    pub price_id: String,
+    /// How many of it.
+    pub quantity: i64,
+    /// What one of it asks a period.
+    pub price: Option<MinorUnits>,
+    /// The price's interval: `month`.
+    pub interval: Option<String>,
 }
 
 impl Subscription {
@@ -233,6 +252,40 @@ pub struct Phase {
     pub starts_at: Timestamp,
     /// The price of its first item.
     pub price_id: Option<String>,
+}
+
+/// A credit note as fetched: a correction of an invoice, on paper. Of an open invoice it lowers what
+/// is asked. Of a paid one it says how the money went back: as a refund, which is a refund like any
+/// other and is recorded as such; to the customer's balance, which a later invoice asks less for;
+/// or outside Stripe. So a credit note itself is never a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditNote {
+    /// Stripe's id.
+    pub id: String,
+    /// The invoice it corrects.
+    pub invoice_id: String,
+    /// The number on it.
+    pub number: String,
+    /// issued or void.
+    pub status: String,
+    /// Its total.
+    pub amount: i64,
+    /// What of it was refunded.
+    pub refunded: i64,
+    /// What of it was paid back outside Stripe.
+    pub out_of_band: i64,
+    /// What of it lowered an open invoice.
+    pub pre_payment: i64,
+    /// In which currency.
+    pub currency: Currency,
+    /// Why, in Stripe's word.
+    pub reason: Option<String>,
+    /// Its PDF.
+    pub pdf_url: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was taken back.
+    pub voided_at: Option<Timestamp>,
 }
 
 /// The seed's transaction types.
@@ -436,6 +489,14 @@ pub enum Finding {
         /// The one that does not count.
         subscription: String,
     },
+    /// A subscription has an item beside its plan that is no add-on of the catalog: its plan
+    /// counts, the item is charged and brings nothing.
+    StrayItem {
+        /// The subscription.
+        subscription: String,
+        /// The item's price.
+        price: String,
+    },
 }
 
 impl Finding {
@@ -449,6 +510,10 @@ impl Finding {
             Finding::SecondSubscription { subscription } => {
                 format!("subscription {subscription} charges the account beside another one")
             }
+            Finding::StrayItem {
+                subscription,
+                price,
+            } => format!("subscription {subscription} has an item of the unknown price {price}"),
         }
     }
 }
@@ -461,6 +526,18 @@ pub struct SecondPurchase {
     pub subscription: String,
     /// What paid its first invoice, if that cost something.
     pub payment_intent: Option<String>,
+    /// Whether it was cancelled before, and only its payment came now: a bank debit takes days.
+    pub is_late: bool,
+}
+
+impl SecondPurchase {
+    /// What it is undone once for.
+    pub fn object(&self) -> &str {
+        match &self.payment_intent {
+            Some(payment) if self.is_late => payment,
+            _ => &self.subscription,
+        }
+    }
 }
 
 /// A subscription row as it should be.
@@ -481,6 +558,8 @@ pub struct Wanted {
     pub subscriptions: Vec<WantedSubscription>,
     /// Rows that are overwritten.
     pub invoices: Vec<Invoice>,
+    /// Rows that are overwritten.
+    pub credit_notes: Vec<CreditNote>,
     /// Rows that are added or moved along.
     pub transactions: Vec<Transaction>,
     /// What the ledger is asked; each safe to ask again.
@@ -498,6 +577,10 @@ pub struct Wanted {
 pub struct Known<'a> {
     /// Tier by price id, old prices included.
     pub tier_of_price: &'a HashMap<String, String>,
+    /// Prices of the catalog's add-ons, old ones included.
+    pub addon_prices: &'a HashSet<String>,
+    /// Subscriptions that were cancelled as second purchases.
+    pub undone: &'a HashSet<String>,
     /// Tier by subscription id, as held: kept when a price is unknown.
     pub tier_held: &'a HashMap<String, String>,
     /// Rank by tier: which of two is the larger plan.
@@ -512,6 +595,7 @@ pub struct Known<'a> {
 pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Wanted {
     let mut wanted = Wanted {
         invoices: snapshot.invoices.clone(),
+        credit_notes: snapshot.credit_notes.clone(),
         ..Wanted::default()
     };
     project_subscriptions(snapshot, known, now, &mut wanted);
@@ -526,7 +610,8 @@ fn project_subscriptions(snapshot: &Snapshot, known: &Known, now: Timestamp, wan
     for fetched in &snapshot.subscriptions {
         let price = fetched.price_id.as_ref();
         let mapped = price.and_then(|price| known.tier_of_price.get(price));
-        if mapped.is_none() && fetched.status.is_live() {
+        find_strays(fetched, known, wanted);
+        if mapped.is_none() && fetched.status.is_live() && !items::is_addons_only(fetched, known) {
             wanted.findings.push(Finding::UnknownPrice {
                 subscription: fetched.id.clone(),
                 price: price.cloned().unwrap_or_default(),
@@ -567,15 +652,52 @@ fn project_subscriptions(snapshot: &Snapshot, known: &Known, now: Timestamp, wan
             facts,
         });
     }
-    find_second(snapshot, wanted);
+    find_second(snapshot, known, wanted);
+    find_late(snapshot, known, wanted);
+}
+
+/// Items beside the plan that nobody configured: charged, and for nothing that we know.
+fn find_strays(fetched: &Subscription, known: &Known, wanted: &mut Wanted) {
+    let is_stray = |extra: &&Extra| !known.addon_prices.contains(&extra.price_id);
+    for extra in fetched.extras.iter().filter(is_stray) {
+        if fetched.status.is_live() {
+            wanted.findings.push(Finding::StrayItem {
+                subscription: fetched.id.clone(),
+                price: extra.price_id.clone(),
+            });
+        }
+    }
+}
+
+/// The payment of a second purchase that came after the purchase was undone goes back too.
+fn find_late(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+    for invoice in &snapshot.invoices {
+        let Some(subscription) = invoice.subscription_id.as_ref() else {
+            continue;
+        };
+        let charge = invoice
+            .payment_intent
+            .as_deref()
+            .and_then(|payment| paid_charge(snapshot, payment));
+        let is_kept = charge.is_some_and(|charge| charge.amount_refunded < charge.amount);
+        if known.undone.contains(subscription) && invoice.status == "paid" && is_kept {
+            wanted.undo.push(SecondPurchase {
+                subscription: subscription.clone(),
+                payment_intent: invoice.payment_intent.clone(),
+                is_late: true,
+            });
+        }
+    }
 }
 
 /// Of several that can charge the account, all but the oldest: a finding, and undone where it was
 /// paid on a page of ours.
-fn find_second(snapshot: &Snapshot, wanted: &mut Wanted) {
+fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
     // Lists come newest first; of two of one second the later one is the second.
     let subscriptions = wanted.subscriptions.iter().rev();
     let mut live: Vec<&SubscriptionFacts> = subscriptions
+        // Add-ons that are billed apart are no second plan.
+        .filter(|subscription| !items::is_addons_only(&subscription.fetched, known))
         .map(|subscription| &subscription.facts)
         .filter(|facts| facts.status.is_live())
         .collect();
@@ -594,6 +716,7 @@ fn find_second(snapshot: &Snapshot, wanted: &mut Wanted) {
             wanted.undo.push(SecondPurchase {
                 subscription: subscription.clone(),
                 payment_intent: paid.and_then(|invoice| invoice.payment_intent.clone()),
+                is_late: false,
             });
         }
         wanted
@@ -1034,8 +1157,10 @@ fn grouped(credits: Credits) -> String {
 }
 
 mod changes;
+mod items;
 mod mails;
 pub use changes::{PendingChange, PendingKind};
+pub use items::plan_among;
 
 #[cfg(test)]
 mod orders;

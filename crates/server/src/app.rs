@@ -71,6 +71,8 @@ pub struct Prices {
     pub price_of_tier: HashMap<String, String>,
     /// The price a pack is sold at, by its credits.
     pub price_of_pack: HashMap<i64, String>,
+    /// Add-on by price id.
+    pub addon_of_price: HashMap<String, String>,
 }
 
 impl std::ops::Deref for App {
@@ -235,9 +237,13 @@ impl App {
 
     /// Loads the price map again.
     pub async fn load_prices(&self) -> anyhow::Result<()> {
-        let rows = self.db.read(store::catalog::prices).await?;
+        let look = |tx: &mut Tx<'_>| Ok((store::catalog::prices(tx)?, store::catalog::addons(tx)?));
+        let (rows, addons) = self.db.read(look).await?;
         let catalog = self.catalog();
-        let mut prices = Prices::default();
+        let mut prices = Prices {
+            addon_of_price: addons.into_iter().collect(),
+            ..Prices::default()
+        };
         let mut rows: Vec<_> = rows.into_iter().collect();
         rows.sort_by_key(|row| row.first_version);
         for row in rows {
@@ -276,7 +282,9 @@ impl App {
         let prices = self.prices();
         let waiting = |tx: &mut Tx<'_>| store::sync::waiting_for_prices(tx, WAITING_MAX);
         let mut waiting = self.db.read(waiting).await?;
-        waiting.retain(|(_, price)| prices.tier_of_price.contains_key(price));
+        waiting.retain(|(_, price)| {
+            prices.tier_of_price.contains_key(price) || prices.addon_of_price.contains_key(price)
+        });
         if waiting.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Makes Stripe what the catalog says: products, prices, the portal's configuration, the webhook
 //! endpoint. Found by lookup key and metadata, so a second run changes nothing.
 
-use domain::catalog::{Pack, Tier};
+use domain::catalog::{Addon, Pack, Tier};
 use domain::money::MinorUnits;
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -41,6 +41,9 @@ pub async fn run(app: &App, check: bool) -> Result<Report> {
     for pack in &catalog.packs {
         pack_price(app, pack, check, &mut report).await?;
         warn_of_fee(pack, &mut report);
+    }
+    for addon in &catalog.addons {
+        addon_price(app, addon, check, &mut report).await?;
     }
     if !check {
         app.load_prices().await.map_err(Error::bug)?;
@@ -92,6 +95,19 @@ async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) ->
         lookup_key: pack.lookup_key(),
         price: pack.price,
         is_monthly: false,
+    };
+    one_price(app, &wanted, check, report).await?;
+    Ok(())
+}
+
+async fn addon_price(app: &App, addon: &Addon, check: bool, report: &mut Report) -> Result<()> {
+    let wanted = WantedPrice {
+        kind: "addon",
+        name: addon.name.clone(),
+        title: format!("{} {}", app.settings.service.name, addon.title),
+        lookup_key: addon.lookup_key(),
+        price: addon.price,
+        is_monthly: true,
     };
     one_price(app, &wanted, check, report).await?;
     Ok(())
@@ -175,8 +191,11 @@ async fn keep_price(app: &App, wanted: &WantedPrice, id: &str, check: bool) -> R
         amount_minor: wanted.price.amount,
         first_version: app.catalog().version,
     };
-    app.write(0, move |tx| store::catalog::put_price(tx, &row))
-        .await?;
+    app.write(0, move |tx| match row.kind.as_str() {
+        "addon" => store::catalog::put_addon(tx, &row),
+        _ => store::catalog::put_price(tx, &row),
+    })
+    .await?;
     Ok(())
 }
 
@@ -218,9 +237,10 @@ async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> 
     let ours = known
         .into_iter()
         .find(|one| one.active && one.metadata.contains_key(MARK));
-    let same = ours
-        .as_ref()
-        .is_some_and(|one| one.metadata.get(MARK) == Some(&fingerprint));
+    // What somebody switched in Stripe's dashboard differs too, though the mark is still ours.
+    let same = ours.as_ref().is_some_and(|one| {
+        one.metadata.get(MARK) == Some(&fingerprint) && allows(&one.features, &wanted)
+    });
     if !same {
         report.changes.push("portal configuration".to_owned());
     }
@@ -232,7 +252,10 @@ async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> 
     let id = match ours {
         Some(one) if same => one.id,
         Some(one) => {
-            let key = format!("setup-portal-{}-{fingerprint}", one.id);
+            // A setting that was changed by hand is set again, as often as that happens.
+            let seen = crate::http::keys::hash(&one.features.to_string());
+            let seen = hex::encode(&seen[..8]);
+            let key = format!("setup-portal-{}-{fingerprint}-{seen}", one.id);
             app.stripe
                 .update_portal_configuration(&one.id, &form, &key)
                 .await?
@@ -274,6 +297,8 @@ fn portal_form(app: &App, plans: &[Sold]) -> Form {
     let form = form
         .push(format!("{update}[enabled]"), "true")
         .push(format!("{update}[default_allowed_updates][0]"), "price")
+        // A larger plan is not had unpaid in the rest of a trial.
+        .push(format!("{update}[trial_update_behavior]"), "end_trial")
         // An upgrade is paid at once, a downgrade waits for the end of what is paid.
         .push(format!("{update}[proration_behavior]"), "always_invoice")
         .push(
@@ -290,6 +315,41 @@ fn portal_form(app: &App, plans: &[Sold]) -> Form {
             &plan.price,
         )
     })
+}
+
+/// Whether a configuration's features are the wanted ones. The products may stand in any order.
+fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
+    let mut sold = Vec::new();
+    for (name, value) in wanted.iter() {
+        let Some(path) = name.strip_prefix("features[") else {
+            continue;
+        };
+        let path: Vec<&str> = path.trim_end_matches(']').split("][").collect();
+        if path.get(1) == Some(&"products") {
+            sold.push(value.to_owned());
+            continue;
+        }
+        let found = features.pointer(&format!("/{}", path.join("/")));
+        let is_same = found.is_some_and(|found| match found.as_str() {
+            Some(text) => text == value,
+            None => found.to_string() == value,
+        });
+        if !is_same {
+            return false;
+        }
+    }
+    let products = features["subscription_update"]["products"].as_array();
+    let products = products.map_or(&[][..], Vec::as_slice);
+    let mut offered: Vec<String> = Vec::new();
+    for product in products {
+        let prices = product["prices"].as_array();
+        let prices = prices.map_or(&[][..], Vec::as_slice);
+        let ids = std::iter::once(&product["product"]).chain(prices);
+        offered.extend(ids.filter_map(|id| id.as_str().map(ToOwned::to_owned)));
+    }
+    sold.sort();
+    offered.sort();
+    sold == offered
 }
 
 fn fingerprint(form: &Form) -> String {

@@ -181,6 +181,9 @@ pub fn account_of_object(tx: &mut store::Tx<'_>, id: &str) -> store::Result<Opti
     if let Some(account) = store::invoices::account_of(tx, id)? {
         return Ok(Some(account));
     }
+    if let Some(account) = store::credit_notes::account_of(tx, id)? {
+        return Ok(Some(account));
+    }
     if let Some(row) = store::transactions::about(tx, id)? {
         return Ok(Some(row.account_id));
     }

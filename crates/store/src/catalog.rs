@@ -130,3 +130,30 @@ pub fn versions(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String, Timesta
         args![limit],
     )
 }
+
+/// Maps an add-on's price; one that is mapped keeps what it sells.
+pub fn put_addon(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
+    tx.execute(
+        "insert into addon_price
+                (price_id, lookup_key, name, currency, amount_minor, first_version)
+         values ($1, $2, $3, $4, $5, $6)
+             on conflict (price_id) do update
+            set lookup_key = excluded.lookup_key",
+        args![
+            &price.price_id,
+            &price.lookup_key,
+            &price.name,
+            &price.currency,
+            price.amount_minor,
+            price.first_version,
+        ],
+    )
+}
+
+/// The names of add-ons by their prices, old ones included.
+pub fn addons(tx: &mut Tx<'_>) -> Result<Vec<(String, String)>> {
+    tx.query(
+        "select price_id, name from addon_price order by price_id",
+        args![],
+    )
+}

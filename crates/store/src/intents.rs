@@ -263,6 +263,47 @@ pub fn change_key(tx: &mut Tx<'_>, id: &str, new_id: &str, now: Timestamp) -> Re
     )
 }
 
+/// Writes down what became of the parameters before Stripe was asked with them: a step of ours that
+/// lowered them. `false` when the intent was settled.
+pub fn set_params(tx: &mut Tx<'_>, id: &str, params: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update stripe_intent
+            set params = $2, updated_at = $3
+          where id = $1 and state in ('open', 'calling')",
+        args![id, &*tx.seal(params), now],
+    )?;
+    Ok(changed > 0)
+}
+
+/// The latest intent of a kind whose object was made and is not used up.
+pub fn unused(tx: &mut Tx<'_>, account: i64, kind: &str) -> Result<Option<Intent>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            "  from stripe_intent
+              where account_id = $1
+                and kind = $2
+                and state = 'done'
+              order by created_at desc, id desc
+              limit 1"
+        ),
+        args![account, kind],
+    )
+}
+
+/// Notes that what Stripe made came to nothing: a payment that was under way and failed. `false`
+/// when it was settled otherwise.
+pub fn set_undone(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Result<bool> {
+    let changed = tx.execute(
+        "update stripe_intent
+            set state = 'failed', error = $2, updated_at = $3
+          where id = $1 and state = 'done'",
+        args![id, error, now],
+    )?;
+    Ok(changed > 0)
+}
+
 /// Notes that Stripe is being asked, for the first time or again. `false` when it was settled.
 pub fn set_calling(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(

@@ -10,6 +10,7 @@ pub mod audit_log;
 pub mod auto_topup;
 pub mod catalog;
 mod checkpointer;
+pub mod credit_notes;
 pub mod customers;
 mod db;
 pub mod due;

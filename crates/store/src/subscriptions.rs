@@ -11,7 +11,7 @@ macro_rules! columns {
         "subscription_id, account_id, customer_id, status, tier, price_id, currency,
          amount_minor, billing_interval, period_start, period_end, cancel_at,
          cancel_at_period_end, canceled_at, ended_at, trial_end, paused, past_due_since,
-         pending_change, schedule_id, live, created_at, synced_at"
+         pending_change, schedule_id, live, created_at, synced_at, items"
     };
 }
 
@@ -64,6 +64,8 @@ record! {
         pub created_at: Timestamp,
         /// When it was fetched.
         pub synced_at: Timestamp,
+        /// Its items beside the plan, as JSON; none where there are none.
+        pub items: Option<String>,
     }
 }
 
@@ -76,7 +78,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             columns!(),
             ")
              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                     $18, $19, $20, $21, $22, $23)
+                     $18, $19, $20, $21, $22, $23, $24)
                  on conflict (subscription_id) do update
                 set customer_id = excluded.customer_id,
                     status = excluded.status,
@@ -98,7 +100,8 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
                     schedule_id = excluded.schedule_id,
                     live = excluded.live,
                     created_at = excluded.created_at,
-                    synced_at = excluded.synced_at
+                    synced_at = excluded.synced_at,
+                    items = excluded.items
               where subscription.account_id = excluded.account_id"
         ),
         args![
@@ -125,6 +128,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             row.live,
             row.created_at,
             row.synced_at,
+            &row.items,
         ],
     )?;
     if changed == 0 {

@@ -61,12 +61,16 @@ impl Account {
         let tier_of_price =
             HashMap::from([price("price_pro", "PRO"), price("price_plus", "PRO_PLUS")]);
         let rank_of_tier = HashMap::from([("PRO".to_owned(), 1), ("PRO_PLUS".to_owned(), 2)]);
+        let addon_prices = HashSet::from(["price_seats".to_owned()]);
+        let undone = HashSet::from(["sub_undone".to_owned()]);
         let known = Known {
             tier_of_price: &tier_of_price,
             tier_held: &self.tiers,
             rank_of_tier: &rank_of_tier,
             grace_days: 7,
             gives_unpaid_credits: false,
+            addon_prices: &addon_prices,
+            undone: &undone,
         };
         let wanted = project(snapshot, &known, now);
         for command in wanted.commands {

@@ -80,6 +80,8 @@ pub(super) fn subscription(status: &str) -> Subscription {
     Subscription {
         id: "sub_1".into(),
         status: SubscriptionStatus::from_word(status),
+        customer_id: Some("cus_1".into()),
+        extras: Vec::new(),
         price_id: Some("price_pro".into()),
         price: Some(MinorUnits::new(1_900, Currency::USD)),
         interval: Some("month".into()),
@@ -104,12 +106,16 @@ fn run(snapshot: &Snapshot) -> Wanted {
     ]);
     let rank_of_tier = HashMap::from([("PRO".to_owned(), 1), ("PRO_PLUS".to_owned(), 2)]);
     let tier_held = HashMap::from([("sub_1".to_owned(), "PRO_PLUS".to_owned())]);
+    let addon_prices = HashSet::from(["price_seats".to_owned()]);
+    let undone = HashSet::from(["sub_undone".to_owned()]);
     let known = Known {
         tier_of_price: &tier_of_price,
         tier_held: &tier_held,
         rank_of_tier: &rank_of_tier,
         grace_days: 7,
         gives_unpaid_credits: false,
+        addon_prices: &addon_prices,
+        undone: &undone,
     };
     project(snapshot, &known, now())
 }
@@ -461,7 +467,9 @@ fn case_k12_only_what_was_paid_on_a_page_of_ours_is_undone() {
     let undone = SecondPurchase {
         subscription: "sub_2".into(),
         payment_intent: Some("pi_in_2".into()),
+        is_late: false,
     };
+    assert_eq!(undone.object(), "sub_2");
     assert_eq!(wanted.undo, [undone]);
     assert_eq!(wanted.findings.len(), 1, "and it is shown");
 }
@@ -678,4 +686,82 @@ fn case_k22_what_was_charged_is_recorded_in_its_currency_and_the_credits_are_tho
     let charged = MinorUnits::new(460, Currency::parse("eur").unwrap());
     assert_eq!(wanted.transactions[0].amount, charged);
     assert_eq!(grants(&wanted)[0].amount, Credits::new(5_000));
+}
+
+#[test]
+fn case_k12_the_payment_that_comes_after_a_second_plan_was_undone_goes_back_once() {
+    let mut snapshot = Snapshot {
+        invoices: vec![Invoice {
+            subscription_id: Some("sub_undone".into()),
+            ..invoice("in_9", "open", "subscription_create")
+        }],
+        ..Snapshot::default()
+    };
+    assert!(run(&snapshot).undo.is_empty(), "nothing came yet");
+
+    snapshot.invoices[0].status = "paid".into();
+    snapshot.charges = vec![charge("pi_in_9", 1_900, 0)];
+    let undone = run(&snapshot).undo;
+    assert_eq!(undone.len(), 1);
+    assert_eq!((undone[0].object(), undone[0].is_late), ("pi_in_9", true));
+
+    snapshot.charges = vec![charge("pi_in_9", 1_900, 1_900)];
+    assert!(run(&snapshot).undo.is_empty(), "it went back");
+}
+
+#[test]
+fn an_add_on_beside_a_plan_changes_nothing_of_it_and_a_stray_item_is_a_finding() {
+    let extra = |price: &str| Extra {
+        price_id: price.into(),
+        quantity: 2,
+        price: None,
+        interval: Some("month".into()),
+    };
+    let with = |extras: Vec<Extra>| Snapshot {
+        subscriptions: vec![Subscription {
+            extras,
+            ..subscription("active")
+        }],
+        ..Snapshot::default()
+    };
+
+    let addon = run(&with(vec![extra("price_seats")]));
+    let stray = run(&with(vec![extra("price_seats"), extra("price_x")]));
+
+    assert!(addon.findings.is_empty(), "{:?}", addon.findings);
+    assert_eq!(addon.subscriptions[0].facts.tier.as_deref(), Some("PRO"));
+    let finding = Finding::StrayItem {
+        subscription: "sub_1".into(),
+        price: "price_x".into(),
+    };
+    assert_eq!(stray.findings, [finding]);
+    assert_eq!(stray.subscriptions[0].facts, addon.subscriptions[0].facts);
+}
+
+#[test]
+fn add_ons_that_are_billed_apart_are_no_plan_and_no_second_plan() {
+    let addons = Subscription {
+        id: "sub_2".into(),
+        price_id: Some("price_seats".into()),
+        created_at: at("2026-11-16"),
+        ..subscription("active")
+    };
+    let snapshot = Snapshot {
+        subscriptions: vec![addons, subscription("active")],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert!(
+        wanted.findings.is_empty() && wanted.undo.is_empty(),
+        "{:?}",
+        wanted.findings
+    );
+    let tiers: Vec<_> = wanted
+        .subscriptions
+        .iter()
+        .map(|one| one.facts.tier.as_deref())
+        .collect();
+    assert_eq!(tiers, [None, Some("PRO")]);
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::Result;
 use crate::http::json::Exact;
+use crate::payments::extras;
 
 /// Invoices in the answer.
 const INVOICES_MAX: i64 = 12;
@@ -28,8 +29,14 @@ const INVOICES_MAX: i64 = 12;
 pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Billing>> {
     let account = caller.account.id;
     let view = view(&app, account).await?;
-    let invoices = app
-        .read(move |tx| store::invoices::of_account(tx, account, INVOICES_MAX))
+    let (invoices, notes) = app
+        .read(move |tx| {
+            let notes = store::credit_notes::of_account(tx, account, INVOICES_MAX)?;
+            Ok((
+                store::invoices::of_account(tx, account, INVOICES_MAX)?,
+                notes,
+            ))
+        })
         .await?;
     Ok(Json(Billing {
         subscription: subscription(&app, account, &view.plan).await?,
@@ -37,7 +44,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Billi
         invoices: invoices
             .iter()
             .filter(|row| row.status != "draft")
-            .map(invoice)
+            .map(|row| invoice(row, &notes))
             .collect(),
     }))
 }
@@ -59,8 +66,12 @@ pub(super) async fn subscription(app: &App, account: i64, plan: &Plan) -> Result
             None => Ok(None),
         })
         .await?;
+    let addons = held.as_ref().filter(|held| held.live);
+    let addons = addons.map_or_else(Vec::new, |held| extras::of(app, held));
     let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
-    Ok(plan_json(plan, pending))
+    let mut json = plan_json(plan, pending);
+    json["addOns"] = addons.iter().map(addon).collect();
+    Ok(json)
 }
 
 fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {
@@ -123,7 +134,36 @@ impl HeldCredits {
     }
 }
 
-fn invoice(row: &store::invoices::Invoice) -> Value {
+fn addon(held: &extras::Held) -> Value {
+    json!({
+        "name": held.name,
+        "title": held.title,
+        "quantity": held.quantity,
+        "amount": held.amount.map(|amount| amount.decimal_text()),
+        "currency": held.amount.map(|amount| amount.currency.code().to_owned()),
+    })
+}
+
+fn credit_note(row: &store::credit_notes::CreditNote) -> Value {
+    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
+    let text = |minor| MinorUnits::new(minor, currency).decimal_text();
+    json!({
+        "id": row.credit_note_id,
+        "number": row.number,
+        "date": row.created_at.date_text(),
+        "amount": text(row.amount_minor),
+        "refunded": text(row.refunded_minor),
+        "toBalance": text(row.balance_minor()),
+        "status": row.status,
+        "pdfUrl": row.pdf_url,
+    })
+}
+
+fn invoice(row: &store::invoices::Invoice, notes: &[store::credit_notes::CreditNote]) -> Value {
+    let own = notes
+        .iter()
+        .filter(|note| note.invoice_id == row.invoice_id);
+    let notes: Vec<Value> = own.map(credit_note).collect();
     let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
     let amount = MinorUnits::new(row.amount_due.max(row.amount_paid), currency);
     json!({
@@ -136,5 +176,6 @@ fn invoice(row: &store::invoices::Invoice) -> Value {
         "status": row.status,
         "url": row.hosted_url,
         "pdfUrl": row.pdf_url,
+        "creditNotes": notes,
     })
 }

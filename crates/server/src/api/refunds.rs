@@ -96,6 +96,9 @@ pub struct NewRefund {
     note: Option<String>,
     /// The preview's `refunded`: another refund meanwhile stops this one.
     refunded: Option<String>,
+    /// Whether it is made as a credit note of the payment's invoice.
+    #[serde(default)]
+    credit_note: bool,
 }
 
 /// A refund that was made.
@@ -141,6 +144,7 @@ pub async fn create(
         reason: body.reason,
         note: body.note,
         refunded_before: body.refunded,
+        credit_note: body.credit_note,
         actor: operator.public_id,
     };
     let made = refund::make(&app, &ask, &key.0).await?;

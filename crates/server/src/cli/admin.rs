@@ -413,6 +413,9 @@ pub struct RefundArgs {
     /// Why, in words.
     #[arg(long)]
     note: Option<String>,
+    /// Make it as a credit note of the payment's invoice.
+    #[arg(long)]
+    credit_note: bool,
     /// Name of this refund: the same one is made once.
     #[arg(long)]
     key: Option<String>,
@@ -455,6 +458,7 @@ async fn refund(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Resul
         reason: args.reason.clone(),
         note: args.note.clone(),
         refunded_before: None,
+        credit_note: args.credit_note,
         actor: "cli".to_owned(),
     };
     let made = payments::make(app, &ask, &key).await?;

@@ -84,12 +84,51 @@ async fn attempt(app: &App, account: i64) -> Result<()> {
     let intent = match under_way {
         Some(intent) if is_stale(&intent, app.now()) => return give_up(app, &intent).await,
         Some(intent) => Some(intent),
+        None if is_unsettled(app, account).await? => None,
         None => reserve(app, account).await?,
     };
     match intent {
         Some(intent) => charge(app, &intent).await,
         None => Ok(()),
     }
+}
+
+/// Whether an earlier purchase was paid for and its credits are not there yet: a bank debit takes
+/// days, a sync may be late. Until then no other is made; one whose payment failed in the end
+/// counts as declined.
+async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
+    let earlier = app
+        .read(move |tx| store::intents::unused(tx, account, INTENT_KIND))
+        .await?;
+    let Some(intent) = earlier else {
+        return Ok(false);
+    };
+    let Some(payment) = intent.stripe_object_id.clone() else {
+        return Ok(false);
+    };
+    let payment = app.stripe.retrieve_payment_intent(&payment).await?;
+    match payment.status {
+        PaymentIntentStatus::Succeeded => {
+            let real_now = app.real_now();
+            app.write(account, move |tx| {
+                store::sync::ring(tx, account, real_now).map(|_| ())
+            })
+            .await?;
+            app.sync_bell.notify_one();
+            put_off(app, account, RETRY_SECONDS).await?;
+        }
+        PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => {
+            put_off(app, account, BACK_OFF_SECONDS).await?;
+        }
+        _ => bounced(app, &intent).await?,
+    }
+    Ok(true)
+}
+
+/// A payment that was under way failed in the end.
+async fn bounced(app: &App, intent: &Intent) -> Result<()> {
+    let end = after_decline(app, intent, "the payment failed after days".to_owned()).await?;
+    end_attempt(app, intent, end).await
 }
 
 /// The key is too old to ask again. If the payment was made all the same, the sync finds it.
@@ -214,7 +253,7 @@ async fn charge(app: &App, intent: &Intent) -> Result<()> {
     }
     let params = Form::decode(&intent.params);
     match app.stripe.create_payment_intent(&params, &intent.id).await {
-        Ok(payment) if is_on_its_way(&payment) => paid(app, intent, &payment.id).await,
+        Ok(payment) if is_on_its_way(&payment) => paid(app, intent, &payment).await,
         Ok(payment) => needs_owner(app, intent, &payment.id).await,
         Err(error @ stripe::Error::Card { .. }) => declined(app, intent, &error).await,
         Err(error) if error.is_replayed() || !is_unsure(&error) => {
@@ -239,12 +278,16 @@ fn is_on_its_way(payment: &PaymentIntent) -> bool {
     )
 }
 
-async fn paid(app: &App, intent: &Intent, payment: &str) -> Result<()> {
-    let (id, account, payment) = (intent.id.clone(), intent.account_id, payment.to_owned());
+async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()> {
+    let is_through = payment.status == PaymentIntentStatus::Succeeded;
+    let (id, account, payment) = (intent.id.clone(), intent.account_id, payment.id.clone());
     let (now, real_now) = (app.now(), app.real_now());
     app.write(account, move |tx| {
         store::intents::set_done(tx, &id, &payment, None, None, now)?;
-        auto_topup::set_declines(tx, account, 0)?;
+        // What is under way may still be declined.
+        if is_through {
+            auto_topup::set_declines(tx, account, 0)?;
+        }
         store::sync::ring(tx, account, real_now).map(|_| ())
     })
     .await?;
@@ -294,6 +337,12 @@ async fn declined(app: &App, intent: &Intent, error: &stripe::Error) -> Result<(
         let payment = payment_intent.as_deref().unwrap_or_default().to_owned();
         return needs_owner(app, intent, &payment).await;
     }
+    let end = after_decline(app, intent, error.to_string()).await?;
+    end_attempt(app, intent, end).await
+}
+
+/// What follows from a payment that the bank did not make: a pause, and the end after several.
+async fn after_decline(app: &App, intent: &Intent, error: String) -> Result<End> {
     let account = intent.account_id;
     let row = app
         .read(move |tx| auto_topup::of_account(tx, account))
@@ -301,8 +350,8 @@ async fn declined(app: &App, intent: &Intent, error: &stripe::Error) -> Result<(
     let declines = row.map_or(0, |row| row.declines) + 1;
     let is_last = declines >= DECLINES_MAX;
     let reason = "the bank declined the card".to_owned();
-    let end = End {
-        error: error.to_string(),
+    Ok(End {
+        error,
         state: if is_last { "off" } else { "on" },
         letter: is_last.then(|| Letter::AutoTopupOff {
             reason: reason.clone(),
@@ -310,8 +359,7 @@ async fn declined(app: &App, intent: &Intent, error: &stripe::Error) -> Result<(
         reason,
         declines: Some(declines),
         pause_seconds: BACK_OFF_SECONDS,
-    };
-    end_attempt(app, intent, end).await
+    })
 }
 
 async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
@@ -345,7 +393,9 @@ async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
     let (id, account) = (intent.id.clone(), intent.account_id);
     let (now, real_now) = (app.now(), app.real_now());
     app.write(account, move |tx| {
-        if !store::intents::set_failed(tx, &id, &end.error, now)? {
+        let is_first = store::intents::set_failed(tx, &id, &end.error, now)?
+            || store::intents::set_undone(tx, &id, &end.error, now)?;
+        if !is_first {
             return Ok(());
         }
         if let Some(declines) = end.declines {

@@ -212,6 +212,8 @@ pub struct PlanPanel {
     pub badge: Badge,
     /// When it renews or ends, and what that means.
     pub text: Prose,
+    /// "Extra seats, 3, $15.00 per month"
+    pub addons: Vec<String>,
     /// Upgrade first, then cancel.
     pub actions: Vec<Action>,
 }
@@ -507,6 +509,7 @@ mod samples {
                 price: "$0 per month".to_owned(),
                 badge: words::subscription_badge("none"),
                 text: "1,000 calls and 100 credits each month.".into(),
+                addons: Vec::new(),
                 actions: vec![Action::link("Upgrade", "/dashboard/billing/upgrade").primary()],
             },
             credits: CreditsPanel {
@@ -538,6 +541,7 @@ mod samples {
                 text: Prose::new("Renews on ")
                     .time(day(23))
                     .text(". You can cancel any time and keep Pro until then."),
+                addons: vec!["Extra seats, 3, $15.00 per month".to_owned()],
                 actions: vec![
                     Action::link("Upgrade", "/dashboard/billing/upgrade").primary(),
                     Action::link("Cancel plan", "/dashboard/billing/plan?act=cancel").quiet(),

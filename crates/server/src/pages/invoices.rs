@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Html;
 use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
+use store::credit_notes::CreditNote;
 use store::invoices::Invoice;
 
 use super::components::{Badge, Pager};
@@ -20,6 +21,8 @@ use crate::http::params::Params;
 
 /// Invoices on one page.
 const ROWS: usize = 20;
+/// Credit notes that are looked through for those of a page's invoices.
+const NOTES_MAX: i64 = 500;
 /// This page.
 pub const INVOICES: &str = "/dashboard/billing/invoices";
 
@@ -80,18 +83,23 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<List
                 None => None,
             };
             let limit = i64::try_from(ROWS).expect("small") + 1;
-            store::invoices::page(tx, account, before.as_ref(), limit).map(Some)
+            let rows = store::invoices::page(tx, account, before.as_ref(), limit)?;
+            let notes = store::credit_notes::of_account(tx, account, NOTES_MAX)?;
+            Ok(Some((rows, notes)))
         })
         .await?;
     let nothing = || Error::not_found("There is no such invoice to go on from.");
-    let mut found = found.ok_or_else(nothing)?;
+    let (mut found, notes) = found.ok_or_else(nothing)?;
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);
     let last = found.last().filter(|_| has_more);
     Ok(Listed {
         last: last.map(|row| row.invoice_id.clone()),
         is_first_page,
-        rows: found.iter().map(InvoiceRow::of).collect(),
+        rows: found
+            .iter()
+            .map(|row| InvoiceRow::of(row, &notes))
+            .collect(),
     })
 }
 
@@ -120,6 +128,8 @@ pub struct InvoiceRow {
     pub amount: String,
     /// "$9.50 off", where a code took something off it.
     pub discount: Option<String>,
+    /// "$5.00 credited: A1B2-0001-CN-01", a line for each credit note.
+    pub credits: Vec<String>,
     /// Its state in a word.
     pub badge: Badge,
     /// Stripe's page of it.
@@ -129,7 +139,7 @@ pub struct InvoiceRow {
 }
 
 impl InvoiceRow {
-    fn of(row: &Invoice) -> InvoiceRow {
+    fn of(row: &Invoice, notes: &[CreditNote]) -> InvoiceRow {
         let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
         let money = |minor| offer::money(MinorUnits::new(minor, currency));
         let off = (row.discount_minor > 0).then(|| money(row.discount_minor));
@@ -138,6 +148,11 @@ impl InvoiceRow {
             when: format::day(row.created_at.micros()),
             amount: money(row.amount_due.max(row.amount_paid)),
             discount: off.map(|off| format!("{off} off")),
+            credits: notes
+                .iter()
+                .filter(|note| note.invoice_id == row.invoice_id && note.status != "void")
+                .map(|note| format!("{} credited: {}", money(note.amount_minor), note.number))
+                .collect(),
             badge: badge(&row.status),
             url: row.hosted_url.clone(),
             pdf: row.pdf_url.clone(),
@@ -181,6 +196,7 @@ impl InvoicesPage {
             number: format!("{LONG} {EVIL}"),
             amount: format::money(i64::MAX, "kwd", 3),
             discount: Some(EVIL.to_owned()),
+            credits: vec![EVIL.to_owned(), LONG.to_owned()],
             badge: Badge::bad(EVIL),
             url: Some("https://x.example/\"><script>".to_owned()),
             pdf: Some("https://x.example/\"><script>".to_owned()),
@@ -205,6 +221,7 @@ pub(super) fn sample_rows() -> Vec<InvoiceRow> {
         when: day(days),
         amount: amount.to_owned(),
         discount: None,
+        credits: Vec::new(),
         badge: badge(status),
         url: Some("https://invoice.stripe.example/i/1".to_owned()),
         pdf: Some("https://invoice.stripe.example/i/1/pdf".to_owned()),
@@ -215,5 +232,6 @@ pub(super) fn sample_rows() -> Vec<InvoiceRow> {
         row("A1B2-0001", -38, "$9.50", "paid"),
     ];
     rows[2].discount = Some("$9.50 off".to_owned());
+    rows[1].credits = vec!["$5.00 credited: A1B2-0002-CN-01".to_owned()];
     rows
 }

@@ -6,6 +6,7 @@
 
 pub mod checkout;
 pub mod customer;
+pub mod extras;
 pub mod plan;
 pub mod portal;
 pub mod refund;

@@ -83,6 +83,9 @@ pub struct Ask {
     pub note: Option<String>,
     /// What had gone back when the operator looked: another refund meanwhile stops this one.
     pub refunded_before: Option<String>,
+    /// Whether it is made as a credit note: a correction of the invoice on paper, which makes the
+    /// refund itself.
+    pub credit_note: bool,
     /// Who asks, for the audit log.
     pub actor: String,
 }
@@ -346,13 +349,7 @@ async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
         return Err(Error::conflict("changed_meanwhile", detail));
     }
     finish_earlier(app, &look).await?;
-    let intent = look.payment.stripe_payment_intent_id.clone();
-    let params = Form::new()
-        .push("payment_intent", intent.unwrap_or_default())
-        .push("amount", look.money_back.amount)
-        .push("reason", &ask.reason)
-        .metadata(INTENT_KEY, &id)
-        .encode();
+    let params = params(ask, &look)?.metadata(INTENT_KEY, &id).encode();
     let (account, money, now) = (look.account.id, look.money_back, app.now());
     let credits = look.credits_taken.micros();
     let actor = ask.actor.clone();
@@ -380,12 +377,80 @@ async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
     made.ok_or_else(under_way)
 }
 
+/// What Stripe is asked: a refund of the payment, or a credit note of its invoice that makes one.
+fn params(ask: &Ask, look: &Preview) -> Result<Form> {
+    let amount = look.money_back.amount;
+    if !ask.credit_note {
+        let intent = look.payment.stripe_payment_intent_id.clone();
+        return Ok(Form::new()
+            .push("payment_intent", intent.unwrap_or_default())
+            .push("amount", amount)
+            .push("reason", &ask.reason));
+    }
+    let invoice = look.payment.stripe_invoice_id.as_ref();
+    let nothing = || {
+        let detail = "This payment has no invoice that a credit note could correct.";
+        Error::field("creditNote", detail)
+    };
+    Ok(Form::new()
+        .push(INVOICE, invoice.ok_or_else(nothing)?)
+        .push("amount", amount)
+        .push("refund_amount", amount)
+        // Our own letter tells of it.
+        .push("email_type", "none")
+        .push("reason", note_reason(&ask.reason)))
+}
+
+/// A credit note's word for a refund's reason.
+fn note_reason(reason: &str) -> &str {
+    match reason {
+        "requested_by_customer" => "order_change",
+        other => other,
+    }
+}
+
 fn under_way() -> Error {
     let detail = "Another refund of this account is under way. Look again in a minute.";
     Error::conflict("refund_under_way", detail)
 }
 
 const INTENT_KEY: &str = sync::INTENT_KEY;
+/// The parameter that a credit note has and a refund has not.
+const INVOICE: &str = "invoice";
+
+/// The refund that an earlier call made after all, and what it was of.
+async fn earlier_made(app: &App, earlier: &Intent) -> Result<(String, Option<objects::Refund>)> {
+    let params = Form::decode(&earlier.params);
+    let is_ours = |metadata: &objects::Metadata| metadata.get(INTENT_KEY) == Some(&earlier.id);
+    if let Some(invoice) = params.get(INVOICE) {
+        let filter = Form::new().push(INVOICE, invoice);
+        let notes = app
+            .stripe
+            .list_credit_notes(&filter, REFUNDS_MAX)
+            .await?
+            .data;
+        let made = notes.into_iter().find(|note| is_ours(&note.metadata));
+        let refund = match made {
+            Some(note) => Some(refund_of(app, &note).await?),
+            None => None,
+        };
+        return Ok((invoice.to_owned(), refund));
+    }
+    let intent = params.get("payment_intent").unwrap_or_default().to_owned();
+    let filter = Form::new().push("payment_intent", &intent);
+    let refunds = app.stripe.list_refunds(&filter, REFUNDS_MAX).await?.data;
+    let made = refunds.into_iter().find(|refund| is_ours(&refund.metadata));
+    Ok((intent, made))
+}
+
+/// The refund that a credit note made.
+async fn refund_of(app: &App, note: &objects::CreditNote) -> Result<objects::Refund> {
+    let ids = note.refund_ids();
+    let id = ids
+        .first()
+        .ok_or_else(|| Error::bug("a credit note made no refund"))?;
+    Ok(app.stripe.retrieve_refund(id).await?)
+}
 
 /// An earlier refund whose answer was lost is settled by what Stripe has, before another begins.
 async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
@@ -400,13 +465,8 @@ async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
     if now < earlier.updated_at.plus_seconds(CALL_OVER_SECONDS) {
         return Err(under_way());
     }
+    let (intent, made) = earlier_made(app, &earlier).await?;
     let params = Form::decode(&earlier.params);
-    let intent = params.get("payment_intent").unwrap_or_default().to_owned();
-    let filter = Form::new().push("payment_intent", &intent);
-    let refunds = app.stripe.list_refunds(&filter, REFUNDS_MAX).await?.data;
-    let made = refunds
-        .into_iter()
-        .find(|refund| refund.metadata.get(INTENT_KEY).map(String::as_str) == Some(&*earlier.id));
     let Some(refund) = made else {
         // It never reached Stripe; its key is not used again.
         let id = earlier.id.clone();
@@ -430,6 +490,7 @@ async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
         reason: params.get("reason").unwrap_or_default().to_owned(),
         note: None,
         refunded_before: None,
+        credit_note: params.get(INVOICE).is_some(),
         actor: actor.map_or_else(|| "cli".to_owned(), |user| user.public_id),
     };
     settle(app, &ask, &earlier, &payment, &owner, &refund).await?;
@@ -448,7 +509,15 @@ async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
     })
     .await?;
     let params = Form::decode(&intent.params);
-    match app.stripe.create_refund(&params, &intent.id).await {
+    let called = match params.get(INVOICE) {
+        Some(_) => match app.stripe.create_credit_note(&params, &intent.id).await {
+            // Repeated under its key it answers the same, should this look fail.
+            Ok(note) => return refund_of(app, &note).await,
+            Err(error) => Err(error),
+        },
+        None => app.stripe.create_refund(&params, &intent.id).await,
+    };
+    match called {
         Ok(refund) => Ok(refund),
         Err(error) => {
             note_failure(app, intent, &error).await?;
@@ -479,7 +548,7 @@ async fn settle(
 ) -> Result<()> {
     let detail = json!({
         "payment": payment.public_id, "refund": refund.id, "amount": refund.amount,
-        "currency": refund.currency, "reason": ask.reason,
+        "currency": refund.currency, "reason": ask.reason, "creditNote": ask.credit_note,
     });
     let detail = detail.to_string();
     let letter = Letter::Refunded {

@@ -30,6 +30,11 @@ pub fn params(purchase: &SecondPurchase) -> String {
         .encode()
 }
 
+/// Whether the intent's subscription was cancelled.
+pub fn is_undone(intent: &Intent) -> bool {
+    intent.kind == KIND && matches!(intent.state.as_str(), "done" | "closed")
+}
+
 /// Undoes what the account's sync just found. A failure is tried again by [`undo_waiting`].
 pub async fn undo_of(app: &App, account: i64) {
     let found = app
@@ -82,8 +87,9 @@ async fn undo(app: &App, intent: &Intent) -> Result<()> {
         return Err(error.into());
     }
     let (id, real_now) = (intent.id.clone(), app.real_now());
+    let object = intent.stripe_object_id.clone().unwrap_or(subscription);
     app.write(account, move |tx| {
-        store::intents::set_done(tx, &id, &subscription, None, None, now)?;
+        store::intents::set_done(tx, &id, &object, None, None, now)?;
         store::sync::ring(tx, account, real_now)
     })
     .await?;

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::ids::new_id;
 use domain::ledger::Request;
 use domain::projection::{
-    Finding, Invoice, Mail, Transaction, TransactionType, Wanted, WantedSubscription,
+    CreditNote, Extra, Finding, Invoice, Mail, Transaction, TransactionType, Wanted,
+    WantedSubscription,
 };
 use domain::time::Timestamp;
 use serde_json::json;
@@ -106,7 +107,7 @@ impl Plan {
         let undo = wanted.undo.iter();
         let undo = undo.map(|one| {
             let params = second::params(one);
-            (app.new_id("int"), one.subscription.clone(), params)
+            (app.new_id("int"), one.object().to_owned(), params)
         });
         let ids = wanted
             .transactions
@@ -175,6 +176,9 @@ impl Plan {
         for invoice in &self.wanted.invoices {
             self.put_invoice(tx, invoice, &mut report)?;
         }
+        for note in &self.wanted.credit_notes {
+            self.put_credit_note(tx, note, &mut report)?;
+        }
         for (row, id) in self.wanted.transactions.iter().zip(&self.ids) {
             self.put_transaction(tx, row, id, &mut report)?;
         }
@@ -205,13 +209,13 @@ impl Plan {
 
     /// What was bought twice is written down; the calls are made when this is on disk.
     fn write_undo(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        for (id, subscription, params) in &self.undo {
+        for (id, object, params) in &self.undo {
             let new = store::intents::NewIntent {
                 id,
                 account_id: self.lease.account_id,
                 kind: second::KIND,
                 params,
-                stripe_object_id: Some(subscription),
+                stripe_object_id: Some(object),
                 ..store::intents::NewIntent::default()
             };
             store::intents::insert(tx, &new, self.now)?;
@@ -236,7 +240,7 @@ impl Plan {
             .iter()
             .find_map(|finding| match finding {
                 Finding::UnknownPrice { price, .. } => Some((price.clone(), finding.text())),
-                Finding::SecondSubscription { .. } => None,
+                Finding::SecondSubscription { .. } | Finding::StrayItem { .. } => None,
             })
     }
 
@@ -265,9 +269,8 @@ impl Plan {
         let row = store::subscriptions::Subscription {
             subscription_id: fetched.id.clone(),
             account_id: account,
-            customer_id: held
-                .as_ref()
-                .map_or(customer, |held| held.customer_id.clone()),
+            // Of a former customer's subscription it is that one, not the current.
+            customer_id: fetched.customer_id.clone().unwrap_or(customer),
             status: facts.status.word().to_owned(),
             tier: facts.tier.clone(),
             price_id: fetched.price_id.clone(),
@@ -291,6 +294,7 @@ impl Plan {
             live: facts.status.is_live(),
             created_at: fetched.created_at,
             synced_at: self.now,
+            items: extras_json(&fetched.extras),
         };
         let same = held.is_some_and(|held| {
             held == store::subscriptions::Subscription {
@@ -339,6 +343,37 @@ impl Plan {
                 .changes
                 .push(format!("invoice {} is {}", row.invoice_id, row.status));
             store::invoices::put(tx, &row)?;
+        }
+        Ok(())
+    }
+
+    fn put_credit_note(
+        &self,
+        tx: &mut Tx<'_>,
+        wanted: &CreditNote,
+        report: &mut Report,
+    ) -> store::Result<()> {
+        let row = store::credit_notes::CreditNote {
+            credit_note_id: wanted.id.clone(),
+            account_id: self.lease.account_id,
+            invoice_id: wanted.invoice_id.clone(),
+            number: wanted.number.clone(),
+            status: wanted.status.clone(),
+            amount_minor: wanted.amount,
+            refunded_minor: wanted.refunded,
+            out_of_band_minor: wanted.out_of_band,
+            pre_payment_minor: wanted.pre_payment,
+            currency: wanted.currency.code().to_owned(),
+            reason: wanted.reason.clone(),
+            pdf_url: wanted.pdf_url.clone(),
+            created_at: wanted.created_at,
+            voided_at: wanted.voided_at,
+        };
+        let held = store::credit_notes::find(tx, self.lease.account_id, &wanted.id)?;
+        if held.as_ref() != Some(&row) {
+            let line = format!("credit note {} is {}", wanted.id, wanted.status);
+            report.changes.push(line);
+            store::credit_notes::put(tx, &row)?;
         }
         Ok(())
     }
@@ -562,4 +597,20 @@ fn recipients(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<String>> {
         .filter(hears)
         .map(|member| member.email)
         .collect())
+}
+
+/// The items beside the plan as they are kept; none where there are none.
+fn extras_json(extras: &[Extra]) -> Option<String> {
+    let items = extras.iter().map(|extra| {
+        let price = extra.price;
+        json!({
+            "price": extra.price_id,
+            "quantity": extra.quantity,
+            "amount": price.map(|price| price.amount),
+            "currency": price.map(|price| price.currency.code().to_owned()),
+            "interval": extra.interval,
+        })
+    });
+    let items: Vec<serde_json::Value> = items.collect();
+    (!items.is_empty()).then(|| json!(items).to_string())
 }

@@ -119,6 +119,20 @@ impl Reader<'_> {
         Ok(())
     }
 
+    async fn credit_note(&mut self, id: &str) -> Result<()> {
+        if !self.raw.has(id)
+            && let Some(object) = found(self.app.stripe.retrieve_credit_note(id).await)?
+            && self.is_own(&object.customer)
+        {
+            // What it corrects may be old too, and so may the payment it gave back.
+            if let Some(invoice) = object.invoice.id().map(str::to_owned) {
+                self.invoice(&invoice).await?;
+            }
+            self.raw.add_credit_note(object);
+        }
+        Ok(())
+    }
+
     async fn charge(&mut self, id: &str) -> Result<()> {
         if !self.raw.has(id)
             && let Some(object) = found(self.app.stripe.retrieve_charge(id).await)?
@@ -148,6 +162,7 @@ impl Reader<'_> {
             "invoice" => self.invoice(id).await,
             "checkout.session" => self.session(id).await,
             "subscription_schedule" => self.schedule(id).await,
+            "credit_note" => self.credit_note(id).await,
             "charge" => self.charge(id).await,
             "payment_intent" => self.payment(id).await,
             "refund" => {

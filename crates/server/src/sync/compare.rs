@@ -69,6 +69,7 @@ pub async fn account(app: &App, account: i64) -> Result<Comparison> {
 struct Rows {
     subscriptions: Vec<store::subscriptions::Subscription>,
     invoices: Vec<store::invoices::Invoice>,
+    credit_notes: Vec<store::credit_notes::CreditNote>,
     transactions: Vec<store::transactions::Transaction>,
 }
 
@@ -78,6 +79,7 @@ impl Rows {
         Ok(Rows {
             subscriptions: store::subscriptions::of_account(tx, account)?,
             invoices: store::invoices::of_account(tx, account, ROWS_MAX)?,
+            credit_notes: store::credit_notes::of_account(tx, account, ROWS_MAX)?,
             transactions: store::transactions::of_account(tx, account, start, ROWS_MAX)?,
         })
     }
@@ -89,6 +91,7 @@ fn compare(rows: &Rows, wanted: &Wanted) -> Comparison {
     let mut lines = Vec::new();
     subscriptions(rows, wanted, &mut lines);
     invoices(rows, wanted, &mut lines);
+    credit_notes(rows, wanted, &mut lines);
     money(rows, wanted, &mut lines);
     let findings = wanted.findings.iter().map(say).collect();
     Comparison { lines, findings }
@@ -103,6 +106,10 @@ fn say(finding: &Finding) -> String {
         Finding::SecondSubscription { subscription } => {
             format!("{subscription} is a second subscription that can charge.")
         }
+        Finding::StrayItem {
+            subscription,
+            price,
+        } => format!("{subscription} has an item of the price {price}, which is no add-on."),
         #[expect(unreachable_patterns, reason = "findings are added over time")]
         other => format!("{other:?}"),
     }
@@ -172,6 +179,24 @@ fn invoices(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
         let ours = row.map_or(NONE, |row| row.status.as_str());
         if ours != invoice.status {
             lines.push(Line::new(&invoice.id, ours, &invoice.status));
+        }
+    }
+}
+
+/// As the invoices; nothing where there never was one.
+fn credit_notes(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+    let (ours, theirs) = (rows.credit_notes.len(), wanted.credit_notes.len());
+    if ours + theirs == 0 {
+        return;
+    }
+    let name = "Credit notes";
+    lines.push(Line::new(name, ours.to_string(), theirs.to_string()));
+    for note in &wanted.credit_notes {
+        let row = rows.credit_notes.iter();
+        let row = row.clone().find(|row| row.credit_note_id == note.id);
+        let ours = row.map_or(NONE, |row| row.status.as_str());
+        if ours != note.status {
+            lines.push(Line::new(&note.id, ours, &note.status));
         }
     }
 }

@@ -31,6 +31,7 @@ pub struct Raw {
     pub sessions: Vec<objects::CheckoutSession>,
     pub charges: Vec<objects::Charge>,
     pub schedules: Vec<objects::SubscriptionSchedule>,
+    pub credit_notes: Vec<objects::CreditNote>,
     seen: HashSet<String>,
     /// Whether older objects of the customers exist that are not in here.
     pub is_partial: bool,
@@ -74,6 +75,13 @@ impl Raw {
     pub fn add_charge(&mut self, object: objects::Charge) {
         if self.is_new(&object.id) {
             self.charges.push(object);
+        }
+    }
+
+    /// Adds a credit note.
+    pub fn add_credit_note(&mut self, object: objects::CreditNote) {
+        if self.is_new(&object.id) {
+            self.credit_notes.push(object);
         }
     }
 
@@ -174,6 +182,7 @@ async fn read_span(
     let schedules = stripe
         .list_subscription_schedules(&filter, ITEMS_MAX)
         .await?;
+    let notes = stripe.list_credit_notes(&filter, ITEMS_MAX).await?;
     let stopped = [
         stopped(
             subscriptions.has_more,
@@ -192,6 +201,7 @@ async fn read_span(
             schedules.has_more,
             schedules.data.last().map(|one| one.created),
         ),
+        stopped(notes.has_more, notes.data.last().map(|one| one.created)),
     ];
     let floor = stopped.into_iter().flatten().max();
     // Below it some kinds are missing: what is there waits for its turn, together with them.
@@ -210,6 +220,8 @@ async fn read_span(
     charges.for_each(|one| raw.add_charge(one));
     let schedules = schedules.data.into_iter().filter(|one| whole(one.created));
     schedules.for_each(|one| raw.add_schedule(one));
+    let notes = notes.data.into_iter().filter(|one| whole(one.created));
+    notes.for_each(|one| raw.add_credit_note(one));
     Ok(floor.map(Timestamp::from_seconds))
 }
 

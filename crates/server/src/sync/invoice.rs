@@ -5,6 +5,7 @@ use domain::projection::Invoice;
 use stripe::objects;
 
 use super::at;
+use super::meaning::Meaning;
 use crate::app::App;
 use crate::http::error::Result;
 
@@ -21,19 +22,28 @@ pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
     Ok(())
 }
 
+/// The line of the plan itself, not what a change of plan put beside it nor an add-on. Of a change
+/// alone, the line of what it leads to: what was left of the old plan is given back.
+fn plan_line<'a>(
+    object: &'a objects::Invoice,
+    meaning: &Meaning,
+) -> Option<&'a objects::InvoiceLine> {
+    let among = |wanted: &dyn Fn(&objects::InvoiceLine) -> bool| {
+        let lines = object.lines.data.iter().rev();
+        let lines: Vec<_> = lines.filter(|line| wanted(line)).collect();
+        let prices: Vec<_> = lines.iter().map(|line| line.price()).collect();
+        let plan = meaning.plan(prices.iter().map(|price| price.id()))?;
+        Some(lines[plan])
+    };
+    among(&|line| !line.is_proration())
+        .or_else(|| among(&|line| line.amount > 0))
+        .or(object.lines.data.last())
+}
+
 /// Reads an invoice of any API version. `None` for a preview, or in a currency that is none.
-pub fn read(object: &objects::Invoice) -> Option<Invoice> {
+pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
     let status = object.status.as_ref()?;
-    // The line of the plan itself, not what a change of plan put beside it.
-    let line = object
-        .lines
-        .data
-        .iter()
-        .rev()
-        .find(|line| !line.is_proration());
-    // Of a change alone, the line of what it leads to: what was left of the old plan is given back.
-    let charged = || object.lines.data.iter().rev().find(|line| line.amount > 0);
-    let line = line.or_else(charged).or(object.lines.data.last());
+    let line = plan_line(object, meaning);
     Some(Invoice {
         id: object.id.clone(),
         number: object.number.clone(),

@@ -9,16 +9,18 @@ mod by_id;
 mod charge;
 mod checkout_session;
 pub mod compare;
+mod credit_note;
 pub mod differences;
 mod history;
 mod invoice;
+mod meaning;
 mod snapshot;
 mod subscription;
 mod subscription_schedule;
 mod unmatched;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::plan::SubscriptionStatus;
 use domain::projection::{Known, Wanted, project};
@@ -172,18 +174,13 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
 
 /// What our rows should be by what was fetched.
 fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Wanted {
-    let mut tier_of_price = app.prices().tier_of_price.clone();
-    tier_of_price.extend(held.agreed.clone());
-    let catalog = app.catalog();
-    let ranks = catalog
-        .tiers
-        .iter()
-        .map(|tier| (tier.name.clone(), tier.rank))
-        .collect();
+    let meaning = meaning::Meaning::of(app, held);
     let known = Known {
-        tier_of_price: &tier_of_price,
+        tier_of_price: &meaning.tier_of_price,
+        addon_prices: &meaning.addon_prices,
+        undone: &held.undone,
         tier_held: &held.tiers,
-        rank_of_tier: &ranks,
+        rank_of_tier: &meaning.rank_of_tier,
         grace_days: app.rules().grace_days,
         gives_unpaid_credits: app.settings.billing.credits_without_payment,
     };
@@ -234,6 +231,8 @@ pub struct Held {
     pub agreed: HashMap<String, String>,
     /// Intents by id.
     pub intents: HashMap<String, store::intents::Intent>,
+    /// Subscriptions that were cancelled as second purchases.
+    pub undone: HashSet<String>,
     /// The event number up to which this sync answers.
     pub last_event: i64,
     /// Objects that events named.
@@ -259,7 +258,10 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         .into_iter()
         .filter_map(|row| Some((row.subscription_id, row.tier?)));
     let intents = store::intents::of_account(tx, account, INTENTS_MAX)?;
+    let undone = intents.iter().filter(|intent| second::is_undone(intent));
+    let undone = undone.filter_map(|intent| intent.stripe_object_id.clone());
     Ok(Held {
+        undone: undone.collect(),
         customers: store::customers::of_account(tx, account)?,
         tiers: tiers.collect(),
         agreed: store::account_prices::of_account(tx, account)?

@@ -6,7 +6,11 @@ use domain::projection::Snapshot;
 use stripe::objects;
 
 use super::history::{self, Progress, Raw};
-use super::{Held, by_id, charge, checkout_session, invoice, subscription, subscription_schedule};
+use super::meaning::Meaning;
+use super::{
+    Held, by_id, charge, checkout_session, credit_note, invoice, subscription,
+    subscription_schedule,
+};
 use crate::app::App;
 use crate::http::error::Result;
 
@@ -104,13 +108,24 @@ async fn with_intents(app: &App, account: i64, held: &Held, raw: &Raw) -> Result
 }
 
 async fn translate(app: &App, held: &Held, raw: &Raw) -> Result<Snapshot> {
+    let meaning = Meaning::of(app, held);
+    let subscriptions = raw.subscriptions.iter();
+    let invoices = raw.invoices.iter();
+    let schedules = raw.schedules.iter();
     let mut snapshot = Snapshot {
-        subscriptions: raw.subscriptions.iter().map(subscription::read).collect(),
-        invoices: raw.invoices.iter().filter_map(invoice::read).collect(),
-        schedules: raw
-            .schedules
+        subscriptions: subscriptions
+            .map(|one| subscription::read(one, &meaning))
+            .collect(),
+        invoices: invoices
+            .filter_map(|one| invoice::read(one, &meaning))
+            .collect(),
+        schedules: schedules
+            .map(|one| subscription_schedule::read(one, &meaning))
+            .collect(),
+        credit_notes: raw
+            .credit_notes
             .iter()
-            .map(subscription_schedule::read)
+            .filter_map(credit_note::read)
             .collect(),
         ..Snapshot::default()
     };

@@ -2,41 +2,66 @@
 
 use domain::money::{Currency, MinorUnits};
 use domain::plan::SubscriptionStatus;
-use domain::projection::Subscription;
+use domain::projection::{Extra, Subscription};
 use domain::time::Timestamp;
 use stripe::objects;
 
 use super::at;
+use super::meaning::Meaning;
 
 /// The price that a waiting change leads to, and when it is given up.
-fn read_update(object: &objects::PendingUpdate) -> Option<(String, Timestamp)> {
-    let price = object.subscription_items.first()?.price.as_ref()?;
+fn read_update(object: &objects::PendingUpdate, meaning: &Meaning) -> Option<(String, Timestamp)> {
+    let items = &object.subscription_items;
+    let plan = meaning.plan(items.iter().map(price_id))?;
+    let price = items[plan].price.as_ref()?;
     Some((price.id.clone(), at(object.expires_at?)))
 }
 
+fn price_id(item: &objects::SubscriptionItem) -> Option<&str> {
+    item.price.as_ref().map(|price| price.id.as_str())
+}
+
+/// What one of an item costs a period.
+fn unit(item: &objects::SubscriptionItem, fallback: Option<&str>) -> Option<MinorUnits> {
+    let price = item.price.as_ref()?;
+    let currency = price.currency.as_deref().or(fallback);
+    let currency = currency.and_then(Currency::parse)?;
+    Some(MinorUnits::new(price.unit_amount?, currency))
+}
+
+fn interval(item: &objects::SubscriptionItem) -> Option<String> {
+    let recurring = item.price.as_ref()?.recurring.as_ref()?;
+    Some(recurring.interval.as_str().to_owned())
+}
+
+/// The items beside the plan's.
+fn extras(object: &objects::Subscription, plan: Option<usize>) -> Vec<Extra> {
+    let items = object.items.data.iter().enumerate();
+    let others = items.filter(|(place, _)| Some(*place) != plan);
+    let read = |(_, item): (usize, &objects::SubscriptionItem)| {
+        Some(Extra {
+            price_id: price_id(item)?.to_owned(),
+            quantity: item.quantity.unwrap_or(1),
+            price: unit(item, object.currency.as_deref()),
+            interval: interval(item),
+        })
+    };
+    others.filter_map(read).collect()
+}
+
 /// Reads a subscription of any API version.
-pub fn read(object: &objects::Subscription) -> Subscription {
-    let price = object
-        .items
-        .data
-        .first()
-        .and_then(|item| item.price.as_ref());
-    let currency = price
-        .and_then(|price| price.currency.as_deref())
-        .or(object.currency.as_deref())
-        .and_then(Currency::parse);
-    let amount = price.and_then(|price| price.unit_amount);
+pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
+    let place = meaning.plan(object.items.data.iter().map(price_id));
+    let item = place.and_then(|place| object.items.data.get(place));
     let start = object.current_period_start().unwrap_or(object.created);
     Subscription {
         id: object.id.clone(),
+        customer_id: object.customer.id().map(str::to_owned),
         status: SubscriptionStatus::from_word(object.status.as_str()),
-        price_id: price.map(|price| price.id.clone()),
-        price: amount
-            .zip(currency)
-            .map(|(amount, currency)| MinorUnits::new(amount, currency)),
-        interval: price
-            .and_then(|price| price.recurring.as_ref())
-            .map(|recurring| recurring.interval.as_str().to_owned()),
+        price_id: item.and_then(price_id).map(str::to_owned),
+        price: item.and_then(|item| unit(item, object.currency.as_deref())),
+        interval: item.and_then(interval),
+        extras: extras(object, place),
         period_start: at(start),
         period_end: at(object.current_period_end().unwrap_or(start)),
         cancel_at_period_end: object.cancel_at_period_end,
@@ -46,7 +71,10 @@ pub fn read(object: &objects::Subscription) -> Subscription {
         trial_end: object.trial_end.map(at),
         is_paused: object.pause_collection.is_some(),
         schedule_id: object.schedule.id().map(str::to_owned),
-        pending_update: object.pending_update.as_ref().and_then(read_update),
+        pending_update: object
+            .pending_update
+            .as_ref()
+            .and_then(|update| read_update(update, meaning)),
         created_at: at(object.created),
     }
 }

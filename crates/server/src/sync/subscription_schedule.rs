@@ -4,20 +4,24 @@ use domain::projection::{Phase, Schedule};
 use stripe::objects;
 
 use super::at;
+use super::meaning::Meaning;
+
+/// The price of a phase's plan.
+fn price(phase: &objects::SchedulePhase, meaning: &Meaning) -> Option<String> {
+    let prices = phase.items.iter().map(|item| item.price.id());
+    let plan = meaning.plan(prices)?;
+    phase.items[plan].price.id().map(str::to_owned)
+}
 
 /// Reads a schedule.
-pub fn read(object: &objects::SubscriptionSchedule) -> Schedule {
+pub fn read(object: &objects::SubscriptionSchedule, meaning: &Meaning) -> Schedule {
     let led = object.subscription.id().map(str::to_owned);
     let mut phases: Vec<Phase> = object
         .phases
         .iter()
         .map(|phase| Phase {
             starts_at: at(phase.start_date),
-            price_id: phase
-                .items
-                .first()
-                .and_then(|item| item.price.id())
-                .map(str::to_owned),
+            price_id: price(phase, meaning),
         })
         .collect();
     phases.sort_by_key(|phase| phase.starts_at);

@@ -23,6 +23,7 @@ mod lifecycle;
 mod limits;
 mod members;
 mod metering;
+mod money;
 mod notices;
 mod operators;
 mod pages;

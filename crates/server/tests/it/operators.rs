@@ -484,6 +484,7 @@ on_both! {
             live: !matches!(place, 2 | 4),
             created_at: now.plus_days(-100),
             synced_at: now,
+            items: None,
         };
         stage.app.write(0, move |tx| {
             for (place, account) in accounts.iter().enumerate() {

@@ -34,6 +34,7 @@ fn subscription(account: i64, id: &'static str, from_day: i64) -> Subscription {
         live: true,
         created_at: at(from_day * DAY),
         synced_at: at(from_day * DAY),
+        items: None,
     }
 }
 

@@ -412,6 +412,7 @@ fn subscription(id: &str, account_id: i64) -> Subscription {
         live: true,
         created_at: at(1),
         synced_at: at(2),
+        items: Some("[]".into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::client::{Client, path_of};
 use crate::error::Result;
 use crate::form::Form;
-use crate::objects::{Invoice, InvoicePayment, List};
+use crate::objects::{CreditNote, Invoice, InvoicePayment, List};
 
 impl Client {
     /// An invoice, with its payments.
@@ -91,5 +91,47 @@ impl Client {
             .push("payment[type]", "payment_intent")
             .push("payment[payment_intent]", payment_intent);
         self.list("/v1/invoice_payments", filter, items_max).await
+    }
+
+    /// A credit note.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn retrieve_credit_note(&self, id: &str) -> Result<CreditNote> {
+        self.get(path_of("/v1/credit_notes", id, "")?, Form::new())
+            .await
+    }
+
+    /// Credit notes, newest first. Filter: `customer`, `invoice`, `created[gte]`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn list_credit_notes(
+        &self,
+        filter: &Form,
+        items_max: usize,
+    ) -> Result<List<CreditNote>> {
+        self.list("/v1/credit_notes", filter.clone(), items_max)
+            .await
+    }
+
+    /// Corrects an invoice. With `refund_amount` it also makes the refund.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`](crate::Error).
+    pub async fn create_credit_note(
+        &self,
+        params: &Form,
+        idempotency_key: &str,
+    ) -> Result<CreditNote> {
+        self.post(
+            "/v1/credit_notes".to_owned(),
+            params.clone(),
+            idempotency_key,
+        )
+        .await
     }
 }

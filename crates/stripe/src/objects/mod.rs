@@ -8,6 +8,7 @@
 mod account;
 mod charge;
 mod checkout_session;
+mod credit_note;
 mod customer;
 mod dispute;
 mod error_body;
@@ -30,8 +31,9 @@ pub use account::Account;
 pub use charge::{Charge, ChargeStatus, PaymentMethodDetails};
 pub use checkout_session::{
     CheckoutLineItem, CheckoutMode, CheckoutPaymentStatus, CheckoutSession, CheckoutStatus,
-    CustomerDetails,
+    CustomerDetails, TotalDetails,
 };
+pub use credit_note::{CreditNote, CreditNoteRefund};
 pub use customer::{Customer, CustomerInvoiceSettings};
 pub use dispute::{Dispute, DisputeEvidenceDetails, DisputeStatus};
 pub use error_body::{ApiError, ApiErrorBody};
@@ -86,6 +88,7 @@ identified!(
     Charge,
     CheckoutLineItem,
     CheckoutSession,
+    CreditNote,
     Customer,
     Dispute,
     Event,

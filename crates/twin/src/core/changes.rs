@@ -246,7 +246,7 @@ impl Core {
         }
     }
 
-    fn end_trial(&mut self, id: &str, row: &Value) -> Answer<()> {
+    pub(super) fn end_trial(&mut self, id: &str, row: &Value) -> Answer<()> {
         let now = self.now;
         let pays = self.default_method(row, text(row, "customer")).is_some();
         let missing = text(row, "trial_settings.end_behavior.missing_payment_method");

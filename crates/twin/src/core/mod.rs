@@ -10,6 +10,7 @@ mod cards;
 mod catalog;
 mod changes;
 mod checkout;
+mod credit_notes;
 mod customers;
 mod data;
 mod discounts;

@@ -335,7 +335,11 @@ impl Core {
             cancel_at: opt_int(row, "cancel_at"),
             trial_end: opt_int(row, "trial_end").filter(|_| text(row, "status") == "trialing"),
             scheduled_change: self.scheduled_change(row),
-            plans: self.plans(configuration, text(price, "id")),
+            plans: if inner(row, "items").len() > 1 {
+                Vec::new()
+            } else {
+                self.plans(configuration, text(price, "id"))
+            },
         }
     }
 
@@ -524,6 +528,11 @@ impl Core {
             .cloned()
             .filter(|_| offered)
             .ok_or(PayError::NotFound)?;
+        // As at Stripe: what has several products is cancelled here and changed elsewhere.
+        if inner(&row, "items").len() > 1 {
+            let message = "A subscription to several products cannot be changed here.";
+            return Err(PayError::NotPossible(message.to_owned()));
+        }
         let old = get(&row, "items.data.0.price");
         if get(old, "id") == price {
             return Err(PayError::NotPossible(
@@ -570,6 +579,11 @@ impl Core {
             ..change
         };
         self.change_items(&id, change)?;
+        let ends_trial = opt(features, "trial_update_behavior") != Some("continue_trial");
+        if text(&before, "status") == "trialing" && ends_trial {
+            let row = self.need("subscription", &id, "id")?;
+            self.end_trial(&id, &row)?;
+        }
         self.emit_change("customer.subscription.updated", &id, &before);
         Ok(())
     }

@@ -89,7 +89,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
 
 impl Core {
     /// Gives money of a charge back, all that is left or a part.
-    fn refund(&mut self, charge: &str, sent: &Value) -> Answer<String> {
+    pub(super) fn refund(&mut self, charge: &str, sent: &Value) -> Answer<String> {
         let row = self.need("charge", charge, "charge")?;
         let currency = owned(&row, "currency");
         let left = int(&row, "amount_captured") - int(&row, "amount_refunded");

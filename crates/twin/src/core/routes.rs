@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::data::paths;
 use super::errors::Answer;
 use super::{
-    Call, Core, balance, catalog, changes, checkout, customers, discounts, disputes, endpoints,
-    events, invoice_api, methods, payments, portal, refunds, schedules, setup, subscriptions,
+    Call, Core, balance, catalog, changes, checkout, credit_notes, customers, discounts, disputes,
+    endpoints, events, invoice_api, methods, payments, portal, refunds, schedules, setup,
+    subscriptions,
 };
 
 /// What answers a request.
@@ -72,6 +73,16 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("get", "/v1/coupons/{coupon}", discounts::coupon),
     ("post", "/v1/coupons/{coupon}", discounts::update_coupon),
     ("delete", "/v1/coupons/{coupon}", discounts::delete_coupon),
+    ("get", "/v1/credit_notes", credit_notes::index),
+    ("post", "/v1/credit_notes", credit_notes::create),
+    ("get", "/v1/credit_notes/{id}", credit_notes::show),
+    ("post", "/v1/credit_notes/{id}", credit_notes::update),
+    ("post", "/v1/credit_notes/{id}/void", credit_notes::void),
+    (
+        "get",
+        "/v1/credit_notes/{credit_note}/lines",
+        credit_notes::lines,
+    ),
     ("get", "/v1/customers", customers::index),
     ("post", "/v1/customers", customers::create),
     ("get", "/v1/customers/search", customers::search),

@@ -32,6 +32,7 @@ pub struct Typed {
     review: String,
     attempt: String,
     refunded: String,
+    credit_note: String,
 }
 
 /// `GET /admin/refunds/{payment}`: the form; with `review` what it would come to.
@@ -118,6 +119,14 @@ fn questions(
         typed.amount.clone()
     };
     let label = format!("Amount, up to {}", shown(look.left()));
+    // Only a plan's payment has an invoice to correct.
+    let has_invoice = look.payment.stripe_invoice_id.is_some();
+    let credit_note = Field::new(
+        "credit_note",
+        "Write a credit note for the invoice",
+        FieldKind::Check(!typed.credit_note.is_empty()),
+        "1",
+    );
     FormPage {
         title: "Refund a payment".to_owned(),
         label: "See what it comes to".to_owned(),
@@ -139,7 +148,10 @@ fn questions(
                 FieldKind::Words(3),
                 &typed.note,
             ),
-        ],
+        ]
+        .into_iter()
+        .chain(has_invoice.then_some(credit_note))
+        .collect(),
         ..form
     }
 }
@@ -164,6 +176,7 @@ fn review(app: &App, form: FormPage, look: &Preview, typed: &Typed) -> FormPage 
             ("reason", typed.reason.clone()),
             ("note", typed.note.clone()),
             ("refunded", look.refunded.decimal_text()),
+            ("credit_note", typed.credit_note.clone()),
             ("attempt", app.new_id("att")),
         ],
         ..form
@@ -191,6 +204,7 @@ pub async fn make(
         reason: typed.reason,
         note: Some(typed.note),
         refunded_before: Some(typed.refunded),
+        credit_note: !typed.credit_note.is_empty(),
         actor: operator.public_id,
     };
     let made = refund::make(&app, &ask, &typed.attempt).await?;

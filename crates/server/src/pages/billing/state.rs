@@ -23,6 +23,7 @@ use crate::account::View;
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
+use crate::payments::extras;
 use crate::payments::plan::Pending;
 
 /// Payments on one page of the history.
@@ -45,6 +46,8 @@ const CARD_WARNING_DAYS: i64 = 30;
 /// What the page reads of an account, in one look.
 pub struct Rows {
     live: Option<Subscription>,
+    /// What it holds beside its plan.
+    addons: Vec<String>,
     /// What waits on it.
     waiting: Option<Pending>,
     /// The newest subscription was a trial that was not the first.
@@ -91,6 +94,7 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Rows
         Ok(Some(Rows {
             failure: failure(tx, account, unpaid.as_ref())?,
             waiting: live.as_ref().and_then(Pending::of),
+            addons: Vec::new(),
             trial_was_refused,
             live,
             latest: subscriptions.into_iter().next(),
@@ -106,8 +110,21 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Rows
             is_waiting,
         }))
     });
-    rows.await?
-        .ok_or_else(|| Error::not_found("There is no such payment to go on from."))
+    let nothing = || Error::not_found("There is no such payment to go on from.");
+    let mut rows = rows.await?.ok_or_else(nothing)?;
+    let held = rows.live.as_ref().map(|live| extras::of(app, live));
+    rows.addons = held.unwrap_or_default().iter().map(addon).collect();
+    Ok(rows)
+}
+
+/// "Extra seats, 3, $15.00 per month"
+fn addon(held: &extras::Held) -> String {
+    let count = (held.quantity != 1).then(|| format!(", {}", held.quantity));
+    let price = held
+        .amount
+        .map(|amount| format!(", {} per month", offer::money(amount)));
+    let (count, price) = (count.unwrap_or_default(), price.unwrap_or_default());
+    format!("{}{count}{price}", held.title)
 }
 
 /// Where the page of the history begins; none when the payment it names is not this account's.
@@ -277,6 +294,7 @@ fn plan_panel(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Pl
         ),
         badge,
         text: plan_text(catalog, view, rows, now),
+        addons: rows.addons.clone(),
         actions,
     }
 }

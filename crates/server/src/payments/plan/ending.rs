@@ -26,6 +26,10 @@ use crate::sync::INTENT_KEY;
 
 const KIND: &str = "plan_end";
 const FEEDBACK: &str = "feedback";
+/// What of the period's payments could go back at all.
+const PAID: &str = "paid";
+/// That the credits ended, and the refunds are what is left of them worth.
+const SETTLED: &str = "settled";
 /// Payments of a period that money is given back of: the plan's and its changes'.
 const PAYMENTS_MAX: i64 = 20;
 /// Grants that are looked through for the period's.
@@ -34,6 +38,8 @@ const GRANTS_MAX: i64 = 500;
 const LEFT_SECONDS: i64 = 60;
 /// Intents looked at in a round.
 const LEFT_MAX: i64 = 200;
+/// Tries of a payment that are looked through for the one that was paid.
+const CHARGES_MAX: usize = 20;
 /// Refunds of a payment that are looked through for ours.
 const REFUNDS_MAX: usize = 100;
 
@@ -47,8 +53,10 @@ pub struct Ending {
     /// What is paid back.
     pub refund: MinorUnits,
     parts: Vec<(String, i64)>,
-    /// Source keys of the period's credits, which end with the plan.
-    credits: Vec<String>,
+    /// The period's credits, which end with the plan.
+    earned: Earned,
+    /// What of the payments was not given back before.
+    paid_minor: i64,
 }
 
 impl Ending {
@@ -105,7 +113,8 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         held,
         date,
         parts: Vec::new(),
-        credits: Vec::new(),
+        earned: Earned::default(),
+        paid_minor: 0,
     };
     // Only what is paid can be paid back.
     if app.settings.billing.cancel_now != "refund" || ending.held.status != "active" {
@@ -126,15 +135,15 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
             Ok((paid, Earned::of(&grants, period_start)))
         })
         .await?;
-    let left = earned.left_of(paid.iter().map(|payment| payment.left_minor).sum());
-    ending.parts = split(unused.min(left), &paid);
-    ending.credits = earned.keys;
+    ending.paid_minor = paid.iter().map(|payment| payment.left_minor).sum();
+    ending.parts = split(unused.min(earned.left_of(ending.paid_minor)), &paid);
+    ending.earned = earned;
     ending.refund = money(&currency, ending.parts.iter().map(|part| part.1).sum())?;
     Ok(ending)
 }
 
 /// The credits that a period brought, and what is left of them, in micro-credits.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Earned {
     keys: Vec<String>,
     amount: i64,
@@ -145,9 +154,14 @@ impl Earned {
     fn of(grants: &[GrantRow], period_start: Option<Timestamp>) -> Earned {
         let period = period_start.map_or(0, Timestamp::micros);
         let suffix = format!(":{period}");
+        Earned::sum(grants, |key| key.ends_with(&suffix))
+    }
+
+    /// The allowances among the grants whose source key is a wanted one.
+    fn sum(grants: &[GrantRow], is_wanted: impl Fn(&str) -> bool) -> Earned {
         let of_period = grants
             .iter()
-            .filter(|grant| grant.kind == "allowance" && grant.source_key.ends_with(&suffix));
+            .filter(|grant| grant.kind == "allowance" && is_wanted(&grant.source_key));
         of_period.fold(Earned::default(), |mut earned, grant| {
             earned.keys.push(grant.source_key.clone());
             earned.amount += grant.amount;
@@ -201,7 +215,8 @@ fn params(ending: &Ending, feedback: Option<&str>) -> String {
         form.push(format!("refund[{index}][payment_intent]"), payment)
             .push(format!("refund[{index}][amount]"), amount)
     });
-    let credits = ending.credits.iter().enumerate();
+    let form = form.push(PAID, ending.paid_minor);
+    let credits = ending.earned.keys.iter().enumerate();
     let form = credits.fold(form, |form, (index, key)| {
         form.push(format!("credits[{index}]"), key)
     });
@@ -241,10 +256,9 @@ async fn reserve(
 
 /// Ends, pays back, and looks at what Stripe says then. Each step may have been made before.
 async fn finish(app: &App, intent: Intent) -> Result<()> {
-    let params = Form::decode(&intent.params);
-    let mut made = end_at_stripe(app, &params).await;
+    let mut made = end_at_stripe(app, &Form::decode(&intent.params)).await;
     if made.is_ok() {
-        end_credits(app, intent.account_id, &params).await?;
+        let params = end_credits(app, &intent).await?;
         made = pay_all_back(app, &intent, &params).await;
     }
     if let Err(error) = made {
@@ -254,19 +268,58 @@ async fn finish(app: &App, intent: Intent) -> Result<()> {
     settle(app, intent.account_id, intent).await
 }
 
-/// What is left of the period's credits ends; what calls in progress hold is theirs.
-async fn end_credits(app: &App, account: i64, params: &Form) -> Result<()> {
-    let keys = (0..GRANTS_MAX).map_while(|index| params.get(&format!("credits[{index}]")));
-    for key in keys {
-        let command = Command::Void {
-            source_key: key.to_owned(),
-        };
-        match app.ledger(account, Request::internal(command)).await? {
-            Ok(_) | Err(Refusal::GrantNotFound) => {}
-            Err(refusal) => return Err(Error::bug(refusal)),
+/// What is left of the period's credits ends; what calls in progress hold is theirs. In the same
+/// commit the refunds shrink to what is left of the credits now: else one could spend them between
+/// the quote and here, and have the money back too. Answers what is to be paid back, which is
+/// written down, so that a second try does not find the credits gone and pay nothing.
+async fn end_credits(app: &App, intent: &Intent) -> Result<Form> {
+    let (account, id) = (intent.account_id, intent.id.clone());
+    let (rules, now) = (app.rules(), app.now());
+    app.write(account, move |tx| {
+        let held = store::intents::find(tx, account, &id)?.ok_or(store::Error::NotFound)?;
+        let params = Form::decode(&held.params);
+        if params.get(SETTLED).is_some() {
+            return Ok(params);
         }
+        let keys = (0..GRANTS_MAX).map_while(|index| params.get(&format!("credits[{index}]")));
+        let keys: Vec<String> = keys.map(str::to_owned).collect();
+        let grants = store::ledger::grants(tx, account, i64::MAX, GRANTS_MAX)?;
+        let earned = Earned::sum(&grants, |key| keys.iter().any(|known| known == key));
+        let voids: Vec<Request> = keys
+            .into_iter()
+            .map(|source_key| Request::internal(Command::Void { source_key }))
+            .collect();
+        for decision in store::ledger::execute(tx, &rules, account, &voids, now)? {
+            match decision {
+                Ok(_) | Err(Refusal::GrantNotFound) => {}
+                Err(refusal) => return Err(store::Error::Abandoned(refusal.to_string())),
+            }
+        }
+        let params = settled(&params, &earned);
+        store::intents::set_params(tx, &id, &params.encode(), now)?;
+        Ok(params)
+    })
+    .await
+}
+
+/// The parameters with refunds that come to no more than what is left of the credits is worth, the
+/// newest payments first.
+fn settled(params: &Form, earned: &Earned) -> Form {
+    let paid = params.get(PAID).and_then(|paid| paid.parse().ok());
+    let mut rest = paid.map_or(i64::MAX, |paid| earned.left_of(paid));
+    let mut form = Form::new();
+    for (name, value) in params.iter() {
+        let amount = value.parse().ok().filter(|_| name.ends_with("[amount]"));
+        form = match amount {
+            Some(amount) => {
+                let part = rest.min(amount);
+                rest -= part;
+                form.push(name, part)
+            }
+            None => form.push(name, value),
+        };
     }
-    Ok(())
+    form.push(SETTLED, "true")
 }
 
 async fn end_at_stripe(app: &App, params: &Form) -> std::result::Result<(), stripe::Error> {
@@ -290,7 +343,9 @@ async fn pay_all_back(
         let (Some(payment), Some(amount)) = (payment, amount) else {
             return Ok(());
         };
-        pay_back(app, intent, index, payment, amount).await?;
+        if amount != "0" {
+            pay_back(app, intent, index, payment, amount).await?;
+        }
     }
     Ok(())
 }
@@ -318,6 +373,44 @@ async fn pay_back(
     let form = Form::new()
         .push("payment_intent", payment)
         .push("amount", amount)
+        .push("reason", "requested_by_customer")
+        .metadata(INTENT_KEY, &key);
+    match app.stripe.create_refund(&form, &key).await {
+        Ok(_) => Ok(()),
+        Err(error @ stripe::Error::Refused { .. }) => {
+            pay_rest_back(app, payment, amount, &key, error).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Stripe refused the refund that was promised. Somebody else gave money of the payment back
+/// meanwhile: what is left of it goes back. Its bank has the money in a dispute: nothing is owed.
+async fn pay_rest_back(
+    app: &App,
+    payment: &str,
+    amount: &str,
+    key: &str,
+    refusal: stripe::Error,
+) -> std::result::Result<(), stripe::Error> {
+    let filter = Form::new().push("payment_intent", payment);
+    let charges = app.stripe.list_charges(&filter, CHARGES_MAX).await?.data;
+    let charge = charges.into_iter().find(|charge| charge.paid);
+    let Some(charge) = charge else {
+        return Err(refusal);
+    };
+    let left = charge.amount_captured - charge.amount_refunded;
+    if charge.disputed || left <= 0 {
+        return Ok(());
+    }
+    let promised: i64 = amount.parse().unwrap_or(0);
+    if left >= promised {
+        return Err(refusal);
+    }
+    let key = format!("{key}-rest");
+    let form = Form::new()
+        .push("payment_intent", payment)
+        .push("amount", left)
         .push("reason", "requested_by_customer")
         .metadata(INTENT_KEY, &key);
     app.stripe.create_refund(&form, &key).await.map(drop)
@@ -363,6 +456,39 @@ mod tests {
         assert_eq!(split(1_000, &payments), both);
         let all: i64 = split(9_000, &payments).iter().map(|part| part.1).sum();
         assert_eq!(all, 2_200);
+    }
+
+    #[test]
+    fn what_was_spent_since_the_quote_is_not_paid_back_and_is_settled_once() {
+        let params = Form::new()
+            .push("refund[0][payment_intent]", "pi_2")
+            .push("refund[0][amount]", 300)
+            .push("refund[1][payment_intent]", "pi_1")
+            .push("refund[1][amount]", 700)
+            .push(PAID, 2_200);
+        let earned = |left| Earned {
+            keys: Vec::new(),
+            amount: 1_000,
+            left,
+        };
+        let amounts = |form: &Form| {
+            let amount = |index: usize| {
+                let name = format!("refund[{index}][amount]");
+                form.get(&name).map(|amount| amount.parse::<i64>().unwrap())
+            };
+            (amount(0), amount(1))
+        };
+
+        assert_eq!(
+            amounts(&settled(&params, &earned(900))),
+            (Some(300), Some(700))
+        );
+        assert_eq!(
+            amounts(&settled(&params, &earned(200))),
+            (Some(300), Some(140))
+        );
+        assert_eq!(amounts(&settled(&params, &earned(0))), (Some(0), Some(0)));
+        assert!(settled(&params, &earned(0)).get(SETTLED).is_some());
     }
 
     #[test]

@@ -96,8 +96,10 @@ pub(super) async fn at(
         .stripe
         .retrieve_subscription(&held.subscription_id)
         .await?;
-    let item = at_stripe.items.data.into_iter().next();
-    let item = item.ok_or_else(|| Error::bug("a live subscription has no item"))?;
+    let item = plan_item(&at_stripe, held.price_id.as_deref());
+    let item = item
+        .cloned()
+        .ok_or_else(|| Error::bug("a live subscription has no item"))?;
     let mut quote = Quote {
         due: MinorUnits::new(0, wanted.price.currency),
         lines: Vec::new(),
@@ -114,6 +116,18 @@ pub(super) async fn at(
         (quote.due, quote.lines) = due(app, &quote).await?;
     }
     Ok(quote)
+}
+
+/// The item that is the plan's, as the sync saw it; the others are add-ons.
+pub(super) fn plan_item<'a>(
+    subscription: &'a stripe::objects::Subscription,
+    price: Option<&str>,
+) -> Option<&'a stripe::objects::SubscriptionItem> {
+    let items = &subscription.items.data;
+    let is_plan = |item: &&stripe::objects::SubscriptionItem| {
+        item.price.as_ref().map(|price| price.id.as_str()) == price
+    };
+    items.iter().find(is_plan).or(items.first())
 }
 
 /// What is due today and its lines, by Stripe's preview.

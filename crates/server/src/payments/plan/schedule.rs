@@ -3,7 +3,7 @@
 use stripe::Form;
 use stripe::objects::SubscriptionSchedule;
 
-use super::quote::Quote;
+use super::quote::{Quote, plan_item};
 use super::{Changed, SUBSCRIPTION, reserve, settle};
 use crate::app::App;
 use crate::http::callers::SignedIn;
@@ -62,33 +62,47 @@ fn phases(
     now: &stripe::objects::Subscription,
     schedule: &SubscriptionSchedule,
 ) -> Form {
-    let item = now.items.data.first();
-    let price = item
-        .and_then(|item| item.price.as_ref())
-        .map(|price| price.id.as_str());
-    let quantity = item.and_then(|item| item.quantity).unwrap_or(1);
+    let plan = plan_item(now, quote.held.price_id.as_deref()).map(|item| item.id.as_str());
     let running = schedule
         .current_phase
         .as_ref()
         .map(|phase| phase.start_date);
     let first = schedule.phases.first().map(|phase| phase.start_date);
     let start = running.or(first).or(now.current_period_start());
-    Form::new()
+    items(quote, now, plan)
         .push("end_behavior", "release")
-        .push_opt("phases[0][items][0][price]", price)
-        .push("phases[0][items][0][quantity]", quantity)
         .push_opt("phases[0][start_date]", start)
         .push("phases[0][end_date]", quote.starts_at().seconds())
         .push_opt(
             "phases[0][trial_end]",
             now.trial_end.filter(|_| is_trial(quote)),
         )
-        .push("phases[1][items][0][price]", &quote.price_id)
-        .push("phases[1][items][0][quantity]", quantity)
         // Long enough to begin; after it the subscription goes on by itself.
         .push("phases[1][duration][interval]", "month")
         .push("phases[1][duration][interval_count]", 1)
         .push("phases[1][proration_behavior]", "none")
+}
+
+/// The items of both phases: all of them now, and the same with the smaller plan's price later. An
+/// item that a phase does not name would end with it.
+fn items(quote: &Quote, now: &stripe::objects::Subscription, plan: Option<&str>) -> Form {
+    let mut form = Form::new();
+    for (place, item) in now.items.data.iter().enumerate() {
+        let price = item.price.as_ref().map(|price| price.id.as_str());
+        let is_plan = Some(item.id.as_str()) == plan;
+        let later = if is_plan {
+            Some(quote.price_id.as_str())
+        } else {
+            price
+        };
+        for (phase, price) in [(0, price), (1, later)] {
+            let name = format!("phases[{phase}][items][{place}]");
+            form = form
+                .push_opt(format!("{name}[price]"), price)
+                .push(format!("{name}[quantity]"), item.quantity.unwrap_or(1));
+        }
+    }
+    form
 }
 
 fn is_trial(quote: &Quote) -> bool {

@@ -1,0 +1,3 @@
+drop table credit_note;
+drop table addon_price;
+alter table subscription drop column items;

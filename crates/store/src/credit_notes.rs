@@ -1,0 +1,142 @@
+//! Credit notes as Stripe had them when their account was last in step: documents that say why an
+//! invoice was corrected. The money they move is recorded elsewhere, where it moved.
+
+use domain::time::Timestamp;
+
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::{Error, Result};
+
+macro_rules! columns {
+    () => {
+        "credit_note_id, account_id, invoice_id, number, status, amount_minor, refunded_minor,
+         out_of_band_minor, pre_payment_minor, currency, reason, pdf_url, created_at, voided_at"
+    };
+}
+
+record! {
+    /// One credit note.
+    pub struct CreditNote {
+        /// `cn_...`
+        pub credit_note_id: String,
+        /// Whose it is.
+        pub account_id: i64,
+        /// The invoice it corrects.
+        pub invoice_id: String,
+        /// The number people read.
+        pub number: String,
+        /// `issued` or `void`.
+        pub status: String,
+        /// Its total, in minor units.
+        pub amount_minor: i64,
+        /// What of it was refunded: rows of their own among the transactions.
+        pub refunded_minor: i64,
+        /// What of it was paid back outside Stripe.
+        pub out_of_band_minor: i64,
+        /// What of it lowered an invoice that was open.
+        pub pre_payment_minor: i64,
+        /// In lower case.
+        pub currency: String,
+        /// Why, in Stripe's word.
+        pub reason: Option<String>,
+        /// Where its file is.
+        pub pdf_url: Option<String>,
+        /// When it was made at Stripe.
+        pub created_at: Timestamp,
+        /// When it was taken back.
+        pub voided_at: Option<Timestamp>,
+    }
+}
+
+impl CreditNote {
+    /// What of it went to the customer's balance: what is left when the rest is told.
+    pub fn balance_minor(&self) -> i64 {
+        let told = self.refunded_minor + self.out_of_band_minor + self.pre_payment_minor;
+        (self.amount_minor - told).max(0)
+    }
+}
+
+/// Overwrites the row with what was fetched. A credit note never changes its account; that is a
+/// conflict.
+pub fn put(tx: &mut Tx<'_>, row: &CreditNote) -> Result<()> {
+    let changed = tx.execute(
+        sql!(
+            "insert into credit_note (",
+            columns!(),
+            ")
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                 on conflict (credit_note_id) do update
+                set invoice_id = excluded.invoice_id,
+                    number = excluded.number,
+                    status = excluded.status,
+                    amount_minor = excluded.amount_minor,
+                    refunded_minor = excluded.refunded_minor,
+                    out_of_band_minor = excluded.out_of_band_minor,
+                    pre_payment_minor = excluded.pre_payment_minor,
+                    currency = excluded.currency,
+                    reason = excluded.reason,
+                    pdf_url = excluded.pdf_url,
+                    created_at = excluded.created_at,
+                    voided_at = excluded.voided_at
+              where credit_note.account_id = excluded.account_id"
+        ),
+        args![
+            &row.credit_note_id,
+            row.account_id,
+            &row.invoice_id,
+            &row.number,
+            &row.status,
+            row.amount_minor,
+            row.refunded_minor,
+            row.out_of_band_minor,
+            row.pre_payment_minor,
+            &row.currency,
+            &row.reason,
+            &row.pdf_url,
+            row.created_at,
+            row.voided_at,
+        ],
+    )?;
+    if changed == 0 {
+        return Err(Error::Conflict(format!(
+            "{} is another account's",
+            row.credit_note_id
+        )));
+    }
+    Ok(())
+}
+
+/// The account's credit notes, the newest first.
+pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<CreditNote>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from credit_note
+              where account_id = $1
+              order by created_at desc, credit_note_id desc
+              limit $2"
+        ),
+        args![account, limit],
+    )
+}
+
+/// One of the account's credit notes.
+pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<CreditNote>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            columns!(),
+            " from credit_note where account_id = $1 and credit_note_id = $2"
+        ),
+        args![account, id],
+    )
+}
+
+/// Whose credit note this is: for the worker, which has only the object's name.
+pub fn account_of(tx: &mut Tx<'_>, id: &str) -> Result<Option<i64>> {
+    tx.query_opt(
+        "select account_id from credit_note where credit_note_id = $1",
+        args![id],
+    )
+}

@@ -1,0 +1,308 @@
+//! Credit notes: corrections of finalized invoices.
+
+use serde_json::{Value, json};
+
+use super::errors::{Answer, ApiError};
+use super::lists::{inner, matches};
+use super::params::metadata;
+use super::value::{get, has, int, list, money_text, opt, opt_int, or_null, owned, set, text};
+use super::{Call, Core};
+
+/// `GET /v1/credit_notes`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    core.page(call, "credit_note", |row| {
+        matches(&call.params, row, &["customer", "invoice"])
+    })
+}
+
+/// `GET /v1/credit_notes/{id}`
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    core.need_path("credit_note", call.id(), "id")
+}
+
+/// `GET /v1/credit_notes/{credit_note}/lines`
+pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
+    let row = core.need_path("credit_note", call.id(), "credit_note")?;
+    core.page_of(
+        call,
+        "credit_note_line_item",
+        inner(&row, "lines").iter().collect(),
+    )
+}
+
+/// `POST /v1/credit_notes`
+pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    let sent = &call.params;
+    let invoice = opt(sent, "invoice").ok_or_else(|| ApiError::required("invoice").boxed())?;
+    let invoice = core.need("invoice", invoice, "invoice")?;
+    let id = core.issue(&invoice, sent)?;
+    core.need("credit_note", &id, "id")
+}
+
+/// `POST /v1/credit_notes/{id}`
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need_path("credit_note", call.id(), "id")?;
+    let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
+    core.modify(call.id(), |row| {
+        row["metadata"] = kept;
+        if has(&call.params, "memo") {
+            row["memo"] = or_null(&call.params, "memo");
+        }
+    });
+    core.emit_change("credit_note.updated", call.id(), &before);
+    core.need_path("credit_note", call.id(), "id")
+}
+
+/// `POST /v1/credit_notes/{id}/void`: only while its invoice is open.
+pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
+    let note = core.need_path("credit_note", call.id(), "id")?;
+    let invoice = core.need("invoice", text(&note, "invoice"), "invoice")?;
+    if text(&note, "status") == "void" || text(&invoice, "status") != "open" {
+        let message = "You can only void an issued credit note of an open invoice.";
+        return Err(ApiError::invalid(message).boxed());
+    }
+    let amount = int(&note, "pre_payment_amount");
+    core.lower_invoice(&owned(&invoice, "id"), -amount);
+    let now = core.now;
+    core.modify(call.id(), |row| {
+        row["status"] = "void".into();
+        row["voided_at"] = now.into();
+    });
+    core.emit("credit_note.voided", call.id());
+    core.need_path("credit_note", call.id(), "id")
+}
+
+/// How a credit note gives back what was paid.
+struct Parts {
+    refund: i64,
+    credit: i64,
+    out_of_band: i64,
+    /// Refunds that were made before, with what of each the note accounts for.
+    linked: Vec<(String, i64)>,
+}
+
+impl Parts {
+    fn sum(&self) -> i64 {
+        let linked: i64 = self.linked.iter().map(|(_, amount)| amount).sum();
+        self.refund + self.credit + self.out_of_band + linked
+    }
+}
+
+/// What the lines in parameters come to.
+fn total_of(sent: &Value, invoice: &Value, parts: &Parts) -> Option<i64> {
+    if let Some(amount) = opt_int(sent, "amount") {
+        return Some(amount);
+    }
+    let lines = list(sent, "lines");
+    if lines.is_empty() {
+        return (parts.sum() > 0).then(|| parts.sum());
+    }
+    let of_invoice = |line: &Value| {
+        let all = inner(invoice, "lines");
+        let known = all
+            .iter()
+            .find(|one| one["id"] == line["invoice_line_item"]);
+        known.map_or(0, |known| int(known, "amount"))
+    };
+    let amount = |line: &Value| {
+        opt_int(line, "amount").unwrap_or_else(|| match opt_int(line, "unit_amount") {
+            Some(unit) => unit * opt_int(line, "quantity").unwrap_or(1),
+            None => of_invoice(line),
+        })
+    };
+    Some(lines.iter().map(amount).sum())
+}
+
+impl Core {
+    fn parts_of(&self, sent: &Value) -> Answer<Parts> {
+        let mut linked = Vec::new();
+        for (index, one) in list(sent, "refunds").iter().enumerate() {
+            let param = format!("refunds[{index}][refund]");
+            let refund = self.need("refund", text(one, "refund"), &param)?;
+            let amount = opt_int(one, "amount_refunded").unwrap_or(int(&refund, "amount"));
+            linked.push((owned(&refund, "id"), amount));
+        }
+        Ok(Parts {
+            refund: opt_int(sent, "refund_amount").unwrap_or(0),
+            credit: opt_int(sent, "credit_amount").unwrap_or(0),
+            out_of_band: opt_int(sent, "out_of_band_amount").unwrap_or(0),
+            linked,
+        })
+    }
+
+    fn issue(&mut self, invoice: &Value, sent: &Value) -> Answer<String> {
+        let parts = self.parts_of(sent)?;
+        let Some(total) = total_of(sent, invoice, &parts) else {
+            let message = "You must provide one of `amount`, `lines` or `shipping_cost`.";
+            return Err(ApiError::bad("parameter_missing", "", message).boxed());
+        };
+        let is_paid = refuse(invoice, total, &parts)?;
+        let id = self.rng.id("cn");
+        let mut refunds: Vec<Value> = parts.linked.iter().map(refund_row).collect();
+        if parts.refund > 0 {
+            let charge = self.charge_of_invoice(text(invoice, "id"))?;
+            let refund = self.refund(&charge, &json!({ "amount": parts.refund }))?;
+            refunds.push(refund_row(&(refund, parts.refund)));
+        }
+        let row = self.note_row(&id, invoice, sent, (total, is_paid), &parts, refunds)?;
+        self.store.put(&id, row);
+        let invoice_id = owned(invoice, "id");
+        if is_paid {
+            self.modify(&invoice_id, |row| {
+                let before = int(row, "post_payment_credit_notes_amount");
+                row["post_payment_credit_notes_amount"] = (before + total).into();
+            });
+            self.credit_customer(text(invoice, "customer"), parts.credit);
+        } else {
+            self.lower_invoice(&invoice_id, total);
+        }
+        self.emit("credit_note.created", &id);
+        self.emit_change("invoice.updated", &invoice_id, invoice);
+        let is_settled = self
+            .store
+            .get(&invoice_id)
+            .is_some_and(|row| text(row, "status") == "open" && int(row, "amount_remaining") == 0);
+        if is_settled {
+            self.invoice_paid(&invoice_id, 0);
+        }
+        Ok(id)
+    }
+
+    fn note_row(
+        &mut self,
+        id: &str,
+        invoice: &Value,
+        sent: &Value,
+        (total, is_paid): (i64, bool),
+        parts: &Parts,
+        refunds: Vec<Value>,
+    ) -> Answer {
+        let invoice_id = text(invoice, "id");
+        let others = self.store.all("credit_note");
+        let count = others
+            .filter(|row| text(row, "invoice") == invoice_id)
+            .count()
+            + 1;
+        let line = json!({
+            "id": self.rng.id("cnli"), "object": "credit_note_line_item", "amount": total,
+            "description": opt(sent, "lines.0.description").unwrap_or("Credit"),
+            "discount_amount": 0, "discount_amounts": [], "livemode": false, "metadata": null,
+            "pretax_credit_amounts": [], "quantity": 1, "tax_rates": [], "taxes": null,
+            "type": "custom_line_item", "unit_amount": total,
+            "unit_amount_decimal": total.to_string(),
+        });
+        let mut row = json!({
+            "id": id, "object": "credit_note", "amount": total, "amount_shipping": 0,
+            "created": self.now, "currency": invoice["currency"], "customer": invoice["customer"],
+            "customer_account": null, "customer_balance_transaction": null, "discount_amount": 0,
+            "discount_amounts": [], "effective_at": self.now, "invoice": invoice_id,
+            "lines": {"object": "list", "data": [line], "has_more": false,
+                      "url": format!("/v1/credit_notes/{id}/lines")},
+            "livemode": false, "memo": or_null(sent, "memo"),
+            "metadata": metadata(&Value::Null, get(sent, "metadata"))?,
+            "number": format!("{}-CN-{count:02}", text(invoice, "number")),
+        });
+        let rest = json!({
+            "out_of_band_amount": (parts.out_of_band > 0).then_some(parts.out_of_band),
+            "pdf": invoice["invoice_pdf"],
+            "post_payment_amount": if is_paid { total } else { 0 },
+            "pre_payment_amount": if is_paid { 0 } else { total },
+            "pretax_credit_amounts": [], "reason": or_null(sent, "reason"), "refunds": refunds,
+            "shipping_cost": null, "status": "issued", "subtotal": total,
+            "subtotal_excluding_tax": total, "total": total, "total_excluding_tax": total,
+            "total_taxes": [], "type": if is_paid { "post_payment" } else { "pre_payment" },
+            "voided_at": null,
+        });
+        for (name, value) in rest.as_object().into_iter().flatten() {
+            set(&mut row, name, value.clone());
+        }
+        Ok(row)
+    }
+
+    /// Lowers what an open invoice asks, or raises it again.
+    fn lower_invoice(&mut self, id: &str, amount: i64) {
+        self.modify(id, |row| {
+            for name in ["amount_due", "amount_remaining"] {
+                row[name] = (int(row, name) - amount).into();
+            }
+            let before = int(row, "pre_payment_credit_notes_amount");
+            row["pre_payment_credit_notes_amount"] = (before + amount).into();
+        });
+        let left = self
+            .store
+            .get(id)
+            .map_or(0, |row| int(row, "amount_remaining"));
+        if let Some(intent) = self.invoice_intent(id) {
+            if left == 0 {
+                self.cancel_intent(&intent, Value::Null);
+            } else {
+                self.modify(&intent, |row| row["amount"] = left.into());
+            }
+        }
+    }
+
+    fn credit_customer(&mut self, customer: &str, amount: i64) {
+        if amount > 0 {
+            self.modify_and_tell("customer.updated", customer, |row| {
+                row["balance"] = (int(row, "balance") - amount).into();
+            });
+        }
+    }
+
+    /// The charge that paid an invoice.
+    fn charge_of_invoice(&self, id: &str) -> Answer<String> {
+        let intent = self.invoice_intent(id);
+        let charge = intent
+            .and_then(|intent| self.store.get(&intent))
+            .and_then(|intent| opt(intent, "latest_charge").map(str::to_owned));
+        charge.ok_or_else(|| {
+            let message = "The invoice has no charge that could be refunded.";
+            ApiError::bad("", "refund_amount", message).boxed()
+        })
+    }
+}
+
+fn refund_row((refund, amount): &(String, i64)) -> Value {
+    json!({"amount_refunded": amount, "payment_record_refund": null, "refund": refund,
+           "type": "refund"})
+}
+
+/// Whether the invoice was paid; refuses what does not add up.
+fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
+    let currency = text(invoice, "currency");
+    let is_paid = match text(invoice, "status") {
+        "paid" => true,
+        "open" => false,
+        status => {
+            let message = format!(
+                "Credit notes can only be issued for open or paid invoices; this one is {status}."
+            );
+            return Err(ApiError::invalid(message).boxed());
+        }
+    };
+    let left = if is_paid {
+        int(invoice, "total")
+            - int(invoice, "post_payment_credit_notes_amount")
+            - int(invoice, "pre_payment_credit_notes_amount")
+    } else {
+        int(invoice, "amount_remaining")
+    };
+    if total < 1 || total > left {
+        let message = format!(
+            "The credit note's amount ({}) must be positive and at most what is left of the invoice ({}).",
+            money_text(total, currency),
+            money_text(left, currency)
+        );
+        return Err(ApiError::bad("", "amount", message).boxed());
+    }
+    let given = parts.sum();
+    if is_paid && given != total || !is_paid && given != 0 {
+        let message = format!(
+            "The sum of credit amount, refund amount and out of band amount ({}) must equal the credit note amount ({}) of a paid invoice, and be zero of an open one.",
+            money_text(given, currency),
+            money_text(total, currency)
+        );
+        return Err(ApiError::bad("", "amount", message).boxed());
+    }
+    Ok(is_paid)
+}

@@ -252,10 +252,9 @@ async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> 
     let id = match ours {
         Some(one) if same => one.id,
         Some(one) => {
-            // A setting that was changed by hand is set again, as often as that happens.
-            let seen = crate::http::keys::hash(&one.features.to_string());
-            let seen = hex::encode(&seen[..8]);
-            let key = format!("setup-portal-{}-{fingerprint}-{seen}", one.id);
+            // What was changed by hand is set again, as often as that happens.
+            let at = app.now().micros();
+            let key = format!("setup-portal-{}-{fingerprint}-{at}", one.id);
             app.stripe
                 .update_portal_configuration(&one.id, &form, &key)
                 .await?

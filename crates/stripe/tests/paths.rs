@@ -213,6 +213,13 @@ async fn call_money(client: &Client, made: &mut Vec<&'static str>) {
         .push("automatic_payment_methods[allow_redirects]", "never")
         .push("description", "500 credits")
         .metadata("intent", "7");
+    let note = Form::new()
+        .push("invoice", "in_1")
+        .push("amount", 500)
+        .push("refund_amount", 500)
+        .push("email_type", "none")
+        .push("reason", "order_change")
+        .metadata("intent", "rfd_1");
     call!(client, made,
         retrieve_invoice("in_1");
         list_invoices(&since("cus_1").push("status", "open").push("subscription", "sub_1"), MAX);
@@ -220,6 +227,9 @@ async fn call_money(client: &Client, made: &mut Vec<&'static str>) {
         pay_invoice("in_1", &Form::new().push("payment_method", "pm_1").expand("payments"), "k");
         void_invoice("in_1", "k");
         list_invoice_payments_of("pi_1", MAX);
+        create_credit_note(&note, "k");
+        retrieve_credit_note("cn_1");
+        list_credit_notes(&since("cus_1").push("invoice", "in_1"), MAX);
         create_payment_intent(&topup, "k");
         retrieve_payment_intent("pi_1");
         list_payment_intents(&since("cus_1"), MAX);

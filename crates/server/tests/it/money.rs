@@ -532,6 +532,32 @@ on_both! {
     }
 }
 
+/// A card as what payments without their owner are made with: without one they are not turned on.
+async fn pays_by_card(person: &Person<'_>) {
+    let stage = person.stage;
+    let customer = listed(stage, "/v1/customers").await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = "/v1/payment_methods/pm_card_visa/attach";
+    let method = stage.stripe_post(path, &[("customer", &customer)]).await;
+    let method = method["id"].as_str().unwrap().to_owned();
+    let form = [("invoice_settings[default_payment_method]", method.as_str())];
+    stage
+        .stripe_post(&format!("/v1/customers/{customer}"), &form)
+        .await;
+    let (account, started) = (person.account, Instant::now());
+    let card = || {
+        stage
+            .app
+            .read(move |tx| store::payment_methods::of_account(tx, account))
+    };
+    while card().await.unwrap().is_none() {
+        assert!(started.elapsed() < PATIENCE, "the card is not seen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// A bank debit as what the next payment is made with: it takes days.
 async fn pays_by_debit(stage: &Stage, iban: &str) {
     let customer = listed(stage, "/v1/customers").await[0]["id"]
@@ -591,8 +617,9 @@ on_both! {
         let maya = stage.person("maya@example.com").await;
         maya.buy_pack(500).await;
         maya.billing_when(|body| body["credits"]["available"] == 600).await;
-        pays_by_debit(stage, "AT611904300234573201").await;
+        pays_by_card(&maya).await;
         turned_on(&maya).await;
+        pays_by_debit(stage, "AT611904300234573201").await;
         let program = Program { stage, secret: maya.meter_key().await };
 
         program.debit(&fresh_key(), 200).await;
@@ -619,8 +646,9 @@ on_both! {
         let maya = stage.person("maya@example.com").await;
         maya.buy_pack(500).await;
         maya.billing_when(|body| body["credits"]["available"] == 600).await;
-        pays_by_debit(stage, "AT861904300235473202").await;
+        pays_by_card(&maya).await;
         turned_on(&maya).await;
+        pays_by_debit(stage, "AT861904300235473202").await;
         let program = Program { stage, secret: maya.meter_key().await };
         program.debit(&fresh_key(), 200).await;
         automatic_when(stage, "processing").await;
@@ -692,5 +720,42 @@ on_both! {
         }
 
         assert_eq!(listed(stage, "/v1/billing_portal/configurations").await.len(), 1);
+    }
+}
+
+on_both! {
+    fn a_pause_of_collection_keeps_the_plan_and_a_paused_subscription_gives_none(stage) {
+        let maya = on_plan(stage, "PRO").await;
+        let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
+        let path = format!("/v1/subscriptions/{held}");
+        let account = maya.account;
+        let is_paused = || stage.app.read(move |tx| Ok(store::subscriptions::of_account(tx, account)?[0].paused));
+
+        stage.stripe_post(&path, &[("pause_collection[behavior]", "void")]).await;
+        let started = Instant::now();
+        while !is_paused().await.unwrap() {
+            assert!(started.elapsed() < PATIENCE, "the pause is not seen");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(is("PRO", "ACTIVE")(&maya.billing().await), "who is not charged keeps the plan");
+        stage.stripe_post(&path, &[("pause_collection", "")]).await;
+        while is_paused().await.unwrap() {
+            assert!(started.elapsed() < PATIENCE, "the resumption is not seen");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+
+        // A trial that ends without a card pauses the subscription itself.
+        let noah = stage.person("noah@example.com").await;
+        noah.buy_pack(500).await;
+        let customers = listed(stage, "/v1/customers").await;
+        let customer = customers.iter().find(|one| one["email"] == "noah@example.com").unwrap();
+        let pro = stage.app.prices().price_of_tier["PRO"].clone();
+        stage.stripe_post("/v1/subscriptions", &[("customer", customer["id"].as_str().unwrap()),
+            ("items[0][price]", &pro), ("trial_period_days", "5"),
+            ("trial_settings[end_behavior][missing_payment_method]", "pause")]).await;
+        noah.billing_when(is("PRO", "TRIALING")).await;
+        stage.twin.advance("6d").await.unwrap();
+        let body = noah.billing_when(|body| body["subscription"]["status"] == "PAUSED").await;
+        assert_eq!(body["subscription"]["accessTier"], "FREE", "{body}");
     }
 }

@@ -1,16 +1,14 @@
 //! What operators do to an account by hand. Each act is one commit with its line in the audit log:
 //! who, what, on what, why.
 
-use domain::ledger::{Command, Outcome};
-use domain::money::Credits;
+pub mod credits;
+
 use domain::time::Timestamp;
 use serde_json::json;
 use store::accounts::{Account, TierOverride};
 
-use crate::api::accounts::{ByHand, act};
 use crate::app::App;
 use crate::http::error::{Error, Result};
-use crate::http::idempotency::Key;
 
 /// Longest reason.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -98,34 +96,6 @@ pub async fn set_suspended(
         store::ledger::settle(tx, &rules, id, now).map(|_| ())
     })
     .await
-}
-
-/// Lets all debt of an account go, or a part of it.
-pub async fn forgive(
-    app: &App,
-    account: &Account,
-    amount: Credits,
-    key: &str,
-    by_hand: &ByHand,
-) -> Result<Outcome> {
-    let key = Key::read(key)?.of(&["forgive", &amount.to_string()]);
-    let command = Command::Forgive { amount };
-    act(app, account, "debt.forgive", command, key, by_hand).await
-}
-
-/// Ends a grant: what no hold has pinned of it is gone.
-pub async fn void(app: &App, account: &Account, lot: i64, by_hand: &ByHand) -> Result<Outcome> {
-    let id = account.id;
-    let grant = app
-        .read(move |tx| Ok(store::ledger::grants(tx, id, lot.saturating_add(1), 1)?.pop()))
-        .await?;
-    let grant = grant.filter(|grant| grant.lot == lot);
-    let grant = grant.ok_or_else(|| Error::not_found("There is no such grant."))?;
-    let key = Key::read(&format!("void:{lot}"))?.of(&["void"]);
-    let command = Command::Void {
-        source_key: grant.source_key,
-    };
-    act(app, account, "grant.void", command, key, by_hand).await
 }
 
 /// Takes every event that waits for a person up again, the latest first, at most [`EVENTS_MAX`], and

@@ -5,16 +5,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::ledger::{
-    Body as EntryBody, Command, Context, Entry, GrantKind, IdempotencyKey, NewGrant, Outcome,
-    Request,
-};
-use domain::money::Credits;
+use domain::ledger::{Body as EntryBody, Entry, Outcome};
 use domain::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use store::accounts::{Account as Row, NewAccount, TierOverride};
 use utoipa::ToSchema;
 
@@ -24,7 +19,7 @@ use crate::http::callers::{Authority, KeyCaller};
 use crate::http::error::{Error, Result};
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_credits, read_positive_credits};
-use crate::jobs::mail::Letter;
+use crate::operators::credits::{self, ByHand};
 use crate::payments::customer;
 use crate::people;
 
@@ -32,19 +27,6 @@ use crate::people;
 const OWN_PREFIX: &str = "acc_";
 /// Longest id and name of an account.
 const NAME_CHARS_MAX: usize = 200;
-/// Longest note.
-const NOTE_CHARS_MAX: usize = 500;
-/// Days a promotional grant lasts when nobody says.
-const PROMO_DAYS_DEFAULT: i64 = 90;
-/// What the audit log calls a correction.
-const ADJUST: &str = "credits.adjust";
-/// What it calls a promotion.
-const GRANT: &str = "credits.grant";
-/// Acts of a day that are counted against a limit.
-const ACTS_MAX: i64 = 10_000;
-/// Why somebody corrects an account's credits.
-pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
-
 /// An account as the host application sets it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -312,7 +294,7 @@ pub async fn adjust(
     Path(id): Path<String>,
     Body(body): Body<NewAdjustment>,
 ) -> Result<Response> {
-    let credits = read_credits("credits", &body.credits)?;
+    let amount = read_credits("credits", &body.credits)?;
     let account = named(&app, &id).await?;
     let by_hand = ByHand {
         credits_max: caller.credits_max(&app),
@@ -321,7 +303,7 @@ pub async fn adjust(
         reason: body.reason,
         note: body.note,
     };
-    let outcome = adjust_credits(&app, &account, key, credits, &by_hand).await?;
+    let outcome = credits::adjust(&app, &account, key, amount, &by_hand).await?;
     let entry = entry_of(&outcome)?;
     let body = Adjustment {
         id: format!("adj_{}_{}", entry.seq, hex::encode(&entry.hash[..8])),
@@ -331,90 +313,6 @@ pub async fn adjust(
         available: Exact(outcome.available),
     };
     Ok(created(&outcome, &body))
-}
-
-/// Who changes credits by hand, and why.
-#[derive(Clone, Debug)]
-pub struct ByHand {
-    /// A user's or a key's id, or `cli`.
-    pub actor: String,
-    /// One of [`REASONS`].
-    pub reason: String,
-    /// What a colleague should know.
-    pub note: Option<String>,
-    /// Credits that the actor may add or take in 24 hours, where there is a limit.
-    pub credits_max: Option<Credits>,
-    /// Whether the account's people hear of it.
-    pub tells: bool,
-}
-
-impl ByHand {
-    /// Whether another `credits` keep to the actor's limit.
-    fn is_within(
-        &self,
-        tx: &mut store::Tx<'_>,
-        credits: Credits,
-        now: Timestamp,
-    ) -> store::Result<bool> {
-        let Some(max) = self.credits_max else {
-            return Ok(true);
-        };
-        let mut sum = i128::from(credits.micros()).abs();
-        for action in [ADJUST, GRANT] {
-            let from = now.plus_days(-1);
-            for act in store::audit_log::since(tx, &self.actor, action, from, ACTS_MAX)? {
-                let detail: serde_json::Value =
-                    serde_json::from_str(&act.detail).unwrap_or_default();
-                let text = detail["credits"].as_str().unwrap_or("0");
-                let moved = Credits::parse(text).unwrap_or(Credits::ZERO);
-                sum += i128::from(moved.micros()).abs();
-            }
-        }
-        Ok(sum <= i128::from(max.micros()))
-    }
-
-    fn over_limit(&self) -> Error {
-        let max = self.credits_max.unwrap_or(Credits::ZERO);
-        let detail = format!(
-            "Your role may add or take {max} credits in 24 hours; this is beyond it. Ask finance."
-        );
-        Error::forbidden("credits_limit", detail)
-    }
-
-    pub(super) fn check(&self) -> Result<()> {
-        if !REASONS.contains(&self.reason.as_str()) {
-            let detail = format!("reason is one of {}.", REASONS.join(", "));
-            return Err(Error::field("reason", detail));
-        }
-        let length = self.note.as_ref().map_or(0, |note| note.chars().count());
-        if length > NOTE_CHARS_MAX {
-            let detail = format!("note has at most {NOTE_CHARS_MAX} characters.");
-            return Err(Error::field("note", detail));
-        }
-        Ok(())
-    }
-}
-
-/// Corrects an account's credits, once per key, with the audit log's row in the same commit.
-pub async fn adjust_credits(
-    app: &App,
-    account: &Row,
-    key: Key,
-    credits: Credits,
-    by_hand: &ByHand,
-) -> Result<Outcome> {
-    by_hand.check()?;
-    if credits == Credits::ZERO {
-        return Err(Error::field("credits", "An adjustment is not zero."));
-    }
-    let source_key = format!("adjust:{}:{}", account.id, key.0);
-    let note = by_hand.note.as_deref().unwrap_or("");
-    let key = key.of(&["adjust", &credits.to_string(), &by_hand.reason, note]);
-    let command = Command::Adjust {
-        amount: credits,
-        source_key,
-    };
-    act(app, account, ADJUST, command, key, by_hand).await
 }
 
 /// Credits to give for a time.
@@ -468,7 +366,7 @@ pub async fn grant(
     Path(id): Path<String>,
     Body(body): Body<NewPromo>,
 ) -> Result<Response> {
-    let credits = read_positive_credits("credits", &body.credits)?;
+    let amount = read_positive_credits("credits", &body.credits)?;
     let expires_at = read_end(body.expires_at.as_deref(), app.now())?;
     let account = named(&app, &id).await?;
     let by_hand = ByHand {
@@ -478,7 +376,7 @@ pub async fn grant(
         reason: "promotion".to_owned(),
         note: body.note,
     };
-    let outcome = grant_promo(&app, &account, key, credits, expires_at, &by_hand).await?;
+    let outcome = credits::promote(&app, &account, key, amount, expires_at, &by_hand).await?;
     let entry = entry_of(&outcome)?;
     let EntryBody::Grant {
         kind,
@@ -507,131 +405,6 @@ fn read_end(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>> {
     let detail = "expiresAt is a date or a moment ahead.";
     end.map(Some)
         .ok_or_else(|| Error::field("expiresAt", detail))
-}
-
-/// Gives promotional credits, once per key; they end in 90 days where nothing is said.
-pub async fn grant_promo(
-    app: &App,
-    account: &Row,
-    key: Key,
-    credits: Credits,
-    expires_at: Option<Timestamp>,
-    by_hand: &ByHand,
-) -> Result<Outcome> {
-    by_hand.check()?;
-    let source_key = format!("promo:{}:{}", account.id, key.0);
-    let said = expires_at.map(Timestamp::rfc3339).unwrap_or_default();
-    let note = by_hand.note.as_deref().unwrap_or("");
-    let key = key.of(&["grant", &credits.to_string(), &said, note]);
-    let mut new = NewGrant::new(GrantKind::Promo, source_key, credits);
-    new.expires_at = expires_at.or_else(|| Some(app.now().plus_days(PROMO_DAYS_DEFAULT)));
-    let command = Command::Grant(new);
-    act(app, account, GRANT, command, key, by_hand).await
-}
-
-/// Runs a command by hand with its note and its row of the audit log in one commit. A replay and a
-/// refusal leave neither.
-pub async fn act(
-    app: &App,
-    account: &Row,
-    action: &'static str,
-    command: Command,
-    key: IdempotencyKey,
-    by_hand: &ByHand,
-) -> Result<Outcome> {
-    by_hand.check()?;
-    let note = by_hand.note.clone().filter(|note| !note.is_empty());
-    let note = note.map(|note| Note::new(app, note));
-    let request = Request {
-        command,
-        key: Some(key),
-        context: Context {
-            actor: Some(by_hand.actor.clone()),
-            reason: Some(by_hand.reason.clone()),
-            note_digest: note.as_ref().map(|note| note.digest),
-            ..Context::default()
-        },
-    };
-    let (rules, now, by_hand) = (app.rules(), app.now(), by_hand.clone());
-    let (id, subject) = (account.id, account.public_id.clone());
-    let (kept, real_now) = (by_hand.clone(), app.real_now());
-    let decision = app
-        .db
-        .write(id, move |tx| {
-            let requests = std::slice::from_ref(&request);
-            let decision = store::ledger::execute(tx, &rules, id, requests, now)?
-                .pop()
-                .expect("one request has one decision");
-            let Ok(outcome) = &decision else {
-                return Ok(decision);
-            };
-            if let Some(entry) = outcome.entry.as_ref().filter(|_| !outcome.replayed) {
-                // Only now is it known that this is no repetition, which is always answered.
-                if !by_hand.is_within(tx, credits_of(&request.command), now)? {
-                    return Err(store::Error::Abandoned("the operator's limit".to_owned()));
-                }
-                if let Some(note) = &note {
-                    store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
-                }
-                let mut detail = json!({
-                    "credits": entry.posted_delta.to_string(),
-                    "reason": by_hand.reason,
-                    "entry": entry.seq,
-                });
-                if entry.debt_delta != Credits::ZERO {
-                    detail["debt"] = json!(entry.debt_delta.to_string());
-                }
-                let (actor, detail) = (&by_hand.actor, detail.to_string());
-                store::audit_log::append(tx, actor, action, &subject, &detail, None, now)?;
-                if by_hand.tells {
-                    let letter = Letter::Adjusted {
-                        credits: entry.posted_delta.micros(),
-                        reason: by_hand.reason.clone(),
-                    };
-                    let mail_key = format!("adjusted:{subject}:{}", entry.seq);
-                    people::tell(tx, id, &mail_key, &letter, real_now)?;
-                }
-            }
-            Ok(decision)
-        })
-        .await;
-    let decision = decision.map_err(|error| match error {
-        store::Error::Abandoned(_) => kept.over_limit(),
-        other => other.into(),
-    })?;
-    app.mail_bell.notify_one();
-    decision.map_err(|refusal| Error::refused(&refusal, app))
-}
-
-/// What a command by hand moves.
-fn credits_of(command: &Command) -> Credits {
-    match command {
-        Command::Adjust { amount, .. } => *amount,
-        Command::Grant(new) => new.amount,
-        _ => Credits::ZERO,
-    }
-}
-
-/// Free text beside an entry: the journal keeps only its salted digest, so that the text can be
-/// erased with the account's settings.
-#[derive(Clone, Debug)]
-struct Note {
-    digest: [u8; 32],
-    name: String,
-    text: String,
-}
-
-impl Note {
-    fn new(app: &App, note: String) -> Note {
-        let text = json!({ "salt": format!("{:032x}", app.chance.bits()), "note": note });
-        let text = text.to_string();
-        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        Note {
-            digest,
-            name: format!("note:{}", hex::encode(digest)),
-            text,
-        }
-    }
 }
 
 /// The account that the outside calls `id`.

@@ -2,21 +2,18 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use domain::ledger::{Body as EntryBody, Command, Outcome};
-use domain::money::Credits;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
-use store::accounts::Account as Row;
 use utoipa::ToSchema;
 
-use super::accounts::{ByHand, act, created, entry_of, named};
+use super::accounts::{created, entry_of, named};
 use crate::app::App;
 use crate::http::callers::{Authority, Operator};
-use crate::http::error::{Error, Result};
+use crate::http::error::Result;
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_positive_credits};
 use crate::http::roles::Right;
+use crate::operators::credits::{self, ByHand};
 
 /// Why a grant ends.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -67,16 +64,9 @@ pub async fn void(
     Path((id, grant)): Path<(String, String)>,
     Body(body): Body<NewVoid>,
 ) -> Result<Response> {
-    may_correct(&caller)?;
+    let by_hand = correcting(&caller, body.reason, body.note)?;
     let account = named(&app, &id).await?;
-    let by_hand = ByHand {
-        actor: caller.actor(),
-        reason: body.reason,
-        note: body.note,
-        credits_max: None,
-        tells: matches!(caller, Authority::Operator(_)),
-    };
-    let outcome = void_grant(&app, &account, key, &grant, &by_hand).await?;
+    let outcome = credits::void(&app, &account, key, &grant, &by_hand).await?;
     let entry = entry_of(&outcome)?;
     let body = Voided {
         id: grant,
@@ -88,41 +78,18 @@ pub async fn void(
     Ok(created(&outcome, &body))
 }
 
-/// The host application, and operators who decide over money.
-fn may_correct(caller: &Authority) -> Result<()> {
-    match caller {
-        Authority::Host(_) => Ok(()),
-        Authority::Operator(visitor) => Operator(visitor.clone()).with(Right::Money).map(|_| ()),
+/// Whoever may correct: the host application, and operators who decide over money.
+fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Result<ByHand> {
+    if let Authority::Operator(visitor) = caller {
+        Operator(visitor.clone()).with(Right::Money)?;
     }
-}
-
-/// Ends a grant, once per key, with the audit log's row in the same commit.
-pub async fn void_grant(
-    app: &App,
-    account: &Row,
-    key: Key,
-    grant: &str,
-    by_hand: &ByHand,
-) -> Result<Outcome> {
-    by_hand.check()?;
-    let lot = grant
-        .strip_prefix("grant_")
-        .and_then(|lot| lot.parse().ok());
-    let absent = || Error::not_found("This account has no such grant.");
-    let (id, lot): (i64, i64) = (account.id, lot.ok_or_else(absent)?);
-    let source = app
-        .read(move |tx| store::ledger::grant_source(tx, id, lot))
-        .await?;
-    let source_key = source.ok_or_else(absent)?;
-    let note = by_hand.note.as_deref().unwrap_or("");
-    let key = key.of(&["void", grant, &by_hand.reason, note]);
-    let command = Command::Void { source_key };
-    let outcome = act(app, account, "credits.void", command, key, by_hand).await?;
-    if outcome.entry.is_none() {
-        let detail = "This grant was voided before.";
-        return Err(Error::conflict("already_voided", detail));
-    }
-    Ok(outcome)
+    Ok(ByHand {
+        actor: caller.actor(),
+        reason,
+        note,
+        credits_max: None,
+        tells: matches!(caller, Authority::Operator(_)),
+    })
 }
 
 /// A debt to let go.
@@ -174,22 +141,14 @@ pub async fn forgive(
     Path(id): Path<String>,
     Body(body): Body<NewForgiveness>,
 ) -> Result<Response> {
-    let credits = match &body.credits {
+    let amount = match &body.credits {
         Some(raw) => Some(read_positive_credits("credits", raw)?),
         None => None,
     };
-    may_correct(&caller)?;
+    let by_hand = correcting(&caller, body.reason, body.note)?;
     let account = named(&app, &id).await?;
-    let by_hand = ByHand {
-        actor: caller.actor(),
-        reason: body.reason,
-        note: body.note,
-        credits_max: None,
-        tells: matches!(caller, Authority::Operator(_)),
-    };
-    let outcome = forgive_debt(&app, &account, key, credits, &by_hand).await?;
+    let outcome = credits::forgive(&app, &account, key, amount, &by_hand).await?;
     let entry = entry_of(&outcome)?;
-    debug_assert!(matches!(entry.body, EntryBody::Account { .. }));
     let body = Forgiven {
         credits: Exact(-entry.debt_delta),
         reason: entry.context.reason.clone(),
@@ -197,30 +156,4 @@ pub async fn forgive(
         available: Exact(outcome.available),
     };
     Ok(created(&outcome, &body))
-}
-
-/// Lets debt go, all of it where no amount is named; once per key, with the audit log's row in the
-/// same commit.
-pub async fn forgive_debt(
-    app: &App,
-    account: &Row,
-    key: Key,
-    credits: Option<Credits>,
-    by_hand: &ByHand,
-) -> Result<Outcome> {
-    by_hand.check()?;
-    let said = credits.map_or_else(|| "all".to_owned(), |credits| credits.to_string());
-    let amount = match credits {
-        Some(credits) => credits,
-        None => crate::account::view(app, account.id).await?.debt,
-    };
-    let note = by_hand.note.as_deref().unwrap_or("");
-    let key = key.of(&["forgive", &said, &by_hand.reason, note]);
-    let command = Command::Forgive { amount };
-    act(app, account, "debt.forgive", command, key, by_hand)
-        .await
-        .map_err(|error| match error.0.code {
-            "debt_exceeded" => error.with("field", json!("credits")),
-            _ => error,
-        })
 }

@@ -1,15 +1,13 @@
 //! `admin`: what operators do by hand.
 
 use clap::Subcommand;
-use domain::ledger::{self, IdempotencyKey, Request};
 use serde_json::json;
 
 use super::access;
 use super::output::Output;
-use crate::api::accounts::ByHand;
-use crate::api::corrections;
 use crate::app::App;
 use crate::http::idempotency::Key;
+use crate::operators::credits::{self, ByHand, REASONS};
 use crate::payments::refund as payments;
 
 /// See the module.
@@ -77,7 +75,11 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             credits,
             why,
         }) => forgive(app, &account, credits.as_deref(), &why, out).await?,
-        Admin::Credits(command) => adjust(app, command, out).await?,
+        Admin::Credits(Credits::Adjust {
+            account,
+            credits,
+            why,
+        }) => adjust(app, &account, &credits, &why, out).await?,
         Admin::Refund(args) => refund(app, &args, out).await?,
         Admin::Events(Events::Replay {
             id,
@@ -146,18 +148,9 @@ pub enum Credits {
         account: String,
         /// How many; with a minus sign to take.
         credits: String,
-        /// Why, as a code.
-        #[arg(long, value_parser = REASONS)]
-        reason: String,
-        /// Why, in words.
-        #[arg(long)]
-        note: String,
-        /// Name of this correction: the same one is done once.
-        #[arg(long)]
-        key: Option<String>,
-        /// Only says what it would come to.
-        #[arg(long)]
-        dry_run: bool,
+        /// Why, and under which name.
+        #[command(flatten)]
+        why: Why,
     },
     /// Ends a grant: what no hold has pinned of it is taken.
     Void {
@@ -202,7 +195,7 @@ impl Why {
     fn by_hand(&self) -> anyhow::Result<ByHand> {
         anyhow::ensure!(
             !self.note.trim().is_empty(),
-            "--note says why in 1 to 1000 characters."
+            "--note says why in 1 to 500 characters."
         );
         Ok(ByHand {
             actor: "cli".to_owned(),
@@ -237,7 +230,7 @@ async fn void(
         out.answer(&value, format!("Would take {unheld} credits of {grant}."));
         return Ok(());
     }
-    let outcome = corrections::void_grant(app, &account, key, grant, &by_hand).await?;
+    let outcome = credits::void(app, &account, key, grant, &by_hand).await?;
     let taken = outcome.entry.as_ref().map(|entry| -entry.posted_delta);
     let taken = taken.unwrap_or(ledger_credits(0));
     let value = json!({
@@ -261,16 +254,16 @@ async fn forgive(
 ) -> anyhow::Result<()> {
     let account = named(app, account).await?;
     let (by_hand, key) = (why.by_hand()?, why.key(app)?);
-    let credits = credits.map(domain::money::Credits::parse).transpose()?;
+    let amount = credits.map(domain::money::Credits::parse).transpose()?;
     if why.dry_run {
         let debt = crate::account::view(app, account.id).await?.debt;
-        let amount = credits.unwrap_or(debt);
+        let amount = amount.unwrap_or(debt);
         let value = json!({ "account": account.public_id, "forgiven": false });
         let text = format!("Would let {amount} credits go of a debt of {debt}.");
         out.answer(&value, text);
         return Ok(());
     }
-    let outcome = corrections::forgive_debt(app, &account, key, credits, &by_hand).await?;
+    let outcome = credits::forgive(app, &account, key, amount, &by_hand).await?;
     let gone = outcome.entry.as_ref().map(|entry| -entry.debt_delta);
     let gone = gone.unwrap_or(ledger_credits(0));
     let value = json!({
@@ -294,93 +287,42 @@ fn ledger_credits(micros: i64) -> domain::money::Credits {
     domain::money::Credits::from_micros(micros)
 }
 
-const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
-const NOTE_CHARS_MAX: usize = 1_000;
-
-async fn adjust(app: &App, command: Credits, out: &mut Output) -> anyhow::Result<()> {
-    let Credits::Adjust {
-        account,
-        credits,
-        reason,
-        note,
-        key,
-        dry_run,
-    } = command
-    else {
-        anyhow::bail!("void and forgive have ways of their own");
-    };
-    let account = access::account(app, &account).await?;
-    let amount = domain::money::Credits::parse(&credits)?;
-    anyhow::ensure!(
-        amount != domain::money::Credits::ZERO,
-        "An adjustment is not zero."
-    );
-    let length = note.trim().chars().count();
-    anyhow::ensure!(
-        (1..=NOTE_CHARS_MAX).contains(&length),
-        "--note says why in 1 to 1000 characters."
-    );
-    let key = key.unwrap_or_else(|| app.new_id("adj"));
-    // The note stands beside the journal, which holds its salted digest: it can be erased.
-    let salt = crate::clock::new_secret(&*app.chance);
-    let source_key = format!("adjust:{}:{key}", account.public_id);
-    let mut request = Request::internal(ledger::Command::Adjust {
-        amount,
-        source_key: source_key.clone(),
-    });
-    // A correction downwards makes no grant, so the key keeps it from being done twice.
-    request.key = Some(IdempotencyKey {
-        key: source_key.clone(),
-        request_hash: crate::http::keys::hash(&format!("{credits} {reason}")),
-    });
-    request.context.actor = Some("cli".to_owned());
-    request.context.reason = Some(reason.clone());
-    request.context.note_digest = Some(crate::http::keys::hash(&format!("{salt}{note}")));
+async fn adjust(
+    app: &App,
+    account: &str,
+    credits: &str,
+    why: &Why,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let account = named(app, account).await?;
+    let amount = domain::money::Credits::parse(credits)?;
+    let (by_hand, key) = (why.by_hand()?, why.key(app)?);
+    let name = key.0.clone();
     // The allowance that is due comes first; what comes after it is not dated before it.
     crate::account::view(app, account.id).await?;
-    let (rules, now, id) = (app.rules(), app.now(), account.id);
-    let decision = if dry_run {
-        app.read(move |tx| Ok(store::ledger::loaded(tx, id)?.apply(&request, now)))
-            .await?
+    let (done, available) = if why.dry_run {
+        (true, credits::look(app, &account, amount).await?.0)
     } else {
-        let note = json!({ "note": note, "salt": salt }).to_string();
-        let detail = json!({ "credits": credits, "reason": reason, "key": key }).to_string();
-        let (subject, real_now) = (account.public_id.clone(), app.real_now());
-        app.write(id, move |tx| {
-            let requests = std::slice::from_ref(&request);
-            let mut decisions = store::ledger::execute(tx, &rules, id, requests, now)?;
-            let decision = decisions.pop().expect("one answer for one request");
-            if decision.as_ref().is_ok_and(is_new) {
-                store::settings::put_of_account(tx, id, &format!("note:{source_key}"), &note, now)?;
-                let action = "credits.adjust";
-                store::audit_log::append(tx, "cli", action, &subject, &detail, None, real_now)?;
-            }
-            Ok(decision)
-        })
-        .await?
+        let outcome = credits::adjust(app, &account, key, amount, &by_hand).await?;
+        let is_new = outcome.entry.is_some() && !outcome.replayed;
+        (is_new, outcome.available)
     };
-    let outcome = decision?;
-    let done = is_new(&outcome);
-    let available = outcome.available;
     let value = json!({
-        "account": account.public_id, "credits": credits, "key": key, "adjusted": done && !dry_run,
+        "account": account.public_id, "credits": credits, "key": name,
+        "adjusted": done && !why.dry_run,
         "available": serde_json::from_str::<serde_json::Value>(&available.to_string())?,
     });
-    let text = match (done, dry_run) {
+    let text = match (done, why.dry_run) {
         (true, false) => format!("Adjusted by {credits}; {available} credits are available."),
         (true, true) => {
             format!("Would adjust by {credits}; {available} credits would be available.")
         }
         (false, _) => {
-            format!("The adjustment {key} was made before; {available} credits are available.")
+            format!("The adjustment {name} was made before; {available} credits are available.")
         }
     };
     out.answer(&value, text);
     Ok(())
-}
-
-fn is_new(outcome: &ledger::Outcome) -> bool {
-    outcome.entry.is_some() && !outcome.replayed
 }
 
 /// Events from Stripe.

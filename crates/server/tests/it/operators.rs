@@ -685,10 +685,71 @@ on_both! {
         let (_, page) = finance.page(&home).await;
         let void = page.split("void?grant=").nth(1).unwrap().split('"').next().unwrap().to_owned();
         let (_, asked) = finance.page(&format!("{home}/void?grant={void}")).await;
-        let ended = send(&finance, &format!("{home}/void"), &[("grant", &void), ("reason", "correction"), ("note", "T")]).await;
+        let attempt = hidden(&asked, "attempt");
+        let form = [("grant", void.as_str()), ("reason", "whim"), ("note", "T"), ("attempt", attempt)];
+        let unknown_reason = send(&finance, &format!("{home}/void"), &form).await;
+        let form = [("grant", void.as_str()), ("reason", "correction"), ("note", "T"), ("attempt", attempt)];
+        let ended = send(&finance, &format!("{home}/void"), &form).await;
+        let twice = send(&finance, &format!("{home}/void"), &form).await;
+        let form = [("grant", void.as_str()), ("reason", "correction"), ("note", "T"), ("attempt", "other")];
+        let again = send(&finance, &format!("{home}/void"), &form).await;
+        let api = host.post(&format!("/api/v1/accounts/{id}/grants/grant_{void}/void"), "v", json!({ "reason": "other" })).await;
         assert!(asked.contains(">40<"), "{asked} {lot}");
+        assert_eq!(unknown_reason.status(), 422);
         assert_eq!(location(&ended), format!("{home}?done=voided"));
+        assert_eq!(location(&twice), format!("{home}?done=voided"), "a double click acts once");
+        assert_eq!((again.status().as_u16(), api.status), (409, 409), "it was voided before");
         assert_eq!(maya.get("/api/v1/balance").await.1["available"], 0);
+        assert_eq!(acts(stage, "grant.void").await.len(), 1);
+        audit_is_clean(stage).await;
+    }
+}
+
+on_both! {
+    fn case_m1_credits_by_hand_have_a_reason_an_actor_and_a_key_and_one_name_wherever_they_are_made(stage) {
+        let (maya, id, _) = buyer(stage, "maya@example.com").await;
+        let finance = stage.person_as("finance@example.com", "finance").await;
+        let api = format!("/api/v1/accounts/{id}/credits/adjustments");
+        let page = format!("/admin/accounts/{id}/credits");
+        let actor = finance.user_id().await;
+        let by_api = |key: Option<&'static str>, body: Value| {
+            let request = finance.request(Method::POST, &api).json(&body);
+            let request = match key {
+                Some(key) => request.header("idempotency-key", key),
+                None => request,
+            };
+            crate::stage::answer(request)
+        };
+
+        let no_key = by_api(None, json!({ "credits": 5, "reason": "goodwill" })).await;
+        let no_reason = by_api(Some("k0"), json!({ "credits": 5 })).await;
+        let odd_reason = by_api(Some("k0"), json!({ "credits": 5, "reason": "update wallet" })).await;
+        let made = by_api(Some("k1"), json!({ "credits": 5, "reason": "goodwill", "note": "T1" })).await;
+        let again = by_api(Some("k1"), json!({ "credits": 5, "reason": "goodwill", "note": "T1" })).await;
+        let other = by_api(Some("k1"), json!({ "credits": 6, "reason": "goodwill", "note": "T1" })).await;
+        let form = [("credits", "-7"), ("reason", "correction"), ("note", "T2"), ("attempt", "a1"), ("confirm", "yes")];
+        send(&finance, &page, &form).await;
+        send(&finance, &page, &form).await;
+        let form = [("credits", "-7"), ("reason", "correction"), ("note", "T2"), ("confirm", "yes")];
+        let unnamed = send(&finance, &page, &form).await;
+
+        assert_eq!((no_key.0, no_reason.0, odd_reason.0, unnamed.status().as_u16()), (400, 400, 400, 400));
+        assert_eq!((made.0, again.0, other.0), (201, 201, 409));
+        assert_eq!(maya.get("/api/v1/balance").await.1["available"], 5_098);
+        let account = maya.account;
+        let journal = stage.app.read(move |tx| store::ledger::journal_after(tx, account, 0, 100)).await.unwrap();
+        let by_hand: Vec<_> = journal.iter().filter(|entry| entry.context.actor.is_some()).collect();
+        let said: Vec<_> = by_hand.iter().map(|entry| (
+            entry.context.actor.as_deref().unwrap(),
+            entry.context.reason.as_deref().unwrap(),
+            entry.key.is_some(),
+            entry.posted_delta.to_string(),
+        )).collect();
+        let wanted = [("goodwill", "5"), ("correction", "-7")].map(|(why, by)| (actor.as_str(), why, true, by.to_owned()));
+        assert_eq!(said, wanted);
+        let acts = acts(stage, "credits.adjust").await;
+        assert_eq!(acts.len(), 2, "page and API under one name: {acts:?}");
+        assert!(acts.iter().all(|act| act.actor == actor && act.subject == id));
         audit_is_clean(stage).await;
     }
 }

@@ -4,7 +4,6 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use domain::ledger::{Command, Request};
 use domain::money::Credits;
 use serde::Deserialize;
 use store::accounts::Account;
@@ -12,13 +11,14 @@ use store::accounts::Account;
 use super::account::{AdjustForm, adjust_refused};
 use super::operator_shell;
 use super::parts::{Field, FieldKind, FormPage};
-use crate::api::accounts::{self, ByHand, adjust_credits};
+use crate::api::accounts;
 use crate::app::App;
 use crate::http::callers::{Operator, Visitor};
 use crate::http::error::{Error, Result};
 use crate::http::idempotency::Key;
 use crate::http::params::Params;
 use crate::operators;
+use crate::operators::credits::{self, ByHand};
 use crate::pages::components::{Action, Choice, Fact, Prose};
 use crate::pages::layout::Nav;
 use crate::pages::serve::Fields;
@@ -29,45 +29,82 @@ fn home(account: &Account) -> String {
     format!("/admin/accounts/{}", account.public_id)
 }
 
-fn done(account: &Account, what: &str) -> Response {
-    Redirect::to(&format!("{}?done={what}", home(account))).into_response()
+/// An operator before an account: what every act on it begins with.
+struct Desk<'a> {
+    app: &'a App,
+    operator: &'a Visitor,
+    account: Account,
 }
 
-/// A form about an account.
-fn form(
-    app: &App,
-    operator: &Visitor,
-    account: &Account,
-    title: impl Into<String>,
-    label: impl Into<String>,
-    action: &str,
-) -> FormPage {
-    let shell = operator_shell(app, operator, Nav::AdminAccounts);
-    let crumb = (account.name.clone(), home(account));
-    let action = format!("{}/{action}", home(account));
-    FormPage::new(shell, crumb, title, label, action)
-}
+impl<'a> Desk<'a> {
+    async fn open(app: &'a App, operator: &'a Visitor, id: &str) -> Result<Desk<'a>> {
+        let account = accounts::named(app, id).await?;
+        Ok(Desk {
+            app,
+            operator,
+            account,
+        })
+    }
 
-/// A form again, with what is wrong at its field; other errors go on.
-fn again(error: Error, page: impl FnOnce((String, String)) -> FormPage) -> Result<Response> {
-    let field = error.0.extra.get("field").and_then(|field| field.as_str());
-    match field.map(str::to_owned) {
-        Some(field) if error.0.code == "invalid_field" => {
-            let page = page((field, error.0.detail.clone()));
-            serve::page(StatusCode::UNPROCESSABLE_ENTITY, &page)
+    /// A form about the account. It carries a name for the attempt: the one it came with, or a new.
+    fn form(&self, words: (&str, &str), action: &str, attempt: &str) -> FormPage {
+        let (title, label) = words;
+        let home = home(&self.account);
+        let shell = operator_shell(self.app, self.operator, Nav::AdminAccounts);
+        let crumb = (self.account.name.clone(), home.clone());
+        let attempt = match attempt {
+            "" => self.app.new_id("att"),
+            known => known.to_owned(),
+        };
+        let mut page = FormPage::new(shell, crumb, title, label, format!("{home}/{action}"));
+        page.hidden = vec![("attempt", attempt)];
+        page
+    }
+
+    fn by_hand(&self, reason: &str, note: &str, tells: bool) -> ByHand {
+        ByHand {
+            actor: self.operator.public_id.clone(),
+            reason: reason.to_owned(),
+            note: Some(note.trim().to_owned()).filter(|note| !note.is_empty()),
+            credits_max: self.operator.credits_max(self.app),
+            tells,
         }
-        _ => Err(error),
+    }
+
+    fn done(&self, what: &str) -> Response {
+        Redirect::to(&format!("{}?done={what}", home(&self.account))).into_response()
+    }
+
+    /// Back to the account after an act; the form again, with what is wrong at its field, after a
+    /// wrong value. Other errors go on.
+    async fn after<T>(
+        &self,
+        acted: Result<T>,
+        what: &str,
+        page: impl Future<Output = Result<FormPage>>,
+    ) -> Result<Response> {
+        let error = match acted {
+            Ok(_) => return Ok(self.done(what)),
+            Err(error) => error,
+        };
+        let field = error.0.extra.get("field").and_then(|field| field.as_str());
+        let Some(field) = field.map(str::to_owned).filter(|_| is_of_field(&error)) else {
+            return Err(error);
+        };
+        let (wrong, mut page) = ((field, error.0.detail.clone()), page.await?);
+        let fields = page.fields.into_iter();
+        page.fields = fields.map(|field| field.error(Some(&wrong))).collect();
+        serve::page(StatusCode::UNPROCESSABLE_ENTITY, &page)
     }
 }
 
-fn by_hand(app: &App, operator: &Visitor, reason: &str, note: &str, tells: bool) -> ByHand {
-    ByHand {
-        actor: operator.public_id.clone(),
-        reason: reason.to_owned(),
-        note: Some(note.trim().to_owned()).filter(|note| !note.is_empty()),
-        credits_max: operator.credits_max(app),
-        tells,
-    }
+/// Whether another value in its field would mend it.
+fn is_of_field(error: &Error) -> bool {
+    matches!(error.0.code, "invalid_field" | "debt_exceeded")
+}
+
+fn shown(page: &FormPage) -> Result<Response> {
+    Ok(serve::html(page)?.into_response())
 }
 
 /// An adjustment as it is typed.
@@ -92,23 +129,19 @@ pub async fn adjust(
     Path(id): Path<String>,
     Fields(typed): Fields<Adjusting>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let credits = match read(&typed) {
-        Ok(credits) => credits,
-        Err(form) => return adjust_refused(&app, &operator, &account, *form).await,
+    let desk = Desk::open(&app, &operator, &id).await?;
+    let amount = match read(&typed) {
+        Ok(amount) => amount,
+        Err(form) => return adjust_refused(&app, &operator, &desk.account, *form).await,
     };
     if typed.confirm.is_empty() {
-        return review(&app, &operator, &account, &typed, credits).await;
+        return review(&desk, &typed, amount).await;
     }
-    let tells = !typed.tell.is_empty();
-    let by_hand = by_hand(&app, &operator, &typed.reason, &typed.note, tells);
+    let by_hand = desk.by_hand(&typed.reason, &typed.note, !typed.tell.is_empty());
     let key = Key::read(&typed.attempt)?;
-    match adjust_credits(&app, &account, key, credits, &by_hand).await {
-        Ok(_) => Ok(done(&account, "adjusted")),
-        Err(error) if error.0.code == "insufficient_credits" => {
-            let form = beyond(&app, &account, &typed).await?;
-            adjust_refused(&app, &operator, &account, form).await
-        }
+    match credits::adjust(&app, &desk.account, key, amount, &by_hand).await {
+        Ok(_) => Ok(desk.done("adjusted")),
+        Err(error) if error.0.code == "insufficient_credits" => refused(&desk, &typed).await,
         Err(error) => Err(error),
     }
 }
@@ -139,90 +172,59 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
 }
 
 /// An adjustment below what is available, told at its field.
-async fn beyond(app: &App, account: &Account, typed: &Adjusting) -> Result<AdjustForm> {
-    let available = crate::account::view(app, account.id).await?.available;
+async fn refused(desk: &Desk<'_>, typed: &Adjusting) -> Result<Response> {
+    let view = crate::account::view(desk.app, desk.account.id).await?;
     let asked = Credits::parse(typed.credits.trim()).unwrap_or(Credits::ZERO);
-    let (left, lowest) = (available + asked, -available);
-    Ok(AdjustForm {
+    let (left, lowest) = (view.available + asked, -view.available);
+    let form = AdjustForm {
         credits_error: Some(format!(
             "That would leave {}. The lowest you can enter is {}.",
             format::credits(left.micros()),
             format::credits(lowest.micros())
         )),
         ..AdjustForm::typed(typed)
-    })
+    };
+    adjust_refused(desk.app, desk.operator, &desk.account, form).await
 }
 
-async fn review(
-    app: &App,
-    operator: &Visitor,
-    account: &Account,
-    typed: &Adjusting,
-    credits: Credits,
-) -> Result<Response> {
+async fn review(desk: &Desk<'_>, typed: &Adjusting, amount: Credits) -> Result<Response> {
+    let (app, account) = (desk.app, &desk.account);
     let view = crate::account::view(app, account.id).await?;
-    if -credits > view.available {
-        let form = beyond(app, account, typed).await?;
-        return adjust_refused(app, operator, account, form).await;
+    if -amount > view.available {
+        return refused(desk, typed).await;
     }
-    let (id, now) = (account.id, app.now());
-    let request = Request::internal(Command::Adjust {
-        amount: credits,
-        source_key: "adjust:look".to_owned(),
-    });
-    let (available, debt) = app
-        .read(move |tx| {
-            let mut ledger = store::ledger::loaded(tx, id)?;
-            let refused = ledger.apply(&request, now).is_err();
-            Ok((!refused).then(|| (ledger.available(now), ledger.wallet.debt)))
-        })
-        .await?
-        .ok_or_else(|| Error::conflict("refused", "The ledger refuses this adjustment."))?;
-    let change = format::credits_change(credits.micros());
+    let (available, debt) = credits::look(app, account, amount).await?;
+    let change = format::credits_change(amount.micros());
     let show = |credits: Credits| format::credits(credits.micros());
     let tell = if typed.tell.is_empty() {
         "no"
     } else {
         "yes, by mail"
     };
-    let attempt = if typed.attempt.is_empty() {
-        app.new_id("att")
-    } else {
-        typed.attempt.clone()
-    };
-    let page = FormPage {
-        text: Prose::new(
-            "It is one more entry of the journal: nothing is overwritten, and an opposite entry \
-             undoes it.",
-        ),
-        facts: vec![
-            Fact::total("Change", change.clone()),
-            Fact::new("Available now", show(view.available)),
-            Fact::new("Available afterwards", show(available)),
-            Fact::new("Debt afterwards", show(debt)),
-            Fact::new("Reason", typed.reason.clone()),
-            Fact::new("Note", typed.note.trim()),
-            Fact::new("They are told", tell),
-        ],
-        hidden: vec![
-            ("credits", credits.to_string()),
-            ("reason", typed.reason.clone()),
-            ("note", typed.note.clone()),
-            ("tell", typed.tell.clone()),
-            ("attempt", attempt),
-            ("confirm", "yes".to_owned()),
-        ],
-        danger: credits < Credits::ZERO,
-        ..form(
-            app,
-            operator,
-            account,
-            format!("Adjust by {change} credits?"),
-            format!("Adjust by {change}"),
-            "credits",
-        )
-    };
-    Ok(serve::html(&page)?.into_response())
+    let title = format!("Adjust by {change} credits?");
+    let label = format!("Adjust by {change}");
+    let mut page = desk.form((&title, &label), "credits", &typed.attempt);
+    page.text = "It is one more entry of the journal: nothing is overwritten, and an opposite \
+                 entry undoes it."
+        .into();
+    page.facts = vec![
+        Fact::total("Change", change),
+        Fact::new("Available now", show(view.available)),
+        Fact::new("Available afterwards", show(available)),
+        Fact::new("Debt afterwards", show(debt)),
+        Fact::new("Reason", typed.reason.clone()),
+        Fact::new("Note", typed.note.trim()),
+        Fact::new("They are told", tell),
+    ];
+    page.hidden.extend([
+        ("credits", amount.to_string()),
+        ("reason", typed.reason.clone()),
+        ("note", typed.note.clone()),
+        ("tell", typed.tell.clone()),
+        ("confirm", "yes".to_owned()),
+    ]);
+    page.danger = amount < Credits::ZERO;
+    shown(&page)
 }
 
 /// Which entry is undone.
@@ -239,8 +241,8 @@ pub async fn undo(
     Path(id): Path<String>,
     Params(undoing): Params<Undoing>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let (number, seq) = (account.id, undoing.entry);
+    let desk = Desk::open(&app, &operator, &id).await?;
+    let (number, seq) = (desk.account.id, undoing.entry);
     let entry = app
         .read(move |tx| store::ledger::entry(tx, number, seq))
         .await?;
@@ -255,7 +257,7 @@ pub async fn undo(
         attempt: format!("undo:{seq}"),
         confirm: String::new(),
     };
-    review(&app, &operator, &account, &typed, -entry.posted_delta).await
+    review(&desk, &typed, -entry.posted_delta).await
 }
 
 /// `POST /admin/accounts/{id}/sync`: makes our rows agree with Stripe now.
@@ -264,11 +266,13 @@ pub async fn sync_now(
     Operator(operator): Operator,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let report = sync::account(&app, account.id).await?;
+    let desk = Desk::open(&app, &operator, &id).await?;
+    let number = desk.account.id;
+    let report = sync::account(&app, number).await?;
     let detail = serde_json::json!({ "changes": report.changes.len() }).to_string();
-    let (subject, actor, now) = (account.public_id.clone(), operator.public_id, app.now());
-    app.write(account.id, move |tx| {
+    let (subject, actor) = (desk.account.public_id.clone(), operator.public_id.clone());
+    let now = app.now();
+    app.write(number, move |tx| {
         let action = "account.sync";
         store::audit_log::append(tx, &actor, action, &subject, &detail, None, now).map(|_| ())
     })
@@ -278,7 +282,7 @@ pub async fn sync_now(
     } else {
         "synced"
     };
-    Ok(done(&account, what))
+    Ok(desk.done(what))
 }
 
 /// What the forms below send.
@@ -311,54 +315,32 @@ pub async fn ask_forgive(
     Operator(operator): Operator,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let attempt = app.new_id("att");
-    let page = forgive_page(&app, &operator, &account, &Acting::default(), attempt).await?;
-    Ok(serve::html(&page)?.into_response())
+    let desk = Desk::open(&app, &operator, &id).await?;
+    shown(&forgive_page(&desk, &Acting::default()).await?)
 }
 
-async fn forgive_page(
-    app: &App,
-    operator: &Visitor,
-    account: &Account,
-    typed: &Acting,
-    attempt: String,
-) -> Result<FormPage> {
-    let debt = crate::account::view(app, account.id).await?.debt;
+async fn forgive_page(desk: &Desk<'_>, typed: &Acting) -> Result<FormPage> {
+    let debt = crate::account::view(desk.app, desk.account.id).await?.debt;
     if !debt.is_positive() {
         return Err(Error::conflict("no_debt", "This account has no debt."));
     }
-    let credits = if typed.credits.is_empty() {
-        debt.to_string()
-    } else {
-        typed.credits.clone()
+    let amount = match typed.credits.as_str() {
+        "" => debt.to_string(),
+        typed => typed.to_owned(),
     };
-    let text = "Credits of a payment that went back were spent before; they are owed. What is \
-                forgiven is not taken from the next credits.";
-    Ok(FormPage {
-        text: text.into(),
-        facts: vec![Fact::new("Debt", format::credits(debt.micros()))],
-        fields: vec![
-            Field::new(
-                "credits",
-                "Credits to forgive",
-                FieldKind::Line("text"),
-                &credits,
-            )
-            .required(),
-            reasons(&typed.reason),
-            note(&typed.note),
-        ],
-        hidden: vec![("attempt", attempt)],
-        ..form(
-            app,
-            operator,
-            account,
-            "Forgive debt?",
-            "Forgive the debt",
-            "forgive",
-        )
-    })
+    let words = ("Forgive debt?", "Forgive the debt");
+    let mut page = desk.form(words, "forgive", &typed.attempt);
+    page.text = "Credits of a payment that went back were spent before; they are owed. What is \
+                 forgiven is not taken from the next credits."
+        .into();
+    page.facts = vec![Fact::new("Debt", format::credits(debt.micros()))];
+    let line = FieldKind::Line("text");
+    page.fields = vec![
+        Field::new("credits", "Credits to forgive", line, &amount).required(),
+        reasons(&typed.reason),
+        note(&typed.note),
+    ];
+    Ok(page)
 }
 
 /// `POST /admin/accounts/{id}/forgive`
@@ -368,28 +350,18 @@ pub async fn forgive(
     Path(id): Path<String>,
     Fields(typed): Fields<Acting>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let amount = Credits::parse(typed.credits.trim()).ok();
-    let amount = amount.filter(|amount| amount.is_positive());
-    let by_hand = by_hand(&app, &operator, &typed.reason, &typed.note, false);
-    let forgiven = match amount {
-        Some(amount) => operators::forgive(&app, &account, amount, &typed.attempt, &by_hand).await,
-        None => Err(Error::field("credits", "Enter credits such as 120.")),
+    let desk = Desk::open(&app, &operator, &id).await?;
+    let forgiven = async {
+        let amount = Credits::parse(typed.credits.trim()).ok();
+        let amount = amount.filter(|amount| amount.is_positive());
+        let wrong = || Error::field("credits", "Enter credits such as 120.");
+        let amount = amount.ok_or_else(wrong)?;
+        let by_hand = desk.by_hand(&typed.reason, &typed.note, false);
+        let key = Key::read(&typed.attempt)?;
+        credits::forgive(&app, &desk.account, key, Some(amount), &by_hand).await
     };
-    let error = match forgiven {
-        Ok(_) => return Ok(done(&account, "forgiven")),
-        Err(error) if error.0.code == "debt_exceeded" => Error::field("credits", error.0.detail),
-        Err(error) => error,
-    };
-    let attempt = typed.attempt.clone();
-    let page = forgive_page(&app, &operator, &account, &typed, attempt).await?;
-    again(error, |wrong| with_error(page, &wrong))
-}
-
-fn with_error(mut page: FormPage, wrong: &(String, String)) -> FormPage {
-    let fields = page.fields.into_iter();
-    page.fields = fields.map(|field| field.error(Some(wrong))).collect();
-    page
+    let again = forgive_page(&desk, &typed);
+    desk.after(forgiven.await, "forgiven", again).await
 }
 
 /// `GET /admin/accounts/{id}/void?grant=`
@@ -399,35 +371,36 @@ pub async fn ask_void(
     Path(id): Path<String>,
     Params(typed): Params<Acting>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let (number, lot) = (account.id, typed.grant);
-    let grant = app
+    let desk = Desk::open(&app, &operator, &id).await?;
+    shown(&void_page(&desk, &typed).await?)
+}
+
+async fn void_page(desk: &Desk<'_>, typed: &Acting) -> Result<FormPage> {
+    let (number, lot) = (desk.account.id, typed.grant);
+    let grant = desk
+        .app
         .read(move |tx| Ok(store::ledger::grants(tx, number, lot.saturating_add(1), 1)?.pop()))
         .await?;
     let grant = grant.filter(|grant| grant.lot == lot && !grant.voided);
     let grant = grant.ok_or_else(|| Error::not_found("There is no such grant."))?;
     let left = grant.amount - grant.used - grant.expired - grant.clawed - grant.held;
-    let page = FormPage {
-        text: "What is left of it ends now; what holds have set aside may still be captured."
-            .into(),
-        facts: vec![
-            Fact::new("Grant", format!("{}, entry {lot}", grant.kind)),
-            Fact::new("Granted", format::credits(grant.amount)),
-            Fact::total("Ends", format::credits(left)),
-        ],
-        fields: vec![reasons("correction"), note("")],
-        hidden: vec![("grant", lot.to_string())],
-        danger: true,
-        ..form(
-            &app,
-            &operator,
-            &account,
-            "End this grant?",
-            "End the grant",
-            "void",
-        )
+    let words = ("End this grant?", "End the grant");
+    let mut page = desk.form(words, "void", &typed.attempt);
+    page.text =
+        "What is left of it ends now; what holds have set aside may still be captured.".into();
+    page.facts = vec![
+        Fact::new("Grant", format!("{}, entry {lot}", grant.kind)),
+        Fact::new("Granted", format::credits(grant.amount)),
+        Fact::total("Ends", format::credits(left)),
+    ];
+    let reason = match typed.reason.as_str() {
+        "" => "correction",
+        typed => typed,
     };
-    Ok(serve::html(&page)?.into_response())
+    page.fields = vec![reasons(reason), note(&typed.note)];
+    page.hidden.push(("grant", lot.to_string()));
+    page.danger = true;
+    Ok(page)
 }
 
 /// `POST /admin/accounts/{id}/void`
@@ -437,10 +410,15 @@ pub async fn void(
     Path(id): Path<String>,
     Fields(typed): Fields<Acting>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let by_hand = by_hand(&app, &operator, &typed.reason, &typed.note, false);
-    operators::void(&app, &account, typed.grant, &by_hand).await?;
-    Ok(done(&account, "voided"))
+    let desk = Desk::open(&app, &operator, &id).await?;
+    let ended = async {
+        let by_hand = desk.by_hand(&typed.reason, &typed.note, true);
+        let key = Key::read(&typed.attempt)?;
+        let grant = crate::api::grants::id_of(typed.grant);
+        credits::void(&app, &desk.account, key, &grant, &by_hand).await
+    };
+    let again = void_page(&desk, &typed);
+    desk.after(ended.await, "voided", again).await
 }
 
 /// `GET /admin/accounts/{id}/plan`
@@ -449,13 +427,12 @@ pub async fn ask_plan(
     Operator(operator): Operator,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let page = plan_page(&app, &operator, &account, &Acting::default());
-    Ok(serve::html(&page)?.into_response())
+    let desk = Desk::open(&app, &operator, &id).await?;
+    shown(&plan_page(&desk, &Acting::default()))
 }
 
-fn plan_page(app: &App, operator: &Visitor, account: &Account, typed: &Acting) -> FormPage {
-    let catalog = app.catalog();
+fn plan_page(desk: &Desk<'_>, typed: &Acting) -> FormPage {
+    let (account, catalog) = (&desk.account, desk.app.catalog());
     let own = ("".to_owned(), "As subscribed: no plan by hand".to_owned());
     let tiers = catalog
         .tiers
@@ -469,8 +446,6 @@ fn plan_page(app: &App, operator: &Visitor, account: &Account, typed: &Acting) -
     } else {
         &typed.tier
     };
-    let text = "A plan by hand stands over the subscription's and every sync leaves it alone. It \
-                charges nothing and cancels nothing at Stripe.";
     let mut facts = vec![Fact::new(
         "By hand now",
         match current.as_str() {
@@ -489,33 +464,22 @@ fn plan_page(app: &App, operator: &Visitor, account: &Account, typed: &Acting) -
             .tier_override_until
             .map(|at| Fact::new("Until", Prose::default().time(format::day(at.micros())))),
     );
-    FormPage {
-        text: text.into(),
-        facts,
-        fields: vec![
-            Field::new(
-                "tier",
-                "Plan",
-                FieldKind::Choice(Choice::list(&all, chosen)),
-                "",
-            ),
-            Field::new(
-                "until",
-                "Until (empty: for good)",
-                FieldKind::Line("date"),
-                &typed.until,
-            ),
-            Field::reason(&typed.reason),
-        ],
-        ..form(
-            app,
-            operator,
-            account,
-            "Set the plan by hand",
-            "Set the plan",
-            "plan",
-        )
-    }
+    let words = ("Set the plan by hand", "Set the plan");
+    let mut page = desk.form(words, "plan", &typed.attempt);
+    page.text = "A plan by hand stands over the subscription's and every sync leaves it alone. It \
+                 charges nothing and cancels nothing at Stripe."
+        .into();
+    page.facts = facts;
+    let (tiers, day) = (
+        FieldKind::Choice(Choice::list(&all, chosen)),
+        FieldKind::Line("date"),
+    );
+    page.fields = vec![
+        Field::new("tier", "Plan", tiers, ""),
+        Field::new("until", "Until (empty: for good)", day, &typed.until),
+        Field::reason(&typed.reason),
+    ];
+    page
 }
 
 /// `POST /admin/accounts/{id}/plan`
@@ -525,16 +489,13 @@ pub async fn plan(
     Path(id): Path<String>,
     Fields(typed): Fields<Acting>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    match set_plan(&app, &operator, &account, &typed).await {
-        Ok(()) => Ok(done(&account, "plan")),
-        Err(error) => again(error, |wrong| {
-            with_error(plan_page(&app, &operator, &account, &typed), &wrong)
-        }),
-    }
+    let desk = Desk::open(&app, &operator, &id).await?;
+    let set = set_plan(&desk, &typed).await;
+    desk.after(set, "plan", async { Ok(plan_page(&desk, &typed)) })
+        .await
 }
 
-async fn set_plan(app: &App, by: &Visitor, account: &Account, typed: &Acting) -> Result<()> {
+async fn set_plan(desk: &Desk<'_>, typed: &Acting) -> Result<()> {
     let until = match typed.until.trim() {
         "" => None,
         text => {
@@ -547,7 +508,8 @@ async fn set_plan(app: &App, by: &Visitor, account: &Account, typed: &Acting) ->
     let reason = operators::reason(&typed.reason)?;
     let tier = Some(typed.tier.clone()).filter(|tier| !tier.is_empty());
     let tier = tier.map(|tier| (tier, until));
-    operators::set_tier(app, account, tier, &reason, &by.public_id).await
+    let actor = &desk.operator.public_id;
+    operators::set_tier(desk.app, &desk.account, tier, &reason, actor).await
 }
 
 /// `GET /admin/accounts/{id}/status`
@@ -556,17 +518,19 @@ pub async fn ask_status(
     Operator(operator): Operator,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let page = status_page(&app, &operator, &account, &Acting::default());
-    Ok(serve::html(&page)?.into_response())
+    let desk = Desk::open(&app, &operator, &id).await?;
+    shown(&status_page(&desk, &Acting::default()))
 }
 
-fn status_page(app: &App, operator: &Visitor, account: &Account, typed: &Acting) -> FormPage {
-    let is_active = account.status == "active";
-    let (title, label, to) = if is_active {
-        ("Suspend this account?", "Suspend the account", "suspended")
+fn status_page(desk: &Desk<'_>, typed: &Acting) -> FormPage {
+    let is_active = desk.account.status == "active";
+    let (words, to) = if is_active {
+        (
+            ("Suspend this account?", "Suspend the account"),
+            "suspended",
+        )
     } else {
-        ("Let this account go on?", "Let it go on", "active")
+        (("Let this account go on?", "Let it go on"), "active")
     };
     let text = if is_active {
         "Its calls are refused from now on. Its subscription at Stripe goes on and charges: cancel \
@@ -574,13 +538,12 @@ fn status_page(app: &App, operator: &Visitor, account: &Account, typed: &Acting)
     } else {
         "Its calls are answered again, with the credits it has."
     };
-    FormPage {
-        text: text.into(),
-        fields: vec![Field::reason(&typed.reason)],
-        hidden: vec![("status", to.to_owned())],
-        danger: is_active,
-        ..form(app, operator, account, title, label, "status")
-    }
+    let mut page = desk.form(words, "status", &typed.attempt);
+    page.text = text.into();
+    page.fields = vec![Field::reason(&typed.reason)];
+    page.hidden.push(("status", to.to_owned()));
+    page.danger = is_active;
+    page
 }
 
 /// `POST /admin/accounts/{id}/status`
@@ -590,25 +553,19 @@ pub async fn status(
     Path(id): Path<String>,
     Fields(typed): Fields<Acting>,
 ) -> Result<Response> {
-    let account = accounts::named(&app, &id).await?;
-    let suspended = match typed.status.as_str() {
-        "suspended" => true,
-        "active" => false,
+    let desk = Desk::open(&app, &operator, &id).await?;
+    let (suspended, what) = match typed.status.as_str() {
+        "suspended" => (true, "suspended"),
+        "active" => (false, "resumed"),
         _ => return Err(Error::field("status", "status is suspended or active.")),
     };
     let set = async {
         let reason = operators::reason(&typed.reason)?;
-        operators::set_suspended(&app, &account, suspended, &reason, &operator.public_id).await
+        let actor = &operator.public_id;
+        operators::set_suspended(&app, &desk.account, suspended, &reason, actor).await
     };
-    match set.await {
-        Ok(()) => Ok(done(
-            &account,
-            if suspended { "suspended" } else { "resumed" },
-        )),
-        Err(error) => again(error, |wrong| {
-            with_error(status_page(&app, &operator, &account, &typed), &wrong)
-        }),
-    }
+    let again = async { Ok(status_page(&desk, &typed)) };
+    desk.after(set.await, what, again).await
 }
 
 /// What an account's page offers an operator, by their role.

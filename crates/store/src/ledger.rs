@@ -9,6 +9,7 @@ pub mod audit;
 pub mod limits;
 mod load;
 mod read;
+mod rebuild;
 mod save;
 pub mod watch;
 
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
-use domain::ledger::{Ledger, Outcome, Refusal, Request};
+use domain::ledger::{Entry, Ledger, Outcome, Refusal, Request};
 use domain::plan::{Plan, allowance_due, plan_at};
 use domain::time::Timestamp;
 use tokio::sync::oneshot;
@@ -30,6 +31,7 @@ pub use read::{
     usage_by_key_between, usage_by_operation, usage_lines, usage_of_key_between, used_between,
     wallet,
 };
+pub use rebuild::rebuild;
 
 use crate::args;
 use crate::db::Tx;
@@ -44,6 +46,45 @@ pub struct Rules {
     pub catalog: Catalog,
     /// Days a failed payment keeps its tier.
     pub grace_days: i64,
+    /// Who hears of credits that come.
+    pub listener: Listener,
+}
+
+type Hears = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
+
+/// Who hears of every entry that puts credits in, in the commit that writes it and whichever way it
+/// came: nobody, unless somebody asked.
+#[derive(Clone, Default)]
+pub struct Listener(Option<Arc<Hears>>);
+
+impl Listener {
+    /// Somebody who hears. What they fail at undoes the entry too.
+    pub fn new(
+        hears: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
+    ) -> Listener {
+        Listener(Some(Arc::new(hears)))
+    }
+
+    fn hear(&self, tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
+        let Some(hears) = &self.0 else {
+            return Ok(());
+        };
+        let brings = |entry: &&Entry| entry.posted_delta.is_positive();
+        entries
+            .iter()
+            .filter(brings)
+            .try_for_each(|entry| hears(tx, entry))
+    }
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "somebody"
+        } else {
+            "nobody"
+        })
+    }
 }
 
 /// What a request came to: an answer, or a rule that said no.
@@ -143,7 +184,8 @@ pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
 pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Ledger> {
     let mut loaded = load::load(tx, account, &[])?;
     pass_time(tx, rules, &mut loaded, now, true)?;
-    save::save(tx, &mut loaded, now)?;
+    let entries = save::save(tx, &mut loaded, now)?;
+    rules.listener.hear(tx, &entries)?;
     Ok(loaded.ledger)
 }
 
@@ -173,7 +215,8 @@ fn decide(
         .iter()
         .map(|request| loaded.ledger.apply(request, now))
         .collect::<Vec<_>>();
-    save::save(tx, &mut loaded, now)?;
+    let entries = save::save(tx, &mut loaded, now)?;
+    rules.listener.hear(tx, &entries)?;
     Ok(decisions)
 }
 

@@ -124,8 +124,8 @@ impl Counts {
     }
 }
 
-/// The five numbers of the business and what recurs, a minute old at most. A ratio of nothing is
-/// left out.
+/// The five numbers of the business and what recurs, a minute old at most. A ratio of nothing has
+/// a name and no value.
 fn business(text: &mut Text, figures: &Figures) {
     let ratios = [
         (
@@ -145,8 +145,9 @@ fn business(text: &mut Text, figures: &Figures) {
         ),
     ];
     for (name, help, share) in ratios {
+        text.head(name, "gauge", help);
         if let Some(ratio) = share.ratio() {
-            text.one(name, "gauge", help, ratio);
+            text.line(name, ratio);
         }
     }
     let help = "Credits an account has on average, debt counted against it.";
@@ -169,8 +170,8 @@ fn business(text: &mut Text, figures: &Figures) {
         ),
     ];
     for (name, help, amount) in money {
+        text.head(name, "gauge", help);
         if let Some(amount) = amount {
-            text.head(name, "gauge", help);
             let name = format!("{name}{{currency=\"{}\"}}", amount.currency);
             text.line(&name, amount.amount);
         }

@@ -34,6 +34,21 @@ const MICROS_PER_CREDIT: i64 = 1_000_000;
 /// The rule that is looked at once a day.
 pub const REVENUE: &str = "revenue-drop";
 
+/// Every rule there is.
+pub const RULES: &[&str] = &[
+    "failed-webhooks",
+    "inbox-age",
+    "parked",
+    "bad-signatures",
+    "stripe-errors",
+    "outbox",
+    "endpoint-disabled",
+    "stuck-holds",
+    "uncollected",
+    "audit",
+    REVENUE,
+];
+
 /// Something a rule found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Found {

@@ -1,4 +1,4 @@
-//! Tells an account's people once that its credits run low or are gone. The crossing was noted in
+//! Tells an account's people and the host application once that credits run low or are gone. The crossing was noted in
 //! the commit that made it; this only finds the words.
 
 use domain::ledger::Ledger;
@@ -28,6 +28,7 @@ pub async fn once(app: &App) -> Result<()> {
             tell(app, crossing).await?;
         }
         app.mail_bell.notify_one();
+        app.notice_bell.notify_one();
     }
 }
 
@@ -45,6 +46,7 @@ async fn tell(app: &App, crossing: Crossing) -> Result<()> {
             let key = format!("credits-{step}:{account}:{}:{recipient}", crossing.seq);
             mail::enqueue(tx, &key, Some(account), &recipient, &letter, real_now)?;
         }
+        crate::notices::credits_fell(tx, &crossing, ledger.available(now), real_now)?;
         Ok(())
     })
     .await

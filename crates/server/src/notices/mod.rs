@@ -2,10 +2,14 @@
 //! fact, once for each endpoint, and signed as Standard Webhooks says when they leave
 //! (`jobs/notices.rs`). They carry ids and amounts, nothing of a person.
 
+use std::sync::Arc;
+
+use domain::ledger::{Body, Entry};
 use domain::money::{Credits, Currency, MinorUnits};
-use domain::time::Timestamp;
+use domain::time::{Clock, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use store::ledger::watch::Crossing;
 use store::{Tx, outbox, webhook_endpoints};
 
 pub mod address;
@@ -157,40 +161,47 @@ pub fn transaction(
     enqueue(tx, &notice, real_now)
 }
 
-/// The journal has a new entry; those that put credits in are told of.
-pub fn entry(
-    tx: &mut Tx<'_>,
-    account: i64,
-    entry: &domain::ledger::Entry,
-    real_now: Timestamp,
-) -> store::Result<usize> {
-    if entry.kind.word() != "grant" || !entry.posted_delta.is_positive() {
-        return Ok(0);
-    }
+/// Hears of credits that come, whichever way: bought, given, adjusted, the allowance of a period.
+pub fn listener(clock: Arc<dyn Clock>) -> store::ledger::Listener {
+    store::ledger::Listener::new(move |tx, entry| granted(tx, entry, clock.now()).map(|_| ()))
+}
+
+/// The journal has an entry that put credits in.
+fn granted(tx: &mut Tx<'_>, entry: &Entry, real_now: Timestamp) -> store::Result<usize> {
+    let kind = match &entry.body {
+        Body::Grant { kind, .. } => kind.word(),
+        _ => entry.kind.word(),
+    };
     let notice = Notice {
-        key: format!("grant:{account}:{}", entry.seq),
+        key: format!("grant:{}:{}", entry.account, entry.seq),
         event: "credits.granted",
-        account: Some(account),
-        data: json!({ "credits": number(entry.posted_delta), "entry": entry.seq }),
+        account: Some(entry.account),
+        data: json!({
+            "credits": number(entry.posted_delta), "kind": kind, "entry": entry.seq,
+        }),
     };
     enqueue(tx, &notice, real_now)
 }
 
 /// The balance fell below the account's threshold (`credits.low`) or to nothing (`credits.gone`).
-/// `crossing` names this fall, as the mail about it does.
+/// The journal's entry names this fall, as in the mail about it.
 pub fn credits_fell(
     tx: &mut Tx<'_>,
-    account: i64,
-    event: &'static str,
-    crossing: &str,
+    crossing: &Crossing,
     available: Credits,
     real_now: Timestamp,
 ) -> store::Result<usize> {
+    let event = if crossing.is_gone {
+        "credits.gone"
+    } else {
+        "credits.low"
+    };
+    let threshold = crossing.low_below.map(Credits::from_micros);
     let notice = Notice {
-        key: format!("{event}:{account}:{crossing}"),
+        key: format!("{event}:{}:{}", crossing.account_id, crossing.seq),
         event,
-        account: Some(account),
-        data: json!({ "available": number(available) }),
+        account: Some(crossing.account_id),
+        data: json!({ "available": number(available), "threshold": threshold.map(number) }),
     };
     enqueue(tx, &notice, real_now)
 }

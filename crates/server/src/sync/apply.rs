@@ -524,7 +524,6 @@ impl Plan {
         for entry in store::ledger::journal_after(tx, self.lease.account_id, before, 100)? {
             let (kind, delta) = (entry.kind.word(), entry.posted_delta);
             report.changes.push(format!("ledger: {kind} {delta}"));
-            crate::notices::entry(tx, self.lease.account_id, &entry, self.real_now)?;
         }
         Ok(())
     }

@@ -58,6 +58,17 @@ pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
     reader.charges_of_payments().await
 }
 
+/// Charges whose dispute an event named. A dispute that was won is no longer seen at its charge.
+pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<String>> {
+    let named = held.named.iter();
+    let mut charges = HashSet::new();
+    for dispute in named.filter(|named| named.object_type == "dispute") {
+        let dispute = found(app.stripe.retrieve_dispute(&dispute.object_id).await)?;
+        charges.extend(dispute.and_then(|dispute| dispute.charge.id().map(str::to_owned)));
+    }
+    Ok(charges)
+}
+
 struct Reader<'a> {
     app: &'a App,
     /// The account's customers: another's object is not taken, whoever named it.

@@ -13,8 +13,9 @@ const DISPUTES_MAX: usize = 10;
 /// Refunds of one charge that are looked at.
 const REFUNDS_MAX: usize = 1_000;
 
-/// Reads a charge; its dispute and the rest of a long list of refunds are fetched.
-pub async fn read(app: &App, object: &objects::Charge) -> Result<Charge> {
+/// Reads a charge; its dispute, where it has or had one, and the rest of a long list of refunds are
+/// fetched.
+pub async fn read(app: &App, object: &objects::Charge, is_disputed: bool) -> Result<Charge> {
     let refunds = match &object.refunds {
         Some(list) if !list.has_more => list.data.clone(),
         _ => {
@@ -22,7 +23,7 @@ pub async fn read(app: &App, object: &objects::Charge) -> Result<Charge> {
             app.stripe.list_refunds(&filter, REFUNDS_MAX).await?.data
         }
     };
-    let dispute = if object.disputed {
+    let dispute = if is_disputed {
         let filter = Form::new().push("charge", &object.id);
         let disputes = app.stripe.list_disputes(&filter, DISPUTES_MAX).await?.data;
         disputes.into_iter().max_by_key(|dispute| dispute.created)

@@ -138,8 +138,12 @@ async fn translate(app: &App, held: &Held, raw: &Raw) -> Result<Snapshot> {
     }
     let automatic = checkout_session::automatic(&raw.charges, held);
     snapshot.sessions.extend(automatic);
+    let disputed = by_id::charges_of_disputes(app, held).await?;
     for one in &raw.charges {
-        snapshot.charges.push(charge::read(app, one).await?);
+        let is_disputed = one.disputed || disputed.contains(&one.id);
+        snapshot
+            .charges
+            .push(charge::read(app, one, is_disputed).await?);
     }
     Ok(snapshot)
 }

@@ -10,14 +10,14 @@ use crate::stage::{PATIENCE, Person, Stage, on_both};
 const ALERTS: &str = "/api/admin/alerts";
 
 /// Incidents of a rule, the latest first, as (state, known by somebody).
-async fn of_rule(operator: &Person<'_>, rule: &str) -> Vec<Value> {
+pub async fn of_rule(operator: &Person<'_>, rule: &str) -> Vec<Value> {
     let (status, body) = operator.get(&format!("{ALERTS}?limit=100")).await;
     assert_eq!(status, 200, "{body}");
     let all = body["data"].as_array().unwrap().clone();
     all.into_iter().filter(|one| one["rule"] == rule).collect()
 }
 
-async fn states(operator: &Person<'_>, rule: &str) -> Vec<String> {
+pub async fn states(operator: &Person<'_>, rule: &str) -> Vec<String> {
     let found = of_rule(operator, rule).await;
     let state = |one: &Value| one["state"].as_str().unwrap().to_owned();
     found.iter().map(state).collect()
@@ -85,7 +85,7 @@ fn a_sync_that_fails_counts_as_a_failure(stage) {
 }
 
 /// A completed payment of `minor` on this day.
-async fn paid(stage: &Stage, account: i64, day: i64, number: i64, minor: i64) {
+pub async fn paid(stage: &Stage, account: i64, day: i64, number: i64, minor: i64) {
     let at = Timestamp::from_seconds(day * SECONDS_PER_DAY + 60);
     let key = format!("test:{day}:{number}");
     let made = stage.app.write(account, move |tx| {

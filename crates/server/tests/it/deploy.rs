@@ -42,6 +42,20 @@ fn the_dashboard_and_the_rules_name_only_metrics_that_there_are(stage) {
 }
 
 #[test]
+fn the_dashboard_shows_the_five_numbers_of_the_business() {
+    let shown = metrics(&text("grafana/dashboard.json"));
+    for name in [
+        "lbx_payment_success_ratio",
+        "lbx_webhook_success_ratio",
+        "lbx_balance_average_credits",
+        "lbx_churn_ratio",
+        "lbx_arpu_minor_units",
+    ] {
+        assert!(shown.contains(name), "{name}");
+    }
+}
+
+#[test]
 fn the_dashboard_is_json_whose_panels_ask_something_and_do_not_overlap() {
     let dashboard: Value = serde_json::from_str(&text("grafana/dashboard.json")).unwrap();
 

@@ -14,24 +14,24 @@ use sha2::Sha256;
 
 use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
 
-const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
+pub const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
 
 /// One delivery as it arrived.
 #[derive(Clone, Debug)]
-struct Got {
-    id: String,
+pub struct Got {
+    pub id: String,
     seconds: String,
     signature: String,
     body: String,
 }
 
 impl Got {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
     /// Signed with this secret, as Standard Webhooks says, written here once more on purpose.
-    fn is_signed_with(&self, secret: &str) -> bool {
+    pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = secret.strip_prefix("whsec_").unwrap();
         let engine = base64::engine::general_purpose::STANDARD;
         let mut mac = Hmac::<Sha256>::new_from_slice(&engine.decode(key).unwrap()).unwrap();
@@ -43,14 +43,14 @@ impl Got {
 
 /// A host application that keeps what it gets and answers as told.
 #[derive(Clone)]
-struct Host {
-    url: String,
+pub struct Host {
+    pub url: String,
     got: Arc<Mutex<Vec<Got>>>,
     answer: Arc<Mutex<(StatusCode, Option<String>)>>,
 }
 
 impl Host {
-    async fn start() -> Host {
+    pub async fn start() -> Host {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let host = Host {
@@ -82,15 +82,15 @@ impl Host {
         host
     }
 
-    fn answers(&self, status: u16) {
+    pub fn answers(&self, status: u16) {
         self.answer.lock().unwrap().0 = StatusCode::from_u16(status).unwrap();
     }
 
-    fn all(&self) -> Vec<Got> {
+    pub fn all(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
-    fn of(&self, event: &str) -> Vec<Got> {
+    pub fn of(&self, event: &str) -> Vec<Got> {
         let all = self.all();
         all.into_iter()
             .filter(|got| got.json()["type"] == event)
@@ -98,7 +98,7 @@ impl Host {
     }
 
     /// Waits until `count` deliveries of an event arrived.
-    async fn until(&self, event: &str, count: usize) -> Vec<Got> {
+    pub async fn until(&self, event: &str, count: usize) -> Vec<Got> {
         let started = Instant::now();
         loop {
             let got = self.of(event);
@@ -117,7 +117,7 @@ async fn hosted(database: store::testing::TestDatabase) -> Stage {
 }
 
 /// An operator with an endpoint at `host`: its id and secret.
-async fn endpoint(operator: &Person<'_>, host: &Host, events: Value) -> (String, String) {
+pub async fn endpoint(operator: &Person<'_>, host: &Host, events: Value) -> (String, String) {
     let (status, made) = operator
         .post(ENDPOINTS, json!({ "url": host.url, "events": events }))
         .await;

@@ -12,11 +12,12 @@ use crate::error::Result;
 /// The operation's name in the usage table when a call named none.
 const UNNAMED: &str = "call";
 
-/// Writes the journal's new entries, and after them the rows that follow from them.
-pub(super) fn save(tx: &mut Tx<'_>, loaded: &mut Loaded, now: Timestamp) -> Result<()> {
+/// Writes the journal's new entries, and after them the rows that follow from them. Answers the
+/// entries.
+pub(super) fn save(tx: &mut Tx<'_>, loaded: &mut Loaded, now: Timestamp) -> Result<Vec<Entry>> {
     let changes = loaded.ledger.take_changes();
     if changes.entries.is_empty() && !loaded.is_changed {
-        return Ok(());
+        return Ok(changes.entries);
     }
     let account = loaded.ledger.account;
     for entry in &changes.entries {
@@ -35,7 +36,8 @@ pub(super) fn save(tx: &mut Tx<'_>, loaded: &mut Loaded, now: Timestamp) -> Resu
         }
     }
     save_wallet(tx, loaded, now)?;
-    watch::note(tx, loaded, now)
+    watch::note(tx, loaded, now)?;
+    Ok(changes.entries)
 }
 
 fn insert_entry(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
@@ -67,7 +69,7 @@ fn insert_entry(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
 }
 
 /// A charged call adds to its day; one that was given back was never counted.
-fn count_usage(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
+pub(super) fn count_usage(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
     if !matches!(entry.kind, EntryKind::Debit | EntryKind::Capture) {
         return Ok(());
     }
@@ -92,7 +94,7 @@ fn count_usage(tx: &mut Tx<'_>, entry: &Entry) -> Result<()> {
     Ok(())
 }
 
-fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
+pub(super) fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
     tx.execute(
         "insert into credit_grant (account_id, lot, kind, source_key, parent, amount, used,
                                    expired, clawed, held, reversed, priority, effective_at,
@@ -130,7 +132,7 @@ fn save_lot(tx: &mut Tx<'_>, account: i64, lot: &Lot) -> Result<()> {
     Ok(())
 }
 
-fn save_hold(tx: &mut Tx<'_>, account: i64, hold: &Hold) -> Result<()> {
+pub(super) fn save_hold(tx: &mut Tx<'_>, account: i64, hold: &Hold) -> Result<()> {
     tx.execute(
         "insert into hold (hold_id, account_id, amount, captured, uncollected, state, pins,
                            period_start, authorized_at, expires_at, resolved_at, api_key_id,
@@ -160,7 +162,7 @@ fn save_hold(tx: &mut Tx<'_>, account: i64, hold: &Hold) -> Result<()> {
     Ok(())
 }
 
-fn save_wallet(tx: &mut Tx<'_>, loaded: &Loaded, now: Timestamp) -> Result<()> {
+pub(super) fn save_wallet(tx: &mut Tx<'_>, loaded: &Loaded, now: Timestamp) -> Result<()> {
     let (ledger, wallet) = (&loaded.ledger, &loaded.ledger.wallet);
     tx.execute(
         "insert into wallet (account_id, posted, held, debt, seq, hash, open_holds, period_start,

@@ -19,6 +19,7 @@ fn rules() -> Arc<Rules> {
     Arc::new(Rules {
         catalog,
         grace_days: 7,
+        listener: store::ledger::Listener::default(),
     })
 }
 

@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod members;
 pub mod notices;
 pub mod operators;
+pub mod own_data;
 pub mod pages;
 pub mod payments;
 pub mod people;

@@ -103,6 +103,7 @@ fn people() -> Router<App> {
             get(api::members::places).post(api::members::found),
         )
         .route("/api/v1/account", delete(api::members::close))
+        .route("/api/v1/account/export", get(api::members::export))
         .route(
             "/api/v1/sessions",
             get(api::sessions::list).delete(api::sessions::end_all),

@@ -141,7 +141,16 @@ fn insert(tx: &mut store::Tx<'_>, event: &Recorded, now: Timestamp) -> store::Re
     let Some(n) = store::events::insert(tx, &new, now)? else {
         return Ok(());
     };
-    store::events::insert_payload(tx, n, &event.body)?;
+    // What Stripe says of somebody who asked to be forgotten is not taken in again.
+    let is_forgotten = match account {
+        Some(account) => {
+            store::accounts::find(tx, account)?.is_some_and(|row| row.status == "closed")
+        }
+        None => false,
+    };
+    if !is_forgotten {
+        store::events::insert_payload(tx, n, &event.body)?;
+    }
     if let Some(account) = account {
         let generation = store::sync::ring(tx, account, now)?;
         if let (Some(kind), Some(id)) = (&event.object_type, &event.object_id) {
@@ -151,14 +160,14 @@ fn insert(tx: &mut store::Tx<'_>, event: &Recorded, now: Timestamp) -> store::Re
     Ok(())
 }
 
-/// The account an event is about, by the customer it names or by a row of ours that knows one of
-/// its objects. Refunds and disputes name no customer.
 /// The account that an event is about, where our rows know it.
 pub async fn account_of_event(app: &App, event: &Event<'_>) -> Result<Option<i64>> {
     let recorded = Recorded::new(app, event, &[]);
     app.read(move |tx| account_of(tx, &recorded)).await
 }
 
+/// The account an event is about, by the customer it names or by a row of ours that knows one of
+/// its objects. Refunds and disputes name no customer.
 fn account_of(tx: &mut store::Tx<'_>, event: &Recorded) -> store::Result<Option<i64>> {
     if let Some(customer) = &event.customer
         && let Some(account) = store::customers::account_of(tx, customer)?

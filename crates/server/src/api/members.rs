@@ -12,13 +12,16 @@ use utoipa::ToSchema;
 
 use super::auth::{enter, link_over, wrong_link};
 use super::metered::AccountParam;
+use super::stream;
 use crate::app::App;
 use crate::closing;
 use crate::http::address::ClientAddress;
 use crate::http::callers::{SignedIn, Visitor};
 use crate::http::error::Result;
 use crate::http::json::Body;
+use crate::http::rate_limit;
 use crate::members;
+use crate::own_data;
 
 /// Somebody who belongs to the account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -284,6 +287,45 @@ pub async fn found(
         role: "owner".to_owned(),
     };
     Ok((StatusCode::CREATED, Json(place)))
+}
+
+/// Documents a minute and account.
+const EXPORTS_PER_MINUTE: u32 = 3;
+
+/// What is kept of the account, as one JSON document. Owners only.
+#[utoipa::path(
+    get,
+    path = "/api/v1/account/export",
+    tag = "people",
+    params(AccountParam),
+    responses(
+        (status = 200, content_type = "application/json"), (status = 401), (status = 403),
+        (status = 404), (status = 429)
+    )
+)]
+pub async fn export(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+    caller.may_own()?;
+    let account = caller.account.clone();
+    let bucket = format!("export:{}", account.id);
+    rate_limit::take(&app, &bucket, EXPORTS_PER_MINUTE, account.id).await?;
+    let (actor, subject) = (caller.user.public_id.clone(), account.public_id.clone());
+    let now = app.real_now();
+    app.write(account.id, move |tx| {
+        let action = "account.export";
+        store::audit_log::append(tx, &actor, action, &subject, "{}", None, now).map(|_| ())
+    })
+    .await?;
+    let name = own_data::file_name(&account);
+    let kind = "application/json; charset=utf-8";
+    Ok(stream::file(
+        &name,
+        kind,
+        own_data::Place::default(),
+        move |place| {
+            let (app, account) = (app.clone(), account.clone());
+            async move { own_data::part(&app, &account, place).await }
+        },
+    ))
 }
 
 /// Closes the account for good. Owners only. Subscriptions are ended at Stripe first; when that

@@ -40,7 +40,7 @@ use super::{
         corrections::void, corrections::forgive,
         auth::ask, auth::follow, auth::redeem, auth::hand_over, auth::leave,
         members::list, members::invite, members::put, members::remove, members::withdraw,
-        members::accept, members::places, members::found, members::close,
+        members::accept, members::places, members::found, members::export, members::close,
         sessions::list, sessions::end, sessions::end_all,
         admin::list_transactions, admin::list_accounts, admin::list_events, admin::show_event,
         admin::replay_event, admin::list_acts, refunds::preview, refunds::create,

@@ -152,7 +152,7 @@ pub fn table(app: &App, table: &'static Table, format: Format) -> Response {
             let Some(last) = last else {
                 return Ok(Some((format.head(table), Some(None))));
             };
-            let rows = page(&app, table, last).await?;
+            let rows = page(&app, table, None, last).await?;
             let Some(end) = rows.last().cloned() else {
                 return Ok(None);
             };
@@ -161,9 +161,14 @@ pub fn table(app: &App, table: &'static Table, format: Format) -> Response {
     })
 }
 
-/// A page of a table behind a row.
-pub async fn page(app: &App, table: &'static Table, last: Option<Values>) -> Result<Vec<Values>> {
-    app.read(move |tx| store::export::page(tx, table, last.as_ref(), PAGE))
+/// A page of a table behind a row; of one account's rows where one is named.
+pub async fn page(
+    app: &App,
+    table: &'static Table,
+    account: Option<i64>,
+    last: Option<Values>,
+) -> Result<Vec<Values>> {
+    app.read(move |tx| store::export::page(tx, table, account, last.as_ref(), PAGE))
         .await
 }
 

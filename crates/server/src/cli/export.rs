@@ -1,14 +1,17 @@
-//! `admin export`: every table of business rows as files in a folder.
+//! `admin export`: every table of business rows as files in a folder, or what is kept of one
+//! account.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use store::export::TABLES;
 use tokio::io::AsyncWriteExt;
 
+use super::access;
 use super::output::Output;
 use crate::api::stream::{self, Format};
 use crate::app::App;
+use crate::own_data;
 
 /// What to export, and where to.
 #[derive(Clone, Debug, clap::Args)]
@@ -22,6 +25,10 @@ pub struct ExportArgs {
     /// Only this table.
     #[arg(long)]
     table: Option<String>,
+    /// What is kept of one account, as one JSON document: its id, the host application's id, its
+    /// Stripe customer or a user's address.
+    #[arg(long, conflicts_with_all = ["table", "format"])]
+    account: Option<String>,
     /// Only says what there is.
     #[arg(long)]
     dry_run: bool,
@@ -29,6 +36,9 @@ pub struct ExportArgs {
 
 /// Writes the files, page by page.
 pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Result<()> {
+    if let Some(name) = &args.account {
+        return one_account(app, name, args, out).await;
+    }
     let format = match args.format.as_str() {
         "jsonl" => Format::JsonLines,
         _ => Format::Csv,
@@ -41,12 +51,8 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
         }
     };
     if !args.dry_run {
-        tokio::fs::create_dir_all(&args.to).await?;
-        let (detail, now) = (json!({ "format": args.format }).to_string(), app.real_now());
-        app.write(0, move |tx| {
-            store::audit_log::append(tx, "cli", "export", "all", &detail, None, now).map(|_| ())
-        })
-        .await?;
+        let detail = json!({ "format": args.format }).to_string();
+        begin(app, &args.to, "all", detail).await?;
     }
     let mut files = Vec::new();
     for table in tables {
@@ -58,6 +64,22 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
         };
         files.push(json!({ "table": table.name, "file": path, "rows": rows }));
     }
+    say(out, &files);
+    Ok(())
+}
+
+/// Makes the folder, and writes down that rows leave.
+async fn begin(app: &App, to: &Path, subject: &str, detail: String) -> anyhow::Result<()> {
+    tokio::fs::create_dir_all(to).await?;
+    let (subject, now) = (subject.to_owned(), app.real_now());
+    app.write(0, move |tx| {
+        store::audit_log::append(tx, "cli", "export", &subject, &detail, None, now).map(|_| ())
+    })
+    .await?;
+    Ok(())
+}
+
+fn say(out: &mut Output, files: &[Value]) {
     let text: Vec<String> = files
         .iter()
         .map(|file| {
@@ -69,6 +91,34 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
         })
         .collect();
     out.answer(&json!({ "files": files }), text.join("\n"));
+}
+
+async fn one_account(
+    app: &App,
+    name: &str,
+    args: &ExportArgs,
+    out: &mut Output,
+) -> anyhow::Result<()> {
+    let account = access::account(app, name).await?;
+    let path = args.to.join(own_data::file_name(&account));
+    let mut rows = 0;
+    if !args.dry_run {
+        begin(app, &args.to, &account.public_id, "{}".to_owned()).await?;
+        let file = tokio::fs::File::create(&path).await?;
+        let mut file = tokio::io::BufWriter::new(file);
+        let mut place = own_data::Place::default();
+        while let Some((text, next)) = own_data::part(app, &account, place).await? {
+            rows += own_data::rows_in(&text);
+            file.write_all(text.as_bytes()).await?;
+            place = next;
+        }
+        file.flush().await?;
+        file.into_inner().sync_all().await?;
+    }
+    say(
+        out,
+        &[json!({ "account": account.public_id, "file": path, "rows": rows })],
+    );
     Ok(())
 }
 
@@ -76,14 +126,14 @@ async fn write(
     app: &App,
     table: &'static store::export::Table,
     format: Format,
-    path: &std::path::Path,
+    path: &Path,
 ) -> anyhow::Result<usize> {
     let file = tokio::fs::File::create(path).await?;
     let mut file = tokio::io::BufWriter::new(file);
     file.write_all(format.head(table).as_bytes()).await?;
     let (mut last, mut count) = (None, 0);
     loop {
-        let rows = stream::page(app, table, last).await?;
+        let rows = stream::page(app, table, None, last).await?;
         count += rows.len();
         file.write_all(format.rows(table, &rows).as_bytes()).await?;
         match rows.last() {

@@ -363,6 +363,12 @@ async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {
         limit_credits: String::new(),
         limit_error: None,
         read_only,
+        data: caller.may_own().is_ok().then(|| {
+            format!(
+                "/api/v1/account/export?account={}",
+                caller.account.public_id
+            )
+        }),
     })
 }
 
@@ -425,6 +431,8 @@ pub struct SettingsPage {
     pub limit_error: Option<(String, String)>,
     /// Why nothing can be changed, when it cannot.
     pub read_only: Option<String>,
+    /// Where an owner gets what is kept of the account.
+    pub data: Option<String>,
 }
 
 /// A mail that can be switched off.
@@ -520,6 +528,7 @@ mod samples {
         };
         let looking = SettingsPage {
             auto: None,
+            data: None,
             read_only: Some("Only owners and billing members may do this.".to_owned()),
             ..typical()
         };
@@ -564,6 +573,7 @@ mod samples {
             limit_credits: String::new(),
             limit_error: None,
             read_only: None,
+            data: Some("/api/v1/account/export?account=acc_1".to_owned()),
         }
     }
 

@@ -221,19 +221,27 @@ fn every_table_is_exported_page_by_page_in_the_order_of_its_key() {
         }
 
         for table in export::TABLES {
-            let rows = read(db, move |tx| export::page(tx, table, None, 2));
+            let rows = read(db, move |tx| export::page(tx, table, None, None, 2));
             assert!(rows.len() <= 2, "{}", table.name);
             let widths = rows.iter().map(|row| row.0.len());
             assert!(widths.into_iter().all(|width| width == table.columns.len()));
         }
 
         let accounts = export::table("account").unwrap();
-        let first = read(db, move |tx| export::page(tx, accounts, None, 2));
+        let first = read(db, move |tx| export::page(tx, accounts, None, None, 2));
         let last = first[1].clone();
-        let rest = read(db, move |tx| export::page(tx, accounts, Some(&last), 2));
+        let rest = read(db, move |tx| {
+            export::page(tx, accounts, None, Some(&last), 2)
+        });
         assert_eq!((first.len(), rest.len()), (2, 1));
         assert_eq!(rest[0].0[1].as_deref(), Some("acc_cid"));
-        assert!(export::table("session").is_none());
+        let sessions = export::table("session").unwrap();
+        assert!(
+            sessions
+                .columns
+                .iter()
+                .all(|(name, _)| *name != "token_hash")
+        );
     });
 }
 

@@ -55,6 +55,20 @@ pub struct Finding {
     pub row: String,
     /// What is wrong with it.
     pub what: String,
+    /// Which kind of row it is.
+    #[serde(skip)]
+    pub part: Part,
+}
+
+/// What a row follows from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It is the journal itself, which nothing is rebuilt from while it is broken.
+    Journal,
+    /// It follows from the journal and can be made anew.
+    Derived,
+    /// It is about Stripe's side: a sync mends it, or a person.
+    Payment,
 }
 
 /// What an audit came to.
@@ -113,6 +127,7 @@ fn found_by_syncs(tx: &mut Tx<'_>) -> store::Result<Vec<Finding>> {
             account: name.clone().unwrap_or_else(|| account.to_string()),
             row: "sync".to_owned(),
             what,
+            part: Part::Payment,
         }));
     }
     Ok(found)
@@ -215,12 +230,17 @@ macro_rules! differing {
 
 impl Audit<'_> {
     fn find(&mut self, row: impl Into<String>, what: impl Into<String>) {
+        self.find_in(Part::Derived, row, what);
+    }
+
+    fn find_in(&mut self, part: Part, row: impl Into<String>, what: impl Into<String>) {
         self.report.findings_count += 1;
         if self.report.findings.len() < FINDINGS_MAX {
             self.report.findings.push(Finding {
                 account: self.name.clone(),
                 row: row.into(),
                 what: what.into(),
+                part,
             });
         }
     }
@@ -230,6 +250,7 @@ impl Audit<'_> {
             account: self.name.clone(),
             row: row.into(),
             what: what.into(),
+            part: Part::Payment,
         });
     }
 
@@ -252,13 +273,14 @@ impl Audit<'_> {
         let row = format!("journal {}", line.n);
         if line.seq != self.last_seq + 1 {
             let what = format!("entry {} follows entry {}", line.seq, self.last_seq);
-            self.find(&row, what);
+            self.find_in(Part::Journal, &row, what);
             self.replays = false;
         }
         self.last_seq = line.seq;
         let hash = chain_hash(&self.last_hash, &line.canonical);
         if hash[..] != line.hash {
-            self.find(
+            self.find_in(
+                Part::Journal,
                 &row,
                 "its bytes are not those that were hashed: the chain is broken",
             );
@@ -266,13 +288,14 @@ impl Audit<'_> {
         // Goes on from the stored link, so that one changed row is one finding.
         self.last_hash = line.hash.clone().try_into().unwrap_or(hash);
         let Ok(entry) = Entry::from_canonical(&line.canonical, self.last_hash) else {
-            self.find(&row, "its bytes are no entry");
+            self.find_in(Part::Journal, &row, "its bytes are no entry");
             self.replays = false;
             return;
         };
         let columns = self.differing_columns(line, &entry);
         if !columns.is_empty() {
-            self.find(
+            self.find_in(
+                Part::Journal,
                 &row,
                 format!("columns that its bytes do not say: {columns}"),
             );
@@ -315,7 +338,7 @@ impl Audit<'_> {
         // A tampered entry may contradict the ledger, which asserts that none does.
         let ledger = &mut self.ledger;
         if catch_unwind(AssertUnwindSafe(|| ledger.replay(entry))).is_err() {
-            self.find(row, "it contradicts the entries before it");
+            self.find_in(Part::Journal, row, "it contradicts the entries before it");
             self.replays = false;
             return;
         }
@@ -323,7 +346,8 @@ impl Audit<'_> {
         let available = self.ledger.available(entry.at);
         if available != entry.available {
             let said = entry.available;
-            self.find(
+            self.find_in(
+                Part::Journal,
                 row,
                 format!("{said} credits were answered as available, not {available}"),
             );
@@ -628,7 +652,8 @@ impl Audit<'_> {
         }
         for lot in bought.into_values() {
             let row = format!("grant {}", lot.id);
-            self.find(
+            self.find_in(
+                Part::Payment,
                 row,
                 format!("no completed transaction paid for {}", lot.source_key),
             );
@@ -656,18 +681,26 @@ impl Audit<'_> {
     ) {
         let intent = payment.payment_intent.as_deref().unwrap_or_default();
         if !seen.insert(intent.to_owned()) {
-            self.find(row, format!("another transaction has the payment {intent}"));
+            self.find_in(
+                Part::Payment,
+                row,
+                format!("another transaction has the payment {intent}"),
+            );
             return;
         }
         match bought.remove(intent) {
-            None => self.find(row, "it is completed and no credits were granted for it"),
+            None => self.find_in(
+                Part::Payment,
+                row,
+                "it is completed and no credits were granted for it",
+            ),
             Some(lot) if Some(lot.amount.micros()) != payment.credits_micros => {
                 let paid = payment.credits_micros.unwrap_or_default();
                 let what = format!(
                     "{paid} micro-credits were paid for and {} granted",
                     lot.amount.micros()
                 );
-                self.find(row, what);
+                self.find_in(Part::Payment, row, what);
             }
             Some(_) => {}
         }

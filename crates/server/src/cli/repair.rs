@@ -1,12 +1,14 @@
-//! `repair`: brings accounts that differ from Stripe in step. A step of its own after `audit`: it
-//! says what it would do, and does it when told to. Nothing is rewritten in the journal; what is
-//! wrong there is answered by entries.
+//! `repair`: makes the rows that follow from the journal anew where they differ from it, and brings
+//! accounts that differ from Stripe in step. A step of its own after `audit`: it says what it would
+//! do, and does it when told to. Nothing is rewritten in the journal; what is wrong there is
+//! answered by entries, and a broken journal is left to a person.
 
 use serde_json::json;
 
 use super::output::Output;
 use super::{DIFFERENT, access, compare};
 use crate::app::App;
+use crate::audit::{self, Finding, Part, Report, Scope};
 use crate::sync;
 
 /// Which accounts, and whether to do it.
@@ -26,9 +28,20 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         Some(name) => vec![access::account(app, name).await?.id],
         None => super::sync::all(app).await?,
     };
+    let books = books(app, &accounts).await?;
+    let mut failed = Vec::new();
+    let mut left = books.len();
+    if args.apply {
+        left = 0;
+        for one in &books {
+            if let Err(error) = rebuild(app, one).await {
+                failed.push((one.account.clone(), format!("{error:#}")));
+            }
+        }
+    }
     let before = compare::accounts(app, &accounts).await?;
-    let mut left = before.differing();
-    let mut failed = before.failed.clone();
+    failed.extend(before.failed.clone());
+    left += before.differing();
     if args.apply {
         for line in &before.accounts {
             write_down(app, line).await?;
@@ -45,6 +58,7 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         "applied": args.apply,
         "accounts": accounts.len(),
         "repairs": changes.collect::<Vec<_>>(),
+        "rebuilds": books.iter().map(Books::json).collect::<Vec<_>>(),
         "differs": left,
         "failed": failed.iter().map(|(a, e)| json!({ "account": a, "error": e })).collect::<Vec<_>>(),
     });
@@ -54,9 +68,12 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         "would repair"
     };
     let mut text = before.text(verb);
-    text.push_str(&match (before.accounts.len(), args.apply) {
+    for one in &books {
+        text.push_str(&one.text(args.apply));
+    }
+    text.push_str(&match (before.accounts.len() + books.len(), args.apply) {
         (0, _) => format!(
-            "{} accounts agree with Stripe; nothing to repair.",
+            "{} accounts agree with the journal and with Stripe; nothing to repair.",
             accounts.len()
         ),
         (count, false) => format!("{count} accounts differ. Do it with: repair --apply"),
@@ -71,6 +88,96 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         (true, 0) => 0,
         (true, _) => DIFFERENT,
     })
+}
+
+/// An account whose rows are not what its journal says.
+struct Books {
+    id: i64,
+    account: String,
+    findings: Vec<Finding>,
+}
+
+impl Books {
+    /// Whether the journal itself is broken: nothing is made from it then.
+    fn is_broken(&self) -> bool {
+        self.findings.iter().any(|one| one.part == Part::Journal)
+    }
+
+    fn rows(&self) -> Vec<String> {
+        let findings = self.findings.iter();
+        findings
+            .map(|one| format!("{}: {}", one.row, one.what))
+            .collect()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({ "account": self.account, "rows": self.rows(), "journalIsBroken": self.is_broken() })
+    }
+
+    fn text(&self, is_done: bool) -> String {
+        let verb = match (self.is_broken(), is_done) {
+            (true, _) => "cannot be rebuilt, its journal is broken",
+            (false, true) => "rebuilt",
+            (false, false) => "would rebuild",
+        };
+        let rows = self.rows().into_iter();
+        rows.map(|row| format!("{} {verb}: {row}\n", self.account))
+            .collect()
+    }
+}
+
+/// The accounts whose journal is broken or whose rows do not follow from it.
+async fn books(app: &App, accounts: &[i64]) -> anyhow::Result<Vec<Books>> {
+    let mut found = Vec::new();
+    for id in accounts.iter().copied() {
+        let now = app.now();
+        let findings = app.read(move |tx| derived(tx, id, now)).await?;
+        if let Some(first) = findings.first() {
+            let account = first.account.clone();
+            found.push(Books {
+                id,
+                account,
+                findings,
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn derived(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    now: domain::time::Timestamp,
+) -> store::Result<Vec<Finding>> {
+    let mut report = Report::default();
+    audit::account(tx, account, Scope::Everything, now, &mut report)?;
+    report.findings.retain(|one| one.part != Part::Payment);
+    Ok(report.findings)
+}
+
+/// One commit: the rows are made anew, looked at again, and written down; rows that still differ
+/// undo all of it.
+async fn rebuild(app: &App, books: &Books) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !books.is_broken(),
+        "its journal is broken: nothing can be made from it. Restore a backup."
+    );
+    let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
+    let (id, subject, rows) = (books.id, books.account.clone(), books.rows());
+    app.write(id, move |tx| {
+        store::ledger::rebuild(tx, &rules, id, now)?;
+        let left = derived(tx, id, now)?;
+        if let Some(first) = left.first() {
+            let why = format!("{} still differs: {}", first.row, first.what);
+            return Err(store::Error::Abandoned(why));
+        }
+        let detail = json!({ "rows": rows }).to_string();
+        let action = "account.rebuild";
+        store::audit_log::append(tx, "cli", action, &subject, &detail, None, real_now)?;
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 async fn write_down(app: &App, line: &compare::Line) -> anyhow::Result<()> {

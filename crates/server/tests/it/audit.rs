@@ -17,9 +17,14 @@ struct Line {
 
 /// Runs a command as the control socket does; answers its exit code and its JSON.
 async fn run(stage: &Stage, line: &[&str]) -> (u8, Value) {
+    run_on(&stage.app, line).await
+}
+
+/// The same on any app.
+pub async fn run_on(app: &server::app::App, line: &[&str]) -> (u8, Value) {
     let command = Line::try_parse_from(line).unwrap().command;
     let mut out = Output::new(true);
-    let code = on_app::run(&stage.app, command, &mut out).await;
+    let code = on_app::run(app, command, &mut out).await;
     let value = serde_json::from_str(&out.text).unwrap_or(Value::Null);
     (code, value)
 }
@@ -234,6 +239,7 @@ on_both! {
         assert_ne!(by_mail, "");
         let (_, again) = run(stage, &["sync", "--adopt"]).await;
         assert_eq!(again["linked"], json!([]));
+        assert_eq!(run(stage, &["admin", "adopt"]).await, run(stage, &["sync", "--adopt"]).await);
     }
 }
 
@@ -254,5 +260,76 @@ on_both! {
 
         assert_eq!(code, 0, "{report}");
         assert_eq!(balance(&maya.billing().await), 100.0);
+    }
+}
+
+/// Changes of rows that follow from the journal, each of another table.
+const DAMAGES: [(&str, &str); 5] = [
+    (
+        "wallet",
+        "update wallet set posted = posted + 1000000 where account_id = $1",
+    ),
+    (
+        "grant",
+        "update credit_grant set used = 0, amount = amount + 1 where account_id = $1",
+    ),
+    (
+        "hold",
+        "update hold set captured = 0, state = 'released' where account_id = $1 and state = 'captured'",
+    ),
+    ("usage", "delete from usage_day where account_id = $1"),
+    (
+        "limit",
+        "update spend_limit set used = 0 where account_id = $1",
+    ),
+];
+
+on_both! {
+    fn rows_that_differ_from_the_journal_are_named_first_and_then_made_anew_from_it(stage) {
+        let account = eventful(stage).await;
+        let maya = stage.person("maya@example.com").await;
+        let limit = json!({ "scope": "account", "window": "lifetime", "credits": 90_000 });
+        let request = maya.request(reqwest::Method::PUT, "/api/v1/limits").json(&limit);
+        assert_eq!(crate::stage::answer(request).await.0, 200);
+        let program = crate::metering::Program { stage, secret: maya.meter_key().await };
+        program.debit("d", 30).await;
+        let held = program.post("/api/v1/holds", "h", json!({ "credits": 20 })).await;
+        let path = format!("/api/v1/holds/{}/capture", held.body["id"].as_str().unwrap());
+        assert_eq!(program.post(&path, "c", json!({ "credits": 12 })).await.status, 200);
+        program.post("/api/v1/holds", "open", json!({ "credits": 5, "ttlSeconds": 80_000 })).await;
+        stage.settled().await;
+        let books = |table: &'static str| async move {
+            let table = store::export::table(table).unwrap();
+            let rows = stage.app.read(move |tx| store::export::page(tx, table, Some(account), None, 1_000));
+            rows.await.unwrap()
+        };
+        let tables = ["credit_grant", "hold", "usage_day"];
+        let before = [books(tables[0]).await, books(tables[1]).await, books(tables[2]).await];
+        let balance_before = maya.get("/api/v1/balance").await.1;
+        assert_eq!(run(stage, &["repair"]).await.1["rebuilds"], json!([]));
+
+        for (row, damage) in DAMAGES {
+            stage.app.write(account, move |tx| tx.execute(damage, store::args![account])).await.unwrap();
+            assert_eq!(run(stage, &["audit"]).await.0, 3, "{row}");
+
+            let (code, dry) = run(stage, &["repair"]).await;
+            let said = dry["rebuilds"][0]["rows"].to_string();
+            assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{row}: {dry}");
+            assert!(said.contains(row), "{row}: {said}");
+            assert_eq!(run(stage, &["audit"]).await.0, 3, "{row}: nothing was changed yet");
+            let (code, done) = run(stage, &["repair", "--apply"]).await;
+
+            assert_eq!((code, &done["failed"]), (0, &json!([])), "{row}: {done}");
+            assert_eq!(run(stage, &["audit"]).await.0, 0, "{row}");
+        }
+        let after = [books(tables[0]).await, books(tables[1]).await, books(tables[2]).await];
+        assert_eq!(after, before, "row for row");
+        let mut balance_after = maya.get("/api/v1/balance").await.1;
+        balance_after["updatedAt"] = balance_before["updatedAt"].clone();
+        assert_eq!(balance_after, balance_before);
+        assert_eq!(program.debit("goes on", 1).await.status, 201);
+        assert_eq!(run(stage, &["audit"]).await.0, 0);
+        let acts = stage.app.read(|tx| store::audit_log::list(tx, None, None, Some("account.rebuild"), None, 100));
+        assert_eq!(acts.await.unwrap().len(), DAMAGES.len());
     }
 }

@@ -192,3 +192,31 @@ pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
         args![],
     )
 }
+
+record! {
+    /// What has been seen since the first customer.
+    pub struct Seen {
+        /// When the last payment was completed.
+        pub paid_at: Option<Timestamp>,
+        /// When a plan was last changed or ended.
+        pub changed_at: Option<Timestamp>,
+        /// Calls that were charged.
+        pub calls: i64,
+    }
+}
+
+/// What has been seen since the first customer.
+pub fn seen(tx: &mut Tx<'_>) -> Result<Seen> {
+    tx.query_one(
+        "select (select max(occurred_at)
+                   from transactions
+                  where type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE', 'CREDIT_TOPUP')
+                    and status in ('COMPLETED', 'REFUNDED')),
+                (select max(occurred_at)
+                   from transactions
+                  where type in ('SUBSCRIPTION_UPGRADE', 'SUBSCRIPTION_DOWNGRADE',
+                                 'SUBSCRIPTION_CANCEL')),
+                (select cast(coalesce(sum(calls), 0) as bigint) from usage_day)",
+        args![],
+    )
+}

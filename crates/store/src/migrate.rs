@@ -64,6 +64,21 @@ pub fn applied_on(tx: &mut crate::Tx<'_>) -> Result<Vec<(i64, String)>> {
     )
 }
 
+/// Names of the steps that this program knows and the open database has not.
+pub fn missing_on(tx: &mut crate::Tx<'_>) -> Result<Vec<String>> {
+    let applied = applied_on(tx)?;
+    let known = match tx {
+        crate::Tx::Sqlite(_) => sqlite::migrations::runner(),
+        crate::Tx::Postgres(_) => postgres::migrations::runner(),
+    };
+    let is_missing = |step: &&Migration| {
+        let version = i64::from(step.version());
+        !applied.iter().any(|(done, _)| *done == version)
+    };
+    let missing = known.get_migrations().iter().filter(is_missing);
+    Ok(missing.map(ToString::to_string).collect())
+}
+
 fn on_connection<T: Send + 'static>(
     url: &DatabaseUrl,
     work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,

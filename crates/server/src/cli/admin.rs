@@ -46,8 +46,11 @@ pub enum Admin {
     /// Events from Stripe.
     #[command(subcommand)]
     Events(Events),
-    /// Every table of business rows as files.
+    /// Every table of business rows as files, or what is kept of one account.
     Export(super::export::ExportArgs),
+    /// Links customers that exist at Stripe to our accounts, as `sync --adopt` does. Says first what
+    /// it would do.
+    Adopt(AdoptArgs),
 }
 
 const ROLES: [&str; 5] = ["user", "viewer", "support", "finance", "admin"];
@@ -92,6 +95,14 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             _ => anyhow::bail!("Name one event, or --failed for all that wait for a person."),
         },
         Admin::Export(args) => super::export::run(app, &args, out).await?,
+        Admin::Adopt(AdoptArgs {
+            account,
+            customer,
+            apply,
+        }) => {
+            let (account, customer) = (account.as_deref(), customer.as_deref());
+            return super::adopt::run(app, account, customer, apply, out).await;
+        }
     }
     Ok(0)
 }
@@ -339,6 +350,20 @@ pub enum Events {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// Whom to link.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AdoptArgs {
+    /// Only this account: its id, the host application's id, its Stripe customer or a user's
+    /// address.
+    account: Option<String>,
+    /// With an account: this customer, whoever it was.
+    #[arg(long, requires = "account")]
+    customer: Option<String>,
+    /// Does it. Without, it only says what would be done.
+    #[arg(long)]
+    apply: bool,
 }
 
 /// What goes back, and why.

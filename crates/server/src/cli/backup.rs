@@ -13,11 +13,18 @@ use crate::audit::{self, Scope};
 use crate::clock::{SystemChance, new_secret};
 use crate::config::Settings;
 
+/// Name of the setting that holds when the last backup was taken.
+pub const LAST: &str = "backup.last";
+
 /// Where to.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BackupArgs {
     /// The new file.
-    pub to: PathBuf,
+    #[arg(required_unless_present = "noted")]
+    pub to: Option<PathBuf>,
+    /// Writes down that a backup was taken by other means, such as pg_dump: `doctor` asks for it.
+    #[arg(long, conflicts_with = "to")]
+    pub noted: bool,
 }
 
 /// Where from.
@@ -35,11 +42,28 @@ pub struct RestoreArgs {
 
 /// Copies the database as it is now, while the service goes on.
 pub async fn backup(app: &App, args: &BackupArgs, out: &mut Output) -> anyhow::Result<u8> {
-    anyhow::ensure!(!args.to.exists(), "{} is there already.", args.to.display());
-    let (db, to) = (app.db.clone(), args.to.clone());
-    tokio::task::spawn_blocking(move || db.backup(&to)).await??;
-    let shown = args.to.display().to_string();
-    out.answer(&json!({ "file": shown }), format!("Written to {shown}."));
+    let taken_at = app.real_now();
+    let shown = match &args.to {
+        None => None,
+        Some(to) => {
+            anyhow::ensure!(!to.exists(), "{} is there already.", to.display());
+            let (db, file) = (app.db.clone(), to.clone());
+            tokio::task::spawn_blocking(move || db.backup(&file)).await??;
+            Some(to.display().to_string())
+        }
+    };
+    app.write(0, move |tx| {
+        store::settings::put(tx, LAST, &taken_at.rfc3339(), taken_at).map(|_| ())
+    })
+    .await?;
+    let text = match &shown {
+        Some(shown) => format!("Written to {shown}."),
+        None => "Written down.".to_owned(),
+    };
+    out.answer(
+        &json!({ "file": shown, "takenAt": taken_at.rfc3339() }),
+        text,
+    );
     Ok(0)
 }
 

@@ -9,6 +9,7 @@ pub mod books;
 pub mod checks;
 pub mod compare;
 pub mod demo;
+pub mod doctor;
 pub mod export;
 pub mod keys;
 pub mod marks;

@@ -7,7 +7,8 @@ use clap::Subcommand;
 
 use super::output::Output;
 use super::{
-    Context, Ended, admin, backup, books, checks, keys, marks, repair, report, schema, socket, sync,
+    Context, Ended, admin, backup, books, checks, doctor, keys, marks, repair, report, schema,
+    socket, sync,
 };
 use crate::app::App;
 
@@ -23,15 +24,17 @@ pub enum OnApp {
     Backup(backup::BackupArgs),
     /// An account's credits, now or at a moment in the past.
     Balance(books::BalanceArgs),
-    /// Looks at everything the service needs.
-    Doctor,
+    /// The deployment checklist: looks at everything the service needs. Exit code 1 while a line
+    /// fails.
+    Doctor(doctor::Args),
     /// The keys that personal data is sealed with.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// The database's schema.
     #[command(subcommand)]
     Migrate(schema::Migrate),
-    /// Brings accounts that differ from Stripe in step; says first what it would do.
+    /// Makes rows that differ from the journal anew, and brings accounts that differ from Stripe in
+    /// step; says first what it would do.
     Repair(repair::Args),
     /// Figures for the books. Exit code 3 when they do not tie to the ledger.
     #[command(subcommand)]
@@ -49,7 +52,7 @@ pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
         OnApp::Audit(args) => books::audit(app, &args, out).await,
         OnApp::Backup(args) => backup::backup(app, &args, out).await,
         OnApp::Balance(args) => books::balance(app, &args, out).await,
-        OnApp::Doctor => checks::doctor(app, out).await,
+        OnApp::Doctor(args) => doctor::run(app, &args, out).await,
         OnApp::Keys(command) => keys::run(app, &command, out).await,
         OnApp::Migrate(command) => schema::beside(app, command, out).await,
         OnApp::Repair(args) => repair::run(app, &args, out).await,
@@ -71,7 +74,7 @@ pub async fn main(context: &Context, command: OnApp) -> Ended {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     // The service may run in another folder.
     let to = match &command {
-        OnApp::Backup(backup::BackupArgs { to }) => Some(to),
+        OnApp::Backup(args) => args.to.as_ref(),
         OnApp::Admin(admin::Admin::Export(args)) => Some(&args.to),
         _ => None,
     };

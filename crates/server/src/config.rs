@@ -267,6 +267,8 @@ pub struct Billing {
     pub grace_days: i64,
     /// Days a processed event's payload is kept.
     pub payload_days: i64,
+    /// Days promotional credits last where nobody names an end.
+    pub promo_days: i64,
     /// Where "contact us" leads.
     pub contact_url: String,
     /// Whether Stripe's page takes promotion codes for a plan.
@@ -503,6 +505,9 @@ impl Settings {
         }
         if self.service.listen.parse::<SocketAddr>().is_err() {
             faults.push("service.listen is not an address and port".to_owned());
+        }
+        if !(1..=3_650).contains(&self.billing.promo_days) {
+            faults.push("billing.promo_days is between 1 and 3650".to_owned());
         }
         if !(0..=30).contains(&self.billing.grace_days) {
             faults.push("billing.grace_days is between 0 and 30".to_owned());

@@ -17,8 +17,6 @@ use crate::people;
 
 /// Longest note.
 const NOTE_CHARS_MAX: usize = 500;
-/// Days a promotional grant lasts when nobody says.
-const PROMO_DAYS_DEFAULT: i64 = 90;
 /// What the audit log calls a correction.
 const ADJUST: &str = "credits.adjust";
 /// What it calls a promotion.
@@ -142,7 +140,7 @@ pub async fn look(app: &App, account: &Row, credits: Credits) -> Result<(Credits
     decision.map_err(|refusal| Error::refused(&refusal, app))
 }
 
-/// Gives promotional credits, once per key; they end in 90 days where nothing is said.
+/// Gives promotional credits, once per key; they end after `billing.promo_days` where nothing is said.
 pub async fn promote(
     app: &App,
     account: &Row,
@@ -156,7 +154,8 @@ pub async fn promote(
     let said = expires_at.map(Timestamp::rfc3339).unwrap_or_default();
     let key = key.of(&["grant", &credits.to_string(), &said, by_hand.note()]);
     let mut new = NewGrant::new(GrantKind::Promo, source_key, credits);
-    new.expires_at = expires_at.or_else(|| Some(app.now().plus_days(PROMO_DAYS_DEFAULT)));
+    new.expires_at =
+        expires_at.or_else(|| Some(app.now().plus_days(app.settings.billing.promo_days)));
     let command = Command::Grant(new);
     act(app, account, GRANT, command, key, by_hand).await
 }

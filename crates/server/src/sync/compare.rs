@@ -10,6 +10,8 @@ use crate::http::error::Result;
 
 /// Our rows of one account that are compared.
 const ROWS_MAX: i64 = 1_000;
+/// A payment may be a day younger than the Checkout session that it is told by; another for luck.
+const EDGE_DAYS: i64 = 2;
 
 /// One thing, here and there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,9 @@ pub struct Comparison {
     pub lines: Vec<Line>,
     /// What a person should look at though the lines may agree.
     pub findings: Vec<String>,
+    /// From when on payments and invoices are compared; all of them without. A long history is read
+    /// in turns, and this is one.
+    pub since: Option<Timestamp>,
 }
 
 impl Comparison {
@@ -63,7 +68,9 @@ pub async fn account(app: &App, account: i64) -> Result<Comparison> {
     let held = super::Held { progress, ..held };
     let fetched = snapshot::fetch(app, account, &held).await?;
     let wanted = projected(app, &held, &fetched, app.now());
-    Ok(compare(&rows, &wanted))
+    let left_out = fetched.progress.backfill.map(|(_, until)| until);
+    let since = left_out.max(rows.left_out());
+    Ok(compare(rows, wanted, since))
 }
 
 struct Rows {
@@ -83,18 +90,39 @@ impl Rows {
             transactions: store::transactions::of_account(tx, account, start, ROWS_MAX)?,
         })
     }
+
+    /// The moment before which rows of ours may not have been read.
+    fn left_out(&self) -> Option<Timestamp> {
+        let full = usize::try_from(ROWS_MAX).unwrap_or(usize::MAX);
+        let payments = self.transactions.last().map(|row| row.occurred_at);
+        let invoices = self.invoices.last().map(|row| row.created_at);
+        let payments = payments.filter(|_| self.transactions.len() >= full);
+        payments.max(invoices.filter(|_| self.invoices.len() >= full))
+    }
 }
 
 const NONE: &str = "none";
 
-fn compare(rows: &Rows, wanted: &Wanted) -> Comparison {
+/// Compares what both sides have of the time that was read of both.
+fn compare(mut rows: Rows, mut wanted: Wanted, left_out: Option<Timestamp>) -> Comparison {
+    let since = left_out.map(|at| at.plus_days(EDGE_DAYS));
+    let is_read = |at: Timestamp| since.is_none_or(|since| at >= since);
+    rows.transactions.retain(|row| is_read(row.occurred_at));
+    rows.invoices.retain(|row| is_read(row.created_at));
+    wanted.transactions.retain(|one| is_read(one.occurred_at));
+    wanted.invoices.retain(|one| is_read(one.created_at));
+    let (rows, wanted) = (&rows, &wanted);
     let mut lines = Vec::new();
     subscriptions(rows, wanted, &mut lines);
     invoices(rows, wanted, &mut lines);
     credit_notes(rows, wanted, &mut lines);
     money(rows, wanted, &mut lines);
     let findings = wanted.findings.iter().map(say).collect();
-    Comparison { lines, findings }
+    Comparison {
+        lines,
+        findings,
+        since,
+    }
 }
 
 fn say(finding: &Finding) -> String {

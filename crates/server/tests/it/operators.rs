@@ -706,6 +706,36 @@ on_both! {
 }
 
 on_both! {
+    fn a_history_that_is_longer_than_one_look_is_compared_as_far_as_it_was_read(stage) {
+        let (maya, id, _) = buyer(stage, "maya@example.com").await;
+        let admin = stage.person_as("ops@example.com", "admin").await;
+        stage.twin.advance("10d").await.unwrap();
+        stage.settled().await;
+        stage.webhooks(false).await;
+        let account = maya.account;
+        let row = stage.app.read(move |tx| store::accounts::find(tx, account)).await.unwrap().unwrap();
+        let customer = row.stripe_customer_id.unwrap();
+        // What somebody else sold to the same customer: more than one look reads.
+        let form = [
+            ("amount", "100"), ("currency", "usd"), ("customer", customer.as_str()),
+            ("payment_method", "pm_card_visa"), ("confirm", "true"),
+            ("automatic_payment_methods[enabled]", "true"),
+            ("automatic_payment_methods[allow_redirects]", "never"),
+        ];
+        for _ in 0..1_001 {
+            stage.stripe_post("/v1/payment_intents", &form).await;
+        }
+
+        let compared = server::sync::compare::account(&stage.app, account).await.unwrap();
+        let (_, page) = admin.page(&format!("/admin/accounts/{id}")).await;
+
+        assert!(compared.since.is_some(), "{compared:?}");
+        assert!(compared.agrees(), "what was not read is no difference: {compared:?}");
+        assert!(page.contains("Payments compared since") || page.contains("did not answer in time"), "{page}");
+    }
+}
+
+on_both! {
     fn case_m1_credits_by_hand_have_a_reason_an_actor_and_a_key_and_one_name_wherever_they_are_made(stage) {
         let (maya, id, _) = buyer(stage, "maya@example.com").await;
         let finance = stage.person_as("finance@example.com", "finance").await;
@@ -934,4 +964,107 @@ on_both! {
 
 fn form_urlencoded_of(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// Fifty-five rows of everything that operators' lists show.
+async fn crowded(stage: &Stage, account: i64) {
+    let now = stage.app.real_now();
+    let made = stage.app.write(account, move |tx| {
+        let new = store::webhook_endpoints::NewEndpoint {
+            public_id: "we_crowd",
+            url: "https://hooks.example.com/",
+            description: "",
+            events: "no.event",
+            secret: "whsec_x",
+            created_by: "test",
+        };
+        store::webhook_endpoints::insert(tx, &new, now)?;
+        for number in 0..55 {
+            let name = format!("crowd{number:02}");
+            let event = store::events::NewEvent {
+                event_id: &name,
+                kind: "invoice.paid",
+                state: "ignored",
+                account_id: Some(account),
+                ..store::events::NewEvent::default()
+            };
+            store::events::insert(tx, &event, now)?;
+            store::audit_log::append(tx, "crowd", "crowd.act", &name, "{}", None, now)?;
+            let alert = store::alerts::NewAlert {
+                public_id: &name,
+                rule: "crowd",
+                subject: &name,
+                severity: "warning",
+                summary: "Crowded.",
+            };
+            store::alerts::open(tx, &alert, now)?;
+            let message = store::outbox::NewMessage {
+                key: &name,
+                kind: "webhook",
+                account_id: None,
+                recipient: "we_crowd",
+                payload: "{}",
+            };
+            store::outbox::enqueue(tx, &message, now)?;
+            let account = store::accounts::NewAccount {
+                public_id: &format!("acc_{name}"),
+                external_id: None,
+                kind: "organisation",
+                name: "Crowd",
+                email: None,
+                tier: "FREE",
+                subscription_status: "NONE",
+                email_verified_at: None,
+            };
+            store::accounts::insert(tx, &account, now)?;
+        }
+        Ok(())
+    });
+    made.await.unwrap();
+    for number in 0..55 {
+        crate::alerts::paid(stage, account, 20_000, number, 100).await;
+    }
+}
+
+on_both! {
+    fn every_list_is_cut_at_fifty_and_leads_on_with_its_filters(stage) {
+        let admin = stage.person_as("ops@example.com", "admin").await;
+        let maya = stage.person("maya@example.com").await;
+        crowded(stage, maya.account).await;
+        let host = crate::metering::host(stage).await;
+        let id = public_id(stage, maya.account).await;
+        for number in 0..55 {
+            let key = format!("j{number}");
+            let body = json!({ "credits": 1, "reason": "other" });
+            host.post(&format!("/api/v1/accounts/{id}/credits/adjustments"), &key, body).await;
+        }
+        let lists = [
+            ("/admin/accounts".to_owned(), "q=Crowd", 55),
+            ("/admin/transactions".to_owned(), "type=CREDIT_TOPUP", 55),
+            ("/admin/events".to_owned(), "state=ignored", 55),
+            ("/admin/log".to_owned(), "action=crowd.act", 55),
+            ("/admin/alerts".to_owned(), "state=open", 55),
+            ("/admin/webhooks/we_crowd".to_owned(), "", 55),
+            (format!("/admin/accounts/{id}/journal"), "", 56),
+        ];
+        for (path, filter, count) in lists {
+            let mut next = format!("{path}?{filter}");
+            let mut rows = Vec::new();
+            while !next.is_empty() {
+                let (status, html) = admin.page(&next).await;
+                assert_eq!(status, 200, "{next}");
+                assert!(next.contains(filter), "{next}");
+                let body = html.split("<tbody>").nth(1).unwrap_or_else(|| panic!("{next}: {html}"));
+                rows.push(body.split("</tbody>").next().unwrap().matches("<tr").count());
+                next = match html.split("rel=\"next\"").next().filter(|before| before.len() < html.len()) {
+                    None => String::new(),
+                    Some(before) => {
+                        let href = before.rsplit("href=\"").next().unwrap();
+                        href.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&")
+                    }
+                };
+            }
+            assert_eq!(rows, [50, count - 50], "{path}");
+        }
+    }
 }

@@ -690,7 +690,12 @@ fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
                     },
                 )
             };
-            (badge, comparison.lines.iter().map(line).collect())
+            let mut facts: Vec<Fact> = comparison.lines.iter().map(line).collect();
+            if let Some(since) = comparison.since {
+                let since = Prose::default().time(format::day(since.micros()));
+                facts.push(Fact::new("Payments compared since", since));
+            }
+            (badge, facts)
         }
     };
     facts.push(Fact::new(

@@ -53,6 +53,7 @@ on_both! {
         assert_eq!(now_failing(stage).await, ["webhooks"]);
         let ann = stage.person("ann@example.com").await;
         ann.buy_pack(500).await;
+        ann.billing_when(|body| body["credits"]["available"] == 600).await;
         stage.settled().await;
         assert_eq!(now_failing(stage).await, [""; 0], "ready");
 

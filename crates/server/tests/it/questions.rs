@@ -39,7 +39,8 @@ async fn answers(stage: &Stage) -> Answers {
         .post("/api/v1/debits", "call", json!({ "operation": "call" }))
         .await;
     ann.buy_pack(500).await;
-    stage.settled().await;
+    ann.billing_when(|body| body["credits"]["available"].as_f64() >= Some(500.0))
+        .await;
     let account = ann.account;
     let id = stage
         .app

@@ -1,8 +1,9 @@
 //! What operators do on an account's page. Each act is asked for on a page of its own that says what
 //! it comes to; the post that follows carries a name for the attempt, so a double click acts once.
 
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::money::Credits;
 use serde::Deserialize;
@@ -29,28 +30,34 @@ fn home(account: &Account) -> String {
     format!("/admin/accounts/{}", account.public_id)
 }
 
-/// An operator before an account: what every act on it begins with.
-struct Desk<'a> {
-    app: &'a App,
-    operator: &'a Visitor,
+/// An operator before the account of the address: what every act on it begins with.
+pub struct Desk {
+    app: App,
+    operator: Visitor,
     account: Account,
 }
 
-impl<'a> Desk<'a> {
-    async fn open(app: &'a App, operator: &'a Visitor, id: &str) -> Result<Desk<'a>> {
-        let account = accounts::named(app, id).await?;
+impl FromRequestParts<App> for Desk {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let Operator(operator) = Operator::from_request_parts(parts, app).await?;
+        let id = Path::<String>::from_request_parts(parts, app).await;
+        let Path(id) = id.map_err(|_| Error::not_found("There is no such account."))?;
         Ok(Desk {
-            app,
+            app: app.clone(),
             operator,
-            account,
+            account: accounts::named(app, &id).await?,
         })
     }
+}
 
+impl Desk {
     /// A form about the account. It carries a name for the attempt: the one it came with, or a new.
     fn form(&self, words: (&str, &str), action: &str, attempt: &str) -> FormPage {
         let (title, label) = words;
         let home = home(&self.account);
-        let shell = operator_shell(self.app, self.operator, Nav::AdminAccounts);
+        let shell = operator_shell(&self.app, &self.operator, Nav::AdminAccounts);
         let crumb = (self.account.name.clone(), home.clone());
         let attempt = match attempt {
             "" => self.app.new_id("att"),
@@ -66,7 +73,7 @@ impl<'a> Desk<'a> {
             actor: self.operator.public_id.clone(),
             reason: reason.to_owned(),
             note: Some(note.trim().to_owned()).filter(|note| !note.is_empty()),
-            credits_max: self.operator.credits_max(self.app),
+            credits_max: self.operator.credits_max(&self.app),
             tells,
         }
     }
@@ -123,23 +130,17 @@ pub struct Adjusting {
 }
 
 /// `POST /admin/accounts/{id}/credits`: says what an adjustment comes to; with `confirm` makes it.
-pub async fn adjust(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-    Fields(typed): Fields<Adjusting>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn adjust(desk: Desk, Fields(typed): Fields<Adjusting>) -> Result<Response> {
     let amount = match read(&typed) {
         Ok(amount) => amount,
-        Err(form) => return adjust_refused(&app, &operator, &desk.account, *form).await,
+        Err(form) => return adjust_refused(&desk.app, &desk.operator, &desk.account, *form).await,
     };
     if typed.confirm.is_empty() {
         return review(&desk, &typed, amount).await;
     }
     let by_hand = desk.by_hand(&typed.reason, &typed.note, !typed.tell.is_empty());
     let key = Key::read(&typed.attempt)?;
-    match credits::adjust(&app, &desk.account, key, amount, &by_hand).await {
+    match credits::adjust(&desk.app, &desk.account, key, amount, &by_hand).await {
         Ok(_) => Ok(desk.done("adjusted")),
         Err(error) if error.0.code == "insufficient_credits" => refused(&desk, &typed).await,
         Err(error) => Err(error),
@@ -172,8 +173,8 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
 }
 
 /// An adjustment below what is available, told at its field.
-async fn refused(desk: &Desk<'_>, typed: &Adjusting) -> Result<Response> {
-    let view = crate::account::view(desk.app, desk.account.id).await?;
+async fn refused(desk: &Desk, typed: &Adjusting) -> Result<Response> {
+    let view = crate::account::view(&desk.app, desk.account.id).await?;
     let asked = Credits::parse(typed.credits.trim()).unwrap_or(Credits::ZERO);
     let (left, lowest) = (view.available + asked, -view.available);
     let form = AdjustForm {
@@ -184,11 +185,11 @@ async fn refused(desk: &Desk<'_>, typed: &Adjusting) -> Result<Response> {
         )),
         ..AdjustForm::typed(typed)
     };
-    adjust_refused(desk.app, desk.operator, &desk.account, form).await
+    adjust_refused(&desk.app, &desk.operator, &desk.account, form).await
 }
 
-async fn review(desk: &Desk<'_>, typed: &Adjusting, amount: Credits) -> Result<Response> {
-    let (app, account) = (desk.app, &desk.account);
+async fn review(desk: &Desk, typed: &Adjusting, amount: Credits) -> Result<Response> {
+    let (app, account) = (&desk.app, &desk.account);
     let view = crate::account::view(app, account.id).await?;
     if -amount > view.available {
         return refused(desk, typed).await;
@@ -235,15 +236,10 @@ pub struct Undoing {
 }
 
 /// `GET /admin/accounts/{id}/undo?entry=`: the opposite of an adjustment, to be confirmed.
-pub async fn undo(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-    Params(undoing): Params<Undoing>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn undo(desk: Desk, Params(undoing): Params<Undoing>) -> Result<Response> {
     let (number, seq) = (desk.account.id, undoing.entry);
-    let entry = app
+    let entry = desk
+        .app
         .read(move |tx| store::ledger::entry(tx, number, seq))
         .await?;
     let entry = entry.filter(super::journal::is_adjustment);
@@ -261,22 +257,21 @@ pub async fn undo(
 }
 
 /// `POST /admin/accounts/{id}/sync`: makes our rows agree with Stripe now.
-pub async fn sync_now(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn sync_now(desk: Desk) -> Result<Response> {
     let number = desk.account.id;
-    let report = sync::account(&app, number).await?;
+    let report = sync::account(&desk.app, number).await?;
     let detail = serde_json::json!({ "changes": report.changes.len() }).to_string();
-    let (subject, actor) = (desk.account.public_id.clone(), operator.public_id.clone());
-    let now = app.now();
-    app.write(number, move |tx| {
-        let action = "account.sync";
-        store::audit_log::append(tx, &actor, action, &subject, &detail, None, now).map(|_| ())
-    })
-    .await?;
+    let (subject, actor) = (
+        desk.account.public_id.clone(),
+        desk.operator.public_id.clone(),
+    );
+    let now = desk.app.now();
+    desk.app
+        .write(number, move |tx| {
+            let action = "account.sync";
+            store::audit_log::append(tx, &actor, action, &subject, &detail, None, now).map(|_| ())
+        })
+        .await?;
     let what = if report.changes.is_empty() {
         "agreed"
     } else {
@@ -310,17 +305,12 @@ fn note(value: &str) -> Field {
 }
 
 /// `GET /admin/accounts/{id}/forgive`
-pub async fn ask_forgive(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn ask_forgive(desk: Desk) -> Result<Response> {
     shown(&forgive_page(&desk, &Acting::default()).await?)
 }
 
-async fn forgive_page(desk: &Desk<'_>, typed: &Acting) -> Result<FormPage> {
-    let debt = crate::account::view(desk.app, desk.account.id).await?.debt;
+async fn forgive_page(desk: &Desk, typed: &Acting) -> Result<FormPage> {
+    let debt = crate::account::view(&desk.app, desk.account.id).await?.debt;
     if !debt.is_positive() {
         return Err(Error::conflict("no_debt", "This account has no debt."));
     }
@@ -344,13 +334,7 @@ async fn forgive_page(desk: &Desk<'_>, typed: &Acting) -> Result<FormPage> {
 }
 
 /// `POST /admin/accounts/{id}/forgive`
-pub async fn forgive(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-    Fields(typed): Fields<Acting>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn forgive(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
     let forgiven = async {
         let amount = Credits::parse(typed.credits.trim()).ok();
         let amount = amount.filter(|amount| amount.is_positive());
@@ -358,24 +342,18 @@ pub async fn forgive(
         let amount = amount.ok_or_else(wrong)?;
         let by_hand = desk.by_hand(&typed.reason, &typed.note, false);
         let key = Key::read(&typed.attempt)?;
-        credits::forgive(&app, &desk.account, key, Some(amount), &by_hand).await
+        credits::forgive(&desk.app, &desk.account, key, Some(amount), &by_hand).await
     };
     let again = forgive_page(&desk, &typed);
     desk.after(forgiven.await, "forgiven", again).await
 }
 
 /// `GET /admin/accounts/{id}/void?grant=`
-pub async fn ask_void(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-    Params(typed): Params<Acting>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn ask_void(desk: Desk, Params(typed): Params<Acting>) -> Result<Response> {
     shown(&void_page(&desk, &typed).await?)
 }
 
-async fn void_page(desk: &Desk<'_>, typed: &Acting) -> Result<FormPage> {
+async fn void_page(desk: &Desk, typed: &Acting) -> Result<FormPage> {
     let (number, lot) = (desk.account.id, typed.grant);
     let grant = desk
         .app
@@ -404,34 +382,23 @@ async fn void_page(desk: &Desk<'_>, typed: &Acting) -> Result<FormPage> {
 }
 
 /// `POST /admin/accounts/{id}/void`
-pub async fn void(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-    Fields(typed): Fields<Acting>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn void(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
     let ended = async {
         let by_hand = desk.by_hand(&typed.reason, &typed.note, true);
         let key = Key::read(&typed.attempt)?;
         let grant = crate::api::grants::id_of(typed.grant);
-        credits::void(&app, &desk.account, key, &grant, &by_hand).await
+        credits::void(&desk.app, &desk.account, key, &grant, &by_hand).await
     };
     let again = void_page(&desk, &typed);
     desk.after(ended.await, "voided", again).await
 }
 
 /// `GET /admin/accounts/{id}/plan`
-pub async fn ask_plan(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn ask_plan(desk: Desk) -> Result<Response> {
     shown(&plan_page(&desk, &Acting::default()))
 }
 
-fn plan_page(desk: &Desk<'_>, typed: &Acting) -> FormPage {
+fn plan_page(desk: &Desk, typed: &Acting) -> FormPage {
     let (account, catalog) = (&desk.account, desk.app.catalog());
     let own = ("".to_owned(), "As subscribed: no plan by hand".to_owned());
     let tiers = catalog
@@ -483,19 +450,13 @@ fn plan_page(desk: &Desk<'_>, typed: &Acting) -> FormPage {
 }
 
 /// `POST /admin/accounts/{id}/plan`
-pub async fn plan(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-    Fields(typed): Fields<Acting>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn plan(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
     let set = set_plan(&desk, &typed).await;
     desk.after(set, "plan", async { Ok(plan_page(&desk, &typed)) })
         .await
 }
 
-async fn set_plan(desk: &Desk<'_>, typed: &Acting) -> Result<()> {
+async fn set_plan(desk: &Desk, typed: &Acting) -> Result<()> {
     let until = match typed.until.trim() {
         "" => None,
         text => {
@@ -509,20 +470,15 @@ async fn set_plan(desk: &Desk<'_>, typed: &Acting) -> Result<()> {
     let tier = Some(typed.tier.clone()).filter(|tier| !tier.is_empty());
     let tier = tier.map(|tier| (tier, until));
     let actor = &desk.operator.public_id;
-    operators::set_tier(desk.app, &desk.account, tier, &reason, actor).await
+    operators::set_tier(&desk.app, &desk.account, tier, &reason, actor).await
 }
 
 /// `GET /admin/accounts/{id}/status`
-pub async fn ask_status(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn ask_status(desk: Desk) -> Result<Response> {
     shown(&status_page(&desk, &Acting::default()))
 }
 
-fn status_page(desk: &Desk<'_>, typed: &Acting) -> FormPage {
+fn status_page(desk: &Desk, typed: &Acting) -> FormPage {
     let is_active = desk.account.status == "active";
     let (words, to) = if is_active {
         (
@@ -547,13 +503,7 @@ fn status_page(desk: &Desk<'_>, typed: &Acting) -> FormPage {
 }
 
 /// `POST /admin/accounts/{id}/status`
-pub async fn status(
-    State(app): State<App>,
-    Operator(operator): Operator,
-    Path(id): Path<String>,
-    Fields(typed): Fields<Acting>,
-) -> Result<Response> {
-    let desk = Desk::open(&app, &operator, &id).await?;
+pub async fn status(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
     let (suspended, what) = match typed.status.as_str() {
         "suspended" => (true, "suspended"),
         "active" => (false, "resumed"),
@@ -561,8 +511,8 @@ pub async fn status(
     };
     let set = async {
         let reason = operators::reason(&typed.reason)?;
-        let actor = &operator.public_id;
-        operators::set_suspended(&app, &desk.account, suspended, &reason, actor).await
+        let actor = &desk.operator.public_id;
+        operators::set_suspended(&desk.app, &desk.account, suspended, &reason, actor).await
     };
     let again = async { Ok(status_page(&desk, &typed)) };
     desk.after(set.await, what, again).await

@@ -14,12 +14,13 @@ use sha2::{Digest, Sha256};
 use store::accounts::Account;
 use store::ledger::{Decision, Rules};
 use store::{Db, Tx};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{BillingClock, SystemChance, SystemClock};
 use crate::config::Settings;
 use crate::http::error::{Error, Result};
 use crate::http::keys::KeyCache;
+use crate::telemetry::within;
 
 /// The program's state; clones share it.
 #[derive(Clone)]
@@ -53,6 +54,13 @@ pub struct Inner {
     pub busy: AtomicI64,
     /// Deliveries of Stripe's that were not believed, not yet added to the tally.
     pub bad_signatures: AtomicI64,
+    /// The host application's public keys.
+    pub jwks: crate::http::jwks::Cache,
+    /// Where people sign in by OpenID Connect.
+    #[cfg(feature = "oidc")]
+    pub oidc: crate::http::oidc::Cache,
+    /// Places of requests that wait for others (`http/listen.rs`).
+    pub requests: Arc<Semaphore>,
     /// Set when the process is told to stop.
     pub is_stopping: AtomicBool,
     /// Where the twin is, when the demo or a test runs one: shown in the test-mode strip.
@@ -111,8 +119,13 @@ impl App {
         let stripe = stripe_client(&settings)?;
         let twin_url =
             Some(settings.stripe.api_base.clone()).filter(|base| !base.contains("api.stripe.com"));
+        let requests = Arc::new(Semaphore::new(settings.service.requests_max()));
         let app = App(Arc::new(Inner {
             db,
+            requests,
+            jwks: crate::http::jwks::Cache::default(),
+            #[cfg(feature = "oidc")]
+            oidc: crate::http::oidc::Cache::default(),
             stripe,
             webhook_secrets: RwLock::new(settings.stripe.webhook_secrets()),
             settings,
@@ -191,7 +204,7 @@ impl App {
         F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        Ok(self.db.read(job).await?)
+        Ok(within("database read", self.db.read(job)).await?)
     }
 
     /// Writes; the answer comes when it is on disk. `account` orders jobs of one account.
@@ -200,15 +213,13 @@ impl App {
         F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        Ok(self.db.write(account, job).await?)
+        Ok(within("database write", self.db.write(account, job)).await?)
     }
 
     /// Sends one command to the ledger. A refusal is an answer of its own.
     pub async fn ledger(&self, account: i64, request: Request) -> Result<Decision> {
-        Ok(self
-            .db
-            .ledger(self.rules(), account, request, self.now())
-            .await?)
+        let judged = self.db.ledger(self.rules(), account, request, self.now());
+        Ok(within("ledger", judged).await?)
     }
 
     /// Sends one command to the ledger; a refusal becomes the caller's error.
@@ -218,7 +229,30 @@ impl App {
         request: Request,
     ) -> std::result::Result<Outcome, Error> {
         let decision: std::result::Result<Outcome, Refusal> = self.ledger(account, request).await?;
-        decision.map_err(|refusal| Error::refused(&refusal, self))
+        match decision {
+            Ok(outcome) => Ok(outcome),
+            Err(refusal) => Err(self.refused(account, &refusal).await?),
+        }
+    }
+
+    /// What a caller is told of a refusal, with links to the account's own pages.
+    pub async fn refused(&self, account: i64, refusal: &Refusal) -> Result<Error> {
+        let name = self.public_id(account).await?;
+        Ok(Error::refused(refusal, self, &name))
+    }
+
+    /// An account's name outside.
+    pub async fn public_id(&self, account: i64) -> Result<String> {
+        let found = self
+            .read(move |tx| store::accounts::find(tx, account))
+            .await?;
+        let found = found.ok_or_else(|| Error::bug("an account without a row"))?;
+        Ok(found.public_id)
+    }
+
+    /// The address of a page about an account.
+    pub fn page_of(&self, account: &str, path: &str) -> String {
+        format!("{}{path}?account={account}", self.settings.service.base_url)
     }
 
     /// Refuses what is not there for an account that does not see billing (requirement 16.2).

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::http::address::Network;
+use crate::http::outbound;
 
 const DEFAULTS: &str = include_str!("../../../billing.default.toml");
 const CATALOG: &str = include_str!("../../../catalog.toml");
@@ -82,7 +83,17 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
     ("billing", "catalog", &["LBX_CATALOG"]),
     ("session", "secret", &["NEXTAUTH_SECRET", "AUTH_SECRET"]),
     ("session", "hand_over_secret", &["LBX_HAND_OVER_SECRET"]),
+    ("session", "hand_over_jwks", &["LBX_HAND_OVER_JWKS"]),
     ("session", "admins", &["LBX_ADMINS"]),
+    ("oidc", "issuer", &["LBX_OIDC_ISSUER"]),
+    ("oidc", "client_id", &["LBX_OIDC_CLIENT_ID"]),
+    ("oidc", "client_secret", &["LBX_OIDC_CLIENT_SECRET"]),
+    (
+        "telemetry",
+        "otlp_endpoint",
+        &["OTEL_EXPORTER_OTLP_ENDPOINT"],
+    ),
+    ("telemetry", "service_name", &["OTEL_SERVICE_NAME"]),
     ("mail", "host", &["SMTP_HOST"]),
     ("mail", "port", &["SMTP_PORT"]),
     ("mail", "user", &["SMTP_USER"]),
@@ -110,6 +121,10 @@ pub struct Settings {
     pub billing: Billing,
     /// How people sign in.
     pub session: Session,
+    /// How people sign in with a provider.
+    pub oidc: Oidc,
+    /// Where traces go.
+    pub telemetry: Telemetry,
     /// How mails leave.
     pub mail: Mail,
     /// How notices leave.
@@ -140,13 +155,37 @@ pub struct Service {
     pub body_seconds_max: u64,
     /// Longest a request may take, in seconds.
     pub request_seconds_max: u64,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Longest the head of a request may take to arrive, and a connection may be idle, in seconds.
+    pub head_seconds_max: u64,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
     /// Whether the bench's reference endpoint is there.
     pub noop: bool,
 }
 
+/// Descriptors that are not for connections: database, control socket, calls to Stripe.
+const FILES_RESERVED: usize = 128;
+
 impl Service {
+    /// Connections at once: as many as are set, and as the system gives this process descriptors.
+    pub fn connections(&self) -> usize {
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"));
+        let soft = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+        let room = soft.map_or(usize::MAX, |soft| soft.saturating_sub(FILES_RESERVED));
+        self.connections_max.min(room).max(8)
+    }
+
+    /// Requests other than webhooks at once: an eighth of the places is kept from them.
+    pub fn requests_max(&self) -> usize {
+        let all = self.connections();
+        all - all / 8
+    }
+
     /// The trusted proxies; what cannot be read is a fault of [`Settings::check`].
     pub fn proxies(&self) -> Vec<Network> {
         let all = self.trusted_proxies.iter();
@@ -318,6 +357,8 @@ pub struct Session {
     pub secret: SecretString,
     /// Signs the tokens with which the host application hands people over; as above.
     pub hand_over_secret: SecretString,
+    /// Where the host application publishes the keys that it signs those tokens with.
+    pub hand_over_jwks: String,
     /// Days a sign-in lasts.
     pub days: i64,
     /// Days after which a sign-in that is not used is over.
@@ -326,6 +367,32 @@ pub struct Session {
     pub link_minutes: i64,
     /// Mail addresses of administrators.
     pub admins: Vec<String>,
+}
+
+/// Signing in by OpenID Connect; of effect in a build with the feature `oidc`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    /// The provider's issuer; empty: nobody signs in that way.
+    pub issuer: String,
+    /// What the provider calls this service.
+    pub client_id: String,
+    /// The secret that it gave it.
+    pub client_secret: SecretString,
+    /// What the button on the sign-in page says.
+    pub label: String,
+}
+
+/// Where traces go; of effect in a build with the feature `otel`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// The collector's OTLP address over HTTP; empty: nothing is sent.
+    pub otlp_endpoint: String,
+    /// What the spans call this service.
+    pub service_name: String,
+    /// Of a thousand requests, how many are traced.
+    pub sampled_per_mille: u16,
 }
 
 /// How mails leave.
@@ -557,6 +624,11 @@ impl Settings {
                 ));
             }
         }
+        let keys = &self.session.hand_over_jwks;
+        if !keys.is_empty() && !outbound::is_safe(keys) {
+            faults.push("LBX_HAND_OVER_JWKS is not an https address".to_owned());
+        }
+        self.check_features(faults);
         for proxy in &self.service.trusted_proxies {
             if Network::parse(proxy).is_none() {
                 faults.push(format!(
@@ -578,6 +650,37 @@ impl Settings {
             faults.push(format!(
                 "the publishable key does not begin with {wanted}, as the secret key asks"
             ));
+        }
+    }
+
+    /// What only some builds can do.
+    fn check_features(&self, faults: &mut Vec<String>) {
+        let Oidc {
+            issuer, client_id, ..
+        } = &self.oidc;
+        if !issuer.is_empty() {
+            if !outbound::is_safe(issuer) {
+                faults.push("LBX_OIDC_ISSUER is not an https address".to_owned());
+            }
+            if client_id.is_empty() {
+                faults.push("LBX_OIDC_CLIENT_ID is missing".to_owned());
+            }
+            if cfg!(not(feature = "oidc")) {
+                faults.push(
+                    "LBX_OIDC_ISSUER is set, but this program was built without the feature oidc"
+                        .to_owned(),
+                );
+            }
+        }
+        if !self.telemetry.otlp_endpoint.is_empty() && cfg!(not(feature = "otel")) {
+            faults.push(
+                "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this program was built without the \
+                 feature otel"
+                    .to_owned(),
+            );
+        }
+        if self.telemetry.sampled_per_mille > 1_000 {
+            faults.push("telemetry.sampled_per_mille is between 0 and 1000".to_owned());
         }
     }
 

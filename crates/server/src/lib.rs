@@ -29,4 +29,5 @@ pub mod preferences;
 pub mod router;
 pub mod setup;
 pub mod sync;
+pub mod telemetry;
 pub mod webhooks;

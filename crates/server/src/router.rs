@@ -14,7 +14,7 @@ use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use crate::app::App;
 use crate::http::error::Error;
 use crate::http::middleware::around;
-use crate::http::slow;
+use crate::http::{listen, slow};
 use crate::{api, pages, webhooks};
 
 /// A body that sends nothing for this long is cut (case W7).
@@ -57,6 +57,7 @@ pub fn shielded(app: App, routes: Router<App>) -> Router {
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
         .layer(from_fn_with_state(app.clone(), slow::cut))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(app.clone(), listen::reserve))
         .layer(from_fn_with_state(app.clone(), around))
         .layer(CompressionLayer::new())
         .with_state(app)
@@ -87,6 +88,8 @@ fn people() -> Router<App> {
             get(api::auth::follow).post(api::auth::redeem),
         )
         .route("/api/auth/hand-over", get(api::auth::hand_over))
+        .route("/api/auth/oidc", get(api::oidc::begin))
+        .route("/api/auth/oidc/callback", get(api::oidc::callback))
         .route("/api/auth/logout", post(api::auth::leave))
         .route("/api/auth/invitation/{token}", post(api::members::accept))
         .route(
@@ -167,6 +170,10 @@ fn resources() -> Router<App> {
         .route(
             "/api/admin/events/{id}/replay",
             post(api::admin::replay_event),
+        )
+        .route(
+            "/api/admin/accounts/{id}/checkout-sessions",
+            post(api::checkout::create_for),
         )
         .route(
             "/api/admin/accounts/{id}/prices",
@@ -393,6 +400,11 @@ fn pages() -> Router<App> {
         .route(
             "/dashboard/keys",
             get(pages::keys::show).post(pages::keys::create),
+        )
+        .route("/dashboard/keys/limits", post(pages::keys::limit))
+        .route(
+            "/dashboard/keys/limits/{id}/remove",
+            post(pages::keys::remove_limit),
         )
         .route(
             "/dashboard/keys/{id}/revoke",

@@ -195,7 +195,8 @@ fn check_plan(app: &App, plan: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_reason(reason: &str) -> Result<()> {
+/// Checks that an operator said why.
+pub(super) fn check_reason(reason: &str) -> Result<()> {
     let length = reason.trim().chars().count();
     if (1..=REASON_MAX).contains(&length) {
         return Ok(());

@@ -16,9 +16,10 @@ use crate::clock::new_secret;
 use crate::http::address::ClientAddress;
 use crate::http::callers::cookie_name;
 use crate::http::error::{Error, Result};
+use crate::http::hand_over::{HandOver, Proof, Token};
 use crate::http::keys::hash;
 use crate::http::params::Params;
-use crate::http::{hand_over, host_session, rate_limit};
+use crate::http::{host_session, jwks, rate_limit};
 use crate::jobs::mail::{Letter, enqueue};
 use crate::people;
 
@@ -175,7 +176,8 @@ pub struct HandedOver {
 }
 
 /// Signs in whom the host application hands over: a JWT with `email`, `aud` (this service's
-/// origin), `jti`, `iat` and `exp` (at most 300 seconds later), signed with HS256. It works once.
+/// origin), `jti`, `iat` and `exp` (at most 300 seconds later), signed with HS256, or with a key
+/// that the host publishes (RS256, ES256, EdDSA). It works once.
 #[utoipa::path(
     get,
     path = "/api/auth/hand-over",
@@ -193,15 +195,7 @@ pub async fn hand_over(
     Params(asked): Params<HandedOver>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let secret = app.settings.session.hand_over_secret.expose_secret();
-    let secrets: Vec<&str> = secret.split(',').map(str::trim).collect();
-    let secrets: Vec<&str> = secrets.into_iter().filter(|s| !s.is_empty()).collect();
-    if secrets.is_empty() {
-        return Err(Error::not_found("There is nothing at this address."));
-    }
-    let origin = &app.settings.service.base_url;
-    let now = app.real_now();
-    let Some(said) = hand_over::read(&asked.token, &secrets, origin, now.seconds()) else {
+    let Some(said) = handed_over(&app, &asked.token).await? else {
         wrong_link(&app, from).await?;
         return Err(link_over());
     };
@@ -217,6 +211,27 @@ pub async fn hand_over(
     }
     let user = people::hand_over(&app, &email).await?;
     enter(&app, user, &headers, asked.next).await
+}
+
+/// What a hand-over token says that is good now.
+async fn handed_over(app: &App, token: &str) -> Result<Option<HandOver>> {
+    let session = &app.settings.session;
+    let secret = session.hand_over_secret.expose_secret();
+    let secrets = secret.split(',').map(str::trim);
+    let secrets: Vec<&str> = secrets.filter(|one| !one.is_empty()).collect();
+    let has_keys = !session.hand_over_jwks.is_empty();
+    if secrets.is_empty() && !has_keys {
+        return Err(Error::not_found("There is nothing at this address."));
+    }
+    let Some(token) = Token::parse(token) else {
+        return Ok(None);
+    };
+    let (origin, now) = (&app.settings.service.base_url, app.real_now().seconds());
+    if token.is_shared() || !has_keys {
+        return Ok(token.read(Proof::Secrets(&secrets), origin, now));
+    }
+    let keys = jwks::keys(app, token.key_id()).await?;
+    Ok(token.read(Proof::Keys(&keys), origin, now))
 }
 
 /// Ends the session here and now.

@@ -86,7 +86,7 @@ async fn judge(
     let Some(key) = key else {
         let view = view(app, account).await?;
         return match refusal_now(app, account, &view, price.credits, caller.spender()).await? {
-            Some(refusal) => Err(Error::refused(&refusal, app)),
+            Some(refusal) => Err(app.refused(account, &refusal).await?),
             None => Ok(headers(price.credits, view.available, false)),
         };
     };

@@ -1,15 +1,21 @@
 //! The seed's `POST /api/stripe/create-checkout-session`.
 
-use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
+use store::accounts::Account;
 use utoipa::ToSchema;
 
+use super::accounts::named;
+use super::agreed_prices::check_reason;
 use crate::app::App;
-use crate::http::callers::SignedIn;
+use crate::http::access;
+use crate::http::callers::{Operator, SignedIn, Visitor};
 use crate::http::error::{Error, Result};
 use crate::http::json::Body;
+use crate::http::middleware::RequestId;
 use crate::payments::checkout::{self, Purchase};
 
 /// What the seed's client sends. Other fields (prices, customers, addresses) are never looked at.
@@ -52,6 +58,101 @@ pub async fn create(
     let purchase = read(&app, &body)?;
     let checkout_url = checkout::start(&app, &caller, &purchase, None).await?;
     Ok(Json(Checkout { checkout_url }))
+}
+
+/// A checkout that an operator starts for an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewCheckoutFor {
+    /// `subscription` or `topup`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The tier, for a subscription.
+    plan_id: Option<String>,
+    /// The pack's credits, for a top-up.
+    #[schema(value_type = Option<u64>)]
+    amount: Option<Box<RawValue>>,
+    /// Why: for the audit log.
+    reason: String,
+}
+
+/// Starts a Checkout for somebody else's account, in the name of its owner: the page is for the
+/// customer to pay, and what it brings is the account's.
+#[utoipa::path(
+    post,
+    path = "/api/admin/accounts/{id}/checkout-sessions",
+    tag = "admin",
+    params(("id" = String, Path, description = "The account")),
+    request_body = NewCheckoutFor,
+    responses(
+        (status = 200, body = Checkout), (status = 400), (status = 401), (status = 403),
+        (status = 404), (status = 409), (status = 429)
+    )
+)]
+pub async fn create_for(
+    State(app): State<App>,
+    operator: Operator,
+    Extension(RequestId(request)): Extension<RequestId>,
+    Path(id): Path<String>,
+    Body(body): Body<NewCheckoutFor>,
+) -> Result<Json<Checkout>> {
+    operator.may_act()?;
+    check_reason(&body.reason)?;
+    let account = named(&app, &id).await?;
+    let wanted = NewCheckout {
+        kind: body.kind,
+        plan_id: body.plan_id,
+        amount: body.amount,
+        currency: None,
+    };
+    let purchase = read(&app, &wanted)?;
+    app.billing_is_on_for(&account)?;
+    if account.status != "active" {
+        return Err(access::suspended());
+    }
+    let (row, actor, now) = (account.id, operator.0.public_id.clone(), app.real_now());
+    let what = match &purchase {
+        Purchase::Plan(plan) => json!(plan),
+        Purchase::Pack(credits) => json!(credits),
+    };
+    let detail = json!({ "bought": what, "reason": body.reason }).to_string();
+    let subject = account.public_id.clone();
+    let buyer = owner(&app, account, operator.0).await?;
+    app.write(row, move |tx| {
+        let (act, request) = ("checkout.start", Some(request.as_str()));
+        store::audit_log::append(tx, &actor, act, &subject, &detail, request, now)
+    })
+    .await?;
+    let checkout_url = checkout::start(&app, &buyer, &purchase, None).await?;
+    Ok(Json(Checkout { checkout_url }))
+}
+
+/// The account's first owner, in whose name an operator buys: the customer at Stripe is theirs.
+async fn owner(app: &App, account: Account, operator: Visitor) -> Result<SignedIn> {
+    let id = account.id;
+    let members = app
+        .read(move |tx| store::users::members(tx, id))
+        .await?
+        .into_iter();
+    let owner = members.into_iter().find(|member| member.role == "owner");
+    let owner = owner.ok_or_else(|| {
+        let detail = "Nobody owns this account yet, so nobody could be billed: invite an owner.";
+        Error::conflict("no_owner", detail)
+    })?;
+    let user = Visitor {
+        id: owner.user_id,
+        public_id: owner.public_id,
+        email: owner.email,
+        name: owner.name,
+        role: "user".to_owned(),
+        carry: operator.carry,
+    };
+    Ok(SignedIn {
+        user,
+        account,
+        role: owner.role,
+        places: Vec::new(),
+    })
 }
 
 fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
-use domain::ledger::{Body as EntryBody, Command, Entry, Outcome, Request};
+use domain::ledger::{Body as EntryBody, Command, Entry, Outcome, Refusal, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -199,27 +199,49 @@ pub async fn batch(
         return Err(Error::field("debits", detail));
     }
     let mut accounts = HashMap::new();
+    let mut names = HashMap::new();
     let mut results = Vec::with_capacity(body.debits.len());
     for chunk in body.debits.chunks(AT_ONCE_MAX) {
         let mut waiting = Vec::with_capacity(chunk.len());
         for raw in chunk {
             let (key, prepared) = prepare(&app, &caller, &mut accounts, raw).await;
             // The call queues the command; so an account's debits keep their order.
-            let sent = prepared
-                .map(|(account, request)| app.db.ledger(app.rules(), account, request, app.now()));
+            let sent = prepared.map(|(account, request)| {
+                let answer = app.db.ledger(app.rules(), account, request, app.now());
+                (account, answer)
+            });
             waiting.push((key, sent));
         }
         for (key, sent) in waiting {
             let outcome = match sent {
-                Ok(answer) => answer.await.map_err(Error::from),
+                Ok((account, answer)) => match answer.await {
+                    Ok(Ok(outcome)) => Ok(outcome),
+                    Ok(Err(refusal)) => Err(refused(&app, &mut names, account, &refusal).await),
+                    Err(error) => Err(Error::from(error)),
+                },
                 Err(error) => Err(error),
             };
-            let outcome = outcome
-                .and_then(|decision| decision.map_err(|refusal| Error::refused(&refusal, &app)));
             results.push(result(key, outcome, &request_id));
         }
     }
     Ok(Json(Batch { results }))
+}
+
+/// A refusal of one debit of a batch; the accounts' names are looked up once.
+async fn refused(
+    app: &App,
+    names: &mut HashMap<i64, String>,
+    account: i64,
+    refusal: &Refusal,
+) -> Error {
+    if !names.contains_key(&account) {
+        match app.public_id(account).await {
+            Ok(name) => names.insert(account, name),
+            Err(error) => return error,
+        };
+    }
+    let name = names.get(&account).map_or("", String::as_str);
+    Error::refused(refusal, app, name)
 }
 
 /// Reads one debit of a batch; its key comes along so that a refusal can name it.

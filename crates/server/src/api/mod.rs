@@ -21,6 +21,7 @@ pub mod members;
 pub mod metered;
 pub mod metrics;
 pub mod noop;
+pub mod oidc;
 pub mod openapi;
 pub mod plan_changes;
 pub mod portal;

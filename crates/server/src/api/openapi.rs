@@ -11,8 +11,8 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use super::{
     accounts, admin, agreed_prices, alerts, auth, billing, check, checkout, corrections, debits,
-    grants, health, holds, keys, limits, members, metrics, plan_changes, portal, pricing, refunds,
-    sessions, settings, transactions, usage, webhook_endpoints,
+    grants, health, holds, keys, limits, members, metrics, oidc, plan_changes, portal, pricing,
+    refunds, sessions, settings, transactions, usage, webhook_endpoints,
 };
 
 /// The document.
@@ -35,7 +35,7 @@ use super::{
         settings::show, settings::change,
         transactions::list, grants::list,
         accounts::put, accounts::adjust, accounts::grant,
-        checkout::create, portal::open, portal::link, plan_changes::create,
+        checkout::create, checkout::create_for, oidc::begin, oidc::callback, portal::open, portal::link, plan_changes::create,
         billing::show, pricing::show, webhook,
         corrections::void, corrections::forgive,
         auth::ask, auth::follow, auth::redeem, auth::hand_over, auth::leave,

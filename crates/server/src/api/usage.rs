@@ -15,7 +15,7 @@ use super::metered::{AccountParam, Price};
 use crate::account::{View, view};
 use crate::app::App;
 use crate::http::callers::Reader;
-use crate::http::error::{Error, Result};
+use crate::http::error::{Error, Result, TOP_UP, UPGRADE};
 use crate::http::json::Exact;
 use crate::http::params::Params;
 
@@ -399,8 +399,8 @@ pub async fn access(
     let account = caller.account(&app, query.account.as_deref()).await?;
     let view = view(&app, account).await?;
     let refusal = refusal_now(&app, account, &view, price.credits, caller.spender()).await?;
-    let reason = refusal.map(|refusal| Error::refused(&refusal, &app).0.code);
-    let origin = &app.settings.service.base_url;
+    let name = app.public_id(account).await?;
+    let reason = refusal.map(|refusal| Error::refused(&refusal, &app, &name).0.code);
     Ok(Json(Access {
         allowed: reason.is_none(),
         reason,
@@ -412,8 +412,8 @@ pub async fn access(
         tier: view.plan.tier,
         access_tier: view.plan.access_tier,
         status: view.plan.status,
-        top_up_url: format!("{origin}/dashboard/billing/credits"),
-        upgrade_url: format!("{origin}/dashboard/billing/upgrade"),
+        top_up_url: app.page_of(&name, TOP_UP),
+        upgrade_url: app.page_of(&name, UPGRADE),
     }))
 }
 

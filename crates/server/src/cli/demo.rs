@@ -90,13 +90,13 @@ struct Started {
 
 /// Runs until the process is told to stop.
 pub async fn run(context: &Context, args: Args) -> Ended {
-    super::serve::log_as_text();
     let data = context.data.clone().unwrap_or_else(|| DATA.into());
     let listener = listen(args.port, "--port").await?;
     if args.twin_url.is_none() {
         drop(listen(args.twin_port, "--twin-port").await?);
     }
     let mut settings = settings(context, &data, &listener)?;
+    crate::telemetry::start_as_text(Some(&settings.telemetry));
     if args.reset {
         reset(&settings, &data).await?;
     }

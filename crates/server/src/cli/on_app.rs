@@ -69,7 +69,7 @@ pub async fn run(app: &App, command: OnApp, out: &mut Output) -> u8 {
 /// Runs a command from the command line: by the service that has the database, if one answers,
 /// else on the database itself.
 pub async fn main(context: &Context, command: OnApp) -> Ended {
-    super::serve::log_as_text();
+    crate::telemetry::start_as_text(None);
     let settings = context.settings()?;
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     // The service may run in another folder.

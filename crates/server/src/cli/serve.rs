@@ -1,6 +1,5 @@
 //! `serve`: the service, from configuration.
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -12,15 +11,16 @@ use tokio::sync::watch;
 
 use super::{Context, Ended, marks, socket};
 use crate::app::App;
-use crate::{jobs, router};
+use crate::http::listen::{self, Bounds};
+use crate::{jobs, router, telemetry};
 
 /// Longest a stop waits for requests in hand (case D7).
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Runs until the process is told to stop.
 pub async fn run(context: &Context) -> Ended {
-    log_as_json();
     let settings = context.settings()?;
+    telemetry::start_as_json(Some(&settings.telemetry));
     let mut faults = settings.check();
     // `setup` may have stored one: looked at once the database is open.
     faults.retain(|fault| !fault.starts_with("STRIPE_WEBHOOK_SECRET"));
@@ -49,29 +49,6 @@ pub async fn run(context: &Context) -> Ended {
     drop(door);
     service.stop().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Structured logs on standard error, filtered by `RUST_LOG`.
-pub fn log_as_json() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    // The migrator's lines name the folder that it was built in.
-    let filter = filter.unwrap_or_else(|_| "info,refinery_core=warn".into());
-    let _ = tracing_subscriber::fmt()
-        .json()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
-        .try_init();
-}
-
-/// Logs for people on standard error, filtered by `RUST_LOG`; warnings only by default.
-pub fn log_as_text() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| "warn".into());
-    let _ = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(filter)
-        .try_init();
 }
 
 /// Waits for SIGTERM or an interrupt.
@@ -105,17 +82,13 @@ impl Service {
     pub fn start(app: App, listener: TcpListener) -> anyhow::Result<Service> {
         let address = listener.local_addr()?;
         let jobs = jobs::start(&app);
-        let (stop, mut stopped) = watch::channel(false);
-        let service =
-            router::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-        let server = tokio::spawn(async move {
-            let ended = axum::serve(listener, service).with_graceful_shutdown(async move {
-                let _ = stopped.wait_for(|stopped| *stopped).await;
-            });
-            if let Err(error) = ended.await {
-                tracing::error!(%error, "The server ended");
-            }
-        });
+        let (stop, stopped) = watch::channel(false);
+        let bounds = Bounds {
+            connections_max: app.settings.service.connections(),
+            head_seconds_max: app.settings.service.head_seconds_max,
+        };
+        let routes = router::router(app.clone());
+        let server = tokio::spawn(listen::serve(listener, routes, bounds, stopped));
         Ok(Service {
             address,
             app,
@@ -127,17 +100,20 @@ impl Service {
 
     /// Answers what is in hand, then ends. What is not answered in time is cut; its writes are
     /// whole or not there.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.app.is_stopping.store(true, Ordering::SeqCst);
         self.app.sync_bell.notify_waiters();
         self.app.mail_bell.notify_waiters();
         self.app.notice_bell.notify_waiters();
         let _ = self.stop.send(true);
-        if tokio::time::timeout(DRAIN_MAX, self.server).await.is_err() {
+        let drained = tokio::time::timeout(DRAIN_MAX, &mut self.server).await;
+        if drained.is_err() {
             tracing::warn!("Some requests were cut");
+            self.server.abort();
         }
         self.jobs.end().await;
         let db = self.app.db.clone();
         let _ = tokio::task::spawn_blocking(move || db.close()).await;
+        telemetry::finish().await;
     }
 }

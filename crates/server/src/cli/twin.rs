@@ -183,7 +183,7 @@ pub fn config(port: u16, save_file: Option<&Path>, product_key: &str) -> twin::C
 }
 
 async fn alone(context: &Context, port: u16) -> Ended {
-    serve::log_as_text();
+    crate::telemetry::start_as_text(None);
     let settings = context.settings()?;
     let key = match settings.stripe.secret_key.expose_secret() {
         "" => demo::STRIPE_KEY,

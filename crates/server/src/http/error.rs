@@ -12,6 +12,10 @@ use serde_json::{Map, Value, json};
 
 use crate::app::App;
 
+/// The page that sells credits.
+pub const TOP_UP: &str = "/dashboard/billing/credits";
+/// The page that changes the plan.
+pub const UPGRADE: &str = "/dashboard/billing/upgrade";
 /// The code of [`Error::billing_is_off`].
 pub const BILLING_OFF: &str = "billing_disabled";
 
@@ -172,19 +176,13 @@ impl Error {
         self
     }
 
-    /// A rule of the ledger said no.
-    pub fn refused(refusal: &Refusal, app: &App) -> Error {
-        let origin = &app.settings.service.base_url;
+    /// A rule of the ledger said no. `account` is its name outside: the way out leads to it, also
+    /// for somebody who belongs to several.
+    pub fn refused(refusal: &Refusal, app: &App, account: &str) -> Error {
         let links = |error: Error| {
             error
-                .with(
-                    "topUpUrl",
-                    json!(format!("{origin}/dashboard/billing/credits")),
-                )
-                .with(
-                    "upgradeUrl",
-                    json!(format!("{origin}/dashboard/billing/upgrade")),
-                )
+                .with("topUpUrl", json!(app.page_of(account, TOP_UP)))
+                .with("upgradeUrl", json!(app.page_of(account, UPGRADE)))
         };
         let payment = |code: &'static str, title: &'static str, detail: String| {
             links(Error::new(

@@ -1,11 +1,14 @@
 //! A token with which the host application hands somebody over: a JWT that it signs with a secret
-//! of its own (HS256), for this service, for minutes, for one use.
+//! that is shared (HS256) or with a key of its own that it publishes (`jwks.rs`), for this service,
+//! for minutes, for one use.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
+
+use super::jwks;
 
 /// Longest life of a token, from its making to its end.
 const LIFE_SECONDS_MAX: i64 = 300;
@@ -41,34 +44,85 @@ enum Audience {
 #[derive(Deserialize)]
 struct JoseHeader {
     alg: String,
+    kid: Option<String>,
     crit: Option<serde_json::Value>,
 }
 
-/// Reads a token, if it is signed with one of the secrets, for `audience`, and good at `now`. The
-/// algorithm is ours to choose, never the token's.
-pub fn read(token: &str, secrets: &[&str], audience: &str, now: i64) -> Option<HandOver> {
-    if token.len() > TOKEN_BYTES_MAX {
-        return None;
-    }
-    let (signed, signature) = token.rsplit_once('.')?;
-    let (head, body) = signed.split_once('.')?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    let is_signed = secrets.iter().any(|secret| {
-        let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
-        mac.is_ok_and(|mac| {
-            let mac = mac.chain_update(signed.as_bytes());
-            mac.verify_slice(&signature).is_ok()
+/// A token in its parts; nothing of it is believed yet.
+pub struct Token<'a> {
+    header: JoseHeader,
+    signed: &'a str,
+    body: &'a str,
+    signature: Vec<u8>,
+}
+
+/// What a token must be signed with.
+#[derive(Clone, Copy, Debug)]
+pub enum Proof<'a> {
+    /// A shared secret, with HS256.
+    Secrets(&'a [&'a str]),
+    /// A published key, with that key's algorithm.
+    Keys(&'a [jwks::Key]),
+}
+
+impl<'a> Token<'a> {
+    /// Takes a token apart.
+    pub fn parse(token: &'a str) -> Option<Token<'a>> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let (signed, signature) = token.rsplit_once('.')?;
+        let (head, body) = signed.split_once('.')?;
+        let header: JoseHeader =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).ok()?).ok()?;
+        Some(Token {
+            header,
+            signed,
+            body,
+            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
         })
-    });
-    if !is_signed {
-        return None;
     }
-    let header: JoseHeader = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).ok()?).ok()?;
-    if header.alg != "HS256" || header.crit.is_some() {
-        return None;
+
+    /// Whether it says that it is signed with a shared secret.
+    pub fn is_shared(&self) -> bool {
+        self.header.alg == "HS256"
     }
-    let said: HandOver = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()?;
-    said.is_good(audience, now).then_some(said)
+
+    /// The key it says it is signed with.
+    pub fn key_id(&self) -> Option<&str> {
+        self.header.kid.as_deref()
+    }
+
+    /// What it says, if the proof holds, for `audience`, at `now`. The algorithm is ours to choose,
+    /// never the token's.
+    pub fn read(&self, proof: Proof<'_>, audience: &str, now: i64) -> Option<HandOver> {
+        if self.header.crit.is_some() || !self.is_signed(proof) {
+            return None;
+        }
+        let said: HandOver =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(self.body).ok()?).ok()?;
+        said.is_good(audience, now).then_some(said)
+    }
+
+    fn is_signed(&self, proof: Proof<'_>) -> bool {
+        let text = self.signed.as_bytes();
+        match proof {
+            Proof::Secrets(secrets) => {
+                let is_by = |secret: &&str| {
+                    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
+                    mac.is_ok_and(|mac| {
+                        mac.chain_update(text).verify_slice(&self.signature).is_ok()
+                    })
+                };
+                self.header.alg == "HS256" && secrets.iter().any(is_by)
+            }
+            Proof::Keys(keys) => {
+                let (alg, id) = (self.header.alg.as_str(), self.header.kid.as_deref());
+                keys.iter()
+                    .any(|key| key.signed(alg, id, text, &self.signature))
+            }
+        }
+    }
 }
 
 impl HandOver {
@@ -98,6 +152,10 @@ mod tests {
     use serde_json::{Value, json};
 
     const HERE: &str = "https://billing.example";
+
+    fn read(token: &str, secrets: &[&str], audience: &str, now: i64) -> Option<HandOver> {
+        Token::parse(token)?.read(Proof::Secrets(secrets), audience, now)
+    }
 
     fn fixtures() -> Value {
         serde_json::from_str(include_str!("../../tests/data/host-tokens.json")).unwrap()
@@ -167,5 +225,33 @@ mod tests {
         ] {
             assert!(with(name, value.clone()).is_none(), "{name} {value}");
         }
+    }
+    #[test]
+    fn case_a2_a_published_key_and_a_shared_secret_never_stand_for_each_other() {
+        use ring::signature::{Ed25519KeyPair, KeyPair};
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+        let public = URL_SAFE_NO_PAD.encode(pair.public_key());
+        let set = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": public }] });
+        let keys = jwks::parse(set.to_string().as_bytes()).unwrap();
+        let body = json!({"email": "a@b.c", "aud": HERE, "jti": "12345678", "iat": 0, "exp": 60});
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let by_key = |alg: &str| {
+            let signed = format!("{}.{}", encode(&json!({ "alg": alg })), encode(&body));
+            let signature = URL_SAFE_NO_PAD.encode(pair.sign(signed.as_bytes()));
+            format!("{signed}.{signature}")
+        };
+        let read_by = |token: &str, proof: Proof<'_>| Token::parse(token)?.read(proof, HERE, 1);
+
+        assert!(read_by(&by_key("EdDSA"), Proof::Keys(&keys)).is_some());
+        assert!(read_by(&by_key("HS256"), Proof::Keys(&keys)).is_none());
+        assert!(read_by(&by_key("none"), Proof::Keys(&keys)).is_none());
+        assert!(read_by(&by_key("EdDSA"), Proof::Secrets(&[&public])).is_none());
+        let with_public = {
+            let signed = format!("{}.{}", encode(&json!({ "alg": "HS256" })), encode(&body));
+            let mac = Hmac::<Sha256>::new_from_slice(public.as_bytes()).unwrap();
+            let tag = mac.chain_update(signed.as_bytes()).finalize().into_bytes();
+            format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag))
+        };
+        assert!(read_by(&with_public, Proof::Keys(&keys)).is_none());
     }
 }

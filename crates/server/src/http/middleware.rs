@@ -10,6 +10,7 @@ use super::callers::Carry;
 use super::carry;
 use super::error::Error;
 use crate::app::App;
+use crate::telemetry;
 
 /// The id of a request: in the log, in `X-Request-Id` and in an error's body.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let refused = refuse_cross_site(&app, &request);
     let response = match refused {
         Some(error) => error.into_response(),
-        None => next.run(request).await,
+        None => telemetry::request(request, &id, next).await,
     };
     let mut response = word_error(&app, response, &id, wants_page, &here).await;
     if let Some(account) = carry.get() {

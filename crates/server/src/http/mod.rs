@@ -10,8 +10,13 @@ pub mod hand_over;
 pub mod host_session;
 pub mod idempotency;
 pub mod json;
+pub mod jwks;
 pub mod keys;
+pub mod listen;
 pub mod middleware;
+#[cfg(feature = "oidc")]
+pub mod oidc;
+pub mod outbound;
 pub mod params;
 pub mod rate_limit;
 pub mod roles;

@@ -20,7 +20,7 @@ use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 use super::letters::Letter;
 use super::{low, mail};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::http::error::{Result, TOP_UP};
 use crate::pages::format;
 use crate::payments::{is_stale, saved_card};
 use crate::sync::INTENT_KEY;
@@ -298,10 +298,7 @@ async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()>
 /// The bank wants the card's owner: a mail asks for them, and nothing is tried until there are
 /// credits again or somebody saves the settings.
 async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
-    let url = format!(
-        "{}/dashboard/billing/credits",
-        app.settings.service.base_url
-    );
+    let url = app.page_of(&app.public_id(intent.account_id).await?, TOP_UP);
     let letter = Letter::ConfirmPayment {
         description: format!(
             "{} credits",

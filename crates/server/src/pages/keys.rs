@@ -13,7 +13,9 @@ use super::format::{self, When};
 use super::icons::Icon;
 use super::layout::{Nav, Shell};
 use super::serve::{Fields, account_shell, html, page};
+use super::settings::{self, LimitForm};
 use crate::api::keys::{make, revoke};
+use crate::api::limits::{self, SpendLimit};
 use crate::app::App;
 use crate::http::callers::SignedIn;
 use crate::http::error::{Error, Result};
@@ -102,6 +104,43 @@ pub async fn end(
     Ok(Redirect::to(KEYS))
 }
 
+/// `POST /dashboard/keys/limits`: bounds what one of the keys may spend.
+pub async fn limit(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(form): Fields<LimitForm>,
+) -> Result<Response> {
+    caller.may_pay()?;
+    let set = match settings::read_limit(&form) {
+        Ok(wanted) => {
+            let actor = &caller.user.public_id;
+            limits::set(&app, caller.account.id, wanted, actor).await
+        }
+        Err(error) => Err(error),
+    };
+    let error = match set {
+        Ok(_) => return Ok(Redirect::to(&format!("{KEYS}#h-keys")).into_response()),
+        Err(error) if error.0.status.is_client_error() => error,
+        Err(error) => return Err(error),
+    };
+    let mut shown = list(&app, &caller).await?;
+    if let Some(limits) = &mut shown.limits {
+        limits.refuse(&form, &error);
+    }
+    page(error.0.status, &shown)
+}
+
+/// `POST /dashboard/keys/limits/{id}/remove`
+pub async fn remove_limit(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Redirect> {
+    caller.may_pay()?;
+    limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
+    Ok(Redirect::to(&format!("{KEYS}#h-keys")))
+}
+
 /// Keys that act for any account are made by administrators alone.
 fn may_make_server_keys(caller: &SignedIn) -> bool {
     caller.user.role == "admin"
@@ -136,11 +175,13 @@ async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {
 
 async fn list(app: &App, caller: &SignedIn) -> Result<KeysPage> {
     let rows = keys(app, caller).await?;
+    let set = limits::of_account(app, caller.account.id).await?;
     let full = caller.may_pay().err().map(|error| error.0.detail.clone());
     Ok(KeysPage {
         shell: account_shell(app, caller, Nav::Keys),
         created: None,
-        keys: rows.iter().map(KeyRow::of).collect(),
+        keys: rows.iter().map(|key| KeyRow::of(key, &set)).collect(),
+        limits: full.is_none().then(|| LimitKey::of(&rows)).flatten(),
         form: KeyForm::empty(may_make_server_keys(caller)),
         full,
     })
@@ -183,6 +224,8 @@ pub struct KeysPage {
     pub keys: Vec<KeyRow>,
     /// The form.
     pub form: KeyForm,
+    /// The form that bounds a key; none where there is no key to bound, or nobody to do it.
+    pub limits: Option<LimitKey>,
     /// Why no more keys can be made, when they cannot.
     pub full: Option<String>,
 }
@@ -217,6 +260,84 @@ pub struct KeyRow {
     pub badge: Badge,
     /// It can still be revoked.
     pub active: bool,
+    /// What it may spend.
+    pub limits: Vec<KeyLimit>,
+}
+
+/// What a key may spend in a window.
+#[derive(Clone, Debug)]
+pub struct KeyLimit {
+    /// Its id, in the addresses.
+    pub id: String,
+    /// "500 credits a day"
+    pub most: String,
+    /// "350"
+    pub left: String,
+}
+
+impl KeyLimit {
+    fn of(limit: &SpendLimit) -> Self {
+        Self {
+            id: limit.id.clone(),
+            most: settings::most(limit),
+            left: format::credits(limit.left.0.micros()),
+        }
+    }
+
+    fn remove(&self) -> Action {
+        Action::post("Remove", format!("{KEYS}/limits/{}/remove", self.id))
+            .small()
+            .spoken(format!("the limit of {}", self.most))
+    }
+}
+
+/// The form that bounds a key.
+#[derive(Clone, Debug)]
+pub struct LimitKey {
+    /// The keys that can be bounded (`subject`).
+    pub subjects: Vec<Choice>,
+    /// How long it counts (`window`).
+    pub windows: Vec<Choice>,
+    /// The most, as typed.
+    pub credits: String,
+    /// The field that is wrong, and why.
+    pub error: Option<(String, String)>,
+}
+
+impl LimitKey {
+    /// The empty form, for the live keys that spend for this account.
+    fn of(keys: &[ApiKey]) -> Option<Self> {
+        let live = keys.iter().filter(|key| key.revoked_at.is_none());
+        let own = live.filter(|key| key.account_id.is_some());
+        let subjects: Vec<Choice> = own
+            .map(|key| Choice {
+                value: format!("key:{}", key.public_id),
+                label: format!("{} ({}\u{2026})", key.name, key.prefix),
+                selected: false,
+            })
+            .collect();
+        (!subjects.is_empty()).then(|| Self {
+            subjects,
+            windows: settings::windows(),
+            credits: String::new(),
+            error: None,
+        })
+    }
+
+    /// What was typed, and why it was not enough.
+    fn refuse(&mut self, form: &LimitForm, error: &Error) {
+        self.error = Some((
+            settings::limit_field(error).to_owned(),
+            error.0.detail.clone(),
+        ));
+        self.credits.clone_from(&form.credits);
+        for choice in &mut self.subjects {
+            choice.selected = choice.value == form.subject;
+        }
+        for choice in &mut self.windows {
+            choice.selected = choice.value == form.window;
+        }
+    }
 }
 
 /// The form for a new key.
@@ -251,7 +372,10 @@ impl KeyForm {
 }
 
 impl KeyRow {
-    fn of(key: &ApiKey) -> Self {
+    fn of(key: &ApiKey, limits: &[SpendLimit]) -> Self {
+        let own = limits
+            .iter()
+            .filter(|limit| limit.scope == "key" && limit.subject.as_ref() == Some(&key.public_id));
         let is_live = key.revoked_at.is_none();
         let scope = match key.scope.as_str() {
             "meter" => "Spend credits",
@@ -271,6 +395,7 @@ impl KeyRow {
                 Badge::plain("Revoked")
             },
             active: is_live,
+            limits: own.map(KeyLimit::of).collect(),
         }
     }
 
@@ -304,11 +429,13 @@ mod samples {
                 key("key_3", "old-laptop", "Spend credits", false),
             ],
             form: KeyForm::empty(true),
+            limits: Some(bound()),
             full: None,
         };
         let empty = KeysPage {
             keys: Vec::new(),
             form: KeyForm::empty(false),
+            limits: None,
             ..typical()
         };
         let created = KeysPage {
@@ -327,6 +454,17 @@ mod samples {
             },
             ..typical()
         };
+        let limit_refused = KeysPage {
+            limits: Some(LimitKey {
+                credits: "-1".to_owned(),
+                error: Some((
+                    "credits".to_owned(),
+                    "credits is between 0 and 9.".to_owned(),
+                )),
+                ..bound()
+            }),
+            ..typical()
+        };
         let worst = KeysPage {
             shell: samples::worst(Nav::Keys),
             created: Some(NewKey {
@@ -340,6 +478,12 @@ mod samples {
                 name_error: Some(EVIL.to_owned()),
                 ..KeyForm::empty(true)
             },
+            limits: Some(LimitKey {
+                subjects: Choice::list(&[("\"><script>", EVIL)], ""),
+                credits: EVIL.to_owned(),
+                error: Some(("credits".to_owned(), EVIL.to_owned())),
+                ..bound()
+            }),
             full: Some(EVIL.to_owned()),
         };
         vec![
@@ -347,8 +491,19 @@ mod samples {
             ("typical", typical()),
             ("created", created),
             ("refused", refused),
+            ("limit refused", limit_refused),
             ("worst", worst),
         ]
+    }
+
+    fn bound() -> LimitKey {
+        let keys = [("key:key_1", "prod-web (lbx_test_8fK2\u{2026})")];
+        LimitKey {
+            subjects: Choice::list(&keys, ""),
+            windows: settings::windows(),
+            credits: String::new(),
+            error: None,
+        }
     }
 
     fn key(id: &str, name: &str, scope: &str, active: bool) -> KeyRow {
@@ -365,6 +520,14 @@ mod samples {
                 Badge::plain("Revoked")
             },
             active,
+            limits: match (active, scope) {
+                (true, "Act for any account") | (false, _) => Vec::new(),
+                (true, _) => vec![KeyLimit {
+                    id: "limit_1".to_owned(),
+                    most: "500 credits a day".to_owned(),
+                    left: "350".to_owned(),
+                }],
+            },
         }
     }
 }

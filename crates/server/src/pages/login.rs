@@ -230,10 +230,22 @@ pub async fn show(
     }
     let view = LoginPage {
         banner: next.as_ref().map(|_| LoginPage::sign_in_first()),
+        others: others(&app, next.as_deref()),
         next,
         ..empty(&app)
     };
     page(StatusCode::OK, &view)
+}
+
+/// The organisation's own sign-in, where there is one.
+fn others(app: &App, next: Option<&str>) -> Vec<Action> {
+    let oidc = &app.settings.oidc;
+    if oidc.issuer.is_empty() {
+        return Vec::new();
+    }
+    let next = next.map(|next| form_urlencoded::byte_serialize(next.as_bytes()).collect());
+    let query = next.map_or_else(String::new, |next: String| format!("?next={next}"));
+    vec![Action::link(&oidc.label, format!("/api/auth/oidc{query}")).block()]
 }
 
 /// Who wants to sign in.

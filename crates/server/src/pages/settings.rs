@@ -264,9 +264,9 @@ fn packs(catalog: &Catalog, current: i64) -> Vec<Choice> {
 /// What the form of a limit sends.
 #[derive(Debug, Deserialize)]
 pub struct LimitForm {
-    subject: String,
-    window: String,
-    credits: String,
+    pub(super) subject: String,
+    pub(super) window: String,
+    pub(super) credits: String,
 }
 
 /// `POST /dashboard/settings/limits`
@@ -289,13 +289,7 @@ pub async fn limit(
         Err(error) => return Err(error),
     };
     let mut shown = settings(&app, &caller).await?;
-    let field = error.0.extra.get("field").and_then(|field| field.as_str());
-    let id = match field {
-        Some("subject" | "scope") => "subject",
-        Some("window") => "window",
-        _ => "credits",
-    };
-    shown.limit_error = Some((id.to_owned(), error.0.detail.clone()));
+    shown.limit_error = Some((limit_field(&error).to_owned(), error.0.detail.clone()));
     shown.limit_credits = form.credits;
     for choice in shown.subjects.iter_mut() {
         choice.selected = choice.value == form.subject;
@@ -306,8 +300,17 @@ pub async fn limit(
     page(error.0.status, &shown)
 }
 
+/// The field of the form of a limit that an error is about.
+pub(super) fn limit_field(error: &Error) -> &'static str {
+    match error.0.extra.get("field").and_then(|field| field.as_str()) {
+        Some("subject" | "scope") => "subject",
+        Some("window") => "window",
+        _ => "credits",
+    }
+}
+
 /// `account`, `key:key_...` or `member:usr_...`.
-fn read_limit(form: &LimitForm) -> Result<limits::Wanted> {
+pub(super) fn read_limit(form: &LimitForm) -> Result<limits::Wanted> {
     let (scope, subject) = match form.subject.split_once(':') {
         Some((scope, subject)) => (scope, Some(subject.to_owned())),
         None => (form.subject.as_str(), None),
@@ -396,7 +399,7 @@ fn subjects(keys: &[ApiKey], members: &[Member]) -> Vec<Choice> {
     all
 }
 
-fn windows() -> Vec<Choice> {
+pub(super) fn windows() -> Vec<Choice> {
     let words = [
         (LimitWindow::Day.word(), "A day"),
         (LimitWindow::Month.word(), "A month"),
@@ -465,6 +468,16 @@ pub struct LimitRow {
     pub resets: String,
 }
 
+/// "1,000 credits a day"
+pub(super) fn most(row: &SpendLimit) -> String {
+    let per = match LimitWindow::from_word(row.window) {
+        Some(LimitWindow::Day) => "a day",
+        Some(LimitWindow::Month) => "a month",
+        _ => "in all",
+    };
+    format!("{} {per}", format::credits_worded(row.credits.0.micros()))
+}
+
 impl LimitRow {
     fn of(row: &SpendLimit) -> LimitRow {
         let name = row.name.clone().unwrap_or_default();
@@ -473,17 +486,12 @@ impl LimitRow {
             Some(LimitScope::Member) => format!("Keys made by {name}"),
             _ => "The whole account".to_owned(),
         };
-        let per = match LimitWindow::from_word(row.window) {
-            Some(LimitWindow::Day) => "a day",
-            Some(LimitWindow::Month) => "a month",
-            _ => "in all",
-        };
         let credits = |credits: Credits| format::credits(credits.micros());
         let resets = row.resets_at.as_deref().and_then(domain::time::parse);
         LimitRow {
             id: row.id.clone(),
             whose,
-            most: format!("{} {per}", format::credits_worded(row.credits.0.micros())),
+            most: most(row),
             used: credits(row.used.0),
             held: Some(credits(row.held.0)).filter(|_| row.held.0.is_positive()),
             left: credits(row.left.0),

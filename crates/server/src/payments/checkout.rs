@@ -12,7 +12,7 @@ use stripe::objects::CheckoutStatus;
 use super::{claimed, customer, is_customer_gone, is_stale, note_failure, setup_missing, trials};
 use crate::app::App;
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::{Error, Result, UPGRADE};
 use crate::http::rate_limit;
 use crate::sync::INTENT_KEY;
 
@@ -305,10 +305,7 @@ async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
     if live.is_empty() {
         return Ok(());
     }
-    let url = format!(
-        "{}/dashboard/billing/upgrade",
-        app.settings.service.base_url
-    );
+    let url = app.page_of(&app.public_id(account).await?, UPGRADE);
     Err(Error::new(
         StatusCode::CONFLICT,
         "already_subscribed",

@@ -11,6 +11,8 @@ pub const PUBLIC: &[&str] = &[
     "/api/auth/link",
     "/api/auth/link/{token}",
     "/api/auth/hand-over",
+    "/api/auth/oidc",
+    "/api/auth/oidc/callback",
     "/api/auth/invitation/{token}",
     "/api/auth/logout",
     "/healthz",

@@ -51,7 +51,7 @@ on_both! {
         let (status, body) = maya.checkout(json!({ "type": "subscription", "planId": "PRO_PLUS" })).await;
 
         assert_eq!((status, &body["code"]), (409, &json!("already_subscribed")));
-        assert!(body["changePlanUrl"].as_str().unwrap().ends_with("/dashboard/billing/upgrade"));
+        assert!(body["changePlanUrl"].as_str().unwrap().contains("/dashboard/billing/upgrade?account=acc_"));
     }
 }
 

@@ -137,7 +137,7 @@ on_both! {
         let refused = answers.iter().find(|answer| answer.status == 402).unwrap();
         assert_eq!(refused.body["code"], "insufficient_credits");
         assert_eq!(refused.body["needed"], 5);
-        assert!(refused.body["topUpUrl"].as_str().unwrap().ends_with("/dashboard/billing/credits"));
+        assert!(refused.body["topUpUrl"].as_str().unwrap().contains("/dashboard/billing/credits?account=acc_"));
     }
 }
 

@@ -90,7 +90,7 @@ impl Stage {
     /// The same on a database that is looked at afterwards.
     pub async fn shared(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> Stage {
         if std::env::var_os("RUST_LOG").is_some() {
-            server::cli::serve::log_as_json();
+            server::telemetry::start_as_json(None);
         }
         let loopback = "127.0.0.1:0".parse().expect("an address");
         let twin_handle = twin::serve(twin::Config::at(loopback))

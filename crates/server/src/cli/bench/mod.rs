@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 use load::{Kind, Load, Measured, Spender, Target};
 
 use super::output::Output;
-use super::serve::{Service, log_as_text};
+use super::serve::Service;
 use super::{Context, DIFFERENT, Ended};
 use crate::app::App;
 use crate::audit::{self, Scope};
@@ -112,7 +112,7 @@ struct Cell {
 
 /// Measures, audits and prints the table.
 pub async fn run(context: &Context, args: &Args) -> Ended {
-    log_as_text();
+    crate::telemetry::start_as_text(None);
     if cfg!(debug_assertions) {
         eprintln!("This is a debug build: its figures say nothing. Use a release build.");
     }

@@ -1,0 +1,188 @@
+//! Logs, and in a build with the feature `otel` traces for an OpenTelemetry collector.
+//!
+//! A trace holds what the log holds and no more: the request's id, its method, the route's pattern
+//! and the status. No address, no body, no name; the path of a route with a token is its pattern.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+use crate::config::Telemetry;
+
+type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Structured logs on standard error, filtered by `RUST_LOG`; and traces, if they go anywhere.
+pub fn start_as_json(to: Option<&Telemetry>) {
+    let filter = EnvFilter::try_from_default_env();
+    // The migrator's lines name the folder that it was built in.
+    let filter = filter.unwrap_or_else(|_| "info,refinery_core=warn".into());
+    let logs = tracing_subscriber::fmt::layer()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_filter(filter);
+    start(logs.boxed(), to);
+}
+
+/// Logs for people on standard error, filtered by `RUST_LOG`; warnings only by default.
+pub fn start_as_text(to: Option<&Telemetry>) {
+    let filter = EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| "warn".into());
+    let logs = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_filter(filter);
+    start(logs.boxed(), to);
+}
+
+fn start(logs: Boxed, to: Option<&Telemetry>) {
+    let mut layers = vec![logs];
+    if let Some(traces) = to.and_then(traces::layer) {
+        layers.push(traces);
+    }
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+}
+
+pub use traces::{finish, request, within};
+
+#[cfg(not(feature = "otel"))]
+mod traces {
+    use super::{Boxed, Telemetry};
+    use axum::extract::Request;
+    use axum::middleware::Next;
+    use axum::response::Response;
+
+    pub fn layer(_: &Telemetry) -> Option<Boxed> {
+        None
+    }
+
+    /// Follows a request from its arrival to its answer.
+    pub async fn request(request: Request, _id: &str, next: Next) -> Response {
+        next.run(request).await
+    }
+
+    /// Follows a part of what is done for a request.
+    pub async fn within<T>(_name: &'static str, work: impl Future<Output = T>) -> T {
+        work.await
+    }
+
+    /// Sends what is not sent yet.
+    pub async fn finish() {}
+}
+
+#[cfg(feature = "otel")]
+mod traces {
+    use std::sync::OnceLock;
+    use std::time::Duration;
+
+    use axum::extract::{MatchedPath, Request};
+    use axum::http::HeaderMap;
+    use axum::middleware::Next;
+    use axum::response::Response;
+    use opentelemetry::propagation::{Extractor, TextMapPropagator};
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::propagation::TraceContextPropagator;
+    use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+    use tracing::Instrument;
+    use tracing::field::Empty;
+    use tracing_opentelemetry::OpenTelemetrySpanExt;
+    use tracing_subscriber::Layer;
+    use tracing_subscriber::filter::filter_fn;
+
+    use super::{Boxed, Telemetry};
+
+    /// Spans of this target go to the collector and not into the log; nothing else does.
+    const TARGET: &str = "lbx_trace";
+    /// Longest an export may take.
+    const EXPORT_MAX: Duration = Duration::from_secs(5);
+
+    static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
+
+    pub fn layer(telemetry: &Telemetry) -> Option<Boxed> {
+        if telemetry.otlp_endpoint.is_empty() {
+            return None;
+        }
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_endpoint(format!(
+                "{}/v1/traces",
+                telemetry.otlp_endpoint.trim_end_matches('/')
+            ))
+            .with_timeout(EXPORT_MAX)
+            .build()
+            .ok()?;
+        let share = f64::from(telemetry.sampled_per_mille) / 1_000.0;
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
+                share,
+            ))))
+            .with_resource(
+                Resource::builder()
+                    .with_service_name(telemetry.service_name.clone())
+                    .build(),
+            )
+            .build();
+        let tracer = provider.tracer("localboxs-billing");
+        let _ = PROVIDER.set(provider);
+        let ours = filter_fn(|about| about.is_span() && about.target() == TARGET);
+        let layer = tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_location(false)
+            .with_threads(false);
+        Some(layer.with_filter(ours).boxed())
+    }
+
+    struct Headers<'a>(&'a HeaderMap);
+
+    impl Extractor for Headers<'_> {
+        fn get(&self, key: &str) -> Option<&str> {
+            self.0.get(key).and_then(|value| value.to_str().ok())
+        }
+
+        fn keys(&self) -> Vec<&str> {
+            self.0.keys().map(|name| name.as_str()).collect()
+        }
+    }
+
+    /// Follows a request from its arrival to its answer. A caller's `traceparent` is gone on with.
+    pub async fn request(request: Request, id: &str, next: Next) -> Response {
+        let route = request.extensions().get::<MatchedPath>();
+        let route = route.map_or("", MatchedPath::as_str);
+        let span = tracing::info_span!(
+            target: TARGET,
+            "request",
+            otel.name = format!("{} {route}", request.method()),
+            otel.kind = "server",
+            http.request.method = %request.method(),
+            http.route = route,
+            http.response.status_code = Empty,
+            request_id = id,
+        );
+        let parent = TraceContextPropagator::new().extract(&Headers(request.headers()));
+        let _ = span.set_parent(parent);
+        let response = next.run(request).instrument(span.clone()).await;
+        span.record("http.response.status_code", response.status().as_u16());
+        response
+    }
+
+    /// Follows a part of what is done for a request.
+    pub async fn within<T>(name: &'static str, work: impl Future<Output = T>) -> T {
+        let span = tracing::info_span!(target: TARGET, "part", otel.name = name);
+        work.instrument(span).await
+    }
+
+    /// Sends what is not sent yet.
+    pub async fn finish() {
+        if let Some(provider) = PROVIDER.get() {
+            let ended = tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(EXPORT_MAX));
+            if let Ok(Err(error)) = ended.await {
+                tracing::debug!(%error, "The last traces were not sent");
+            }
+        }
+    }
+}

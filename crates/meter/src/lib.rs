@@ -19,6 +19,8 @@
 //! The program that embeds it installs the TLS provider of its choice, as for any `reqwest` client
 //! built without one.
 
+#[cfg(feature = "tower")]
+pub mod layer;
 mod open;
 
 use std::sync::Arc;

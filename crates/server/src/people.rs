@@ -61,13 +61,11 @@ fn disabled() -> Error {
 /// it is made.
 pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Result<User> {
     let email = read_email(email)?;
-    let is_admin = app
-        .settings
-        .session
-        .admins
-        .iter()
-        .any(|admin| admin.eq_ignore_ascii_case(&email));
-    let role = if is_admin { "admin" } else { role }.to_owned();
+    let role = match first_role(app, &email) {
+        "admin" => "admin",
+        _ => role,
+    };
+    let role = role.to_owned();
     let (user_id, account_id) = (app.new_id("usr"), app.new_id("acc"));
     let tier = app.catalog().free().name.clone();
     let (now, rules) = (app.now(), app.rules());
@@ -114,6 +112,43 @@ pub fn tell(
     Ok(())
 }
 
+/// Makes whoever has this address the owner of an account that has none: the host application says
+/// whose account it is, and who signs in with the address finds it. Somebody who is new has this
+/// account and no other.
+pub fn own(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    email: &str,
+    (user_id, role): (&str, &str),
+    now: Timestamp,
+) -> store::Result<()> {
+    if store::users::owners(tx, account)? > 0 {
+        return Ok(());
+    }
+    let user = match store::users::by_email(tx, email)? {
+        Some(user) => Some(user),
+        None => store::users::insert(tx, user_id, email, local_part(email), role, now)?,
+    };
+    if let Some(user) = user {
+        store::users::put_member(tx, user.id, account, "owner", now)?;
+    }
+    Ok(())
+}
+
+/// The role of an address when its user is made: administrators are listed in the settings.
+pub fn first_role(app: &App, email: &str) -> &'static str {
+    let mut admins = app.settings.session.admins.iter();
+    if admins.any(|admin| admin.eq_ignore_ascii_case(email)) {
+        "admin"
+    } else {
+        "user"
+    }
+}
+
+fn local_part(email: &str) -> &str {
+    email.split('@').next().unwrap_or(email)
+}
+
 struct New<'a> {
     user: &'a str,
     account: &'a str,
@@ -126,7 +161,7 @@ fn find_or_insert(tx: &mut store::Tx<'_>, new: &New<'_>, now: Timestamp) -> stor
     if let Some(user) = store::users::by_email(tx, new.email)? {
         return Ok(user);
     }
-    let name = new.email.split('@').next().unwrap_or(new.email);
+    let name = local_part(new.email);
     let Some(user) = store::users::insert(tx, new.user, new.email, name, new.role, now)? else {
         return store::users::by_email(tx, new.email)?.ok_or(store::Error::NotFound);
     };

@@ -33,7 +33,8 @@ pub fn router(app: App) -> Router {
         .merge(fragments())
         .fallback(|| async { Error::not_found("There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
-            let detail = "This address does not take that method.";
+            let detail =
+                "This address does not take that method; the header Allow names those it takes.";
             Error::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",

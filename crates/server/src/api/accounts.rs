@@ -146,6 +146,8 @@ struct Put {
     public_id: String,
     /// Of the change that Stripe is told of, if it has to be.
     change_id: String,
+    owner: String,
+    owner_role: &'static str,
     name: String,
     email: Option<String>,
     tier: Option<Option<String>>,
@@ -172,12 +174,15 @@ impl Put {
             let detail = format!("There is no tier named {tier:?}.");
             return Err(Error::field("tier", detail));
         }
+        let email = body.email.as_deref().map(people::read_email).transpose()?;
         Ok(Put {
             id,
             public_id: app.new_id("acc"),
             change_id: app.new_id("int"),
+            owner: app.new_id("usr"),
+            owner_role: people::first_role(app, email.as_deref().unwrap_or("")),
             name: body.name,
-            email: body.email.as_deref().map(people::read_email).transpose()?,
+            email,
             tier: body.tier,
             free_tier: catalog.free().name.clone(),
             actor: caller.public_id.clone(),
@@ -216,6 +221,9 @@ impl Put {
                 now,
             )?,
         };
+        if let Some(email) = &self.email {
+            people::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
+        }
         if let Some(tier) = &self.tier {
             let set = tier.as_deref().map(|tier| TierOverride {
                 tier,

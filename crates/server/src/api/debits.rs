@@ -256,7 +256,11 @@ async fn prepare(
         Err(error) => return (None, Err(error)),
     };
     let prepared = async {
-        let key = Key::read(body.key.as_deref().unwrap_or(""))?;
+        let key = body.key.as_deref().ok_or_else(|| {
+            let detail = "Each debit of a batch has a key of its own, the same on a retry.";
+            Error::bad_request("idempotency_key_required", detail).with("field", json!("key"))
+        })?;
+        let key = Key::read(key)?;
         let request = request(app, caller, key, &body)?;
         let account = match accounts.get(&body.account) {
             Some(known) => *known,

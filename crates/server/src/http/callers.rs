@@ -536,11 +536,11 @@ impl FromRequestParts<App> for KeyCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let secret = bearer(parts).ok_or_else(Error::not_signed_in)?;
-        let key = app
-            .keys
-            .find(app, secret)
-            .await?
-            .ok_or_else(Error::not_signed_in)?;
+        let key = app.keys.find(app, secret).await?.ok_or_else(|| {
+            let detail =
+                "This API key opens nothing here: it was revoked, or is another service's.";
+            Error::not_signed_in().because(detail)
+        })?;
         Ok(KeyCaller {
             key: key.id,
             public_id: key.public_id,

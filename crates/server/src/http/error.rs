@@ -100,6 +100,13 @@ impl Error {
         )
     }
 
+    /// The same with other words.
+    #[must_use]
+    pub fn because(mut self, detail: impl Into<String>) -> Error {
+        self.0.detail = detail.into();
+        self
+    }
+
     /// 403: who is calling may not do this.
     pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Error {
         Error::new(StatusCode::FORBIDDEN, code, "Not allowed", detail)
@@ -389,11 +396,13 @@ impl From<stripe::Error> for Error {
 impl From<domain::catalog::PriceError> for Error {
     fn from(error: domain::catalog::PriceError) -> Error {
         use domain::catalog::PriceError;
-        let field = match error {
-            PriceError::UnknownOperation(_) => "operation",
-            PriceError::Units | PriceError::TooLarge => "units",
-        };
-        Error::field(field, error.to_string())
+        match error {
+            PriceError::UnknownOperation(_) => {
+                let detail = format!("{error}; GET /api/pricing lists the operations");
+                Error::field("operation", detail)
+            }
+            PriceError::Units | PriceError::TooLarge => Error::field("units", error.to_string()),
+        }
     }
 }
 

@@ -121,14 +121,68 @@ pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> Error 
     Error::bad_request("unreadable_body", "The body could not be read.")
 }
 
-/// Reads JSON, naming the place of a fault.
+/// Reads JSON, naming the field of a fault and what is expected of it.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| {
-        Error::bad_request(
-            "invalid_json",
-            format!("The body is not what is expected here: {error}."),
-        )
-    })
+    serde_json::from_slice(bytes).map_err(|error| fault(bytes, &error))
+}
+
+fn fault(bytes: &[u8], error: &serde_json::Error) -> Error {
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    let named = |detail: String, field: Option<&str>| {
+        let problem = Error::bad_request("invalid_json", detail);
+        match field {
+            Some(field) => problem.with("field", serde_json::json!(field)),
+            None => problem,
+        }
+    };
+    if !error.is_data() {
+        let (line, column) = (error.line(), error.column());
+        let detail = format!("The body is not JSON: {said}, at line {line} column {column}.");
+        return named(detail, None);
+    }
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return named("The body must be a JSON object.".to_owned(), None);
+    }
+    let quoted = said.split('`').nth(1);
+    if said.starts_with("unknown field") {
+        let known: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
+        let (field, known) = (quoted.unwrap_or_default(), known.join(", "));
+        let detail = format!("There is no field {field} here. The fields are: {known}.");
+        return named(detail, Some(field));
+    }
+    if said.starts_with("missing field") {
+        let field = quoted.unwrap_or_default();
+        return named(format!("The field {field} is missing."), Some(field));
+    }
+    let field = field_before(bytes, error.line(), error.column());
+    let expected = said.split("expected ").nth(1).unwrap_or_default();
+    let expected = match expected {
+        "i64" | "u64" | "i32" | "u32" | "u16" | "usize" => "a whole number",
+        "a string" => "text in quotes",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        _ => "",
+    };
+    let detail = match (&field, expected) {
+        (Some(field), "") => format!("The field {field} is not what is expected here: {said}."),
+        (Some(field), expected) => format!("The field {field} must be {expected}."),
+        (None, _) => format!("The body is not what is expected here: {said}."),
+    };
+    named(detail, field.as_deref())
+}
+
+/// The name of the field whose value ends at this place.
+fn field_before(bytes: &[u8], line: usize, column: usize) -> Option<String> {
+    let start = bytes.split_inclusive(|byte| *byte == b'\n');
+    let start: usize = start.take(line.checked_sub(1)?).map(<[u8]>::len).sum();
+    let text = std::str::from_utf8(bytes.get(..(start + column).min(bytes.len()))?).ok()?;
+    // The value may hold anything; the name before its colon is quoted.
+    let (name, _) = text
+        .rsplit_once("\":")
+        .or_else(|| text.rsplit_once("\" :"))?;
+    let (_, name) = name.rsplit_once('"')?;
+    Some(name.to_owned())
 }
 
 /// Credits as an exact JSON number, written from text, never through a float.

@@ -16,6 +16,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let read = Query::try_from_uri(&parts.uri);
         read.map(|Query(params)| Params(params))
-            .map_err(|error| Error::bad_request("invalid_query", error.body_text()))
+            .map_err(|error| fault(&error.body_text()))
+    }
+}
+
+/// "Failed to deserialize query string: units: invalid digit found in string"
+fn fault(said: &str) -> Error {
+    let said = said.strip_prefix("Failed to deserialize query string: ");
+    let said = said.unwrap_or("the query of the address cannot be read");
+    match said.split_once(": ") {
+        Some((field, why)) if field.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            let why = match why {
+                "invalid digit found in string" | "cannot parse integer from empty string" => {
+                    "a whole number is expected"
+                }
+                why => why,
+            };
+            let detail = format!("The parameter {field} cannot be read: {why}.");
+            Error::bad_request("invalid_query", detail).with("field", serde_json::json!(field))
+        }
+        _ => Error::bad_request(
+            "invalid_query",
+            format!("The query cannot be read: {said}."),
+        ),
     }
 }

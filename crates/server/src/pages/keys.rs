@@ -491,7 +491,7 @@ mod samples {
             ("typical", typical()),
             ("created", created),
             ("refused", refused),
-            ("limit refused", limit_refused),
+            ("limit-refused", limit_refused),
             ("worst", worst),
         ]
     }

@@ -158,3 +158,192 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
         String::from_utf8_lossy(&rated.stdout)
     );
 }
+
+/// Values that an operator would fill in.
+fn filled(name: &str) -> &'static str {
+    match name {
+        "STRIPE_SECRET_KEY" => "sk_test_filled",
+        "STRIPE_WEBHOOK_SECRET" => "whsec_filled",
+        "SMTP_HOST" => "mail.example.com",
+        "SMTP_PORT" => "587",
+        "SMTP_FROM" => "billing@example.com",
+        "NEXTAUTH_URL" => "https://billing.example.com",
+        "LBX_ADMINS" => "admin@example.com",
+        _ => "",
+    }
+}
+
+fn program(args: &[&str], variables: &[(&str, &str)]) -> std::process::Output {
+    let folder = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_localboxs-billing"))
+        .args(args)
+        .env_clear()
+        .current_dir(folder.path())
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_image_the_compose_file_and_the_unit_say_what_the_program_takes() {
+    let root = file("..");
+    let image = text("container/Containerfile");
+    let compose: Value = serde_norway::from_str(&text("container/compose.yaml")).unwrap();
+    let billing = &compose["services"]["billing"];
+    let unit = text("systemd/localboxs-billing.service");
+
+    // Paths: the build's context and file, and the program that it makes.
+    let build = &billing["build"];
+    let context = file("container").join(build["context"].as_str().unwrap());
+    assert!(context.join("Cargo.lock").exists());
+    assert!(context.join(build["dockerfile"].as_str().unwrap()).exists());
+    let ignored = std::fs::read_to_string(root.join(".dockerignore")).unwrap();
+    for needed in [
+        "crates",
+        "Cargo.toml",
+        "Cargo.lock",
+        "billing.default.toml",
+        "catalog.toml",
+    ] {
+        assert!(root.join(needed).exists());
+        assert!(
+            !ignored.lines().any(|line| line == needed),
+            "{needed} is left out"
+        );
+    }
+    let manifest = std::fs::read_to_string(root.join("crates/server/Cargo.toml")).unwrap();
+    assert!(manifest.contains("name = \"localboxs-billing\""));
+    assert!(
+        image.contains("--bin localboxs-billing")
+            && image.contains("release/localboxs-billing /usr")
+    );
+    let rust = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let (_, version) = rust.split_once("rust-version = \"").unwrap();
+    let version = version.split('"').next().unwrap();
+    assert!(
+        image.contains(&format!("rust:{version}-bookworm")),
+        "{version}"
+    );
+
+    // Ports, folders and users are the same wherever they are named.
+    let port =
+        |text: &str| text.contains(":3000") || text.contains(" 3000") || text.contains("/3000");
+    for line in [
+        "EXPOSE 3000",
+        "ENV LISTEN=0.0.0.0:3000 LBX_DATA=/data",
+        "VOLUME /data",
+    ] {
+        assert!(image.contains(line), "{line}");
+    }
+    assert!(port(billing["ports"][0].as_str().unwrap()));
+    assert!(billing["volumes"][0].as_str().unwrap().ends_with(":/data"));
+    assert!(image.contains("--uid 10001 ") && image.contains("USER 10001:10001"));
+    let readme = text("README.md");
+    assert!(unit.contains("ExecStart=/usr/local/bin/localboxs-billing serve"));
+    assert!(unit.contains("EnvironmentFile=/etc/localboxs-billing/env"));
+    assert!(
+        readme.contains("localboxs-billing /usr/local/bin/")
+            && readme.contains("/etc/localboxs-billing/env")
+    );
+
+    // Commands exist.
+    for command in [
+        &["serve"][..],
+        &["setup"],
+        &["doctor"],
+        &["config", "check"],
+    ] {
+        let help = [command, &["--help"]].concat();
+        assert!(program(&help, &[]).status.success(), "{command:?}");
+        assert!(
+            readme.contains(&command.join(" ")) || image.contains(command[0]),
+            "{command:?}"
+        );
+    }
+
+    // And the configuration, filled in, is accepted as the container and the unit give it.
+    let example = text("container/env.example");
+    let given = example.lines().filter(|line| !line.starts_with('#'));
+    let given = given.filter_map(|line| line.split_once('='));
+    let mut variables: Vec<(&str, &str)> = given.map(|(name, _)| (name, filled(name))).collect();
+    variables.extend([("LISTEN", "0.0.0.0:3000"), ("LBX_DATA", "data")]);
+    let embedded = program(&["config", "check"], &variables);
+    let said = String::from_utf8_lossy(&embedded.stdout);
+    assert!(
+        embedded.status.success(),
+        "{said} {}",
+        String::from_utf8_lossy(&embedded.stderr)
+    );
+    let url = billing["environment"]["DATABASE_URL"].as_str().unwrap();
+    let (before, rest) = url.split_once("${").unwrap();
+    let url = format!("{before}secret{}", rest.split_once('}').unwrap().1);
+    variables.push(("DATABASE_URL", &url));
+    let postgres = program(&["config", "check"], &variables);
+    assert!(
+        postgres.status.success(),
+        "{}",
+        String::from_utf8_lossy(&postgres.stderr)
+    );
+    variables.retain(|(name, _)| *name != "SMTP_PORT");
+    variables.push(("SMTP_PORT", "no port"));
+    assert!(!program(&["config", "check"], &variables).status.success());
+}
+
+/// Whether a source of Next.js's rewrites takes a path: `:path*` is nothing or anything below.
+fn takes(source: &str, path: &str) -> bool {
+    match source.strip_suffix("/:path*") {
+        Some(start) => path
+            .strip_prefix(start)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        None => source == path,
+    }
+}
+
+#[test]
+fn the_rewrites_of_the_guide_take_every_address_that_people_and_their_pages_use() {
+    let guide = std::fs::read_to_string(file("../docs/developer-guide.md")).unwrap();
+    let (_, code) = guide.split_once("async rewrites()").unwrap();
+    let code = code.split("```").next().unwrap();
+    let mut sources = Vec::new();
+    for (name, prefix) in [
+        ("api", "/api/"),
+        ("dashboard", "/dashboard/"),
+        ("pages", "/"),
+    ] {
+        let (_, list) = code.split_once(&format!("const {name} = [")).unwrap();
+        let list = list.split(']').next().unwrap();
+        let quoted = list.split('\'').skip(1).step_by(2);
+        sources.extend(quoted.map(|path| format!("{prefix}{path}")));
+    }
+    // What operators, gateways and machines ask is asked of the service itself; the host
+    // application has a first page and a dashboard of its own.
+    let apart = [
+        "/admin",
+        "/api/admin",
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+    ];
+    let own = ["/", "/dashboard", "/api/v1/noop"];
+    for (path, _) in crate::access::routes() {
+        let is_apart =
+            apart.iter().any(|start| path.starts_with(start)) || own.contains(&path.as_str());
+        assert!(
+            is_apart || sources.iter().any(|source| takes(source, &path)),
+            "{path} is not rewritten"
+        );
+    }
+    for source in [
+        "/api/auth/signin",
+        "/api/auth/callback/github",
+        "/api/auth/session",
+        "/api/auth/csrf",
+    ] {
+        assert!(
+            !sources.iter().any(|known| takes(known, source)),
+            "{source} is Auth.js's own"
+        );
+    }
+}

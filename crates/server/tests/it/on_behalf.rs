@@ -53,6 +53,37 @@ on_both!(
 );
 
 on_both!(
+    fn whom_the_host_names_owns_the_account_after_signing_in_and_nobody_else(stage) {
+        let host = Program { stage, secret: stage.server_key().await };
+        let put = |body: Value| {
+            let host = &host;
+            async move {
+                host.call(Method::PUT, "/api/v1/accounts/user-42", None, &body.to_string()).await
+            }
+        };
+        let made = put(json!({ "name": "Maya", "email": "Maya@Example.com" })).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        let body = json!({ "account": "user-42", "credits": 5_000 });
+        let refused = host.post("/api/v1/debits", "k", body).await;
+        let path = path_of(stage, &refused.body["topUpUrl"]);
+
+        let maya = stage.person("maya@example.com").await;
+        let noah = stage.person("noah@example.com").await;
+        let again = put(json!({ "name": "Maya", "email": "noah@example.com" })).await;
+
+        assert_eq!(maya.page(path).await.0, 200);
+        let (_, billing) = maya.get("/api/dashboard/billing").await;
+        assert_eq!(billing["credits"]["available"], 100, "it is the only account");
+        let (status, bought) = maya.checkout(json!({ "type": "topup", "amount": 500 })).await;
+        assert_eq!(status, 200, "{bought}");
+        assert_eq!(again.status, 200, "another contact");
+        assert_eq!(noah.page(path).await.0, 404, "the owner stays");
+        let (_, places) = maya.get("/api/v1/organisations").await;
+        assert_eq!(places["data"].as_array().map(Vec::len), Some(1), "{places}");
+    }
+);
+
+on_both!(
     fn requirement_3_3_1c_only_an_admin_buys_for_another_account_and_says_why(stage) {
         let maya = stage.person("maya@example.com").await;
         let account = organisation(&maya).await;

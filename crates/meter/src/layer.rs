@@ -1,0 +1,233 @@
+//! A `tower` layer: credits are set aside before the inner service and charged after it, so that a
+//! handler need not know of billing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Cost, Error, Meter};
+
+/// What a request costs, and the name of the attempt: the same for the same request sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// What is set aside before the work.
+    pub cost: Cost,
+    /// The idempotency key.
+    pub key: String,
+}
+
+/// Put into a response's extensions by the inner service: the units that were really used. Without
+/// it all that was set aside is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used(pub u64);
+
+/// Meters the services it is put around.
+///
+/// `price` tells what a request costs; `None` is free. A refusal is answered 402 with the billing
+/// service's own problem document, a billing service that does not answer 503; in both cases the
+/// inner service is not called. A response below 400 is charged, any other gives the credits back,
+/// and so does a hold's own end when the caller goes away meanwhile.
+#[derive(Clone, Debug)]
+pub struct MeterLayer<F> {
+    meter: Meter,
+    price: F,
+}
+
+impl<F> MeterLayer<F> {
+    /// A layer that asks `meter` for what `price` says.
+    pub fn new(meter: Meter, price: F) -> MeterLayer<F> {
+        MeterLayer { meter, price }
+    }
+}
+
+impl<S, F: Clone> Layer<S> for MeterLayer<F> {
+    type Service = Metered<S, F>;
+
+    fn layer(&self, inner: S) -> Metered<S, F> {
+        Metered {
+            inner,
+            meter: self.meter.clone(),
+            price: self.price.clone(),
+        }
+    }
+}
+
+/// A metered service; see [`MeterLayer`].
+#[derive(Clone, Debug)]
+pub struct Metered<S, F> {
+    inner: S,
+    meter: Meter,
+    price: F,
+}
+
+impl<S, F, B, R> Service<Request<B>> for Metered<S, F>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    F: Fn(&Request<B>) -> Option<Charge>,
+    B: Send + 'static,
+    R: From<String> + Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The one that was made ready is called; its clone takes the place.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let (charge, meter) = ((self.price)(&request), self.meter.clone());
+        Box::pin(async move {
+            let Some(charge) = charge else {
+                return inner.call(request).await;
+            };
+            let hold = match meter.authorize(&charge.cost, &charge.key).await {
+                Ok(hold) => hold,
+                Err(error) => return Ok(refusal(error)),
+            };
+            let answer = inner.call(request).await;
+            // What cannot be settled now ends by itself: the caller has an answer already.
+            let _settled = match &answer {
+                Ok(response) if response.status().as_u16() < 400 => {
+                    let used = response.extensions().get::<Used>();
+                    meter.capture(&hold.id, used.map(|used| used.0)).await
+                }
+                _ => meter.release(&hold.id).await,
+            };
+            answer
+        })
+    }
+}
+
+fn refusal<R: From<String>>(error: Error) -> Response<R> {
+    let (status, problem) = match error {
+        Error::PaymentRequired(problem) => (StatusCode::PAYMENT_REQUIRED, problem),
+        Error::Refused {
+            status: 429,
+            problem,
+        } => (StatusCode::TOO_MANY_REQUESTS, problem),
+        // A wrong key or a wrong price is the host's fault, not its caller's.
+        Error::Refused { .. } | Error::Unavailable(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({ "status": 503, "code": "billing_unavailable", "title": "Not available now" }),
+        ),
+    };
+    let mut response = Response::new(R::from(Value::to_string(&problem)));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("application/problem+json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::body::Body;
+    use axum::extract::{Path, State};
+    use axum::routing::post;
+    use axum::{Extension, Json, Router};
+
+    use super::*;
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    /// A billing service that has credits for keys that do not begin with "poor".
+    async fn billing(log: Log) -> Meter {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let hold = |State(log): State<Log>, headers: http::HeaderMap, Json(body): Json<Value>| async move {
+            let key = headers["idempotency-key"].to_str().unwrap().to_owned();
+            log.lock()
+                .unwrap()
+                .push(format!("hold {key} {}", body["units"]));
+            if key.starts_with("poor") {
+                let problem = json!({ "code": "insufficient_credits" });
+                return (StatusCode::PAYMENT_REQUIRED, Json(problem));
+            }
+            (
+                StatusCode::CREATED,
+                Json(json!({ "id": "hold_1", "state": "pending" })),
+            )
+        };
+        let settle = |State(log): State<Log>,
+                      Path((id, act)): Path<(String, String)>,
+                      body: String| async move {
+            log.lock().unwrap().push(format!("{act} {id} {body}"));
+            Json(json!({ "id": id, "state": act }))
+        };
+        let router = Router::new()
+            .route("/api/v1/holds", post(hold))
+            .route("/api/v1/holds/{id}/{act}", post(settle))
+            .with_state(log);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Meter::new(&base, "lbx_test_key").unwrap()
+    }
+
+    fn app(meter: Meter) -> Router {
+        let price = |request: &Request<Body>| {
+            let key = request.headers().get("x-request-id")?.to_str().ok()?;
+            let (cost, key) = (Cost::units("chat", 4), key.to_owned());
+            Some(Charge { cost, key })
+        };
+        Router::new()
+            .route("/good", post(|| async { (Extension(Used(3)), "done") }))
+            .route("/bad", post(|| async { StatusCode::BAD_GATEWAY }))
+            .layer(MeterLayer::new(meter, price))
+    }
+
+    async fn send(app: &Router, path: &str, key: Option<&str>) -> u16 {
+        use tower::ServiceExt;
+        let mut request = Request::post(path);
+        if let Some(key) = key {
+            request = request.header("x-request-id", key);
+        }
+        let answer = app.clone().oneshot(request.body(Body::empty()).unwrap());
+        answer.await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn good_work_is_charged_bad_work_is_given_back_and_the_poor_are_not_served() {
+        let log = Log::default();
+        let app = app(billing(Arc::clone(&log)).await);
+
+        assert_eq!(send(&app, "/good", Some("a")).await, 200);
+        assert_eq!(send(&app, "/bad", Some("b")).await, 502);
+        assert_eq!(send(&app, "/good", Some("poor")).await, 402);
+        assert_eq!(
+            send(&app, "/good", None).await,
+            200,
+            "what costs nothing is not asked about"
+        );
+
+        let seen = log.lock().unwrap().clone();
+        assert_eq!(
+            seen,
+            [
+                "hold a 4",
+                "capture hold_1 {\"units\":3}",
+                "hold b 4",
+                "release hold_1 {}",
+                "hold poor 4",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_served_while_billing_does_not_answer() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let app = app(Meter::new("http://127.0.0.1:9", "k").unwrap());
+
+        assert_eq!(send(&app, "/good", Some("a")).await, 503);
+    }
+}

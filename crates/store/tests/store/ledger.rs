@@ -199,3 +199,75 @@ fn the_journal_is_append_only() {
         }
     });
 }
+
+/// Moments around the beginnings of months, in order, each with what is charged then: at once, or
+/// by a hold that is captured so many seconds later.
+fn charges() -> impl proptest::strategy::Strategy<Value = Vec<(Timestamp, i64, Option<i64>)>> {
+    use proptest::prelude::*;
+    let start = domain::time::parse("2026-01-01T00:00:00Z").unwrap();
+    let one = (
+        0..14_i64,
+        -3..3_i64,
+        1..50_i64,
+        proptest::option::of(0..4_i64),
+    );
+    let all = proptest::collection::vec(one, 1..20);
+    all.prop_map(move |all| {
+        let at = |month, seconds| start.plus_months(month).plus_seconds(seconds);
+        let charges = all.into_iter();
+        let mut charges: Vec<_> = charges
+            .map(|(month, seconds, credits, delay)| (at(month + 1, seconds), credits, delay))
+            .collect();
+        charges.sort_by_key(|charge| charge.0);
+        charges
+    })
+}
+
+#[test]
+fn case_c15_the_usage_of_a_month_is_what_was_charged_in_it_to_the_second() {
+    store::testing::on_both(|db| {
+        let config = proptest::test_runner::Config::with_cases(12);
+        let mut runner = proptest::test_runner::TestRunner::new(config);
+        let accounts = std::cell::Cell::new(0_i64);
+        let property = |charges: Vec<(Timestamp, i64, Option<i64>)>| {
+            accounts.set(accounts.get() + 1);
+            let name: &'static str = format!("account{}", accounts.get()).leak();
+            let id = account(db, name).id;
+            run(db, id, grant(100_000 + accounts.get()), at(5)).unwrap();
+            let mut charged: Vec<(Timestamp, i64)> = Vec::new();
+            for (index, (moment, credits, delay)) in charges.iter().enumerate() {
+                // Nothing is charged before what came before it.
+                let moment = charged.last().map_or(*moment, |last| last.0.max(*moment));
+                let Some(delay) = delay else {
+                    run(db, id, debit(*credits, &format!("d{index}")), moment).unwrap();
+                    charged.push((moment, *credits));
+                    continue;
+                };
+                let hold = format!("{name}-{index}");
+                let authorize = Command::Authorize {
+                    hold: hold.clone(),
+                    amount: Credits::new(*credits),
+                    ttl_seconds: 120,
+                };
+                run(db, id, Request::internal(authorize), moment).unwrap();
+                let later = moment.plus_seconds(*delay);
+                let amount = Some(Credits::new(*credits));
+                let capture = Command::Capture { hold, amount };
+                run(db, id, Request::internal(capture), later).unwrap();
+                charged.push((later, *credits));
+            }
+            let start = domain::time::parse("2025-12-01T00:00:00Z").unwrap();
+            for month in 0..18 {
+                let (from, until) = (start.plus_months(month), start.plus_months(month + 1));
+                let of_month = charged.iter().filter(|one| (from..until).contains(&one.0));
+                let wanted: i64 = of_month.map(|one| Credits::new(one.1).micros()).sum();
+                let (_, used) = read(db, move |tx| {
+                    store::ledger::used_between(tx, id, from.day(), until.day())
+                });
+                assert_eq!(used, wanted, "{}", from.date_text());
+            }
+            Ok(())
+        };
+        runner.run(&charges(), property).unwrap();
+    });
+}

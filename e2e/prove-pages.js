@@ -17,7 +17,7 @@ const LINE = {
 };
 /** What the largest paint must stay under. */
 const GOAL_MILLISECONDS = 2_000;
-const PAGES = [
+const CUSTOMERS_PAGES = [
   "/pricing",
   "/login",
   "/dashboard/billing",
@@ -25,33 +25,43 @@ const PAGES = [
   "/dashboard/billing/credits",
   "/dashboard/usage",
   "/dashboard/keys",
+  "/dashboard/members",
+  "/dashboard/settings",
 ];
+const OPERATORS_PAGES = ["/admin", "/admin/transactions", "/admin/accounts", "/admin/events"];
 
 const demo = await startDemo();
 const browser = await startBrowser();
 let slowest = 0;
 try {
   const ada = await visitor(browser);
-  await moves.signIn(ada, demo, "ada@lovelace.example");
-  const session = await ada.context.newCDPSession(ada.page);
-  await session.send("Network.enable");
-  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
-  await session.send("Network.emulateNetworkConditions", LINE);
-  await session.send("Emulation.setCPUThrottlingRate", { rate: SLOWER });
-  for (const path of PAGES) {
-    const paints = [];
-    for (let load = 0; load < LOADS; load += 1) paints.push(await largestPaint(ada, path));
-    paints.sort((a, b) => a - b);
-    const median = paints[Math.floor(LOADS / 2)];
-    slowest = Math.max(slowest, median);
-    console.log(`${path.padEnd(32)} ${median.toFixed(0).padStart(6)} ms`);
-  }
+  await moves.signIn(ada, demo, "ada@lovelace.example", { looks: false });
+  await prove(ada, CUSTOMERS_PAGES);
+  const olga = await visitor(browser);
+  await olga.page.goto(demo.adminLoginUrl);
+  await prove(olga, OPERATORS_PAGES);
 } finally {
   await browser.close();
   await demo.stop();
 }
 console.log(`largest paint, medians of ${LOADS} loads, empty cache; goal ${GOAL_MILLISECONDS} ms`);
 if (slowest > GOAL_MILLISECONDS) process.exitCode = 1;
+
+async function prove(person, paths) {
+  const session = await person.context.newCDPSession(person.page);
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  await session.send("Network.emulateNetworkConditions", LINE);
+  await session.send("Emulation.setCPUThrottlingRate", { rate: SLOWER });
+  for (const path of paths) {
+    const paints = [];
+    for (let load = 0; load < LOADS; load += 1) paints.push(await largestPaint(person, path));
+    paints.sort((a, b) => a - b);
+    const median = paints[Math.floor(LOADS / 2)];
+    slowest = Math.max(slowest, median);
+    console.log(`${path.padEnd(32)} ${median.toFixed(0).padStart(6)} ms`);
+  }
+}
 
 async function largestPaint(person, path) {
   await person.page.goto(new URL(path, demo.baseUrl).href, { waitUntil: "load" });

@@ -2,7 +2,7 @@
 //! The arguments are ready-made text; whether a state holds is decided elsewhere.
 
 use super::components::{Action, Badge, Banner, Kind, Prose};
-use super::format::When;
+use super::format::{self, When};
 
 const CREDITS: &str = "/dashboard/billing/credits";
 const UPGRADE: &str = "/dashboard/billing/upgrade";
@@ -285,6 +285,19 @@ pub fn with_plan(description: &str, title: &str) -> String {
     }
 }
 
+/// A stored description with its days as the pages write them: "24 Jan 2027" for "2027-01-24".
+pub fn with_days(text: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_end_matches([',', '.']);
+        let day = domain::time::parse(bare).filter(|_| bare.len() == "2027-01-24".len());
+        match day {
+            Some(day) => format!("{}{}", format::day(day.micros()).text, &word[bare.len()..]),
+            None => word.to_owned(),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// A transaction's status in one word.
 pub fn transaction_badge(status: &str) -> Badge {
     match status.to_ascii_uppercase().as_str() {
@@ -332,5 +345,22 @@ pub fn hold_badge(state: &str) -> Badge {
         "expired" => Badge::warn("Expired"),
         "refused" => Badge::bad("Refused"),
         _ => Badge::warn(state),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_of_a_description_are_written_as_everywhere_and_the_rest_stays() {
+        let shown = with_days("Plan, renewal, 2027-01-24 to 2027-02-24");
+
+        assert_eq!(shown, "Plan, renewal, 24 Jan 2027 to 24 Feb 2027");
+        assert_eq!(with_days("5,000 credits"), "5,000 credits");
+        assert_eq!(
+            with_days("Plan change, from 2027-02-30."),
+            "Plan change, from 2027-02-30."
+        );
     }
 }

@@ -697,9 +697,10 @@ fn payment(catalog: &Catalog, row: &Transaction) -> TransactionRow {
 /// What it was for, its plan by name.
 pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
     let description = row.description.as_deref().unwrap_or_default();
+    let description = words::with_days(description);
     match &row.subscription_tier {
-        Some(tier) => words::with_plan(description, &offer::title(catalog, tier)),
-        None => description.to_owned(),
+        Some(tier) => words::with_plan(&description, &offer::title(catalog, tier)),
+        None => description,
     }
 }
 

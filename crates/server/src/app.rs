@@ -284,7 +284,8 @@ impl App {
         for row in rows {
             if row.kind == "tier" {
                 let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
-                if wanted.is_some_and(|price| price.amount == row.amount_minor) {
+                let fits = wanted.is_some_and(|price| price.amount == row.amount_minor);
+                if fits && row.archived_at.is_none() {
                     prices
                         .price_of_tier
                         .insert(row.name.clone(), row.price_id.clone());
@@ -292,7 +293,7 @@ impl App {
                 prices.tier_of_price.insert(row.price_id, row.name);
             } else if let Ok(credits) = row.name.parse::<i64>() {
                 let wanted = catalog.pack(credits).map(|pack| pack.price.amount);
-                if wanted == Some(row.amount_minor) {
+                if wanted == Some(row.amount_minor) && row.archived_at.is_none() {
                     prices.price_of_pack.insert(credits, row.price_id);
                 }
             }

@@ -124,7 +124,8 @@ async fn one_price(
     let filter = Form::new().push("lookup_keys[0]", &wanted.lookup_key);
     let found = app.stripe.list_prices(&filter, ITEMS_MAX).await?.data;
     let fits = |price: &&Price| {
-        price.unit_amount == Some(wanted.price.amount)
+        price.active
+            && price.unit_amount == Some(wanted.price.amount)
             && price.currency.as_deref() == Some(wanted.price.currency.code())
             && price.recurring.is_some() == wanted.is_monthly
     };
@@ -133,6 +134,14 @@ async fn one_price(
         let product = price.product.id().map(ToOwned::to_owned);
         let price = price.id.clone();
         return Ok(product.map(|product| Sold { product, price }));
+    }
+    if !check {
+        let archived: Vec<_> = found
+            .iter()
+            .filter(|price| !price.active)
+            .cloned()
+            .collect();
+        forget_archived(app, archived).await?;
     }
     let amount = wanted.price.decimal_text();
     let currency = wanted.price.currency;
@@ -168,14 +177,30 @@ async fn one_price(
         form = form.push("recurring[interval]", "month");
     }
     let install = install_id(app).await?;
+    // What stands at Stripe is part of the key: a price that was archived since is not answered
+    // from Stripe's memory of how it was made.
+    let before = found.first().map_or("none", |price| price.id.as_str());
     let key = format!(
-        "setup-price-{}-{amount}-{currency}-{install}",
+        "setup-price-{}-{amount}-{currency}-{before}-{install}",
         wanted.lookup_key
     );
     let price = app.stripe.create_price(&form, &key).await?;
     keep_price(app, wanted, &price.id, false).await?;
     let price = price.id;
     Ok(Some(Sold { product, price }))
+}
+
+/// What was archived at Stripe is no longer sold here.
+async fn forget_archived(app: &App, archived: Vec<Price>) -> Result<()> {
+    let now = app.now();
+    app.write(0, move |tx| {
+        for price in &archived {
+            store::catalog::archive_price(tx, &price.id, now)?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(())
 }
 
 async fn keep_price(app: &App, wanted: &WantedPrice, id: &str, check: bool) -> Result<()> {
@@ -190,6 +215,7 @@ async fn keep_price(app: &App, wanted: &WantedPrice, id: &str, check: bool) -> R
         currency: wanted.price.currency.code().to_owned(),
         amount_minor: wanted.price.amount,
         first_version: app.catalog().version,
+        archived_at: None,
     };
     app.write(0, move |tx| match row.kind.as_str() {
         "addon" => store::catalog::put_addon(tx, &row),
@@ -252,9 +278,7 @@ async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> 
     let id = match ours {
         Some(one) if same => one.id,
         Some(one) => {
-            // What was changed by hand is set again, as often as that happens.
-            let at = app.now().micros();
-            let key = format!("setup-portal-{}-{fingerprint}-{at}", one.id);
+            let key = app.new_id("setup");
             app.stripe
                 .update_portal_configuration(&one.id, &form, &key)
                 .await?
@@ -337,8 +361,10 @@ fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
             return false;
         }
     }
-    let products = features["subscription_update"]["products"].as_array();
-    let products = products.map_or(&[][..], Vec::as_slice);
+    // Stripe may leave the list out; then the fingerprint alone tells.
+    let Some(products) = features["subscription_update"]["products"].as_array() else {
+        return true;
+    };
     let mut offered: Vec<String> = Vec::new();
     for product in products {
         let prices = product["prices"].as_array();
@@ -381,7 +407,8 @@ async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
                 .changes
                 .push(format!("events of the webhook endpoint {}", endpoint.id));
             if !check {
-                let key = format!("setup-webhook-{}-{}", endpoint.id, fingerprint(&form));
+                // A change that is made twice is the same; one that was undone since is made anew.
+                let key = app.new_id("setup");
                 app.stripe
                     .update_webhook_endpoint(&endpoint.id, &form, &key)
                     .await?;

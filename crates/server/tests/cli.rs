@@ -408,6 +408,66 @@ fn the_deferred_value_of_a_month_ties_to_the_ledger_and_a_grant_is_voided_from_h
 }
 
 #[test]
+fn requirement_13_2_seeding_twice_makes_nothing_twice_and_touches_no_credit() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    let demo = Demo::start(&data, &[]);
+    let file = folder.path().join("people.jsonl");
+    let mut lines: Vec<_> = (0..600)
+        .map(|number| format!("{{\"id\":\"user-{number}\",\"name\":\"Person {number}\"}}"))
+        .collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let counted = |value: Value| (value["made"].as_i64(), value["known"].as_i64());
+
+    let looked = json(&data, &["admin", "seed", file, "--dry-run"]);
+    assert_eq!(counted(looked), (Some(600), Some(0)));
+    let made = json(&data, &["admin", "seed", file]);
+    assert_eq!(counted(made), (Some(600), Some(0)));
+    let given = ["user-7", "25", "--reason", "migration", "--note", "moved"];
+    json(
+        &data,
+        &[&["admin", "credits", "adjust"], &given[..]].concat(),
+    );
+    let before = json(&data, &["balance", "user-7"]);
+    let again = json(&data, &["admin", "seed", file]);
+    assert_eq!(counted(again), (Some(0), Some(600)));
+    assert_eq!(json(&data, &["balance", "user-7"]), before);
+
+    lines.push("{\"id\":\"user-600\",\"name\":\"New\"}".to_owned());
+    lines.push("{\"id\":\"user-601\",\"nmae\":\"Wrong\"}".to_owned());
+    std::fs::write(file, lines.join("\n")).unwrap();
+    let refused = run(&data, &["admin", "seed", file]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said.contains("Line 602") && said.contains("nmae"), "{said}");
+    let unknown = run(&data, &["balance", "user-600"]);
+    assert_eq!(
+        unknown.status.code(),
+        Some(1),
+        "nothing of a wrong file is made"
+    );
+    drop(demo);
+}
+
+/// N3: the service and the twin in one process, after a start on an empty folder.
+#[test]
+fn requirement_n3_an_idle_demo_needs_less_than_a_hundred_megabytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = Demo::start(&folder.path().join("demo"), &[]);
+    let path = format!("/proc/{}/status", demo.process.id());
+    let status = std::fs::read_to_string(path).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes: u64 = resident
+        .unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap();
+    assert!(kilobytes < 100_000, "{kilobytes} kB");
+}
+
+#[test]
 fn a_small_load_is_served_whole_on_both_databases_and_the_books_agree() {
     let folder = tempfile::tempdir().unwrap();
     let postgres = store::testing::postgres();

@@ -37,6 +37,8 @@ record! {
         pub amount_minor: i64,
         /// The first catalog it came with.
         pub first_version: i64,
+        /// When it was found archived at Stripe: from then on it is sold to nobody.
+        pub archived_at: Option<Timestamp>,
     }
 }
 
@@ -87,7 +89,8 @@ pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
                 (price_id, lookup_key, kind, name, currency, amount_minor, first_version)
          values ($1, $2, $3, $4, $5, $6, $7)
              on conflict (price_id) do update
-            set lookup_key = excluded.lookup_key",
+            set lookup_key = excluded.lookup_key,
+                archived_at = null",
         args![
             &price.price_id,
             &price.lookup_key,
@@ -100,10 +103,19 @@ pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
     )
 }
 
+/// Notes that a price was archived at Stripe.
+pub fn archive_price(tx: &mut Tx<'_>, price_id: &str, now: Timestamp) -> Result<u64> {
+    tx.execute(
+        "update price_map set archived_at = $2 where price_id = $1 and archived_at is null",
+        args![price_id, now],
+    )
+}
+
 /// What this price sells.
 pub fn price(tx: &mut Tx<'_>, price_id: &str) -> Result<Option<Price>> {
     tx.query_opt(
-        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version
+        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version,
+                archived_at
            from price_map
           where price_id = $1",
         args![price_id],
@@ -113,7 +125,8 @@ pub fn price(tx: &mut Tx<'_>, price_id: &str) -> Result<Option<Price>> {
 /// All mapped prices, the newest catalog's first.
 pub fn prices(tx: &mut Tx<'_>) -> Result<Vec<Price>> {
     tx.query(
-        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version
+        "select price_id, lookup_key, kind, name, currency, amount_minor, first_version,
+                archived_at
            from price_map
           order by first_version desc, price_id",
         args![],

@@ -114,7 +114,7 @@ pub async fn put(
     Body(body): Body<PutAccount>,
 ) -> Result<Response> {
     caller.is_server()?;
-    let put = Put::read(&app, &caller, id, body)?;
+    let put = Put::read(&app, &caller.public_id, id, body)?;
     let (rules, now) = (app.rules(), app.now());
     let (is_new, row) = app
         .write(0, move |tx| {
@@ -141,7 +141,8 @@ pub async fn put(
 }
 
 /// What is put, checked.
-struct Put {
+#[derive(Debug)]
+pub struct Put {
     id: String,
     public_id: String,
     /// Of the change that Stripe is told of, if it has to be.
@@ -156,7 +157,8 @@ struct Put {
 }
 
 impl Put {
-    fn read(app: &App, caller: &KeyCaller, id: String, body: PutAccount) -> Result<Put> {
+    /// Checks what `actor` sends for the account that the host application calls `id`.
+    pub fn read(app: &App, actor: &str, id: String, body: PutAccount) -> Result<Put> {
         let is_plain = |text: &str| {
             (1..=NAME_CHARS_MAX).contains(&text.chars().count())
                 && !text.chars().any(char::is_control)
@@ -185,12 +187,22 @@ impl Put {
             email,
             tier: body.tier,
             free_tier: catalog.free().name.clone(),
-            actor: caller.public_id.clone(),
+            actor: actor.to_owned(),
         })
     }
 
+    /// Whether it would make an account.
+    pub fn is_new(&self, tx: &mut store::Tx<'_>) -> store::Result<bool> {
+        let known = store::accounts::named(tx, &self.id)?;
+        Ok(known.is_none() && !self.id.starts_with(OWN_PREFIX))
+    }
+
     /// Writes it; answers whether it is new. `None` where it is named like one of ours and absent.
-    fn save(&self, tx: &mut store::Tx<'_>, now: Timestamp) -> store::Result<Option<(bool, Row)>> {
+    pub fn save(
+        &self,
+        tx: &mut store::Tx<'_>,
+        now: Timestamp,
+    ) -> store::Result<Option<(bool, Row)>> {
         let known = store::accounts::named(tx, &self.id)?;
         let is_new = known.is_none();
         let row = match known {

@@ -51,6 +51,8 @@ pub enum Admin {
     /// Links customers that exist at Stripe to our accounts, as `sync --adopt` does. Says first what
     /// it would do.
     Adopt(AdoptArgs),
+    /// Makes the accounts of an application's people; a second run makes none twice.
+    Seed(super::seed::SeedArgs),
 }
 
 const ROLES: [&str; 5] = ["user", "viewer", "support", "finance", "admin"];
@@ -103,6 +105,7 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             let (account, customer) = (account.as_deref(), customer.as_deref());
             return super::adopt::run(app, account, customer, apply, out).await;
         }
+        Admin::Seed(args) => super::seed::run(app, &args, out).await?,
     }
     Ok(0)
 }

@@ -18,6 +18,7 @@ pub mod output;
 pub mod repair;
 pub mod report;
 pub mod schema;
+pub mod seed;
 pub mod serve;
 pub mod socket;
 pub mod sync;

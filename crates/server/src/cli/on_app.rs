@@ -76,6 +76,7 @@ pub async fn main(context: &Context, command: OnApp) -> Ended {
     let to = match &command {
         OnApp::Backup(args) => args.to.as_ref(),
         OnApp::Admin(admin::Admin::Export(args)) => Some(&args.to),
+        OnApp::Admin(admin::Admin::Seed(args)) => Some(&args.file),
         _ => None,
     };
     if let Some(to) = to {

@@ -39,6 +39,7 @@ mod privacy;
 mod questions;
 mod resources;
 mod settings;
+mod setup;
 mod sign_in;
 mod stage;
 mod sync;

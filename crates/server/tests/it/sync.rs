@@ -377,6 +377,7 @@ on_both! {
                 currency: "usd".to_owned(),
                 amount_minor: 1_500,
                 first_version: 1,
+                archived_at: None,
             })
         }).await.unwrap();
         stage.app.load_prices().await.unwrap();

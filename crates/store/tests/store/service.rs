@@ -32,6 +32,7 @@ fn a_catalog_is_appended_once_for_each_text_and_prices_stay_mapped() {
             currency: "usd".into(),
             amount_minor: 1900,
             first_version: 1,
+            archived_at: None,
         };
         let (old, new) = (pro.clone(), pro.clone());
         write(db, move |tx| catalog::put_price(tx, &old));

@@ -1,0 +1,1 @@
+alter table price_map drop column archived_at;

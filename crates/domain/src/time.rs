@@ -58,6 +58,12 @@ impl Timestamp {
         self.civil().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// The same to the microsecond, for a moment that is asked about again:
+    /// `2026-11-22T10:00:00.000001Z`.
+    pub fn rfc3339_micros(self) -> String {
+        self.civil().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    }
+
     /// The UTC date: `2026-11-22`.
     pub fn date_text(self) -> String {
         self.civil().date().to_string()

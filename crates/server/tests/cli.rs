@@ -450,6 +450,40 @@ fn requirement_13_2_seeding_twice_makes_nothing_twice_and_touches_no_credit() {
     drop(demo);
 }
 
+#[test]
+fn requirement_c17_a_balance_of_the_past_is_what_the_journal_came_to_by_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    let _demo = Demo::start(&data, &[]);
+    let adjust = |credits: &str| {
+        let given = [
+            "demo@localboxs.example",
+            credits,
+            "--reason",
+            "other",
+            "--note",
+            "test",
+        ];
+        json(
+            &data,
+            &[&["admin", "credits", "adjust"], &given[..]].concat(),
+        );
+        let now = json(&data, &["balance", "demo@localboxs.example"]);
+        json(&data, &["twin", "advance", "1h"]);
+        now
+    };
+
+    let told: Vec<Value> = ["25", "-40.5", "3"].map(adjust).to_vec();
+
+    let balances: Vec<_> = told.iter().map(|one| one["balance"].clone()).collect();
+    assert_eq!(balances, [125.into(), Value::from(84.5), Value::from(87.5)]);
+    for then in told {
+        let at = then["at"].as_str().unwrap();
+        let replayed = json(&data, &["balance", "demo@localboxs.example", "--at", at]);
+        assert_eq!(replayed, then);
+    }
+}
+
 /// N3: the service and the twin in one process, after a start on an empty folder.
 #[test]
 fn requirement_n3_an_idle_demo_needs_less_than_a_hundred_megabytes() {

@@ -363,7 +363,7 @@ pub struct Access {
     cost: Exact,
     /// What may be spent.
     available: Exact,
-    /// The tier of the subscription.
+    /// The tier of the subscription, or the one that was set over it.
     tier: String,
     /// The tier that counts for what the account may do.
     access_tier: String,

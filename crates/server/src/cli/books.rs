@@ -150,7 +150,7 @@ async fn now(app: &App, account: i64, name: &str) -> anyhow::Result<Value> {
     let view = account::view(app, account).await?;
     Ok(json!({
         "account": name,
-        "at": app.now().rfc3339(),
+        "at": app.now().rfc3339_micros(),
         "balance": number(view.posted - view.debt)?,
         "held": number(view.held)?,
         "available": number(view.available)?,
@@ -182,7 +182,7 @@ async fn then(app: &App, account: i64, name: &str, at: Timestamp) -> anyhow::Res
         .await?;
     Ok(json!({
         "account": name,
-        "at": at.rfc3339(),
+        "at": at.rfc3339_micros(),
         "balance": number(ledger.wallet.posted - ledger.wallet.debt)?,
         "held": number(ledger.wallet.held)?,
         "available": number(ledger.available(at))?,

@@ -31,6 +31,42 @@ async fn as_csv(person: &Person<'_>, path: &str) -> Answer {
 }
 
 on_both! {
+    fn access_says_in_one_read_what_an_account_may_do(stage) {
+        let host = host(stage).await;
+        let put = |tier: Option<&'static str>| {
+            let (host, body) = (&host, json!({ "name": "Acme", "tier": tier }));
+            async move { host.call(Method::PUT, "/api/v1/accounts/tenant-7", None, &body.to_string()).await }
+        };
+        put(None).await;
+        let ask = |query: &'static str| {
+            let host = &host;
+            async move { host.get(&format!("/api/v1/access?account=tenant-7{query}")).await.body }
+        };
+
+        let free = ask("").await;
+        assert_eq!((&free["allowed"], &free["reason"]), (&json!(true), &Value::Null));
+        assert_eq!((&free["tier"], &free["accessTier"], &free["status"]), (&json!("FREE"), &json!("FREE"), &json!("NONE")));
+        assert_eq!((&free["available"], &free["callsLimit"]), (&json!(100), &json!(1_000)));
+        let dear = ask("&operation=ocr&units=100").await;
+        assert_eq!((&dear["allowed"], &dear["reason"]), (&json!(false), &json!("insufficient_credits")));
+        assert!(dear["topUpUrl"].as_str().unwrap().contains("/dashboard/billing/credits"));
+
+        put(Some("PRO")).await;
+        let pro = ask("").await;
+        assert_eq!((&pro["accessTier"], &pro["callsLimit"]), (&json!("PRO"), &json!(10_000)));
+
+        let named = stage.app.read(|tx| store::accounts::named(tx, "tenant-7")).await.unwrap().unwrap();
+        let admin = stage.person_as("ops@example.com", "admin").await;
+        let path = format!("/admin/accounts/{}/status", named.public_id);
+        let form = [("status", "suspended"), ("reason", "Abuse, ticket 9")];
+        let request = admin.request(Method::POST, &path).header("accept", "text/html");
+        assert_eq!(request.form(&form).send().await.unwrap().status(), 303);
+        let suspended = ask("").await;
+        assert_eq!((&suspended["allowed"], &suspended["reason"]), (&json!(false), &json!("account_not_active")));
+    }
+}
+
+on_both! {
     fn the_host_makes_its_accounts_and_names_them_by_its_own_ids(stage) {
         let host = host(stage).await;
         let put = |body: Value| {

@@ -429,10 +429,11 @@ fn requirement_13_2_seeding_twice_makes_nothing_twice_and_touches_no_credit() {
         &data,
         &[&["admin", "credits", "adjust"], &given[..]].concat(),
     );
-    let before = json(&data, &["balance", "user-7"]);
+    let before = json(&data, &["balance", "user-7"])["available"].clone();
     let again = json(&data, &["admin", "seed", file]);
     assert_eq!(counted(again), (Some(0), Some(600)));
-    assert_eq!(json(&data, &["balance", "user-7"]), before);
+    assert_eq!(json(&data, &["balance", "user-7"])["available"], before);
+    assert_eq!(before, 125);
 
     lines.push("{\"id\":\"user-600\",\"name\":\"New\"}".to_owned());
     lines.push("{\"id\":\"user-601\",\"nmae\":\"Wrong\"}".to_owned());

@@ -69,6 +69,7 @@ impl<S, F, B, R> Service<Request<B>> for Metered<S, F>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
+    S::Error: Send,
     F: Fn(&Request<B>) -> Option<Charge>,
     B: Send + 'static,
     R: From<String> + Send + 'static,
@@ -95,13 +96,18 @@ where
                 Err(error) => return Ok(refusal(error)),
             };
             let answer = inner.call(request).await;
-            // What cannot be settled now ends by itself: the caller has an answer already.
-            let _settled = match &answer {
+            // None: nothing was served. A body need not be shared between threads, so what is
+            // wanted of the answer is read before the wait.
+            let served = match &answer {
                 Ok(response) if response.status().as_u16() < 400 => {
-                    let used = response.extensions().get::<Used>();
-                    meter.capture(&hold.id, used.map(|used| used.0)).await
+                    Some(response.extensions().get::<Used>().map(|used| used.0))
                 }
-                _ => meter.release(&hold.id).await,
+                _ => None,
+            };
+            // What cannot be settled now ends by itself: the caller has an answer already.
+            let _settled = match served {
+                Some(used) => meter.capture(&hold.id, used).await,
+                None => meter.release(&hold.id).await,
             };
             answer
         })

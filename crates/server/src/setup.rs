@@ -355,7 +355,9 @@ fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
         let found = features.pointer(&format!("/{}", path.join("/")));
         let is_same = found.is_some_and(|found| match found.as_str() {
             Some(text) => text == value,
-            None => found.to_string() == value,
+            None => {
+                serde_json::from_str(value).is_ok_and(|value: serde_json::Value| value == *found)
+            }
         });
         if !is_same {
             return false;

@@ -1,6 +1,7 @@
 //! Debits: a call authorized and charged in one step.
 
 use std::collections::HashMap;
+use std::collections::hash_map;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -234,13 +235,13 @@ async fn refused(
     account: i64,
     refusal: &Refusal,
 ) -> Error {
-    if !names.contains_key(&account) {
-        match app.public_id(account).await {
-            Ok(name) => names.insert(account, name),
+    let name = match names.entry(account) {
+        hash_map::Entry::Occupied(known) => known.into_mut(),
+        hash_map::Entry::Vacant(place) => match app.public_id(account).await {
+            Ok(name) => place.insert(name),
             Err(error) => return error,
-        };
-    }
-    let name = names.get(&account).map_or("", String::as_str);
+        },
+    };
     Error::refused(refusal, app, name)
 }
 

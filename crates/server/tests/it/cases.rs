@@ -593,7 +593,7 @@ on_both! {
         }
         stage.settled().await;
 
-        let kept = stage.app.read(|tx| tx_count(tx)).await.unwrap();
+        let kept = stage.app.read(tx_count).await.unwrap();
         assert_eq!(kept, i64::try_from(BURST).unwrap(), "each is done, none waits");
         let looks = between.calls("GET", "/v1/customers/") - looks_before;
         assert!(looks < BURST / 2, "{looks} looks for {BURST} events");

@@ -164,6 +164,9 @@ mod oidc {
 
     use super::*;
 
+    /// Makes a wrong answer of a good one.
+    type Spoil = fn(&mut Said);
+
     /// What the provider will say.
     #[derive(Clone)]
     struct Said {
@@ -356,7 +359,7 @@ mod oidc {
             "another verifier"
         );
 
-        let spoil: [(&str, fn(&mut Said)); 4] = [
+        let spoil: [(&str, Spoil); 4] = [
             ("nonce", |said| said.nonce = "x".to_owned()),
             ("signer", |said| said.signer = 2),
             ("audience", |said| said.audience = "other"),

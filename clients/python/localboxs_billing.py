@@ -1,6 +1,7 @@
 """The client of LocalBoxs Billing. Written by bin/clients from /openapi.json. Do not edit."""
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -50,11 +51,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
+# A number stands in the text as a string with this mark until its digits are put in its place.
+_MARK = "\0exact:"
+
+
 class _Exact(json.JSONEncoder):
     def default(self, o: Any) -> Any:
         if isinstance(o, Decimal):
-            # A float of at most six decimals below 2^53 micro-credits prints as it was given.
-            return int(o) if o == o.to_integral_value() else float(o)
+            return f"{_MARK}{o:f}"
         return super().default(o)
 
 
@@ -96,7 +100,8 @@ class Core:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(body, cls=_Exact).encode()
+            text = json.dumps(body, cls=_Exact)
+            data = re.sub(r'"\\u0000exact:(-?[0-9.]+)"', r"\1", text).encode()
         left = self._tries
         while True:
             status, said, wait = self._once(method, url, headers, data)
@@ -152,7 +157,7 @@ class Access(TypedDict, total=False):
     reason: Union[str, None]
     # `ACTIVE`, `PAST_DUE`, `NONE` and the like.
     status: str
-    # The tier of the subscription.
+    # The tier of the subscription, or the one that was set over it.
     tier: str
     # Where to buy credits.
     topUpUrl: str

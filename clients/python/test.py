@@ -45,7 +45,10 @@ assert wrong.request_id.startswith("req_")
 fails(lambda: Billing(os.environ["BILLING_URL"], "lbx_test_wrong").balance(), status=401)
 assert billing.access(operation="call", units=1)["allowed"] is True
 assert billing.pricing()["plans"]
-assert billing.balance()["available"] == before - Decimal("4.5") - charged["credits"] - 1
+tiny = billing.debit("py-tiny", {"credits": Decimal("0.00001")})
+assert tiny["credits"] == Decimal("0.00001"), tiny
+spent = Decimal("4.50001") + charged["credits"] + 1
+assert billing.balance()["available"] == before - spent
 
 flaky = Billing(os.environ["FLAKY_URL"], "lbx_test_any")
 assert flaky.balance()["available"] == 7, "the third try is answered"

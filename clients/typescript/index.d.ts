@@ -20,7 +20,7 @@ export interface Access {
   reason?: string | null;
   /** `ACTIVE`, `PAST_DUE`, `NONE` and the like. */
   status: string;
-  /** The tier of the subscription. */
+  /** The tier of the subscription, or the one that was set over it. */
   tier: string;
   /** Where to buy credits. */
   topUpUrl: string;

@@ -617,7 +617,10 @@ fn project_subscriptions(snapshot: &Snapshot, known: &Known, now: Timestamp, wan
                 price: price.cloned().unwrap_or_default(),
             });
         }
-        let tier = mapped.or_else(|| known.tier_held.get(&fetched.id)).cloned();
+        // A price that is not known by now keeps the tier that is held; add-ons alone give none.
+        let held = known.tier_held.get(&fetched.id);
+        let held = held.filter(|_| !items::is_addons_only(fetched, known));
+        let tier = mapped.or(held).cloned();
         let unpaid = || unpaid_invoices(snapshot, &fetched.id);
         let failed =
             unpaid().filter(|invoice| invoice.status == "open" && invoice.attempt_count > 0);

@@ -95,6 +95,10 @@ where
                 Ok(hold) => hold,
                 Err(error) => return Ok(refusal(error)),
             };
+            // It was served and charged under that name, or is being served: once is what was paid.
+            if hold.is_replayed {
+                return Ok(repeated());
+            }
             let answer = inner.call(request).await;
             // None: nothing was served. A body need not be shared between threads, so what is
             // wanted of the answer is read before the wait.
@@ -114,6 +118,14 @@ where
     }
 }
 
+fn repeated<R: From<String>>() -> Response<R> {
+    let problem = json!({
+        "status": 409, "code": "repeated", "title": "This request was made before",
+        "detail": "A request of this name was served, or is being served. A new one needs a new name.",
+    });
+    answered(StatusCode::CONFLICT, &problem)
+}
+
 fn refusal<R: From<String>>(error: Error) -> Response<R> {
     let (status, problem) = match error {
         Error::PaymentRequired(problem) => (StatusCode::PAYMENT_REQUIRED, problem),
@@ -127,7 +139,11 @@ fn refusal<R: From<String>>(error: Error) -> Response<R> {
             json!({ "status": 503, "code": "billing_unavailable", "title": "Not available now" }),
         ),
     };
-    let mut response = Response::new(R::from(Value::to_string(&problem)));
+    answered(status, &problem)
+}
+
+fn answered<R: From<String>>(status: StatusCode, problem: &Value) -> Response<R> {
+    let mut response = Response::new(R::from(problem.to_string()));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -140,6 +156,7 @@ mod tests {
 
     use axum::body::Body;
     use axum::extract::{Path, State};
+    use axum::response::IntoResponse;
     use axum::routing::post;
     use axum::{Extension, Json, Router};
 
@@ -157,12 +174,21 @@ mod tests {
                 .push(format!("hold {key} {}", body["units"]));
             if key.starts_with("poor") {
                 let problem = json!({ "code": "insufficient_credits" });
-                return (StatusCode::PAYMENT_REQUIRED, Json(problem));
+                return (StatusCode::PAYMENT_REQUIRED, Json(problem)).into_response();
             }
-            (
-                StatusCode::CREATED,
-                Json(json!({ "id": "hold_1", "state": "pending" })),
-            )
+            let answer = Json(json!({ "id": "hold_1", "state": "pending" }));
+            let attempt = format!("hold {key} ");
+            let tries = log
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|line| line.starts_with(&attempt))
+                .count();
+            if tries > 1 {
+                let replayed = [("idempotency-replayed", "true")];
+                return (StatusCode::CREATED, replayed, answer).into_response();
+            }
+            (StatusCode::CREATED, answer).into_response()
         };
         let settle = |State(log): State<Log>,
                       Path((id, act)): Path<(String, String)>,
@@ -200,6 +226,23 @@ mod tests {
         }
         let answer = app.clone().oneshot(request.body(Body::empty()).unwrap());
         answer.await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_made_again_is_not_served_again() {
+        let log = Log::default();
+        let app = app(billing(Arc::clone(&log)).await);
+
+        assert_eq!(send(&app, "/good", Some("a")).await, 200);
+        assert_eq!(send(&app, "/good", Some("a")).await, 409);
+
+        let settled = log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|line| line.starts_with("capture"))
+            .count();
+        assert_eq!(settled, 1);
     }
 
     #[tokio::test]

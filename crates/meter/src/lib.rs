@@ -86,6 +86,9 @@ pub struct Hold {
     /// pending, captured, released or expired; open for a call that was let through while the
     /// service did not answer.
     pub state: String,
+    /// Whether this is the answer to an earlier attempt of the same name: the work was begun then.
+    #[serde(skip)]
+    pub is_replayed: bool,
 }
 
 /// Why a call must not be served, or could not be metered.
@@ -106,6 +109,13 @@ pub enum Error {
     /// The service is not there now. Repeat with the same key, or refuse the call.
     #[error("the billing service does not answer")]
     Unavailable(#[source] Option<reqwest::Error>),
+}
+
+/// What the headers of an answer say.
+struct Said {
+    /// What the call costs, in credits.
+    cost: Option<String>,
+    is_replayed: bool,
 }
 
 impl Meter {
@@ -141,11 +151,16 @@ impl Meter {
             .post("/api/v1/holds", body, Some(idempotency_key))
             .await;
         match (answer, &self.open) {
-            (Ok((hold, said)), Some(open)) => {
-                open.learn(cost, said.as_deref());
-                Ok(hold)
+            (Ok((hold, said)), open) => {
+                if let Some(open) = open {
+                    open.learn(cost, said.cost.as_deref());
+                }
+                let is_replayed = said.is_replayed;
+                Ok(Hold {
+                    is_replayed,
+                    ..hold
+                })
             }
-            (Ok((hold, _)), None) => Ok(hold),
             (Err(Error::Unavailable(why)), Some(open)) => open
                 .admit(cost, idempotency_key)
                 .ok_or(Error::Unavailable(why)),
@@ -186,13 +201,13 @@ impl Meter {
         self.post(path, body, key).await.map(|(hold, _)| hold)
     }
 
-    /// The answer, and what it says that the call costs.
+    /// The answer, and what its headers say.
     async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: Value,
         key: Option<&str>,
-    ) -> Result<(T, Option<String>), Error> {
+    ) -> Result<(T, Said), Error> {
         let mut request = self
             .http
             .post(format!("{}{path}", self.base))
@@ -203,10 +218,13 @@ impl Meter {
         let lost = |error| Error::Unavailable(Some(error));
         let answer = request.json(&body).send().await.map_err(lost)?;
         let status = answer.status().as_u16();
-        let cost = answer.headers().get("x-credits-cost");
-        let cost = cost.and_then(|cost| cost.to_str().ok()).map(str::to_owned);
+        let header = |name| answer.headers().get(name)?.to_str().ok();
+        let said = Said {
+            cost: header("x-credits-cost").map(str::to_owned),
+            is_replayed: header("idempotency-replayed") == Some("true"),
+        };
         match status {
-            200 | 201 => Ok((answer.json().await.map_err(lost)?, cost)),
+            200 | 201 => Ok((answer.json().await.map_err(lost)?, said)),
             402 => Err(Error::PaymentRequired(answer.json().await.map_err(lost)?)),
             500.. => Err(Error::Unavailable(None)),
             _ => {

@@ -90,7 +90,10 @@ impl Open {
         let mut state = self.state();
         let id = format!("{OPEN}{key}");
         if state.holds.contains_key(&id) {
-            return Some(open_hold(id));
+            return Some(Hold {
+                is_replayed: true,
+                ..open_hold(id)
+            });
         }
         let price = state
             .prices
@@ -137,6 +140,7 @@ impl Open {
         Some(Hold {
             id: hold.to_owned(),
             state: if wanted > 0 { "captured" } else { "released" }.to_owned(),
+            is_replayed: false,
         })
     }
 
@@ -160,6 +164,7 @@ fn open_hold(id: String) -> Hold {
     Hold {
         id,
         state: "open".to_owned(),
+        is_replayed: false,
     }
 }
 

@@ -440,7 +440,14 @@ impl Audit<'_> {
                     ""
                 }
             );
-            self.find("wallet", what);
+            // Ahead of the journal, or with another head, entries are missing: replaying what is
+            // left would hide that.
+            let part = if is.seq < self.last_seq {
+                Part::Derived
+            } else {
+                Part::Journal
+            };
+            self.find_in(part, "wallet", what);
         }
         if !self.replays {
             return Ok(());
@@ -668,7 +675,8 @@ impl Audit<'_> {
             .iter()
             .find(|lot| lot.kind == GrantKind::Promo && lot.source_key == payment.natural_key);
         if granted.is_none_or(|lot| lot.amount.micros() < sold) {
-            self.find(row, "it is completed and no credits were granted for it");
+            let what = "it is completed and no credits were granted for it".to_owned();
+            self.find_in(Part::Payment, row, what);
         }
     }
 

@@ -114,25 +114,25 @@ pub fn tell(
 
 /// Makes whoever has this address the owner of an account that has none: the host application says
 /// whose account it is, and who signs in with the address finds it. Somebody who is new has this
-/// account and no other.
+/// account and no other. Answers who became the owner.
 pub fn own(
     tx: &mut store::Tx<'_>,
     account: i64,
     email: &str,
     (user_id, role): (&str, &str),
     now: Timestamp,
-) -> store::Result<()> {
+) -> store::Result<Option<User>> {
     if store::users::owners(tx, account)? > 0 {
-        return Ok(());
+        return Ok(None);
     }
     let user = match store::users::by_email(tx, email)? {
         Some(user) => Some(user),
         None => store::users::insert(tx, user_id, email, local_part(email), role, now)?,
     };
-    if let Some(user) = user {
+    if let Some(user) = &user {
         store::users::put_member(tx, user.id, account, "owner", now)?;
     }
-    Ok(())
+    Ok(user)
 }
 
 /// The role of an address when its user is made: administrators are listed in the settings.
@@ -158,12 +158,15 @@ struct New<'a> {
 }
 
 fn find_or_insert(tx: &mut store::Tx<'_>, new: &New<'_>, now: Timestamp) -> store::Result<User> {
-    if let Some(user) = store::users::by_email(tx, new.email)? {
-        return Ok(user);
-    }
     let name = local_part(new.email);
-    let Some(user) = store::users::insert(tx, new.user, new.email, name, new.role, now)? else {
-        return store::users::by_email(tx, new.email)?.ok_or(store::Error::NotFound);
+    let user = match store::users::by_email(tx, new.email)? {
+        // Who was the host's alone, and no longer is, has nowhere to go.
+        Some(user) if store::users::places(tx, user.id)?.is_empty() => user,
+        Some(user) => return Ok(user),
+        None => match store::users::insert(tx, new.user, new.email, name, new.role, now)? {
+            Some(user) => user,
+            None => return store::users::by_email(tx, new.email)?.ok_or(store::Error::NotFound),
+        },
     };
     let account: Account = store::accounts::insert(
         tx,

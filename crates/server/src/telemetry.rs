@@ -118,9 +118,8 @@ mod traces {
         let share = f64::from(telemetry.sampled_per_mille) / 1_000.0;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
-            .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(
-                share,
-            ))))
+            // By the trace's id alone: a stranger's header continues a trace, and forces none.
+            .with_sampler(Sampler::TraceIdRatioBased(share))
             .with_resource(
                 Resource::builder()
                     .with_service_name(telemetry.service_name.clone())

@@ -25,7 +25,10 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
         "delete from stripe_event_payload
           where n in (select n from stripe_event where account_id = $1)",
         // The customer's frozen parameters name and address it.
-        "update stripe_intent set params = '' where account_id = $1 and kind = 'customer'",
+        "update stripe_intent
+            set params = ''
+          where account_id = $1
+            and kind in ('customer', 'customer_change')",
         "update outbox
             set recipient = '', payload = '',
                 state = case when state = 'queued' then 'failed' else state end

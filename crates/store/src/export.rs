@@ -108,7 +108,7 @@ pub static TABLES: &[Table] = &[
     table!("catalog_version", [version Int, digest Text, body Text, loaded_at Time],
         key [0], "where version > $1 order by version limit $2"),
     table!("price_map", [price_id Text, lookup_key Text, kind Text, name Text, currency Text,
-        amount_minor Int, first_version Int],
+        amount_minor Int, first_version Int, archived_at Time],
         key [0], "where price_id > $1 order by price_id limit $2"),
     table!("addon_price", [price_id Text, lookup_key Text, name Text, currency Text,
         amount_minor Int, first_version Int],
@@ -200,7 +200,12 @@ pub static TABLES: &[Table] = &[
                           from membership m
                           join account a on a.id = m.account_id
                          where m.account_id = $3
-                           and a.kind = 'personal')"),
+                           and m.role = 'owner'
+                           and a.kind = 'personal'
+                           and (select count(*)
+                                  from membership o
+                                 where o.account_id = a.id
+                                   and o.role = 'owner') = 1)"),
     table!("invitation", [id Int, public_id Text, account_id Int, email Text, role Text,
         invited_by Int, created_at Time, expires_at Time, closed_at Time, accepted_by Int],
         key [0], "where id > $1 order by id limit $2",

@@ -739,6 +739,23 @@ fn an_add_on_beside_a_plan_changes_nothing_of_it_and_a_stray_item_is_a_finding()
 }
 
 #[test]
+fn a_subscription_whose_plan_was_taken_out_keeps_its_add_ons_and_no_tier() {
+    // The tier that is held of it was the plan's, not the add-on's.
+    let snapshot = Snapshot {
+        subscriptions: vec![Subscription {
+            price_id: Some("price_seats".into()),
+            ..subscription("active")
+        }],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert_eq!(wanted.subscriptions[0].facts.tier, None);
+    assert!(wanted.findings.is_empty(), "{:?}", wanted.findings);
+}
+
+#[test]
 fn add_ons_that_are_billed_apart_are_no_plan_and_no_second_plan() {
     let addons = Subscription {
         id: "sub_2".into(),

@@ -33,7 +33,8 @@ const NAME_CHARS_MAX: usize = 200;
 pub struct PutAccount {
     /// Shown to people.
     name: String,
-    /// Where its mails go; as before without.
+    /// Where its mails go; as before without. Whoever signs in with it owns the account while nobody
+    /// else does: send only addresses that you verified.
     email: Option<String>,
     /// A tier that stands over the subscription's; null takes it away, as before without.
     #[serde(default, deserialize_with = "present")]
@@ -118,13 +119,9 @@ pub async fn put(
     let (rules, now) = (app.rules(), app.now());
     let (is_new, row) = app
         .write(0, move |tx| {
-            let Some((is_new, row)) = put.save(tx, now)? else {
+            let Some((is_new, row)) = put.save(tx, &rules, now)? else {
                 return Ok(None);
             };
-            if put.tier.is_some() {
-                // The plan may be another from this moment on.
-                store::ledger::settle(tx, &rules, row.id, now)?;
-            }
             Ok(store::accounts::find(tx, row.id)?.map(|row| (is_new, row)))
         })
         .await?
@@ -197,22 +194,25 @@ impl Put {
         Ok(known.is_none() && !self.id.starts_with(OWN_PREFIX))
     }
 
-    /// Writes it; answers whether it is new. `None` where it is named like one of ours and absent.
+    /// Writes it; answers whether it is new. `None` where it is named like one of ours and absent,
+    /// or closed: what was forgotten is not written again.
     pub fn save(
         &self,
         tx: &mut store::Tx<'_>,
+        rules: &store::ledger::Rules,
         now: Timestamp,
     ) -> store::Result<Option<(bool, Row)>> {
         let known = store::accounts::named(tx, &self.id)?;
         let is_new = known.is_none();
         let row = match known {
+            Some(row) if row.status == "closed" => return Ok(None),
             Some(row) => {
                 let email = self.email.as_deref().or(row.email.as_deref());
                 store::accounts::rename(tx, row.id, &self.name, email, now)?;
                 let is_same = row.name == self.name && email == row.email.as_deref();
                 if !is_same && store::customers::current(tx, row.id)?.is_some() {
                     let (id, name) = (&self.change_id, &self.name);
-                    customer::note_change(tx, row.id, id, name, self.email.as_deref(), now)?;
+                    customer::note_change(tx, row.id, id, name, email, now)?;
                 }
                 row
             }
@@ -234,7 +234,12 @@ impl Put {
             )?,
         };
         if let Some(email) = &self.email {
-            people::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
+            let owner = people::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
+            if let Some(owner) = owner {
+                let detail = json!({ "user": owner.public_id }).to_string();
+                let (actor, subject) = (&self.actor, &row.public_id);
+                store::audit_log::append(tx, actor, "member.own", subject, &detail, None, now)?;
+            }
         }
         if let Some(tier) = &self.tier {
             let set = tier.as_deref().map(|tier| TierOverride {
@@ -257,6 +262,8 @@ impl Put {
                     now,
                 )?;
             }
+            // The plan may be another from this moment on.
+            store::ledger::settle(tx, rules, row.id, now)?;
         }
         Ok(Some((is_new, row)))
     }

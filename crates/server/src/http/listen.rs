@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -57,6 +57,10 @@ pub struct Bounds {
 struct Line {
     /// Requests whose answer is not sent to its end.
     in_hand: AtomicUsize,
+    /// Requests whose body has not arrived to its end.
+    receiving: AtomicUsize,
+    /// Whether a request came: such a connection closes by itself in a stop, its answer sent.
+    is_used: AtomicBool,
     /// When it became idle, as a number that only grows.
     idle_since: AtomicU64,
     /// Rung when somebody else needs the place.
@@ -66,6 +70,11 @@ struct Line {
 impl Line {
     fn is_idle(&self) -> bool {
         self.in_hand.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether it may be ended for another: nothing of a request was carried out.
+    fn may_leave(&self) -> bool {
+        self.is_idle() || self.receiving.load(Ordering::SeqCst) > 0
     }
 }
 
@@ -85,11 +94,16 @@ impl Lines {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the connection that has been idle for longest to leave.
+    /// Asks the connection that has been idle for longest to leave; where none is, the one whose
+    /// request has been arriving for longest: whoever sends slowly keeps nobody out either.
     fn make_room(&self) {
         let open = self.all();
+        let since = |line: &&Arc<Line>| line.idle_since.load(Ordering::SeqCst);
         let idle = open.values().filter(|line| line.is_idle());
-        let longest = idle.min_by_key(|line| line.idle_since.load(Ordering::SeqCst));
+        let arriving = open.values().filter(|line| line.may_leave());
+        let longest = idle
+            .min_by_key(since)
+            .or_else(|| arriving.min_by_key(since));
         if let Some(line) = longest {
             line.leave.notify_one();
         }
@@ -101,6 +115,7 @@ struct InHand(Arc<Line>, Arc<Lines>);
 
 impl InHand {
     fn new(line: &Arc<Line>, lines: &Arc<Lines>) -> InHand {
+        line.is_used.store(true, Ordering::SeqCst);
         line.in_hand.fetch_add(1, Ordering::SeqCst);
         InHand(Arc::clone(line), Arc::clone(lines))
     }
@@ -181,7 +196,7 @@ async fn connection(
     lines.all().insert(number, Arc::clone(&line));
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let in_hand = InHand::new(&line, lines);
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| arriving(body, &line));
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
         async move {
@@ -207,12 +222,16 @@ async fn connection(
                 }
                 break;
             }
-            () = line.leave.notified() => if line.is_idle() { break },
+            () = line.leave.notified() => if line.may_leave() { break },
             _ = stopped.wait_for(|stopped| *stopped), if !is_ending => {
                 is_ending = true;
                 served.as_mut().graceful_shutdown();
             }
-            () = tokio::time::sleep(LAST_CALL), if is_ending => if line.is_idle() { break },
+            () = tokio::time::sleep(LAST_CALL), if is_ending => {
+                if line.is_idle() && !line.is_used.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
         }
     }
     lines.all().remove(&number);
@@ -228,6 +247,59 @@ pub async fn reserve(State(app): State<App>, request: Request, next: Next) -> Re
         return Error::unavailable("too_busy", detail).into_response();
     };
     next.run(request).await.map(|body| held(body, place))
+}
+
+/// A request's body; until its end has come, its connection counts as receiving.
+fn arriving(body: Incoming, line: &Arc<Line>) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    line.receiving.fetch_add(1, Ordering::SeqCst);
+    let line = Some(Arc::clone(line));
+    Body::new(Arriving { body, line })
+}
+
+struct Arriving {
+    body: Incoming,
+    line: Option<Arc<Line>>,
+}
+
+impl Arriving {
+    fn has_ended(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.receiving.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.has_ended();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.has_ended();
+    }
 }
 
 /// A body with something that is kept until it was sent.

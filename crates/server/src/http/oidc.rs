@@ -29,9 +29,18 @@ const FRESH_SECONDS: i64 = 600;
 /// How old it must be to be read again for a token that does not fit it.
 const AGAIN_SECONDS: i64 = 30;
 
+/// Seconds between two tries to read it: a provider that hangs is not waited for by everybody.
+const PAUSE_SECONDS: i64 = 5;
+
 /// What the provider said of itself last.
 #[derive(Debug, Default)]
-pub struct Cache(Mutex<Option<(Timestamp, CoreProviderMetadata)>>);
+pub struct Cache(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    known: Option<(Timestamp, CoreProviderMetadata)>,
+    tried_at: Option<Timestamp>,
+}
 
 /// A sign-in that was begun.
 #[derive(Debug)]
@@ -164,19 +173,27 @@ fn callback(app: &App) -> Result<RedirectUrl> {
 async fn metadata(app: &App, seconds: i64) -> Result<CoreProviderMetadata> {
     let now = app.real_now();
     let mut seen = app.oidc.0.lock().await;
-    if let Some((at, known)) = &*seen
+    if let Some((at, known)) = &seen.known
         && now < at.plus_seconds(seconds)
     {
         return Ok(known.clone());
     }
+    let was_tried = seen
+        .tried_at
+        .is_some_and(|at| now < at.plus_seconds(PAUSE_SECONDS));
+    if was_tried {
+        let known = seen.known.as_ref().map(|(_, known)| known.clone());
+        return known.ok_or_else(|| unavailable("it did not answer a moment ago"));
+    }
+    seen.tried_at = Some(now);
     let issuer = IssuerUrl::new(app.settings.oidc.issuer.clone()).map_err(Error::bug)?;
     let read = CoreProviderMetadata::discover_async(issuer, &outbound::call).await;
     let read = read.map_err(unavailable)?;
-    *seen = Some((now, read.clone()));
+    seen.known = Some((now, read.clone()));
     Ok(read)
 }
 
-fn unavailable(error: impl std::error::Error) -> Error {
+fn unavailable(error: impl std::fmt::Display) -> Error {
     let detail = "Your organisation's sign-in does not answer now; try again, or sign in with a \
                   mailed link.";
     Error::unavailable("provider_unavailable", detail)

@@ -106,7 +106,15 @@ async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     let Some(payment) = intent.stripe_object_id.clone() else {
         return Ok(false);
     };
-    let payment = app.stripe.retrieve_payment_intent(&payment).await?;
+    let payment = match app.stripe.retrieve_payment_intent(&payment).await {
+        Ok(payment) => payment,
+        // Of other keys, or of a Stripe that was emptied: it will never be paid here.
+        Err(stripe::Error::NotFound { .. }) => {
+            bounced(app, &intent).await?;
+            return Ok(true);
+        }
+        Err(error) => return Err(error.into()),
+    };
     match payment.status {
         PaymentIntentStatus::Succeeded => {
             let real_now = app.real_now();

@@ -267,9 +267,10 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
     if let Some(refund) = intent.stripe_object_id.clone() {
         return replayed(app, intent, payment, account, refund).await;
     }
-    if intent.state == "failed" {
-        let detail =
-            "This refund was refused by Stripe before; look at the payment and start anew.";
+    // A later refund may have closed this one, whose call was never heard of again.
+    if matches!(intent.state.as_str(), "failed" | "closed") {
+        let detail = "This refund was refused by Stripe, or given up for a later one; look at the \
+                      payment and start anew.";
         return Err(Error::conflict("refund_failed", detail));
     }
     let refund = call(app, &intent).await?;
@@ -504,10 +505,15 @@ async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
         return Err(Error::conflict("refund_stale", detail));
     }
     let (id, now) = (intent.id.clone(), app.now());
-    app.write(intent.account_id, move |tx| {
-        store::intents::set_calling(tx, &id, now)
-    })
-    .await?;
+    let is_open = app
+        .write(intent.account_id, move |tx| {
+            store::intents::set_calling(tx, &id, now)
+        })
+        .await?;
+    if !is_open {
+        let detail = "This refund was given up for a later one; look at the payment.";
+        return Err(Error::conflict("refund_failed", detail));
+    }
     let params = Form::decode(&intent.params);
     let called = match params.get(INVOICE) {
         Some(_) => match app.stripe.create_credit_note(&params, &intent.id).await {

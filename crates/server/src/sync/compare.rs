@@ -111,6 +111,8 @@ fn compare(mut rows: Rows, mut wanted: Wanted, left_out: Option<Timestamp>) -> C
     rows.invoices.retain(|row| is_read(row.created_at));
     wanted.transactions.retain(|one| is_read(one.occurred_at));
     wanted.invoices.retain(|one| is_read(one.created_at));
+    rows.credit_notes.retain(|row| is_read(row.created_at));
+    wanted.credit_notes.retain(|one| is_read(one.created_at));
     let (rows, wanted) = (&rows, &wanted);
     let mut lines = Vec::new();
     subscriptions(rows, wanted, &mut lines);

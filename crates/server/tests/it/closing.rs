@@ -108,10 +108,21 @@ on_both! {
         maya.billing_when(|body| body["credits"]["balance"] == 600).await;
         stage.settled().await;
         assert!(everything(stage).await.contains("planted.marker"));
+        // The host's change is written down for Stripe, too.
+        let host = stage.server_key().await;
+        let name = account(stage, maya.account).await.public_id;
+        let put = || {
+            let body = json!({ "name": "Planted Renamed", "email": "planted.renamed@example.com" });
+            let url = format!("{}/api/v1/accounts/{name}", stage.base);
+            answer(stage.http.put(url).bearer_auth(&host).json(&body))
+        };
+        assert_eq!(put().await.0, 200);
+        stage.settled().await;
 
         assert_eq!(close(&maya).await.0, 200);
 
         stage.settled().await;
+        assert_eq!(put().await.0, 404, "what was forgotten is not written again");
         let all = everything(stage).await;
         let line = all.lines().find(|line| line.contains("planted"));
         assert_eq!(line, None);

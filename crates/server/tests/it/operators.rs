@@ -341,6 +341,40 @@ on_both! {
 }
 
 on_both! {
+    fn case_d6_a_refund_that_was_given_up_for_a_later_one_is_not_made_after_all(stage) {
+        let (maya, _, payment) = buyer(stage, "maya@example.com").await;
+        let admin = stage.person_as("ops@example.com", "admin").await;
+        let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
+        let digest = server::http::keys::hash(&format!("{payment}\nfirst"));
+        let id: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("rfd_{id}");
+        let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"].as_str().unwrap().to_owned();
+        let params = stripe::Form::new().push("payment_intent", &intent).push("amount", 100)
+            .push("reason", "duplicate").push("metadata[intent]", &id).encode();
+        let (account, before) = (maya.account, stage.app.now().plus_seconds(-120));
+        stage.app.write(account, move |tx| {
+            let new = store::intents::NewIntent {
+                id: &id, account_id: account, kind: "refund", params: &params,
+                credits_micros: Some(1_000_000_000), amount_minor: Some(100), currency: Some("usd"),
+                ..Default::default()
+            };
+            store::intents::insert(tx, &new, before)?;
+            store::intents::set_calling(tx, new.id, before)
+        }).await.unwrap();
+
+        let later = refund(&admin, "later", body.clone()).await;
+        let first = refund(&admin, "first", body.clone()).await;
+        stage.settled().await;
+
+        assert_eq!(later.status, 201, "{}", later.body);
+        assert_eq!((first.status, &first.body["code"]), (409, &json!("refund_failed")), "{}", first.body);
+        let refunds = stage.stripe_get("/v1/refunds").await;
+        assert_eq!(refunds["data"].as_array().unwrap().len(), 1);
+        audit_is_clean(stage).await;
+    }
+}
+
+on_both! {
     fn case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins(stage) {
         let (maya, id, payment) = buyer(stage, "maya@example.com").await;
         let admin = stage.person_as("ops@example.com", "admin").await;

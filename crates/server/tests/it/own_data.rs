@@ -106,6 +106,8 @@ fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(stage) {
         let own = |row: &&Value| row.get("account_id").is_none_or(|id| *id == account);
         assert_eq!(rows.iter().filter(own).count(), rows.len(), "{table} holds another's rows");
     }
+    let sessions = tables["session"].as_array().unwrap();
+    assert!(sessions.iter().all(|row| row["user_id"] == ann.user), "another's places: {sessions:?}");
     let entries = stage.app.read(move |tx| store::ledger::journal_after(tx, account, 0, 1_000)).await.unwrap();
     assert_eq!(tables["journal"].as_array().unwrap().len(), entries.len());
     assert_eq!(tables["account"][0]["email"], "ann@people.example");

@@ -92,7 +92,9 @@ on_both! {
         assert_eq!(lowered.body["tierOverride"], Value::Null);
         assert_eq!(after.body["accessTier"], "FREE");
         let id = made.body["id"].as_str().unwrap();
-        assert_eq!(acts(stage, id).await.len(), 2);
+        let acts = acts(stage, id).await;
+        let acts: Vec<&str> = acts.iter().rev().map(|act| act.action.as_str()).collect();
+        assert_eq!(acts, ["member.own", "account.tier_override", "account.tier_override"]);
         let debit = json!({ "account": "tenant-7", "credits": 1 });
         assert_eq!(host.post("/api/v1/debits", &fresh_key(), debit).await.status, 201);
         for (path, body, status) in [

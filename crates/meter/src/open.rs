@@ -306,7 +306,8 @@ mod tests {
         let first = open.authorize(&chat, "a").await.unwrap();
         let again = open.authorize(&chat, "a").await.unwrap();
         let second = open.authorize(&chat, "b").await.unwrap();
-        assert_eq!(first, again, "a retry is the same call");
+        assert_eq!(first.id, again.id, "a retry is the same call");
+        assert!(again.is_replayed && !first.is_replayed);
         assert!(
             open.authorize(&chat, "c").await.is_err(),
             "4 and 4 of 10 are spent"

@@ -83,3 +83,38 @@ pub async fn view(app: &App, account: i64) -> Result<View> {
     })
     .await
 }
+
+/// Writes the plan that the account has now where pages and lists show it, and tells of it in the
+/// same commit when it is another than was shown: once, whoever changed it. Answers it then.
+pub fn show_plan(
+    tx: &mut store::Tx<'_>,
+    rules: &store::ledger::Rules,
+    account: i64,
+    now: Timestamp,
+    real_now: Timestamp,
+) -> store::Result<Option<Plan>> {
+    let plan = store::ledger::plan(tx, rules, account, now)?;
+    let held = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+    let from = (
+        held.subscription_tier.as_str(),
+        held.subscription_status.as_str(),
+    );
+    let to = (plan.tier.as_str(), plan.status);
+    let is_another = from != to;
+    if is_another {
+        crate::notices::plan_changed(tx, account, from, to, now, real_now)?;
+    }
+    let chosen = plan.subscription_id.as_deref();
+    let chosen = chosen.filter(|_| plan.status != "CANCELED");
+    let shown = store::accounts::Shown {
+        stripe_subscription_id: chosen,
+        tier: &plan.tier,
+        status: plan.status,
+        expires_at: chosen.map(|_| plan.cancel_at.unwrap_or(plan.period_end)),
+        past_due_since: plan
+            .grace_until
+            .map(|until| until.plus_days(-rules.grace_days)),
+    };
+    store::accounts::show_subscription(tx, account, &shown, now)?;
+    Ok(is_another.then_some(plan))
+}

@@ -9,7 +9,6 @@ use store::accounts::{Account, TierOverride};
 
 use crate::app::App;
 use crate::http::error::{Error, Result};
-use crate::notices;
 
 /// Longest reason.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -53,10 +52,6 @@ pub async fn set_tier(
     });
     let (detail, reason, actor) = (detail.to_string(), reason.to_owned(), actor.to_owned());
     let (id, subject) = (account.id, account.public_id.clone());
-    let status = account.subscription_status.clone();
-    let own = account.subscription_tier.clone();
-    let before = account.tier_override.clone().unwrap_or_else(|| own.clone());
-    let after = tier.as_ref().map_or(own, |(name, _)| name.clone());
     let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
     app.write(id, move |tx| {
         let set = tier.as_ref().map(|(tier, until)| TierOverride {
@@ -68,15 +63,9 @@ pub async fn set_tier(
         store::accounts::set_tier_override(tx, id, set.as_ref(), now)?;
         let action = "account.tier_override";
         store::audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
-        if before != after {
-            let (from, to) = (
-                (before.as_str(), status.as_str()),
-                (after.as_str(), status.as_str()),
-            );
-            notices::plan_changed(tx, id, from, to, now, real_now)?;
-        }
         // The plan may be another from this moment on.
-        store::ledger::settle(tx, &rules, id, now).map(|_| ())
+        store::ledger::settle(tx, &rules, id, now)?;
+        crate::account::show_plan(tx, &rules, id, now, real_now).map(|_| ())
     })
     .await
 }

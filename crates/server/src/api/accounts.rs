@@ -116,10 +116,10 @@ pub async fn put(
 ) -> Result<Response> {
     caller.is_server()?;
     let put = Put::read(&app, &caller.public_id, id, body)?;
-    let (rules, now) = (app.rules(), app.now());
+    let (rules, at) = (app.rules(), (app.now(), app.real_now()));
     let (is_new, row) = app
         .write(0, move |tx| {
-            let Some((is_new, row)) = put.save(tx, &rules, now)? else {
+            let Some((is_new, row)) = put.save(tx, &rules, at)? else {
                 return Ok(None);
             };
             Ok(store::accounts::find(tx, row.id)?.map(|row| (is_new, row)))
@@ -200,7 +200,7 @@ impl Put {
         &self,
         tx: &mut store::Tx<'_>,
         rules: &store::ledger::Rules,
-        now: Timestamp,
+        (now, real_now): (Timestamp, Timestamp),
     ) -> store::Result<Option<(bool, Row)>> {
         let known = store::accounts::named(tx, &self.id)?;
         let is_new = known.is_none();
@@ -264,6 +264,7 @@ impl Put {
             }
             // The plan may be another from this moment on.
             store::ledger::settle(tx, rules, row.id, now)?;
+            crate::account::show_plan(tx, rules, row.id, now, real_now)?;
         }
         Ok(Some((is_new, row)))
     }

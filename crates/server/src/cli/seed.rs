@@ -38,7 +38,8 @@ pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result
         if part.is_empty() {
             break;
         }
-        let (count, rules, now, is_dry) = (part.len(), app.rules(), app.now(), args.dry_run);
+        let (count, rules, is_dry) = (part.len(), app.rules(), args.dry_run);
+        let at = (app.now(), app.real_now());
         let new = app
             .write(0, move |tx| {
                 let mut new = 0;
@@ -46,7 +47,7 @@ pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result
                     new += usize::from(if is_dry {
                         put.is_new(tx)?
                     } else {
-                        put.save(tx, &rules, now)?.is_some_and(|(is_new, _)| is_new)
+                        put.save(tx, &rules, at)?.is_some_and(|(is_new, _)| is_new)
                     });
                 }
                 Ok(new)

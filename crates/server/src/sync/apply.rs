@@ -487,31 +487,11 @@ impl Plan {
     /// fields. Access is never read from it.
     fn show_plan(&self, tx: &mut Tx<'_>, report: &mut Report) -> store::Result<()> {
         let account = self.lease.account_id;
-        let plan = store::ledger::plan(tx, &self.rules, account, self.now)?;
-        let held = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
-        let chosen = plan.subscription_id.as_deref();
-        let chosen = chosen.filter(|_| plan.status != "CANCELED");
-        if held.subscription_tier != plan.tier || held.subscription_status != plan.status {
-            report
-                .changes
-                .push(format!("plan is {} {}", plan.tier, plan.status));
-            let from = (
-                held.subscription_tier.as_str(),
-                held.subscription_status.as_str(),
-            );
-            let to = (plan.tier.as_str(), plan.status);
-            crate::notices::plan_changed(tx, account, from, to, self.now, self.real_now)?;
+        let changed = crate::account::show_plan(tx, &self.rules, account, self.now, self.real_now)?;
+        if let Some(plan) = changed {
+            let change = format!("plan is {} {}", plan.tier, plan.status);
+            report.changes.push(change);
         }
-        let shown = store::accounts::Shown {
-            stripe_subscription_id: chosen,
-            tier: &plan.tier,
-            status: plan.status,
-            expires_at: chosen.map(|_| plan.cancel_at.unwrap_or(plan.period_end)),
-            past_due_since: plan
-                .grace_until
-                .map(|until| until.plus_days(-self.rules.grace_days)),
-        };
-        store::accounts::show_subscription(tx, account, &shown, self.now)?;
         Ok(())
     }
 

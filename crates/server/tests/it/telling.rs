@@ -59,6 +59,37 @@ async fn alerted(stage: &Stage, differences: u64) {
 }
 
 on_both! { with hosted,
+fn a_plan_that_is_set_and_taken_away_by_hand_is_told_once_each_time(stage) {
+    let host = Host::start().await;
+    let operator = stage.person_as("boss@example.com", "admin").await;
+    endpoint(&operator, &host, json!(["plan.changed"])).await;
+    let ann = stage.person("ann@example.com").await;
+    let account = ann.account;
+    let find = stage.app.read(move |tx| store::accounts::find(tx, account));
+    let path = format!("/admin/accounts/{}/plan", find.await.unwrap().unwrap().public_id);
+
+    for (tier, changes) in [("PRO", 1), ("", 2), ("PRO_PLUS", 3)] {
+        let form = [("tier", tier), ("reason", "Partner")];
+        let request = operator.request(Method::POST, &path).header("accept", "text/html");
+        assert_eq!(request.form(&form).send().await.unwrap().status(), 303);
+        // The sync that follows finds what was told.
+        server::sync::account(&stage.app, account).await.unwrap();
+        host.until("plan.changed", changes).await;
+    }
+    stage.settled().await;
+    all_sent(stage).await;
+
+    let told: Vec<_> = host.all().iter().map(|one| one.json()["data"].clone()).collect();
+    let mut steps: Vec<_> = told
+        .iter()
+        .map(|data| (data["formerTier"].as_str().unwrap(), data["tier"].as_str().unwrap()))
+        .collect();
+    steps.sort_unstable();
+    assert_eq!(steps, [("FREE", "PRO"), ("FREE", "PRO_PLUS"), ("PRO", "FREE")]);
+}
+}
+
+on_both! { with hosted,
 fn every_kind_of_notice_is_sent_once_by_what_it_tells_of(stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;

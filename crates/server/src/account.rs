@@ -6,7 +6,7 @@ use domain::plan::Plan;
 use domain::time::Timestamp;
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// See the module.
 #[derive(Clone, Debug)]

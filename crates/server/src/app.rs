@@ -18,8 +18,9 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::{BillingClock, SystemChance, SystemClock};
 use crate::config::Settings;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 use crate::http::keys::KeyCache;
+use crate::links::{self, AccountLinks};
 use crate::telemetry::within;
 
 /// The program's state; clones share it.
@@ -238,7 +239,7 @@ impl App {
     /// What a caller is told of a refusal, with links to the account's own pages.
     pub async fn refused(&self, account: i64, refusal: &Refusal) -> Result<Error> {
         let name = self.public_id(account).await?;
-        Ok(Error::refused(refusal, self, &name))
+        Ok(Error::refused(refusal, &self.links_of(&name)))
     }
 
     /// An account's name outside.
@@ -248,6 +249,14 @@ impl App {
             .await?;
         let found = found.ok_or_else(|| Error::bug("an account without a row"))?;
         Ok(found.public_id)
+    }
+
+    /// Where the people of an account go when a call was refused. `account` is its public id.
+    pub fn links_of(&self, account: &str) -> AccountLinks {
+        AccountLinks {
+            top_up: self.page_of(account, links::TOP_UP),
+            upgrade: self.page_of(account, links::UPGRADE),
+        }
     }
 
     /// The address of a page about an account.

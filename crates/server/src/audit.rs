@@ -18,7 +18,7 @@ use store::Tx;
 use store::ledger::audit::{self as rows, JournalLine, Topup, UsageDay};
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Accounts in one read.
 const ACCOUNTS_MAX: i64 = 32;

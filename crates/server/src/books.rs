@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::audit::{self, Scope};
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 
 const NAME: &str = "audit.report";
 const CLAIM: &str = "audit.page";

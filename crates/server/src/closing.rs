@@ -7,8 +7,8 @@ use store::subscriptions::Subscription;
 use stripe::Form;
 
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
 use crate::http::rate_limit;
 use crate::sync;
 

@@ -8,7 +8,7 @@ use domain::time::Timestamp;
 use store::metrics::{Payments, Recurring};
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// The span that rates are taken over.
 pub const DAYS: i64 = 30;

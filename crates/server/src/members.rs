@@ -8,8 +8,8 @@ use store::users::Member;
 
 use crate::app::App;
 use crate::clock::new_secret;
+use crate::error::{Error, Result};
 use crate::http::callers::{SignedIn, Visitor};
-use crate::http::error::{Error, Result};
 use crate::http::keys::hash;
 use crate::http::rate_limit;
 use crate::jobs::mail::{Letter, enqueue};

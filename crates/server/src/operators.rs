@@ -8,7 +8,7 @@ use serde_json::json;
 use store::accounts::{Account, TierOverride};
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Longest reason.
 pub const REASON_CHARS_MAX: usize = 200;

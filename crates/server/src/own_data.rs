@@ -9,7 +9,7 @@ use store::export::{TABLES, Table, Values};
 
 use crate::api::stream::{self, Format};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// What is in the document and what is not, said in it.
 const ABOUT: &str = "Every row that is kept of this account. What opens doors (secrets, links) is \

@@ -5,7 +5,7 @@ use store::accounts::{Account, NewAccount};
 use store::users::User;
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 use crate::jobs::mail::{self, Letter};
 
 /// Longest mail address (RFC 5321).

@@ -9,7 +9,7 @@ use store::auto_topup::AutoTopup;
 use store::ledger::watch;
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A kind of mail that can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

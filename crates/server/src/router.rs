@@ -12,7 +12,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 
 use crate::app::App;
-use crate::http::error::Error;
+use crate::error::Error;
+use crate::http::error::HttpError;
 use crate::http::middleware::around;
 use crate::http::{listen, slow};
 use crate::{api, pages, webhooks};
@@ -31,11 +32,13 @@ pub fn router(app: App) -> Router {
         .merge(operation(&app))
         .merge(pages())
         .merge(fragments())
-        .fallback(|| async { Error::not_found("There is nothing at this address.") })
+        .fallback(|| async {
+            HttpError::from(Error::not_found("There is nothing at this address."))
+        })
         .method_not_allowed_fallback(|| async {
             let detail =
                 "This address does not take that method; the header Allow names those it takes.";
-            Error::new(
+            HttpError::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "Wrong method",
@@ -418,5 +421,5 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     let said = said
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default();
-    axum::response::IntoResponse::into_response(Error::bug(said))
+    axum::response::IntoResponse::into_response(HttpError::from(Error::bug(said)))
 }

@@ -9,7 +9,7 @@ use stripe::Form;
 use stripe::objects::Price;
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 use crate::payments::portal::CONFIGURATION;
 
 /// Metadata that marks what setup made.

@@ -13,8 +13,9 @@ use std::sync::atomic::Ordering;
 use stripe::event::Event;
 
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::address::ClientAddress;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::{json::body_error, rate_limit};
 
 /// Seconds a signature's time may lie from ours, either way.
@@ -26,7 +27,7 @@ pub async fn receive(
     from: ClientAddress,
     headers: HeaderMap,
     body: std::result::Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>> {
+) -> HttpResult<Json<Value>> {
     let body = body.map_err(body_error)?;
     if let Err(error) = verify(&app, &headers, &body) {
         let from = from.network();
@@ -35,7 +36,7 @@ pub async fn receive(
         let limit = app.settings.limits.bad_signatures_per_minute;
         rate_limit::take(&app, &format!("bad-signature:{from}"), limit, 0).await?;
         let detail = "The signature is not one of Stripe's for this endpoint.";
-        return Err(Error::bad_request("invalid_signature", detail));
+        return Err(Error::bad_request("invalid_signature", detail).into());
     }
     let event = stripe::event::parse(&body)
         .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 
 use super::metered::REPLAYED;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::{Authority, KeyCaller};
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_credits, read_positive_credits};
 use crate::operators::credits::{self, ByHand};
@@ -113,7 +114,7 @@ pub async fn put(
     caller: KeyCaller,
     Path(id): Path<String>,
     Body(body): Body<PutAccount>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.is_server()?;
     let put = Put::read(&app, &caller.public_id, id, body)?;
     let (rules, at) = (app.rules(), (app.now(), app.real_now()));
@@ -321,7 +322,7 @@ pub async fn adjust(
     key: Key,
     Path(id): Path<String>,
     Body(body): Body<NewAdjustment>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let amount = read_credits("credits", &body.credits)?;
     let account = named(&app, &id).await?;
     let by_hand = ByHand {
@@ -393,7 +394,7 @@ pub async fn grant(
     key: Key,
     Path(id): Path<String>,
     Body(body): Body<NewPromo>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let amount = read_positive_credits("credits", &body.credits)?;
     let expires_at = read_end(body.expires_at.as_deref(), app.now())?;
     let account = named(&app, &id).await?;
@@ -413,7 +414,7 @@ pub async fn grant(
         ..
     } = &entry.body
     else {
-        return Err(Error::bug("a grant was answered by another entry"));
+        return Err(Error::bug("a grant was answered by another entry").into());
     };
     let body = MadeGrant {
         id: super::grants::id_of(entry.seq),

@@ -16,8 +16,9 @@ use super::accounts::Account;
 use super::lists::{Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::transactions::{self, Transaction, count};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::Operator;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::middleware::RequestId;
 use crate::http::params::Params;
 
@@ -76,7 +77,7 @@ pub async fn list_transactions(
     Params(params): Params<PageParams>,
     Params(wanted): Params<transactions::Wanted>,
     Params(search): Params<Search>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let account = search.account(&app).await?;
     let is_csv = wants_csv(&headers);
     let page = transactions::page(&app, account, search.q, &wanted, &params, is_csv).await?;
@@ -96,7 +97,7 @@ pub async fn list_accounts(
     _operator: Operator,
     Params(params): Params<PageParams>,
     Params(search): Params<Search>,
-) -> Result<Json<Page<Account>>> {
+) -> HttpResult<Json<Page<Account>>> {
     let limit = params.limit()?;
     let before = params.after()?.map(|[id]| id);
     let wanted = search.q.or(search.account);
@@ -239,7 +240,7 @@ pub async fn list_events(
     headers: HeaderMap,
     Params(params): Params<PageParams>,
     Params(wanted): Params<EventsWanted>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let account = match &wanted.account {
         None => None,
         Some(name) => Some(super::accounts::named(&app, name).await?.id),
@@ -280,7 +281,7 @@ pub async fn show_event(
     State(app): State<App>,
     _operator: Operator,
     Path(id): Path<String>,
-) -> Result<Json<Event>> {
+) -> HttpResult<Json<Event>> {
     let found = app
         .read(move |tx| {
             let Some(row) = store::events::find(tx, &id)? else {
@@ -293,7 +294,7 @@ pub async fn show_event(
             Ok(Some(event))
         })
         .await?;
-    found.map(Json).ok_or_else(no_event)
+    Ok(found.map(Json).ok_or_else(no_event)?)
 }
 
 fn no_event() -> Error {
@@ -313,7 +314,7 @@ pub async fn replay_event(
     operator: Operator,
     Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<String>,
-) -> Result<Json<Event>> {
+) -> HttpResult<Json<Event>> {
     let (row, account) = replay(&app, &id, &operator.0.public_id, Some(&request_id)).await?;
     Ok(Json(Event::of(row, account)))
 }
@@ -455,7 +456,7 @@ pub async fn list_acts(
     headers: HeaderMap,
     Params(params): Params<PageParams>,
     Params(wanted): Params<ActsWanted>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let limit = params.limit()?;
     let before = params.after()?.map(|[id]| id);
     let rows = app

@@ -13,8 +13,9 @@ use utoipa::ToSchema;
 
 use super::accounts::named;
 use crate::app::App;
+use crate::error::{Error, Kind, Result};
 use crate::http::callers::Operator;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::middleware::RequestId;
 
@@ -85,7 +86,7 @@ pub async fn list(
     State(app): State<App>,
     _operator: Operator,
     Path(id): Path<String>,
-) -> Result<Json<AgreedPrices>> {
+) -> HttpResult<Json<AgreedPrices>> {
     let account = named(&app, &id).await?.id;
     let rows = app
         .read(move |tx| store::account_prices::of_account(tx, account))
@@ -116,7 +117,7 @@ pub async fn put(
     Extension(RequestId(request)): Extension<RequestId>,
     Path((id, plan)): Path<(String, String)>,
     Body(body): Body<NewAgreedPrice>,
-) -> Result<Json<AgreedPrice>> {
+) -> HttpResult<Json<AgreedPrice>> {
     operator.may_act()?;
     let account = named(&app, &id).await?;
     check_plan(&app, &plan)?;
@@ -162,7 +163,7 @@ pub async fn delete(
     operator: Operator,
     Extension(RequestId(request)): Extension<RequestId>,
     Path((id, plan)): Path<(String, String)>,
-) -> Result<StatusCode> {
+) -> HttpResult<StatusCode> {
     operator.may_act()?;
     let account = named(&app, &id).await?;
     let (actor, subject, now) = (operator.0.public_id, account.public_id, app.now());
@@ -178,9 +179,7 @@ pub async fn delete(
         })
         .await?;
     if ended == 0 {
-        return Err(Error::not_found(
-            "This account has no price of its own there.",
-        ));
+        return Err(Error::not_found("This account has no price of its own there.").into());
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -238,7 +237,5 @@ async fn usable(app: &App, id: &str) -> Result<(String, i64, String)> {
 }
 
 fn unusable(detail: &str) -> Error {
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    Error::new(status, "unusable_price", "Price cannot be used", detail)
-        .with("field", json!("priceId"))
+    Error::new(Kind::Unprocessable, "unusable_price", detail).with("field", json!("priceId"))
 }

@@ -10,8 +10,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::lists::{Page, PageParams};
 use super::transactions::count;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::Operator;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::middleware::RequestId;
 use crate::http::params::Params;
 
@@ -79,7 +80,7 @@ pub async fn list(
     _operator: Operator,
     Params(page): Params<PageParams>,
     Params(wanted): Params<AlertsWanted>,
-) -> Result<Json<Page<Alert>>> {
+) -> HttpResult<Json<Page<Alert>>> {
     let (limit, before) = (page.limit()?, page.after()?.map(|[id]| id));
     let rows = app
         .read(move |tx| store::alerts::list(tx, wanted.state.as_deref(), before, count(limit)))
@@ -100,7 +101,7 @@ pub async fn acknowledge(
     operator: Operator,
     Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<String>,
-) -> Result<Json<Alert>> {
+) -> HttpResult<Json<Alert>> {
     operator.may_act()?;
     let row = know(&app, &id, &operator.0.public_id, &request_id).await?;
     Ok(Json(row.into()))

@@ -4,7 +4,7 @@
 //! POST uses the link up. The operator's own command prints one whose GET signs in.
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
@@ -13,9 +13,10 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::clock::new_secret;
+use crate::error::{Error, Result};
 use crate::http::address::ClientAddress;
 use crate::http::callers::cookie_name;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::hand_over::{HandOver, Proof, Token};
 use crate::http::keys::hash;
 use crate::http::params::Params;
@@ -48,7 +49,7 @@ pub async fn ask(
     State(app): State<App>,
     from: ClientAddress,
     crate::http::json::Body(body): crate::http::json::Body<NewLink>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     send_link(&app, &body.email, body.next.as_deref(), from).await?;
     Ok(axum::Json(json!({ "sent": true })).into_response())
 }
@@ -103,7 +104,7 @@ pub async fn follow(
     from: ClientAddress,
     Path(token): Path<String>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     redeem(State(app), from, Path(token), headers).await
 }
 
@@ -121,7 +122,7 @@ pub async fn redeem(
     from: ClientAddress,
     Path(token): Path<String>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let real_now = app.real_now();
     let link = app
         .write(0, move |tx| {
@@ -130,7 +131,7 @@ pub async fn redeem(
         .await?;
     let Some(link) = link else {
         wrong_link(&app, from).await?;
-        return Err(link_over());
+        return Err(link_over().into());
     };
     let user = people::sign_in(&app, &link.email).await?;
     enter(&app, user, &headers, link.next_path).await
@@ -142,7 +143,7 @@ pub async fn enter(
     user: i64,
     headers: &HeaderMap,
     next: Option<String>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let cookie = new_session(app, user, headers).await?;
     tracing::info!(user, "Somebody signed in");
     let next = next.filter(|next| is_own_path(next));
@@ -160,12 +161,7 @@ pub async fn wrong_link(app: &App, from: ClientAddress) -> Result<()> {
 /// 400: a link that was used, is too old, or never was.
 pub fn link_over() -> Error {
     let detail = "This link was used or is too old; ask for a new one.";
-    Error::new(
-        StatusCode::BAD_REQUEST,
-        "link_over",
-        "This link is over",
-        detail,
-    )
+    Error::bad_request("link_over", detail)
 }
 
 /// What the host application hands somebody over with.
@@ -194,10 +190,10 @@ pub async fn hand_over(
     from: ClientAddress,
     Params(asked): Params<HandedOver>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let Some(said) = handed_over(&app, &asked.token).await? else {
         wrong_link(&app, from).await?;
-        return Err(link_over());
+        return Err(link_over().into());
     };
     let email = people::read_email(&said.email)?;
     let id = hex::encode(hash(&said.jti));
@@ -207,7 +203,7 @@ pub async fn hand_over(
         .await?;
     if !is_first {
         wrong_link(&app, from).await?;
-        return Err(link_over());
+        return Err(link_over().into());
     }
     let user = people::hand_over(&app, &email).await?;
     enter(&app, user, &headers, asked.next).await
@@ -242,7 +238,10 @@ async fn handed_over(app: &App, token: &str) -> Result<Option<HandOver>> {
     security(()),
     responses((status = 303))
 )]
-pub async fn leave(State(app): State<App>, request: axum::extract::Request) -> Result<Response> {
+pub async fn leave(
+    State(app): State<App>,
+    request: axum::extract::Request,
+) -> HttpResult<Response> {
     let (parts, _) = request.into_parts();
     // The host's own session would sign the same person in again at once.
     if let Some(user) = host_session::user(&parts, &app).await? {

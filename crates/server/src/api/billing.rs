@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::account::{View, view};
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::SignedIn;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::json::Exact;
 use crate::payments::extras;
 
@@ -26,7 +27,7 @@ const INVOICES_MAX: i64 = 12;
     params(("account" = Option<String>, Query, description = "Which account; the first without")),
     responses((status = 200), (status = 401), (status = 404))
 )]
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Billing>> {
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Billing>> {
     let account = caller.account.id;
     let view = view(&app, account).await?;
     let (invoices, notes) = app

@@ -17,8 +17,9 @@ use super::metered::{COST, Price, REMAINING, headers};
 use super::usage::refusal_now;
 use crate::account::view;
 use crate::app::App;
+use crate::error::{Kind, Result};
 use crate::http::callers::KeyCaller;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpError;
 use crate::http::idempotency::Key;
 use crate::http::params::Params;
 
@@ -65,7 +66,7 @@ pub async fn check(
     let deny = query.deny == Some(403);
     match judge(&app, &caller, key, &request_headers, query).await {
         Ok(headers) => (StatusCode::NO_CONTENT, headers).into_response(),
-        Err(error) => refused(error, deny),
+        Err(error) => refused(error.into(), deny),
     }
 }
 
@@ -108,14 +109,17 @@ async fn judge(
 }
 
 /// The refusal, with headers that a gateway can pass on although it drops the body.
-fn refused(mut error: Error, deny: bool) -> Response {
-    let code = error.0.code;
-    let is_refusal = matches!(error.0.status.as_u16(), 402 | 409 | 429);
+fn refused(mut error: HttpError, deny: bool) -> Response {
+    let code = error.error.0.code;
+    let is_refusal = matches!(
+        error.error.0.kind,
+        Kind::PaymentRequired | Kind::Conflict | Kind::TooManyRequests
+    );
     if deny && is_refusal {
-        error.0.status = StatusCode::FORBIDDEN;
+        error.status = StatusCode::FORBIDDEN;
     }
     let named = [(COST, "needed"), (REMAINING, "available")];
-    let told = error.0.credits.clone();
+    let told = error.error.0.credits.clone();
     let mut response = error.into_response();
     let headers = response.headers_mut();
     if is_refusal {

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 use super::accounts::named;
 use super::agreed_prices::check_reason;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::access;
 use crate::http::callers::{Operator, SignedIn, Visitor};
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::middleware::RequestId;
 use crate::payments::checkout::{self, Purchase};
@@ -54,7 +55,7 @@ pub async fn create(
     State(app): State<App>,
     caller: SignedIn,
     Body(body): Body<NewCheckout>,
-) -> Result<Json<Checkout>> {
+) -> HttpResult<Json<Checkout>> {
     let purchase = read(&app, &body)?;
     let checkout_url = checkout::start(&app, &caller, &purchase, None).await?;
     Ok(Json(Checkout { checkout_url }))
@@ -95,7 +96,7 @@ pub async fn create_for(
     Extension(RequestId(request)): Extension<RequestId>,
     Path(id): Path<String>,
     Body(body): Body<NewCheckoutFor>,
-) -> Result<Json<Checkout>> {
+) -> HttpResult<Json<Checkout>> {
     operator.may_act()?;
     check_reason(&body.reason)?;
     let account = named(&app, &id).await?;
@@ -108,7 +109,7 @@ pub async fn create_for(
     let purchase = read(&app, &wanted)?;
     app.billing_is_on_for(&account)?;
     if account.status != "active" {
-        return Err(access::suspended());
+        return Err(access::suspended().into());
     }
     let (row, actor, now) = (account.id, operator.0.public_id.clone(), app.real_now());
     let what = match &purchase {

@@ -8,8 +8,9 @@ use utoipa::ToSchema;
 
 use super::accounts::{created, entry_of, named};
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::{Authority, Operator};
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_positive_credits};
 use crate::http::roles::Right;
@@ -63,7 +64,7 @@ pub async fn void(
     key: Key,
     Path((id, grant)): Path<(String, String)>,
     Body(body): Body<NewVoid>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let by_hand = correcting(&caller, body.reason, body.note)?;
     let account = named(&app, &id).await?;
     let outcome = credits::void(&app, &account, key, &grant, &by_hand).await?;
@@ -140,7 +141,7 @@ pub async fn forgive(
     key: Key,
     Path(id): Path<String>,
     Body(body): Body<NewForgiveness>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let amount = match &body.credits {
         Some(raw) => Some(read_positive_credits("credits", raw)?),
         None => None,

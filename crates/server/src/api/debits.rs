@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 
 use super::metered::{Price, answer, read_endpoint};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::KeyCaller;
-use crate::http::error::{Error, ProblemBody, Result};
+use crate::http::error::{HttpError, HttpResult, ProblemBody};
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, parse};
 use crate::http::middleware::RequestId;
@@ -120,10 +121,10 @@ pub async fn create(
     caller: KeyCaller,
     key: Key,
     Body(body): Body<NewDebit>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     if body.key.is_some() {
         let detail = "A single debit has its key in the Idempotency-Key header.";
-        return Err(Error::field("key", detail));
+        return Err(Error::field("key", detail).into());
     }
     let request = request(&app, &caller, key, &body)?;
     let account = caller.account(&app, body.account.as_deref()).await?;
@@ -194,10 +195,10 @@ pub async fn batch(
     caller: KeyCaller,
     Extension(RequestId(request_id)): Extension<RequestId>,
     Body(body): Body<NewBatch>,
-) -> Result<Json<Batch>> {
+) -> HttpResult<Json<Batch>> {
     if body.debits.len() > BATCH_MAX {
         let detail = format!("A batch has at most {BATCH_MAX} debits.");
-        return Err(Error::field("debits", detail));
+        return Err(Error::field("debits", detail).into());
     }
     let mut accounts = HashMap::new();
     let mut names = HashMap::new();
@@ -242,7 +243,7 @@ async fn refused(
             Err(error) => return error,
         },
     };
-    Error::refused(refusal, app, name)
+    Error::refused(refusal, &app.links_of(name))
 }
 
 /// Reads one debit of a batch; its key comes along so that a refusal can name it.
@@ -290,7 +291,7 @@ fn result(key: Option<String>, outcome: Result<Outcome>, request_id: &str) -> Ba
             if let Some(cause) = &error.0.cause {
                 tracing::error!(code = error.0.code, cause, "A debit of a batch failed");
             }
-            BatchResult::Refused(error.with("key", json!(key)).body(request_id))
+            BatchResult::Refused(HttpError::from(error.with("key", json!(key))).body(request_id))
         }
     }
 }

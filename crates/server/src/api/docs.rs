@@ -8,8 +8,9 @@ use utoipa::OpenApi;
 
 use super::openapi::Document;
 use crate::app::App;
+use crate::error::Error;
 use crate::http::callers::MaybeVisitor;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::pages::layout::{Nav, Shell};
 use crate::pages::serve;
 
@@ -56,7 +57,7 @@ struct Input {
 pub async fn show(
     State(app): State<App>,
     MaybeVisitor(visitor): MaybeVisitor,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let document = serde_json::to_value(Document::openapi()).map_err(Error::bug)?;
     let page = DocsPage {
         shell: serve::public_shell(&app, visitor.as_ref(), Nav::None),

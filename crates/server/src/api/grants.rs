@@ -13,7 +13,7 @@ use super::metered::AccountParam;
 use crate::account::view;
 use crate::app::App;
 use crate::http::callers::Reader;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::json::Exact;
 use crate::http::params::Params;
 
@@ -147,7 +147,7 @@ pub async fn list(
     headers: HeaderMap,
     Params(params): Params<PageParams>,
     Params(query): Params<AccountParam>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_list()?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let is_csv = wants_csv(&headers);

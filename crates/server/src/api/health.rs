@@ -5,7 +5,8 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::Error;
+use crate::http::error::HttpResult;
 
 /// Tells that the process answers.
 #[utoipa::path(get, path = "/healthz", tag = "operation", security(()), responses((status = 200)))]
@@ -16,7 +17,7 @@ pub async fn alive() -> Json<Value> {
 /// Tells that the database can be written. 503 otherwise.
 #[utoipa::path(get, path = "/readyz", tag = "operation",
     security(()), responses((status = 200), (status = 503)))]
-pub async fn ready(State(app): State<App>) -> Result<Json<Value>> {
+pub async fn ready(State(app): State<App>) -> HttpResult<Json<Value>> {
     let now = app.real_now();
     app.write(0, move |tx| {
         store::settings::put(tx, "ready.checked", "1", now)

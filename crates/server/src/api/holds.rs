@@ -17,8 +17,9 @@ use utoipa::ToSchema;
 use super::metered::{AccountParam, Price, answer, cost_under, read_endpoint};
 use crate::account::view;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::KeyCaller;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, MaybeBody, read_credits};
 use crate::http::params::Params;
@@ -77,7 +78,7 @@ pub async fn create(
     caller: KeyCaller,
     key: Key,
     Body(body): Body<NewHold>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let price = Price::read(
         &app,
         body.credits.as_deref(),
@@ -198,7 +199,7 @@ pub async fn capture(
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
     MaybeBody(body): MaybeBody<NewCapture>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let body = body.unwrap_or_default();
     let named = body.account.as_deref().or(query.account.as_deref());
     let (account, origin) = origin(&app, &caller, named, &id).await?;
@@ -238,7 +239,7 @@ pub async fn release(
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
     MaybeBody(body): MaybeBody<NewRelease>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let body = body.unwrap_or_default();
     let named = body.account.as_deref().or(query.account.as_deref());
     let (account, origin) = origin(&app, &caller, named, &id).await?;
@@ -303,9 +304,9 @@ async fn actual(app: &App, body: &NewCapture, origin: &Entry) -> Result<Option<C
     }
 }
 
-fn settled(outcome: &Outcome) -> Result<Response> {
+fn settled(outcome: &Outcome) -> HttpResult<Response> {
     let Some(entry) = &outcome.entry else {
-        return Err(Error::bug("a settlement left no entry"));
+        return Err(Error::bug("a settlement left no entry").into());
     };
     let EntryBody::Settlement {
         hold,
@@ -315,7 +316,7 @@ fn settled(outcome: &Outcome) -> Result<Response> {
         ..
     } = &entry.body
     else {
-        return Err(Error::bug("a settlement was answered by another entry"));
+        return Err(Error::bug("a settlement was answered by another entry").into());
     };
     let body = Settled {
         id: hold.clone(),
@@ -413,7 +414,7 @@ pub async fn receipt(
     caller: KeyCaller,
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
-) -> Result<Json<Receipt>> {
+) -> HttpResult<Json<Receipt>> {
     let (account, origin) = origin(&app, &caller, query.account.as_deref(), &id).await?;
     // Time passes first, so that a hold whose time ran out says so.
     view(&app, account).await?;

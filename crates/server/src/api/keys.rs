@@ -13,8 +13,9 @@ use super::lists::{CSV_ROWS_MAX, Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::metered::AccountParam;
 use crate::app::App;
 use crate::clock::new_secret;
+use crate::error::{Error, Result};
 use crate::http::callers::{KEY_PREFIX, Reader};
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::keys::hash;
 use crate::http::params::Params;
@@ -115,7 +116,7 @@ pub async fn list(
     headers: HeaderMap,
     Params(page): Params<PageParams>,
     Params(query): Params<AccountParam>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let owner = owner(&app, &caller, query.account.as_deref()).await?;
     let is_csv = wants_csv(&headers);
     let limit = if is_csv { CSV_ROWS_MAX } else { page.limit()? };
@@ -162,7 +163,7 @@ pub async fn create(
     caller: Reader,
     Params(query): Params<AccountParam>,
     Body(body): Body<NewKey>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let account = match body.scope.as_deref().unwrap_or("meter") {
         "meter" => {
             caller.may_manage()?;
@@ -173,7 +174,7 @@ pub async fn create(
             may_make_server_keys(&caller)?;
             None
         }
-        _ => return Err(Error::field("scope", "scope is meter or server.")),
+        _ => return Err(Error::field("scope", "scope is meter or server.").into()),
     };
     let (row, secret) = make(&app, account, &body.name, &caller.actor()).await?;
     let made = MadeKey {
@@ -196,7 +197,7 @@ pub async fn delete(
     caller: Reader,
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
-) -> Result<Json<Key>> {
+) -> HttpResult<Json<Key>> {
     caller.may_manage()?;
     let owner = owner(&app, &caller, query.account.as_deref()).await?;
     let revoked = revoke(&app, owner, &id, &caller.actor()).await?;

@@ -15,8 +15,9 @@ use utoipa::ToSchema;
 
 use super::metered::AccountParam;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::Reader;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::json::{Body, Exact, read_credits};
 use crate::http::params::Params;
 
@@ -64,7 +65,7 @@ pub async fn list(
     State(app): State<App>,
     caller: Reader,
     Params(query): Params<AccountParam>,
-) -> Result<Json<Limits>> {
+) -> HttpResult<Json<Limits>> {
     caller.may_list()?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let data = of_account(&app, account).await?;
@@ -143,7 +144,7 @@ pub async fn put(
     caller: Reader,
     Params(query): Params<AccountParam>,
     Body(body): Body<NewSpendLimit>,
-) -> Result<Json<SpendLimit>> {
+) -> HttpResult<Json<SpendLimit>> {
     caller.may_manage()?;
     let named = body.account.as_deref().or(query.account.as_deref());
     let account = caller.account(&app, named).await?;
@@ -153,7 +154,9 @@ pub async fn put(
         window: read_window(&body.window)?,
         cap: read_cap(read_credits("credits", &body.credits)?)?,
     };
-    set(&app, account, wanted, &caller.actor()).await.map(Json)
+    Ok(set(&app, account, wanted, &caller.actor())
+        .await
+        .map(Json)?)
 }
 
 /// A limit that was read and may be set.
@@ -281,7 +284,7 @@ pub async fn delete(
     caller: Reader,
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_manage()?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     remove(&app, account, &id, &caller.actor()).await?;

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::closing;
 use crate::http::address::ClientAddress;
 use crate::http::callers::{SignedIn, Visitor};
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::rate_limit;
 use crate::members;
@@ -120,7 +120,7 @@ fn member(row: Member, caller: &SignedIn) -> MemberShown {
     params(AccountParam),
     responses((status = 200, body = PeopleShown), (status = 401), (status = 404))
 )]
-pub async fn list(State(app): State<App>, caller: SignedIn) -> Result<Json<PeopleShown>> {
+pub async fn list(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<PeopleShown>> {
     let people = members::list(&app, caller.account.id).await?;
     let rows = people.members.into_iter();
     Ok(Json(PeopleShown {
@@ -155,7 +155,7 @@ pub async fn invite(
     State(app): State<App>,
     caller: SignedIn,
     Body(body): Body<NewInvitation>,
-) -> Result<(StatusCode, Json<InvitationShown>)> {
+) -> HttpResult<(StatusCode, Json<InvitationShown>)> {
     let invited = members::invite(&app, &caller, &body.email, &body.role).await?;
     Ok((StatusCode::CREATED, Json(invited.into())))
 }
@@ -182,7 +182,7 @@ pub async fn put(
     caller: SignedIn,
     Path(id): Path<String>,
     Body(body): Body<NewRole>,
-) -> Result<Json<Value>> {
+) -> HttpResult<Json<Value>> {
     members::set_role(&app, &caller, &id, &body.role).await?;
     Ok(Json(json!({ "id": id, "role": body.role })))
 }
@@ -199,7 +199,7 @@ pub async fn remove(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> HttpResult<StatusCode> {
     members::remove(&app, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -216,7 +216,7 @@ pub async fn withdraw(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> HttpResult<StatusCode> {
     members::withdraw(&app, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -235,10 +235,10 @@ pub async fn accept(
     from: ClientAddress,
     Path(token): Path<String>,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let Some((user, account)) = members::accept(&app, &token).await? else {
         wrong_link(&app, from).await?;
-        return Err(link_over());
+        return Err(link_over().into());
     };
     let next = format!("/dashboard?account={}", account.public_id);
     enter(&app, user, &headers, Some(next)).await
@@ -251,7 +251,7 @@ pub async fn accept(
     tag = "people",
     responses((status = 200), (status = 401))
 )]
-pub async fn places(State(app): State<App>, user: Visitor) -> Result<Json<Value>> {
+pub async fn places(State(app): State<App>, user: Visitor) -> HttpResult<Json<Value>> {
     let id = user.id;
     let rows = app.read(move |tx| store::users::places(tx, id)).await?;
     let rows: Vec<PlaceShown> = rows.into_iter().map(Into::into).collect();
@@ -278,7 +278,7 @@ pub async fn found(
     State(app): State<App>,
     user: Visitor,
     Body(body): Body<NewOrganisation>,
-) -> Result<(StatusCode, Json<PlaceShown>)> {
+) -> HttpResult<(StatusCode, Json<PlaceShown>)> {
     let account = members::found(&app, &user, &body.name).await?;
     let place = PlaceShown {
         id: account.public_id,
@@ -303,7 +303,7 @@ const EXPORTS_PER_MINUTE: u32 = 3;
         (status = 404), (status = 429)
     )
 )]
-pub async fn export(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+pub async fn export(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
     caller.may_own()?;
     let account = caller.account.clone();
     let bucket = format!("export:{}", account.id);
@@ -340,7 +340,7 @@ pub async fn export(State(app): State<App>, caller: SignedIn) -> Result<Response
         (status = 429), (status = 502), (status = 503)
     )
 )]
-pub async fn close(State(app): State<App>, caller: SignedIn) -> Result<Json<Value>> {
+pub async fn close(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Value>> {
     closing::close(&app, &caller).await?;
     Ok(Json(
         json!({ "id": caller.account.public_id, "closed": true }),

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::app::App;
 use crate::figures::Figures;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 
 /// Tells of queues, backlogs and rows in Prometheus's text format.
 #[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses((status = 200)))]
-pub async fn show(State(app): State<App>) -> Result<Response> {
+pub async fn show(State(app): State<App>) -> HttpResult<Response> {
     let counts = app.read(Counts::read).await?;
     let figures = crate::figures::of(&app).await?;
     let db = app.db.stats();

@@ -7,8 +7,9 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::address::ClientAddress;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 
 /// Where to go on to afterwards.
@@ -33,7 +34,7 @@ pub struct Said {
     params(("next" = Option<String>, Query, description = "A path of ours to go on to")),
     responses((status = 303), (status = 404), (status = 503))
 )]
-pub async fn begin(State(app): State<App>, Params(asked): Params<Asked>) -> Result<Response> {
+pub async fn begin(State(app): State<App>, Params(asked): Params<Asked>) -> HttpResult<Response> {
     is_there(&app)?;
     inner::begin(&app, asked.next).await
 }
@@ -55,7 +56,7 @@ pub async fn callback(
     from: ClientAddress,
     headers: HeaderMap,
     Params(said): Params<Said>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     is_there(&app)?;
     inner::callback(&app, from, &headers, said).await
 }
@@ -75,8 +76,8 @@ fn nothing() -> Error {
 mod inner {
     use super::*;
 
-    pub async fn begin(_: &App, _: Option<String>) -> Result<Response> {
-        Err(nothing())
+    pub async fn begin(_: &App, _: Option<String>) -> HttpResult<Response> {
+        Err(nothing().into())
     }
 
     pub async fn callback(
@@ -84,9 +85,9 @@ mod inner {
         _: ClientAddress,
         _: &HeaderMap,
         Said { code, state }: Said,
-    ) -> Result<Response> {
+    ) -> HttpResult<Response> {
         drop((code, state));
-        Err(nothing())
+        Err(nothing().into())
     }
 }
 
@@ -103,7 +104,7 @@ mod inner {
     /// How long somebody may take at the provider.
     const KEPT_SECONDS: u32 = 600;
 
-    pub async fn begin(app: &App, next: Option<String>) -> Result<Response> {
+    pub async fn begin(app: &App, next: Option<String>) -> HttpResult<Response> {
         let next = next.filter(|next| is_own_path(next));
         let begun = oidc::begin(app, next).await?;
         let cookie = cookie(app, &begun.kept, KEPT_SECONDS)?;
@@ -115,7 +116,7 @@ mod inner {
         from: ClientAddress,
         headers: &HeaderMap,
         said: Said,
-    ) -> Result<Response> {
+    ) -> HttpResult<Response> {
         let (code, state) = (said.code.as_deref(), said.state.as_deref());
         let proven = match (kept(app, headers), code, state) {
             (Some(kept), Some(code), Some(state)) => oidc::finish(app, kept, code, state).await?,
@@ -124,7 +125,7 @@ mod inner {
         let Some(proven) = proven else {
             wrong_link(app, from).await?;
             let detail = "This sign-in was not finished; begin again on the sign-in page.";
-            return Err(Error::bad_request("sign_in_failed", detail));
+            return Err(Error::bad_request("sign_in_failed", detail).into());
         };
         let email = people::read_email(&proven.email)?;
         let user = people::hand_over(app, &email).await?;

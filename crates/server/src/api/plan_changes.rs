@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use super::billing;
 use crate::account::view;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::payments::plan::ending::{self, Ending};
 use crate::payments::plan::{self, Changed, QUOTE_SECONDS, Quote, Way};
@@ -151,7 +152,7 @@ pub async fn create(
     State(app): State<App>,
     caller: SignedIn,
     Body(body): Body<PlanChange>,
-) -> Result<Json<Value>> {
+) -> HttpResult<Json<Value>> {
     match body.action {
         Act::Preview => {
             let preview = preview(&app, &caller, &body).await?;
@@ -248,7 +249,7 @@ fn differs(preview: &Preview) -> Error {
     Error::conflict("quote_changed", detail).with("preview", json!(preview))
 }
 
-async fn confirm(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Json<Value>> {
+async fn confirm(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<Json<Value>> {
     let plan_id = body.plan_id.as_deref();
     let plan_id = plan_id.ok_or_else(|| Error::field("planId", "Name the plan."))?;
     if app.catalog().free().name == plan_id {
@@ -273,11 +274,11 @@ async fn confirm(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Json
                 ..changed
             })))
         }
-        Changed::Differs(quote) => Err(differs(&of_quote(&quote))),
+        Changed::Differs(quote) => Err(differs(&of_quote(&quote)).into()),
     }
 }
 
-async fn cancel(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Json<Value>> {
+async fn cancel(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<Json<Value>> {
     let reason = body.reason.as_deref();
     if body.when != Some(When::Now) {
         plan::cancel(app, caller, reason).await?;
@@ -287,7 +288,7 @@ async fn cancel(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Json<
     let quoted = quoted.ok_or_else(|| Error::field("quote", "Preview the end first."))?;
     match ending::end(app, caller, quoted, reason).await? {
         None => answer(app, caller, "done").await,
-        Some(ending) => Err(differs(&of_ending(app, &ending))),
+        Some(ending) => Err(differs(&of_ending(app, &ending)).into()),
     }
 }
 
@@ -312,6 +313,6 @@ async fn changed(app: &App, caller: &SignedIn, state: &'static str) -> Result<Pl
     })
 }
 
-async fn answer(app: &App, caller: &SignedIn, state: &'static str) -> Result<Json<Value>> {
+async fn answer(app: &App, caller: &SignedIn, state: &'static str) -> HttpResult<Json<Value>> {
     Ok(Json(json!(changed(app, caller, state).await?)))
 }

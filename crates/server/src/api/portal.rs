@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::json;
 
 use crate::app::App;
+use crate::error::Error;
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::middleware::is_cross_site;
 use crate::payments::portal;
 
@@ -23,7 +24,7 @@ pub async fn open(
     State(app): State<App>,
     caller: SignedIn,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let url = portal::open(&app, &caller).await?;
     let accept = headers
         .get("accept")
@@ -46,7 +47,7 @@ pub async fn link(
     State(app): State<App>,
     caller: SignedIn,
     headers: HeaderMap,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let purpose = ["sec-purpose", "purpose", "x-moz"];
     let is_prefetch = purpose.iter().any(|name| {
         headers
@@ -58,7 +59,7 @@ pub async fn link(
         .is_some_and(|dest| !matches!(dest.to_str(), Ok("document" | "empty")));
     if is_prefetch || is_part || is_cross_site(&app, &headers) {
         let detail = "A portal session is made only when someone asks for it on our own page.";
-        return Err(Error::forbidden("cross_site", detail));
+        return Err(Error::forbidden("cross_site", detail).into());
     }
     open(State(app), caller, headers).await
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::metered::REPLAYED;
 use crate::app::App;
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact};
 use crate::payments::refund::{self, Ask};
@@ -66,7 +66,7 @@ pub async fn preview(
     State(app): State<App>,
     _operator: Operator,
     Body(body): Body<WantedRefund>,
-) -> Result<Json<RefundPreview>> {
+) -> HttpResult<Json<RefundPreview>> {
     let look = refund::preview(&app, &body.payment, body.amount.as_deref()).await?;
     Ok(Json(RefundPreview {
         payment: look.payment.public_id,
@@ -137,7 +137,7 @@ pub async fn create(
     Operator(operator): Operator,
     key: Key,
     Body(body): Body<NewRefund>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let ask = Ask {
         payment: body.payment,
         amount: body.amount,

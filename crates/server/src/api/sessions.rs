@@ -10,8 +10,9 @@ use store::sessions::Session;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::{Visitor, session_token};
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::keys::hash;
 
 /// A signed-in place.
@@ -96,7 +97,11 @@ pub async fn end_others(app: &App, user: i64, this: ThisSession) -> Result<u64> 
     tag = "people",
     responses((status = 200, body = [SessionShown]), (status = 401))
 )]
-pub async fn list(State(app): State<App>, user: Visitor, this: ThisSession) -> Result<Json<Value>> {
+pub async fn list(
+    State(app): State<App>,
+    user: Visitor,
+    this: ThisSession,
+) -> HttpResult<Json<Value>> {
     let rows = of(&app, user.id, this).await?.into_iter();
     let rows: Vec<SessionShown> = rows
         .map(|(row, current)| SessionShown {
@@ -123,7 +128,7 @@ pub async fn end(
     State(app): State<App>,
     user: Visitor,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> HttpResult<StatusCode> {
     end_one(&app, user.id, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -139,7 +144,7 @@ pub async fn end_all(
     State(app): State<App>,
     user: Visitor,
     this: ThisSession,
-) -> Result<Json<Value>> {
+) -> HttpResult<Json<Value>> {
     let ended = end_others(&app, user.id, this).await?;
     Ok(Json(json!({ "ended": ended })))
 }

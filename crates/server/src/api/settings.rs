@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 
 use super::metered::AccountParam;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::json::{Body, Exact, read_credits};
 use crate::preferences::{self, AutoChange, Change, Preferences};
 
@@ -96,7 +97,7 @@ impl Settings {
     params(AccountParam),
     responses((status = 200, body = Settings), (status = 401), (status = 404))
 )]
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Json<Settings>> {
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Settings>> {
     let chosen = preferences::read(&app, caller.account.id).await?;
     Ok(Json(Settings::of(chosen)))
 }
@@ -156,7 +157,7 @@ pub async fn change(
     State(app): State<App>,
     caller: SignedIn,
     Body(body): Body<NewSettings>,
-) -> Result<Json<Settings>> {
+) -> HttpResult<Json<Settings>> {
     caller.may_pay()?;
     let change = Change {
         notices: body.notifications.into_iter().collect(),

@@ -11,7 +11,7 @@ use store::export::{Kind, Table, Values};
 
 use super::lists::{Cell, Csv};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Rows in one read.
 pub const PAGE: i64 = 1_000;

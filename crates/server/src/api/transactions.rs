@@ -12,8 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::lists::{CSV_ROWS_MAX, Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::metered::AccountParam;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::Reader;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::json::Exact;
 use crate::http::params::Params;
 
@@ -249,7 +250,7 @@ pub async fn list(
     Params(params): Params<PageParams>,
     Params(wanted): Params<Wanted>,
     Params(query): Params<AccountParam>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_list()?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let is_csv = wants_csv(&headers);

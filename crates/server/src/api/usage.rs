@@ -14,10 +14,12 @@ use super::lists::{CSV_ROWS_MAX, Cell, Csv, wants_csv};
 use super::metered::{AccountParam, Price};
 use crate::account::{View, view};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::Reader;
-use crate::http::error::{Error, Result, TOP_UP, UPGRADE};
+use crate::http::error::HttpResult;
 use crate::http::json::Exact;
 use crate::http::params::Params;
+use crate::links::{TOP_UP, UPGRADE};
 
 /// Days of usage without dates, today included.
 const DAYS_DEFAULT: i64 = 30;
@@ -68,7 +70,7 @@ pub async fn balance(
     State(app): State<App>,
     caller: Reader,
     Params(query): Params<AccountParam>,
-) -> Result<Json<Balance>> {
+) -> HttpResult<Json<Balance>> {
     let account = caller.account(&app, query.account.as_deref()).await?;
     Ok(Json(Balance::of(&view(&app, account).await?)))
 }
@@ -185,7 +187,7 @@ pub async fn usage(
     caller: Reader,
     headers: HeaderMap,
     Params(query): Params<Days>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let (from, to) = read_days(&query, app.now())?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let key = match query.key.as_deref() {
@@ -229,7 +231,7 @@ pub async fn csv(
     key: Option<i64>,
     from: i64,
     to: i64,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let limit = i64::try_from(CSV_ROWS_MAX).expect("small");
     let rows = app
         .read(move |tx| store::ledger::usage_lines(tx, account, key, from, to + 1, limit))
@@ -394,13 +396,13 @@ pub async fn access(
     State(app): State<App>,
     caller: Reader,
     Params(query): Params<Wanted>,
-) -> Result<Json<Access>> {
+) -> HttpResult<Json<Access>> {
     let price = Price::read(&app, None, query.operation.as_deref(), query.units)?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let view = view(&app, account).await?;
     let refusal = refusal_now(&app, account, &view, price.credits, caller.spender()).await?;
     let name = app.public_id(account).await?;
-    let reason = refusal.map(|refusal| Error::refused(&refusal, &app, &name).0.code);
+    let reason = refusal.map(|refusal| Error::refused(&refusal, &app.links_of(&name)).0.code);
     Ok(Json(Access {
         allowed: reason.is_none(),
         reason,

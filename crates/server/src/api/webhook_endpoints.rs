@@ -15,8 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::lists::{Page, PageParams};
 use super::transactions::count;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::{Authority, Operator};
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpError, HttpResult};
 use crate::http::json::Body;
 use crate::http::params::Params;
 use crate::notices::{self, EVENTS, Notice, address, sign};
@@ -34,9 +35,9 @@ const SECONDS_PER_HOUR: i64 = 3_600;
 pub struct Watcher;
 
 impl FromRequestParts<App> for Watcher {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
         if parts.headers.contains_key(http::header::AUTHORIZATION) {
             Authority::from_request_parts(parts, app).await?;
         } else {
@@ -115,7 +116,7 @@ pub struct Endpoints {
     tag = "notices",
     responses((status = 200, body = Endpoints), (status = 401), (status = 403))
 )]
-pub async fn list(State(app): State<App>, _watcher: Watcher) -> Result<Json<Endpoints>> {
+pub async fn list(State(app): State<App>, _watcher: Watcher) -> HttpResult<Json<Endpoints>> {
     let rows = app.read(webhook_endpoints::all).await?;
     let data = rows.into_iter().map(Endpoint::from).collect();
     Ok(Json(Endpoints { data }))
@@ -150,7 +151,7 @@ pub async fn create(
     State(app): State<App>,
     authority: Authority,
     Body(body): Body<NewWebhookEndpoint>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let wanted = Wanted::read(&app, &body.url, &body.description, &body.events)?;
     let (row, secret) = make(&app, wanted, &authority.actor()).await?;
     let shown = ShownEndpoint {
@@ -242,8 +243,8 @@ pub async fn show(
     State(app): State<App>,
     _watcher: Watcher,
     Path(id): Path<String>,
-) -> Result<Json<Endpoint>> {
-    found(&app, &id).await.map(|row| Json(row.into()))
+) -> HttpResult<Json<Endpoint>> {
+    Ok(found(&app, &id).await.map(|row| Json(row.into()))?)
 }
 
 /// The endpoint with this id.
@@ -288,7 +289,7 @@ pub async fn update(
     authority: Authority,
     Path(id): Path<String>,
     Body(change): Body<EndpointChange>,
-) -> Result<Json<Endpoint>> {
+) -> HttpResult<Json<Endpoint>> {
     let row = found(&app, &id).await?;
     let wanted = Wanted::read(
         &app,
@@ -319,7 +320,9 @@ pub async fn update(
             webhook_endpoints::find(tx, &id)
         })
         .await?;
-    changed.map(|row| Json(row.into())).ok_or_else(no_endpoint)
+    Ok(changed
+        .map(|row| Json(row.into()))
+        .ok_or_else(no_endpoint)?)
 }
 
 /// Why an endpoint is disabled that a person took out of use.
@@ -337,7 +340,7 @@ pub async fn delete(
     State(app): State<App>,
     authority: Authority,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> HttpResult<StatusCode> {
     remove(&app, &id, &authority.actor()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -370,7 +373,7 @@ pub async fn rotate(
     State(app): State<App>,
     authority: Authority,
     Path(id): Path<String>,
-) -> Result<Json<ShownEndpoint>> {
+) -> HttpResult<Json<ShownEndpoint>> {
     let (row, secret) = new_secret(&app, &id, &authority.actor()).await?;
     Ok(Json(ShownEndpoint {
         secret,
@@ -474,7 +477,7 @@ pub async fn deliveries(
     Path(id): Path<String>,
     Params(page): Params<PageParams>,
     Params(wanted): Params<DeliveriesWanted>,
-) -> Result<Json<Page<Delivery>>> {
+) -> HttpResult<Json<Page<Delivery>>> {
     found(&app, &id).await?;
     let (limit, before) = (page.limit()?, page.after()?.map(|[id]| id));
     let rows = app
@@ -501,7 +504,7 @@ pub async fn resend(
     State(app): State<App>,
     authority: Authority,
     Path((id, delivery)): Path<(String, i64)>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let row = send_again(&app, &id, delivery, &authority.actor()).await?;
     Ok((StatusCode::ACCEPTED, Json(Delivery::from(row))).into_response())
 }
@@ -547,7 +550,7 @@ pub async fn test(
     State(app): State<App>,
     _authority: Authority,
     Path(id): Path<String>,
-) -> Result<StatusCode> {
+) -> HttpResult<StatusCode> {
     send_test(&app, &id).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -6,8 +6,8 @@ use store::api_keys::NewApiKey;
 use crate::api::auth::open_session;
 use crate::app::App;
 use crate::clock::new_secret;
+use crate::error::{Error, Result};
 use crate::http::callers::{KEY_PREFIX, cookie_name};
-use crate::http::error::{Error, Result};
 use crate::http::keys::hash;
 use crate::people;
 

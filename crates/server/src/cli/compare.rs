@@ -84,7 +84,7 @@ pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
 }
 
 /// A difference that is gone a moment later was a sync under way.
-async fn differences(app: &App, id: i64) -> crate::http::error::Result<Vec<String>> {
+async fn differences(app: &App, id: i64) -> crate::error::Result<Vec<String>> {
     if differences::account(app, id).await?.is_empty() {
         return Ok(Vec::new());
     }

@@ -7,8 +7,8 @@
 use axum::http::Method;
 use store::accounts::Account;
 
-use super::error::{Error, Result};
 use crate::app::App;
+use crate::error::{Error, Result};
 
 /// What somebody must be in the account. Each includes the ones before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,12 +14,13 @@ use store::sessions::Session;
 use store::users::Place;
 
 use super::access::{self, Need};
-use super::error::{Error, Result};
 use super::host_session;
 use super::keys::hash;
 use super::params::Params;
 use super::roles::{self, Right};
 use crate::app::App;
+use crate::error::{Error, Result};
+use crate::http::error::{HttpError, HttpResult};
 
 /// What every secret key of ours begins with.
 pub const KEY_PREFIX: &str = "lbx_";
@@ -319,10 +320,12 @@ fn seen(app: &App, session: i64) {
 }
 
 impl FromRequestParts<App> for Visitor {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        visitor(parts, app).await?.ok_or_else(Error::not_signed_in)
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
+        Ok(visitor(parts, app)
+            .await?
+            .ok_or_else(Error::not_signed_in)?)
     }
 }
 
@@ -331,17 +334,17 @@ impl FromRequestParts<App> for Visitor {
 pub struct MaybeVisitor(pub Option<Visitor>);
 
 impl FromRequestParts<App> for MaybeVisitor {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
-        visitor(parts, app).await.map(MaybeVisitor)
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
+        Ok(visitor(parts, app).await.map(MaybeVisitor)?)
     }
 }
 
 impl FromRequestParts<App> for SignedIn {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
         let user = Visitor::from_request_parts(parts, app).await?;
         // Two names are a fault rather than none.
         let Params(AccountParam { account: named }) =
@@ -357,8 +360,8 @@ impl FromRequestParts<App> for SignedIn {
             .await?;
         let account = match chosen {
             Choice::Account(account) => *account,
-            Choice::Open => return Err(which_account(&places)),
-            Choice::None => return Err(Error::not_found("There is no such account.")),
+            Choice::Open => return Err(which_account(&places).into()),
+            Choice::None => return Err(Error::not_found("There is no such account.").into()),
         };
         let none = || Error::not_found("There is no such account.");
         let signed_in = SignedIn::new(user, account, places).ok_or_else(none)?;
@@ -374,7 +377,7 @@ impl FromRequestParts<App> for SignedIn {
                 code = refusal.0.code,
                 "Somebody asked for more than their part in an account allows"
             );
-            return Err(refusal);
+            return Err(refusal.into());
         }
         Ok(signed_in)
     }
@@ -429,9 +432,9 @@ fn which_account(places: &[Place]) -> Error {
 }
 
 impl FromRequestParts<App> for Operator {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
         let user = Visitor::from_request_parts(parts, app).await?;
         if !user.is_operator() {
             tracing::warn!(
@@ -439,13 +442,13 @@ impl FromRequestParts<App> for Operator {
                 "A user without a role asked for an operator's page"
             );
             let detail = "This page is for operators.";
-            return Err(Error::forbidden("not_an_operator", detail));
+            return Err(Error::forbidden("not_an_operator", detail).into());
         }
         let route = parts.extensions.get::<MatchedPath>();
         let route = route.map_or("", MatchedPath::as_str);
         let wants_csv = crate::api::lists::wants_csv(&parts.headers);
         let right = roles::needed(&parts.method, route, wants_csv);
-        Operator(user).with(right)
+        Ok(Operator(user).with(right)?)
     }
 }
 
@@ -509,9 +512,9 @@ impl Operator {
 }
 
 impl FromRequestParts<App> for Authority {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
         if bearer(parts).is_some() {
             let caller = KeyCaller::from_request_parts(parts, app).await?;
             caller.is_server()?;
@@ -532,9 +535,9 @@ fn bearer(parts: &Parts) -> Option<&str> {
 }
 
 impl FromRequestParts<App> for KeyCaller {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
         let secret = bearer(parts).ok_or_else(Error::not_signed_in)?;
         let key = app.keys.find(app, secret).await?.ok_or_else(|| {
             let detail =
@@ -551,9 +554,9 @@ impl FromRequestParts<App> for KeyCaller {
 }
 
 impl FromRequestParts<App> for Reader {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
         if bearer(parts).is_some() {
             return KeyCaller::from_request_parts(parts, app)
                 .await

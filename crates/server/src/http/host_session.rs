@@ -23,8 +23,8 @@ use store::users::User;
 use subtle::ConstantTimeEq;
 
 use super::callers::{KEY_PREFIX, cookies};
-use super::error::Result;
 use crate::app::App;
+use crate::error::Result;
 use crate::people;
 
 /// Cookies that are looked for, and whose library wrote them. The name is part of the key (v5).

@@ -5,7 +5,8 @@ use axum::http::request::Parts;
 use domain::ledger::IdempotencyKey;
 use sha2::{Digest, Sha256};
 
-use super::error::{Error, Result};
+use crate::error::{Error, Result};
+use crate::http::error::{HttpError, HttpResult};
 
 /// Longest key, as at Stripe.
 const KEY_BYTES_MAX: usize = 255;
@@ -47,18 +48,18 @@ fn read(parts: &Parts) -> Result<Option<Key>> {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Key {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> HttpResult<Self> {
         let detail = "This call spends credits: send an Idempotency-Key, the same on a retry.";
-        read(parts)?.ok_or_else(|| Error::bad_request("idempotency_key_required", detail))
+        Ok(read(parts)?.ok_or_else(|| Error::bad_request("idempotency_key_required", detail))?)
     }
 }
 
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Key {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>> {
-        read(parts)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> HttpResult<Option<Self>> {
+        Ok(read(parts)?)
     }
 }

@@ -6,8 +6,9 @@ use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::error::{Error, Result};
 use super::slow::is_too_slow;
+use crate::error::{Error, Result};
+use crate::http::error::{HttpError, HttpResult};
 use domain::money::Credits;
 
 /// A JSON body. Another content type is 415, a fault in it 400 with where it is.
@@ -15,14 +16,14 @@ use domain::money::Credits;
 pub struct Body<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, state: &S) -> HttpResult<Self> {
         check_content_type(&request)?;
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(body_error)?;
-        parse(&bytes).map(Body)
+        Ok(Body(parse(&bytes)?))
     }
 }
 
@@ -31,9 +32,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 pub struct MaybeBody<T>(pub Option<T>);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeBody<T> {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, state: &S) -> HttpResult<Self> {
         let content_type = check_content_type(&request);
         let bytes = Bytes::from_request(request, state)
             .await
@@ -42,11 +43,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for MaybeBody<T> {
             return Ok(MaybeBody(None));
         }
         content_type?;
-        parse(&bytes).map(|body| MaybeBody(Some(body)))
+        Ok(MaybeBody(Some(parse(&bytes)?)))
     }
 }
 
-fn check_content_type(request: &Request) -> Result<()> {
+fn check_content_type(request: &Request) -> HttpResult<()> {
     let content_type = request.headers().get(header::CONTENT_TYPE);
     let content_type = content_type
         .and_then(|value| value.to_str().ok())
@@ -60,7 +61,7 @@ fn check_content_type(request: &Request) -> Result<()> {
     if essence == "application/json" || essence.ends_with("+json") {
         return Ok(());
     }
-    Err(Error::new(
+    Err(HttpError::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "not_json",
         "Not JSON",
@@ -101,9 +102,9 @@ impl utoipa::ToSchema for Exact {
 }
 
 /// What a body that could not be read is answered with.
-pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> Error {
+pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> HttpError {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        return Error::new(
+        return HttpError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             "Too large",
@@ -111,14 +112,14 @@ pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> Error 
         );
     }
     if is_too_slow(&rejection) {
-        return Error::new(
+        return HttpError::new(
             StatusCode::REQUEST_TIMEOUT,
             "body_too_slow",
             "Too slow",
             "The body did not arrive in time.",
         );
     }
-    Error::bad_request("unreadable_body", "The body could not be read.")
+    Error::bad_request("unreadable_body", "The body could not be read.").into()
 }
 
 /// Reads JSON, naming the field of a fault and what is expected of it.

@@ -16,9 +16,9 @@ use ring::signature::{
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::error::{Error, Result};
 use super::outbound;
 use crate::app::App;
+use crate::error::{Error, Result};
 
 /// Keys that are looked at.
 const KEYS_MAX: usize = 32;

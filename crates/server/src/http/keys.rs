@@ -8,8 +8,8 @@ use domain::time::Timestamp;
 use sha2::{Digest, Sha256};
 use store::api_keys::ApiKey;
 
-use super::error::Result;
 use crate::app::App;
+use crate::error::Result;
 
 /// How long a key that was looked up is believed (case A10: revoked in under a second).
 const FRESH: Duration = Duration::from_millis(500);

@@ -29,8 +29,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use super::error::Error;
 use crate::app::App;
+use crate::error::Error;
+use crate::http::error::HttpError;
 
 /// Largest head of a request: its line and all its headers.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -244,7 +245,7 @@ pub async fn reserve(State(app): State<App>, request: Request, next: Next) -> Re
     }
     let Ok(place) = Arc::clone(&app.requests).try_acquire_owned() else {
         let detail = "Too many requests are being answered; try again shortly.";
-        return Error::unavailable("too_busy", detail).into_response();
+        return HttpError::from(Error::unavailable("too_busy", detail)).into_response();
     };
     next.run(request).await.map(|body| held(body, place))
 }

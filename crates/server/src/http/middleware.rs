@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::callers::Carry;
 use super::carry;
-use super::error::Error;
 use crate::app::App;
+use crate::error::Error;
+use crate::http::error::HttpError;
 use crate::telemetry;
 
 /// The id of a request: in the log, in `X-Request-Id` and in an error's body.
@@ -47,7 +48,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let started = std::time::Instant::now();
     let refused = refuse_cross_site(&app, &request);
     let response = match refused {
-        Some(error) => error.into_response(),
+        Some(error) => HttpError::from(error).into_response(),
         None => telemetry::request(request, &id, next).await,
     };
     let mut response = word_error(&app, response, &id, wants_page, &here).await;
@@ -138,11 +139,11 @@ async fn word_error(
     wants_page: bool,
     here: &str,
 ) -> Response {
-    let said = response.extensions_mut().remove::<Error>();
+    let said = response.extensions_mut().remove::<HttpError>();
     let Some(error) = said.or_else(|| unworded(&response)) else {
         return response;
     };
-    if wants_page && error.0.status == StatusCode::UNAUTHORIZED {
+    if wants_page && error.status == StatusCode::UNAUTHORIZED {
         let next: String = form_urlencoded::byte_serialize(here.as_bytes()).collect();
         return axum::response::Redirect::to(&format!("/login?next={next}")).into_response();
     }
@@ -159,7 +160,7 @@ async fn word_error(
 }
 
 /// A refusal that no handler worded: an extractor or a layer answered plain text or nothing.
-fn unworded(response: &Response) -> Option<Error> {
+fn unworded(response: &Response) -> Option<HttpError> {
     let status = response.status();
     let is_refusal = status.is_client_error() || status.is_server_error();
     let kind = response.headers().get(header::CONTENT_TYPE);
@@ -204,7 +205,7 @@ fn unworded(response: &Response) -> Option<Error> {
             "The address or the form could not be read.",
         ),
     };
-    Some(Error::new(status, code, title, detail))
+    Some(HttpError::new(status, code, title, detail))
 }
 
 fn with_headers(app: &App, mut response: Response, id: &str, path: &str) -> Response {

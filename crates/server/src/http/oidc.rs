@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
-use super::error::{Error, Result};
 use super::outbound;
 use crate::app::App;
 use crate::clock::new_secret;
+use crate::error::{Error, Result};
+use crate::http::error::HttpResult;
 
 /// Where the provider sends people back to.
 pub const CALLBACK: &str = "/api/auth/oidc/callback";
@@ -69,7 +70,7 @@ struct Kept {
 }
 
 /// Begins a sign-in.
-pub async fn begin(app: &App, next: Option<String>) -> Result<Begun> {
+pub async fn begin(app: &App, next: Option<String>) -> HttpResult<Begun> {
     let metadata = metadata(app, FRESH_SECONDS).await?;
     let secret = || new_secret(&*app.chance);
     let kept = Kept {
@@ -164,7 +165,7 @@ fn client_secret(app: &App) -> Option<ClientSecret> {
     (!secret.is_empty()).then(|| ClientSecret::new(secret.to_owned()))
 }
 
-fn callback(app: &App) -> Result<RedirectUrl> {
+fn callback(app: &App) -> HttpResult<RedirectUrl> {
     let address = format!("{}{CALLBACK}", app.settings.service.base_url);
     RedirectUrl::new(address).map_err(Error::bug)
 }

@@ -4,19 +4,21 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::error::{Error, Result};
+use crate::error::Error;
+use crate::http::error::{HttpError, HttpResult};
 
 /// The query, read; a fault in it is 400.
 #[derive(Clone, Copy, Debug)]
 pub struct Params<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> HttpResult<Self> {
         let read = Query::try_from_uri(&parts.uri);
-        read.map(|Query(params)| Params(params))
-            .map_err(|error| fault(&error.body_text()))
+        Ok(read
+            .map(|Query(params)| Params(params))
+            .map_err(|error| fault(&error.body_text()))?)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::error::{Error, Result};
 use crate::app::App;
+use crate::error::{Error, Result};
 
 const MINUTE_MICROS: i64 = 60_000_000;
 

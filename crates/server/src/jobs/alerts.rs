@@ -11,7 +11,7 @@ use store::alerts::{self, Alert, NewAlert};
 use crate::api::webhook_endpoints::BY_HAND;
 use crate::app::App;
 use crate::config;
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::jobs::mail::{Letter, enqueue};
 use crate::jobs::nightly;
 use crate::notices;

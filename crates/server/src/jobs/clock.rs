@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{low, sweep, topup};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Longest the twin may hold a poll, in milliseconds.
 const WAIT_MILLIS: u64 = 1_000;

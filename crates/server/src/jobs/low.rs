@@ -7,7 +7,7 @@ use store::ledger::watch::{self, Crossing};
 use super::letters::Letter;
 use super::mail;
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Crossings told in one round.
 const CROSSINGS_MAX: i64 = 200;

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use store::outbox;
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::jobs::letters::About;
 pub use crate::jobs::letters::{Letter, encode, payload};
 

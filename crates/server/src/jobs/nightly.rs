@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::audit::{self, Scope};
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::sync::differences;
 
 /// The job's name in the database.

@@ -9,7 +9,7 @@ use store::outbox::{self, Message};
 use store::webhook_endpoints::{self, WebhookEndpoint};
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::notices::{address, message_id, sign};
 
 /// Notices in one round; they are sent beside each other.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use stripe::{Form, objects};
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::webhooks;
 
 /// The job's name in the database, where the last event that was seen stands.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::payments::plan::ending;
 use crate::payments::{customer, second};
 

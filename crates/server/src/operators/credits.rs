@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use store::accounts::Account as Row;
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 use crate::http::idempotency::Key;
 use crate::jobs::mail::Letter;
 use crate::people;
@@ -137,7 +137,7 @@ pub async fn look(app: &App, account: &Row, credits: Credits) -> Result<(Credits
             Ok(decision.map(|_| (ledger.available(now), ledger.wallet.debt)))
         })
         .await?;
-    decision.map_err(|refusal| Error::refused(&refusal, app, &account.public_id))
+    decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
 }
 
 /// Gives promotional credits, once per key; they end after `billing.promo_days` where nothing is said.
@@ -283,7 +283,7 @@ async fn act(
         other => other.into(),
     })?;
     app.mail_bell.notify_one();
-    decision.map_err(|refusal| Error::refused(&refusal, app, &account.public_id))
+    decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
 }
 
 /// What a command by hand moves.

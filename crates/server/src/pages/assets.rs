@@ -61,9 +61,9 @@ pub fn asset(path: &str) -> Option<Asset> {
 /// `GET /assets/{file}`: the name holds a hash of the content, so it is kept for a year.
 pub async fn serve(
     uri: axum::http::Uri,
-) -> crate::http::error::Result<impl axum::response::IntoResponse> {
+) -> crate::http::error::HttpResult<impl axum::response::IntoResponse> {
     use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-    let missing = || crate::http::error::Error::not_found("There is no such file.");
+    let missing = || crate::error::Error::not_found("There is no such file.");
     let asset = asset(uri.path()).ok_or_else(missing)?;
     let headers = [
         (CONTENT_TYPE, asset.content_type),

@@ -23,8 +23,9 @@ use crate::account::view;
 use crate::api::lists::{CSV_ROWS_MAX, Csv, Shown};
 use crate::api::transactions::Transaction;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::payments::plan::ending::{self, Ending};
 use crate::payments::plan::{self, Quote};
@@ -45,7 +46,7 @@ pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     while_billing_is_on(&app)?;
     let view = view(&app, caller.account.id).await?;
     let rows = state::read(&app, caller.account.id, asked.after).await?;
@@ -65,7 +66,7 @@ async fn ring(app: &App, account: i64) -> Result<()> {
 }
 
 /// `GET /dashboard/billing/history.csv`: all payments of the account.
-pub async fn history(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+pub async fn history(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     let account = caller.account.id;
     let rows = app
@@ -100,7 +101,7 @@ pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Act>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     caller.may_pay()?;
     let view = view(&app, caller.account.id).await?;
@@ -141,7 +142,7 @@ fn end_now(app: &App, caller: &SignedIn, live: &Subscription, ending: &Ending) -
 }
 
 /// Ends the plan, or asks again when something else would be paid back by now.
-async fn end(app: &App, caller: &SignedIn, form: &Act) -> Result<Response> {
+async fn end(app: &App, caller: &SignedIn, form: &Act) -> HttpResult<Response> {
     let quoted = form.quote.as_deref().and_then(Quote::read);
     let quoted = quoted.ok_or_else(|| Error::field("quote", "Review the end first."))?;
     let Some(ending) = ending::end(app, caller, quoted, form.reason.as_deref()).await? else {
@@ -156,7 +157,7 @@ pub async fn act(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<Act>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     match form.act.as_deref() {
         Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
@@ -168,10 +169,7 @@ pub async fn act(
             return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
         }
         _ => {
-            return Err(Error::field(
-                "act",
-                "act is change, cancel, end, resume or undo.",
-            ));
+            return Err(Error::field("act", "act is change, cancel, end, resume or undo.").into());
         }
     }
     Ok(Redirect::to(BILLING).into_response())

@@ -17,8 +17,9 @@ use super::serve::{account_shell, html};
 use super::usage::{CallRow, call, read_key};
 use super::{format, words};
 use crate::app::App;
+use crate::error::Error;
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 
 /// Calls on one page.
@@ -36,7 +37,7 @@ pub async fn list(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = caller.account.id;
     let key = read_key(&app, account, asked.key).await?;
     let before = asked.before.unwrap_or(i64::MAX);
@@ -74,7 +75,7 @@ pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
     Path(seq): Path<i64>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = caller.account.id;
     let found = app.read(move |tx| facts(tx, account, seq)).await?;
     let found = found.ok_or_else(|| Error::not_found("This account has no such call."))?;

@@ -11,10 +11,10 @@ use super::serve::{account_shell, html, while_billing_is_on};
 use super::{billing, format, offer};
 use crate::app::App;
 use crate::http::callers::SignedIn;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 
 /// `GET /dashboard/billing/cancel`: looks, and changes nothing (case K15).
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Html<String>> {
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<String>> {
     while_billing_is_on(&app)?;
     let (account, now) = (caller.account.id, app.now());
     let open = app

@@ -17,8 +17,9 @@ use super::serve::{Fields, account_shell, page, while_billing_is_on};
 use super::{billing, format, offer, pricing, upgrade, usage};
 use crate::account::{View, view};
 use crate::app::App;
+use crate::error::{Error, Kind, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpResult, status_of};
 use crate::http::params::Params;
 use crate::payments::checkout;
 use crate::preferences;
@@ -37,7 +38,7 @@ pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Asked>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     let amount = asked.amount.unwrap_or_default();
     page(StatusCode::OK, &shop(&app, &caller, &amount).await?)
@@ -55,7 +56,7 @@ pub async fn start(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<Purchase>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     let amount = form.amount.unwrap_or_default();
     let error = match buy(&app, &caller, &amount, form.attempt.as_deref()).await {
@@ -63,14 +64,14 @@ pub async fn start(
         Err(error) => error,
     };
     let Some(banner) = upgrade::refusal(&error, CREDITS) else {
-        return Err(error);
+        return Err(error.into());
     };
     let mut packs = shop(&app, &caller, &amount).await?;
-    match error.0.status {
-        StatusCode::BAD_REQUEST => packs.error = Some(error.0.detail.clone()),
+    match error.0.kind {
+        Kind::BadRequest => packs.error = Some(error.0.detail.clone()),
         _ => packs.banners = vec![banner],
     }
-    page(error.0.status, &packs)
+    page(status_of(error.0.kind), &packs)
 }
 
 async fn buy(app: &App, caller: &SignedIn, amount: &str, attempt: Option<&str>) -> Result<String> {

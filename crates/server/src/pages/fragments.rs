@@ -16,8 +16,9 @@ use super::serve::html;
 use super::{format, usage};
 use crate::account::{View, view};
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::Reader;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 
 /// Credits that end within so many days are said to.
@@ -43,7 +44,7 @@ pub async fn balance(
     State(app): State<App>,
     caller: Reader,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
     let (view, now) = (view(&app, account).await?, app.now());
     let week = app
@@ -90,7 +91,7 @@ pub async fn payment_method(
     State(app): State<App>,
     caller: Reader,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
     let card = app
         .read(move |tx| store::payment_methods::of_account(tx, account))
@@ -115,7 +116,7 @@ pub async fn invoice_list(
     State(app): State<App>,
     caller: Reader,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
     let listed = invoices::read(&app, account, asked.after).await?;
     html(&InvoiceList {
@@ -129,7 +130,7 @@ pub async fn usage_chart(
     State(app): State<App>,
     caller: Reader,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
     let (from, to) = (app.now().day() - CHART_DAYS + 1, app.now().day());
     let rows = app

@@ -5,7 +5,7 @@ use axum::response::Redirect;
 
 use crate::app::App;
 use crate::http::callers::{MaybeVisitor, SignedIn};
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 
 /// `GET /`: strangers see what is sold, the others their account.
 pub async fn show(State(app): State<App>, MaybeVisitor(visitor): MaybeVisitor) -> Redirect {
@@ -16,7 +16,7 @@ pub async fn show(State(app): State<App>, MaybeVisitor(visitor): MaybeVisitor) -
 }
 
 /// `GET /dashboard`: the first page of the account, or the sign-in that leads to it.
-pub async fn dashboard(State(app): State<App>, caller: SignedIn) -> Result<Redirect> {
+pub async fn dashboard(State(app): State<App>, caller: SignedIn) -> HttpResult<Redirect> {
     Ok(home(app.settings.billing.is_on_for(&caller.account)))
 }
 

@@ -15,8 +15,9 @@ use super::layout::{Nav, Shell};
 use super::offer;
 use super::serve::{account_shell, html, while_billing_is_on};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 
 /// Invoices on one page.
@@ -37,7 +38,7 @@ pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     while_billing_is_on(&app)?;
     let listed = read(&app, caller.account.id, asked.after).await?;
     html(&InvoicesPage {

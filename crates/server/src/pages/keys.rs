@@ -17,14 +17,15 @@ use super::settings::{self, LimitForm};
 use crate::api::keys::{make, revoke};
 use crate::api::limits::{self, SpendLimit};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpResult, status_of};
 
 /// This page.
 const KEYS: &str = "/dashboard/keys";
 
 /// `GET /dashboard/keys`
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
     page(StatusCode::OK, &list(&app, &caller).await?)
 }
 
@@ -41,16 +42,16 @@ pub async fn create(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<Wanted>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_pay()?;
     let account = match form.scope.as_deref().unwrap_or("meter") {
         "meter" => Some(caller.account.id),
         "server" if may_make_server_keys(&caller) => None,
         "server" => {
             let detail = "Only administrators make server keys.";
-            return Err(Error::forbidden("not_an_operator", detail));
+            return Err(Error::forbidden("not_an_operator", detail).into());
         }
-        _ => return Err(Error::field("scope", "scope is meter or server.")),
+        _ => return Err(Error::field("scope", "scope is meter or server.").into()),
     };
     // A form that is sent twice, by a second click or a reload, makes one key.
     if is_taken(&app, &caller, &form.name).await? {
@@ -59,10 +60,10 @@ pub async fn create(
     }
     let (key, secret) = match make(&app, account, &form.name, &caller.user.public_id).await {
         Ok(made) => made,
-        Err(error) if error.0.status.is_client_error() => {
+        Err(error) if error.0.kind.is_client_error() => {
             return refused(&app, &caller, form, error).await;
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let mut shown = list(&app, &caller).await?;
     let example = example(&app, &caller, account, &secret);
@@ -80,7 +81,7 @@ pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_pay()?;
     let key = find(&app, &caller, &id).await?;
     let used = match key.last_used_at {
@@ -97,7 +98,7 @@ pub async fn end(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     caller.may_pay()?;
     let key = find(&app, &caller, &id).await?;
     revoke(&app, key.account_id, &key.public_id, &caller.user.public_id).await?;
@@ -109,7 +110,7 @@ pub async fn limit(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<LimitForm>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_pay()?;
     let set = match settings::read_limit(&form) {
         Ok(wanted) => {
@@ -120,14 +121,14 @@ pub async fn limit(
     };
     let error = match set {
         Ok(_) => return Ok(Redirect::to(&format!("{KEYS}#h-keys")).into_response()),
-        Err(error) if error.0.status.is_client_error() => error,
-        Err(error) => return Err(error),
+        Err(error) if error.0.kind.is_client_error() => error,
+        Err(error) => return Err(error.into()),
     };
     let mut shown = list(&app, &caller).await?;
     if let Some(limits) = &mut shown.limits {
         limits.refuse(&form, &error);
     }
-    page(error.0.status, &shown)
+    page(status_of(error.0.kind), &shown)
 }
 
 /// `POST /dashboard/keys/limits/{id}/remove`
@@ -135,7 +136,7 @@ pub async fn remove_limit(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     caller.may_pay()?;
     limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
     Ok(Redirect::to(&format!("{KEYS}#h-keys")))
@@ -173,7 +174,7 @@ async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {
     Ok(live.any(|key| key.name == name.trim()))
 }
 
-async fn list(app: &App, caller: &SignedIn) -> Result<KeysPage> {
+async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
     let rows = keys(app, caller).await?;
     let set = limits::of_account(app, caller.account.id).await?;
     let full = caller.may_pay().err().map(|error| error.0.detail.clone());
@@ -188,11 +189,11 @@ async fn list(app: &App, caller: &SignedIn) -> Result<KeysPage> {
 }
 
 /// The form again, with what was typed and why it was not enough.
-async fn refused(app: &App, caller: &SignedIn, form: Wanted, error: Error) -> Result<Response> {
+async fn refused(app: &App, caller: &SignedIn, form: Wanted, error: Error) -> HttpResult<Response> {
     let mut shown = list(app, caller).await?;
     shown.form.name = form.name;
     shown.form.name_error = Some(error.0.detail.clone());
-    page(error.0.status, &shown)
+    page(status_of(error.0.kind), &shown)
 }
 
 /// A first call with the new key.

@@ -13,9 +13,10 @@ use super::layout::{Nav, Shell};
 use super::serve::{Fields, page, public_shell};
 use crate::api::auth::{is_own_path, send_link};
 use crate::app::App;
+use crate::error::Error;
 use crate::http::address::ClientAddress;
 use crate::http::callers::MaybeVisitor;
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpResult, status_of};
 use crate::http::keys::hash;
 use crate::http::params::Params;
 
@@ -222,7 +223,7 @@ pub async fn show(
     State(app): State<App>,
     MaybeVisitor(visitor): MaybeVisitor,
     Params(asked): Params<Asked>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let next = asked.next.filter(|next| is_own_path(next));
     if visitor.is_some() {
         let home = next.unwrap_or_else(|| "/".to_owned());
@@ -260,7 +261,7 @@ pub async fn send(
     State(app): State<App>,
     from: ClientAddress,
     Fields(form): Fields<NewLogin>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let next = form.next.filter(|next| is_own_path(next));
     match send_link(&app, &form.email, next.as_deref(), from).await {
         Ok(()) => {
@@ -276,8 +277,8 @@ pub async fn send(
 }
 
 /// The form again, with what was typed and why it was not enough.
-fn refused(app: &App, mail: String, next: Option<String>, error: Error) -> Result<Response> {
-    let status = error.0.status;
+fn refused(app: &App, mail: String, next: Option<String>, error: Error) -> HttpResult<Response> {
+    let status = status_of(error.0.kind);
     let asked = LoginPage {
         mail,
         next,
@@ -302,7 +303,7 @@ fn refused(app: &App, mail: String, next: Option<String>, error: Error) -> Resul
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
             Ok(response)
         }
-        _ => Err(error),
+        _ => Err(error.into()),
     }
 }
 
@@ -314,7 +315,7 @@ pub struct Token {
 
 /// `GET /login/confirm`: one button that signs in. Looking does not use the link up, since mail
 /// scanners look.
-pub async fn confirm(State(app): State<App>, Params(asked): Params<Token>) -> Result<Response> {
+pub async fn confirm(State(app): State<App>, Params(asked): Params<Token>) -> HttpResult<Response> {
     let token = asked.token.unwrap_or_default();
     let (digest, now) = (hash(&token), app.real_now());
     let link = app

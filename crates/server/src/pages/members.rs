@@ -16,8 +16,9 @@ use super::login::LoginPage;
 use super::serve::{Fields, account_shell, html, page, public_shell};
 use crate::app::App;
 use crate::closing;
+use crate::error::{Error, Kind};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpResult, status_of};
 use crate::http::params::Params;
 use crate::members;
 
@@ -100,11 +101,11 @@ pub struct InviteForm {
 }
 
 /// `GET /dashboard/members`
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
     page(StatusCode::OK, &list(&app, &caller).await?)
 }
 
-async fn list(app: &App, caller: &SignedIn) -> Result<MembersPage> {
+async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
     let people = members::list(app, caller.account.id).await?;
     let is_owner = caller.may_own().is_ok();
     let member = |row: store::users::Member| {
@@ -178,25 +179,23 @@ pub async fn invite(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<Wanted>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let (mail, role) = (
         form.email.unwrap_or_default(),
         form.role.unwrap_or_default(),
     );
     match members::invite(&app, &caller, &mail, &role).await {
         Ok(_) => Ok(Redirect::to(MEMBERS).into_response()),
-        Err(error)
-            if error.0.status.is_client_error() && error.0.status != StatusCode::FORBIDDEN =>
-        {
+        Err(error) if error.0.kind.is_client_error() && error.0.kind != Kind::Forbidden => {
             let mut shown = list(&app, &caller).await?;
             shown.form = Some(InviteForm {
                 mail,
                 mail_error: Some(error.0.detail.clone()),
                 roles: Choice::list(&ROLES, &role),
             });
-            page(error.0.status, &shown)
+            page(status_of(error.0.kind), &shown)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -206,7 +205,7 @@ pub async fn change(
     caller: SignedIn,
     Path(id): Path<String>,
     Fields(form): Fields<Wanted>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     members::set_role(&app, &caller, &id, form.role.as_deref().unwrap_or_default()).await?;
     Ok(Redirect::to(MEMBERS))
 }
@@ -216,7 +215,7 @@ pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let people = members::list(&app, caller.account.id).await?;
     let mut known = people.members.into_iter();
     let row = known.find(|member| member.public_id == id);
@@ -235,7 +234,7 @@ pub async fn remove(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     members::remove(&app, &caller, &id).await?;
     // Whoever left sees another account, or the sign-in.
     let is_you = id == caller.user.public_id;
@@ -247,7 +246,7 @@ pub async fn withdraw(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     members::withdraw(&app, &caller, &id).await?;
     Ok(Redirect::to(MEMBERS))
 }
@@ -263,31 +262,31 @@ pub async fn found(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<NewOrganisation>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     match members::found(&app, &caller.user, &form.name).await {
         Ok(account) => {
             let there = format!("{MEMBERS}?account={}", account.public_id);
             Ok(Redirect::to(&there).into_response())
         }
-        Err(error) if error.0.status.is_client_error() => {
+        Err(error) if error.0.kind.is_client_error() => {
             let mut shown = list(&app, &caller).await?;
             shown.organisation = form.name;
             shown.organisation_error = Some(error.0.detail.clone());
-            page(error.0.status, &shown)
+            page(status_of(error.0.kind), &shown)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// `GET /dashboard/close`: asks once more.
-pub async fn ask_close(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+pub async fn ask_close(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
     let shell = account_shell(&app, &caller, Nav::Members);
     let view = ConfirmPage::close_account(shell, &caller.account.name);
     Ok(html(&view)?.into_response())
 }
 
 /// `POST /dashboard/close`
-pub async fn close(State(app): State<App>, caller: SignedIn) -> Result<Redirect> {
+pub async fn close(State(app): State<App>, caller: SignedIn) -> HttpResult<Redirect> {
     closing::close(&app, &caller).await?;
     Ok(Redirect::to("/"))
 }
@@ -315,7 +314,10 @@ pub struct Token {
 }
 
 /// `GET /invitation`
-pub async fn invitation(State(app): State<App>, Params(asked): Params<Token>) -> Result<Response> {
+pub async fn invitation(
+    State(app): State<App>,
+    Params(asked): Params<Token>,
+) -> HttpResult<Response> {
     let token = asked.token.unwrap_or_default();
     let shell = public_shell(&app, None, Nav::None);
     let Some((row, account)) = members::asked(&app, &token).await? else {

@@ -9,8 +9,8 @@ use super::components::{Action, Badge};
 use super::format;
 use super::plans::{Cell, CompareRow, Comparison, Mark, PlanCard};
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::Visitor;
-use crate::http::error::Result;
 
 /// "$19.00"
 pub fn money(amount: MinorUnits) -> String {

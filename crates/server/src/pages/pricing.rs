@@ -12,13 +12,13 @@ use super::serve::{html, public_shell};
 use super::{format, offer};
 use crate::app::App;
 use crate::http::callers::MaybeVisitor;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 
 /// `GET /pricing`
 pub async fn show(
     State(app): State<App>,
     MaybeVisitor(visitor): MaybeVisitor,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let catalog = app.catalog();
     let current = match &visitor {
         Some(visitor) => offer::tier_of(&app, visitor).await?,

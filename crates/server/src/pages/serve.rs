@@ -10,17 +10,18 @@ use super::components::{Action, Banner, Kind};
 use super::error::ErrorPage;
 use super::layout::{AccountLink, Nav, Shell, TestMode, Viewer, initials};
 use crate::app::App;
+use crate::error::{BILLING_OFF, Error, Result};
 use crate::http::access;
 use crate::http::callers::{ACCOUNT_CHOICE, SignedIn, Visitor};
-use crate::http::error::{BILLING_OFF, Error, Result};
+use crate::http::error::{HttpError, HttpResult};
 
 /// A rendered page.
-pub fn html(page: &impl Template) -> Result<Html<String>> {
-    page.render().map(Html).map_err(Error::bug)
+pub fn html(page: &impl Template) -> HttpResult<Html<String>> {
+    Ok(page.render().map(Html).map_err(Error::bug)?)
 }
 
 /// A rendered page with a status of its own: a form that was refused, something that is not there.
-pub fn page(status: StatusCode, page: &impl Template) -> Result<Response> {
+pub fn page(status: StatusCode, page: &impl Template) -> HttpResult<Response> {
     Ok((status, html(page)?).into_response())
 }
 
@@ -29,12 +30,13 @@ pub fn page(status: StatusCode, page: &impl Template) -> Result<Response> {
 pub struct Fields<T>(pub T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Fields<T> {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self> {
+    async fn from_request(request: Request, state: &S) -> HttpResult<Self> {
         let read = Form::<T>::from_request(request, state).await;
-        read.map(|Form(fields)| Fields(fields))
-            .map_err(|error| Error::bad_request("invalid_form", error.body_text()))
+        Ok(read
+            .map(|Form(fields)| Fields(fields))
+            .map_err(|error| Error::bad_request("invalid_form", error.body_text()))?)
     }
 }
 
@@ -136,9 +138,9 @@ fn dress(app: &App, shell: &mut Shell) {
 }
 
 /// The page of an error.
-pub fn error_page(app: &App, error: &Error, request_id: &str) -> String {
-    let problem = &error.0;
-    let advice = match problem.status.as_u16() {
+pub fn error_page(app: &App, error: &HttpError, request_id: &str) -> String {
+    let problem = &error.error.0;
+    let advice = match error.status.as_u16() {
         403 => "Go back to our own page and try it there.",
         404 => "Check the address, or start from your billing page.",
         409 => "Look at your billing page: it shows how things stand.",
@@ -155,16 +157,16 @@ pub fn error_page(app: &App, error: &Error, request_id: &str) -> String {
     }
     let page = ErrorPage::new(
         shell,
-        problem.status.as_u16(),
+        error.status.as_u16(),
         problem.code,
-        problem.title,
+        error.title,
         problem.detail.clone(),
     )
     .request(request_id);
     let mut page = page;
     page.advice = advice.to_owned();
     page.actions = match problem.code {
-        ACCOUNT_CHOICE => choices(error),
+        ACCOUNT_CHOICE => choices(&error.error),
         code => vec![way_on(app, code).primary()],
     };
     page.render().unwrap_or_else(|_| problem.detail.clone())
@@ -172,7 +174,7 @@ pub fn error_page(app: &App, error: &Error, request_id: &str) -> String {
 
 /// The accounts that a refused request could have meant.
 fn choices(error: &Error) -> Vec<Action> {
-    let accounts = error.0.extra.get("accounts");
+    let accounts = error.0.fields.get("accounts");
     let accounts = accounts.and_then(serde_json::Value::as_array);
     let link = |account: &serde_json::Value| {
         let (id, name) = (account["id"].as_str()?, account["name"].as_str()?);

@@ -13,7 +13,7 @@ use super::serve::{account_shell, page};
 use crate::api::sessions::{ThisSession, end_one, end_others, of};
 use crate::app::App;
 use crate::http::callers::{SignedIn, Visitor};
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 
 /// This page.
 const SESSIONS: &str = "/dashboard/sessions";
@@ -46,7 +46,11 @@ pub struct SessionRow {
 }
 
 /// `GET /dashboard/sessions`
-pub async fn show(State(app): State<App>, caller: SignedIn, this: ThisSession) -> Result<Response> {
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    this: ThisSession,
+) -> HttpResult<Response> {
     let rows = of(&app, caller.user.id, this).await?;
     let row = |(session, is_this): (store::sessions::Session, bool)| SessionRow {
         agent: in_short(&session.user_agent),
@@ -107,13 +111,17 @@ pub async fn end(
     State(app): State<App>,
     user: Visitor,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     end_one(&app, user.id, &id).await?;
     Ok(Redirect::to(SESSIONS))
 }
 
 /// `POST /dashboard/sessions/end-others`
-pub async fn others(State(app): State<App>, user: Visitor, this: ThisSession) -> Result<Redirect> {
+pub async fn others(
+    State(app): State<App>,
+    user: Visitor,
+    this: ThisSession,
+) -> HttpResult<Redirect> {
     end_others(&app, user.id, this).await?;
     Ok(Redirect::to(SESSIONS))
 }

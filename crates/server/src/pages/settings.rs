@@ -22,8 +22,9 @@ use super::serve::{Fields, account_shell, page};
 use super::{format, offer};
 use crate::api::limits::{self, SpendLimit};
 use crate::app::App;
+use crate::error::{Error, Kind, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpResult, status_of};
 use crate::preferences::{self, AutoChange, Change, NOTICES, Preferences};
 
 /// This page.
@@ -32,7 +33,7 @@ const SETTINGS: &str = "/dashboard/settings";
 const THRESHOLDS: [i64; 5] = [100, 500, 1_000, 2_500, 10_000];
 
 /// `GET /dashboard/settings`
-pub async fn show(State(app): State<App>, caller: SignedIn) -> Result<Response> {
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
     page(StatusCode::OK, &settings(&app, &caller).await?)
 }
 
@@ -41,7 +42,7 @@ pub async fn save(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<HashMap<String, String>>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_pay()?;
     let typed = form.get("low").map(|text| text.trim()).unwrap_or_default();
     let is_on = |name: &str| form.contains_key(name);
@@ -59,16 +60,16 @@ pub async fn save(
     };
     match saved {
         Ok(()) => Ok(Redirect::to(SETTINGS).into_response()),
-        Err(error) if error.0.status == StatusCode::BAD_REQUEST => {
+        Err(error) if error.0.kind == Kind::BadRequest => {
             let mut shown = settings(&app, &caller).await?;
             for notice in &mut shown.notices {
                 notice.is_on = is_on(notice.name);
             }
             shown.low = typed.to_owned();
             shown.low_error = Some(error.0.detail.clone());
-            page(error.0.status, &shown)
+            page(status_of(error.0.kind), &shown)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -114,7 +115,7 @@ pub async fn auto(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<AutoForm>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_pay()?;
     let read = match form.act.as_deref() {
         Some("off") => Ok(AutoChange::Off),
@@ -132,14 +133,14 @@ pub async fn auto(
     };
     let error = match saved {
         Ok(()) => return Ok(Redirect::to(SETTINGS).into_response()),
-        Err(error) if error.0.extra.contains_key("field") => error,
-        Err(error) => return Err(error),
+        Err(error) if error.0.fields.contains_key("field") => error,
+        Err(error) => return Err(error.into()),
     };
     let mut shown = settings(&app, &caller).await?;
     if let Some(auto) = &mut shown.auto {
         *auto = auto.clone().refused(&form, &error);
     }
-    page(error.0.status, &shown)
+    page(status_of(error.0.kind), &shown)
 }
 
 fn read_auto(catalog: &Catalog, form: &AutoForm) -> Result<AutoChange> {
@@ -198,7 +199,7 @@ impl AutoTopUp {
     /// The card with what was typed, and why it was not enough.
     fn refused(self, form: &AutoForm, error: &Error) -> AutoTopUp {
         let detail = error.0.detail.clone();
-        let field = error.0.extra.get("field").and_then(|field| field.as_str());
+        let field = error.0.fields.get("field").and_then(|field| field.as_str());
         let id = match field {
             Some("monthlyMax") => "cap",
             Some("threshold") => "threshold",
@@ -274,7 +275,7 @@ pub async fn limit(
     State(app): State<App>,
     caller: SignedIn,
     Fields(form): Fields<LimitForm>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     caller.may_pay()?;
     let set = match read_limit(&form) {
         Ok(wanted) => {
@@ -285,8 +286,8 @@ pub async fn limit(
     };
     let error = match set {
         Ok(_) => return Ok(Redirect::to(&format!("{SETTINGS}#limits")).into_response()),
-        Err(error) if error.0.status.is_client_error() => error,
-        Err(error) => return Err(error),
+        Err(error) if error.0.kind.is_client_error() => error,
+        Err(error) => return Err(error.into()),
     };
     let mut shown = settings(&app, &caller).await?;
     shown.limit_error = Some((limit_field(&error).to_owned(), error.0.detail.clone()));
@@ -297,12 +298,12 @@ pub async fn limit(
     for choice in shown.windows.iter_mut() {
         choice.selected = choice.value == form.window;
     }
-    page(error.0.status, &shown)
+    page(status_of(error.0.kind), &shown)
 }
 
 /// The field of the form of a limit that an error is about.
 pub(super) fn limit_field(error: &Error) -> &'static str {
-    match error.0.extra.get("field").and_then(|field| field.as_str()) {
+    match error.0.fields.get("field").and_then(|field| field.as_str()) {
         Some("subject" | "scope") => "subject",
         Some("window") => "window",
         _ => "credits",
@@ -328,7 +329,7 @@ pub async fn remove_limit(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     caller.may_pay()?;
     limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
     Ok(Redirect::to(&format!("{SETTINGS}#limits")))

@@ -20,8 +20,9 @@ use super::serve::{account_shell, page, while_billing_is_on};
 use super::{cancel, format, offer};
 use crate::account::{View, view};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::{SignedIn, Visitor};
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::sync;
 
@@ -46,7 +47,7 @@ pub async fn show(
     State(app): State<App>,
     user: Visitor,
     Params(asked): Params<Asked>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     let found = find(&app, &user, &asked).await?;
     let Some((caller, intent)) = found else {

@@ -17,8 +17,9 @@ use super::serve::{Fields, account_shell, page, while_billing_is_on};
 use super::{billing, format, offer, words};
 use crate::account::{View, view};
 use crate::app::App;
+use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpResult, status_of};
 use crate::http::params::Params;
 use crate::payments::plan::{self, Changed, Pending, Quote, Way};
 use crate::payments::{checkout, trials};
@@ -38,7 +39,7 @@ pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Asked>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     let view = view(&app, caller.account.id).await?;
     let mut plans = chooser(&app, &caller, &view).await?;
@@ -62,7 +63,7 @@ pub(super) async fn change(
     caller: &SignedIn,
     plan_id: &str,
     quote: Option<&str>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let quoted = quote.and_then(Quote::read);
     let changed = plan::change(app, caller, plan_id, quoted).await;
     let view = view(app, caller.account.id).await?;
@@ -92,12 +93,12 @@ pub(super) async fn change(
 }
 
 /// The plans, with why not.
-fn refused(mut plans: UpgradePage, error: Error) -> Result<Response> {
+fn refused(mut plans: UpgradePage, error: Error) -> HttpResult<Response> {
     let Some(banner) = refusal(&error, UPGRADE) else {
-        return Err(error);
+        return Err(error.into());
     };
     plans.banners = vec![banner];
-    page(error.0.status, &plans)
+    page(status_of(error.0.kind), &plans)
 }
 
 async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
@@ -209,7 +210,7 @@ pub async fn start(
     State(app): State<App>,
     caller: SignedIn,
     Fields(choice): Fields<Choice>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     let started = match checkout::read_plan(&app.catalog(), &app, &choice.plan_id) {
         Ok(purchase) => checkout::start(&app, &caller, &purchase, None).await,
@@ -220,19 +221,25 @@ pub async fn start(
         Err(error) => error,
     };
     let Some(banner) = refusal(&error, UPGRADE) else {
-        return Err(error);
+        return Err(error.into());
     };
     let view = view(&app, caller.account.id).await?;
     let mut plans = chooser(&app, &caller, &view).await?;
     plans.banners = vec![banner];
-    page(error.0.status, &plans)
+    page(status_of(error.0.kind), &plans)
 }
 
 /// A refusal that the page of a purchase can say itself; `again` is that page.
 pub(super) fn refusal(error: &Error, again: &str) -> Option<Banner> {
-    match error.0.status.as_u16() {
-        503 if error.0.code == "stripe_unavailable" => Some(words::stripe_unreachable(again)),
-        400 | 402 | 409 | 422 | 429 => {
+    match error.0.kind {
+        ErrorKind::Unavailable if error.0.code == "stripe_unavailable" => {
+            Some(words::stripe_unreachable(again))
+        }
+        ErrorKind::BadRequest
+        | ErrorKind::PaymentRequired
+        | ErrorKind::Conflict
+        | ErrorKind::Unprocessable
+        | ErrorKind::TooManyRequests => {
             let text = error.0.detail.clone();
             Some(Banner::new(Kind::Warn, "Nothing was bought", text))
         }

@@ -21,8 +21,9 @@ use super::{billing, format, offer, words};
 use crate::account::{View, view};
 use crate::api::usage::{csv, key_of};
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::SignedIn;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 
 /// Operations that have a colour of their own in a chart; the rest is "Other".
@@ -43,7 +44,7 @@ pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Asked>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = caller.account.id;
     let view = view(&app, account).await?;
     let (period, days) = read_period(asked.period.as_deref());
@@ -77,7 +78,7 @@ pub async fn file(
     State(app): State<App>,
     caller: SignedIn,
     Params(asked): Params<Asked>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let account = caller.account.id;
     let (_, days) = read_period(asked.period.as_deref());
     let key = read_key(&app, account, asked.key).await?;

@@ -1,6 +1,5 @@
 //! Checkout sessions for a plan or a credit pack.
 
-use axum::http::StatusCode;
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Credits, Currency, MinorUnits};
 use domain::time::Timestamp;
@@ -11,9 +10,10 @@ use stripe::objects::CheckoutStatus;
 
 use super::{claimed, customer, is_customer_gone, is_stale, note_failure, setup_missing, trials};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result, UPGRADE};
 use crate::http::rate_limit;
+use crate::links::UPGRADE;
 use crate::sync::INTENT_KEY;
 
 /// What somebody wants to buy, already known to be for sale.
@@ -306,10 +306,8 @@ async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
         return Ok(());
     }
     let url = app.page_of(&app.public_id(account).await?, UPGRADE);
-    Err(Error::new(
-        StatusCode::CONFLICT,
+    Err(Error::conflict(
         "already_subscribed",
-        "Already subscribed",
         "This account has a plan already; change it instead.",
     )
     .with("changePlanUrl", json!(url)))

@@ -7,8 +7,8 @@ use stripe::Form;
 
 use super::{claimed, is_stale, note_failure};
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::SignedIn;
-use crate::http::error::Result;
 
 const KIND: &str = "customer";
 /// The kind of the intents that change what a customer is called.

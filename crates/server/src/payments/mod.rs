@@ -17,7 +17,7 @@ use domain::time::Timestamp;
 use store::intents::Intent;
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Stripe may forget an idempotency key after 24 hours; before that a retry must use the same.
 const KEY_HOURS: i64 = 23;

@@ -5,7 +5,6 @@ pub mod ending;
 mod quote;
 mod schedule;
 
-use axum::http::StatusCode;
 use domain::money::MinorUnits;
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -18,8 +17,8 @@ pub use quote::{QUOTE_SECONDS, Quote, Way};
 
 use super::{claimed, is_stale, note_failure};
 use crate::app::App;
+use crate::error::{Error, Kind, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
 use crate::http::rate_limit;
 use crate::sync;
 
@@ -291,8 +290,7 @@ fn declined(error: stripe::Error) -> Error {
         return error.into();
     };
     let detail = message.as_deref().unwrap_or("Your card was declined.");
-    let status = StatusCode::PAYMENT_REQUIRED;
-    Error::new(status, "card_declined", "Card declined", detail).cause(&error)
+    Error::new(Kind::PaymentRequired, "card_declined", detail).cause(&error)
 }
 
 fn with_subscription(id: &str, change: &Form) -> Form {

@@ -4,8 +4,8 @@ use stripe::Form;
 
 use super::{customer, is_customer_gone};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
 use crate::http::rate_limit;
 
 /// Name of the stored portal configuration.

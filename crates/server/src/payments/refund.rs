@@ -2,7 +2,6 @@
 //! down before it. What a refund takes from the credits follows from the charge as every sync reads
 //! it, so the webhook that comes later finds nothing to do.
 
-use axum::http::StatusCode;
 use domain::ledger::{Command, Request};
 use domain::money::{Credits, Currency, MinorUnits, share_of};
 use serde_json::json;
@@ -14,7 +13,7 @@ use stripe::{Form, objects};
 
 use super::{is_stale, note_failure};
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::jobs::mail::Letter;
 use crate::sync;
 
@@ -539,8 +538,7 @@ fn refused(error: stripe::Error) -> Error {
     };
     let said = message.as_deref().unwrap_or("no reason was given");
     let detail = format!("Stripe refused the refund: {said}");
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    Error::new(status, "stripe_refused", "Stripe refused", detail).cause(&error)
+    Error::new(Kind::Unprocessable, "stripe_refused", detail).cause(&error)
 }
 
 /// What was done, in one commit: the intent's end, the operator's act, the note, the letter.

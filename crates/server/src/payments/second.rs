@@ -10,7 +10,7 @@ use stripe::Form;
 
 use super::is_stale;
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// The kind of its intents.
 pub const KIND: &str = "second_subscription";

@@ -9,7 +9,7 @@ use stripe::Form;
 use stripe::objects::{Subscription, SubscriptionStatus};
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::sync::INTENT_KEY;
 
 /// The days of the trial that the account is offered with a plan, if it is offered one.

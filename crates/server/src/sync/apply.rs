@@ -18,7 +18,7 @@ use store::sync::Lease;
 use super::snapshot::Fetched;
 use super::{Held, NAMED_MAX, Report};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 use crate::payments::second;
 
 /// Everything the job needs, owned: the writer may run it again.

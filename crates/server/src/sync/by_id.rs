@@ -8,7 +8,7 @@ use stripe::{Form, objects};
 use super::Held;
 use super::history::Raw;
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Charges of one payment that are looked at.
 const TRIES_MAX: usize = 100;

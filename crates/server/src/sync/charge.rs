@@ -6,7 +6,7 @@ use stripe::{Form, objects};
 
 use super::at;
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Disputes of one charge that are looked at.
 const DISPUTES_MAX: usize = 10;

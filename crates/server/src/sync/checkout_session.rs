@@ -6,7 +6,7 @@ use stripe::objects;
 
 use super::{Held, at};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// The metadata key that leads from a session to its intent.
 pub const INTENT_KEY: &str = "intent";

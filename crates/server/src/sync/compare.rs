@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 
 use super::{held, projected, snapshot};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Our rows of one account that are compared.
 const ROWS_MAX: i64 = 1_000;

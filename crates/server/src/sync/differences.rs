@@ -10,7 +10,7 @@ use stripe::{Form, objects};
 use super::history::Progress;
 use super::{Held, apply, held, projected, snapshot};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Turns in which one account's history is read.
 const TURNS_MAX: usize = 1_000;

@@ -11,7 +11,7 @@ use domain::time::Timestamp;
 use stripe::{Form, objects};
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Objects of one kind and customer that one turn reads.
 const ITEMS_MAX: usize = 1_000;

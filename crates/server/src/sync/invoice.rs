@@ -7,7 +7,7 @@ use stripe::objects;
 use super::at;
 use super::meaning::Meaning;
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Asks whether the payment of an open invoice waits for the cardholder's word; the invoice itself
 /// does not say.

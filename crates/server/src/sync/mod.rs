@@ -32,7 +32,7 @@ pub use unmatched::match_events;
 pub use worker::{STOP_MAX, run};
 
 use crate::app::App;
-use crate::http::error::{Error, Result};
+use crate::error::{Error, Result};
 use crate::payments::second;
 use crate::payments::trials;
 

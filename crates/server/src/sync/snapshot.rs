@@ -12,7 +12,7 @@ use super::{
     subscription_schedule,
 };
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// A snapshot with what else was fetched.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@
 use store::events::Event;
 
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::{Kind, Result};
 use crate::webhooks::account_of_object;
 
 /// Events looked at in one round.
@@ -28,7 +28,7 @@ pub async fn match_events(app: &App) -> Result<usize> {
             Ok(None) => try_later(app, &event, "no account of ours is named by it", true).await?,
             Err(error) => {
                 // A Stripe that is down says nothing about the event.
-                let counts = error.0.status != axum::http::StatusCode::SERVICE_UNAVAILABLE;
+                let counts = error.0.kind != Kind::Unavailable;
                 try_later(app, &event, &error.to_string(), counts).await?;
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{LEASE_SECONDS, match_events, round};
 use crate::app::App;
-use crate::http::error::Result;
+use crate::error::Result;
 
 /// Accounts synced at the same time; Stripe allows 25 requests a second an endpoint.
 const WORKERS: usize = 4;

@@ -695,7 +695,7 @@ async fn shielded(app: &App, routes: Router<App>) -> String {
     base
 }
 
-async fn panics_in_a_job(State(app): State<App>) -> server::http::error::Result<&'static str> {
+async fn panics_in_a_job(State(app): State<App>) -> server::http::error::HttpResult<&'static str> {
     let job = |_: &mut store::Tx<'_>| -> store::Result<()> { panic!("case D12 in a job") };
     app.write(0, job).await?;
     Ok("never")

@@ -22,8 +22,9 @@ use super::parts::Table;
 use crate::account::{View, view};
 use crate::api::accounts;
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::{Operator, Visitor};
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::roles::Right;
 use crate::pages::billing::state;
@@ -369,7 +370,7 @@ pub async fn show(
     operator: Operator,
     Path(id): Path<String>,
     Params(done): Params<Done>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = accounts::named(&app, &id).await?;
     let mut page = page(&app, &operator, &account).await?;
     page.shell.flash = flash(&done.done);
@@ -382,7 +383,7 @@ pub async fn adjust_refused(
     operator: &Visitor,
     account: &Account,
     form: AdjustForm,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let mut page = page(app, &Operator(operator.clone()), account).await?;
     page.adjust = Some(AdjustForm {
         attempt: app.new_id("att"),

@@ -13,7 +13,7 @@ use crate::api::lists::PageParams;
 use crate::app::App;
 use crate::figures;
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::components::{Badge, Pager, Tab};
 use crate::pages::icons::Icon;
@@ -161,7 +161,7 @@ pub async fn show(
     Operator(operator): Operator,
     Params(search): Params<Search>,
     Params(page): Params<PageParams>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let before = page.after::<1>()?.map(|[id]| id);
     let (wanted, now) = (search.clone(), app.now());
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);

@@ -14,8 +14,9 @@ use super::operator_shell;
 use super::parts::{Field, FieldKind, FormPage};
 use crate::api::accounts;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::{Operator, Visitor};
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpError, HttpResult};
 use crate::http::idempotency::Key;
 use crate::http::params::Params;
 use crate::operators;
@@ -38,9 +39,9 @@ pub struct Desk {
 }
 
 impl FromRequestParts<App> for Desk {
-    type Rejection = Error;
+    type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
         let Operator(operator) = Operator::from_request_parts(parts, app).await?;
         let id = Path::<String>::from_request_parts(parts, app).await;
         let Path(id) = id.map_err(|_| Error::not_found("There is no such account."))?;
@@ -89,14 +90,14 @@ impl Desk {
         acted: Result<T>,
         what: &str,
         page: impl Future<Output = Result<FormPage>>,
-    ) -> Result<Response> {
+    ) -> HttpResult<Response> {
         let error = match acted {
             Ok(_) => return Ok(self.done(what)),
             Err(error) => error,
         };
-        let field = error.0.extra.get("field").and_then(|field| field.as_str());
+        let field = error.0.fields.get("field").and_then(|field| field.as_str());
         let Some(field) = field.map(str::to_owned).filter(|_| is_of_field(&error)) else {
-            return Err(error);
+            return Err(error.into());
         };
         let (wrong, mut page) = ((field, error.0.detail.clone()), page.await?);
         let fields = page.fields.into_iter();
@@ -110,7 +111,7 @@ fn is_of_field(error: &Error) -> bool {
     matches!(error.0.code, "invalid_field" | "debt_exceeded")
 }
 
-fn shown(page: &FormPage) -> Result<Response> {
+fn shown(page: &FormPage) -> HttpResult<Response> {
     Ok(serve::html(page)?.into_response())
 }
 
@@ -130,7 +131,7 @@ pub struct Adjusting {
 }
 
 /// `POST /admin/accounts/{id}/credits`: says what an adjustment comes to; with `confirm` makes it.
-pub async fn adjust(desk: Desk, Fields(typed): Fields<Adjusting>) -> Result<Response> {
+pub async fn adjust(desk: Desk, Fields(typed): Fields<Adjusting>) -> HttpResult<Response> {
     let amount = match read(&typed) {
         Ok(amount) => amount,
         Err(form) => return adjust_refused(&desk.app, &desk.operator, &desk.account, *form).await,
@@ -143,7 +144,7 @@ pub async fn adjust(desk: Desk, Fields(typed): Fields<Adjusting>) -> Result<Resp
     match credits::adjust(&desk.app, &desk.account, key, amount, &by_hand).await {
         Ok(_) => Ok(desk.done("adjusted")),
         Err(error) if error.0.code == "insufficient_credits" => refused(&desk, &typed).await,
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -173,7 +174,7 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
 }
 
 /// An adjustment below what is available, told at its field.
-async fn refused(desk: &Desk, typed: &Adjusting) -> Result<Response> {
+async fn refused(desk: &Desk, typed: &Adjusting) -> HttpResult<Response> {
     let view = crate::account::view(&desk.app, desk.account.id).await?;
     let asked = Credits::parse(typed.credits.trim()).unwrap_or(Credits::ZERO);
     let (left, lowest) = (view.available + asked, -view.available);
@@ -188,7 +189,7 @@ async fn refused(desk: &Desk, typed: &Adjusting) -> Result<Response> {
     adjust_refused(&desk.app, &desk.operator, &desk.account, form).await
 }
 
-async fn review(desk: &Desk, typed: &Adjusting, amount: Credits) -> Result<Response> {
+async fn review(desk: &Desk, typed: &Adjusting, amount: Credits) -> HttpResult<Response> {
     let (app, account) = (&desk.app, &desk.account);
     let view = crate::account::view(app, account.id).await?;
     if -amount > view.available {
@@ -236,7 +237,7 @@ pub struct Undoing {
 }
 
 /// `GET /admin/accounts/{id}/undo?entry=`: the opposite of an adjustment, to be confirmed.
-pub async fn undo(desk: Desk, Params(undoing): Params<Undoing>) -> Result<Response> {
+pub async fn undo(desk: Desk, Params(undoing): Params<Undoing>) -> HttpResult<Response> {
     let (number, seq) = (desk.account.id, undoing.entry);
     let entry = desk
         .app
@@ -257,7 +258,7 @@ pub async fn undo(desk: Desk, Params(undoing): Params<Undoing>) -> Result<Respon
 }
 
 /// `POST /admin/accounts/{id}/sync`: makes our rows agree with Stripe now.
-pub async fn sync_now(desk: Desk) -> Result<Response> {
+pub async fn sync_now(desk: Desk) -> HttpResult<Response> {
     let number = desk.account.id;
     let report = sync::account(&desk.app, number).await?;
     let detail = serde_json::json!({ "changes": report.changes.len() }).to_string();
@@ -305,7 +306,7 @@ fn note(value: &str) -> Field {
 }
 
 /// `GET /admin/accounts/{id}/forgive`
-pub async fn ask_forgive(desk: Desk) -> Result<Response> {
+pub async fn ask_forgive(desk: Desk) -> HttpResult<Response> {
     shown(&forgive_page(&desk, &Acting::default()).await?)
 }
 
@@ -334,7 +335,7 @@ async fn forgive_page(desk: &Desk, typed: &Acting) -> Result<FormPage> {
 }
 
 /// `POST /admin/accounts/{id}/forgive`
-pub async fn forgive(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
+pub async fn forgive(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Response> {
     let forgiven = async {
         let amount = Credits::parse(typed.credits.trim()).ok();
         let amount = amount.filter(|amount| amount.is_positive());
@@ -349,7 +350,7 @@ pub async fn forgive(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Respon
 }
 
 /// `GET /admin/accounts/{id}/void?grant=`
-pub async fn ask_void(desk: Desk, Params(typed): Params<Acting>) -> Result<Response> {
+pub async fn ask_void(desk: Desk, Params(typed): Params<Acting>) -> HttpResult<Response> {
     shown(&void_page(&desk, &typed).await?)
 }
 
@@ -382,7 +383,7 @@ async fn void_page(desk: &Desk, typed: &Acting) -> Result<FormPage> {
 }
 
 /// `POST /admin/accounts/{id}/void`
-pub async fn void(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
+pub async fn void(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Response> {
     let ended = async {
         let by_hand = desk.by_hand(&typed.reason, &typed.note, true);
         let key = Key::read(&typed.attempt)?;
@@ -394,7 +395,7 @@ pub async fn void(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response>
 }
 
 /// `GET /admin/accounts/{id}/plan`
-pub async fn ask_plan(desk: Desk) -> Result<Response> {
+pub async fn ask_plan(desk: Desk) -> HttpResult<Response> {
     shown(&plan_page(&desk, &Acting::default()))
 }
 
@@ -450,7 +451,7 @@ fn plan_page(desk: &Desk, typed: &Acting) -> FormPage {
 }
 
 /// `POST /admin/accounts/{id}/plan`
-pub async fn plan(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
+pub async fn plan(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Response> {
     let set = set_plan(&desk, &typed).await;
     desk.after(set, "plan", async { Ok(plan_page(&desk, &typed)) })
         .await
@@ -474,7 +475,7 @@ async fn set_plan(desk: &Desk, typed: &Acting) -> Result<()> {
 }
 
 /// `GET /admin/accounts/{id}/status`
-pub async fn ask_status(desk: Desk) -> Result<Response> {
+pub async fn ask_status(desk: Desk) -> HttpResult<Response> {
     shown(&status_page(&desk, &Acting::default()))
 }
 
@@ -503,11 +504,11 @@ fn status_page(desk: &Desk, typed: &Acting) -> FormPage {
 }
 
 /// `POST /admin/accounts/{id}/status`
-pub async fn status(desk: Desk, Fields(typed): Fields<Acting>) -> Result<Response> {
+pub async fn status(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Response> {
     let (suspended, what) = match typed.status.as_str() {
         "suspended" => (true, "suspended"),
         "active" => (false, "resumed"),
-        _ => return Err(Error::field("status", "status is suspended or active.")),
+        _ => return Err(Error::field("status", "status is suspended or active.").into()),
     };
     let set = async {
         let reason = operators::reason(&typed.reason)?;

@@ -11,7 +11,7 @@ use super::{ROWS, address, operator_shell, page_of, set};
 use crate::api::lists::PageParams;
 use crate::app::App;
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::middleware::RequestId;
 use crate::pages::components::{Action, Badge, Pager, Tab};
 use crate::pages::format::When;
@@ -105,7 +105,7 @@ pub async fn show(
     operator: Operator,
     Query(search): Query<Search>,
     Query(page): Query<PageParams>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let before = page.after::<1>()?.map(|[id]| id);
     let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
     let mut rows = app
@@ -167,7 +167,7 @@ pub async fn acknowledge(
     operator: Operator,
     Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     operator.may_act()?;
     crate::api::alerts::know(&app, &id, &operator.0.public_id, &request_id).await?;
     Ok(Redirect::to("/admin/alerts"))

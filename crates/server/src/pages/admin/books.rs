@@ -8,7 +8,7 @@ use super::parts::{ListPage, Table};
 use crate::app::App;
 use crate::books::{self, Report};
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::roles::Right;
 use crate::pages::components::{Action, Banner, Kind, Prose, Stat};
 use crate::pages::layout::Nav;
@@ -17,7 +17,7 @@ use crate::pages::{format, serve};
 const HERE: &str = "/admin/audit";
 
 /// `GET /admin/audit`.
-pub async fn show(State(app): State<App>, operator: Operator) -> Result<Html<String>> {
+pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html<String>> {
     let report = books::last(&app).await?;
     let run = Action::post("Check the books now", "/admin/audit/run").primary();
     let mut page = ListPage {
@@ -99,7 +99,7 @@ fn fill(page: &mut ListPage, report: &Report) {
 }
 
 /// `POST /admin/audit/run`: checks the books in the background.
-pub async fn run(State(app): State<App>, Operator(operator): Operator) -> Result<Redirect> {
+pub async fn run(State(app): State<App>, Operator(operator): Operator) -> HttpResult<Redirect> {
     books::start(&app, &operator.public_id).await?;
     Ok(Redirect::to(HERE))
 }

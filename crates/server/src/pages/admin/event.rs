@@ -9,8 +9,9 @@ use store::events::Event;
 
 use super::operator_shell;
 use crate::app::App;
+use crate::error::Error;
 use crate::http::callers::Operator;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::middleware::RequestId;
 use crate::http::roles::Right;
 use crate::pages::components::Prose;
@@ -178,7 +179,7 @@ pub async fn show(
     State(app): State<App>,
     operator: Operator,
     Path(id): Path<String>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let found = app
         .read(move |tx| {
             let Some(event) = store::events::find(tx, &id)? else {
@@ -233,7 +234,7 @@ pub async fn ask(
     State(app): State<App>,
     Operator(operator): Operator,
     Path(id): Path<String>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let event = app.read(move |tx| store::events::find(tx, &id)).await?;
     let event = event.ok_or_else(|| Error::not_found("There is no such event."))?;
     let shell = operator_shell(&app, &operator, Nav::AdminEvents);
@@ -280,7 +281,7 @@ pub async fn replay(
     operator: Operator,
     Extension(RequestId(request_id)): Extension<RequestId>,
     Path(id): Path<String>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     let actor = &operator.0.public_id;
     let (event, _) = crate::api::admin::replay(&app, &id, actor, Some(&request_id)).await?;
     Ok(Redirect::to(&format!("/admin/events/{}", event.event_id)))

@@ -15,7 +15,7 @@ use crate::api::lists::PageParams;
 use crate::app::App;
 use crate::figures::{self, Figures};
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::roles::Right;
 use crate::operators;
@@ -228,7 +228,7 @@ pub async fn show(
     operator: Operator,
     Params(search): Params<Search>,
     Params(page): Params<PageParams>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let before = page.after::<1>()?.map(|[n]| n);
     let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
     let figures = figures::of(&app).await?;
@@ -305,7 +305,7 @@ fn stats(figures: &Figures, latest: Option<&Event>, now: Timestamp) -> Vec<Stat>
 pub async fn ask_replay(
     State(app): State<App>,
     Operator(operator): Operator,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let (failed, parked) = app
         .read(|tx| {
             let failed = operators::failed(tx)?;
@@ -342,7 +342,10 @@ pub async fn ask_replay(
 }
 
 /// `POST /admin/events/replay`
-pub async fn replay_all(State(app): State<App>, Operator(operator): Operator) -> Result<Response> {
+pub async fn replay_all(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> HttpResult<Response> {
     operators::replay_failed(&app, &operator.public_id).await?;
     Ok(Redirect::to("/admin/events").into_response())
 }

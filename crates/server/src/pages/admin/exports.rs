@@ -8,14 +8,18 @@ use super::operator_shell;
 use super::parts::{ListPage, Table};
 use crate::api::stream::{self, Format};
 use crate::app::App;
+use crate::error::Error;
 use crate::http::callers::Operator;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::pages::components::Prose;
 use crate::pages::layout::Nav;
 use crate::pages::serve;
 
 /// `GET /admin/export`: what there is.
-pub async fn show(State(app): State<App>, Operator(operator): Operator) -> Result<Html<String>> {
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> HttpResult<Html<String>> {
     let columns = [("Table", ""), ("Columns", "wide-only"), ("Files", "")];
     let rows = TABLES.iter().map(|table| {
         let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
@@ -49,7 +53,7 @@ pub async fn file(
     State(app): State<App>,
     Operator(operator): Operator,
     Path(file): Path<String>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let formats = [Format::Csv, Format::JsonLines];
     let found = file.rsplit_once('.').and_then(|(name, ending)| {
         let format = formats

@@ -14,7 +14,7 @@ use crate::api::lists::{Cell, Csv, PageParams, cursor};
 use crate::api::stream;
 use crate::app::App;
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::roles::Right;
 use crate::pages::components::{Action, Pager, Prose};
@@ -40,7 +40,7 @@ pub async fn show(
     operator: Operator,
     Path(id): Path<String>,
     Params(page): Params<PageParams>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let account = accounts::named(&app, &id).await?;
     let before = page.after::<1>()?.map(|[seq]| seq);
     let number = account.id;
@@ -181,7 +181,7 @@ pub async fn csv(
     State(app): State<App>,
     _operator: Operator,
     Path(id): Path<String>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let account = accounts::named(&app, &id).await?;
     let name = format!("journal-{}.csv", account.public_id);
     let number = account.id;

@@ -14,7 +14,7 @@ use crate::api::lists::{Csv, PageParams, Shown as _};
 use crate::api::stream;
 use crate::app::App;
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::roles::Right;
 use crate::pages::components::{Action, Prose};
@@ -60,7 +60,7 @@ pub async fn show(
     operator: Operator,
     Params(search): Params<Search>,
     Params(page): Params<PageParams>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let before = page.after::<1>()?.map(|[id]| id);
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
     let wanted = search.clone();

@@ -9,7 +9,7 @@ use super::{address, operator_shell};
 use crate::app::App;
 use crate::figures::{self, DAYS, Figures, Share};
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::http::roles::Right;
 use crate::pages::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use crate::pages::layout::{Nav, Shell};
@@ -126,7 +126,7 @@ mod samples {
 }
 
 /// `GET /admin`.
-pub async fn show(State(app): State<App>, operator: Operator) -> Result<Html<String>> {
+pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html<String>> {
     let figures = figures::of(&app).await?;
     let may_export = operator.may(Right::Export);
     let shell = operator_shell(&app, &operator.0, Nav::AdminOverview);

@@ -10,7 +10,7 @@ use super::operator_shell;
 use super::parts::{ListPage, Table};
 use crate::app::App;
 use crate::http::callers::Operator;
-use crate::http::error::Result;
+use crate::http::error::HttpResult;
 use crate::pages::components::{Banner, Kind, Prose};
 use crate::pages::layout::Nav;
 use crate::pages::{format, serve};
@@ -22,7 +22,10 @@ const STRIPE_MAX: Duration = Duration::from_secs(5);
 const VERSIONS_MAX: i64 = 20;
 
 /// `GET /admin/plans`.
-pub async fn show(State(app): State<App>, Operator(operator): Operator) -> Result<Html<String>> {
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> HttpResult<Html<String>> {
     let (prices, versions) = app
         .read(|tx| {
             let prices = store::catalog::prices(tx)?;

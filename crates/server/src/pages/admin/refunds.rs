@@ -7,8 +7,9 @@ use serde::Deserialize;
 use super::operator_shell;
 use super::parts::{Field, FieldKind, FormPage};
 use crate::app::App;
+use crate::error::Error;
 use crate::http::callers::{Operator, Visitor};
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::components::{Banner, Choice, Fact, Kind, Prose};
 use crate::pages::layout::Nav;
@@ -41,11 +42,11 @@ pub async fn ask(
     Operator(operator): Operator,
     Path(payment): Path<String>,
     Params(typed): Params<Typed>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     page(&app, &operator, &payment, &typed).await
 }
 
-async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> Result<Response> {
+async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> HttpResult<Response> {
     let amount = Some(typed.amount.as_str());
     let looked = match refund::preview(app, payment, amount).await {
         Ok(look) => Ok(look),
@@ -53,7 +54,7 @@ async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> Re
         Err(error) if error.0.code == "invalid_field" => {
             Err((error, refund::preview(app, payment, None).await?))
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let (wrong, look) = match looked {
         Ok(look) => (None, look),
@@ -189,7 +190,7 @@ pub async fn make(
     Operator(operator): Operator,
     Path(payment): Path<String>,
     Fields(typed): Fields<Typed>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     if typed.attempt.is_empty() || typed.refunded.is_empty() {
         // Nothing goes back that was not looked at first.
         let typed = Typed {

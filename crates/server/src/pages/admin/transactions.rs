@@ -17,8 +17,9 @@ use super::{ROWS, address, operator_shell, page_of, set};
 use crate::api::lists::{Cell, Csv, PageParams};
 use crate::api::stream;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::Operator;
-use crate::http::error::{Error, Result};
+use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::roles::Right;
 use crate::pages::billing::state;
@@ -386,7 +387,7 @@ pub async fn show(
     operator: Operator,
     Params(search): Params<Search>,
     Params(page): Params<PageParams>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let after = page.after::<2>()?;
     let here = search.address(HERE);
     let (mut rows, accounts, sums, error) = match search.read() {
@@ -484,7 +485,7 @@ pub async fn csv(
     State(app): State<App>,
     _operator: Operator,
     Params(search): Params<Search>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     let wanted = search.read().map_err(|error| Error::field("from", error))?;
     // Before the first page there is the head.
     let first: Option<Option<[i64; 2]>> = None;
@@ -565,12 +566,12 @@ pub async fn save_view(
     State(app): State<App>,
     Operator(operator): Operator,
     Fields(new): Fields<NewView>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     let name = new.name.trim().to_owned();
     let is_plain = !name.chars().any(char::is_control);
     if !(1..=VIEW_NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
         let detail = format!("A view's name has 1 to {VIEW_NAME_CHARS_MAX} characters.");
-        return Err(Error::field("name", detail));
+        return Err(Error::field("name", detail).into());
     }
     // Read and written again, so that an address of ours is all it can be.
     let search: Search = serde_json::from_value(
@@ -583,7 +584,7 @@ pub async fn save_view(
     let query = search.query();
     if query.is_empty() || query.len() > VIEW_QUERY_CHARS_MAX {
         let detail = "Narrow the list first; what is saved is the search.";
-        return Err(Error::field("query", detail));
+        return Err(Error::field("query", detail).into());
     }
     let (user, now) = (operator.id, app.real_now());
     let to = search.address(HERE);
@@ -597,7 +598,7 @@ pub async fn save_view(
             "You keep {} views already; let one go first.",
             store::operator_views::VIEWS_MAX
         );
-        return Err(Error::conflict("too_many_views", detail));
+        return Err(Error::conflict("too_many_views", detail).into());
     }
     Ok(Redirect::to(&to))
 }
@@ -607,7 +608,7 @@ pub async fn remove_view(
     State(app): State<App>,
     Operator(operator): Operator,
     Path(id): Path<i64>,
-) -> Result<Redirect> {
+) -> HttpResult<Redirect> {
     let user = operator.id;
     app.write(0, move |tx| store::operator_views::remove(tx, user, id))
         .await?;

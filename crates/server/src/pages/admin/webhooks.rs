@@ -12,8 +12,9 @@ use super::{ROWS, operator_shell, page_of};
 use crate::api::lists::PageParams;
 use crate::api::webhook_endpoints::{self as endpoints, BY_HAND, Wanted};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::{Operator, Visitor};
-use crate::http::error::{Error, Result};
+use crate::http::error::{HttpResult, status_of};
 use crate::pages::components::{Action, Badge, Pager};
 use crate::pages::format::When;
 use crate::pages::icons::Icon;
@@ -191,7 +192,7 @@ impl EndpointPage {
 }
 
 /// `GET /admin/webhooks`.
-pub async fn show(State(app): State<App>, operator: Operator) -> Result<Html<String>> {
+pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html<String>> {
     let page = list(&app, &operator).await?;
     serve::html(&page)
 }
@@ -238,7 +239,7 @@ pub async fn create(
     State(app): State<App>,
     operator: Operator,
     Fields(typed): Fields<NewEndpoint>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     operator.may_act()?;
     let made = match Wanted::read(&app, &typed.url, "", &[]) {
         Ok(wanted) => endpoints::make(&app, wanted, &operator.0.public_id).await,
@@ -253,7 +254,7 @@ pub async fn create(
         Err(fault) => {
             page.url = typed.url;
             page.url_error = Some(fault.0.detail.clone());
-            serve::page(fault.0.status, &page)
+            serve::page(status_of(fault.0.kind), &page)
         }
     }
 }
@@ -264,7 +265,7 @@ pub async fn endpoint(
     operator: Operator,
     Path(id): Path<String>,
     Query(page): Query<PageParams>,
-) -> Result<Html<String>> {
+) -> HttpResult<Html<String>> {
     let page = one(&app, &operator, &id, page.after::<1>()?.map(|[id]| id)).await?;
     serve::html(&page)
 }
@@ -353,7 +354,7 @@ pub async fn act(
     operator: Operator,
     Path((id, act)): Path<(String, String)>,
     Fields(fields): Fields<ActFields>,
-) -> Result<Response> {
+) -> HttpResult<Response> {
     operator.may_act()?;
     let actor = &operator.0.public_id;
     let back = format!("/admin/webhooks/{id}");
@@ -374,7 +375,7 @@ pub async fn act(
         ("resend", Some(delivery)) => {
             endpoints::send_again(&app, &id, delivery, actor).await?;
         }
-        _ => return Err(Error::not_found("There is nothing at this address.")),
+        _ => return Err(Error::not_found("There is nothing at this address.").into()),
     }
     Ok(Redirect::to(&back).into_response())
 }

@@ -21,8 +21,8 @@ use super::super::{format, offer, usage, words};
 use super::{BILLING, BillingPage, CreditsPanel, History, NextCharge, PaymentMethod, PlanPanel};
 use crate::account::View;
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
 use crate::payments::extras;
 use crate::payments::plan::Pending;
 

@@ -19,8 +19,8 @@ use stripe::Form;
 use super::quote::{is_fresh, money};
 use super::{SUBSCRIPTION, allowed, known_feedback, settle};
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
 use crate::payments::{claimed, is_stale, note_failure};
 use crate::sync::INTENT_KEY;
 

@@ -7,8 +7,8 @@ use store::subscriptions::Subscription;
 use stripe::Form;
 
 use crate::app::App;
+use crate::error::{Error, Result};
 use crate::http::callers::SignedIn;
-use crate::http::error::{Error, Result};
 use crate::payments::checkout;
 
 /// How long a quote may be confirmed: the amount is worked out for its moment.

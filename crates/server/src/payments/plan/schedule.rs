@@ -6,8 +6,8 @@ use stripe::objects::SubscriptionSchedule;
 use super::quote::{Quote, plan_item};
 use super::{Changed, SUBSCRIPTION, reserve, settle};
 use crate::app::App;
+use crate::error::Result;
 use crate::http::callers::SignedIn;
-use crate::http::error::Result;
 use crate::payments::note_failure;
 use crate::sync::INTENT_KEY;
 

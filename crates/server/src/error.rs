@@ -1,0 +1,346 @@
+//! One error for the whole application: what went wrong, as the caller is told.
+//!
+//! An error is a fact. How HTTP says it is decided where it is answered.
+
+use domain::ledger::{Limit, LimitScope, LimitWindow, Refusal};
+use domain::money::Credits;
+use domain::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::links::AccountLinks;
+
+/// The code of [`Error::billing_is_off`].
+pub const BILLING_OFF: &str = "billing_disabled";
+
+/// A result of the application.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The kinds of failure that callers tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The input is wrong.
+    BadRequest,
+    /// Nobody knows who is calling.
+    NotSignedIn,
+    /// Credits, a limit or a card stand in the way.
+    PaymentRequired,
+    /// The caller may not do this.
+    Forbidden,
+    /// The thing is absent, or belongs to somebody else.
+    NotFound,
+    /// The request does not fit the present state.
+    Conflict,
+    /// The input is well formed, and still cannot be carried out.
+    Unprocessable,
+    /// The caller asks too often.
+    TooManyRequests,
+    /// The fault is ours.
+    Bug,
+    /// Stripe refused what we asked of it.
+    StripeRefused,
+    /// The service cannot do this now.
+    Unavailable,
+}
+
+impl Kind {
+    /// Whether the caller caused the failure and can mend it.
+    pub fn is_client_error(self) -> bool {
+        !self.is_server_error()
+    }
+
+    /// Whether we, or a service that we depend on, caused the failure.
+    pub fn is_server_error(self) -> bool {
+        matches!(self, Kind::Bug | Kind::StripeRefused | Kind::Unavailable)
+    }
+}
+
+/// What went wrong. The fields are in [`Fact`].
+#[derive(Clone, Debug)]
+pub struct Error(pub Box<Fact>);
+
+/// The fields of an [`Error`].
+#[derive(Clone, Debug)]
+pub struct Fact {
+    /// The kind of failure.
+    pub kind: Kind,
+    /// The stable code; callers may depend on it.
+    pub code: &'static str,
+    /// What happened and what to do.
+    pub detail: String,
+    /// Further fields.
+    pub fields: Map<String, Value>,
+    /// Further fields that are credits, which keep every digit.
+    pub credits: Vec<(&'static str, Credits)>,
+    /// Seconds after which to try again.
+    pub retry_after: Option<u64>,
+    /// What the log gets and the caller does not.
+    pub cause: Option<String>,
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.detail)?;
+        match &self.0.cause {
+            Some(cause) => write!(f, " ({cause})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Error {
+    /// An error of this kind and code.
+    pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Error {
+        Error(Box::new(Fact {
+            kind,
+            code,
+            detail: detail.into(),
+            fields: Map::new(),
+            credits: Vec::new(),
+            retry_after: None,
+            cause: None,
+        }))
+    }
+
+    /// The input is wrong.
+    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Error {
+        Error::new(Kind::BadRequest, code, detail)
+    }
+
+    /// A field of the input is wrong.
+    pub fn field(field: &str, detail: impl Into<String>) -> Error {
+        Error::bad_request("invalid_field", detail).with("field", json!(field))
+    }
+
+    /// Nobody knows who is calling.
+    pub fn not_signed_in() -> Error {
+        let detail = "Sign in, or send an API key as a bearer token.";
+        Error::new(Kind::NotSignedIn, "not_signed_in", detail)
+    }
+
+    /// The same error with another detail.
+    #[must_use]
+    pub fn because(mut self, detail: impl Into<String>) -> Error {
+        self.0.detail = detail.into();
+        self
+    }
+
+    /// The caller may not do this.
+    pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Error {
+        Error::new(Kind::Forbidden, code, detail)
+    }
+
+    /// The thing is absent, or belongs to somebody else.
+    pub fn not_found(detail: impl Into<String>) -> Error {
+        Error::new(Kind::NotFound, "not_found", detail)
+    }
+
+    /// Billing is switched off, for all or for this account.
+    pub fn billing_is_off() -> Error {
+        let detail = "It is switched off for your account. API calls and credits work as usual.";
+        Error::new(Kind::NotFound, BILLING_OFF, detail)
+    }
+
+    /// The request does not fit the present state.
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Error {
+        Error::new(Kind::Conflict, code, detail)
+    }
+
+    /// The caller asks too often.
+    pub fn too_many(detail: impl Into<String>, retry_after: u64) -> Error {
+        Error::new(Kind::TooManyRequests, "rate_limited", detail).retry_after(retry_after)
+    }
+
+    /// The service cannot do this now.
+    pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Error {
+        Error::new(Kind::Unavailable, code, detail).retry_after(1)
+    }
+
+    /// The fault is ours.
+    pub fn bug(cause: impl std::fmt::Display) -> Error {
+        let detail = "Something went wrong on our side. The request id leads us to it.";
+        Error::new(Kind::Bug, "internal", detail).cause(cause)
+    }
+
+    /// Adds a field.
+    pub fn with(mut self, name: &str, value: Value) -> Error {
+        self.0.fields.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Adds a field of credits.
+    pub fn with_credits(mut self, name: &'static str, credits: Credits) -> Error {
+        self.0.credits.push((name, credits));
+        self
+    }
+
+    /// Says when to try again, in seconds.
+    pub fn retry_after(mut self, seconds: u64) -> Error {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// Keeps a cause for the log.
+    pub fn cause(mut self, cause: impl std::fmt::Display) -> Error {
+        self.0.cause = Some(cause.to_string());
+        self
+    }
+
+    /// A rule of the ledger said no. The links lead to the account's own pages, also for somebody
+    /// who belongs to several accounts.
+    pub fn refused(refusal: &Refusal, links: &AccountLinks) -> Error {
+        let payment = |code: &'static str, detail: String| {
+            Error::new(Kind::PaymentRequired, code, detail)
+                .with("topUpUrl", json!(links.top_up))
+                .with("upgradeUrl", json!(links.upgrade))
+        };
+        match refusal {
+            Refusal::InsufficientCredits { needed, available } => {
+                let detail =
+                    format!("This call costs {needed} credits; {available} are available.");
+                payment("insufficient_credits", detail)
+                    .with("limit", json!("credits"))
+                    .with_credits("needed", *needed)
+                    .with_credits("available", *available)
+            }
+            Refusal::Debt { debt, needed } => {
+                let detail = format!("{debt} credits of a reversed payment must be settled first.");
+                payment("debt", detail)
+                    .with("limit", json!("debt"))
+                    .with_credits("debt", *debt)
+                    .with_credits("needed", *needed)
+                    .with_credits("available", Credits::ZERO)
+            }
+            Refusal::PlanLimit {
+                limit,
+                needed,
+                available,
+            } => {
+                let detail = format!("The plan allows {limit} calls a period; they are used up.");
+                payment("plan_limit", detail)
+                    .with("limit", json!("plan_limit"))
+                    .with("callsLimit", json!(limit))
+                    .with_credits("needed", *needed)
+                    .with_credits("available", *available)
+            }
+            Refusal::SpendLimit {
+                limit,
+                needed,
+                available,
+            } => {
+                let detail = format!(
+                    "A limit of {} credits {} leaves {}; this call costs {needed}.",
+                    limit.cap,
+                    limit_words(limit),
+                    limit.left(limit.window_start),
+                );
+                payment("spend_limit", detail)
+                    .with("limit", json!(limit.name()))
+                    .with("resetsAt", json!(limit.resets_at().map(Timestamp::rfc3339)))
+                    .with_credits("cap", limit.cap)
+                    .with_credits("used", limit.used)
+                    .with_credits("held", limit.held)
+                    .with_credits("needed", *needed)
+                    .with_credits("available", *available)
+            }
+            Refusal::TooManyHolds { max } => Error::new(
+                Kind::TooManyRequests,
+                "too_many_holds",
+                format!("At most {max} holds may be open; capture or release some."),
+            )
+            .retry_after(1),
+            Refusal::HoldNotFound => Error::not_found("There is no such hold."),
+            Refusal::HoldSettled { state } => Error::conflict(
+                "hold_settled",
+                format!("The hold is {} already.", state.word()),
+            )
+            .with("state", json!(state.word())),
+            Refusal::KeyReused => Error::conflict(
+                "idempotency_key_reused",
+                "This Idempotency-Key was used for another request; use a new one.",
+            ),
+            Refusal::GrantNotFound => Error::not_found("There is no such grant."),
+            Refusal::DebtExceeded { debt } => {
+                Error::conflict("debt_exceeded", format!("The debt is {debt} credits."))
+            }
+            Refusal::NotActive { status } => Error::forbidden(
+                "account_not_active",
+                format!("This account is {}; ask the operator.", status.word()),
+            ),
+            Refusal::TooLarge => Error::new(
+                Kind::Unprocessable,
+                "too_large",
+                "That is more credits than an account can hold.",
+            ),
+        }
+    }
+}
+
+/// Whose and how long, in words: "a day for this key".
+fn limit_words(limit: &Limit) -> &'static str {
+    match (limit.scope, limit.window) {
+        (LimitScope::Account, LimitWindow::Day) => "a day for this account",
+        (LimitScope::Account, LimitWindow::Month) => "a month for this account",
+        (LimitScope::Account, LimitWindow::Lifetime) => "in all for this account",
+        (LimitScope::Key, LimitWindow::Day) => "a day for this key",
+        (LimitScope::Key, LimitWindow::Month) => "a month for this key",
+        (LimitScope::Key, LimitWindow::Lifetime) => "in all for this key",
+        (LimitScope::Member, LimitWindow::Day) => "a day for this member",
+        (LimitScope::Member, LimitWindow::Month) => "a month for this member",
+        (LimitScope::Member, LimitWindow::Lifetime) => "in all for this member",
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Error {
+        match &error {
+            store::Error::Busy => Error::unavailable(
+                "busy",
+                "Too much waits for the database; try again shortly.",
+            ),
+            store::Error::OutcomeUnknown(_) => Error::unavailable(
+                "outcome_unknown",
+                "It is not known whether this was written; repeat it with the same key.",
+            )
+            .cause(&error),
+            _ if error.is_temporary() => Error::unavailable(
+                "database_unavailable",
+                "The database cannot be written now.",
+            )
+            .cause(&error),
+            _ => Error::bug(&error),
+        }
+    }
+}
+
+impl From<stripe::Error> for Error {
+    fn from(error: stripe::Error) -> Error {
+        if error.is_temporary() {
+            let wait = error
+                .retry_after()
+                .map_or(5, |wait| wait.as_secs().clamp(1, 60));
+            return Error::unavailable(
+                "stripe_unavailable",
+                "Stripe does not answer now; try again.",
+            )
+            .retry_after(wait)
+            .cause(&error);
+        }
+        let detail = "Stripe refused this request; nothing was charged.";
+        Error::new(Kind::StripeRefused, "stripe_refused", detail).cause(&error)
+    }
+}
+
+impl From<domain::catalog::PriceError> for Error {
+    fn from(error: domain::catalog::PriceError) -> Error {
+        use domain::catalog::PriceError;
+        match error {
+            PriceError::UnknownOperation(_) => {
+                let detail = format!("{error}; GET /api/pricing lists the operations");
+                Error::field("operation", detail)
+            }
+            PriceError::Units | PriceError::TooLarge => Error::field("units", error.to_string()),
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! What a handler may reach.
 
+pub mod keys;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,14 +16,14 @@ use sha2::{Digest, Sha256};
 use store::accounts::Account;
 use store::ledger::{Decision, Rules};
 use store::{Db, Tx};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
+use self::keys::KeyCache;
 use crate::clock::{BillingClock, SystemChance, SystemClock};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::http::keys::KeyCache;
 use crate::links::{self, AccountLinks};
-use crate::telemetry::within;
+use crate::tracing::within;
 
 /// The program's state; clones share it.
 #[derive(Clone)]
@@ -55,13 +57,6 @@ pub struct Inner {
     pub busy: AtomicI64,
     /// Deliveries of Stripe's that were not believed, not yet added to the tally.
     pub bad_signatures: AtomicI64,
-    /// The host application's public keys.
-    pub jwks: crate::http::jwks::Cache,
-    /// Where people sign in by OpenID Connect.
-    #[cfg(feature = "oidc")]
-    pub oidc: crate::http::oidc::Cache,
-    /// Places of requests that wait for others (`http/listen.rs`).
-    pub requests: Arc<Semaphore>,
     /// Set when the process is told to stop.
     pub is_stopping: AtomicBool,
     /// Where the twin is, when the demo or a test runs one: shown in the test-mode strip.
@@ -120,13 +115,8 @@ impl App {
         let stripe = stripe_client(&settings)?;
         let twin_url =
             Some(settings.stripe.api_base.clone()).filter(|base| !base.contains("api.stripe.com"));
-        let requests = Arc::new(Semaphore::new(settings.service.requests_max()));
         let app = App(Arc::new(Inner {
             db,
-            requests,
-            jwks: crate::http::jwks::Cache::default(),
-            #[cfg(feature = "oidc")]
-            oidc: crate::http::oidc::Cache::default(),
             stripe,
             webhook_secrets: RwLock::new(settings.stripe.webhook_secrets()),
             settings,

@@ -75,8 +75,3 @@ impl Chance for SystemChance {
         u128::from_be_bytes(bytes)
     }
 }
-
-/// 256 random bits as text: a token for a link, a session or a key.
-pub fn new_secret(chance: &dyn Chance) -> String {
-    format!("{:032x}{:032x}", chance.bits(), chance.bits())
-}

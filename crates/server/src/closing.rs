@@ -6,10 +6,10 @@ use store::intents::NewIntent;
 use store::subscriptions::Subscription;
 use stripe::Form;
 
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
-use crate::http::rate_limit;
+use crate::rate_limit;
 use crate::sync;
 
 /// Tries a minute and account.

@@ -13,8 +13,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::http::address::Network;
-use crate::http::outbound;
+use crate::network::Network;
+use crate::outbound;
 
 const DEFAULTS: &str = include_str!("../../../billing.default.toml");
 const CATALOG: &str = include_str!("../../../catalog.toml");

@@ -7,6 +7,7 @@
 //! command line.
 
 pub mod account;
+pub mod actors;
 pub mod api;
 pub mod app;
 pub mod audit;
@@ -18,18 +19,24 @@ pub mod config;
 pub mod error;
 pub mod figures;
 pub mod http;
+pub mod idempotency;
 pub mod jobs;
 pub mod links;
 pub mod members;
+pub mod network;
 pub mod notices;
 pub mod operators;
+pub mod outbound;
 pub mod own_data;
 pub mod pages;
 pub mod payments;
 pub mod people;
 pub mod preferences;
+pub mod rate_limit;
 pub mod router;
+pub mod secrets;
 pub mod setup;
 pub mod sync;
 pub mod telemetry;
+pub mod tracing;
 pub mod webhooks;

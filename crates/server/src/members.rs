@@ -6,14 +6,14 @@ use store::audit_log;
 use store::invitations::{Invitation, NewInvitation};
 use store::users::Member;
 
+use crate::actors::{SignedIn, Visitor};
 use crate::app::App;
-use crate::clock::new_secret;
 use crate::error::{Error, Result};
-use crate::http::callers::{SignedIn, Visitor};
-use crate::http::keys::hash;
-use crate::http::rate_limit;
 use crate::jobs::mail::{Letter, enqueue};
 use crate::people;
+use crate::rate_limit;
+use crate::secrets::hash;
+use crate::secrets::new_secret;
 
 /// Roles, the least first.
 pub const ROLES: [&str; 3] = ["member", "billing", "owner"];

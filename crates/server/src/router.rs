@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::http::error::HttpError;
 use crate::http::middleware::around;
+use crate::http::site::Site;
 use crate::http::{listen, slow};
 use crate::{api, pages, webhooks};
 
@@ -45,30 +46,32 @@ pub fn router(app: App) -> Router {
                 detail,
             )
         });
-    shielded(app, routes)
+    shielded(Site::new(app), routes)
 }
 
 /// Routes behind everything that a request passes on its way in and out: bounds of size and time,
 /// a net for panics (case D12), who is calling.
-pub fn shielded(app: App, routes: Router<App>) -> Router {
-    let longest = Duration::from_secs(app.settings.service.request_seconds_max);
+pub fn shielded(site: Site, routes: Router<Site>) -> Router {
+    let longest = Duration::from_secs(site.app.settings.service.request_seconds_max);
     routes
-        .layer(DefaultBodyLimit::max(app.settings.service.body_bytes_max))
+        .layer(DefaultBodyLimit::max(
+            site.app.settings.service.body_bytes_max,
+        ))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
             longest,
         ))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
-        .layer(from_fn_with_state(app.clone(), slow::cut))
+        .layer(from_fn_with_state(site.clone(), slow::cut))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(app.clone(), listen::reserve))
-        .layer(from_fn_with_state(app.clone(), around))
+        .layer(from_fn_with_state(site.clone(), listen::reserve))
+        .layer(from_fn_with_state(site.clone(), around))
         .layer(CompressionLayer::new())
-        .with_state(app)
+        .with_state(site)
 }
 
 /// The seed's endpoints.
-fn seed() -> Router<App> {
+fn seed() -> Router<Site> {
     Router::new()
         .route(
             "/api/stripe/create-checkout-session",
@@ -84,7 +87,7 @@ fn seed() -> Router<App> {
 }
 
 /// Sign-in, and the people of accounts.
-fn people() -> Router<App> {
+fn people() -> Router<Site> {
     Router::new()
         .route("/api/auth/link", post(api::auth::ask))
         .route(
@@ -119,7 +122,7 @@ fn people() -> Router<App> {
 }
 
 /// Where credits are spent.
-fn metering() -> Router<App> {
+fn metering() -> Router<Site> {
     Router::new()
         .route("/api/v1/holds", post(api::holds::create))
         .route("/api/v1/holds/{id}", get(api::holds::receipt))
@@ -134,7 +137,7 @@ fn metering() -> Router<App> {
 }
 
 /// What belongs to an account, and what operators see.
-fn resources() -> Router<App> {
+fn resources() -> Router<Site> {
     Router::new()
         .route("/api/v1/keys", get(api::keys::list).post(api::keys::create))
         .route("/api/v1/keys/{id}", delete(api::keys::delete))
@@ -202,7 +205,7 @@ fn resources() -> Router<App> {
 }
 
 /// Where notices go.
-fn notices() -> Router<App> {
+fn notices() -> Router<Site> {
     use api::webhook_endpoints as endpoints;
     Router::new()
         .route(
@@ -231,7 +234,7 @@ fn notices() -> Router<App> {
 }
 
 /// Operators' pages.
-fn operators() -> Router<App> {
+fn operators() -> Router<Site> {
     use pages::admin;
     Router::new()
         .route("/admin", get(admin::overview::show))
@@ -281,7 +284,7 @@ fn operators() -> Router<App> {
 }
 
 /// Operators' pages about one account.
-fn operators_on_an_account() -> Router<App> {
+fn operators_on_an_account() -> Router<Site> {
     use pages::admin::{account, accounts, acts, journal};
     Router::new()
         .route("/admin/accounts", get(accounts::show))
@@ -310,7 +313,7 @@ fn operators_on_an_account() -> Router<App> {
 }
 
 /// For those who run it.
-fn operation(app: &App) -> Router<App> {
+fn operation(app: &App) -> Router<Site> {
     let mut reference = Router::new();
     if app.settings.service.noop {
         reference = reference.route("/api/v1/noop", post(api::noop::echo));
@@ -322,7 +325,7 @@ fn operation(app: &App) -> Router<App> {
 }
 
 /// Parts of pages for other sites.
-fn fragments() -> Router<App> {
+fn fragments() -> Router<Site> {
     use pages::fragments;
     Router::new()
         .route("/fragments/credit-balance", get(fragments::balance))
@@ -332,7 +335,7 @@ fn fragments() -> Router<App> {
 }
 
 /// Pages for people.
-fn pages() -> Router<App> {
+fn pages() -> Router<Site> {
     Router::new()
         .route("/", get(pages::home::show))
         .route("/pricing", get(pages::pricing::show))

@@ -380,7 +380,7 @@ fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
 }
 
 fn fingerprint(form: &Form) -> String {
-    let digest = crate::http::keys::hash(&form.encode());
+    let digest = crate::secrets::hash(&form.encode());
     hex::encode(&digest[..8])
 }
 

@@ -44,27 +44,14 @@ fn start(logs: Boxed, to: Option<&Telemetry>) {
     let _ = tracing_subscriber::registry().with(layers).try_init();
 }
 
-pub use traces::{finish, request, within};
+pub use traces::finish;
 
 #[cfg(not(feature = "otel"))]
 mod traces {
     use super::{Boxed, Telemetry};
-    use axum::extract::Request;
-    use axum::middleware::Next;
-    use axum::response::Response;
 
     pub fn layer(_: &Telemetry) -> Option<Boxed> {
         None
-    }
-
-    /// Follows a request from its arrival to its answer.
-    pub async fn request(request: Request, _id: &str, next: Next) -> Response {
-        next.run(request).await
-    }
-
-    /// Follows a part of what is done for a request.
-    pub async fn within<T>(_name: &'static str, work: impl Future<Output = T>) -> T {
-        work.await
     }
 
     /// Sends what is not sent yet.
@@ -76,26 +63,16 @@ mod traces {
     use std::sync::OnceLock;
     use std::time::Duration;
 
-    use axum::extract::{MatchedPath, Request};
-    use axum::http::HeaderMap;
-    use axum::middleware::Next;
-    use axum::response::Response;
-    use opentelemetry::propagation::{Extractor, TextMapPropagator};
     use opentelemetry::trace::TracerProvider;
     use opentelemetry_otlp::{SpanExporter, WithExportConfig};
     use opentelemetry_sdk::Resource;
-    use opentelemetry_sdk::propagation::TraceContextPropagator;
     use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-    use tracing::Instrument;
-    use tracing::field::Empty;
-    use tracing_opentelemetry::OpenTelemetrySpanExt;
     use tracing_subscriber::Layer;
     use tracing_subscriber::filter::filter_fn;
 
     use super::{Boxed, Telemetry};
+    use crate::tracing::TARGET;
 
-    /// Spans of this target go to the collector and not into the log; nothing else does.
-    const TARGET: &str = "lbx_trace";
     /// Longest an export may take.
     const EXPORT_MAX: Duration = Duration::from_secs(5);
 
@@ -134,45 +111,6 @@ mod traces {
             .with_location(false)
             .with_threads(false);
         Some(layer.with_filter(ours).boxed())
-    }
-
-    struct Headers<'a>(&'a HeaderMap);
-
-    impl Extractor for Headers<'_> {
-        fn get(&self, key: &str) -> Option<&str> {
-            self.0.get(key).and_then(|value| value.to_str().ok())
-        }
-
-        fn keys(&self) -> Vec<&str> {
-            self.0.keys().map(|name| name.as_str()).collect()
-        }
-    }
-
-    /// Follows a request from its arrival to its answer. A caller's `traceparent` is gone on with.
-    pub async fn request(request: Request, id: &str, next: Next) -> Response {
-        let route = request.extensions().get::<MatchedPath>();
-        let route = route.map_or("", MatchedPath::as_str);
-        let span = tracing::info_span!(
-            target: TARGET,
-            "request",
-            otel.name = format!("{} {route}", request.method()),
-            otel.kind = "server",
-            http.request.method = %request.method(),
-            http.route = route,
-            http.response.status_code = Empty,
-            request_id = id,
-        );
-        let parent = TraceContextPropagator::new().extract(&Headers(request.headers()));
-        let _ = span.set_parent(parent);
-        let response = next.run(request).instrument(span.clone()).await;
-        span.record("http.response.status_code", response.status().as_u16());
-        response
-    }
-
-    /// Follows a part of what is done for a request.
-    pub async fn within<T>(name: &'static str, work: impl Future<Output = T>) -> T {
-        let span = tracing::info_span!(target: TARGET, "part", otel.name = name);
-        work.instrument(span).await
     }
 
     /// Sends what is not sent yet.

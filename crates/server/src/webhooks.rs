@@ -16,7 +16,8 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
-use crate::http::{json::body_error, rate_limit};
+use crate::http::json::body_error;
+use crate::rate_limit;
 
 /// Seconds a signature's time may lie from ours, either way.
 const TOLERANCE_SECONDS: i64 = 300;

@@ -14,12 +14,12 @@ use store::accounts::{Account as Row, NewAccount, TierOverride};
 use utoipa::ToSchema;
 
 use super::metered::REPLAYED;
+use crate::actors::{Authority, KeyCaller};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::{Authority, KeyCaller};
 use crate::http::error::HttpResult;
-use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_credits, read_positive_credits};
+use crate::idempotency::Key;
 use crate::operators::credits::{self, ByHand};
 use crate::payments::customer;
 use crate::people;

@@ -12,9 +12,9 @@ use stripe::objects::Price;
 use utoipa::ToSchema;
 
 use super::accounts::named;
+use crate::actors::Operator;
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::middleware::RequestId;

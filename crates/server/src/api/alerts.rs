@@ -9,9 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::lists::{Page, PageParams};
 use super::transactions::count;
+use crate::actors::Operator;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::middleware::RequestId;
 use crate::http::params::Params;

@@ -12,17 +12,19 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::app::App;
-use crate::clock::new_secret;
 use crate::error::{Error, Result};
 use crate::http::address::ClientAddress;
 use crate::http::callers::cookie_name;
 use crate::http::error::HttpResult;
 use crate::http::hand_over::{HandOver, Proof, Token};
-use crate::http::keys::hash;
 use crate::http::params::Params;
-use crate::http::{host_session, jwks, rate_limit};
+use crate::http::site::Site;
+use crate::http::{host_session, jwks};
 use crate::jobs::mail::{Letter, enqueue};
 use crate::people;
+use crate::rate_limit;
+use crate::secrets::hash;
+use crate::secrets::new_secret;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
@@ -186,12 +188,13 @@ pub struct HandedOver {
     responses((status = 303), (status = 400), (status = 404), (status = 429))
 )]
 pub async fn hand_over(
-    State(app): State<App>,
+    State(site): State<Site>,
     from: ClientAddress,
     Params(asked): Params<HandedOver>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
-    let Some(said) = handed_over(&app, &asked.token).await? else {
+    let app = site.app.clone();
+    let Some(said) = handed_over(&site, &asked.token).await? else {
         wrong_link(&app, from).await?;
         return Err(link_over().into());
     };
@@ -210,7 +213,8 @@ pub async fn hand_over(
 }
 
 /// What a hand-over token says that is good now.
-async fn handed_over(app: &App, token: &str) -> Result<Option<HandOver>> {
+async fn handed_over(site: &Site, token: &str) -> Result<Option<HandOver>> {
+    let app = &site.app;
     let session = &app.settings.session;
     let secret = session.hand_over_secret.expose_secret();
     let secrets = secret.split(',').map(str::trim);
@@ -226,7 +230,7 @@ async fn handed_over(app: &App, token: &str) -> Result<Option<HandOver>> {
     if token.is_shared() || !has_keys {
         return Ok(token.read(Proof::Secrets(&secrets), origin, now));
     }
-    let keys = jwks::keys(app, token.key_id()).await?;
+    let keys = jwks::keys(site, token.key_id()).await?;
     Ok(token.read(Proof::Keys(&keys), origin, now))
 }
 

@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::account::{View, view};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 use crate::http::json::Exact;
 use crate::payments::extras;

@@ -16,12 +16,12 @@ use utoipa::IntoParams;
 use super::metered::{COST, Price, REMAINING, headers};
 use super::usage::refusal_now;
 use crate::account::view;
+use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Kind, Result};
-use crate::http::callers::KeyCaller;
 use crate::http::error::HttpError;
-use crate::http::idempotency::Key;
 use crate::http::params::Params;
+use crate::idempotency::Key;
 
 /// What is about to be called.
 #[derive(Clone, Debug, Deserialize, IntoParams)]

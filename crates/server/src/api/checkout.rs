@@ -10,10 +10,10 @@ use utoipa::ToSchema;
 
 use super::accounts::named;
 use super::agreed_prices::check_reason;
+use crate::actors::access;
+use crate::actors::{Operator, SignedIn, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::access;
-use crate::http::callers::{Operator, SignedIn, Visitor};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::middleware::RequestId;
@@ -118,7 +118,7 @@ pub async fn create_for(
     };
     let detail = json!({ "bought": what, "reason": body.reason }).to_string();
     let subject = account.public_id.clone();
-    let buyer = owner(&app, account, operator.0).await?;
+    let buyer = owner(&app, account).await?;
     app.write(row, move |tx| {
         let (act, request) = ("checkout.start", Some(request.as_str()));
         store::audit_log::append(tx, &actor, act, &subject, &detail, request, now)
@@ -129,7 +129,7 @@ pub async fn create_for(
 }
 
 /// The account's first owner, in whose name an operator buys: the customer at Stripe is theirs.
-async fn owner(app: &App, account: Account, operator: Visitor) -> Result<SignedIn> {
+async fn owner(app: &App, account: Account) -> Result<SignedIn> {
     let id = account.id;
     let members = app
         .read(move |tx| store::users::members(tx, id))
@@ -146,7 +146,6 @@ async fn owner(app: &App, account: Account, operator: Visitor) -> Result<SignedI
         email: owner.email,
         name: owner.name,
         role: "user".to_owned(),
-        carry: operator.carry,
     };
     Ok(SignedIn {
         user,

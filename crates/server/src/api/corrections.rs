@@ -7,13 +7,13 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::accounts::{created, entry_of, named};
+use crate::actors::roles::Right;
+use crate::actors::{Authority, Operator};
 use crate::app::App;
 use crate::error::Result;
-use crate::http::callers::{Authority, Operator};
 use crate::http::error::HttpResult;
-use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, read_positive_credits};
-use crate::http::roles::Right;
+use crate::idempotency::Key;
 use crate::operators::credits::{self, ByHand};
 
 /// Why a grant ends.

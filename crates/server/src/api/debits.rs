@@ -14,13 +14,13 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::metered::{Price, answer, read_endpoint};
+use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::KeyCaller;
 use crate::http::error::{HttpError, HttpResult, ProblemBody};
-use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, parse};
 use crate::http::middleware::RequestId;
+use crate::idempotency::Key;
 
 /// Debits in one batch.
 const BATCH_MAX: usize = 1_000;

@@ -16,13 +16,13 @@ use utoipa::ToSchema;
 
 use super::metered::{AccountParam, Price, answer, cost_under, read_endpoint};
 use crate::account::view;
+use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::KeyCaller;
 use crate::http::error::HttpResult;
-use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact, MaybeBody, read_credits};
 use crate::http::params::Params;
+use crate::idempotency::Key;
 
 /// What to set aside: `credits`, or `units` of an `operation`; one `call` without either.
 #[derive(Debug, Deserialize, ToSchema)]

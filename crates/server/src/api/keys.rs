@@ -11,14 +11,14 @@ use utoipa::ToSchema;
 
 use super::lists::{CSV_ROWS_MAX, Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::metered::AccountParam;
+use crate::actors::{KEY_PREFIX, Reader};
 use crate::app::App;
-use crate::clock::new_secret;
 use crate::error::{Error, Result};
-use crate::http::callers::{KEY_PREFIX, Reader};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
-use crate::http::keys::hash;
 use crate::http::params::Params;
+use crate::secrets::hash;
+use crate::secrets::new_secret;
 
 /// Live keys of one account, and of the host application.
 pub const KEYS_MAX: usize = 100;

@@ -14,9 +14,9 @@ use store::ledger::limits::{LIMITS_MAX, LimitRow, NewLimit};
 use utoipa::ToSchema;
 
 use super::metered::AccountParam;
+use crate::actors::Reader;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::Reader;
 use crate::http::error::HttpResult;
 use crate::http::json::{Body, Exact, read_credits};
 use crate::http::params::Params;

@@ -13,15 +13,15 @@ use utoipa::ToSchema;
 use super::auth::{enter, link_over, wrong_link};
 use super::metered::AccountParam;
 use super::stream;
+use crate::actors::{SignedIn, Visitor};
 use crate::app::App;
 use crate::closing;
 use crate::http::address::ClientAddress;
-use crate::http::callers::{SignedIn, Visitor};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
-use crate::http::rate_limit;
 use crate::members;
 use crate::own_data;
+use crate::rate_limit;
 
 /// Somebody who belongs to the account.
 #[derive(Debug, Serialize, ToSchema)]

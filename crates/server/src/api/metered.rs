@@ -9,9 +9,9 @@ use domain::money::Credits;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::KeyCaller;
 use crate::http::json::read_positive_credits;
 
 /// What the call cost, on every metered answer.

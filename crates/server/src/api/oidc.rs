@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
+use crate::http::site::Site;
 
 /// Where to go on to afterwards.
 #[derive(Debug, Deserialize)]
@@ -34,9 +35,9 @@ pub struct Said {
     params(("next" = Option<String>, Query, description = "A path of ours to go on to")),
     responses((status = 303), (status = 404), (status = 503))
 )]
-pub async fn begin(State(app): State<App>, Params(asked): Params<Asked>) -> HttpResult<Response> {
-    is_there(&app)?;
-    inner::begin(&app, asked.next).await
+pub async fn begin(State(site): State<Site>, Params(asked): Params<Asked>) -> HttpResult<Response> {
+    is_there(&site.app)?;
+    inner::begin(&site, asked.next).await
 }
 
 /// Signs in whom the provider proved; only in the browser that began it.
@@ -52,13 +53,13 @@ pub async fn begin(State(app): State<App>, Params(asked): Params<Asked>) -> Http
     responses((status = 303), (status = 400), (status = 403), (status = 404), (status = 429))
 )]
 pub async fn callback(
-    State(app): State<App>,
+    State(site): State<Site>,
     from: ClientAddress,
     headers: HeaderMap,
     Params(said): Params<Said>,
 ) -> HttpResult<Response> {
-    is_there(&app)?;
-    inner::callback(&app, from, &headers, said).await
+    is_there(&site.app)?;
+    inner::callback(&site, from, &headers, said).await
 }
 
 fn is_there(app: &App) -> Result<()> {
@@ -76,12 +77,12 @@ fn nothing() -> Error {
 mod inner {
     use super::*;
 
-    pub async fn begin(_: &App, _: Option<String>) -> HttpResult<Response> {
+    pub async fn begin(_: &Site, _: Option<String>) -> HttpResult<Response> {
         Err(nothing().into())
     }
 
     pub async fn callback(
-        _: &App,
+        _: &Site,
         _: ClientAddress,
         _: &HeaderMap,
         Said { code, state }: Said,
@@ -104,22 +105,24 @@ mod inner {
     /// How long somebody may take at the provider.
     const KEPT_SECONDS: u32 = 600;
 
-    pub async fn begin(app: &App, next: Option<String>) -> HttpResult<Response> {
+    pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Response> {
+        let app = &site.app;
         let next = next.filter(|next| is_own_path(next));
-        let begun = oidc::begin(app, next).await?;
+        let begun = oidc::begin(site, next).await?;
         let cookie = cookie(app, &begun.kept, KEPT_SECONDS)?;
         Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&begun.address)).into_response())
     }
 
     pub async fn callback(
-        app: &App,
+        site: &Site,
         from: ClientAddress,
         headers: &HeaderMap,
         said: Said,
     ) -> HttpResult<Response> {
+        let app = &site.app;
         let (code, state) = (said.code.as_deref(), said.state.as_deref());
         let proven = match (kept(app, headers), code, state) {
-            (Some(kept), Some(code), Some(state)) => oidc::finish(app, kept, code, state).await?,
+            (Some(kept), Some(code), Some(state)) => oidc::finish(site, kept, code, state).await?,
             _ => None,
         };
         let Some(proven) = proven else {

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::billing;
 use crate::account::view;
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::payments::plan::ending::{self, Ending};

@@ -6,9 +6,9 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::json;
 
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Error;
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 use crate::http::middleware::is_cross_site;
 use crate::payments::portal;

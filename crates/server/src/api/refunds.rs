@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::metered::REPLAYED;
+use crate::actors::Operator;
 use crate::app::App;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
-use crate::http::idempotency::Key;
 use crate::http::json::{Body, Exact};
+use crate::idempotency::Key;
 use crate::payments::refund::{self, Ask};
 
 /// A refund to look at.

@@ -1,19 +1,17 @@
 //! Where somebody is signed in.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::sessions::Session;
 use utoipa::ToSchema;
 
+use crate::actors::Visitor;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::{Visitor, session_token};
 use crate::http::error::HttpResult;
-use crate::http::keys::hash;
 
 /// A signed-in place.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,14 +34,6 @@ pub struct SessionShown {
 /// The session that a request came with, by its hash; none for a session of the host application.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisSession(pub Option<[u8; 32]>);
-
-impl FromRequestParts<App> for ThisSession {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
-        Ok(ThisSession(session_token(parts, app).map(hash)))
-    }
-}
 
 /// The user's sessions, the latest seen first, and which of them is this one.
 pub async fn of(app: &App, user: i64, this: ThisSession) -> Result<Vec<(Session, bool)>> {

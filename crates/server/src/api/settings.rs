@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::metered::AccountParam;
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 use crate::http::json::{Body, Exact, read_credits};
 use crate::preferences::{self, AutoChange, Change, Preferences};

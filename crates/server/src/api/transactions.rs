@@ -11,9 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::lists::{CSV_ROWS_MAX, Cell, Csv, Page, PageParams, Shown, wants_csv};
 use super::metered::AccountParam;
+use crate::actors::Reader;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::Reader;
 use crate::http::error::HttpResult;
 use crate::http::json::Exact;
 use crate::http::params::Params;

@@ -14,12 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::lists::{Page, PageParams};
 use super::transactions::count;
+use crate::actors::{Authority, Operator};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::{Authority, Operator};
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::json::Body;
 use crate::http::params::Params;
+use crate::http::site::Site;
 use crate::notices::{self, EVENTS, Notice, address, sign};
 
 /// Endpoints of a deployment: each notice is written once for each.
@@ -34,14 +35,14 @@ const SECONDS_PER_HOUR: i64 = 3_600;
 #[derive(Clone, Debug)]
 pub struct Watcher;
 
-impl FromRequestParts<App> for Watcher {
+impl FromRequestParts<Site> for Watcher {
     type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
         if parts.headers.contains_key(http::header::AUTHORIZATION) {
-            Authority::from_request_parts(parts, app).await?;
+            Authority::from_request_parts(parts, site).await?;
         } else {
-            Operator::from_request_parts(parts, app).await?;
+            Operator::from_request_parts(parts, site).await?;
         }
         Ok(Watcher)
     }

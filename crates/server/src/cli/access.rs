@@ -3,13 +3,14 @@
 use domain::time::Timestamp;
 use store::api_keys::NewApiKey;
 
+use crate::actors::KEY_PREFIX;
 use crate::api::auth::open_session;
 use crate::app::App;
-use crate::clock::new_secret;
 use crate::error::{Error, Result};
-use crate::http::callers::{KEY_PREFIX, cookie_name};
-use crate::http::keys::hash;
+use crate::http::callers::cookie_name;
 use crate::people;
+use crate::secrets::hash;
+use crate::secrets::new_secret;
 
 /// How much of a key's secret is kept to know it by.
 const PREFIX_BYTES: usize = 16;

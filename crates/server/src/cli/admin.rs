@@ -6,7 +6,7 @@ use serde_json::json;
 use super::access;
 use super::output::Output;
 use crate::app::App;
-use crate::http::idempotency::Key;
+use crate::idempotency::Key;
 use crate::operators::credits::{self, ByHand, REASONS};
 use crate::payments::refund as payments;
 

@@ -10,8 +10,9 @@ use super::output::Output;
 use super::{Context, DIFFERENT, Ended, socket};
 use crate::app::App;
 use crate::audit::{self, Scope};
-use crate::clock::{SystemChance, new_secret};
+use crate::clock::SystemChance;
 use crate::config::Settings;
+use crate::secrets::new_secret;
 
 /// Name of the setting that holds when the last backup was taken.
 pub const LAST: &str = "backup.last";

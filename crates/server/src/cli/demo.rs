@@ -17,7 +17,7 @@ use super::{Context, Ended, access, marks, socket};
 use crate::app::App;
 use crate::clock::SystemChance;
 use crate::config::Settings;
-use crate::http::keys::hash;
+use crate::secrets::hash;
 use crate::{account, jobs, setup};
 
 /// The key the demo shows the twin, which takes any test key.
@@ -106,7 +106,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     let mut notes = read_notes(&data)?;
     let secret = notes
         .webhook_secret
-        .get_or_insert_with(|| format!("whsec_{}", crate::clock::new_secret(&SystemChance)));
+        .get_or_insert_with(|| format!("whsec_{}", crate::secrets::new_secret(&SystemChance)));
     let twin = Twin::start(&args, &data, secret).await?;
     twin.aim(&mut settings);
     let started = start(settings, listener, &twin, &data, notes).await;

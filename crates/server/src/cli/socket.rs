@@ -170,7 +170,7 @@ fn database(settings: &Settings) -> anyhow::Result<String> {
         }
         store::DatabaseUrl::Postgres(_) => settings.database.url.expose_secret().to_owned(),
     };
-    Ok(hex::encode(crate::http::keys::hash(&text)))
+    Ok(hex::encode(crate::secrets::hash(&text)))
 }
 
 async fn answer(app: App, stream: UnixStream) {

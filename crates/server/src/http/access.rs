@@ -7,19 +7,9 @@
 use axum::http::Method;
 use store::accounts::Account;
 
+use crate::actors::access::{Need, suspended};
 use crate::app::App;
-use crate::error::{Error, Result};
-
-/// What somebody must be in the account. Each includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// Any of its people.
-    Member,
-    /// Somebody who may buy, change and cancel.
-    Billing,
-    /// Somebody who decides who belongs to it, and whether it goes on.
-    Owner,
-}
+use crate::error::Result;
 
 /// Addresses that differ from the rule.
 const RULES: &[(&str, &str, Need)] = &[
@@ -61,46 +51,15 @@ const BILLING: &[&str] = &[
     "/api/v1/plan-changes",
 ];
 
-impl Need {
-    /// What an address asks of its caller.
-    pub fn of(method: &Method, path: &str) -> Need {
-        let listed = RULES
-            .iter()
-            .find(|(verb, address, _)| *verb == method.as_str() && *address == path);
-        match listed {
-            Some((_, _, need)) => *need,
-            None if is_read(method) => Need::Member,
-            None => Need::Billing,
-        }
-    }
-
-    /// Whether a role is enough.
-    pub fn is_met_by(self, role: &str) -> bool {
-        let held = match role {
-            "owner" => Need::Owner,
-            "billing" => Need::Billing,
-            "member" => Need::Member,
-            _ => return false,
-        };
-        held >= self
-    }
-
-    fn refusal(self) -> Error {
-        match self {
-            Need::Owner => Error::forbidden("not_owner", "Only owners of the account may do this."),
-            Need::Billing | Need::Member => Error::forbidden(
-                "not_billing_member",
-                "Only owners and billing members may do this.",
-            ),
-        }
-    }
-
-    /// Refuses a role that is not enough.
-    pub fn ask(self, role: &str) -> Result<()> {
-        if self.is_met_by(role) {
-            return Ok(());
-        }
-        Err(self.refusal())
+/// What an address asks of its caller.
+pub fn need_of(method: &Method, path: &str) -> Need {
+    let listed = RULES
+        .iter()
+        .find(|(verb, address, _)| *verb == method.as_str() && *address == path);
+    match listed {
+        Some((_, _, need)) => *need,
+        None if is_read(method) => Need::Member,
+        None => Need::Billing,
     }
 }
 
@@ -118,17 +77,11 @@ pub fn admit(app: &App, method: &Method, path: &str, account: &Account, role: &s
     if is_billing {
         app.billing_is_on_for(account)?;
     }
-    Need::of(method, path).ask(role)?;
+    need_of(method, path).ask(role)?;
     if account.status == "suspended" && !is_read(method) && !WHILE_SUSPENDED.contains(&path) {
         return Err(suspended());
     }
     Ok(())
-}
-
-/// What a suspended account is told.
-pub fn suspended() -> Error {
-    let detail = "This account is suspended; ask the operator. You can still look at everything.";
-    Error::forbidden("account_not_active", detail)
 }
 
 #[cfg(test)]
@@ -137,10 +90,8 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_read_by_all_and_written_by_those_who_pay() {
-        assert_eq!(Need::of(&Method::GET, "/dashboard/usage"), Need::Member);
-        assert_eq!(Need::of(&Method::PUT, "/api/v1/new"), Need::Billing);
-        assert_eq!(Need::of(&Method::DELETE, "/api/v1/account"), Need::Owner);
-        assert!(Need::Billing.is_met_by("owner") && !Need::Billing.is_met_by("member"));
-        assert!(!Need::Member.is_met_by("somebody"));
+        assert_eq!(need_of(&Method::GET, "/dashboard/usage"), Need::Member);
+        assert_eq!(need_of(&Method::PUT, "/api/v1/new"), Need::Billing);
+        assert_eq!(need_of(&Method::DELETE, "/api/v1/account"), Need::Owner);
     }
 }

@@ -6,54 +6,11 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use crate::app::App;
+use super::site::Site;
+use crate::network::{Network, canonical};
 
 /// Proxies that are looked through in one header.
 const HOPS_MAX: usize = 20;
-
-/// A proxy that is believed: one address, or a network such as `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u32,
-}
-
-impl Network {
-    /// Reads `10.1.2.3`, `10.0.0.0/8` or the same of IPv6.
-    pub fn parse(text: &str) -> Option<Network> {
-        let (address, bits) = match text.trim().split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
-            None => (text.trim(), None),
-        };
-        let address = canonical(address.parse().ok()?);
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(width);
-        (bits <= width).then_some(Network { address, bits })
-    }
-
-    /// Whether the address lies in it.
-    pub fn contains(&self, other: IpAddr) -> bool {
-        match (self.address, canonical(other)) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let shift = 32 - self.bits;
-                u32::from(own).checked_shr(shift) == u32::from(other).checked_shr(shift)
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let shift = 128 - self.bits;
-                u128::from(own).checked_shr(shift) == u128::from(other).checked_shr(shift)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// An IPv4 address in the clothes of IPv6 is that IPv4 address.
-fn canonical(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V6(six) => six.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
-    }
-}
 
 /// The address of whoever sent a request, as far as it can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +54,13 @@ impl ClientAddress {
     }
 }
 
-impl FromRequestParts<App> for ClientAddress {
+impl FromRequestParts<Site> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Self::Rejection> {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|peer| peer.0.ip());
-        let trusted = app.settings.service.proxies();
+        let trusted = site.app.settings.service.proxies();
         Ok(ClientAddress::of(peer, &parts.headers, &trusted))
     }
 }
@@ -133,15 +90,5 @@ mod tests {
         assert_eq!(client("10.1.1.1", "garbage", two), "10.1.1.1");
         assert_eq!(client("::ffff:10.1.1.1", "1.2.3.4", two), "1.2.3.4");
         assert_eq!(client("2001:db8:1:2:3::4", "", &[]), "2001:db8:1:2::/64");
-    }
-
-    #[test]
-    fn a_network_is_an_address_with_or_without_its_width() {
-        for bad in ["", "x", "10.0.0.0/33", "::/129", "10.0.0.1/x"] {
-            assert_eq!(Network::parse(bad), None, "{bad}");
-        }
-        let all = Network::parse("0.0.0.0/0").unwrap();
-        assert!(all.contains("8.8.8.8".parse().unwrap()));
-        assert!(!all.contains("::1".parse().unwrap()));
     }
 }

@@ -4,9 +4,47 @@
 //! Done here once for all pages, on finished markup: text of people is escaped in it, so what
 //! looks like an attribute of ours is one.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::body::{Body, to_bytes};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+
+use crate::actors::SignedIn;
+
+/// The account that a page is about, for the links of the answer: set where a request is let in,
+/// read where it leaves. Empty for somebody with one account, who cannot mix them up.
+#[derive(Clone, Debug, Default)]
+pub struct Carry(Arc<OnceLock<String>>);
+
+impl Carry {
+    /// The one of this request.
+    pub fn of(parts: &Parts) -> Carry {
+        parts.extensions.get::<Carry>().cloned().unwrap_or_default()
+    }
+
+    /// Sets the account of somebody who belongs to several; the first one stays.
+    pub fn set(&self, caller: &SignedIn) {
+        if caller.places.len() > 1 {
+            let _ = self.0.set(caller.account.public_id.clone());
+        }
+    }
+
+    /// The account, when links must carry one.
+    pub fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Carry {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Carry::of(parts))
+    }
+}
 
 /// Addresses that are about an account.
 const ABOUT_ACCOUNTS: &[&str] = &["/dashboard", "/api/stripe/", "/api/dashboard/", "/api/v1/"];

@@ -22,7 +22,8 @@ use sha2::{Sha256, Sha512};
 use store::users::User;
 use subtle::ConstantTimeEq;
 
-use super::callers::{KEY_PREFIX, cookies};
+use super::callers::cookies;
+use crate::actors::KEY_PREFIX;
 use crate::app::App;
 use crate::error::Result;
 use crate::people;

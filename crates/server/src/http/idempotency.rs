@@ -1,44 +1,12 @@
-//! The caller's name for one attempt.
+//! The `Idempotency-Key` header.
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
-use domain::ledger::IdempotencyKey;
-use sha2::{Digest, Sha256};
 
+use super::error::{HttpError, HttpResult};
+use super::site::Site;
 use crate::error::{Error, Result};
-use crate::http::error::{HttpError, HttpResult};
-
-/// Longest key, as at Stripe.
-const KEY_BYTES_MAX: usize = 255;
-
-/// The `Idempotency-Key` header: required where it is an argument, optional in an `Option`.
-#[derive(Clone, Debug)]
-pub struct Key(pub String);
-
-impl Key {
-    /// A key from its text: 1 to 255 printable ASCII characters.
-    pub fn read(text: &str) -> Result<Key> {
-        let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if text.is_empty() || text.len() > KEY_BYTES_MAX || !is_plain {
-            let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
-            return Err(Error::bad_request("idempotency_key_invalid", detail));
-        }
-        Ok(Key(text.to_owned()))
-    }
-
-    /// The key with the hash of what was asked under it.
-    pub fn of(self, parts: &[&str]) -> IdempotencyKey {
-        let mut hasher = Sha256::new();
-        for part in parts {
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part.as_bytes());
-        }
-        IdempotencyKey {
-            key: self.0,
-            request_hash: hasher.finalize().into(),
-        }
-    }
-}
+use crate::idempotency::Key;
 
 fn read(parts: &Parts) -> Result<Option<Key>> {
     let Some(value) = parts.headers.get("idempotency-key") else {
@@ -47,19 +15,21 @@ fn read(parts: &Parts) -> Result<Option<Key>> {
     Key::read(value.to_str().unwrap_or("")).map(Some)
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Key {
+/// The `Idempotency-Key` header, which is required where it is an argument.
+impl FromRequestParts<Site> for Key {
     type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> HttpResult<Self> {
+    async fn from_request_parts(parts: &mut Parts, _: &Site) -> HttpResult<Self> {
         let detail = "This call spends credits: send an Idempotency-Key, the same on a retry.";
         Ok(read(parts)?.ok_or_else(|| Error::bad_request("idempotency_key_required", detail))?)
     }
 }
 
-impl<S: Send + Sync> OptionalFromRequestParts<S> for Key {
+/// The header is optional in an `Option`.
+impl OptionalFromRequestParts<Site> for Key {
     type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> HttpResult<Option<Self>> {
+    async fn from_request_parts(parts: &mut Parts, _: &Site) -> HttpResult<Option<Self>> {
         Ok(read(parts)?)
     }
 }

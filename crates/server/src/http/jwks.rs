@@ -16,9 +16,9 @@ use ring::signature::{
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::outbound;
-use crate::app::App;
+use super::site::Site;
 use crate::error::{Error, Result};
+use crate::outbound;
 
 /// Keys that are looked at.
 const KEYS_MAX: usize = 32;
@@ -145,10 +145,11 @@ impl Seen {
 }
 
 /// The keys to check a token with that names `id`.
-pub async fn keys(app: &App, id: Option<&str>) -> Result<Arc<[Key]>> {
+pub async fn keys(site: &Site, id: Option<&str>) -> Result<Arc<[Key]>> {
+    let app = &site.app;
     let now = app.real_now();
     // Whoever comes while the keys are fetched waits for that one call.
-    let mut seen = app.jwks.0.lock().await;
+    let mut seen = site.jwks.0.lock().await;
     let is_known = id.is_none() || seen.keys.iter().any(|key| key.id.as_deref() == id);
     if is_known && seen.is_younger(FRESH_SECONDS, now) {
         return Ok(Arc::clone(&seen.keys));

@@ -29,7 +29,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use crate::app::App;
+use super::site::Site;
 use crate::error::Error;
 use crate::http::error::HttpError;
 
@@ -239,11 +239,11 @@ async fn connection(
 }
 
 /// Keeps a part of the places for webhooks: others beyond the rest are told to come back.
-pub async fn reserve(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn reserve(State(site): State<Site>, request: Request, next: Next) -> Response {
     if ALWAYS.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    let Ok(place) = Arc::clone(&app.requests).try_acquire_owned() else {
+    let Ok(place) = Arc::clone(&site.requests).try_acquire_owned() else {
         let detail = "Too many requests are being answered; try again shortly.";
         return HttpError::from(Error::unavailable("too_busy", detail)).into_response();
     };

@@ -6,12 +6,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::callers::Carry;
-use super::carry;
+use super::carry::{self, Carry};
+use super::trace;
 use crate::app::App;
 use crate::error::Error;
 use crate::http::error::HttpError;
-use crate::telemetry;
 
 /// The id of a request: in the log, in `X-Request-Id` and in an error's body.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let refused = refuse_cross_site(&app, &request);
     let response = match refused {
         Some(error) => HttpError::from(error).into_response(),
-        None => telemetry::request(request, &id, next).await,
+        None => trace::request(request, &id, next).await,
     };
     let mut response = word_error(&app, response, &id, wants_page, &here).await;
     if let Some(account) = carry.get() {

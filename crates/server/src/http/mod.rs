@@ -11,13 +11,12 @@ pub mod host_session;
 pub mod idempotency;
 pub mod json;
 pub mod jwks;
-pub mod keys;
 pub mod listen;
 pub mod middleware;
 #[cfg(feature = "oidc")]
 pub mod oidc;
-pub mod outbound;
 pub mod params;
-pub mod rate_limit;
 pub mod roles;
+pub mod site;
 pub mod slow;
+pub mod trace;

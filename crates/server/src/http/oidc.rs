@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 
-use super::outbound;
+use super::site::Site;
 use crate::app::App;
-use crate::clock::new_secret;
 use crate::error::{Error, Result};
 use crate::http::error::HttpResult;
+use crate::outbound;
+use crate::secrets::new_secret;
 
 /// Where the provider sends people back to.
 pub const CALLBACK: &str = "/api/auth/oidc/callback";
@@ -70,8 +71,9 @@ struct Kept {
 }
 
 /// Begins a sign-in.
-pub async fn begin(app: &App, next: Option<String>) -> HttpResult<Begun> {
-    let metadata = metadata(app, FRESH_SECONDS).await?;
+pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Begun> {
+    let app = &site.app;
+    let metadata = metadata(site, FRESH_SECONDS).await?;
     let secret = || new_secret(&*app.chance);
     let kept = Kept {
         state: secret(),
@@ -100,14 +102,15 @@ pub async fn begin(app: &App, next: Option<String>) -> HttpResult<Begun> {
 }
 
 /// Ends it: `None` for what does not belong to the browser that began it, or is not proven.
-pub async fn finish(app: &App, kept: &str, code: &str, state: &str) -> Result<Option<Proven>> {
+pub async fn finish(site: &Site, kept: &str, code: &str, state: &str) -> Result<Option<Proven>> {
     let read = URL_SAFE_NO_PAD.decode(kept).ok();
     let kept: Option<Kept> = read.and_then(|kept| serde_json::from_slice(&kept).ok());
     let Some(kept) = kept.filter(|kept| bool::from(kept.state.as_bytes().ct_eq(state.as_bytes())))
     else {
         return Ok(None);
     };
-    let known = metadata(app, FRESH_SECONDS).await?;
+    let app = &site.app;
+    let known = metadata(site, FRESH_SECONDS).await?;
     let client = CoreClient::from_provider_metadata(known, client_id(app), client_secret(app))
         .set_redirect_uri(callback(app)?);
     let exchange = client
@@ -131,7 +134,7 @@ pub async fn finish(app: &App, kept: &str, code: &str, state: &str) -> Result<Op
     let mut claims = token.claims(&client.id_token_verifier(), &nonce).cloned();
     if claims.is_err() {
         // It may be signed with a key that is newer than what we know.
-        let newer = metadata(app, AGAIN_SECONDS).await?;
+        let newer = metadata(site, AGAIN_SECONDS).await?;
         let client = CoreClient::from_provider_metadata(newer, client_id(app), client_secret(app));
         claims = token.claims(&client.id_token_verifier(), &nonce).cloned();
     }
@@ -171,9 +174,10 @@ fn callback(app: &App) -> HttpResult<RedirectUrl> {
 }
 
 /// What the provider says of itself, read anew when it is older than this.
-async fn metadata(app: &App, seconds: i64) -> Result<CoreProviderMetadata> {
+async fn metadata(site: &Site, seconds: i64) -> Result<CoreProviderMetadata> {
+    let app = &site.app;
     let now = app.real_now();
-    let mut seen = app.oidc.0.lock().await;
+    let mut seen = site.oidc.0.lock().await;
     if let Some((at, known)) = &seen.known
         && now < at.plus_seconds(seconds)
     {

@@ -1,47 +1,11 @@
-//! What each role of an operator may do: one table of roles and one of addresses. [`Operator`]
-//! looks here before a handler runs, so an address cannot be forgotten by its handler.
+//! What each operators' address asks for. The extractor of [`Operator`] looks here before a handler
+//! runs, so an address cannot be forgotten by its handler.
 //!
-//! [`Operator`]: super::callers::Operator
+//! [`Operator`]: crate::actors::Operator
 
 use axum::http::Method;
 
-/// What an address asks of whoever calls it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Right {
-    /// Look at accounts, payments and events.
-    Look,
-    /// Make our rows agree with Stripe again: sync, replay. Changes nothing that is right.
-    Replay,
-    /// Add and take credits; support up to a limit.
-    Adjust,
-    /// Give money back, forgive debt, check the books.
-    Money,
-    /// Take the rows elsewhere, as files.
-    Export,
-    /// Everything else: plans by hand, suspensions.
-    Manage,
-}
-
-/// The roles that operators have, and what they may do.
-pub const ROLES: &[(&str, &[Right])] = &[
-    ("viewer", &[Right::Look]),
-    ("support", &[Right::Look, Right::Replay, Right::Adjust]),
-    (
-        "finance",
-        &[Right::Look, Right::Adjust, Right::Money, Right::Export],
-    ),
-    (
-        "admin",
-        &[
-            Right::Look,
-            Right::Replay,
-            Right::Adjust,
-            Right::Money,
-            Right::Export,
-            Right::Manage,
-        ],
-    ),
-];
+use crate::actors::roles::Right;
 
 /// Addresses that ask for more than their method says. What is not here: reading asks for
 /// [`Right::Look`], writing for [`Right::Manage`].
@@ -99,13 +63,6 @@ pub fn needed(method: &Method, route: &str, wants_csv: bool) -> Right {
     }
 }
 
-/// Whether a role may do something. A word that is no role may do nothing.
-pub fn may(role: &str, right: Right) -> bool {
-    ROLES
-        .iter()
-        .any(|(known, rights)| *known == role && rights.contains(&right))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,24 +77,6 @@ mod tests {
                 "{path} leads nowhere"
             );
         }
-    }
-
-    #[test]
-    fn a_viewer_only_looks_and_an_unknown_role_does_nothing() {
-        let all = [
-            Right::Look,
-            Right::Replay,
-            Right::Adjust,
-            Right::Money,
-            Right::Export,
-            Right::Manage,
-        ];
-        for right in all {
-            assert_eq!(may("viewer", right), right == Right::Look);
-            assert!(may("admin", right));
-            assert!(!may("user", right) && !may("", right));
-        }
-        assert!(!may("support", Right::Money) && !may("finance", Right::Manage));
     }
 
     #[test]

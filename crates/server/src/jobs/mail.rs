@@ -113,7 +113,7 @@ async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> an
     let mail = letter.words(&about).mail();
     let message_id = format!(
         "<{}@localboxs-billing>",
-        crate::http::keys::hash(&message.key)
+        crate::secrets::hash(&message.key)
             .map(|b| format!("{b:02x}"))
             .concat()
     );

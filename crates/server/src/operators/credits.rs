@@ -11,7 +11,7 @@ use store::accounts::Account as Row;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::idempotency::Key;
+use crate::idempotency::Key;
 use crate::jobs::mail::Letter;
 use crate::people;
 

@@ -16,9 +16,9 @@ use super::layout::{Nav, Shell};
 use super::serve::{account_shell, html};
 use super::usage::{CallRow, call, read_key};
 use super::{format, words};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Error;
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 

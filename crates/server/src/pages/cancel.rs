@@ -9,8 +9,8 @@ use super::components::{Action, Banner};
 use super::layout::{Nav, Shell};
 use super::serve::{account_shell, html, while_billing_is_on};
 use super::{billing, format, offer};
+use crate::actors::SignedIn;
 use crate::app::App;
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 
 /// `GET /dashboard/billing/cancel`: looks, and changes nothing (case K15).

@@ -15,9 +15,9 @@ use super::invoices::{self, InvoiceRow};
 use super::serve::html;
 use super::{format, usage};
 use crate::account::{View, view};
+use crate::actors::Reader;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::callers::Reader;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 

@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::response::Redirect;
 
+use crate::actors::SignedIn;
 use crate::app::App;
-use crate::http::callers::{MaybeVisitor, SignedIn};
+use crate::http::callers::MaybeVisitor;
 use crate::http::error::HttpResult;
 
 /// `GET /`: strangers see what is sold, the others their account.

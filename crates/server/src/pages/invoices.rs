@@ -14,9 +14,9 @@ use super::icons::Icon;
 use super::layout::{Nav, Shell};
 use super::offer;
 use super::serve::{account_shell, html, while_billing_is_on};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 

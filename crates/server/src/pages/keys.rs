@@ -14,11 +14,11 @@ use super::icons::Icon;
 use super::layout::{Nav, Shell};
 use super::serve::{Fields, account_shell, html, page};
 use super::settings::{self, LimitForm};
+use crate::actors::SignedIn;
 use crate::api::keys::{make, revoke};
 use crate::api::limits::{self, SpendLimit};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
 use crate::http::error::{HttpResult, status_of};
 
 /// This page.

@@ -17,8 +17,8 @@ use crate::error::Error;
 use crate::http::address::ClientAddress;
 use crate::http::callers::MaybeVisitor;
 use crate::http::error::{HttpResult, status_of};
-use crate::http::keys::hash;
 use crate::http::params::Params;
+use crate::secrets::hash;
 
 /// Asks for a mail address, or says that the link is on its way.
 #[derive(Clone, Debug, Template)]

@@ -8,9 +8,9 @@ use store::account_prices::AccountPrice;
 use super::components::{Action, Badge};
 use super::format;
 use super::plans::{Cell, CompareRow, Comparison, Mark, PlanCard};
+use crate::actors::Visitor;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::callers::Visitor;
 
 /// "$19.00"
 pub fn money(amount: MinorUnits) -> String {

@@ -9,10 +9,11 @@ use serde::de::DeserializeOwned;
 use super::components::{Action, Banner, Kind};
 use super::error::ErrorPage;
 use super::layout::{AccountLink, Nav, Shell, TestMode, Viewer, initials};
+use crate::actors::access;
+use crate::actors::{SignedIn, Visitor};
 use crate::app::App;
 use crate::error::{BILLING_OFF, Error, Result};
-use crate::http::access;
-use crate::http::callers::{ACCOUNT_CHOICE, SignedIn, Visitor};
+use crate::http::callers::ACCOUNT_CHOICE;
 use crate::http::error::{HttpError, HttpResult};
 
 /// A rendered page.

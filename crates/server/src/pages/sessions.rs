@@ -10,9 +10,9 @@ use super::format::{self, When};
 use super::icons::Icon;
 use super::layout::{Nav, Shell};
 use super::serve::{account_shell, page};
+use crate::actors::{SignedIn, Visitor};
 use crate::api::sessions::{ThisSession, end_one, end_others, of};
 use crate::app::App;
-use crate::http::callers::{SignedIn, Visitor};
 use crate::http::error::HttpResult;
 
 /// This page.

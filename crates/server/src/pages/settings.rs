@@ -20,10 +20,10 @@ use super::icons::Icon;
 use super::layout::{Nav, Shell};
 use super::serve::{Fields, account_shell, page};
 use super::{format, offer};
+use crate::actors::SignedIn;
 use crate::api::limits::{self, SpendLimit};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::http::callers::SignedIn;
 use crate::http::error::{HttpResult, status_of};
 use crate::preferences::{self, AutoChange, Change, NOTICES, Preferences};
 

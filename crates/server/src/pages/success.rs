@@ -19,9 +19,10 @@ use super::layout::{Nav, Shell};
 use super::serve::{account_shell, page, while_billing_is_on};
 use super::{cancel, format, offer};
 use crate::account::{View, view};
+use crate::actors::{SignedIn, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::{SignedIn, Visitor};
+use crate::http::carry::Carry;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::sync;
@@ -46,6 +47,7 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     user: Visitor,
+    carry: Carry,
     Params(asked): Params<Asked>,
 ) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
@@ -54,6 +56,7 @@ pub async fn show(
         let shell = super::serve::public_shell(&app, Some(&user), Nav::Billing);
         return page(StatusCode::NOT_FOUND, &SuccessPage::not_found(shell));
     };
+    carry.set(&caller);
     let shown = match intent {
         Some(intent) => outcome(&app, &caller, &intent, &asked).await?,
         None => in_general(&app, &caller).await?,

@@ -19,10 +19,10 @@ use super::layout::{Nav, Shell};
 use super::serve::{account_shell, html};
 use super::{billing, format, offer, words};
 use crate::account::{View, view};
+use crate::actors::SignedIn;
 use crate::api::usage::{csv, key_of};
 use crate::app::App;
 use crate::error::Result;
-use crate::http::callers::SignedIn;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 

@@ -9,11 +9,11 @@ use stripe::Form;
 use stripe::objects::CheckoutStatus;
 
 use super::{claimed, customer, is_customer_gone, is_stale, note_failure, setup_missing, trials};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
-use crate::http::rate_limit;
 use crate::links::UPGRADE;
+use crate::rate_limit;
 use crate::sync::INTENT_KEY;
 
 /// What somebody wants to buy, already known to be for sale.

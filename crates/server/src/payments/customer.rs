@@ -6,9 +6,9 @@ use store::intents::{Intent, NewIntent};
 use stripe::Form;
 
 use super::{claimed, is_stale, note_failure};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::callers::SignedIn;
 
 const KIND: &str = "customer";
 /// The kind of the intents that change what a customer is called.

@@ -16,10 +16,10 @@ use stripe::objects::PaymentIntentStatus;
 pub use quote::{QUOTE_SECONDS, Quote, Way};
 
 use super::{claimed, is_stale, note_failure};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::http::callers::SignedIn;
-use crate::http::rate_limit;
+use crate::rate_limit;
 use crate::sync;
 
 const KIND: &str = "plan_change";

@@ -3,10 +3,10 @@
 use stripe::Form;
 
 use super::{customer, is_customer_gone};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
-use crate::http::rate_limit;
+use crate::rate_limit;
 
 /// Name of the stored portal configuration.
 pub const CONFIGURATION: &str = "stripe.portal_configuration";

@@ -139,5 +139,5 @@ async fn card_hash(app: &App, subscription: &Subscription) -> Result<Option<Stri
     };
     let method = app.stripe.retrieve_payment_method(&method).await?;
     let fingerprint = method.card.and_then(|card| card.fingerprint);
-    Ok(fingerprint.map(|text| hex::encode(crate::http::keys::hash(&format!("card:{text}")))))
+    Ok(fingerprint.map(|text| hex::encode(crate::secrets::hash(&format!("card:{text}")))))
 }

@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use server::app::App;
 use server::config::Settings;
+use server::http::site::Site;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::between;
@@ -686,10 +687,10 @@ on_both! {
 }
 
 /// A route of the test's own behind all that the service puts before its routes.
-async fn shielded(app: &App, routes: Router<App>) -> String {
+async fn shielded(app: &App, routes: Router<Site>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let router = server::router::shielded(app.clone(), routes);
+    let router = server::router::shielded(Site::new(app.clone()), routes);
     let router = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, router).await });
     base

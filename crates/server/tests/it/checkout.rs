@@ -142,25 +142,21 @@ on_both! {
     }
 }
 
-async fn signed_in(
-    stage: &Stage,
-    person: &crate::stage::Person<'_>,
-) -> server::http::callers::SignedIn {
+async fn signed_in(stage: &Stage, person: &crate::stage::Person<'_>) -> server::actors::SignedIn {
     let account = person.account;
     let account = stage
         .app
         .read(move |tx| store::accounts::find(tx, account))
         .await
         .unwrap();
-    let user = server::http::callers::Visitor {
+    let user = server::actors::Visitor {
         id: person.user,
         public_id: "usr_test".into(),
         email: "maya@example.com".into(),
         name: "maya".into(),
         role: "user".into(),
-        carry: server::http::callers::Carry::default(),
     };
-    server::http::callers::SignedIn {
+    server::actors::SignedIn {
         user,
         account: account.unwrap(),
         role: "owner".into(),

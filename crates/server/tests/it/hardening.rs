@@ -127,9 +127,9 @@ on_both! {
         let maya = stage.person("maya@example.com").await;
         let planted = "lbx_session=0000000000000000000000000000000000000000000000000000000000000000";
         let link = |stage: &Stage| {
-            let (app, token) = (stage.app.clone(), server::clock::new_secret(&*stage.app.chance));
+            let (app, token) = (stage.app.clone(), server::secrets::new_secret(&*stage.app.chance));
             async move {
-                let (digest, now) = (server::http::keys::hash(&token), app.real_now());
+                let (digest, now) = (server::secrets::hash(&token), app.real_now());
                 app.write(0, move |tx| {
                     let until = now.plus_seconds(60);
                     store::login_links::insert(tx, &digest, "maya@example.com", None, None, now, until)
@@ -154,7 +154,7 @@ on_both! {
         assert_eq!(status(&cookie).await, 401, "signed out");
 
         let idle = server::api::auth::open_session(&stage.app, maya.user, "x").await.unwrap();
-        let (digest, long_ago) = (server::http::keys::hash(&idle), stage.app.real_now().plus_days(-15));
+        let (digest, long_ago) = (server::secrets::hash(&idle), stage.app.real_now().plus_days(-15));
         stage.app.write(0, move |tx| {
             let session = store::sessions::find(tx, &digest, long_ago)?.unwrap();
             store::sessions::touch(tx, session.id, long_ago)
@@ -484,7 +484,7 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cohort_sees_billing_by_name_by_mail_or_by_its_share_and_nobody_else() {
-    let hash = hex::encode(server::http::keys::hash("noah@example.com"));
+    let hash = hex::encode(server::secrets::hash("noah@example.com"));
     for database in databases().await {
         let stage = with_billing(database, true, 0, vec![hash.clone()]).await;
         let maya = stage.person("maya@example.com").await;

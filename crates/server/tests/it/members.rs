@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use server::http::access::Need;
+use server::actors::access::Need;
+use server::http::access::need_of;
 
 use crate::access::routes;
 use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
@@ -240,7 +241,7 @@ on_both! {
                 walked += 1;
                 assert_eq!(status, 404, "a stranger's {method} {path}: {body}");
                 for (cookie, role) in [(&member, "member"), (&billing, "billing"), (&maya.cookie, "owner")] {
-                    let need = Need::of(&method, &path);
+                    let need = need_of(&method, &path);
                     if need.is_met_by(role) && ENDS.contains(&path.as_str()) {
                         continue;
                     }
@@ -266,7 +267,7 @@ on_both! {
 
 #[test]
 fn the_table_of_roles_says_what_the_guide_says() {
-    let need = |method: Method, path: &str| Need::of(&method, path);
+    let need = |method: Method, path: &str| need_of(&method, path);
 
     for path in [
         "/api/stripe/create-checkout-session",

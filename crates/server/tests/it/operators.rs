@@ -2,7 +2,8 @@
 
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use server::http::roles;
+use server::actors::roles::{ROLES, may};
+use server::http::roles::needed;
 
 use crate::metering::{Answer, program};
 use crate::stage::{Person, Stage, fresh_key, on_both};
@@ -98,14 +99,14 @@ fn operators_routes() -> Vec<(Method, String)> {
 on_both! {
     fn case_a5_every_operators_address_lets_each_role_do_what_the_table_says(stage) {
         let mut people = vec![stage.person("maya@example.com").await];
-        for (role, _) in roles::ROLES {
+        for (role, _) in ROLES {
             people.push(stage.person_as(&format!("{role}@example.com"), role).await);
         }
         let routes = operators_routes();
         assert!(routes.len() > 30, "{routes:?}");
 
         for (method, route) in routes {
-            let right = roles::needed(&method, &route, false);
+            let right = needed(&method, &route, false);
             let path = route.replace("{file}", "nothing.txt").replace(['{', '}'], "");
             for (person, role) in people.iter().zip(["user", "viewer", "support", "finance", "admin"]) {
                 let request = person.request(method.clone(), &path);
@@ -113,7 +114,7 @@ on_both! {
                 let answer = Answer::of(request).await;
                 let code = answer.body["code"].as_str().unwrap_or_default().to_owned();
                 let is_refused = matches!(code.as_str(), "role" | "not_an_operator");
-                let expected = !roles::may(role, right);
+                let expected = !may(role, right);
                 assert_eq!(is_refused, expected, "{role} {method} {path}: {} {code}", answer.status);
                 assert_eq!(answer.status == 403, expected, "{role} {method} {path}: {code}");
             }
@@ -304,7 +305,7 @@ on_both! {
         let admin = stage.person_as("ops@example.com", "admin").await;
         let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
         // As it stands when the answer to the call was lost: written down, called, not known.
-        let digest = server::http::keys::hash(&format!("{payment}\nsame"));
+        let digest = server::secrets::hash(&format!("{payment}\nsame"));
         let id: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("rfd_{id}");
         let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"].as_str().unwrap().to_owned();
@@ -345,7 +346,7 @@ on_both! {
         let (maya, _, payment) = buyer(stage, "maya@example.com").await;
         let admin = stage.person_as("ops@example.com", "admin").await;
         let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
-        let digest = server::http::keys::hash(&format!("{payment}\nfirst"));
+        let digest = server::secrets::hash(&format!("{payment}\nfirst"));
         let id: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("rfd_{id}");
         let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"].as_str().unwrap().to_owned();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use server::app::App;
 use server::cli::serve::Service;
 use server::config::Settings;
-use server::http::keys::hash;
+use server::secrets::hash;
 use server::{people, setup};
 use store::testing::TestDatabase;
 use tokio::net::TcpListener;
@@ -196,7 +196,10 @@ impl Stage {
 
     /// A key of the host application.
     pub async fn server_key(&self) -> String {
-        let secret = format!("lbx_test_{}", server::clock::new_secret(&*self.app.chance));
+        let secret = format!(
+            "lbx_test_{}",
+            server::secrets::new_secret(&*self.app.chance)
+        );
         let (stored, id, now) = (hash(&secret), self.app.new_id("key"), self.app.now());
         let made = self.app.write(0, move |tx| {
             let new = store::api_keys::NewApiKey {
@@ -473,7 +476,7 @@ impl Person<'_> {
     pub async fn meter_key(&self) -> String {
         let secret = format!(
             "lbx_test_{}",
-            server::clock::new_secret(&*self.stage.app.chance)
+            server::secrets::new_secret(&*self.stage.app.chance)
         );
         let (account, stored, id) = (self.account, hash(&secret), self.stage.app.new_id("key"));
         let now = self.stage.app.now();

@@ -28,12 +28,13 @@ use load::{Kind, Load, Measured, Spender, Target};
 use super::output::Output;
 use super::serve::Service;
 use super::{Context, DIFFERENT, Ended};
+use crate::actors::KEY_PREFIX;
 use crate::app::App;
 use crate::audit::{self, Scope};
-use crate::clock::{SystemChance, new_secret};
+use crate::clock::SystemChance;
 use crate::config::Settings;
-use crate::http::callers::KEY_PREFIX;
-use crate::http::keys::hash;
+use crate::secrets::hash;
+use crate::secrets::new_secret;
 
 /// Connections and requests a second of the loads that come whether answered or not.
 const STEADY_CONNECTIONS: usize = 64;

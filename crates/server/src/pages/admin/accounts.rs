@@ -9,10 +9,10 @@ use serde::Deserialize;
 use store::accounts::Account;
 
 use super::{ROWS, address, operator_shell, page_of, set};
+use crate::actors::Operator;
 use crate::api::lists::PageParams;
 use crate::app::App;
 use crate::figures;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::components::{Badge, Pager, Tab};

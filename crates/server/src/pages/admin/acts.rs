@@ -12,13 +12,14 @@ use store::accounts::Account;
 use super::account::{AdjustForm, adjust_refused};
 use super::operator_shell;
 use super::parts::{Field, FieldKind, FormPage};
+use crate::actors::{Operator, Visitor};
 use crate::api::accounts;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::{Operator, Visitor};
 use crate::http::error::{HttpError, HttpResult};
-use crate::http::idempotency::Key;
 use crate::http::params::Params;
+use crate::http::site::Site;
+use crate::idempotency::Key;
 use crate::operators;
 use crate::operators::credits::{self, ByHand};
 use crate::pages::components::{Action, Choice, Fact, Prose};
@@ -38,17 +39,17 @@ pub struct Desk {
     account: Account,
 }
 
-impl FromRequestParts<App> for Desk {
+impl FromRequestParts<Site> for Desk {
     type Rejection = HttpError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> HttpResult<Self> {
-        let Operator(operator) = Operator::from_request_parts(parts, app).await?;
-        let id = Path::<String>::from_request_parts(parts, app).await;
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let Operator(operator) = Operator::from_request_parts(parts, site).await?;
+        let id = Path::<String>::from_request_parts(parts, site).await;
         let Path(id) = id.map_err(|_| Error::not_found("There is no such account."))?;
         Ok(Desk {
-            app: app.clone(),
+            app: site.app.clone(),
             operator,
-            account: accounts::named(app, &id).await?,
+            account: accounts::named(&site.app, &id).await?,
         })
     }
 }
@@ -521,7 +522,7 @@ pub async fn status(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Res
 
 /// What an account's page offers an operator, by their role.
 pub fn offered(operator: &Operator, account: &Account, has_debt: bool) -> Vec<Action> {
-    use crate::http::roles::Right;
+    use crate::actors::roles::Right;
     let home = home(account);
     let offer = |right, action: Action| operator.may(right).then_some(action);
     let to = |label: &str, path: &str| Action::link(label, format!("{home}/{path}"));

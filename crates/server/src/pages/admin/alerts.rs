@@ -8,9 +8,9 @@ use serde::Deserialize;
 use store::alerts::Alert;
 
 use super::{ROWS, address, operator_shell, page_of, set};
+use crate::actors::Operator;
 use crate::api::lists::PageParams;
 use crate::app::App;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::middleware::RequestId;
 use crate::pages::components::{Action, Badge, Pager, Tab};

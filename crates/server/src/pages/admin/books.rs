@@ -5,11 +5,11 @@ use axum::response::{Html, Redirect};
 
 use super::operator_shell;
 use super::parts::{ListPage, Table};
+use crate::actors::Operator;
+use crate::actors::roles::Right;
 use crate::app::App;
 use crate::books::{self, Report};
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
-use crate::http::roles::Right;
 use crate::pages::components::{Action, Banner, Kind, Prose, Stat};
 use crate::pages::layout::Nav;
 use crate::pages::{format, serve};

@@ -8,12 +8,12 @@ use store::accounts::Account;
 use store::events::Event;
 
 use super::operator_shell;
+use crate::actors::Operator;
+use crate::actors::roles::Right;
 use crate::app::App;
 use crate::error::Error;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::middleware::RequestId;
-use crate::http::roles::Right;
 use crate::pages::components::Prose;
 use crate::pages::components::{Action, Badge, Banner, Fact, Json, Kind, Moment};
 use crate::pages::confirm::ConfirmPage;

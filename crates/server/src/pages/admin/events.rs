@@ -11,13 +11,13 @@ use store::accounts::Account;
 use store::events::Event;
 
 use super::{ROWS, address, operator_shell, page_of, set};
+use crate::actors::Operator;
+use crate::actors::roles::Right;
 use crate::api::lists::PageParams;
 use crate::app::App;
 use crate::figures::{self, Figures};
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::http::roles::Right;
 use crate::operators;
 use crate::pages::components::{Action, Badge, Choice, Pager, Stat, Tab};
 use crate::pages::confirm::ConfirmPage;

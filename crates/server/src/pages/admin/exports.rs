@@ -6,10 +6,10 @@ use store::export::TABLES;
 
 use super::operator_shell;
 use super::parts::{ListPage, Table};
+use crate::actors::Operator;
 use crate::api::stream::{self, Format};
 use crate::app::App;
 use crate::error::Error;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::pages::components::Prose;
 use crate::pages::layout::Nav;

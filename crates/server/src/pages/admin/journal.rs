@@ -9,14 +9,14 @@ use domain::money::Credits;
 
 use super::parts::{ListPage, Table};
 use super::{ROWS, operator_shell};
+use crate::actors::Operator;
+use crate::actors::roles::Right;
 use crate::api::accounts;
 use crate::api::lists::{Cell, Csv, PageParams, cursor};
 use crate::api::stream;
 use crate::app::App;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::http::roles::Right;
 use crate::pages::components::{Action, Pager, Prose};
 use crate::pages::icons::Icon;
 use crate::pages::layout::Nav;

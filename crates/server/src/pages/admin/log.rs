@@ -9,14 +9,14 @@ use store::audit_log::Act;
 
 use super::parts::{FilterField, Filters, ListPage, Table};
 use super::{ROWS, address, operator_shell, page_of, set};
+use crate::actors::Operator;
+use crate::actors::roles::Right;
 use crate::api::admin::Act as Shown;
 use crate::api::lists::{Csv, PageParams, Shown as _};
 use crate::api::stream;
 use crate::app::App;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::http::roles::Right;
 use crate::pages::components::{Action, Prose};
 use crate::pages::icons::Icon;
 use crate::pages::layout::Nav;

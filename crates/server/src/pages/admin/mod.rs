@@ -17,9 +17,9 @@ pub mod refunds;
 pub mod transactions;
 pub mod webhooks;
 
+use crate::actors::Visitor;
 use crate::api::lists::cursor;
 use crate::app::App;
-use crate::http::callers::Visitor;
 use crate::pages::components::Pager;
 use crate::pages::layout::{Nav, Shell};
 use crate::pages::serve::public_shell;

@@ -6,11 +6,11 @@ use axum::response::Html;
 use domain::money::{Credits, MinorUnits};
 
 use super::{address, operator_shell};
+use crate::actors::Operator;
+use crate::actors::roles::Right;
 use crate::app::App;
 use crate::figures::{self, DAYS, Figures, Share};
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
-use crate::http::roles::Right;
 use crate::pages::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use crate::pages::layout::{Nav, Shell};
 use crate::pages::{format, serve};

@@ -8,8 +8,8 @@ use domain::money::MinorUnits;
 
 use super::operator_shell;
 use super::parts::{ListPage, Table};
+use crate::actors::Operator;
 use crate::app::App;
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::pages::components::{Banner, Kind, Prose};
 use crate::pages::layout::Nav;

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::operator_shell;
 use super::parts::{Field, FieldKind, FormPage};
+use crate::actors::{Operator, Visitor};
 use crate::app::App;
 use crate::error::Error;
-use crate::http::callers::{Operator, Visitor};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::components::{Banner, Choice, Fact, Kind, Prose};

@@ -14,14 +14,14 @@ use store::operator_views::View;
 use store::transactions::{Cursor, Sum, Transaction};
 
 use super::{ROWS, address, operator_shell, page_of, set};
+use crate::actors::Operator;
+use crate::actors::roles::Right;
 use crate::api::lists::{Cell, Csv, PageParams};
 use crate::api::stream;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::Operator;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::http::roles::Right;
 use crate::pages::billing::state;
 use crate::pages::components::{Action, Badge, Banner, Choice, Pager, Stat, Tab};
 use crate::pages::format::When;

@@ -9,11 +9,11 @@ use store::outbox::{self, Message};
 use store::webhook_endpoints::{self, WebhookEndpoint};
 
 use super::{ROWS, operator_shell, page_of};
+use crate::actors::{Operator, Visitor};
 use crate::api::lists::PageParams;
 use crate::api::webhook_endpoints::{self as endpoints, BY_HAND, Wanted};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::{Operator, Visitor};
 use crate::http::error::{HttpResult, status_of};
 use crate::pages::components::{Action, Badge, Pager};
 use crate::pages::format::When;

@@ -20,9 +20,9 @@ use super::super::serve::account_shell;
 use super::super::{format, offer, usage, words};
 use super::{BILLING, BillingPage, CreditsPanel, History, NextCharge, PaymentMethod, PlanPanel};
 use crate::account::View;
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
 use crate::payments::extras;
 use crate::payments::plan::Pending;
 

@@ -18,9 +18,9 @@ use stripe::Form;
 
 use super::quote::{is_fresh, money};
 use super::{SUBSCRIPTION, allowed, known_feedback, settle};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
 use crate::payments::{claimed, is_stale, note_failure};
 use crate::sync::INTENT_KEY;
 

@@ -6,9 +6,9 @@ use domain::time::Timestamp;
 use store::subscriptions::Subscription;
 use stripe::Form;
 
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::callers::SignedIn;
 use crate::payments::checkout;
 
 /// How long a quote may be confirmed: the amount is worked out for its moment.

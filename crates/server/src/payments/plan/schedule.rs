@@ -5,9 +5,9 @@ use stripe::objects::SubscriptionSchedule;
 
 use super::quote::{Quote, plan_item};
 use super::{Changed, SUBSCRIPTION, reserve, settle};
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
-use crate::http::callers::SignedIn;
 use crate::payments::note_failure;
 use crate::sync::INTENT_KEY;
 

@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::time::Timestamp;
-use sha2::{Digest, Sha256};
 use store::api_keys::ApiKey;
 
 use crate::app::App;
 use crate::error::Result;
+use crate::secrets::hash;
 
 /// How long a key that was looked up is believed (case A10: revoked in under a second).
 const FRESH: Duration = Duration::from_millis(500);
@@ -17,11 +17,6 @@ const FRESH: Duration = Duration::from_millis(500);
 const TOUCH_SECONDS: i64 = 60;
 /// Keys remembered at once; more are looked up each time.
 const KEYS_MAX: usize = 100_000;
-
-/// SHA-256 of a key or token: what is stored and compared.
-pub fn hash(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
-}
 
 /// Notes that a key is in use, at most once a minute; nobody waits for it.
 fn touch(app: &App, key: &ApiKey) {

@@ -52,21 +52,16 @@ pub async fn ask(
     from: ClientAddress,
     crate::http::json::Body(body): crate::http::json::Body<NewLink>,
 ) -> HttpResult<Response> {
-    send_link(&app, &body.email, body.next.as_deref(), from).await?;
+    send_link(&app, &body.email, body.next.as_deref(), &from.network()).await?;
     Ok(axum::Json(json!({ "sent": true })).into_response())
 }
 
 /// Writes a link and its mail in one commit. Counted three times: nobody gets many mails, nobody
 /// sends many, and all together do not make this service a sender of unwanted mail.
-pub async fn send_link(
-    app: &App,
-    email: &str,
-    next: Option<&str>,
-    from: ClientAddress,
-) -> Result<()> {
+pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str) -> Result<()> {
     let email = people::read_email(email)?;
     let limits = &app.settings.limits;
-    let network = format!("sign-in-from:{}", from.network());
+    let network = format!("sign-in-from:{network}");
     rate_limit::take(app, &network, limits.sign_in_per_network, 0).await?;
     // The address itself is kept with the user and the link, and nowhere else.
     let address = format!("sign-in:{}", hex::encode(hash(&email)));

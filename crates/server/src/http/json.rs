@@ -3,13 +3,13 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
+use domain::money::Credits;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::slow::is_too_slow;
 use crate::error::{Error, Result};
 use crate::http::error::{HttpError, HttpResult};
-use domain::money::Credits;
 
 /// A JSON body. Another content type is 415, a fault in it 400 with where it is.
 #[derive(Debug)]

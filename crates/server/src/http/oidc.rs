@@ -20,7 +20,6 @@ use tokio::sync::Mutex;
 use super::site::Site;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::http::error::HttpResult;
 use crate::outbound;
 use crate::secrets::new_secret;
 
@@ -168,7 +167,7 @@ fn client_secret(app: &App) -> Option<ClientSecret> {
     (!secret.is_empty()).then(|| ClientSecret::new(secret.to_owned()))
 }
 
-fn callback(app: &App) -> HttpResult<RedirectUrl> {
+fn callback(app: &App) -> Result<RedirectUrl> {
     let address = format!("{}{CALLBACK}", app.settings.service.base_url);
     RedirectUrl::new(address).map_err(Error::bug)
 }

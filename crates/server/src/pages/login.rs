@@ -263,7 +263,7 @@ pub async fn send(
     Fields(form): Fields<NewLogin>,
 ) -> HttpResult<Response> {
     let next = form.next.filter(|next| is_own_path(next));
-    match send_link(&app, &form.email, next.as_deref(), from).await {
+    match send_link(&app, &form.email, next.as_deref(), &from.network()).await {
         Ok(()) => {
             let sent = LoginPage {
                 link_lives: link_lives(&app),

@@ -70,7 +70,7 @@ struct Kept {
 }
 
 /// Begins a sign-in.
-pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Begun> {
+pub async fn begin(site: &Site, next: Option<String>) -> Result<Begun> {
     let app = &site.app;
     let metadata = metadata(site, FRESH_SECONDS).await?;
     let secret = || new_secret(&*app.chance);

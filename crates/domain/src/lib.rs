@@ -4,11 +4,14 @@
 //! float; `now` and ids are parameters. Every other crate that decides something about money asks
 //! this one.
 
+pub mod amounts;
 pub mod catalog;
 pub mod deferred;
 pub mod dunning;
+pub mod figures;
 pub mod ids;
 pub mod ledger;
+pub mod letters;
 pub mod money;
 pub mod plan;
 pub mod projection;

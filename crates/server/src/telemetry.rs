@@ -5,11 +5,12 @@
 
 use std::io::IsTerminal;
 
+use billing::config::Telemetry;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::config::Telemetry;
+pub use traces::finish;
 
 type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 
@@ -44,11 +45,10 @@ fn start(logs: Boxed, to: Option<&Telemetry>) {
     let _ = tracing_subscriber::registry().with(layers).try_init();
 }
 
-pub use traces::finish;
-
 #[cfg(not(feature = "otel"))]
 mod traces {
-    use super::{Boxed, Telemetry};
+    use super::Boxed;
+    use billing::config::Telemetry;
 
     pub fn layer(_: &Telemetry) -> Option<Boxed> {
         None
@@ -64,14 +64,17 @@ mod traces {
     use std::time::Duration;
 
     use opentelemetry::trace::TracerProvider;
-    use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+    use opentelemetry_otlp::SpanExporter;
+    use opentelemetry_otlp::WithExportConfig;
     use opentelemetry_sdk::Resource;
-    use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+    use opentelemetry_sdk::trace::Sampler;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
     use tracing_subscriber::Layer;
     use tracing_subscriber::filter::filter_fn;
 
-    use super::{Boxed, Telemetry};
-    use crate::tracing::TARGET;
+    use super::Boxed;
+    use billing::config::Telemetry;
+    use billing::tracing::TARGET;
 
     /// Longest an export may take.
     const EXPORT_MAX: Duration = Duration::from_secs(5);

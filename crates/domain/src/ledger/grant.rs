@@ -110,3 +110,8 @@ impl Ledger {
         Ok(Some(self.post(draft, Some(request), now)))
     }
 }
+
+/// A grant's name outside: its number within its account.
+pub fn id_of(lot: i64) -> String {
+    format!("grant_{lot}")
+}

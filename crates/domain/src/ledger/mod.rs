@@ -8,7 +8,7 @@
 mod canonical;
 mod claw;
 mod entry;
-mod grant;
+pub mod grant;
 mod holds;
 mod limits;
 mod settle;

@@ -1,16 +1,14 @@
 //! What opens doors: sessions, sign-in links and API keys made by an operator.
 
+use billing::actors::KEY_PREFIX;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::people::sign_in::open_session;
+use billing::people::users;
+use billing::secrets::{hash, new_secret};
 use domain::time::Timestamp;
 use store::api_keys::NewApiKey;
-
-use crate::actors::KEY_PREFIX;
-use crate::api::auth::open_session;
-use crate::app::App;
-use crate::error::{Error, Result};
-use crate::http::callers::cookie_name;
-use crate::people;
-use crate::secrets::hash;
-use crate::secrets::new_secret;
+use web::sign_in::cookies::cookie_name;
 
 /// How much of a key's secret is kept to know it by.
 const PREFIX_BYTES: usize = 16;
@@ -18,7 +16,7 @@ const PREFIX_BYTES: usize = 16;
 /// The user of an address with a role, made when new; its address counts as verified. Answers the
 /// user's number and that of its first account.
 pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i64)> {
-    let user = people::ensure(app, email, role.unwrap_or("user"), true).await?;
+    let user = users::ensure(app, email, role.unwrap_or("user"), true).await?;
     let wanted = role.filter(|role| *role != user.role).map(str::to_owned);
     app.write(0, move |tx| {
         if let Some(role) = &wanted {
@@ -43,7 +41,7 @@ pub async fn session_cookie(app: &App, user: i64) -> Result<String> {
 
 /// An address whose GET signs `email` in, once, within `minutes`.
 pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> {
-    let email = people::read_email(email)?;
+    let email = users::read_email(email)?;
     let token = new_secret(&*app.chance);
     let url = format!("{}/api/auth/link/{token}", app.settings.service.base_url);
     let now: Timestamp = app.real_now();

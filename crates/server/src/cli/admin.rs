@@ -1,14 +1,14 @@
 //! `admin`: what operators do by hand.
 
+use billing::app::App;
+use billing::idempotency::Key;
+use billing::operators::credits;
+use billing::operators::credits::{ByHand, REASONS};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::access;
-use super::output::Output;
-use crate::app::App;
-use crate::idempotency::Key;
-use crate::operators::credits::{self, ByHand, REASONS};
-use crate::payments::refund as payments;
+use crate::cli::access;
+use crate::cli::output::Output;
 
 /// See the module.
 #[derive(Clone, Debug, Subcommand)]
@@ -47,12 +47,12 @@ pub enum Admin {
     #[command(subcommand)]
     Events(Events),
     /// Every table of business rows as files, or what is kept of one account.
-    Export(super::export::ExportArgs),
+    Export(crate::cli::export::ExportArgs),
     /// Links customers that exist at Stripe to our accounts, as `sync --adopt` does. Says first what
     /// it would do.
     Adopt(AdoptArgs),
     /// Makes the accounts of an application's people; a second run makes none twice.
-    Seed(super::seed::SeedArgs),
+    Seed(crate::cli::seed::SeedArgs),
 }
 
 const ROLES: [&str; 5] = ["user", "viewer", "support", "finance", "admin"];
@@ -96,16 +96,16 @@ pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<
             (None, true) => replay_failed(app, dry_run, out).await?,
             _ => anyhow::bail!("Name one event, or --failed for all that wait for a person."),
         },
-        Admin::Export(args) => super::export::run(app, &args, out).await?,
+        Admin::Export(args) => crate::cli::export::run(app, &args, out).await?,
         Admin::Adopt(AdoptArgs {
             account,
             customer,
             apply,
         }) => {
             let (account, customer) = (account.as_deref(), customer.as_deref());
-            return super::adopt::run(app, account, customer, apply, out).await;
+            return crate::cli::adopt::run(app, account, customer, apply, out).await;
         }
-        Admin::Seed(args) => super::seed::run(app, &args, out).await?,
+        Admin::Seed(args) => crate::cli::seed::run(app, &args, out).await?,
     }
     Ok(0)
 }
@@ -237,7 +237,7 @@ async fn void(
     let (by_hand, key) = (why.by_hand()?, why.key(app)?);
     if why.dry_run {
         let lot = grant.strip_prefix("grant_").unwrap_or(grant).to_owned();
-        let view = crate::account::view(app, account.id).await?;
+        let view = billing::summary::view(app, account.id).await?;
         let lot = view.lots.iter().find(|one| one.id.to_string() == lot);
         let unheld = lot.map_or(ledger_credits(0), |lot| lot.unheld());
         let value = json!({ "account": account.public_id, "grant": grant, "voided": false });
@@ -270,7 +270,7 @@ async fn forgive(
     let (by_hand, key) = (why.by_hand()?, why.key(app)?);
     let amount = credits.map(domain::money::Credits::parse).transpose()?;
     if why.dry_run {
-        let debt = crate::account::view(app, account.id).await?.debt;
+        let debt = billing::summary::view(app, account.id).await?.debt;
         let amount = amount.unwrap_or(debt);
         let value = json!({ "account": account.public_id, "forgiven": false });
         let text = format!("Would let {amount} credits go of a debt of {debt}.");
@@ -313,7 +313,7 @@ async fn adjust(
     let (by_hand, key) = (why.by_hand()?, why.key(app)?);
     let name = key.0.clone();
     // The allowance that is due comes first; what comes after it is not dated before it.
-    crate::account::view(app, account.id).await?;
+    billing::summary::view(app, account.id).await?;
     let (done, available) = if why.dry_run {
         (true, credits::look(app, &account, amount).await?.0)
     } else {
@@ -378,7 +378,7 @@ pub struct RefundArgs {
     #[arg(long)]
     amount: Option<String>,
     /// Why, in Stripe's words.
-    #[arg(long, default_value = "requested_by_customer", value_parser = payments::REASONS)]
+    #[arg(long, default_value = "requested_by_customer", value_parser = billing::payments::refund::REASONS)]
     reason: String,
     /// Why, in words.
     #[arg(long)]
@@ -395,7 +395,7 @@ pub struct RefundArgs {
 }
 
 async fn refund(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Result<()> {
-    let look = payments::preview(app, &args.payment, args.amount.as_deref());
+    let look = billing::payments::refund::preview(app, &args.payment, args.amount.as_deref());
     if args.dry_run {
         let look = look.await?;
         let number = |credits: domain::money::Credits| {
@@ -422,7 +422,7 @@ async fn refund(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Resul
         return Ok(());
     }
     let key = args.key.clone().unwrap_or_else(|| app.new_id("rfk"));
-    let ask = payments::Ask {
+    let ask = billing::payments::refund::Ask {
         payment: args.payment.clone(),
         amount: args.amount.clone(),
         reason: args.reason.clone(),
@@ -431,7 +431,7 @@ async fn refund(app: &App, args: &RefundArgs, out: &mut Output) -> anyhow::Resul
         credit_note: args.credit_note,
         actor: "cli".to_owned(),
     };
-    let made = payments::make(app, &ask, &key).await?;
+    let made = billing::payments::refund::make(app, &ask, &key).await?;
     let amount = made.money_back.decimal_text();
     let value = json!({
         "refund": made.refund, "status": made.status, "payment": made.payment.public_id,
@@ -457,7 +457,7 @@ async fn look(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
     let event = event.ok_or_else(|| anyhow::anyhow!("There is no event {id}."))?;
     let lines = match event.account_id {
         None => Vec::new(),
-        Some(account) => crate::sync::compare::account(app, account).await?.lines,
+        Some(account) => billing::sync::compare::account(app, account).await?.lines,
     };
     let changes: Vec<String> = lines
         .iter()
@@ -479,10 +479,10 @@ async fn look(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
 
 async fn replay_failed(app: &App, dry_run: bool, out: &mut Output) -> anyhow::Result<()> {
     let ids: Vec<String> = if dry_run {
-        let events = app.read(crate::operators::failed).await?;
+        let events = app.read(billing::operators::events::failed).await?;
         events.into_iter().map(|event| event.event_id).collect()
     } else {
-        crate::operators::replay_failed(app, "cli").await?
+        billing::operators::events::replay_failed(app, "cli").await?
     };
     let text = match (ids.len(), dry_run) {
         (0, _) => "No event waits for a person.".to_owned(),
@@ -507,13 +507,13 @@ async fn replay(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
         .await?;
     let event = event.ok_or_else(|| anyhow::anyhow!("There is no event {id}."))?;
     if event.account_id.is_none() {
-        crate::sync::match_events(app).await?;
+        billing::sync::unmatched::match_events(app).await?;
     }
     let wanted = id.to_owned();
     let event = app.read(move |tx| store::events::find(tx, &wanted)).await?;
     let account = event.and_then(|event| event.account_id);
     let changes = match account {
-        Some(account) => crate::sync::account(app, account).await?.changes,
+        Some(account) => billing::sync::account(app, account).await?.changes,
         None => Vec::new(),
     };
     let text = match (account, changes.is_empty()) {

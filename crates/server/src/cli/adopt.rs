@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use billing::app::App;
+use billing::sync;
 use serde_json::{Value, json};
 use stripe::Form;
 use stripe::objects::Customer;
 
-use super::access;
-use super::output::Output;
-use crate::app::App;
-use crate::sync;
+use crate::cli::access;
+use crate::cli::output::Output;
 
 /// Customers looked through.
 const CUSTOMERS_MAX: usize = 200_000;

@@ -4,15 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use billing::app::App;
+use billing::books::audit;
+use billing::books::audit::Scope;
+use billing::clock::SystemChance;
+use billing::config::Settings;
+use billing::secrets::new_secret;
 use serde_json::json;
 
-use super::output::Output;
-use super::{Context, DIFFERENT, Ended, socket};
-use crate::app::App;
-use crate::audit::{self, Scope};
-use crate::clock::SystemChance;
-use crate::config::Settings;
-use crate::secrets::new_secret;
+use crate::cli::output::Output;
+use crate::cli::{Context, DIFFERENT, Ended, socket};
 
 /// Name of the setting that holds when the last backup was taken.
 pub const LAST: &str = "backup.last";

@@ -1,18 +1,19 @@
 //! `audit` and `balance`: what the books say, and whether they agree.
 
+use billing::app::App;
+use billing::books::audit::{Finding, Scope};
+use billing::jobs::nightly;
+use billing::summary;
 use domain::ledger::{Ledger, Terms, WalletStatus};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::output::Output;
-use super::{DIFFERENT, access, compare};
-use crate::account;
-use crate::app::App;
-use crate::audit::{self, Finding, Scope};
-use crate::jobs::nightly;
+use crate::cli::output::Output;
+use crate::cli::{DIFFERENT, access, compare};
 
 /// Days of refunds and disputes that are compared.
 const REVERSAL_DAYS: i64 = 400;
+
 /// Journal entries replayed in one read.
 const PAGE: i64 = 1_000;
 
@@ -47,7 +48,7 @@ pub async fn audit(app: &App, args: &AuditArgs, out: &mut Output) -> anyhow::Res
     } else {
         Scope::Everything
     };
-    let report = audit::run(app, scope).await?;
+    let report = billing::books::audit::run(app, scope).await?;
     let line = |title: &str, one: &Finding| {
         format!(
             "{title}: account {}, {}: {}\n",
@@ -102,10 +103,10 @@ async fn with_stripe(
     value: &mut Value,
     text: &mut String,
 ) -> anyhow::Result<(usize, Vec<(String, String)>)> {
-    let accounts = super::sync::all(app).await?;
+    let accounts = crate::cli::sync::all(app).await?;
     let compared = compare::accounts(app, &accounts).await?;
     let since = app.now().plus_days(-REVERSAL_DAYS).seconds();
-    let reversals = crate::sync::differences::reversals(app, since).await?;
+    let reversals = billing::sync::differences::reversals(app, since).await?;
     *text = format!("{}{text}", compared.text("differs from Stripe"));
     for one in &reversals {
         *text = format!(
@@ -147,7 +148,7 @@ pub async fn balance(app: &App, args: &BalanceArgs, out: &mut Output) -> anyhow:
 }
 
 async fn now(app: &App, account: i64, name: &str) -> anyhow::Result<Value> {
-    let view = account::view(app, account).await?;
+    let view = summary::view(app, account).await?;
     Ok(json!({
         "account": name,
         "at": app.now().rfc3339_micros(),

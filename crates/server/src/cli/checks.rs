@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
+use billing::app::App;
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::output::Output;
-use super::{Context, DIFFERENT, Ended};
-use crate::app::App;
-use crate::setup;
+use crate::cli::output::Output;
+use crate::cli::{Context, DIFFERENT, Ended};
 
 /// How to set up.
 #[derive(Clone, Debug, clap::Args)]
@@ -32,7 +31,7 @@ pub async fn setup(app: &App, args: &SetupArgs, out: &mut Output) -> anyhow::Res
         !app.settings.stripe.secret_key.expose_secret().is_empty(),
         "STRIPE_SECRET_KEY is missing."
     );
-    let report = setup::run(app, args.check).await?;
+    let report = billing::setup::run(app, args.check).await?;
     let title = if args.check {
         "differs"
     } else {

@@ -1,10 +1,8 @@
 //! What `audit --stripe` and `repair` share: accounts compared with Stripe, with nothing changed.
 
+use billing::app::App;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::app::App;
-use crate::sync::differences;
 
 /// How long a difference is given to be a sync under way.
 const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
@@ -84,10 +82,13 @@ pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
 }
 
 /// A difference that is gone a moment later was a sync under way.
-async fn differences(app: &App, id: i64) -> crate::error::Result<Vec<String>> {
-    if differences::account(app, id).await?.is_empty() {
+async fn differences(app: &App, id: i64) -> billing::error::Result<Vec<String>> {
+    if billing::sync::differences::account(app, id)
+        .await?
+        .is_empty()
+    {
         return Ok(Vec::new());
     }
     tokio::time::sleep(SECOND_LOOK).await;
-    differences::account(app, id).await
+    billing::sync::differences::account(app, id).await
 }

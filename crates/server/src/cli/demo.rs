@@ -6,30 +6,30 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use billing::app::App;
+use billing::clock::SystemChance;
+use billing::config::Settings;
+use billing::jobs::clock;
+use billing::secrets::hash;
+use billing::{setup, summary};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use stripe::Form;
 use tokio::net::TcpListener;
 use twin::client::Control;
 
-use super::serve::{Service, stop_signal};
-use super::{Context, Ended, access, marks, socket};
-use crate::app::App;
-use crate::clock::SystemChance;
-use crate::config::Settings;
-use crate::secrets::hash;
-use crate::{account, jobs, setup};
+use crate::cli::notes::{DATA, NOTES, Notes, read_notes, write_notes};
+use crate::cli::twins::STRIPE_KEY;
+use crate::cli::{Context, Ended, access, control, marks, socket};
+use crate::service::{Service, stop_signal};
 
-/// The key the demo shows the twin, which takes any test key.
-pub const STRIPE_KEY: &str = "sk_test_demo_localboxs_billing";
-/// The folder when none is named.
-const DATA: &str = "./demo";
 const CUSTOMER: &str = "demo@localboxs.example";
+
 const ADMIN: &str = "admin@localboxs.example";
+
 /// The printed links live for a day: nobody reads the demo's terminal but its owner.
 const LINK_MINUTES: i64 = 24 * 60;
-/// What the demo keeps between runs, and the sign that a folder is the demo's.
-const NOTES: &str = "demo.json";
+
 const FILES: [&str; 9] = [
     NOTES,
     "billing.db",
@@ -41,6 +41,7 @@ const FILES: [&str; 9] = [
     "demo.new",
     socket::NAME,
 ];
+
 const ENDPOINTS_MAX: usize = 200;
 
 /// How the demo runs.
@@ -58,21 +59,6 @@ pub struct Args {
     /// Use a twin that runs already.
     #[arg(long)]
     twin_url: Option<String>,
-}
-
-/// Secrets that stay the same over restarts; the file is readable by its owner only.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Notes {
-    api_key: Option<String>,
-    webhook_secret: Option<String>,
-    twin_url: Option<String>,
-}
-
-/// Where the twin of the demo in this folder is, or was when it last ran.
-pub fn twin_url(data: Option<&Path>) -> Option<String> {
-    let data = data.unwrap_or(Path::new(DATA));
-    read_notes(data).ok().and_then(|notes| notes.twin_url)
 }
 
 /// What is printed when everything answers.
@@ -106,7 +92,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     let mut notes = read_notes(&data)?;
     let secret = notes
         .webhook_secret
-        .get_or_insert_with(|| format!("whsec_{}", crate::secrets::new_secret(&SystemChance)));
+        .get_or_insert_with(|| format!("whsec_{}", billing::secrets::new_secret(&SystemChance)));
     let twin = Twin::start(&args, &data, secret).await?;
     twin.aim(&mut settings);
     let started = start(settings, listener, &twin, &data, notes).await;
@@ -176,7 +162,7 @@ impl Twin {
             return Twin::elsewhere(url, secret).await;
         }
         let file = data.join("twin.json");
-        let mut config = super::twin::config(args.twin_port, Some(&file), STRIPE_KEY);
+        let mut config = crate::cli::twins::config(args.twin_port, Some(&file), STRIPE_KEY);
         config.webhook_secret = Some(secret.clone());
         let handle = twin::serve(config).await?;
         Ok(Twin {
@@ -192,7 +178,7 @@ impl Twin {
         if let Some(theirs) = Control::new(&url)?.cli_secret(STRIPE_KEY).await? {
             *secret = theirs;
         }
-        let smtp = super::twin::smtp(&url).await;
+        let smtp = crate::cli::twins::smtp(&url).await;
         Ok(Twin {
             url,
             smtp,
@@ -226,7 +212,7 @@ async fn start(
     twin: &Twin,
     data: &Path,
     mut notes: Notes,
-) -> anyhow::Result<(Service, socket::Door, Started)> {
+) -> anyhow::Result<(Service, control::Door, Started)> {
     let faults = settings.check();
     let faults: Vec<_> = faults
         .into_iter()
@@ -238,7 +224,7 @@ async fn start(
         faults.join("\n- ")
     );
     let app = App::open(settings).await?;
-    jobs::clock::catch_up(&app).await?;
+    clock::catch_up(&app).await?;
     marks::put(&app).await?;
     let secret = notes.webhook_secret.clone().unwrap_or_default();
     let is_known = !app.webhook_secrets().is_empty();
@@ -248,7 +234,7 @@ async fn start(
     }
     // Listens before the endpoint is registered: a delivery may follow at once.
     let service = Service::start(app.clone(), listener)?;
-    let door = socket::open(&app, &data.join(socket::NAME))?;
+    let door = control::open(&app, &data.join(socket::NAME))?;
     let report = setup::run(&app, false)
         .await
         .map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -258,7 +244,7 @@ async fn start(
     let (_, customer) = access::user(&app, CUSTOMER, None).await?;
     access::user(&app, ADMIN, Some("admin")).await?;
     // The first look mints the allowance.
-    account::view(&app, customer).await?;
+    summary::view(&app, customer).await?;
     let api_key = api_key(&app, customer, notes.api_key.take()).await?;
     notes.api_key = Some(api_key.clone());
     notes.twin_url = Some(twin.url.clone());
@@ -321,32 +307,6 @@ fn database_text(settings: &Settings) -> anyhow::Result<String> {
             })
         }
     }
-}
-
-fn read_notes(data: &Path) -> anyhow::Result<Notes> {
-    let path = data.join(NOTES);
-    match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .with_context(|| format!("{} cannot be read; --reset starts anew", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Notes::default()),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
-}
-
-/// Beside and renamed, so that a crash leaves the old notes or the new ones.
-fn write_notes(data: &Path, notes: &Notes) -> anyhow::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let beside = data.join("demo.new");
-    let _ = std::fs::remove_file(&beside);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(notes)?)?;
-    file.sync_all()?;
-    std::fs::rename(&beside, data.join(NOTES))?;
-    Ok(())
 }
 
 /// Forgets an earlier demo. Only what a demo made is deleted; a folder or a database that holds

@@ -1,24 +1,28 @@
 //! `doctor`: the deployment checklist, line by line. What must be so before customers come; with
 //! `--deployed` also what must have been seen since. Exit code 1 while a line fails.
 
+use billing::app::App;
+use billing::jobs::nightly;
+use billing::setup;
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use stripe::Form;
 
-use super::backup;
-use super::output::Output;
-use crate::app::App;
-use crate::jobs::nightly;
-use crate::setup;
+use crate::cli::backup;
+use crate::cli::output::Output;
 
 /// Seconds that our clock may differ from Stripe's: beyond 300 no event would be believed.
 const SKEW_SECONDS_MAX: i64 = 60;
+
 const ENDPOINTS_MAX: usize = 200;
+
 /// Days after which a backup is an old one.
 const BACKUP_DAYS_MAX: i64 = 7;
+
 /// Incidents and administrators that are looked at.
 const ROWS_MAX: i64 = 100;
+
 const SECONDS_PER_MINUTE: i64 = 60;
 
 /// How far to look.

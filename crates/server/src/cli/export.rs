@@ -3,15 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
+use billing::app::App;
+use billing::export::table::Format;
+use billing::export::{own_data, table};
 use serde_json::{Value, json};
 use store::export::TABLES;
 use tokio::io::AsyncWriteExt;
 
-use super::access;
-use super::output::Output;
-use crate::api::stream::{self, Format};
-use crate::app::App;
-use crate::own_data;
+use crate::cli::access;
+use crate::cli::output::Output;
 
 /// What to export, and where to.
 #[derive(Clone, Debug, clap::Args)]
@@ -133,7 +133,7 @@ async fn write(
     file.write_all(format.head(table).as_bytes()).await?;
     let (mut last, mut count) = (None, 0);
     loop {
-        let rows = stream::page(app, table, None, last).await?;
+        let rows = table::page(app, table, None, last).await?;
         count += rows.len();
         file.write_all(format.rows(table, &rows).as_bytes()).await?;
         match rows.last() {

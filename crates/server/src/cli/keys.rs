@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use billing::app::App;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::output::Output;
-use crate::app::App;
+use crate::cli::output::Output;
 
 /// Values sealed in one commit: few enough that nobody waits for them.
 const BATCH: i64 = 500;

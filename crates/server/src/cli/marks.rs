@@ -1,13 +1,14 @@
 //! Marks in a demo's database: how a command beside it, which shares no memory and perhaps no
 //! folder with it, finds its twin.
 
+use billing::app::App;
+use billing::config::Settings;
 use store::DatabaseUrl;
 
-use super::demo::STRIPE_KEY;
-use crate::app::App;
-use crate::config::Settings;
+use crate::cli::twins::STRIPE_KEY;
 
 const TWIN_URL: &str = "demo.twin_url";
+
 const BASE_URL: &str = "demo.base_url";
 
 /// Marks the database as a demo's.
@@ -39,7 +40,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<App> {
     let is_default = settings.stripe.api_base == Settings::STRIPE && !settings.stripe.is_live();
     let app = App::open(settings).await?;
     if !is_default {
-        crate::jobs::clock::catch_up(&app).await?;
+        billing::jobs::clock::catch_up(&app).await?;
         return Ok(app);
     }
     let marks = app
@@ -58,14 +59,14 @@ pub async fn open(settings: Settings) -> anyhow::Result<App> {
     settings.stripe.api_base.clone_from(&twin);
     settings.stripe.webhook_secret = "".into();
     settings.service.base_url = origin;
-    if let Some(smtp) = super::twin::smtp(&twin).await {
+    if let Some(smtp) = crate::cli::twins::smtp(&twin).await {
         settings.mail.host = smtp.ip().to_string();
         settings.mail.port = smtp.port();
         settings.mail.encryption = "none".to_owned();
     }
     settings.clock.follow = twin;
     let app = App::with_db(settings, app.db.clone()).await?;
-    if let Err(error) = crate::jobs::clock::catch_up(&app).await {
+    if let Err(error) = billing::jobs::clock::catch_up(&app).await {
         tracing::info!(%error, "The demo's twin does not run; the clock is the system's");
     }
     Ok(app)

@@ -8,11 +8,13 @@ pub mod bench;
 pub mod books;
 pub mod checks;
 pub mod compare;
+pub mod control;
 pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod keys;
 pub mod marks;
+pub mod notes;
 pub mod on_app;
 pub mod output;
 pub mod repair;
@@ -23,13 +25,13 @@ pub mod serve;
 pub mod socket;
 pub mod sync;
 pub mod twin;
+pub mod twins;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use billing::config::{Settings, process_environment};
 use clap::{Parser, Subcommand};
-
-use crate::config::{Settings, process_environment};
 
 /// Tiers and prepaid API credits on Stripe, self-hosted.
 #[derive(Debug, Parser)]

@@ -3,14 +3,14 @@
 
 use std::process::ExitCode;
 
+use billing::app::App;
 use clap::Subcommand;
 
-use super::output::Output;
-use super::{
+use crate::cli::output::Output;
+use crate::cli::{
     Context, Ended, admin, backup, books, checks, doctor, keys, marks, repair, report, schema,
     socket, sync,
 };
-use crate::app::App;
 
 /// A command on a database.
 #[derive(Clone, Debug, Subcommand)]

@@ -3,13 +3,14 @@
 //! do, and does it when told to. Nothing is rewritten in the journal; what is wrong there is
 //! answered by entries, and a broken journal is left to a person.
 
+use billing::app::App;
+use billing::books::audit;
+use billing::books::audit::{Finding, Part, Report, Scope};
+use billing::sync;
 use serde_json::json;
 
-use super::output::Output;
-use super::{DIFFERENT, access, compare};
-use crate::app::App;
-use crate::audit::{self, Finding, Part, Report, Scope};
-use crate::sync;
+use crate::cli::output::Output;
+use crate::cli::{DIFFERENT, access, compare};
 
 /// Which accounts, and whether to do it.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub struct Args {
 pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8> {
     let accounts = match &args.account {
         Some(name) => vec![access::account(app, name).await?.id],
-        None => super::sync::all(app).await?,
+        None => crate::cli::sync::all(app).await?,
     };
     let books = books(app, &accounts).await?;
     let mut failed = Vec::new();

@@ -1,17 +1,18 @@
 //! `report`: figures for the books.
 
+use billing::app::App;
+use billing::exact::Exact;
 use domain::deferred::{Amounts, Flow, Reader, Report};
 use domain::money::{Currency, MinorUnits};
 use domain::time::Timestamp;
 use serde::Serialize;
 
-use super::DIFFERENT;
-use super::output::Output;
-use crate::app::App;
-use crate::http::json::Exact;
+use crate::cli::DIFFERENT;
+use crate::cli::output::Output;
 
 /// Accounts in one read.
 const ACCOUNTS_MAX: i64 = 32;
+
 /// Journal entries in memory at once.
 const PAGE: i64 = 1_000;
 

@@ -1,12 +1,13 @@
 //! `migrate`: the schema up, down, and where it stands.
 
+use billing::app::App;
 use clap::Subcommand;
 use serde_json::json;
-use store::migrate::{self, Step};
+use store::migrate;
+use store::migrate::Step;
 
-use super::Context;
-use super::output::Output;
-use crate::app::App;
+use crate::cli::Context;
+use crate::cli::output::Output;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Subcommand)]

@@ -3,17 +3,19 @@
 
 use std::path::PathBuf;
 
+use billing::accounts::put::{Put, PutAccount};
+use billing::app::App;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use super::output::Output;
-use crate::api::accounts::{Put, PutAccount};
-use crate::app::App;
+use crate::cli::output::Output;
 
 /// Longest file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024;
+
 /// Accounts in one commit.
 const PER_COMMIT: usize = 250;
 

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
+use billing::app::App;
+use billing::sync;
+use billing::sync::{inbox, unmatched};
 use serde_json::json;
 use stripe::Form;
 
-use super::output::Output;
-use super::{DIFFERENT, access, adopt};
-use crate::app::App;
-use crate::{sync, webhooks};
+use crate::cli::output::Output;
+use crate::cli::{DIFFERENT, access, adopt};
 
 /// Accounts read at once.
 const ACCOUNTS_MAX: i64 = 500;
+
 /// Events looked through for `--since`.
 const EVENTS_MAX: usize = 100_000;
+
 /// Rounds of matching events without an account.
 const MATCHES_MAX: usize = 1_000;
 
@@ -55,7 +58,7 @@ pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> 
         return adopt::run(app, named, args.customer.as_deref(), args.apply, out).await;
     }
     for _ in 0..MATCHES_MAX {
-        if sync::match_events(app).await? == 0 {
+        if unmatched::match_events(app).await? == 0 {
             break;
         }
     }
@@ -155,10 +158,10 @@ async fn since_then(app: &App, since: &str) -> anyhow::Result<Vec<i64>> {
         if !stripe::event::is_handled(&read.kind) {
             continue;
         }
-        webhooks::record(app, &read, event.raw().as_bytes()).await?;
-        accounts.extend(webhooks::account_of_event(app, &read).await?);
+        inbox::record(app, &read, event.raw().as_bytes()).await?;
+        accounts.extend(inbox::account_of_event(app, &read).await?);
     }
-    sync::match_events(app).await?;
+    unmatched::match_events(app).await?;
     Ok(accounts.into_iter().collect())
 }
 

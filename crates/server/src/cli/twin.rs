@@ -1,19 +1,16 @@
 //! `twin`: the Stripe twin alone, and what moves a running one.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use domain::ids::Chance;
-use domain::time::Clock;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use twin::client::{Control, PayBy};
 
-use super::output::Output;
-use super::{Context, Ended, demo, serve};
-use crate::clock::{SystemChance, SystemClock};
+use crate::cli::output::Output;
+use crate::cli::twins::{STRIPE_KEY, config};
+use crate::cli::{Context, Ended, notes};
+use crate::service;
 
 const URL: &str = "http://127.0.0.1:12111";
 
@@ -111,7 +108,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     }
     let url = args
         .twin_url
-        .or_else(|| demo::twin_url(context.data.as_deref()));
+        .or_else(|| notes::twin_url(context.data.as_deref()));
     let control = Control::new(url.as_deref().unwrap_or(URL))?;
     let answer = move_it(&control, args.command).await?;
     let mut out = Output::new(context.json);
@@ -166,27 +163,11 @@ async fn move_it(control: &Control, command: Twin) -> anyhow::Result<Value> {
     })
 }
 
-/// A new twin's source of ids: another each time, so that two never make the same.
-pub fn seed() -> u64 {
-    let bits = SystemChance.bits();
-    u64::try_from(bits >> 64).expect("the upper half has 64 bits")
-}
-
-/// What both kinds of running a twin share.
-pub fn config(port: u16, save_file: Option<&Path>, product_key: &str) -> twin::Config {
-    let mut config = twin::Config::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    config.seed = seed();
-    config.save_file = save_file.map(Path::to_owned);
-    config.product_key = Some(product_key.to_owned());
-    config.real_time = twin::RealTime::told_by(|| SystemClock.now().micros());
-    config
-}
-
 async fn alone(context: &Context, port: u16) -> Ended {
     crate::telemetry::start_as_text(None);
     let settings = context.settings()?;
     let key = match settings.stripe.secret_key.expose_secret() {
-        "" => demo::STRIPE_KEY,
+        "" => STRIPE_KEY,
         key => key,
     };
     let twin = twin::serve(config(port, context.data.as_deref(), key)).await?;
@@ -198,14 +179,8 @@ async fn alone(context: &Context, port: u16) -> Ended {
         format!("The Stripe twin listens at {url} (control page: {url}/_twin)."),
     );
     out.print();
-    serve::stop_signal().await;
+    service::stop_signal().await;
     twin.shutdown();
     twin.join().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Where a running twin's mailbox takes mails in.
-pub async fn smtp(url: &str) -> Option<SocketAddr> {
-    let found = Control::new(url).ok()?.get("/_twin/smtp").await.ok()?;
-    found["address"].as_str()?.parse().ok()
 }

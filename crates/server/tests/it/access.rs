@@ -31,7 +31,7 @@ pub const PUBLIC: &[&str] = &[
 
 /// Every address of the router, read from its own text, with its methods.
 pub fn routes() -> Vec<(String, Vec<&'static str>)> {
-    let source = include_str!("../../src/router.rs");
+    let source = include_str!("../../../web/src/router.rs");
     let pieces = source.split(".route(").skip(1);
     pieces
         .map(|piece| {

@@ -1,8 +1,9 @@
 //! Alerts: once for each incident, and over when it is over.
 
+use billing::jobs::alerts;
+use billing::jobs::nightly;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use serde_json::{Value, json};
-use server::jobs::{alerts, nightly};
 use store::alerts as rows;
 
 use crate::stage::{PATIENCE, Person, Stage, on_both};

@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use serde_json::{Value, json};
-use server::cli::on_app::{self, OnApp};
+use server::cli::on_app;
+use server::cli::on_app::OnApp;
 use server::cli::output::Output;
 
 use crate::stage::{Stage, on_both};
@@ -21,7 +22,7 @@ async fn run(stage: &Stage, line: &[&str]) -> (u8, Value) {
 }
 
 /// The same on any app.
-pub async fn run_on(app: &server::app::App, line: &[&str]) -> (u8, Value) {
+pub async fn run_on(app: &billing::app::App, line: &[&str]) -> (u8, Value) {
     let command = Line::try_parse_from(line).unwrap().command;
     let mut out = Output::new(true);
     let code = on_app::run(app, command, &mut out).await;
@@ -88,7 +89,7 @@ async fn eventful(stage: &Stage) -> i64 {
         .await;
     stage.twin.advance("32d").await.unwrap();
     stage.settled().await;
-    server::sync::account(&stage.app, maya.account)
+    billing::sync::account(&stage.app, maya.account)
         .await
         .unwrap();
     maya.account
@@ -170,7 +171,7 @@ on_both! {
         maya.buy_pack(1_000).await;
         maya.billing_when(|body| balance(body) == 6_100.0).await;
         stage.twin.advance("60d").await.unwrap();
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         stage.settled().await;
         stage.webhooks(false).await;
         let charges = stage.stripe_get("/v1/charges").await;
@@ -182,12 +183,12 @@ on_both! {
         stage.stripe_post("/v1/refunds", &[("charge", &of(500))]).await;
         stage.twin.dispute(&of(100), None).await.unwrap();
 
-        let found = server::jobs::nightly::once(&stage.app).await.unwrap();
+        let found = billing::jobs::nightly::once(&stage.app).await.unwrap();
 
         assert_eq!(found, 2);
         maya.billing_when(|body| body["credits"]["available"] == 100.0).await;
         stage.settled().await;
-        assert_eq!(server::jobs::nightly::once(&stage.app).await.unwrap(), 0, "mended");
+        assert_eq!(billing::jobs::nightly::once(&stage.app).await.unwrap(), 0, "mended");
         let last = stage.app.read(|tx| store::settings::get(tx, "audit_last")).await.unwrap();
         assert!(last.unwrap().contains("\"differences\":0"));
     }
@@ -249,7 +250,7 @@ on_both! {
         maya.buy_pack(5_000).await;
         maya.billing_when(|body| balance(body) == 5_100.0).await;
         stage.twin.advance("80d").await.unwrap();
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         let since = stage.app.now().rfc3339();
         stage.webhooks(false).await;
         stage.twin.advance("1h").await.unwrap();

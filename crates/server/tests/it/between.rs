@@ -9,8 +9,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use billing::config::Settings;
 use serde_json::Value;
-use server::config::Settings;
 use tokio::sync::Notify;
 
 use crate::stage::Stage;

@@ -93,7 +93,7 @@ on_both! {
         maya.buy_pack(1_000).await;
         maya.billing_when(|body| balance(body) == 1_600.0).await;
 
-        let report = server::sync::account(&stage.app, maya.account).await.unwrap();
+        let report = billing::sync::account(&stage.app, maya.account).await.unwrap();
 
         assert!(report.changes.is_empty(), "{report:?}");
         let account = maya.account;

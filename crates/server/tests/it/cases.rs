@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use billing::app::App;
+use billing::config::Settings;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use server::app::App;
-use server::config::Settings;
-use server::http::site::Site;
 use tokio::net::{TcpListener, TcpStream};
+use web::site::Site;
 
 use crate::between;
 use crate::metering::{Answer, Program, program};
@@ -36,7 +36,8 @@ fn pack(credits: i64) -> Value {
 }
 
 async fn audited(stage: &Stage) {
-    let report = server::audit::run(&stage.app, server::audit::Scope::Everything).await;
+    let report =
+        billing::books::audit::run(&stage.app, billing::books::audit::Scope::Everything).await;
     let report = report.unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
@@ -158,7 +159,7 @@ on_both! {
             assert!(started.elapsed() < PATIENCE, "the catalog is not followed");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        server::setup::run(&stage.app, false).await.unwrap();
+        billing::setup::run(&stage.app, false).await.unwrap();
 
         let new_page = noah.session(pack(500)).await;
         maya.pay(&old_page).await;
@@ -197,7 +198,7 @@ on_both! {
             }
         }
         stage.settled().await;
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
 
         assert_eq!(balance(&maya.billing().await), 600.0, "once");
         let mut statuses: Vec<_> = stage.transactions(maya.account).await.into_iter().map(|row| row.1).collect();
@@ -374,7 +375,7 @@ on_both! {
         let kinds: Vec<_> = body["credits"]["grants"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
         assert_eq!(kinds, ["allowance", "promo"], "it is a gift");
         stage.settled().await;
-        let report = server::sync::account(&stage.app, maya.account).await.unwrap();
+        let report = billing::sync::account(&stage.app, maya.account).await.unwrap();
         assert!(report.changes.is_empty(), "{report:?}");
         assert_eq!(stage.transactions(maya.account).await, [("CREDIT_TOPUP".into(), "COMPLETED".into(), 0)]);
         audited(stage).await;
@@ -527,7 +528,7 @@ on_both! {
         let (between, account) = (between::of(stage), maya.account);
         let sync = || {
             let app = stage.app.clone();
-            tokio::spawn(async move { server::sync::account(&app, account).await })
+            tokio::spawn(async move { billing::sync::account(&app, account).await })
         };
 
         // A worker has fetched, and is taken for lost before it writes.
@@ -647,7 +648,7 @@ on_both! {
             stage.twin.advance("1s").await.unwrap();
 
             let (_, first, second) = tokio::join!(
-                server::jobs::sweep::once(&stage.app),
+                billing::jobs::sweep::once(&stage.app),
                 program.capture(&hold, json!({ "credits": 4 })),
                 program.capture(&hold, json!({ "credits": 4 })),
             );
@@ -690,13 +691,13 @@ on_both! {
 async fn shielded(app: &App, routes: Router<Site>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let router = server::router::shielded(Site::new(app.clone()), routes);
+    let router = web::router::shielded(Site::new(app.clone()), routes);
     let router = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, router).await });
     base
 }
 
-async fn panics_in_a_job(State(app): State<App>) -> server::http::error::HttpResult<&'static str> {
+async fn panics_in_a_job(State(app): State<App>) -> web::http::error::HttpResult<&'static str> {
     let job = |_: &mut store::Tx<'_>| -> store::Result<()> { panic!("case D12 in a job") };
     app.write(0, job).await?;
     Ok("never")
@@ -789,7 +790,7 @@ on_both! {
         let mailbox = DEAD.lock().unwrap().iter().find(|dead| dead.0 == port).unwrap().1;
         revive(port, mailbox).await;
         // What is told again is told under the same key.
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
 
         let started = Instant::now();
         while stage.mail_subjects().await.len() < 2 {

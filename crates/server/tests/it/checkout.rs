@@ -132,7 +132,7 @@ on_both! {
             (0..5).map(|_| stage.person("maya@example.com"))).await;
         let caller = signed_in(stage, &people[0]).await;
 
-        let calls = (0..100).map(|_| server::payments::customer::get_or_create(&stage.app, &caller));
+        let calls = (0..100).map(|_| billing::payments::customer::get_or_create(&stage.app, &caller));
         let mut ids: Vec<String> =
             futures_util::future::join_all(calls).await.into_iter().map(Result::unwrap).collect();
 
@@ -142,21 +142,21 @@ on_both! {
     }
 }
 
-async fn signed_in(stage: &Stage, person: &crate::stage::Person<'_>) -> server::actors::SignedIn {
+async fn signed_in(stage: &Stage, person: &crate::stage::Person<'_>) -> billing::actors::SignedIn {
     let account = person.account;
     let account = stage
         .app
         .read(move |tx| store::accounts::find(tx, account))
         .await
         .unwrap();
-    let user = server::actors::Visitor {
+    let user = billing::actors::Visitor {
         id: person.user,
         public_id: "usr_test".into(),
         email: "maya@example.com".into(),
         name: "maya".into(),
         role: "user".into(),
     };
-    server::actors::SignedIn {
+    billing::actors::SignedIn {
         user,
         account: account.unwrap(),
         role: "owner".into(),

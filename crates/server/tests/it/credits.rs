@@ -1,9 +1,10 @@
 //! Credits by hand, with a bonus, in files, and the receipts of calls.
 
+use billing::books::audit::Scope;
+use billing::books::audit::run;
 use domain::catalog::Catalog;
 use reqwest::Method;
 use serde_json::{Value, json};
-use server::audit::{Scope, run};
 
 use crate::metering::Program;
 use crate::stage::{Person, Stage, answer, on_both};

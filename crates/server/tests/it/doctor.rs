@@ -1,10 +1,11 @@
 //! `doctor`: the deployment checklist, each line of it when it is so and when it is not.
 
+use billing::app::App;
+use billing::config::Settings;
+use billing::jobs::alerts;
+use billing::jobs::nightly;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use server::app::App;
-use server::config::Settings;
-use server::jobs::{alerts, nightly};
 use store::args;
 
 use crate::audit::run_on;

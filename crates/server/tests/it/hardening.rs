@@ -127,9 +127,9 @@ on_both! {
         let maya = stage.person("maya@example.com").await;
         let planted = "lbx_session=0000000000000000000000000000000000000000000000000000000000000000";
         let link = |stage: &Stage| {
-            let (app, token) = (stage.app.clone(), server::secrets::new_secret(&*stage.app.chance));
+            let (app, token) = (stage.app.clone(), billing::secrets::new_secret(&*stage.app.chance));
             async move {
-                let (digest, now) = (server::secrets::hash(&token), app.real_now());
+                let (digest, now) = (billing::secrets::hash(&token), app.real_now());
                 app.write(0, move |tx| {
                     let until = now.plus_seconds(60);
                     store::login_links::insert(tx, &digest, "maya@example.com", None, None, now, until)
@@ -153,8 +153,8 @@ on_both! {
         stage.http.post(format!("{}/api/auth/logout", stage.base)).header("cookie", &cookie).send().await.unwrap();
         assert_eq!(status(&cookie).await, 401, "signed out");
 
-        let idle = server::api::auth::open_session(&stage.app, maya.user, "x").await.unwrap();
-        let (digest, long_ago) = (server::secrets::hash(&idle), stage.app.real_now().plus_days(-15));
+        let idle = billing::people::sign_in::open_session(&stage.app, maya.user, "x").await.unwrap();
+        let (digest, long_ago) = (billing::secrets::hash(&idle), stage.app.real_now().plus_days(-15));
         stage.app.write(0, move |tx| {
             let session = store::sessions::find(tx, &digest, long_ago)?.unwrap();
             store::sessions::touch(tx, session.id, long_ago)
@@ -208,10 +208,10 @@ async fn case_a11_an_https_origin_asks_for_https_and_binds_its_cookie() {
             assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
             assert_eq!(headers["referrer-policy"], "same-origin", "{path}");
         }
-        let maya = server::people::ensure(&stage.app, "maya@example.com", "user", true)
+        let maya = billing::people::users::ensure(&stage.app, "maya@example.com", "user", true)
             .await
             .unwrap();
-        let cookie = server::api::auth::new_session(&stage.app, maya.id, &http::HeaderMap::new())
+        let cookie = web::api::auth::new_session(&stage.app, maya.id, &http::HeaderMap::new())
             .await
             .unwrap();
         let cookie = cookie.to_str().unwrap();
@@ -484,7 +484,7 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cohort_sees_billing_by_name_by_mail_or_by_its_share_and_nobody_else() {
-    let hash = hex::encode(server::secrets::hash("noah@example.com"));
+    let hash = hex::encode(billing::secrets::hash("noah@example.com"));
     for database in databases().await {
         let stage = with_billing(database, true, 0, vec![hash.clone()]).await;
         let maya = stage.person("maya@example.com").await;
@@ -517,7 +517,7 @@ async fn a_cohort_sees_billing_by_name_by_mail_or_by_its_share_and_nobody_else()
 
 #[tokio::test]
 async fn a_share_of_accounts_is_about_as_large_as_it_says_and_only_grows() {
-    let mut settings = server::config::Settings::load(None, &|_| None).unwrap();
+    let mut settings = billing::config::Settings::load(None, &|_| None).unwrap();
     let account = |number: u32| store::accounts::Account {
         id: 1,
         public_id: format!("acc_{number}"),

@@ -1,9 +1,10 @@
 //! Spend limits: set by the account's people, judged with every call.
 
+use billing::books::audit::Scope;
+use billing::books::audit::run;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use server::audit::{Scope, run};
 
 use crate::metering::Program;
 use crate::stage::{Person, Stage, answer, on_both};

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use server::config::Settings;
+use billing::config::Settings;
 use store::testing::TestDatabase;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

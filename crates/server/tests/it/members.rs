@@ -3,10 +3,10 @@
 
 use std::time::Instant;
 
+use billing::actors::access::Need;
 use reqwest::Method;
 use serde_json::{Value, json};
-use server::actors::access::Need;
-use server::http::access::need_of;
+use web::http::access::need_of;
 
 use crate::access::routes;
 use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
@@ -109,7 +109,7 @@ on_both! {
         let pack = json!({ "type": "topup", "amount": 500 });
         assert_eq!(call(stage, &cookie, Method::POST, &checkout, pack).await.0, 200);
         // No free credits: neither at its founding, nor when its owner signs in again.
-        server::people::sign_in(&stage.app, "maya@example.com").await.unwrap();
+        billing::people::users::sign_in(&stage.app, "maya@example.com").await.unwrap();
         let (_, billing) = maya.get(&format!("/api/dashboard/billing?account={place}")).await;
         assert_eq!(billing["credits"]["balance"], 0);
     }
@@ -317,7 +317,7 @@ on_both! {
 on_both! {
     fn signed_in_places_are_listed_and_ended(stage) {
         let maya = stage.person("maya@example.com").await;
-        let second = server::api::auth::open_session(&stage.app, maya.user, "curl/8.5").await.unwrap();
+        let second = billing::people::sign_in::open_session(&stage.app, maya.user, "curl/8.5").await.unwrap();
         let second = format!("lbx_session={second}");
         let eve = stage.person("eve@example.com").await;
         let (_, listed) = maya.get("/api/v1/sessions").await;
@@ -333,7 +333,7 @@ on_both! {
         assert_eq!(call(stage, &second, Method::GET, "/api/v1/sessions", json!({})).await.0, 401);
         let (status, html) = maya.page("/dashboard/sessions").await;
         assert!(status == 200 && html.contains("This one"), "{html}");
-        server::api::auth::open_session(&stage.app, maya.user, "x").await.unwrap();
+        billing::people::sign_in::open_session(&stage.app, maya.user, "x").await.unwrap();
         let ended = maya.request(Method::POST, "/dashboard/sessions/end-others").send().await.unwrap();
         assert_eq!(ended.status(), 303);
         let (_, listed) = maya.get("/api/v1/sessions").await;

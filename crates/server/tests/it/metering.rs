@@ -112,7 +112,7 @@ pub async fn program<'a>(stage: &'a Stage, email: &str) -> Program<'a> {
 
 /// A program of the host application.
 pub async fn host(stage: &Stage) -> Program<'_> {
-    let (_, secret) = server::api::keys::make(&stage.app, None, "host", "test")
+    let (_, secret) = billing::keys::make(&stage.app, None, "host", "test")
         .await
         .expect("a key");
     Program { stage, secret }

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use billing::config::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
-use server::config::Settings;
 
 use crate::between;
 use crate::metering::Program;
@@ -25,7 +25,8 @@ fn cents(text: &Value) -> i64 {
 }
 
 async fn audited(stage: &Stage) {
-    let report = server::audit::run(&stage.app, server::audit::Scope::Everything).await;
+    let report =
+        billing::books::audit::run(&stage.app, billing::books::audit::Scope::Everything).await;
     let report = report.unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
@@ -86,11 +87,11 @@ async fn mails_with(stage: &Stage, part: &str) -> usize {
 
 /// An account and what Stripe has agree to the last row.
 async fn in_step(person: &Person<'_>) {
-    let report = server::sync::account(&person.stage.app, person.account)
+    let report = billing::sync::account(&person.stage.app, person.account)
         .await
         .unwrap();
     assert!(report.changes.is_empty(), "{report:?}");
-    let lines = server::sync::differences::account(&person.stage.app, person.account)
+    let lines = billing::sync::differences::account(&person.stage.app, person.account)
         .await
         .unwrap();
     assert!(lines.is_empty(), "{lines:?}");
@@ -159,11 +160,11 @@ on_both! {
         stage.webhooks(false).await;
         stage.stripe_post("/v1/credit_notes", &[("invoice", &invoice), ("amount", "500"), ("out_of_band_amount", "500")]).await;
 
-        let lines = server::sync::differences::account(&stage.app, maya.account).await.unwrap();
-        let compared = server::sync::compare::account(&stage.app, maya.account).await.unwrap();
+        let lines = billing::sync::differences::account(&stage.app, maya.account).await.unwrap();
+        let compared = billing::sync::compare::account(&stage.app, maya.account).await.unwrap();
         assert!(lines.iter().any(|line| line.contains("credit note")), "{lines:?}");
         assert!(!compared.agrees());
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
 
         assert_eq!(maya.billing().await["invoices"][0]["creditNotes"][0]["amount"], "5.00");
         assert_eq!(refunds(&stage.transactions(maya.account).await), [0; 0], "no money of ours moved");
@@ -372,7 +373,7 @@ on_both! {
         rows_when(&maya, |rows| refunds(rows) == [1_900]).await;
         stage.settled().await;
         for _ in 0..2 {
-            server::sync::account(&stage.app, maya.account).await.unwrap();
+            billing::sync::account(&stage.app, maya.account).await.unwrap();
         }
         assert_eq!(listed(stage, "/v1/refunds").await.len(), 1, "once");
         maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
@@ -395,7 +396,7 @@ on_both! {
         let known = stage.app.write(account, move |tx| store::customers::insert_former(tx, &named, account, now));
         known.await.unwrap();
 
-        server::sync::whole_account(&stage.app, account).await.unwrap();
+        billing::sync::whole_account(&stage.app, account).await.unwrap();
 
         let rows = stage.app.read(move |tx| store::subscriptions::of_account(tx, account)).await.unwrap();
         assert_eq!(rows.len(), 2);
@@ -424,7 +425,7 @@ on_both! {
         for event in stage.stripe_events("charge.refunded").await {
             assert_eq!(stage.deliver(&event).await.status(), 200);
         }
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
 
         assert_eq!(mails_with(stage, "refund").await, 1, "{:?}", stage.mail_subjects().await);
         assert_eq!(mails_with(stage, "ended").await + mails_with(stage, "over").await, 1, "{:?}", stage.mail_subjects().await);
@@ -602,7 +603,7 @@ async fn automatic(stage: &Stage) -> Vec<Value> {
 async fn automatic_when(stage: &Stage, status: &str) {
     let started = Instant::now();
     loop {
-        server::jobs::topup::once(&stage.app).await.unwrap();
+        billing::jobs::topup::once(&stage.app).await.unwrap();
         let all = automatic(stage).await;
         if all.iter().any(|one| one["status"] == status) {
             return;
@@ -639,7 +640,7 @@ on_both! {
         program.debit(&fresh_key(), 200).await;
         for _ in 0..3 {
             for _ in 0..2 {
-                server::jobs::topup::once(&stage.app).await.unwrap();
+                billing::jobs::topup::once(&stage.app).await.unwrap();
                 stage.settled().await;
             }
             stage.twin.advance("7h").await.unwrap();
@@ -666,7 +667,7 @@ on_both! {
         let account = maya.account;
         let state = loop {
             stage.twin.advance("5d").await.unwrap();
-            server::jobs::topup::once(&stage.app).await.unwrap();
+            billing::jobs::topup::once(&stage.app).await.unwrap();
             let row = stage.app.read(move |tx| store::auto_topup::of_account(tx, account)).await.unwrap().unwrap();
             if row.state == "off" || started.elapsed() > PATIENCE {
                 break row;
@@ -712,7 +713,7 @@ on_both! {
 
 on_both! {
     fn setup_sees_and_mends_what_was_switched_off_in_the_portals_configuration(stage) {
-        let check = || server::setup::run(&stage.app, true);
+        let check = || billing::setup::run(&stage.app, true);
         assert_eq!(check().await.unwrap().changes, Vec::<String>::new());
         let known = listed(stage, "/v1/billing_portal/configurations").await;
         let update = &known[0]["features"]["subscription_update"];
@@ -724,7 +725,7 @@ on_both! {
         for _ in 0..2 {
             stage.stripe_post(&path, &[("features[subscription_update][enabled]", "false")]).await;
             assert_eq!(check().await.unwrap().changes, ["portal configuration"]);
-            server::setup::run(&stage.app, false).await.unwrap();
+            billing::setup::run(&stage.app, false).await.unwrap();
             assert_eq!(check().await.unwrap().changes, Vec::<String>::new());
         }
 

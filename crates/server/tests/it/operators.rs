@@ -1,9 +1,10 @@
 //! What operators do: by their role, with a look before each act and a line in the audit log after.
 
+use billing::actors::roles::ROLES;
+use billing::actors::roles::may;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use server::actors::roles::{ROLES, may};
-use server::http::roles::needed;
+use web::http::roles::needed;
 
 use crate::metering::{Answer, program};
 use crate::stage::{Person, Stage, fresh_key, on_both};
@@ -67,7 +68,7 @@ async fn refund(person: &Person<'_>, key: &str, body: Value) -> Answer {
 }
 
 async fn audit_is_clean(stage: &Stage) {
-    let report = server::audit::run(&stage.app, server::audit::Scope::Everything)
+    let report = billing::books::audit::run(&stage.app, billing::books::audit::Scope::Everything)
         .await
         .unwrap();
     assert!(report.findings.is_empty(), "{:?}", report.findings);
@@ -75,7 +76,7 @@ async fn audit_is_clean(stage: &Stage) {
 
 /// Every operators' address of the router with its methods.
 fn operators_routes() -> Vec<(Method, String)> {
-    let source = include_str!("../../src/router.rs");
+    let source = include_str!("../../../web/src/router.rs");
     let mut routes = Vec::new();
     for piece in source.split(".route(").skip(1) {
         let path = piece.split('"').nth(1).unwrap();
@@ -235,7 +236,7 @@ on_both! {
         let seq = |account: i64| stage.app.read(move |tx| Ok(store::ledger::wallet(tx, account)?.unwrap().seq));
         let before = seq(maya.account).await.unwrap();
         stage.deliver(&events[0]).await;
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         assert_eq!(seq(maya.account).await.unwrap(), before);
         let acts = acts(stage, "payment.refund").await;
         assert_eq!((acts.len(), &acts[0].subject), (1, &id));
@@ -259,7 +260,7 @@ on_both! {
         let (maya, _, payment) = buyer(stage, "maya@example.com").await;
         let admin = stage.person_as("ops@example.com", "admin").await;
         maya.session(json!({ "type": "topup", "amount": 500 })).await;
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         let (_, list) = maya.get("/api/v1/transactions?status=PENDING").await;
         let pending = list["data"][0]["id"].as_str().unwrap();
 
@@ -305,7 +306,7 @@ on_both! {
         let admin = stage.person_as("ops@example.com", "admin").await;
         let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
         // As it stands when the answer to the call was lost: written down, called, not known.
-        let digest = server::secrets::hash(&format!("{payment}\nsame"));
+        let digest = billing::secrets::hash(&format!("{payment}\nsame"));
         let id: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("rfd_{id}");
         let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"].as_str().unwrap().to_owned();
@@ -346,7 +347,7 @@ on_both! {
         let (maya, _, payment) = buyer(stage, "maya@example.com").await;
         let admin = stage.person_as("ops@example.com", "admin").await;
         let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
-        let digest = server::secrets::hash(&format!("{payment}\nfirst"));
+        let digest = billing::secrets::hash(&format!("{payment}\nfirst"));
         let id: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("rfd_{id}");
         let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"].as_str().unwrap().to_owned();
@@ -550,7 +551,7 @@ on_both! {
             Ok(())
         }).await.unwrap();
 
-        let figures = server::figures::read(&stage.app).await.unwrap();
+        let figures = billing::books::figures::read(&stage.app).await.unwrap();
 
         // Subscribed 30 days ago: ann, ben, cid. Of these cid left: 1 of 3.
         assert_eq!((figures.churn.part, figures.churn.whole), (1, 3));
@@ -647,7 +648,7 @@ on_both! {
         let past = send(&admin, &path, &[("tier", "PRO_PLUS"), ("reason", "Partner"), ("until", "2020-01-01")]).await;
         let wrong = send(&admin, &path, &[("tier", "GOLD"), ("reason", "Partner")]).await;
         let set = send(&admin, &path, &[("tier", "PRO_PLUS"), ("reason", "Partner"), ("until", "2100-01-01")]).await;
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
 
         assert_eq!((silent.status(), past.status()), (422.try_into().unwrap(), 422.try_into().unwrap()));
         assert_eq!(wrong.status(), 422);
@@ -762,7 +763,7 @@ on_both! {
             stage.stripe_post("/v1/payment_intents", &form).await;
         }
 
-        let compared = server::sync::compare::account(&stage.app, account).await.unwrap();
+        let compared = billing::sync::compare::account(&stage.app, account).await.unwrap();
         let (_, page) = admin.page(&format!("/admin/accounts/{id}")).await;
 
         assert!(compared.since.is_some(), "{compared:?}");

@@ -1,14 +1,15 @@
 //! What is kept of somebody: all of it for who asks, nothing of others, and nothing again of who
 //! was forgotten.
 
+use billing::config::Settings;
+use billing::export::own_data;
 use clap::Parser;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use server::cli::export::{self, ExportArgs};
+use server::cli::export;
+use server::cli::export::ExportArgs;
 use server::cli::output::Output;
-use server::config::Settings;
-use server::own_data;
 
 use crate::metering::Program;
 use crate::stage::{Person, Stage, answer, fresh_key, on_both};

@@ -393,7 +393,7 @@ on_both! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_billing_is_off_its_pages_say_so_and_usage_works() {
-    let off = |settings: &mut server::config::Settings| settings.billing.enabled = false;
+    let off = |settings: &mut billing::config::Settings| settings.billing.enabled = false;
     let stage = Stage::with(store::testing::sqlite(), off).await;
     let maya = stage.person("maya@example.com").await;
 

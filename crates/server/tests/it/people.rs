@@ -154,7 +154,7 @@ on_both! {
 }
 
 fn fixtures() -> Value {
-    serde_json::from_str(include_str!("../data/host-tokens.json")).unwrap()
+    serde_json::from_str(include_str!("../../../web/tests/data/host-tokens.json")).unwrap()
 }
 
 /// A world whose host application shares its secrets.

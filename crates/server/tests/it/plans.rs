@@ -1,8 +1,8 @@
 //! Plans over their life: larger at once and paid first, smaller with the next period, ended with
 //! the period or at once, tried first, sold at a price of one's own.
 
+use billing::config::Settings;
 use serde_json::{Value, json};
-use server::config::Settings;
 use store::intents::NewIntent;
 
 use crate::stage::{Person, Stage, on_both};
@@ -363,7 +363,7 @@ on_both! {
         stage.http.delete(url).bearer_auth("sk_test_other").send().await.unwrap();
 
         for _ in 0..2 {
-            server::payments::plan::ending::finish_left(&stage.app).await.unwrap();
+            billing::payments::plan::ending::finish_left(&stage.app).await.unwrap();
         }
 
         let refunds = stage.stripe_get("/v1/refunds").await;
@@ -571,7 +571,7 @@ on_both! {
         // What was agreed before stays mapped when it ends.
         let ended = olga.request(reqwest::Method::DELETE, &path);
         assert_eq!(crate::stage::answer(ended).await.0, 204);
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         assert_eq!(maya.billing().await["subscription"]["accessTier"], "ENTERPRISE");
     }
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use billing::app::App;
+use billing::config::Settings;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use server::app::App;
-use server::cli::keys::{self, Keys};
+use server::cli::keys;
+use server::cli::keys::Keys;
 use server::cli::output::Output;
-use server::config::Settings;
 use store::testing::TestDatabase;
 
 use crate::stage::{Stage, on_both};
@@ -108,7 +109,7 @@ async fn live(stage: &Stage) {
 }
 
 async fn server_key(stage: &Stage) -> String {
-    let made = server::api::keys::make(&stage.app, None, "host", "test").await;
+    let made = billing::keys::make(&stage.app, None, "host", "test").await;
     made.unwrap().1
 }
 
@@ -182,7 +183,7 @@ async fn keys_are_rolled_and_left(database: TestDatabase) {
             .await
             .unwrap();
         assert_eq!(found.unwrap().email, whole, "before the turn");
-        let again = server::people::ensure(&app, &whole, "user", true)
+        let again = billing::people::users::ensure(&app, &whole, "user", true)
             .await
             .unwrap();
         let mut out = Output::new(true);

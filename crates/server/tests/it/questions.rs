@@ -1,8 +1,8 @@
 //! The questions that the plan of this project left open (section 21.3): each is answered by a
 //! value of the configuration, and another value is another answer.
 
+use billing::config::Settings;
 use serde_json::{Value, json};
-use server::config::Settings;
 
 use crate::metering::{Program, host};
 use crate::stage::{Stage, answer, on_both};

@@ -1,7 +1,7 @@
 //! What `setup` makes at Stripe, finds there, and mends.
 
+use billing::setup;
 use serde_json::Value;
-use server::setup;
 
 use crate::stage::{Stage, on_both};
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use billing::app::App;
+use billing::config::Settings;
+use billing::people::users as people;
+use billing::secrets::hash;
+use billing::setup;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use server::app::App;
-use server::cli::serve::Service;
-use server::config::Settings;
-use server::secrets::hash;
-use server::{people, setup};
+use server::service::Service;
 use store::testing::TestDatabase;
 use tokio::net::TcpListener;
 
@@ -177,7 +178,7 @@ impl Stage {
         let user = people::ensure(&self.app, email, role, true)
             .await
             .expect("a user");
-        let token = server::api::auth::open_session(&self.app, user.id, "test")
+        let token = billing::people::sign_in::open_session(&self.app, user.id, "test")
             .await
             .expect("a session");
         let id = user.id;
@@ -198,7 +199,7 @@ impl Stage {
     pub async fn server_key(&self) -> String {
         let secret = format!(
             "lbx_test_{}",
-            server::secrets::new_secret(&*self.app.chance)
+            billing::secrets::new_secret(&*self.app.chance)
         );
         let (stored, id, now) = (hash(&secret), self.app.new_id("key"), self.app.now());
         let made = self.app.write(0, move |tx| {
@@ -304,7 +305,7 @@ impl Stage {
                 "the service does not come to rest"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
-            let is_idle = server::jobs::clock::is_idle(&self.app)
+            let is_idle = billing::jobs::clock::is_idle(&self.app)
                 .await
                 .unwrap_or(false);
             calm = if is_idle { calm + 1 } else { 0 };
@@ -476,7 +477,7 @@ impl Person<'_> {
     pub async fn meter_key(&self) -> String {
         let secret = format!(
             "lbx_test_{}",
-            server::secrets::new_secret(&*self.stage.app.chance)
+            billing::secrets::new_secret(&*self.stage.app.chance)
         );
         let (account, stored, id) = (self.account, hash(&secret), self.stage.app.new_id("key"));
         let now = self.stage.app.now();

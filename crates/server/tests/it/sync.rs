@@ -158,7 +158,7 @@ on_both! {
 
         maya.billing_when(|body| balance(body) == 5_100.0).await;
         stage.settled().await;
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         assert_eq!(balance(&maya.billing().await), 5_100.0, "once");
         let mut rows = stage.transactions(maya.account).await;
         rows.sort();
@@ -240,12 +240,12 @@ on_both! {
         stage.webhooks(false).await;
         maya.pay(&old_page).await;
         let account = maya.account;
-        server::sync::account(&stage.app, account).await.unwrap();
+        billing::sync::account(&stage.app, account).await.unwrap();
         let intents = stage.app.read(move |tx| store::intents::of_account(tx, account, 100));
         let intents = intents.await.unwrap();
         let undone = intents.iter().find(|one| one.kind == "second_subscription").unwrap();
         assert_eq!(undone.state, "done", "{undone:?}");
-        server::sync::account(&stage.app, account).await.unwrap();
+        billing::sync::account(&stage.app, account).await.unwrap();
 
         assert_eq!(live_subscriptions(stage).await.len(), 1);
         let intents = stage.app.read(move |tx| store::intents::of_account(tx, account, 100));
@@ -268,7 +268,7 @@ on_both! {
         stage.settled().await;
         assert_eq!(live_subscriptions(stage).await.len(), 2);
         assert!(findings(stage, maya.account).await.contains("beside another one"));
-        let report = server::audit::run(&stage.app, server::audit::Scope::Everything).await;
+        let report = billing::books::audit::run(&stage.app, billing::books::audit::Scope::Everything).await;
         let warnings = report.unwrap().warnings;
         assert!(warnings.iter().any(|one| one.what.contains("beside another one")));
     }
@@ -280,7 +280,7 @@ on_both! {
         maya.buy_pack(5_000).await;
         maya.billing_when(|body| balance(body) == 5_100.0).await;
         stage.twin.advance("80d").await.unwrap();
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
 
         stage.stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())]).await;
@@ -315,7 +315,7 @@ on_both! {
             stage.twin.advance("1d").await.unwrap();
         }
 
-        server::sync::whole_account(&stage.app, maya.account).await.unwrap();
+        billing::sync::whole_account(&stage.app, maya.account).await.unwrap();
 
         let body = maya.billing().await;
         assert_eq!(body["subscription"]["accessTier"], "PRO");
@@ -467,7 +467,7 @@ on_both! {
         assert_eq!(told().await, 0);
         stage.twin.advance("2d").await.unwrap();
         assert_eq!(told().await, 1, "{:?}", stage.mail_subjects().await);
-        server::sync::account(&stage.app, maya.account).await.unwrap();
+        billing::sync::account(&stage.app, maya.account).await.unwrap();
         stage.twin.advance("1h").await.unwrap();
         assert_eq!(told().await, 1, "once");
     }

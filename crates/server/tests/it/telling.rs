@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use billing::config::Settings;
+use billing::jobs::alerts;
+use billing::jobs::low;
+use billing::jobs::nightly;
+use billing::jobs::topup;
+use billing::notices::EVENTS;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use server::config::Settings;
-use server::jobs::{alerts, low, nightly, topup};
-use server::notices::EVENTS;
 use store::alerts as rows;
 use store::{args, events, outbox};
 
@@ -73,7 +76,7 @@ fn a_plan_that_is_set_and_taken_away_by_hand_is_told_once_each_time(stage) {
         let request = operator.request(Method::POST, &path).header("accept", "text/html");
         assert_eq!(request.form(&form).send().await.unwrap().status(), 303);
         // The sync that follows finds what was told.
-        server::sync::account(&stage.app, account).await.unwrap();
+        billing::sync::account(&stage.app, account).await.unwrap();
         host.until("plan.changed", changes).await;
     }
     stage.settled().await;

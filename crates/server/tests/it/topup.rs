@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use billing::books::audit::Scope;
+use billing::books::audit::run;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use server::audit::{Scope, run};
 use store::auto_topup::AutoTopup;
 
 use crate::metering::Program;
@@ -79,7 +80,7 @@ async fn row_when(person: &Person<'_>, wanted: impl Fn(&AutoTopup) -> bool) -> A
 /// Rounds of the job enough that anything it could still do is done.
 async fn quiet(stage: &Stage) {
     for _ in 0..3 {
-        server::jobs::topup::once(&stage.app).await.unwrap();
+        billing::jobs::topup::once(&stage.app).await.unwrap();
         stage.settled().await;
     }
 }
@@ -99,7 +100,7 @@ on_both!(
         join_all(keys.iter().map(|key| program.debit(key, 10))).await;
         mail(stage, "left for").await;
         program.debit("more", 10).await;
-        server::jobs::low::once(&stage.app).await.unwrap();
+        billing::jobs::low::once(&stage.app).await.unwrap();
 
         assert_eq!(subjects(stage, "left for").await, 1);
         person.buy_pack(500).await;
@@ -107,7 +108,7 @@ on_both!(
             .billing_when(|body| body["credits"]["available"] == 1_270)
             .await;
         program.debit("again", 300).await;
-        server::jobs::low::once(&stage.app).await.unwrap();
+        billing::jobs::low::once(&stage.app).await.unwrap();
         assert_eq!(subjects(stage, "left for").await, 2);
         program.debit("rest", 970).await;
         mail(stage, "No credits left for").await;
@@ -126,7 +127,7 @@ on_both!(
         assert_eq!((status, &body["notifications"]["credits"]), (200, &json!(false)));
 
         program.debit("all", 1_100).await;
-        server::jobs::low::once(&stage.app).await.unwrap();
+        billing::jobs::low::once(&stage.app).await.unwrap();
         stage.settled().await;
 
         assert_eq!(subjects(stage, "No credits left").await, 0);
@@ -238,7 +239,7 @@ on_both!(
         turned_on(&person, "20.00").await;
 
         program.debit("low", 700).await;
-        let rounds = (0..8).map(|_| server::jobs::topup::once(&stage.app));
+        let rounds = (0..8).map(|_| billing::jobs::topup::once(&stage.app));
         for round in join_all(rounds).await {
             round.unwrap();
         }

@@ -360,8 +360,8 @@ on_both! {
         maya.buy_pack(1_000).await;
         maya.subscribe("PRO").await;
 
-        let first = server::sync::account(&stage.app, maya.account).await.unwrap();
-        let second = server::sync::account(&stage.app, maya.account).await.unwrap();
+        let first = billing::sync::account(&stage.app, maya.account).await.unwrap();
+        let second = billing::sync::account(&stage.app, maya.account).await.unwrap();
 
         assert!(!first.changes.is_empty());
         assert!(second.changes.is_empty(), "{second:?}");
@@ -409,7 +409,7 @@ on_both! {
             .unwrap()
             .unwrap();
 
-        server::sync::account(&stage.app, account).await.unwrap();
+        billing::sync::account(&stage.app, account).await.unwrap();
         let late = stage.app.write(account, move |tx| {
             store::settings::put(tx, "w26", "written", now)?;
             store::sync::finish(tx, &stale, now)

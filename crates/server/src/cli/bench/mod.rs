@@ -5,9 +5,9 @@
 //! background work at Stripe is off, but for the part that measures it, beside a twin. The audit
 //! runs at the end.
 
-mod load;
-mod synced;
-mod table;
+pub mod load;
+pub mod synced;
+pub mod table;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -17,37 +17,41 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use billing::actors::KEY_PREFIX;
+use billing::app::App;
+use billing::books::audit;
+use billing::books::audit::Scope;
+use billing::clock::SystemChance;
+use billing::config::Settings;
+use billing::secrets::{hash, new_secret};
 use domain::ledger::{Command, GrantKind, NewGrant, Request};
 use domain::money::Credits;
 use store::accounts::{NewAccount, TierOverride};
 use store::api_keys::NewApiKey;
 use tokio::net::TcpListener;
 
-use load::{Kind, Load, Measured, Spender, Target};
-
-use super::output::Output;
-use super::serve::Service;
-use super::{Context, DIFFERENT, Ended};
-use crate::actors::KEY_PREFIX;
-use crate::app::App;
-use crate::audit::{self, Scope};
-use crate::clock::SystemChance;
-use crate::config::Settings;
-use crate::secrets::hash;
-use crate::secrets::new_secret;
+use crate::cli::bench::load::{Kind, Load, Measured, Spender, Target};
+use crate::cli::output::Output;
+use crate::cli::{Context, DIFFERENT, Ended};
+use crate::service::Service;
 
 /// Connections and requests a second of the loads that come whether answered or not.
 const STEADY_CONNECTIONS: usize = 64;
+
 const STEADY: [(Kind, u32); 3] = [
     (Kind::Noop, 5_000),
     (Kind::DebitUniform, 5_000),
     (Kind::Webhook, 500),
 ];
+
 /// Accounts made in one job.
 const ACCOUNTS_PER_JOB: usize = 250;
+
 /// Before each measurement the same load runs this long unmeasured.
 const WARM_UP: Duration = Duration::from_millis(300);
+
 const FSYNC_TIME: Duration = Duration::from_millis(500);
+
 /// Above this load average other work disturbs the figures.
 const QUIET_LOAD: f64 = 3.0;
 
@@ -85,7 +89,7 @@ impl Args {
 }
 
 /// Everything that one run measured.
-struct Figures {
+pub(crate) struct Figures {
     database: &'static str,
     accounts: u32,
     time: Duration,

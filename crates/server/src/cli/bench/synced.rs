@@ -10,33 +10,39 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use billing::app::App;
+use billing::config::Settings;
+use billing::people::sign_in::open_session;
+use billing::people::users;
+use billing::setup;
 use serde_json::{Value, json};
 use store::events::Event;
 use tokio::net::TcpListener;
 use twin::client::{Control, PayBy};
 
-use super::load::{Connection, Measured, of_times};
-use crate::api::auth::open_session;
-use crate::app::App;
-use crate::cli::demo::STRIPE_KEY;
-use crate::cli::serve::Service;
-use crate::config::Settings;
-use crate::{people, setup};
+use crate::cli::bench::load::{Connection, Measured, of_times};
+use crate::cli::twins::STRIPE_KEY;
+use crate::service::Service;
 
 /// People who buy; nobody may start more than five checkouts in a minute.
 const PEOPLE: usize = 200;
+
 const CHECKOUTS_EACH: usize = 5;
+
 /// How many of them are in a checkout at the same time.
 const BUYERS: usize = 4;
+
 /// Events in one page of the inbox, and the most pages that are read.
 const PAGE: i64 = 1_000;
+
 const PAGES_MAX: usize = 100;
+
 /// Longest the last event is waited for.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 
 /// Events that were applied, from arrival to effect.
 pub async fn measure(mut settings: Settings, time: Duration) -> anyhow::Result<Measured> {
-    let twin = twin::serve(crate::cli::twin::config(0, None, STRIPE_KEY)).await?;
+    let twin = twin::serve(crate::cli::twins::config(0, None, STRIPE_KEY)).await?;
     settings.stripe.secret_key = STRIPE_KEY.into();
     settings.stripe.api_base = twin.url();
     let measured = beside(settings, &twin.url(), time).await;
@@ -49,7 +55,7 @@ async fn beside(mut settings: Settings, twin: &str, time: Duration) -> anyhow::R
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     settings.service.base_url = format!("http://{}", listener.local_addr()?);
     let app = App::open(settings).await?;
-    super::refuse_a_database_in_use(&app).await?;
+    crate::cli::bench::refuse_a_database_in_use(&app).await?;
     let service = Service::start(app.clone(), listener)?;
     setup::run(&app, false)
         .await
@@ -86,7 +92,7 @@ async fn sessions(app: &App) -> anyhow::Result<Vec<String>> {
     let mut sessions = Vec::with_capacity(PEOPLE);
     for number in 0..PEOPLE {
         let email = format!("buyer{number}@example.com");
-        let user = people::ensure(app, &email, "user", true).await?;
+        let user = users::ensure(app, &email, "user", true).await?;
         sessions.push(open_session(app, user.id, "bench").await?);
     }
     Ok(sessions)

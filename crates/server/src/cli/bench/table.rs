@@ -1,15 +1,15 @@
 //! The figures for people and for programs.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Figures;
-use super::load::{Kind, Measured};
+use crate::cli::bench::Figures;
+use crate::cli::bench::load::{Kind, Measured};
 
 /// Width of a column.
 const COLUMN: usize = 28;
 
 /// For programs.
-pub fn json(figures: &Figures) -> Value {
+pub(crate) fn json(figures: &Figures) -> Value {
     let cells = figures.cells.iter().map(|cell| {
         let mut value = measured(&cell.measured);
         value["name"] = cell.kind.word().into();
@@ -23,7 +23,7 @@ pub fn json(figures: &Figures) -> Value {
         value["rate"] = one.rate.into();
         value
     });
-    json!({
+    serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "debug": cfg!(debug_assertions),
         "database": figures.database,
@@ -41,7 +41,7 @@ pub fn json(figures: &Figures) -> Value {
 }
 
 fn measured(measured: &Measured) -> Value {
-    json!({
+    serde_json::json!({
         "perSecond": measured.per_second,
         "p50Micros": measured.p50_micros,
         "p95Micros": measured.p95_micros,
@@ -52,7 +52,7 @@ fn measured(measured: &Measured) -> Value {
 }
 
 /// For people.
-pub fn text(figures: &Figures) -> String {
+pub(crate) fn text(figures: &Figures) -> String {
     let mut text = closed(figures);
     text.push_str("\n\nat a steady rate, 64 connections; half, 95%, 99% within");
     for one in &figures.steady {

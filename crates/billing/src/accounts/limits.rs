@@ -1,0 +1,206 @@
+//! Spending limits of an account, a key or a member.
+
+use domain::ledger::{LimitScope, LimitWindow};
+use domain::money::{CREDITS_MAX, Credits};
+use domain::time::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+use store::ledger::limits::{LIMITS_MAX, LimitRow, NewLimit};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::exact::Exact;
+
+/// A limit as it stands now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpendLimit {
+    /// `limit_...`
+    pub id: String,
+    /// `account`, `key` or `member`.
+    pub scope: &'static str,
+    /// The key or the member it is for; none for the account.
+    pub subject: Option<String>,
+    /// What that is called.
+    pub name: Option<String>,
+    /// `day` or `month`, both UTC, or `lifetime`: everything ever spent.
+    pub window: &'static str,
+    /// The most that may be charged and set aside in a window.
+    pub credits: Exact,
+    /// Charged in this window.
+    pub used: Exact,
+    /// Set aside by holds.
+    pub held: Exact,
+    /// What may still be spent under it.
+    pub left: Exact,
+    /// When it counts anew.
+    pub resets_at: Option<String>,
+}
+
+/// The account's limits as they stand now. Time passes first, so that a hold whose time ran out
+/// does not count.
+pub async fn of_account(app: &App, account: i64) -> Result<Vec<SpendLimit>> {
+    crate::summary::view(app, account).await?;
+    let now = app.now();
+    app.read(move |tx| {
+        let rows = store::ledger::limits::rows(tx, account)?;
+        rows.into_iter().map(|row| shown(tx, row, now)).collect()
+    })
+    .await
+}
+
+fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result<SpendLimit> {
+    let mut limit = row.limit;
+    limit.roll(now);
+    let named = match limit.scope {
+        LimitScope::Account => None,
+        LimitScope::Key => store::api_keys::names(tx, limit.subject)?,
+        LimitScope::Member => {
+            store::users::find(tx, limit.subject)?.map(|user| (user.public_id, user.name))
+        }
+    };
+    let (subject, name) = named.unzip();
+    Ok(SpendLimit {
+        id: row.public_id,
+        scope: limit.scope.word(),
+        subject,
+        name,
+        window: limit.window.word(),
+        credits: Exact(limit.cap),
+        used: Exact(limit.used),
+        held: Exact(limit.held),
+        left: Exact(limit.left(now)),
+        resets_at: limit.resets_at().map(Timestamp::rfc3339),
+    })
+}
+
+/// A limit that was read and may be set.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Whose spending it bounds.
+    pub scope: LimitScope,
+    /// The key or member, by its name outside.
+    pub subject: Option<String>,
+    /// How long it counts.
+    pub window: LimitWindow,
+    /// The most.
+    pub cap: Credits,
+}
+
+/// Reads a scope's word.
+pub fn read_scope(word: &str) -> Result<LimitScope> {
+    let detail = "scope is account, key or member.";
+    LimitScope::from_word(word).ok_or_else(|| Error::field("scope", detail))
+}
+
+/// Reads a window's word.
+pub fn read_window(word: &str) -> Result<LimitWindow> {
+    let detail = "window is day, month or lifetime.";
+    LimitWindow::from_word(word).ok_or_else(|| Error::field("window", detail))
+}
+
+/// Checks a cap's bounds.
+pub fn read_cap(cap: Credits) -> Result<Credits> {
+    if (Credits::ZERO..=CREDITS_MAX).contains(&cap) {
+        return Ok(cap);
+    }
+    let detail = format!("credits is between 0 and {CREDITS_MAX}.");
+    Err(Error::field("credits", detail))
+}
+
+/// Sets a limit of an account.
+pub async fn set(app: &App, account: i64, wanted: Wanted, actor: &str) -> Result<SpendLimit> {
+    let (rules, now) = (app.rules(), app.now());
+    let (public_id, actor) = (app.new_id("limit"), actor.to_owned());
+    let real_now = app.real_now();
+    let set = app
+        .write(account, move |tx| {
+            let Some(subject) = subject(tx, account, &wanted)? else {
+                return Ok(Err(Fault::Subject(wanted.scope)));
+            };
+            let new = NewLimit {
+                public_id: &public_id,
+                scope: wanted.scope,
+                subject,
+                window: wanted.window,
+                cap: wanted.cap,
+                created_by: &actor,
+            };
+            let Some(row) = store::ledger::limits::set(tx, &rules, account, &new, now)? else {
+                return Ok(Err(Fault::TooMany));
+            };
+            let detail = json!({
+                "scope": wanted.scope.word(), "subject": wanted.subject,
+                "window": wanted.window.word(), "credits": wanted.cap.to_string(),
+            });
+            let (id, detail) = (row.public_id.clone(), detail.to_string());
+            store::audit_log::append(tx, &actor, "limit.set", &id, &detail, None, real_now)?;
+            shown(tx, row, now).map(Ok)
+        })
+        .await?;
+    set.map_err(Fault::answer)
+}
+
+enum Fault {
+    Subject(LimitScope),
+    TooMany,
+}
+
+impl Fault {
+    fn answer(self) -> Error {
+        match self {
+            Fault::Subject(LimitScope::Account) => {
+                Error::field("subject", "A limit of the account names no key or member.")
+            }
+            Fault::Subject(LimitScope::Key) => {
+                Error::not_found("This account has no live key of that id.")
+                    .with("field", json!("subject"))
+            }
+            Fault::Subject(LimitScope::Member) => {
+                Error::not_found("This account has no member of that id.")
+                    .with("field", json!("subject"))
+            }
+            Fault::TooMany => {
+                let detail = format!("At most {LIMITS_MAX} limits may be set; remove one first.");
+                Error::conflict("too_many_limits", detail)
+            }
+        }
+    }
+}
+
+/// The number of the key or member, which must be the account's own; 0 for the account.
+fn subject(tx: &mut store::Tx<'_>, account: i64, wanted: &Wanted) -> store::Result<Option<i64>> {
+    match (wanted.scope, wanted.subject.as_deref()) {
+        (LimitScope::Account, None) => Ok(Some(0)),
+        (LimitScope::Key, Some(id)) => {
+            let key = store::api_keys::of_account_named(tx, account, id)?;
+            let live = key.filter(|key| key.revoked_at.is_none());
+            Ok(live.map(|key| key.id))
+        }
+        (LimitScope::Member, Some(id)) => {
+            let members = store::users::members(tx, account)?;
+            let member = members.into_iter().find(|member| member.public_id == id);
+            Ok(member.map(|member| member.user_id))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Takes a limit of an account away.
+pub async fn remove(app: &App, account: i64, id: &str, actor: &str) -> Result<()> {
+    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let removed = app
+        .write(account, move |tx| {
+            let removed = store::ledger::limits::remove(tx, account, &id)?;
+            if removed {
+                store::audit_log::append(tx, &actor, "limit.remove", &id, "{}", None, now)?;
+            }
+            Ok(removed)
+        })
+        .await?;
+    if removed {
+        return Ok(());
+    }
+    Err(Error::not_found("There is no such limit."))
+}

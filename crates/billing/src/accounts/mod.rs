@@ -1,0 +1,7 @@
+//! Accounts: creating and changing them, names, spending limits, preferences, closing.
+
+pub mod closing;
+pub mod limits;
+pub mod names;
+pub mod preferences;
+pub mod put;

@@ -1,0 +1,31 @@
+//! Accounts by their public id or by the host application's id.
+
+use std::collections::HashMap;
+
+use store::accounts::Account as Row;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// The account that the outside calls `id`.
+pub async fn named(app: &App, id: &str) -> Result<Row> {
+    let id = id.to_owned();
+    let found = app.read(move |tx| store::accounts::named(tx, &id)).await?;
+    found.ok_or_else(|| Error::not_found("There is no such account."))
+}
+
+/// The names outside of some accounts.
+pub fn names(
+    tx: &mut store::Tx<'_>,
+    accounts: impl Iterator<Item = i64>,
+) -> store::Result<HashMap<i64, String>> {
+    let mut names = HashMap::new();
+    for id in accounts {
+        if !names.contains_key(&id)
+            && let Some(account) = store::accounts::find(tx, id)?
+        {
+            names.insert(id, account.public_id);
+        }
+    }
+    Ok(names)
+}

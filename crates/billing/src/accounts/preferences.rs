@@ -1,0 +1,288 @@
+//! What an account's people chose: which mails they get, when credits are low, and whether a pack
+//! is bought by itself then. Read and changed here for the API and the pages alike.
+
+use domain::catalog::Catalog;
+use domain::letters::{NOTICES, Notice};
+use domain::money::{CREDITS_MAX, Credits, MinorUnits};
+use serde_json::json;
+use store::Tx;
+use store::auto_topup::AutoTopup;
+use store::ledger::watch;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// What is chosen now.
+#[derive(Clone, Debug)]
+pub struct Preferences {
+    /// Kinds of mails, and whether they are sent.
+    pub notices: Vec<(Notice, bool)>,
+    /// Below how many credits a mail says so; none for never.
+    pub low_below: Option<Credits>,
+    /// The automatic purchase.
+    pub auto: Auto,
+}
+
+/// The automatic purchase.
+#[derive(Clone, Debug)]
+pub struct Auto {
+    /// `off`, `on` or `waiting`.
+    pub state: String,
+    /// Why it is off or waits, when nobody turned it off.
+    pub reason: Option<String>,
+    /// Buys below so many credits.
+    pub threshold: Option<Credits>,
+    /// The pack, by its credits.
+    pub pack: Option<i64>,
+    /// The most that is spent in a month.
+    pub month_max: Option<MinorUnits>,
+    /// What was spent this month.
+    pub spent: MinorUnits,
+    /// Whether there is a card to charge.
+    pub has_card: bool,
+}
+
+/// What to change; what is left out stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Kinds of mails.
+    pub notices: Vec<(String, bool)>,
+    /// The threshold; `Some(None)` for never.
+    pub low_below: Option<Option<Credits>>,
+    /// The automatic purchase.
+    pub auto: Option<AutoChange>,
+}
+
+/// What to change of the automatic purchase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AutoChange {
+    /// Nothing is bought by itself.
+    Off,
+    /// A pack is bought below a threshold, up to a sum a month.
+    On {
+        /// Below so many credits.
+        threshold: Credits,
+        /// The pack, by its credits.
+        pack: i64,
+        /// The most in a month, minor units.
+        month_max_minor: i64,
+    },
+}
+
+/// The name of a kind's setting.
+fn setting(name: &str) -> String {
+    format!("mail.{name}")
+}
+
+/// Whether a kind of mail is sent to the account's people.
+pub fn wants(tx: &mut Tx<'_>, account: i64, notice: &str) -> store::Result<bool> {
+    let chosen = store::settings::of_account(tx, account, &setting(notice))?;
+    Ok(chosen.as_deref() != Some("off"))
+}
+
+/// What is chosen now.
+pub async fn read(app: &App, account: i64) -> Result<Preferences> {
+    let (month, currency) = (app.now().month_start(), app.catalog().currency);
+    app.read(move |tx| {
+        let mut notices = Vec::new();
+        for notice in NOTICES {
+            notices.push((notice, wants(tx, account, notice.name)?));
+        }
+        let (low_below, threshold) = watch::thresholds(tx, account)?;
+        let row = store::auto_topup::of_account(tx, account)?;
+        let spent = store::auto_topup::spent_since(tx, account, month)?;
+        let has_card = store::payment_methods::of_account(tx, account)?.is_some();
+        let money = |row: &AutoTopup| MinorUnits::new(row.month_max_minor, currency);
+        Ok(Preferences {
+            notices,
+            low_below,
+            auto: Auto {
+                state: row
+                    .as_ref()
+                    .map_or_else(|| "off".to_owned(), |row| row.state.clone()),
+                reason: row.as_ref().and_then(|row| row.off_reason.clone()),
+                threshold,
+                pack: row.as_ref().map(|row| row.pack),
+                month_max: row.as_ref().map(money),
+                spent: MinorUnits::new(spent, currency),
+                has_card,
+            },
+        })
+    })
+    .await
+}
+
+/// Changes what is named. A wrong value changes nothing.
+pub async fn change(
+    app: &App,
+    account: i64,
+    user: i64,
+    actor: &str,
+    change: Change,
+) -> Result<Preferences> {
+    check(app, account, &change).await?;
+    let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
+    let actor = actor.to_owned();
+    app.write(account, move |tx| {
+        for (name, is_on) in &change.notices {
+            let word = if *is_on { "on" } else { "off" };
+            store::settings::put_of_account(tx, account, &setting(name), word, now)?;
+        }
+        let (mut low, mut topup) = watch::thresholds(tx, account)?;
+        if let Some(chosen) = change.low_below {
+            low = chosen;
+        }
+        match &change.auto {
+            None => {}
+            Some(AutoChange::Off) => {
+                topup = None;
+                if let Some(row) = store::auto_topup::of_account(tx, account)? {
+                    let state = "off".to_owned();
+                    let off = AutoTopup {
+                        state,
+                        off_reason: None,
+                        declines: 0,
+                        updated_at: now,
+                        ..row
+                    };
+                    store::auto_topup::put(tx, &off)?;
+                }
+            }
+            Some(AutoChange::On {
+                threshold,
+                pack,
+                month_max_minor,
+            }) => {
+                topup = Some(*threshold);
+                let row = AutoTopup {
+                    account_id: account,
+                    state: "on".to_owned(),
+                    pack: *pack,
+                    month_max_minor: *month_max_minor,
+                    user_id: Some(user),
+                    declines: 0,
+                    next_attempt_at: next_attempt(tx, account, now)?,
+                    off_reason: None,
+                    updated_at: now,
+                };
+                store::auto_topup::put(tx, &row)?;
+            }
+        }
+        watch::set_thresholds(tx, &rules, account, low, topup, now)?;
+        let detail = told(&change);
+        store::audit_log::append(
+            tx,
+            &actor,
+            "settings.change",
+            &account.to_string(),
+            &detail,
+            None,
+            real_now,
+        )
+        .map(|_| ())
+    })
+    .await?;
+    read(app, account).await
+}
+
+/// Saving the form again is no way around the pause after a purchase; it is around the one after
+/// a declined card, which may be another now.
+fn next_attempt(
+    tx: &mut Tx<'_>,
+    account: i64,
+    now: domain::time::Timestamp,
+) -> store::Result<domain::time::Timestamp> {
+    let row = store::auto_topup::of_account(tx, account)?;
+    Ok(match row {
+        Some(row) if row.declines == 0 && row.state == "on" => row.next_attempt_at,
+        _ => now,
+    })
+}
+
+fn told(change: &Change) -> String {
+    let auto = change.auto.as_ref().map(|auto| match auto {
+        AutoChange::Off => json!("off"),
+        AutoChange::On {
+            threshold,
+            pack,
+            month_max_minor,
+        } => json!({
+            "threshold": threshold.to_string(), "pack": pack, "monthMaxMinor": month_max_minor,
+        }),
+    });
+    let low = change.low_below.map(|low| low.map(|low| low.to_string()));
+    json!({ "notices": change.notices, "lowBelow": low, "auto": auto }).to_string()
+}
+
+async fn check(app: &App, account: i64, change: &Change) -> Result<()> {
+    for (name, _) in &change.notices {
+        if !NOTICES.iter().any(|notice| notice.name == name) {
+            let known: Vec<&str> = NOTICES.iter().map(|notice| notice.name).collect();
+            let detail = format!(
+                "{name} is no mail that can be switched; those are {}.",
+                known.join(", ")
+            );
+            return Err(Error::field("notifications", detail));
+        }
+    }
+    if let Some(Some(low)) = change.low_below {
+        check_credits("creditsLowBelow", low)?;
+    }
+    if let Some(AutoChange::On {
+        threshold,
+        pack,
+        month_max_minor,
+    }) = &change.auto
+    {
+        check_credits("threshold", *threshold)?;
+        check_pack(&app.catalog(), *pack, *month_max_minor)?;
+        let found = app
+            .read(move |tx| store::payment_methods::of_account(tx, account))
+            .await?;
+        if found.is_none() {
+            let detail = "There is no saved card to charge. Add one on the billing page, under \
+                          Manage payment, then turn automatic top-up on.";
+            return Err(Error::conflict("no_saved_card", detail).with("field", json!("autoTopup")));
+        }
+    }
+    Ok(())
+}
+
+fn check_credits(field: &str, credits: Credits) -> Result<()> {
+    if credits.is_positive() && credits <= CREDITS_MAX {
+        return Ok(());
+    }
+    let detail = format!("{field} is more than 0 credits and at most {CREDITS_MAX}.");
+    Err(Error::field(field, detail))
+}
+
+fn check_pack(catalog: &Catalog, credits: i64, month_max_minor: i64) -> Result<()> {
+    let Some(pack) = catalog.pack(credits) else {
+        let known: Vec<String> = catalog
+            .packs
+            .iter()
+            .map(|pack| pack.credits.to_string())
+            .collect();
+        let detail = format!("The packs have {} credits; choose one.", known.join(", "));
+        return Err(Error::field("pack", detail));
+    };
+    if month_max_minor < pack.price.amount {
+        let detail = format!(
+            "The monthly cap must be at least the price of the pack, {} {}.",
+            pack.price.decimal_text(),
+            pack.price.currency
+        );
+        return Err(Error::field("monthlyMax", detail));
+    }
+    Ok(())
+}
+
+/// Reads a sum such as `50` or `50.00` in the deployment's currency.
+pub fn read_money(field: &str, text: &str, catalog: &Catalog) -> Result<i64> {
+    let currency = catalog.currency;
+    let minor = domain::money::MinorUnits::parse(text.trim(), currency);
+    minor.map(|minor| minor.amount).ok_or_else(|| {
+        let detail = format!("{field} is an amount of {currency} such as 50.00.");
+        Error::field(field, detail)
+    })
+}

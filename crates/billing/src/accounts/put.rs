@@ -1,0 +1,173 @@
+//! Creating an account from the host application, or changing it.
+
+use domain::time::Timestamp;
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
+use store::accounts::{Account as Row, NewAccount, TierOverride};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::payments::customer;
+use crate::people::users;
+
+/// What our own ids of accounts begin with.
+const OWN_PREFIX: &str = "acc_";
+
+/// Longest id and name of an account.
+const NAME_CHARS_MAX: usize = 200;
+
+/// An account as the host application sets it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PutAccount {
+    /// Shown to people.
+    name: String,
+    /// Where its mails go; as before without. Whoever signs in with it owns the account while nobody
+    /// else does: send only addresses that you verified.
+    email: Option<String>,
+    /// A tier that stands over the subscription's; null takes it away, as before without.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    tier: Option<Option<String>>,
+}
+
+/// Tells a null from a field that is not there.
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What is put, checked.
+#[derive(Debug)]
+pub struct Put {
+    id: String,
+    public_id: String,
+    /// Of the change that Stripe is told of, if it has to be.
+    change_id: String,
+    owner: String,
+    owner_role: &'static str,
+    name: String,
+    email: Option<String>,
+    tier: Option<Option<String>>,
+    free_tier: String,
+    actor: String,
+}
+
+impl Put {
+    /// Checks what `actor` sends for the account that the host application calls `id`.
+    pub fn read(app: &App, actor: &str, id: String, body: PutAccount) -> Result<Put> {
+        let is_plain = |text: &str| {
+            (1..=NAME_CHARS_MAX).contains(&text.chars().count())
+                && !text.chars().any(char::is_control)
+        };
+        let catalog = app.catalog();
+        for (field, text) in [("id", &id), ("name", &body.name)] {
+            if !is_plain(text) {
+                let detail = format!("{field} has 1 to {NAME_CHARS_MAX} characters.");
+                return Err(Error::field(field, detail));
+            }
+        }
+        if let Some(Some(tier)) = &body.tier
+            && catalog.tier(tier).is_none()
+        {
+            let detail = format!("There is no tier named {tier:?}.");
+            return Err(Error::field("tier", detail));
+        }
+        let email = body.email.as_deref().map(users::read_email).transpose()?;
+        Ok(Put {
+            id,
+            public_id: app.new_id("acc"),
+            change_id: app.new_id("int"),
+            owner: app.new_id("usr"),
+            owner_role: users::first_role(app, email.as_deref().unwrap_or("")),
+            name: body.name,
+            email,
+            tier: body.tier,
+            free_tier: catalog.free().name.clone(),
+            actor: actor.to_owned(),
+        })
+    }
+
+    /// Whether it would make an account.
+    pub fn is_new(&self, tx: &mut store::Tx<'_>) -> store::Result<bool> {
+        let known = store::accounts::named(tx, &self.id)?;
+        Ok(known.is_none() && !self.id.starts_with(OWN_PREFIX))
+    }
+
+    /// Writes it; answers whether it is new. `None` where it is named like one of ours and absent,
+    /// or closed: what was forgotten is not written again.
+    pub fn save(
+        &self,
+        tx: &mut store::Tx<'_>,
+        rules: &store::ledger::Rules,
+        (now, real_now): (Timestamp, Timestamp),
+    ) -> store::Result<Option<(bool, Row)>> {
+        let known = store::accounts::named(tx, &self.id)?;
+        let is_new = known.is_none();
+        let row = match known {
+            Some(row) if row.status == "closed" => return Ok(None),
+            Some(row) => {
+                let email = self.email.as_deref().or(row.email.as_deref());
+                store::accounts::rename(tx, row.id, &self.name, email, now)?;
+                let is_same = row.name == self.name && email == row.email.as_deref();
+                if !is_same && store::customers::current(tx, row.id)?.is_some() {
+                    let (id, name) = (&self.change_id, &self.name);
+                    customer::note_change(tx, row.id, id, name, email, now)?;
+                }
+                row
+            }
+            None if self.id.starts_with(OWN_PREFIX) => return Ok(None),
+            None => store::accounts::put_external(
+                tx,
+                &NewAccount {
+                    public_id: &self.public_id,
+                    external_id: Some(&self.id),
+                    kind: "organisation",
+                    name: &self.name,
+                    email: self.email.as_deref(),
+                    tier: &self.free_tier,
+                    subscription_status: "NONE",
+                    // The host application vouches for its own accounts.
+                    email_verified_at: Some(now),
+                },
+                now,
+            )?,
+        };
+        if let Some(email) = &self.email {
+            let owner = users::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
+            if let Some(owner) = owner {
+                let detail = json!({ "user": owner.public_id }).to_string();
+                let (actor, subject) = (&self.actor, &row.public_id);
+                store::audit_log::append(tx, actor, "member.own", subject, &detail, None, now)?;
+            }
+        }
+        if let Some(tier) = &self.tier {
+            let set = tier.as_deref().map(|tier| TierOverride {
+                tier,
+                reason: "host",
+                actor: &self.actor,
+                until: None,
+            });
+            if row.tier_override.as_deref() != tier.as_deref() {
+                store::accounts::set_tier_override(tx, row.id, set.as_ref(), now)?;
+                let detail = json!({ "tier": tier, "reason": "host" }).to_string();
+                let (actor, subject) = (&self.actor, &row.public_id);
+                store::audit_log::append(
+                    tx,
+                    actor,
+                    "account.tier_override",
+                    subject,
+                    &detail,
+                    None,
+                    now,
+                )?;
+            }
+            // The plan may be another from this moment on.
+            store::ledger::settle(tx, rules, row.id, now)?;
+            crate::summary::show_plan(tx, rules, row.id, now, real_now)?;
+        }
+        Ok(Some((is_new, row)))
+    }
+}

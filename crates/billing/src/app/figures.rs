@@ -1,0 +1,10 @@
+//! The figures of the business, kept for a minute.
+
+use std::sync::{Arc, Mutex};
+
+use domain::figures::Figures;
+use domain::time::Timestamp;
+
+/// The latest answer.
+#[derive(Debug, Default)]
+pub struct Cache(pub(crate) Mutex<Option<(Timestamp, Arc<Figures>)>>);

@@ -1,0 +1,83 @@
+//! API keys: hashed, cached for half a second, so that a revoked one stops within a second.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::time::Timestamp;
+use store::api_keys::ApiKey;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::secrets::hash;
+
+/// How long a key that was looked up is believed (case A10: revoked in under a second).
+const FRESH: Duration = Duration::from_millis(500);
+
+/// How exact the time of a key's last use is.
+const TOUCH_SECONDS: i64 = 60;
+
+/// Keys remembered at once; more are looked up each time.
+const KEYS_MAX: usize = 100_000;
+
+/// Notes that a key is in use, at most once a minute; nobody waits for it.
+fn touch(app: &App, key: &ApiKey) {
+    let now = app.now();
+    let is_noted = |last: Timestamp| now < last.plus_seconds(TOUCH_SECONDS);
+    if key.last_used_at.is_some_and(is_noted) {
+        return;
+    }
+    let id = key.id;
+    let noted = app.db.write(key.account_id.unwrap_or(0), move |tx| {
+        store::api_keys::touch(tx, id, now)
+    });
+    tokio::spawn(async move {
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "The last use of a key was not noted");
+        }
+    });
+}
+
+/// Keys looked up lately, absent ones included.
+#[derive(Debug, Default)]
+pub struct KeyCache(Mutex<HashMap<[u8; 32], Looked>>);
+
+/// When a key was looked up, and what was found.
+type Looked = (Instant, Option<ApiKey>);
+
+impl KeyCache {
+    /// The key of this secret, unless it does not exist or is revoked.
+    pub async fn find(&self, app: &App, secret: &str) -> Result<Option<ApiKey>> {
+        let hash = hash(secret);
+        if let Some(known) = self.fresh(&hash) {
+            return Ok(known);
+        }
+        let found = app
+            .read(move |tx| store::api_keys::by_secret(tx, &hash))
+            .await?;
+        let found = found.filter(|key| key.revoked_at.is_none());
+        if let Some(key) = &found {
+            touch(app, key);
+        }
+        let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() >= KEYS_MAX {
+            keys.clear();
+        }
+        keys.insert(hash, (Instant::now(), found.clone()));
+        Ok(found)
+    }
+
+    /// Forgets all keys, after one was revoked here.
+    pub fn clear(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn fresh(&self, hash: &[u8; 32]) -> Option<Option<ApiKey>> {
+        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seen, key) = keys.get(hash)?;
+        (seen.elapsed() < FRESH).then(|| key.clone())
+    }
+}

@@ -1,0 +1,454 @@
+//! What a handler may reach.
+
+pub mod figures;
+pub mod keys;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::catalog::Catalog;
+use domain::ids::{Chance, new_id};
+use domain::ledger::{Outcome, Refusal, Request};
+use domain::time::{Clock, Timestamp};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use store::accounts::Account;
+use store::ledger::{Decision, Rules};
+use store::{Db, Tx};
+use tokio::sync::Notify;
+
+use crate::app::keys::KeyCache;
+use crate::clock::{BillingClock, SystemChance, SystemClock};
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::links;
+use crate::links::AccountLinks;
+use crate::tracing::within;
+
+/// The program's state; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// See [`App`], which dereferences to it.
+pub struct Inner {
+    /// The database.
+    pub db: Db,
+    /// Stripe, or the twin.
+    pub stripe: stripe::Client,
+    /// As configured.
+    pub settings: Settings,
+    /// Periods, trials, expiry, grace, mails.
+    pub clock: Arc<BillingClock>,
+    /// Sessions, links, signatures, rate limits.
+    pub security_clock: Arc<dyn Clock>,
+    /// Ids, tokens, jitter.
+    pub chance: Arc<dyn Chance>,
+    /// Rung when an account needs a sync.
+    pub sync_bell: Notify,
+    /// Rung when a mail waits.
+    pub mail_bell: Notify,
+    /// Rung when a notice waits.
+    pub notice_bell: Notify,
+    /// API keys seen lately.
+    pub keys: KeyCache,
+    /// The numbers of the business, a minute old at most.
+    pub figures: crate::app::figures::Cache,
+    /// Work that background tasks have in hand: zero is idle.
+    pub busy: AtomicI64,
+    /// Deliveries of Stripe's that were not believed, not yet added to the tally.
+    pub bad_signatures: AtomicI64,
+    /// Set when the process is told to stop.
+    pub is_stopping: AtomicBool,
+    /// Where the twin is, when the demo or a test runs one: shown in the test-mode strip.
+    pub twin_url: Option<String>,
+    webhook_secrets: RwLock<Vec<secrecy::SecretString>>,
+    rules: RwLock<Arc<Rules>>,
+    prices: RwLock<Arc<Prices>>,
+}
+
+/// What Stripe's price ids mean, old ones included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    /// Tier by price id.
+    pub tier_of_price: HashMap<String, String>,
+    /// The price a new customer of a tier is sold.
+    pub price_of_tier: HashMap<String, String>,
+    /// The price a pack is sold at, by its credits.
+    pub price_of_pack: HashMap<i64, String>,
+    /// Add-on by price id.
+    pub addon_of_price: HashMap<String, String>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// Opens the database, appends the catalog and loads what requests need.
+    pub async fn open(settings: Settings) -> anyhow::Result<App> {
+        let url = settings.database_url()?;
+        settings.vault().map_err(anyhow::Error::msg)?;
+        if let store::DatabaseUrl::Sqlite(path) = &url
+            && let Some(folder) = path.parent()
+        {
+            store::make_folder(folder)?;
+        }
+        let options = settings.database_options();
+        let db = tokio::task::spawn_blocking(move || Db::open(&url, &options)).await??;
+        App::with_db(settings, db).await
+    }
+
+    /// The state over an open database.
+    pub async fn with_db(settings: Settings, db: Db) -> anyhow::Result<App> {
+        let catalog = settings
+            .catalog()
+            .map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
+        let rules = Rules {
+            catalog,
+            grace_days: settings.billing.grace_days,
+            listener: crate::notices::listener(Arc::new(SystemClock)),
+        };
+        let clock = Arc::new(BillingClock::new(SystemClock.now()));
+        let stripe = stripe_client(&settings)?;
+        let twin_url =
+            Some(settings.stripe.api_base.clone()).filter(|base| !base.contains("api.stripe.com"));
+        let app = App(Arc::new(Inner {
+            db,
+            stripe,
+            webhook_secrets: RwLock::new(settings.stripe.webhook_secrets()),
+            settings,
+            clock,
+            security_clock: Arc::new(SystemClock),
+            chance: Arc::new(SystemChance),
+            sync_bell: Notify::new(),
+            mail_bell: Notify::new(),
+            notice_bell: Notify::new(),
+            keys: KeyCache::default(),
+            figures: crate::app::figures::Cache::default(),
+            busy: AtomicI64::new(0),
+            bad_signatures: AtomicI64::new(0),
+            is_stopping: AtomicBool::new(false),
+            twin_url,
+            rules: RwLock::new(Arc::new(rules)),
+            prices: RwLock::new(Arc::new(Prices::default())),
+        }));
+        anyhow::ensure!(
+            !app.db.read(store::vault::is_missing_a_key).await?,
+            "The database holds addresses sealed with a key that LBX_ENCRYPTION_KEYS does not name."
+        );
+        app.load_catalog().await?;
+        app.load_prices().await?;
+        app.load_webhook_secret().await?;
+        Ok(app)
+    }
+
+    /// The billing clock's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The security clock's time.
+    pub fn real_now(&self) -> Timestamp {
+        self.security_clock.now()
+    }
+
+    /// A new id such as `acc_01jd...`.
+    pub fn new_id(&self, prefix: &str) -> String {
+        new_id(prefix, self.now(), &*self.chance)
+    }
+
+    /// Prices, allowances and grace, as of now.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The catalog, as of now.
+    pub fn catalog(&self) -> Catalog {
+        self.rules().catalog.clone()
+    }
+
+    /// What Stripe's price ids mean, as of now.
+    pub fn prices(&self) -> Arc<Prices> {
+        self.prices
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The secrets an event may be signed with.
+    pub fn webhook_secrets(&self) -> Vec<secrecy::SecretString> {
+        self.webhook_secrets
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Reads one state of the database.
+    pub async fn read<T, F>(&self, job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        Ok(within("database read", self.db.read(job)).await?)
+    }
+
+    /// Writes; the answer comes when it is on disk. `account` orders jobs of one account.
+    pub async fn write<T, F>(&self, account: i64, job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        Ok(within("database write", self.db.write(account, job)).await?)
+    }
+
+    /// Sends one command to the ledger. A refusal is an answer of its own.
+    pub async fn ledger(&self, account: i64, request: Request) -> Result<Decision> {
+        let judged = self.db.ledger(self.rules(), account, request, self.now());
+        Ok(within("ledger", judged).await?)
+    }
+
+    /// Sends one command to the ledger; a refusal becomes the caller's error.
+    pub async fn ledger_or_refuse(
+        &self,
+        account: i64,
+        request: Request,
+    ) -> std::result::Result<Outcome, Error> {
+        let decision: std::result::Result<Outcome, Refusal> = self.ledger(account, request).await?;
+        match decision {
+            Ok(outcome) => Ok(outcome),
+            Err(refusal) => Err(self.refused(account, &refusal).await?),
+        }
+    }
+
+    /// What a caller is told of a refusal, with links to the account's own pages.
+    pub async fn refused(&self, account: i64, refusal: &Refusal) -> Result<Error> {
+        let name = self.public_id(account).await?;
+        Ok(Error::refused(refusal, &self.links_of(&name)))
+    }
+
+    /// An account's name outside.
+    pub async fn public_id(&self, account: i64) -> Result<String> {
+        let found = self
+            .read(move |tx| store::accounts::find(tx, account))
+            .await?;
+        let found = found.ok_or_else(|| Error::bug("an account without a row"))?;
+        Ok(found.public_id)
+    }
+
+    /// Where the people of an account go when a call was refused. `account` is its public id.
+    pub fn links_of(&self, account: &str) -> AccountLinks {
+        AccountLinks {
+            top_up: self.page_of(account, links::TOP_UP),
+            upgrade: self.page_of(account, links::UPGRADE),
+        }
+    }
+
+    /// The address of a page about an account.
+    pub fn page_of(&self, account: &str, path: &str) -> String {
+        format!("{}{path}?account={account}", self.settings.service.base_url)
+    }
+
+    /// Refuses what is not there for an account that does not see billing (requirement 16.2).
+    pub fn billing_is_on_for(&self, account: &Account) -> Result<()> {
+        if self.settings.billing.is_on_for(account) {
+            return Ok(());
+        }
+        Err(Error::billing_is_off())
+    }
+
+    /// Counts work in hand until the guard is dropped, so that a clock that moves in steps can
+    /// wait for it.
+    pub fn busy(&self) -> Busy {
+        self.busy.fetch_add(1, Ordering::SeqCst);
+        Busy(self.clone())
+    }
+
+    /// Loads the price map again.
+    pub async fn load_prices(&self) -> anyhow::Result<()> {
+        let look = |tx: &mut Tx<'_>| Ok((store::catalog::prices(tx)?, store::catalog::addons(tx)?));
+        let (rows, addons) = self.db.read(look).await?;
+        let catalog = self.catalog();
+        let mut prices = Prices {
+            addon_of_price: addons.into_iter().collect(),
+            ..Prices::default()
+        };
+        let mut rows: Vec<_> = rows.into_iter().collect();
+        rows.sort_by_key(|row| row.first_version);
+        for row in rows {
+            if row.kind == "tier" {
+                let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
+                let fits = wanted.is_some_and(|price| price.amount == row.amount_minor);
+                if fits && row.archived_at.is_none() {
+                    prices
+                        .price_of_tier
+                        .insert(row.name.clone(), row.price_id.clone());
+                }
+                prices.tier_of_price.insert(row.price_id, row.name);
+            } else if let Ok(credits) = row.name.parse::<i64>() {
+                let wanted = catalog.pack(credits).map(|pack| pack.price.amount);
+                if wanted == Some(row.amount_minor) && row.archived_at.is_none() {
+                    prices.price_of_pack.insert(credits, row.price_id);
+                }
+            }
+        }
+        for (name, id) in self.settings.stripe.named_prices() {
+            match name.parse::<i64>() {
+                Ok(credits) => {
+                    prices.price_of_pack.insert(credits, id.to_owned());
+                }
+                Err(_) => {
+                    prices.price_of_tier.insert(name.to_owned(), id.to_owned());
+                    prices.tier_of_price.insert(id.to_owned(), name.to_owned());
+                }
+            }
+        }
+        *self.prices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prices);
+        self.wake_those_who_waited_for_prices().await
+    }
+
+    /// Syncs the accounts anew that were parked for a price which is known by now.
+    async fn wake_those_who_waited_for_prices(&self) -> anyhow::Result<()> {
+        let prices = self.prices();
+        let waiting = |tx: &mut Tx<'_>| store::sync::waiting_for_prices(tx, WAITING_MAX);
+        let mut waiting = self.db.read(waiting).await?;
+        waiting.retain(|(_, price)| {
+            prices.tier_of_price.contains_key(price) || prices.addon_of_price.contains_key(price)
+        });
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let now = self.real_now();
+        self.db
+            .write(0, move |tx| {
+                for (account, _) in &waiting {
+                    store::events::requeue_of_account(tx, *account)?;
+                    store::sync::unpark(tx, *account, now)?;
+                    store::sync::ring(tx, *account, now)?;
+                }
+                Ok(())
+            })
+            .await?;
+        self.sync_bell.notify_one();
+        Ok(())
+    }
+
+    /// Uses the signing secret that `setup` stored, where none is configured.
+    pub async fn load_webhook_secret(&self) -> anyhow::Result<()> {
+        if !self.settings.stripe.webhook_secrets().is_empty() {
+            return Ok(());
+        }
+        let stored = self
+            .db
+            .read(|tx| store::settings::get(tx, WEBHOOK_SECRET))
+            .await?;
+        if let Some(secret) = stored {
+            let mut secrets = self
+                .webhook_secrets
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            *secrets = secret.split(',').map(Into::into).collect();
+        }
+        Ok(())
+    }
+
+    /// Stores one more signing secret and believes it from now on. The latest few are kept: an
+    /// endpoint that was registered anew may still deliver what was signed before.
+    pub async fn add_webhook_secret(&self, secret: &str) -> anyhow::Result<()> {
+        let (secret, now) = (secret.to_owned(), self.real_now());
+        self.db
+            .write(0, move |tx| {
+                let stored = store::settings::get(tx, WEBHOOK_SECRET)?.unwrap_or_default();
+                let older = stored
+                    .split(',')
+                    .filter(|old| !old.is_empty() && *old != secret);
+                let all: Vec<&str> = std::iter::once(secret.as_str())
+                    .chain(older)
+                    .take(WEBHOOK_SECRETS_MAX)
+                    .collect();
+                store::settings::put(tx, WEBHOOK_SECRET, &all.join(","), now)
+            })
+            .await?;
+        self.load_webhook_secret().await
+    }
+
+    /// Sells what the catalog's text says now, when that is another than before; a text that was
+    /// never seen becomes a version. Answers whether anything changed; a text with faults changes
+    /// nothing.
+    pub async fn load_catalog(&self) -> anyhow::Result<bool> {
+        let text = self.settings.catalog_text().map_err(anyhow::Error::msg)?;
+        let mut catalog =
+            Catalog::parse(&text).map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
+        let digest = hex::encode(Sha256::digest(text.as_bytes()));
+        let wanted = digest.clone();
+        let known = self
+            .db
+            .read(move |tx| store::catalog::by_digest(tx, &wanted))
+            .await?;
+        let in_force = self.rules().catalog.version;
+        if known.is_some_and(|known| known.version == in_force) {
+            return Ok(false);
+        }
+        let now = self.now();
+        let put_in_force = move |tx: &mut Tx<'_>| {
+            store::catalog::append(tx, &digest, &text, now)?;
+            let row = store::catalog::by_digest(tx, &digest)?;
+            let version = row.ok_or(store::Error::NotFound)?.version;
+            let before = store::settings::get(tx, CATALOG_VERSION)?;
+            if before.as_ref() != Some(&version.to_string()) {
+                store::settings::put(tx, CATALOG_VERSION, &version.to_string(), now)?;
+                store::ledger::expire_plans(tx, now)?;
+            }
+            Ok(version)
+        };
+        catalog.version = self.db.write(0, put_in_force).await?;
+        let mut rules = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        *rules = Arc::new(Rules {
+            catalog,
+            ..(**rules).clone()
+        });
+        Ok(true)
+    }
+}
+
+/// Name of the setting that holds the version that accounts live by.
+const CATALOG_VERSION: &str = "catalog.version";
+
+/// Accounts that wait for prices which are looked at together.
+const WAITING_MAX: i64 = 10_000;
+
+/// Name of the stored signing secrets, the newest first, separated by commas.
+pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";
+
+/// Stored signing secrets that are believed.
+const WEBHOOK_SECRETS_MAX: usize = 4;
+
+/// See [`App::busy`].
+pub struct Busy(App);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The client, with the configured bounds.
+pub fn stripe_client(settings: &Settings) -> anyhow::Result<stripe::Client> {
+    let key = match settings.stripe.secret_key.expose_secret() {
+        // Commands that never call Stripe work without a key; Stripe refuses this one.
+        "" => "sk_test_not_configured",
+        key => key,
+    };
+    let mut config = stripe::ClientConfig::new(&settings.stripe.api_base, key);
+    config.api_version = settings.stripe.api_version.clone();
+    config.call_timeout = Duration::from_secs(settings.stripe.call_seconds_max);
+    config.deadline = Duration::from_secs(settings.stripe.deadline_seconds);
+    Ok(stripe::Client::new(config)?)
+}

@@ -1,0 +1,5 @@
+//! The books: audit, checks, and the figures of the business.
+
+pub mod audit;
+pub mod check;
+pub mod figures;

@@ -1,0 +1,58 @@
+//! Credits as exact JSON numbers, read and written as text, never through a float.
+
+use domain::money::Credits;
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+
+/// Credits in an answer: an exact JSON number, written from its text, never through a float.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exact(pub Credits);
+
+impl Exact {
+    /// From micro-credits, as rows hold them.
+    pub fn micros(micros: i64) -> Exact {
+        Exact(Credits::from_micros(micros))
+    }
+}
+
+impl serde::Serialize for Exact {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        credits(self.0).serialize(serializer)
+    }
+}
+
+impl utoipa::PartialSchema for Exact {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::Number)
+            .description(Some("Credits, exact to six decimals."))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Exact {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Credits".into()
+    }
+}
+
+/// Credits as an exact JSON number, written from text, never through a float.
+pub fn credits(credits: Credits) -> Box<RawValue> {
+    RawValue::from_string(credits.to_string()).expect("credits are written as a JSON number")
+}
+
+/// Reads credits from the text of a JSON number.
+pub fn read_credits(field: &str, raw: &RawValue) -> Result<Credits> {
+    Credits::parse(raw.get()).map_err(|error| Error::field(field, error.to_string()))
+}
+
+/// As [`read_credits`], and positive.
+pub fn read_positive_credits(field: &str, raw: &RawValue) -> Result<Credits> {
+    let credits = read_credits(field, raw)?;
+    if credits.is_positive() {
+        Ok(credits)
+    } else {
+        Err(Error::field(field, format!("{field} must be positive")))
+    }
+}

@@ -1,0 +1,5 @@
+//! Exports: CSV, JSON lines, and everything kept about one account.
+
+pub mod csv;
+pub mod own_data;
+pub mod table;

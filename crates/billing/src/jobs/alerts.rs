@@ -1,0 +1,378 @@
+//! Alerts: rules that are looked at again and again. What holds opens an incident, once; what no
+//! longer holds closes it. Operators are told of both by mail, the host application by webhook.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use domain::letters::Letter;
+use domain::time::{SECONDS_PER_DAY, Timestamp};
+use store::alerts::{Alert, NewAlert};
+use store::{Tx, alerts};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::jobs::nightly;
+use crate::letters::enqueue;
+use crate::webhook_endpoints::BY_HAND;
+use crate::{config, notices};
+
+/// How often the rules are looked at.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// More than this many tries in a row in vain are an incident (seed 15.3).
+const FAILED_IN_A_ROW_MAX: i64 = 5;
+
+/// Minutes after its end at which a pending hold is stuck: the sweep runs every few seconds.
+const STUCK_HOLD_MINUTES: i64 = 10;
+
+/// Hours that tallies are kept.
+const TALLY_HOURS: i64 = 48;
+
+/// Incidents that may be open at once, and operators who are told.
+const OPEN_MAX: i64 = 1_000;
+
+const LISTENERS_MAX: i64 = 50;
+
+const SECONDS_PER_MINUTE: i64 = 60;
+
+const SECONDS_PER_HOUR: i64 = 3_600;
+
+const MICROS_PER_CREDIT: i64 = 1_000_000;
+
+/// The rule that is looked at once a day.
+pub const REVENUE: &str = "revenue-drop";
+
+/// Every rule there is.
+pub const RULES: &[&str] = &[
+    "failed-webhooks",
+    "inbox-age",
+    "parked",
+    "bad-signatures",
+    "stripe-errors",
+    "outbox",
+    "endpoint-disabled",
+    "stuck-holds",
+    "uncollected",
+    "audit",
+    REVENUE,
+];
+
+/// Something a rule found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    rule: &'static str,
+    subject: String,
+    is_critical: bool,
+    summary: String,
+}
+
+/// Looks until the program stops.
+pub async fn run(app: App) {
+    let mut stripe_errors = 0;
+    while !app.is_stopping.load(Ordering::SeqCst) {
+        if let Err(error) = count(&app, &mut stripe_errors).await {
+            tracing::warn!(%error, "Failures could not be tallied");
+        }
+        if let Err(error) = once(&app).await {
+            tracing::warn!(%error, "The alerts could not be looked at");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// Adds what this process counted in memory to the tallies that all processes share.
+async fn count(app: &App, seen: &mut u64) -> Result<()> {
+    let failures = app.stripe.failures();
+    let errors = i64::try_from(failures - *seen).unwrap_or(i64::MAX);
+    let signatures = app.bad_signatures.swap(0, Ordering::Relaxed);
+    if errors == 0 && signatures == 0 {
+        return Ok(());
+    }
+    let now = app.real_now();
+    app.write(0, move |tx| {
+        for (name, count) in [("stripe-error", errors), ("bad-signature", signatures)] {
+            if count > 0 {
+                alerts::add(tx, name, count, now)?;
+            }
+        }
+        alerts::forget_tallies(tx, now.plus_seconds(-TALLY_HOURS * SECONDS_PER_HOUR))?;
+        Ok(())
+    })
+    .await?;
+    *seen = failures;
+    Ok(())
+}
+
+/// Looks at every rule once, and tells of what changed. Answers how many incidents began or ended.
+pub async fn once(app: &App) -> Result<usize> {
+    let rules = Rules::of(app);
+    let seen = rules.clone();
+    let changes = app.read(move |tx| seen.changes(tx)).await?;
+    if changes.opened.is_empty() && changes.closed.is_empty() && changes.day.is_none() {
+        return Ok(0);
+    }
+    let ids: Vec<String> = changes.opened.iter().map(|_| app.new_id("alr")).collect();
+    let told = app
+        .write(0, move |tx| rules.apply(tx, &changes, &ids))
+        .await?;
+    if told > 0 {
+        app.mail_bell.notify_one();
+        app.notice_bell.notify_one();
+    }
+    Ok(told)
+}
+
+/// What the rules look at beside the rows.
+#[derive(Clone, Debug)]
+struct Rules {
+    settings: config::Alerts,
+    now: Timestamp,
+    real_now: Timestamp,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Default)]
+struct Changes {
+    opened: Vec<Found>,
+    closed: Vec<(String, String)>,
+    /// The day whose revenue was compared.
+    day: Option<i64>,
+}
+
+impl Rules {
+    fn of(app: &App) -> Rules {
+        Rules {
+            settings: app.settings.alerts.clone(),
+            now: app.now(),
+            real_now: app.real_now(),
+        }
+    }
+
+    fn changes(&self, tx: &mut Tx<'_>) -> store::Result<Changes> {
+        let mut found = self.found(tx)?;
+        let day = self.day_to_compare(tx)?;
+        if let Some(day) = day {
+            found.extend(self.revenue(tx, day)?);
+        }
+        let open = alerts::all_open(tx, OPEN_MAX)?;
+        let is = |alert: &Alert, found: &Found| {
+            alert.rule == found.rule && alert.subject == found.subject
+        };
+        let closed = open
+            .iter()
+            .filter(|alert| alert.rule != REVENUE || day.is_some())
+            .filter(|alert| !found.iter().any(|found| is(alert, found)))
+            .map(|alert| (alert.rule.clone(), alert.subject.clone()))
+            .collect();
+        let opened = found
+            .into_iter()
+            .filter(|found| !open.iter().any(|alert| is(alert, found)))
+            .collect();
+        Ok(Changes {
+            opened,
+            closed,
+            day,
+        })
+    }
+
+    fn apply(&self, tx: &mut Tx<'_>, changes: &Changes, ids: &[String]) -> store::Result<usize> {
+        if let Some(day) = changes.day {
+            store::jobs::put(tx, REVENUE, Some(&day.to_string()), self.real_now)?;
+        }
+        let mut told = 0;
+        for (found, id) in changes.opened.iter().zip(ids) {
+            let new = NewAlert {
+                public_id: id,
+                rule: found.rule,
+                subject: &found.subject,
+                severity: if found.is_critical {
+                    "critical"
+                } else {
+                    "warning"
+                },
+                summary: &found.summary,
+            };
+            // Another process may have been first: then it told.
+            if let Some(alert) = alerts::open(tx, &new, self.real_now)? {
+                tracing::error!(
+                    rule = alert.rule,
+                    subject = alert.subject,
+                    "An alert opened"
+                );
+                self.tell(tx, &alert)?;
+                told += 1;
+            }
+        }
+        for (rule, subject) in &changes.closed {
+            if let Some(alert) = alerts::close(tx, rule, subject, self.real_now)? {
+                tracing::info!(
+                    rule = alert.rule,
+                    subject = alert.subject,
+                    "An alert closed"
+                );
+                self.tell(tx, &alert)?;
+                told += 1;
+            }
+        }
+        Ok(told)
+    }
+
+    fn tell(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {
+        let letter = Letter::Alert {
+            summary: alert.summary.clone(),
+            is_over: alert.state == "closed",
+        };
+        for (user, address) in alerts::listeners(tx, LISTENERS_MAX)? {
+            let key = format!("alert:{}:{}:{user}", alert.public_id, alert.state);
+            enqueue(tx, &key, None, &address, &letter, self.real_now)?;
+        }
+        notices::alert(tx, alert, self.real_now)?;
+        Ok(())
+    }
+
+    /// What holds now, by the rules that are looked at every time.
+    fn found(&self, tx: &mut Tx<'_>) -> store::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        self.of_the_inbox(tx, &mut found)?;
+        self.of_what_leaves(tx, &mut found)?;
+        self.of_credits(tx, &mut found)?;
+        Ok(found)
+    }
+
+    fn of_the_inbox(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+        let failed = alerts::failed_in_a_row(tx)?;
+        if failed > FAILED_IN_A_ROW_MAX {
+            let summary = "More than 5 tries in a row to apply Stripe's webhooks failed.";
+            found.push(critical("failed-webhooks", summary));
+        }
+        let waits_since = self.minutes_ago(self.settings.inbox_minutes);
+        if store::events::oldest_open(tx)?.is_some_and(|oldest| oldest < waits_since) {
+            let minutes = self.settings.inbox_minutes;
+            let summary =
+                format!("An event of Stripe's has waited for more than {minutes} minutes.");
+            found.push(critical("inbox-age", &summary));
+        }
+        let (_, accounts) = store::sync::backlog(tx)?;
+        if accounts > 0 || alerts::parked_events(tx)? > 0 {
+            let summary = "Accounts or events were given up and wait for a person.";
+            found.push(warning("parked", summary));
+        }
+        let unsigned = alerts::recent(tx, "bad-signature", self.real_now)?;
+        if unsigned > self.settings.bad_signatures_max {
+            let summary = "Many webhook deliveries had a bad signature.";
+            found.push(warning("bad-signatures", summary));
+        }
+        let errors = alerts::recent(tx, "stripe-error", self.real_now)?;
+        if errors > self.settings.stripe_errors_max {
+            found.push(warning("stripe-errors", "Many calls to Stripe failed."));
+        }
+        Ok(())
+    }
+
+    fn of_what_leaves(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+        let waits_since = self.minutes_ago(self.settings.outbox_minutes);
+        if alerts::overdue_messages(tx, waits_since)? > 0 {
+            let minutes = self.settings.outbox_minutes;
+            let summary = format!("Mails or notices have waited for more than {minutes} minutes.");
+            found.push(warning("outbox", &summary));
+        }
+        for endpoint in store::webhook_endpoints::all(tx)? {
+            let reason = endpoint.disabled_reason.as_deref();
+            if endpoint.state == "disabled" && reason != Some(BY_HAND) {
+                let id = &endpoint.public_id;
+                let summary = format!("The webhook endpoint {id} was disabled: deliveries failed.");
+                found.push(Found {
+                    subject: endpoint.public_id.clone(),
+                    ..warning("endpoint-disabled", &summary)
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn of_credits(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
+        let over = self
+            .now
+            .plus_seconds(-STUCK_HOLD_MINUTES * SECONDS_PER_MINUTE);
+        if alerts::stuck_holds(tx, over)? > 0 {
+            let summary = "Holds stay pending though their time is over.";
+            found.push(warning("stuck-holds", summary));
+        }
+        let uncollected = alerts::uncollected_since(tx, self.now.plus_days(-1))?;
+        if uncollected / MICROS_PER_CREDIT > self.settings.uncollected_credits_max {
+            let summary = "Captures of the last day left many credits uncollected.";
+            found.push(warning("uncollected", summary));
+        }
+        let audit = store::settings::get(tx, nightly::LAST)?;
+        let audit = audit.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+        if audit.is_some_and(|audit| audit["differences"] != 0) {
+            found.push(critical(
+                "audit",
+                "The last audit found differences in the books.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The day whose revenue is to be compared with the one before: yesterday, from the fixed hour
+    /// on, unless that was done.
+    fn day_to_compare(&self, tx: &mut Tx<'_>) -> store::Result<Option<i64>> {
+        let seconds = self.now.seconds() - self.settings.revenue_hour * SECONDS_PER_HOUR;
+        let day = seconds.div_euclid(SECONDS_PER_DAY) - 1;
+        let done = store::jobs::find(tx, REVENUE)?.and_then(|job| job.cursor?.parse::<i64>().ok());
+        Ok(Some(day).filter(|day| done.is_none_or(|done| done < *day)))
+    }
+
+    fn revenue(&self, tx: &mut Tx<'_>, day: i64) -> store::Result<Option<Found>> {
+        let start = |day: i64| Timestamp::from_seconds(day * SECONDS_PER_DAY);
+        let (_, latest) = alerts::revenue(tx, start(day), start(day + 1))?;
+        let (payments, before) = alerts::revenue(tx, start(day - 1), start(day))?;
+        if payments < self.settings.revenue_payments_min {
+            return Ok(None);
+        }
+        Ok(
+            has_dropped(before, latest, self.settings.revenue_drop_percent)
+                .then(|| warning(REVENUE, "Yesterday's revenue fell against the day before.")),
+        )
+    }
+
+    fn minutes_ago(&self, minutes: i64) -> Timestamp {
+        self.real_now.plus_seconds(-minutes * SECONDS_PER_MINUTE)
+    }
+}
+
+/// Whether `latest` lies more than `percent` below `before`.
+fn has_dropped(before: i64, latest: i64, percent: i64) -> bool {
+    let fall = i128::from(before) - i128::from(latest);
+    fall * 100 > i128::from(before) * i128::from(percent)
+}
+
+fn warning(rule: &'static str, summary: &str) -> Found {
+    Found {
+        rule,
+        subject: String::new(),
+        is_critical: false,
+        summary: summary.to_owned(),
+    }
+}
+
+fn critical(rule: &'static str, summary: &str) -> Found {
+    Found {
+        is_critical: true,
+        ..warning(rule, summary)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revenue_has_dropped_when_more_than_the_share_is_gone() {
+        assert!(!has_dropped(1_000, 900, 10), "exactly ten percent");
+        assert!(has_dropped(1_000, 899, 10));
+        assert!(!has_dropped(1_000, 1_100, 10));
+        assert!(!has_dropped(0, 0, 10));
+        assert!(has_dropped(i64::MAX, 0, 10));
+    }
+}

@@ -1,0 +1,64 @@
+//! Tells an account's people and the host application once that credits run low or are gone. The crossing was noted in
+//! the commit that made it; this only finds the words.
+
+use domain::ledger::Ledger;
+use domain::letters::Letter;
+use store::ledger::watch;
+use store::ledger::watch::Crossing;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::letters;
+
+/// Crossings told in one round.
+const CROSSINGS_MAX: i64 = 200;
+
+/// Tells of every crossing that was not told yet.
+pub async fn once(app: &App) -> Result<()> {
+    let mut after = 0;
+    loop {
+        let crossings = app
+            .read(move |tx| watch::crossings(tx, after, CROSSINGS_MAX))
+            .await?;
+        let Some(last) = crossings.last() else {
+            return Ok(());
+        };
+        after = last.account_id;
+        let _busy = app.busy();
+        for crossing in crossings {
+            tell(app, crossing).await?;
+        }
+        app.mail_bell.notify_one();
+        app.notice_bell.notify_one();
+    }
+}
+
+async fn tell(app: &App, crossing: Crossing) -> Result<()> {
+    let (now, real_now) = (app.now(), app.real_now());
+    let account = crossing.account_id;
+    app.write(account, move |tx| {
+        let ledger = store::ledger::loaded(tx, account)?;
+        if !watch::told(tx, account, crossing.seq)? {
+            return Ok(());
+        }
+        let letter = letter(&crossing, &ledger, now);
+        let step = if crossing.is_gone { "gone" } else { "low" };
+        for recipient in crate::letters::payers(tx, account)? {
+            let key = format!("credits-{step}:{account}:{}:{recipient}", crossing.seq);
+            letters::enqueue(tx, &key, Some(account), &recipient, &letter, real_now)?;
+        }
+        crate::notices::credits_fell(tx, &crossing, ledger.available(now), real_now)?;
+        Ok(())
+    })
+    .await
+}
+
+fn letter(crossing: &Crossing, ledger: &Ledger, now: domain::time::Timestamp) -> Letter {
+    match crossing.low_below {
+        Some(threshold) if !crossing.is_gone => Letter::CreditsLow {
+            available: ledger.available(now).micros(),
+            threshold,
+        },
+        _ => Letter::CreditsGone {},
+    }
+}

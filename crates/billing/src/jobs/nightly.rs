@@ -1,0 +1,88 @@
+//! The audit that nobody has to ask for: the books from their first entry, and the refunds and
+//! disputes of the whole Stripe account, which no customer's list shows.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::books::audit;
+use crate::books::audit::Scope;
+use crate::error::Result;
+use crate::sync::differences;
+
+/// The job's name in the database.
+const NAME: &str = "audit";
+
+/// The setting that holds the last audit's result as JSON: `at`, `differences`, `warnings`.
+pub const LAST: &str = "audit_last";
+
+/// How often a process looks whether it is its turn.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Days of refunds and disputes that are looked through: most of them end within these.
+const DAYS_BACK: i64 = 120;
+
+const SECONDS_PER_HOUR: i64 = 3_600;
+
+/// Audits until the program stops.
+pub async fn run(app: App) {
+    let hours = app.settings.stripe.audit_hours;
+    if hours <= 0 {
+        return;
+    }
+    while !app.is_stopping.load(Ordering::SeqCst) {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Err(error) = in_turn(&app, hours).await {
+            tracing::error!(%error, "The audit did not happen");
+        }
+    }
+}
+
+/// Of several processes one audits; a new service waits for its first night.
+async fn in_turn(app: &App, hours: i64) -> Result<()> {
+    let now = app.real_now();
+    let mine = app
+        .write(0, move |tx| {
+            if store::jobs::find(tx, NAME)?.is_none() {
+                store::jobs::put(tx, NAME, None, now)?;
+            }
+            store::jobs::claim(tx, NAME, now.plus_seconds(-hours * SECONDS_PER_HOUR), now)
+        })
+        .await?;
+    if mine {
+        once(app).await.map(|_| ())
+    } else {
+        Ok(())
+    }
+}
+
+/// Audits now. What Stripe says otherwise is synced; answers how many differences there were.
+pub async fn once(app: &App) -> Result<usize> {
+    let report = audit::run(app, Scope::Everything).await?;
+    let since = app.now().plus_days(-DAYS_BACK).seconds();
+    let reversals = differences::reversals(app, since).await?;
+    differences::ring(app, &reversals).await?;
+    for one in &reversals {
+        let (account, object, what) = (&one.account, &one.object, &one.what);
+        tracing::error!(account, object, what, "Stripe and our rows differ");
+    }
+    for finding in &report.findings {
+        let (account, row, what) = (&finding.account, &finding.row, &finding.what);
+        tracing::error!(account, row, what, "The books do not agree");
+    }
+    let differences = report.findings_count + reversals.len();
+    note(app, differences, report.warnings.len()).await?;
+    Ok(differences)
+}
+
+/// Keeps an audit's result for the alerts and the pages.
+pub async fn note(app: &App, differences: usize, warnings: usize) -> Result<()> {
+    let now = app.real_now();
+    let value = json!({ "at": now.rfc3339(), "differences": differences, "warnings": warnings });
+    app.write(0, move |tx| {
+        store::settings::put(tx, LAST, &value.to_string(), now).map(|_| ())
+    })
+    .await
+}

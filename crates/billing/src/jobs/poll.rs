@@ -1,0 +1,126 @@
+//! The other bell: Stripe's own list of events, read on from the last one that was seen, so that a
+//! delivery that never came is heard all the same.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use stripe::{Form, objects};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::inbox;
+
+/// The job's name in the database, where the last event that was seen stands.
+const NAME: &str = "poll-events";
+
+/// Events in one round.
+const EVENTS_MAX: usize = 1_000;
+
+/// Events that are looked through when the last one seen is unknown.
+const CATCH_UP_MAX: usize = 20_000;
+
+/// Days looked back then; Stripe keeps events for thirty.
+const DAYS_BACK: i64 = 3;
+
+/// How often a process looks whether it is its turn, at most.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Polls until the program stops.
+pub async fn run(app: App) {
+    let every = app.settings.stripe.events_poll_seconds;
+    if every <= 0 {
+        return;
+    }
+    let look = LOOK_EVERY.min(Duration::from_secs(every.unsigned_abs()));
+    while !app.is_stopping.load(Ordering::SeqCst) {
+        tokio::time::sleep(look).await;
+        if let Err(error) = in_turn(&app, every).await {
+            tracing::warn!(%error, "Stripe's list of events was not read");
+        }
+    }
+}
+
+/// Of several processes one polls.
+async fn in_turn(app: &App, every: i64) -> Result<()> {
+    let now = app.real_now();
+    let mine = app
+        .write(0, move |tx| {
+            store::jobs::claim(tx, NAME, now.plus_seconds(-every), now)
+        })
+        .await?;
+    if mine {
+        once(app).await.map(|_| ())
+    } else {
+        Ok(())
+    }
+}
+
+/// Takes up every event since the last one that was seen. Answers how many there were.
+pub async fn once(app: &App) -> Result<usize> {
+    let _busy = app.busy();
+    let seen = app.read(|tx| store::jobs::find(tx, NAME)).await?;
+    let mut cursor = seen.and_then(|state| state.cursor);
+    let mut count = 0;
+    loop {
+        let page = match &cursor {
+            Some(id) => after(app, id).await?,
+            None => lately(app).await?,
+        };
+        let Some(last) = page.data.last().map(|event| event.id.clone()) else {
+            break;
+        };
+        for event in &page.data {
+            take(app, event).await?;
+        }
+        count += page.data.len();
+        let (name, now) = (last.clone(), app.real_now());
+        app.write(0, move |tx| store::jobs::put(tx, NAME, Some(&name), now))
+            .await?;
+        cursor = Some(last);
+        if !page.has_more {
+            break;
+        }
+    }
+    if count > 0 {
+        app.sync_bell.notify_one();
+    }
+    Ok(count)
+}
+
+/// An event that is there already changes nothing; one that we never asked for is passed over.
+async fn take(app: &App, event: &objects::Event) -> Result<()> {
+    match event.read() {
+        Ok(read) if stripe::event::is_handled(&read.kind) => {
+            inbox::record(app, &read, event.raw().as_bytes()).await
+        }
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(event = event.id, %error, "An event in Stripe's list is not readable");
+            Ok(())
+        }
+    }
+}
+
+async fn after(app: &App, id: &str) -> Result<objects::List<objects::Event>> {
+    let listed = app
+        .stripe
+        .list_events_after(id, &Form::new(), EVENTS_MAX)
+        .await;
+    match listed {
+        Ok(events) => Ok(events),
+        // Stripe has forgotten that event: nobody looked for a month.
+        Err(error) if error.code() == Some("resource_missing") => lately(app).await,
+        Err(stripe::Error::NotFound { .. }) => lately(app).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The events of the last days, the oldest first.
+async fn lately(app: &App) -> Result<objects::List<objects::Event>> {
+    let since = app.now().plus_days(-DAYS_BACK).seconds();
+    let filter = Form::new().push("created[gte]", since);
+    let mut events = app.stripe.list_events(&filter, CATCH_UP_MAX).await?;
+    events.data.reverse();
+    events.has_more = false;
+    Ok(events)
+}

@@ -1,0 +1,144 @@
+//! What falls due by time alone: expired credits and holds of idle accounts, turned periods,
+//! subscriptions whose moment passed without an event. Tidies up; every rule it applies would also
+//! be applied by the next request.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::payments::customer;
+use crate::payments::plan::ending;
+use crate::sync::second;
+
+/// How often, in real time. The clock job runs it at once when the billing clock was moved.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Accounts in one round.
+const ACCOUNTS_MAX: i64 = 500;
+
+/// How often old rows are tidied away, by all processes together.
+const TIDY_SECONDS: i64 = 300;
+
+/// Rows tidied away in one round.
+const ROWS_MAX: i64 = 1_000;
+
+/// Days the words and the address of a sent mail are kept; its key stays, so that it goes out once.
+const MAILS_KEPT_DAYS: i64 = 1;
+
+/// Runs the sweep until the program stops.
+pub async fn run(app: App) {
+    while !app.is_stopping.load(Ordering::SeqCst) {
+        if let Err(error) = once(&app).await {
+            tracing::warn!(%error, "A sweep did not happen");
+        }
+        if let Err(error) = ending::finish_left(&app).await {
+            tracing::warn!(%error, "Ends of plans that were left half done were not looked at");
+        }
+        if let Err(error) = learn_prices(&app).await {
+            tracing::warn!(%error, "Prices were not looked for");
+        }
+        if let Err(error) = second::undo_waiting(&app).await {
+            tracing::warn!(%error, "Second purchases were not looked for");
+        }
+        if let Err(error) = customer::follow_waiting(&app).await {
+            tracing::warn!(%error, "Changes of customers were not looked for");
+        }
+        if let Err(error) = tidy(&app).await {
+            tracing::warn!(%error, "Old rows were not tidied away");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+/// One sweep over everything that is due now. Answers how many accounts it touched.
+pub async fn once(app: &App) -> Result<usize> {
+    let _busy = app.busy();
+    let mut touched = 0;
+    loop {
+        let (now, grace) = (app.now(), grace_micros(app));
+        let (wallets, subscriptions) = app
+            .read(move |tx| {
+                let wallets = store::due::wallets(tx, now, ACCOUNTS_MAX)?;
+                Ok((
+                    wallets,
+                    store::due::subscriptions(tx, now, grace, ACCOUNTS_MAX)?,
+                ))
+            })
+            .await?;
+        for account in &subscriptions {
+            ring(app, *account).await?;
+        }
+        let mut settled = 0;
+        for account in &wallets {
+            // One that cannot be settled must not keep the others from it.
+            match settle(app, *account).await {
+                Ok(()) => settled += 1,
+                Err(error) => tracing::error!(account, %error, "An account cannot be settled"),
+            }
+        }
+        touched += settled + subscriptions.len();
+        let full = usize::try_from(ACCOUNTS_MAX).expect("a small bound");
+        if wallets.len() < full || settled == 0 {
+            return Ok(touched);
+        }
+    }
+}
+
+/// Looks for prices that another process was taught, while an account waits for one.
+async fn learn_prices(app: &App) -> anyhow::Result<()> {
+    let waiting = app
+        .read(|tx| store::sync::waiting_for_prices(tx, 1))
+        .await?;
+    if !waiting.is_empty() {
+        app.load_prices().await?;
+    }
+    Ok(())
+}
+
+/// Lets go of what has had its time: payloads of processed events, ended sessions, used links, rate
+/// limits that start afresh anyway. Bounded, so that it never holds the writer up.
+async fn tidy(app: &App) -> Result<()> {
+    let now = app.real_now();
+    let payloads = now.plus_days(-app.settings.billing.payload_days);
+    let notices = now.plus_days(-app.settings.webhooks.kept_days);
+    let name = "tidy";
+    app.write(0, move |tx| {
+        if !store::jobs::claim(tx, name, now.plus_seconds(-TIDY_SECONDS), now)? {
+            return Ok(());
+        }
+        store::events::drop_payloads(tx, payloads, ROWS_MAX)?;
+        store::outbox::forget_sent(tx, now.plus_days(-MAILS_KEPT_DAYS))?;
+        store::outbox::forget_notices(tx, notices)?;
+        store::sessions::sweep(tx, now)?;
+        store::login_links::sweep(tx, now.plus_days(-1))?;
+        store::invitations::sweep(tx, now.plus_days(-1))?;
+        store::used_tokens::sweep(tx, now)?;
+        store::rate_limit::sweep(tx, now)?;
+        Ok(())
+    })
+    .await
+}
+
+/// The grace period in microseconds.
+pub fn grace_micros(app: &App) -> i64 {
+    app.rules().grace_days * SECONDS_PER_DAY * MICROS_PER_SECOND
+}
+
+async fn settle(app: &App, account: i64) -> Result<()> {
+    let (rules, now) = (app.rules(), app.now());
+    app.write(account, move |tx| {
+        store::ledger::settle(tx, &rules, account, now).map(|_| ())
+    })
+    .await
+}
+
+async fn ring(app: &App, account: i64) -> Result<()> {
+    let now = app.real_now();
+    app.write(account, move |tx| store::sync::ring(tx, account, now))
+        .await?;
+    app.sync_bell.notify_one();
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! API keys: creating, finding and revoking them.
+
+use store::api_keys::{ApiKey, NewApiKey};
+
+use crate::actors::KEY_PREFIX;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::secrets::{hash, new_secret};
+
+/// Live keys of one account, and of the host application.
+pub const KEYS_MAX: usize = 100;
+
+/// Longest name of a key.
+const NAME_CHARS_MAX: usize = 100;
+
+/// Characters of the secret that stay known, to tell keys apart.
+const PREFIX_CHARS: usize = 14;
+
+/// Makes a key for an account, or for the host application without one. Answers it and its secret,
+/// which is not kept.
+pub async fn make(
+    app: &App,
+    account: Option<i64>,
+    name: &str,
+    actor: &str,
+) -> Result<(ApiKey, String)> {
+    let name = read_name(name)?;
+    let mode = if app.settings.stripe.is_live() {
+        "live"
+    } else {
+        "test"
+    };
+    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.chance));
+    let (public_id, prefix) = (app.new_id("key"), secret[..PREFIX_CHARS].to_owned());
+    let (digest, actor, now) = (hash(&secret), actor.to_owned(), app.now());
+    let row = app
+        .write(account.unwrap_or(0), move |tx| {
+            let keys = match account {
+                Some(account) => store::api_keys::of_account(tx, account)?,
+                None => store::api_keys::of_host(tx)?,
+            };
+            if keys.iter().filter(|key| key.revoked_at.is_none()).count() >= KEYS_MAX {
+                return Ok(None);
+            }
+            let new = NewApiKey {
+                public_id: &public_id,
+                account_id: account,
+                name: &name,
+                prefix: &prefix,
+                secret_hash: &digest,
+                scope: if account.is_some() { "meter" } else { "server" },
+                mode,
+                created_by: &actor,
+            };
+            let row = store::api_keys::insert(tx, &new, now)?;
+            store::audit_log::append(tx, &actor, "key.create", &row.public_id, "{}", None, now)?;
+            Ok(Some(row))
+        })
+        .await?;
+    // A lookup of this secret cannot have been remembered as absent: it was never said before.
+    let row = row.ok_or_else(|| {
+        let detail = format!("At most {KEYS_MAX} keys may be live; revoke one first.");
+        Error::conflict("too_many_keys", detail)
+    })?;
+    Ok((row, secret))
+}
+
+/// Revokes a key of an account, or of the host application without one.
+pub async fn revoke(app: &App, account: Option<i64>, id: &str, actor: &str) -> Result<ApiKey> {
+    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.now());
+    let revoked = app
+        .write(account.unwrap_or(0), move |tx| {
+            let revoked = match account {
+                Some(account) => store::api_keys::revoke(tx, account, &id, now)?,
+                None => store::api_keys::revoke_of_host(tx, &id, now)?,
+            };
+            if revoked.is_some() {
+                store::audit_log::append(tx, &actor, "key.revoke", &id, "{}", None, now)?;
+            }
+            Ok(revoked)
+        })
+        .await?;
+    app.keys.clear();
+    revoked.ok_or_else(|| Error::not_found("There is no such live key."))
+}
+
+fn read_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    let chars = name.chars().count();
+    if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    let detail = format!("A name has 1 to {NAME_CHARS_MAX} characters.");
+    Err(Error::field("name", detail))
+}
+
+/// One of the account's keys, revoked ones too: their usage stays.
+pub async fn key_of(app: &App, account: i64, id: &str) -> Result<store::api_keys::ApiKey> {
+    let id = id.to_owned();
+    let found = app
+        .read(move |tx| store::api_keys::of_account_named(tx, account, &id))
+        .await?;
+    let detail = "This account has no key of that id.";
+    found.ok_or_else(|| Error::not_found(detail).with("field", serde_json::json!("key")))
+}

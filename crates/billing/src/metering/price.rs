@@ -1,0 +1,176 @@
+//! What a metered call costs.
+
+use domain::catalog::{Catalog, DEFAULT_OPERATION};
+use domain::ledger::Context;
+use domain::money::Credits;
+use serde_json::value::RawValue;
+
+use crate::actors::KeyCaller;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::exact::read_positive_credits;
+
+/// Longest name of an endpoint.
+const ENDPOINT_CHARS_MAX: usize = 200;
+
+/// What a call costs and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// What it costs.
+    pub credits: Credits,
+    /// The operation, where one priced it.
+    pub operation: Option<String>,
+    /// Units of it.
+    pub units: Option<i64>,
+    /// The catalog's version.
+    pub rate_card: i64,
+}
+
+impl Price {
+    /// The price of a call: so many credits, or units of an operation; one `call` without either.
+    pub fn read(
+        app: &App,
+        credits: Option<&RawValue>,
+        operation: Option<&str>,
+        units: Option<i64>,
+    ) -> Result<Price> {
+        Price::at(&app.rules().catalog, credits, operation, units)
+    }
+
+    fn at(
+        catalog: &Catalog,
+        credits: Option<&RawValue>,
+        operation: Option<&str>,
+        units: Option<i64>,
+    ) -> Result<Price> {
+        let rate_card = catalog.version;
+        if let Some(raw) = credits {
+            if operation.is_some() || units.is_some() {
+                let detail = "Name credits, or an operation and units; not both.";
+                return Err(Error::field("credits", detail));
+            }
+            return Ok(Price {
+                credits: read_positive_credits("credits", raw)?,
+                operation: None,
+                units: None,
+                rate_card,
+            });
+        }
+        let (operation, units) = (operation.unwrap_or(DEFAULT_OPERATION), units.unwrap_or(1));
+        Ok(Price {
+            credits: catalog.cost_of(operation, units)?,
+            operation: Some(operation.to_owned()),
+            units: Some(units),
+            rate_card,
+        })
+    }
+
+    /// What was asked, without what it costs today: a retry after a change of prices is still the
+    /// same request.
+    pub fn meaning(&self) -> [String; 3] {
+        match (&self.operation, self.units) {
+            (Some(operation), Some(units)) => {
+                ["operation".into(), operation.clone(), units.to_string()]
+            }
+            _ => ["credits".into(), self.credits.to_string(), String::new()],
+        }
+    }
+
+    /// What the journal keeps beside the call.
+    pub fn context(&self, caller: &KeyCaller, endpoint: Option<String>) -> Context {
+        Context {
+            operation: self.operation.clone(),
+            units: self.units,
+            rate_card: Some(self.rate_card),
+            endpoint,
+            api_key: Some(caller.key),
+            user: caller.member,
+            ..Context::default()
+        }
+    }
+}
+
+/// What `units` of an operation cost under the catalog's version that priced a hold: a change of
+/// prices while the call runs does not change what it was promised to cost.
+pub async fn cost_under(
+    app: &App,
+    version: Option<i64>,
+    operation: &str,
+    units: i64,
+) -> Result<Credits> {
+    if units == 0 {
+        return Ok(Credits::ZERO);
+    }
+    let current = app.rules();
+    let older = version.filter(|version| *version != current.catalog.version);
+    let Some(version) = older else {
+        return Ok(current.catalog.cost_of(operation, units)?);
+    };
+    let row = app
+        .read(move |tx| store::catalog::find(tx, version))
+        .await?;
+    let row = row.ok_or_else(|| Error::bug("a hold names a catalog that was never appended"))?;
+    let catalog = Catalog::parse(&row.body).map_err(|faults| Error::bug(faults.join("; ")))?;
+    Ok(catalog.cost_of(operation, units)?)
+}
+
+/// Checks the caller's name for the endpoint it meters.
+pub fn read_endpoint(endpoint: Option<String>) -> Result<Option<String>> {
+    let plain = |text: &String| {
+        text.chars().count() <= ENDPOINT_CHARS_MAX && !text.chars().any(char::is_control)
+    };
+    if endpoint.as_ref().is_none_or(plain) {
+        return Ok(endpoint.filter(|text| !text.is_empty()));
+    }
+    let detail = format!("endpoint has at most {ENDPOINT_CHARS_MAX} printable characters.");
+    Err(Error::field("endpoint", detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CATALOG: &str = include_str!("../../../../catalog.toml");
+
+    fn price(credits: Option<&str>, operation: Option<&str>, units: Option<i64>) -> Result<Price> {
+        let catalog = Catalog::parse(CATALOG).unwrap();
+        let raw = credits.map(|text| RawValue::from_string(text.to_owned()).unwrap());
+        Price::at(&catalog, raw.as_deref(), operation, units)
+    }
+
+    #[test]
+    fn a_call_that_names_nothing_costs_one_call() {
+        let price = price(None, None, None).unwrap();
+
+        assert_eq!(price.credits, Credits::new(1));
+        assert_eq!(price.operation.as_deref(), Some("call"));
+    }
+
+    #[test]
+    fn case_c3_a_price_is_a_positive_exact_number_or_nothing() {
+        for bad in [
+            "0",
+            "-1",
+            "0.0000001",
+            "\"5\"",
+            "1e3",
+            "9223372036854775808",
+            "true",
+            "[]",
+        ] {
+            assert!(price(Some(bad), None, None).is_err(), "{bad}");
+        }
+        assert!(price(Some("1"), Some("call"), None).is_err());
+        assert!(price(Some("1"), None, Some(1)).is_err());
+        assert!(price(None, Some("call"), Some(0)).is_err());
+        assert!(price(None, Some("no-such"), None).is_err());
+    }
+
+    #[test]
+    fn the_same_amount_written_otherwise_means_the_same() {
+        let one = price(Some("1.50"), None, None).unwrap();
+        let other = price(Some("1.5"), None, None).unwrap();
+
+        assert_eq!(one.meaning(), other.meaning());
+    }
+}

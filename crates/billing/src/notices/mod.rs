@@ -1,0 +1,285 @@
+//! Notices: what the host application is told by webhook. Written to the outbox in the commit of the
+//! fact, once for each endpoint, and signed as Standard Webhooks says when they leave
+//! (`jobs/notices.rs`). They carry ids and amounts, nothing of a person.
+
+pub mod address;
+pub mod sign;
+
+use std::sync::Arc;
+
+use domain::ledger::{Body, Entry};
+use domain::money::{Credits, Currency, MinorUnits};
+use domain::time::{Clock, Timestamp};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use store::ledger::watch::Crossing;
+use store::{Tx, outbox, webhook_endpoints};
+
+/// Every notice there is.
+pub const EVENTS: &[&str] = &[
+    "plan.changed",
+    "payment.succeeded",
+    "payment.failed",
+    "refund.created",
+    "dispute.changed",
+    "credits.granted",
+    "credits.low",
+    "credits.gone",
+    "alert.opened",
+    "alert.closed",
+    "endpoint.test",
+];
+
+/// Letters of a message's id that come from its key.
+const ID_BYTES: usize = 16;
+
+/// Something the host application may want to know.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// The fact, once for all time: `payment:txn_1:COMPLETED`.
+    pub key: String,
+    /// Its name, one of [`EVENTS`].
+    pub event: &'static str,
+    /// Whose it is.
+    pub account: Option<i64>,
+    /// The facts.
+    pub data: Value,
+}
+
+/// Queues the notice for every endpoint that wants it. Said again, it changes nothing. Answers how
+/// many it goes to.
+pub fn enqueue(tx: &mut Tx<'_>, notice: &Notice, real_now: Timestamp) -> store::Result<usize> {
+    let endpoints = webhook_endpoints::enabled(tx)?;
+    let mut count = 0;
+    for endpoint in endpoints
+        .iter()
+        .filter(|endpoint| wants(&endpoint.events, notice.event))
+    {
+        if enqueue_to(tx, notice, &endpoint.public_id, real_now)? {
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Queues the notice for one endpoint, whatever it wants.
+pub fn enqueue_to(
+    tx: &mut Tx<'_>,
+    notice: &Notice,
+    endpoint: &str,
+    real_now: Timestamp,
+) -> store::Result<bool> {
+    let payload = body(tx, notice, real_now)?;
+    let key = format!("notice:{endpoint}:{}", notice.key);
+    let new = outbox::NewMessage {
+        key: &key,
+        kind: "webhook",
+        account_id: notice.account,
+        recipient: endpoint,
+        payload: &payload,
+    };
+    outbox::enqueue(tx, &new, real_now)
+}
+
+/// What is sent: the name, the time and the facts, with the account as both sides call it.
+fn body(tx: &mut Tx<'_>, notice: &Notice, real_now: Timestamp) -> store::Result<String> {
+    let mut data = notice.data.clone();
+    if let (Some(account), Some(fields)) = (notice.account, data.as_object_mut()) {
+        let account = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
+        fields.insert("account".to_owned(), json!(account.public_id));
+        fields.insert("externalId".to_owned(), json!(account.external_id));
+    }
+    let body = json!({ "type": notice.event, "timestamp": real_now.rfc3339(), "data": data });
+    Ok(body.to_string())
+}
+
+/// The id of a message, the same however often it is sent.
+pub fn message_id(key: &str) -> String {
+    let digest = Sha256::digest(key.as_bytes());
+    format!("msg_{}", hex::encode(&digest[..ID_BYTES]))
+}
+
+/// Whether an endpoint with these names wants `event`; no names are all names.
+pub fn wants(events: &str, event: &str) -> bool {
+    events.is_empty() || events.split(' ').any(|wanted| wanted == event)
+}
+
+/// The plan that is shown for the account is another.
+pub fn plan_changed(
+    tx: &mut Tx<'_>,
+    account: i64,
+    from: (&str, &str),
+    to: (&str, &str),
+    now: Timestamp,
+    real_now: Timestamp,
+) -> store::Result<usize> {
+    let notice = Notice {
+        key: format!("plan:{account}:{}:{}:{}", to.0, to.1, now.micros()),
+        event: "plan.changed",
+        account: Some(account),
+        data: json!({
+            "tier": to.0, "status": to.1, "formerTier": from.0, "formerStatus": from.1,
+        }),
+    };
+    enqueue(tx, &notice, real_now)
+}
+
+/// A transaction has another status, or more of it was refunded.
+pub fn transaction(
+    tx: &mut Tx<'_>,
+    row: &store::transactions::Transaction,
+    real_now: Timestamp,
+) -> store::Result<usize> {
+    let is_payment = matches!(
+        row.kind.as_str(),
+        "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
+    );
+    let event = match (row.kind.as_str(), row.status.as_str()) {
+        ("REFUND", "COMPLETED") => "refund.created",
+        (_, "COMPLETED") if is_payment && row.refunded_minor == 0 => "payment.succeeded",
+        (_, "FAILED") if is_payment => "payment.failed",
+        _ => return Ok(0),
+    };
+    let notice = Notice {
+        // A payment that failed twice is told of twice; one that succeeded, once.
+        key: match event {
+            "payment.failed" => format!("{event}:{}:{}", row.public_id, row.attempts),
+            _ => format!("{event}:{}", row.public_id),
+        },
+        event,
+        account: Some(row.account_id),
+        data: json!({
+            "transaction": row.public_id,
+            "type": row.kind,
+            "amount": amount(row.amount_minor, &row.currency),
+            "currency": row.currency,
+            "tier": row.subscription_tier,
+            "invoice": row.stripe_invoice_id,
+            "paymentIntent": row.stripe_payment_intent_id,
+        }),
+    };
+    enqueue(tx, &notice, real_now)
+}
+
+/// Hears of credits that come, whichever way: bought, given, adjusted, the allowance of a period.
+pub fn listener(clock: Arc<dyn Clock>) -> store::ledger::Listener {
+    store::ledger::Listener::new(move |tx, entry| granted(tx, entry, clock.now()).map(|_| ()))
+}
+
+/// The journal has an entry that put credits in.
+fn granted(tx: &mut Tx<'_>, entry: &Entry, real_now: Timestamp) -> store::Result<usize> {
+    let kind = match &entry.body {
+        Body::Grant { kind, .. } => kind.word(),
+        _ => entry.kind.word(),
+    };
+    let notice = Notice {
+        key: format!("grant:{}:{}", entry.account, entry.seq),
+        event: "credits.granted",
+        account: Some(entry.account),
+        data: json!({
+            "credits": number(entry.posted_delta), "kind": kind, "entry": entry.seq,
+        }),
+    };
+    enqueue(tx, &notice, real_now)
+}
+
+/// The balance fell below the account's threshold (`credits.low`) or to nothing (`credits.gone`).
+/// The journal's entry names this fall, as in the mail about it.
+pub fn credits_fell(
+    tx: &mut Tx<'_>,
+    crossing: &Crossing,
+    available: Credits,
+    real_now: Timestamp,
+) -> store::Result<usize> {
+    let event = if crossing.is_gone {
+        "credits.gone"
+    } else {
+        "credits.low"
+    };
+    let threshold = crossing.low_below.map(Credits::from_micros);
+    let notice = Notice {
+        key: format!("{event}:{}:{}", crossing.account_id, crossing.seq),
+        event,
+        account: Some(crossing.account_id),
+        data: json!({ "available": number(available), "threshold": threshold.map(number) }),
+    };
+    enqueue(tx, &notice, real_now)
+}
+
+/// A dispute began or went on.
+pub fn dispute(
+    tx: &mut Tx<'_>,
+    account: i64,
+    charge: &str,
+    status: &str,
+    (minor, currency): (i64, &str),
+    real_now: Timestamp,
+) -> store::Result<usize> {
+    let notice = Notice {
+        key: format!("dispute:{charge}:{status}"),
+        event: "dispute.changed",
+        account: Some(account),
+        data: json!({
+            "charge": charge, "status": status, "amount": amount(minor, currency),
+            "currency": currency,
+        }),
+    };
+    enqueue(tx, &notice, real_now)
+}
+
+/// Credits as a JSON number with the digits that they are written with.
+fn number(credits: Credits) -> Value {
+    serde_json::from_str(&credits.to_string()).unwrap_or(Value::Null)
+}
+
+fn amount(minor: i64, currency: &str) -> String {
+    let currency = Currency::parse(currency).unwrap_or(Currency::USD);
+    MinorUnits::new(minor, currency).decimal_text()
+}
+
+/// An incident began or is over.
+pub fn alert(
+    tx: &mut Tx<'_>,
+    alert: &store::alerts::Alert,
+    real_now: Timestamp,
+) -> store::Result<usize> {
+    let event = if alert.state == "open" {
+        "alert.opened"
+    } else {
+        "alert.closed"
+    };
+    let notice = Notice {
+        key: format!("{event}:{}", alert.public_id),
+        event,
+        account: None,
+        data: json!({
+            "alert": alert.public_id,
+            "rule": alert.rule,
+            "severity": alert.severity,
+            "summary": alert.summary,
+            "openedAt": alert.opened_at.rfc3339(),
+            "closedAt": alert.closed_at.map(Timestamp::rfc3339),
+        }),
+    };
+    enqueue(tx, &notice, real_now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_without_names_wants_everything_and_one_with_names_only_those() {
+        assert!(wants("", "plan.changed"));
+        assert!(wants("alert.opened plan.changed", "plan.changed"));
+        assert!(!wants("alert.opened", "plan.changed"));
+        assert!(!wants("plan.changed.more", "plan.changed"));
+    }
+
+    #[test]
+    fn a_message_keeps_its_id_for_its_key() {
+        assert_eq!(message_id("a"), message_id("a"));
+        assert_ne!(message_id("a"), message_id("b"));
+        assert!(message_id("a").starts_with("msg_"));
+    }
+}

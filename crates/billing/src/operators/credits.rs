@@ -1,0 +1,324 @@
+//! Credits by hand: adjustments, promotions, the end of a grant, debt let go. Pages, API and command
+//! line all act through these. Each act is one commit with its reason, its actor, its name and its
+//! line in the audit log.
+
+use domain::ledger::{Command, Context, GrantKind, IdempotencyKey, NewGrant, Outcome, Request};
+use domain::letters::Letter;
+use domain::money::Credits;
+use domain::time::Timestamp;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use store::accounts::Account as Row;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::idempotency::Key;
+use crate::letters;
+
+/// Longest note.
+const NOTE_CHARS_MAX: usize = 500;
+
+/// What the audit log calls a correction.
+const ADJUST: &str = "credits.adjust";
+
+/// What it calls a promotion.
+const GRANT: &str = "credits.grant";
+
+/// What it calls the end of a grant.
+const VOID: &str = "grant.void";
+
+/// What it calls debt let go.
+const FORGIVE: &str = "debt.forgive";
+
+/// Acts of a day that are counted against a limit.
+const ACTS_MAX: i64 = 10_000;
+
+/// Why somebody corrects an account's credits.
+pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
+
+/// Who changes credits by hand, and why.
+#[derive(Clone, Debug)]
+pub struct ByHand {
+    /// A user's or a key's id, or `cli`.
+    pub actor: String,
+    /// One of [`REASONS`].
+    pub reason: String,
+    /// What a colleague should know.
+    pub note: Option<String>,
+    /// Credits that the actor may add or take in 24 hours, where there is a limit.
+    pub credits_max: Option<Credits>,
+    /// Whether the account's people hear of it.
+    pub tells: bool,
+}
+
+impl ByHand {
+    /// The note, empty where there is none.
+    fn note(&self) -> &str {
+        self.note.as_deref().unwrap_or_default()
+    }
+
+    /// Whether another `credits` keep to the actor's limit.
+    fn is_within(
+        &self,
+        tx: &mut store::Tx<'_>,
+        credits: Credits,
+        now: Timestamp,
+    ) -> store::Result<bool> {
+        let Some(max) = self.credits_max else {
+            return Ok(true);
+        };
+        let mut sum = i128::from(credits.micros()).abs();
+        for action in [ADJUST, GRANT] {
+            let from = now.plus_days(-1);
+            for act in store::audit_log::since(tx, &self.actor, action, from, ACTS_MAX)? {
+                let detail: serde_json::Value =
+                    serde_json::from_str(&act.detail).unwrap_or_default();
+                let text = detail["credits"].as_str().unwrap_or("0");
+                let moved = Credits::parse(text).unwrap_or(Credits::ZERO);
+                sum += i128::from(moved.micros()).abs();
+            }
+        }
+        Ok(sum <= i128::from(max.micros()))
+    }
+
+    fn over_limit(&self) -> Error {
+        let max = self.credits_max.unwrap_or(Credits::ZERO);
+        let detail = format!(
+            "Your role may add or take {max} credits in 24 hours; this is beyond it. Ask finance."
+        );
+        Error::forbidden("credits_limit", detail)
+    }
+
+    fn check(&self) -> Result<()> {
+        if !REASONS.contains(&self.reason.as_str()) {
+            let detail = format!("reason is one of {}.", REASONS.join(", "));
+            return Err(Error::field("reason", detail));
+        }
+        let length = self.note.as_ref().map_or(0, |note| note.chars().count());
+        if length > NOTE_CHARS_MAX {
+            let detail = format!("note has at most {NOTE_CHARS_MAX} characters.");
+            return Err(Error::field("note", detail));
+        }
+        Ok(())
+    }
+}
+
+/// Corrects an account's credits, once per key, with the audit log's row in the same commit.
+pub async fn adjust(
+    app: &App,
+    account: &Row,
+    key: Key,
+    credits: Credits,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    by_hand.check()?;
+    if credits == Credits::ZERO {
+        return Err(Error::field("credits", "An adjustment is not zero."));
+    }
+    let source_key = format!("adjust:{}:{}", account.id, key.0);
+    let key = key.of(&[
+        "adjust",
+        &credits.to_string(),
+        &by_hand.reason,
+        by_hand.note(),
+    ]);
+    let command = Command::Adjust {
+        amount: credits,
+        source_key,
+    };
+    act(app, account, ADJUST, command, key, by_hand).await
+}
+
+/// What an adjustment would leave available, and owed; changes nothing.
+pub async fn look(app: &App, account: &Row, credits: Credits) -> Result<(Credits, Credits)> {
+    let request = Request::internal(Command::Adjust {
+        amount: credits,
+        source_key: "adjust:look".to_owned(),
+    });
+    let (id, now) = (account.id, app.now());
+    let decision = app
+        .read(move |tx| {
+            let mut ledger = store::ledger::loaded(tx, id)?;
+            let decision = ledger.apply(&request, now);
+            Ok(decision.map(|_| (ledger.available(now), ledger.wallet.debt)))
+        })
+        .await?;
+    decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
+}
+
+/// Gives promotional credits, once per key; they end after `billing.promo_days` where nothing is said.
+pub async fn promote(
+    app: &App,
+    account: &Row,
+    key: Key,
+    credits: Credits,
+    expires_at: Option<Timestamp>,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    by_hand.check()?;
+    let source_key = format!("promo:{}:{}", account.id, key.0);
+    let said = expires_at.map(Timestamp::rfc3339).unwrap_or_default();
+    let key = key.of(&["grant", &credits.to_string(), &said, by_hand.note()]);
+    let mut new = NewGrant::new(GrantKind::Promo, source_key, credits);
+    new.expires_at =
+        expires_at.or_else(|| Some(app.now().plus_days(app.settings.billing.promo_days)));
+    let command = Command::Grant(new);
+    act(app, account, GRANT, command, key, by_hand).await
+}
+
+/// Ends the grant that the outside calls `grant`, once: what no hold has pinned of it is gone.
+pub async fn void(
+    app: &App,
+    account: &Row,
+    key: Key,
+    grant: &str,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    by_hand.check()?;
+    let lot = grant
+        .strip_prefix("grant_")
+        .and_then(|lot| lot.parse().ok());
+    let absent = || Error::not_found("This account has no such grant.");
+    let (id, lot): (i64, i64) = (account.id, lot.ok_or_else(absent)?);
+    let source = app
+        .read(move |tx| store::ledger::grant_source(tx, id, lot))
+        .await?;
+    let source_key = source.ok_or_else(absent)?;
+    let key = key.of(&["void", grant, &by_hand.reason, by_hand.note()]);
+    let command = Command::Void { source_key };
+    let outcome = act(app, account, VOID, command, key, by_hand).await?;
+    if outcome.entry.is_none() {
+        let detail = "This grant was voided before.";
+        return Err(Error::conflict("already_voided", detail));
+    }
+    Ok(outcome)
+}
+
+/// Lets debt go, all of it where no amount is named; once per key.
+pub async fn forgive(
+    app: &App,
+    account: &Row,
+    key: Key,
+    credits: Option<Credits>,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    by_hand.check()?;
+    let said = credits.map_or_else(|| "all".to_owned(), |credits| credits.to_string());
+    let amount = match credits {
+        Some(credits) => credits,
+        None => crate::summary::view(app, account.id).await?.debt,
+    };
+    let key = key.of(&["forgive", &said, &by_hand.reason, by_hand.note()]);
+    let command = Command::Forgive { amount };
+    act(app, account, FORGIVE, command, key, by_hand)
+        .await
+        .map_err(|error| match error.0.code {
+            "debt_exceeded" => error.with("field", json!("credits")),
+            _ => error,
+        })
+}
+
+/// Runs a command by hand with its note and its row of the audit log in one commit. A replay and a
+/// refusal leave neither.
+async fn act(
+    app: &App,
+    account: &Row,
+    action: &'static str,
+    command: Command,
+    key: IdempotencyKey,
+    by_hand: &ByHand,
+) -> Result<Outcome> {
+    by_hand.check()?;
+    let note = by_hand.note.clone().filter(|note| !note.is_empty());
+    let note = note.map(|note| Note::new(app, note));
+    let request = Request {
+        command,
+        key: Some(key),
+        context: Context {
+            actor: Some(by_hand.actor.clone()),
+            reason: Some(by_hand.reason.clone()),
+            note_digest: note.as_ref().map(|note| note.digest),
+            ..Context::default()
+        },
+    };
+    let (rules, now, by_hand) = (app.rules(), app.now(), by_hand.clone());
+    let (id, subject) = (account.id, account.public_id.clone());
+    let (kept, real_now) = (by_hand.clone(), app.real_now());
+    let decision = app
+        .db
+        .write(id, move |tx| {
+            let requests = std::slice::from_ref(&request);
+            let decision = store::ledger::execute(tx, &rules, id, requests, now)?
+                .pop()
+                .expect("one request has one decision");
+            let Ok(outcome) = &decision else {
+                return Ok(decision);
+            };
+            if let Some(entry) = outcome.entry.as_ref().filter(|_| !outcome.replayed) {
+                // Only now is it known that this is no repetition, which is always answered.
+                if !by_hand.is_within(tx, credits_of(&request.command), now)? {
+                    return Err(store::Error::Abandoned("the operator's limit".to_owned()));
+                }
+                if let Some(note) = &note {
+                    store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
+                }
+                let mut detail = json!({
+                    "credits": entry.posted_delta.to_string(),
+                    "reason": by_hand.reason,
+                    "entry": entry.seq,
+                });
+                if entry.debt_delta != Credits::ZERO {
+                    detail["debt"] = json!(entry.debt_delta.to_string());
+                }
+                let (actor, detail) = (&by_hand.actor, detail.to_string());
+                store::audit_log::append(tx, actor, action, &subject, &detail, None, now)?;
+                if by_hand.tells && entry.posted_delta != Credits::ZERO {
+                    let letter = Letter::Adjusted {
+                        credits: entry.posted_delta.micros(),
+                        reason: by_hand.reason.clone(),
+                    };
+                    let mail_key = format!("adjusted:{subject}:{}", entry.seq);
+                    letters::tell(tx, id, &mail_key, &letter, real_now)?;
+                }
+            }
+            Ok(decision)
+        })
+        .await;
+    let decision = decision.map_err(|error| match error {
+        store::Error::Abandoned(_) => kept.over_limit(),
+        other => other.into(),
+    })?;
+    app.mail_bell.notify_one();
+    decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
+}
+
+/// What a command by hand moves.
+fn credits_of(command: &Command) -> Credits {
+    match command {
+        Command::Adjust { amount, .. } => *amount,
+        Command::Grant(new) => new.amount,
+        _ => Credits::ZERO,
+    }
+}
+
+/// Free text beside an entry: the journal keeps only its salted digest, so that the text can be
+/// erased with the account's settings.
+#[derive(Clone, Debug)]
+struct Note {
+    digest: [u8; 32],
+    name: String,
+    text: String,
+}
+
+impl Note {
+    fn new(app: &App, note: String) -> Note {
+        let text = json!({ "salt": format!("{:032x}", app.chance.bits()), "note": note });
+        let text = text.to_string();
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        Note {
+            digest,
+            name: format!("note:{}", hex::encode(digest)),
+            text,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Replaying webhook events.
+
+use domain::time::Timestamp;
+use serde_json::json;
+use store::events::Event as Row;
+
+use crate::accounts::names::names;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::operators::accounts::EVENTS_MAX;
+
+/// The error for an event id that is unknown.
+pub fn no_event() -> Error {
+    Error::not_found("There is no such event.")
+}
+
+/// Takes an event up again: requeued, its account's bell rung and its object wanted, and the act
+/// in the audit log, all in one commit.
+pub async fn replay(
+    app: &App,
+    event: &str,
+    actor: &str,
+    request_id: Option<&str>,
+) -> Result<(Row, Option<String>)> {
+    let (id, actor) = (event.to_owned(), actor.to_owned());
+    let request_id = request_id.map(str::to_owned);
+    // Queues wait in real time, however the billing clock is moved.
+    let (real_now, now) = (app.real_now(), app.now());
+    let replayed = app
+        .write(0, move |tx| {
+            let Some(known) = store::events::find(tx, &id)? else {
+                return Ok(None);
+            };
+            let Some(row) = requeue(tx, &known, real_now)? else {
+                return Ok(None);
+            };
+            let detail = serde_json::json!({ "was": known.state }).to_string();
+            let request_id = request_id.as_deref();
+            store::audit_log::append(tx, &actor, "event.replay", &id, &detail, request_id, now)?;
+            let names = names(tx, row.account_id.into_iter())?;
+            Ok(Some((row, names.into_values().next())))
+        })
+        .await?;
+    app.sync_bell.notify_one();
+    replayed.ok_or_else(no_event)
+}
+
+/// Takes an event up again and rings its account.
+pub fn requeue(
+    tx: &mut store::Tx<'_>,
+    known: &Row,
+    real_now: Timestamp,
+) -> store::Result<Option<Row>> {
+    let Some(row) = store::events::requeue(tx, known.n, real_now)? else {
+        return Ok(None);
+    };
+    if let Some(account) = row.account_id {
+        let generation = store::sync::ring(tx, account, real_now)?;
+        if let (Some(kind), Some(object)) = (&row.object_type, &row.object_id) {
+            store::sync::want(tx, account, kind, object, generation)?;
+        }
+    }
+    Ok(Some(row))
+}
+
+/// Takes every event that waits for a person up again, the latest first, at most [`EVENTS_MAX`], and
+/// rings the accounts whose sync was given up. Answers the events' ids.
+pub async fn replay_failed(app: &App, actor: &str) -> Result<Vec<String>> {
+    let actor = actor.to_owned();
+    let (now, real_now) = (app.now(), app.real_now());
+    let replayed = app
+        .write(0, move |tx| {
+            let mut replayed = Vec::new();
+            for event in failed(tx)? {
+                requeue(tx, &event, real_now)?;
+                let detail = json!({ "was": event.state, "all": true }).to_string();
+                let id = &event.event_id;
+                store::audit_log::append(tx, &actor, "event.replay", id, &detail, None, now)?;
+                replayed.push(event.event_id);
+            }
+            for parked in store::sync::parked(tx, EVENTS_MAX)? {
+                store::sync::ring(tx, parked.account_id, real_now)?;
+            }
+            Ok(replayed)
+        })
+        .await?;
+    app.sync_bell.notify_one();
+    Ok(replayed)
+}
+
+/// Events that wait for a person, the latest first.
+pub fn failed(tx: &mut store::Tx<'_>) -> store::Result<Vec<store::events::Event>> {
+    let filter = store::events::Filter {
+        state: Some("parked"),
+        ..Default::default()
+    };
+    store::events::list(tx, &filter, None, EVENTS_MAX)
+}

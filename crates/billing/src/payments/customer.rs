@@ -1,0 +1,254 @@
+//! The seed's `getOrCreateStripeCustomer`: one customer an account, however many ask at once.
+
+use domain::time::Timestamp;
+use store::accounts::Account;
+use store::intents::{Intent, NewIntent};
+use stripe::Form;
+
+use crate::actors::SignedIn;
+use crate::app::App;
+use crate::error::Result;
+use crate::intents::{claimed, is_stale, note_failure};
+
+const KIND: &str = "customer";
+
+/// The kind of the intents that change what a customer is called.
+const CHANGE: &str = "customer_change";
+
+/// Seconds after which a change whose outcome is not known is made again.
+const RETRY_SECONDS: i64 = 60;
+
+/// Changes made in one round.
+const CHANGES_MAX: i64 = 50;
+
+/// Customers looked at when an old claim's outcome is unknown.
+const ORPHANS_MAX: usize = 10;
+
+/// The account's customer at Stripe, made when there is none.
+pub async fn get_or_create(app: &App, caller: &SignedIn) -> Result<String> {
+    let account = caller.account.id;
+    let current = app
+        .read(move |tx| store::customers::current(tx, account))
+        .await?;
+    if let Some(customer) = current {
+        return Ok(customer);
+    }
+    let intent = match claim(app, caller).await? {
+        Claim::Known(customer) => return Ok(customer),
+        Claim::Mine(intent) => *intent,
+    };
+    let customer = match orphan(app, &intent, &caller.account).await? {
+        Some(customer) => customer,
+        None => create(app, &intent).await?,
+    };
+    let kept = keep(app, caller, &intent, &customer).await?;
+    follow(app, account).await;
+    Ok(kept)
+}
+
+enum Claim {
+    /// Somebody was faster: this is the customer.
+    Known(String),
+    /// The row to make it with.
+    Mine(Box<Intent>),
+}
+
+/// The one claim row of the account, made now or before; its parameters are frozen, so a mail
+/// address that changed between two tries does not make Stripe refuse the key (K23).
+async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
+    let (id, now) = (app.new_id("int"), app.now());
+    let params = Form::new()
+        .push("email", &caller.user.email)
+        .push("name", &caller.account.name)
+        .metadata("accountId", &caller.account.public_id)
+        .metadata("userId", &caller.user.public_id)
+        .encode();
+    let (account, user) = (caller.account.id, caller.user.id);
+    let claim = app
+        .write(account, move |tx| {
+            let new = NewIntent {
+                id: &id,
+                account_id: account,
+                user_id: Some(user),
+                kind: KIND,
+                params: &params,
+                ..NewIntent::default()
+            };
+            // The row first, the look second: whoever kept a customer closed its row in the same
+            // commit, so a row of ours that gets in also sees that customer.
+            let mine = store::intents::insert(tx, &new, now)?;
+            if let Some(customer) = store::customers::current(tx, account)? {
+                if let Some(mine) = mine {
+                    store::intents::close(tx, &mine.id, now)?;
+                }
+                return Ok(Some(Claim::Known(customer)));
+            }
+            let intent = match mine {
+                Some(mine) => Some(mine),
+                None => store::intents::under_way(tx, account, KIND)?,
+            };
+            Ok(intent.map(|intent| Claim::Mine(Box::new(intent))))
+        })
+        .await?;
+    claim.ok_or_else(claimed)
+}
+
+/// A customer that an earlier try made and whose answer was lost, when the key is too old to ask
+/// again with.
+async fn orphan(app: &App, intent: &Intent, account: &Account) -> Result<Option<String>> {
+    if !is_stale(intent, app.now()) {
+        return Ok(None);
+    }
+    let found = app
+        .stripe
+        .search_customers_by_metadata("accountId", &account.public_id, ORPHANS_MAX)
+        .await?;
+    Ok(found
+        .data
+        .into_iter()
+        .find(|customer| !customer.deleted)
+        .map(|customer| customer.id))
+}
+
+async fn create(app: &App, intent: &Intent) -> Result<String> {
+    match app
+        .stripe
+        .create_customer(&Form::decode(&intent.params), &intent.id)
+        .await
+    {
+        Ok(customer) => Ok(customer.id),
+        Err(error) => {
+            note_failure(app, intent, &error).await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// Writes the customer down. Whoever comes second finds it there: the same key gave the same one.
+/// Where it was made with a name or an address that are others by now, the change is noted.
+async fn keep(app: &App, caller: &SignedIn, intent: &Intent, customer: &str) -> Result<String> {
+    let (intent, customer, now) = (intent.clone(), customer.to_owned(), app.now());
+    let account = intent.account_id;
+    let (id, name, email) = (
+        app.new_id("int"),
+        caller.account.name.clone(),
+        caller.user.email.clone(),
+    );
+    app.write(account, move |tx| {
+        if let Some(current) = store::customers::current(tx, account)? {
+            return Ok(current);
+        }
+        let sent = Form::decode(&intent.params);
+        if sent.get("name") != Some(&*name) || sent.get("email") != Some(&*email) {
+            note_change(tx, account, &id, &name, Some(&email), now)?;
+        }
+        store::customers::insert(tx, &customer, account, now)?;
+        store::accounts::show_customer(tx, account, Some(&customer), now)?;
+        store::intents::set_done(tx, &intent.id, &customer, None, None, now)?;
+        store::intents::close(tx, &intent.id, now)?;
+        Ok(customer.clone())
+    })
+    .await
+}
+
+/// Forgets a customer that Stripe says is gone, so that the next call makes a new one (K16).
+pub async fn retire(app: &App, account: i64, customer: &str) -> Result<()> {
+    let (customer, now) = (customer.to_owned(), app.now());
+    app.write(account, move |tx| {
+        if store::customers::retire(tx, account, &customer)? > 0 {
+            store::accounts::show_customer(tx, account, None, now)?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Notes, in the commit that changes it, what the customer at Stripe is to be called. The call is
+/// made afterwards, by [`follow`] or by the sweep.
+pub fn note_change(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    id: &str,
+    name: &str,
+    email: Option<&str>,
+    now: Timestamp,
+) -> store::Result<()> {
+    if let Some(earlier) = store::intents::under_way(tx, account, CHANGE)? {
+        store::intents::close(tx, &earlier.id, now)?;
+    }
+    let params = Form::new().push("name", name).push_opt("email", email);
+    let new = NewIntent {
+        id,
+        account_id: account,
+        kind: CHANGE,
+        params: &params.encode(),
+        ..NewIntent::default()
+    };
+    store::intents::insert(tx, &new, now).map(|_| ())
+}
+
+/// Tells Stripe what the account is called by now, if that was noted. Nothing waits for it: a
+/// failure is tried again by [`follow_waiting`].
+pub async fn follow(app: &App, account: i64) {
+    let found = app
+        .read(move |tx| store::intents::under_way(tx, account, CHANGE))
+        .await;
+    match found {
+        Ok(Some(intent)) => try_one(app, &intent).await,
+        Ok(None) => {}
+        Err(error) => tracing::warn!(account, %error, "A customer's change was not looked for"),
+    }
+}
+
+/// Makes the changes that wait since a call failed or its process died.
+pub async fn follow_waiting(app: &App) -> Result<()> {
+    let before = app.now().plus_seconds(-RETRY_SECONDS);
+    let waiting = app
+        .read(move |tx| store::intents::waiting(tx, CHANGE, before, CHANGES_MAX))
+        .await?;
+    for intent in waiting {
+        try_one(app, &intent).await;
+    }
+    Ok(())
+}
+
+async fn try_one(app: &App, intent: &Intent) {
+    let _busy = app.busy();
+    if let Err(error) = change(app, intent).await {
+        let account = intent.account_id;
+        tracing::warn!(account, intent = intent.id, %error, "A customer is not renamed yet");
+    }
+}
+
+async fn change(app: &App, intent: &Intent) -> Result<()> {
+    let (account, id, now) = (intent.account_id, intent.id.clone(), app.now());
+    let customer = app
+        .write(account, move |tx| {
+            let open = store::intents::set_calling(tx, &id, now)?;
+            let row = store::accounts::find(tx, account)?;
+            // Of a closed account Stripe must not be told a name again.
+            let is_active = row.is_some_and(|row| row.status == "active");
+            let customer = store::customers::current(tx, account)?;
+            Ok(customer.filter(|_| open && is_active))
+        })
+        .await?;
+    if let Some(customer) = customer {
+        let params = Form::decode(&intent.params);
+        match app
+            .stripe
+            .update_customer(&customer, &params, &intent.id)
+            .await
+        {
+            Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
+            Err(error) => {
+                note_failure(app, intent, &error).await?;
+                return Err(error.into());
+            }
+        }
+    }
+    let id = intent.id.clone();
+    app.write(account, move |tx| store::intents::close(tx, &id, now))
+        .await?;
+    Ok(())
+}

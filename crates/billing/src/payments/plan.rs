@@ -1,0 +1,335 @@
+//! Changes of a plan that is held: a larger one now, for the price that was quoted; a smaller one
+//! with the next period; the end, with the period or at once; each of them taken back.
+
+pub mod ending;
+pub mod quote;
+pub mod schedule;
+
+use domain::money::MinorUnits;
+use domain::time::Timestamp;
+use serde::Deserialize;
+use store::intents::{Intent, NewIntent};
+use store::subscriptions::Subscription;
+use stripe::Form;
+use stripe::objects::PaymentIntentStatus;
+
+use crate::actors::SignedIn;
+use crate::app::App;
+use crate::error::{Error, Kind, Result};
+use crate::intents::{claimed, is_stale, note_failure};
+use crate::{rate_limit, sync};
+
+pub use crate::payments::plan::quote::QUOTE_SECONDS;
+pub use crate::payments::plan::quote::Quote;
+pub use crate::payments::plan::quote::Way;
+
+const KIND: &str = "plan_change";
+
+/// Our own parameter in the frozen ones: whose change it is. Not sent.
+const SUBSCRIPTION: &str = "subscription";
+
+/// Reasons that Stripe keeps statistics of.
+const FEEDBACK: [&str; 5] = [
+    "too_expensive",
+    "missing_features",
+    "unused",
+    "switched_service",
+    "other",
+];
+
+/// The account's subscription that can still charge: the newest.
+pub async fn live(app: &App, account: i64) -> Result<Option<Subscription>> {
+    let live = app
+        .read(move |tx| store::subscriptions::live(tx, account))
+        .await?;
+    Ok(live.into_iter().next())
+}
+
+/// The change that waits on a subscription, as the sync wrote it down.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Pending {
+    /// `scheduled` for its moment, `payment` for its payment.
+    pub kind: String,
+    /// The tier it leads to.
+    pub tier: String,
+    /// When it happens, or is given up unpaid.
+    at: String,
+}
+
+impl Pending {
+    /// What waits on this subscription.
+    pub fn of(row: &Subscription) -> Option<Pending> {
+        serde_json::from_str(row.pending_change.as_deref()?).ok()
+    }
+
+    /// Whether it waits to be paid.
+    pub fn is_unpaid(&self) -> bool {
+        self.kind == "payment"
+    }
+
+    /// When it happens, or is given up unpaid.
+    pub fn at(&self) -> Option<Timestamp> {
+        domain::time::parse(&self.at)
+    }
+}
+
+/// A reason that Stripe knows; others are left out.
+fn known_feedback(feedback: Option<&str>) -> Option<&str> {
+    feedback.filter(|feedback| FEEDBACK.contains(feedback))
+}
+
+/// Ends the plan with the period that is paid. Once it is set to end, this changes nothing.
+pub async fn cancel(app: &App, caller: &SignedIn, feedback: Option<&str>) -> Result<()> {
+    let held = allowed(app, caller).await?;
+    if held.cancel_at.is_some() || held.cancel_at_period_end {
+        return Ok(());
+    }
+    let change = Form::new()
+        .push("cancel_at_period_end", "true")
+        .push_opt("cancellation_details[feedback]", known_feedback(feedback));
+    apply(app, caller, &held, change).await.map(|_| ())
+}
+
+/// Takes a cancellation back while the plan still runs.
+pub async fn resume(app: &App, caller: &SignedIn) -> Result<()> {
+    let held = allowed(app, caller).await?;
+    // A date that somebody set at Stripe is taken back by its own field.
+    let change = match (held.cancel_at_period_end, held.cancel_at) {
+        (true, _) => Form::new().push("cancel_at_period_end", "false"),
+        (false, Some(_)) => Form::new().push("cancel_at", ""),
+        (false, None) => return Ok(()),
+    };
+    apply(app, caller, &held, change).await.map(|_| ())
+}
+
+/// Takes back what waits: a smaller plan for the period's end, or a larger one for its payment.
+/// Once nothing waits, this changes nothing.
+pub async fn undo(app: &App, caller: &SignedIn) -> Result<()> {
+    let held = allowed(app, caller).await?;
+    let now = app
+        .stripe
+        .retrieve_subscription(&held.subscription_id)
+        .await?;
+    let params = Form::new()
+        .push(SUBSCRIPTION, &held.subscription_id)
+        .push("undo", "true")
+        .encode();
+    let intent = reserve(app, caller, &params).await?;
+    if now.pending_update.is_some()
+        && let Some(invoice) = now.latest_invoice.id()
+    {
+        // The change waits for this invoice: without it there is nothing to wait for.
+        let voided = app.stripe.void_invoice(invoice, &intent.id).await;
+        unless_over(app, &intent, voided.map(drop)).await?;
+    }
+    if let Some(schedule) = now.schedule.id() {
+        release(app, schedule, &intent).await?;
+    }
+    settle(app, caller.account.id, intent).await
+}
+
+/// The plan that may be changed by this caller, who is not too fast.
+async fn allowed(app: &App, caller: &SignedIn) -> Result<Subscription> {
+    if !app.settings.billing.enabled {
+        return Err(Error::not_found("Billing is switched off."));
+    }
+    caller.may_pay()?;
+    let limit = app.settings.limits.portal_per_minute;
+    let account = caller.account.id;
+    rate_limit::take(app, &format!("plan:{}", caller.user.id), limit, account).await?;
+    let nothing = || Error::conflict("no_plan", "There is no plan to change.");
+    live(app, account).await?.ok_or_else(nothing)
+}
+
+/// What became of a change.
+#[derive(Clone, Debug)]
+pub enum Changed {
+    /// It is paid and done.
+    Done,
+    /// It starts with the next period.
+    Scheduled(Timestamp),
+    /// It waits for its payment; until then the old plan stays.
+    Waits(Waiting),
+    /// It costs something else by now: ask again.
+    Differs(Box<Quote>),
+}
+
+/// A payment that a change waits for.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The invoice's page, where it can be paid.
+    pub url: Option<String>,
+    /// What it asks.
+    pub due: MinorUnits,
+    /// Why the card was declined; none when the bank only wants the cardholder's word.
+    pub declined: Option<String>,
+}
+
+/// Quotes a change to another plan. Changes nothing.
+pub async fn quote(app: &App, caller: &SignedIn, plan: &str) -> Result<Quote> {
+    let held = allowed(app, caller).await?;
+    quote::at(app, caller, held, plan, app.now().seconds()).await
+}
+
+/// Changes to another plan. A larger one starts now, if it still costs what was `quoted`: minor
+/// units as of a moment, from the page that was confirmed; they are compared and never used as a
+/// price (F1). A smaller one costs nothing and starts with the next period.
+pub async fn change(
+    app: &App,
+    caller: &SignedIn,
+    plan: &str,
+    quoted: Option<(i64, i64)>,
+) -> Result<Changed> {
+    let held = allowed(app, caller).await?;
+    let now = app.now().seconds();
+    // A moment of the caller's choice would make the rest of the period as short as they like.
+    let fresh = quoted.filter(|(date, _)| quote::is_fresh(*date, now));
+    let date = fresh.map_or(now, |(date, _)| date);
+    let quote = quote::at(app, caller, held, plan, date).await?;
+    if quote.way == Way::Down {
+        return schedule::smaller(app, caller, &quote).await;
+    }
+    if quoted.is_none() {
+        return Err(Error::field("quote", "Review the change first."));
+    }
+    if fresh.is_none_or(|(_, due)| due != quote.due.amount) {
+        return Ok(Changed::Differs(Box::new(quote)));
+    }
+    let updated = apply(app, caller, &quote.held, quote.change()).await?;
+    if updated.pending_update.is_none() {
+        return Ok(Changed::Done);
+    }
+    let invoice = updated.latest_invoice.id();
+    Ok(Changed::Waits(waiting(app, invoice, quote.due).await?))
+}
+
+/// Reads what keeps the invoice of a change from being paid.
+async fn waiting(app: &App, invoice: Option<&str>, due: MinorUnits) -> Result<Waiting> {
+    let mut waiting = Waiting {
+        url: None,
+        due,
+        declined: None,
+    };
+    let Some(invoice) = invoice else {
+        return Ok(waiting);
+    };
+    let invoice = app.stripe.retrieve_invoice(invoice).await?;
+    waiting.url = invoice.hosted_invoice_url.clone();
+    if let Some(payment) = invoice.payment_intent().id() {
+        let payment = app.stripe.retrieve_payment_intent(payment).await?;
+        let said = payment.last_payment_error.and_then(|error| error.message);
+        if payment.status == PaymentIntentStatus::RequiresPaymentMethod {
+            waiting.declined = Some(said.unwrap_or_else(|| "Your card was declined.".to_owned()));
+        }
+    }
+    Ok(waiting)
+}
+
+/// Asks Stripe, then looks at what it says. What is held changes by that look alone.
+async fn apply(
+    app: &App,
+    caller: &SignedIn,
+    held: &Subscription,
+    change: Form,
+) -> Result<stripe::objects::Subscription> {
+    let params = with_subscription(&held.subscription_id, &change).encode();
+    let intent = reserve(app, caller, &params).await?;
+    // Stripe refuses these fields while a schedule rules the subscription.
+    if let Some(schedule) = &held.schedule_id {
+        release(app, schedule, &intent).await?;
+    }
+    let called = app
+        .stripe
+        .update_subscription(&held.subscription_id, &change, &intent.id)
+        .await;
+    let updated = match called {
+        Ok(updated) => updated,
+        Err(error) => {
+            note_failure(app, &intent, &error).await?;
+            return Err(declined(error));
+        }
+    };
+    settle(app, caller.account.id, intent).await?;
+    Ok(updated)
+}
+
+/// The change was made: its row is closed, and ours are made to agree.
+async fn settle(app: &App, account: i64, intent: Intent) -> Result<()> {
+    let (id, now) = (intent.id, app.now());
+    app.write(account, move |tx| store::intents::close(tx, &id, now))
+        .await?;
+    sync::account(app, account).await.map(|_| ())
+}
+
+/// Lets the subscription go as it is. Released before, or gone with its subscription: nothing rules
+/// any more.
+async fn release(app: &App, schedule: &str, intent: &Intent) -> Result<()> {
+    let key = format!("{}-release", intent.id);
+    let released = app
+        .stripe
+        .release_subscription_schedule(schedule, &Form::new(), &key)
+        .await;
+    unless_over(app, intent, released.map(drop)).await
+}
+
+/// A step that was made before is as good as one that was made now.
+async fn unless_over(
+    app: &App,
+    intent: &Intent,
+    made: std::result::Result<(), stripe::Error>,
+) -> Result<()> {
+    match made {
+        Ok(()) | Err(stripe::Error::Refused { .. } | stripe::Error::NotFound { .. }) => Ok(()),
+        Err(error) => {
+            note_failure(app, intent, &error).await?;
+            Err(error.into())
+        }
+    }
+}
+
+/// A declined card is the buyer's to mend, and said so.
+fn declined(error: stripe::Error) -> Error {
+    let stripe::Error::Card { message, .. } = &error else {
+        return error.into();
+    };
+    let detail = message.as_deref().unwrap_or("Your card was declined.");
+    Error::new(Kind::PaymentRequired, "card_declined", detail).cause(&error)
+}
+
+fn with_subscription(id: &str, change: &Form) -> Form {
+    let named = Form::new().push(SUBSCRIPTION, id);
+    let pairs = change.iter();
+    pairs.fold(named, |form, (name, value)| form.push(name, value))
+}
+
+/// The row whose id is the idempotency key: that of an earlier try of the same change whose outcome
+/// is not known, else a new one.
+async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
+    let (id, now, params) = (app.new_id("int"), app.now(), params.to_owned());
+    let (account, user) = (caller.account.id, caller.user.id);
+    let intent = app
+        .write(account, move |tx| {
+            if let Some(earlier) = store::intents::under_way(tx, account, KIND)? {
+                if earlier.params == params && !is_stale(&earlier, now) {
+                    return Ok(Some(earlier));
+                }
+                store::intents::close(tx, &earlier.id, now)?;
+            }
+            let new = NewIntent {
+                id: &id,
+                account_id: account,
+                user_id: Some(user),
+                kind: KIND,
+                params: &params,
+                ..NewIntent::default()
+            };
+            match store::intents::insert(tx, &new, now)? {
+                Some(intent) => Ok(Some(intent)),
+                // Another process was faster; only the same change may go on with its row.
+                None => Ok(store::intents::under_way(tx, account, KIND)?
+                    .filter(|intent| intent.params == params)),
+            }
+        })
+        .await?;
+    intent.ok_or_else(claimed)
+}

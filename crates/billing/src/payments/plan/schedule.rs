@@ -1,0 +1,110 @@
+//! A smaller plan with the next period: a schedule at Stripe, which we make and can let go.
+
+use stripe::Form;
+use stripe::objects::SubscriptionSchedule;
+
+use crate::actors::SignedIn;
+use crate::app::App;
+use crate::error::Result;
+use crate::intents::note_failure;
+use crate::payments::plan::quote::{Quote, plan_item};
+use crate::payments::plan::{Changed, SUBSCRIPTION, reserve, settle};
+use crate::sync::checkout_session::INTENT_KEY;
+
+/// Schedules the smaller plan of the quote. Nothing is charged and nothing given back: what is paid
+/// lasts to its end.
+pub(crate) async fn smaller(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Changed> {
+    let held = &quote.held;
+    let starts_at = quote.starts_at();
+    let params = Form::new()
+        .push(SUBSCRIPTION, &held.subscription_id)
+        .push("price", &quote.price_id)
+        .push("at", starts_at.seconds())
+        .encode();
+    let intent = reserve(app, caller, &params).await?;
+    let made = make(app, quote, &intent.id).await;
+    if let Err(error) = made {
+        note_failure(app, &intent, &error).await?;
+        return Err(error.into());
+    }
+    settle(app, caller.account.id, intent).await?;
+    Ok(Changed::Scheduled(starts_at))
+}
+
+/// Takes the schedule that is there, or makes one of the subscription as it is, and gives it the
+/// phase to come. Each step has a key of its own, so the whole can be tried again.
+async fn make(app: &App, quote: &Quote, intent: &str) -> std::result::Result<(), stripe::Error> {
+    let id = &quote.held.subscription_id;
+    let now = app.stripe.retrieve_subscription(id).await?;
+    let known = match now.schedule.id() {
+        Some(schedule) => Some(app.stripe.retrieve_subscription_schedule(schedule).await?),
+        None => None,
+    };
+    let schedule = match known.filter(SubscriptionSchedule::is_live) {
+        Some(schedule) => schedule,
+        None => {
+            let form = Form::new().push("from_subscription", id);
+            let key = format!("{intent}-schedule");
+            app.stripe.create_subscription_schedule(&form, &key).await?
+        }
+    };
+    let phases = phases(quote, &now, &schedule).metadata(INTENT_KEY, intent);
+    app.stripe
+        .update_subscription_schedule(&schedule.id, &phases, intent)
+        .await?;
+    Ok(())
+}
+
+/// The period that runs, as it is, and one with the smaller plan; then the schedule is over and the
+/// subscription goes on by itself.
+fn phases(
+    quote: &Quote,
+    now: &stripe::objects::Subscription,
+    schedule: &SubscriptionSchedule,
+) -> Form {
+    let plan = plan_item(now, quote.held.price_id.as_deref()).map(|item| item.id.as_str());
+    let running = schedule
+        .current_phase
+        .as_ref()
+        .map(|phase| phase.start_date);
+    let first = schedule.phases.first().map(|phase| phase.start_date);
+    let start = running.or(first).or(now.current_period_start());
+    items(quote, now, plan)
+        .push("end_behavior", "release")
+        .push_opt("phases[0][start_date]", start)
+        .push("phases[0][end_date]", quote.starts_at().seconds())
+        .push_opt(
+            "phases[0][trial_end]",
+            now.trial_end.filter(|_| is_trial(quote)),
+        )
+        // Long enough to begin; after it the subscription goes on by itself.
+        .push("phases[1][duration][interval]", "month")
+        .push("phases[1][duration][interval_count]", 1)
+        .push("phases[1][proration_behavior]", "none")
+}
+
+/// The items of both phases: all of them now, and the same with the smaller plan's price later. An
+/// item that a phase does not name would end with it.
+fn items(quote: &Quote, now: &stripe::objects::Subscription, plan: Option<&str>) -> Form {
+    let mut form = Form::new();
+    for (place, item) in now.items.data.iter().enumerate() {
+        let price = item.price.as_ref().map(|price| price.id.as_str());
+        let is_plan = Some(item.id.as_str()) == plan;
+        let later = if is_plan {
+            Some(quote.price_id.as_str())
+        } else {
+            price
+        };
+        for (phase, price) in [(0, price), (1, later)] {
+            let name = format!("phases[{phase}][items][{place}]");
+            form = form
+                .push_opt(format!("{name}[price]"), price)
+                .push(format!("{name}[quantity]"), item.quantity.unwrap_or(1));
+        }
+    }
+    form
+}
+
+fn is_trial(quote: &Quote) -> bool {
+    quote.held.status == "trialing"
+}

@@ -1,0 +1,56 @@
+//! Stripe's customer portal.
+
+use stripe::Form;
+
+use crate::actors::SignedIn;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::payments::{customer, is_customer_gone};
+use crate::rate_limit;
+
+/// Name of the stored portal configuration.
+pub const CONFIGURATION: &str = "stripe.portal_configuration";
+
+/// The address of a portal session that returns to the billing page.
+pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
+    if !app.settings.billing.enabled {
+        return Err(Error::not_found("Billing is switched off."));
+    }
+    caller.may_pay()?;
+    let limit = app.settings.limits.portal_per_minute;
+    rate_limit::take(
+        app,
+        &format!("portal:{}", caller.user.id),
+        limit,
+        caller.account.id,
+    )
+    .await?;
+    let account = caller.account.id;
+    let (current, configuration) = app
+        .read(move |tx| {
+            let current = store::customers::current(tx, account)?;
+            Ok((current, store::settings::get(tx, CONFIGURATION)?))
+        })
+        .await?;
+    let nothing = || {
+        let detail = "There is nothing to manage yet: choose a plan or buy credits first.";
+        Error::conflict("no_customer", detail)
+    };
+    let customer = current.ok_or_else(nothing)?;
+    let back = format!(
+        "{}/dashboard/billing?account={}",
+        app.settings.service.base_url, caller.account.public_id
+    );
+    let form = Form::new()
+        .push("customer", &customer)
+        .push("return_url", back)
+        .push_opt("configuration", configuration);
+    match app.stripe.create_portal_session(&form).await {
+        Ok(session) => Ok(session.url),
+        Err(error) if is_customer_gone(&error) => {
+            customer::retire(app, account, &customer).await?;
+            Err(nothing())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,326 @@
+//! Who belongs to an account: organisations, invitations, roles, leaving. The last owner stays.
+
+use domain::letters::Letter;
+use serde_json::json;
+use store::accounts::{Account, NewAccount};
+use store::audit_log;
+use store::invitations::{Invitation, NewInvitation};
+use store::users::Member;
+
+use crate::actors::{SignedIn, Visitor};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::letters::enqueue;
+use crate::people::users;
+use crate::rate_limit;
+use crate::secrets::{hash, new_secret};
+
+/// Roles, the least first.
+pub const ROLES: [&str; 3] = ["member", "billing", "owner"];
+
+/// People of one account, the invited ones included.
+const PEOPLE_MAX: usize = 200;
+
+/// Accounts that one user belongs to.
+const ACCOUNTS_MAX: usize = 100;
+
+/// Days an invitation can be accepted.
+pub const INVITATION_DAYS: i64 = 7;
+
+/// Longest name of an organisation.
+const NAME_CHARS_MAX: usize = 80;
+
+/// Invitations a minute and account, and organisations a minute and user.
+const INVITATIONS_PER_MINUTE: u32 = 20;
+
+const FOUNDED_PER_MINUTE: u32 = 5;
+
+/// The people of an account and who is invited.
+#[derive(Clone, Debug)]
+pub struct People {
+    /// Who belongs to it, the oldest first.
+    pub members: Vec<Member>,
+    /// Who is invited, the newest first.
+    pub invited: Vec<Invitation>,
+}
+
+/// Everybody of the account.
+pub async fn list(app: &App, account: i64) -> Result<People> {
+    let now = app.real_now();
+    app.read(move |tx| {
+        Ok(People {
+            members: store::users::members(tx, account)?,
+            invited: store::invitations::open_of(tx, account, now)?,
+        })
+    })
+    .await
+}
+
+/// Reads a role.
+pub fn read_role(role: &str) -> Result<&'static str> {
+    let known = ROLES.into_iter().find(|known| *known == role);
+    known.ok_or_else(|| Error::field("role", "role is member, billing or owner."))
+}
+
+/// Founds an organisation that belongs to `user`. It brings no free allowance: else everybody
+/// would found many.
+pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
+    let name = read_name(name)?;
+    let key = format!("found:{}", user.id);
+    rate_limit::take(app, &key, FOUNDED_PER_MINUTE, 0).await?;
+    let (public_id, email, user_id) = (app.new_id("acc"), user.email.clone(), user.id);
+    let (tier, now, actor) = (
+        app.catalog().free().name.clone(),
+        app.now(),
+        user.public_id.clone(),
+    );
+    let founded = app
+        .write(0, move |tx| {
+            if store::users::places(tx, user_id)?.len() >= ACCOUNTS_MAX {
+                return Ok(None);
+            }
+            let new = NewAccount {
+                public_id: &public_id,
+                external_id: None,
+                kind: "organisation",
+                name: &name,
+                email: Some(&email),
+                tier: &tier,
+                subscription_status: "NONE",
+                email_verified_at: None,
+            };
+            let account = store::accounts::insert(tx, &new, now)?;
+            store::users::put_member(tx, user_id, account.id, "owner", now)?;
+            audit_log::append(tx, &actor, "account.found", &public_id, "{}", None, now)?;
+            Ok(Some(account))
+        })
+        .await?;
+    founded.ok_or_else(|| {
+        let detail = format!("Nobody belongs to more than {ACCOUNTS_MAX} accounts.");
+        Error::conflict("too_many_accounts", detail)
+    })
+}
+
+fn read_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    let chars = name.chars().count();
+    if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    let detail = format!("A name has 1 to {NAME_CHARS_MAX} characters.");
+    Err(Error::field("name", detail))
+}
+
+enum Invited {
+    Yes(Box<Invitation>),
+    Member,
+    Full,
+}
+
+/// Invites an address: a mail with a link that works once. An open invitation of the same address
+/// is replaced, so that only the latest link works.
+pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Result<Invitation> {
+    caller.may_own()?;
+    let (email, role) = (users::read_email(email)?, read_role(role)?);
+    let account = caller.account.id;
+    let key = format!("invite:{account}");
+    rate_limit::take(app, &key, INVITATIONS_PER_MINUTE, account).await?;
+    let token = new_secret(&*app.chance);
+    let letter = Letter::Invitation {
+        token: token.clone(),
+        by: caller.user.name.clone(),
+        role: role.to_owned(),
+        days: INVITATION_DAYS,
+    };
+    let (public_id, user) = (app.new_id("inv"), caller.user.id);
+    let mail_key = format!("invitation:{}", app.new_id("link"));
+    let (actor, subject) = (
+        caller.user.public_id.clone(),
+        caller.account.public_id.clone(),
+    );
+    let now = app.real_now();
+    let invited = app
+        .write(account, move |tx| {
+            let members = store::users::members(tx, account)?;
+            if members.iter().any(|member| member.email == email) {
+                return Ok(Invited::Member);
+            }
+            let open = store::invitations::open_of(tx, account, now)?;
+            if members.len() + open.len() >= PEOPLE_MAX {
+                return Ok(Invited::Full);
+            }
+            let new = NewInvitation {
+                public_id: &public_id,
+                token_hash: &hash(&token),
+                account_id: account,
+                email: &email,
+                role,
+                invited_by: user,
+                expires_at: now.plus_days(INVITATION_DAYS),
+            };
+            let invitation = store::invitations::put(tx, &new, now)?;
+            enqueue(tx, &mail_key, Some(account), &email, &letter, now)?;
+            let detail = json!({ "invitation": invitation.public_id, "role": role }).to_string();
+            audit_log::append(tx, &actor, "member.invite", &subject, &detail, None, now)?;
+            Ok(Invited::Yes(Box::new(invitation)))
+        })
+        .await?;
+    match invited {
+        Invited::Yes(invitation) => {
+            app.mail_bell.notify_one();
+            Ok(*invitation)
+        }
+        Invited::Member => Err(Error::conflict(
+            "already_member",
+            "This address belongs to the account already; change its role instead.",
+        )),
+        Invited::Full => Err(Error::conflict(
+            "too_many_members",
+            format!("An account has at most {PEOPLE_MAX} people, the invited ones included."),
+        )),
+    }
+}
+
+/// Withdraws an invitation: its link opens nothing any more.
+pub async fn withdraw(app: &App, caller: &SignedIn, id: &str) -> Result<()> {
+    caller.may_own()?;
+    let (account, id, now) = (caller.account.id, id.to_owned(), app.real_now());
+    let (actor, subject) = (
+        caller.user.public_id.clone(),
+        caller.account.public_id.clone(),
+    );
+    let is_closed = app
+        .write(account, move |tx| {
+            let open = store::invitations::open_of(tx, account, now)?;
+            let Some(invitation) = open.into_iter().find(|open| open.public_id == id) else {
+                return Ok(false);
+            };
+            let detail = json!({ "invitation": id }).to_string();
+            audit_log::append(tx, &actor, "member.withdraw", &subject, &detail, None, now)?;
+            store::invitations::close(tx, invitation.id, None, now)
+        })
+        .await?;
+    if is_closed {
+        return Ok(());
+    }
+    Err(Error::not_found("There is no such open invitation."))
+}
+
+/// An open invitation and its account, for the page with its button.
+pub async fn asked(app: &App, token: &str) -> Result<Option<(Invitation, Account)>> {
+    let (digest, now) = (hash(token), app.real_now());
+    app.read(move |tx| {
+        let Some(invitation) = store::invitations::find(tx, &digest, now)? else {
+            return Ok(None);
+        };
+        let account = store::accounts::find(tx, invitation.account_id)?;
+        Ok(account.map(|account| (invitation, account)))
+    })
+    .await
+}
+
+/// Accepts an invitation, once: whoever opened the mail proved the address. Answers the user and
+/// the account; none when the link is over.
+pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
+    let Some((invitation, account)) = asked(app, token).await? else {
+        return Ok(None);
+    };
+    let email = invitation.email.clone().unwrap_or_default();
+    let user = users::sign_in(app, &email).await?;
+    let now = app.real_now();
+    let subject = account.public_id.clone();
+    let is_first = app
+        .write(account.id, move |tx| {
+            if !store::invitations::close(tx, invitation.id, Some(user), now)? {
+                return Ok(false);
+            }
+            // Somebody who is in already keeps the larger role.
+            let rank = |role: &str| ROLES.iter().position(|known| *known == role);
+            let held = store::users::role_in(tx, user, invitation.account_id)?;
+            let keeps = held.is_some_and(|held| rank(&held) >= rank(&invitation.role));
+            if !keeps {
+                let (account, role) = (invitation.account_id, &invitation.role);
+                store::users::put_member(tx, user, account, role, now)?;
+            }
+            let detail = json!({ "invitation": invitation.public_id }).to_string();
+            audit_log::append(
+                tx,
+                "invitation",
+                "member.join",
+                &subject,
+                &detail,
+                None,
+                now,
+            )?;
+            Ok(true)
+        })
+        .await?;
+    Ok(is_first.then_some((user, account)))
+}
+
+enum Changed {
+    Yes,
+    LastOwner,
+    Absent,
+}
+
+/// Gives a member another role.
+pub async fn set_role(app: &App, caller: &SignedIn, member: &str, role: &str) -> Result<()> {
+    caller.may_own()?;
+    let role = read_role(role)?;
+    change(app, caller, member, Some(role)).await
+}
+
+/// Takes a member out of the account; everybody may take themselves.
+pub async fn remove(app: &App, caller: &SignedIn, member: &str) -> Result<()> {
+    if member != caller.user.public_id {
+        caller.may_own()?;
+    }
+    change(app, caller, member, None).await
+}
+
+async fn change(
+    app: &App,
+    caller: &SignedIn,
+    member: &str,
+    role: Option<&'static str>,
+) -> Result<()> {
+    let (account, member, now) = (caller.account.id, member.to_owned(), app.now());
+    let (actor, subject) = (
+        caller.user.public_id.clone(),
+        caller.account.public_id.clone(),
+    );
+    let changed = app
+        .write(account, move |tx| {
+            let owners = store::users::owners(tx, account)?;
+            let members = store::users::members(tx, account)?;
+            let Some(found) = members.iter().find(|known| known.public_id == member) else {
+                return Ok(Changed::Absent);
+            };
+            if found.role == "owner" && role != Some("owner") && owners <= 1 {
+                return Ok(Changed::LastOwner);
+            }
+            let action = match role {
+                Some(role) => {
+                    store::users::put_member(tx, found.user_id, account, role, now)?;
+                    "member.role"
+                }
+                None => {
+                    store::users::remove_member(tx, found.user_id, account)?;
+                    "member.remove"
+                }
+            };
+            let detail = json!({ "member": member, "role": role }).to_string();
+            audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
+            Ok(Changed::Yes)
+        })
+        .await?;
+    match changed {
+        Changed::Yes => Ok(()),
+        Changed::LastOwner => Err(Error::conflict(
+            "last_owner",
+            "An account keeps at least one owner: make somebody else an owner first, or close the account.",
+        )),
+        Changed::Absent => Err(Error::not_found("There is no such member.")),
+    }
+}

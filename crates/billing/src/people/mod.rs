@@ -1,0 +1,6 @@
+//! People: users, members, sign-in links and sessions.
+
+pub mod members;
+pub mod sessions;
+pub mod sign_in;
+pub mod users;

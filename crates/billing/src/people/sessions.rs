@@ -1,0 +1,55 @@
+//! A user's sessions, and ending them.
+
+use store::sessions::Session;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// The session that a request came with, by its hash; none for a session of the host application.
+#[derive(Clone, Copy, Debug)]
+pub struct ThisSession(pub Option<[u8; 32]>);
+
+/// The user's sessions, the latest seen first, and which of them is this one.
+pub async fn of(app: &App, user: i64, this: ThisSession) -> Result<Vec<(Session, bool)>> {
+    let now = app.real_now();
+    app.read(move |tx| {
+        let current = match this.0 {
+            Some(hash) => store::sessions::find(tx, &hash, now)?.map(|session| session.id),
+            None => None,
+        };
+        let all = store::sessions::of_user(tx, user, now)?.into_iter();
+        Ok(all
+            .map(|session| {
+                let is_this = Some(session.id) == current;
+                (session, is_this)
+            })
+            .collect())
+    })
+    .await
+}
+
+/// Ends one of the user's sessions.
+pub async fn end_one(app: &App, user: i64, id: &str) -> Result<()> {
+    let none = || Error::not_found("There is no such session.");
+    let id: i64 = id
+        .strip_prefix("ses_")
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(none)?;
+    let ended = app
+        .write(0, move |tx| store::sessions::delete_one(tx, user, id))
+        .await?;
+    if ended > 0 { Ok(()) } else { Err(none()) }
+}
+
+/// Ends all sessions of the user but this one, and the host application's.
+pub async fn end_others(app: &App, user: i64, this: ThisSession) -> Result<u64> {
+    let now = app.real_now();
+    app.write(0, move |tx| {
+        store::users::end_tokens(tx, user, now)?;
+        match this.0 {
+            Some(hash) => store::sessions::delete_others(tx, user, &hash),
+            None => store::sessions::delete_of_user(tx, user),
+        }
+    })
+    .await
+}

@@ -1,0 +1,168 @@
+//! Users and their accounts: a new user gets a personal account.
+
+use domain::time::Timestamp;
+use store::accounts::{Account, NewAccount};
+use store::users::User;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// Longest mail address (RFC 5321).
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// A mail address in the form it is stored in: trimmed, lower case.
+pub fn read_email(text: &str) -> Result<String> {
+    let email = text.trim().to_lowercase();
+    let plain = email.len() <= EMAIL_BYTES_MAX
+        && email.chars().all(|c| !c.is_whitespace() && !c.is_control())
+        && email.split_once('@').is_some_and(|(local, host)| {
+            !local.is_empty() && host.contains('.') && !host.starts_with('.') && !host.contains('@')
+        });
+    if plain && email.parse::<lettre::Address>().is_ok() {
+        Ok(email)
+    } else {
+        Err(Error::field(
+            "email",
+            "Enter a mail address like name@example.com.",
+        ))
+    }
+}
+
+/// The user of a mail address that was just proven, made with a personal account when new. The
+/// address counts as verified: the free allowance begins (seed 21.3).
+pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
+    let user = ensure(app, email, "user", true).await?;
+    if user.disabled_at.is_some() {
+        return Err(disabled());
+    }
+    Ok(user.id)
+}
+
+/// The user that the host application hands over. Nobody becomes an operator that way, and an
+/// operator signs in with a link of ours.
+pub async fn hand_over(app: &App, email: &str) -> Result<i64> {
+    let user = ensure(app, email, "user", true).await?;
+    if user.disabled_at.is_some() {
+        return Err(disabled());
+    }
+    if user.role != "user" {
+        let detail = "Operators sign in with a mailed link.";
+        return Err(Error::forbidden("operator_by_link", detail));
+    }
+    Ok(user.id)
+}
+
+fn disabled() -> Error {
+    Error::forbidden("user_disabled", "This user was disabled by an operator.")
+}
+
+/// The user of an address, made when new. An address listed as administrator gets that role when
+/// it is made.
+pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Result<User> {
+    let email = read_email(email)?;
+    let role = match first_role(app, &email) {
+        "admin" => "admin",
+        _ => role,
+    };
+    let role = role.to_owned();
+    let (user_id, account_id) = (app.new_id("usr"), app.new_id("acc"));
+    let tier = app.catalog().free().name.clone();
+    let (now, rules) = (app.now(), app.rules());
+    app.write(0, move |tx| {
+        let new = New {
+            user: &user_id,
+            account: &account_id,
+            email: &email,
+            role: &role,
+            tier: &tier,
+        };
+        let user = find_or_insert(tx, &new, now)?;
+        if is_verified {
+            // An organisation brings no free allowance: else everybody would found many.
+            let places = store::users::places(tx, user.id)?.into_iter();
+            let own = places.filter(|place| place.kind == "personal" && place.role == "owner");
+            for account in own.map(|place| place.account_id) {
+                if store::accounts::verify_email(tx, account, now)? {
+                    // The free month begins now, not with the next turn of a period.
+                    store::ledger::settle(tx, &rules, account, now)?;
+                }
+            }
+        }
+        Ok(user)
+    })
+    .await
+}
+
+/// Makes whoever has this address the owner of an account that has none: the host application says
+/// whose account it is, and who signs in with the address finds it. Somebody who is new has this
+/// account and no other. Answers who became the owner.
+pub fn own(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    email: &str,
+    (user_id, role): (&str, &str),
+    now: Timestamp,
+) -> store::Result<Option<User>> {
+    if store::users::owners(tx, account)? > 0 {
+        return Ok(None);
+    }
+    let user = match store::users::by_email(tx, email)? {
+        Some(user) => Some(user),
+        None => store::users::insert(tx, user_id, email, local_part(email), role, now)?,
+    };
+    if let Some(user) = &user {
+        store::users::put_member(tx, user.id, account, "owner", now)?;
+    }
+    Ok(user)
+}
+
+/// The role of an address when its user is made: administrators are listed in the settings.
+pub fn first_role(app: &App, email: &str) -> &'static str {
+    let mut admins = app.settings.session.admins.iter();
+    if admins.any(|admin| admin.eq_ignore_ascii_case(email)) {
+        "admin"
+    } else {
+        "user"
+    }
+}
+
+fn local_part(email: &str) -> &str {
+    email.split('@').next().unwrap_or(email)
+}
+
+struct New<'a> {
+    user: &'a str,
+    account: &'a str,
+    email: &'a str,
+    role: &'a str,
+    tier: &'a str,
+}
+
+fn find_or_insert(tx: &mut store::Tx<'_>, new: &New<'_>, now: Timestamp) -> store::Result<User> {
+    let name = local_part(new.email);
+    let user = match store::users::by_email(tx, new.email)? {
+        // Who was the host's alone, and no longer is, has nowhere to go.
+        Some(user) if store::users::places(tx, user.id)?.is_empty() => user,
+        Some(user) => return Ok(user),
+        None => match store::users::insert(tx, new.user, new.email, name, new.role, now)? {
+            Some(user) => user,
+            None => return store::users::by_email(tx, new.email)?.ok_or(store::Error::NotFound),
+        },
+    };
+    let account: Account = store::accounts::insert(
+        tx,
+        &NewAccount {
+            public_id: new.account,
+            external_id: None,
+            kind: "personal",
+            name,
+            email: Some(new.email),
+            tier: new.tier,
+            subscription_status: "NONE",
+            email_verified_at: None,
+        },
+        now,
+    )?;
+    store::users::put_member(tx, user.id, account.id, "owner", now)?;
+    Ok(user)
+}

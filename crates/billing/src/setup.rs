@@ -1,0 +1,448 @@
+//! Makes Stripe what the catalog says: products, prices, the portal's configuration, the webhook
+//! endpoint. Found by lookup key and metadata, so a second run changes nothing.
+
+use domain::catalog::{Addon, Pack, Tier};
+use domain::money::MinorUnits;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use stripe::Form;
+use stripe::objects::Price;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::payments::portal::CONFIGURATION;
+
+/// Metadata that marks what setup made.
+const MARK: &str = "localboxs";
+
+/// Objects of a kind that are looked through.
+const ITEMS_MAX: usize = 200;
+
+/// Above this share of a pack's price the card fee makes it a poor deal, in percent (seed 21.3).
+const FEE_SHARE_WARNED: i64 = 15;
+
+/// What setup found different, and whether it changed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Made or changed; with `check`, what would be.
+    pub changes: Vec<String>,
+    /// What a person should think about.
+    pub warnings: Vec<String>,
+}
+
+/// Brings Stripe in line with the catalog; with `check` only tells what differs.
+pub async fn run(app: &App, check: bool) -> Result<Report> {
+    let mut report = Report::default();
+    let catalog = app.catalog();
+    let mut plans = Vec::new();
+    for tier in &catalog.tiers {
+        if let Some(price) = tier.price.filter(|price| price.amount > 0) {
+            plans.extend(tier_price(app, tier, price, check, &mut report).await?);
+        }
+    }
+    for pack in &catalog.packs {
+        pack_price(app, pack, check, &mut report).await?;
+        warn_of_fee(pack, &mut report);
+    }
+    for addon in &catalog.addons {
+        addon_price(app, addon, check, &mut report).await?;
+    }
+    if !check {
+        app.load_prices().await.map_err(Error::bug)?;
+    }
+    portal(app, &plans, check, &mut report).await?;
+    webhook(app, check, &mut report).await?;
+    Ok(report)
+}
+
+/// What one price should be.
+struct WantedPrice {
+    kind: &'static str,
+    name: String,
+    title: String,
+    lookup_key: String,
+    price: MinorUnits,
+    is_monthly: bool,
+}
+
+/// A price at Stripe and the product that it is of.
+struct Sold {
+    product: String,
+    price: String,
+}
+
+async fn tier_price(
+    app: &App,
+    tier: &Tier,
+    price: MinorUnits,
+    check: bool,
+    report: &mut Report,
+) -> Result<Option<Sold>> {
+    let wanted = WantedPrice {
+        kind: "tier",
+        name: tier.name.clone(),
+        title: format!("{} {}", app.settings.service.name, tier.title),
+        lookup_key: tier.lookup_key(),
+        price,
+        is_monthly: true,
+    };
+    one_price(app, &wanted, check, report).await
+}
+
+async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) -> Result<()> {
+    let wanted = WantedPrice {
+        kind: "pack",
+        name: pack.credits.to_string(),
+        title: format!("{} credits", pack.credits),
+        lookup_key: pack.lookup_key(),
+        price: pack.price,
+        is_monthly: false,
+    };
+    one_price(app, &wanted, check, report).await?;
+    Ok(())
+}
+
+async fn addon_price(app: &App, addon: &Addon, check: bool, report: &mut Report) -> Result<()> {
+    let wanted = WantedPrice {
+        kind: "addon",
+        name: addon.name.clone(),
+        title: format!("{} {}", app.settings.service.name, addon.title),
+        lookup_key: addon.lookup_key(),
+        price: addon.price,
+        is_monthly: true,
+    };
+    one_price(app, &wanted, check, report).await?;
+    Ok(())
+}
+
+/// The price with the wanted lookup key and amount: used as it is, or made, taking the key over
+/// from an older one, which stays mapped. None when it is missing and only looked for.
+async fn one_price(
+    app: &App,
+    wanted: &WantedPrice,
+    check: bool,
+    report: &mut Report,
+) -> Result<Option<Sold>> {
+    let filter = Form::new().push("lookup_keys[0]", &wanted.lookup_key);
+    let found = app.stripe.list_prices(&filter, ITEMS_MAX).await?.data;
+    let fits = |price: &&Price| {
+        price.active
+            && price.unit_amount == Some(wanted.price.amount)
+            && price.currency.as_deref() == Some(wanted.price.currency.code())
+            && price.recurring.is_some() == wanted.is_monthly
+    };
+    if let Some(price) = found.iter().find(fits) {
+        keep_price(app, wanted, &price.id, check).await?;
+        let product = price.product.id().map(ToOwned::to_owned);
+        let price = price.id.clone();
+        return Ok(product.map(|product| Sold { product, price }));
+    }
+    if !check {
+        let archived: Vec<_> = found
+            .iter()
+            .filter(|price| !price.active)
+            .cloned()
+            .collect();
+        forget_archived(app, archived).await?;
+    }
+    let amount = wanted.price.decimal_text();
+    let currency = wanted.price.currency;
+    report.changes.push(format!(
+        "price {} of {amount} {currency}",
+        wanted.lookup_key
+    ));
+    if check {
+        return Ok(None);
+    }
+    let product = match found.first().and_then(|price| price.product.id()) {
+        Some(product) => product.to_owned(),
+        None => {
+            let form = Form::new()
+                .push("name", &wanted.title)
+                .metadata(MARK, format!("{}:{}", wanted.kind, wanted.name));
+            let key = format!(
+                "setup-product-{}-{}",
+                wanted.lookup_key,
+                install_id(app).await?
+            );
+            app.stripe.create_product(&form, &key).await?.id
+        }
+    };
+    let mut form = Form::new()
+        .push("product", &product)
+        .push("unit_amount", wanted.price.amount)
+        .push("currency", currency.code())
+        .push("lookup_key", &wanted.lookup_key)
+        .push("transfer_lookup_key", "true")
+        .metadata(MARK, format!("{}:{}", wanted.kind, wanted.name));
+    if wanted.is_monthly {
+        form = form.push("recurring[interval]", "month");
+    }
+    let install = install_id(app).await?;
+    // What stands at Stripe is part of the key: a price that was archived since is not answered
+    // from Stripe's memory of how it was made.
+    let before = found.first().map_or("none", |price| price.id.as_str());
+    let key = format!(
+        "setup-price-{}-{amount}-{currency}-{before}-{install}",
+        wanted.lookup_key
+    );
+    let price = app.stripe.create_price(&form, &key).await?;
+    keep_price(app, wanted, &price.id, false).await?;
+    let price = price.id;
+    Ok(Some(Sold { product, price }))
+}
+
+/// What was archived at Stripe is no longer sold here.
+async fn forget_archived(app: &App, archived: Vec<Price>) -> Result<()> {
+    let now = app.now();
+    app.write(0, move |tx| {
+        for price in &archived {
+            store::catalog::archive_price(tx, &price.id, now)?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
+async fn keep_price(app: &App, wanted: &WantedPrice, id: &str, check: bool) -> Result<()> {
+    if check {
+        return Ok(());
+    }
+    let row = store::catalog::Price {
+        price_id: id.to_owned(),
+        lookup_key: wanted.lookup_key.clone(),
+        kind: wanted.kind.to_owned(),
+        name: wanted.name.clone(),
+        currency: wanted.price.currency.code().to_owned(),
+        amount_minor: wanted.price.amount,
+        first_version: app.catalog().version,
+        archived_at: None,
+    };
+    app.write(0, move |tx| match row.kind.as_str() {
+        "addon" => store::catalog::put_addon(tx, &row),
+        _ => store::catalog::put_price(tx, &row),
+    })
+    .await?;
+    Ok(())
+}
+
+/// Part of setup's idempotency keys: another database is another installation.
+async fn install_id(app: &App) -> Result<String> {
+    let (id, now) = (app.new_id("inst"), app.now());
+    app.write(0, move |tx| {
+        store::settings::put_once(tx, "install.id", &id, now)
+    })
+    .await
+}
+
+/// Card fees in the US: 2.9% and 30 cents (stripe.com/pricing).
+fn warn_of_fee(pack: &Pack, report: &mut Report) {
+    if pack.price.currency.code() != "usd" {
+        return;
+    }
+    let fee = 30 + pack.price.amount * 29 / 1_000;
+    let share = fee * 100 / pack.price.amount.max(1);
+    if share > FEE_SHARE_WARNED {
+        report.warnings.push(format!(
+            "the card fee takes about {share}% of the {} credits pack ({})",
+            pack.credits,
+            pack.price.decimal_text()
+        ));
+    }
+}
+
+/// What customers may do in the portal: switch plans, cancel at the period's end, change the card,
+/// see invoices.
+async fn portal(app: &App, plans: &[Sold], check: bool, report: &mut Report) -> Result<()> {
+    let wanted = portal_form(app, plans);
+    let fingerprint = fingerprint(&wanted);
+    let known = app
+        .stripe
+        .list_portal_configurations(&Form::new(), ITEMS_MAX)
+        .await?
+        .data;
+    let ours = known
+        .into_iter()
+        .find(|one| one.active && one.metadata.contains_key(MARK));
+    // What somebody switched in Stripe's dashboard differs too, though the mark is still ours.
+    let same = ours.as_ref().is_some_and(|one| {
+        one.metadata.get(MARK) == Some(&fingerprint) && allows(&one.features, &wanted)
+    });
+    if !same {
+        report.changes.push("portal configuration".to_owned());
+    }
+    if check {
+        return Ok(());
+    }
+    let form = wanted.metadata(MARK, &fingerprint);
+    let install = install_id(app).await?;
+    let id = match ours {
+        Some(one) if same => one.id,
+        Some(one) => {
+            let key = app.new_id("setup");
+            app.stripe
+                .update_portal_configuration(&one.id, &form, &key)
+                .await?
+                .id
+        }
+        None => {
+            let key = format!("setup-portal-{install}-{fingerprint}");
+            app.stripe
+                .create_portal_configuration(&form, &key)
+                .await?
+                .id
+        }
+    };
+    let now = app.now();
+    app.write(0, move |tx| {
+        store::settings::put(tx, CONFIGURATION, &id, now)
+    })
+    .await?;
+    Ok(())
+}
+
+fn portal_form(app: &App, plans: &[Sold]) -> Form {
+    let origin = &app.settings.service.base_url;
+    let form = Form::new()
+        .push("business_profile[headline]", &app.settings.service.name)
+        .push("default_return_url", format!("{origin}/dashboard/billing"))
+        .push("features[subscription_cancel][enabled]", "true")
+        .push("features[subscription_cancel][mode]", "at_period_end")
+        .push("features[payment_method_update][enabled]", "true")
+        .push("features[invoice_history][enabled]", "true")
+        .push("features[customer_update][enabled]", "true")
+        .push("features[customer_update][allowed_updates][0]", "email")
+        .push("features[customer_update][allowed_updates][1]", "address");
+    // Switching is between plans; with one there is nothing to offer.
+    if plans.len() < 2 {
+        return form;
+    }
+    let update = "features[subscription_update]";
+    let form = form
+        .push(format!("{update}[enabled]"), "true")
+        .push(format!("{update}[default_allowed_updates][0]"), "price")
+        // A larger plan is not had unpaid in the rest of a trial.
+        .push(format!("{update}[trial_update_behavior]"), "end_trial")
+        // An upgrade is paid at once, a downgrade waits for the end of what is paid.
+        .push(format!("{update}[proration_behavior]"), "always_invoice")
+        .push(
+            format!("{update}[schedule_at_period_end][conditions][0][type]"),
+            "decreasing_item_amount",
+        );
+    plans.iter().enumerate().fold(form, |form, (index, plan)| {
+        form.push(
+            format!("{update}[products][{index}][product]"),
+            &plan.product,
+        )
+        .push(
+            format!("{update}[products][{index}][prices][0]"),
+            &plan.price,
+        )
+    })
+}
+
+/// Whether a configuration's features are the wanted ones. The products may stand in any order.
+fn allows(features: &serde_json::Value, wanted: &Form) -> bool {
+    let mut sold = Vec::new();
+    for (name, value) in wanted.iter() {
+        let Some(path) = name.strip_prefix("features[") else {
+            continue;
+        };
+        let path: Vec<&str> = path.trim_end_matches(']').split("][").collect();
+        if path.get(1) == Some(&"products") {
+            sold.push(value.to_owned());
+            continue;
+        }
+        let found = features.pointer(&format!("/{}", path.join("/")));
+        let is_same = found.is_some_and(|found| match found.as_str() {
+            Some(text) => text == value,
+            None => {
+                serde_json::from_str(value).is_ok_and(|value: serde_json::Value| value == *found)
+            }
+        });
+        if !is_same {
+            return false;
+        }
+    }
+    // Stripe may leave the list out; then the fingerprint alone tells.
+    let Some(products) = features["subscription_update"]["products"].as_array() else {
+        return true;
+    };
+    let mut offered: Vec<String> = Vec::new();
+    for product in products {
+        let prices = product["prices"].as_array();
+        let prices = prices.map_or(&[][..], Vec::as_slice);
+        let ids = std::iter::once(&product["product"]).chain(prices);
+        offered.extend(ids.filter_map(|id| id.as_str().map(ToOwned::to_owned)));
+    }
+    sold.sort();
+    offered.sort();
+    sold == offered
+}
+
+fn fingerprint(form: &Form) -> String {
+    let digest = crate::secrets::hash(&form.encode());
+    hex::encode(&digest[..8])
+}
+
+/// The endpoint that receives exactly the events the code handles. Its secret is shown once, when
+/// it is made, and kept.
+async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
+    let url = format!("{}/api/stripe/webhook", app.settings.service.base_url);
+    let known = app
+        .stripe
+        .list_webhook_endpoints(&Form::new(), ITEMS_MAX)
+        .await?
+        .data;
+    let ours = known.into_iter().find(|endpoint| endpoint.url == url);
+    let mut form = Form::new();
+    for (index, event) in stripe::HANDLED_EVENTS.iter().enumerate() {
+        form = form.push(format!("enabled_events[{index}]"), *event);
+    }
+    if let Some(endpoint) = ours {
+        let mut registered: Vec<&str> =
+            endpoint.enabled_events.iter().map(String::as_str).collect();
+        registered.sort_unstable();
+        let mut handled: Vec<&str> = stripe::HANDLED_EVENTS.to_vec();
+        handled.sort_unstable();
+        if registered != handled {
+            report
+                .changes
+                .push(format!("events of the webhook endpoint {}", endpoint.id));
+            if !check {
+                // A change that is made twice is the same; one that was undone since is made anew.
+                let key = app.new_id("setup");
+                app.stripe
+                    .update_webhook_endpoint(&endpoint.id, &form, &key)
+                    .await?;
+            }
+        }
+        if app.webhook_secrets().is_empty() {
+            report.warnings.push(format!(
+                "the secret of the webhook endpoint {} is not known here: set STRIPE_WEBHOOK_SECRET",
+                endpoint.id
+            ));
+        }
+        return Ok(());
+    }
+    report.changes.push(format!("webhook endpoint {url}"));
+    if check {
+        return Ok(());
+    }
+    let form = form
+        .push("url", &url)
+        .push("api_version", &app.settings.stripe.api_version);
+    let key = format!(
+        "setup-webhook-{}-{}",
+        install_id(app).await?,
+        fingerprint(&form)
+    );
+    let endpoint = app.stripe.create_webhook_endpoint(&form, &key).await?;
+    if let Some(secret) = endpoint.secret {
+        app.add_webhook_secret(secret.expose_secret())
+            .await
+            .map_err(Error::bug)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! What is fetched by id beside the lists, where those do not reach back far enough: what may still
+//! change, what an event named, and what belongs to what was read.
+
+use std::collections::HashSet;
+
+use stripe::{Form, objects};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::Held;
+use crate::sync::history::Raw;
+
+/// Charges of one payment that are looked at.
+const TRIES_MAX: usize = 100;
+
+/// Invoices of one state that are looked at while the history is still being read.
+const OPEN_MAX: usize = 100;
+
+/// Objects that may still change by themselves, by our rows.
+#[derive(Clone, Debug, Default)]
+pub struct Open {
+    /// Ids of subscriptions.
+    pub subscriptions: Vec<String>,
+    /// Ids of invoices.
+    pub invoices: Vec<String>,
+    /// Ids of checkout sessions.
+    pub sessions: Vec<String>,
+    /// Ids of subscription schedules.
+    pub schedules: Vec<String>,
+}
+
+/// Adds to a partial read what it needs to be right about what it holds.
+pub async fn complete(app: &App, held: &Held, raw: &mut Raw) -> Result<()> {
+    if !raw.is_partial {
+        return Ok(());
+    }
+    let own: HashSet<&str> = held
+        .customers
+        .iter()
+        .map(|customer| customer.customer_id.as_str())
+        .collect();
+    let mut reader = Reader { app, own, raw };
+    for id in &held.open.subscriptions {
+        reader.subscription(id).await?;
+    }
+    for id in &held.open.invoices {
+        reader.invoice(id).await?;
+    }
+    for id in &held.open.sessions {
+        reader.session(id).await?;
+    }
+    for id in &held.open.schedules {
+        reader.schedule(id).await?;
+    }
+    if held.progress.until.is_none() || held.progress.backfill.is_some() {
+        reader.unpaid_invoices().await?;
+    }
+    for named in &held.named {
+        reader.named(&named.object_type, &named.object_id).await?;
+    }
+    reader.owners_of_charges().await?;
+    reader.sessions_of_invoices().await?;
+    reader.charges_of_payments().await
+}
+
+/// Charges whose dispute an event named. A dispute that was won is no longer seen at its charge.
+pub async fn charges_of_disputes(app: &App, held: &Held) -> Result<HashSet<String>> {
+    let named = held.named.iter();
+    let mut charges = HashSet::new();
+    for dispute in named.filter(|named| named.object_type == "dispute") {
+        let dispute = found(app.stripe.retrieve_dispute(&dispute.object_id).await)?;
+        charges.extend(dispute.and_then(|dispute| dispute.charge.id().map(str::to_owned)));
+    }
+    Ok(charges)
+}
+
+struct Reader<'a> {
+    app: &'a App,
+    /// The account's customers: another's object is not taken, whoever named it.
+    own: HashSet<&'a str>,
+    raw: &'a mut Raw,
+}
+
+/// What is gone at Stripe has nothing to tell.
+fn found<T>(answer: stripe::Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(object) => Ok(Some(object)),
+        Err(stripe::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Reader<'_> {
+    fn is_own(&self, customer: &stripe::objects::Expandable<objects::Customer>) -> bool {
+        customer.id().is_some_and(|id| self.own.contains(id))
+    }
+
+    async fn subscription(&mut self, id: &str) -> Result<()> {
+        if !self.raw.has(id)
+            && let Some(object) = found(self.app.stripe.retrieve_subscription(id).await)?
+            && self.is_own(&object.customer)
+        {
+            self.raw.add_subscription(object);
+        }
+        Ok(())
+    }
+
+    async fn invoice(&mut self, id: &str) -> Result<()> {
+        if !self.raw.has(id)
+            && let Some(object) = found(self.app.stripe.retrieve_invoice(id).await)?
+            && self.is_own(&object.customer)
+        {
+            self.raw.add_invoice(object);
+        }
+        Ok(())
+    }
+
+    async fn session(&mut self, id: &str) -> Result<()> {
+        if !self.raw.has(id)
+            && let Some(object) = found(self.app.stripe.retrieve_checkout_session(id).await)?
+            && self.is_own(&object.customer)
+        {
+            self.raw.add_session(object);
+        }
+        Ok(())
+    }
+
+    async fn schedule(&mut self, id: &str) -> Result<()> {
+        if !self.raw.has(id)
+            && let Some(object) = found(self.app.stripe.retrieve_subscription_schedule(id).await)?
+            && self.is_own(&object.customer)
+        {
+            self.raw.add_schedule(object);
+        }
+        Ok(())
+    }
+
+    async fn credit_note(&mut self, id: &str) -> Result<()> {
+        if !self.raw.has(id)
+            && let Some(object) = found(self.app.stripe.retrieve_credit_note(id).await)?
+            && self.is_own(&object.customer)
+        {
+            // What it corrects may be old too, and so may the payment it gave back.
+            if let Some(invoice) = object.invoice.id().map(str::to_owned) {
+                self.invoice(&invoice).await?;
+            }
+            self.raw.add_credit_note(object);
+        }
+        Ok(())
+    }
+
+    async fn charge(&mut self, id: &str) -> Result<()> {
+        if !self.raw.has(id)
+            && let Some(object) = found(self.app.stripe.retrieve_charge(id).await)?
+            && self.is_own(&object.customer)
+        {
+            self.raw.add_charge(object);
+        }
+        Ok(())
+    }
+
+    /// The tries of a payment.
+    async fn payment(&mut self, id: &str) -> Result<()> {
+        let filter = Form::new().push("payment_intent", id);
+        let charges = self.app.stripe.list_charges(&filter, TRIES_MAX).await?;
+        for charge in charges.data {
+            if self.is_own(&charge.customer) {
+                self.raw.add_charge(charge);
+            }
+        }
+        Ok(())
+    }
+
+    async fn named(&mut self, kind: &str, id: &str) -> Result<()> {
+        let stripe = &self.app.stripe;
+        match kind {
+            "subscription" => self.subscription(id).await,
+            "invoice" => self.invoice(id).await,
+            "checkout.session" => self.session(id).await,
+            "subscription_schedule" => self.schedule(id).await,
+            "credit_note" => self.credit_note(id).await,
+            "charge" => self.charge(id).await,
+            "payment_intent" => self.payment(id).await,
+            "refund" => {
+                let refund = found(stripe.retrieve_refund(id).await)?;
+                let charge = refund.and_then(|refund| refund.charge.id().map(str::to_owned));
+                self.charge_of(charge).await
+            }
+            "dispute" => {
+                let dispute = found(stripe.retrieve_dispute(id).await)?;
+                let charge = dispute.and_then(|dispute| dispute.charge.id().map(str::to_owned));
+                self.charge_of(charge).await
+            }
+            // The customer and its card are fetched anyway.
+            _ => Ok(()),
+        }
+    }
+
+    async fn charge_of(&mut self, charge: Option<String>) -> Result<()> {
+        match charge {
+            Some(charge) => self.charge(&charge).await,
+            None => Ok(()),
+        }
+    }
+
+    /// While rows are missing yet, Stripe is asked for what is unpaid: grace depends on it.
+    async fn unpaid_invoices(&mut self) -> Result<()> {
+        let customers: Vec<String> = self.own.iter().map(|&id| id.to_owned()).collect();
+        for customer in customers {
+            for status in ["open", "uncollectible", "draft"] {
+                let filter = Form::new()
+                    .push("customer", &customer)
+                    .push("status", status);
+                let listed = found(self.app.stripe.list_invoices(&filter, OPEN_MAX).await)?;
+                let listed = listed.map_or_else(Vec::new, |listed| listed.data);
+                listed.into_iter().for_each(|one| self.raw.add_invoice(one));
+            }
+        }
+        Ok(())
+    }
+
+    /// The invoices and sessions that charges paid, by our rows: a refund is one of what was sold.
+    async fn owners_of_charges(&mut self) -> Result<()> {
+        let mut paid: HashSet<&str> = HashSet::new();
+        paid.extend(
+            self.raw
+                .invoices
+                .iter()
+                .filter_map(|one| one.payment_intent().id()),
+        );
+        paid.extend(
+            self.raw
+                .sessions
+                .iter()
+                .filter_map(|one| one.payment_intent.id()),
+        );
+        let charges = self.raw.charges.iter();
+        let payments = charges.filter_map(|charge| charge.payment_intent.id());
+        let orphans: HashSet<String> = payments
+            .filter(|payment| !paid.contains(payment))
+            .map(str::to_owned)
+            .collect();
+        for payment in orphans {
+            let row = self
+                .app
+                .read(move |tx| store::transactions::about(tx, &payment))
+                .await?;
+            let Some(row) = row else { continue };
+            if let Some(invoice) = &row.stripe_invoice_id {
+                self.invoice(invoice).await?;
+            }
+            if let Some(session) = &row.stripe_checkout_session_id {
+                self.session(session).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The session that led to a first invoice: it says who bought.
+    async fn sessions_of_invoices(&mut self) -> Result<()> {
+        let known: HashSet<&str> = self
+            .raw
+            .sessions
+            .iter()
+            .filter_map(|session| session.invoice.id())
+            .collect();
+        let first = self.raw.invoices.iter().filter(|invoice| {
+            let reason = invoice.billing_reason.as_ref();
+            reason.is_some_and(|reason| reason.as_str() == "subscription_create")
+                && !known.contains(invoice.id.as_str())
+        });
+        let subscriptions: Vec<String> = first
+            .filter_map(|invoice| invoice.subscription().id().map(str::to_owned))
+            .collect();
+        for subscription in subscriptions {
+            let filter = Form::new().push("subscription", &subscription);
+            let listed = self.app.stripe.list_checkout_sessions(&filter, 1).await?;
+            listed
+                .data
+                .into_iter()
+                .for_each(|one| self.raw.add_session(one));
+        }
+        Ok(())
+    }
+
+    /// The charges that paid what was read: what was given back of it stands there.
+    async fn charges_of_payments(&mut self) -> Result<()> {
+        let known: HashSet<&str> = self
+            .raw
+            .charges
+            .iter()
+            .filter_map(|charge| charge.payment_intent.id())
+            .collect();
+        let invoices = self
+            .raw
+            .invoices
+            .iter()
+            .filter_map(|one| one.payment_intent().id());
+        let sessions = self
+            .raw
+            .sessions
+            .iter()
+            .filter_map(|one| one.payment_intent.id());
+        let missing: HashSet<String> = invoices
+            .chain(sessions)
+            .filter(|payment| !known.contains(payment))
+            .map(str::to_owned)
+            .collect();
+        for payment in missing {
+            self.payment(&payment).await?;
+        }
+        Ok(())
+    }
+}

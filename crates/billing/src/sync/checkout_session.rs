@@ -1,0 +1,116 @@
+//! A Checkout session of Stripe's, in our words, with the intent of ours that it came from.
+
+use domain::money::{Credits, Currency, MinorUnits};
+use domain::projection::{Intent, Session};
+use stripe::objects;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::{Held, at};
+
+/// The metadata key that leads from a session to its intent.
+pub const INTENT_KEY: &str = "intent";
+
+/// Reads a session. One that was completed and is not paid is looked at more closely: its payment
+/// may have failed since.
+pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> Result<Session> {
+    let payment_intent = object.payment_intent.id().map(str::to_owned);
+    let status = object
+        .status
+        .as_ref()
+        .map_or("open", |status| status.as_str())
+        .to_owned();
+    let payment_status = object.payment_status.as_str().to_owned();
+    let payment_failed = match &payment_intent {
+        Some(id) if status == "complete" && payment_status == "unpaid" => {
+            let intent = app.stripe.retrieve_payment_intent(id).await?;
+            matches!(
+                intent.status.as_str(),
+                "requires_payment_method" | "canceled"
+            )
+        }
+        _ => false,
+    };
+    Ok(Session {
+        id: object.id.clone(),
+        intent: intent_of(object, held),
+        mode: object.mode.as_str().to_owned(),
+        status,
+        payment_status,
+        amount_total: object.amount_total,
+        amount_tax: object
+            .total_details
+            .and_then(|details| details.amount_tax)
+            .unwrap_or(0),
+        currency: object.currency.as_deref().and_then(Currency::parse),
+        payment_intent,
+        payment_failed,
+        subscription_id: object.subscription.id().map(str::to_owned),
+        invoice_id: object.invoice.id().map(str::to_owned),
+        is_automatic: false,
+        created_at: at(object.created),
+    })
+}
+
+/// The intent whose id the session carries and which is this account's: what was sold stands
+/// there, never in what the session says.
+fn intent_of(object: &objects::CheckoutSession, held: &Held) -> Option<Intent> {
+    intent_named(object.metadata.get(INTENT_KEY)?, held)
+}
+
+/// Payments that the service asked for by itself, as sessions that nobody saw: one for each
+/// payment intent, paid if one of its charges was.
+pub fn automatic(charges: &[objects::Charge], held: &Held) -> Vec<Session> {
+    let mut sessions: Vec<Session> = Vec::new();
+    for charge in charges {
+        let Some(session) = automatic_of(charge, held) else {
+            continue;
+        };
+        match sessions.iter_mut().find(|known| known.id == session.id) {
+            Some(known) if known.payment_status == "paid" => {}
+            Some(known) => *known = session,
+            None => sessions.push(session),
+        }
+    }
+    sessions
+}
+
+fn automatic_of(charge: &objects::Charge, held: &Held) -> Option<Session> {
+    let id = charge.metadata.get(INTENT_KEY)?;
+    if held.intents.get(id)?.kind != store::auto_topup::INTENT_KIND {
+        return None;
+    }
+    let payment_intent = charge.payment_intent.id()?.to_owned();
+    let is_paid = charge.status == objects::ChargeStatus::Succeeded && charge.paid;
+    Some(Session {
+        id: payment_intent.clone(),
+        intent: intent_named(id, held),
+        mode: "payment".to_owned(),
+        status: "complete".to_owned(),
+        payment_status: if is_paid { "paid" } else { "unpaid" }.to_owned(),
+        amount_total: Some(charge.amount),
+        amount_tax: 0,
+        currency: Currency::parse(&charge.currency),
+        payment_intent: Some(payment_intent),
+        payment_failed: charge.status == objects::ChargeStatus::Failed,
+        subscription_id: None,
+        invoice_id: None,
+        is_automatic: true,
+        created_at: at(charge.created),
+    })
+}
+
+/// The account's intent of this id, as the projection reads it.
+pub fn intent_named(id: &str, held: &Held) -> Option<Intent> {
+    let row = held.intents.get(id)?;
+    let currency = row.currency.as_deref().and_then(Currency::parse)?;
+    Some(Intent {
+        id: row.id.clone(),
+        user: row.user_id,
+        credits: Credits::from_micros(row.credits_micros.unwrap_or(0)),
+        bonus: Credits::from_micros(row.bonus_micros.unwrap_or(0)),
+        expires_after_days: row.expires_after_days,
+        price: MinorUnits::new(row.amount_minor?, currency),
+        tier: row.tier.clone(),
+    })
+}

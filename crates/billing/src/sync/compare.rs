@@ -1,0 +1,266 @@
+//! Our rows beside Stripe's, for a person: what a sync would find, told line by line. Changes
+//! nothing.
+
+use domain::projection::{Finding, Wanted};
+use domain::time::Timestamp;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::{held, projected, snapshot};
+
+/// Our rows of one account that are compared.
+const ROWS_MAX: i64 = 1_000;
+
+/// A payment may be a day younger than the Checkout session that it is told by; another for luck.
+const EDGE_DAYS: i64 = 2;
+
+/// One thing, here and there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What is compared.
+    pub name: String,
+    /// What our row says.
+    pub ours: String,
+    /// What Stripe says.
+    pub theirs: String,
+}
+
+impl Line {
+    fn new(name: impl Into<String>, ours: impl Into<String>, theirs: impl Into<String>) -> Line {
+        Line {
+            name: name.into(),
+            ours: ours.into(),
+            theirs: theirs.into(),
+        }
+    }
+
+    /// Whether both say the same.
+    pub fn agrees(&self) -> bool {
+        self.ours == self.theirs
+    }
+}
+
+/// An account here and at Stripe.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Line by line.
+    pub lines: Vec<Line>,
+    /// What a person should look at though the lines may agree.
+    pub findings: Vec<String>,
+    /// From when on payments and invoices are compared; all of them without. A long history is read
+    /// in turns, and this is one.
+    pub since: Option<Timestamp>,
+}
+
+impl Comparison {
+    /// Whether nothing differs.
+    pub fn agrees(&self) -> bool {
+        self.lines.iter().all(Line::agrees)
+    }
+}
+
+/// Fetches the account from Stripe and compares. The caller bounds the time.
+pub async fn account(app: &App, account: i64) -> Result<Comparison> {
+    let (held, rows) = app
+        .read(move |tx| Ok((held(tx, account)?, Rows::read(tx, account)?)))
+        .await?;
+    // The whole history, as far as one look reaches: sums are compared.
+    let progress = crate::sync::history::Progress::default();
+    let held = crate::sync::Held { progress, ..held };
+    let fetched = snapshot::fetch(app, account, &held).await?;
+    let wanted = projected(app, &held, &fetched, app.now());
+    let left_out = fetched.progress.backfill.map(|(_, until)| until);
+    let since = left_out.max(rows.left_out());
+    Ok(compare(rows, wanted, since))
+}
+
+struct Rows {
+    subscriptions: Vec<store::subscriptions::Subscription>,
+    invoices: Vec<store::invoices::Invoice>,
+    credit_notes: Vec<store::credit_notes::CreditNote>,
+    transactions: Vec<store::transactions::Transaction>,
+}
+
+impl Rows {
+    fn read(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Rows> {
+        let start = store::transactions::Cursor::START;
+        Ok(Rows {
+            subscriptions: store::subscriptions::of_account(tx, account)?,
+            invoices: store::invoices::of_account(tx, account, ROWS_MAX)?,
+            credit_notes: store::credit_notes::of_account(tx, account, ROWS_MAX)?,
+            transactions: store::transactions::of_account(tx, account, start, ROWS_MAX)?,
+        })
+    }
+
+    /// The moment before which rows of ours may not have been read.
+    fn left_out(&self) -> Option<Timestamp> {
+        let full = usize::try_from(ROWS_MAX).unwrap_or(usize::MAX);
+        let payments = self.transactions.last().map(|row| row.occurred_at);
+        let invoices = self.invoices.last().map(|row| row.created_at);
+        let payments = payments.filter(|_| self.transactions.len() >= full);
+        payments.max(invoices.filter(|_| self.invoices.len() >= full))
+    }
+}
+
+const NONE: &str = "none";
+
+/// Compares what both sides have of the time that was read of both.
+fn compare(mut rows: Rows, mut wanted: Wanted, left_out: Option<Timestamp>) -> Comparison {
+    let since = left_out.map(|at| at.plus_days(EDGE_DAYS));
+    let is_read = |at: Timestamp| since.is_none_or(|since| at >= since);
+    rows.transactions.retain(|row| is_read(row.occurred_at));
+    rows.invoices.retain(|row| is_read(row.created_at));
+    wanted.transactions.retain(|one| is_read(one.occurred_at));
+    wanted.invoices.retain(|one| is_read(one.created_at));
+    rows.credit_notes.retain(|row| is_read(row.created_at));
+    wanted.credit_notes.retain(|one| is_read(one.created_at));
+    let (rows, wanted) = (&rows, &wanted);
+    let mut lines = Vec::new();
+    subscriptions(rows, wanted, &mut lines);
+    invoices(rows, wanted, &mut lines);
+    credit_notes(rows, wanted, &mut lines);
+    money(rows, wanted, &mut lines);
+    let findings = wanted.findings.iter().map(say).collect();
+    Comparison {
+        lines,
+        findings,
+        since,
+    }
+}
+
+fn say(finding: &Finding) -> String {
+    match finding {
+        Finding::UnknownPrice {
+            subscription,
+            price,
+        } => format!("{subscription} has the price {price}, which the catalog never had."),
+        Finding::SecondSubscription { subscription } => {
+            format!("{subscription} is a second subscription that can charge.")
+        }
+        Finding::StrayItem {
+            subscription,
+            price,
+        } => format!("{subscription} has an item of the price {price}, which is no add-on."),
+        #[expect(unreachable_patterns, reason = "findings are added over time")]
+        other => format!("{other:?}"),
+    }
+}
+
+/// `2026-12-15 09:30:12`
+fn moment(at: Option<Timestamp>) -> String {
+    let text = at.map(|at| at.rfc3339().replace('T', " "));
+    text.map_or_else(|| NONE.to_owned(), |text| text.replace('Z', ""))
+}
+
+fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+    let mut ids: Vec<&str> = wanted
+        .subscriptions
+        .iter()
+        .map(|one| one.fetched.id.as_str())
+        .collect();
+    for row in &rows.subscriptions {
+        if !ids.contains(&row.subscription_id.as_str()) {
+            ids.push(&row.subscription_id);
+        }
+    }
+    let many = ids.len() > 1;
+    for id in ids {
+        // One is the rule; of several each is named.
+        let name = if many { id } else { "Plan" };
+        let ours = rows
+            .subscriptions
+            .iter()
+            .find(|row| row.subscription_id == id);
+        let theirs = wanted.subscriptions.iter().find(|one| one.fetched.id == id);
+        let plan = |tier: Option<&String>, status: &str| {
+            format!("{} {status}", tier.map_or("no plan", String::as_str))
+        };
+        lines.push(Line::new(
+            name,
+            ours.map_or(NONE.to_owned(), |row| plan(row.tier.as_ref(), &row.status)),
+            theirs.map_or(NONE.to_owned(), |one| {
+                plan(one.facts.tier.as_ref(), one.facts.status.word())
+            }),
+        ));
+        if let (Some(ours), Some(theirs)) = (ours, theirs) {
+            let end = Some(theirs.fetched.period_end);
+            lines.push(Line::new(
+                "Period end",
+                moment(ours.period_end),
+                moment(end),
+            ));
+            if ours.cancel_at.is_some() || theirs.facts.cancel_at.is_some() {
+                let theirs = moment(theirs.facts.cancel_at);
+                lines.push(Line::new("Ends", moment(ours.cancel_at), theirs));
+            }
+        }
+    }
+}
+
+/// One line for all that agree, and one for each that does not.
+fn invoices(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+    let theirs = wanted.invoices.len();
+    let ours = rows.invoices.len();
+    lines.push(Line::new("Invoices", ours.to_string(), theirs.to_string()));
+    for invoice in &wanted.invoices {
+        let row = rows
+            .invoices
+            .iter()
+            .find(|row| row.invoice_id == invoice.id);
+        let ours = row.map_or(NONE, |row| row.status.as_str());
+        if ours != invoice.status {
+            lines.push(Line::new(&invoice.id, ours, &invoice.status));
+        }
+    }
+}
+
+/// As the invoices; nothing where there never was one.
+fn credit_notes(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+    let (ours, theirs) = (rows.credit_notes.len(), wanted.credit_notes.len());
+    if ours + theirs == 0 {
+        return;
+    }
+    let name = "Credit notes";
+    lines.push(Line::new(name, ours.to_string(), theirs.to_string()));
+    for note in &wanted.credit_notes {
+        let row = rows.credit_notes.iter();
+        let row = row.clone().find(|row| row.credit_note_id == note.id);
+        let ours = row.map_or(NONE, |row| row.status.as_str());
+        if ours != note.status {
+            lines.push(Line::new(&note.id, ours, &note.status));
+        }
+    }
+}
+
+fn money(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+    let counts = |status: &str| matches!(status, "COMPLETED" | "REFUNDED");
+    let is_payment = |kind: &str| {
+        matches!(
+            kind,
+            "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
+        )
+    };
+    let ours = rows
+        .transactions
+        .iter()
+        .filter(|row| is_payment(&row.kind) && counts(&row.status));
+    let theirs = wanted
+        .transactions
+        .iter()
+        .filter(|one| is_payment(one.kind.word()) && counts(one.status.word()));
+    let paid: (i64, i64) = (
+        ours.clone().map(|row| row.amount_minor).sum(),
+        theirs.clone().map(|one| one.amount.amount).sum(),
+    );
+    let back: (i64, i64) = (
+        ours.map(|row| row.refunded_minor).sum(),
+        theirs
+            .map(|one| one.refunded_minor.min(one.amount.amount))
+            .sum(),
+    );
+    let currency = wanted.transactions.first().map(|one| one.amount.currency);
+    let currency = currency.unwrap_or(domain::money::Currency::USD);
+    let text = |minor| domain::money::MinorUnits::new(minor, currency).decimal_text();
+    lines.push(Line::new("Paid in all", text(paid.0), text(paid.1)));
+    lines.push(Line::new("Paid back in all", text(back.0), text(back.1)));
+}

@@ -1,0 +1,166 @@
+//! What differs from Stripe, with nothing changed: the sync's own plan is carried out in a
+//! transaction that is taken back. And what no customer's list shows: the refunds and disputes of
+//! the whole Stripe account.
+
+use domain::money::Credits;
+use serde::Serialize;
+use store::Tx;
+use stripe::{Form, objects};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::history::Progress;
+use crate::sync::{Held, apply, held, projected, snapshot};
+
+/// Turns in which one account's history is read.
+const TURNS_MAX: usize = 1_000;
+
+/// Refunds, and disputes, that are looked through at once.
+const REVERSALS_MAX: usize = 20_000;
+
+/// Lines that say what a sync of the account would change; none when it agrees with Stripe.
+pub async fn account(app: &App, account: i64) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let mut progress = Progress::default();
+    for _ in 0..TURNS_MAX {
+        let held = app.read(move |tx| held(tx, account)).await?;
+        let held = Held { progress, ..held };
+        let fetched = snapshot::fetch(app, account, &held).await?;
+        progress = fetched.progress;
+        let now = app.now();
+        let wanted = projected(app, &held, &fetched, now);
+        lines.extend(apply::differences(app, account, &held, fetched, wanted, now).await?);
+        if progress.backfill.is_none() {
+            break;
+        }
+    }
+    lines.dedup();
+    Ok(lines)
+}
+
+/// A refund or dispute that our rows do not show as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reversal {
+    /// The account, by number.
+    #[serde(skip)]
+    pub account_id: i64,
+    /// Its id.
+    pub account: String,
+    /// The refund or dispute.
+    pub object: String,
+    /// What is wrong.
+    pub what: String,
+    /// The charge it is of.
+    #[serde(skip)]
+    pub charge: Option<String>,
+}
+
+/// Refunds and disputes made at Stripe since `since` (seconds) that our rows do not show as they
+/// are. Payments that are not ours are passed over.
+pub async fn reversals(app: &App, since: i64) -> Result<Vec<Reversal>> {
+    let filter = Form::new().push("created[gte]", since);
+    let refunds = app.stripe.list_refunds(&filter, REVERSALS_MAX).await?;
+    let disputes = app.stripe.list_disputes(&filter, REVERSALS_MAX).await?;
+    if refunds.has_more || disputes.has_more {
+        tracing::warn!("There are more refunds or disputes than one audit looks through");
+    }
+    let mut found = Vec::new();
+    for refund in refunds.data {
+        found.extend(app.read(move |tx| of_refund(tx, &refund)).await?);
+    }
+    for dispute in disputes.data {
+        found.extend(app.read(move |tx| of_dispute(tx, &dispute)).await?);
+    }
+    Ok(found)
+}
+
+/// Has the accounts' next syncs fetch what was found by its charge.
+pub async fn ring(app: &App, found: &[Reversal]) -> Result<()> {
+    for one in found {
+        let (account, charge, now) = (one.account_id, one.charge.clone(), app.real_now());
+        app.write(account, move |tx| {
+            let generation = store::sync::ring(tx, account, now)?;
+            if let Some(charge) = &charge {
+                store::sync::want(tx, account, "charge", charge, generation)?;
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    app.sync_bell.notify_one();
+    Ok(())
+}
+
+fn of_refund(tx: &mut Tx<'_>, refund: &objects::Refund) -> store::Result<Option<Reversal>> {
+    let Some(payment) = ours(tx, refund.payment_intent.id())? else {
+        return Ok(None);
+    };
+    let status = refund
+        .status
+        .as_ref()
+        .map_or("pending", |word| word.as_str());
+    let wanted = domain::projection::refund_status(status).word();
+    let key = format!("refund:{}", refund.id);
+    let held = store::transactions::by_natural_key(tx, payment.account_id, &key)?;
+    let what = match held {
+        None => "it is not among our transactions".to_owned(),
+        Some(row) if row.status != wanted => format!("it is {wanted}, our row is {}", row.status),
+        Some(_) => return Ok(None),
+    };
+    reversal(tx, &payment, &refund.id, what, refund.charge.id()).map(Some)
+}
+
+fn of_dispute(tx: &mut Tx<'_>, dispute: &objects::Dispute) -> store::Result<Option<Reversal>> {
+    let Some(payment) = ours(tx, dispute.payment_intent.id())? else {
+        return Ok(None);
+    };
+    let source = format!("topup:{}", dispute.payment_intent.id().unwrap_or_default());
+    let lots = store::ledger::audit::lots(tx, payment.account_id)?;
+    let Some(lot) = lots.into_iter().find(|lot| lot.source_key == source) else {
+        return Ok(None);
+    };
+    let status = dispute.status.as_str();
+    let is_open = matches!(status, "needs_response" | "under_review");
+    let what = match (status, is_open) {
+        (_, true) if !lot.frozen => "it is open, the credits are not set aside",
+        (_, false) if lot.frozen => "it is closed, the credits are still set aside",
+        ("lost", _) if lot.reversed == Credits::ZERO => "it is lost, nothing was taken back",
+        _ => return Ok(None),
+    };
+    reversal(
+        tx,
+        &payment,
+        &dispute.id,
+        what.to_owned(),
+        dispute.charge.id(),
+    )
+    .map(Some)
+}
+
+/// The transaction of ours that a payment paid.
+fn ours(
+    tx: &mut Tx<'_>,
+    payment: Option<&str>,
+) -> store::Result<Option<store::transactions::Transaction>> {
+    match payment {
+        Some(payment) => store::transactions::about(tx, payment),
+        None => Ok(None),
+    }
+}
+
+fn reversal(
+    tx: &mut Tx<'_>,
+    payment: &store::transactions::Transaction,
+    object: &str,
+    what: String,
+    charge: Option<&str>,
+) -> store::Result<Reversal> {
+    let account = store::accounts::find(tx, payment.account_id)?;
+    Ok(Reversal {
+        account_id: payment.account_id,
+        account: account.map_or_else(String::new, |account| account.public_id),
+        object: object.to_owned(),
+        what,
+        charge: charge.map(str::to_owned),
+    })
+}

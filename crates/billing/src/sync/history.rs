@@ -1,0 +1,247 @@
+//! What is read of a customer's history at Stripe: what is recent, and older parts in turns.
+//!
+//! The first sync reads everything. Later ones read what is younger than the last look, with
+//! [`RECENT_DAYS`] to spare, and by id what may still change or what an event named (`by_id.rs`).
+//! A history too long for one sync is read in turns, the newest part first; where a turn stopped
+//! is kept with the account, so each makes progress.
+
+use std::collections::HashSet;
+
+use domain::time::Timestamp;
+use stripe::{Form, objects};
+
+use crate::app::App;
+use crate::error::Result;
+
+/// Objects of one kind and customer that one turn reads.
+const ITEMS_MAX: usize = 1_000;
+
+/// Days that are read again at every sync: most of what happens to a payment happens by then, so a
+/// refund whose event was lost is seen at the next bell of any kind.
+const RECENT_DAYS: i64 = 35;
+
+/// Days before the last look that must be read again: what was made just then may have been missed.
+const OVERLAP_DAYS: i64 = 1;
+
+/// Days before an invoice in which the session that led to it was opened.
+const SESSION_DAYS: i64 = 2;
+
+/// Stripe's objects as read, each once.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    /// Subscriptions, ended ones included.
+    pub subscriptions: Vec<objects::Subscription>,
+    /// Invoices, drafts included.
+    pub invoices: Vec<objects::Invoice>,
+    /// Checkout sessions.
+    pub sessions: Vec<objects::CheckoutSession>,
+    /// Charges, with their refunds and disputes.
+    pub charges: Vec<objects::Charge>,
+    /// Subscription schedules.
+    pub schedules: Vec<objects::SubscriptionSchedule>,
+    /// Credit notes.
+    pub credit_notes: Vec<objects::CreditNote>,
+    seen: HashSet<String>,
+    /// Whether older objects of the customers exist that are not in here.
+    pub is_partial: bool,
+}
+
+impl Raw {
+    /// Whether the object is in here.
+    pub fn has(&self, id: &str) -> bool {
+        self.seen.contains(id)
+    }
+
+    fn is_new(&mut self, id: &str) -> bool {
+        self.seen.insert(id.to_owned())
+    }
+
+    /// Adds a subscription, and the schedule it carries.
+    pub fn add_subscription(&mut self, object: objects::Subscription) {
+        if let Some(schedule) = object.schedule.get() {
+            self.add_schedule(schedule.clone());
+        }
+        if self.is_new(&object.id) {
+            self.subscriptions.push(object);
+        }
+    }
+
+    /// Adds an invoice.
+    pub fn add_invoice(&mut self, object: objects::Invoice) {
+        if self.is_new(&object.id) {
+            self.invoices.push(object);
+        }
+    }
+
+    /// Adds a session.
+    pub fn add_session(&mut self, object: objects::CheckoutSession) {
+        if self.is_new(&object.id) {
+            self.sessions.push(object);
+        }
+    }
+
+    /// Adds a charge.
+    pub fn add_charge(&mut self, object: objects::Charge) {
+        if self.is_new(&object.id) {
+            self.charges.push(object);
+        }
+    }
+
+    /// Adds a credit note.
+    pub fn add_credit_note(&mut self, object: objects::CreditNote) {
+        if self.is_new(&object.id) {
+            self.credit_notes.push(object);
+        }
+    }
+
+    /// Adds a schedule.
+    pub fn add_schedule(&mut self, object: objects::SubscriptionSchedule) {
+        if self.is_new(&object.id) {
+            self.schedules.push(object);
+        }
+    }
+}
+
+/// What of the history was read before, and what is read after this sync.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Up to when; `None` before the first sync.
+    pub until: Option<Timestamp>,
+    /// A part that is left out: from (`None`: the beginning), until.
+    pub backfill: Option<(Option<Timestamp>, Timestamp)>,
+}
+
+/// A span of creation times, both ends in it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+/// Reads the recent part of a customer's history, and a turn of what is left out of it; answers
+/// what is left out then.
+pub async fn read(
+    app: &App,
+    customer: &objects::Customer,
+    before: &Progress,
+    raw: &mut Raw,
+) -> Result<Option<(Option<Timestamp>, Timestamp)>> {
+    let recent = before.until.map(|until| until.plus_days(-RECENT_DAYS));
+    let born = customer.created.map(Timestamp::from_seconds);
+    // All of a young customer's history is recent.
+    let recent = recent.filter(|from| born.is_none_or(|born| born < *from));
+    raw.is_partial |= recent.is_some() || before.backfill.is_some();
+    let span = Span {
+        from: recent,
+        until: None,
+    };
+    let stopped = read_span(app, &customer.id, span, raw).await?;
+    let needed = before.until.map(|until| until.plus_days(-OVERLAP_DAYS));
+    // What is older than the last look was read then.
+    let missing = stopped.filter(|at| needed.is_none_or(|needed| *at > needed));
+    raw.is_partial |= stopped.is_some();
+    let mut left = missing.map(|at| (needed, at));
+    if let Some((from, until)) = before.backfill {
+        let turn = Span {
+            from,
+            until: Some(until),
+        };
+        let stopped = read_span(app, &customer.id, turn, raw).await?;
+        // A turn that stopped where it began would be asked for without end.
+        let stopped = stopped.map(|at| at.min(until.plus_seconds(-1)));
+        left = join(left, stopped.map(|at| (from, at)));
+    }
+    Ok(left)
+}
+
+/// One part that covers both.
+pub fn join(
+    one: Option<(Option<Timestamp>, Timestamp)>,
+    other: Option<(Option<Timestamp>, Timestamp)>,
+) -> Option<(Option<Timestamp>, Timestamp)> {
+    let (Some(first), Some(second)) = (one, other) else {
+        return one.or(other);
+    };
+    let from = first.0.zip(second.0).map(|(a, b)| a.min(b));
+    Some((from, first.1.max(second.1)))
+}
+
+/// Reads what was made within the span, the newest first; answers the moment before which something
+/// was left out.
+///
+/// One list after the other, in this order: a session read after the invoices is never older than
+/// what it led to, so a payment keeps one name in our rows.
+async fn read_span(
+    app: &App,
+    customer: &str,
+    span: Span,
+    raw: &mut Raw,
+) -> Result<Option<Timestamp>> {
+    let stripe = &app.stripe;
+    let in_span = filter(customer, span);
+    let subscriptions = stripe.list_subscriptions(&in_span, ITEMS_MAX).await?;
+    let invoices = stripe.list_invoices(&in_span, ITEMS_MAX).await?;
+    let opened = Span {
+        from: span.from.map(|from| from.plus_days(-SESSION_DAYS)),
+        ..span
+    };
+    let sessions = filter(customer, opened);
+    let sessions = stripe.list_checkout_sessions(&sessions, ITEMS_MAX).await?;
+    let charges = stripe.list_charges(&in_span, ITEMS_MAX).await?;
+    let schedules = stripe
+        .list_subscription_schedules(&in_span, ITEMS_MAX)
+        .await?;
+    let notes = stripe.list_credit_notes(&in_span, ITEMS_MAX).await?;
+    let stopped = [
+        stopped(
+            subscriptions.has_more,
+            subscriptions.data.last().map(|one| one.created),
+        ),
+        stopped(
+            invoices.has_more,
+            invoices.data.last().map(|one| one.created),
+        ),
+        stopped(
+            sessions.has_more,
+            sessions.data.last().map(|one| one.created),
+        ),
+        stopped(charges.has_more, charges.data.last().map(|one| one.created)),
+        stopped(
+            schedules.has_more,
+            schedules.data.last().map(|one| one.created),
+        ),
+        stopped(notes.has_more, notes.data.last().map(|one| one.created)),
+    ];
+    let floor = stopped.into_iter().flatten().max();
+    // Below it some kinds are missing: what is there waits for its turn, together with them.
+    let whole = |created: i64| floor.is_none_or(|floor| created >= floor);
+    let session_floor = floor.map(|floor| floor - SESSION_DAYS * domain::time::SECONDS_PER_DAY);
+    // A subscription needs nothing else but its unpaid invoices, which are asked for by their state.
+    let subscriptions = subscriptions.data.into_iter();
+    subscriptions.for_each(|one| raw.add_subscription(one));
+    let invoices = invoices.data.into_iter().filter(|one| whole(one.created));
+    invoices.for_each(|one| raw.add_invoice(one));
+    let sessions = sessions.data.into_iter();
+    sessions
+        .filter(|one| session_floor.is_none_or(|floor| one.created >= floor))
+        .for_each(|one| raw.add_session(one));
+    let charges = charges.data.into_iter().filter(|one| whole(one.created));
+    charges.for_each(|one| raw.add_charge(one));
+    let schedules = schedules.data.into_iter().filter(|one| whole(one.created));
+    schedules.for_each(|one| raw.add_schedule(one));
+    let notes = notes.data.into_iter().filter(|one| whole(one.created));
+    notes.for_each(|one| raw.add_credit_note(one));
+    Ok(floor.map(Timestamp::from_seconds))
+}
+
+fn stopped(has_more: bool, oldest: Option<i64>) -> Option<i64> {
+    oldest.filter(|_| has_more)
+}
+
+fn filter(customer: &str, span: Span) -> Form {
+    let seconds = |at: Option<Timestamp>| at.map(Timestamp::seconds);
+    Form::new()
+        .push("customer", customer)
+        .push_opt("created[gte]", seconds(span.from))
+        .push_opt("created[lte]", seconds(span.until))
+}

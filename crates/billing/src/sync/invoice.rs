@@ -1,0 +1,73 @@
+//! An invoice of Stripe's, in our words.
+
+use domain::money::Currency;
+use domain::projection::Invoice;
+use stripe::objects;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::at;
+use crate::sync::meaning::Meaning;
+
+/// Asks whether the payment of an open invoice waits for the cardholder's word; the invoice itself
+/// does not say.
+pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
+    let Some(payment) = invoice.payment_intent.as_deref() else {
+        return Ok(());
+    };
+    if invoice.status == "open" {
+        let payment = app.stripe.retrieve_payment_intent(payment).await?;
+        invoice.needs_confirmation = payment.status.as_str() == "requires_action";
+    }
+    Ok(())
+}
+
+/// The line of the plan itself, not what a change of plan put beside it nor an add-on. Of a change
+/// alone, the line of what it leads to: what was left of the old plan is given back.
+fn plan_line<'a>(
+    object: &'a objects::Invoice,
+    meaning: &Meaning,
+) -> Option<&'a objects::InvoiceLine> {
+    let among = |wanted: &dyn Fn(&objects::InvoiceLine) -> bool| {
+        let lines = object.lines.data.iter().rev();
+        let lines: Vec<_> = lines.filter(|line| wanted(line)).collect();
+        let prices: Vec<_> = lines.iter().map(|line| line.price()).collect();
+        let plan = meaning.plan(prices.iter().map(|price| price.id()))?;
+        Some(lines[plan])
+    };
+    among(&|line| !line.is_proration())
+        .or_else(|| among(&|line| line.amount > 0))
+        .or(object.lines.data.last())
+}
+
+/// Reads an invoice of any API version. `None` for a preview, or in a currency that is none.
+pub fn read(object: &objects::Invoice, meaning: &Meaning) -> Option<Invoice> {
+    let status = object.status.as_ref()?;
+    let line = plan_line(object, meaning);
+    Some(Invoice {
+        id: object.id.clone(),
+        number: object.number.clone(),
+        status: status.as_str().to_owned(),
+        billing_reason: object
+            .billing_reason
+            .as_ref()
+            .map_or_else(String::new, |reason| reason.as_str().to_owned()),
+        subscription_id: object.subscription().id().map(str::to_owned),
+        payment_intent: object.payment_intent().id().map(str::to_owned),
+        amount_due: object.amount_due.max(0),
+        amount_paid: object.amount_paid.max(0),
+        discount: object.discount().max(0),
+        currency: Currency::parse(&object.currency)?,
+        created_at: at(object.created),
+        paid_at: object.paid_at().map(at),
+        attempt_count: object.attempt_count,
+        next_payment_attempt: object.next_payment_attempt.map(at),
+        needs_confirmation: false,
+        period: line
+            .and_then(|line| line.period.as_ref())
+            .map(|period| (at(period.start), at(period.end))),
+        price_id: line.and_then(|line| line.price().id()).map(str::to_owned),
+        hosted_url: object.hosted_invoice_url.clone(),
+        pdf_url: object.invoice_pdf.clone(),
+    })
+}

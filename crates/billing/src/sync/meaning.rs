@@ -1,0 +1,45 @@
+//! What the prices of items, phases and lines mean to one account: which of several is the plan's.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::projection::plan_among;
+
+use crate::app::App;
+use crate::sync::Held;
+
+/// The meaning of prices.
+#[derive(Clone, Debug, Default)]
+pub struct Meaning {
+    /// Tier by price, of the catalog's prices and of those agreed with the account.
+    pub tier_of_price: HashMap<String, String>,
+    /// Rank by tier.
+    pub rank_of_tier: HashMap<String, usize>,
+    /// Prices of add-ons.
+    pub addon_prices: HashSet<String>,
+}
+
+impl Meaning {
+    /// As known now.
+    pub fn of(app: &App, held: &Held) -> Meaning {
+        let prices = app.prices();
+        let mut tier_of_price = prices.tier_of_price.clone();
+        tier_of_price.extend(held.agreed.clone());
+        let catalog = app.catalog();
+        let ranks = catalog.tiers.iter();
+        Meaning {
+            tier_of_price,
+            rank_of_tier: ranks.map(|tier| (tier.name.clone(), tier.rank)).collect(),
+            addon_prices: prices.addon_of_price.keys().cloned().collect(),
+        }
+    }
+
+    /// The place of the plan's price among these.
+    pub fn plan<'a>(&self, prices: impl IntoIterator<Item = Option<&'a str>>) -> Option<usize> {
+        plan_among(
+            prices,
+            &self.tier_of_price,
+            &self.rank_of_tier,
+            &self.addon_prices,
+        )
+    }
+}

@@ -1,0 +1,394 @@
+//! Makes our rows agree with Stripe, one account at a time.
+//!
+//! Webhook, success page, timers, `sync` and replay all end here: an account is leased, fetched
+//! whole, projected by `domain::projection`, and applied in one commit. The lease's token fences
+//! the commit: a worker that was overtaken writes nothing.
+
+pub mod apply;
+pub mod by_id;
+pub mod charge;
+pub mod checkout_session;
+pub mod compare;
+pub mod credit_note;
+pub mod differences;
+pub mod history;
+pub mod inbox;
+pub mod invoice;
+pub mod meaning;
+pub mod second;
+pub mod snapshot;
+pub mod subscription;
+pub mod subscription_schedule;
+pub mod trials;
+pub mod unmatched;
+pub mod worker;
+
+use std::collections::{HashMap, HashSet};
+
+use domain::plan::SubscriptionStatus;
+use domain::projection::{Known, Wanted, project};
+use domain::time::Timestamp;
+use store::sync::Lease;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+pub use crate::sync::checkout_session::INTENT_KEY;
+pub use crate::sync::unmatched::match_events;
+pub use crate::sync::worker::STOP_MAX;
+pub use crate::sync::worker::run;
+
+/// How long a worker that is not heard of is waited for, in seconds of real time.
+const LEASE_SECONDS: i64 = 90;
+
+/// How often a worker prolongs its lease while it fetches.
+const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Syncs that fail in a row before the account is parked and an alert rises.
+const ATTEMPTS_MAX: i64 = 10;
+
+/// Rounds one call makes while new bells keep ringing.
+const ROUNDS_MAX: usize = 5;
+
+/// Rounds that reading a whole history may take.
+const ROUNDS_OF_ALL_MAX: usize = 10_000;
+
+/// How long a caller waits for another worker's lease, and how often it looks.
+const LEASE_WAIT: std::time::Duration = std::time::Duration::from_millis(50);
+
+const LEASE_WAITS_MAX: usize = 160;
+
+/// What a sync changed, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// A line for every row, ledger entry and mail that was written.
+    pub changes: Vec<String>,
+}
+
+/// Syncs one account now, and again while it became dirty meanwhile. Waits for another worker that
+/// has it, so that what it answers is newer than the call.
+pub async fn account(app: &App, account: i64) -> Result<Report> {
+    let now = app.real_now();
+    app.write(account, move |tx| store::sync::ring(tx, account, now))
+        .await?;
+    rounds(app, account, ROUNDS_MAX).await
+}
+
+/// The same over the account's whole history at Stripe, however old: for who does not trust what
+/// was read before.
+pub async fn whole_account(app: &App, account: i64) -> Result<Report> {
+    let now = app.real_now();
+    app.write(account, move |tx| {
+        store::sync::ring(tx, account, now)?;
+        store::sync::forget_read(tx, account)
+    })
+    .await?;
+    rounds(app, account, ROUNDS_OF_ALL_MAX).await
+}
+
+async fn rounds(app: &App, account: i64, rounds_max: usize) -> Result<Report> {
+    let mut report = Report::default();
+    for _ in 0..rounds_max {
+        let Some(lease) = lease(app, account).await? else {
+            break;
+        };
+        report.changes.extend(round(app, &lease).await?.changes);
+    }
+    Ok(report)
+}
+
+async fn lease(app: &App, account: i64) -> Result<Option<Lease>> {
+    for _ in 0..LEASE_WAITS_MAX {
+        let now = app.real_now();
+        let until = now.plus_seconds(LEASE_SECONDS);
+        let (lease, is_done) = app
+            .write(account, move |tx| {
+                let state = store::sync::of_account(tx, account)?;
+                if state.is_none_or(|state| state.done_gen >= state.dirty_gen) {
+                    return Ok((None, true));
+                }
+                Ok((store::sync::lease_account(tx, account, now, until)?, false))
+            })
+            .await?;
+        if lease.is_some() {
+            return Ok(lease);
+        }
+        if is_done {
+            return Ok(None);
+        }
+        tokio::time::sleep(LEASE_WAIT).await;
+    }
+    Err(Error::unavailable(
+        "sync_busy",
+        "This account is being synced; try again shortly.",
+    ))
+}
+
+/// One round under a lease: fetch, project, apply. A failure is recorded with its back-off.
+async fn round(app: &App, lease: &Lease) -> Result<Report> {
+    let _busy = app.busy();
+    match fetch_and_apply(app, lease).await {
+        Ok(report) => {
+            second::undo_of(app, lease.account_id).await;
+            Ok(report)
+        }
+        Err(error) => {
+            let (lease, text) = (lease.clone(), error.to_string());
+            let now = app.real_now();
+            let retry_at = now.plus_seconds(back_off(&lease, app.chance.bits()));
+            let is_last = lease.attempts + 1 >= ATTEMPTS_MAX;
+            app.write(lease.account_id, move |tx| {
+                store::alerts::failed_again(tx)?;
+                if is_last {
+                    store::sync::park(tx, &lease, &text, now)
+                } else {
+                    store::sync::fail(tx, &lease, &text, retry_at, now).map(|_| ())
+                }
+            })
+            .await?;
+            Err(error)
+        }
+    }
+}
+
+/// 1, 2, 4, ... up to 600 seconds, the latter half of it by chance.
+fn back_off(lease: &Lease, chance: u128) -> i64 {
+    let exponent = u32::try_from(lease.attempts.clamp(0, 10)).expect("clamped");
+    let longest = (1_i64 << exponent).min(600);
+    let half = longest / 2;
+    let jitter =
+        i64::try_from(chance % u128::from(longest.unsigned_abs() - half.unsigned_abs() + 1));
+    half + jitter.expect("smaller than the longest wait")
+}
+
+async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
+    let account = lease.account_id;
+    let held = app.read(move |tx| held(tx, account)).await?;
+    let fetch = async {
+        let fetched = snapshot::fetch(app, account, &held).await?;
+        // Before anything is granted for it: a trial that is not the first is ended, and looked at
+        // anew.
+        if trials::check(app, account, &trialing(&fetched)).await? {
+            return snapshot::fetch(app, account, &held).await;
+        }
+        Ok(fetched)
+    };
+    let fetched = while_renewed(app, lease, RENEW_EVERY, fetch).await?;
+    let now = app.now();
+    let wanted = projected(app, &held, &fetched, now);
+    report_findings(account, &wanted);
+    apply::apply(app, lease, &held, fetched, wanted, now).await
+}
+
+/// What our rows should be by what was fetched.
+fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Wanted {
+    let meaning = meaning::Meaning::of(app, held);
+    let known = Known {
+        tier_of_price: &meaning.tier_of_price,
+        addon_prices: &meaning.addon_prices,
+        undone: &held.undone,
+        tier_held: &held.tiers,
+        rank_of_tier: &meaning.rank_of_tier,
+        grace_days: app.rules().grace_days,
+        gives_unpaid_credits: app.settings.billing.credits_without_payment,
+    };
+    project(&fetched.snapshot, &known, now)
+}
+
+/// The subscriptions in their trial.
+fn trialing(fetched: &snapshot::Fetched) -> Vec<String> {
+    let all = fetched.snapshot.subscriptions.iter();
+    all.filter(|one| one.status == SubscriptionStatus::Trialing)
+        .map(|one| one.id.clone())
+        .collect()
+}
+
+/// Does the work, and prolongs the lease meanwhile: a history may take longer to read than a lease
+/// lasts. Ends early once another worker has the account; the apply would be refused anyway.
+async fn while_renewed<T>(
+    app: &App,
+    lease: &Lease,
+    every: std::time::Duration,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(every) => {}
+        }
+        let lease = lease.clone();
+        let until = app.real_now().plus_seconds(LEASE_SECONDS);
+        let renew = app.write(lease.account_id, move |tx| {
+            store::sync::renew(tx, &lease, until)
+        });
+        if !renew.await? {
+            return Err(store::Error::LeaseLost.into());
+        }
+    }
+}
+
+/// What the database holds that a fetch and a projection need.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Customers at Stripe, the former ones included.
+    pub customers: Vec<store::customers::Customer>,
+    /// Tier by subscription, as held.
+    pub tiers: HashMap<String, String>,
+    /// Tier by price, of prices that were agreed with the account.
+    pub agreed: HashMap<String, String>,
+    /// Intents by id.
+    pub intents: HashMap<String, store::intents::Intent>,
+    /// Subscriptions that were cancelled as second purchases.
+    pub undone: HashSet<String>,
+    /// The event number up to which this sync answers.
+    pub last_event: i64,
+    /// Objects that events named.
+    pub named: Vec<store::sync::Wanted>,
+    /// Objects that may still change by themselves.
+    pub open: by_id::Open,
+    /// What of the history was read before.
+    pub progress: history::Progress,
+}
+
+/// Intents looked at: far more than one account ever has open or young.
+const INTENTS_MAX: i64 = 1_000;
+
+/// Objects that events named which one sync fetches; the rest is left for the next.
+const NAMED_MAX: i64 = 100;
+
+/// Open invoices and pending records that are looked at again.
+const OPEN_MAX: i64 = 100;
+
+fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
+    let subscriptions = store::subscriptions::of_account(tx, account)?;
+    let open = open(tx, account, &subscriptions)?;
+    let state = store::sync::of_account(tx, account)?;
+    let tiers = subscriptions
+        .into_iter()
+        .filter_map(|row| Some((row.subscription_id, row.tier?)));
+    let intents = store::intents::of_account(tx, account, INTENTS_MAX)?;
+    let undone = intents.iter().filter(|intent| second::is_undone(intent));
+    let undone = undone.filter_map(|intent| intent.stripe_object_id.clone());
+    Ok(Held {
+        undone: undone.collect(),
+        customers: store::customers::of_account(tx, account)?,
+        tiers: tiers.collect(),
+        agreed: store::account_prices::of_account(tx, account)?
+            .into_iter()
+            .map(|row| (row.price_id, row.tier))
+            .collect(),
+        intents: intents
+            .into_iter()
+            .map(|intent| (intent.id.clone(), intent))
+            .collect(),
+        last_event: store::events::last_of_account(tx, account)?,
+        named: store::sync::wanted(tx, account, NAMED_MAX)?,
+        open,
+        progress: state.map_or_else(Default::default, |state| history::Progress {
+            until: state.read_until,
+            backfill: state
+                .backfill_until
+                .map(|until| (state.backfill_from, until)),
+        }),
+    })
+}
+
+fn open(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    subscriptions: &[store::subscriptions::Subscription],
+) -> store::Result<by_id::Open> {
+    let live = subscriptions.iter().filter(|row| row.live);
+    let pending = store::transactions::pending(tx, account, OPEN_MAX)?;
+    let sessions = pending.iter();
+    let sessions = sessions.filter_map(|row| row.stripe_checkout_session_id.clone());
+    let schedules = pending.iter();
+    let schedules = schedules.filter_map(|row| row.natural_key.strip_prefix("downgrade:"));
+    Ok(by_id::Open {
+        subscriptions: live.map(|row| row.subscription_id.clone()).collect(),
+        invoices: store::invoices::unsettled(tx, account, OPEN_MAX)?,
+        sessions: sessions.collect(),
+        schedules: schedules.map(str::to_owned).collect(),
+    })
+}
+
+fn report_findings(account: i64, wanted: &Wanted) {
+    for finding in &wanted.findings {
+        tracing::warn!(
+            account,
+            ?finding,
+            "A sync found something for a person to look at"
+        );
+    }
+}
+
+/// Seconds since the epoch as a moment.
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Settings;
+
+    async fn app(database: &store::testing::TestDatabase) -> App {
+        let mut settings = Settings::load(None, &|_| None).expect("the defaults are valid");
+        settings.database.url = database.url_text.clone().into();
+        App::open(settings).await.expect("the database opens")
+    }
+
+    async fn leased(app: &App) -> Lease {
+        let user = crate::people::users::ensure(app, "ann@example.com", "user", true).await;
+        let user = user.expect("a user").id;
+        let memberships = app
+            .read(move |tx| store::users::memberships(tx, user))
+            .await;
+        let account = memberships.expect("memberships")[0].account_id;
+        let now = app.real_now();
+        app.write(account, move |tx| {
+            store::sync::ring(tx, account, now)?;
+            store::sync::lease_account(tx, account, now, now.plus_seconds(1))
+        })
+        .await
+        .expect("a write")
+        .expect("a lease")
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_prolonged_while_its_work_goes_on_and_its_work_ends_when_it_is_lost() {
+        let database = store::testing::sqlite();
+        let app = app(&database).await;
+        let lease = leased(&app).await;
+        let account = lease.account_id;
+        let work = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            Ok(7)
+        };
+        let every = Duration::from_millis(20);
+
+        let done = while_renewed(&app, &lease, every, work).await;
+
+        assert_eq!(done.expect("the work is done"), 7);
+        let state = app
+            .read(move |tx| store::sync::of_account(tx, account))
+            .await;
+        let until = state.expect("a read").expect("a state").lease_until;
+        assert!(until.expect("a lease") > app.real_now().plus_seconds(60));
+
+        let late = app.real_now().plus_seconds(LEASE_SECONDS + 1);
+        let taken = app.write(account, move |tx| {
+            store::sync::lease_account(tx, account, late, late.plus_seconds(90))
+        });
+        taken
+            .await
+            .expect("a write")
+            .expect("another worker's lease");
+        let endless = std::future::pending::<Result<()>>();
+        let lost = while_renewed(&app, &lease, every, endless).await;
+        assert!(lost.is_err(), "it is another worker's now");
+    }
+}

@@ -1,0 +1,153 @@
+//! A plan that was bought beside another one, on a page that stood open: it is cancelled and its
+//! payment given back (F27).
+//!
+//! The sync writes the intent in the commit that finds the purchase; the calls are made afterwards,
+//! with no transaction open, and made again by the sweep until their outcome is known.
+
+use domain::projection::SecondPurchase;
+use store::intents::Intent;
+use stripe::Form;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::intents::is_stale;
+
+/// The kind of its intents.
+pub const KIND: &str = "second_subscription";
+
+/// Our own parameter in the frozen ones: what is cancelled. Not sent with the refund.
+const SUBSCRIPTION: &str = "subscription";
+
+const PAYMENT: &str = "payment_intent";
+
+/// Seconds after which calls whose outcome is not known are made again.
+const RETRY_SECONDS: i64 = 60;
+
+/// Intents taken in one round.
+const INTENTS_MAX: i64 = 20;
+
+/// What is done about a purchase, frozen.
+pub fn params(purchase: &SecondPurchase) -> String {
+    Form::new()
+        .push(SUBSCRIPTION, &purchase.subscription)
+        .push_opt(PAYMENT, purchase.payment_intent.as_ref())
+        .encode()
+}
+
+/// Whether the intent's subscription was cancelled.
+pub fn is_undone(intent: &Intent) -> bool {
+    intent.kind == KIND && matches!(intent.state.as_str(), "done" | "closed")
+}
+
+/// Undoes what the account's sync just found. A failure is tried again by [`undo_waiting`].
+pub async fn undo_of(app: &App, account: i64) {
+    let found = app
+        .read(move |tx| store::intents::under_way(tx, account, KIND))
+        .await;
+    match found {
+        Ok(Some(intent)) if intent.state == "open" => try_one(app, &intent).await,
+        Ok(_) => {}
+        Err(error) => tracing::warn!(account, %error, "Second purchases were not looked for"),
+    }
+}
+
+/// Undoes what waits since a call failed or its process died.
+pub async fn undo_waiting(app: &App) -> Result<()> {
+    let before = app.now().plus_seconds(-RETRY_SECONDS);
+    let waiting = app
+        .read(move |tx| store::intents::waiting(tx, KIND, before, INTENTS_MAX))
+        .await?;
+    for intent in waiting {
+        try_one(app, &intent).await;
+    }
+    Ok(())
+}
+
+async fn try_one(app: &App, intent: &Intent) {
+    let _busy = app.busy();
+    if let Err(error) = undo(app, intent).await {
+        let account = intent.account_id;
+        tracing::warn!(account, intent = intent.id, %error, "A second purchase is not undone yet");
+    }
+}
+
+async fn undo(app: &App, intent: &Intent) -> Result<()> {
+    let (id, now) = (intent.id.clone(), app.now());
+    let account = intent.account_id;
+    let is_ours = app
+        .write(account, move |tx| store::intents::set_calling(tx, &id, now))
+        .await?;
+    if !is_ours {
+        return Ok(());
+    }
+    let params = Form::decode(&intent.params);
+    let subscription = params.get(SUBSCRIPTION).unwrap_or_default().to_owned();
+    let called = match cancel(app, &subscription).await {
+        Ok(()) => refund(app, intent, params.get(PAYMENT)).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = called {
+        note_failure(app, intent, &error).await?;
+        return Err(error.into());
+    }
+    let (id, real_now) = (intent.id.clone(), app.real_now());
+    let object = intent.stripe_object_id.clone().unwrap_or(subscription);
+    app.write(account, move |tx| {
+        store::intents::set_done(tx, &id, &object, None, None, now)?;
+        store::sync::ring(tx, account, real_now)
+    })
+    .await?;
+    app.sync_bell.notify_one();
+    Ok(())
+}
+
+async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {
+    let params = Form::new()
+        .push("invoice_now", "false")
+        .push("prorate", "false");
+    match app.stripe.cancel_subscription(subscription, &params).await {
+        Ok(_) | Err(stripe::Error::NotFound { .. }) => Ok(()),
+        // Cancelled before, by an earlier try or by somebody else; or refused for good.
+        Err(error @ stripe::Error::Refused { .. }) => {
+            let held = app.stripe.retrieve_subscription(subscription).await?;
+            let is_over = held.ended_at.is_some();
+            if is_over { Ok(()) } else { Err(error) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn refund(app: &App, intent: &Intent, payment: Option<&str>) -> stripe::Result<()> {
+    let Some(payment) = payment else {
+        return Ok(());
+    };
+    let params = Form::new()
+        .push(PAYMENT, payment)
+        .push("reason", "duplicate")
+        .metadata(crate::sync::checkout_session::INTENT_KEY, &intent.id);
+    match app.stripe.create_refund(&params, &intent.id).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == Some("charge_already_refunded") => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A definite no is shown to a person. An error that Stripe saved under the key, or a key too old
+/// to be known, is answered with a new key: a payment cannot be given back twice.
+async fn note_failure(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
+    let is_open = error.is_temporary() || error.is_outcome_unknown();
+    if is_open && !error.is_replayed() && !is_stale(intent, app.now()) {
+        return Ok(());
+    }
+    let (id, new_id, now) = (intent.id.clone(), app.new_id("int"), app.now());
+    let text = error.to_string();
+    let has_new_key = is_open || error.is_replayed();
+    app.write(intent.account_id, move |tx| {
+        if has_new_key {
+            store::intents::change_key(tx, &id, &new_id, now).map(|_| ())
+        } else {
+            store::intents::set_failed(tx, &id, &text, now).map(|_| ())
+        }
+    })
+    .await
+}

@@ -1,0 +1,80 @@
+//! A subscription of Stripe's, in our words.
+
+use domain::money::{Currency, MinorUnits};
+use domain::plan::SubscriptionStatus;
+use domain::projection::{Extra, Subscription};
+use domain::time::Timestamp;
+use stripe::objects;
+
+use crate::sync::at;
+use crate::sync::meaning::Meaning;
+
+/// The price that a waiting change leads to, and when it is given up.
+fn read_update(object: &objects::PendingUpdate, meaning: &Meaning) -> Option<(String, Timestamp)> {
+    let items = &object.subscription_items;
+    let plan = meaning.plan(items.iter().map(price_id))?;
+    let price = items[plan].price.as_ref()?;
+    Some((price.id.clone(), at(object.expires_at?)))
+}
+
+fn price_id(item: &objects::SubscriptionItem) -> Option<&str> {
+    item.price.as_ref().map(|price| price.id.as_str())
+}
+
+/// What one of an item costs a period.
+fn unit(item: &objects::SubscriptionItem, fallback: Option<&str>) -> Option<MinorUnits> {
+    let price = item.price.as_ref()?;
+    let currency = price.currency.as_deref().or(fallback);
+    let currency = currency.and_then(Currency::parse)?;
+    Some(MinorUnits::new(price.unit_amount?, currency))
+}
+
+fn interval(item: &objects::SubscriptionItem) -> Option<String> {
+    let recurring = item.price.as_ref()?.recurring.as_ref()?;
+    Some(recurring.interval.as_str().to_owned())
+}
+
+/// The items beside the plan's.
+fn extras(object: &objects::Subscription, plan: Option<usize>) -> Vec<Extra> {
+    let items = object.items.data.iter().enumerate();
+    let others = items.filter(|(place, _)| Some(*place) != plan);
+    let read = |(_, item): (usize, &objects::SubscriptionItem)| {
+        Some(Extra {
+            price_id: price_id(item)?.to_owned(),
+            quantity: item.quantity.unwrap_or(1),
+            price: unit(item, object.currency.as_deref()),
+            interval: interval(item),
+        })
+    };
+    others.filter_map(read).collect()
+}
+
+/// Reads a subscription of any API version.
+pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
+    let place = meaning.plan(object.items.data.iter().map(price_id));
+    let item = place.and_then(|place| object.items.data.get(place));
+    let start = object.current_period_start().unwrap_or(object.created);
+    Subscription {
+        id: object.id.clone(),
+        customer_id: object.customer.id().map(str::to_owned),
+        status: SubscriptionStatus::from_word(object.status.as_str()),
+        price_id: item.and_then(price_id).map(str::to_owned),
+        price: item.and_then(|item| unit(item, object.currency.as_deref())),
+        interval: item.and_then(interval),
+        extras: extras(object, place),
+        period_start: at(start),
+        period_end: at(object.current_period_end().unwrap_or(start)),
+        cancel_at_period_end: object.cancel_at_period_end,
+        cancel_at: object.cancel_at.map(at),
+        canceled_at: object.canceled_at.map(at),
+        ended_at: object.ended_at.map(at),
+        trial_end: object.trial_end.map(at),
+        is_paused: object.pause_collection.is_some(),
+        schedule_id: object.schedule.id().map(str::to_owned),
+        pending_update: object
+            .pending_update
+            .as_ref()
+            .and_then(|update| read_update(update, meaning)),
+        created_at: at(object.created),
+    }
+}

@@ -1,0 +1,111 @@
+//! One free trial a card.
+
+use store::trials::Trial;
+use stripe::Form;
+use stripe::objects::{Subscription, SubscriptionStatus};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::checkout_session::INTENT_KEY;
+use crate::trials::had_one;
+
+/// Looks at those of the account's trials that were not looked at yet. Answers whether one was
+/// ended, so that Stripe must be asked again.
+pub async fn check(app: &App, account: i64, trialing: &[String]) -> Result<bool> {
+    let billing = &app.settings.billing;
+    if !billing.trial_once_per_account && !billing.trial_once_per_card {
+        return Ok(false);
+    }
+    let mut has_ended = false;
+    for subscription in trialing {
+        let id = subscription.clone();
+        let seen = app
+            .read(move |tx| store::trials::find(tx, account, &id))
+            .await?;
+        // One whose end was begun and not noted is ended again.
+        if seen.is_none_or(|trial| trial.state == "refusing") {
+            has_ended |= check_one(app, account, subscription).await?;
+        }
+    }
+    Ok(has_ended)
+}
+
+async fn check_one(app: &App, account: i64, subscription: &str) -> Result<bool> {
+    let fetched = app.stripe.retrieve_subscription(subscription).await?;
+    // A trial that somebody gave in Stripe's dashboard was meant.
+    let is_ours = fetched.metadata.contains_key(INTENT_KEY);
+    if fetched.status != SubscriptionStatus::Trialing || !is_ours {
+        return Ok(false);
+    }
+    let card = card_hash(app, &fetched).await?;
+    let (id, now) = (subscription.to_owned(), app.now());
+    let once_per_account = app.settings.billing.trial_once_per_account;
+    let refused = app
+        .write(account, move |tx| {
+            let is_first = match &card {
+                Some(card) => store::trials::claim_card(tx, account, &id, card, now)?,
+                None => true,
+            };
+            let refused = !is_first || once_per_account && had_one(tx, account, Some(&id))?;
+            let state = if refused { "refusing" } else { "granted" };
+            note(tx, account, &id, state, now)?;
+            Ok(refused)
+        })
+        .await?;
+    if !refused {
+        return Ok(false);
+    }
+    match app
+        .stripe
+        .cancel_subscription(subscription, &Form::new())
+        .await
+    {
+        Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let id = subscription.to_owned();
+    app.write(account, move |tx| note(tx, account, &id, "refused", now))
+        .await?;
+    tracing::info!(
+        account,
+        subscription,
+        "Ended a trial that was not the first"
+    );
+    Ok(true)
+}
+
+fn note(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    subscription: &str,
+    state: &str,
+    now: domain::time::Timestamp,
+) -> store::Result<u64> {
+    let row = Trial {
+        subscription_id: subscription.to_owned(),
+        account_id: account,
+        state: state.to_owned(),
+        created_at: now,
+    };
+    store::trials::put(tx, &row)
+}
+
+/// A digest of the card's fingerprint: enough to know it again.
+async fn card_hash(app: &App, subscription: &Subscription) -> Result<Option<String>> {
+    if !app.settings.billing.trial_once_per_card {
+        return Ok(None);
+    }
+    let mut method = subscription.default_payment_method.id().map(str::to_owned);
+    if method.is_none()
+        && let Some(customer) = subscription.customer.id()
+    {
+        let customer = app.stripe.retrieve_customer(customer).await?;
+        method = customer.default_payment_method().id().map(str::to_owned);
+    }
+    let Some(method) = method else {
+        return Ok(None);
+    };
+    let method = app.stripe.retrieve_payment_method(&method).await?;
+    let fingerprint = method.card.and_then(|card| card.fingerprint);
+    Ok(fingerprint.map(|text| hex::encode(crate::secrets::hash(&format!("card:{text}")))))
+}

@@ -1,0 +1,145 @@
+//! Events whose account no row of ours knows yet: the delivery won the race against our own
+//! commit, or names only a charge. The worker looks them up at Stripe, and parks them in the end.
+
+use store::events::Event;
+
+use crate::app::App;
+use crate::error::{Kind, Result};
+use crate::sync::inbox::account_of_object;
+
+/// Events looked at in one round.
+const EVENTS_MAX: i64 = 50;
+
+/// Tries before an event is parked for a person.
+const ATTEMPTS_MAX: i64 = 8;
+
+/// Looks for the accounts of unmatched events that are due; rings the bells of those found.
+/// Answers how many were looked at.
+pub async fn match_events(app: &App) -> Result<usize> {
+    let now = app.real_now();
+    let due = app
+        .read(move |tx| store::events::unmatched_due(tx, now, EVENTS_MAX))
+        .await?;
+    let count = due.len();
+    for event in due {
+        let _busy = app.busy();
+        let found = account_at_stripe(app, &event).await;
+        match found {
+            Ok(Some(account)) => assign(app, &event, account).await?,
+            Ok(None) => try_later(app, &event, "no account of ours is named by it", true).await?,
+            Err(error) => {
+                // A Stripe that is down says nothing about the event.
+                let counts = error.0.kind != Kind::Unavailable;
+                try_later(app, &event, &error.to_string(), counts).await?;
+            }
+        }
+    }
+    Ok(count)
+}
+
+async fn assign(app: &App, event: &Event, account: i64) -> Result<()> {
+    let (n, now) = (event.n, app.real_now());
+    app.write(account, move |tx| {
+        store::events::assign(tx, n, account)?;
+        store::sync::ring(tx, account, now)
+    })
+    .await?;
+    app.sync_bell.notify_one();
+    Ok(())
+}
+
+async fn try_later(app: &App, event: &Event, why: &str, counts: bool) -> Result<()> {
+    let (n, why, now) = (event.n, why.to_owned(), app.real_now());
+    let exponent = u32::try_from(event.attempts.clamp(0, 10)).expect("clamped");
+    let retry_at = now.plus_seconds(1_i64 << exponent);
+    let is_last = counts && event.attempts + 1 >= ATTEMPTS_MAX;
+    app.write(0, move |tx| {
+        store::events::set_failed(tx, n, &why, (!is_last).then_some(retry_at))
+    })
+    .await?;
+    Ok(())
+}
+
+/// The account an event is about: by our rows as they are now, else by asking Stripe whose its
+/// object is.
+async fn account_at_stripe(app: &App, event: &Event) -> Result<Option<i64>> {
+    if let Some(customer) = &event.customer_id {
+        return account_of_customer(app, customer).await;
+    }
+    if let Some(id) = event.object_id.clone() {
+        let known = app.read(move |tx| account_of_object(tx, &id)).await?;
+        if known.is_some() {
+            return Ok(known);
+        }
+    }
+    let customer = customer_of(app, event).await?;
+    let Some(customer) = customer else {
+        return Ok(None);
+    };
+    account_of_customer(app, &customer).await
+}
+
+/// The customer behind a refund, dispute, charge or payment intent.
+async fn customer_of(app: &App, event: &Event) -> Result<Option<String>> {
+    let Some(id) = event.object_id.as_deref() else {
+        return Ok(None);
+    };
+    let charge = match event.object_type.as_deref() {
+        Some("refund") => app
+            .stripe
+            .retrieve_refund(id)
+            .await?
+            .charge
+            .id()
+            .map(str::to_owned),
+        Some("dispute") => app
+            .stripe
+            .retrieve_dispute(id)
+            .await?
+            .charge
+            .id()
+            .map(str::to_owned),
+        Some("charge") => Some(id.to_owned()),
+        Some("payment_intent") => {
+            let intent = app.stripe.retrieve_payment_intent(id).await?;
+            return Ok(intent.customer.id().map(str::to_owned));
+        }
+        _ => None,
+    };
+    let Some(charge) = charge else {
+        return Ok(None);
+    };
+    let charge = app.stripe.retrieve_charge(&charge).await?;
+    Ok(charge.customer.id().map(str::to_owned))
+}
+
+/// The account that a customer's metadata names: the customer was made by us and the answer was
+/// lost.
+async fn account_of_customer(app: &App, customer: &str) -> Result<Option<i64>> {
+    let known = {
+        let customer = customer.to_owned();
+        app.read(move |tx| store::customers::account_of(tx, &customer))
+            .await?
+    };
+    if known.is_some() {
+        return Ok(known);
+    }
+    let object = app.stripe.retrieve_customer(customer).await?;
+    let Some(name) = object.metadata.get("accountId").cloned() else {
+        return Ok(None);
+    };
+    let (customer, now) = (customer.to_owned(), app.now());
+    app.write(0, move |tx| {
+        let Some(account) = store::accounts::named(tx, &name)? else {
+            return Ok(None);
+        };
+        if store::customers::current(tx, account.id)?.is_some() {
+            store::customers::insert_former(tx, &customer, account.id, now)?;
+        } else {
+            store::customers::insert(tx, &customer, account.id, now)?;
+            store::accounts::show_customer(tx, account.id, Some(&customer), now)?;
+        }
+        Ok(Some(account.id))
+    })
+    .await
+}

@@ -1,0 +1,42 @@
+//! Trials: offered once to an account, and given once to a card.
+//!
+//! Which card it is shows only after Checkout. So a trial whose card had one already is ended when
+//! the sync sees it, without a charge.
+
+use domain::catalog::Tier;
+
+use crate::app::App;
+use crate::error::Result;
+
+/// The days of the trial that the account is offered with a plan, if it is offered one.
+pub async fn offered(app: &App, account: i64, tier: &Tier) -> Result<Option<i64>> {
+    let Some(days) = tier.trial_days else {
+        return Ok(None);
+    };
+    Ok(may_have_one(app, account).await?.then_some(days))
+}
+
+/// Whether a trial is offered to the account, where a plan has one.
+pub async fn may_have_one(app: &App, account: i64) -> Result<bool> {
+    if !app.settings.billing.trial_once_per_account {
+        return Ok(true);
+    }
+    let had = app.read(move |tx| had_one(tx, account, None)).await?;
+    Ok(!had)
+}
+
+/// Whether the account had a trial, with another subscription than this.
+pub(crate) fn had_one(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    beside: Option<&str>,
+) -> store::Result<bool> {
+    let is_other = |id: &String| beside != Some(id);
+    let rows = store::subscriptions::of_account(tx, account)?;
+    let mut had = rows
+        .iter()
+        .any(|row| row.trial_end.is_some() && is_other(&row.subscription_id));
+    let seen = store::trials::of_account(tx, account)?;
+    had |= seen.iter().any(|trial| is_other(&trial.subscription_id));
+    Ok(had)
+}

@@ -1,0 +1,201 @@
+//! Endpoints that receive our outgoing webhooks.
+
+use serde_json::json;
+use store::outbox::Message;
+use store::webhook_endpoints::{NewEndpoint, WebhookEndpoint};
+use store::{outbox, webhook_endpoints};
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::notices;
+use crate::notices::{EVENTS, Notice, address, sign};
+
+/// Endpoints of a deployment: each notice is written once for each.
+const ENDPOINTS_MAX: usize = 20;
+
+/// Longest description.
+const DESCRIPTION_CHARS_MAX: usize = 200;
+
+/// How long a former secret still signs beside the new one.
+const BOTH_SECRETS_HOURS: i64 = 24;
+
+const SECONDS_PER_HOUR: i64 = 3_600;
+
+/// The event names of an endpoint, as a list.
+pub fn names(events: &str) -> Vec<String> {
+    events.split_whitespace().map(str::to_owned).collect()
+}
+
+/// What an endpoint should be, looked through.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Where deliveries are sent.
+    pub url: String,
+    /// What the operator calls it; may be empty.
+    pub description: String,
+    /// Event names, separated by commas; empty for all of them.
+    pub events: String,
+}
+
+impl Wanted {
+    /// Looks through what somebody wants; the error names the field.
+    pub fn read(app: &App, url: &str, description: &str, events: &[String]) -> Result<Wanted> {
+        let url = address::read(url.trim(), app.settings.webhooks.allow_loopback)
+            .map_err(|fault| Error::field("url", fault))?;
+        let description = description.trim();
+        let is_long = description.chars().count() > DESCRIPTION_CHARS_MAX;
+        if is_long || description.chars().any(char::is_control) {
+            let detail = format!("A description has at most {DESCRIPTION_CHARS_MAX} characters.");
+            return Err(Error::field("description", detail));
+        }
+        if let Some(unknown) = events.iter().find(|name| !EVENTS.contains(&name.as_str())) {
+            let shown: String = unknown.chars().take(50).collect();
+            let detail = format!("{shown} is not a notice; there are {}.", EVENTS.join(", "));
+            return Err(Error::field("events", detail));
+        }
+        let wanted = EVENTS
+            .iter()
+            .filter(|name| events.iter().any(|wanted| wanted == *name));
+        Ok(Wanted {
+            url: url.to_string(),
+            description: description.to_owned(),
+            events: wanted.copied().collect::<Vec<_>>().join(" "),
+        })
+    }
+}
+
+/// Makes an endpoint. Answers it and its secret.
+pub async fn make(app: &App, wanted: Wanted, actor: &str) -> Result<(WebhookEndpoint, String)> {
+    let secret = sign::new_secret(&*app.chance);
+    let (id, kept, actor, now) = (
+        app.new_id("we"),
+        secret.clone(),
+        actor.to_owned(),
+        app.real_now(),
+    );
+    let made = app
+        .write(0, move |tx| {
+            if webhook_endpoints::all(tx)?.len() >= ENDPOINTS_MAX {
+                return Ok(None);
+            }
+            let new = NewEndpoint {
+                public_id: &id,
+                url: &wanted.url,
+                description: &wanted.description,
+                events: &wanted.events,
+                secret: &kept,
+                created_by: &actor,
+            };
+            let row = webhook_endpoints::insert(tx, &new, now)?;
+            let action = "webhook_endpoint.create";
+            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            Ok(Some(row))
+        })
+        .await?;
+    let row = made.ok_or_else(|| {
+        let detail = format!("There may be {ENDPOINTS_MAX} endpoints; delete one first.");
+        Error::conflict("too_many_endpoints", detail)
+    })?;
+    Ok((row, secret))
+}
+
+/// The endpoint with this id.
+pub async fn found(app: &App, id: &str) -> Result<WebhookEndpoint> {
+    let id = id.to_owned();
+    let row = app.read(move |tx| webhook_endpoints::find(tx, &id)).await?;
+    row.ok_or_else(no_endpoint)
+}
+
+/// The error for an endpoint id that is unknown.
+pub fn no_endpoint() -> Error {
+    Error::not_found("There is no such endpoint.")
+}
+
+/// Why an endpoint is disabled that a person took out of use.
+pub const BY_HAND: &str = "by hand";
+
+/// Deletes an endpoint.
+pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
+    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let removed = app
+        .write(0, move |tx| {
+            let removed = webhook_endpoints::remove(tx, &id)?;
+            if removed {
+                let action = "webhook_endpoint.delete";
+                store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            }
+            Ok(removed)
+        })
+        .await?;
+    if removed { Ok(()) } else { Err(no_endpoint()) }
+}
+
+/// Gives an endpoint a new secret. Answers it and the endpoint.
+pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndpoint, String)> {
+    let secret = sign::new_secret(&*app.chance);
+    let (id, actor, kept, now) = (
+        id.to_owned(),
+        actor.to_owned(),
+        secret.clone(),
+        app.real_now(),
+    );
+    let until = now.plus_seconds(BOTH_SECRETS_HOURS * SECONDS_PER_HOUR);
+    let row = app
+        .write(0, move |tx| {
+            if webhook_endpoints::rotate(tx, &id, &kept, until, now)? == 0 {
+                return Ok(None);
+            }
+            let action = "webhook_endpoint.rotate";
+            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            webhook_endpoints::find(tx, &id)
+        })
+        .await?;
+    row.map(|row| (row, secret)).ok_or_else(no_endpoint)
+}
+
+/// Queues a notice to an endpoint again.
+pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -> Result<Message> {
+    let (endpoint, actor, now) = (endpoint.to_owned(), actor.to_owned(), app.real_now());
+    let row = app
+        .write(0, move |tx| {
+            let row = outbox::find(tx, delivery)?;
+            let row = row.filter(|row| row.kind == "webhook" && row.recipient == endpoint);
+            let Some(row) = row else {
+                return Ok(None);
+            };
+            if row.payload.is_empty() {
+                return Ok(Some(row));
+            }
+            outbox::requeue(tx, delivery, now)?;
+            let detail = json!({ "delivery": delivery }).to_string();
+            let action = "webhook_endpoint.resend";
+            store::audit_log::append(tx, &actor, action, &endpoint, &detail, None, now)?;
+            outbox::find(tx, delivery)
+        })
+        .await?;
+    let row = row.ok_or_else(|| Error::not_found("There is no such delivery."))?;
+    if row.payload.is_empty() {
+        let detail = "The text of this notice is no longer kept.";
+        return Err(Error::conflict("notice_forgotten", detail));
+    }
+    app.notice_bell.notify_one();
+    Ok(row)
+}
+
+/// Queues a notice that says nothing.
+pub async fn send_test(app: &App, id: &str) -> Result<()> {
+    let endpoint = found(app, id).await?;
+    let notice = Notice {
+        key: app.new_id("test"),
+        event: "endpoint.test",
+        account: None,
+        data: json!({ "endpoint": endpoint.public_id }),
+    };
+    let now = app.real_now();
+    app.write(0, move |tx| {
+        notices::enqueue_to(tx, &notice, &endpoint.public_id, now)
+    })
+    .await?;
+    app.notice_bell.notify_one();
+    Ok(())
+}

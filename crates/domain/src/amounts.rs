@@ -1,0 +1,69 @@
+//! How amounts are written for people: the sign, the currency's symbol, grouped thousands.
+
+/// A true minus sign, as wide as a digit; the hyphen is not one.
+const MINUS: char = '\u{2212}';
+
+/// An amount of money: `money(1900, "usd", 2)` is "$19.00", `money(500, "jpy", 0)` is "¥500".
+/// A currency without a sign of its own is named: "CHF 19.00".
+pub fn money(minor: i64, currency: &str, exponent: u32) -> String {
+    format!(
+        "{}{}{}",
+        sign(minor < 0),
+        symbol(currency),
+        decimal(minor.unsigned_abs(), exponent)
+    )
+}
+
+/// A plain number with thousands separators: "10,000".
+pub fn count(number: u64) -> String {
+    group(&number.to_string())
+}
+
+/// The sign of an amount: a true minus, or nothing.
+pub fn sign(negative: bool) -> String {
+    if negative {
+        MINUS.to_string()
+    } else {
+        String::new()
+    }
+}
+
+/// The currency's symbol, or its code and a space that does not break.
+pub fn symbol(currency: &str) -> String {
+    match currency.to_ascii_lowercase().as_str() {
+        "usd" => "$".to_owned(),
+        "eur" => "€".to_owned(),
+        "gbp" => "£".to_owned(),
+        "jpy" => "¥".to_owned(),
+        "krw" => "₩".to_owned(),
+        "inr" => "₹".to_owned(),
+        "brl" => "R$".to_owned(),
+        "aud" => "A$".to_owned(),
+        "cad" => "CA$".to_owned(),
+        // A space that does not break keeps the code beside its number.
+        other => format!("{}\u{a0}", other.to_ascii_uppercase()),
+    }
+}
+
+/// The digits of an amount with `exponent` decimals and grouped thousands.
+pub fn decimal(minor: u64, exponent: u32) -> String {
+    let width = exponent as usize + 1;
+    let digits = format!("{minor:0width$}");
+    let (whole, rest) = digits.split_at(digits.len() - exponent as usize);
+    match rest {
+        "" => group(whole),
+        _ => format!("{}.{rest}", group(whole)),
+    }
+}
+
+/// Digits with a comma between thousands.
+pub fn group(digits: &str) -> String {
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

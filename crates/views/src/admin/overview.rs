@@ -1,0 +1,285 @@
+//! `/admin`: the figures of the business.
+
+use askama::Template;
+use domain::figures::{DAYS, Figures, Share};
+use domain::money::{Credits, MinorUnits};
+
+use crate::admin::parts::address;
+use crate::components::{Action, Badge, Banner, Fact, Kind, Prose};
+use crate::format;
+use crate::layout::{Nav, Shell};
+
+/// The operators' first page.
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin/overview.html")]
+pub struct OverviewPage {
+    /// The frame.
+    pub shell: Shell,
+    /// As of when.
+    pub lead: Prose,
+    /// What needs attention.
+    pub banners: Vec<Banner>,
+    /// What can be done.
+    pub actions: Vec<Action>,
+    /// The numbers.
+    pub figures: Vec<Figure>,
+    /// How they came about, and how the machine does.
+    pub panels: Vec<Panel>,
+}
+
+/// A number that leads to its rows.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// What it counts.
+    pub name: &'static str,
+    /// The number.
+    pub value: String,
+    /// What to make of it.
+    pub note: String,
+    /// The rows behind it.
+    pub href: String,
+}
+
+/// A card beneath.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// Its heading.
+    pub title: &'static str,
+    /// How it stands.
+    pub badge: Badge,
+    /// Its lines.
+    pub facts: Vec<Fact>,
+    /// Where it goes on.
+    pub action: Action,
+}
+
+impl OverviewPage {
+    /// A new shop, a typical one, the worst numbers.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        samples::all()
+    }
+}
+
+mod samples {
+    use domain::money::Currency;
+    use domain::time::Timestamp;
+
+    use super::*;
+    use crate::samples;
+    use crate::samples::EVIL;
+    use crate::samples::NOW;
+
+    pub fn all() -> Vec<(&'static str, OverviewPage)> {
+        let share = |part, whole| Share { part, whole };
+        let none = Figures {
+            at: Timestamp::from_micros(NOW),
+            from: Timestamp::from_micros(NOW - DAYS * samples::DAY),
+            payments: share(0, 0),
+            webhooks: share(0, 0),
+            events_parked: 0,
+            wallets: 0,
+            balance: Credits::ZERO,
+            churn: share(0, 0),
+            paying: 0,
+            revenue: MinorUnits::new(0, Currency::USD),
+            arpu: None,
+            mrr: MinorUnits::new(0, Currency::USD),
+            subscriptions: 0,
+            bought: (Credits::ZERO, Credits::ZERO),
+        };
+        let typical = Figures {
+            payments: share(1_247, 1_283),
+            webhooks: share(39_110, 39_112),
+            events_parked: 2,
+            wallets: 1_284,
+            balance: Credits::new(731),
+            churn: share(9, 391),
+            paying: 384,
+            revenue: MinorUnits::new(840_960, Currency::USD),
+            arpu: Some(MinorUnits::new(2_190, Currency::USD)),
+            mrr: MinorUnits::new(841_200, Currency::USD),
+            subscriptions: 388,
+            bought: (Credits::new(21_000), Credits::new(21_000)),
+            ..none.clone()
+        };
+        let most = Figures {
+            balance: Credits::from_micros(i64::MIN / 2),
+            revenue: MinorUnits::new(i64::MIN / 2, Currency::USD),
+            arpu: Some(MinorUnits::new(i64::MAX, Currency::USD)),
+            mrr: MinorUnits::new(i64::MAX, Currency::USD),
+            bought: (Credits::new(1), Credits::new(2)),
+            ..typical.clone()
+        };
+        let shell = || samples::admin(Nav::AdminOverview);
+        let mut worst = page(samples::worst(Nav::AdminOverview), &most, true);
+        worst.banners.push(Banner::new(Kind::Bad, EVIL, EVIL));
+        vec![
+            ("new", page(shell(), &none, false)),
+            ("typical", page(shell(), &typical, true)),
+            ("worst", worst),
+        ]
+    }
+}
+
+/// The page from the figures; `may_export` adds the download links.
+pub fn page(shell: Shell, figures: &Figures, may_export: bool) -> OverviewPage {
+    let export = Action::link("Export all rows", "/admin/export");
+    OverviewPage {
+        shell,
+        lead: Prose::new(format!("The last {DAYS} days, as of "))
+            .time(format::second(figures.at.micros()))
+            .text(" (UTC); at most a minute old."),
+        banners: banners(figures),
+        actions: may_export.then_some(export).into_iter().collect(),
+        figures: numbers(figures),
+        panels: panels(figures),
+    }
+}
+
+fn banners(figures: &Figures) -> Vec<Banner> {
+    let mut banners = Vec::new();
+    if figures.events_parked > 0 {
+        let count = figures.events_parked.unsigned_abs();
+        let title = format!(
+            "{} for a person",
+            format::counted(count, "event waits", "events wait")
+        );
+        let text = "They were tried and given up, or have no account of ours.";
+        let look = Action::link("Look at them", "/admin/events?state=parked");
+        banners.push(Banner::new(Kind::Warn, title, text).with(look));
+    }
+    let (sold, granted) = figures.bought;
+    if sold != granted {
+        let text = format!(
+            "Completed top-ups come to {sold} credits; the ledger has {granted} as bought. A payment \
+             on its way may explain it for seconds; longer than that, check the books."
+        );
+        let title = "Payments and the ledger do not agree";
+        let look = Action::link("Check the books", "/admin/audit");
+        banners.push(Banner::new(Kind::Bad, title, text).with(look));
+    }
+    banners
+}
+
+fn percent(share: Share) -> String {
+    let points = share.basis_points();
+    points.map_or_else(
+        || "\u{2013}".to_owned(),
+        |points| format!("{}.{:02}%", points / 100, points % 100),
+    )
+}
+
+fn money(amount: MinorUnits) -> String {
+    let currency = amount.currency;
+    format::money(amount.amount, currency.code(), currency.exponent())
+}
+
+fn of(share: Share, what: &str) -> String {
+    let count = |number: i64| format::count(number.unsigned_abs());
+    format!("{} of {} {what}", count(share.part), count(share.whole))
+}
+
+/// The day that rows of the span are looked for from.
+fn since(figures: &Figures) -> String {
+    figures.from.rfc3339().chars().take(10).collect()
+}
+
+fn numbers(figures: &Figures) -> Vec<Figure> {
+    let from = since(figures);
+    let accounts = |number: i64| format::counted(number.unsigned_abs(), "account", "accounts");
+    let payments = [("type", "PAYMENT"), ("from", &from)];
+    let paid = [("type", "PAYMENT"), ("status", "PAID"), ("from", &from)];
+    vec![
+        Figure {
+            name: "Payment success",
+            value: percent(figures.payments),
+            note: format!("{}; target above 95%", of(figures.payments, "payments")),
+            href: address("/admin/transactions", &payments),
+        },
+        Figure {
+            name: "Webhook success",
+            value: percent(figures.webhooks),
+            note: of(figures.webhooks, "events"),
+            href: address("/admin/events", &[("from", &from)]),
+        },
+        Figure {
+            name: "Average balance",
+            value: format::credits(Credits::new(figures.balance.floor()).micros()),
+            note: format!("credits; {}", accounts(figures.wallets)),
+            href: "/admin/accounts".to_owned(),
+        },
+        Figure {
+            name: "Churn",
+            value: percent(figures.churn),
+            note: of(figures.churn, "subscribers left"),
+            href: address("/admin/accounts", &[("view", "churned")]),
+        },
+        Figure {
+            name: "ARPU",
+            value: figures.arpu.map_or_else(|| "\u{2013}".to_owned(), money),
+            note: format!("revenue per account; {} paid", accounts(figures.paying)),
+            href: address("/admin/transactions", &paid),
+        },
+        Figure {
+            name: "MRR",
+            value: money(figures.mrr),
+            note: format!(
+                "each month; {}",
+                format::counted(
+                    figures.subscriptions.unsigned_abs(),
+                    "subscription",
+                    "subscriptions"
+                )
+            ),
+            href: address("/admin/accounts", &[("view", "subscribed")]),
+        },
+    ]
+}
+
+fn panels(figures: &Figures) -> Vec<Panel> {
+    let (sold, granted) = figures.bought;
+    let badge = if sold == granted {
+        Badge::ok("Agree")
+    } else {
+        Badge::bad("Differ")
+    };
+    let count = |number: i64| format::count(number.unsigned_abs());
+    let waiting = figures.events_parked;
+    vec![
+        Panel {
+            title: "Money",
+            badge: Badge::plain(format!("{DAYS} days")),
+            facts: vec![
+                Fact::new("Revenue after refunds", money(figures.revenue)),
+                Fact::new("Payments made", count(figures.payments.part)),
+                Fact::new(
+                    "Payments failed",
+                    count(figures.payments.whole - figures.payments.part),
+                ),
+            ],
+            action: Action::link("Transactions", "/admin/transactions").small(),
+        },
+        Panel {
+            title: "Credits bought",
+            badge,
+            facts: vec![
+                Fact::new("By completed top-ups", format::credits(sold.micros())),
+                Fact::new("By the ledger", format::credits(granted.micros())),
+            ],
+            action: Action::link("Check the books", "/admin/audit").small(),
+        },
+        Panel {
+            title: "Webhooks",
+            badge: if waiting > 0 {
+                Badge::warn("To look at")
+            } else {
+                Badge::ok("Fine")
+            },
+            facts: vec![
+                Fact::new("Processed", count(figures.webhooks.part)),
+                Fact::new("Wait for a person", count(waiting)),
+            ],
+            action: Action::link("Webhook events", "/admin/events").small(),
+        },
+    ]
+}

@@ -1,0 +1,404 @@
+//! What operators' pages share: a page of tables, and a page with one form.
+
+use askama::Template;
+
+use crate::components::{Action, Banner, Choice, Fact, Kind, Pager, Prose, Stat};
+use crate::layout::{Nav, Shell};
+
+/// A table with its heading.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// What it lists.
+    pub title: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its rows; as many cells as columns.
+    pub rows: Vec<Vec<Prose>>,
+    /// Said where there is none.
+    pub empty: String,
+    /// What can be done with all of it.
+    pub actions: Vec<Action>,
+    /// The steps through a long one.
+    pub pager: Option<Pager>,
+}
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its heading.
+    pub label: &'static str,
+    /// `r num` for numbers, `wide-only` for what a phone leaves out.
+    pub class: &'static str,
+}
+
+impl Column {
+    /// Whether this is a single-line text field.
+    pub fn is_text(&self) -> bool {
+        !self.class.contains("num")
+    }
+}
+
+impl Table {
+    /// A table of these columns: heading and class.
+    pub fn new(
+        title: impl Into<String>,
+        columns: &[(&'static str, &'static str)],
+        empty: impl Into<String>,
+    ) -> Self {
+        let column = |&(label, class): &(&'static str, &'static str)| Column { label, class };
+        Self {
+            title: title.into(),
+            columns: columns.iter().map(column).collect(),
+            rows: Vec::new(),
+            empty: empty.into(),
+            actions: Vec::new(),
+            pager: None,
+        }
+    }
+
+    /// With these rows.
+    pub fn rows(mut self, rows: impl IntoIterator<Item = Vec<Prose>>) -> Self {
+        self.rows = rows.into_iter().collect();
+        self
+    }
+
+    /// The cells of a row, each with its column.
+    pub fn cells<'a>(&'a self, row: &'a [Prose]) -> Vec<(&'a Column, &'a Prose)> {
+        self.columns.iter().zip(row).collect()
+    }
+}
+
+/// The fields that a list is narrowed by.
+#[derive(Clone, Debug)]
+pub struct Filters {
+    /// The page's own address.
+    pub action: String,
+    /// Its fields.
+    pub fields: Vec<FilterField>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct FilterField {
+    /// How it is sent.
+    pub name: &'static str,
+    /// How it is read.
+    pub label: &'static str,
+    /// As typed.
+    pub value: String,
+}
+
+/// A page of tables.
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin/list.html")]
+pub struct ListPage {
+    /// The frame.
+    pub shell: Shell,
+    /// Where it belongs: the words and the address.
+    pub crumb: Option<(String, String)>,
+    /// Its heading.
+    pub title: String,
+    /// What it shows.
+    pub lead: Prose,
+    /// What needs attention.
+    pub banners: Vec<Banner>,
+    /// Numbers on top.
+    pub stats: Vec<Stat>,
+    /// What can be done.
+    pub actions: Vec<Action>,
+    /// How it is narrowed.
+    pub filters: Option<Filters>,
+    /// The tables.
+    pub tables: Vec<Table>,
+}
+
+impl ListPage {
+    /// A page with nothing on it yet.
+    pub fn new(shell: Shell, title: impl Into<String>, lead: impl Into<Prose>) -> Self {
+        Self {
+            shell,
+            crumb: None,
+            title: title.into(),
+            lead: lead.into(),
+            banners: Vec::new(),
+            stats: Vec::new(),
+            actions: Vec::new(),
+            filters: None,
+            tables: Vec::new(),
+        }
+    }
+
+    /// Empty, typical, the worst names.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        use crate::samples;
+        use crate::samples::EVIL;
+        use crate::samples::LONG;
+
+        let columns = [
+            ("When", "num"),
+            ("Who", ""),
+            ("What", ""),
+            ("Detail", "wide-only"),
+        ];
+        let table = |rows| Table::new("Acts", &columns, "Nothing was done by hand yet.").rows(rows);
+        let row = |who: &str, what: &str, detail: &str| {
+            vec![
+                Prose::default().time(samples::day(-1)),
+                Prose::default().link(who, "/admin/log?actor=usr_1"),
+                what.into(),
+                Prose::default().code(detail),
+            ]
+        };
+        let page = |shell, rows| Self {
+            tables: vec![table(rows)],
+            filters: Some(Filters {
+                action: "/admin/log".to_owned(),
+                fields: vec![FilterField {
+                    name: "actor",
+                    label: "Who",
+                    value: "\"><script>".to_owned(),
+                }],
+            }),
+            ..Self::new(shell, "Audit log", "What operators did.")
+        };
+        let shell = || samples::admin(Nav::AdminLog);
+        let typical = row("olga", "payment.refund", r#"{"amount":500}"#);
+        let long = format!("{LONG} {EVIL}");
+        let worst = Self {
+            title: long.clone(),
+            lead: EVIL.into(),
+            crumb: Some((long.clone(), "/\"><script>".to_owned())),
+            banners: vec![Banner::new(Kind::Bad, EVIL, EVIL)],
+            stats: vec![Stat::new(EVIL, EVIL, EVIL)],
+            actions: vec![Action::link(EVIL, "/\"><script>")],
+            ..page(
+                samples::worst(Nav::AdminLog),
+                vec![row(&long, EVIL, &long); 50],
+            )
+        };
+        vec![
+            ("empty", page(shell(), Vec::new())),
+            ("typical", page(shell(), vec![typical; 3])),
+            ("worst", worst),
+        ]
+    }
+}
+
+/// How a field is filled in.
+#[derive(Clone, Debug)]
+pub enum FieldKind {
+    /// One line: `text`, `date`.
+    Line(&'static str),
+    /// Several lines.
+    Words(u8),
+    /// One of a list.
+    Choice(Vec<Choice>),
+    /// A box to tick.
+    Check(bool),
+}
+
+/// A field of a form.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// How it is sent.
+    pub name: &'static str,
+    /// How it is read.
+    pub label: String,
+    /// How it is filled in.
+    pub kind: FieldKind,
+    /// As typed.
+    pub value: String,
+    /// Whether it may stay empty.
+    pub required: bool,
+    /// What to know before typing.
+    pub hint: &'static str,
+    /// What is wrong with what was typed.
+    pub error: Option<String>,
+}
+
+impl Field {
+    /// A field of any kind.
+    pub fn new(name: &'static str, label: impl Into<String>, kind: FieldKind, value: &str) -> Self {
+        Self {
+            name,
+            label: label.into(),
+            kind,
+            value: value.to_owned(),
+            required: false,
+            hint: "",
+            error: None,
+        }
+    }
+
+    /// One that must be filled in.
+    pub fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// With a word before typing.
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// With what is wrong, if this field is meant.
+    pub fn error(mut self, wrong: Option<&(String, String)>) -> Self {
+        let meant = wrong.filter(|(name, _)| name == self.name);
+        self.error = meant.map(|(_, error)| error.clone());
+        self
+    }
+
+    /// Why something is done, in a line that stays in the audit log.
+    pub fn reason(value: &str) -> Self {
+        Self::new("reason", "Reason", FieldKind::Line("text"), value)
+            .required()
+            .hint("Kept in the audit log for good: name no person, a ticket's number is enough.")
+    }
+}
+
+/// A page with one form.
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin/form.html")]
+pub struct FormPage {
+    /// The frame.
+    pub shell: Shell,
+    /// Where it belongs: the words and the address.
+    pub crumb: (String, String),
+    /// The question.
+    pub title: String,
+    /// What it means.
+    pub text: Prose,
+    /// What needs attention.
+    pub banners: Vec<Banner>,
+    /// The fields.
+    pub fields: Vec<Field>,
+    /// What it would come to.
+    pub facts: Vec<Fact>,
+    /// `get` looks, `post` acts.
+    pub method: &'static str,
+    /// Where it is sent.
+    pub action: String,
+    /// Fields that are not shown.
+    pub hidden: Vec<(&'static str, String)>,
+    /// The button, named for the act.
+    pub label: String,
+    /// Whether the act takes something away.
+    pub danger: bool,
+    /// The safe choice.
+    pub back: Action,
+}
+
+impl FormPage {
+    /// A form that posts to `action`, with the way back to where it came from.
+    pub fn new(
+        shell: Shell,
+        crumb: (String, String),
+        title: impl Into<String>,
+        label: impl Into<String>,
+        action: impl Into<String>,
+    ) -> Self {
+        let back = Action::link("Not now", crumb.1.clone());
+        Self {
+            shell,
+            crumb,
+            title: title.into(),
+            text: Prose::default(),
+            banners: Vec::new(),
+            fields: Vec::new(),
+            facts: Vec::new(),
+            method: "post",
+            action: action.into(),
+            hidden: Vec::new(),
+            label: label.into(),
+            danger: false,
+            back,
+        }
+    }
+
+    fn is_wrong(&self) -> bool {
+        self.fields.iter().any(|field| field.error.is_some())
+    }
+
+    /// A refund to look at, one that is refused, the worst names.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        use crate::samples;
+        use crate::samples::EVIL;
+        use crate::samples::LONG;
+
+        let crumb = ("Maya Kim".to_owned(), "/admin/accounts/acc_1".to_owned());
+        let reasons = [("duplicate", "Paid twice"), ("fraudulent", "Fraud")];
+        let refund = || Self {
+            text: "10,000 credits, paid on 8 Nov 2026.".into(),
+            fields: vec![
+                Field::new("amount", "Amount", FieldKind::Line("text"), "5.00").required(),
+                Field::new(
+                    "why",
+                    "Reason",
+                    FieldKind::Choice(Choice::list(&reasons, "duplicate")),
+                    "",
+                ),
+                Field::new("note", "Note", FieldKind::Words(3), "Ticket 4821"),
+                Field::new("tell", "Tell them by mail", FieldKind::Check(true), ""),
+            ],
+            facts: vec![
+                Fact::new("Money back", "$5.00"),
+                Fact::new("Credits taken", "5,000"),
+                Fact::new("Debt afterwards", "120"),
+            ],
+            danger: true,
+            hidden: vec![("attempt", "att_1".to_owned())],
+            ..Self::new(
+                samples::admin(Nav::AdminTransactions),
+                crumb.clone(),
+                "Refund $5.00?",
+                "Refund $5.00",
+                "/admin/refunds/txn_1",
+            )
+        };
+        let wrong = ("amount".to_owned(), "50.00 cannot go back.".to_owned());
+        let mut refused = refund();
+        refused.fields[0] = refused.fields[0].clone().error(Some(&wrong));
+        refused.facts.clear();
+        let evil = ("why".to_owned(), EVIL.to_owned());
+        let worst = Self {
+            shell: samples::worst(Nav::AdminTransactions),
+            crumb: (format!("{LONG} {EVIL}"), "/\"><script>".to_owned()),
+            title: format!("{LONG} {EVIL}"),
+            text: EVIL.into(),
+            banners: vec![Banner::new(Kind::Bad, EVIL, EVIL)],
+            facts: vec![Fact::new(EVIL, EVIL); 6],
+            fields: vec![
+                Field::new("why", EVIL, FieldKind::Line("text"), EVIL).error(Some(&evil)),
+                Field::new("note", EVIL, FieldKind::Words(3), EVIL),
+            ],
+            label: EVIL.to_owned(),
+            hidden: vec![("attempt", "\"><script>".to_owned())],
+            ..refund()
+        };
+        vec![
+            ("typical", refund()),
+            ("refused", refused),
+            ("worst", worst),
+        ]
+    }
+}
+
+/// An address with what is set of a filter.
+pub fn address(path: &str, parts: &[(&str, &str)]) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parts.iter().filter(|(_, value)| !value.is_empty()) {
+        query.append_pair(name, value);
+    }
+    let query = query.finish();
+    if query.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{path}?{query}")
+    }
+}
+
+/// A word that was typed, if one was.
+pub fn set(text: &str) -> Option<&str> {
+    Some(text.trim()).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,263 @@
+//! The page before an act that is hard to undo: cancel a plan, revoke a key, replay an event.
+
+use askama::Template;
+
+use crate::components::{Action, Choice, Fact, Prose};
+use crate::layout::Shell;
+
+/// Asks once more, and says what will happen.
+#[derive(Clone, Debug, Template)]
+#[template(path = "confirm.html")]
+pub struct ConfirmPage {
+    /// The frame.
+    pub shell: Shell,
+    /// The question: "Move to Free on 15 Dec 2026?"
+    pub title: String,
+    /// What it means.
+    pub text: Prose,
+    /// What changes, one line each.
+    pub points: Vec<String>,
+    /// The same as names and values.
+    pub facts: Vec<Fact>,
+    /// A question whose answer is optional: the field, the words, the choices.
+    pub why: Option<(String, String, Vec<Choice>)>,
+    /// Where the form posts.
+    pub action: String,
+    /// Hidden fields.
+    pub fields: Vec<(String, String)>,
+    /// The button, named for the act: "Move to Free on 15 Dec".
+    pub label: String,
+    /// Whether the act takes something away.
+    pub danger: bool,
+    /// The safe choice.
+    pub back: Action,
+    /// Another way to the same.
+    pub other: Option<Action>,
+}
+
+impl ConfirmPage {
+    /// A question with its two answers.
+    pub fn new(
+        shell: Shell,
+        title: impl Into<String>,
+        label: impl Into<String>,
+        action: impl Into<String>,
+        back: Action,
+    ) -> Self {
+        Self {
+            shell,
+            title: title.into(),
+            text: Prose::default(),
+            points: Vec::new(),
+            facts: Vec::new(),
+            why: None,
+            action: action.into(),
+            fields: Vec::new(),
+            label: label.into(),
+            danger: false,
+            back,
+            other: None,
+        }
+    }
+
+    /// Cancels a plan at the period's end. `ends` is "15 Dec 2026".
+    pub fn cancel_plan(shell: Shell, plan: &str, ends: &str, points: Vec<String>) -> Self {
+        let reasons = [
+            ("", "Choose a reason"),
+            ("too_expensive", "Too expensive"),
+            ("missing_features", "Missing a feature"),
+            ("unused", "Not using it enough"),
+            ("switched_service", "Moving to another service"),
+            ("other", "Something else"),
+        ];
+        let back = Action::link(format!("Keep {plan}"), "/dashboard/billing");
+        let title = format!("Move to Free on {ends}?");
+        let why = format!("Why are you leaving {plan}? (optional)");
+        Self {
+            text: format!("You keep {plan} until then and will not be charged again. After that:")
+                .into(),
+            points,
+            why: Some(("reason".to_owned(), why, Choice::list(&reasons, ""))),
+            fields: vec![("act".to_owned(), "cancel".to_owned())],
+            danger: true,
+            ..Self::new(
+                shell,
+                title,
+                format!("Move to Free on {ends}"),
+                crate::words::PLAN,
+                back,
+            )
+        }
+    }
+
+    /// Ends a plan at once. `refund` is "$11.40", none when nothing is paid back; `quote` names it.
+    pub fn end_now(
+        shell: Shell,
+        plan: &str,
+        refund: Option<&str>,
+        quote: &str,
+        points: Vec<String>,
+    ) -> Self {
+        let back = Action::link(format!("Keep {plan}"), "/dashboard/billing");
+        let (text, label) = match refund {
+            Some(refund) => (
+                format!(
+                    "{plan} ends at once and {refund} for the rest of the period go back to the \
+                     card that paid. From then on:"
+                ),
+                format!("End {plan} and refund {refund}"),
+            ),
+            None => (
+                format!("{plan} ends at once and nothing is paid back. From then on:"),
+                format!("End {plan} now"),
+            ),
+        };
+        Self {
+            text: text.into(),
+            points,
+            fields: vec![
+                ("act".to_owned(), "end".to_owned()),
+                ("quote".to_owned(), quote.to_owned()),
+            ],
+            danger: true,
+            ..Self::new(
+                shell,
+                format!("End {plan} now?"),
+                label,
+                crate::words::PLAN,
+                back,
+            )
+        }
+    }
+
+    /// Revokes an API key.
+    pub fn revoke_key(shell: Shell, id: &str, name: &str, last_used: &str) -> Self {
+        let back = Action::link("Keep the key", "/dashboard/keys");
+        let action = format!("/dashboard/keys/{id}/revoke");
+        Self {
+            text: format!("Calls with this key are refused at once. {last_used} It cannot be undone; make a new key first if something still uses it.")
+                .into(),
+            danger: true,
+            fields: vec![("confirm".to_owned(), "yes".to_owned())],
+            ..Self::new(shell, format!("Revoke {name}?"), "Revoke the key", action, back)
+        }
+    }
+
+    /// Takes a member out of an account, or leaves it.
+    pub fn remove_member(shell: Shell, id: &str, name: &str, account: &str, is_you: bool) -> Self {
+        let back = Action::link("Not now", "/dashboard/members");
+        let action = format!("/dashboard/members/{id}/remove");
+        let (title, label, text) = if is_you {
+            let text = "You see nothing of it any more. An owner can invite you again.";
+            (format!("Leave {account}?"), "Leave", text)
+        } else {
+            let text = "They see nothing of it any more. Keys they made go on working: revoke those you do not know.";
+            (format!("Remove {name} from {account}?"), "Remove", text)
+        };
+        Self {
+            text: text.into(),
+            danger: true,
+            fields: vec![("confirm".to_owned(), "yes".to_owned())],
+            ..Self::new(shell, title, label, action, back)
+        }
+    }
+
+    /// Closes an account for good.
+    pub fn close_account(shell: Shell, account: &str) -> Self {
+        let back = Action::link("Keep the account", "/dashboard/members");
+        let points = [
+            "Its plan ends now; nothing is charged any more.",
+            "Credits that are left are lost, and its API keys stop at once.",
+            "Names and mail addresses are forgotten. Receipts stay, as the law asks.",
+            "Members who belong to no other account are forgotten too.",
+        ];
+        Self {
+            text: "This cannot be undone:".into(),
+            points: points.map(str::to_owned).to_vec(),
+            danger: true,
+            fields: vec![("confirm".to_owned(), "yes".to_owned())],
+            ..Self::new(
+                shell,
+                format!("Close {account} for good?"),
+                "Close the account",
+                "/dashboard/close",
+                back,
+            )
+        }
+    }
+
+    /// Replays a webhook event.
+    pub fn replay_event(shell: Shell, id: &str, kind: &str, facts: Vec<Fact>) -> Self {
+        let back = Action::link("Not now", format!("/admin/events/{id}"));
+        let action = format!("/admin/events/{id}/replay");
+        Self {
+            text: Prose::new("We fetch ")
+                .code(kind)
+                .text("'s object from Stripe again and apply what it says now. Replaying twice is safe: a second run changes nothing."),
+            facts,
+            fields: vec![("confirm".to_owned(), "yes".to_owned())],
+            ..Self::new(shell, "Replay this event?", "Replay the event", action, back)
+        }
+    }
+
+    /// The three acts, and markup in a key's name.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        use crate::layout::Nav;
+        use crate::samples;
+        use crate::samples::EVIL;
+
+        let points = vec![
+            "Calls per month drop from 10,000 to 1,000.".to_owned(),
+            "Your purchased credits stay and never expire.".to_owned(),
+        ];
+        let shell = samples::customer_in_test_mode;
+        let end = Self::end_now(
+            shell(Nav::Plans),
+            "Pro",
+            Some("$11.40"),
+            "1795348800:1140",
+            points.clone(),
+        );
+        let used = "It was last used 2 minutes ago.";
+        let dry_run = vec![
+            Fact::new("Credits", "1,228 to 11,228"),
+            Fact::new("Transaction", "1 new, Credit top-up, $10.00, Completed"),
+        ];
+        vec![
+            (
+                "cancel-plan",
+                Self::cancel_plan(shell(Nav::Plans), "Pro", "15 Dec 2026", points),
+            ),
+            ("end-now", end),
+            (
+                "revoke-key",
+                Self::revoke_key(shell(Nav::Keys), "key_1", "prod-web", used),
+            ),
+            (
+                "replay",
+                Self::replay_event(
+                    samples::admin(Nav::AdminEvents),
+                    "evt_1",
+                    "checkout.session.completed",
+                    dry_run,
+                ),
+            ),
+            (
+                "remove-member",
+                Self::remove_member(shell(Nav::Members), "usr_2", "Noah", "Acme", false),
+            ),
+            (
+                "leave",
+                Self::remove_member(shell(Nav::Members), "usr_1", "Maya", "Acme", true),
+            ),
+            (
+                "close-account",
+                Self::close_account(shell(Nav::Members), "Acme Robotics"),
+            ),
+            (
+                "worst",
+                Self::revoke_key(samples::worst(Nav::Keys), "\"><script>", EVIL, EVIL),
+            ),
+        ]
+    }
+}

@@ -1,0 +1,135 @@
+//! What went wrong, what it means, what to do; with the code and the request's id for support.
+
+use askama::Template;
+
+use crate::components::Action;
+use crate::layout::Shell;
+
+/// A refusal or an error as a page.
+#[derive(Clone, Debug, Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage {
+    /// The frame.
+    pub shell: Shell,
+    /// The HTTP status: 404.
+    pub status: u16,
+    /// "This page does not exist"
+    pub title: String,
+    /// What it means.
+    pub detail: String,
+    /// What to do.
+    pub advice: String,
+    /// The stable code: "not_found".
+    pub code: String,
+    /// The request's id, as in the log.
+    pub request_id: Option<String>,
+    /// The way on.
+    pub actions: Vec<Action>,
+}
+
+impl ErrorPage {
+    /// Any problem, with what to do for its status.
+    pub fn new(
+        shell: Shell,
+        status: u16,
+        code: impl Into<String>,
+        title: impl Into<String>,
+        detail: impl Into<String>,
+    ) -> Self {
+        let home = match shell.viewer {
+            Some(_) if shell.billing_enabled => Action::link("Back to billing", shell.home()),
+            Some(_) => Action::link("See usage", shell.home()),
+            None => Action::link("See pricing", "/pricing"),
+        };
+        Self {
+            shell,
+            status,
+            title: title.into(),
+            detail: detail.into(),
+            advice: advice(status).to_owned(),
+            code: code.into(),
+            request_id: None,
+            actions: vec![home.primary()],
+        }
+    }
+
+    /// Names the request.
+    pub fn request(mut self, id: impl Into<String>) -> Self {
+        self.request_id = Some(id.into());
+        self
+    }
+
+    /// No such page, or not yours.
+    pub fn not_found(shell: Shell) -> Self {
+        Self::new(
+            shell,
+            404,
+            "not_found",
+            "This page does not exist",
+            "The address may be mistyped, or the page belongs to another account.",
+        )
+    }
+
+    /// The billing feature flag is off.
+    pub fn billing_is_off(shell: Shell) -> Self {
+        let mut page = Self::new(
+            shell,
+            404,
+            "billing_disabled",
+            "Billing is not available yet",
+            "It is switched off for your account. API calls and credits work as usual.",
+        );
+        page.advice = "Ask the people who run this service when it opens.".to_owned();
+        page
+    }
+
+    /// One of each family, and the worst.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        use crate::layout::Nav;
+        use crate::samples;
+        use crate::samples::EVIL;
+
+        let mut off = samples::customer(Nav::None);
+        off.billing_enabled = false;
+        let forbidden = Self::new(
+            samples::customer(Nav::None),
+            403,
+            "forbidden",
+            "This page is for admins",
+            "You are signed in as maya@acme.example, who is not one.",
+        );
+        let broken = Self::new(
+            samples::public(),
+            503,
+            "unavailable",
+            "The service is busy",
+            "Nothing was charged and nothing was changed.",
+        );
+        let worst = Self::new(samples::worst(Nav::None), 500, EVIL, EVIL, EVIL.repeat(8));
+        vec![
+            ("not-found", Self::not_found(samples::public())),
+            (
+                "not-found-signed-in",
+                Self::not_found(samples::customer(Nav::None)),
+            ),
+            ("billing-off", Self::billing_is_off(off)),
+            ("forbidden", forbidden.request("req_8fK2")),
+            ("busy", broken.request("req_8fK3")),
+            ("worst", worst.request(EVIL)),
+        ]
+    }
+}
+
+fn advice(status: u16) -> &'static str {
+    match status {
+        400 | 413 | 415 | 422 => "Go back, check what you entered, and send it again.",
+        401 => "Sign in and try again.",
+        402 => "Add credits or choose a larger plan, then try again.",
+        403 => "Ask somebody who may do this, or sign in as somebody else.",
+        404 => "Go back to a page that exists.",
+        409 => "Load the page again to see how things stand, then decide anew.",
+        429 => "Wait a minute, then try again.",
+        502..=504 => "Try again in a moment. If it stays so, tell support the request below.",
+        _ => "Try again. If it happens twice, tell support the request below.",
+    }
+}

@@ -1,0 +1,177 @@
+//! Parts of pages for a host application to embed.
+
+use askama::Template;
+
+use crate::chart::Chart;
+use crate::components::Prose;
+use crate::invoices;
+use crate::invoices::InvoiceRow;
+
+/// The balance of an account.
+#[derive(Clone, Debug, Template)]
+#[template(path = "fragments/credit_balance.html")]
+pub struct CreditBalance {
+    /// "1,228"
+    pub available: String,
+    /// "12"; none when nothing is held.
+    pub held: Option<String>,
+    /// "500 expire on 15 Dec 2026"; none when nothing expires soon.
+    pub expiring: Option<Prose>,
+    /// Credits are low or gone: the word that says so.
+    pub state: Option<String>,
+    /// The credits page, a whole address.
+    pub add_url: String,
+}
+
+/// The card on file.
+#[derive(Clone, Debug, Template)]
+#[template(path = "fragments/payment_method.html")]
+pub struct PaymentMethodFragment {
+    /// "Visa ending 4242"; none says that there is no card.
+    pub name: Option<String>,
+    /// "Expires 08/2028"
+    pub expires: String,
+    /// It expires within 30 days, or has: what to do about it.
+    pub warning: Option<String>,
+    /// The billing page, a whole address.
+    pub update_url: String,
+}
+
+/// The invoices of an account.
+#[derive(Clone, Debug, Template)]
+#[template(path = "fragments/invoice_list.html")]
+pub struct InvoiceList {
+    /// Newest first.
+    pub rows: Vec<InvoiceRow>,
+    /// The invoice to ask for older ones `after`; none when there are none.
+    pub last: Option<String>,
+}
+
+/// What an account used, drawn, with the numbers as a table.
+#[derive(Clone, Debug, Template)]
+#[template(path = "fragments/usage_chart.html")]
+pub struct UsageChart {
+    /// None while nothing was used.
+    pub chart: Option<Chart>,
+}
+
+impl InvoiceList {
+    /// Some, none, and markup.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let some = Self {
+            rows: invoices::sample_rows(),
+            last: Some("in_3".to_owned()),
+        };
+        let none = Self {
+            rows: Vec::new(),
+            last: None,
+        };
+        let mut worst = some.clone();
+        worst.rows[0].number = crate::samples::EVIL.to_owned();
+        worst.last = Some("\"><script>".to_owned());
+        vec![("some", some), ("none", none), ("worst", worst)]
+    }
+}
+
+impl UsageChart {
+    /// A month, and nothing.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let month = Self {
+            chart: Some(crate::billing::sample_chart()),
+        };
+        vec![("month", month), ("nothing", Self { chart: None })]
+    }
+}
+
+impl CreditBalance {
+    /// Plenty, low, and markup.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        use crate::samples::EVIL;
+        use crate::samples::day;
+
+        let plenty = Self {
+            available: "12,228".to_owned(),
+            held: None,
+            expiring: None,
+            state: None,
+            add_url: "https://billing.example/dashboard/billing/credits".to_owned(),
+        };
+        let low = Self {
+            available: "1,228".to_owned(),
+            held: Some("12".to_owned()),
+            expiring: Some(Prose::new("500 expire on ").time(day(7))),
+            state: Some("Low".to_owned()),
+            ..plenty.clone()
+        };
+        let worst = Self {
+            held: Some(EVIL.to_owned()),
+            state: Some(EVIL.to_owned()),
+            add_url: "https://x.example/\"><script>".to_owned(),
+            ..low.clone()
+        };
+        vec![("plenty", plenty), ("low", low), ("worst", worst)]
+    }
+}
+
+impl PaymentMethodFragment {
+    /// A card, one that expires, none.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let card = Self {
+            name: Some("Visa ending 4242".to_owned()),
+            expires: "Expires 08/2028".to_owned(),
+            warning: None,
+            update_url: "https://billing.example/dashboard/billing".to_owned(),
+        };
+        let expiring = Self {
+            warning: Some("This card expires soon. Update it to keep your plan.".to_owned()),
+            ..card.clone()
+        };
+        let none = Self {
+            name: None,
+            ..card.clone()
+        };
+        vec![("card", card), ("expiring", expiring), ("none", none)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fragment_is_a_part_of_a_page_without_style_script_or_power_of_markup() {
+        let balances = CreditBalance::samples()
+            .into_iter()
+            .map(|(_, part)| part.render());
+        let methods = PaymentMethodFragment::samples()
+            .into_iter()
+            .map(|(_, part)| part.render());
+
+        let invoices = InvoiceList::samples()
+            .into_iter()
+            .map(|(_, part)| part.render());
+        let charts = UsageChart::samples()
+            .into_iter()
+            .map(|(_, part)| part.render());
+
+        let all = balances.chain(methods).chain(invoices).chain(charts);
+        for html in all.map(Result::unwrap) {
+            assert!(html.starts_with("<section class=\"lbx-"), "{html}");
+            for never in ["<html", "style=", "<script", "<img"] {
+                assert!(!html.contains(never), "{html}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_balance_tells_what_is_held_and_what_expires_soon() {
+        let (_, low) = CreditBalance::samples().remove(1);
+
+        let html = low.render().unwrap();
+
+        assert!(
+            html.contains("12 held") && html.contains("500 expire on"),
+            "{html}"
+        );
+    }
+}

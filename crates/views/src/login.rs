@@ -1,0 +1,201 @@
+//! `/login`: signing in with a link sent by email.
+
+use askama::Template;
+
+use crate::components::{Action, Banner, Kind};
+use crate::icons::Icon;
+use crate::layout::Shell;
+
+/// Asks for a mail address, or says that the link is on its way.
+#[derive(Clone, Debug, Template)]
+#[template(path = "login.html")]
+pub struct LoginPage {
+    /// The frame.
+    pub shell: Shell,
+    /// Asking, or sent.
+    pub step: LoginStep,
+    /// The address, as typed.
+    pub mail: String,
+    /// What is wrong with it.
+    pub mail_error: Option<String>,
+    /// Why the reader is here again: a used link, too many tries.
+    pub banner: Option<Banner>,
+    /// Where to go afterwards, a path of ours.
+    pub next: Option<String>,
+    /// How long a link works: "15 minutes".
+    pub link_lives: String,
+    /// The twin's mailbox, in test mode: its address.
+    pub mailbox: Option<String>,
+    /// Other ways to sign in, such as the company's account.
+    pub others: Vec<Action>,
+}
+
+/// How far the sign-in is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginStep {
+    /// The address is asked for.
+    Ask,
+    /// A link was sent, if the address may sign in; we never say whether it may.
+    Sent,
+}
+
+impl LoginPage {
+    /// The empty form.
+    pub fn ask(shell: Shell) -> Self {
+        Self {
+            shell,
+            step: LoginStep::Ask,
+            mail: String::new(),
+            mail_error: None,
+            banner: None,
+            next: None,
+            link_lives: "15 minutes".to_owned(),
+            mailbox: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// "Check your mail".
+    pub fn sent(shell: Shell, mail: impl Into<String>) -> Self {
+        Self {
+            step: LoginStep::Sent,
+            mail: mail.into(),
+            ..Self::ask(shell)
+        }
+    }
+
+    /// A link that was used or is too old.
+    pub fn link_is_over() -> Banner {
+        Banner::new(
+            Kind::Warn,
+            "This sign-in link no longer works",
+            "A link works once and only for a short time. Ask for a new one below.",
+        )
+    }
+
+    /// Too many links in a short time.
+    pub fn too_many(wait: &str) -> Banner {
+        Banner::new(
+            Kind::Warn,
+            "Too many sign-in links",
+            format!("Try again in {wait}. A link that you have already still works."),
+        )
+    }
+
+    /// A page that needs a session was asked for without one.
+    pub fn sign_in_first() -> Banner {
+        Banner::new(
+            Kind::Info,
+            "Sign in to go on",
+            "You are back on your page right after.",
+        )
+    }
+
+    fn is_sent(&self) -> bool {
+        self.step == LoginStep::Sent
+    }
+
+    /// Each step and each refusal.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        use crate::samples;
+        use crate::samples::EVIL;
+
+        let ask = || Self::ask(samples::public());
+        let mailbox = || Some("http://127.0.0.1:12111/mailbox".to_owned());
+        vec![
+            ("ask", ask()),
+            (
+                "ask-in-test-mode",
+                Self {
+                    mailbox: mailbox(),
+                    next: Some("/dashboard".to_owned()),
+                    ..ask()
+                },
+            ),
+            (
+                "sent",
+                Self {
+                    mailbox: mailbox(),
+                    ..Self::sent(samples::public(), "maya@acme.example")
+                },
+            ),
+            (
+                "link-over",
+                Self {
+                    banner: Some(Self::link_is_over()),
+                    ..ask()
+                },
+            ),
+            (
+                "too-many",
+                Self {
+                    banner: Some(Self::too_many("40 seconds")),
+                    ..ask()
+                },
+            ),
+            (
+                "invalid",
+                Self {
+                    mail: "maya@".to_owned(),
+                    mail_error: Some(
+                        "Enter a whole address, such as maya@acme.example.".to_owned(),
+                    ),
+                    ..ask()
+                },
+            ),
+            (
+                "worst",
+                Self {
+                    mail: EVIL.to_owned(),
+                    mail_error: Some(EVIL.to_owned()),
+                    next: Some("/\"><script>".to_owned()),
+                    others: vec![Action::link(EVIL, "/\"><script>").block()],
+                    banner: Some(Banner::new(Kind::Bad, EVIL, EVIL)),
+                    ..ask()
+                },
+            ),
+            ("sent-worst", Self::sent(samples::public(), EVIL)),
+        ]
+    }
+}
+
+/// The page that a mailed link opens. Mail scanners follow links, so the link alone signs nobody
+/// in; the button does.
+#[derive(Clone, Debug, Template)]
+#[template(path = "login_confirm.html")]
+pub struct LoginConfirmPage {
+    /// The frame.
+    pub shell: Shell,
+    /// Where the button posts: `/api/auth/link/{token}`.
+    pub action: String,
+    /// Whom it signs in, where that may be shown.
+    pub mail: Option<String>,
+    /// Where to go afterwards, a path of ours.
+    pub next: Option<String>,
+}
+
+impl LoginConfirmPage {
+    /// With and without an address.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        use crate::samples;
+        use crate::samples::EVIL;
+
+        let page = Self {
+            shell: samples::public(),
+            action: "/api/auth/link/tok_1".to_owned(),
+            mail: Some("maya@acme.example".to_owned()),
+            next: None,
+        };
+        let worst = Self {
+            action: "/\"><script>".to_owned(),
+            mail: Some(EVIL.to_owned()),
+            next: Some(EVIL.to_owned()),
+            ..page.clone()
+        };
+        vec![
+            ("known", page.clone()),
+            ("unknown", Self { mail: None, ..page }),
+            ("worst", worst),
+        ]
+    }
+}

@@ -1,0 +1,118 @@
+//! What is sold, as cards: plans, credit packs and the table that compares plans. The pricing,
+//! upgrade and credits pages share them.
+
+use crate::components::{Action, Badge};
+
+/// One plan.
+#[derive(Clone, Debug)]
+pub struct PlanCard {
+    /// The tier, unique on the page: "PRO_PLUS". Part of element ids.
+    pub id: String,
+    /// "Pro Plus"
+    pub name: String,
+    /// "$49" or "Custom"
+    pub price: String,
+    /// "per month"
+    pub per: String,
+    /// Whom it is for, in a sentence.
+    pub tagline: String,
+    /// What is in it, one line each.
+    pub ticks: Vec<String>,
+    /// "Current", "Suggested".
+    pub badge: Option<Badge>,
+    /// Whether it stands out.
+    pub mark: Mark,
+    /// What the reader can do about it.
+    pub action: Action,
+}
+
+/// Why a card stands out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mark {
+    /// It does not.
+    #[default]
+    None,
+    /// The reader has it.
+    Current,
+    /// The reader may want it.
+    Pick,
+}
+
+impl PlanCard {
+    /// The CSS class of the card.
+    pub fn class(&self) -> &'static str {
+        match self.mark {
+            Mark::None => "card plan",
+            Mark::Current => "card plan current",
+            Mark::Pick => "card plan pick",
+        }
+    }
+}
+
+/// The table that compares all plans.
+#[derive(Clone, Debug, Default)]
+pub struct Comparison {
+    /// The plans: the name, and whether it is the reader's.
+    pub plans: Vec<(String, bool)>,
+    /// The features.
+    pub rows: Vec<CompareRow>,
+}
+
+impl Comparison {
+    /// The cells of a row, each with whether its plan is the reader's.
+    pub fn cells_of<'a>(&'a self, row: &'a CompareRow) -> impl Iterator<Item = (&'a Cell, bool)> {
+        row.cells
+            .iter()
+            .zip(self.plans.iter().map(|(_, current)| *current))
+    }
+}
+
+/// One feature in all plans.
+#[derive(Clone, Debug)]
+pub struct CompareRow {
+    /// "Calls per month"
+    pub feature: String,
+    /// One cell a plan.
+    pub cells: Vec<Cell>,
+}
+
+/// What a plan has of a feature.
+#[derive(Clone, Debug)]
+pub enum Cell {
+    /// So much.
+    Text(String),
+    /// Included.
+    Yes,
+    /// Not included.
+    No,
+}
+
+impl CompareRow {
+    /// A row of texts.
+    pub fn texts(feature: &str, cells: &[&str]) -> Self {
+        let text = |cell: &&str| Cell::Text((*cell).to_owned());
+        Self {
+            feature: feature.to_owned(),
+            cells: cells.iter().map(text).collect(),
+        }
+    }
+}
+
+/// One credit pack, a radio button with a face.
+#[derive(Clone, Debug)]
+pub struct PackCard {
+    /// What the form sends as `amount`: the pack's credits.
+    pub amount: String,
+    /// "5,000"
+    pub credits: String,
+    /// "$5.00"
+    pub price: String,
+    /// "$0.001 per credit"
+    pub unit_price: String,
+    /// "lasts about 18 days", when there is enough usage to tell.
+    pub lasts: Option<String>,
+    /// The balance afterwards, for the order summary: "6,228".
+    pub balance_after: String,
+    /// Chosen at first.
+    pub selected: bool,
+}

@@ -1,0 +1,114 @@
+//! What the samples of all pages share: readers, days, and text that tries to break a page.
+
+use crate::components::{Banner, Kind};
+use crate::format;
+use crate::format::When;
+use crate::layout::{AccountLink, Nav, Shell, TestMode, Viewer};
+
+/// 22 November 2026, 12:00 UTC: the day on which all samples play.
+pub const NOW: i64 = 1_795_348_800_000_000;
+
+/// One day in microseconds.
+pub const DAY: i64 = 86_400_000_000;
+
+/// Markup where a name should be.
+pub const EVIL: &str = "<script>alert(\"x\")</script> & 'Söhne' <img src=x onerror=y>";
+
+/// A name as long as names get.
+pub const LONG: &str =
+    "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft mbH";
+
+/// So many days from [`NOW`], as a day.
+pub fn day(days: i64) -> When {
+    format::day(NOW + days * DAY)
+}
+
+/// An ordinary customer.
+pub fn customer(active: Nav) -> Shell {
+    Shell::signed_in("LocalBoxs", viewer(), active)
+}
+
+/// A customer in the demo, where the twin stands in for Stripe.
+pub fn customer_in_test_mode(active: Nav) -> Shell {
+    Shell {
+        test_mode: Some(test_mode()),
+        ..customer(active)
+    }
+}
+
+/// An admin.
+pub fn admin(active: Nav) -> Shell {
+    let viewer = Viewer {
+        account_name: "LocalBoxs".to_owned(),
+        mail: "olga@localboxs.example".to_owned(),
+        initials: "OP".to_owned(),
+        role: "Admin".to_owned(),
+        is_admin: true,
+        events_failed: 2,
+        accounts: Vec::new(),
+    };
+    Shell {
+        test_mode: Some(test_mode()),
+        ..Shell::signed_in("LocalBoxs", viewer, active)
+    }
+}
+
+/// A reader whose every text is long or markup.
+pub fn worst(active: Nav) -> Shell {
+    let viewer = Viewer {
+        account_name: format!("{LONG} {EVIL}"),
+        mail: format!("{}@{}.example", "a".repeat(64), "b".repeat(60)),
+        initials: "<b".to_owned(),
+        role: EVIL.to_owned(),
+        is_admin: true,
+        events_failed: u64::MAX,
+        accounts: vec![account_link(EVIL, true), account_link(LONG, false)],
+    };
+    Shell {
+        test_mode: Some(TestMode {
+            text: EVIL.to_owned(),
+            link: Some((EVIL.to_owned(), "/\"><script>".to_owned())),
+        }),
+        flash: Some(Banner::new(Kind::Bad, EVIL, EVIL)),
+        ..Shell::signed_in("LocalBoxs", viewer, active)
+    }
+}
+
+/// Nobody.
+pub fn public() -> Shell {
+    Shell {
+        test_mode: Some(test_mode()),
+        ..Shell::public("LocalBoxs")
+    }
+}
+
+fn viewer() -> Viewer {
+    Viewer {
+        account_name: "Acme Robotics".to_owned(),
+        mail: "maya@acme.example".to_owned(),
+        initials: "MK".to_owned(),
+        role: "Owner".to_owned(),
+        is_admin: false,
+        events_failed: 0,
+        accounts: Vec::new(),
+    }
+}
+
+/// An account in the menu.
+pub fn account_link(name: &str, current: bool) -> AccountLink {
+    AccountLink {
+        name: name.to_owned(),
+        href: "/dashboard?account=acc_1".to_owned(),
+        current,
+    }
+}
+
+fn test_mode() -> TestMode {
+    TestMode {
+        text: "Test mode: payments go to the built-in Stripe twin. No card is charged.".to_owned(),
+        link: Some((
+            "Open the twin".to_owned(),
+            "http://127.0.0.1:12111/".to_owned(),
+        )),
+    }
+}

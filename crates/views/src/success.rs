@@ -1,0 +1,374 @@
+//! `/dashboard/billing/success`: what follows a checkout.
+
+use askama::Template;
+
+use crate::components::{Action, Banner, Fact, Kind};
+use crate::format::When;
+use crate::icons::Icon;
+use crate::layout::Shell;
+
+/// The page after Checkout.
+#[derive(Clone, Debug, Template)]
+#[template(path = "success.html")]
+pub struct SuccessPage {
+    /// The frame.
+    pub shell: Shell,
+    /// The heading: "Thank you, your payment went through".
+    pub title: String,
+    /// What was paid, in a sentence.
+    pub lead: String,
+    /// The heading of the card: "5,000 credits added".
+    pub state: String,
+    /// The way from payment to credits.
+    pub steps: Vec<Step>,
+    /// Balance, plan, reference.
+    pub facts: Vec<Fact>,
+    /// More to know.
+    pub banner: Option<Banner>,
+    /// Where to go.
+    pub actions: Vec<Action>,
+    /// Set while the answer is open: the page asks again.
+    pub refresh: Option<Refresh>,
+}
+
+/// The page loads itself again.
+#[derive(Clone, Debug)]
+pub struct Refresh {
+    /// In so many seconds.
+    pub seconds: u32,
+    /// At this address, which counts the tries so that they end.
+    pub href: String,
+}
+
+/// One step on the way.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// How far it is.
+    pub progress: Progress,
+    /// What happens.
+    pub title: String,
+    /// More about it.
+    pub detail: Option<String>,
+    /// When it happened.
+    pub when: Option<When>,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Over and well.
+    Done,
+    /// Under way.
+    Busy,
+    /// Not begun.
+    Waiting,
+    /// Over and not well.
+    Failed,
+}
+
+impl Step {
+    /// A step without detail or time.
+    pub fn new(progress: Progress, title: impl Into<String>) -> Self {
+        Self {
+            progress,
+            title: title.into(),
+            detail: None,
+            when: None,
+        }
+    }
+
+    /// Adds a line beneath.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds when it happened.
+    pub fn at(mut self, when: When) -> Self {
+        self.when = Some(when);
+        self
+    }
+}
+
+/// The billing page.
+pub const BILLING: &str = "/dashboard/billing";
+
+impl SuccessPage {
+    /// The plan is active. `facts` tell the plan, its limit and the next charge.
+    pub fn plan_active(shell: Shell, plan: &str, paid: &str, facts: Vec<Fact>) -> Self {
+        let steps = vec![
+            Step::new(Progress::Done, "Payment received by Stripe"),
+            Step::new(Progress::Done, format!("{plan} is active")),
+        ];
+        Self {
+            state: format!("{plan} is active"),
+            actions: vec![
+                Action::link("Go to billing", BILLING).primary(),
+                Action::link("API keys", "/dashboard/keys").quiet(),
+            ],
+            ..Self::paid(shell, format!("{plan}, {paid}"), steps, facts)
+        }
+    }
+
+    /// The credits are in the balance.
+    pub fn credits_added(
+        shell: Shell,
+        credits: &str,
+        paid: &str,
+        balance: &str,
+        facts: Vec<Fact>,
+    ) -> Self {
+        let steps = vec![
+            Step::new(Progress::Done, "Payment received by Stripe"),
+            Step::new(Progress::Done, format!("{credits} added")),
+        ];
+        let mut all = vec![Fact::total("Balance now", format!("{balance} credits"))];
+        all.extend(facts);
+        Self {
+            state: format!("{credits} added"),
+            actions: vec![
+                Action::link("Go to billing", BILLING).primary(),
+                Action::link("Buy more", "/dashboard/billing/credits").quiet(),
+            ],
+            ..Self::paid(shell, format!("{credits}, {paid}"), steps, all)
+        }
+    }
+
+    /// Paid, and not yet confirmed. `brings` is "5,000 credits" or "Pro".
+    pub fn pending(
+        shell: Shell,
+        brings: &str,
+        paid: &str,
+        facts: Vec<Fact>,
+        check: &str,
+        refresh: Option<Refresh>,
+    ) -> Self {
+        let wait = "Usually under 5 seconds. You can leave this page, nothing is lost.";
+        let steps = vec![
+            Step::new(Progress::Done, "Checkout finished"),
+            Step::new(Progress::Busy, "Waiting for Stripe's confirmation").detail(wait),
+            Step::new(Progress::Waiting, format!("{brings} added to your account")),
+        ];
+        let late = Banner::new(
+            Kind::Info,
+            "Taking longer than a minute?",
+            "We ask Stripe directly, even when its notice is late. You need not stay or pay again.",
+        );
+        Self {
+            state: format!("Adding {brings}"),
+            banner: Some(late),
+            actions: vec![
+                Action::link("Back to billing", BILLING),
+                Action::link("Check now", check).quiet(),
+            ],
+            refresh,
+            ..Self::paid(shell, format!("{brings}, {paid}"), steps, facts)
+        }
+    }
+
+    /// A bank transfer or another slow method: days, not seconds.
+    pub fn delayed(shell: Shell, brings: &str, paid: &str, facts: Vec<Fact>) -> Self {
+        let steps = vec![
+            Step::new(Progress::Done, "Checkout finished"),
+            Step::new(Progress::Busy, format!("Your bank is sending {paid}"))
+                .detail("This can take up to 5 days. We mail you when it arrives."),
+            Step::new(Progress::Waiting, format!("{brings} added to your account")),
+        ];
+        Self {
+            title: "Your payment is on its way".to_owned(),
+            state: "Waiting for your bank".to_owned(),
+            ..Self::paid(shell, format!("{brings}, {paid}"), steps, facts)
+        }
+    }
+
+    /// The payment failed after Checkout.
+    pub fn failed(shell: Shell, what: &str, reason: &str, retry: Action) -> Self {
+        let steps = vec![
+            Step::new(Progress::Done, "Checkout finished"),
+            Step::new(Progress::Failed, "Payment not received").detail(reason),
+        ];
+        Self {
+            title: "Your payment did not go through".to_owned(),
+            state: "Nothing was charged".to_owned(),
+            actions: vec![
+                retry.primary(),
+                Action::link("Back to billing", BILLING).quiet(),
+            ],
+            ..Self::paid(shell, what.to_owned(), steps, Vec::new())
+        }
+    }
+
+    /// No such checkout on this account.
+    pub fn not_found(shell: Shell) -> Self {
+        let banner = Banner::new(
+            Kind::Info,
+            "Paid just now?",
+            "Then it shows under payment history within a minute. You need not pay again.",
+        );
+        Self {
+            title: "We could not find this checkout".to_owned(),
+            state: "No checkout of yours has this address".to_owned(),
+            banner: Some(banner),
+            ..Self::paid(
+                shell,
+                "The link may be incomplete, or belong to another account.".to_owned(),
+                Vec::new(),
+                Vec::new(),
+            )
+        }
+    }
+
+    /// The payment went back.
+    pub fn refunded(shell: Shell, brings: &str, paid: &str, facts: Vec<Fact>) -> Self {
+        let steps = vec![
+            Step::new(Progress::Done, "Payment received by Stripe"),
+            Step::new(Progress::Done, format!("{paid} refunded")),
+        ];
+        Self {
+            title: "This payment was refunded".to_owned(),
+            state: "Your money is on its way back".to_owned(),
+            ..Self::paid(shell, format!("{brings}, {paid}"), steps, facts)
+        }
+    }
+
+    /// The page was opened without paying, or the Checkout ended unpaid.
+    pub fn not_paid(shell: Shell, brings: &str, go_on: Action) -> Self {
+        Self {
+            title: "This checkout is not paid".to_owned(),
+            state: "Nothing was charged".to_owned(),
+            actions: vec![
+                go_on.primary(),
+                Action::link("Back to billing", BILLING).quiet(),
+            ],
+            ..Self::paid(
+                shell,
+                format!("{brings}: your plan and your credits are as before."),
+                Vec::new(),
+                Vec::new(),
+            )
+        }
+    }
+
+    /// Back from Stripe without a word about what was bought.
+    pub fn back(shell: Shell, facts: Vec<Fact>) -> Self {
+        Self {
+            title: "Welcome back".to_owned(),
+            state: "Your account now".to_owned(),
+            ..Self::paid(
+                shell,
+                "What you paid for at Stripe is in here as soon as Stripe confirms it.".to_owned(),
+                Vec::new(),
+                facts,
+            )
+        }
+    }
+
+    fn paid(shell: Shell, lead: String, steps: Vec<Step>, facts: Vec<Fact>) -> Self {
+        Self {
+            shell,
+            title: "Thank you, your payment went through".to_owned(),
+            lead,
+            state: String::new(),
+            steps,
+            facts,
+            banner: None,
+            actions: vec![Action::link("Back to billing", BILLING).primary()],
+            refresh: None,
+        }
+    }
+
+    /// Each thing that can become of a payment.
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        samples::all()
+    }
+}
+
+mod samples {
+    use super::*;
+    use crate::components::Prose;
+    use crate::format;
+    use crate::layout::Nav;
+    use crate::samples;
+    use crate::samples::EVIL;
+    use crate::samples::NOW;
+    use crate::samples::day;
+
+    pub fn all() -> Vec<(&'static str, SuccessPage)> {
+        let shell = || samples::customer_in_test_mode(Nav::Billing);
+        let next = || {
+            vec![Fact::new(
+                "Next charge",
+                Prose::new("$19.00 on ").time(day(23)),
+            )]
+        };
+        let reference = || {
+            vec![Fact::new(
+                "Reference",
+                Prose::default().code("txn_01JD9QK6"),
+            )]
+        };
+        let again = "/dashboard/billing/success?session_id=cs_test_1&try=2";
+        let refresh = Some(Refresh {
+            seconds: 3,
+            href: again.to_owned(),
+        });
+        let mut pending = SuccessPage::pending(
+            shell(),
+            "5,000 credits",
+            "$5.00",
+            reference(),
+            again,
+            refresh,
+        );
+        pending.steps[0].when = Some(format::clock(NOW));
+        let evil = SuccessPage::pending(
+            samples::worst(Nav::Billing),
+            EVIL,
+            EVIL,
+            vec![Fact::total(EVIL, EVIL)],
+            "/\"><script>",
+            Some(Refresh {
+                seconds: 3,
+                href: "/\"><script>".to_owned(),
+            }),
+        );
+        let retry = Action::link("Try again", "/dashboard/billing/credits");
+        vec![
+            (
+                "plan",
+                SuccessPage::plan_active(shell(), "Pro", "$19.00 per month", next()),
+            ),
+            (
+                "credits",
+                SuccessPage::credits_added(shell(), "5,000 credits", "$5.00", "6,228", reference()),
+            ),
+            ("pending", pending),
+            (
+                "delayed",
+                SuccessPage::delayed(shell(), "Pro Plus", "$49.00", reference()),
+            ),
+            (
+                "failed",
+                SuccessPage::failed(shell(), "5,000 credits, $5.00", "Your bank said no.", retry),
+            ),
+            ("not-found", SuccessPage::not_found(shell())),
+            (
+                "not-paid",
+                SuccessPage::not_paid(
+                    shell(),
+                    "5,000 credits",
+                    Action::external("Go on to Stripe", "https://checkout.stripe.example/1"),
+                ),
+            ),
+            (
+                "refunded",
+                SuccessPage::refunded(shell(), "Pro", "$19.00", reference()),
+            ),
+            (
+                "back",
+                SuccessPage::back(shell(), vec![Fact::total("Credits", "1,228")]),
+            ),
+            ("worst", evil),
+        ]
+    }
+}

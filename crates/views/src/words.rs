@@ -1,0 +1,371 @@
+//! Each billing state in the same words on every page: what happened, what it means, what to do.
+//! The arguments are ready-made text; whether a state holds is decided elsewhere.
+
+use crate::components::{Action, Badge, Banner, Kind, Prose};
+use crate::format;
+use crate::format::When;
+
+const CREDITS: &str = "/dashboard/billing/credits";
+
+const UPGRADE: &str = "/dashboard/billing/upgrade";
+
+const USAGE: &str = "/dashboard/usage";
+
+const PORTAL: &str = "/api/stripe/customer-portal";
+
+/// Where the pages change the plan that is held: `act` says what.
+pub const PLAN: &str = "/dashboard/billing/plan";
+
+/// Where a plan is ended at once.
+pub const END_NOW: &str = "/dashboard/billing/plan?act=end";
+
+/// Opens Stripe's customer portal.
+pub fn portal(label: &str) -> Action {
+    Action::post(label, PORTAL)
+}
+
+/// A trial that a card is on file for.
+pub fn trial(plan: &str, ends: When, days_left: &str, price: &str, card: &str) -> Banner {
+    let title = format!("Your {plan} trial ends on {}", ends.text);
+    let text = format!("{days_left} left. Then {price} on {card}, unless you cancel before.");
+    Banner::new(Kind::Info, title, text)
+        .with(Action::link("Cancel trial", format!("{PLAN}?act=cancel")))
+}
+
+/// A trial that ends without a card.
+pub fn trial_without_card(plan: &str, ends: When) -> Banner {
+    let title = format!("Add a card to keep {plan} after {}", ends.text);
+    Banner::new(
+        Kind::Warn,
+        title,
+        "Without one you move to Free and keep your credits.",
+    )
+    .with(portal("Add card").primary())
+}
+
+/// A payment failed and the grace period runs. `pay` is the invoice's page, where it is known.
+pub fn past_due(
+    plan: &str,
+    amount: &str,
+    reason: Option<&str>,
+    grace_until: When,
+    retry_on: Option<When>,
+    pay: Option<String>,
+) -> Banner {
+    let title = format!("Your last payment of {amount} did not go through");
+    let mut text = Prose::default();
+    if let Some(reason) = reason {
+        text = text.text(format!("Your bank said: {reason}. "));
+    }
+    text = text
+        .text(format!("{plan} keeps working until "))
+        .time(grace_until);
+    if let Some(day) = retry_on {
+        text = text.text("; we try again on ").time(day);
+    }
+    let banner = Banner::new(Kind::Bad, title, text.text("."));
+    let banner = match pay {
+        Some(href) => banner.with(Action::external(format!("Pay {amount} now"), href).primary()),
+        None => banner,
+    };
+    let fix = portal("Fix payment method");
+    let fix = if banner.actions.is_empty() {
+        fix.primary()
+    } else {
+        fix
+    };
+    banner.with(fix)
+}
+
+/// The grace period is over; the subscription waits, the account is on Free.
+pub fn unpaid(plan: &str, amount: &str, pay: Option<String>) -> Banner {
+    let title = format!("{plan} is paused until {amount} is paid");
+    let text = "You are on Free for now. Credits that you bought stay, and the plan comes back \
+                within seconds of the payment.";
+    let banner = Banner::new(Kind::Bad, title, text);
+    match pay {
+        Some(href) => banner.with(Action::external(format!("Pay {amount} now"), href).primary()),
+        None => banner.with(portal("Fix payment method").primary()),
+    }
+}
+
+/// The bank wants the cardholder to confirm.
+pub fn confirm_with_bank(amount: &str, href: &str) -> Banner {
+    let title = format!("Your bank wants you to confirm {amount}");
+    let text = "It takes about a minute on your bank's page. Nothing has been charged yet.";
+    Banner::new(Kind::Warn, title, text).with(Action::external("Confirm payment", href).primary())
+}
+
+/// A larger plan waits for its payment, which the bank declined.
+pub fn change_declined(amount: &str, said: Option<&str>, pay: &str) -> Banner {
+    let title = format!("Your payment of {amount} did not go through");
+    let said = said.map(|said| said.trim_end_matches('.'));
+    let said = said.map(|said| format!("Your bank said: {said}. "));
+    let text = format!(
+        "{}Your plan stays as it is. Pay the invoice with another card and the larger plan starts.",
+        said.unwrap_or_default()
+    );
+    Banner::new(Kind::Bad, title, text)
+        .with(Action::external(format!("Pay {amount}"), pay).primary())
+        .with(Action::post("Keep my plan", PLAN).field("act", "undo"))
+}
+
+/// A trial was ended at once because there was one already.
+pub fn trial_refused(plan: &str) -> Banner {
+    let title = format!("{plan} was not started: its trial was used before");
+    let text = "There is one trial for each account and card. Nothing was charged. You can have \
+                the plan without a trial.";
+    Banner::new(Kind::Warn, title, text)
+        .with(Action::link(format!("Start {plan}"), UPGRADE).primary())
+}
+
+/// The card that pays the plan ends soon, or has.
+pub fn card_expiring(card: &str, is_over: bool) -> Banner {
+    let (title, text) = if is_over {
+        (
+            format!("{card} has expired"),
+            "The next payment will fail. Update the card to keep your plan.",
+        )
+    } else {
+        (
+            format!("{card} expires soon"),
+            "Update it before the next payment to keep your plan.",
+        )
+    };
+    Banner::new(Kind::Warn, title, text).with(portal("Update card").primary())
+}
+
+/// The plan ends at the end of the period that is paid.
+pub fn cancel_scheduled(plan: &str, ends: When) -> Banner {
+    let text = "You will not be charged again. Your credits stay.";
+    Banner::new(Kind::Info, format!("{plan} until {}", ends.text), text).with(
+        Action::post(format!("Keep {plan}"), PLAN)
+            .field("act", "resume")
+            .primary(),
+    )
+}
+
+/// A change of the plan costs something else than what was reviewed.
+pub fn quote_changed() -> Banner {
+    let text = "Nothing was charged. Look at the new amount below and confirm it.";
+    Banner::new(Kind::Warn, "The amount has changed", text)
+}
+
+/// A smaller plan starts at the period's end.
+pub fn downgrade_scheduled(from: &str, to: &str, on: When, price: &str) -> Banner {
+    let title = format!("You move from {from} to {to} on {}", on.text);
+    Banner::new(Kind::Info, title, format!("From then on {price}."))
+        .with(Action::post(format!("Stay on {from}"), PLAN).field("act", "undo"))
+}
+
+/// Payments are on hold by the operator or by the customer.
+pub fn paused(plan: &str, resumes: Option<When>) -> Banner {
+    let text = match resumes {
+        Some(day) => Prose::new("You are on Free until it goes on, on ")
+            .time(day)
+            .text("."),
+        None => Prose::new("You are on Free until it goes on. Nothing is charged meanwhile."),
+    };
+    Banner::new(Kind::Warn, format!("{plan} is paused"), text)
+        .with(portal("Manage subscription").primary())
+}
+
+/// The subscription is over.
+pub fn ended(plan: &str, on: When, because: &str) -> Banner {
+    let title = format!("Your {plan} plan ended on {}", on.text);
+    let because = if because.is_empty() {
+        String::new()
+    } else {
+        format!("{because} ")
+    };
+    let text = format!("{because}You are on Free now. Credits that you bought stay.");
+    Banner::new(Kind::Warn, title, text)
+        .with(Action::link(format!("Restart {plan}"), UPGRADE).primary())
+}
+
+/// Few credits are left. `days` is the estimate in words, if there is one.
+pub fn credits_low(left: &str, days: Option<&str>) -> Banner {
+    let pace = days
+        .map(|days| format!(", {days} at your current pace"))
+        .unwrap_or_default();
+    let text = format!(
+        "{left} left{pace}. Calls stop with HTTP 402 when they reach zero; we never bill you past \
+         your balance."
+    );
+    Banner::new(Kind::Warn, "Credits are running low", text)
+        .with(Action::link("Add credits", CREDITS).primary())
+        .with(Action::link("See usage", USAGE).quiet())
+}
+
+/// No credits are left.
+pub fn credits_gone(refused: Option<&str>) -> Banner {
+    let refused = refused
+        .map(|calls| format!("{calls} got HTTP 402. "))
+        .unwrap_or_default();
+    let text = format!("{refused}Add credits and calls work again within a second.");
+    Banner::new(Kind::Bad, "No credits left, API calls are refused", text)
+        .with(Action::link("Add credits", CREDITS).primary())
+}
+
+/// Money was taken back for credits that were spent already.
+pub fn debt(owed: &str) -> Banner {
+    let text = format!(
+        "A payment was refunded or disputed after its credits were spent. Calls are refused until \
+         {owed} are added; they pay the debt first."
+    );
+    Banner::new(Kind::Bad, format!("You owe {owed}"), text)
+        .with(Action::link("Add credits", CREDITS).primary())
+}
+
+/// The calls of this period are used up.
+pub fn plan_limit_reached(limit: &str, plan: &str, resets: When) -> Banner {
+    let title = format!("All {limit} calls of {plan} are used");
+    let text = Prose::new("Calls are refused with HTTP 402 until ")
+        .time(resets)
+        .text(". A larger plan lifts the limit at once.");
+    Banner::new(Kind::Bad, title, text).with(Action::link("Upgrade", UPGRADE).primary())
+}
+
+/// Paid, and Stripe has not said so yet.
+pub fn payment_pending(amount: &str, brings: &str, check: &str) -> Banner {
+    let title = format!("We are waiting for Stripe to confirm {amount}");
+    let text = format!("{brings} as soon as it does, usually within seconds.");
+    Banner::new(Kind::Info, title, text).with(Action::link("Check now", check))
+}
+
+/// A bank transfer or another slow method.
+pub fn bank_payment_on_its_way(amount: &str, brings: &str) -> Banner {
+    let title = format!("Your bank payment of {amount} is on its way");
+    Banner::new(
+        Kind::Info,
+        title,
+        format!("It can take up to 5 days. {brings} when it arrives."),
+    )
+}
+
+/// Credits have arrived.
+pub fn credits_added(credits: &str, balance: &str) -> Banner {
+    let text = format!("Your balance is {balance}. A receipt is in your mail.");
+    Banner::new(Kind::Ok, format!("{credits} added"), text)
+}
+
+/// Checkout was left.
+pub fn checkout_left(choice: &str, back: &str) -> Banner {
+    Banner::new(
+        Kind::Info,
+        "Checkout closed, nothing was charged",
+        "Your choice is kept.",
+    )
+    .with(Action::link(format!("Go on with {choice}"), back))
+}
+
+/// Stripe does not answer. `again` is the page to try again.
+pub fn stripe_unreachable(again: &str) -> Banner {
+    let text = "Stripe is not answering. Your plan, credits and API calls work as usual.";
+    Banner::new(Kind::Warn, "Payments are paused for a moment", text)
+        .with(Action::link("Try again", again))
+}
+
+/// The subscription's state in one word, from Stripe's; an unknown one is shown as it is.
+pub fn subscription_badge(status: &str) -> Badge {
+    match status.to_ascii_lowercase().as_str() {
+        "" | "none" | "free" => Badge::plain("Free"),
+        "active" => Badge::ok("Active"),
+        "trialing" => Badge::info("Trial"),
+        "past_due" => Badge::bad("Payment failed"),
+        "unpaid" => Badge::bad("Unpaid"),
+        "paused" => Badge::warn("Paused"),
+        "incomplete" => Badge::info("Waiting for payment"),
+        "incomplete_expired" => Badge::plain("Not started"),
+        "canceled" | "cancelled" => Badge::plain("Ended"),
+        other => Badge::warn(other),
+    }
+}
+
+/// A transaction's description with its plan's title: "Pro, renewal, 2027-01-24 to 2027-02-24".
+pub fn with_plan(description: &str, title: &str) -> String {
+    match description.strip_prefix("Plan") {
+        Some(rest) => format!("{title}{rest}"),
+        None => description.to_owned(),
+    }
+}
+
+/// A stored description with its days as the pages write them: "24 Jan 2027" for "2027-01-24".
+pub fn with_days(text: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_end_matches([',', '.']);
+        let day = domain::time::parse(bare).filter(|_| bare.len() == "2027-01-24".len());
+        match day {
+            Some(day) => format!("{}{}", format::day(day.micros()).text, &word[bare.len()..]),
+            None => word.to_owned(),
+        }
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A transaction's status in one word.
+pub fn transaction_badge(status: &str) -> Badge {
+    match status.to_ascii_uppercase().as_str() {
+        "PENDING" => Badge::info("Pending"),
+        "COMPLETED" => Badge::ok("Paid"),
+        "FAILED" => Badge::bad("Failed"),
+        "REFUNDED" => Badge::plain("Refunded"),
+        "CANCELLED" => Badge::plain("Cancelled"),
+        _ => Badge::warn(status),
+    }
+}
+
+/// A transaction's type in words.
+pub fn transaction_kind(kind: &str) -> &str {
+    match kind {
+        "SUBSCRIPTION_PAYMENT" => "Subscription",
+        "SUBSCRIPTION_UPGRADE" => "Upgrade",
+        "SUBSCRIPTION_DOWNGRADE" => "Downgrade",
+        "SUBSCRIPTION_CANCEL" => "Cancellation",
+        "CREDIT_TOPUP" => "Credit top-up",
+        "REFUND" => "Refund",
+        other => other,
+    }
+}
+
+/// A webhook event's state in one word.
+pub fn event_badge(state: &str) -> Badge {
+    match state.to_ascii_lowercase().as_str() {
+        "received" | "pending" => Badge::info("Waiting"),
+        "processed" | "done" | "applied" => Badge::ok("Processed"),
+        "retrying" => Badge::warn("Retrying"),
+        "failed" | "dead" | "parked" => Badge::bad("Failed"),
+        "ignored" => Badge::plain("Ignored"),
+        "duplicate" => Badge::plain("Duplicate"),
+        _ => Badge::warn(state),
+    }
+}
+
+/// A hold's state in one word.
+pub fn hold_badge(state: &str) -> Badge {
+    match state.to_ascii_lowercase().as_str() {
+        "pending" | "held" => Badge::info("Held"),
+        "captured" | "debited" => Badge::ok("Captured"),
+        "released" => Badge::plain("Released"),
+        "expired" => Badge::warn("Expired"),
+        "refused" => Badge::bad("Refused"),
+        _ => Badge::warn(state),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_of_a_description_are_written_as_everywhere_and_the_rest_stays() {
+        let shown = with_days("Plan, renewal, 2027-01-24 to 2027-02-24");
+
+        assert_eq!(shown, "Plan, renewal, 24 Jan 2027 to 24 Feb 2027");
+        assert_eq!(with_days("5,000 credits"), "5,000 credits");
+        assert_eq!(
+            with_days("Plan change, from 2027-02-30."),
+            "Plan change, from 2027-02-30."
+        );
+    }
+}

@@ -1,0 +1,349 @@
+//! What operators see of all accounts: transactions, accounts, Stripe's events.
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::{Extension, Json};
+use billing::accounts::names::names;
+use billing::actors::Operator;
+use billing::app::App;
+use billing::error::Result;
+use billing::export::csv::{Cell, Csv};
+use billing::operators::events::{no_event, replay};
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use store::events::Event as Row;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::accounts::Account;
+use crate::api::transactions;
+use crate::http::accept::wants_csv;
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::http::request_id::RequestId;
+use crate::lists::{Page, PageParams, Shown, count};
+use crate::rows::act::Act;
+use crate::rows::transaction::Transaction;
+
+/// What a list is searched for.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Search {
+    /// One account, by our id or the host application's.
+    account: Option<String>,
+    /// Part of an id, a name, an address or a description.
+    q: Option<String>,
+}
+
+impl Search {
+    async fn account(&self, app: &App) -> Result<Option<i64>> {
+        match &self.account {
+            None => Ok(None),
+            Some(name) => billing::accounts::names::named(app, name)
+                .await
+                .map(|row| Some(row.id)),
+        }
+    }
+}
+
+/// Transactions of all accounts, the latest first; CSV by `Accept: text/csv`.
+#[utoipa::path(
+    get,
+    path = "/api/admin/transactions",
+    tag = "admin",
+    params(PageParams, transactions::Wanted, Search),
+    responses(
+        (status = 200, body = Page<Transaction>), (status = 400), (status = 401), (status = 403),
+        (status = 404)
+    )
+)]
+pub async fn list_transactions(
+    State(app): State<App>,
+    _operator: Operator,
+    headers: HeaderMap,
+    Params(params): Params<PageParams>,
+    Params(wanted): Params<transactions::Wanted>,
+    Params(search): Params<Search>,
+) -> HttpResult<Response> {
+    let account = search.account(&app).await?;
+    let is_csv = wants_csv(&headers);
+    let page = transactions::page(&app, account, search.q, &wanted, &params, is_csv).await?;
+    Ok(page.answer(is_csv))
+}
+
+/// Accounts, the newest first.
+#[utoipa::path(
+    get,
+    path = "/api/admin/accounts",
+    tag = "admin",
+    params(PageParams, Search),
+    responses((status = 200, body = Page<Account>), (status = 400), (status = 401), (status = 403))
+)]
+pub async fn list_accounts(
+    State(app): State<App>,
+    _operator: Operator,
+    Params(params): Params<PageParams>,
+    Params(search): Params<Search>,
+) -> HttpResult<Json<Page<Account>>> {
+    let limit = params.limit()?;
+    let before = params.after()?.map(|[id]| id);
+    let wanted = search.q.or(search.account);
+    let rows = app
+        .read(move |tx| store::accounts::list(tx, wanted.as_deref(), before, count(limit)))
+        .await?;
+    Ok(Json(Page::of(rows, limit, |row| [row.id], Account::from)))
+}
+
+/// One of Stripe's events as it arrived, and what came of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// `evt_...`
+    id: String,
+    /// `invoice.paid` and the like.
+    #[serde(rename = "type")]
+    kind: String,
+    /// `received`, `done`, `ignored`, `parked` or `unmatched`.
+    state: String,
+    /// Whose it is, when that is known.
+    account: Option<String>,
+    /// What it is about: `invoice`.
+    object_type: Option<String>,
+    /// `in_...`
+    object_id: Option<String>,
+    /// The customer, when it names one.
+    customer_id: Option<String>,
+    /// Whether it is about real money.
+    livemode: bool,
+    /// The version its payload is written in.
+    api_version: Option<String>,
+    /// How often it was tried in vain.
+    attempts: i64,
+    /// Why it was in vain.
+    last_error: Option<String>,
+    /// What came of it.
+    outcome: Option<String>,
+    /// When it happened, by Stripe.
+    created_at: String,
+    /// When it arrived.
+    received_at: String,
+    /// When it is tried again.
+    next_attempt_at: Option<String>,
+    /// When it was settled.
+    processed_at: Option<String>,
+    /// Its body, for as long as it is kept; only when one event is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    payload: Option<Box<RawValue>>,
+}
+
+impl Event {
+    fn of(row: Row, account: Option<String>) -> Event {
+        Event {
+            id: row.event_id,
+            kind: row.kind,
+            state: row.state,
+            account,
+            object_type: row.object_type,
+            object_id: row.object_id,
+            customer_id: row.customer_id,
+            livemode: row.livemode,
+            api_version: row.api_version,
+            attempts: row.attempts,
+            last_error: row.last_error,
+            outcome: row.outcome,
+            created_at: row.created_at.rfc3339(),
+            received_at: row.received_at.rfc3339(),
+            next_attempt_at: row.next_attempt_at.map(Timestamp::rfc3339),
+            processed_at: row.processed_at.map(Timestamp::rfc3339),
+            payload: None,
+        }
+    }
+}
+
+impl Shown for Event {
+    const NAME: &'static str = "events";
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "type",
+        "state",
+        "account",
+        "object",
+        "attempts",
+        "last_error",
+        "outcome",
+        "created_at",
+        "received_at",
+        "processed_at",
+    ];
+
+    fn write(&self, csv: &mut Csv) {
+        let attempts = self.attempts.to_string();
+        csv.row(&[
+            Cell::Text(&self.id),
+            Cell::Text(&self.kind),
+            Cell::Plain(&self.state),
+            Cell::maybe(self.account.as_ref()),
+            Cell::maybe(self.object_id.as_ref()),
+            Cell::Plain(&attempts),
+            Cell::maybe(self.last_error.as_ref()),
+            Cell::maybe(self.outcome.as_ref()),
+            Cell::Plain(&self.created_at),
+            Cell::Plain(&self.received_at),
+            Cell::maybe(self.processed_at.as_ref()),
+        ]);
+    }
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventsWanted {
+    /// One state.
+    state: Option<String>,
+    /// One type.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// One object or customer at Stripe, or one event.
+    about: Option<String>,
+    /// One account, by our id or the host application's.
+    account: Option<String>,
+}
+
+/// Stripe's events, the latest first; CSV by `Accept: text/csv`.
+#[utoipa::path(
+    get,
+    path = "/api/admin/events",
+    tag = "admin",
+    params(PageParams, EventsWanted),
+    responses(
+        (status = 200, body = Page<Event>), (status = 400), (status = 401), (status = 403),
+        (status = 404)
+    )
+)]
+pub async fn list_events(
+    State(app): State<App>,
+    _operator: Operator,
+    headers: HeaderMap,
+    Params(params): Params<PageParams>,
+    Params(wanted): Params<EventsWanted>,
+) -> HttpResult<Response> {
+    let account = match &wanted.account {
+        None => None,
+        Some(name) => Some(billing::accounts::names::named(&app, name).await?.id),
+    };
+    let limit = params.limit()?;
+    let before = params.after()?.map(|[n]| n);
+    let rows = app
+        .read(move |tx| {
+            let filter = store::events::Filter {
+                state: wanted.state.as_deref(),
+                kind: wanted.kind.as_deref(),
+                account_id: account,
+                about: wanted.about.as_deref(),
+                from: None,
+            };
+            let rows = store::events::list(tx, &filter, before, count(limit))?;
+            let names = names(tx, rows.iter().filter_map(|row| row.account_id))?;
+            Ok(rows
+                .into_iter()
+                .map(|row| (row.account_id.and_then(|id| names.get(&id).cloned()), row))
+                .collect::<Vec<_>>())
+        })
+        .await?;
+    let place = |(_, row): &(Option<String>, Row)| [row.n];
+    let page = Page::of(rows, limit, place, |(name, row)| Event::of(row, name));
+    Ok(page.answer(wants_csv(&headers)))
+}
+
+/// One of Stripe's events with its body.
+#[utoipa::path(
+    get,
+    path = "/api/admin/events/{id}",
+    tag = "admin",
+    params(("id" = String, Path, description = "The event")),
+    responses((status = 200, body = Event), (status = 401), (status = 403), (status = 404))
+)]
+pub async fn show_event(
+    State(app): State<App>,
+    _operator: Operator,
+    Path(id): Path<String>,
+) -> HttpResult<Json<Event>> {
+    let found = app
+        .read(move |tx| {
+            let Some(row) = store::events::find(tx, &id)? else {
+                return Ok(None);
+            };
+            let body = store::events::payload(tx, row.n)?;
+            let names = names(tx, row.account_id.into_iter())?;
+            let mut event = Event::of(row, names.into_values().next());
+            event.payload = body.and_then(|body| serde_json::from_slice(&body).ok());
+            Ok(Some(event))
+        })
+        .await?;
+    Ok(found.map(Json).ok_or_else(no_event)?)
+}
+
+/// Takes an event up again, as if it had just arrived. Doing it twice changes nothing more.
+#[utoipa::path(
+    post,
+    path = "/api/admin/events/{id}/replay",
+    tag = "admin",
+    params(("id" = String, Path, description = "The event")),
+    responses((status = 200, body = Event), (status = 401), (status = 403), (status = 404))
+)]
+pub async fn replay_event(
+    State(app): State<App>,
+    operator: Operator,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Path(id): Path<String>,
+) -> HttpResult<Json<Event>> {
+    let (row, account) = replay(&app, &id, &operator.0.public_id, Some(&request_id)).await?;
+    Ok(Json(Event::of(row, account)))
+}
+
+/// Which acts.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ActsWanted {
+    /// Of one actor.
+    actor: Option<String>,
+    /// Of one kind.
+    action: Option<String>,
+    /// On one account or event.
+    subject: Option<String>,
+}
+
+/// What operators did, the latest first; CSV by `Accept: text/csv`.
+#[utoipa::path(
+    get,
+    path = "/api/admin/audit",
+    tag = "admin",
+    params(PageParams, ActsWanted),
+    responses((status = 200, body = Page<Act>), (status = 400), (status = 401), (status = 403))
+)]
+pub async fn list_acts(
+    State(app): State<App>,
+    _operator: Operator,
+    headers: HeaderMap,
+    Params(params): Params<PageParams>,
+    Params(wanted): Params<ActsWanted>,
+) -> HttpResult<Response> {
+    let limit = params.limit()?;
+    let before = params.after()?.map(|[id]| id);
+    let rows = app
+        .read(move |tx| {
+            store::audit_log::list(
+                tx,
+                wanted.subject.as_deref(),
+                wanted.actor.as_deref(),
+                wanted.action.as_deref(),
+                before,
+                count(limit),
+            )
+        })
+        .await?;
+    let page = Page::of(rows, limit, |row| [row.id], Act::from);
+    Ok(page.answer(wants_csv(&headers)))
+}

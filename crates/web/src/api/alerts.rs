@@ -1,0 +1,107 @@
+//! Incidents: what needs an operator, or did.
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use billing::actors::Operator;
+use billing::app::App;
+use billing::operators::alerts::know;
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::alerts::Alert as Row;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::http::request_id::RequestId;
+use crate::lists::{Page, PageParams, count};
+
+/// One incident.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alert {
+    /// `alr_...`
+    id: String,
+    /// The rule that found it.
+    rule: String,
+    /// What it is about; none for the service itself.
+    subject: Option<String>,
+    /// `warning` or `critical`.
+    severity: String,
+    /// What is wrong.
+    summary: String,
+    /// `open` or `closed`.
+    state: String,
+    /// When it was found.
+    opened_at: String,
+    /// When it was over.
+    closed_at: Option<String>,
+    /// When an operator said that they know.
+    acknowledged_at: Option<String>,
+    /// Who.
+    acknowledged_by: Option<String>,
+}
+
+impl From<Row> for Alert {
+    fn from(row: Row) -> Alert {
+        Alert {
+            id: row.public_id,
+            rule: row.rule,
+            subject: Some(row.subject).filter(|subject| !subject.is_empty()),
+            severity: row.severity,
+            summary: row.summary,
+            state: row.state,
+            opened_at: row.opened_at.rfc3339(),
+            closed_at: row.closed_at.map(Timestamp::rfc3339),
+            acknowledged_at: row.acknowledged_at.map(Timestamp::rfc3339),
+            acknowledged_by: row.acknowledged_by,
+        }
+    }
+}
+
+/// Which incidents.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AlertsWanted {
+    /// `open` or `closed`; both without.
+    state: Option<String>,
+}
+
+/// Incidents, the latest first.
+#[utoipa::path(
+    get,
+    path = "/api/admin/alerts",
+    tag = "admin",
+    params(PageParams, AlertsWanted),
+    responses((status = 200, body = Page<Alert>), (status = 400), (status = 401), (status = 403))
+)]
+pub async fn list(
+    State(app): State<App>,
+    _operator: Operator,
+    Params(page): Params<PageParams>,
+    Params(wanted): Params<AlertsWanted>,
+) -> HttpResult<Json<Page<Alert>>> {
+    let (limit, before) = (page.limit()?, page.after()?.map(|[id]| id));
+    let rows = app
+        .read(move |tx| store::alerts::list(tx, wanted.state.as_deref(), before, count(limit)))
+        .await?;
+    Ok(Json(Page::of(rows, limit, |row| [row.id], Alert::from)))
+}
+
+/// Notes that the operator knows. The first who said so stays.
+#[utoipa::path(
+    post,
+    path = "/api/admin/alerts/{id}/acknowledge",
+    tag = "admin",
+    params(("id" = String, Path, description = "The incident")),
+    responses((status = 200, body = Alert), (status = 401), (status = 403), (status = 404))
+)]
+pub async fn acknowledge(
+    State(app): State<App>,
+    operator: Operator,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Path(id): Path<String>,
+) -> HttpResult<Json<Alert>> {
+    operator.may_act()?;
+    let row = know(&app, &id, &operator.0.public_id, &request_id).await?;
+    Ok(Json(row.into()))
+}

@@ -1,0 +1,182 @@
+//! The seed's `GET /api/dashboard/billing`: plan, credits and invoices of an account.
+
+use axum::Json;
+use axum::extract::State;
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::Result;
+use billing::exact::Exact;
+use billing::payments::extras;
+use billing::summary::{View, view};
+use domain::money::{Currency, MinorUnits};
+use domain::plan::Plan;
+use domain::time::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::http::error::HttpResult;
+
+/// Invoices in the answer.
+const INVOICES_MAX: i64 = 12;
+
+/// Plan, credits and recent invoices. Reading mints the allowance that is due.
+#[utoipa::path(
+    get,
+    path = "/api/dashboard/billing",
+    tag = "billing",
+    params(("account" = Option<String>, Query, description = "Which account; the first without")),
+    responses((status = 200), (status = 401), (status = 404))
+)]
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Billing>> {
+    let account = caller.account.id;
+    let view = view(&app, account).await?;
+    let (invoices, notes) = app
+        .read(move |tx| {
+            let notes = store::credit_notes::of_account(tx, account, INVOICES_MAX)?;
+            Ok((
+                store::invoices::of_account(tx, account, INVOICES_MAX)?,
+                notes,
+            ))
+        })
+        .await?;
+    Ok(Json(Billing {
+        subscription: subscription(&app, account, &view.plan).await?,
+        credits: HeldCredits::of(&view),
+        invoices: invoices
+            .iter()
+            .filter(|row| row.status != "draft")
+            .map(|row| invoice(row, &notes))
+            .collect(),
+    }))
+}
+
+/// The answer. Its credits are no `Value`, which would round large ones.
+#[derive(Debug, Serialize)]
+pub struct Billing {
+    subscription: Value,
+    credits: HeldCredits,
+    invoices: Vec<Value>,
+}
+
+/// The plan as JSON, with the change that waits on it.
+pub(crate) async fn subscription(app: &App, account: i64, plan: &Plan) -> Result<Value> {
+    let chosen = plan.subscription_id.clone();
+    let held = app
+        .read(move |tx| match &chosen {
+            Some(chosen) => store::subscriptions::find(tx, account, chosen),
+            None => Ok(None),
+        })
+        .await?;
+    let addons = held.as_ref().filter(|held| held.live);
+    let addons = addons.map_or_else(Vec::new, |held| extras::of(app, held));
+    let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
+    let mut json = plan_json(plan, pending);
+    json["addOns"] = addons.iter().map(addon).collect();
+    Ok(json)
+}
+
+fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {
+    let has = plan.subscription_id.is_some() && plan.status != "CANCELED";
+    let ends = has.then(|| plan.cancel_at.unwrap_or(plan.period_end));
+    json!({
+        "tier": plan.tier,
+        "status": plan.status,
+        "expiresAt": ends.map(Timestamp::date_text),
+        "stripeSubscriptionId": plan.subscription_id.as_ref().filter(|_| has),
+        "accessTier": plan.access_tier,
+        "currentPeriodEnd": has.then(|| plan.period_end.rfc3339()),
+        "cancelAt": plan.cancel_at.map(Timestamp::rfc3339),
+        "trialEnd": plan.trial_end.map(Timestamp::rfc3339),
+        "graceUntil": plan.grace_until.map(Timestamp::rfc3339),
+        "pendingChange": pending,
+    })
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldCredits {
+    balance: Exact,
+    held: Exact,
+    available: Exact,
+    debt: Exact,
+    usage_this_month: Exact,
+    calls_this_period: i64,
+    limit: Option<i64>,
+    grants: Vec<HeldGrant>,
+    last_updated: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldGrant {
+    kind: &'static str,
+    remaining: Exact,
+    expires_at: Option<String>,
+}
+
+impl HeldCredits {
+    fn of(view: &View) -> HeldCredits {
+        let grants = view.lots_in_order().into_iter().map(|lot| HeldGrant {
+            kind: lot.kind.word(),
+            remaining: Exact(lot.remaining()),
+            expires_at: lot.expires_at.map(Timestamp::rfc3339),
+        });
+        HeldCredits {
+            balance: Exact(view.posted - view.debt),
+            held: Exact(view.held),
+            available: Exact(view.available),
+            debt: Exact(view.debt),
+            usage_this_month: Exact(view.used_this_month),
+            calls_this_period: view.calls_this_period,
+            limit: view.plan.calls_limit,
+            grants: grants.collect(),
+            last_updated: view.updated_at.rfc3339(),
+        }
+    }
+}
+
+fn addon(held: &extras::Held) -> Value {
+    json!({
+        "name": held.name,
+        "title": held.title,
+        "quantity": held.quantity,
+        "amount": held.amount.map(|amount| amount.decimal_text()),
+        "currency": held.amount.map(|amount| amount.currency.code().to_owned()),
+    })
+}
+
+fn credit_note(row: &store::credit_notes::CreditNote) -> Value {
+    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
+    let text = |minor| MinorUnits::new(minor, currency).decimal_text();
+    json!({
+        "id": row.credit_note_id,
+        "number": row.number,
+        "date": row.created_at.date_text(),
+        "amount": text(row.amount_minor),
+        "refunded": text(row.refunded_minor),
+        "toBalance": text(row.balance_minor()),
+        "status": row.status,
+        "pdfUrl": row.pdf_url,
+    })
+}
+
+fn invoice(row: &store::invoices::Invoice, notes: &[store::credit_notes::CreditNote]) -> Value {
+    let own = notes
+        .iter()
+        .filter(|note| note.invoice_id == row.invoice_id);
+    let notes: Vec<Value> = own.map(credit_note).collect();
+    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
+    let amount = MinorUnits::new(row.amount_due.max(row.amount_paid), currency);
+    json!({
+        "id": row.invoice_id,
+        "number": row.number,
+        "date": row.created_at.date_text(),
+        "amount": amount.decimal_text(),
+        "discount": MinorUnits::new(row.discount_minor, currency).decimal_text(),
+        "currency": currency.code(),
+        "status": row.status,
+        "url": row.hosted_url,
+        "pdfUrl": row.pdf_url,
+        "creditNotes": notes,
+    })
+}

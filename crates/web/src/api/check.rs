@@ -1,0 +1,137 @@
+//! The gateway check: a sub-request that nginx (`auth_request`), Traefik, Caddy or Envoy make
+//! before they pass a call on.
+//!
+//! With a key (`Idempotency-Key`, else `X-Request-Id`, which a gateway makes for every call) the
+//! check **is** the spend: authorize and debit in one. Without either it only tells whether the
+//! call would be admitted, and charges nothing. The gateway must set the key itself and never pass
+//! on one from outside: a caller who could repeat it would pay once for many calls.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use billing::actors::KeyCaller;
+use billing::app::App;
+use billing::error::{Kind, Result};
+use billing::idempotency::Key;
+use billing::metering::admission::refusal_now;
+use billing::metering::price::Price;
+use billing::summary::view;
+use domain::ledger::{Command, Request};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::metered::{COST, REMAINING, headers};
+use crate::http::error::HttpError;
+use crate::http::params::Params;
+
+/// What is about to be called.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CheckParams {
+    /// The account, by our id or the host application's: for server keys.
+    account: Option<String>,
+    /// An operation of the catalog; `call` without.
+    operation: Option<String>,
+    /// Units of it; 1 without.
+    units: Option<i64>,
+    /// `403` answers every refusal with that status: nginx passes on only 401 and 403.
+    deny: Option<u16>,
+}
+
+/// Charges a call that a gateway is about to pass on, or refuses it. 204 with `X-Credits-Cost` and
+/// `X-Credits-Remaining`; a refusal says in `X-Credits-Refused` why. The key is the
+/// `Idempotency-Key` header or else `X-Request-Id`, both to be set by the gateway; without either
+/// nothing is charged and only the admission is told.
+#[utoipa::path(
+    get,
+    path = "/api/v1/check",
+    tag = "metering",
+    params(
+        CheckParams,
+        ("Idempotency-Key" = Option<String>, Header, description = "The gateway's name for the call"),
+        ("X-Request-Id" = Option<String>, Header, description = "The same, where the other is not set")
+    ),
+    responses(
+        (status = 204, description = "Charged, or admitted"), (status = 400), (status = 401),
+        (status = 402, description = "Not enough credits, debt, or the plan's limit"),
+        (status = 403, description = "The same, with `deny=403`"), (status = 404), (status = 409)
+    )
+)]
+pub async fn check(
+    State(app): State<App>,
+    caller: KeyCaller,
+    key: Option<Key>,
+    request_headers: HeaderMap,
+    Params(query): Params<CheckParams>,
+) -> Response {
+    let deny = query.deny == Some(403);
+    match judge(&app, &caller, key, &request_headers, query).await {
+        Ok(headers) => (StatusCode::NO_CONTENT, headers).into_response(),
+        Err(error) => refused(error.into(), deny),
+    }
+}
+
+async fn judge(
+    app: &App,
+    caller: &KeyCaller,
+    key: Option<Key>,
+    request_headers: &HeaderMap,
+    query: CheckParams,
+) -> Result<HeaderMap> {
+    let price = Price::read(app, None, query.operation.as_deref(), query.units)?;
+    let account = caller.account(app, query.account.as_deref()).await?;
+    let key = match (key, request_headers.get("x-request-id")) {
+        (Some(key), _) => Some(key),
+        (None, Some(id)) => Some(Key::read(id.to_str().unwrap_or(""))?),
+        (None, None) => None,
+    };
+    let Some(key) = key else {
+        let view = view(app, account).await?;
+        return match refusal_now(app, account, &view, price.credits, caller.spender()).await? {
+            Some(refusal) => Err(app.refused(account, &refusal).await?),
+            None => Ok(headers(price.credits, view.available, false)),
+        };
+    };
+    let [kind, what, units] = price.meaning();
+    let request = Request {
+        command: Command::Debit {
+            amount: price.credits,
+        },
+        key: Some(key.of(&["check", &kind, &what, &units])),
+        context: price.context(caller, None),
+    };
+    let outcome = app.ledger_or_refuse(account, request).await?;
+    // On a replay what it cost then, whatever it costs today.
+    let cost = outcome
+        .entry
+        .as_ref()
+        .map_or(price.credits, |e| e.charged());
+    Ok(headers(cost, outcome.available, outcome.replayed))
+}
+
+/// The refusal, with headers that a gateway can pass on although it drops the body.
+fn refused(mut error: HttpError, deny: bool) -> Response {
+    let code = error.error.0.code;
+    let is_refusal = matches!(
+        error.error.0.kind,
+        Kind::PaymentRequired | Kind::Conflict | Kind::TooManyRequests
+    );
+    if deny && is_refusal {
+        error.status = StatusCode::FORBIDDEN;
+    }
+    let named = [(COST, "needed"), (REMAINING, "available")];
+    let told = error.error.0.credits.clone();
+    let mut response = error.into_response();
+    let headers = response.headers_mut();
+    if is_refusal {
+        headers.insert("x-credits-refused", HeaderValue::from_static(code));
+    }
+    for (name, field) in named {
+        let credits = told.iter().find(|(known, _)| *known == field);
+        let text = credits.map(|(_, credits)| credits.to_string());
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}

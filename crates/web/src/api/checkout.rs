@@ -1,0 +1,157 @@
+//! The seed's `POST /api/stripe/create-checkout-session`.
+
+use axum::extract::{Path, State};
+use axum::{Extension, Json};
+use billing::accounts::names::named;
+use billing::actors::{Operator, SignedIn, access};
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::operators::on_behalf::owner;
+use billing::operators::reason::check_reason;
+use billing::payments::checkout;
+use billing::payments::checkout::Purchase;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::http::error::HttpResult;
+use crate::http::json::Body;
+use crate::http::request_id::RequestId;
+
+/// What the seed's client sends. Other fields (prices, customers, addresses) are never looked at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NewCheckout {
+    /// `subscription` or `topup`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The tier, for a subscription.
+    plan_id: Option<String>,
+    /// The pack's credits, for a top-up: 500, 1000, 5000 or 10000.
+    #[schema(value_type = Option<u64>)]
+    amount: Option<Box<RawValue>>,
+    /// Only the deployment's currency.
+    currency: Option<String>,
+}
+
+/// Where to pay.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Checkout {
+    /// Stripe's page.
+    checkout_url: String,
+}
+
+/// Starts a Checkout for a plan or a pack.
+#[utoipa::path(
+    post,
+    path = "/api/stripe/create-checkout-session",
+    tag = "billing",
+    request_body = NewCheckout,
+    responses((status = 200, body = Checkout), (status = 400), (status = 401), (status = 409), (status = 429))
+)]
+pub async fn create(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(body): Body<NewCheckout>,
+) -> HttpResult<Json<Checkout>> {
+    let purchase = read(&app, &body)?;
+    let checkout_url = checkout::start(&app, &caller, &purchase, None).await?;
+    Ok(Json(Checkout { checkout_url }))
+}
+
+/// A checkout that an operator starts for an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewCheckoutFor {
+    /// `subscription` or `topup`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The tier, for a subscription.
+    plan_id: Option<String>,
+    /// The pack's credits, for a top-up.
+    #[schema(value_type = Option<u64>)]
+    amount: Option<Box<RawValue>>,
+    /// Why: for the audit log.
+    reason: String,
+}
+
+/// Starts a Checkout for somebody else's account, in the name of its owner: the page is for the
+/// customer to pay, and what it brings is the account's.
+#[utoipa::path(
+    post,
+    path = "/api/admin/accounts/{id}/checkout-sessions",
+    tag = "admin",
+    params(("id" = String, Path, description = "The account")),
+    request_body = NewCheckoutFor,
+    responses(
+        (status = 200, body = Checkout), (status = 400), (status = 401), (status = 403),
+        (status = 404), (status = 409), (status = 429)
+    )
+)]
+pub async fn create_for(
+    State(app): State<App>,
+    operator: Operator,
+    Extension(RequestId(request)): Extension<RequestId>,
+    Path(id): Path<String>,
+    Body(body): Body<NewCheckoutFor>,
+) -> HttpResult<Json<Checkout>> {
+    operator.may_act()?;
+    check_reason(&body.reason)?;
+    let account = named(&app, &id).await?;
+    let wanted = NewCheckout {
+        kind: body.kind,
+        plan_id: body.plan_id,
+        amount: body.amount,
+        currency: None,
+    };
+    let purchase = read(&app, &wanted)?;
+    app.billing_is_on_for(&account)?;
+    if account.status != "active" {
+        return Err(access::suspended().into());
+    }
+    let (row, actor, now) = (account.id, operator.0.public_id.clone(), app.real_now());
+    let what = match &purchase {
+        Purchase::Plan(plan) => json!(plan),
+        Purchase::Pack(credits) => json!(credits),
+    };
+    let detail = json!({ "bought": what, "reason": body.reason }).to_string();
+    let subject = account.public_id.clone();
+    let buyer = owner(&app, account).await?;
+    app.write(row, move |tx| {
+        let (act, request) = ("checkout.start", Some(request.as_str()));
+        store::audit_log::append(tx, &actor, act, &subject, &detail, request, now)
+    })
+    .await?;
+    let checkout_url = checkout::start(&app, &buyer, &purchase, None).await?;
+    Ok(Json(Checkout { checkout_url }))
+}
+
+fn read(app: &App, body: &NewCheckout) -> Result<Purchase> {
+    let catalog = app.catalog();
+    if let Some(currency) = &body.currency
+        && !currency.eq_ignore_ascii_case(catalog.currency.code())
+    {
+        let detail = format!("Everything here is sold in {}.", catalog.currency);
+        return Err(Error::field("currency", detail));
+    }
+    match body.kind.as_str() {
+        "subscription" => {
+            let plan = body.plan_id.as_deref();
+            let plan = plan.ok_or_else(|| Error::field("planId", "Name the plan."))?;
+            checkout::read_plan(&catalog, app, plan)
+        }
+        "topup" => {
+            let amount = body.amount.as_deref();
+            let amount = amount.ok_or_else(|| Error::field("amount", "Name the pack."))?;
+            // A whole number as text: 500.0, 5e2 and "500" are not the name of a pack.
+            let credits = amount.get().parse::<i64>();
+            let credits = credits.map_err(|_| {
+                Error::field("amount", "amount is a pack's credits, a whole number.")
+            })?;
+            checkout::read_pack(&catalog, credits)
+        }
+        _ => Err(Error::field("type", "type is subscription or topup.")),
+    }
+}

@@ -1,0 +1,299 @@
+//! Debits: a call authorized and charged in one step.
+
+use std::collections::{HashMap, hash_map};
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Json};
+use billing::actors::KeyCaller;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::exact::Exact;
+use billing::idempotency::Key;
+use billing::metering::price::{Price, read_endpoint};
+use domain::ledger::{Body as EntryBody, Command, Entry, Outcome, Refusal, Request};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::api::metered::answer;
+use crate::http::error::{HttpError, HttpResult, ProblemBody};
+use crate::http::json::{Body, parse};
+use crate::http::request_id::RequestId;
+
+/// Debits in one batch.
+const BATCH_MAX: usize = 1_000;
+
+/// Debits of a batch that wait for the ledger at once: the rest of its queue is for others.
+const AT_ONCE_MAX: usize = 250;
+
+/// What to charge: `credits`, or `units` of an `operation`; one `call` without either.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewDebit {
+    /// The account, by our id or the host application's. A server key must name it.
+    account: Option<String>,
+    /// An operation of the catalog.
+    operation: Option<String>,
+    /// Units of it; 1 without.
+    units: Option<i64>,
+    /// Credits, with at most six decimals.
+    #[schema(value_type = Option<f64>)]
+    credits: Option<Box<RawValue>>,
+    /// The caller's name for what it meters.
+    endpoint: Option<String>,
+    /// In a batch: the debit's own idempotency key.
+    key: Option<String>,
+}
+
+/// A charged call.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Debit {
+    /// `deb_...`: its place in the account's journal, and the beginning of that entry's hash.
+    id: String,
+    /// What was charged.
+    credits: Exact,
+    /// The operation that priced it.
+    operation: Option<String>,
+    /// Units of it.
+    units: Option<i64>,
+    /// What may be spent after it.
+    available: Exact,
+}
+
+impl Debit {
+    /// The answer that an entry of the journal stands for: the first time and on every replay.
+    fn of(outcome: &Outcome) -> Result<Debit> {
+        match &outcome.entry {
+            Some(entry) if matches!(entry.body, EntryBody::Debit { .. }) => Ok(Debit {
+                id: id_of(entry),
+                credits: Exact(entry.charged()),
+                operation: entry.context.operation.clone(),
+                units: entry.context.units,
+                available: Exact(outcome.available),
+            }),
+            _ => Err(Error::bug("a debit was answered by another entry")),
+        }
+    }
+}
+
+fn id_of(entry: &Entry) -> String {
+    format!("deb_{}_{}", entry.seq, hex::encode(&entry.hash[..8]))
+}
+
+/// Reads a debit into the ledger's command.
+fn request(app: &App, caller: &KeyCaller, key: Key, body: &NewDebit) -> Result<Request> {
+    let price = Price::read(
+        app,
+        body.credits.as_deref(),
+        body.operation.as_deref(),
+        body.units,
+    )?;
+    let endpoint = read_endpoint(body.endpoint.clone())?;
+    let [kind, what, units] = price.meaning();
+    let named = endpoint.clone().unwrap_or_default();
+    Ok(Request {
+        command: Command::Debit {
+            amount: price.credits,
+        },
+        key: Some(key.of(&["debit", &kind, &what, &units, &named])),
+        context: price.context(caller, endpoint),
+    })
+}
+
+/// Charges a call.
+#[utoipa::path(
+    post,
+    path = "/api/v1/debits",
+    tag = "metering",
+    params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
+    request_body = NewDebit,
+    responses(
+        (status = 201, body = Debit), (status = 400), (status = 401),
+        (status = 402, description = "Not enough credits, debt, or the plan's limit"),
+        (status = 404), (status = 409, description = "The key was used for another request"),
+        (status = 503)
+    )
+)]
+pub async fn create(
+    State(app): State<App>,
+    caller: KeyCaller,
+    key: Key,
+    Body(body): Body<NewDebit>,
+) -> HttpResult<Response> {
+    if body.key.is_some() {
+        let detail = "A single debit has its key in the Idempotency-Key header.";
+        return Err(Error::field("key", detail).into());
+    }
+    let request = request(&app, &caller, key, &body)?;
+    let account = caller.account(&app, body.account.as_deref()).await?;
+    let outcome = app.ledger_or_refuse(account, request).await?;
+    let debit = Debit::of(&outcome)?;
+    let (cost, left) = (debit.credits.0, outcome.available);
+    Ok(answer(
+        StatusCode::CREATED,
+        cost,
+        left,
+        outcome.replayed,
+        &debit,
+    ))
+}
+
+/// Debits to charge together. One that is refused does not stop the others.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewBatch {
+    /// At most 1,000, each with its `key`.
+    #[schema(value_type = Vec<NewDebit>)]
+    debits: Vec<Box<RawValue>>,
+}
+
+/// What became of each debit, in the order they were sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch {
+    results: Vec<BatchResult>,
+}
+
+/// The answer a debit would have had alone, with its status.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum BatchResult {
+    /// Charged.
+    Charged(BatchCharged),
+    /// A problem as a single debit is answered with.
+    #[schema(value_type = Object)]
+    Refused(ProblemBody),
+}
+
+/// A debit that was charged.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchCharged {
+    /// 201.
+    status: u16,
+    /// The debit's key.
+    key: String,
+    /// Whether this repeats an earlier answer.
+    replayed: bool,
+    /// The debit.
+    #[serde(flatten)]
+    debit: Debit,
+}
+
+/// Charges up to 1,000 calls, each under its own key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/debits/batch",
+    tag = "metering",
+    request_body = NewBatch,
+    responses((status = 200, body = Batch), (status = 400), (status = 401), (status = 413))
+)]
+pub async fn batch(
+    State(app): State<App>,
+    caller: KeyCaller,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Body(body): Body<NewBatch>,
+) -> HttpResult<Json<Batch>> {
+    if body.debits.len() > BATCH_MAX {
+        let detail = format!("A batch has at most {BATCH_MAX} debits.");
+        return Err(Error::field("debits", detail).into());
+    }
+    let mut accounts = HashMap::new();
+    let mut names = HashMap::new();
+    let mut results = Vec::with_capacity(body.debits.len());
+    for chunk in body.debits.chunks(AT_ONCE_MAX) {
+        let mut waiting = Vec::with_capacity(chunk.len());
+        for raw in chunk {
+            let (key, prepared) = prepare(&app, &caller, &mut accounts, raw).await;
+            // The call queues the command; so an account's debits keep their order.
+            let sent = prepared.map(|(account, request)| {
+                let answer = app.db.ledger(app.rules(), account, request, app.now());
+                (account, answer)
+            });
+            waiting.push((key, sent));
+        }
+        for (key, sent) in waiting {
+            let outcome = match sent {
+                Ok((account, answer)) => match answer.await {
+                    Ok(Ok(outcome)) => Ok(outcome),
+                    Ok(Err(refusal)) => Err(refused(&app, &mut names, account, &refusal).await),
+                    Err(error) => Err(Error::from(error)),
+                },
+                Err(error) => Err(error),
+            };
+            results.push(result(key, outcome, &request_id));
+        }
+    }
+    Ok(Json(Batch { results }))
+}
+
+/// A refusal of one debit of a batch; the accounts' names are looked up once.
+async fn refused(
+    app: &App,
+    names: &mut HashMap<i64, String>,
+    account: i64,
+    refusal: &Refusal,
+) -> Error {
+    let name = match names.entry(account) {
+        hash_map::Entry::Occupied(known) => known.into_mut(),
+        hash_map::Entry::Vacant(place) => match app.public_id(account).await {
+            Ok(name) => place.insert(name),
+            Err(error) => return error,
+        },
+    };
+    Error::refused(refusal, &app.links_of(name))
+}
+
+/// Reads one debit of a batch; its key comes along so that a refusal can name it.
+async fn prepare(
+    app: &App,
+    caller: &KeyCaller,
+    accounts: &mut HashMap<Option<String>, i64>,
+    raw: &RawValue,
+) -> (Option<String>, Result<(i64, Request)>) {
+    let body: NewDebit = match parse(raw.get().as_bytes()) {
+        Ok(body) => body,
+        Err(error) => return (None, Err(error)),
+    };
+    let prepared = async {
+        let key = body.key.as_deref().ok_or_else(|| {
+            let detail = "Each debit of a batch has a key of its own, the same on a retry.";
+            Error::bad_request("idempotency_key_required", detail).with("field", json!("key"))
+        })?;
+        let key = Key::read(key)?;
+        let request = request(app, caller, key, &body)?;
+        let account = match accounts.get(&body.account) {
+            Some(known) => *known,
+            None => {
+                let found = caller.account(app, body.account.as_deref()).await?;
+                accounts.insert(body.account.clone(), found);
+                found
+            }
+        };
+        Ok((account, request))
+    };
+    let prepared = prepared.await;
+    (body.key, prepared)
+}
+
+fn result(key: Option<String>, outcome: Result<Outcome>, request_id: &str) -> BatchResult {
+    let debit = outcome.and_then(|outcome| Ok((Debit::of(&outcome)?, outcome.replayed)));
+    match debit {
+        Ok((debit, replayed)) => BatchResult::Charged(BatchCharged {
+            status: StatusCode::CREATED.as_u16(),
+            key: key.unwrap_or_default(),
+            replayed,
+            debit,
+        }),
+        Err(error) => {
+            if let Some(cause) = &error.0.cause {
+                tracing::error!(code = error.0.code, cause, "A debit of a batch failed");
+            }
+            BatchResult::Refused(HttpError::from(error.with("key", json!(key))).body(request_id))
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! Holds: credits set aside before a call, charged or given back after it.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use billing::actors::KeyCaller;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::exact::{Exact, read_credits};
+use billing::idempotency::Key;
+use billing::metering::price::{Price, cost_under, read_endpoint};
+use billing::summary::view;
+use domain::ledger::{
+    Body as EntryBody, Command, Context, Entry, EntryKind, HOLD_TTL_SECONDS_DEFAULT,
+    HOLD_TTL_SECONDS_MAX, Outcome, Request,
+};
+use domain::money::Credits;
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::api::metered::{AccountParam, answer};
+use crate::http::error::HttpResult;
+use crate::http::json::{Body, MaybeBody};
+use crate::http::params::Params;
+
+/// What to set aside: `credits`, or `units` of an `operation`; one `call` without either.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewHold {
+    /// The account, by our id or the host application's. A server key must name it.
+    account: Option<String>,
+    /// An operation of the catalog.
+    operation: Option<String>,
+    /// Units of it; 1 without.
+    units: Option<i64>,
+    /// Credits, with at most six decimals.
+    #[schema(value_type = Option<f64>)]
+    credits: Option<Box<RawValue>>,
+    /// Seconds until the hold ends by itself: 1 to 86,400; 120 without.
+    ttl_seconds: Option<i64>,
+    /// The caller's name for what it meters.
+    endpoint: Option<String>,
+}
+
+/// Credits set aside.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// `hold_...`
+    id: String,
+    /// `pending`
+    state: &'static str,
+    /// What is set aside.
+    credits: Exact,
+    /// When it ends by itself.
+    expires_at: String,
+    /// What may be spent besides.
+    available: Exact,
+}
+
+/// Sets credits aside for a call.
+#[utoipa::path(
+    post,
+    path = "/api/v1/holds",
+    tag = "metering",
+    params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
+    request_body = NewHold,
+    responses(
+        (status = 201, body = Hold), (status = 400), (status = 401),
+        (status = 402, description = "Not enough credits, debt, or the plan's limit"),
+        (status = 404), (status = 409, description = "The key was used for another request"),
+        (status = 429, description = "Too many open holds"), (status = 503)
+    )
+)]
+pub async fn create(
+    State(app): State<App>,
+    caller: KeyCaller,
+    key: Key,
+    Body(body): Body<NewHold>,
+) -> HttpResult<Response> {
+    let price = Price::read(
+        &app,
+        body.credits.as_deref(),
+        body.operation.as_deref(),
+        body.units,
+    )?;
+    let ttl_seconds = read_ttl(body.ttl_seconds)?;
+    let endpoint = read_endpoint(body.endpoint)?;
+    let account = caller.account(&app, body.account.as_deref()).await?;
+    let [kind, what, units] = price.meaning();
+    let key = key.of(&[
+        "hold",
+        &kind,
+        &what,
+        &units,
+        &ttl_seconds.to_string(),
+        endpoint.as_deref().unwrap_or(""),
+    ]);
+    let request = Request {
+        command: Command::Authorize {
+            hold: app.new_id("hold"),
+            amount: price.credits,
+            ttl_seconds,
+        },
+        key: Some(key),
+        context: price.context(&caller, endpoint),
+    };
+    let outcome = app.ledger_or_refuse(account, request).await?;
+    let hold = Hold::of(&outcome)?;
+    let (cost, left) = (hold.credits.0, outcome.available);
+    Ok(answer(
+        StatusCode::CREATED,
+        cost,
+        left,
+        outcome.replayed,
+        &hold,
+    ))
+}
+
+fn read_ttl(seconds: Option<i64>) -> Result<i64> {
+    let seconds = seconds.unwrap_or(HOLD_TTL_SECONDS_DEFAULT);
+    if (1..=HOLD_TTL_SECONDS_MAX).contains(&seconds) {
+        return Ok(seconds);
+    }
+    let detail = format!("ttlSeconds is between 1 and {HOLD_TTL_SECONDS_MAX}.");
+    Err(Error::field("ttlSeconds", detail))
+}
+
+impl Hold {
+    /// The answer that an entry of the journal stands for: the first time and on every replay.
+    fn of(outcome: &Outcome) -> Result<Hold> {
+        match outcome.entry.as_ref().map(|entry| &entry.body) {
+            Some(EntryBody::Hold {
+                hold,
+                amount,
+                expires_at,
+                ..
+            }) => Ok(Hold {
+                id: hold.clone(),
+                state: "pending",
+                credits: Exact(*amount),
+                expires_at: expires_at.rfc3339(),
+                available: Exact(outcome.available),
+            }),
+            _ => Err(Error::bug("an authorization was answered by another entry")),
+        }
+    }
+}
+
+/// What the call cost in the end: `credits`, or `units` of the hold's operation; all of the hold
+/// without either. Zero equals a release.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewCapture {
+    /// The account; only checked where it is named, since the hold says whose it is.
+    account: Option<String>,
+    /// Credits, with at most six decimals.
+    #[schema(value_type = Option<f64>)]
+    credits: Option<Box<RawValue>>,
+    /// Units of the hold's operation, at the price of the hold's time.
+    units: Option<i64>,
+}
+
+/// What became of a hold.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Settled {
+    /// The hold.
+    id: String,
+    /// `captured` or `released`.
+    state: &'static str,
+    /// Everything charged, the difference above the hold included.
+    captured: Exact,
+    /// Given back out of the hold.
+    released: Exact,
+    /// Asked for and not collected.
+    uncollected: Exact,
+    /// What may be spent now.
+    available: Exact,
+}
+
+/// Charges a hold. An `Idempotency-Key` is optional: without one a repeated capture is 409.
+#[utoipa::path(
+    post,
+    path = "/api/v1/holds/{id}/capture",
+    tag = "metering",
+    params(("id" = String, Path, description = "The hold"), AccountParam),
+    request_body(content = Option<NewCapture>, description = "Empty for all of the hold"),
+    responses(
+        (status = 200, body = Settled), (status = 400), (status = 401), (status = 404),
+        (status = 409, description = "Settled before; `state` says as what")
+    )
+)]
+pub async fn capture(
+    State(app): State<App>,
+    caller: KeyCaller,
+    key: Option<Key>,
+    Path(id): Path<String>,
+    Params(query): Params<AccountParam>,
+    MaybeBody(body): MaybeBody<NewCapture>,
+) -> HttpResult<Response> {
+    let body = body.unwrap_or_default();
+    let named = body.account.as_deref().or(query.account.as_deref());
+    let (account, origin) = origin(&app, &caller, named, &id).await?;
+    let amount = actual(&app, &body, &origin).await?;
+    let meaning = amount.map(|amount| amount.to_string()).unwrap_or_default();
+    let request = Request {
+        command: Command::Capture {
+            hold: id.clone(),
+            amount,
+        },
+        key: key.map(|key| key.of(&["capture", &id, &meaning])),
+        context: Context {
+            units: body.units.or(origin.context.units),
+            api_key: Some(caller.key),
+            ..origin.context
+        },
+    };
+    let outcome = app.ledger_or_refuse(account, request).await?;
+    settled(&outcome)
+}
+
+/// Gives a hold's credits back.
+#[utoipa::path(
+    post,
+    path = "/api/v1/holds/{id}/release",
+    tag = "metering",
+    params(("id" = String, Path, description = "The hold"), AccountParam),
+    responses(
+        (status = 200, body = Settled), (status = 401), (status = 404),
+        (status = 409, description = "Settled before; `state` says as what")
+    )
+)]
+pub async fn release(
+    State(app): State<App>,
+    caller: KeyCaller,
+    key: Option<Key>,
+    Path(id): Path<String>,
+    Params(query): Params<AccountParam>,
+    MaybeBody(body): MaybeBody<NewRelease>,
+) -> HttpResult<Response> {
+    let body = body.unwrap_or_default();
+    let named = body.account.as_deref().or(query.account.as_deref());
+    let (account, origin) = origin(&app, &caller, named, &id).await?;
+    let request = Request {
+        key: key.map(|key| key.of(&["release", &id])),
+        command: Command::Release { hold: id },
+        context: Context {
+            api_key: Some(caller.key),
+            ..origin.context
+        },
+    };
+    let outcome = app.ledger_or_refuse(account, request).await?;
+    settled(&outcome)
+}
+
+/// Whose hold to give back, where that is named at all.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewRelease {
+    /// The account; only checked where it is named.
+    account: Option<String>,
+}
+
+/// Whose hold it is and how it was authorized. Another account's hold is as absent as none.
+async fn origin(
+    app: &App,
+    caller: &KeyCaller,
+    named: Option<&str>,
+    id: &str,
+) -> Result<(i64, Entry)> {
+    let wanted = match (caller.account, named) {
+        (None, None) => None,
+        _ => Some(caller.account(app, named).await?),
+    };
+    let hold = id.to_owned();
+    let found = app
+        .read(move |tx| store::ledger::hold_origin(tx, &hold))
+        .await?;
+    let found = found.filter(|(account, _)| wanted.is_none_or(|wanted| wanted == *account));
+    found.ok_or_else(|| Error::not_found("There is no such hold."))
+}
+
+async fn actual(app: &App, body: &NewCapture, origin: &Entry) -> Result<Option<Credits>> {
+    match (body.credits.as_deref(), body.units) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(Error::field("credits", "Name credits or units; not both.")),
+        (Some(raw), None) => {
+            let credits = read_credits("credits", raw)?;
+            if credits < Credits::ZERO {
+                return Err(Error::field("credits", "A capture is not negative."));
+            }
+            Ok(Some(credits))
+        }
+        (None, Some(units)) => {
+            let Some(operation) = &origin.context.operation else {
+                let detail = "The hold was made of credits, not of an operation: capture credits.";
+                return Err(Error::field("units", detail));
+            };
+            let version = origin.context.rate_card;
+            cost_under(app, version, operation, units).await.map(Some)
+        }
+    }
+}
+
+fn settled(outcome: &Outcome) -> HttpResult<Response> {
+    let Some(entry) = &outcome.entry else {
+        return Err(Error::bug("a settlement left no entry").into());
+    };
+    let EntryBody::Settlement {
+        hold,
+        captured,
+        released,
+        uncollected,
+        ..
+    } = &entry.body
+    else {
+        return Err(Error::bug("a settlement was answered by another entry").into());
+    };
+    let body = Settled {
+        id: hold.clone(),
+        state: if entry.kind == EntryKind::Capture {
+            "captured"
+        } else {
+            "released"
+        },
+        captured: Exact(*captured),
+        released: Exact(*released),
+        uncollected: Exact(*uncollected),
+        available: Exact(outcome.available),
+    };
+    let left = outcome.available;
+    Ok(answer(
+        StatusCode::OK,
+        *captured,
+        left,
+        outcome.replayed,
+        &body,
+    ))
+}
+
+/// All about a hold.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The hold.
+    id: String,
+    /// `pending`, `captured`, `released` or `expired`.
+    state: String,
+    /// The operation that priced it.
+    operation: Option<String>,
+    /// Units of it.
+    units: Option<i64>,
+    /// The caller's name for what it meters.
+    endpoint: Option<String>,
+    /// The key that spent.
+    key: Option<ReceiptKey>,
+    /// Version of the catalog that priced it.
+    rate_card_version: Option<i64>,
+    /// Set aside.
+    held: Exact,
+    /// Charged, the difference above the hold included.
+    charged: Exact,
+    /// Given back out of the hold.
+    returned: Exact,
+    /// Asked for and not collected.
+    uncollected: Exact,
+    /// Whether it was captured after its time had run out.
+    is_late: bool,
+    /// The grants it was pinned to and charged to.
+    lots: Vec<ReceiptLot>,
+    /// When it was authorized.
+    authorized_at: String,
+    /// When it ends by itself.
+    expires_at: String,
+    /// When it was settled.
+    resolved_at: Option<String>,
+}
+
+/// The key that made a call.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReceiptKey {
+    /// `key_...`
+    pub id: String,
+    /// What its owner calls it.
+    pub name: String,
+}
+
+/// One grant's part in a hold.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptLot {
+    /// `grant_...`
+    grant: String,
+    /// What its credits are.
+    kind: String,
+    /// Pinned by the hold.
+    held: Exact,
+    /// Charged in the end.
+    charged: Exact,
+}
+
+/// The receipt of a hold: what was set aside and charged, out of which grants, at which price.
+#[utoipa::path(
+    get,
+    path = "/api/v1/holds/{id}",
+    tag = "metering",
+    params(("id" = String, Path, description = "The hold"), AccountParam),
+    responses((status = 200, body = Receipt), (status = 401), (status = 404))
+)]
+pub async fn receipt(
+    State(app): State<App>,
+    caller: KeyCaller,
+    Path(id): Path<String>,
+    Params(query): Params<AccountParam>,
+) -> HttpResult<Json<Receipt>> {
+    let (account, origin) = origin(&app, &caller, query.account.as_deref(), &id).await?;
+    // Time passes first, so that a hold whose time ran out says so.
+    view(&app, account).await?;
+    let receipt = app
+        .read(move |tx| {
+            let row = store::ledger::hold(tx, account, &id)?.ok_or(store::Error::NotFound)?;
+            let end = store::ledger::hold_settlement(tx, account, &id)?;
+            let mut lots = lots(&origin, end.as_ref());
+            for (lot, part) in &mut lots {
+                part.kind = store::ledger::grant_kind(tx, account, *lot)?.unwrap_or_default();
+            }
+            let lots = lots.into_iter().map(|(_, part)| part).collect();
+            let key = match origin.context.api_key {
+                Some(key) => store::api_keys::names(tx, key)?,
+                None => None,
+            };
+            let key = key.map(|(id, name)| ReceiptKey { id, name });
+            Ok(Receipt {
+                key,
+                ..Receipt::of(&row, &origin, end.as_ref(), lots)
+            })
+        })
+        .await?;
+    Ok(Json(receipt))
+}
+
+/// What each grant was pinned and charged for, in the order of consumption.
+fn lots(origin: &Entry, end: Option<&Entry>) -> Vec<(i64, ReceiptLot)> {
+    let part = |lot: i64, held: Credits| {
+        let part = ReceiptLot {
+            grant: domain::ledger::grant::id_of(lot),
+            kind: String::new(),
+            held: Exact(held),
+            charged: Exact(Credits::ZERO),
+        };
+        (lot, part)
+    };
+    let mut lots: Vec<_> = origin
+        .lines
+        .iter()
+        .map(|line| part(line.lot, line.held))
+        .collect();
+    for line in end.iter().flat_map(|entry| &entry.lines) {
+        if !lots.iter().any(|(lot, _)| *lot == line.lot) {
+            lots.push(part(line.lot, Credits::ZERO));
+        }
+        let found = lots.iter_mut().find(|(lot, _)| *lot == line.lot);
+        if let Some((_, part)) = found {
+            part.charged = Exact(line.taken);
+        }
+    }
+    lots
+}
+
+impl Receipt {
+    fn of(
+        row: &store::ledger::HoldRow,
+        origin: &Entry,
+        end: Option<&Entry>,
+        lots: Vec<ReceiptLot>,
+    ) -> Receipt {
+        let (returned, is_late) = match end.map(|entry| &entry.body) {
+            // All of it went back when it expired; what was captured later came from elsewhere.
+            Some(EntryBody::Settlement { late: true, .. }) => {
+                (Credits::from_micros(row.amount), true)
+            }
+            Some(EntryBody::Settlement { released, .. }) => (*released, false),
+            _ => (Credits::ZERO, false),
+        };
+        Receipt {
+            id: row.hold_id.clone(),
+            state: row.state.clone(),
+            operation: origin.context.operation.clone(),
+            units: origin.context.units,
+            endpoint: origin.context.endpoint.clone(),
+            key: None,
+            rate_card_version: origin.context.rate_card,
+            held: Exact::micros(row.amount),
+            charged: Exact::micros(row.captured),
+            returned: Exact(returned),
+            uncollected: Exact::micros(row.uncollected),
+            is_late,
+            lots,
+            authorized_at: row.authorized_at.rfc3339(),
+            expires_at: row.expires_at.rfc3339(),
+            resolved_at: row.resolved_at.map(Timestamp::rfc3339),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The people of an account over HTTP: members, invitations, organisations, and closing it.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use billing::accounts::closing;
+use billing::actors::{SignedIn, Visitor};
+use billing::app::App;
+use billing::export::own_data;
+use billing::people::members;
+use billing::rate_limit;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::invitations::Invitation;
+use store::users::{Member, Place};
+use utoipa::ToSchema;
+
+use crate::api::auth::{enter, link_over, wrong_link};
+use crate::api::metered::AccountParam;
+use crate::files;
+use crate::http::address::ClientAddress;
+use crate::http::error::HttpResult;
+use crate::http::json::Body;
+
+/// Somebody who belongs to the account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberShown {
+    /// `usr_...`
+    id: String,
+    /// The mail address.
+    email: String,
+    /// The name.
+    name: String,
+    /// member, billing or owner.
+    role: String,
+    /// Since when.
+    since: String,
+    /// Whether it is the caller.
+    you: bool,
+}
+
+/// Somebody who is invited.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationShown {
+    /// `inv_...`
+    id: String,
+    /// The mail address.
+    email: Option<String>,
+    /// member, billing or owner.
+    role: String,
+    /// Until when it can be accepted.
+    expires_at: String,
+}
+
+/// Everybody of an account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PeopleShown {
+    /// Who belongs to it.
+    data: Vec<MemberShown>,
+    /// Who is invited.
+    invitations: Vec<InvitationShown>,
+}
+
+/// An account of the caller.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceShown {
+    /// `acc_...`
+    id: String,
+    /// Its name.
+    name: String,
+    /// personal or organisation.
+    kind: String,
+    /// The caller's role in it.
+    role: String,
+}
+
+impl From<Invitation> for InvitationShown {
+    fn from(row: Invitation) -> Self {
+        Self {
+            id: row.public_id,
+            email: row.email,
+            role: row.role,
+            expires_at: row.expires_at.rfc3339(),
+        }
+    }
+}
+
+impl From<Place> for PlaceShown {
+    fn from(row: Place) -> Self {
+        Self {
+            id: row.public_id,
+            name: row.name,
+            kind: row.kind,
+            role: row.role,
+        }
+    }
+}
+
+fn member(row: Member, caller: &SignedIn) -> MemberShown {
+    MemberShown {
+        you: row.user_id == caller.user.id,
+        id: row.public_id,
+        email: row.email,
+        name: row.name,
+        role: row.role,
+        since: row.created_at.rfc3339(),
+    }
+}
+
+/// Who belongs to the account, and who is invited.
+#[utoipa::path(
+    get,
+    path = "/api/v1/members",
+    tag = "people",
+    params(AccountParam),
+    responses((status = 200, body = PeopleShown), (status = 401), (status = 404))
+)]
+pub async fn list(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<PeopleShown>> {
+    let people = members::list(&app, caller.account.id).await?;
+    let rows = people.members.into_iter();
+    Ok(Json(PeopleShown {
+        data: rows.map(|row| member(row, &caller)).collect(),
+        invitations: people.invited.into_iter().map(Into::into).collect(),
+    }))
+}
+
+/// Whom to invite.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewInvitation {
+    /// Where the link goes.
+    email: String,
+    /// member, billing or owner.
+    role: String,
+}
+
+/// Invites somebody by mail. Owners only. The link works once, for seven days.
+#[utoipa::path(
+    post,
+    path = "/api/v1/members",
+    tag = "people",
+    params(AccountParam),
+    request_body = NewInvitation,
+    responses(
+        (status = 201, body = InvitationShown), (status = 400), (status = 401), (status = 403),
+        (status = 404), (status = 409), (status = 429)
+    )
+)]
+pub async fn invite(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(body): Body<NewInvitation>,
+) -> HttpResult<(StatusCode, Json<InvitationShown>)> {
+    let invited = members::invite(&app, &caller, &body.email, &body.role).await?;
+    Ok((StatusCode::CREATED, Json(invited.into())))
+}
+
+/// A role to give.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewRole {
+    /// member, billing or owner.
+    role: String,
+}
+
+/// Gives a member another role. Owners only; the last owner stays one.
+#[utoipa::path(
+    put,
+    path = "/api/v1/members/{id}",
+    tag = "people",
+    params(("id" = String, Path, description = "The member"), AccountParam),
+    request_body = NewRole,
+    responses((status = 200), (status = 400), (status = 401), (status = 403), (status = 404), (status = 409))
+)]
+pub async fn put(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+    Body(body): Body<NewRole>,
+) -> HttpResult<Json<Value>> {
+    members::set_role(&app, &caller, &id, &body.role).await?;
+    Ok(Json(json!({ "id": id, "role": body.role })))
+}
+
+/// Takes a member out of the account; everybody may take themselves. The last owner stays.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/members/{id}",
+    tag = "people",
+    params(("id" = String, Path, description = "The member"), AccountParam),
+    responses((status = 204), (status = 401), (status = 403), (status = 404), (status = 409))
+)]
+pub async fn remove(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> HttpResult<StatusCode> {
+    members::remove(&app, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Withdraws an invitation. Owners only.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/invitations/{id}",
+    tag = "people",
+    params(("id" = String, Path, description = "The invitation"), AccountParam),
+    responses((status = 204), (status = 401), (status = 403), (status = 404))
+)]
+pub async fn withdraw(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> HttpResult<StatusCode> {
+    members::withdraw(&app, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Accepts an invitation and signs in: whoever opened the mail proved the address.
+#[utoipa::path(
+    post,
+    path = "/api/auth/invitation/{token}",
+    tag = "sign-in",
+    security(()),
+    params(("token" = String, Path, description = "The link's token")),
+    responses((status = 303), (status = 400), (status = 403), (status = 429))
+)]
+pub async fn accept(
+    State(app): State<App>,
+    from: ClientAddress,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
+    let Some((user, account)) = members::accept(&app, &token).await? else {
+        wrong_link(&app, from).await?;
+        return Err(link_over().into());
+    };
+    let next = format!("/dashboard?account={}", account.public_id);
+    enter(&app, user, &headers, Some(next)).await
+}
+
+/// The accounts that the caller belongs to.
+#[utoipa::path(
+    get,
+    path = "/api/v1/organisations",
+    tag = "people",
+    responses((status = 200), (status = 401))
+)]
+pub async fn places(State(app): State<App>, user: Visitor) -> HttpResult<Json<Value>> {
+    let id = user.id;
+    let rows = app.read(move |tx| store::users::places(tx, id)).await?;
+    let rows: Vec<PlaceShown> = rows.into_iter().map(Into::into).collect();
+    Ok(Json(json!({ "data": rows })))
+}
+
+/// An organisation to found.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewOrganisation {
+    /// What to call it.
+    name: String,
+}
+
+/// Founds an organisation; the caller is its owner. It brings no free credits.
+#[utoipa::path(
+    post,
+    path = "/api/v1/organisations",
+    tag = "people",
+    request_body = NewOrganisation,
+    responses((status = 201, body = PlaceShown), (status = 400), (status = 401), (status = 409), (status = 429))
+)]
+pub async fn found(
+    State(app): State<App>,
+    user: Visitor,
+    Body(body): Body<NewOrganisation>,
+) -> HttpResult<(StatusCode, Json<PlaceShown>)> {
+    let account = members::found(&app, &user, &body.name).await?;
+    let place = PlaceShown {
+        id: account.public_id,
+        name: account.name,
+        kind: account.kind,
+        role: "owner".to_owned(),
+    };
+    Ok((StatusCode::CREATED, Json(place)))
+}
+
+/// Documents a minute and account.
+const EXPORTS_PER_MINUTE: u32 = 3;
+
+/// What is kept of the account, as one JSON document. Owners only.
+#[utoipa::path(
+    get,
+    path = "/api/v1/account/export",
+    tag = "people",
+    params(AccountParam),
+    responses(
+        (status = 200, content_type = "application/json"), (status = 401), (status = 403),
+        (status = 404), (status = 429)
+    )
+)]
+pub async fn export(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
+    caller.may_own()?;
+    let account = caller.account.clone();
+    let bucket = format!("export:{}", account.id);
+    rate_limit::take(&app, &bucket, EXPORTS_PER_MINUTE, account.id).await?;
+    let (actor, subject) = (caller.user.public_id.clone(), account.public_id.clone());
+    let now = app.real_now();
+    app.write(account.id, move |tx| {
+        let action = "account.export";
+        store::audit_log::append(tx, &actor, action, &subject, "{}", None, now).map(|_| ())
+    })
+    .await?;
+    let name = own_data::file_name(&account);
+    let kind = "application/json; charset=utf-8";
+    Ok(files::file(
+        &name,
+        kind,
+        own_data::Place::default(),
+        move |place| {
+            let (app, account) = (app.clone(), account.clone());
+            async move { own_data::part(&app, &account, place).await }
+        },
+    ))
+}
+
+/// Closes the account for good. Owners only. Subscriptions are ended at Stripe first; when that
+/// fails nothing is deleted. Names and addresses are forgotten, the books stay.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/account",
+    tag = "people",
+    params(AccountParam),
+    responses(
+        (status = 200), (status = 401), (status = 403), (status = 404), (status = 409),
+        (status = 429), (status = 502), (status = 503)
+    )
+)]
+pub async fn close(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Value>> {
+    closing::close(&app, &caller).await?;
+    Ok(Json(
+        json!({ "id": caller.account.public_id, "closed": true }),
+    ))
+}

@@ -1,0 +1,49 @@
+//! What every metered call shares: what it costs, under which name, and the headers of its answer.
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::money::Credits;
+use serde::{Deserialize, Serialize};
+
+/// What the call cost, on every metered answer.
+pub const COST: HeaderName = HeaderName::from_static("x-credits-cost");
+
+/// What is left to spend, on every metered answer.
+pub const REMAINING: HeaderName = HeaderName::from_static("x-credits-remaining");
+
+/// Set to `true` when the answer repeats an earlier one.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Which account a call is about, in the query.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AccountParam {
+    /// The account, by our id or the host application's: for server keys.
+    pub account: Option<String>,
+}
+
+/// The headers of a metered answer.
+pub fn headers(cost: Credits, remaining: Credits, is_replayed: bool) -> HeaderMap {
+    let number = |credits: Credits| {
+        HeaderValue::from_str(&credits.to_string()).expect("credits are written in ASCII")
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(COST, number(cost));
+    headers.insert(REMAINING, number(remaining));
+    if is_replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    headers
+}
+
+/// A metered answer.
+pub fn answer(
+    status: StatusCode,
+    cost: Credits,
+    remaining: Credits,
+    is_replayed: bool,
+    body: &impl Serialize,
+) -> Response {
+    (status, headers(cost, remaining, is_replayed), Json(body)).into_response()
+}

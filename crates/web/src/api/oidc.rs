@@ -1,0 +1,178 @@
+//! Signing in with the organisation's OpenID Connect provider. There is no such address in a build
+//! without the feature `oidc`, nor while no issuer is set.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use billing::app::App;
+use billing::error::{Error, Result};
+use serde::Deserialize;
+
+use crate::http::address::ClientAddress;
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::site::Site;
+
+/// Where to go on to afterwards.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    next: Option<String>,
+}
+
+/// What the provider sends people back with.
+#[derive(Debug, Deserialize)]
+pub struct Said {
+    code: Option<String>,
+    state: Option<String>,
+}
+
+/// Leads to the provider's page.
+#[utoipa::path(
+    get,
+    path = "/api/auth/oidc",
+    tag = "sign-in",
+    security(()),
+    params(("next" = Option<String>, Query, description = "A path of ours to go on to")),
+    responses((status = 303), (status = 404), (status = 503))
+)]
+pub async fn begin(State(site): State<Site>, Params(asked): Params<Asked>) -> HttpResult<Response> {
+    is_there(&site.app)?;
+    inner::begin(&site, asked.next).await
+}
+
+/// Signs in whom the provider proved; only in the browser that began it.
+#[utoipa::path(
+    get,
+    path = "/api/auth/oidc/callback",
+    tag = "sign-in",
+    security(()),
+    params(
+        ("code" = Option<String>, Query, description = "What the provider knows the sign-in by"),
+        ("state" = Option<String>, Query, description = "What this service knows it by")
+    ),
+    responses((status = 303), (status = 400), (status = 403), (status = 404), (status = 429))
+)]
+pub async fn callback(
+    State(site): State<Site>,
+    from: ClientAddress,
+    headers: HeaderMap,
+    Params(said): Params<Said>,
+) -> HttpResult<Response> {
+    is_there(&site.app)?;
+    inner::callback(&site, from, &headers, said).await
+}
+
+fn is_there(app: &App) -> Result<()> {
+    if app.settings.oidc.issuer.is_empty() {
+        return Err(nothing());
+    }
+    Ok(())
+}
+
+fn nothing() -> Error {
+    Error::not_found("There is nothing at this address.")
+}
+
+#[cfg(not(feature = "oidc"))]
+mod inner {
+    use super::*;
+
+    pub async fn begin(_: &Site, _: Option<String>) -> HttpResult<Response> {
+        Err(nothing().into())
+    }
+
+    pub async fn callback(
+        _: &Site,
+        _: ClientAddress,
+        _: &HeaderMap,
+        Said { code, state }: Said,
+    ) -> HttpResult<Response> {
+        drop((code, state));
+        Err(nothing().into())
+    }
+}
+
+#[cfg(feature = "oidc")]
+mod inner {
+    use axum::http::HeaderValue;
+    use axum::http::header;
+    use axum::response::IntoResponse;
+    use axum::response::Redirect;
+
+    use super::*;
+    use crate::api::auth::enter;
+    use crate::api::auth::wrong_link;
+    use crate::sign_in::oidc;
+    use billing::people::sign_in::is_own_path;
+    use billing::people::users as people;
+
+    /// How long somebody may take at the provider.
+    const KEPT_SECONDS: u32 = 600;
+
+    pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Response> {
+        let app = &site.app;
+        let next = next.filter(|next| is_own_path(next));
+        let begun = oidc::begin(&site.app, &site.oidc, next).await?;
+        let cookie = cookie(app, &begun.kept, KEPT_SECONDS)?;
+        Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&begun.address)).into_response())
+    }
+
+    pub async fn callback(
+        site: &Site,
+        from: ClientAddress,
+        headers: &HeaderMap,
+        said: Said,
+    ) -> HttpResult<Response> {
+        let app = &site.app;
+        let (code, state) = (said.code.as_deref(), said.state.as_deref());
+        let proven = match (kept(app, headers), code, state) {
+            (Some(kept), Some(code), Some(state)) => {
+                oidc::finish(&site.app, &site.oidc, kept, code, state).await?
+            }
+            _ => None,
+        };
+        let Some(proven) = proven else {
+            wrong_link(app, from).await?;
+            let detail = "This sign-in was not finished; begin again on the sign-in page.";
+            return Err(Error::bad_request("sign_in_failed", detail).into());
+        };
+        let email = people::read_email(&proven.email)?;
+        let user = people::hand_over(app, &email).await?;
+        let mut response = enter(app, user, headers, proven.next).await?;
+        let over = cookie(app, "", 0)?;
+        response.headers_mut().append(header::SET_COOKIE, over);
+        Ok(response)
+    }
+
+    fn name(app: &App) -> &'static str {
+        if app.settings.is_https() {
+            "__Host-lbx_oidc"
+        } else {
+            "lbx_oidc"
+        }
+    }
+
+    fn kept<'a>(app: &App, headers: &'a HeaderMap) -> Option<&'a str> {
+        let all = headers.get_all(header::COOKIE).into_iter();
+        let pairs = all.filter_map(|value| value.to_str().ok());
+        let mut pairs = pairs.flat_map(|text| text.split(';'));
+        pairs.find_map(|pair| {
+            let (known, value) = pair.trim().split_once('=')?;
+            (known == name(app)).then_some(value)
+        })
+    }
+
+    /// Sent back from the provider's site too, by a link: so `Lax`.
+    fn cookie(app: &App, value: &str, seconds: u32) -> Result<HeaderValue> {
+        let secure = if app.settings.is_https() {
+            "; Secure"
+        } else {
+            ""
+        };
+        let text = format!(
+            "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}",
+            name(app)
+        );
+        HeaderValue::from_str(&text).map_err(Error::bug)
+    }
+}

@@ -1,0 +1,319 @@
+//! Changes of the plan that an account holds: previewed, confirmed, taken back.
+
+use axum::Json;
+use axum::extract::State;
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::payments::plan;
+use billing::payments::plan::ending::Ending;
+use billing::payments::plan::quote::{QUOTE_SECONDS, Quote, Way};
+use billing::payments::plan::{Changed, ending, quote};
+use billing::summary::view;
+use domain::money::MinorUnits;
+use domain::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::http::error::HttpResult;
+use crate::http::json::Body;
+
+/// What is done to the plan.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanChange {
+    action: Act,
+    /// The wanted plan, for `preview` and `confirm`. The free one means the end of the plan.
+    plan_id: Option<String>,
+    /// The `quote` of the preview that is confirmed.
+    quote: Option<String>,
+    /// When the plan ends, for the free plan and `cancel`: with its period where nothing is said.
+    when: Option<When>,
+    /// Why it ends: `too_expensive`, `missing_features`, `unused`, `switched_service` or `other`.
+    reason: Option<String>,
+}
+
+/// See [`PlanChange`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Act {
+    /// Tells what a change costs and when it starts. Changes nothing.
+    Preview,
+    /// Makes the change that was previewed.
+    Confirm,
+    /// Takes a change back that waits for the period's end or for its payment.
+    Undo,
+    /// Ends the plan.
+    Cancel,
+    /// Takes the end back while the plan still runs.
+    Resume,
+}
+
+/// When a plan ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// With the period that is paid.
+    PeriodEnd,
+    /// At once; the rest of the period is paid back where the operator says so.
+    Now,
+}
+
+/// An amount of money.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Money {
+    /// Decimal text.
+    amount: String,
+    /// In lower case.
+    currency: String,
+}
+
+impl From<MinorUnits> for Money {
+    fn from(money: MinorUnits) -> Money {
+        Money {
+            amount: money.decimal_text(),
+            currency: money.currency.code().to_owned(),
+        }
+    }
+}
+
+/// A part of what is due.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Line {
+    /// In Stripe's words.
+    description: String,
+    /// What of it.
+    amount: String,
+}
+
+/// What a change costs and when it starts.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// `upgrade`, `downgrade` or `cancel`.
+    kind: &'static str,
+    /// The plan that is held.
+    from: Option<String>,
+    /// The plan that is wanted.
+    plan_id: String,
+    /// When it starts.
+    effective_at: String,
+    /// What is paid now.
+    amount_due: Money,
+    /// What is paid back now.
+    refund: Money,
+    /// What is paid each period from then on.
+    price: Option<Money>,
+    /// What `amountDue` is made of.
+    lines: Vec<Line>,
+    /// Confirms this amount; none where nothing needs to be confirmed.
+    quote: Option<String>,
+    /// Until when.
+    quote_expires_at: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanChanged {
+    /// `done`, `scheduled` or `awaiting_payment`.
+    state: &'static str,
+    /// When it starts, if it is scheduled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_at: Option<String>,
+    /// Where it is paid or confirmed with the bank, if it waits for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pay_url: Option<String>,
+    /// What is due there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount_due: Option<Money>,
+    /// Why the card was declined; none when the bank wants the cardholder's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    declined: Option<String>,
+    /// The plan as it is now, as in `GET /api/dashboard/billing`.
+    #[schema(value_type = Object)]
+    subscription: Value,
+}
+
+/// Changes the plan of an account: `preview` tells the amount due now, `confirm` pays it and
+/// changes, `undo`, `cancel` and `resume` are what they say. An upgrade counts when it is paid.
+#[utoipa::path(
+    post,
+    path = "/api/v1/plan-changes",
+    tag = "billing",
+    params(("account" = Option<String>, Query, description = "Which account; the first without")),
+    request_body = PlanChange,
+    responses(
+        (status = 200, body = PlanChanged), (status = 400), (status = 401), (status = 402),
+        (status = 403), (status = 404), (status = 409), (status = 429)
+    )
+)]
+pub async fn create(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(body): Body<PlanChange>,
+) -> HttpResult<Json<Value>> {
+    match body.action {
+        Act::Preview => {
+            let preview = preview(&app, &caller, &body).await?;
+            Ok(Json(json!(preview)))
+        }
+        Act::Confirm => confirm(&app, &caller, &body).await,
+        Act::Undo => {
+            plan::undo(&app, &caller).await?;
+            answer(&app, &caller, "done").await
+        }
+        Act::Cancel => cancel(&app, &caller, &body).await,
+        Act::Resume => {
+            plan::resume(&app, &caller).await?;
+            answer(&app, &caller, "done").await
+        }
+    }
+}
+
+async fn preview(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Preview> {
+    let plan_id = body.plan_id.as_deref();
+    let plan_id = plan_id.ok_or_else(|| Error::field("planId", "Name the plan."))?;
+    if app.catalog().free().name != plan_id {
+        return Ok(of_quote(&quote(app, caller, plan_id).await?));
+    }
+    if body.when == Some(When::Now) {
+        return Ok(of_ending(app, &ending::quote(app, caller).await?));
+    }
+    let held = plan::live(app, caller.account.id).await?;
+    let held = held.ok_or_else(|| Error::conflict("no_plan", "There is no plan to change."))?;
+    let ends = held.cancel_at.or(held.period_end).unwrap_or(app.now());
+    let nothing = MinorUnits::new(0, app.catalog().currency);
+    Ok(Preview {
+        kind: "cancel",
+        from: held.tier,
+        plan_id: plan_id.to_owned(),
+        effective_at: ends.rfc3339(),
+        amount_due: nothing.into(),
+        refund: nothing.into(),
+        price: Some(nothing.into()),
+        lines: Vec::new(),
+        quote: None,
+        quote_expires_at: None,
+    })
+}
+
+fn expiry(date: i64) -> String {
+    Timestamp::from_seconds(date)
+        .plus_seconds(QUOTE_SECONDS)
+        .rfc3339()
+}
+
+fn of_quote(quote: &Quote) -> Preview {
+    let is_up = quote.way == Way::Up;
+    Preview {
+        kind: if is_up { "upgrade" } else { "downgrade" },
+        from: quote.held.tier.clone(),
+        plan_id: quote.tier.name.clone(),
+        effective_at: quote.starts_at().rfc3339(),
+        amount_due: quote.due.into(),
+        refund: MinorUnits::new(0, quote.due.currency).into(),
+        price: Some(quote.price.into()),
+        lines: quote
+            .lines
+            .iter()
+            .map(|(description, amount)| Line {
+                description: description.clone(),
+                amount: amount.decimal_text(),
+            })
+            .collect(),
+        quote: is_up.then(|| quote.name()),
+        quote_expires_at: is_up.then(|| expiry(quote.date)),
+    }
+}
+
+fn of_ending(app: &App, ending: &Ending) -> Preview {
+    let nothing = MinorUnits::new(0, ending.refund.currency);
+    Preview {
+        kind: "cancel",
+        from: ending.held.tier.clone(),
+        plan_id: app.catalog().free().name.clone(),
+        effective_at: Timestamp::from_seconds(ending.date).rfc3339(),
+        amount_due: nothing.into(),
+        refund: ending.refund.into(),
+        price: Some(nothing.into()),
+        lines: Vec::new(),
+        quote: Some(ending.name()),
+        quote_expires_at: Some(expiry(ending.date)),
+    }
+}
+
+/// The amount is another by now: nothing was done, and this is what it is.
+fn differs(preview: &Preview) -> Error {
+    let detail = "The amount has changed. Nothing was done; look at the new one and confirm it.";
+    Error::conflict("quote_changed", detail).with("preview", json!(preview))
+}
+
+async fn confirm(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<Json<Value>> {
+    let plan_id = body.plan_id.as_deref();
+    let plan_id = plan_id.ok_or_else(|| Error::field("planId", "Name the plan."))?;
+    if app.catalog().free().name == plan_id {
+        return cancel(app, caller, body).await;
+    }
+    let quoted = read_quote(body.quote.as_deref())?;
+    match plan::change(app, caller, plan_id, quoted).await? {
+        Changed::Done => answer(app, caller, "done").await,
+        Changed::Scheduled(at) => {
+            let changed = changed(app, caller, "scheduled").await?;
+            Ok(Json(json!(PlanChanged {
+                effective_at: Some(at.rfc3339()),
+                ..changed
+            })))
+        }
+        Changed::Waits(waiting) => {
+            let changed = changed(app, caller, "awaiting_payment").await?;
+            Ok(Json(json!(PlanChanged {
+                pay_url: waiting.url,
+                amount_due: Some(waiting.due.into()),
+                declined: waiting.declined,
+                ..changed
+            })))
+        }
+        Changed::Differs(quote) => Err(differs(&of_quote(&quote)).into()),
+    }
+}
+
+async fn cancel(app: &App, caller: &SignedIn, body: &PlanChange) -> HttpResult<Json<Value>> {
+    let reason = body.reason.as_deref();
+    if body.when != Some(When::Now) {
+        plan::cancel(app, caller, reason).await?;
+        return answer(app, caller, "scheduled").await;
+    }
+    let quoted = read_quote(body.quote.as_deref())?;
+    let quoted = quoted.ok_or_else(|| Error::field("quote", "Preview the end first."))?;
+    match ending::end(app, caller, quoted, reason).await? {
+        None => answer(app, caller, "done").await,
+        Some(ending) => Err(differs(&of_ending(app, &ending)).into()),
+    }
+}
+
+fn read_quote(quote: Option<&str>) -> Result<Option<(i64, i64)>> {
+    let Some(quote) = quote else {
+        return Ok(None);
+    };
+    let read = Quote::read(quote);
+    let wrong = || Error::field("quote", "This is not the quote of a preview.");
+    read.map(Some).ok_or_else(wrong)
+}
+
+async fn changed(app: &App, caller: &SignedIn, state: &'static str) -> Result<PlanChanged> {
+    let view = view(app, caller.account.id).await?;
+    Ok(PlanChanged {
+        state,
+        effective_at: None,
+        pay_url: None,
+        amount_due: None,
+        declined: None,
+        subscription: crate::api::billing::subscription(app, caller.account.id, &view.plan).await?,
+    })
+}
+
+async fn answer(app: &App, caller: &SignedIn, state: &'static str) -> HttpResult<Json<Value>> {
+    Ok(Json(json!(changed(app, caller, state).await?)))
+}

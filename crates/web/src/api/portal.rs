@@ -1,0 +1,65 @@
+//! The seed's `/api/stripe/customer-portal`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::Error;
+use billing::payments::portal;
+use serde_json::json;
+
+use crate::http::error::HttpResult;
+use crate::http::origin::is_cross_site;
+
+/// Opens the portal: `{url}` for JSON, 303 for a page. The preferred verb.
+#[utoipa::path(
+    post,
+    path = "/api/stripe/customer-portal",
+    tag = "billing",
+    responses((status = 200), (status = 303), (status = 401), (status = 409), (status = 429))
+)]
+pub async fn open(
+    State(app): State<App>,
+    caller: SignedIn,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
+    let url = portal::open(&app, &caller).await?;
+    let accept = headers
+        .get("accept")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    if accept.contains("text/html") {
+        return Ok(Redirect::to(&url).into_response());
+    }
+    Ok(Json(json!({ "url": url })).into_response())
+}
+
+/// The seed's GET: only from our own pages, never ahead of time (F17).
+#[utoipa::path(
+    get,
+    path = "/api/stripe/customer-portal",
+    tag = "billing",
+    responses((status = 200), (status = 303), (status = 401), (status = 403), (status = 409))
+)]
+pub async fn link(
+    State(app): State<App>,
+    caller: SignedIn,
+    headers: HeaderMap,
+) -> HttpResult<Response> {
+    let purpose = ["sec-purpose", "purpose", "x-moz"];
+    let is_prefetch = purpose.iter().any(|name| {
+        headers
+            .get(*name)
+            .is_some_and(|value| value.to_str().is_ok_and(|v| v.contains("prefetch")))
+    });
+    let is_part = headers
+        .get("sec-fetch-dest")
+        .is_some_and(|dest| !matches!(dest.to_str(), Ok("document" | "empty")));
+    if is_prefetch || is_part || is_cross_site(&app, &headers) {
+        let detail = "A portal session is made only when someone asks for it on our own page.";
+        return Err(Error::forbidden("cross_site", detail).into());
+    }
+    open(State(app), caller, headers).await
+}

@@ -1,0 +1,166 @@
+//! Money back by an operator: what it would come to, and the refund itself.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use billing::actors::Operator;
+use billing::app::App;
+use billing::exact::Exact;
+use billing::idempotency::Key;
+use billing::payments::refund;
+use billing::payments::refund::Ask;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::metered::REPLAYED;
+use crate::http::error::HttpResult;
+use crate::http::json::Body;
+
+/// A refund to look at.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WantedRefund {
+    /// The payment: `txn_...`, or any of Stripe's ids of it.
+    payment: String,
+    /// Decimal text such as `5.00`; all that is left without.
+    amount: Option<String>,
+}
+
+/// What a refund would come to. Nothing was changed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundPreview {
+    /// `txn_...`
+    payment: String,
+    /// Whose it is.
+    account: String,
+    /// In lower case.
+    currency: String,
+    /// What was paid.
+    paid: String,
+    /// What of it went back before.
+    refunded: String,
+    /// What would go back.
+    amount: String,
+    /// Credits that would be taken.
+    credits_taken: Exact,
+    /// Credits that may be spent afterwards.
+    available_after: Exact,
+    /// Debt afterwards.
+    debt_after: Exact,
+    /// Something to know.
+    note: Option<&'static str>,
+}
+
+/// What a refund of a payment would come to: money back, credits taken, debt.
+#[utoipa::path(
+    post,
+    path = "/api/admin/refunds/preview",
+    tag = "admin",
+    request_body = WantedRefund,
+    responses(
+        (status = 200, body = RefundPreview), (status = 400), (status = 401), (status = 403),
+        (status = 404), (status = 409, description = "Nothing can go back, or it is disputed")
+    )
+)]
+pub async fn preview(
+    State(app): State<App>,
+    _operator: Operator,
+    Body(body): Body<WantedRefund>,
+) -> HttpResult<Json<RefundPreview>> {
+    let look = refund::preview(&app, &body.payment, body.amount.as_deref()).await?;
+    Ok(Json(RefundPreview {
+        payment: look.payment.public_id,
+        account: look.account.public_id,
+        currency: look.paid.currency.code().to_owned(),
+        paid: look.paid.decimal_text(),
+        refunded: look.refunded.decimal_text(),
+        amount: look.money_back.decimal_text(),
+        credits_taken: Exact(look.credits_taken),
+        available_after: Exact(look.available_after),
+        debt_after: Exact(look.debt_after),
+        note: look.note,
+    }))
+}
+
+/// A refund to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewRefund {
+    /// The payment: `txn_...`, or any of Stripe's ids of it.
+    payment: String,
+    /// Decimal text such as `5.00`; all that is left without.
+    amount: Option<String>,
+    /// `requested_by_customer`, `duplicate` or `fraudulent`.
+    reason: String,
+    /// What a colleague should know; can be erased later.
+    note: Option<String>,
+    /// The preview's `refunded`: another refund meanwhile stops this one.
+    refunded: Option<String>,
+    /// Whether it is made as a credit note of the payment's invoice.
+    #[serde(default)]
+    credit_note: bool,
+}
+
+/// A refund that was made.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refund {
+    /// `re_...`
+    id: String,
+    /// `succeeded` or `pending`.
+    status: String,
+    /// `txn_...`
+    payment: String,
+    /// Whose it is.
+    account: String,
+    /// What goes back.
+    amount: String,
+    /// In lower case.
+    currency: String,
+}
+
+/// Gives money of a payment back, once per key, and takes the credits it bought in proportion.
+#[utoipa::path(
+    post,
+    path = "/api/admin/refunds",
+    tag = "admin",
+    params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
+    request_body = NewRefund,
+    responses(
+        (status = 201, body = Refund), (status = 400), (status = 401), (status = 403),
+        (status = 404), (status = 409, description = "Nothing can go back, it is disputed, or \
+         something went back meanwhile"), (status = 422, description = "Stripe refused it")
+    )
+)]
+pub async fn create(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    key: Key,
+    Body(body): Body<NewRefund>,
+) -> HttpResult<Response> {
+    let ask = Ask {
+        payment: body.payment,
+        amount: body.amount,
+        reason: body.reason,
+        note: body.note,
+        refunded_before: body.refunded,
+        credit_note: body.credit_note,
+        actor: operator.public_id,
+    };
+    let made = refund::make(&app, &ask, &key.0).await?;
+    let mut headers = HeaderMap::new();
+    if made.replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    let body = Refund {
+        id: made.refund,
+        status: made.status,
+        payment: made.payment.public_id,
+        account: made.account.public_id,
+        amount: made.money_back.decimal_text(),
+        currency: made.money_back.currency.code().to_owned(),
+    };
+    Ok((StatusCode::CREATED, headers, Json(body)).into_response())
+}

@@ -1,0 +1,194 @@
+//! What an account's people chose: mails, thresholds, automatic purchases.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use billing::accounts::preferences;
+use billing::accounts::preferences::{AutoChange, Change, Preferences};
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::exact::{Exact, read_credits};
+use domain::money::MinorUnits;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+use crate::api::metered::AccountParam;
+use crate::http::error::HttpResult;
+use crate::http::json::Body;
+
+/// What is chosen.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// Mails that can be switched off, and whether they are sent. Sign-in links and failed
+    /// payments always arrive.
+    notifications: BTreeMap<&'static str, bool>,
+    /// Below so many credits a mail says so; null for never.
+    credits_low_below: Option<Exact>,
+    /// Packs that are bought by themselves.
+    auto_topup: AutoTopup,
+}
+
+/// Packs that are bought by themselves.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AutoTopup {
+    /// `off`, `on`, or `waiting` while the card's bank wants its owner to confirm.
+    state: String,
+    /// Why it is off or waits, when nobody turned it off.
+    reason: Option<String>,
+    /// Buys below so many credits.
+    threshold: Option<Exact>,
+    /// The pack, by its credits.
+    pack: Option<i64>,
+    /// The most that is spent in a month, UTC.
+    monthly_max: Option<Money>,
+    /// What was spent this month.
+    spent_this_month: Money,
+    /// Whether there is a saved card to charge.
+    has_card: bool,
+}
+
+/// A sum of money.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Money {
+    amount: String,
+    currency: String,
+}
+
+impl Money {
+    fn of(money: MinorUnits) -> Money {
+        Money {
+            amount: money.decimal_text(),
+            currency: money.currency.code().to_owned(),
+        }
+    }
+}
+
+impl Settings {
+    fn of(chosen: Preferences) -> Settings {
+        let auto = chosen.auto;
+        Settings {
+            notifications: chosen
+                .notices
+                .iter()
+                .map(|(notice, is_on)| (notice.name, *is_on))
+                .collect(),
+            credits_low_below: chosen.low_below.map(Exact),
+            auto_topup: AutoTopup {
+                state: auto.state,
+                reason: auto.reason,
+                threshold: auto.threshold.map(Exact),
+                pack: auto.pack,
+                monthly_max: auto.month_max.map(Money::of),
+                spent_this_month: Money::of(auto.spent),
+                has_card: auto.has_card,
+            },
+        }
+    }
+}
+
+/// What the account's people chose.
+#[utoipa::path(
+    get,
+    path = "/api/v1/settings",
+    tag = "account",
+    params(AccountParam),
+    responses((status = 200, body = Settings), (status = 401), (status = 404))
+)]
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Settings>> {
+    let chosen = preferences::read(&app, caller.account.id).await?;
+    Ok(Json(Settings::of(chosen)))
+}
+
+/// What to change. What is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewSettings {
+    /// Mails to switch on or off.
+    #[serde(default)]
+    notifications: BTreeMap<String, bool>,
+    /// Below so many credits a mail says so; null for never.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<f64>)]
+    credits_low_below: Option<Option<Box<RawValue>>>,
+    /// Packs that are bought by themselves.
+    auto_topup: Option<NewAutoTopup>,
+}
+
+/// Tells a field that is null from one that is left out.
+fn present<'de, D, T>(deserializer: D) -> std::result::Result<Option<Option<T>>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// Turns automatic purchases on or off.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewAutoTopup {
+    /// Off without anything else; on needs the rest.
+    enabled: bool,
+    /// Buys below so many credits.
+    #[schema(value_type = Option<f64>)]
+    threshold: Option<Box<RawValue>>,
+    /// The pack, by its credits.
+    pack: Option<i64>,
+    /// The most that is spent in a month, as `50.00` in the deployment's currency.
+    monthly_max: Option<String>,
+}
+
+/// Changes what is named.
+#[utoipa::path(
+    put,
+    path = "/api/v1/settings",
+    tag = "account",
+    params(AccountParam),
+    request_body = NewSettings,
+    responses(
+        (status = 200, body = Settings), (status = 400), (status = 401), (status = 403),
+        (status = 404), (status = 409, description = "No saved card to charge")
+    )
+)]
+pub async fn change(
+    State(app): State<App>,
+    caller: SignedIn,
+    Body(body): Body<NewSettings>,
+) -> HttpResult<Json<Settings>> {
+    caller.may_pay()?;
+    let change = Change {
+        notices: body.notifications.into_iter().collect(),
+        low_below: match body.credits_low_below {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(raw)) => Some(Some(read_credits("creditsLowBelow", &raw)?)),
+        },
+        auto: body
+            .auto_topup
+            .map(|auto| read_auto(&app, auto))
+            .transpose()?,
+    };
+    let (account, user) = (caller.account.id, caller.user.id);
+    let actor = &caller.user.public_id;
+    let chosen = preferences::change(&app, account, user, actor, change).await?;
+    Ok(Json(Settings::of(chosen)))
+}
+
+fn read_auto(app: &App, auto: NewAutoTopup) -> Result<AutoChange> {
+    if !auto.enabled {
+        return Ok(AutoChange::Off);
+    }
+    let missing = |field: &str| Error::field(field, format!("{field} is needed to turn it on."));
+    let threshold = auto.threshold.ok_or_else(|| missing("threshold"))?;
+    let month_max = auto.monthly_max.ok_or_else(|| missing("monthlyMax"))?;
+    Ok(AutoChange::On {
+        threshold: read_credits("threshold", &threshold)?,
+        pack: auto.pack.ok_or_else(|| missing("pack"))?,
+        month_max_minor: preferences::read_money("monthlyMax", &month_max, &app.catalog())?,
+    })
+}

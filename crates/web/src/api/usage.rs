@@ -1,0 +1,448 @@
+//! What an account has, used and may do: for its own people and for programs.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use billing::actors::Reader;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::exact::Exact;
+use billing::export::csv::{Cell, Csv};
+use billing::keys::key_of;
+use billing::links::{TOP_UP, UPGRADE};
+use billing::metering::admission::refusal_now;
+use billing::metering::price::Price;
+use billing::summary::{View, view};
+use domain::money::Credits;
+use domain::time::{SECONDS_PER_DAY, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::metered::AccountParam;
+use crate::http::accept::wants_csv;
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::lists::CSV_ROWS_MAX;
+
+/// Days of usage without dates, today included.
+const DAYS_DEFAULT: i64 = 30;
+
+/// Days of usage in one answer.
+const DAYS_MAX: i64 = 400;
+
+/// Credits of an account.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// All credits, less the debt.
+    balance: Exact,
+    /// Set aside by holds.
+    held: Exact,
+    /// What may be spent now.
+    available: Exact,
+    /// What a reversed payment could not take back.
+    debt: Exact,
+    /// Grants with credits left, in the order they are spent.
+    grants: Vec<BalanceGrant>,
+    /// When a credit last moved.
+    updated_at: String,
+}
+
+/// One grant with credits left.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BalanceGrant {
+    /// `grant_...`
+    id: String,
+    /// What the credits are.
+    kind: &'static str,
+    /// What is left of it.
+    remaining: Exact,
+    /// When it ends.
+    expires_at: Option<String>,
+}
+
+/// The credits of an account now.
+#[utoipa::path(
+    get,
+    path = "/api/v1/balance",
+    tag = "metering",
+    params(AccountParam),
+    responses((status = 200, body = Balance), (status = 401), (status = 404))
+)]
+pub async fn balance(
+    State(app): State<App>,
+    caller: Reader,
+    Params(query): Params<AccountParam>,
+) -> HttpResult<Json<Balance>> {
+    let account = caller.account(&app, query.account.as_deref()).await?;
+    Ok(Json(Balance::of(&view(&app, account).await?)))
+}
+
+impl Balance {
+    fn of(view: &View) -> Balance {
+        let grants = view.lots_in_order().into_iter().map(|lot| BalanceGrant {
+            id: domain::ledger::grant::id_of(lot.id),
+            kind: lot.kind.word(),
+            remaining: Exact(lot.remaining()),
+            expires_at: lot.expires_at.map(Timestamp::rfc3339),
+        });
+        Balance {
+            balance: Exact(view.posted - view.debt),
+            held: Exact(view.held),
+            available: Exact(view.available),
+            debt: Exact(view.debt),
+            grants: grants.collect(),
+            updated_at: view.updated_at.rfc3339(),
+        }
+    }
+}
+
+/// Which days of whose usage.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Days {
+    /// The account, by our id or the host application's: for server keys.
+    account: Option<String>,
+    /// The first day, UTC: `2026-11-01`. 30 days up to today without.
+    from: Option<String>,
+    /// The last day, included; today without.
+    to: Option<String>,
+    /// Only what this key spent: `key_...`.
+    key: Option<String>,
+}
+
+/// Usage of some days.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// The first day.
+    from: String,
+    /// The last day.
+    to: String,
+    /// All of it.
+    total: UsageSum,
+    /// By day, the days without a call left out.
+    days: Vec<UsageDay>,
+    /// By operation, dearest first.
+    operations: Vec<UsageOperation>,
+    /// By API key, dearest first.
+    keys: Vec<UsageKey>,
+}
+
+/// Calls and what they cost.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageSum {
+    /// Calls charged.
+    calls: i64,
+    /// Credits charged.
+    credits: Exact,
+}
+
+/// One day.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageDay {
+    /// The day, UTC.
+    date: String,
+    /// Calls charged.
+    calls: i64,
+    /// Credits charged.
+    credits: Exact,
+}
+
+/// One operation.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageOperation {
+    /// The operation.
+    operation: String,
+    /// Calls charged.
+    calls: i64,
+    /// Credits charged.
+    credits: Exact,
+}
+
+/// One API key.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageKey {
+    /// `key_...`
+    key: Option<String>,
+    /// What its owner calls it.
+    name: Option<String>,
+    /// Calls charged.
+    calls: i64,
+    /// Credits charged.
+    credits: Exact,
+}
+
+/// Usage of an account by day, operation and key. As CSV (`Accept: text/csv`) a line for each.
+#[utoipa::path(
+    get,
+    path = "/api/v1/usage",
+    tag = "metering",
+    params(Days),
+    responses((status = 200, body = Usage), (status = 400), (status = 401), (status = 404))
+)]
+pub async fn usage(
+    State(app): State<App>,
+    caller: Reader,
+    headers: HeaderMap,
+    Params(query): Params<Days>,
+) -> HttpResult<Response> {
+    let (from, to) = read_days(&query, app.now())?;
+    let account = caller.account(&app, query.account.as_deref()).await?;
+    let key = match query.key.as_deref() {
+        Some(id) => Some(key_of(&app, account, id).await?),
+        None => None,
+    };
+    if wants_csv(&headers) {
+        return csv(&app, account, key.map(|key| key.id), from, to).await;
+    }
+    let number = key.as_ref().map(|key| key.id);
+    let (days, mut keys) = app
+        .read(move |tx| {
+            let days = match number {
+                Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, to + 1)?,
+                None => store::ledger::usage_by_day_between(tx, account, from, to + 1)?,
+            };
+            let keys = store::ledger::usage_by_key_between(tx, account, from, to + 1)?;
+            Ok((days, keys))
+        })
+        .await?;
+    if let Some(key) = &key {
+        keys.retain(|row| row.public_id.as_deref() == Some(&key.public_id));
+    }
+    Ok(Json(Usage::of(from, to, &days, keys)).into_response())
+}
+
+/// Usage of the days `from..=to` as a file, a line for each day, operation and key.
+pub async fn csv(
+    app: &App,
+    account: i64,
+    key: Option<i64>,
+    from: i64,
+    to: i64,
+) -> HttpResult<Response> {
+    let limit = i64::try_from(CSV_ROWS_MAX).expect("small");
+    let rows = app
+        .read(move |tx| store::ledger::usage_lines(tx, account, key, from, to + 1, limit))
+        .await?;
+    let mut csv = Csv::new(&["date", "operation", "key", "key_name", "calls", "credits"]);
+    for row in &rows {
+        csv.row(&[
+            Cell::Plain(&date_text(row.day)),
+            Cell::Text(&row.operation),
+            Cell::maybe(row.public_id.as_ref()),
+            Cell::maybe(row.name.as_ref()),
+            Cell::Plain(&row.calls.to_string()),
+            Cell::Plain(&Credits::from_micros(row.credits).to_string()),
+        ]);
+    }
+    // A day that did not fit whole is where the next file begins.
+    let is_full = rows.len() >= CSV_ROWS_MAX;
+    let next = rows
+        .last()
+        .filter(|_| is_full)
+        .map(|row| date_text(row.day));
+    Ok(crate::files::csv("usage", csv, next))
+}
+
+/// The first and the last day, as numbers since the epoch.
+fn read_days(query: &Days, now: Timestamp) -> Result<(i64, i64)> {
+    let read = |field: &str, text: &Option<String>| match text {
+        None => Ok(None),
+        Some(text) => match domain::time::parse(text) {
+            Some(moment) => Ok(Some(moment.day())),
+            None => Err(Error::field(
+                field,
+                format!("{field} is a date like 2026-11-01."),
+            )),
+        },
+    };
+    let to = read("to", &query.to)?.unwrap_or_else(|| now.day());
+    let from = read("from", &query.from)?.unwrap_or(to - DAYS_DEFAULT + 1);
+    if from > to || to - from >= DAYS_MAX {
+        let detail = format!("from is before to, and at most {DAYS_MAX} days are asked for.");
+        return Err(Error::field("from", detail));
+    }
+    Ok((from, to))
+}
+
+fn date_text(day: i64) -> String {
+    Timestamp::from_seconds(day.saturating_mul(SECONDS_PER_DAY)).date_text()
+}
+
+impl Usage {
+    fn of(
+        from: i64,
+        to: i64,
+        rows: &[store::ledger::DayUsage],
+        keys: Vec<store::ledger::KeyUsage>,
+    ) -> Usage {
+        let mut days: Vec<UsageDay> = Vec::new();
+        let mut operations: Vec<UsageOperation> = Vec::new();
+        let (mut calls, mut credits) = (0, Credits::ZERO);
+        for row in rows {
+            let cost = Credits::from_micros(row.credits);
+            (calls, credits) = (calls + row.calls, credits + cost);
+            let date = date_text(row.day);
+            match days.last_mut().filter(|day| day.date == date) {
+                Some(day) => {
+                    (day.calls, day.credits.0) = (day.calls + row.calls, day.credits.0 + cost)
+                }
+                None => days.push(UsageDay {
+                    date,
+                    calls: row.calls,
+                    credits: Exact(cost),
+                }),
+            }
+            let known = operations
+                .iter_mut()
+                .find(|known| known.operation == row.operation);
+            match known {
+                Some(sum) => {
+                    (sum.calls, sum.credits.0) = (sum.calls + row.calls, sum.credits.0 + cost)
+                }
+                None => operations.push(UsageOperation {
+                    operation: row.operation.clone(),
+                    calls: row.calls,
+                    credits: Exact(cost),
+                }),
+            }
+        }
+        operations.sort_by_key(|sum| std::cmp::Reverse(sum.credits.0));
+        let keys = keys.into_iter().map(|row| UsageKey {
+            key: row.public_id,
+            name: row.name,
+            calls: row.calls,
+            credits: Exact::micros(row.credits),
+        });
+        Usage {
+            from: date_text(from),
+            to: date_text(to),
+            total: UsageSum {
+                calls,
+                credits: Exact(credits),
+            },
+            days,
+            operations,
+            keys: keys.collect(),
+        }
+    }
+}
+
+/// What would be called.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Wanted {
+    /// The account, by our id or the host application's: for server keys.
+    account: Option<String>,
+    /// An operation of the catalog; `call` without.
+    operation: Option<String>,
+    /// Units of it; 1 without.
+    units: Option<i64>,
+}
+
+/// What an account may do now.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Whether the call would be admitted now.
+    allowed: bool,
+    /// Why not: `account_not_active`, `debt`, `plan_limit`, `spend_limit` or
+    /// `insufficient_credits`.
+    reason: Option<&'static str>,
+    /// What the call would cost.
+    cost: Exact,
+    /// What may be spent.
+    available: Exact,
+    /// The tier of the subscription, or the one that was set over it.
+    tier: String,
+    /// The tier that counts for what the account may do.
+    access_tier: String,
+    /// `ACTIVE`, `PAST_DUE`, `NONE` and the like.
+    status: &'static str,
+    /// Calls the plan allows in its period; none without a limit.
+    calls_limit: Option<i64>,
+    /// Calls made in it.
+    calls_this_period: i64,
+    /// When the period ends.
+    period_end: String,
+    /// Where to buy credits.
+    top_up_url: String,
+    /// Where to change the plan.
+    upgrade_url: String,
+}
+
+/// What an account may do now, and why not more. Asking sets nothing aside: spend with a hold or
+/// a debit, which decide for good.
+#[utoipa::path(
+    get,
+    path = "/api/v1/access",
+    tag = "metering",
+    params(Wanted),
+    responses((status = 200, body = Access), (status = 400), (status = 401), (status = 404))
+)]
+pub async fn access(
+    State(app): State<App>,
+    caller: Reader,
+    Params(query): Params<Wanted>,
+) -> HttpResult<Json<Access>> {
+    let price = Price::read(&app, None, query.operation.as_deref(), query.units)?;
+    let account = caller.account(&app, query.account.as_deref()).await?;
+    let view = view(&app, account).await?;
+    let refusal = refusal_now(&app, account, &view, price.credits, caller.spender()).await?;
+    let name = app.public_id(account).await?;
+    let reason = refusal.map(|refusal| Error::refused(&refusal, &app.links_of(&name)).0.code);
+    Ok(Json(Access {
+        allowed: reason.is_none(),
+        reason,
+        cost: Exact(price.credits),
+        available: Exact(view.available),
+        calls_limit: view.plan.calls_limit,
+        calls_this_period: view.calls_this_period,
+        period_end: view.plan.period_end.rfc3339(),
+        tier: view.plan.tier,
+        access_tier: view.plan.access_tier,
+        status: view.plan.status,
+        top_up_url: app.page_of(&name, TOP_UP),
+        upgrade_url: app.page_of(&name, UPGRADE),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn days(from: Option<&str>, to: Option<&str>) -> Result<(i64, i64)> {
+        let query = Days {
+            account: None,
+            from: from.map(str::to_owned),
+            to: to.map(str::to_owned),
+            key: None,
+        };
+        read_days(&query, domain::time::parse("2026-11-22T10:00:00Z").unwrap())
+    }
+
+    #[test]
+    fn usage_without_dates_is_of_the_last_thirty_days() {
+        let (from, to) = days(None, None).unwrap();
+
+        assert_eq!(
+            (date_text(from), date_text(to)),
+            ("2026-10-24".into(), "2026-11-22".into())
+        );
+    }
+
+    #[test]
+    fn usage_is_asked_for_at_most_four_hundred_days() {
+        assert!(days(Some("2025-10-19"), None).is_ok());
+        assert!(days(Some("2025-10-18"), None).is_err());
+        assert!(days(Some("2026-11-23"), None).is_err());
+        assert!(days(Some("yesterday"), None).is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! From a view to an answer: the frame filled from who is looking, and templates rendered.
+
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use billing::actors::{SignedIn, Visitor, access};
+use billing::app::App;
+use billing::error::{BILLING_OFF, Error, Result};
+use views::Template;
+use views::components::{Action, Banner, Kind};
+use views::error::ErrorPage;
+use views::layout::{AccountLink, Nav, Shell, TestMode, Viewer, initials};
+
+use crate::http::callers::ACCOUNT_CHOICE;
+use crate::http::error::{HttpError, HttpResult};
+
+/// A rendered page.
+pub fn html(page: &impl Template) -> HttpResult<Html<String>> {
+    Ok(page.render().map(Html).map_err(Error::bug)?)
+}
+
+/// A rendered page with a status of its own: a form that was refused, something that is not there.
+pub fn page(status: StatusCode, page: &impl Template) -> HttpResult<Response> {
+    Ok((status, html(page)?).into_response())
+}
+
+/// Only a price list and the pages about usage and keys are there while billing is switched off
+/// (requirement 12.2).
+pub fn while_billing_is_on(app: &App) -> Result<()> {
+    if app.settings.billing.enabled {
+        return Ok(());
+    }
+    Err(Error::billing_is_off())
+}
+
+/// The frame of a page for anybody.
+pub fn public_shell(app: &App, visitor: Option<&Visitor>, active: Nav) -> Shell {
+    let product = &app.settings.service.name;
+    let mut shell = match visitor {
+        Some(visitor) => Shell::signed_in(product, viewer(visitor, &visitor.name, ""), active),
+        None => Shell::public(product).at(active),
+    };
+    dress(app, &mut shell);
+    shell
+}
+
+/// The frame of a page about an account.
+pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
+    let mut viewer = viewer(&caller.user, &caller.account.name, &caller.role);
+    viewer.accounts = accounts(caller);
+    let mut shell = Shell::signed_in(&app.settings.service.name, viewer, active);
+    dress(app, &mut shell);
+    shell.billing_enabled = app.settings.billing.is_on_for(&caller.account);
+    if caller.account.status == "suspended" {
+        let told = access::suspended();
+        shell.flash = Some(Banner::new(
+            Kind::Bad,
+            "This account is suspended",
+            told.0.detail.as_str(),
+        ));
+    }
+    shell
+}
+
+/// Accounts that the menu offers; the others are listed with the members.
+const MENU_ACCOUNTS_MAX: usize = 8;
+
+/// The accounts to choose from, for somebody in several.
+fn accounts(caller: &SignedIn) -> Vec<AccountLink> {
+    if caller.places.len() < 2 {
+        return Vec::new();
+    }
+    let link = |place: &store::users::Place| AccountLink {
+        name: place.name.clone(),
+        href: format!("/dashboard?account={}", place.public_id),
+        current: place.account_id == caller.account.id,
+    };
+    let mut links: Vec<AccountLink> = caller.places.iter().map(link).collect();
+    // The current one is always among those that are shown.
+    links.sort_by_key(|link| !link.current);
+    links.truncate(MENU_ACCOUNTS_MAX);
+    links
+}
+
+fn viewer(visitor: &Visitor, account_name: &str, role: &str) -> Viewer {
+    let role = match role {
+        "owner" => "Owner",
+        "billing" => "Billing",
+        "member" => "Member",
+        _ if visitor.is_operator() => "Operator",
+        _ => "",
+    };
+    Viewer {
+        account_name: account_name.to_owned(),
+        mail: visitor.email.clone(),
+        initials: initials(&visitor.name),
+        role: role.to_owned(),
+        is_admin: visitor.is_operator(),
+        events_failed: 0,
+        accounts: Vec::new(),
+    }
+}
+
+/// What every frame shows: the flag, and that no real money moves.
+fn dress(app: &App, shell: &mut Shell) {
+    shell.billing_enabled = app.settings.billing.enabled;
+    shell.docs_url = Some("/docs".to_owned());
+    if app.settings.stripe.is_live() {
+        return;
+    }
+    shell.test_mode = Some(match &app.twin_url {
+        Some(twin) => TestMode {
+            text: "Test mode: payments go to the built-in Stripe twin. No card is charged."
+                .to_owned(),
+            link: Some(("Open the twin".to_owned(), format!("{twin}/_twin"))),
+        },
+        None => TestMode {
+            text: "Test mode: Stripe's test keys are in use. No card is charged.".to_owned(),
+            link: None,
+        },
+    });
+}
+
+/// The page of an error.
+pub fn error_page(app: &App, error: &HttpError, request_id: &str) -> String {
+    let problem = &error.error.0;
+    let advice = match error.status.as_u16() {
+        403 => "Go back to our own page and try it there.",
+        404 => "Check the address, or start from your billing page.",
+        409 => "Look at your billing page: it shows how things stand.",
+        429 => "Wait a moment, then try again.",
+        502..=504 => "Nothing was charged. Try again in a moment.",
+        500 => "Try again; if it stays, tell us the request id.",
+        _ => "Go back, correct it and try again.",
+    };
+    let mut shell = Shell::public(&app.settings.service.name);
+    dress(app, &mut shell);
+    if problem.code == BILLING_OFF {
+        let page = ErrorPage::billing_is_off(shell).request(request_id);
+        return page.render().unwrap_or_else(|_| problem.detail.clone());
+    }
+    let page = ErrorPage::new(
+        shell,
+        error.status.as_u16(),
+        problem.code,
+        error.title,
+        problem.detail.clone(),
+    )
+    .request(request_id);
+    let mut page = page;
+    page.advice = advice.to_owned();
+    page.actions = match problem.code {
+        ACCOUNT_CHOICE => choices(&error.error),
+        code => vec![way_on(app, code).primary()],
+    };
+    page.render().unwrap_or_else(|_| problem.detail.clone())
+}
+
+/// The accounts that a refused request could have meant.
+fn choices(error: &Error) -> Vec<Action> {
+    let accounts = error.0.fields.get("accounts");
+    let accounts = accounts.and_then(serde_json::Value::as_array);
+    let link = |account: &serde_json::Value| {
+        let (id, name) = (account["id"].as_str()?, account["name"].as_str()?);
+        let href = format!("/dashboard?account={id}");
+        Some(Action::link(format!("Go on as {name}"), href))
+    };
+    accounts.into_iter().flatten().filter_map(link).collect()
+}
+
+fn way_on(app: &App, code: &str) -> Action {
+    match code {
+        "link_over" => Action::link("Ask for a new link", "/login"),
+        _ if app.settings.billing.enabled => Action::link("Go to billing", "/dashboard/billing"),
+        _ => Action::link("Go to usage", "/dashboard/usage"),
+    }
+}

@@ -1,0 +1,96 @@
+//! Which of an account's people an address is for: one table for all addresses.
+//!
+//! Reading is for every member, writing for owners and billing members; what differs is listed
+//! here. An address that is added and forgotten here is therefore closed to members rather than
+//! open to them. A test walks every route with each role.
+
+use axum::http::Method;
+use billing::actors::access::{Need, suspended};
+use billing::app::App;
+use billing::error::Result;
+use store::accounts::Account;
+
+/// Addresses that differ from the rule.
+const RULES: &[(&str, &str, Need)] = &[
+    ("GET", "/dashboard/billing/plan", Need::Billing),
+    ("GET", "/dashboard/keys/{id}/revoke", Need::Billing),
+    ("GET", "/api/stripe/customer-portal", Need::Billing),
+    ("POST", "/api/v1/members", Need::Owner),
+    ("PUT", "/api/v1/members/{id}", Need::Owner),
+    // Everybody may leave; removing somebody else is asked for again by the handler.
+    ("DELETE", "/api/v1/members/{id}", Need::Member),
+    ("DELETE", "/api/v1/invitations/{id}", Need::Owner),
+    // Founding an organisation touches no account that is there.
+    ("POST", "/dashboard/organisations", Need::Member),
+    ("POST", "/dashboard/members", Need::Owner),
+    ("POST", "/dashboard/members/{id}", Need::Owner),
+    ("POST", "/dashboard/members/{id}/remove", Need::Member),
+    ("POST", "/dashboard/invitations/{id}/withdraw", Need::Owner),
+    ("DELETE", "/api/v1/account", Need::Owner),
+    ("GET", "/dashboard/close", Need::Owner),
+    ("POST", "/dashboard/close", Need::Owner),
+];
+
+/// What stays possible for an account that an operator suspended: to end what costs money, to
+/// leave, and to be forgotten.
+const WHILE_SUSPENDED: &[&str] = &[
+    "/api/stripe/customer-portal",
+    "/api/v1/account",
+    "/api/v1/members/{id}",
+    "/dashboard/close",
+    "/dashboard/members/{id}/remove",
+];
+
+/// Addresses that are not there while billing is off (requirement 16.2).
+const BILLING: &[&str] = &[
+    "/dashboard/billing",
+    "/api/dashboard/billing",
+    "/api/stripe/create-checkout-session",
+    "/api/stripe/customer-portal",
+    "/api/v1/plan-changes",
+];
+
+/// What an address asks of its caller.
+pub fn need_of(method: &Method, path: &str) -> Need {
+    let listed = RULES
+        .iter()
+        .find(|(verb, address, _)| *verb == method.as_str() && *address == path);
+    match listed {
+        Some((_, _, need)) => *need,
+        None if is_read(method) => Need::Member,
+        None => Need::Billing,
+    }
+}
+
+/// Whether a method changes nothing.
+pub fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Lets a member of an account in, or says why not. `path` is the route's pattern.
+pub fn admit(app: &App, method: &Method, path: &str, account: &Account, role: &str) -> Result<()> {
+    let is_billing = BILLING.iter().any(|address| {
+        path.strip_prefix(address)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    if is_billing {
+        app.billing_is_on_for(account)?;
+    }
+    need_of(method, path).ask(role)?;
+    if account.status == "suspended" && !is_read(method) && !WHILE_SUSPENDED.contains(&path) {
+        return Err(suspended());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_listed_is_read_by_all_and_written_by_those_who_pay() {
+        assert_eq!(need_of(&Method::GET, "/dashboard/usage"), Need::Member);
+        assert_eq!(need_of(&Method::PUT, "/api/v1/new"), Need::Billing);
+        assert_eq!(need_of(&Method::DELETE, "/api/v1/account"), Need::Owner);
+    }
+}

@@ -1,0 +1,279 @@
+//! Who is calling: extractors that a handler names as an argument.
+
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::header;
+use axum::http::request::Parts;
+use billing::actors::{Authority, KEY_PREFIX, KeyCaller, Operator, Reader, SignedIn, Visitor};
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::people::sessions::ThisSession;
+use billing::secrets::hash;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::accounts::Account;
+use store::sessions::Session;
+use store::users::Place;
+
+use crate::http::carry::Carry;
+use crate::http::error::{HttpError, HttpResult};
+use crate::http::params::Params;
+use crate::http::{access, roles};
+use crate::sign_in::cookies::session_token;
+use crate::sign_in::host_session;
+use crate::site::Site;
+
+#[derive(Deserialize)]
+struct AccountParam {
+    account: Option<String>,
+}
+
+/// How exact the time is at which a session was last seen.
+const SEEN_SECONDS: i64 = 300;
+
+async fn visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
+    if let Some(token) = session_token(parts, app) {
+        let (hash, now) = (hash(token), app.real_now());
+        let found = app
+            .read(move |tx| store::sessions::find(tx, &hash, now))
+            .await?;
+        let idle_days = app.settings.session.idle_days;
+        let is_in_use =
+            |session: &Session| now < session.last_seen_at.plus_days(idle_days).plus_seconds(1);
+        if let Some(session) = found.filter(is_in_use) {
+            if now >= session.last_seen_at.plus_seconds(SEEN_SECONDS) {
+                seen(app, session.id);
+            }
+            return Ok(Some(Visitor {
+                id: session.user_id,
+                public_id: session.user_public_id,
+                email: session.email,
+                name: session.name,
+                role: session.role,
+            }));
+        }
+    }
+    let user = host_session::user(parts, app).await?;
+    Ok(user.map(|user| Visitor {
+        id: user.id,
+        public_id: user.public_id,
+        email: user.email,
+        name: user.name,
+        role: user.role,
+    }))
+}
+
+/// Notes that a session is in use; nobody waits for it.
+fn seen(app: &App, session: i64) {
+    let now = app.real_now();
+    let noted = app
+        .db
+        .write(0, move |tx| store::sessions::touch(tx, session, now));
+    tokio::spawn(async move {
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "A session's last use was not noted");
+        }
+    });
+}
+
+impl FromRequestParts<Site> for Visitor {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let app = &site.app;
+        Ok(visitor(parts, app)
+            .await?
+            .ok_or_else(Error::not_signed_in)?)
+    }
+}
+
+/// A page that also greets strangers.
+#[derive(Clone, Debug)]
+pub struct MaybeVisitor(pub Option<Visitor>);
+
+impl FromRequestParts<Site> for MaybeVisitor {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let app = &site.app;
+        Ok(visitor(parts, app).await.map(MaybeVisitor)?)
+    }
+}
+
+impl FromRequestParts<Site> for SignedIn {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let app = &site.app;
+        let user = Visitor::from_request_parts(parts, site).await?;
+        // Two names are a fault rather than none.
+        let Params(AccountParam { account: named }) =
+            Params::from_request_parts(parts, site).await?;
+        let id = user.id;
+        let (named, is_read) = (named, access::is_read(&parts.method));
+        let (places, chosen) = app
+            .read(move |tx| {
+                let places = store::users::places(tx, id)?;
+                let chosen = choose(tx, &places, named.as_deref(), is_read)?;
+                Ok((places, chosen))
+            })
+            .await?;
+        let account = match chosen {
+            Choice::Account(account) => *account,
+            Choice::Open => return Err(which_account(&places).into()),
+            Choice::None => return Err(Error::not_found("There is no such account.").into()),
+        };
+        let none = || Error::not_found("There is no such account.");
+        let signed_in = SignedIn::new(user, account, places).ok_or_else(none)?;
+        Carry::of(parts).set(&signed_in);
+        let route = parts.extensions.get::<MatchedPath>();
+        let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
+        let (account, role) = (&signed_in.account, &signed_in.role);
+        if let Err(refusal) = access::admit(app, &parts.method, route, account, role) {
+            tracing::info!(
+                user = signed_in.user.public_id,
+                account = account.public_id,
+                role,
+                route,
+                code = refusal.0.code,
+                "Somebody asked for more than their part in an account allows"
+            );
+            return Err(refusal.into());
+        }
+        Ok(signed_in)
+    }
+}
+
+/// The account a request is about.
+enum Choice {
+    /// This one.
+    Account(Box<Account>),
+    /// One of several, and the request would change it: somebody must say which.
+    Open,
+    /// None of the user's.
+    None,
+}
+
+/// The account of a user: the named one if it is the user's; without a name the only one, or the
+/// first where nothing is changed.
+fn choose(
+    tx: &mut store::Tx<'_>,
+    places: &[Place],
+    named: Option<&str>,
+    is_read: bool,
+) -> store::Result<Choice> {
+    let found = match (named, places) {
+        (Some(name), _) => store::accounts::named(tx, name)?,
+        (None, []) => None,
+        (None, [first]) => store::accounts::find(tx, first.account_id)?,
+        (None, [first, ..]) if is_read => store::accounts::find(tx, first.account_id)?,
+        (None, _) => return Ok(Choice::Open),
+    };
+    let is_own = |account: &Account| places.iter().any(|place| place.account_id == account.id);
+    Ok(match found {
+        Some(account) if is_own(&account) => Choice::Account(Box::new(account)),
+        _ => Choice::None,
+    })
+}
+
+/// The code of what [`which_account`] answers.
+pub const ACCOUNT_CHOICE: &str = "account_choice";
+
+/// Accounts that a choice names.
+const CHOICES_MAX: usize = 50;
+
+/// 409: somebody in several accounts must say which one is meant.
+fn which_account(places: &[Place]) -> Error {
+    let detail =
+        "You belong to several accounts. Nothing was changed: say which one, with ?account=.";
+    let accounts = places.iter().take(CHOICES_MAX);
+    let accounts: Vec<Value> = accounts
+        .map(|place| json!({ "id": place.public_id, "name": place.name }))
+        .collect();
+    Error::conflict(ACCOUNT_CHOICE, detail).with("accounts", Value::Array(accounts))
+}
+
+impl FromRequestParts<Site> for Operator {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let user = Visitor::from_request_parts(parts, site).await?;
+        if !user.is_operator() {
+            tracing::warn!(
+                user = user.public_id,
+                "A user without a role asked for an operator's page"
+            );
+            let detail = "This page is for operators.";
+            return Err(Error::forbidden("not_an_operator", detail).into());
+        }
+        let route = parts.extensions.get::<MatchedPath>();
+        let route = route.map_or("", MatchedPath::as_str);
+        let wants_csv = crate::http::accept::wants_csv(&parts.headers);
+        let right = roles::needed(&parts.method, route, wants_csv);
+        Ok(Operator(user).with(right)?)
+    }
+}
+
+impl FromRequestParts<Site> for Authority {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        if bearer(parts).is_some() {
+            let caller = KeyCaller::from_request_parts(parts, site).await?;
+            caller.is_server()?;
+            return Ok(Authority::Host(caller));
+        }
+        let operator = Operator::from_request_parts(parts, site).await?;
+        operator.may_act()?;
+        Ok(Authority::Operator(operator.0))
+    }
+}
+
+/// The secret of the request's bearer token, if it is a key of ours.
+fn bearer(parts: &Parts) -> Option<&str> {
+    let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && token.starts_with(KEY_PREFIX)).then_some(token)
+}
+
+impl FromRequestParts<Site> for KeyCaller {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let app = &site.app;
+        let secret = bearer(parts).ok_or_else(Error::not_signed_in)?;
+        let key = app.keys.find(app, secret).await?.ok_or_else(|| {
+            let detail =
+                "This API key opens nothing here: it was revoked, or is another service's.";
+            Error::not_signed_in().because(detail)
+        })?;
+        Ok(KeyCaller {
+            key: key.id,
+            public_id: key.public_id,
+            account: key.account_id,
+            member: key.user_id,
+        })
+    }
+}
+
+impl FromRequestParts<Site> for Reader {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        if bearer(parts).is_some() {
+            return KeyCaller::from_request_parts(parts, site)
+                .await
+                .map(Reader::Key);
+        }
+        let signed_in = SignedIn::from_request_parts(parts, site).await?;
+        Ok(Reader::User(Box::new(signed_in)))
+    }
+}
+
+impl FromRequestParts<Site> for ThisSession {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Self::Rejection> {
+        Ok(ThisSession(session_token(parts, &site.app).map(hash)))
+    }
+}

@@ -1,0 +1,176 @@
+//! How HTTP says an error: the status, the problem document (RFC 9457) and the headers.
+//!
+//! An error is logged once, here, where it is answered; a refusal is not logged at all.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use billing::error::{BILLING_OFF, Error, Kind};
+use domain::money::Credits;
+use serde::ser::SerializeMap;
+use serde_json::{Map, Value, json};
+
+/// The result of a handler or an extractor.
+pub type HttpResult<T, E = HttpError> = std::result::Result<T, E>;
+
+/// An error of the application with the status and the title that HTTP gives it.
+#[derive(Clone, Debug)]
+pub struct HttpError {
+    /// The status.
+    pub status: StatusCode,
+    /// The kind of problem, in few words.
+    pub title: &'static str,
+    /// What went wrong.
+    pub error: Error,
+}
+
+impl<E: Into<Error>> From<E> for HttpError {
+    fn from(error: E) -> HttpError {
+        let error = error.into();
+        HttpError {
+            status: status_of(error.0.kind),
+            title: title_of(error.0.kind, error.0.code),
+            error,
+        }
+    }
+}
+
+impl HttpError {
+    /// A problem that only HTTP has, such as a method that an address does not take.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> HttpError {
+        let kind = match status.is_server_error() {
+            true => Kind::Bug,
+            false => Kind::BadRequest,
+        };
+        HttpError {
+            status,
+            title,
+            error: Error::new(kind, code, detail),
+        }
+    }
+
+    /// The JSON body, with the seed's `error` for callers that read it.
+    pub fn body(&self, request_id: &str) -> ProblemBody {
+        let fact = &self.error.0;
+        let mut body = Map::new();
+        let slug = fact.code.replace('_', "-");
+        body.insert(
+            "type".into(),
+            json!(format!("https://docs.localboxs.dev/problems/{slug}")),
+        );
+        body.insert("title".into(), json!(self.title));
+        body.insert("status".into(), json!(self.status.as_u16()));
+        body.insert("code".into(), json!(fact.code));
+        body.insert("detail".into(), json!(fact.detail));
+        body.insert("error".into(), json!(fact.detail));
+        body.insert("requestId".into(), json!(request_id));
+        body.extend(fact.fields.clone());
+        ProblemBody {
+            fields: body,
+            credits: fact.credits.clone(),
+        }
+    }
+}
+
+/// The status that answers an error of this kind.
+pub fn status_of(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::BadRequest => StatusCode::BAD_REQUEST,
+        Kind::NotSignedIn => StatusCode::UNAUTHORIZED,
+        Kind::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Bug => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::StripeRefused => StatusCode::BAD_GATEWAY,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// The title of a problem: that of its code, or else that of its kind.
+fn title_of(kind: Kind, code: &str) -> &'static str {
+    match (code, kind) {
+        (BILLING_OFF, _) => "Billing is not available yet",
+        ("insufficient_credits", _) => "Not enough credits",
+        ("debt", _) => "Debt must be settled",
+        ("plan_limit", _) => "Plan limit reached",
+        ("spend_limit", _) => "Spend limit reached",
+        ("too_many_holds", _) => "Too many open holds",
+        ("too_large", Kind::Unprocessable) => "Too large",
+        ("already_subscribed", _) => "Already subscribed",
+        ("card_declined", _) => "Card declined",
+        ("unusable_price", _) => "Price cannot be used",
+        ("link_over", _) => "This link is over",
+        ("stripe_refused", Kind::Unprocessable) => "Stripe refused",
+        (_, Kind::BadRequest) => "Bad request",
+        (_, Kind::NotSignedIn) => "Not signed in",
+        (_, Kind::PaymentRequired) => "Payment required",
+        (_, Kind::Forbidden) => "Not allowed",
+        (_, Kind::NotFound) => "Not found",
+        (_, Kind::Conflict) => "Conflict",
+        (_, Kind::Unprocessable) => "Cannot be processed",
+        (_, Kind::TooManyRequests) => "Too many requests",
+        (_, Kind::Bug) => "Internal error",
+        (_, Kind::StripeRefused) => "Stripe refused",
+        (_, Kind::Unavailable) => "Not available now",
+    }
+}
+
+/// A problem as JSON. Credits are written from their text: a `Value` would round large ones.
+#[derive(Clone, Debug)]
+pub struct ProblemBody {
+    fields: Map<String, Value>,
+    credits: Vec<(&'static str, Credits)>,
+}
+
+impl serde::Serialize for ProblemBody {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let length = self.fields.len() + self.credits.len();
+        let mut map = serializer.serialize_map(Some(length))?;
+        for (name, value) in &self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        for (name, credits) in &self.credits {
+            map.serialize_entry(name, &billing::exact::Exact(*credits))?;
+        }
+        map.end()
+    }
+}
+
+impl std::fmt::Display for ProblemBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| std::fmt::Error)?)
+    }
+}
+
+impl IntoResponse for HttpError {
+    /// JSON without a request id: the outermost layer adds it, or makes a page of it.
+    fn into_response(self) -> Response {
+        let fact = &self.error.0;
+        if let Some(cause) = &fact.cause {
+            if self.status.is_server_error() {
+                tracing::error!(code = fact.code, cause, "A request failed");
+            } else {
+                tracing::warn!(code = fact.code, cause, "A request failed");
+            }
+        }
+        let mut response = (self.status, self.body("").to_string()).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if let Some(seconds) = fact.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,338 @@
+//! How connections are taken: so many at once, each with bounds on the time and the size of a
+//! request's head, and a stop that answers what is in hand (cases D7, D13).
+//!
+//! When all places are taken, the connection that has been idle for longest makes room: whoever
+//! opens a thousand and says nothing keeps nobody out. Requests other than webhooks share a part of
+//! the places only ([`reserve`]), so a webhook finds one however busy the others are.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use billing::error::Error;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use crate::http::error::HttpError;
+use crate::site::Site;
+
+/// Largest head of a request: its line and all its headers.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Most headers of a request.
+const HEADERS_MAX: usize = 100;
+
+/// Pause after a failed accept, such as for want of a descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a stop waits for a request on a connection that has none.
+const LAST_CALL: Duration = Duration::from_millis(300);
+
+/// Addresses that never wait behind others.
+const ALWAYS: &[&str] = &["/api/stripe/webhook", "/healthz", "/readyz"];
+
+/// Bounds of the listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Longest a request's head may take, and longest a connection may be idle.
+    pub head_seconds_max: u64,
+}
+
+/// One connection.
+#[derive(Default)]
+struct Line {
+    /// Requests whose answer is not sent to its end.
+    in_hand: AtomicUsize,
+    /// Requests whose body has not arrived to its end.
+    receiving: AtomicUsize,
+    /// Whether a request came: such a connection closes by itself in a stop, its answer sent.
+    is_used: AtomicBool,
+    /// When it became idle, as a number that only grows.
+    idle_since: AtomicU64,
+    /// Rung when somebody else needs the place.
+    leave: Notify,
+}
+
+impl Line {
+    fn is_idle(&self) -> bool {
+        self.in_hand.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether it may be ended for another: nothing of a request was carried out.
+    fn may_leave(&self) -> bool {
+        self.is_idle() || self.receiving.load(Ordering::SeqCst) > 0
+    }
+}
+
+/// All connections that are open.
+#[derive(Default)]
+struct Lines {
+    open: Mutex<BTreeMap<u64, Arc<Line>>>,
+    ticks: AtomicU64,
+}
+
+impl Lines {
+    fn tick(&self) -> u64 {
+        self.ticks.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Line>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the connection that has been idle for longest to leave; where none is, the one whose
+    /// request has been arriving for longest: whoever sends slowly keeps nobody out either.
+    fn make_room(&self) {
+        let open = self.all();
+        let since = |line: &&Arc<Line>| line.idle_since.load(Ordering::SeqCst);
+        let idle = open.values().filter(|line| line.is_idle());
+        let arriving = open.values().filter(|line| line.may_leave());
+        let longest = idle
+            .min_by_key(since)
+            .or_else(|| arriving.min_by_key(since));
+        if let Some(line) = longest {
+            line.leave.notify_one();
+        }
+    }
+}
+
+/// A request in hand; until it is dropped, its connection is not idle.
+struct InHand(Arc<Line>, Arc<Lines>);
+
+impl InHand {
+    fn new(line: &Arc<Line>, lines: &Arc<Lines>) -> InHand {
+        line.is_used.store(true, Ordering::SeqCst);
+        line.in_hand.fetch_add(1, Ordering::SeqCst);
+        InHand(Arc::clone(line), Arc::clone(lines))
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.0.idle_since.store(self.1.tick(), Ordering::SeqCst);
+        self.0.in_hand.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Answers what arrives at the listener until `stopped` says so; then what is in hand.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: Bounds,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let lines = Arc::new(Lines::default());
+    let places = Arc::new(Semaphore::new(bounds.connections_max));
+    let mut tasks = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            accepted = listener.accept() => accepted,
+        };
+        while tasks.try_join_next().is_some() {}
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "A connection could not be taken");
+                lines.make_room();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let place = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            place = place(&places, &lines) => place,
+        };
+        let (router, lines, stopped) = (router.clone(), Arc::clone(&lines), stopped.clone());
+        tasks.spawn(async move {
+            connection(stream, peer, router, &lines, bounds, stopped).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    while tasks.join_next().await.is_some() {}
+}
+
+/// A place, for which an idle connection leaves when there is none.
+async fn place(places: &Arc<Semaphore>, lines: &Lines) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Some(place);
+        }
+        lines.make_room();
+        let waiting = Arc::clone(places).acquire_owned();
+        // One that was idle may have got a request at this moment: then another is asked.
+        if let Ok(place) = tokio::time::timeout(ACCEPT_PAUSE, waiting).await {
+            return place.ok();
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    lines: &Arc<Lines>,
+    bounds: Bounds,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let line = Arc::new(Line::default());
+    let number = lines.tick();
+    line.idle_since.store(number, Ordering::SeqCst);
+    lines.all().insert(number, Arc::clone(&line));
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let in_hand = InHand::new(&line, lines);
+        let mut request = request.map(|body| arriving(body, &line));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move {
+            let response = router.oneshot(request).await?;
+            Ok::<_, Infallible>(response.map(|body| held(body, in_hand)))
+        }
+    });
+    let _ = stream.set_nodelay(true);
+    let mut served = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(bounds.head_seconds_max))
+            .max_header_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            ended = served.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "A connection ended");
+                }
+                break;
+            }
+            () = line.leave.notified() => if line.may_leave() { break },
+            _ = stopped.wait_for(|stopped| *stopped), if !is_ending => {
+                is_ending = true;
+                served.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep(LAST_CALL), if is_ending => {
+                if line.is_idle() && !line.is_used.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        }
+    }
+    lines.all().remove(&number);
+}
+
+/// Keeps a part of the places for webhooks: others beyond the rest are told to come back.
+pub async fn reserve(State(site): State<Site>, request: Request, next: Next) -> Response {
+    if ALWAYS.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let Ok(place) = Arc::clone(&site.requests).try_acquire_owned() else {
+        let detail = "Too many requests are being answered; try again shortly.";
+        return HttpError::from(Error::unavailable("too_busy", detail)).into_response();
+    };
+    next.run(request).await.map(|body| held(body, place))
+}
+
+/// A request's body; until its end has come, its connection counts as receiving.
+fn arriving(body: Incoming, line: &Arc<Line>) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    line.receiving.fetch_add(1, Ordering::SeqCst);
+    let line = Some(Arc::clone(line));
+    Body::new(Arriving { body, line })
+}
+
+struct Arriving {
+    body: Incoming,
+    line: Option<Arc<Line>>,
+}
+
+impl Arriving {
+    fn has_ended(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.receiving.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl HttpBody for Arriving {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.has_ended();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.has_ended();
+    }
+}
+
+/// A body with something that is kept until it was sent.
+fn held<T: Send + Unpin + 'static>(body: Body, kept: T) -> Body {
+    Body::new(Held { body, _kept: kept })
+}
+
+struct Held<T> {
+    body: Body,
+    _kept: T,
+}
+
+impl<T: Unpin> HttpBody for Held<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

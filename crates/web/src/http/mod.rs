@@ -1,0 +1,19 @@
+//! What stands before every handler: who is calling, from where, how often, and how an error is
+//! said.
+
+pub mod accept;
+pub mod access;
+pub mod address;
+pub mod callers;
+pub mod carry;
+pub mod error;
+pub mod form;
+pub mod idempotency;
+pub mod json;
+pub mod listen;
+pub mod origin;
+pub mod params;
+pub mod request_id;
+pub mod roles;
+pub mod slow;
+pub mod trace;

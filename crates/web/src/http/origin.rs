@@ -1,0 +1,29 @@
+//! Whether a request comes from one of our own pages.
+
+use axum::http::{HeaderMap, header};
+use billing::app::App;
+
+/// Whether the browser says that another site made this request.
+pub fn is_cross_site(app: &App, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    match headers.get(header::ORIGIN) {
+        None => false,
+        Some(origin) => !is_own_origin(app, origin.to_str().unwrap_or("null"), headers),
+    }
+}
+
+/// The configured origin; or, while it is plain http on this machine, the address that was called.
+fn is_own_origin(app: &App, origin: &str, headers: &HeaderMap) -> bool {
+    if origin == app.settings.service.base_url {
+        return true;
+    }
+    let host = headers
+        .get(header::HOST)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let is_local = host.starts_with("127.0.0.1:") || host.starts_with("localhost:");
+    is_local && !app.settings.is_https() && origin == format!("http://{host}")
+}

@@ -1,0 +1,5 @@
+//! The id of a request, in the answer, the log and error pages.
+
+/// The id of a request: in the log, in `X-Request-Id` and in an error's body.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);

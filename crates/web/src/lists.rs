@@ -1,0 +1,157 @@
+//! Lists by cursor, and as CSV.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use billing::error::{Error, Result};
+use billing::export::csv::Csv;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+const LIMIT_DEFAULT: i64 = 20;
+
+const LIMIT_MAX: i64 = 100;
+
+/// Rows in one CSV file; the `X-Next-After` header leads on.
+pub const CSV_ROWS_MAX: usize = 10_000;
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParams {
+    /// Rows on the page: 1 to 100; 20 without.
+    limit: Option<i64>,
+    /// The `next` of the page before.
+    after: Option<String>,
+}
+
+impl PageParams {
+    /// Rows on the page.
+    pub fn limit(&self) -> Result<usize> {
+        let limit = self.limit.unwrap_or(LIMIT_DEFAULT);
+        let limit = Some(limit).filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+        limit.ok_or_else(|| Error::field("limit", format!("limit is between 1 and {LIMIT_MAX}.")))
+    }
+
+    /// Where the page begins.
+    pub fn after<const N: usize>(&self) -> Result<Option<[i64; N]>> {
+        let Some(text) = &self.after else {
+            return Ok(None);
+        };
+        let read = || -> Option<[i64; N]> {
+            let text = URL_SAFE_NO_PAD.decode(text).ok()?;
+            let text = String::from_utf8(text).ok()?;
+            let parts: Vec<i64> = text
+                .split('.')
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .ok()?;
+            parts.try_into().ok()
+        };
+        let detail = "after is the next of another page.";
+        read()
+            .map(Some)
+            .ok_or_else(|| Error::field("after", detail))
+    }
+}
+
+/// The text of a cursor: opaque to callers.
+pub fn cursor(parts: &[i64]) -> String {
+    let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    URL_SAFE_NO_PAD.encode(parts.join("."))
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    /// The rows.
+    data: Vec<T>,
+    /// Send it as `after` for the next page; none on the last.
+    next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The page of `rows`, of which one more than `limit` was read.
+    pub fn of<R, const N: usize>(
+        mut rows: Vec<R>,
+        limit: usize,
+        place: impl Fn(&R) -> [i64; N],
+        show: impl FnMut(R) -> T,
+    ) -> Page<T> {
+        let is_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows
+            .last()
+            .filter(|_| is_more)
+            .map(|row| cursor(&place(row)));
+        Page {
+            data: rows.into_iter().map(show).collect(),
+            next,
+        }
+    }
+}
+
+/// A row that lists show, as JSON and as CSV.
+pub trait Shown: Serialize {
+    /// The file's name.
+    const NAME: &'static str;
+    /// Names of the columns.
+    const COLUMNS: &'static [&'static str];
+    /// Adds this row to the file.
+    fn write(&self, csv: &mut Csv);
+}
+
+impl<T: Shown> Page<T> {
+    /// The answer, as JSON or as CSV.
+    pub fn answer(self, is_csv: bool) -> Response {
+        if !is_csv {
+            return Json(self).into_response();
+        }
+        let mut csv = Csv::new(T::COLUMNS);
+        for row in &self.data {
+            row.write(&mut csv);
+        }
+        crate::files::csv(T::NAME, csv, self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_is_not_ours_is_refused() {
+        let params = |after: &str| PageParams {
+            limit: None,
+            after: Some(after.to_owned()),
+        };
+
+        assert_eq!(
+            params(&cursor(&[5, -7])).after::<2>().unwrap(),
+            Some([5, -7])
+        );
+        for bad in ["", "x", "!!", &cursor(&[1]), &cursor(&[1, 2, 3])] {
+            assert!(params(bad).after::<2>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_page_leads_on_only_when_there_is_more() {
+        let page = |count: i64| {
+            let rows: Vec<i64> = (0..count).collect();
+            Page::of(rows, 2, |row| [*row], |row| row)
+        };
+
+        assert_eq!(page(2).next, None);
+        assert_eq!(page(3).next, Some(cursor(&[1])));
+        assert_eq!(page(3).data.len(), 2);
+    }
+}
+
+/// Rows to read: one more than are shown tells whether there are more.
+pub(crate) fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}

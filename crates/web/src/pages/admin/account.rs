@@ -1,0 +1,576 @@
+//! `/admin/accounts/{id}`: one account, its ledger against its balance, ours against Stripe's,
+//! what happened, and the adjustment of credits.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::response::Html;
+use billing::accounts::names;
+use billing::actors::roles::Right;
+use billing::actors::{Operator, Visitor};
+use billing::app::App;
+use billing::error::Result;
+use billing::summary::{View, view};
+use billing::sync::compare;
+use billing::sync::compare::Comparison;
+use domain::ledger::{Entry, EntryKind};
+use domain::money::{Credits, Currency};
+use domain::time::Timestamp;
+use serde::Deserialize;
+use store::accounts::Account;
+use store::audit_log::Act;
+use store::transactions::Transaction;
+use views::admin::account::{AccountPage, AdjustForm, GRANTS, HOLDS, PAYMENTS, Panel};
+use views::admin::parts::Table;
+use views::components::{Action, Badge, Banner, Fact, Kind, Moment, Prose};
+use views::layout::Nav;
+use views::{format, words};
+
+use crate::frame;
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::pages::admin::offered::offered;
+use crate::pages::admin::operator_shell;
+use crate::pages::billing::state;
+
+/// Rows of each table on the page, and moments of the timeline.
+const LINES: i64 = 10;
+
+const MOMENTS: usize = 30;
+
+/// Longest that Stripe is waited for; the page is shown without it then.
+const STRIPE_MAX: Duration = Duration::from_secs(4);
+
+/// What the last form did.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    done: String,
+}
+
+/// `GET /admin/accounts/{id}`.
+pub async fn show(
+    State(app): State<App>,
+    operator: Operator,
+    Path(id): Path<String>,
+    Params(done): Params<Done>,
+) -> HttpResult<Html<String>> {
+    let account = names::named(&app, &id).await?;
+    let mut page = page(&app, &operator, &account).await?;
+    page.shell.flash = flash(&done.done);
+    frame::html(&page)
+}
+
+pub(crate) fn limit(app: &App, operator: &Visitor) -> Option<String> {
+    let max = operator.credits_max(app)?;
+    let max = format::credits(max.micros());
+    Some(format!(
+        "Your role may add or take {max} credits in 24 hours."
+    ))
+}
+
+fn flash(done: &str) -> Option<Banner> {
+    let (title, text) = match done {
+        "adjusted" => ("Credits were adjusted", "The journal has one more entry."),
+        "refunded" => (
+            "The money goes back",
+            "Stripe has the refund; credits follow from it.",
+        ),
+        "synced" => (
+            "Brought in line with Stripe",
+            "Something differed and was mended.",
+        ),
+        "agreed" => ("In step with Stripe", "Nothing had to change."),
+        "forgiven" => (
+            "Debt was forgiven",
+            "It is not taken from the next credits.",
+        ),
+        "voided" => ("The grant was ended", "What was left of it is gone."),
+        "plan" => ("The plan was set", "It stands from now on."),
+        "suspended" => ("The account is suspended", "Its calls are refused."),
+        "resumed" => ("The account goes on", "Its calls are answered."),
+        _ => return None,
+    };
+    Some(Banner::new(Kind::Ok, title, text))
+}
+
+/// What the page reads in one state of the database.
+struct Rows {
+    customer: Option<String>,
+    sync: Option<store::sync::AccountSync>,
+    transactions: Vec<Transaction>,
+    grants: Vec<store::ledger::GrantRow>,
+    holds: Vec<store::ledger::HoldRow>,
+    events: Vec<store::events::Event>,
+    entries: Vec<Entry>,
+    acts: Vec<Act>,
+    names: HashMap<String, String>,
+}
+
+/// Entries looked through for the timeline; calls are left out of it.
+const ENTRIES_MAX: i64 = 200;
+
+impl Rows {
+    fn read(tx: &mut store::Tx<'_>, account: i64, subject: &str) -> store::Result<Rows> {
+        let filter = store::events::Filter {
+            account_id: Some(account),
+            ..Default::default()
+        };
+        let head = store::ledger::wallet(tx, account)?.map_or(0, |wallet| wallet.seq);
+        let start = (head - ENTRIES_MAX).max(0);
+        let latest = Timestamp::from_micros(i64::MAX);
+        let acts = store::audit_log::list(tx, Some(subject), None, None, None, LINES * 2)?;
+        Ok(Rows {
+            customer: store::customers::current(tx, account)?,
+            sync: store::sync::of_account(tx, account)?,
+            transactions: store::transactions::of_account(
+                tx,
+                account,
+                store::transactions::Cursor::START,
+                LINES * 2,
+            )?,
+            grants: store::ledger::grants(tx, account, i64::MAX, LINES)?,
+            holds: store::ledger::holds(tx, account, latest, LINES)?,
+            events: store::events::list(tx, &filter, None, LINES)?,
+            entries: store::ledger::journal_after(tx, account, start, ENTRIES_MAX)?,
+            names: crate::pages::admin::log::names(tx, acts.iter().map(|act| act.actor.as_str()))?,
+            acts,
+        })
+    }
+}
+
+pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> Result<AccountPage> {
+    let view = view(app, account.id).await?;
+    let (number, subject) = (account.id, account.public_id.clone());
+    let rows = app.read(move |tx| Rows::read(tx, number, &subject)).await?;
+    let compared = tokio::time::timeout(STRIPE_MAX, compare::account(app, account.id)).await;
+    let compared = match (&rows.customer, compared) {
+        (None, _) => None,
+        (_, Ok(Ok(comparison))) => Some(Some(comparison)),
+        (_, Ok(Err(_)) | Err(_)) => Some(None),
+    };
+    let home = format!("/admin/accounts/{}", account.public_id);
+    let lead = Prose::new(
+        account
+            .email
+            .clone()
+            .unwrap_or_else(|| "no mail address".to_owned()),
+    )
+    .text(format!(", {}, since ", account.kind))
+    .time(format::day(account.created_at.micros()));
+    let mut actions = offered(operator, account, view.debt.is_positive());
+    actions.extend(at_stripe(app, rows.customer.as_deref()));
+    actions.push(Action::link("Journal", format!("{home}/journal")));
+    let may_adjust = operator.may(Right::Adjust);
+    let csv = format!("{home}/journal.csv");
+    Ok(AccountPage {
+        shell: operator_shell(app, &operator.0, Nav::AdminAccounts),
+        id: account.public_id.clone(),
+        name: account.name.clone(),
+        lead,
+        banners: banners(account, &view, &rows, compared.as_ref()),
+        plan: plan(app, account, &view, &rows),
+        credits: credits(&view, &rows),
+        stripe: stripe(&rows, compared.as_ref()),
+        tries: timeline(app, &rows),
+        csv: operator.may(Right::Export).then_some(csv),
+        adjust: may_adjust.then(|| AdjustForm {
+            limit: limit(app, &operator.0),
+            ..AdjustForm::empty(app.new_id("att"))
+        }),
+        actions,
+        tables: tables(app, operator, &home, &rows),
+    })
+}
+
+fn at_stripe(app: &App, customer: Option<&str>) -> Option<Action> {
+    let customer = customer.filter(|_| app.twin_url.is_none())?;
+    let mode = if app.settings.stripe.is_live() {
+        ""
+    } else {
+        "/test"
+    };
+    let href = format!("https://dashboard.stripe.com{mode}/customers/{customer}");
+    Some(Action::external("Open in Stripe", href))
+}
+
+fn banners(
+    account: &Account,
+    view: &View,
+    rows: &Rows,
+    compared: Option<&Option<Comparison>>,
+) -> Vec<Banner> {
+    let mut banners = Vec::new();
+    if account.status != "active" {
+        let title = format!("This account is {}", account.status);
+        banners.push(Banner::new(Kind::Warn, title, "Its calls are refused."));
+    }
+    if view.debt.is_positive() {
+        let title = format!("{} credits are owed", format::credits(view.debt.micros()));
+        let text = "A payment went back after its credits were spent. Calls are refused until the \
+                    next credits settle it, or somebody forgives it.";
+        banners.push(Banner::new(Kind::Bad, title, text));
+    }
+    if let Some(failed) = rows.transactions.iter().find(|row| row.status == "FAILED") {
+        let why = failed
+            .failure
+            .clone()
+            .unwrap_or_else(|| "no reason was given".to_owned());
+        let text = Prose::new(format!(
+            "Stripe said: {why}. Tries so far: {}. Last on ",
+            failed.attempts
+        ))
+        .time(format::day(failed.occurred_at.micros()))
+        .text(". The customer mends it on Stripe's page of the invoice.");
+        banners.push(Banner::new(Kind::Warn, "A payment failed", text));
+    }
+    if let Some(sync) = rows.sync.as_ref().filter(|sync| sync.parked_at.is_some()) {
+        let why = sync.last_error.clone().unwrap_or_default();
+        let title = "Its sync was given up and waits for a person";
+        banners.push(Banner::new(Kind::Bad, title, why));
+    }
+    if let Some(Some(comparison)) = compared {
+        for finding in &comparison.findings {
+            banners.push(Banner::new(
+                Kind::Warn,
+                "Stripe has something to look at",
+                finding.as_str(),
+            ));
+        }
+    }
+    banners
+}
+
+fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
+    let catalog = app.catalog();
+    let title = catalog.tier(&view.plan.tier).map(|tier| tier.title.clone());
+    let mut facts = plan_facts(view);
+    if let Some(tier) = &account.tier_override {
+        let why = account.tier_override_reason.clone().unwrap_or_default();
+        let mut text = Prose::new(format!("{tier}, {why}"));
+        if let Some(until) = account.tier_override_until {
+            text = text.text(", until ").time(format::day(until.micros()));
+        }
+        facts.push(Fact::new("By hand", text));
+    }
+    let code = |id: Option<&String>| match id {
+        Some(id) => Prose::default().code(id),
+        None => "none".into(),
+    };
+    facts.push(Fact::new("Customer", code(rows.customer.as_ref())));
+    facts.push(Fact::new(
+        "Subscription",
+        code(account.stripe_subscription_id.as_ref()),
+    ));
+    Panel {
+        badge: words::subscription_badge(view.plan.status),
+        figure: title.unwrap_or_else(|| view.plan.tier.clone()),
+        note: format!("access as {}", view.plan.access_tier),
+        facts,
+    }
+}
+
+fn plan_facts(view: &View) -> Vec<Fact> {
+    let time = |at: Timestamp| Prose::new("").time(format::day(at.micros()));
+    let mut facts = vec![
+        Fact::new("Period ends", time(view.plan.period_end)),
+        Fact::new(
+            "Calls this period",
+            format::count(view.calls_this_period.unsigned_abs()),
+        ),
+    ];
+    facts.extend(view.plan.cancel_at.map(|at| Fact::new("Ends", time(at))));
+    facts.extend(
+        view.plan
+            .grace_until
+            .map(|at| Fact::new("Grace until", time(at))),
+    );
+    facts
+}
+
+fn credits(view: &View, rows: &Rows) -> Panel {
+    let show = |credits: Credits| format::credits(credits.micros());
+    let sum: Credits = view.lots.iter().map(domain::ledger::Lot::remaining).sum();
+    let agrees = sum == view.posted;
+    let bought: i64 = rows
+        .transactions
+        .iter()
+        .filter(|row| matches!(row.status.as_str(), "COMPLETED" | "REFUNDED"))
+        .filter_map(|row| {
+            row.credits_purchased_micros
+                .filter(|_| row.kind == "CREDIT_TOPUP")
+        })
+        .sum();
+    Panel {
+        badge: if !agrees {
+            Badge::bad("Differs")
+        } else if view.debt.is_positive() {
+            Badge::bad("Debt")
+        } else {
+            Badge::ok("Balanced")
+        },
+        figure: show(view.available),
+        note: format!("available, {} held", show(view.held)),
+        facts: vec![
+            Fact::new(
+                "Sum of grants",
+                format!(
+                    "{}, {}",
+                    show(sum),
+                    if agrees { "matches" } else { "differs" }
+                ),
+            ),
+            Fact::new("Balance", show(view.posted - view.debt)),
+            Fact::new("Debt", show(view.debt)),
+            Fact::new("Used this month", show(view.used_this_month)),
+            Fact::new("Bought lately", format::credits(bought)),
+        ],
+    }
+}
+
+/// Ours beside Stripe's. `None`: nothing is there; `Some(None)`: Stripe did not answer.
+fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
+    let synced = rows.sync.as_ref().and_then(|sync| sync.last_synced_at);
+    let (badge, mut facts) = match compared {
+        None => (Badge::plain("Nothing there"), Vec::new()),
+        Some(None) => {
+            let text = "Stripe did not answer in time; what is here is what we know.";
+            (
+                Badge::warn("Not reachable"),
+                vec![Fact::new("Stripe", text)],
+            )
+        }
+        Some(Some(comparison)) => {
+            let badge = if comparison.agrees() {
+                Badge::ok("In step")
+            } else {
+                Badge::bad("Differs")
+            };
+            let line = |line: &compare::Line| {
+                let sign = if line.agrees() { "=" } else { "\u{2260}" };
+                let both = format!("{} {sign} {}", line.ours, line.theirs);
+                // Where both say the same it is said once.
+                Fact::new(
+                    &line.name,
+                    if line.agrees() {
+                        format!("{sign} {}", line.ours)
+                    } else {
+                        both
+                    },
+                )
+            };
+            let mut facts: Vec<Fact> = comparison.lines.iter().map(line).collect();
+            if let Some(since) = comparison.since {
+                let since = Prose::default().time(format::day(since.micros()));
+                facts.push(Fact::new("Payments compared since", since));
+            }
+            (badge, facts)
+        }
+    };
+    facts.push(Fact::new(
+        "Last synced",
+        synced.map_or_else(
+            || Prose::new("never"),
+            |at| Prose::new("").time(format::moment(at.micros())),
+        ),
+    ));
+    Panel {
+        badge,
+        figure: String::new(),
+        note: String::new(),
+        facts,
+    }
+}
+
+fn money(row: &Transaction, minor: i64) -> String {
+    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
+    format::money(minor, currency.code(), currency.exponent())
+}
+
+/// Payments, what people did, and entries that no call made, latest first.
+fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
+    let catalog = app.catalog();
+    let mut moments: Vec<(Timestamp, Moment)> = Vec::new();
+    for row in &rows.transactions {
+        let kind = match row.status.as_str() {
+            "FAILED" => Kind::Bad,
+            "COMPLETED" | "REFUNDED" => Kind::Ok,
+            _ => Kind::Info,
+        };
+        let status = row.status.to_lowercase();
+        let title = state::transaction_title(&catalog, row);
+        moments.push((
+            row.occurred_at,
+            Moment {
+                kind,
+                title: format!("{title}, {}, {status}", money(row, row.amount_minor)),
+                detail: Some(row.failure.clone().unwrap_or_else(|| row.public_id.clone())),
+                when: format::moment(row.occurred_at.micros()),
+            },
+        ));
+    }
+    for act in &rows.acts {
+        let detail: serde_json::Value = serde_json::from_str(&act.detail).unwrap_or_default();
+        let who = rows.names.get(&act.actor).unwrap_or(&act.actor);
+        moments.push((
+            act.at,
+            Moment {
+                kind: Kind::Warn,
+                title: format!("{} by {who}", act.action.replace(['.', '_'], " ")),
+                detail: detail["reason"].as_str().map(str::to_owned),
+                when: format::moment(act.at.micros()),
+            },
+        ));
+    }
+    let is_call = |kind: EntryKind| {
+        matches!(
+            kind.word(),
+            "hold" | "capture" | "release" | "hold_expired" | "debit"
+        )
+    };
+    for entry in rows.entries.iter().filter(|entry| !is_call(entry.kind)) {
+        moments.push((entry.at, line(entry)));
+    }
+    moments.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    moments.truncate(MOMENTS);
+    moments.into_iter().map(|(_, moment)| moment).collect()
+}
+
+fn line(entry: &Entry) -> Moment {
+    let moved = format::credits_change(entry.posted_delta.micros());
+    Moment {
+        kind: match entry.kind.word() {
+            "claw" | "adjust" | "void" => Kind::Warn,
+            "grant" | "reinstate" => Kind::Ok,
+            _ => Kind::Info,
+        },
+        title: format!("Credits {moved}, {}", entry.kind.word()),
+        detail: Some(format!("entry {}", entry.seq)),
+        when: format::moment(entry.at.micros()),
+    }
+}
+
+fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Vec<Table> {
+    vec![
+        payments(app, operator, rows),
+        grants(app, operator, home, rows),
+        holds(rows),
+        events(rows),
+    ]
+}
+
+/// Whether money of a payment may go back.
+pub fn is_refundable(row: &Transaction) -> bool {
+    matches!(
+        row.kind.as_str(),
+        "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
+    ) && row.status == "COMPLETED"
+        && row.stripe_payment_intent_id.is_some()
+        && row.refunded_minor < row.amount_minor
+}
+
+fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
+    let catalog = app.catalog();
+    let row = |row: &Transaction| {
+        let mut status = Prose::default().badge(state::transaction_badge(row));
+        if row.refunded_minor > 0 {
+            status = status.text(format!(" {} went back", money(row, row.refunded_minor)));
+        }
+        if operator.may(Right::Money) && is_refundable(row) {
+            let left = money(row, row.amount_minor - row.refunded_minor);
+            let title = format!("Refund up to {left}");
+            status = status
+                .text(" ")
+                .link(title, format!("/admin/refunds/{}", row.public_id));
+        }
+        vec![
+            Prose::default().time(format::moment(row.occurred_at.micros())),
+            state::transaction_title(&catalog, row).into(),
+            money(row, row.amount_minor).into(),
+            status,
+        ]
+    };
+    Table::new("Payments", &PAYMENTS, "Nothing was paid yet.")
+        .rows(rows.transactions.iter().map(row))
+}
+
+fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
+    let now = app.now();
+    let row = |row: &store::ledger::GrantRow| {
+        let left = row.amount - row.used - row.expired - row.clawed;
+        let is_over = row.expires_at.is_some_and(|end| end <= now);
+        let state = if row.voided {
+            Badge::plain("Voided")
+        } else if row.frozen {
+            Badge::warn("Frozen by a dispute")
+        } else if is_over {
+            Badge::plain("Expired")
+        } else if left == 0 {
+            Badge::plain("Used up")
+        } else {
+            Badge::ok("Active")
+        };
+        let mut shown = Prose::default().badge(state);
+        if operator.may(Right::Money) && left > 0 && !row.voided && !is_over {
+            let href = format!("{home}/void?grant={}", row.lot);
+            shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
+        }
+        vec![
+            Prose::new(format!("{} {} ", row.lot, row.kind)).code(&row.source_key),
+            format::credits(row.amount).into(),
+            format::credits(left).into(),
+            row.expires_at.map_or_else(
+                || "never".into(),
+                |end| Prose::default().time(format::day(end.micros())),
+            ),
+            shown,
+        ]
+    };
+    Table::new("Grants", &GRANTS, "No credits were granted yet.").rows(rows.grants.iter().map(row))
+}
+
+fn holds(rows: &Rows) -> Table {
+    let row = |row: &store::ledger::HoldRow| {
+        vec![
+            Prose::default().time(format::second(row.authorized_at.micros())),
+            Prose::default().code(&row.hold_id),
+            format::credits(row.amount).into(),
+            format::credits(row.captured).into(),
+            Prose::default().badge(words::hold_badge(&row.state)),
+        ]
+    };
+    Table::new("Holds", &HOLDS, "No call set credits aside yet.").rows(rows.holds.iter().map(row))
+}
+
+/// What an event did can be long; its own page has the whole of it.
+fn cut(text: Option<&String>) -> String {
+    let text = text.map_or("", String::as_str);
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn events(rows: &Rows) -> Table {
+    let columns = [
+        ("Received (UTC)", "num wide-only"),
+        ("Event", ""),
+        ("State", ""),
+        ("What it did", "wide-only"),
+    ];
+    let row = |row: &store::events::Event| {
+        vec![
+            Prose::default().time(format::second(row.received_at.micros())),
+            Prose::default().link(&row.kind, format!("/admin/events/{}", row.event_id)),
+            Prose::default().badge(words::event_badge(&row.state)),
+            cut(row.outcome.as_ref().or(row.last_error.as_ref())).into(),
+        ]
+    };
+    Table::new(
+        "Webhook events",
+        &columns,
+        "Stripe has sent nothing about it yet.",
+    )
+    .rows(rows.events.iter().map(row))
+}

@@ -1,0 +1,192 @@
+//! `/admin/events/{id}`: one webhook event, its tries, its payload and its replay.
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::{Html, Redirect};
+use billing::actors::Operator;
+use billing::actors::roles::Right;
+use billing::app::App;
+use billing::error::Error;
+use billing::sync::compare;
+use store::accounts::Account;
+use store::events::Event;
+use views::admin::event::EventPage;
+use views::components::{Banner, Fact, Json, Kind, Moment, Prose};
+use views::confirm::ConfirmPage;
+use views::layout::Nav;
+use views::{format, words};
+
+use crate::frame;
+use crate::http::error::HttpResult;
+use crate::http::request_id::RequestId;
+use crate::pages::admin::operator_shell;
+
+/// Longest that Stripe is waited for; the page is shown without it then.
+const STRIPE_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// `GET /admin/events/{id}`.
+pub async fn show(
+    State(app): State<App>,
+    operator: Operator,
+    Path(id): Path<String>,
+) -> HttpResult<Html<String>> {
+    let found = app
+        .read(move |tx| {
+            let Some(event) = store::events::find(tx, &id)? else {
+                return Ok(None);
+            };
+            let payload = store::events::payload(tx, event.n)?;
+            let account = match event.account_id {
+                Some(account) => store::accounts::find(tx, account)?,
+                None => None,
+            };
+            Ok(Some((event, payload, account)))
+        })
+        .await?;
+    let (event, payload, account) =
+        found.ok_or_else(|| Error::not_found("There is no such event."))?;
+    let payload = payload.map(|bytes| Json::new(&String::from_utf8_lossy(&bytes)));
+    frame::html(&EventPage {
+        shell: operator_shell(&app, &operator.0, Nav::AdminEvents),
+        id: event.event_id.clone(),
+        kind: event.kind.clone(),
+        badge: words::event_badge(&event.state),
+        outcome: outcome(&event),
+        facts: facts(&event, account.as_ref()),
+        tries: tries(&event),
+        payload_note: match payload {
+            Some(_) => "As Stripe sent it. What it says was not applied: the account was fetched."
+                .to_owned(),
+            None => "The payload was dropped after its time.".to_owned(),
+        },
+        payload,
+        replay: operator
+            .may(Right::Replay)
+            .then(|| EventPage::replay_link(&event.event_id)),
+        at_stripe: at_stripe(&app, &event.event_id),
+    })
+}
+
+fn at_stripe(app: &App, event: &str) -> Option<String> {
+    if app.twin_url.is_some() {
+        return None;
+    }
+    let mode = if app.settings.stripe.is_live() {
+        ""
+    } else {
+        "/test"
+    };
+    Some(format!("https://dashboard.stripe.com{mode}/events/{event}"))
+}
+
+/// `GET /admin/events/{id}/replay`: says what a replay would change, and asks.
+pub async fn ask(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(id): Path<String>,
+) -> HttpResult<Html<String>> {
+    let event = app.read(move |tx| store::events::find(tx, &id)).await?;
+    let event = event.ok_or_else(|| Error::not_found("There is no such event."))?;
+    let shell = operator_shell(&app, &operator, Nav::AdminEvents);
+    let facts = would_change(&app, event.account_id).await;
+    frame::html(&ConfirmPage::replay_event(
+        shell,
+        &event.event_id,
+        &event.kind,
+        facts,
+    ))
+}
+
+/// What differs between our rows and Stripe's now: what a replay would bring in line.
+pub async fn would_change(app: &App, account: Option<i64>) -> Vec<Fact> {
+    let Some(account) = account else {
+        return vec![Fact::new(
+            "Account",
+            "not known yet; it is looked for again",
+        )];
+    };
+    match tokio::time::timeout(STRIPE_MAX, compare::account(app, account)).await {
+        Ok(Ok(comparison)) if comparison.agrees() => {
+            vec![Fact::new(
+                "Would change",
+                "nothing: everything agrees already",
+            )]
+        }
+        Ok(Ok(comparison)) => comparison
+            .lines
+            .iter()
+            .filter(|line| !line.agrees())
+            .map(|line| Fact::new(&line.name, format!("{} to {}", line.ours, line.theirs)))
+            .collect(),
+        Ok(Err(_)) | Err(_) => vec![Fact::new(
+            "Stripe",
+            "did not answer; what changes is not known",
+        )],
+    }
+}
+
+/// `POST /admin/events/{id}/replay`: syncs the event's account afresh. Safe at any time.
+pub async fn replay(
+    State(app): State<App>,
+    operator: Operator,
+    Extension(RequestId(request_id)): Extension<RequestId>,
+    Path(id): Path<String>,
+) -> HttpResult<Redirect> {
+    let actor = &operator.0.public_id;
+    let (event, _) =
+        billing::operators::events::replay(&app, &id, actor, Some(&request_id)).await?;
+    Ok(Redirect::to(&format!("/admin/events/{}", event.event_id)))
+}
+
+fn outcome(event: &Event) -> Option<Banner> {
+    let said = event.outcome.clone().or_else(|| event.last_error.clone())?;
+    let (kind, title) = match event.state.as_str() {
+        "done" => (Kind::Ok, "Processed"),
+        "ignored" => (Kind::Info, "Not ours to handle"),
+        "parked" => (Kind::Bad, "It waits for a person"),
+        _ => (Kind::Warn, "It will be tried again"),
+    };
+    Some(Banner::new(kind, title, said))
+}
+
+fn facts(event: &Event, account: Option<&Account>) -> Vec<Fact> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    let whose = match account {
+        Some(account) => Prose::new("").link(
+            account.name.clone(),
+            format!("/admin/accounts/{}", account.public_id),
+        ),
+        None => Prose::new("not known yet"),
+    };
+    vec![
+        Fact::new("Object", Prose::new("").code(text(&event.object_id))),
+        Fact::new("Account", whose),
+        Fact::new("Customer", Prose::new("").code(text(&event.customer_id))),
+        Fact::new("API version", text(&event.api_version)),
+        Fact::new(
+            "Made",
+            Prose::new("").time(format::moment(event.created_at.micros())),
+        ),
+        Fact::new(
+            "Received",
+            Prose::new("").time(format::moment(event.received_at.micros())),
+        ),
+        Fact::new("Tries", format::count(event.attempts.unsigned_abs())),
+    ]
+}
+
+fn tries(event: &Event) -> Vec<Moment> {
+    let received = Moment {
+        kind: Kind::Info,
+        title: "Received and written down".to_owned(),
+        detail: None,
+        when: format::second(event.received_at.micros()),
+    };
+    let processed = event.processed_at.map(|at| Moment {
+        kind: Kind::Ok,
+        title: "Processed".to_owned(),
+        detail: event.outcome.clone(),
+        when: format::second(at.micros()),
+    });
+    processed.into_iter().chain([received]).collect()
+}

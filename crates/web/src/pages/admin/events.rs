@@ -1,0 +1,228 @@
+//! `/admin/events`: everything Stripe has sent, and what became of it.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use billing::actors::Operator;
+use billing::actors::roles::Right;
+use billing::app::App;
+use billing::books::figures;
+use billing::operators::{accounts, events};
+use domain::figures::Figures;
+use domain::time::Timestamp;
+use serde::Deserialize;
+use store::accounts::Account;
+use store::events::Event;
+use views::admin::events::{EventRow, EventsPage};
+use views::admin::parts::{address, set};
+use views::components::{Action, Choice, Stat, Tab};
+use views::confirm::ConfirmPage;
+use views::icons::Icon;
+use views::layout::Nav;
+use views::{format, words};
+
+use crate::frame;
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::lists::PageParams;
+use crate::pages::admin::{ROWS, operator_shell, page_of};
+
+/// The search as it is sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    q: String,
+    #[serde(rename = "type")]
+    kind: String,
+    state: String,
+    from: String,
+}
+
+impl Search {
+    fn from(&self) -> Option<Timestamp> {
+        set(&self.from).and_then(domain::time::parse)
+    }
+
+    fn address(&self) -> String {
+        let parts = [
+            ("q", self.q.as_str()),
+            ("type", &self.kind),
+            ("state", &self.state),
+            ("from", &self.from),
+        ];
+        address("/admin/events", &parts)
+    }
+}
+
+/// `GET /admin/events`.
+pub async fn show(
+    State(app): State<App>,
+    operator: Operator,
+    Params(search): Params<Search>,
+    Params(page): Params<PageParams>,
+) -> HttpResult<Html<String>> {
+    let before = page.after::<1>()?.map(|[n]| n);
+    let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
+    let figures = figures::of(&app).await?;
+    let now = app.real_now();
+    let (mut rows, accounts, counts, latest) = app
+        .read(move |tx| {
+            let filter = store::events::Filter {
+                state: set(&wanted.state),
+                kind: set(&wanted.kind),
+                account_id: None,
+                about: set(&wanted.q),
+                from: wanted.from(),
+            };
+            let rows = store::events::list(tx, &filter, before, limit)?;
+            let mut accounts = HashMap::new();
+            for id in rows.iter().filter_map(|row| row.account_id) {
+                if let Some(account) = store::accounts::find(tx, id)? {
+                    accounts.insert(id, account);
+                }
+            }
+            let counts = store::events::count_by_state(tx)?;
+            Ok((rows, accounts, counts, store::events::latest(tx)?))
+        })
+        .await?;
+    let pager = page_of(&mut rows, &search.address(), before.is_none(), |row| {
+        vec![row.n]
+    });
+    let failed = counts.iter().find(|(state, _)| state == "parked");
+    let failed = failed.map_or(0, |(_, count)| *count).unsigned_abs();
+    let label = format!("Replay failed ({failed})");
+    let all = Action::link(label, "/admin/events/replay").icon(Icon::Replay);
+    frame::html(&EventsPage {
+        shell: operator_shell(&app, &operator.0, Nav::AdminEvents),
+        stats: stats(&figures, latest.as_ref(), now),
+        tabs: tabs(&search, &counts),
+        q: search.q.clone(),
+        types: types(&search.kind),
+        rows: rows.iter().map(|row| shown(row, &accounts)).collect(),
+        pager,
+        replay_failed: operator
+            .may(Right::Replay)
+            .then_some(all)
+            .filter(|_| failed > 0),
+    })
+}
+
+fn stats(figures: &Figures, latest: Option<&Event>, now: Timestamp) -> Vec<Stat> {
+    let Some(latest) = latest else {
+        return Vec::new();
+    };
+    let seconds = (now.seconds() - latest.received_at.seconds()).max(0);
+    let age = match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    };
+    let share = figures.webhooks;
+    let percent = share.basis_points().map_or_else(
+        || "\u{2013}".to_owned(),
+        |points| format!("{}.{:02}%", points / 100, points % 100),
+    );
+    let count = |number: i64| format::count(number.unsigned_abs());
+    vec![
+        Stat::new("Last event", age, "ago"),
+        Stat::new("Decided, 30 days", count(share.whole), ""),
+        Stat::new("Processed", percent, "of those"),
+        Stat::new("Wait for a person", count(figures.events_parked), ""),
+    ]
+}
+
+/// `GET /admin/events/replay`: asks before everything that failed is taken up again, and says what
+/// that is.
+pub async fn ask_replay(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> HttpResult<Html<String>> {
+    let (failed, parked) = app
+        .read(|tx| {
+            let failed = events::failed(tx)?;
+            Ok((failed, store::sync::parked(tx, accounts::EVENTS_MAX)?.len()))
+        })
+        .await?;
+    let count = failed.len() as u64;
+    let title = format!(
+        "Replay {}?",
+        format::counted(count, "failed event", "failed events")
+    );
+    let points = failed
+        .iter()
+        .take(10)
+        .map(|event| format!("{}, {}", event.kind, event.event_id))
+        .chain((count > 10).then(|| format!("and {} more", count - 10)))
+        .collect();
+    let shell = operator_shell(&app, &operator, Nav::AdminEvents);
+    let back = Action::link("Not now", "/admin/events");
+    frame::html(&ConfirmPage {
+        text: format!(
+            "Each is taken up again: its account is fetched from Stripe and made to agree. What is \
+             right already stays as it is. {} whose sync was given up {} tried again too.",
+            format::counted(parked as u64, "account", "accounts"),
+            if parked == 1 { "is" } else { "are" }
+        )
+        .into(),
+        points,
+        ..ConfirmPage::new(shell, title, "Replay them", "/admin/events/replay", back)
+    })
+}
+
+/// `POST /admin/events/replay`
+pub async fn replay_all(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> HttpResult<Response> {
+    events::replay_failed(&app, &operator.public_id).await?;
+    Ok(Redirect::to("/admin/events").into_response())
+}
+
+fn tabs(search: &Search, counts: &[(String, i64)]) -> Vec<Tab> {
+    let states = [
+        ("All", ""),
+        ("Waiting", "received"),
+        ("Without account", "unmatched"),
+        ("Parked", "parked"),
+        ("Processed", "done"),
+        ("Ignored", "ignored"),
+    ];
+    let tab = |(label, state): (&str, &str)| {
+        let count = counts
+            .iter()
+            .find(|(known, _)| known == state)
+            .map_or(0, |(_, count)| *count);
+        Tab {
+            label: label.to_owned(),
+            count: (!state.is_empty()).then(|| format::count(count.unsigned_abs())),
+            href: Search {
+                state: state.to_owned(),
+                ..search.clone()
+            }
+            .address(),
+            current: search.state == state,
+        }
+    };
+    states.into_iter().map(tab).collect()
+}
+
+fn types(current: &str) -> Vec<Choice> {
+    let handled = stripe::HANDLED_EVENTS.iter().map(|kind| (*kind, *kind));
+    let all: Vec<(&str, &str)> = std::iter::once(("", "Any type")).chain(handled).collect();
+    Choice::list(&all, current)
+}
+
+fn shown(row: &Event, accounts: &HashMap<i64, Account>) -> EventRow {
+    let account = row.account_id.and_then(|id| accounts.get(&id));
+    EventRow {
+        id: row.event_id.clone(),
+        kind: row.kind.clone(),
+        object: row.object_id.clone().unwrap_or_default(),
+        account: account.map(|a| (a.name.clone(), format!("/admin/accounts/{}", a.public_id))),
+        received: format::second(row.received_at.micros()),
+        tries: format::count(row.attempts.unsigned_abs()),
+        badge: words::event_badge(&row.state),
+    }
+}

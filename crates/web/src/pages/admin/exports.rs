@@ -1,0 +1,71 @@
+//! `/admin/export`: every table of business rows, as files.
+
+use axum::extract::{Path, State};
+use axum::response::{Html, Response};
+use billing::actors::Operator;
+use billing::app::App;
+use billing::error::Error;
+use billing::export::table::Format;
+use store::export::TABLES;
+use views::admin::parts::{ListPage, Table};
+use views::components::Prose;
+use views::layout::Nav;
+
+use crate::http::error::HttpResult;
+use crate::pages::admin::operator_shell;
+use crate::{files, frame};
+
+/// `GET /admin/export`: what there is.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> HttpResult<Html<String>> {
+    let columns = [("Table", ""), ("Columns", "wide-only"), ("Files", "")];
+    let rows = TABLES.iter().map(|table| {
+        let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
+        let file = |format: Format| format!("/admin/export/{}.{}", table.name, format.ending());
+        vec![
+            Prose::default().code(table.name),
+            names.join(", ").into(),
+            Prose::default()
+                .link(format!("{} as CSV", table.name), file(Format::Csv))
+                .text(", ")
+                .link("JSON lines", file(Format::JsonLines)),
+        ]
+    });
+    frame::html(&ListPage {
+        crumb: Some(("Overview".to_owned(), "/admin".to_owned())),
+        tables: vec![Table::new("Tables", &columns, "").rows(rows)],
+        ..ListPage::new(
+            operator_shell(&app, &operator, Nav::AdminOverview),
+            "Export",
+            Prose::new(
+                "All rows of the business. Secrets, sign-in links and payloads are not among them. \
+                 Each file is written down in the audit log. The same by command: ",
+            )
+            .code("localboxs-billing admin export --to FOLDER"),
+        )
+    })
+}
+
+/// `GET /admin/export/{file}`: one table, `journal.csv` or `journal.jsonl`.
+pub async fn file(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(file): Path<String>,
+) -> HttpResult<Response> {
+    let formats = [Format::Csv, Format::JsonLines];
+    let found = file.rsplit_once('.').and_then(|(name, ending)| {
+        let format = formats
+            .into_iter()
+            .find(|format| format.ending() == ending)?;
+        Some((store::export::table(name)?, format))
+    });
+    let (table, format) = found.ok_or_else(|| Error::not_found("There is no such file."))?;
+    let (actor, now) = (operator.public_id, app.now());
+    app.write(0, move |tx| {
+        store::audit_log::append(tx, &actor, "export", &file, "{}", None, now).map(|_| ())
+    })
+    .await?;
+    Ok(files::table(&app, table, format))
+}

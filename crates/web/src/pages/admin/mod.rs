@@ -1,0 +1,52 @@
+//! Operators' pages: how it goes, transactions, accounts, webhook events, the books, what was done.
+
+pub mod account;
+pub mod accounts;
+pub mod acts;
+pub mod alerts;
+pub mod books;
+pub mod event;
+pub mod events;
+pub mod exports;
+pub mod journal;
+pub mod log;
+pub mod offered;
+pub mod overview;
+pub mod plans;
+pub mod refunds;
+pub mod transactions;
+pub mod webhooks;
+
+use billing::actors::Visitor;
+use billing::app::App;
+use views::components::Pager;
+use views::layout::{Nav, Shell};
+
+use crate::frame::public_shell;
+use crate::lists::cursor;
+
+/// Rows on an operator's page.
+const ROWS: usize = 50;
+
+/// The frame of an operator's page.
+fn operator_shell(app: &App, operator: &Visitor, active: Nav) -> Shell {
+    public_shell(app, Some(operator), active)
+}
+
+/// Cuts the row that was read to see whether there are more, and makes the steps.
+fn page_of<R>(
+    rows: &mut Vec<R>,
+    here: &str,
+    is_first: bool,
+    place: impl Fn(&R) -> Vec<i64>,
+) -> Pager {
+    let is_more = rows.len() > ROWS;
+    rows.truncate(ROWS);
+    let joiner = if here.contains('?') { '&' } else { '?' };
+    let older = rows.last().filter(|_| is_more);
+    Pager {
+        summary: format!("{} shown", rows.len()),
+        newest: (!is_first).then(|| here.to_owned()),
+        older: older.map(|row| format!("{here}{joiner}after={}", cursor(&place(row)))),
+    }
+}

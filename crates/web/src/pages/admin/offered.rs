@@ -1,0 +1,29 @@
+//! The acts that a role may do to an account.
+
+use billing::actors::Operator;
+use store::accounts::Account;
+use views::components::Action;
+
+pub(crate) fn home(account: &Account) -> String {
+    format!("/admin/accounts/{}", account.public_id)
+}
+
+/// What an account's page offers an operator, by their role.
+pub fn offered(operator: &Operator, account: &Account, has_debt: bool) -> Vec<Action> {
+    use billing::actors::roles::Right;
+    let home = home(account);
+    let offer = |right, action: Action| operator.may(right).then_some(action);
+    let to = |label: &str, path: &str| Action::link(label, format!("{home}/{path}"));
+    let is_active = account.status == "active";
+    let status = if is_active { "Suspend" } else { "Let go on" };
+    let all = [
+        offer(
+            Right::Replay,
+            Action::post("Sync from Stripe", format!("{home}/sync")),
+        ),
+        offer(Right::Money, to("Forgive debt", "forgive")).filter(|_| has_debt),
+        offer(Right::Manage, to("Plan by hand", "plan")),
+        offer(Right::Manage, to(status, "status")).filter(|_| account.status != "closed"),
+    ];
+    all.into_iter().flatten().collect()
+}

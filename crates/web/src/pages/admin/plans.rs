@@ -1,0 +1,176 @@
+//! `/admin/plans`: what is sold, at which prices of Stripe's, and whether Stripe says the same.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Html;
+use billing::actors::Operator;
+use billing::app::App;
+use billing::setup;
+use domain::money::MinorUnits;
+use views::admin::parts::{ListPage, Table};
+use views::components::{Banner, Kind, Prose};
+use views::format;
+use views::layout::Nav;
+
+use crate::frame;
+use crate::http::error::HttpResult;
+use crate::pages::admin::operator_shell;
+
+/// Longest that Stripe is waited for; the page is shown without it then.
+const STRIPE_MAX: Duration = Duration::from_secs(5);
+
+/// Versions of the catalog that are shown.
+const VERSIONS_MAX: i64 = 20;
+
+/// `GET /admin/plans`.
+pub async fn show(
+    State(app): State<App>,
+    Operator(operator): Operator,
+) -> HttpResult<Html<String>> {
+    let (prices, versions) = app
+        .read(|tx| {
+            let prices = store::catalog::prices(tx)?;
+            Ok((prices, store::catalog::versions(tx, VERSIONS_MAX)?))
+        })
+        .await?;
+    let version = |row: &(i64, String, domain::time::Timestamp)| {
+        vec![
+            format::count(row.0.unsigned_abs()).into(),
+            Prose::default().time(format::second(row.2.micros())),
+            Prose::default().code(row.1.chars().take(16).collect::<String>()),
+        ]
+    };
+    let price = |row: &store::catalog::Price| {
+        let currency = domain::money::Currency::parse(&row.currency);
+        let amount = currency.map(|currency| money(MinorUnits::new(row.amount_minor, currency)));
+        vec![
+            Prose::default().code(&row.price_id),
+            Prose::new(format!("{} ", row.kind)).code(&row.name),
+            amount.unwrap_or_default().into(),
+            format!("from version {}", row.first_version).into(),
+        ]
+    };
+    let versions_of = [
+        ("Version", "r num"),
+        ("Since (UTC)", "num"),
+        ("Digest", "wide-only"),
+    ];
+    let prices_of = [
+        ("Price at Stripe", ""),
+        ("Sells", ""),
+        ("Amount", "r num"),
+        ("Known", "wide-only"),
+    ];
+    let mut tables = sold(&app);
+    tables.push(
+        Table::new(
+            "Prices, old ones included",
+            &prices_of,
+            "`setup` has not run yet.",
+        )
+        .rows(prices.iter().map(price)),
+    );
+    tables.push(
+        Table::new("Versions of the catalog", &versions_of, "").rows(versions.iter().map(version)),
+    );
+    frame::html(&ListPage {
+        banners: at_stripe(&app).await,
+        tables,
+        ..ListPage::new(
+            operator_shell(&app, &operator, Nav::AdminPlans),
+            "Catalog",
+            format!(
+                "What catalog version {} sells. It is changed in its file; each change is a version.",
+                app.catalog().version
+            ),
+        )
+    })
+}
+
+fn money(amount: MinorUnits) -> String {
+    let currency = amount.currency;
+    format::money(amount.amount, currency.code(), currency.exponent())
+}
+
+fn sold(app: &App) -> Vec<Table> {
+    let (catalog, prices) = (app.catalog(), app.prices());
+    let code = |id: Option<&String>| match id {
+        Some(id) => Prose::default().code(id),
+        None => "none".into(),
+    };
+    let tiers = catalog.tiers.iter().map(|tier| {
+        vec![
+            Prose::new(format!("{} ", tier.title)).code(&tier.name),
+            tier.price.map_or("by agreement".to_owned(), money).into(),
+            tier.calls_limit
+                .map_or("no limit".to_owned(), |limit| {
+                    format::count(limit.unsigned_abs())
+                })
+                .into(),
+            format::credits(tier.allowance.micros()).into(),
+            code(prices.price_of_tier.get(&tier.name)),
+        ]
+    });
+    let packs = catalog.packs.iter().map(|pack| {
+        vec![
+            format::count(pack.credits.unsigned_abs()).into(),
+            money(pack.price).into(),
+            pack.expires_after_days
+                .map_or("never".to_owned(), |days| format!("after {days} days"))
+                .into(),
+            code(prices.price_of_pack.get(&pack.credits)),
+        ]
+    });
+    let operations = catalog.operations.iter().map(|operation| {
+        vec![
+            Prose::new(format!("{} ", operation.title)).code(&operation.name),
+            operation.cost.to_string().into(),
+        ]
+    });
+    let tiers_of = [
+        ("Plan", ""),
+        ("A month", "r num"),
+        ("Calls", "r num wide-only"),
+        ("Credits", "r num"),
+        ("Price at Stripe", "wide-only"),
+    ];
+    let packs_of = [
+        ("Credits", "num"),
+        ("Price", "r num"),
+        ("Ends", "wide-only"),
+        ("Price at Stripe", "wide-only"),
+    ];
+    let operations_of = [("Operation", ""), ("Credits a unit", "r num")];
+    vec![
+        Table::new("Plans", &tiers_of, "").rows(tiers),
+        Table::new("Packs", &packs_of, "None.").rows(packs),
+        Table::new("Operations", &operations_of, "None.").rows(operations),
+    ]
+}
+
+/// What `setup --check` says, if Stripe answers in time.
+async fn at_stripe(app: &App) -> Vec<Banner> {
+    let mut banners = Vec::new();
+    match tokio::time::timeout(STRIPE_MAX, setup::run(app, true)).await {
+        Ok(Ok(report)) => {
+            if report.changes.is_empty() {
+                let text = "Products, prices, portal and webhook endpoint are as the catalog says.";
+                banners.push(Banner::new(Kind::Ok, "Stripe agrees", text));
+            } else {
+                let text = format!("{} Run `setup`.", report.changes.join("; "));
+                banners.push(Banner::new(Kind::Warn, "Stripe differs", text));
+            }
+            if !report.warnings.is_empty() {
+                let text = report.warnings.join("; ");
+                banners.push(Banner::new(Kind::Info, "To think about", text));
+            }
+        }
+        Ok(Err(_)) | Err(_) => {
+            let text =
+                "What is below is what we know; whether Stripe says the same could not be asked.";
+            banners.push(Banner::new(Kind::Warn, "Stripe does not answer", text));
+        }
+    }
+    banners
+}

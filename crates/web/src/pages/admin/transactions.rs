@@ -1,0 +1,462 @@
+//! `/admin/transactions`: all payments, refunds and plan changes.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, State};
+use axum::response::{Html, Redirect, Response};
+use billing::actors::Operator;
+use billing::actors::roles::Right;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::export::csv::{Cell, Csv};
+use billing::export::table;
+use domain::catalog::Catalog;
+use domain::money::{Currency, MinorUnits};
+use domain::time::Timestamp;
+use serde::Deserialize;
+use store::accounts::Account;
+use store::operator_views::View;
+use store::transactions::{Cursor, Sum, Transaction};
+use views::admin::parts::{address, set};
+use views::admin::transactions::{
+    AdminTransaction, Filters, TransactionsPage, ViewForm, refund_link,
+};
+use views::components::{Action, Stat, Tab};
+use views::layout::Nav;
+use views::{format, words};
+
+use crate::http::error::HttpResult;
+use crate::http::form::Fields;
+use crate::http::params::Params;
+use crate::lists::PageParams;
+use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::pages::billing::state;
+use crate::{files, frame};
+
+/// The search as it is sent.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Search {
+    q: String,
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    from: String,
+    to: String,
+}
+
+/// What is looked for, read from the form.
+#[derive(Clone, Debug)]
+struct Wanted {
+    search: Search,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Search {
+    /// What is set of it, as it stands in an address.
+    fn query(&self) -> String {
+        let whole = self.address("");
+        whole.trim_start_matches('?').to_owned()
+    }
+
+    /// The address of this search, as a page or a file.
+    fn address(&self, path: &str) -> String {
+        let parts = [
+            ("q", self.q.as_str()),
+            ("type", &self.kind),
+            ("status", &self.status),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        address(path, &parts)
+    }
+
+    /// The search with its days read; a sentence where they make no sense.
+    fn read(&self) -> std::result::Result<Wanted, String> {
+        let day = |text: &str| match set(text) {
+            None => Ok(None),
+            Some(text) => domain::time::parse(text)
+                .map(Some)
+                .ok_or_else(|| format!("{text} is not a day; write it as 2026-11-30.")),
+        };
+        let from = day(&self.from)?;
+        let until = day(&self.to)?.map(|last| last.plus_days(1));
+        if from.zip(until).is_some_and(|(from, until)| from >= until) {
+            return Err("The first day lies after the last.".to_owned());
+        }
+        Ok(Wanted {
+            search: self.clone(),
+            from,
+            until,
+        })
+    }
+}
+
+impl Wanted {
+    fn filter(&self) -> store::transactions::Filter<'_> {
+        store::transactions::Filter {
+            account_id: None,
+            kind: set(&self.search.kind),
+            status: set(&self.search.status),
+            from: self.from,
+            until: self.until,
+            search: set(&self.search.q),
+        }
+    }
+}
+
+const HERE: &str = "/admin/transactions";
+
+/// `GET /admin/transactions`.
+pub async fn show(
+    State(app): State<App>,
+    operator: Operator,
+    Params(search): Params<Search>,
+    Params(page): Params<PageParams>,
+) -> HttpResult<Html<String>> {
+    let after = page.after::<2>()?;
+    let here = search.address(HERE);
+    let (mut rows, accounts, sums, error) = match search.read() {
+        Ok(wanted) => {
+            // What it adds up to stands on the first page only: it reads every row.
+            let sums = match after {
+                None => sums(&app, wanted.clone()).await?,
+                Some(_) => Vec::new(),
+            };
+            let (rows, accounts) = read(&app, wanted, after, ROWS + 1).await?;
+            (rows, accounts, sums, None)
+        }
+        Err(error) => (Vec::new(), HashMap::new(), Vec::new(), Some(error)),
+    };
+    let pager = page_of(&mut rows, &here, after.is_none(), |row| {
+        vec![row.occurred_at.micros(), row.id]
+    });
+    let user = operator.0.id;
+    let views = app
+        .read(move |tx| store::operator_views::of_user(tx, user))
+        .await?;
+    let (catalog, query) = (app.catalog(), search.query());
+    let csv = search.address("/admin/transactions.csv");
+    let filters = Filters {
+        error,
+        ..Filters::new(
+            &search.q,
+            &search.kind,
+            &search.status,
+            &search.from,
+            &search.to,
+        )
+    };
+    let may_refund = operator.may(Right::Money);
+    let has_csv = operator.may(Right::Export) && !rows.is_empty();
+    frame::html(&TransactionsPage {
+        shell: operator_shell(&app, &operator.0, Nav::AdminTransactions),
+        banners: Vec::new(),
+        stats: totals(&sums),
+        tabs: tabs(&query, &views),
+        view: view_form(query, &views),
+        filters,
+        csv: has_csv.then(|| ("Export CSV".to_owned(), csv)),
+        rows: rows
+            .iter()
+            .map(|row| shown(&catalog, row, &accounts, may_refund))
+            .collect(),
+        pager,
+    })
+}
+
+async fn sums(app: &App, wanted: Wanted) -> Result<Vec<Sum>> {
+    app.read(move |tx| store::transactions::sums(tx, &wanted.filter()))
+        .await
+}
+
+/// What the rows that the search finds add up to, by currency.
+fn totals(sums: &[Sum]) -> Vec<Stat> {
+    let mut currencies: Vec<&str> = sums.iter().map(|sum| sum.currency.as_str()).collect();
+    currencies.dedup();
+    let of = |code: &str| {
+        let currency = Currency::parse(code).unwrap_or(Currency::USD);
+        let money = |minor| format::money(minor, currency.code(), currency.exponent());
+        let count = |rows: &[&Sum]| {
+            let count: i64 = rows.iter().map(|sum| sum.count).sum();
+            format::counted(count.unsigned_abs(), "row", "rows")
+        };
+        let ours = |wanted: &dyn Fn(&Sum) -> bool| -> Vec<&Sum> {
+            let rows = sums.iter().filter(|sum| sum.currency == code);
+            rows.filter(|sum| wanted(sum)).collect()
+        };
+        let is_payment = |sum: &Sum| {
+            matches!(
+                sum.kind.as_str(),
+                "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
+            )
+        };
+        let is_paid = |sum: &Sum| matches!(sum.status.as_str(), "COMPLETED" | "REFUNDED");
+        let paid = ours(&|sum| is_payment(sum) && is_paid(sum));
+        let failed = ours(&|sum| is_payment(sum) && sum.status == "FAILED");
+        let back = ours(&|sum| sum.kind == "REFUND" && sum.status == "COMPLETED");
+        let amount = |rows: &[&Sum]| rows.iter().map(|sum| sum.amount_minor).sum::<i64>();
+        let stat = |name: &str, rows: &[&Sum]| Stat::new(name, money(amount(rows)), count(rows));
+        [
+            stat("Paid", &paid),
+            stat("Went back", &back),
+            stat("Failed", &failed),
+        ]
+    };
+    currencies.into_iter().flat_map(of).collect()
+}
+
+/// `GET /admin/transactions.csv`: what the search finds, latest first, however much it is.
+pub async fn csv(
+    State(app): State<App>,
+    _operator: Operator,
+    Params(search): Params<Search>,
+) -> HttpResult<Response> {
+    let wanted = search.read().map_err(|error| Error::field("from", error))?;
+    // Before the first page there is the head.
+    let first: Option<Option<[i64; 2]>> = None;
+    let size = usize::try_from(table::PAGE).unwrap_or(usize::MAX);
+    Ok(files::file(
+        "transactions.csv",
+        table::CSV,
+        first,
+        move |after| {
+            let (app, wanted) = (app.clone(), wanted.clone());
+            async move {
+                let Some(after) = after else {
+                    return Ok(Some((Csv::new(&COLUMNS).into_text(), Some(None))));
+                };
+                let (rows, accounts) = read(&app, wanted, after, size).await?;
+                let Some(last) = rows.last() else {
+                    return Ok(None);
+                };
+                let last = [last.occurred_at.micros(), last.id];
+                let mut csv = Csv::empty();
+                rows.iter().for_each(|row| write(&mut csv, row, &accounts));
+                Ok(Some((csv.into_text(), Some(Some(last)))))
+            }
+        },
+    ))
+}
+
+const COLUMNS: [&str; 13] = [
+    "date",
+    "id",
+    "account",
+    "type",
+    "status",
+    "amount",
+    "currency",
+    "refunded",
+    "description",
+    "payment_intent",
+    "session",
+    "invoice",
+    "refund",
+];
+
+fn write(csv: &mut Csv, row: &Transaction, accounts: &HashMap<i64, Account>) {
+    let account = accounts.get(&row.account_id);
+    let money = |minor| money_of(row, minor).decimal_text();
+    csv.row(&[
+        Cell::Plain(&row.occurred_at.rfc3339()),
+        Cell::Text(&row.public_id),
+        Cell::maybe(account.map(|account| &account.public_id)),
+        Cell::Text(&row.kind),
+        Cell::Text(&row.status),
+        Cell::Plain(&money(row.amount_minor)),
+        Cell::Plain(&row.currency),
+        Cell::Plain(&money(row.refunded_minor)),
+        Cell::maybe(row.description.as_ref()),
+        Cell::maybe(row.stripe_payment_intent_id.as_ref()),
+        Cell::maybe(row.stripe_checkout_session_id.as_ref()),
+        Cell::maybe(row.stripe_invoice_id.as_ref()),
+        Cell::maybe(row.stripe_refund_id.as_ref()),
+    ]);
+}
+
+/// A search to save.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NewView {
+    name: String,
+    query: String,
+}
+
+/// Longest name of a view, and longest search in it.
+const VIEW_NAME_CHARS_MAX: usize = 40;
+
+const VIEW_QUERY_CHARS_MAX: usize = 500;
+
+/// `POST /admin/transactions/views`: saves a search under a name, for this operator.
+pub async fn save_view(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Fields(new): Fields<NewView>,
+) -> HttpResult<Redirect> {
+    let name = new.name.trim().to_owned();
+    let is_plain = !name.chars().any(char::is_control);
+    if !(1..=VIEW_NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
+        let detail = format!("A view's name has 1 to {VIEW_NAME_CHARS_MAX} characters.");
+        return Err(Error::field("name", detail).into());
+    }
+    // Read and written again, so that an address of ours is all it can be.
+    let search: Search = serde_json::from_value(
+        form_urlencoded::parse(new.query.as_bytes())
+            .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+    )
+    .map_err(|_| Error::field("query", "That is no search."))?;
+    let query = search.query();
+    if query.is_empty() || query.len() > VIEW_QUERY_CHARS_MAX {
+        let detail = "Narrow the list first; what is saved is the search.";
+        return Err(Error::field("query", detail).into());
+    }
+    let (user, now) = (operator.id, app.real_now());
+    let to = search.address(HERE);
+    let is_saved = app
+        .write(0, move |tx| {
+            store::operator_views::put(tx, user, &name, &query, now)
+        })
+        .await?;
+    if !is_saved {
+        let detail = format!(
+            "You keep {} views already; let one go first.",
+            store::operator_views::VIEWS_MAX
+        );
+        return Err(Error::conflict("too_many_views", detail).into());
+    }
+    Ok(Redirect::to(&to))
+}
+
+/// `POST /admin/transactions/views/{id}/remove`
+pub async fn remove_view(
+    State(app): State<App>,
+    Operator(operator): Operator,
+    Path(id): Path<i64>,
+) -> HttpResult<Redirect> {
+    let user = operator.id;
+    app.write(0, move |tx| store::operator_views::remove(tx, user, id))
+        .await?;
+    Ok(Redirect::to(HERE))
+}
+
+async fn read(
+    app: &App,
+    wanted: Wanted,
+    after: Option<[i64; 2]>,
+    limit: usize,
+) -> Result<(Vec<Transaction>, HashMap<i64, Account>)> {
+    let newest = [i64::MAX, i64::MAX];
+    let [at, id] = after.unwrap_or(newest);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    app.read(move |tx| {
+        let cursor = Cursor {
+            occurred_at: Timestamp::from_micros(at),
+            id,
+        };
+        let rows = store::transactions::list(tx, &wanted.filter(), cursor, limit)?;
+        let mut accounts = HashMap::new();
+        for row in &rows {
+            if !accounts.contains_key(&row.account_id)
+                && let Some(account) = store::accounts::find(tx, row.account_id)?
+            {
+                accounts.insert(account.id, account);
+            }
+        }
+        Ok((rows, accounts))
+    })
+    .await
+}
+
+fn tabs(query: &str, views: &[View]) -> Vec<Tab> {
+    let ours = [
+        ("All", ""),
+        ("Failed", "type=PAYMENT&status=FAILED"),
+        ("Pending", "status=PENDING"),
+        ("Refunds", "type=REFUND"),
+    ];
+    let tab = |label: &str, of: &str| Tab {
+        label: label.to_owned(),
+        count: None,
+        href: if of.is_empty() {
+            HERE.to_owned()
+        } else {
+            format!("{HERE}?{of}")
+        },
+        current: query == of,
+    };
+    let ours = ours.into_iter().map(|(label, of)| tab(label, of));
+    ours.chain(views.iter().map(|view| tab(&view.name, &view.query)))
+        .collect()
+}
+
+fn view_form(query: String, views: &[View]) -> ViewForm {
+    let shown = views.iter().find(|view| view.query == query);
+    let remove = shown.map(|view| {
+        let label = format!("Remove the view {}", view.name);
+        Action::post(label, format!("{HERE}/views/{}/remove", view.id)).small()
+    });
+    ViewForm {
+        query: if remove.is_some() {
+            String::new()
+        } else {
+            query
+        },
+        remove,
+    }
+}
+
+fn money_of(row: &Transaction, minor: i64) -> MinorUnits {
+    MinorUnits::new(
+        minor,
+        Currency::parse(&row.currency).unwrap_or(Currency::USD),
+    )
+}
+
+fn shown(
+    catalog: &Catalog,
+    row: &Transaction,
+    accounts: &HashMap<i64, Account>,
+    may_refund: bool,
+) -> AdminTransaction {
+    let account = accounts.get(&row.account_id);
+    let signed = if row.kind == "REFUND" {
+        -row.amount_minor
+    } else {
+        row.amount_minor
+    };
+    let currency = money_of(row, 0).currency;
+    let stripe_id = [
+        &row.stripe_payment_intent_id,
+        &row.stripe_refund_id,
+        &row.stripe_invoice_id,
+        &row.stripe_checkout_session_id,
+    ];
+    let id = stripe_id
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or(&row.public_id);
+    AdminTransaction {
+        when: format::second(row.occurred_at.micros()),
+        id: id.clone(),
+        account: account.map_or_else(String::new, |account| account.name.clone()),
+        account_href: account.map_or_else(
+            || "/admin/accounts".to_owned(),
+            |account| format!("/admin/accounts/{}", account.public_id),
+        ),
+        mail: account
+            .and_then(|account| account.email.clone())
+            .unwrap_or_default(),
+        kind: words::transaction_kind(&row.kind).to_owned(),
+        title: state::transaction_title(catalog, row),
+        amount: format::money(signed, currency.code(), currency.exponent()),
+        badge: state::transaction_badge(row),
+        note: row.failure.clone().unwrap_or_default(),
+        refund: (may_refund && crate::pages::admin::account::is_refundable(row))
+            .then(|| refund_link(&row.public_id)),
+    }
+}

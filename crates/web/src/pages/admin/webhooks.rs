@@ -1,0 +1,208 @@
+//! `/admin/webhooks`: where notices go, and what became of them.
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use billing::actors::{Operator, Visitor};
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::webhook_endpoints::{BY_HAND, Wanted};
+use serde::Deserialize;
+use store::outbox::Message;
+use store::webhook_endpoints::WebhookEndpoint;
+use store::{outbox, webhook_endpoints};
+use views::admin::webhooks::{
+    DeliveryRow, EVERYTHING, EndpointPage, EndpointRow, WebhooksPage, actions, resend_action,
+};
+use views::components::Badge;
+use views::format;
+use views::layout::Nav;
+
+use crate::frame;
+use crate::http::error::{HttpResult, status_of};
+use crate::http::form::Fields;
+use crate::lists::PageParams;
+use crate::pages::admin::{ROWS, operator_shell, page_of};
+
+/// `GET /admin/webhooks`.
+pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html<String>> {
+    let page = list(&app, &operator).await?;
+    frame::html(&page)
+}
+
+async fn list(app: &App, operator: &Operator) -> Result<WebhooksPage> {
+    let rows = app.read(webhook_endpoints::all).await?;
+    Ok(WebhooksPage {
+        shell: operator_shell(app, &operator.0, Nav::AdminWebhooks),
+        secret: None,
+        may_act: operator.may_act().is_ok(),
+        url: String::new(),
+        url_error: None,
+        rows: rows.iter().map(shown).collect(),
+    })
+}
+
+fn shown(row: &WebhookEndpoint) -> EndpointRow {
+    let badge = match (row.state.as_str(), row.failing_since) {
+        ("enabled", None) => Badge::ok("Enabled"),
+        ("enabled", Some(_)) => Badge::warn("Failing"),
+        _ if row.disabled_reason.as_deref() == Some(BY_HAND) => Badge::plain("Disabled"),
+        _ => Badge::bad("Disabled: it failed"),
+    };
+    EndpointRow {
+        href: format!("/admin/webhooks/{}", row.public_id),
+        url: row.url.clone(),
+        events: match row.events.as_str() {
+            "" => EVERYTHING.to_owned(),
+            some => some.replace(' ', ", "),
+        },
+        created: format::day(row.created_at.micros()),
+        badge,
+    }
+}
+
+/// A new endpoint, as typed.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NewEndpoint {
+    url: String,
+}
+
+/// `POST /admin/webhooks`.
+pub async fn create(
+    State(app): State<App>,
+    operator: Operator,
+    Fields(typed): Fields<NewEndpoint>,
+) -> HttpResult<Response> {
+    operator.may_act()?;
+    let made = match Wanted::read(&app, &typed.url, "", &[]) {
+        Ok(wanted) => billing::webhook_endpoints::make(&app, wanted, &operator.0.public_id).await,
+        Err(fault) => Err(fault),
+    };
+    let mut page = list(&app, &operator).await?;
+    match made {
+        Ok((_, secret)) => {
+            page.secret = Some(secret);
+            frame::page(StatusCode::CREATED, &page)
+        }
+        Err(fault) => {
+            page.url = typed.url;
+            page.url_error = Some(fault.0.detail.clone());
+            frame::page(status_of(fault.0.kind), &page)
+        }
+    }
+}
+
+/// `GET /admin/webhooks/{id}`.
+pub async fn endpoint(
+    State(app): State<App>,
+    operator: Operator,
+    Path(id): Path<String>,
+    Query(page): Query<PageParams>,
+) -> HttpResult<Html<String>> {
+    let page = one(&app, &operator, &id, page.after::<1>()?.map(|[id]| id)).await?;
+    frame::html(&page)
+}
+
+async fn one(
+    app: &App,
+    operator: &Operator,
+    id: &str,
+    before: Option<i64>,
+) -> Result<EndpointPage> {
+    let row = billing::webhook_endpoints::found(app, id).await?;
+    let (wanted, limit) = (id.to_owned(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
+    let mut rows = app
+        .read(move |tx| outbox::to_endpoint(tx, &wanted, None, before, limit))
+        .await?;
+    let here = format!("/admin/webhooks/{id}");
+    let pager = page_of(&mut rows, &here, before.is_none(), |row| vec![row.id]);
+    let may_act = operator.may_act().is_ok();
+    let actions = if may_act {
+        actions(id, row.state == "enabled")
+    } else {
+        Vec::new()
+    };
+    Ok(EndpointPage {
+        shell: operator_shell(app, &operator.0, Nav::AdminWebhooks),
+        secret: None,
+        row: shown(&row),
+        actions,
+        deliveries: rows.iter().map(|row| delivery(row, id, may_act)).collect(),
+        pager,
+    })
+}
+
+fn delivery(row: &Message, endpoint: &str, may_act: bool) -> DeliveryRow {
+    let body: Option<serde_json::Value> = serde_json::from_str(&row.payload).ok();
+    let kind = body.and_then(|body| body["type"].as_str().map(str::to_owned));
+    let status = row.last_status.map(|status| status.to_string());
+    let is_kept = !row.payload.is_empty();
+    DeliveryRow {
+        kind: kind.unwrap_or_else(|| "no longer kept".to_owned()),
+        id: row.id.to_string(),
+        created: format::second(row.created_at.micros()),
+        tries: format::count(row.attempts.unsigned_abs()),
+        answer: row.last_error.clone().or(status).unwrap_or_default(),
+        badge: match row.state.as_str() {
+            "sent" => Badge::ok("Arrived"),
+            "queued" => Badge::info("On its way"),
+            _ => Badge::bad("Failed"),
+        },
+        resend: (may_act && is_kept && row.state != "queued")
+            .then(|| resend_action(endpoint, row.id)),
+    }
+}
+
+/// What an act on an endpoint needs beside its name.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ActFields {
+    delivery: Option<i64>,
+}
+
+/// `POST /admin/webhooks/{id}/{act}`.
+pub async fn act(
+    State(app): State<App>,
+    operator: Operator,
+    Path((id, act)): Path<(String, String)>,
+    Fields(fields): Fields<ActFields>,
+) -> HttpResult<Response> {
+    operator.may_act()?;
+    let actor = &operator.0.public_id;
+    let back = format!("/admin/webhooks/{id}");
+    match (act.as_str(), fields.delivery) {
+        ("rotate", _) => {
+            let (_, secret) = billing::webhook_endpoints::new_secret(&app, &id, actor).await?;
+            let mut page = one(&app, &operator, &id, None).await?;
+            page.secret = Some(secret);
+            return frame::html(&page).map(IntoResponse::into_response);
+        }
+        ("delete", _) => {
+            billing::webhook_endpoints::remove(&app, &id, actor).await?;
+            return Ok(Redirect::to("/admin/webhooks").into_response());
+        }
+        ("test", _) => billing::webhook_endpoints::send_test(&app, &id).await?,
+        ("enable", _) => switch(&app, &id, true, &operator.0).await?,
+        ("disable", _) => switch(&app, &id, false, &operator.0).await?,
+        ("resend", Some(delivery)) => {
+            billing::webhook_endpoints::send_again(&app, &id, delivery, actor).await?;
+        }
+        _ => return Err(Error::not_found("There is nothing at this address.").into()),
+    }
+    Ok(Redirect::to(&back).into_response())
+}
+
+async fn switch(app: &App, id: &str, on: bool, operator: &Visitor) -> Result<()> {
+    billing::webhook_endpoints::found(app, id).await?;
+    let (id, actor, now) = (id.to_owned(), operator.public_id.clone(), app.real_now());
+    app.write(0, move |tx| {
+        if on {
+            webhook_endpoints::enable(tx, &id, now)?;
+        } else {
+            webhook_endpoints::disable(tx, &id, BY_HAND, now)?;
+        }
+        let action = "webhook_endpoint.update";
+        store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,177 @@
+//! `/dashboard/billing`: the plan, the credits, the next charge, what was used and what was paid.
+
+pub mod state;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::export::csv::Csv;
+use billing::payments::plan;
+use billing::payments::plan::ending;
+use billing::payments::plan::ending::Ending;
+use billing::payments::plan::quote::Quote;
+use billing::summary::view;
+use serde::Deserialize;
+use store::subscriptions::Subscription;
+use store::transactions::Cursor;
+use views::components::Action;
+use views::confirm::ConfirmPage;
+use views::layout::Nav;
+use views::{format, offer, words};
+
+use crate::frame::{account_shell, html, page, while_billing_is_on};
+use crate::http::error::HttpResult;
+use crate::http::form::Fields;
+use crate::http::params::Params;
+use crate::lists::CSV_ROWS_MAX;
+use crate::lists::Shown;
+use crate::pages::{standing, upgrade};
+use crate::rows::transaction::Transaction;
+
+pub use crate::pages::standing::credit_banner;
+
+/// This page.
+const BILLING: &str = "/dashboard/billing";
+
+/// Where the history goes on.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    after: Option<String>,
+}
+
+/// `GET /dashboard/billing`
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    while_billing_is_on(&app)?;
+    let view = view(&app, caller.account.id).await?;
+    let rows = state::read(&app, caller.account.id, asked.after).await?;
+    if rows.is_waiting {
+        ring(&app, caller.account.id).await?;
+    }
+    html(&state::page(&app, &caller, &view, &rows))
+}
+
+/// Something is pending: whoever looks at the page asks Stripe again, in the background.
+async fn ring(app: &App, account: i64) -> Result<()> {
+    let now = app.real_now();
+    app.write(account, move |tx| store::sync::ring(tx, account, now))
+        .await?;
+    app.sync_bell.notify_one();
+    Ok(())
+}
+
+/// `GET /dashboard/billing/history.csv`: all payments of the account.
+pub async fn history(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
+    while_billing_is_on(&app)?;
+    let account = caller.account.id;
+    let rows = app
+        .read(move |tx| {
+            let limit = i64::try_from(CSV_ROWS_MAX).expect("small") + 1;
+            store::transactions::of_account(tx, account, Cursor::START, limit)
+        })
+        .await?;
+    let after = rows
+        .get(CSV_ROWS_MAX - 1)
+        .filter(|_| rows.len() > CSV_ROWS_MAX);
+    let after = after.map(|row| row.public_id.clone());
+    let mut csv = Csv::new(Transaction::COLUMNS);
+    for row in rows.into_iter().take(CSV_ROWS_MAX) {
+        Transaction::of(row, None).write(&mut csv);
+    }
+    Ok(crate::files::csv("payments", csv, after))
+}
+
+/// What is done to the plan.
+#[derive(Debug, Deserialize)]
+pub struct Act {
+    act: Option<String>,
+    reason: Option<String>,
+    #[serde(rename = "planId")]
+    plan_id: Option<String>,
+    quote: Option<String>,
+}
+
+/// `GET /dashboard/billing/plan`: asks once more before the plan ends, with its period or at once.
+pub async fn ask(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Act>,
+) -> HttpResult<Response> {
+    while_billing_is_on(&app)?;
+    caller.may_pay()?;
+    let view = view(&app, caller.account.id).await?;
+    let plan = &view.plan;
+    let is_asked = asked.act.as_deref() == Some("cancel") && plan.cancel_at.is_none();
+    let live = plan::live(&app, caller.account.id).await?;
+    let live = match live {
+        Some(live) if asked.act.as_deref() == Some("end") => {
+            let ending = ending::quote(&app, &caller).await?;
+            return page(StatusCode::OK, &end_now(&app, &caller, &live, &ending));
+        }
+        Some(live) if is_asked => live,
+        _ => return Ok(Redirect::to(BILLING).into_response()),
+    };
+    let catalog = app.catalog();
+    let ends = live.period_end.unwrap_or(plan.period_end);
+    let ends = format::day(ends.micros()).text;
+    let tier = live.tier.as_deref().unwrap_or(&plan.tier);
+    let title = offer::title(&catalog, tier);
+    let shell = account_shell(&app, &caller, Nav::Billing);
+    let points = standing::what_ends(catalog.tier(tier), catalog.free());
+    let mut question = ConfirmPage::cancel_plan(shell, &title, &ends, points);
+    if ending::is_offered(&app) {
+        question.other = Some(Action::link("End it now instead", words::END_NOW).quiet());
+    }
+    Ok(html(&question)?.into_response())
+}
+
+/// The question before a plan ends at once, with what is paid back.
+fn end_now(app: &App, caller: &SignedIn, live: &Subscription, ending: &Ending) -> ConfirmPage {
+    let catalog = app.catalog();
+    let tier = live.tier.as_deref().unwrap_or_default();
+    let title = offer::title(&catalog, tier);
+    let refund = (ending.refund.amount > 0).then(|| offer::money(ending.refund));
+    let points = standing::what_ends(catalog.tier(tier), catalog.free());
+    let shell = account_shell(app, caller, Nav::Billing);
+    ConfirmPage::end_now(shell, &title, refund.as_deref(), &ending.name(), points)
+}
+
+/// Ends the plan, or asks again when something else would be paid back by now.
+async fn end(app: &App, caller: &SignedIn, form: &Act) -> HttpResult<Response> {
+    let quoted = form.quote.as_deref().and_then(Quote::read);
+    let quoted = quoted.ok_or_else(|| Error::field("quote", "Review the end first."))?;
+    let Some(ending) = ending::end(app, caller, quoted, form.reason.as_deref()).await? else {
+        return Ok(Redirect::to(BILLING).into_response());
+    };
+    let question = end_now(app, caller, &ending.held.clone(), &ending);
+    page(StatusCode::CONFLICT, &question)
+}
+
+/// `POST /dashboard/billing/plan`: another plan, the end, or that taken back.
+pub async fn act(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(form): Fields<Act>,
+) -> HttpResult<Response> {
+    while_billing_is_on(&app)?;
+    match form.act.as_deref() {
+        Some("cancel") => plan::cancel(&app, &caller, form.reason.as_deref()).await?,
+        Some("resume") => plan::resume(&app, &caller).await?,
+        Some("undo") => plan::undo(&app, &caller).await?,
+        Some("end") => return end(&app, &caller, &form).await,
+        Some("change") => {
+            let plan = form.plan_id.unwrap_or_default();
+            return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
+        }
+        _ => {
+            return Err(Error::field("act", "act is change, cancel, end, resume or undo.").into());
+        }
+    }
+    Ok(Redirect::to(BILLING).into_response())
+}

@@ -1,0 +1,213 @@
+//! `/dashboard/usage/calls`: every metered call as it ended, and the receipt of one: why it was
+//! charged, out of which credits, at which price.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, State};
+use axum::response::Html;
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::Error;
+use domain::ledger::{Body, Entry, EntryKind};
+use domain::money::Credits;
+use serde::Deserialize;
+use views::calls::{CallPage, CallsPage, LotRow};
+use views::components::{Action, Choice, Fact};
+use views::layout::{Nav, Shell};
+use views::{format, words};
+
+use crate::frame::{account_shell, html};
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::pages::usage::{call, read_key};
+
+/// Calls on one page.
+const CALLS_MAX: i64 = 50;
+
+/// Which calls.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    key: Option<String>,
+    before: Option<i64>,
+}
+
+/// `GET /dashboard/usage/calls`
+pub async fn list(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    let account = caller.account.id;
+    let key = read_key(&app, account, asked.key).await?;
+    let before = asked.before.unwrap_or(i64::MAX);
+    let number = key.as_ref().map(|key| key.id);
+    let (rows, keys) = app
+        .read(move |tx| {
+            let rows = store::ledger::ended_calls(tx, account, before, number, CALLS_MAX + 1)?;
+            Ok((rows, store::api_keys::of_account(tx, account)?))
+        })
+        .await?;
+    let chosen = key.map(|key| key.public_id).unwrap_or_default();
+    let names: HashMap<i64, String> = keys.iter().map(|key| (key.id, key.name.clone())).collect();
+    let shown = usize::try_from(CALLS_MAX).expect("small");
+    let next = rows.get(shown - 1).filter(|_| rows.len() > shown);
+    let next = next.map(|row| format!("/dashboard/usage/calls?key={chosen}&before={}", row.seq));
+    let mut choices = vec![("", "All keys")];
+    choices.extend(
+        keys.iter()
+            .map(|key| (key.public_id.as_str(), key.name.as_str())),
+    );
+    html(&CallsPage {
+        shell: account_shell(&app, &caller, Nav::Usage),
+        keys: Choice::list(&choices, &chosen),
+        calls: rows
+            .iter()
+            .take(shown)
+            .map(|row| call(row, &names))
+            .collect(),
+        next: next.map(|href| Action::link("Show older", href).small()),
+    })
+}
+
+/// `GET /dashboard/usage/calls/{seq}`
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(seq): Path<i64>,
+) -> HttpResult<Html<String>> {
+    let account = caller.account.id;
+    let found = app.read(move |tx| facts(tx, account, seq)).await?;
+    let found = found.ok_or_else(|| Error::not_found("This account has no such call."))?;
+    html(&receipt(account_shell(&app, &caller, Nav::Usage), found))
+}
+
+/// What a receipt is made of.
+struct Found {
+    end: Entry,
+    /// The hold's own entry, where there was one.
+    origin: Option<Entry>,
+    key: Option<String>,
+    /// Kinds of the lots, by number.
+    kinds: HashMap<i64, String>,
+}
+
+fn facts(tx: &mut store::Tx<'_>, account: i64, seq: i64) -> store::Result<Option<Found>> {
+    let Some(end) = store::ledger::entry(tx, account, seq)? else {
+        return Ok(None);
+    };
+    let origin = match &end.body {
+        Body::Debit { .. } => None,
+        Body::Settlement { hold, .. } => {
+            let found = store::ledger::hold_origin(tx, hold)?;
+            found
+                .filter(|(owner, _)| *owner == account)
+                .map(|(_, entry)| entry)
+        }
+        _ => return Ok(None),
+    };
+    let key = origin.as_ref().unwrap_or(&end).context.api_key;
+    let key = match key {
+        Some(key) => store::api_keys::names(tx, key)?.map(|(_, name)| name),
+        None => None,
+    };
+    let mut kinds = HashMap::new();
+    for line in end
+        .lines
+        .iter()
+        .chain(origin.iter().flat_map(|entry| &entry.lines))
+    {
+        if let Some(kind) = store::ledger::grant_kind(tx, account, line.lot)? {
+            kinds.insert(line.lot, kind);
+        }
+    }
+    Ok(Some(Found {
+        end,
+        origin,
+        key,
+        kinds,
+    }))
+}
+
+fn receipt(shell: Shell, found: Found) -> CallPage {
+    let end = &found.end;
+    let context = &found.origin.as_ref().unwrap_or(end).context;
+    let operation = context.operation.clone();
+    let mut facts = vec![
+        Fact::new("When", format::second(end.at.micros()).text),
+        Fact::new("Key", found.key.as_deref().unwrap_or("host application")),
+    ];
+    if let Some(endpoint) = &context.endpoint {
+        facts.push(Fact::new("Endpoint", endpoint.as_str()));
+    }
+    // What was captured, where that differs from what was held.
+    match (&operation, end.context.units.or(context.units)) {
+        (Some(operation), Some(units)) => {
+            let units = format::count(units.unsigned_abs());
+            facts.push(Fact::new("Priced as", format!("{units} × {operation}")));
+        }
+        _ => facts.push(Fact::new("Priced as", "credits that the caller named")),
+    }
+    if let Some(version) = context.rate_card {
+        facts.push(Fact::new("Price list", format!("version {version}")));
+    }
+    let credits = |credits: Credits| format::credits_worded(credits.micros());
+    if let Body::Settlement {
+        hold,
+        captured,
+        released,
+        uncollected,
+        late,
+    } = &end.body
+    {
+        facts.push(Fact::new("Hold", hold.as_str()));
+        let held = found.origin.as_ref().map(|entry| entry.held_delta);
+        facts.push(Fact::new("Held", credits(held.unwrap_or(Credits::ZERO))));
+        facts.push(Fact::new("Returned", credits(*released)));
+        if uncollected.is_positive() {
+            facts.push(Fact::new(
+                "Asked for and not collected",
+                credits(*uncollected),
+            ));
+        }
+        if *late {
+            facts.push(Fact::new("Captured late", "after its hold had expired"));
+        }
+        facts.push(Fact::total("Charged", credits(*captured)));
+    } else {
+        facts.push(Fact::total("Charged", credits(end.charged())));
+    }
+    CallPage {
+        shell,
+        title: operation.unwrap_or_else(|| "call".to_owned()),
+        badge: words::hold_badge(match end.kind {
+            EntryKind::Debit => "debited",
+            EntryKind::Release => "released",
+            EntryKind::HoldExpired => "expired",
+            _ => "captured",
+        }),
+        facts,
+        lots: lots(&found),
+    }
+}
+
+/// Each grant's part, in the order of consumption.
+fn lots(found: &Found) -> Vec<LotRow> {
+    let mut parts: Vec<(i64, Credits, Credits)> = Vec::new();
+    let origin = found.origin.iter().flat_map(|entry| &entry.lines);
+    for line in origin {
+        parts.push((line.lot, line.held, Credits::ZERO));
+    }
+    for line in &found.end.lines {
+        match parts.iter_mut().find(|(lot, ..)| *lot == line.lot) {
+            Some((_, _, charged)) => *charged = line.taken,
+            None => parts.push((line.lot, Credits::ZERO, line.taken)),
+        }
+    }
+    let row = |(lot, held, charged): (i64, Credits, Credits)| LotRow {
+        grant: format!("grant_{lot}"),
+        kind: found.kinds.get(&lot).cloned().unwrap_or_default(),
+        held: format::credits(held.micros()),
+        charged: format::credits(charged.micros()),
+    };
+    parts.into_iter().map(row).collect()
+}

@@ -1,0 +1,76 @@
+//! `/dashboard/billing/cancel`: Checkout was left.
+
+use axum::extract::State;
+use axum::response::Html;
+use billing::actors::SignedIn;
+use billing::app::App;
+use store::intents::Intent;
+use views::cancel::CancelPage;
+use views::components::Action;
+use views::layout::Nav;
+use views::{format, offer};
+
+use crate::frame::{account_shell, html, while_billing_is_on};
+use crate::http::error::HttpResult;
+use crate::pages::billing::state;
+
+/// `GET /dashboard/billing/cancel`: looks, and changes nothing (case K15).
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<String>> {
+    while_billing_is_on(&app)?;
+    let (account, now) = (caller.account.id, app.now());
+    let open = app
+        .read(move |tx| {
+            let plan = store::intents::usable(tx, account, "checkout_subscription", now)?;
+            let pack = store::intents::usable(tx, account, "checkout_topup", now)?;
+            let last = plan
+                .into_iter()
+                .chain(pack)
+                .max_by_key(|intent| intent.created_at);
+            // One that was paid after all is not to be gone on with.
+            Ok(match last {
+                Some(intent) if state::is_open(tx, &intent)? => Some(intent),
+                _ => None,
+            })
+        })
+        .await?;
+    let choice = open.and_then(|intent| choice(&app, &intent));
+    let (choice, retry) = match choice {
+        Some((choice, retry)) => (Some(choice), retry),
+        None => (
+            None,
+            Action::link("See the plans", "/dashboard/billing/upgrade"),
+        ),
+    };
+    html(&CancelPage {
+        shell: account_shell(&app, &caller, Nav::Billing),
+        choice,
+        retry: retry.primary(),
+        banner: None,
+    })
+}
+
+/// What was about to be bought, and the way back to it.
+fn choice(app: &App, intent: &Intent) -> Option<(String, Action)> {
+    let (what, to) = bought(app, intent)?;
+    let go_on = Action::link(format!("Go on with {what}"), to);
+    Some((format!("{what} for {}", price(intent)?), go_on))
+}
+
+/// "5,000 credits" or "Pro", and the page that sells it.
+pub(crate) fn bought(app: &App, intent: &Intent) -> Option<(String, String)> {
+    if let Some(tier) = &intent.tier {
+        let title = offer::title(&app.catalog(), tier);
+        return Some((title, "/dashboard/billing/upgrade".to_owned()));
+    }
+    let micros = intent.credits_micros?;
+    let amount = domain::money::Credits::from_micros(micros).floor();
+    let to = format!("/dashboard/billing/credits?amount={amount}");
+    Some((format::credits_worded(micros), to))
+}
+
+/// "$5.00"
+pub(crate) fn price(intent: &Intent) -> Option<String> {
+    let currency = domain::money::Currency::parse(intent.currency.as_deref()?)?;
+    let amount = domain::money::MinorUnits::new(intent.amount_minor?, currency);
+    Some(offer::money(amount))
+}

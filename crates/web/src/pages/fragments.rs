@@ -1,0 +1,142 @@
+//! Small parts of pages for other sites to put into theirs: HTML without a frame, styled by
+//! whoever shows it. A host application fetches them with its server key, a browser with its
+//! session.
+
+use axum::extract::State;
+use axum::response::Html;
+use billing::actors::Reader;
+use billing::app::App;
+use billing::error::Result;
+use billing::summary::{View, view};
+use domain::time::Timestamp;
+use serde::Deserialize;
+use views::components::Prose;
+use views::format;
+use views::fragments::{CreditBalance, InvoiceList, PaymentMethodFragment, UsageChart};
+
+use crate::frame::html;
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::pages::standing::CreditState;
+use crate::pages::{invoices, standing};
+
+/// Credits that end within so many days are said to.
+const EXPIRING_DAYS: i64 = 14;
+
+/// Days of the chart.
+const CHART_DAYS: i64 = 30;
+
+/// Which account, and where a list goes on.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    account: Option<String>,
+    after: Option<String>,
+}
+
+/// The account a fragment is about. A key that only meters sees none of it.
+async fn account(app: &App, caller: &Reader, asked: &Asked) -> Result<i64> {
+    caller.may_list()?;
+    caller.account(app, asked.account.as_deref()).await
+}
+
+/// `GET /fragments/credit-balance`
+pub async fn balance(
+    State(app): State<App>,
+    caller: Reader,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    let account = account(&app, &caller, &asked).await?;
+    let (view, now) = (view(&app, account).await?, app.now());
+    let week = app
+        .read(move |tx| store::ledger::used_between(tx, account, now.day() - 6, now.day() + 1))
+        .await?
+        .1;
+    let origin = &app.settings.service.base_url;
+    html(&CreditBalance {
+        available: format::credits(view.available.micros()),
+        held: view
+            .held
+            .is_positive()
+            .then(|| format::credits(view.held.micros())),
+        expiring: expiring(&view, now),
+        state: match standing::credit_state(&view, week) {
+            CreditState::Fine => None,
+            CreditState::Low => Some("Low".to_owned()),
+            CreditState::Empty => Some("Empty".to_owned()),
+            CreditState::Debt => Some("Debt".to_owned()),
+        },
+        add_url: format!("{origin}/dashboard/billing/credits"),
+    })
+}
+
+/// "500 expire on 15 Dec 2026": what ends soon, on the next day on which something does.
+fn expiring(view: &View, now: Timestamp) -> Option<Prose> {
+    let ending = view
+        .lots
+        .iter()
+        .filter(|lot| lot.remaining().is_positive())
+        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())))
+        .filter(|(at, _)| *at < now.plus_days(EXPIRING_DAYS));
+    let soonest = ending.clone().map(|(at, _)| at).min()?;
+    let left: domain::money::Credits = ending
+        .filter(|(at, _)| at.day() == soonest.day())
+        .map(|(_, left)| left)
+        .sum();
+    let left = format::credits(left.micros());
+    Some(Prose::new(format!("{left} expire on ")).time(format::day(soonest.micros())))
+}
+
+/// `GET /fragments/payment-method`
+pub async fn payment_method(
+    State(app): State<App>,
+    caller: Reader,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    let account = account(&app, &caller, &asked).await?;
+    let card = app
+        .read(move |tx| store::payment_methods::of_account(tx, account))
+        .await?;
+    let shown = card.map(|card| standing::method(&card, app.now()));
+    let warning = "Update this card to keep your plan.";
+    html(&PaymentMethodFragment {
+        warning: shown
+            .as_ref()
+            .filter(|method| method.expiring)
+            .map(|_| warning.to_owned()),
+        expires: shown
+            .as_ref()
+            .map_or_else(String::new, |method| method.expires.clone()),
+        name: shown.map(|method| method.name),
+        update_url: format!("{}/dashboard/billing", app.settings.service.base_url),
+    })
+}
+
+/// `GET /fragments/invoice-list`; `after` goes on behind an invoice.
+pub async fn invoice_list(
+    State(app): State<App>,
+    caller: Reader,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    let account = account(&app, &caller, &asked).await?;
+    let listed = invoices::read(&app, account, asked.after).await?;
+    html(&InvoiceList {
+        rows: listed.rows,
+        last: listed.last,
+    })
+}
+
+/// `GET /fragments/usage-chart`
+pub async fn usage_chart(
+    State(app): State<App>,
+    caller: Reader,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    let account = account(&app, &caller, &asked).await?;
+    let (from, to) = (app.now().day() - CHART_DAYS + 1, app.now().day());
+    let rows = app
+        .read(move |tx| store::ledger::usage_by_day(tx, account, from))
+        .await?;
+    html(&UsageChart {
+        chart: crate::pages::usage_chart::chart("lbx-use", "Credits used per day", &rows, from, to),
+    })
+}

@@ -1,0 +1,30 @@
+//! `/` and `/dashboard`: where somebody who names no page goes.
+
+use axum::extract::State;
+use axum::response::Redirect;
+use billing::actors::SignedIn;
+use billing::app::App;
+
+use crate::http::callers::MaybeVisitor;
+use crate::http::error::HttpResult;
+
+/// `GET /`: strangers see what is sold, the others their account.
+pub async fn show(State(app): State<App>, MaybeVisitor(visitor): MaybeVisitor) -> Redirect {
+    match visitor {
+        None => Redirect::to("/pricing"),
+        Some(_) => home(app.settings.billing.enabled),
+    }
+}
+
+/// `GET /dashboard`: the first page of the account, or the sign-in that leads to it.
+pub async fn dashboard(State(app): State<App>, caller: SignedIn) -> HttpResult<Redirect> {
+    Ok(home(app.settings.billing.is_on_for(&caller.account)))
+}
+
+fn home(is_on: bool) -> Redirect {
+    Redirect::to(if is_on {
+        "/dashboard/billing"
+    } else {
+        "/dashboard/usage"
+    })
+}

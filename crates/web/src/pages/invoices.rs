@@ -1,0 +1,118 @@
+//! `/dashboard/billing/invoices`: the invoices of an account with their files.
+
+use axum::extract::State;
+use axum::response::Html;
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::{Error, Result};
+use domain::money::{Currency, MinorUnits};
+use serde::Deserialize;
+use store::credit_notes::CreditNote;
+use store::invoices::Invoice;
+use views::components::Pager;
+use views::invoices::badge;
+use views::invoices::{INVOICES, InvoiceRow, InvoicesPage, ROWS};
+use views::layout::Nav;
+use views::{format, offer};
+
+use crate::frame::{account_shell, html, while_billing_is_on};
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+
+/// Credit notes that are looked through for those of a page's invoices.
+const NOTES_MAX: i64 = 500;
+
+/// Where the list goes on.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    after: Option<String>,
+}
+
+/// `GET /dashboard/billing/invoices`
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    while_billing_is_on(&app)?;
+    let listed = read(&app, caller.account.id, asked.after).await?;
+    html(&InvoicesPage {
+        shell: account_shell(&app, &caller, Nav::Billing),
+        lead: format!("Invoices of {}", caller.account.name),
+        pager: listed.pager(INVOICES),
+        rows: listed.rows,
+    })
+}
+
+/// A page of the list.
+#[derive(Debug)]
+pub struct Listed {
+    /// Newest first.
+    pub rows: Vec<InvoiceRow>,
+    /// The invoice after which older ones follow.
+    pub last: Option<String>,
+    is_first_page: bool,
+}
+
+impl Listed {
+    /// How to go on, on the page at `path`.
+    fn pager(&self, path: &str) -> Pager {
+        let count = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
+        Pager {
+            summary: format::counted(count, "invoice", "invoices"),
+            newest: (!self.is_first_page).then(|| path.to_owned()),
+            older: self.last.as_ref().map(|id| format!("{path}?after={id}")),
+        }
+    }
+}
+
+/// Reads the invoices after the named one, which must be the account's.
+pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Listed> {
+    let is_first_page = after.is_none();
+    let found = app
+        .read(move |tx| {
+            let before = match &after {
+                Some(id) => match store::invoices::find(tx, account, id)? {
+                    Some(row) => Some(row),
+                    None => return Ok(None),
+                },
+                None => None,
+            };
+            let limit = i64::try_from(ROWS).expect("small") + 1;
+            let rows = store::invoices::page(tx, account, before.as_ref(), limit)?;
+            let notes = store::credit_notes::of_account(tx, account, NOTES_MAX)?;
+            Ok(Some((rows, notes)))
+        })
+        .await?;
+    let nothing = || Error::not_found("There is no such invoice to go on from.");
+    let (mut found, notes) = found.ok_or_else(nothing)?;
+    let has_more = found.len() > ROWS;
+    found.truncate(ROWS);
+    let last = found.last().filter(|_| has_more);
+    Ok(Listed {
+        last: last.map(|row| row.invoice_id.clone()),
+        is_first_page,
+        rows: found.iter().map(|row| invoice_row(row, &notes)).collect(),
+    })
+}
+
+/// One row of the page from an invoice and its credit notes.
+fn invoice_row(row: &Invoice, notes: &[CreditNote]) -> InvoiceRow {
+    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
+    let money = |minor| offer::money(MinorUnits::new(minor, currency));
+    let off = (row.discount_minor > 0).then(|| money(row.discount_minor));
+    InvoiceRow {
+        number: row.number.clone().unwrap_or_else(|| "Invoice".to_owned()),
+        when: format::day(row.created_at.micros()),
+        amount: money(row.amount_due.max(row.amount_paid)),
+        discount: off.map(|off| format!("{off} off")),
+        credits: notes
+            .iter()
+            .filter(|note| note.invoice_id == row.invoice_id && note.status != "void")
+            .map(|note| format!("{} credited: {}", money(note.amount_minor), note.number))
+            .collect(),
+        badge: badge(&row.status),
+        url: row.hosted_url.clone(),
+        pdf: row.pdf_url.clone(),
+    }
+}

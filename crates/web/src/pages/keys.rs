@@ -1,0 +1,282 @@
+//! `/dashboard/keys`: API keys. A key is shown once, when it is made.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use billing::accounts::limits;
+use billing::accounts::limits::SpendLimit;
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::{Error, Result};
+use billing::keys::{make, revoke};
+use serde::Deserialize;
+use store::api_keys::ApiKey;
+use views::components::{Badge, Choice};
+use views::confirm::ConfirmPage;
+use views::format;
+use views::keys::{KEYS, KeyForm, KeyLimit, KeyRow, KeysPage, LimitKey, NewKey};
+use views::layout::Nav;
+use views::settings::windows;
+
+use crate::frame::{account_shell, html, page};
+use crate::http::error::{HttpResult, status_of};
+use crate::http::form::Fields;
+use crate::pages::settings;
+use crate::pages::settings::{LimitForm, limit_field, limit_text};
+
+/// `GET /dashboard/keys`
+pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
+    page(StatusCode::OK, &list(&app, &caller).await?)
+}
+
+/// The key to make.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    name: String,
+    scope: Option<String>,
+}
+
+/// `POST /dashboard/keys`: makes a key and shows its secret on this answer alone, which is why it
+/// does not redirect.
+pub async fn create(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(form): Fields<Wanted>,
+) -> HttpResult<Response> {
+    caller.may_pay()?;
+    let account = match form.scope.as_deref().unwrap_or("meter") {
+        "meter" => Some(caller.account.id),
+        "server" if may_make_server_keys(&caller) => None,
+        "server" => {
+            let detail = "Only administrators make server keys.";
+            return Err(Error::forbidden("not_an_operator", detail).into());
+        }
+        _ => return Err(Error::field("scope", "scope is meter or server.").into()),
+    };
+    // A form that is sent twice, by a second click or a reload, makes one key.
+    if is_taken(&app, &caller, &form.name).await? {
+        let detail = "Another key has this name already.";
+        return refused(&app, &caller, form, Error::conflict("name_taken", detail)).await;
+    }
+    let (key, secret) = match make(&app, account, &form.name, &caller.user.public_id).await {
+        Ok(made) => made,
+        Err(error) if error.0.kind.is_client_error() => {
+            return refused(&app, &caller, form, error).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut shown = list(&app, &caller).await?;
+    let example = example(&app, &caller, account, &secret);
+    let name = key.name;
+    shown.created = Some(NewKey {
+        name,
+        secret,
+        example,
+    });
+    page(StatusCode::OK, &shown)
+}
+
+/// `GET /dashboard/keys/{id}/revoke`: asks once more.
+pub async fn ask(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> HttpResult<Response> {
+    caller.may_pay()?;
+    let key = find(&app, &caller, &id).await?;
+    let used = match key.last_used_at {
+        Some(at) => format!("It was last used on {}.", format::moment(at.micros()).text),
+        None => "It was never used.".to_owned(),
+    };
+    let shell = account_shell(&app, &caller, Nav::Keys);
+    let view = ConfirmPage::revoke_key(shell, &key.public_id, &key.name, &used);
+    Ok(html(&view)?.into_response())
+}
+
+/// `POST /dashboard/keys/{id}/revoke`: the key opens nothing from now on.
+pub async fn end(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> HttpResult<Redirect> {
+    caller.may_pay()?;
+    let key = find(&app, &caller, &id).await?;
+    revoke(&app, key.account_id, &key.public_id, &caller.user.public_id).await?;
+    Ok(Redirect::to(KEYS))
+}
+
+/// `POST /dashboard/keys/limits`: bounds what one of the keys may spend.
+pub async fn limit(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(form): Fields<LimitForm>,
+) -> HttpResult<Response> {
+    caller.may_pay()?;
+    let set = match settings::read_limit(&form) {
+        Ok(wanted) => {
+            let actor = &caller.user.public_id;
+            limits::set(&app, caller.account.id, wanted, actor).await
+        }
+        Err(error) => Err(error),
+    };
+    let error = match set {
+        Ok(_) => return Ok(Redirect::to(&format!("{KEYS}#h-keys")).into_response()),
+        Err(error) if error.0.kind.is_client_error() => error,
+        Err(error) => return Err(error.into()),
+    };
+    let mut shown = list(&app, &caller).await?;
+    if let Some(limits) = &mut shown.limits {
+        refuse(limits, &form, &error);
+    }
+    page(status_of(error.0.kind), &shown)
+}
+
+/// `POST /dashboard/keys/limits/{id}/remove`
+pub async fn remove_limit(
+    State(app): State<App>,
+    caller: SignedIn,
+    Path(id): Path<String>,
+) -> HttpResult<Redirect> {
+    caller.may_pay()?;
+    limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
+    Ok(Redirect::to(&format!("{KEYS}#h-keys")))
+}
+
+/// Keys that act for any account are made by administrators alone.
+fn may_make_server_keys(caller: &SignedIn) -> bool {
+    caller.user.role == "admin"
+}
+
+/// The account's keys; administrators also see the host application's.
+async fn keys(app: &App, caller: &SignedIn) -> Result<Vec<ApiKey>> {
+    let (account, is_admin) = (caller.account.id, may_make_server_keys(caller));
+    app.read(move |tx| {
+        let mut keys = store::api_keys::of_account(tx, account)?;
+        if is_admin {
+            keys.extend(store::api_keys::of_host(tx)?);
+            keys.sort_by_key(|key| std::cmp::Reverse(key.id));
+        }
+        Ok(keys)
+    })
+    .await
+}
+
+/// A key that still opens something.
+async fn find(app: &App, caller: &SignedIn, id: &str) -> Result<ApiKey> {
+    let mut keys = keys(app, caller).await?.into_iter();
+    let key = keys.find(|key| key.public_id == id && key.revoked_at.is_none());
+    key.ok_or_else(|| Error::not_found("There is no such live key."))
+}
+
+async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {
+    let keys = keys(app, caller).await?;
+    let mut live = keys.iter().filter(|key| key.revoked_at.is_none());
+    Ok(live.any(|key| key.name == name.trim()))
+}
+
+async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
+    let rows = keys(app, caller).await?;
+    let set = limits::of_account(app, caller.account.id).await?;
+    let full = caller.may_pay().err().map(|error| error.0.detail.clone());
+    Ok(KeysPage {
+        shell: account_shell(app, caller, Nav::Keys),
+        created: None,
+        keys: rows.iter().map(|key| key_row(key, &set)).collect(),
+        limits: full.is_none().then(|| limit_key(&rows)).flatten(),
+        form: KeyForm::empty(may_make_server_keys(caller)),
+        full,
+    })
+}
+
+/// The form again, with what was typed and why it was not enough.
+async fn refused(app: &App, caller: &SignedIn, form: Wanted, error: Error) -> HttpResult<Response> {
+    let mut shown = list(app, caller).await?;
+    shown.form.name = form.name;
+    shown.form.name_error = Some(error.0.detail.clone());
+    page(status_of(error.0.kind), &shown)
+}
+
+/// A first call with the new key.
+fn example(app: &App, caller: &SignedIn, account: Option<i64>, secret: &str) -> String {
+    let base = &app.settings.service.base_url;
+    let body = match account {
+        Some(_) => "{\"credits\": 1}".to_owned(),
+        None => format!(
+            "{{\"account\": \"{}\", \"credits\": 1}}",
+            caller.account.public_id
+        ),
+    };
+    format!(
+        "curl -X POST {base}/api/v1/debits \\\n  -H \"Authorization: Bearer {secret}\" \\\n  \
+         -H \"Idempotency-Key: first-call\" \\\n  -H \"Content-Type: application/json\" \\\n  \
+         -d '{body}'"
+    )
+}
+
+/// What a key may spend, as the page words it.
+fn key_limit(limit: &SpendLimit) -> KeyLimit {
+    KeyLimit {
+        id: limit.id.clone(),
+        most: limit_text(limit),
+        left: format::credits(limit.left.0.micros()),
+    }
+}
+
+/// The empty form, for the live keys that spend for this account.
+fn limit_key(keys: &[ApiKey]) -> Option<LimitKey> {
+    let live = keys.iter().filter(|key| key.revoked_at.is_none());
+    let own = live.filter(|key| key.account_id.is_some());
+    let subjects: Vec<Choice> = own
+        .map(|key| Choice {
+            value: format!("key:{}", key.public_id),
+            label: format!("{} ({}\u{2026})", key.name, key.prefix),
+            selected: false,
+        })
+        .collect();
+    (!subjects.is_empty()).then(|| LimitKey {
+        subjects,
+        windows: windows(),
+        credits: String::new(),
+        error: None,
+    })
+}
+
+/// What was typed, and why it was not enough.
+fn refuse(limits: &mut LimitKey, form: &LimitForm, error: &Error) {
+    limits.error = Some((limit_field(error).to_owned(), error.0.detail.clone()));
+    limits.credits.clone_from(&form.credits);
+    for choice in &mut limits.subjects {
+        choice.selected = choice.value == form.subject;
+    }
+    for choice in &mut limits.windows {
+        choice.selected = choice.value == form.window;
+    }
+}
+
+/// One row of the page from a key and the limits set on it.
+fn key_row(key: &ApiKey, limits: &[SpendLimit]) -> KeyRow {
+    let own = limits
+        .iter()
+        .filter(|limit| limit.scope == "key" && limit.subject.as_ref() == Some(&key.public_id));
+    let is_live = key.revoked_at.is_none();
+    let scope = match key.scope.as_str() {
+        "meter" => "Spend credits",
+        "server" => "Act for any account",
+        other => other,
+    };
+    KeyRow {
+        id: key.public_id.clone(),
+        name: key.name.clone(),
+        prefix: format!("{}\u{2026}", key.prefix),
+        scope: scope.to_owned(),
+        created: format::day(key.created_at.micros()),
+        last_used: key.last_used_at.map(|at| format::moment(at.micros())),
+        badge: if is_live {
+            Badge::ok("Active")
+        } else {
+            Badge::plain("Revoked")
+        },
+        active: is_live,
+        limits: own.map(key_limit).collect(),
+    }
+}

@@ -1,0 +1,171 @@
+//! `/login` and `/login/confirm`: signing in with a link by mail. No passwords.
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use billing::app::App;
+use billing::error::Error;
+use billing::people::sign_in::{is_own_path, send_link};
+use billing::secrets::hash;
+use serde::Deserialize;
+use views::components::Action;
+use views::format::counted;
+use views::layout::Nav;
+use views::login::{LoginConfirmPage, LoginPage};
+
+use crate::frame::{page, public_shell};
+use crate::http::address::ClientAddress;
+use crate::http::callers::MaybeVisitor;
+use crate::http::error::{HttpResult, status_of};
+use crate::http::form::Fields;
+use crate::http::params::Params;
+
+/// Why somebody is on the page, and where they want to go.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    next: Option<String>,
+}
+
+/// `GET /login`
+pub async fn show(
+    State(app): State<App>,
+    MaybeVisitor(visitor): MaybeVisitor,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Response> {
+    let next = asked.next.filter(|next| is_own_path(next));
+    if visitor.is_some() {
+        let home = next.unwrap_or_else(|| "/".to_owned());
+        return Ok(Redirect::to(&home).into_response());
+    }
+    let view = LoginPage {
+        banner: next.as_ref().map(|_| LoginPage::sign_in_first()),
+        others: others(&app, next.as_deref()),
+        next,
+        ..empty(&app)
+    };
+    page(StatusCode::OK, &view)
+}
+
+/// The organisation's own sign-in, where there is one.
+fn others(app: &App, next: Option<&str>) -> Vec<Action> {
+    let oidc = &app.settings.oidc;
+    if oidc.issuer.is_empty() {
+        return Vec::new();
+    }
+    let next = next.map(|next| form_urlencoded::byte_serialize(next.as_bytes()).collect());
+    let query = next.map_or_else(String::new, |next: String| format!("?next={next}"));
+    vec![Action::link(&oidc.label, format!("/api/auth/oidc{query}")).block()]
+}
+
+/// Who wants to sign in.
+#[derive(Debug, Deserialize)]
+pub struct NewLogin {
+    email: String,
+    next: Option<String>,
+}
+
+/// `POST /login`: mails a link. What is shown does not tell whether the address is known (A8).
+pub async fn send(
+    State(app): State<App>,
+    from: ClientAddress,
+    Fields(form): Fields<NewLogin>,
+) -> HttpResult<Response> {
+    let next = form.next.filter(|next| is_own_path(next));
+    match send_link(&app, &form.email, next.as_deref(), &from.network()).await {
+        Ok(()) => {
+            let sent = LoginPage {
+                link_lives: link_lives(&app),
+                mailbox: mailbox(&app),
+                ..LoginPage::sent(public_shell(&app, None, Nav::None), form.email.trim())
+            };
+            page(StatusCode::OK, &sent)
+        }
+        Err(error) => refused(&app, form.email, next, error),
+    }
+}
+
+/// The form again, with what was typed and why it was not enough.
+fn refused(app: &App, mail: String, next: Option<String>, error: Error) -> HttpResult<Response> {
+    let status = status_of(error.0.kind);
+    let asked = LoginPage {
+        mail,
+        next,
+        ..empty(app)
+    };
+    match (status, error.0.retry_after) {
+        (StatusCode::BAD_REQUEST, _) => {
+            let mail_error = Some(error.0.detail.clone());
+            page(
+                status,
+                &LoginPage {
+                    mail_error,
+                    ..asked
+                },
+            )
+        }
+        (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) => {
+            let wait = counted(seconds, "second", "seconds");
+            let banner = Some(LoginPage::too_many(&wait));
+            let mut response = page(status, &LoginPage { banner, ..asked })?;
+            let seconds = HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            Ok(response)
+        }
+        _ => Err(error.into()),
+    }
+}
+
+/// What a mailed link carries.
+#[derive(Debug, Deserialize)]
+pub struct Token {
+    token: Option<String>,
+}
+
+/// `GET /login/confirm`: one button that signs in. Looking does not use the link up, since mail
+/// scanners look.
+pub async fn confirm(State(app): State<App>, Params(asked): Params<Token>) -> HttpResult<Response> {
+    let token = asked.token.unwrap_or_default();
+    let (digest, now) = (hash(&token), app.real_now());
+    let link = app
+        .read(move |tx| store::login_links::find(tx, &digest))
+        .await?;
+    let link = link.filter(|link| link.used_at.is_none() && now < link.expires_at);
+    let Some(link) = link else {
+        let banner = Some(LoginPage::link_is_over());
+        let over = LoginPage {
+            banner,
+            ..empty(&app)
+        };
+        return page(StatusCode::BAD_REQUEST, &over);
+    };
+    let view = LoginConfirmPage {
+        shell: public_shell(&app, None, Nav::None),
+        // A link that was found has a token of ours: 64 hexadecimal digits.
+        action: format!("/api/auth/link/{token}"),
+        mail: Some(link.email),
+        next: None,
+    };
+    page(StatusCode::OK, &view)
+}
+
+fn empty(app: &App) -> LoginPage {
+    LoginPage {
+        link_lives: link_lives(app),
+        mailbox: mailbox(app),
+        ..LoginPage::ask(public_shell(app, None, Nav::None))
+    }
+}
+
+fn link_lives(app: &App) -> String {
+    let minutes = app.settings.session.link_minutes.unsigned_abs();
+    counted(minutes, "minute", "minutes")
+}
+
+/// Where mails of the demo end up.
+fn mailbox(app: &App) -> Option<String> {
+    let twin = app
+        .twin_url
+        .as_ref()
+        .filter(|_| !app.settings.stripe.is_live());
+    twin.map(|twin| format!("{twin}/_twin/mailbox"))
+}

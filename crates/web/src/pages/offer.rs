@@ -1,0 +1,36 @@
+//! Plans and packs as an account may buy them.
+
+use billing::actors::Visitor;
+use billing::app::App;
+use billing::error::Result;
+use store::account_prices::AccountPrice;
+use views::components::Action;
+use views::plans::PlanCard;
+
+/// Says which agreed prices are for a year.
+pub fn say_years(cards: &mut [PlanCard], agreed: &[AccountPrice]) {
+    for row in agreed.iter().filter(|row| row.is_current) {
+        for card in cards.iter_mut().filter(|card| card.id == row.tier) {
+            card.per = format!("per {}, agreed with you", row.billing_interval);
+        }
+    }
+}
+
+/// The button of a plan whose price a person sets.
+pub fn contact(app: &App) -> Action {
+    Action::link("Contact us", &app.settings.billing.contact_url)
+}
+
+/// The tier of a visitor's first account.
+pub async fn tier_of(app: &App, visitor: &Visitor) -> Result<Option<String>> {
+    let (user, rules, now) = (visitor.id, app.rules(), app.now());
+    app.read(move |tx| {
+        let memberships = store::users::memberships(tx, user)?;
+        let Some(first) = memberships.first() else {
+            return Ok(None);
+        };
+        let plan = store::ledger::plan(tx, &rules, first.account_id, now)?;
+        Ok(Some(plan.tier))
+    })
+    .await
+}

@@ -1,0 +1,79 @@
+//! `/pricing`: what is sold, for everybody to read.
+
+use axum::extract::State;
+use axum::response::Html;
+use billing::app::App;
+use domain::catalog::{Catalog, Tier};
+use views::components::Action;
+use views::format;
+use views::layout::Nav;
+use views::pricing::{PackLine, PricingPage};
+
+use crate::frame::{html, public_shell};
+use crate::http::callers::MaybeVisitor;
+use crate::http::error::HttpResult;
+use crate::pages::offer;
+
+/// `GET /pricing`
+pub async fn show(
+    State(app): State<App>,
+    MaybeVisitor(visitor): MaybeVisitor,
+) -> HttpResult<Html<String>> {
+    let catalog = app.catalog();
+    let current = match &visitor {
+        Some(visitor) => offer::tier_of(&app, visitor).await?,
+        None => None,
+    };
+    let current = current.as_deref();
+    let is_known = visitor.is_some();
+    let mut plans =
+        views::offer::plan_cards(&catalog, current, None, |tier| choose(&app, tier, is_known));
+    views::offer::say_trials(&mut plans, &catalog, true, " for new accounts");
+    let page = PricingPage {
+        shell: public_shell(&app, visitor.as_ref(), Nav::Pricing),
+        lead: "A plan sets your limits; credits pay for calls. Start free, change any time."
+            .to_owned(),
+        banners: Vec::new(),
+        plans,
+        packs: packs(&catalog),
+        packs_note: packs_note(&catalog),
+        compare: views::offer::comparison(&catalog, current),
+        note: views::offer::note(&catalog),
+    };
+    html(&page)
+}
+
+fn choose(app: &App, tier: &Tier, is_known: bool) -> Action {
+    let label = format!("Choose {}", tier.title);
+    match (tier.price, is_known) {
+        (None, _) => offer::contact(app),
+        (Some(_), true) => Action::link(label, "/dashboard/billing/upgrade"),
+        (Some(_), false) if tier.is_free() => Action::link("Start free", "/login"),
+        (Some(_), false) => Action::link(label, "/login?next=/dashboard/billing/upgrade"),
+    }
+}
+
+fn packs(catalog: &Catalog) -> Vec<PackLine> {
+    let line = |pack: &domain::catalog::Pack| PackLine {
+        credits: views::offer::pack_title(pack.credits),
+        price: views::offer::money(pack.price),
+        unit_price: format!("{} per credit", views::offer::unit_price(pack)),
+    };
+    catalog.packs.iter().map(line).collect()
+}
+
+/// What a credit is, and how long it lasts.
+pub(crate) fn packs_note(catalog: &Catalog) -> String {
+    let is_kept = |pack: &domain::catalog::Pack| pack.expires_after_days.is_none();
+    let kept = if catalog.packs.iter().all(is_kept) {
+        " Purchased credits never expire."
+    } else {
+        ""
+    };
+    let call = catalog.cost_of(domain::catalog::DEFAULT_OPERATION, 1);
+    let cost = call.map_or_else(
+        |_| String::new(),
+        |cost| format::credits_worded(cost.micros()),
+    );
+    format!("One standard API call costs {cost}.{kept}")
+}

@@ -1,0 +1,139 @@
+//! An account's billing state as banners and badges.
+
+use billing::payments::plan::Pending;
+use billing::summary::View;
+use domain::catalog::{Catalog, Tier};
+use domain::time::Timestamp;
+use store::payment_methods::PaymentMethod as Card;
+use store::subscriptions::Subscription;
+use views::billing::PaymentMethod;
+use views::components::Banner;
+use views::{format, offer, usage, words};
+
+/// Credits are low below this share of what the plan brings, in percent,
+pub(crate) const LOW_PERCENT: i64 = 20;
+
+/// or when they last for less than this at the pace of the last seven days.
+pub(crate) const LOW_DAYS: i64 = 3;
+
+/// A card is said to expire from so many days before.
+pub(crate) const CARD_WARNING_DAYS: i64 = 30;
+
+/// What a cancellation takes away, in sentences.
+pub fn what_ends(tier: Option<&Tier>, free: &Tier) -> Vec<String> {
+    let mut points = Vec::new();
+    let calls = |tier: &Tier| tier.calls_limit.map(i64::unsigned_abs);
+    if let Some(tier) = tier {
+        let from = calls(tier).map_or_else(|| "no limit".to_owned(), format::count);
+        if let Some(to) = calls(free) {
+            let to = format::count(to);
+            points.push(format!("Calls per month drop from {from} to {to}."));
+        }
+        let from = format::credits(tier.allowance.micros());
+        let to = format::credits(free.allowance.micros());
+        points.push(format!("Credits each month drop from {from} to {to}."));
+    }
+    points.push("Credits that you bought stay.".to_owned());
+    points
+}
+
+pub(crate) fn day(at: Timestamp) -> format::When {
+    format::day(at.micros())
+}
+
+/// What is said about a smaller plan that waits for the period's end.
+pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pending) -> Vec<Banner> {
+    let here = live.first().and_then(|row| row.tier.as_deref());
+    let Some((at, here)) = waiting.at().zip(here) else {
+        return Vec::new();
+    };
+    let to = catalog.tier(&waiting.tier);
+    let price = to.map(offer::monthly).unwrap_or_default();
+    vec![words::downgrade_scheduled(
+        &offer::title(catalog, here),
+        &offer::title(catalog, &waiting.tier),
+        day(at),
+        &price,
+    )]
+}
+
+/// How it stands with the credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreditState {
+    /// Enough.
+    Fine,
+    /// Little is left.
+    Low,
+    /// Nothing is left of what there was.
+    Empty,
+    /// Money was taken back for spent credits.
+    Debt,
+}
+
+/// How it stands with the credits of an account that spent so much in seven days.
+pub fn credit_state(view: &View, week: i64) -> CreditState {
+    let available = view.available.micros();
+    let allowance = view.plan.allowance.micros();
+    let spent_some = view.used_this_month.is_positive() || week > 0;
+    let had_some = spent_some || view.posted.is_positive() || view.plan.subscription_id.is_some();
+    let is_soon_gone = i128::from(available) * 7 < i128::from(week) * i128::from(LOW_DAYS);
+    let is_little = i128::from(available) * 100 < i128::from(allowance) * i128::from(LOW_PERCENT);
+    match () {
+        () if view.debt.is_positive() => CreditState::Debt,
+        () if available <= 0 && had_some => CreditState::Empty,
+        () if available > 0 && (is_soon_gone || is_little) => CreditState::Low,
+        () => CreditState::Fine,
+    }
+}
+
+/// What is said about it, where something is.
+pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
+    match credit_state(view, week) {
+        CreditState::Fine => None,
+        CreditState::Low => {
+            let left = format::credits_worded(view.available.micros());
+            let lasts = usage::lasts(view.available.micros(), week);
+            Some(words::credits_low(&left, (week > 0).then_some(&*lasts)))
+        }
+        CreditState::Empty => Some(words::credits_gone(None)),
+        CreditState::Debt => Some(words::debt(&format::credits_worded(view.debt.micros()))),
+    }
+}
+
+/// "Visa ending 4242"
+pub fn card_name(card: &Card) -> String {
+    let brand = match card.brand.as_str() {
+        "visa" => "Visa",
+        "mastercard" => "Mastercard",
+        "amex" => "American Express",
+        "discover" => "Discover",
+        "diners" => "Diners Club",
+        "jcb" => "JCB",
+        "unionpay" => "UnionPay",
+        _ => "Card",
+    };
+    format!("{brand} ending {}", card.last4)
+}
+
+/// A card is good to the last day of its month.
+pub(crate) fn card_ends(card: &Card) -> Option<Timestamp> {
+    let first = format!("{:04}-{:02}-01", card.exp_year, card.exp_month);
+    domain::time::parse(&first).map(|first| first.plus_months(1))
+}
+
+/// What is shown of a card.
+pub fn method(card: &Card, now: Timestamp) -> PaymentMethod {
+    let ends = card_ends(card);
+    let is_over = ends.is_some_and(|ends| ends <= now);
+    let expiring = ends.is_some_and(|ends| ends.plus_days(-CARD_WARNING_DAYS) <= now);
+    let word = match (is_over, expiring) {
+        (true, _) => "Expired",
+        (false, true) => "Expires soon,",
+        (false, false) => "Expires",
+    };
+    PaymentMethod {
+        name: card_name(card),
+        expires: format!("{word} {:02}/{:04}", card.exp_month, card.exp_year),
+        expiring,
+    }
+}

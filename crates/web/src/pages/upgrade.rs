@@ -1,0 +1,378 @@
+//! `/dashboard/billing/upgrade`: the plans, the review of a change with the amount due now, and
+//! the plans side by side.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::{Error, Kind as ErrorKind, Result};
+use billing::payments::plan::quote::{Quote, Way};
+use billing::payments::plan::{Changed, Pending, quote};
+use billing::payments::{checkout, plan};
+use billing::summary::{View, view};
+use billing::trials;
+use domain::catalog::{Catalog, Tier};
+use domain::money::{Currency, MinorUnits};
+use serde::Deserialize;
+use store::account_prices::AccountPrice;
+use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
+use views::layout::Nav;
+use views::upgrade::{Review, UPGRADE, UpgradePage, choose};
+use views::{format, offer, words};
+
+use crate::frame::{account_shell, page, while_billing_is_on};
+use crate::http::error::{HttpResult, status_of};
+use crate::http::form::Fields;
+use crate::http::params::Params;
+use crate::pages::standing;
+
+/// From this share of the calls on, in percent, the next plan is suggested.
+const SUGGEST_FROM_PERCENT: i64 = 70;
+
+/// The plan whose change is reviewed.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    #[serde(rename = "planId")]
+    plan_id: Option<String>,
+}
+
+/// `GET /dashboard/billing/upgrade`; with `planId`, what changing to it costs today.
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Response> {
+    while_billing_is_on(&app)?;
+    let view = view(&app, caller.account.id).await?;
+    let mut plans = chooser(&app, &caller, &view).await?;
+    let Some(plan_id) = asked.plan_id.filter(|_| plans.has_live) else {
+        return page(StatusCode::OK, &plans);
+    };
+    match quote(&app, &caller, &plan_id).await {
+        Ok(quote) => {
+            plans.review = Some(review(&app, &caller, &quote).await?);
+            page(StatusCode::OK, &plans)
+        }
+        Err(error) => refused(plans, error),
+    }
+}
+
+/// `POST /dashboard/billing/plan` with `act=change`: pays what was reviewed and changes the plan, or
+/// schedules a smaller one. When it costs something else by now, it is reviewed again (requirement
+/// 5.2).
+pub(crate) async fn change(
+    app: &App,
+    caller: &SignedIn,
+    plan_id: &str,
+    quote: Option<&str>,
+) -> HttpResult<Response> {
+    let quoted = quote.and_then(Quote::read);
+    let changed = plan::change(app, caller, plan_id, quoted).await;
+    let view = view(app, caller.account.id).await?;
+    let mut plans = chooser(app, caller, &view).await?;
+    match changed {
+        Ok(Changed::Done | Changed::Scheduled(_)) => {
+            Ok(Redirect::to("/dashboard/billing").into_response())
+        }
+        Ok(Changed::Waits(waiting)) => {
+            let url = waiting
+                .url
+                .unwrap_or_else(|| "/dashboard/billing".to_owned());
+            let due = offer::money(waiting.due);
+            plans.banners = vec![match waiting.declined {
+                Some(said) => words::change_declined(&due, Some(&said), &url),
+                None => words::confirm_with_bank(&due, &url),
+            }];
+            page(StatusCode::OK, &plans)
+        }
+        Ok(Changed::Differs(quote)) => {
+            plans.banners = vec![words::quote_changed()];
+            plans.review = Some(review(app, caller, &quote).await?);
+            page(StatusCode::CONFLICT, &plans)
+        }
+        Err(error) => refused(plans, error),
+    }
+}
+
+/// The plans, with why not.
+fn refused(mut plans: UpgradePage, error: Error) -> HttpResult<Response> {
+    let Some(banner) = refusal(&error, UPGRADE) else {
+        return Err(error.into());
+    };
+    plans.banners = vec![banner];
+    page(status_of(error.0.kind), &plans)
+}
+
+async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
+    if quote.way == Way::Down {
+        return Ok(review_down(&app.catalog(), quote));
+    }
+    let account = caller.account.id;
+    let card = app
+        .read(move |tx| store::payment_methods::of_account(tx, account))
+        .await?;
+    let catalog = app.catalog();
+    let here = quote.held.tier.as_deref().unwrap_or_default();
+    let (from, to) = (offer::title(&catalog, here), &quote.tier.title);
+    let due = offer::money(quote.due);
+    let mut text = Prose::new(format!(
+        "{to} starts as soon as this is paid. After that {} per {}",
+        offer::money(quote.price),
+        quote.interval
+    ));
+    if let Some(end) = quote.held.period_end {
+        text = text.text(", from ").time(format::day(end.micros()));
+    }
+    let mut lines: Vec<Fact> = quote
+        .lines
+        .iter()
+        .map(|(name, amount)| Fact::new(name.clone(), offer::money(*amount)))
+        .collect();
+    lines.push(Fact::total("Due today", due.clone()));
+    let label = if quote.due.amount > 0 {
+        format!("Pay {due} and upgrade")
+    } else {
+        format!("Upgrade to {to}")
+    };
+    Ok(Review {
+        title: format!("Review your change: {from} to {to}"),
+        badge: Badge::info("Good for 10 minutes"),
+        text: text.text("."),
+        points: points(&catalog, here, &quote.tier),
+        lines,
+        confirm: Action::post(label, words::PLAN)
+            .field("act", "change")
+            .field("planId", &quote.tier.name)
+            .field("quote", quote.name())
+            .primary()
+            .block(),
+        note: match card {
+            Some(card) => format!("Charged to {}.", standing::card_name(&card)).into(),
+            None => "Charged to your payment method at Stripe.".into(),
+        },
+    })
+}
+
+/// A smaller plan costs nothing today and starts with the next period.
+fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
+    let here = quote.held.tier.as_deref().unwrap_or_default();
+    let (from, to) = (offer::title(catalog, here), &quote.tier.title);
+    let starts = format::day(quote.starts_at().micros());
+    let price = format!("{} per {}", offer::money(quote.price), quote.interval);
+    let text = Prose::new(format!("{from} stays until "))
+        .time(starts.clone())
+        .text(format!(", it is paid until then. After that {price}."));
+    let mut points = standing::what_ends(catalog.tier(here), &quote.tier);
+    points.push("You can take this back at any time until then, with one click.".to_owned());
+    Review {
+        title: format!("Review your change: {from} to {to}"),
+        badge: Badge::info("At the period's end"),
+        text,
+        points,
+        lines: vec![Fact::total(
+            "Due today",
+            offer::money(MinorUnits::new(0, quote.price.currency)),
+        )],
+        confirm: Action::post(format!("Move to {to} on {}", starts.text), words::PLAN)
+            .field("act", "change")
+            .field("planId", &quote.tier.name)
+            .primary()
+            .block(),
+        note: "Nothing is charged and nothing is paid back today.".into(),
+    }
+}
+
+fn points(catalog: &Catalog, here: &str, to: &Tier) -> Vec<String> {
+    let mut points = Vec::new();
+    let from = catalog.tier(here).and_then(|tier| tier.calls_limit);
+    if let (Some(from), Some(to)) = (from, to.calls_limit) {
+        let (from, to) = (from.unsigned_abs(), to.unsigned_abs());
+        let (from, to) = (format::count(from), format::count(to));
+        points.push(format!(
+            "Your call limit rises from {from} to {to} at once."
+        ));
+    }
+    points.push(format!(
+        "Your credits stay. From the next period on {} arrive each month; their share for the \
+         days left arrives now.",
+        format::credits_worded(to.allowance.micros())
+    ));
+    points
+}
+
+/// What was chosen. Nothing else that a client sends is looked at.
+#[derive(Debug, Deserialize)]
+pub struct Choice {
+    #[serde(rename = "planId")]
+    plan_id: String,
+}
+
+/// `POST /dashboard/billing/upgrade`: on to Stripe's page, or the plans again with why not.
+pub async fn start(
+    State(app): State<App>,
+    caller: SignedIn,
+    Fields(choice): Fields<Choice>,
+) -> HttpResult<Response> {
+    while_billing_is_on(&app)?;
+    let started = match checkout::read_plan(&app.catalog(), &app, &choice.plan_id) {
+        Ok(purchase) => checkout::start(&app, &caller, &purchase, None).await,
+        Err(error) => Err(error),
+    };
+    let error = match started {
+        Ok(url) => return Ok(Redirect::to(&url).into_response()),
+        Err(error) => error,
+    };
+    let Some(banner) = refusal(&error, UPGRADE) else {
+        return Err(error.into());
+    };
+    let view = view(&app, caller.account.id).await?;
+    let mut plans = chooser(&app, &caller, &view).await?;
+    plans.banners = vec![banner];
+    page(status_of(error.0.kind), &plans)
+}
+
+/// A refusal that the page of a purchase can say itself; `again` is that page.
+pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
+    match error.0.kind {
+        ErrorKind::Unavailable if error.0.code == "stripe_unavailable" => {
+            Some(words::stripe_unreachable(again))
+        }
+        ErrorKind::BadRequest
+        | ErrorKind::PaymentRequired
+        | ErrorKind::Conflict
+        | ErrorKind::Unprocessable
+        | ErrorKind::TooManyRequests => {
+            let text = error.0.detail.clone();
+            Some(Banner::new(Kind::Warn, "Nothing was bought", text))
+        }
+        _ => None,
+    }
+}
+
+async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePage> {
+    let account = caller.account.id;
+    let (live, agreed) = app
+        .read(move |tx| {
+            let live = store::subscriptions::live(tx, account)?;
+            Ok((live, store::account_prices::of_account(tx, account)?))
+        })
+        .await?;
+    let catalog = with_agreed(app.catalog(), &agreed);
+    let has_live = !live.is_empty();
+    let may_try = !has_live && trials::may_have_one(app, account).await?;
+    let waiting = live.first().and_then(Pending::of);
+    let waiting = waiting.filter(|pending| !pending.is_unpaid());
+    let current = view.plan.tier.as_str();
+    let pick = suggested(&app.catalog().tiers, view);
+    let note = match &pick {
+        Some((_, why)) => format!("{} {why}", offer::note(&catalog)),
+        None => offer::note(&catalog),
+    };
+    let pick = pick.map(|(tier, _)| tier);
+    let held = live.first().and_then(|row| row.tier.as_deref());
+    let rank = held
+        .and_then(|tier| catalog.tier(tier))
+        .map(|tier| tier.rank);
+    let rank = rank.or(has_live.then_some(usize::MAX));
+    let mut plans =
+        offer::plan_cards(
+            &catalog,
+            Some(current),
+            pick.as_deref(),
+            |tier| match &waiting {
+                Some(pending) if pending.tier == tier.name => Action::off("Scheduled"),
+                _ => change_to(app, tier, rank, may_try),
+            },
+        );
+    offer::say_trials(&mut plans, &catalog, may_try, "");
+    crate::pages::offer::say_years(&mut plans, &agreed);
+    for plan in &mut plans {
+        if Some(&plan.id) == pick.as_ref() {
+            plan.action = plan.action.clone().primary();
+        }
+    }
+    Ok(UpgradePage {
+        shell: account_shell(app, caller, Nav::Plans),
+        lead: lead(&offer::title(&catalog, current), view, has_live),
+        banners: match waiting {
+            Some(pending) => standing::waiting_banner(&catalog, &live, &pending),
+            None => Vec::new(),
+        },
+        plans,
+        note,
+        review: None,
+        compare: offer::comparison(&catalog, Some(current)),
+        has_live,
+    })
+}
+
+/// The catalog with the prices that were agreed with the account.
+fn with_agreed(mut catalog: Catalog, agreed: &[AccountPrice]) -> Catalog {
+    for row in agreed.iter().filter(|row| row.is_current) {
+        let price = Currency::parse(&row.currency)
+            .map(|currency| MinorUnits::new(row.amount_minor, currency));
+        for tier in catalog
+            .tiers
+            .iter_mut()
+            .filter(|tier| tier.name == row.tier)
+        {
+            tier.price = price.or(tier.price);
+        }
+    }
+    catalog
+}
+
+fn lead(title: &str, view: &View, has_live: bool) -> Prose {
+    let on = format!("You are on {title}. ");
+    match (has_live, view.plan.cancel_at) {
+        (false, _) => Prose::new(on).text("A plan starts as soon as it is paid."),
+        (true, Some(end)) => Prose::new(on)
+            .text("It ends on ")
+            .time(format::day(end.micros()))
+            .text("; keep it first to change it."),
+        (true, None) => Prose::new(on)
+            .text("It renews on ")
+            .time(format::day(view.plan.period_end.micros()))
+            .text(". A larger plan starts at once, for the difference; a smaller one then."),
+    }
+}
+
+/// The next larger plan, for those who use most of theirs, and why.
+fn suggested(tiers: &[Tier], view: &View) -> Option<(String, String)> {
+    let limit = view.plan.calls_limit.filter(|limit| *limit > 0)?;
+    let used = view.calls_this_period;
+    if i128::from(used) * 100 < i128::from(limit) * i128::from(SUGGEST_FROM_PERCENT) {
+        return None;
+    }
+    let here = tiers.iter().find(|tier| tier.name == view.plan.tier)?;
+    let next = tiers
+        .iter()
+        .find(|tier| tier.rank > here.rank && tier.price.is_some())?;
+    let share = format::percent(used.unsigned_abs(), limit.unsigned_abs());
+    let why = format!(
+        "{} is suggested because you used {share} of the calls of {} this period.",
+        next.title, here.title
+    );
+    Some((next.name.clone(), why))
+}
+
+/// The button of a plan, for a reader who holds one of rank `held`.
+fn change_to(app: &App, tier: &Tier, held: Option<usize>, may_try: bool) -> Action {
+    let to = format!("to {}", tier.title);
+    let review = format!("{UPGRADE}?planId={}#review", tier.name);
+    match (tier.price, held) {
+        (None, _) => crate::pages::offer::contact(app),
+        (Some(_), Some(_)) if tier.is_free() => {
+            Action::link("Downgrade", format!("{}?act=cancel", words::PLAN)).spoken(to)
+        }
+        (Some(_), None) if tier.is_free() => Action::off("Included"),
+        (Some(_), None) => match tier.trial_days.filter(|_| may_try) {
+            Some(days) => choose(format!("Try {days} days free"), &tier.name)
+                .spoken(format!("of {}", tier.title)),
+            None => choose("Upgrade", &tier.name).spoken(to),
+        },
+        (Some(_), Some(rank)) if tier.rank > rank => Action::link("Upgrade", review).spoken(to),
+        (Some(_), Some(_)) => Action::link("Downgrade", review).spoken(to),
+    }
+}

@@ -1,0 +1,292 @@
+//! `/dashboard/usage`: what calls cost, how long the credits last, and where they went.
+
+use std::collections::HashMap;
+
+use axum::extract::State;
+use axum::response::{Html, Response};
+use billing::actors::SignedIn;
+use billing::app::App;
+use billing::error::Result;
+use billing::keys::key_of;
+use billing::summary::{View, view};
+use domain::catalog::Catalog;
+use domain::time::Timestamp;
+use serde::Deserialize;
+use store::api_keys::ApiKey;
+use store::ledger::{DayUsage, JournalRow};
+use views::components::{Choice, Stat};
+use views::layout::Nav;
+use views::usage::{CallRow, UsagePage, UsageRow, lasts};
+use views::{format, offer, words};
+
+use crate::api::usage::csv;
+use crate::frame::{account_shell, html};
+use crate::http::error::HttpResult;
+use crate::http::params::Params;
+use crate::pages::standing;
+use crate::pages::usage_chart::{DAY_MICROS, chart, mean, ranked, total};
+
+/// Calls in the list of the latest.
+const CALLS_SHOWN: i64 = 25;
+
+/// The period to look at.
+#[derive(Debug, Deserialize)]
+pub struct Asked {
+    period: Option<String>,
+    key: Option<String>,
+}
+
+/// `GET /dashboard/usage`: there while billing is off, too.
+pub async fn show(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Html<String>> {
+    let account = caller.account.id;
+    let view = view(&app, account).await?;
+    let (period, days) = read_period(asked.period.as_deref());
+    let key = read_key(&app, account, asked.key).await?;
+    let used = read(&app, account, days, key).await?;
+    html(&dashboard(&app, &caller, &view, &used, period, days))
+}
+
+fn read_period(asked: Option<&str>) -> (&'static str, i64) {
+    match asked {
+        Some("7d" | "7") => ("7d", 7),
+        Some("90d" | "90") => ("90d", 90),
+        _ => ("30d", 30),
+    }
+}
+
+/// The key to look at; none for all.
+pub(crate) async fn read_key(
+    app: &App,
+    account: i64,
+    asked: Option<String>,
+) -> Result<Option<ApiKey>> {
+    match asked.filter(|id| !id.is_empty()) {
+        Some(id) => key_of(app, account, &id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// `GET /dashboard/usage.csv`: what the page shows, as a file.
+pub async fn file(
+    State(app): State<App>,
+    caller: SignedIn,
+    Params(asked): Params<Asked>,
+) -> HttpResult<Response> {
+    let account = caller.account.id;
+    let (_, days) = read_period(asked.period.as_deref());
+    let key = read_key(&app, account, asked.key).await?;
+    let today = app.now().day();
+    csv(
+        &app,
+        account,
+        key.map(|key| key.id),
+        today - days + 1,
+        today,
+    )
+    .await
+}
+
+/// What calls were charged in a number of days that end today.
+struct Used {
+    by_day: Vec<DayUsage>,
+    by_key: Vec<store::ledger::KeyUsage>,
+    recent: Vec<JournalRow>,
+    key_names: HashMap<i64, String>,
+    /// Id and name of each key, and the one that is looked at.
+    keys: Vec<(String, String)>,
+    key: Option<String>,
+    week: i64,
+}
+
+async fn read(app: &App, account: i64, days: i64, key: Option<ApiKey>) -> Result<Used> {
+    let today = app.now().day();
+    app.read(move |tx| {
+        let (from, until) = (today - days + 1, today + 1);
+        let keys = store::api_keys::of_account(tx, account)?;
+        let number = key.as_ref().map(|key| key.id);
+        let by_day = match number {
+            Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, until)?,
+            None => store::ledger::usage_by_day_between(tx, account, from, until)?,
+        };
+        let mut by_key = store::ledger::usage_by_key_between(tx, account, from, until)?;
+        if let Some(key) = &key {
+            by_key.retain(|row| row.public_id.as_ref() == Some(&key.public_id));
+        }
+        let named = keys
+            .iter()
+            .map(|key| (key.public_id.clone(), key.name.clone()));
+        Ok(Used {
+            by_day,
+            by_key,
+            recent: store::ledger::ended_calls(tx, account, i64::MAX, number, CALLS_SHOWN)?,
+            keys: named.collect(),
+            key: key.as_ref().map(|key| key.public_id.clone()),
+            key_names: keys.into_iter().map(|key| (key.id, key.name)).collect(),
+            week: store::ledger::used_between(tx, account, today - 6, until)?.1,
+        })
+    })
+    .await
+}
+
+/// Micro-credits spent in the last seven days, today included.
+pub async fn spent_in_week(app: &App, account: i64) -> Result<i64> {
+    let today = app.now().day();
+    let used = app.read(move |tx| store::ledger::used_between(tx, account, today - 6, today + 1));
+    Ok(used.await?.1)
+}
+
+fn dashboard(
+    app: &App,
+    caller: &SignedIn,
+    view: &View,
+    used: &Used,
+    period: &str,
+    days: i64,
+) -> UsagePage {
+    let today = app.now().day();
+    let from = today - days + 1;
+    let periods = [
+        ("7d", "Last 7 days"),
+        ("30d", "Last 30 days"),
+        ("90d", "Last 90 days"),
+    ];
+    let lead = format!(
+        "{} to {}, counted in UTC",
+        format::day_short(from * DAY_MICROS),
+        format::day(today * DAY_MICROS).text
+    );
+    let banners = match app.settings.billing.enabled {
+        true => standing::credit_banner(view, used.week)
+            .into_iter()
+            .collect(),
+        false => Vec::new(),
+    };
+    UsagePage {
+        shell: account_shell(app, caller, Nav::Usage),
+        lead,
+        banners,
+        stats: stats(&app.catalog(), view, used, days),
+        periods: Choice::list(&periods, period),
+        keys: key_choices(used),
+        chart: chart("use", "Credits used per day", &used.by_day, from, today),
+        by_operation: by_operation(&used.by_day),
+        by_key: by_key(used),
+        recent: used
+            .recent
+            .iter()
+            .map(|row| call(row, &used.key_names))
+            .collect(),
+        csv: Some(format!("/dashboard/usage.csv?{}", query(period, used))),
+        calls: (!used.recent.is_empty())
+            .then(|| format!("/dashboard/usage/calls?{}", query(period, used))),
+    }
+}
+
+/// The period and the key that are looked at, for an address.
+fn query(period: &str, used: &Used) -> String {
+    match &used.key {
+        Some(key) => format!("period={period}&key={key}"),
+        None => format!("period={period}"),
+    }
+}
+
+/// The keys to choose from; nothing where there is no choice.
+fn key_choices(used: &Used) -> Vec<Choice> {
+    if used.keys.is_empty() {
+        return Vec::new();
+    }
+    let mut all = vec![("", "All keys")];
+    all.extend(
+        used.keys
+            .iter()
+            .map(|(id, name)| (id.as_str(), name.as_str())),
+    );
+    Choice::list(&all, used.key.as_deref().unwrap_or(""))
+}
+
+fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
+    let (calls, spent) = total(&used.by_day);
+    let held = match view.held.is_positive() {
+        true => {
+            let held = format::credits(view.held.micros());
+            format!("{held} held for calls in progress")
+        }
+        false => "nothing held".to_owned(),
+    };
+    let worth = |micros| offer::worth(catalog, micros).map(|worth| format!("{worth} "));
+    let spent_note = format!("{}in {days} days", worth(spent).unwrap_or_default());
+    let pace = match used.week {
+        0 => "after the first calls".to_owned(),
+        week => format!("{} per day", format::credits_worded(week / 7)),
+    };
+    let calls_now = view.calls_this_period.unsigned_abs();
+    let of_limit = view.plan.calls_limit.map(|limit| {
+        let limit = limit.unsigned_abs();
+        let share = format::percent(calls_now, limit);
+        format!("{share} of {}", format::count(limit))
+    });
+    let available = view.available.micros();
+    vec![
+        Stat::new("Available", format::credits(available), held),
+        Stat::new("Credits used", format::credits(spent), spent_note),
+        Stat::new("Average cost per call", mean(spent, calls), "credits"),
+        Stat::new("Credits last", lasts(available, used.week), pace),
+        Stat::new(
+            "Calls this period",
+            format::count(calls_now),
+            of_limit.unwrap_or_else(|| "no limit".to_owned()),
+        ),
+    ]
+}
+
+fn by_operation(rows: &[DayUsage]) -> Vec<UsageRow> {
+    let (_, all) = total(rows);
+    let row = |(name, calls, credits): (String, i64, i64)| usage_row(name, calls, credits, all);
+    ranked(rows).into_iter().map(row).collect()
+}
+
+fn by_key(used: &Used) -> Vec<UsageRow> {
+    let (_, all) = total(&used.by_day);
+    let row = |row: &store::ledger::KeyUsage| {
+        let name = row.name.clone();
+        let name = name.unwrap_or_else(|| "without a key".to_owned());
+        usage_row(name, row.calls, row.credits, all)
+    };
+    used.by_key.iter().map(row).collect()
+}
+
+fn usage_row(name: String, calls: i64, credits: i64, all: i64) -> UsageRow {
+    UsageRow {
+        name,
+        calls: format::count(calls.unsigned_abs()),
+        per_call: mean(credits, calls),
+        credits: format::credits(credits),
+        share: format::percent(credits.unsigned_abs(), all.unsigned_abs()),
+    }
+}
+
+pub(crate) fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
+    let key = row.api_key_id.and_then(|id| names.get(&id)).cloned();
+    let at: Timestamp = row.at;
+    CallRow {
+        when: format::second(at.micros()),
+        operation: row.operation.clone().unwrap_or_else(|| "call".to_owned()),
+        key: key.unwrap_or_else(|| "host application".to_owned()),
+        id: row
+            .hold_id
+            .clone()
+            .unwrap_or_else(|| format!("entry {}", row.seq)),
+        credits: format::credits(row.charged),
+        href: format!("/dashboard/usage/calls/{}", row.seq),
+        badge: words::hold_badge(match row.kind.as_str() {
+            "debit" => "debited",
+            "release" => "released",
+            "hold_expired" => "expired",
+            _ => "captured",
+        }),
+    }
+}

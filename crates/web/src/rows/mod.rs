@@ -1,0 +1,4 @@
+//! Rows that both JSON and CSV answers show.
+
+pub mod act;
+pub mod transaction;

@@ -1,0 +1,8 @@
+//! Who is signed in: our cookies, the host application's session, hand-over tokens, OpenID Connect.
+
+pub mod cookies;
+pub mod hand_over;
+pub mod host_session;
+pub mod jwks;
+#[cfg(feature = "oidc")]
+pub mod oidc;

@@ -1,0 +1,64 @@
+//! Stripe's deliveries: verify, record, ring. Nothing is granted here and no call is made; the
+//! event says only which account may have changed.
+
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::HeaderMap;
+use billing::app::App;
+use billing::error::Error;
+use billing::rate_limit;
+use billing::sync::inbox::record;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::http::address::ClientAddress;
+use crate::http::error::HttpResult;
+use crate::http::json::body_error;
+
+/// Seconds a signature's time may lie from ours, either way.
+const TOLERANCE_SECONDS: i64 = 300;
+
+/// `POST /api/stripe/webhook`. 200 only once the event is on disk; 503 makes Stripe try again.
+pub async fn receive(
+    State(app): State<App>,
+    from: ClientAddress,
+    headers: HeaderMap,
+    body: std::result::Result<Bytes, BytesRejection>,
+) -> HttpResult<Json<Value>> {
+    let body = body.map_err(body_error)?;
+    if let Err(error) = verify(&app, &headers, &body) {
+        let from = from.network();
+        tracing::warn!(reason = %error, "A webhook delivery was not believed");
+        app.bad_signatures.fetch_add(1, Ordering::Relaxed);
+        let limit = app.settings.limits.bad_signatures_per_minute;
+        rate_limit::take(&app, &format!("bad-signature:{from}"), limit, 0).await?;
+        let detail = "The signature is not one of Stripe's for this endpoint.";
+        return Err(Error::bad_request("invalid_signature", detail).into());
+    }
+    let event = stripe::event::parse(&body)
+        .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;
+    record(&app, &event, &body).await?;
+    app.sync_bell.notify_one();
+    Ok(Json(json!({ "received": true })))
+}
+
+fn verify(
+    app: &App,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> std::result::Result<(), stripe::SignatureError> {
+    let all: Vec<&str> = headers
+        .get_all("stripe-signature")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let secrets = app.webhook_secrets();
+    let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+    let now = app.real_now().seconds();
+    // Two headers count as one with everything twice, which is refused.
+    stripe::verify(body, &all.join(","), &secrets, now, TOLERANCE_SECONDS).map(|_| ())
+}

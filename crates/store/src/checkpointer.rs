@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::counters::Counters;
 use crate::db::Connection;
 use crate::error::Result;
-use crate::writer::Counters;
 
 /// How often the log is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);

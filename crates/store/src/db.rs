@@ -10,8 +10,8 @@ use postgres::types::{ToSql, Type};
 use rusqlite::OpenFlags;
 use rusqlite::ffi::ErrorCode;
 
+use crate::cipher::Vault;
 use crate::error::{Error, Result};
-use crate::vault::Vault;
 
 /// Statements kept prepared on a connection; more than the crate has.
 const STATEMENT_CACHE: usize = 512;

@@ -73,3 +73,8 @@ impl Error {
         )
     }
 }
+
+/// A row that no version of this program can have written: a damaged database.
+pub(crate) fn unreadable(what: &str) -> Error {
+    Error::Database(format!("a {what} row cannot be read; run audit"))
+}

@@ -1,70 +1,27 @@
 //! `Db`: where jobs are sent and their answers come from.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use domain::ledger::Request;
+use domain::time::Timestamp;
+
 use crate::checkpointer::{self, Stop};
+use crate::cipher::Vault;
+use crate::counters::Counters;
 use crate::db::{self, Connection, PostgresAddress, Role, Tx};
 use crate::error::{Error, Result};
+use crate::files::{guard_file, make_private_file};
+use crate::job::{ClosureJob, closure};
+use crate::ledger::{Decision, LedgerJob, Rules};
 use crate::migrate;
 use crate::queue::Queue;
-use crate::vault::Vault;
-use crate::writer::{self, ClosureJob, Counters, Job, Link};
-
-/// Where the rows are.
-#[derive(Clone, Debug)]
-pub enum DatabaseUrl {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-    /// A PostgreSQL server.
-    Postgres(Box<PostgresAddress>),
-}
-
-impl DatabaseUrl {
-    /// Reads `sqlite://PATH` or `postgres://...`. The message of an error never holds the address,
-    /// which may carry a password.
-    pub fn parse(url: &str) -> Result<DatabaseUrl> {
-        if let Some(path) = url
-            .strip_prefix("sqlite://")
-            .or_else(|| url.strip_prefix("sqlite:"))
-        {
-            if path.is_empty() || path.contains('?') {
-                let message = "a SQLite address is sqlite:// and the path of a file, no more";
-                return Err(Error::Address(message.into()));
-            }
-            return Ok(DatabaseUrl::Sqlite(PathBuf::from(path)));
-        }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(DatabaseUrl::Postgres(Box::new(PostgresAddress::parse(
-                url,
-            )?)));
-        }
-        Err(Error::Address(
-            "a database address begins with sqlite:// or postgres://".into(),
-        ))
-    }
-
-    /// Which of the two it is.
-    pub fn kind(&self) -> Kind {
-        match self {
-            DatabaseUrl::Sqlite(_) => Kind::Sqlite,
-            DatabaseUrl::Postgres(_) => Kind::Postgres,
-        }
-    }
-}
-
-/// The two databases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One file, one process.
-    Sqlite,
-    /// A server, any number of processes.
-    Postgres,
-}
+use crate::threads::on_own_thread;
+use crate::url::{DatabaseUrl, Kind};
+use crate::writer::{self, Job, Link};
 
 /// What an answered write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -273,7 +230,7 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         let queued = self.push(shard_key, Job::Closure(job));
         async move {
             queued?;
@@ -287,7 +244,7 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         let queued = self.push_read(job);
         async move {
             queued?;
@@ -301,7 +258,7 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         self.push(shard_key, Job::Closure(job))?;
         answer.blocking_recv().unwrap_or(Err(Error::Closed))
     }
@@ -312,13 +269,13 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         self.push_read(job)?;
         answer.blocking_recv().unwrap_or(Err(Error::Closed))
     }
 
     /// Sends a job to the writer of its shard. A refused job is dropped unanswered.
-    pub(crate) fn push(&self, shard_key: i64, job: Job) -> Result<()> {
+    fn push(&self, shard_key: i64, job: Job) -> Result<()> {
         match &self.inner.mode {
             Mode::Threads(threads) => {
                 let shard = shard_key.unsigned_abs() % threads.writers.len() as u64;
@@ -330,6 +287,23 @@ impl Db {
                 writer::write_batch(&mut link, vec![job], &self.inner.counters);
                 Ok(())
             }
+        }
+    }
+
+    /// Sends one command to the ledger; its answer comes after its commit. Commands of one account
+    /// keep their order; those that queued together share one commit.
+    pub fn ledger(
+        &self,
+        rules: Arc<Rules>,
+        account: i64,
+        request: Request,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Decision>> + Send + use<> {
+        let (job, answer) = LedgerJob::new(rules, account, request, now);
+        let queued = self.push(account, Job::Ledger(job));
+        async move {
+            queued?;
+            answer.await.unwrap_or(Err(Error::Closed))
         }
     }
 
@@ -481,80 +455,4 @@ impl Starting {
             inner: Arc::new(inner),
         }
     }
-}
-
-/// Makes a folder that its owner alone may enter: it holds what customers are called and owe. One
-/// that is there keeps the rights that somebody gave it.
-pub fn make_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-}
-
-/// Makes an empty file that its owner alone may read, unless it is there. SQLite opens it as a new
-/// database, and gives its log the same rights.
-pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
-    let made = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match made {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Claims the file for this process, for as long as the answer lives. Two writers on one file would
-/// each trust memory that the other makes stale.
-pub(crate) fn guard_file(path: &Path) -> Result<File> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        make_folder(folder).map_err(|error| {
-            Error::Unavailable(format!(
-                "cannot make the folder {}: {error}",
-                folder.display()
-            ))
-        })?;
-    }
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let lock_path = PathBuf::from(lock_path);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&lock_path);
-    let file = file.map_err(|error| {
-        Error::Unavailable(format!("cannot open {}: {error}", lock_path.display()))
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse(format!(
-            "another process uses {}; an embedded database serves one process, \
-             PostgreSQL serves any number",
-            path.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(Error::Unavailable(format!(
-            "cannot lock {}: {error}",
-            lock_path.display()
-        ))),
-    }
-}
-
-/// Runs `work` where no async runtime is, and waits for it.
-pub(crate) fn on_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let thread = std::thread::Builder::new()
-        .name("db-open".into())
-        .spawn(work)
-        .map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))?;
-    thread
-        .join()
-        .unwrap_or_else(|_| Err(Error::Panicked("while opening the database".into())))
 }

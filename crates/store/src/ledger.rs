@@ -6,38 +6,48 @@
 //! saved once. A refusal is a result: it never undoes its neighbours.
 
 pub mod audit;
+mod facts;
+mod job;
 pub mod limits;
 mod load;
+mod loaded;
 mod read;
 mod rebuild;
+mod rows;
 mod save;
+mod thresholds;
+mod usage;
+mod wallet;
 pub mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
 use domain::ledger::{Entry, Ledger, Outcome, Refusal, Request};
 use domain::plan::{Plan, allowance_due, plan_at};
 use domain::time::Timestamp;
-use tokio::sync::oneshot;
 
-pub use load::account_facts;
+pub use facts::account_facts;
+pub(crate) use job::LedgerJob;
 pub use read::{
-    DayUsage, GrantRow, HoldRow, JournalRow, KeyUsage, UsageLine, UsageRow, WalletRow,
-    accounts_with_wallet, calls, calls_count, ended_calls, entry, grant_kind, grant_source, grants,
-    hold, hold_origin, hold_settlement, holds, journal_after, journal_head, journal_until,
-    pending_pins, recent_calls, usage_by_day, usage_by_day_between, usage_by_key,
-    usage_by_key_between, usage_by_operation, usage_lines, usage_of_key_between, used_between,
-    wallet,
+    GrantRow, HoldRow, JournalRow, WalletRow, accounts_with_wallet, calls, calls_count,
+    ended_calls, entry, grant_kind, grant_source, grants, hold, hold_origin, hold_settlement,
+    holds, journal_after, journal_head, journal_until, pending_pins, recent_calls, wallet,
 };
 pub use rebuild::rebuild;
+pub use usage::{
+    DayUsage, KeyUsage, UsageLine, UsageRow, usage_by_day, usage_by_day_between, usage_by_key,
+    usage_by_key_between, usage_by_operation, usage_lines, usage_of_key_between, used_between,
+};
+
+use loaded::Loaded;
 
 use crate::args;
 use crate::db::Tx;
-use crate::error::{Error, Result};
-use crate::handle::Db;
-use crate::writer::{BatchJob, Job};
+use crate::error::Result;
+
+/// What a request came to: an answer, or a rule that said no.
+pub type Decision = std::result::Result<Outcome, Refusal>;
 
 /// What the operator set: prices, allowances, grace. One value for a whole batch.
 #[derive(Clone, Debug)]
@@ -87,76 +97,6 @@ impl std::fmt::Debug for Listener {
     }
 }
 
-/// What a request came to: an answer, or a rule that said no.
-pub type Decision = std::result::Result<Outcome, Refusal>;
-
-/// One ledger command on its way to the writer.
-#[derive(Debug)]
-pub(crate) struct LedgerJob {
-    account: i64,
-    request: Request,
-    rules: Arc<Rules>,
-    now: Timestamp,
-    decision: Option<Decision>,
-    reply: oneshot::Sender<Result<Decision>>,
-}
-
-impl BatchJob for LedgerJob {
-    fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()> {
-        let mut by_account: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-        for (index, job) in jobs.iter_mut().enumerate() {
-            job.decision = None;
-            by_account.entry(job.account).or_default().push(index);
-        }
-        // In the order of accounts: two writers that need the same rows lock them alike.
-        for (account, indexes) in by_account {
-            let (rules, now) = (jobs[indexes[0]].rules.clone(), jobs[indexes[0]].now);
-            let requests: Vec<&Request> = indexes.iter().map(|i| &jobs[*i].request).collect();
-            let decisions = decide(tx, &rules, account, &requests, now)?;
-            for (index, decision) in indexes.into_iter().zip(decisions) {
-                jobs[index].decision = Some(decision);
-            }
-        }
-        Ok(())
-    }
-
-    fn answer(self, outcome: Result<()>) {
-        let answer = outcome.map(|()| {
-            self.decision
-                .expect("a batch that succeeded decided every job")
-        });
-        // Nobody listens when the caller went away; the entry stands all the same.
-        let _ = self.reply.send(answer);
-    }
-}
-
-impl Db {
-    /// Sends one command to the ledger; its answer comes after its commit. Commands of one account
-    /// keep their order; those that queued together share one commit.
-    pub fn ledger(
-        &self,
-        rules: Arc<Rules>,
-        account: i64,
-        request: Request,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Decision>> + Send + use<> {
-        let (reply, answer) = oneshot::channel();
-        let job = LedgerJob {
-            account,
-            request,
-            rules,
-            now,
-            decision: None,
-            reply,
-        };
-        let queued = self.push(account, Job::Ledger(job));
-        async move {
-            queued?;
-            answer.await.unwrap_or(Err(Error::Closed))
-        }
-    }
-}
-
 /// Decides `requests` of one account in order, inside the caller's job: a sync's rows and its
 /// ledger commands are one commit.
 pub fn execute(
@@ -191,8 +131,8 @@ pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> R
 
 /// The plan of an account from the rows as they are now.
 pub fn plan(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Plan> {
-    let facts = load::account_facts(tx, account)?;
-    Ok(plan_at(&facts, &rules.catalog, rules.grace_days, now))
+    let plan_facts = facts::account_facts(tx, account)?;
+    Ok(plan_at(&plan_facts, &rules.catalog, rules.grace_days, now))
 }
 
 /// Whether a read must first let time pass, through [`settle`].
@@ -224,7 +164,7 @@ fn decide(
 fn pass_time(
     tx: &mut Tx<'_>,
     rules: &Rules,
-    loaded: &mut load::Loaded,
+    loaded: &mut Loaded,
     now: Timestamp,
     always: bool,
 ) -> Result<()> {
@@ -234,11 +174,11 @@ fn pass_time(
     }
     let account = loaded.ledger.account;
     load::load_pending_holds(tx, &mut loaded.ledger)?;
-    let (facts, status) = load::facts_and_status(tx, account)?;
-    let plan = plan_at(&facts, &rules.catalog, rules.grace_days, now);
+    let (plan_facts, status) = facts::facts_and_status(tx, account)?;
+    let plan = plan_at(&plan_facts, &rules.catalog, rules.grace_days, now);
     loaded.ledger.terms.status = status;
-    let granted = load::allowances_since(tx, account, plan.period_start)?;
-    let due = allowance_due(&facts, &plan, &granted, now);
+    let granted = facts::allowances_since(tx, account, plan.period_start)?;
+    let due = allowance_due(&plan_facts, &plan, &granted, now);
     loaded.ledger.terms.period_start = plan.period_start;
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;

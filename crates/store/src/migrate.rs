@@ -7,7 +7,9 @@ use refinery::{Migration, Runner};
 
 use crate::db::{self, Connection, Role};
 use crate::error::{Error, Result};
-use crate::handle::{DatabaseUrl, guard_file, on_own_thread};
+use crate::files::guard_file;
+use crate::threads::on_own_thread;
+use crate::url::DatabaseUrl;
 
 mod sqlite {
     refinery::embed_migrations!("migrations/sqlite");

@@ -15,7 +15,9 @@ use std::time::Duration;
 use crate::args;
 use crate::db::{self, Role};
 use crate::error::{Error, Result};
-use crate::handle::{DatabaseUrl, Db, Kind, Options, on_own_thread};
+use crate::handle::{Db, Options};
+use crate::threads::on_own_thread;
+use crate::url::{DatabaseUrl, Kind};
 
 /// A fresh cluster may take half a minute to answer: 300 looks, 0.1 s apart.
 const START_LOOKS_MAX: u32 = 300;
@@ -133,7 +135,7 @@ impl TestDatabase {
                 let name = self.url_text.rsplit('/').next().unwrap_or("").to_owned();
                 let name = name.split('?').next().unwrap_or("").to_owned();
                 let server = DatabaseUrl::parse(server_url()).expect("the server has an address");
-                crate::handle::on_own_thread(move || {
+                on_own_thread(move || {
                     let DatabaseUrl::Postgres(address) = server else {
                         unreachable!("it is one")
                     };

@@ -5,16 +5,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
+use crate::cipher::Vault;
+use crate::counters::Counters;
 use crate::db::{Connection, Tx};
 use crate::error::{Error, Result};
+use crate::job::{BatchJob as _, ClosureJob};
 use crate::ledger::LedgerJob;
 use crate::queue::Queue;
-use crate::vault::Vault;
 
 /// How often a step is run in all when other writers stand in its way.
 const TRIES_MAX: u32 = 5;
@@ -38,65 +38,6 @@ pub(crate) enum Job {
     Closure(Box<dyn ClosureJob>),
     /// A ledger command. Those that follow one another in a batch are decided together.
     Ledger(LedgerJob),
-}
-
-/// Jobs of one kind that follow one another in a batch and share its statements.
-pub(crate) trait BatchJob: Sized {
-    /// Loads, decides and saves for all `jobs`, in order; each keeps its own answer for later.
-    /// An error undoes what was written for all of them. Runs again after a conflict with another
-    /// writer, so it starts by forgetting what an earlier run decided.
-    fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()>;
-
-    /// Answers, after the commit. `Err` when the batch did not happen.
-    fn answer(self, outcome: Result<()>);
-}
-
-/// A closure with the place its value waits in until the commit.
-pub(crate) trait ClosureJob: Send {
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
-    fn answer(self: Box<Self>, outcome: Result<()>);
-}
-
-struct Closure<F, T> {
-    job: F,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<F, T> ClosureJob for Closure<F, T>
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T> + Send,
-    T: Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
-        self.value = None;
-        self.value = Some((self.job)(tx)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Closure { value, reply, .. } = *self;
-        let answer = outcome.map(|()| value.expect("a job that succeeded has a value"));
-        // Nobody listens when the caller went away; the job stands all the same.
-        let _ = reply.send(answer);
-    }
-}
-
-/// Boxes `job`; its answer arrives at the receiver.
-pub(crate) fn closure<F, T>(job: F) -> (Box<dyn ClosureJob>, oneshot::Receiver<Result<T>>)
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    T: Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    (
-        Box::new(Closure {
-            job,
-            value: None,
-            reply,
-        }),
-        answer,
-    )
 }
 
 /// What one savepoint holds, with how it went.
@@ -239,15 +180,6 @@ impl Link {
         }
         is_lost
     }
-}
-
-/// How a writer is doing; read by metrics.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) commits: AtomicU64,
-    pub(crate) jobs: AtomicU64,
-    /// Asked for by the checkpointer when its own copy cannot catch up with the writer.
-    pub(crate) wants_checkpoint: AtomicBool,
 }
 
 /// One writer thread: until the queue is closed and empty.

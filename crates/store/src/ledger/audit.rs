@@ -3,7 +3,7 @@
 use domain::ledger::{Hold, Lot};
 use domain::time::Timestamp;
 
-use super::load::{HoldRow, LotRow, hold_by_id};
+use super::rows::{HoldRow, LotRow, hold_by_id};
 use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
@@ -83,7 +83,7 @@ pub fn hold_row(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>>
 
 /// The pending holds of an account.
 pub fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Hold>> {
-    let rows: Vec<HoldRow> = super::load::pending_holds(tx, account)?;
+    let rows: Vec<HoldRow> = super::rows::pending_holds(tx, account)?;
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 

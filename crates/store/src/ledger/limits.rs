@@ -5,10 +5,10 @@ use domain::money::Credits;
 use domain::time::Timestamp;
 
 use super::Rules;
-use super::load::{self, unreadable};
+use super::wallet::lock_wallet;
 use crate::args;
 use crate::db::{Record, Row, Tx, sql};
-use crate::error::Result;
+use crate::error::{Result, unreadable};
 
 /// Limits one account may have: each is judged with every call.
 pub const LIMITS_MAX: usize = 200;
@@ -96,7 +96,7 @@ pub fn set(
 ) -> Result<Option<LimitRow>> {
     // Locks the wallet and lets time pass, so that no command counts beside us.
     super::settle(tx, rules, account, now)?;
-    let _lock = load::load(tx, account, &[])?;
+    lock_wallet(tx, account)?;
     let known = rows(tx, account)?;
     let same = known.iter().find(|row| {
         let limit = &row.limit;
@@ -188,7 +188,7 @@ fn filter(new: &NewLimit<'_>) -> (i64, i64, i64) {
 
 /// Takes a limit away; answers whether it was there.
 pub fn remove(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<bool> {
-    let _lock = load::load(tx, account, &[])?;
+    lock_wallet(tx, account)?;
     let removed = tx.execute(
         "delete from spend_limit where account_id = $1 and public_id = $2",
         args![account, public_id],

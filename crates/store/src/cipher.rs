@@ -6,17 +6,12 @@
 //! sealed with the same key is the same text, so that unique indexes and look-ups go on working.
 //! What that shows to whoever steals the file is that two values are equal, nothing else.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use aes_gcm_siv::aead::{Aead, KeyInit as _};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-
-use crate::args;
-use crate::db::Tx;
-use crate::error::{Error, Result};
 
 /// What every sealed value begins with.
 const MARK: &str = "lbx1.";
@@ -27,8 +22,6 @@ const NONCE_BYTES: usize = 12;
 const NAME_CHARS_MAX: usize = 16;
 /// Keys that may be configured at once: the one in use, and those that are being left.
 pub const KEYS_MAX: usize = 3;
-/// What a value may look like in the database: sealed with each key, or plain.
-const FORMS: usize = KEYS_MAX + 1;
 
 /// An operator's keys, the one in use first.
 #[derive(Clone)]
@@ -70,11 +63,13 @@ impl Vault {
         })
     }
 
-    fn seal(&self, plain: &str) -> String {
+    /// The text sealed with the key in use.
+    pub(crate) fn seal(&self, plain: &str) -> String {
         self.keys[0].seal(plain)
     }
 
-    fn seal_bytes(&self, plain: &[u8]) -> Vec<u8> {
+    /// As [`Vault::seal`], for bytes.
+    pub(crate) fn seal_bytes(&self, plain: &[u8]) -> Vec<u8> {
         let key = &self.keys[0];
         [key.prefix.as_bytes(), &key.encrypt(plain)].concat()
     }
@@ -95,6 +90,16 @@ impl Vault {
             .key_of(&bytes)
             .and_then(|key| key.decrypt(&bytes[key.prefix.len()..]));
         opened.unwrap_or(bytes)
+    }
+
+    /// The text sealed with each key, the one in use first.
+    pub(crate) fn seal_with_each(&self, plain: &str) -> Vec<String> {
+        self.keys.iter().map(|key| key.seal(plain)).collect()
+    }
+
+    /// What values sealed with each key begin with, the one in use first.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.prefix.as_str())
     }
 
     fn key_of(&self, bytes: &[u8]) -> Option<&Key> {
@@ -176,251 +181,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
     pairs
         .map(|pair| u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok())
         .collect()
-}
-
-impl Tx<'_> {
-    /// The value as it is to be written: sealed, where there is a key.
-    pub fn seal<'v>(&self, plain: &'v str) -> Cow<'v, str> {
-        match self.vault() {
-            // Nothing to hide, and what was emptied stays empty.
-            Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal(plain)),
-            _ => Cow::Borrowed(plain),
-        }
-    }
-
-    /// As [`Tx::seal`], for a value that may be missing.
-    pub fn seal_opt(&self, plain: Option<&str>) -> Option<String> {
-        plain.map(|plain| self.seal(plain).into_owned())
-    }
-
-    /// As [`Tx::seal`], for bytes.
-    pub fn seal_bytes<'v>(&self, plain: &'v [u8]) -> Cow<'v, [u8]> {
-        match self.vault() {
-            Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal_bytes(plain)),
-            _ => Cow::Borrowed(plain),
-        }
-    }
-
-    /// Every form the value may have in the database: look-ups compare with each of them.
-    pub fn forms(&self, plain: &str) -> [String; FORMS] {
-        let keys = self.vault().map_or(&[][..], |vault| vault.keys.as_slice());
-        std::array::from_fn(|place| match keys.get(place) {
-            Some(key) => key.seal(plain),
-            None => plain.to_owned(),
-        })
-    }
-}
-
-/// Columns that hold sealed values, in the order they are sealed anew.
-pub const PLACES: &[&str] = &[
-    "user_account.email",
-    "account.email",
-    "login_link.email",
-    "invitation.email",
-    "outbox.recipient",
-    "outbox.payload",
-    "stripe_intent.params",
-    "webhook_endpoint.secret",
-    "webhook_endpoint.former_secret",
-    "setting.value",
-    "stripe_event_payload.body",
-];
-
-/// How far sealing anew has come in one column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Rows that were sealed.
-    pub sealed: u64,
-    /// Where it goes on; none when the column is through.
-    pub next: Option<String>,
-}
-
-macro_rules! text_column {
-    ($tx:ident, $after:ident, $limit:ident, $table:literal, $id:literal, $type:ty, $column:literal $(, $more:literal)?) => {{
-        let after = <$type as Place>::read($after);
-        let pattern = format!("{}%", $tx.current_prefix()?);
-        let rows: Vec<($type, String)> = $tx.query(
-            concat!(
-                "select ", $id, ", ", $column, " from ", $table,
-                " where ", $id, " > $1 and ", $column, " <> '' and ", $column, " not like $2", $($more,)?
-                " order by ", $id, " limit $3"
-            ),
-            args![after.arg(), &pattern, $limit],
-        )?;
-        for (id, plain) in &rows {
-            let sealed = $tx.seal(plain).into_owned();
-            $tx.execute(
-                concat!(
-                    "update ", $table, " set ", $column, " = $2",
-                    " where ", $id, " = $1 and ", $column, " not like $3"
-                ),
-                args![id.arg(), &sealed, &pattern],
-            )?;
-        }
-        Ok(Progress {
-            sealed: rows.len() as u64,
-            next: rows.last().map(|(id, _)| id.text()),
-        })
-    }};
-}
-
-/// Where a walk through a table stands: a number, or a name.
-trait Place: Sized {
-    fn read(text: Option<&str>) -> Self;
-    fn arg(&self) -> crate::Arg<'_>;
-    fn text(&self) -> String;
-}
-
-impl Place for i64 {
-    fn read(text: Option<&str>) -> i64 {
-        text.and_then(|text| text.parse().ok()).unwrap_or(0)
-    }
-
-    fn arg(&self) -> crate::Arg<'_> {
-        crate::Arg::Int(*self)
-    }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Place for String {
-    fn read(text: Option<&str>) -> String {
-        text.unwrap_or_default().to_owned()
-    }
-
-    fn arg(&self) -> crate::Arg<'_> {
-        crate::Arg::Text(self)
-    }
-
-    fn text(&self) -> String {
-        self.clone()
-    }
-}
-
-/// Seals up to `limit` values of a column of [`PLACES`] with the key in use, from behind `after`.
-/// Values that are sealed with it already are passed over, so it may stop and start at any time.
-pub fn reseal(tx: &mut Tx<'_>, place: &str, after: Option<&str>, limit: i64) -> Result<Progress> {
-    match place {
-        "user_account.email" => {
-            text_column!(tx, after, limit, "user_account", "id", i64, "email")
-        }
-        "account.email" => text_column!(tx, after, limit, "account", "id", i64, "email"),
-        "login_link.email" => text_column!(tx, after, limit, "login_link", "id", i64, "email"),
-        "invitation.email" => text_column!(tx, after, limit, "invitation", "id", i64, "email"),
-        "outbox.recipient" => {
-            text_column!(
-                tx,
-                after,
-                limit,
-                "outbox",
-                "id",
-                i64,
-                "recipient",
-                " and kind = 'mail'"
-            )
-        }
-        "outbox.payload" => {
-            text_column!(
-                tx,
-                after,
-                limit,
-                "outbox",
-                "id",
-                i64,
-                "payload",
-                " and kind = 'mail'"
-            )
-        }
-        "stripe_intent.params" => {
-            text_column!(tx, after, limit, "stripe_intent", "id", String, "params")
-        }
-        "webhook_endpoint.secret" => {
-            text_column!(tx, after, limit, "webhook_endpoint", "id", i64, "secret")
-        }
-        "webhook_endpoint.former_secret" => {
-            text_column!(
-                tx,
-                after,
-                limit,
-                "webhook_endpoint",
-                "id",
-                i64,
-                "former_secret"
-            )
-        }
-        "setting.value" => {
-            text_column!(
-                tx,
-                after,
-                limit,
-                "setting",
-                "name",
-                String,
-                "value",
-                " and name like '%secret'"
-            )
-        }
-        "stripe_event_payload.body" => reseal_bodies(tx, after, limit),
-        _ => Err(Error::Database(format!("nothing is sealed in {place}"))),
-    }
-}
-
-fn reseal_bodies(tx: &mut Tx<'_>, after: Option<&str>, limit: i64) -> Result<Progress> {
-    let prefix = tx.current_prefix()?.into_bytes();
-    let length = prefix.len() as i64;
-    let rows: Vec<(i64, Vec<u8>)> = tx.query(
-        "select n, body
-           from stripe_event_payload
-          where n > $1
-            and substr(body, 1, cast($2 as integer)) <> $3
-          order by n
-          limit $4",
-        args![i64::read(after), length, &prefix, limit],
-    )?;
-    for (n, body) in &rows {
-        let sealed = tx.seal_bytes(body).into_owned();
-        tx.execute(
-            "update stripe_event_payload set body = $2 where n = $1",
-            args![*n, &sealed],
-        )?;
-    }
-    Ok(Progress {
-        sealed: rows.len() as u64,
-        next: rows.last().map(|(n, _)| n.to_string()),
-    })
-}
-
-/// Whether an address is sealed with a key that is not configured: then nobody could sign in.
-pub fn is_missing_a_key(tx: &mut Tx<'_>) -> Result<bool> {
-    let prefixes: Vec<String> = tx
-        .vault()
-        .map(|vault| vault.keys.iter().map(|key| key.prefix.clone()).collect())
-        .unwrap_or_default();
-    let known = |place: usize| -> String {
-        let prefix = prefixes.get(place).or(prefixes.first());
-        prefix.map_or_else(|| "-".to_owned(), |prefix| format!("{prefix}%"))
-    };
-    tx.query_one(
-        "select case when exists (select 1
-                                    from user_account
-                                   where email like 'lbx1.%'
-                                     and email not like $1
-                                     and email not like $2
-                                     and email not like $3)
-                     then 1 else 0 end",
-        args![&known(0), &known(1), &known(2)],
-    )
-}
-
-impl Tx<'_> {
-    fn current_prefix(&self) -> Result<String> {
-        let vault = self
-            .vault()
-            .ok_or_else(|| Error::Database("no encryption key is configured".into()))?;
-        Ok(vault.keys[0].prefix.clone())
-    }
 }
 
 #[cfg(test)]

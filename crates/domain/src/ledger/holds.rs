@@ -1,6 +1,7 @@
 //! Holds: authorize, capture, release, expire.
 
-use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::entry::{Body, Entry, EntryKind, Line};
+use super::journal::Draft;
 use super::{
     Hold, HoldState, LATE_CAPTURE_SECONDS, Ledger, LotId, OPEN_HOLDS_MAX, Refusal, Request, Spender,
 };
@@ -131,48 +132,13 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Vec<(LotId, Credits)>, Refusal> {
         assert!(amount.is_positive(), "a call costs a positive amount");
-        if self.terms.status != super::WalletStatus::Active {
-            return Err(Refusal::NotActive {
-                status: self.terms.status,
-            });
-        }
-        if self.wallet.debt.is_positive() {
-            return Err(Refusal::Debt {
-                debt: self.wallet.debt,
-                needed: amount,
-            });
-        }
-        let available = self.available(now);
-        if let Some(limit) = self.terms.calls_limit
-            && self.calls_this_period() >= limit
-        {
-            return Err(Refusal::PlanLimit {
-                limit,
-                needed: amount,
-                available,
-            });
-        }
-        if let Some(refusal) = self.limit_refusal(request.context.spender(), amount, now) {
+        let admission = self.admission(request.context.spender(), now);
+        if let Some(refusal) = admission.refusal(amount, now) {
             return Err(refusal);
-        }
-        if amount > available {
-            return Err(Refusal::InsufficientCredits {
-                needed: amount,
-                available,
-            });
         }
         let (drawn, reached) = self.draw(amount, now);
         assert_eq!(reached, amount, "what is available can be drawn");
         Ok(drawn)
-    }
-
-    /// Calls authorized in the current plan period.
-    pub fn calls_this_period(&self) -> i64 {
-        if self.wallet.period_start == self.terms.period_start {
-            self.wallet.period_calls
-        } else {
-            0
-        }
     }
 }
 

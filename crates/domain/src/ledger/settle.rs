@@ -1,6 +1,7 @@
 //! Lazy time: what falls due is done before the next command, whenever that comes.
 
-use super::entry::{Body, Draft, EntryKind, Line};
+use super::entry::{Body, EntryKind, Line};
+use super::journal::Draft;
 use super::spend::taken;
 use super::{Command, GrantKind, HoldState, Ledger, Lot, NewGrant, Request};
 use crate::catalog::Rollover;

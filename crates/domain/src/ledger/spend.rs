@@ -1,6 +1,7 @@
 //! Spending without a hold: debits, and corrections by a person.
 
-use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::entry::{Body, Entry, EntryKind, Line};
+use super::journal::Draft;
 use super::{GrantKind, Ledger, LotId, NewGrant, Refusal, Request};
 use crate::money::Credits;
 use crate::time::Timestamp;

@@ -1,9 +1,8 @@
 //! Changes of a plan that wait: for their payment, or for the end of the period.
 
-use super::{
-    Known, Schedule, Snapshot, Subscription, Transaction, TransactionStatus, TransactionType,
-    Wanted, free_of_charge,
-};
+use super::snapshot::{Schedule, Snapshot, Subscription};
+use super::transaction::{Transaction, TransactionStatus, TransactionType, free_of_charge};
+use super::{Known, Wanted};
 use crate::money::Currency;
 use crate::time::Timestamp;
 

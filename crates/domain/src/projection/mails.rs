@@ -1,13 +1,99 @@
 //! Which mails a snapshot asks for, each once under its key.
 
-use super::{
-    Charge, Invoice, Known, MAIL_AGE_DAYS_MAX, Mail, MailContent, Refund, Snapshot, Subscription,
-    Transaction, TransactionStatus, Wanted,
-};
+use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
+use super::transaction::{Transaction, TransactionStatus};
+use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
 use crate::dunning::{DunningStep, step_due};
 use crate::money::{Credits, MinorUnits, share_of};
 use crate::plan::SubscriptionStatus;
 use crate::time::Timestamp;
+
+/// A mail to send once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// At most one mail per key.
+    pub key: String,
+    /// What it says.
+    pub content: MailContent,
+}
+
+/// What a mail says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailContent {
+    /// A payment arrived.
+    Receipt {
+        /// For what.
+        description: String,
+        /// For which plan, if for one.
+        tier: Option<String>,
+        /// How much.
+        amount: MinorUnits,
+        /// Stripe's page of it.
+        url: Option<String>,
+    },
+    /// A payment failed; access goes on until `grace_until`, and ended at `Ended`.
+    PaymentFailed {
+        /// Which moment of it.
+        step: DunningStep,
+        /// Of which plan, where it is known.
+        tier: Option<String>,
+        /// What the bank said, in Stripe's words.
+        failure: Option<String>,
+        /// How much.
+        amount: MinorUnits,
+        /// When access ends.
+        grace_until: Timestamp,
+        /// Where it can be paid.
+        url: Option<String>,
+    },
+    /// Credits were bought automatically.
+    AutoTopup {
+        /// How many.
+        credits: Credits,
+        /// What they cost.
+        amount: MinorUnits,
+    },
+    /// A plan will end.
+    PlanEnding {
+        /// Which.
+        tier: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A plan ended.
+    PlanEnded {
+        /// Which.
+        tier: String,
+    },
+    /// A trial ends in three days, and the plan is paid from then on.
+    TrialEnds {
+        /// Of which plan.
+        tier: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A payment waits for the cardholder's word.
+    ConfirmPayment {
+        /// For what.
+        description: String,
+        /// How much.
+        amount: MinorUnits,
+        /// Where it is confirmed.
+        url: Option<String>,
+    },
+    /// A payment that had failed went through.
+    PaymentRecovered {
+        /// Of which plan, where it is known.
+        tier: Option<String>,
+    },
+    /// Money was given back.
+    Refunded {
+        /// How much.
+        amount: MinorUnits,
+        /// What that did to the credits; zero for a plan's payment.
+        credits: Credits,
+    },
+}
 
 /// Days before its end at which a trial's customer is told.
 pub const TRIAL_WARNING_DAYS: i64 = 3;

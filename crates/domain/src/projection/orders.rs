@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tests::{at, charge, invoice, subscription, topup};
 use super::*;
 use crate::ledger::{Ledger, Request, Terms, WalletStatus};
+use crate::money::Credits;
+use crate::plan::SubscriptionStatus;
 
 const EVENTS: [&str; 7] = [
     "checkout.session.completed",

@@ -4,7 +4,8 @@
 //! notice twice, a partial refund after another, or a dispute won after it was lost all end where
 //! the charge says they should (`ledger.md`, Money back).
 
-use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::entry::{Body, Entry, EntryKind, Line};
+use super::journal::Draft;
 use super::{GrantKind, Ledger, LotId, NewGrant, Refusal, Request};
 use crate::money::{Credits, share_of};
 use crate::time::Timestamp;
@@ -12,7 +13,7 @@ use crate::time::Timestamp;
 impl Ledger {
     /// Makes what was asked back for a purchase, and for its bonus, agree with `reversed_minor` of
     /// what was paid. `None` when it agrees already.
-    pub(super) fn claw(
+    pub(super) fn claw_back(
         &mut self,
         request: &Request,
         source_key: &str,
@@ -28,7 +29,7 @@ impl Ledger {
         }
         assert!(
             request.key.is_none(),
-            "a claw may take several entries; its level makes it safe"
+            "a clawback may take several entries; its level makes it safe"
         );
         let reversed_minor = reversed_minor.clamp(0, paid);
         let mut last = None;

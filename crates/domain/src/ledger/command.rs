@@ -1,0 +1,148 @@
+//! What is asked of the ledger, and what it answers.
+
+use super::entry::{Context, Entry};
+use super::lot::GrantKind;
+use crate::money::{Credits, MinorUnits};
+use crate::time::Timestamp;
+
+/// A caller's name for one attempt, and what it asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Unique per account.
+    pub key: String,
+    /// SHA-256 of what the caller sent.
+    pub request_hash: [u8; 32],
+}
+
+/// A grant to make, once per source key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewGrant {
+    /// What the credits are.
+    pub kind: GrantKind,
+    /// Why it exists: `topup:pi_...`, `allowance:12:PRO:1763769600000000`.
+    pub source_key: String,
+    /// Source key of the grant it belongs to.
+    pub parent: Option<String>,
+    /// How much; positive.
+    pub amount: Credits,
+    /// Not spendable before; `None` for at once.
+    pub effective_at: Option<Timestamp>,
+    /// Not spendable from then on.
+    pub expires_at: Option<Timestamp>,
+    /// What was paid for it, tax excluded.
+    pub paid: Option<MinorUnits>,
+}
+
+impl NewGrant {
+    /// A grant effective at once that never expires and was not paid for.
+    pub fn new(kind: GrantKind, source_key: impl Into<String>, amount: Credits) -> NewGrant {
+        NewGrant {
+            kind,
+            source_key: source_key.into(),
+            parent: None,
+            amount,
+            effective_at: None,
+            expires_at: None,
+            paid: None,
+        }
+    }
+}
+
+/// What is asked of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Sets credits aside until `now + ttl_seconds`.
+    Authorize {
+        /// Name of the new hold.
+        hold: String,
+        /// How much; positive.
+        amount: Credits,
+        /// 1 to [`HOLD_TTL_SECONDS_MAX`](super::HOLD_TTL_SECONDS_MAX).
+        ttl_seconds: i64,
+    },
+    /// Charges a hold; `None` charges all of it. Zero equals release.
+    Capture {
+        /// The hold.
+        hold: String,
+        /// What the call cost in the end.
+        amount: Option<Credits>,
+    },
+    /// Gives a hold's credits back.
+    Release {
+        /// The hold.
+        hold: String,
+    },
+    /// Authorize and capture in one.
+    Debit {
+        /// How much; positive.
+        amount: Credits,
+    },
+    /// Puts credits in, once per source key.
+    Grant(NewGrant),
+    /// A signed correction by a person.
+    Adjust {
+        /// Up or down; not zero.
+        amount: Credits,
+        /// Why it exists; once per key.
+        source_key: String,
+    },
+    /// Ends a grant: its unheld remainder is gone.
+    Void {
+        /// Its source key.
+        source_key: String,
+    },
+    /// Makes what was taken back for a payment agree with what of it was reversed.
+    Claw {
+        /// Source key of the purchase.
+        source_key: String,
+        /// Money given back so far, of `paid`; in minor units, tax excluded in proportion.
+        reversed_minor: i64,
+    },
+    /// Sets a disputed purchase and its bonus aside, or frees them again.
+    Freeze {
+        /// Source key of the purchase.
+        source_key: String,
+        /// Whether to freeze or to free.
+        frozen: bool,
+    },
+    /// Lets debt go.
+    Forgive {
+        /// How much; positive, at most the debt.
+        amount: Credits,
+    },
+    /// Lets time pass: expires what is due and mints nothing.
+    Settle,
+}
+
+/// A command with who asked and under which name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// The caller's idempotency key.
+    pub key: Option<IdempotencyKey>,
+    /// Who, through what, priced how.
+    pub context: Context,
+}
+
+impl Request {
+    /// A command of the system's own, without key or caller.
+    pub fn internal(command: Command) -> Request {
+        Request {
+            command,
+            key: None,
+            context: Context::default(),
+        }
+    }
+}
+
+/// What the ledger answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The entry that answers, as it stands in the journal. `None` when nothing had to change.
+    pub entry: Option<Entry>,
+    /// Whether this repeats the answer to an earlier request with the same key.
+    pub replayed: bool,
+    /// Credits that may be spent after the command. On a replay: as first answered.
+    pub available: Credits,
+}

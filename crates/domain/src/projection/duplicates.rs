@@ -1,0 +1,84 @@
+//! A second subscription beside a live one: found, and undone where a customer bought it from us.
+
+use super::findings::Finding;
+use super::snapshot::Snapshot;
+use super::{Known, Wanted, items};
+use crate::plan::SubscriptionFacts;
+
+/// A subscription that was paid on a page of ours beside one that lives: it is cancelled and its
+/// payment given back (F27).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondPurchase {
+    /// The one that came later.
+    pub subscription: String,
+    /// What paid its first invoice, if that cost something.
+    pub payment_intent: Option<String>,
+    /// Whether it was cancelled before, and only its payment came now: a bank debit takes days.
+    pub is_late: bool,
+}
+
+impl SecondPurchase {
+    /// What it is undone once for.
+    pub fn object(&self) -> &str {
+        match &self.payment_intent {
+            Some(payment) if self.is_late => payment,
+            _ => &self.subscription,
+        }
+    }
+}
+
+/// Of several that can charge the account, all but the oldest: a finding, and undone where it was
+/// paid on a page of ours.
+pub(super) fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+    // Lists come newest first; of two of one second the later one is the second.
+    let subscriptions = wanted.subscriptions.iter().rev();
+    let mut live: Vec<&SubscriptionFacts> = subscriptions
+        // Add-ons that are billed apart are no second plan.
+        .filter(|subscription| !items::is_addons_only(&subscription.fetched, known))
+        .map(|subscription| &subscription.facts)
+        .filter(|facts| facts.status.is_live())
+        .collect();
+    live.sort_by_key(|facts| facts.created_at);
+    let second: Vec<String> = live.iter().skip(1).map(|facts| facts.id.clone()).collect();
+    for subscription in second {
+        let bought = snapshot.sessions.iter().any(|session| {
+            session.intent.is_some() && session.subscription_id.as_ref() == Some(&subscription)
+        });
+        if bought {
+            let paid = snapshot.invoices.iter().find(|invoice| {
+                invoice.subscription_id.as_ref() == Some(&subscription)
+                    && invoice.status == "paid"
+                    && invoice.amount_paid > 0
+            });
+            wanted.undo.push(SecondPurchase {
+                subscription: subscription.clone(),
+                payment_intent: paid.and_then(|invoice| invoice.payment_intent.clone()),
+                is_late: false,
+            });
+        }
+        wanted
+            .findings
+            .push(Finding::SecondSubscription { subscription });
+    }
+}
+
+/// The payment of a second purchase that came after the purchase was undone goes back too.
+pub(super) fn find_late(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+    for invoice in &snapshot.invoices {
+        let Some(subscription) = invoice.subscription_id.as_ref() else {
+            continue;
+        };
+        let charge = invoice
+            .payment_intent
+            .as_deref()
+            .and_then(|payment| snapshot.paid_charge(payment));
+        let is_kept = charge.is_some_and(|charge| charge.amount_refunded < charge.amount);
+        if known.undone.contains(subscription) && invoice.status == "paid" && is_kept {
+            wanted.undo.push(SecondPurchase {
+                subscription: subscription.clone(),
+                payment_intent: invoice.payment_intent.clone(),
+                is_late: true,
+            });
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod period;
 mod plan;
 mod reversal;
 mod snapshot;
+mod states;
 mod transaction;
 
 #[cfg(test)]
@@ -32,6 +33,10 @@ pub use reversal::refund_status;
 pub use snapshot::{
     Charge, CreditNote, Extra, Intent, Invoice, Phase, Refund, Schedule, Session, Snapshot,
     Subscription,
+};
+pub use states::{
+    BillingReason, CreditNoteStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus,
+    SessionMode, SessionStatus,
 };
 pub use transaction::{Transaction, TransactionStatus, TransactionType};
 

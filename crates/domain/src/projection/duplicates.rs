@@ -47,7 +47,7 @@ pub(super) fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wante
         if bought {
             let paid = snapshot.invoices.iter().find(|invoice| {
                 invoice.subscription_id.as_ref() == Some(&subscription)
-                    && invoice.status == "paid"
+                    && invoice.is_paid()
                     && invoice.amount_paid > 0
             });
             wanted.undo.push(SecondPurchase {
@@ -73,7 +73,7 @@ pub(super) fn find_late(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted)
             .as_deref()
             .and_then(|payment| snapshot.paid_charge(payment));
         let is_kept = charge.is_some_and(|charge| charge.amount_refunded < charge.amount);
-        if known.undone.contains(subscription) && invoice.status == "paid" && is_kept {
+        if known.undone.contains(subscription) && invoice.is_paid() && is_kept {
             wanted.undo.push(SecondPurchase {
                 subscription: subscription.clone(),
                 payment_intent: invoice.payment_intent.clone(),

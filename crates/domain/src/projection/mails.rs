@@ -1,6 +1,7 @@
 //! Which mails a snapshot asks for, each once under its key.
 
 use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
+use super::states::{BillingReason, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus};
 use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
 use crate::dunning::{DunningStep, step_due};
@@ -202,7 +203,7 @@ pub(super) fn invoice(
         TransactionStatus::Failed | TransactionStatus::Pending
             if invoice.needs_confirmation
                 && recent
-                && invoice.billing_reason != "subscription_create" =>
+                && invoice.billing_reason() != Some(BillingReason::SubscriptionCreate) =>
         {
             confirm(invoice, row, wanted);
         }
@@ -222,7 +223,7 @@ fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Wanted) {
 
 /// Whether a renewal failed before it was paid: its tries stay visible at Stripe.
 fn had_failed(snapshot: &Snapshot, invoice: &Invoice) -> bool {
-    let is_renewal = invoice.billing_reason == "subscription_cycle";
+    let is_renewal = invoice.billing_reason() == Some(BillingReason::SubscriptionCycle);
     let failed = |charge: &Charge| {
         !charge.is_paid
             && charge.failure.is_some()
@@ -253,7 +254,7 @@ pub(super) fn refund(
     wanted: &mut Wanted,
 ) {
     let is_recent = now < refund.created_at.plus_days(MAIL_AGE_DAYS_MAX);
-    if refund.status != "succeeded" || !is_recent || charge.amount <= 0 {
+    if refund.status() != Some(RefundStatus::Succeeded) || !is_recent || charge.amount <= 0 {
         return;
     }
     let bought = credits.unwrap_or(Credits::ZERO).micros();

@@ -1,8 +1,9 @@
 //! The fact of a payment at Checkout: a credit pack, or a plan's first payment under way.
 
 use super::mails::{Mail, MailContent};
-use super::reversal::{clawback_for, is_disputed};
+use super::reversal::clawback_for;
 use super::snapshot::{Intent, Session, Snapshot};
+use super::states::{DisputeStatus, PaymentStatus, SessionMode, SessionStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
 use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
 use crate::ledger::{Command, GrantKind, NewGrant};
@@ -19,13 +20,14 @@ pub(super) fn project_sessions(
         let Some(intent) = &session.intent else {
             continue;
         };
-        if session.mode == "payment" {
+        if session.mode() == Some(SessionMode::Payment) {
             let is_given = known.gives_unpaid_credits && is_given_away(session);
             if is_given {
                 give_pack(session, intent, wanted);
             }
             project_topup(snapshot, (session, intent), is_given, now, wanted);
-        } else if session.mode == "subscription" && session.invoice_id.is_none() {
+        } else if session.mode() == Some(SessionMode::Subscription) && session.invoice_id.is_none()
+        {
             wanted
                 .transactions
                 .push(pending_subscription(session, intent));
@@ -35,8 +37,8 @@ pub(super) fn project_sessions(
 
 /// A pack that was taken on our page and cost nothing.
 fn is_given_away(session: &Session) -> bool {
-    session.status == "complete"
-        && session.payment_status == "no_payment_required"
+    session.status() == Some(SessionStatus::Complete)
+        && session.payment_status() == Some(PaymentStatus::NoPaymentRequired)
         && session.amount_total == Some(0)
 }
 
@@ -68,18 +70,12 @@ fn project_topup(
         .as_deref()
         .and_then(|id| snapshot.paid_charge(id));
     let refunded = charge.map_or(0, |charge| charge.amount_refunded);
-    let status = match (session.payment_status.as_str(), session.status.as_str()) {
-        ("paid", _) if refunded > 0 && refunded >= amount => TransactionStatus::Refunded,
-        ("paid", _) => TransactionStatus::Completed,
-        (_, "expired") => TransactionStatus::Cancelled,
-        ("unpaid", "complete") if session.payment_failed => TransactionStatus::Failed,
-        // Credits are not given away by a coupon unless the operator says so (F10).
-        ("no_payment_required", "complete") if !is_given => TransactionStatus::Cancelled,
-        ("no_payment_required", "complete") => TransactionStatus::Completed,
-        _ => TransactionStatus::Pending,
-    };
+    let is_refunded = refunded > 0 && refunded >= amount;
+    let status = topup_status(session, is_refunded, is_given);
     let description = pack_description(intent);
-    if let ("paid", Some(payment)) = (session.payment_status.as_str(), &session.payment_intent) {
+    if let (Some(PaymentStatus::Paid), Some(payment)) =
+        (session.payment_status(), &session.payment_intent)
+    {
         let source_key = format!("topup:{payment}");
         let paid = MinorUnits::new((amount - session.amount_tax).max(0), currency);
         grant_pack(session, intent, payment, paid, wanted);
@@ -89,7 +85,7 @@ fn project_topup(
                 .push(clawback_for(charge, &source_key, paid));
             wanted.commands.push(Command::Freeze {
                 source_key,
-                frozen: is_disputed(charge),
+                frozen: charge.dispute().is_some_and(DisputeStatus::is_open),
             });
         }
         if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
@@ -134,6 +130,21 @@ fn project_topup(
     });
 }
 
+fn topup_status(session: &Session, is_refunded: bool, is_given: bool) -> TransactionStatus {
+    use PaymentStatus::{NoPaymentRequired, Paid, Unpaid};
+    use SessionStatus::{Complete, Expired};
+    match (session.payment_status(), session.status()) {
+        (Some(Paid), _) if is_refunded => TransactionStatus::Refunded,
+        (Some(Paid), _) => TransactionStatus::Completed,
+        (_, Some(Expired)) => TransactionStatus::Cancelled,
+        (Some(Unpaid), Some(Complete)) if session.payment_failed => TransactionStatus::Failed,
+        // Credits are not given away by a coupon unless the operator says so (F10).
+        (Some(NoPaymentRequired), Some(Complete)) if !is_given => TransactionStatus::Cancelled,
+        (Some(NoPaymentRequired), Some(Complete)) => TransactionStatus::Completed,
+        _ => TransactionStatus::Pending,
+    }
+}
+
 /// The pack's credits, and its bonus as a child that ends and goes back with them.
 fn grant_pack(
     session: &Session,
@@ -171,7 +182,7 @@ fn pack_description(intent: &Intent) -> String {
 
 /// A subscription Checkout that has no invoice yet, or never will.
 fn pending_subscription(session: &Session, intent: &Intent) -> Transaction {
-    let expired = session.status == "expired";
+    let expired = session.status() == Some(SessionStatus::Expired);
     Transaction {
         natural_key: format!("checkout:{}", session.id),
         kind: TransactionType::SubscriptionPayment,

@@ -1,6 +1,7 @@
 //! The fact of a plan's period: its invoices and whether they were paid.
 
 use super::snapshot::{Invoice, Snapshot};
+use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType};
 use super::{Known, Wanted, mails};
 use crate::money::MinorUnits;
@@ -39,7 +40,7 @@ pub(super) fn project_invoices(
                 Some(session) => format!("checkout:{}", session.id),
                 None => format!("invoice:{}", invoice.id),
             },
-            kind: if invoice.billing_reason == "subscription_update" {
+            kind: if invoice.billing_reason() == Some(BillingReason::SubscriptionUpdate) {
                 TransactionType::SubscriptionUpgrade
             } else {
                 TransactionType::SubscriptionPayment
@@ -71,25 +72,26 @@ pub(super) fn project_invoices(
 }
 
 fn invoice_status(invoice: &Invoice, refunded: i64) -> Option<TransactionStatus> {
-    match invoice.status.as_str() {
-        "paid" if refunded > 0 && refunded >= invoice.amount_paid => {
-            Some(TransactionStatus::Refunded)
+    let status = match invoice.status()? {
+        InvoiceStatus::Paid if refunded > 0 && refunded >= invoice.amount_paid => {
+            TransactionStatus::Refunded
         }
-        "paid" => Some(TransactionStatus::Completed),
-        "open" if invoice.attempt_count > 0 => Some(TransactionStatus::Failed),
-        "open" => Some(TransactionStatus::Pending),
-        "void" => Some(TransactionStatus::Cancelled),
-        "uncollectible" => Some(TransactionStatus::Failed),
-        // A draft asks for nothing yet.
-        _ => None,
-    }
+        InvoiceStatus::Paid => TransactionStatus::Completed,
+        InvoiceStatus::Open if invoice.attempt_count > 0 => TransactionStatus::Failed,
+        InvoiceStatus::Open => TransactionStatus::Pending,
+        InvoiceStatus::Void => TransactionStatus::Cancelled,
+        InvoiceStatus::Uncollectible => TransactionStatus::Failed,
+        // It asks for nothing yet.
+        InvoiceStatus::Draft => return None,
+    };
+    Some(status)
 }
 
 fn invoice_description(invoice: &Invoice) -> String {
-    let what = match invoice.billing_reason.as_str() {
-        "subscription_create" => "Plan, first payment",
-        "subscription_update" => "Plan change",
-        _ => "Plan, renewal",
+    let what = match invoice.billing_reason() {
+        Some(BillingReason::SubscriptionCreate) => "Plan, first payment",
+        Some(BillingReason::SubscriptionUpdate) => "Plan change",
+        Some(BillingReason::SubscriptionCycle) | None => "Plan, renewal",
     };
     match invoice.period {
         Some((start, end)) => format!("{what}, {} to {}", start.date_text(), end.date_text()),

@@ -1,7 +1,8 @@
 //! The fact of a plan: which tier a subscription gives, and when it ends.
 
 use super::findings::Finding;
-use super::snapshot::{Extra, Snapshot, Subscription};
+use super::snapshot::{Extra, Invoice, Snapshot, Subscription};
+use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionType, free_of_charge};
 use super::{Known, Wanted, WantedSubscription, changes, duplicates, items, mails};
 use crate::money::Currency;
@@ -29,15 +30,15 @@ pub(super) fn project_subscriptions(
         let held = held.filter(|_| !items::is_addons_only(fetched, known));
         let tier = mapped.or(held).cloned();
         let unpaid = || snapshot.unpaid_invoices(&fetched.id);
-        let failed =
-            unpaid().filter(|invoice| invoice.status == "open" && invoice.attempt_count > 0);
+        let is_change =
+            |invoice: &Invoice| invoice.billing_reason() == Some(BillingReason::SubscriptionUpdate);
+        let is_tried = |invoice: &&Invoice| {
+            invoice.status() == Some(InvoiceStatus::Open) && invoice.attempt_count > 0
+        };
+        let failed = unpaid().filter(is_tried);
         let facts = SubscriptionFacts {
             id: fetched.id.clone(),
-            status: if fetched.is_paused && fetched.status == SubscriptionStatus::Paused {
-                SubscriptionStatus::Paused
-            } else {
-                fetched.status.clone()
-            },
+            status: fetched.status.clone(),
             tier: tier.clone(),
             period_start: fetched.period_start,
             period_end: fetched.period_end,
@@ -45,7 +46,7 @@ pub(super) fn project_subscriptions(
             ended_at: fetched.ended_at,
             trial_end: fetched.trial_end,
             past_due_since: failed.map(|invoice| invoice.created_at).min(),
-            awaits_payment: unpaid().any(|invoice| invoice.billing_reason != "subscription_update"),
+            awaits_payment: unpaid().any(|invoice| !is_change(invoice)),
             created_at: fetched.created_at,
         };
         mails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);

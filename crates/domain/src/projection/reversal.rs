@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::snapshot::{Charge, Snapshot};
+use super::states::{DisputeStatus, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
 use super::{Wanted, mails};
 use crate::ledger::Command;
@@ -53,17 +54,19 @@ pub(super) fn project_charges(snapshot: &Snapshot, now: Timestamp, wanted: &mut 
 
 /// The status of a refund's row, from Stripe's word.
 pub fn refund_status(word: &str) -> TransactionStatus {
-    match word {
-        "succeeded" => TransactionStatus::Completed,
-        "failed" => TransactionStatus::Failed,
-        "canceled" => TransactionStatus::Cancelled,
-        _ => TransactionStatus::Pending,
+    match RefundStatus::from_word(word) {
+        Some(RefundStatus::Succeeded) => TransactionStatus::Completed,
+        Some(RefundStatus::Failed) => TransactionStatus::Failed,
+        Some(RefundStatus::Canceled) => TransactionStatus::Cancelled,
+        Some(RefundStatus::Pending | RefundStatus::RequiresAction) | None => {
+            TransactionStatus::Pending
+        }
     }
 }
 
 /// What of a payment is reversed now, as a level: refunds, and the rest when a dispute was lost.
 pub(super) fn clawback_for(charge: &Charge, source_key: &str, paid: MinorUnits) -> Command {
-    let lost = charge.dispute.as_deref() == Some("lost");
+    let lost = charge.dispute() == Some(DisputeStatus::Lost);
     let reversed = if lost {
         charge.amount
     } else {
@@ -78,12 +81,4 @@ pub(super) fn clawback_for(charge: &Charge, source_key: &str, paid: MinorUnits) 
         source_key: source_key.to_owned(),
         reversed_minor,
     }
-}
-
-/// An open dispute sets the credits aside; an inquiry (`warning_*`) does not.
-pub(super) fn is_disputed(charge: &Charge) -> bool {
-    matches!(
-        charge.dispute.as_deref(),
-        Some("needs_response" | "under_review")
-    )
 }

@@ -1,5 +1,9 @@
 //! One account at Stripe as fetched, in our words.
 
+use super::states::{
+    BillingReason, CreditNoteStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus,
+    SessionMode, SessionStatus,
+};
 use crate::money::{Credits, Currency, MinorUnits};
 use crate::plan::SubscriptionStatus;
 use crate::time::Timestamp;
@@ -50,7 +54,7 @@ impl Snapshot {
     pub(super) fn unpaid_invoices(&self, subscription: &str) -> impl Iterator<Item = &Invoice> {
         self.invoices.iter().filter(move |invoice| {
             invoice.subscription_id.as_deref() == Some(subscription)
-                && matches!(invoice.status.as_str(), "draft" | "open" | "uncollectible")
+                && invoice.status().is_some_and(InvoiceStatus::is_unpaid)
                 && invoice.amount_due > 0
         })
     }
@@ -310,4 +314,60 @@ pub struct CreditNote {
     pub created_at: Timestamp,
     /// When it was taken back.
     pub voided_at: Option<Timestamp>,
+}
+
+impl Invoice {
+    /// The status as we know it; `None` for a word of Stripe's that we do not.
+    pub fn status(&self) -> Option<InvoiceStatus> {
+        InvoiceStatus::from_word(&self.status)
+    }
+
+    /// The reason as we know it; `None` for one that makes no difference here.
+    pub fn billing_reason(&self) -> Option<BillingReason> {
+        BillingReason::from_word(&self.billing_reason)
+    }
+
+    /// Whether it was paid.
+    pub fn is_paid(&self) -> bool {
+        self.status() == Some(InvoiceStatus::Paid)
+    }
+}
+
+impl Session {
+    /// What the session is for; `None` for a mode that we do not know.
+    pub fn mode(&self) -> Option<SessionMode> {
+        SessionMode::from_word(&self.mode)
+    }
+
+    /// Where the session stands; `None` for a status that we do not know.
+    pub fn status(&self) -> Option<SessionStatus> {
+        SessionStatus::from_word(&self.status)
+    }
+
+    /// Whether the session was paid; `None` for a status that we do not know.
+    pub fn payment_status(&self) -> Option<PaymentStatus> {
+        PaymentStatus::from_word(&self.payment_status)
+    }
+}
+
+impl Refund {
+    /// Where the refund stands; `None` for a status that we do not know.
+    pub fn status(&self) -> Option<RefundStatus> {
+        RefundStatus::from_word(&self.status)
+    }
+}
+
+impl Charge {
+    /// Where the charge's dispute stands; `None` without a dispute or for a status that we do not
+    /// know.
+    pub fn dispute(&self) -> Option<DisputeStatus> {
+        DisputeStatus::from_word(self.dispute.as_deref()?)
+    }
+}
+
+impl CreditNote {
+    /// Where the credit note stands; `None` for a status that we do not know.
+    pub fn status(&self) -> Option<CreditNoteStatus> {
+        CreditNoteStatus::from_word(&self.status)
+    }
 }

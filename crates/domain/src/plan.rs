@@ -8,12 +8,36 @@
 mod tests;
 
 use crate::catalog::{Catalog, Tier};
-use crate::ledger::{GrantKind, NewGrant};
+use crate::ledger::{GrantKind, NewGrant, WalletStatus};
 use crate::money::Credits;
 use crate::time::{Timestamp, period_around};
+use crate::words::words;
 
 /// Days a failed payment keeps its tier, when the operator does not say.
 pub const GRACE_DAYS_DEFAULT: i64 = 7;
+
+words! {
+    /// Whether an account is open for business.
+    pub enum AccountStatus {
+        /// It is.
+        Active = "active",
+        /// An operator suspended it: it may read, but neither spend nor buy.
+        Suspended = "suspended",
+        /// It was closed; only its books remain.
+        Closed = "closed",
+    }
+}
+
+impl AccountStatus {
+    /// What the status of the account means for its wallet.
+    pub const fn wallet(self) -> WalletStatus {
+        match self {
+            AccountStatus::Active => WalletStatus::Active,
+            AccountStatus::Suspended => WalletStatus::Frozen,
+            AccountStatus::Closed => WalletStatus::Closed,
+        }
+    }
+}
 
 /// A subscription's status, as Stripe words it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

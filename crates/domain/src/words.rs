@@ -1,6 +1,7 @@
 //! Enums whose variants have one word each: in JSON, in SQL, on pages or at Stripe.
 
 /// Declares such an enum with `ALL`, `word` and `from_word`, so that a word stands once.
+#[macro_export]
 macro_rules! words {
     (
         $(#[$meta:meta])*
@@ -32,4 +33,4 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub use words;

@@ -1,9 +1,10 @@
 //! Accounts: who is billed, and the subscription that is shown for it.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{Tx, anywhere, record, sql};
+use crate::db::{ONLY_WORDS, Tx, anywhere, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -61,6 +62,13 @@ record! {
         pub created_at: Timestamp,
         /// When a column last changed.
         pub updated_at: Timestamp,
+    }
+}
+
+impl Account {
+    /// Whether the account is open for business.
+    pub fn status(&self) -> AccountStatus {
+        AccountStatus::from_word(&self.status).expect(ONLY_WORDS)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What operators are told of: one open row for each incident.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -11,6 +12,16 @@ macro_rules! columns {
         "id, public_id, rule, subject, severity, summary, state, opened_at, closed_at,
          acknowledged_at, acknowledged_by"
     };
+}
+
+words! {
+    /// Whether an incident lasts.
+    pub enum AlertState {
+        /// It lasts.
+        Open = "open",
+        /// It has ended.
+        Closed = "closed",
+    }
 }
 
 record! {
@@ -38,6 +49,13 @@ record! {
         pub acknowledged_at: Option<Timestamp>,
         /// Who.
         pub acknowledged_by: Option<String>,
+    }
+}
+
+impl Alert {
+    /// Whether the incident lasts.
+    pub fn state(&self) -> AlertState {
+        AlertState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -3,13 +3,26 @@
 //! `off -> on -> off`, and `on -> waiting -> on` when the card's bank wants its owner to confirm.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 /// The kind of an automatic purchase's intent.
 pub const INTENT_KIND: &str = "auto_topup";
+
+words! {
+    /// Whether packs are bought automatically.
+    pub enum AutoTopupState {
+        /// They are not.
+        Off = "off",
+        /// They are when the credits run low.
+        On = "on",
+        /// The last purchase needs its cardholder to confirm it.
+        Waiting = "waiting",
+    }
+}
 
 record! {
     /// What an account asked for.
@@ -32,6 +45,13 @@ record! {
         pub off_reason: Option<String>,
         /// When it last changed.
         pub updated_at: Timestamp,
+    }
+}
+
+impl AutoTopup {
+    /// Whether packs are bought automatically.
+    pub fn state(&self) -> AutoTopupState {
+        AutoTopupState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The catalogs that were in force, and which price at Stripe sells what. Old prices stay mapped.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 record! {
@@ -17,6 +18,16 @@ record! {
         pub body: String,
         /// When it was first loaded.
         pub loaded_at: Timestamp,
+    }
+}
+
+words! {
+    /// What a price sells.
+    pub enum PriceKind {
+        /// It sells a period of a tier.
+        Tier = "tier",
+        /// It sells a credit pack.
+        Pack = "pack",
     }
 }
 
@@ -39,6 +50,13 @@ record! {
         pub first_version: i64,
         /// When it was found archived at Stripe: from then on it is sold to nobody.
         pub archived_at: Option<Timestamp>,
+    }
+}
+
+impl Price {
+    /// What the price sells.
+    pub fn kind(&self) -> PriceKind {
+        PriceKind::from_word(&self.kind).expect(ONLY_WORDS)
     }
 }
 

@@ -2,10 +2,21 @@
 //! others, whose late events still find their account here.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
+
+words! {
+    /// Whether a customer of Stripe is the one its account pays with now.
+    pub enum CustomerState {
+        /// It is.
+        Current = "current",
+        /// It was; late events may still name it.
+        Former = "former",
+    }
+}
 
 record! {
     /// One customer.
@@ -18,6 +29,13 @@ record! {
         pub state: String,
         /// When we learned of it.
         pub created_at: Timestamp,
+    }
+}
+
+impl Customer {
+    /// Whether the account pays with this customer now.
+    pub fn state(&self) -> CustomerState {
+        CustomerState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -15,6 +15,9 @@ pub use sqlite::SqliteTx;
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
 
+/// Why a column of words can be read as its enum.
+pub(crate) const ONLY_WORDS: &str = "a check of the schema allows the enum's words only";
+
 /// Statements kept prepared on a connection; more than the crate has.
 const STATEMENT_CACHE: usize = 512;
 

@@ -1,9 +1,10 @@
 //! Stripe's events as they arrived: the inbox. An event is a bell; what it says is never applied.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -12,6 +13,22 @@ macro_rules! columns {
          object_id, customer_id, account_id, state, attempts, next_attempt_at, last_error,
          outcome, processed_at"
     };
+}
+
+words! {
+    /// Where an event of Stripe stands.
+    pub enum EventState {
+        /// Its account is marked for sync and was not synced since.
+        Received = "received",
+        /// Its account was synced after it.
+        Done = "done",
+        /// It makes no difference here.
+        Ignored = "ignored",
+        /// It failed too often and needs manual review.
+        Parked = "parked",
+        /// Its account is not known yet.
+        Unmatched = "unmatched",
+    }
 }
 
 record! {
@@ -51,6 +68,13 @@ record! {
         pub outcome: Option<String>,
         /// When it was settled.
         pub processed_at: Option<Timestamp>,
+    }
+}
+
+impl Event {
+    /// Where the event stands.
+    pub fn state(&self) -> EventState {
+        EventState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -4,9 +4,10 @@
 //! `open -> calling -> done | failed`, and `closed` when its object is used up, ended or given up.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -15,6 +16,22 @@ macro_rules! columns {
          tier, price_id, stripe_object_id, url, error, created_at, updated_at, expires_at,
          bonus_micros, expires_after_days"
     };
+}
+
+words! {
+    /// Where an intent stands.
+    pub enum IntentState {
+        /// It was written down and nothing was asked yet.
+        Open = "open",
+        /// Stripe is being asked; the answer may have been lost.
+        Calling = "calling",
+        /// Stripe made what was asked for.
+        Done = "done",
+        /// Stripe refused.
+        Failed = "failed",
+        /// What Stripe made was used, ended or given up.
+        Closed = "closed",
+    }
 }
 
 record! {
@@ -58,6 +75,13 @@ record! {
         pub bonus_micros: Option<i64>,
         /// Days after which both end; never without.
         pub expires_after_days: Option<i64>,
+    }
+}
+
+impl Intent {
+    /// Where the intent stands.
+    pub fn state(&self) -> IntentState {
+        IntentState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

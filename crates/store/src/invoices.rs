@@ -1,5 +1,6 @@
 //! Invoices as Stripe had them when their account was last in step.
 
+use domain::projection::InvoiceStatus;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -53,6 +54,13 @@ record! {
         pub paid_at: Option<Timestamp>,
         /// What codes and coupons took off it, in minor units.
         pub discount_minor: i64,
+    }
+}
+
+impl Invoice {
+    /// The status as we know it; `None` for a word of Stripe's that we do not.
+    pub fn status(&self) -> Option<InvoiceStatus> {
+        InvoiceStatus::from_word(&self.status)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use domain::time::Timestamp;
+use domain::words;
 use sha2::{Digest, Sha256};
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -14,6 +15,28 @@ macro_rules! columns {
         "id, key, kind, account_id, recipient, payload, state, attempts, next_attempt_at,
          created_at, sent_at, last_error, last_status"
     };
+}
+
+words! {
+    /// What carries a message.
+    pub enum MessageKind {
+        /// It goes to an email address.
+        Mail = "mail",
+        /// It goes to a webhook endpoint.
+        Webhook = "webhook",
+    }
+}
+
+words! {
+    /// Where a message stands.
+    pub enum MessageState {
+        /// It waits to be sent, or to be sent again.
+        Queued = "queued",
+        /// It was handed over.
+        Sent = "sent",
+        /// It is not tried again.
+        Failed = "failed",
+    }
 }
 
 record! {
@@ -45,6 +68,18 @@ record! {
         pub last_error: Option<String>,
         /// What an endpoint last answered, as an HTTP status.
         pub last_status: Option<i64>,
+    }
+}
+
+impl Message {
+    /// What carries the message.
+    pub fn kind(&self) -> MessageKind {
+        MessageKind::from_word(&self.kind).expect(ONLY_WORDS)
+    }
+
+    /// Where the message stands.
+    pub fn state(&self) -> MessageState {
+        MessageState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
@@ -84,10 +119,10 @@ fn kept(key: &str) -> Cow<'_, str> {
 
 /// Queues the message, unless one with its key was queued before. Answers whether it was the first.
 pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<bool> {
-    let (recipient, payload) = match new.kind {
+    let (recipient, payload) = match MessageKind::from_word(new.kind) {
         // An endpoint's name and facts without a person: the log is searched by them.
-        "webhook" => (new.recipient.to_owned(), new.payload.to_owned()),
-        _ => (
+        Some(MessageKind::Webhook) => (new.recipient.to_owned(), new.payload.to_owned()),
+        Some(MessageKind::Mail) | None => (
             tx.seal(new.recipient).into_owned(),
             tx.seal(new.payload).into_owned(),
         ),

@@ -1,5 +1,6 @@
 //! Subscriptions as Stripe had them when their account was last in step.
 
+use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -66,6 +67,13 @@ record! {
         pub synced_at: Timestamp,
         /// Its items beside the plan, as JSON; none where there are none.
         pub items: Option<String>,
+    }
+}
+
+impl Subscription {
+    /// The status as Stripe words it, read.
+    pub fn status(&self) -> SubscriptionStatus {
+        SubscriptionStatus::from_word(&self.status)
     }
 }
 

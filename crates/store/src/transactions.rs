@@ -10,8 +10,8 @@ use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
-use crate::error::{Result, unreadable};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
+use crate::error::Result;
 
 macro_rules! columns {
     () => {
@@ -81,14 +81,14 @@ record! {
 }
 
 impl Transaction {
-    /// The status of the transaction; an error for a word that no version of this program writes.
-    pub fn status(&self) -> Result<TransactionStatus> {
-        TransactionStatus::from_word(&self.status).ok_or_else(|| unreadable("transaction"))
+    /// The status of the transaction.
+    pub fn status(&self) -> TransactionStatus {
+        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
     }
 
-    /// The type of the transaction; an error for a word that no version of this program writes.
-    pub fn kind(&self) -> Result<TransactionType> {
-        TransactionType::from_word(&self.kind).ok_or_else(|| unreadable("transaction"))
+    /// The type of the transaction.
+    pub fn kind(&self) -> TransactionType {
+        TransactionType::from_word(&self.kind).expect(ONLY_WORDS)
     }
 
     /// Where a page that ends with this transaction ended.

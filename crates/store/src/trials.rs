@@ -1,10 +1,23 @@
 //! Trials that were had: one an account, one a card.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
+
+words! {
+    /// What became of a trial.
+    pub enum TrialState {
+        /// The card had no trial before.
+        Granted = "granted",
+        /// The card had one; the subscription is being ended.
+        Refusing = "refusing",
+        /// The card had one; the subscription was ended.
+        Refused = "refused",
+    }
+}
 
 record! {
     /// A trial whose card was looked at.
@@ -17,6 +30,13 @@ record! {
         pub state: String,
         /// When it was looked at.
         pub created_at: Timestamp,
+    }
+}
+
+impl Trial {
+    /// What became of the trial.
+    pub fn state(&self) -> TrialState {
+        TrialState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Where notices go: the host application's endpoints.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -11,6 +12,16 @@ macro_rules! columns {
         "id, public_id, url, description, events, secret, former_secret, former_until, state,
          disabled_reason, failing_since, created_by, created_at, updated_at"
     };
+}
+
+words! {
+    /// Whether an endpoint receives outgoing webhooks.
+    pub enum EndpointState {
+        /// It does.
+        Enabled = "enabled",
+        /// It does not.
+        Disabled = "disabled",
+    }
 }
 
 record! {
@@ -44,6 +55,13 @@ record! {
         pub created_at: Timestamp,
         /// When it last changed.
         pub updated_at: Timestamp,
+    }
+}
+
+impl WebhookEndpoint {
+    /// Whether the endpoint receives outgoing webhooks.
+    pub fn state(&self) -> EndpointState {
+        EndpointState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

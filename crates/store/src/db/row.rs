@@ -1,5 +1,8 @@
 //! How rows are read: columns by position, whole records in the order of the statement.
 
+use domain::ledger::{GrantKind, HoldState, LimitScope, LimitWindow, WalletStatus};
+use domain::plan::AccountStatus;
+use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 use postgres::types::Type;
 
@@ -121,6 +124,29 @@ impl Column for Timestamp {
         present(row, index)
     }
 }
+
+/// Reads a column that holds one of an enum's words as that enum.
+macro_rules! word_column {
+    ($($name:ty),+ $(,)?) => {$(
+        impl Column for $name {
+            fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+                let word: String = present(row, index)?;
+                let unknown = || Error::Database(format!("column {index} has an unknown word"));
+                <$name>::from_word(&word).ok_or_else(unknown)
+            }
+        }
+    )+};
+}
+word_column!(
+    AccountStatus,
+    GrantKind,
+    HoldState,
+    LimitScope,
+    LimitWindow,
+    TransactionStatus,
+    TransactionType,
+    WalletStatus,
+);
 
 impl Column for bool {
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {

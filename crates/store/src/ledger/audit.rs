@@ -1,11 +1,12 @@
 //! What `audit` reads: rows as they stand, beside what the journal says they should be.
 
 use domain::ledger::{Hold, Lot};
+use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 
 use super::rows::{HoldRow, LotRow, hold_by_id};
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 record! {
@@ -139,6 +140,13 @@ record! {
         pub is_topup: bool,
         /// The fact: `topup:cs_...`.
         pub natural_key: String,
+    }
+}
+
+impl Topup {
+    /// The status of the transaction.
+    pub fn status(&self) -> TransactionStatus {
+        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
     }
 }
 

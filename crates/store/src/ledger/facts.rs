@@ -2,7 +2,7 @@
 
 use domain::ledger::WalletStatus;
 use domain::money::Credits;
-use domain::plan::{AccountFacts, SubscriptionFacts, SubscriptionStatus};
+use domain::plan::{AccountFacts, AccountStatus, SubscriptionFacts, SubscriptionStatus};
 use domain::time::Timestamp;
 
 use crate::args;
@@ -36,7 +36,7 @@ record! {
         pub email_verified_at: Option<Timestamp>,
         pub tier_override: Option<String>,
         pub tier_override_until: Option<Timestamp>,
-        pub status: String,
+        pub status: AccountStatus,
     }
 }
 
@@ -73,11 +73,7 @@ pub(super) fn facts_and_status(
           where id = $1",
         args![account],
     )?;
-    let status = match row.status.as_str() {
-        "suspended" => WalletStatus::Frozen,
-        "closed" => WalletStatus::Closed,
-        _ => WalletStatus::Active,
-    };
+    let status = row.status.wallet();
     let facts = AccountFacts {
         account,
         anchor_at: row.anchor_at,

@@ -8,7 +8,7 @@ use super::Rules;
 use super::wallet::lock_wallet;
 use crate::args;
 use crate::db::{Record, Row, Tx, sql};
-use crate::error::{Result, unreadable};
+use crate::error::Result;
 
 /// Limits one account may have: each is judged with every call.
 pub const LIMITS_MAX: usize = 200;
@@ -36,14 +36,13 @@ pub struct LimitRow {
 impl Record for LimitRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         let micros = |index| row.get::<i64>(index).map(Credits::from_micros);
-        let (scope, window): (String, String) = (row.get(2)?, row.get(4)?);
         Ok(LimitRow {
             public_id: row.get(1)?,
             limit: Limit {
                 id: row.get(0)?,
-                scope: LimitScope::from_word(&scope).ok_or_else(|| unreadable("limit"))?,
+                scope: row.get(2)?,
                 subject: row.get(3)?,
-                window: LimitWindow::from_word(&window).ok_or_else(|| unreadable("limit"))?,
+                window: row.get(4)?,
                 cap: micros(5)?,
                 window_start: row.get(6)?,
                 used: micros(7)?,

@@ -1,11 +1,12 @@
 //! Reads for pages, answers and `audit`. Every read takes its account.
 
-use domain::ledger::Entry;
+use domain::ledger::{Entry, GrantKind, HoldState, LotFacts, LotState, WalletStatus};
+use domain::money::Credits;
 use domain::time::Timestamp;
 
 use super::rows::decode;
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 record! {
@@ -39,6 +40,13 @@ record! {
         pub plan_valid_until: Timestamp,
         /// When it last moved.
         pub updated_at: Timestamp,
+    }
+}
+
+impl WalletRow {
+    /// Whether the account may spend.
+    pub fn status(&self) -> WalletStatus {
+        WalletStatus::from_word(&self.status).expect(ONLY_WORDS)
     }
 }
 
@@ -91,6 +99,35 @@ record! {
     }
 }
 
+impl GrantRow {
+    /// What the grant's credits are.
+    pub fn kind(&self) -> GrantKind {
+        GrantKind::from_word(&self.kind).expect(ONLY_WORDS)
+    }
+
+    /// Credits neither spent, expired nor taken back, in micro-credits.
+    pub fn remaining(&self) -> i64 {
+        self.amount - self.used - self.expired - self.clawed
+    }
+
+    /// Remaining credits that no hold has pinned, in micro-credits.
+    pub fn unheld(&self) -> i64 {
+        self.remaining() - self.held
+    }
+
+    /// The state of the grant at `now`, by the ledger's own rule.
+    pub fn state(&self, now: Timestamp) -> LotState {
+        let facts = LotFacts {
+            voided: self.voided,
+            frozen: self.frozen,
+            effective_at: self.effective_at,
+            expires_at: self.expires_at,
+            remaining: Credits::from_micros(self.remaining()),
+        };
+        LotState::of(&facts, now)
+    }
+}
+
 /// An account's grants, newest first, from before lot `before`.
 pub fn grants(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<Vec<GrantRow>> {
     tx.query(
@@ -126,6 +163,13 @@ record! {
         pub expires_at: Timestamp,
         /// When it was settled.
         pub resolved_at: Option<Timestamp>,
+    }
+}
+
+impl HoldRow {
+    /// Where the hold stands.
+    pub fn state(&self) -> HoldState {
+        HoldState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How grants, holds and journal entries are read from their rows.
 
-use domain::ledger::{Body, Entry, GrantKind, Hold, HoldState, Lot, LotId, Spender};
+use domain::ledger::{Body, Entry, Hold, Lot, LotId, Spender};
 use domain::money::{Credits, Currency, MinorUnits};
 
 use crate::args;
@@ -12,13 +12,12 @@ pub(super) struct LotRow(pub(super) Lot);
 impl Record for LotRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         let micros = |index| row.get::<i64>(index).map(Credits::from_micros);
-        let kind: String = row.get(1)?;
         let paid: Option<i64> = row.get(15)?;
         let currency: Option<String> = row.get(16)?;
         let currency = currency.as_deref().and_then(Currency::parse);
         Ok(LotRow(Lot {
             id: row.get(0)?,
-            kind: GrantKind::from_word(&kind).ok_or_else(|| unreadable("grant"))?,
+            kind: row.get(1)?,
             source_key: row.get(2)?,
             parent: row.get(3)?,
             amount: micros(4)?,
@@ -82,14 +81,13 @@ pub(super) struct HoldRow(pub(super) Hold);
 impl Record for HoldRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         let micros = |index| row.get::<i64>(index).map(Credits::from_micros);
-        let state: String = row.get(4)?;
         let pins: String = row.get(5)?;
         Ok(HoldRow(Hold {
             id: row.get(0)?,
             amount: micros(1)?,
             captured: micros(2)?,
             uncollected: micros(3)?,
-            state: HoldState::from_word(&state).ok_or_else(|| unreadable("hold"))?,
+            state: row.get(4)?,
             pins: read_pins(&pins)?,
             period_start: row.get(6)?,
             authorized_at: row.get(7)?,

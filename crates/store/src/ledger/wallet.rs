@@ -8,7 +8,7 @@ use super::loaded::{Loaded, Watch};
 use super::rows::digest;
 use crate::args;
 use crate::db::{Tx, record};
-use crate::error::{Result, unreadable};
+use crate::error::Result;
 
 record! {
     /// The wallet row.
@@ -22,7 +22,7 @@ record! {
         pub period_start: Timestamp,
         pub period_calls: i64,
         pub next_due_at: Option<Timestamp>,
-        pub status: String,
+        pub status: WalletStatus,
         pub plan_start: Timestamp,
         pub plan_calls_limit: Option<i64>,
         pub plan_valid_until: Timestamp,
@@ -90,11 +90,10 @@ pub(super) fn first_wallet(account: i64) -> Loaded {
 }
 
 pub(super) fn from_stored(account: i64, stored: StoredWallet) -> Result<Loaded> {
-    let status = WalletStatus::from_word(&stored.status).ok_or_else(|| unreadable("wallet"))?;
     let terms = Terms {
         period_start: stored.plan_start,
         calls_limit: stored.plan_calls_limit,
-        status,
+        status: stored.status,
     };
     let mut ledger = Ledger::new(account, terms);
     ledger.wallet = Wallet {

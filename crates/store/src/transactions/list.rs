@@ -1,10 +1,11 @@
 //! Lists of transactions, their pages and what they add up to.
 
+use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 
 use super::{Transaction, columns};
 use crate::args;
-use crate::db::{Tx, anywhere, record, sql};
+use crate::db::{ONLY_WORDS, Tx, anywhere, record, sql};
 use crate::error::Result;
 
 /// What a list of transactions is narrowed to.
@@ -138,6 +139,18 @@ record! {
         pub amount_minor: i64,
         /// What of them was paid back, in minor units.
         pub refunded_minor: i64,
+    }
+}
+
+impl Sum {
+    /// The status of the transactions that are summed.
+    pub fn status(&self) -> TransactionStatus {
+        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
+    }
+
+    /// The type of the transactions that are summed.
+    pub fn kind(&self) -> TransactionType {
+        TransactionType::from_word(&self.kind).expect(ONLY_WORDS)
     }
 }
 

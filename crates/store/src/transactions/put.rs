@@ -6,7 +6,7 @@ use domain::time::Timestamp;
 use super::{Transaction, columns};
 use crate::args;
 use crate::db::{Tx, record, sql};
-use crate::error::{Error, Result, unreadable};
+use crate::error::{Error, Result};
 
 /// How often a record is read again because another process changed it in between.
 const TRIES_MAX: u32 = 5;
@@ -64,8 +64,8 @@ record! {
     /// What of a record its next status depends on.
     pub struct Recorded {
         pub account_id: i64,
-        pub kind: String,
-        pub status: String,
+        pub kind: TransactionType,
+        pub status: TransactionStatus,
     }
 }
 
@@ -80,7 +80,7 @@ pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<
         let written = match recorded(tx, new.natural_key)? {
             None => insert(tx, new, now)?,
             Some(before) => {
-                if before.account_id != new.account_id || before.kind != new.kind {
+                if before.account_id != new.account_id || before.kind.word() != new.kind {
                     let said = format!("{} records something else already", new.natural_key);
                     return Err(Error::Conflict(said));
                 }
@@ -190,7 +190,7 @@ fn update(
         ),
         args![
             new.natural_key,
-            &before.status,
+            before.status.word(),
             new.user_id,
             new.stripe_payment_intent_id,
             new.stripe_checkout_session_id,
@@ -216,10 +216,10 @@ fn update(
 
 /// The status the record moves to, and whether what was paid may still change.
 fn next_status(before: &Recorded, new: &NewTransaction<'_>) -> Result<(TransactionStatus, bool)> {
-    let held = TransactionStatus::from_word(&before.status);
-    let kind = TransactionType::from_word(&before.kind);
-    let (held, kind) = held.zip(kind).ok_or_else(|| unreadable("transaction"))?;
     let seen = TransactionStatus::from_word(new.status)
         .ok_or_else(|| Error::Constraint(format!("{} is no status", new.status)))?;
-    Ok((held.after(seen, kind), held.is_open()))
+    Ok((
+        before.status.after(seen, before.kind),
+        before.status.is_open(),
+    ))
 }

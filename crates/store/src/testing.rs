@@ -44,9 +44,38 @@ impl TestDatabase {
         self.open_with(&Options::default())
     }
 
+    /// Opens it, and closes it when the answer is dropped.
+    pub fn opened(self) -> OpenDatabase {
+        OpenDatabase {
+            db: self.open(),
+            _database: self,
+        }
+    }
+
     /// Opens it with `options`.
     pub fn open_with(&self, options: &Options) -> Db {
         Db::open(&self.url, options).expect("a test database opens")
+    }
+}
+
+/// An open database that a test has for itself; it is closed and removed when this is dropped.
+#[derive(Debug)]
+pub struct OpenDatabase {
+    db: Db,
+    _database: TestDatabase,
+}
+
+impl std::ops::Deref for OpenDatabase {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+impl Drop for OpenDatabase {
+    fn drop(&mut self) {
+        self.db.close();
     }
 }
 
@@ -58,20 +87,6 @@ impl Drop for TestDatabase {
         if let Some(name) = &self.name {
             let _ = on_server(format!("drop database if exists {name} with (force)"));
         }
-    }
-}
-
-/// A fresh, empty database of each kind.
-pub fn databases() -> Vec<TestDatabase> {
-    vec![sqlite(), postgres()]
-}
-
-/// Runs `body` on a fresh database of each kind.
-pub fn on_both(body: impl Fn(&Db)) {
-    for database in databases() {
-        let db = database.open();
-        body(&db);
-        db.close();
     }
 }
 

@@ -9,6 +9,8 @@
 mod accounts;
 #[path = "store/help.rs"]
 mod help;
+#[path = "store/intents.rs"]
+mod intents;
 #[path = "store/ledger.rs"]
 mod ledger;
 #[path = "store/operators.rs"]
@@ -25,5 +27,7 @@ mod sync;
 mod transactions;
 #[path = "store/trouble.rs"]
 mod trouble;
+#[path = "store/words.rs"]
+mod words;
 #[path = "store/writer.rs"]
 mod writer;

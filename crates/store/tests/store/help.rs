@@ -5,6 +5,40 @@ use store::accounts::{Account, NewAccount};
 use store::users::User;
 use store::{Db, Result, Tx, accounts, users};
 
+/// Makes two tests of a plain function: `name::sqlite` and `name::postgres`.
+///
+/// The function takes an open database; behind `unopened` it takes the database itself. A function
+/// that is forgotten here is dead code, which the lints refuse.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            #[test]
+            fn sqlite() {
+                super::$name(&store::testing::sqlite().opened());
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(&store::testing::postgres().opened());
+            }
+        }
+    };
+    (unopened $name:ident) => {
+        mod $name {
+            #[test]
+            fn sqlite() {
+                super::$name(store::testing::sqlite());
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(store::testing::postgres());
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
 /// `seconds` after the beginning of time.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)

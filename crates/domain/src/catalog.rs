@@ -12,13 +12,13 @@ use crate::money::{Credits, Currency, MinorUnits};
 /// The operation a call costs when it names none.
 pub const DEFAULT_OPERATION: &str = "call";
 
-/// Longest trial Stripe takes, in days.
+/// The longest trial that Stripe accepts, in days.
 pub const TRIAL_DAYS_MAX: i64 = 730;
 
-/// Units one call may name.
+/// The most units that one call may name.
 pub const UNITS_MAX: i64 = 1_000_000_000;
 
-/// A valid catalog.
+/// A catalog that was read and found valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
     /// Its number; versions are only ever added. 0 until the store has numbered it.
@@ -27,9 +27,9 @@ pub struct Catalog {
     pub currency: Currency,
     /// Tiers, cheapest first; their order is their rank.
     pub tiers: Vec<Tier>,
-    /// Credit packs, smallest first.
+    /// The credit packs, smallest first.
     pub packs: Vec<Pack>,
-    /// What a subscription may hold beside its plan, billed with it.
+    /// Add-ons that a subscription may hold besides its plan, billed with it.
     pub addons: Vec<Addon>,
     /// Operations and what a unit of each costs.
     pub operations: Vec<Operation>,
@@ -38,9 +38,9 @@ pub struct Catalog {
 /// A plan that a customer can be on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tier {
-    /// Its name in URLs, JSON and the seed: `PRO_PLUS`.
+    /// The name of the tier in URLs, in JSON and in the database: `PRO_PLUS`.
     pub name: String,
-    /// Its name on pages.
+    /// The name of the tier on pages.
     pub title: String,
     /// Its place in the order of tiers.
     pub rank: usize,
@@ -48,13 +48,13 @@ pub struct Tier {
     pub price: Option<MinorUnits>,
     /// Calls a period allows; `None` for no limit.
     pub calls_limit: Option<i64>,
-    /// Credits granted each period.
+    /// Credits that are granted each period.
     pub allowance: Credits,
     /// What of it an unspent period carries into the next; `None` for nothing.
     pub rollover: Option<Rollover>,
     /// Days it can be tried before the first payment.
     pub trial_days: Option<i64>,
-    /// What the pages list.
+    /// The features that the pages list.
     pub features: Vec<String>,
 }
 
@@ -73,20 +73,20 @@ impl Tier {
 /// How much of an unspent allowance is carried on, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollover {
-    /// At most so many credits.
+    /// The most credits that may be carried over.
     pub cap: Credits,
     /// They end this many months after they were carried over.
     pub months: i64,
 }
 
-/// Credits sold in one go.
+/// Credits that are sold in one purchase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
     /// Whole credits; the pack's name in the API.
     pub credits: i64,
     /// Whole credits on top of it; they end and go back with it.
     pub bonus: i64,
-    /// What it costs.
+    /// The price of the pack.
     pub price: MinorUnits,
     /// Days until bought credits end; `None` for never.
     pub expires_after_days: Option<i64>,
@@ -99,13 +99,13 @@ impl Pack {
     }
 }
 
-/// Something that a subscription may hold beside its plan, billed with it each month. It changes
-/// neither tier nor credits.
+/// An extra that a subscription may hold besides its plan, billed with it each month. It changes
+/// neither the tier nor the credits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addon {
-    /// Its name in the API: `SEATS`.
+    /// The name of the add-on in the API: `SEATS`.
     pub name: String,
-    /// Its name on pages.
+    /// The name of the add-on on pages.
     pub title: String,
     /// What one of it costs a month.
     pub price: MinorUnits,
@@ -121,21 +121,21 @@ impl Addon {
 /// Something a call does, and what a unit of it costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// Its name in the API.
+    /// The name of the operation in the API.
     pub name: String,
-    /// Its name on pages.
+    /// The name of the operation on pages.
     pub title: String,
-    /// Credits a unit.
+    /// Credits that one unit costs.
     pub cost: Credits,
 }
 
-/// Why a call has no price.
+/// Why a call cannot be priced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// The catalog has no such operation.
     #[error("there is no operation named {0:?}")]
     UnknownOperation(String),
-    /// Zero, negative or beyond [`UNITS_MAX`].
+    /// The units are zero, negative or beyond [`UNITS_MAX`].
     #[error("units must be between 1 and {UNITS_MAX}")]
     Units,
     /// The product leaves the bounds of an amount.
@@ -237,12 +237,12 @@ impl Catalog {
         }
     }
 
-    /// The tier of this name.
+    /// Finds the tier with this name.
     pub fn tier(&self, name: &str) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == name)
     }
 
-    /// The tier everybody has without paying.
+    /// The tier that everyone has without paying.
     pub fn free(&self) -> &Tier {
         self.tiers
             .iter()
@@ -250,17 +250,17 @@ impl Catalog {
             .expect("a valid catalog has a free tier")
     }
 
-    /// The pack of this many credits.
+    /// Finds the pack of this many credits.
     pub fn pack(&self, credits: i64) -> Option<&Pack> {
         self.packs.iter().find(|pack| pack.credits == credits)
     }
 
-    /// The add-on of this name.
+    /// Finds the add-on with this name.
     pub fn addon(&self, name: &str) -> Option<&Addon> {
         self.addons.iter().find(|addon| addon.name == name)
     }
 
-    /// What `units` of an operation cost.
+    /// Prices `units` of an operation.
     pub fn cost_of(&self, operation: &str, units: i64) -> Result<Credits, PriceError> {
         let found = self.operations.iter().find(|known| known.name == operation);
         let found = found.ok_or_else(|| PriceError::UnknownOperation(operation.to_owned()))?;
@@ -322,7 +322,7 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
     tiers
 }
 
-/// Capital letters, digits and `_`.
+/// Whether a name has only capital letters, digits and `_`.
 fn is_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
     (1..=40).contains(&name.len()) && name.bytes().all(plain)

@@ -14,9 +14,9 @@ use crate::time::Timestamp;
 /// What became of credits, and of the money they were bought for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
-    /// Credits.
+    /// How many credits it was.
     pub credits: Credits,
-    /// Minor units; zero for credits that nobody paid for.
+    /// How much money it was, in minor units; zero for credits that no one paid for.
     pub minor: i64,
 }
 
@@ -27,22 +27,22 @@ impl Amounts {
     }
 }
 
-/// One currency's prepaid credits, or all that nobody paid for.
+/// The prepaid credits of one currency, or all credits that no one paid for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
-    /// Unspent at the start.
+    /// What was unspent at the start.
     pub opening: Amounts,
-    /// Sold, or granted where nobody paid.
+    /// What was sold, or granted without payment.
     pub sold: Amounts,
     /// Spent on calls, or on a debt.
     pub used: Amounts,
-    /// Ended unspent: breakage.
+    /// What expired unspent: breakage.
     pub expired: Amounts,
     /// Taken back because their money went back, less what was given back again.
     pub refunded: Amounts,
-    /// Voided or taken by a correction.
+    /// What was voided or taken by a correction.
     pub corrected: Amounts,
-    /// Unspent at the end.
+    /// What was unspent at the end.
     pub closing: Amounts,
 }
 
@@ -72,19 +72,19 @@ impl Flow {
     }
 }
 
-/// Flows by currency, and of credits that nobody paid for.
+/// The flows by currency, and the flow of credits that no one paid for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Prepaid, by the code of their currency.
     pub prepaid: BTreeMap<String, Flow>,
-    /// Allowances, promotions, bonuses and corrections upwards.
+    /// Allowances, promotions, bonuses and upward corrections.
     pub free: Flow,
     /// Credits in all wallets at the end, by the sums of their journals.
     pub posted: Credits,
 }
 
 impl Report {
-    /// Adds another account's.
+    /// Adds the report of another account.
     pub fn add(&mut self, other: &Report) {
         for (currency, flow) in &other.prepaid {
             self.prepaid.entry(currency.clone()).or_default().add(flow);
@@ -169,7 +169,7 @@ impl Reader {
         }
     }
 
-    /// What the account's journal comes to.
+    /// The report of the account's journal.
     pub fn finish(self) -> Report {
         let mut report = Report {
             posted: self.posted,

@@ -2,10 +2,10 @@
 
 use crate::time::Timestamp;
 
-/// Days before paid access ends at which the second mail goes out.
+/// Days before paid access ends at which the second email is sent.
 pub const WARNING_DAYS: i64 = 2;
 
-/// A moment of a failed payment that its customer is told about.
+/// A moment in the failure of a payment at which its customer is notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DunningStep {
     /// The payment failed.
@@ -17,7 +17,7 @@ pub enum DunningStep {
 }
 
 impl DunningStep {
-    /// The word in a mail's key.
+    /// The word for the step in an email's key.
     pub const fn word(self) -> &'static str {
         match self {
             DunningStep::Failed => "failed",
@@ -27,8 +27,8 @@ impl DunningStep {
     }
 }
 
-/// The steps whose time has come at `now`, for a payment that gives access until `grace_until`.
-/// Only the latest is due, so an account seen again after a week gets one mail, not three.
+/// The step that is due at `now` for a payment that gives access until `grace_until`. Only the
+/// latest is due, so an account that is seen again after a week gets one email, not three.
 pub fn step_due(grace_until: Timestamp, now: Timestamp) -> DunningStep {
     if now >= grace_until {
         DunningStep::Ended

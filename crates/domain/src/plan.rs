@@ -39,16 +39,16 @@ impl AccountStatus {
     }
 }
 
-/// A subscription's status, as Stripe words it.
+/// The status of a subscription, as Stripe words it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SubscriptionStatus {
     /// The first payment is not made.
     Incomplete,
     /// It never was.
     IncompleteExpired,
-    /// In a trial.
+    /// The subscription is in its trial.
     Trialing,
-    /// Paid.
+    /// The subscription is paid.
     Active,
     /// A payment failed and is tried again.
     PastDue,
@@ -56,14 +56,14 @@ pub enum SubscriptionStatus {
     Unpaid,
     /// A trial ended without a payment method.
     Paused,
-    /// Ended.
+    /// The subscription ended.
     Canceled,
-    /// A word this version does not know.
+    /// Stripe used a word that this version does not know.
     Unknown(String),
 }
 
 impl SubscriptionStatus {
-    /// The status behind Stripe's word; never fails.
+    /// Reads Stripe's word; an unknown one is kept.
     pub fn from_word(word: &str) -> SubscriptionStatus {
         match word {
             "incomplete" => SubscriptionStatus::Incomplete,
@@ -78,7 +78,7 @@ impl SubscriptionStatus {
         }
     }
 
-    /// Stripe's word.
+    /// Stripe's word for the status.
     pub fn word(&self) -> &str {
         match self {
             SubscriptionStatus::Incomplete => "incomplete",
@@ -93,7 +93,7 @@ impl SubscriptionStatus {
         }
     }
 
-    /// Whether it can still charge somebody: a second one must not be bought beside it.
+    /// Whether it can still charge its customer: a second one must not be bought besides it.
     pub fn is_live(&self) -> bool {
         !matches!(
             self,
@@ -103,7 +103,7 @@ impl SubscriptionStatus {
         )
     }
 
-    /// The word in our JSON, in the seed's upper case.
+    /// The word in the API, in upper case.
     pub fn shown(&self) -> &'static str {
         match self {
             SubscriptionStatus::Incomplete => "INCOMPLETE",
@@ -117,45 +117,45 @@ impl SubscriptionStatus {
     }
 }
 
-/// What we hold of one subscription.
+/// What we know of one subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionFacts {
-    /// Stripe's id.
+    /// Stripe's id of the subscription.
     pub id: String,
-    /// As fetched.
+    /// The status as it was fetched.
     pub status: SubscriptionStatus,
     /// The tier its price is mapped to; `None` for a price the catalog never had.
     pub tier: Option<String>,
-    /// The current period, half open.
+    /// The start of the current period, which is half open.
     pub period_start: Timestamp,
-    /// Its end.
+    /// The end of the current period.
     pub period_end: Timestamp,
     /// When it ends, if that is set.
     pub cancel_at: Option<Timestamp>,
-    /// When it ended.
+    /// The time at which the subscription ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
-    /// When its trial ends or ended.
+    /// The end of the trial, also of one that is over; `None` without a trial.
     pub trial_end: Option<Timestamp>,
     /// Creation of the oldest unpaid invoice whose payment failed.
     pub past_due_since: Option<Timestamp>,
     /// Whether the invoice of the current period is not paid yet.
     pub awaits_payment: bool,
-    /// When it was made.
+    /// The time at which the subscription was created.
     pub created_at: Timestamp,
 }
 
-/// What we hold of one account.
+/// What we know of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountFacts {
     /// Its number, part of an allowance's source key.
     pub account: i64,
     /// Where its free periods are counted from.
     pub anchor_at: Timestamp,
-    /// Whether a person answered at its mail address.
+    /// Whether a person proved that the email address is theirs.
     pub is_verified: bool,
     /// A tier given by the operator, and until when.
     pub tier_override: Option<(String, Option<Timestamp>)>,
-    /// Its subscriptions, ended ones included.
+    /// The account's subscriptions, including ended ones.
     pub subscriptions: Vec<SubscriptionFacts>,
 }
 
@@ -168,19 +168,19 @@ pub struct Plan {
     pub access_tier: String,
     /// ACTIVE, TRIALING, PAST_DUE, UNPAID, PAUSED, INCOMPLETE, CANCELED or NONE.
     pub status: &'static str,
-    /// The chosen subscription.
+    /// The subscription that decides, if there is one.
     pub subscription_id: Option<String>,
     /// The period limits and allowance are counted in.
     pub period_start: Timestamp,
-    /// Its end.
+    /// The end of the current period.
     pub period_end: Timestamp,
     /// When the paid access ends by a cancellation.
     pub cancel_at: Option<Timestamp>,
     /// When the trial ends.
     pub trial_end: Option<Timestamp>,
-    /// When access ends unless a failed payment is mended.
+    /// The time at which access ends unless the failed payment is made good.
     pub grace_until: Option<Timestamp>,
-    /// Calls a period allows.
+    /// Calls that a period allows; `None` for no limit.
     pub calls_limit: Option<i64>,
     /// Credits the period brings; zero while they are not earned.
     pub allowance: Credits,
@@ -238,9 +238,9 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Ti
     }
 }
 
-/// The credits that the period brings and that were not granted yet: once for each tier and
-/// period. A tier reached within a period brings the difference, in proportion to the time left,
-/// rounded down; going down takes nothing back.
+/// The credits that the period brings and that were not granted yet: once for each tier and period.
+/// A tier reached within a period brings the difference, in proportion to the time left, rounded
+/// down; a lower tier takes nothing back.
 pub fn allowance_due(
     facts: &AccountFacts,
     plan: &Plan,
@@ -276,7 +276,7 @@ pub fn allowance_due(
     })
 }
 
-/// `allowance:account:tier:period start`.
+/// The source key of an allowance: `allowance:account:tier:period start`.
 fn allowance_key(account: i64, tier: &str, period_start: Timestamp) -> String {
     format!("allowance:{account}:{tier}:{}", period_start.micros())
 }

@@ -50,36 +50,36 @@ pub const MAIL_AGE_DAYS_MAX: i64 = 7;
 /// A subscription row as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedSubscription {
-    /// As fetched.
+    /// The subscription as it was fetched.
     pub fetched: Subscription,
-    /// What access follows from.
+    /// What access depends on.
     pub facts: SubscriptionFacts,
-    /// The change that waits.
+    /// The change of plan that is pending, if one is.
     pub pending: Option<PendingChange>,
 }
 
 /// Everything a sync writes for one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Rows that are overwritten.
+    /// Rows to overwrite.
     pub subscriptions: Vec<WantedSubscription>,
-    /// Rows that are overwritten.
+    /// Rows to overwrite.
     pub invoices: Vec<Invoice>,
-    /// Rows that are overwritten.
+    /// Rows to overwrite.
     pub credit_notes: Vec<CreditNote>,
     /// Rows that are added or moved along.
     pub transactions: Vec<Transaction>,
     /// What the ledger is asked; each safe to ask again.
     pub commands: Vec<Command>,
-    /// What is sent once.
+    /// Emails to send, each once.
     pub mails: Vec<Mail>,
-    /// What a person should see.
+    /// What needs manual review.
     pub findings: Vec<Finding>,
-    /// What was bought twice, to be undone at Stripe.
+    /// Duplicate purchases to undo at Stripe.
     pub undo: Vec<SecondPurchase>,
 }
 
-/// What the projection must know beside the snapshot.
+/// What the projection must know besides the snapshot.
 #[derive(Clone, Debug)]
 pub struct Known<'a> {
     /// Tier by price id, old prices included.
@@ -98,7 +98,7 @@ pub struct Known<'a> {
     pub gives_unpaid_credits: bool,
 }
 
-/// The rows, commands and mails that a snapshot asks for.
+/// The rows, commands and emails that a snapshot asks for.
 pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Wanted {
     let mut wanted = Wanted {
         invoices: snapshot.invoices.clone(),

@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Microseconds in a second.
+/// The number of microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
-/// Seconds in a day.
+/// The number of seconds in a day.
 pub const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Timestamp {
-    /// From microseconds since the epoch.
+    /// Makes a timestamp from microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Timestamp {
         Timestamp(micros)
     }
@@ -25,7 +25,7 @@ impl Timestamp {
         Timestamp(seconds.saturating_mul(MICROS_PER_SECOND))
     }
 
-    /// In microseconds since the epoch.
+    /// The timestamp in microseconds since the epoch.
     pub const fn micros(self) -> i64 {
         self.0
     }
@@ -64,7 +64,7 @@ impl Timestamp {
         self.civil().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
     }
 
-    /// The UTC date: `2026-11-22`.
+    /// The UTC date as text: `2026-11-22`.
     pub fn date_text(self) -> String {
         self.civil().date().to_string()
     }
@@ -137,21 +137,21 @@ pub fn period_around(
 /// Where the time comes from. Two exist side by side: the billing clock (periods, trials, expiry)
 /// and the security clock (sessions, signatures, rate limits).
 pub trait Clock: Send + Sync {
-    /// The present moment of this clock.
+    /// The current time of this clock.
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that stands still until it is set: for tests and simulations.
+/// A clock that stands still until it is set, for tests and simulations.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// Starts at `now`.
+    /// Makes a clock that stands at `now`.
     pub fn new(now: Timestamp) -> ManualClock {
         ManualClock(AtomicI64::new(now.micros()))
     }
 
-    /// Moves to `now`.
+    /// Moves the clock to `now`.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.micros(), Ordering::SeqCst);
     }

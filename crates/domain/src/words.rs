@@ -1,6 +1,6 @@
 //! Enums whose variants have one word each: in JSON, in SQL, on pages or at Stripe.
 
-/// Declares such an enum with `ALL`, `word` and `from_word`, so that a word stands once.
+/// Declares such an enum with `ALL`, `word` and `from_word`, so that each word is written once.
 #[macro_export]
 macro_rules! words {
     (

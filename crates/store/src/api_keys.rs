@@ -14,57 +14,57 @@ macro_rules! columns {
 }
 
 record! {
-    /// One key.
+    /// An API key.
     pub struct ApiKey {
-        /// Its number inside.
+        /// The number of the key within this service; never shown outside.
         pub id: i64,
-        /// Its name outside: `key_...`.
+        /// The public id of the key: `key_...`.
         pub public_id: String,
         /// The account it spends for; none for a key of the host application.
         pub account_id: Option<i64>,
-        /// What its owner calls it.
+        /// The owner's name for the key; `None` where it has none.
         pub name: String,
         /// The beginning of the secret, to know it by.
         pub prefix: String,
-        /// `meter` or `server`.
+        /// What the key may do: `meter` or `server`.
         pub scope: String,
-        /// `test` or `live`.
+        /// Which mode of Stripe the key is for: `test` or `live`.
         pub mode: String,
-        /// Who made it.
+        /// The person who created the key.
         pub created_by: String,
-        /// When it was made.
+        /// The time at which the key was created.
         pub created_at: Timestamp,
         /// When it was last used, to the minute or so.
         pub last_used_at: Option<Timestamp>,
-        /// Since when it opens nothing.
+        /// The time since which the key is revoked; `None` while it is valid.
         pub revoked_at: Option<Timestamp>,
         /// The member who made it: what it spends counts for them.
         pub user_id: Option<i64>,
     }
 }
 
-/// A key to keep.
+/// A key to store.
 #[derive(Clone, Debug)]
 pub struct NewApiKey<'a> {
-    /// `key_...`
+    /// The public id of the key: `key_...`.
     pub public_id: &'a str,
     /// The account it spends for; only a `server` key has none.
     pub account_id: Option<i64>,
-    /// What its owner calls it.
+    /// The owner's name for the key; `None` where it has none.
     pub name: &'a str,
-    /// The beginning of the secret.
+    /// The beginning of the secret, by which people recognize it.
     pub prefix: &'a str,
     /// The hash of the secret.
     pub secret_hash: &'a [u8],
-    /// `meter` or `server`.
+    /// What the key may do: `meter` or `server`.
     pub scope: &'a str,
-    /// `test` or `live`.
+    /// Which mode of Stripe the key is for: `test` or `live`.
     pub mode: &'a str,
-    /// Who made it.
+    /// The person who created the key.
     pub created_by: &'a str,
 }
 
-/// Keeps a new key.
+/// Stores a new key.
 pub fn insert(tx: &mut Tx<'_>, new: &NewApiKey<'_>, now: Timestamp) -> Result<ApiKey> {
     tx.query_one(
         sql!(

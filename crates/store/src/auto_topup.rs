@@ -25,25 +25,25 @@ words! {
 }
 
 record! {
-    /// What an account asked for.
+    /// An account's setting for automatic top-ups.
     pub struct AutoTopup {
-        /// The account.
+        /// The number of the account.
         pub account_id: i64,
-        /// `off`, `on` or `waiting`.
+        /// Whether packs are bought: `off`, `on` or `waiting`; read by [`AutoTopup::state`].
         pub state: String,
-        /// The pack, by its credits.
+        /// The pack to buy, by its credits.
         pub pack: i64,
         /// The most that is spent in a month, UTC, in minor units.
         pub month_max_minor: i64,
-        /// Who turned it on.
+        /// The user who turned it on.
         pub user_id: Option<i64>,
-        /// Declined payments in a row.
+        /// How many payments were declined in a row.
         pub declines: i64,
-        /// No attempt before.
+        /// The time before which no purchase is attempted.
         pub next_attempt_at: Timestamp,
-        /// Why it is off or waits, when nobody turned it off.
+        /// Why it is off or waiting, when no one turned it off.
         pub off_reason: Option<String>,
-        /// When it last changed.
+        /// The time at which the setting last changed.
         pub updated_at: Timestamp,
     }
 }
@@ -66,7 +66,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AutoTopup>> {
     )
 }
 
-/// Overwrites what the account asked for.
+/// Overwrites the account's setting.
 pub fn put(tx: &mut Tx<'_>, row: &AutoTopup) -> Result<u64> {
     tx.execute(
         "insert into auto_topup (account_id, state, pack, month_max_minor, user_id, declines,
@@ -190,8 +190,8 @@ pub fn set_declines(tx: &mut Tx<'_>, account: i64, declines: i64) -> Result<u64>
     )
 }
 
-/// Turns it off, or lets it wait, for a reason. `false` when it was not on any more, so that it is
-/// told once.
+/// Turns it off, or lets it wait, for a reason. `false` when it was no longer on, so that the
+/// customer is notified once.
 pub fn stop(
     tx: &mut Tx<'_>,
     account: i64,

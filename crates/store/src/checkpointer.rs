@@ -9,7 +9,7 @@ use crate::counters::Counters;
 use crate::db::Connection;
 use crate::error::Result;
 
-/// How often the log is looked at.
+/// How often the log is checked.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// A log of this many pages (16 MiB) must start over. That takes a moment in which all of it is
 /// copied, which never comes while the writer writes; so the writer is asked to copy the rest
@@ -39,7 +39,7 @@ impl Stop {
     }
 }
 
-/// Until told to stop; one last time then.
+/// Copies the log until told to stop, and one last time then.
 pub(crate) fn serve(mut connection: Connection, counters: &Arc<Counters>, stop: &Stop) {
     let mut commits_seen = 0;
     loop {

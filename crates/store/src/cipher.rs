@@ -13,12 +13,12 @@ use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// What every sealed value begins with.
+/// The beginning of every sealed value.
 const MARK: &str = "lbx1.";
 /// Bytes of a key, and of a nonce.
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
-/// Letters of a key's name.
+/// The most characters of a key's name.
 const NAME_CHARS_MAX: usize = 16;
 /// Keys that may be configured at once: the one in use, and those that are being left.
 pub const KEYS_MAX: usize = 3;
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Vault {
 
 struct Key {
     name: String,
-    /// `lbx1.NAME.`
+    /// What values sealed with this key begin with: `lbx1.NAME.`
     prefix: String,
     cipher: Aes256GcmSiv,
     nonces: Hmac<Sha256>,
@@ -68,14 +68,14 @@ impl Vault {
         self.keys[0].seal(plain)
     }
 
-    /// As [`Vault::seal`], for bytes.
+    /// The bytes sealed with the key in use.
     pub(crate) fn seal_bytes(&self, plain: &[u8]) -> Vec<u8> {
         let key = &self.keys[0];
         [key.prefix.as_bytes(), &key.encrypt(plain)].concat()
     }
 
-    /// The text as it was before it was sealed. What is not sealed, or not by a key of ours, stays
-    /// as it is: text that only looks sealed may come from anybody.
+    /// The text as it was before it was sealed. Text that is not sealed, or not by one of our keys,
+    /// is returned unchanged: text that only looks sealed may come from anyone.
     pub(crate) fn open(&self, text: String) -> String {
         let opened = self.key_of(text.as_bytes()).and_then(|key| {
             let bytes = unhex(&text[key.prefix.len()..])?;
@@ -84,7 +84,7 @@ impl Vault {
         opened.unwrap_or(text)
     }
 
-    /// As [`Vault::open`].
+    /// The bytes as they were before they were sealed; see [`Vault::open`].
     pub(crate) fn open_bytes(&self, bytes: Vec<u8>) -> Vec<u8> {
         let opened = self
             .key_of(&bytes)

@@ -19,15 +19,16 @@ words! {
 }
 
 record! {
-    /// One customer.
+    /// A customer at Stripe.
     pub struct Customer {
-        /// `cus_...`
+        /// Stripe's id of the customer: `cus_...`.
         pub customer_id: String,
-        /// Whose it is.
+        /// The account that the customer belongs to.
         pub account_id: i64,
-        /// `current` or `former`.
+        /// Whether the account pays with this customer now: `current` or `former`; read by
+        /// [`Customer::state`].
         pub state: String,
-        /// When we learned of it.
+        /// The time at which we learned of the customer.
         pub created_at: Timestamp,
     }
 }
@@ -84,7 +85,7 @@ pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
     )
 }
 
-/// The account's current customer.
+/// The customer that the account pays with now.
 pub fn current(tx: &mut Tx<'_>, account: i64) -> Result<Option<String>> {
     tx.query_opt(
         "select customer_id

@@ -15,13 +15,13 @@ pub use sqlite::SqliteTx;
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
 
-/// Why a column of words can be read as its enum.
+/// Why a column of words can always be read as its enum.
 pub(crate) const ONLY_WORDS: &str = "a check of the schema allows the enum's words only";
 
 /// Statements kept prepared on a connection; more than the crate has.
 const STATEMENT_CACHE: usize = 512;
 
-/// What a session of the database may do and how long it waits.
+/// What a session of the database may do, and how long it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Writer,
@@ -36,9 +36,9 @@ pub(crate) enum Role {
 /// if it returns `Ok`. Ask with `on conflict do nothing returning` instead of catching errors.
 #[derive(Debug)]
 pub enum Tx<'a> {
-    /// On SQLite.
+    /// The transaction runs on SQLite.
     Sqlite(SqliteTx<'a>),
-    /// On PostgreSQL.
+    /// The transaction runs on PostgreSQL.
     Postgres(PostgresTx<'a>),
 }
 
@@ -50,7 +50,8 @@ macro_rules! args {
     };
 }
 
-/// What `like $n escape '\'` finds `text` anywhere with; the column is lowered beside it.
+/// The pattern with which `like $n escape '\'` finds `text` anywhere in a column that is compared
+/// in lower case.
 pub(crate) fn anywhere(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in text.to_lowercase().chars() {
@@ -106,7 +107,7 @@ impl Tx<'_> {
         self.noting(outcome)
     }
 
-    /// All rows of one statement.
+    /// Runs one statement; returns all its rows.
     pub fn query<T: Record>(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<T>> {
         let outcome = match self {
             Tx::Sqlite(tx) => sqlite::query(tx.connection, tx.vault, sql, args),

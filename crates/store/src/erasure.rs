@@ -7,8 +7,8 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Forgets who an account was and what could act for it: its name, keys, mails, payloads, card and
-/// automatic purchases. Its members are the caller's to part with.
+/// Erases who an account was and what could act for it: its name, keys, emails, payloads, card and
+/// automatic purchases. The caller removes its members.
 pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
     crate::accounts::anonymise(tx, account, now)?;
     crate::invitations::close_all(tx, account, now)?;
@@ -39,7 +39,7 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Forgets who a user was: address, name, sessions, links, mails that were written to them.
+/// Erases who a user was: address, name, sessions, links, and emails that were written to them.
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
     crate::users::anonymise(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;

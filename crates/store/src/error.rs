@@ -1,6 +1,6 @@
 //! What can go wrong here, named for what the caller can do about it.
 
-/// A result of this crate.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a job did not happen. Everything but [`Error::OutcomeUnknown`] promises that nothing of the
@@ -16,8 +16,8 @@ pub enum Error {
     /// The database cannot be reached or cannot write now. Try again later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// Another tx stood in the way. The writer retries this itself and answers it only when the
-    /// last try failed too.
+    /// Another database transaction conflicted with this one. The writer retries this itself and
+    /// returns it only when the last attempt failed too.
     #[error("the database gave up on a conflict between writers: {0}")]
     Contended(String),
     /// The commit was refused. Nothing was written.
@@ -36,7 +36,7 @@ pub enum Error {
     /// A row that must be there is not.
     #[error("no such row")]
     NotFound,
-    /// Another worker has the lease by now. Its work stands; this one's was rolled back.
+    /// Another worker has the lease. That worker's result counts; this one's was rolled back.
     #[error("another worker has the lease")]
     LeaseLost,
     /// The job chose to undo what it wrote, and says why.

@@ -20,7 +20,7 @@ words! {
     pub enum EventState {
         /// Its account is marked for sync and was not synced since.
         Received = "received",
-        /// Its account was synced after it.
+        /// Its account was synced after it arrived.
         Done = "done",
         /// It makes no difference here.
         Ignored = "ignored",
@@ -32,41 +32,42 @@ words! {
 }
 
 record! {
-    /// One event.
+    /// An event that Stripe sent.
     pub struct Event {
         /// Its place in the order of arrival.
         pub n: i64,
-        /// `evt_...`
+        /// Stripe's id of the event: `evt_...`.
         pub event_id: String,
-        /// `invoice.paid` and the like.
+        /// The type of the event, such as `invoice.paid`.
         pub kind: String,
-        /// When it happened, by Stripe.
+        /// The time at which the event happened, on Stripe's clock.
         pub created_at: Timestamp,
-        /// When it arrived.
+        /// The time at which it arrived.
         pub received_at: Timestamp,
-        /// Whether it is about real money.
+        /// Whether the event is about real money, not about test mode.
         pub livemode: bool,
         /// The version its payload is written in.
         pub api_version: Option<String>,
-        /// What it is about: `invoice`.
+        /// The type of the object it is about, such as `invoice`.
         pub object_type: Option<String>,
-        /// `in_...`
+        /// Stripe's id of the object it is about: `in_...`.
         pub object_id: Option<String>,
-        /// The customer, when it names one.
+        /// Stripe's id of the customer that the event names, if it names one.
         pub customer_id: Option<String>,
         /// Whose it is, when that is known.
         pub account_id: Option<i64>,
-        /// `received`, `done`, `ignored`, `parked` or `unmatched`.
+        /// Where the event stands: `received`, `done`, `ignored`, `parked` or `unmatched`; read by
+        /// [`Event::state`].
         pub state: String,
-        /// How often it was tried in vain.
+        /// How many attempts failed.
         pub attempts: i64,
-        /// When it is tried again.
+        /// The time of the next attempt.
         pub next_attempt_at: Option<Timestamp>,
-        /// Why it was in vain.
+        /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// What came of it, for people.
+        /// What came of the event, for operators.
         pub outcome: Option<String>,
-        /// When it was settled.
+        /// The time at which it was settled.
         pub processed_at: Option<Timestamp>,
     }
 }
@@ -78,24 +79,24 @@ impl Event {
     }
 }
 
-/// A verified event.
+/// An event whose signature was verified.
 #[derive(Clone, Debug, Default)]
 pub struct NewEvent<'a> {
-    /// `evt_...`
+    /// Stripe's id of the event: `evt_...`.
     pub event_id: &'a str,
-    /// `invoice.paid` and the like.
+    /// The type of the event, such as `invoice.paid`.
     pub kind: &'a str,
-    /// When it happened, by Stripe.
+    /// The time at which the event happened, on Stripe's clock.
     pub created_at: Timestamp,
-    /// Whether it is about real money.
+    /// Whether the event is about real money, not about test mode.
     pub livemode: bool,
     /// The version its payload is written in.
     pub api_version: Option<&'a str>,
-    /// What it is about.
+    /// The type of the object it is about.
     pub object_type: Option<&'a str>,
-    /// Its id.
+    /// Stripe's id of the object it is about.
     pub object_id: Option<&'a str>,
-    /// The customer, when it names one.
+    /// Stripe's id of the customer that the event names, if it names one.
     pub customer_id: Option<&'a str>,
     /// Whose it is, when that is known.
     pub account_id: Option<i64>,
@@ -140,7 +141,7 @@ pub fn insert_payload(tx: &mut Tx<'_>, n: i64, body: &[u8]) -> Result<u64> {
     )
 }
 
-/// The event with this id.
+/// Finds the event with this id.
 pub fn find(tx: &mut Tx<'_>, event_id: &str) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(
@@ -163,15 +164,15 @@ pub fn payload(tx: &mut Tx<'_>, n: i64) -> Result<Option<Vec<u8>>> {
 /// What a list of events is narrowed to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// One state.
+    /// Only events in this state.
     pub state: Option<&'a str>,
-    /// One type.
+    /// Only events of this type.
     pub kind: Option<&'a str>,
-    /// One account.
+    /// Only events of this account.
     pub account_id: Option<i64>,
     /// One object at Stripe, or one event.
     pub about: Option<&'a str>,
-    /// Received at or after.
+    /// Only events received at or after this time.
     pub from: Option<Timestamp>,
 }
 
@@ -224,7 +225,7 @@ pub fn unmatched_due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<
     )
 }
 
-/// Gives an unmatched event to its account, as received. The account's bell is rung beside it.
+/// Gives an unmatched event to its account, as received. The caller marks the account for sync.
 pub fn assign(tx: &mut Tx<'_>, n: i64, account: i64) -> Result<u64> {
     tx.execute(
         "update stripe_event
@@ -244,8 +245,8 @@ pub fn settle(tx: &mut Tx<'_>, n: i64, state: &str, outcome: &str, now: Timestam
     )
 }
 
-/// Settles what the account received up to place `last`, which its sync has taken into account:
-/// `done`, or `parked` where a person must look.
+/// Settles what the account received up to position `last`, which its sync has taken into account:
+/// `done`, or `parked` where manual review is needed.
 pub fn settle_account(
     tx: &mut Tx<'_>,
     account: i64,
@@ -272,7 +273,7 @@ pub fn last_of_account(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     )
 }
 
-/// Notes a try in vain and when the next one is; parks the event when there is none.
+/// Notes a failed attempt and the time of the next one; parks the event when there is none.
 pub fn set_failed(
     tx: &mut Tx<'_>,
     n: i64,
@@ -292,7 +293,7 @@ pub fn set_failed(
 }
 
 /// Takes a settled or parked event up again: `received` with an account, else `unmatched`. The
-/// account's bell is rung beside it.
+/// caller marks the account for sync.
 pub fn requeue(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(
@@ -337,7 +338,7 @@ pub fn oldest_open(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     )
 }
 
-/// The event that happened last by Stripe's clock: where a poll of its list goes on.
+/// The latest event by Stripe's clock: where a poll of Stripe's list continues.
 pub fn latest(tx: &mut Tx<'_>) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(

@@ -6,23 +6,23 @@
 use crate::db::{Arg, Record, Row, Tx};
 use crate::error::Result;
 
-/// What a column's text means.
+/// How a column's text is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A whole number.
+    /// It is a whole number.
     Int,
-    /// Words.
+    /// It is text.
     Text,
-    /// A moment, in microseconds.
+    /// It is a time, in microseconds.
     Time,
-    /// Micro-credits.
+    /// It is an amount in micro-credits.
     Credits,
 }
 
-/// One table.
+/// A table that is exported.
 #[derive(Debug)]
 pub struct Table {
-    /// Its name.
+    /// The name of the table.
     pub name: &'static str,
     /// Its columns, in the order of the rows.
     pub columns: &'static [(&'static str, Kind)],

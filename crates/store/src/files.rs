@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Makes a folder that its owner alone may enter: it holds what customers are called and owe. One
-/// that is there keeps the rights that somebody gave it.
+/// Makes a folder that only its owner may enter, since it holds customers' names and balances. A
+/// folder that exists keeps its permissions.
 pub fn make_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -23,7 +23,7 @@ use crate::threads::on_own_thread;
 use crate::url::{DatabaseUrl, Kind};
 use crate::writer::{self, Job, Link};
 
-/// What an answered write survives.
+/// What a write that was answered survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// The loss of power: it is on disk before the answer.
@@ -33,18 +33,19 @@ pub enum Durability {
     Relaxed,
 }
 
-/// How a database is used.
+/// How a database is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Threads with a read-only connection each.
+    /// How many threads have a read-only connection each.
     pub readers: usize,
     /// Writer threads on PostgreSQL; SQLite has one.
     pub writers: usize,
-    /// Jobs that may wait for one writer, and for all readers together, before callers are refused.
+    /// How many jobs may wait for one writer, and for all readers together, before callers are
+    /// refused.
     pub queue_max: usize,
-    /// Jobs in one commit.
+    /// The most jobs in one commit.
     pub batch_max: usize,
-    /// What an answered write survives.
+    /// What a write that was answered survives.
     pub durability: Durability,
     /// Seals what is personal or secret before it is written.
     pub vault: Option<Vault>,
@@ -69,13 +70,13 @@ impl Default for Options {
 /// How much a database did and has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
-    /// Commits since the start.
+    /// Commits since the database was opened.
     pub commits: u64,
-    /// Jobs that went into them.
+    /// Jobs that these commits contained.
     pub jobs: u64,
-    /// Jobs that wait for a writer.
+    /// Jobs that are waiting for a writer.
     pub writes_waiting: usize,
-    /// Jobs that wait for a reader.
+    /// Jobs that are waiting for a reader.
     pub reads_waiting: usize,
 }
 
@@ -96,7 +97,7 @@ impl std::fmt::Debug for Db {
 
 struct Inner {
     kind: Kind,
-    /// The SQLite file.
+    /// The path of the SQLite file.
     path: Option<PathBuf>,
     counters: Arc<Counters>,
     mode: Mode,
@@ -118,8 +119,8 @@ struct Threads {
 }
 
 impl Db {
-    /// Opens the database and starts its threads. Waits for it; on an async runtime call it before
-    /// serving.
+    /// Opens the database and starts its threads. Blocks until it is open; on an async runtime call
+    /// it before serving.
     pub fn open(url: &DatabaseUrl, options: &Options) -> Result<Db> {
         match url {
             DatabaseUrl::Sqlite(path) => Db::open_sqlite(path, options),
@@ -220,7 +221,7 @@ impl Db {
     /// that an account's jobs keep their order. The job runs even if the future is dropped. It may
     /// run more than once; what an earlier run wrote is undone then.
     ///
-    /// Must be awaited on a tokio runtime or any other executor; the job is queued by the call.
+    /// The job is queued by the call itself; the future may be awaited on any executor.
     pub fn write<T, F>(
         &self,
         shard_key: i64,
@@ -252,7 +253,8 @@ impl Db {
         }
     }
 
-    /// [`Db::write`] for a thread that may wait. Panics on an async runtime's thread.
+    /// Does what [`Db::write`] does for a thread that may block. Panics on an async runtime's
+    /// thread.
     pub fn write_blocking<T, F>(&self, shard_key: i64, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -263,7 +265,8 @@ impl Db {
         answer.blocking_recv().unwrap_or(Err(Error::Closed))
     }
 
-    /// [`Db::read`] for a thread that may wait. Panics on an async runtime's thread.
+    /// Does what [`Db::read`] does for a thread that may block. Panics on an async runtime's
+    /// thread.
     pub fn read_blocking<T, F>(&self, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
@@ -335,7 +338,7 @@ impl Db {
         }
     }
 
-    /// Writes the SQLite database, as it is now, into the new file `to`, while jobs go on. A
+    /// Writes the SQLite database, as it is now, into the new file `to`, while jobs continue. A
     /// PostgreSQL server has its own tools for that.
     pub fn backup(&self, to: &Path) -> Result<()> {
         let Some(path) = &self.inner.path else {
@@ -350,7 +353,7 @@ impl Db {
         on_own_thread(move || db::open_sqlite(&path, Role::Reader, true)?.copy_into(&to))
     }
 
-    /// Takes no more jobs, finishes those that queued, and waits for the threads to end.
+    /// Accepts no more jobs, finishes those that are queued, and waits for the threads to end.
     pub fn close(&self) {
         if let Mode::Threads(threads) = &self.inner.mode {
             threads.close();

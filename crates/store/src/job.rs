@@ -16,7 +16,7 @@ pub(crate) trait BatchJob: Sized {
     fn answer(self, outcome: Result<()>);
 }
 
-/// A closure with the place its value waits in until the commit.
+/// A closure with the place in which its value waits for the commit.
 pub(crate) trait ClosureJob: Send {
     fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
     fn answer(self: Box<Self>, outcome: Result<()>);

@@ -52,23 +52,23 @@ pub type Decision = std::result::Result<Outcome, Refusal>;
 /// What the operator set: prices, allowances, grace. One value for a whole batch.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What is sold.
+    /// The catalog: what is sold.
     pub catalog: Catalog,
     /// Days a failed payment keeps its tier.
     pub grace_days: i64,
-    /// Who hears of credits that come.
+    /// The listener that is called for credits that come in.
     pub listener: Listener,
 }
 
 type Hears = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
 
-/// Who hears of every entry that puts credits in, in the commit that writes it and whichever way it
-/// came: nobody, unless somebody asked.
+/// A listener that is called for every entry that puts credits in, in the commit that writes it and
+/// whichever way it came; by default there is none.
 #[derive(Clone, Default)]
 pub struct Listener(Option<Arc<Hears>>);
 
 impl Listener {
-    /// Somebody who hears. What they fail at undoes the entry too.
+    /// Makes a listener. An error of the listener undoes the entry too.
     pub fn new(
         hears: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
     ) -> Listener {
@@ -110,8 +110,8 @@ pub fn execute(
     decide(tx, rules, account, &requests, now)
 }
 
-/// Has what every account's plan allows asked anew, at its next command or by the sweep: after
-/// another catalog came into force at `now`.
+/// Has every account's plan computed again, at its next command or by the sweep, after another
+/// catalog came into force at `now`.
 pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update wallet set plan_valid_until = $1 where plan_valid_until > $1",
@@ -119,8 +119,8 @@ pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Lets time pass for an account: what is due expires and its allowance comes. Answers the ledger
-/// as it stands then, with every lot that has credits and every pending hold.
+/// Lets time pass for an account: what is due expires and its allowance comes. Returns the ledger
+/// as it stands then, with every grant that has credits and every pending hold.
 pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Ledger> {
     let mut loaded = load::load(tx, account, &[])?;
     pass_time(tx, rules, &mut loaded, now, true)?;
@@ -192,13 +192,12 @@ fn pass_time(
     Ok(())
 }
 
-/// The ledger of an account as it stands, without letting time pass: for reads. Locks nothing.
+/// The ledger of an account as it stands, without letting time pass, for reads. It takes no lock.
 pub fn loaded(tx: &mut Tx<'_>, account: i64) -> Result<Ledger> {
     Ok(load::read_only(tx, account)?.ledger)
 }
 
-/// The same with what `requests` name, so that they can be tried on it: a look at what they would
-/// come to.
+/// The same with what `requests` name, so that they can be tried on it to preview their outcome.
 pub fn loaded_for(tx: &mut Tx<'_>, account: i64, requests: &[Request]) -> Result<Ledger> {
     let requests: Vec<&Request> = requests.iter().collect();
     Ok(load::read_only_for(tx, account, &requests)?.ledger)

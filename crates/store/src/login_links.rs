@@ -7,26 +7,26 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// A link that was made.
+    /// A sign-in link.
     pub struct LoginLink {
-        /// Its number.
+        /// The number of the link within this service.
         pub id: i64,
         /// Who it signs in, in lower case.
         pub email: String,
         /// The user, when the address was known.
         pub user_id: Option<i64>,
-        /// Where to go next.
+        /// The path that the user is sent to after signing in.
         pub next_path: Option<String>,
-        /// When it was made.
+        /// The time at which the link was created.
         pub created_at: Timestamp,
-        /// When it ends.
+        /// The time at which the link expires.
         pub expires_at: Timestamp,
-        /// When it was used.
+        /// The time at which the link was used.
         pub used_at: Option<Timestamp>,
     }
 }
 
-/// Makes a link.
+/// Stores a new link.
 pub fn insert(
     tx: &mut Tx<'_>,
     token_hash: &[u8],
@@ -68,7 +68,7 @@ pub fn redeem(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Opti
     )
 }
 
-/// Forgets links that ended before `before`.
+/// Deletes links that expired before `before`.
 pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "delete from login_link where expires_at <= $1",

@@ -10,7 +10,7 @@ use crate::error::Result;
 record! {
     /// Payments of a span of time that are decided, of one currency.
     pub struct Payments {
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
         /// Payments that went through, refunded ones included.
         pub paid: i64,
@@ -18,7 +18,7 @@ record! {
         pub failed: i64,
         /// What was paid, less what was paid back of it, in minor units.
         pub net_minor: i64,
-        /// Accounts that paid.
+        /// How many accounts paid.
         pub accounts: i64,
     }
 }
@@ -126,13 +126,13 @@ pub fn churned(
 }
 
 record! {
-    /// Subscriptions that pay alike.
+    /// Subscriptions with the same price and interval.
     pub struct Recurring {
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// `month`, `year`, `week` or `day`.
+        /// The billing interval: `month`, `year`, `week` or `day`.
         pub interval: String,
-        /// How many.
+        /// How many subscriptions there are.
         pub count: i64,
         /// What they pay in an interval together, in minor units.
         pub amount_minor: i64,
@@ -178,8 +178,8 @@ pub fn subscribed(
     )
 }
 
-/// Credits that were bought and what the ledger holds of them, in micro-credits: the transactions'
-/// completed top-ups beside the purchases of the journal.
+/// Credits that were bought and what the ledger has of them, in micro-credits: completed top-ups of
+/// the transactions, and purchases of the journal.
 pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
         "select (select cast(coalesce(sum(credits_purchased_micros), 0) as bigint)
@@ -196,11 +196,11 @@ pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
 record! {
     /// What has been seen since the first customer.
     pub struct Seen {
-        /// When the last payment was completed.
+        /// The time at which the last payment was completed.
         pub paid_at: Option<Timestamp>,
         /// When a plan was last changed or ended.
         pub changed_at: Option<Timestamp>,
-        /// Calls that were charged.
+        /// How many calls were charged.
         pub calls: i64,
     }
 }

@@ -31,16 +31,16 @@ const UNLOCK: &str = "select pg_advisory_unlock(4907193)";
 /// One step of the schema and whether the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its number.
+    /// The number of the migration.
     pub version: i64,
-    /// Its name.
+    /// The name of the migration.
     pub name: String,
     /// When it was applied, RFC 3339; `None` while it was not.
     pub applied_at: Option<String>,
 }
 
-/// Applies every step that is missing; answers their names. An embedded database with rows is
-/// copied first, beside its file.
+/// Applies every missing migration; returns their names. An embedded database with rows is copied
+/// first, next to its file.
 pub fn up(url: &DatabaseUrl) -> Result<Vec<String>> {
     on_connection(url, up_on)
 }
@@ -131,7 +131,7 @@ pub(crate) fn up_on(connection: &mut Connection) -> Result<Vec<String>> {
     })
 }
 
-/// Copies an embedded database that has rows before its schema changes, beside its file, as
+/// Copies an embedded database that has rows before its schema changes, next to its file, as
 /// `FILE.before-V5`. A PostgreSQL server has its own backups.
 fn keep_copy(connection: &mut Connection) -> Result<()> {
     let steps = status_on(connection)?;

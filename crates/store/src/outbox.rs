@@ -18,7 +18,7 @@ macro_rules! columns {
 }
 
 words! {
-    /// What carries a message.
+    /// How a message travels.
     pub enum MessageKind {
         /// It goes to an email address.
         Mail = "mail",
@@ -30,7 +30,7 @@ words! {
 words! {
     /// Where a message stands.
     pub enum MessageState {
-        /// It waits to be sent, or to be sent again.
+        /// It is waiting to be sent, or to be sent again.
         Queued = "queued",
         /// It was handed over.
         Sent = "sent",
@@ -40,31 +40,31 @@ words! {
 }
 
 record! {
-    /// One message.
+    /// A message that leaves the service: an email or a webhook.
     pub struct Message {
-        /// Its number.
+        /// The number of the message within this service.
         pub id: i64,
-        /// The fact it tells of.
+        /// The fact that the message is about; at most one message per key.
         pub key: String,
-        /// `mail` or `webhook`.
+        /// How the message travels: `mail` or `webhook`; read by [`Message::kind`].
         pub kind: String,
-        /// Whom it is about.
+        /// The account that the message is about; `None` for the service itself.
         pub account_id: Option<i64>,
-        /// An address of mail, or the endpoint.
+        /// The email address, or the number of the webhook endpoint.
         pub recipient: String,
-        /// What it says, as JSON.
+        /// The content, as JSON.
         pub payload: String,
-        /// `queued`, `sent` or `failed`.
+        /// Where the message stands: `queued`, `sent` or `failed`; read by [`Message::state`].
         pub state: String,
         /// How often it was taken to be sent.
         pub attempts: i64,
-        /// When it is due.
+        /// The time at which it is due.
         pub next_attempt_at: Timestamp,
-        /// When it was queued.
+        /// The time at which it was queued.
         pub created_at: Timestamp,
-        /// When it left.
+        /// The time at which it was sent.
         pub sent_at: Option<Timestamp>,
-        /// Why it did not.
+        /// Why the last attempt failed.
         pub last_error: Option<String>,
         /// What an endpoint last answered, as an HTTP status.
         pub last_status: Option<i64>,
@@ -72,7 +72,7 @@ record! {
 }
 
 impl Message {
-    /// What carries the message.
+    /// How the message travels.
     pub fn kind(&self) -> MessageKind {
         MessageKind::from_word(&self.kind).expect(ONLY_WORDS)
     }
@@ -86,19 +86,20 @@ impl Message {
 /// A message to send.
 #[derive(Clone, Debug, Default)]
 pub struct NewMessage<'a> {
-    /// The fact it tells of.
+    /// The fact that the message is about; at most one message per key.
     pub key: &'a str,
-    /// `mail` or `webhook`.
+    /// How the message travels: `mail` or `webhook`.
     pub kind: &'a str,
-    /// Whom it is about.
+    /// The account that the message is about; `None` for the service itself.
     pub account_id: Option<i64>,
-    /// An address of mail, or the endpoint.
+    /// The email address, or the number of the webhook endpoint.
     pub recipient: &'a str,
-    /// What it says, as JSON.
+    /// The content, as JSON.
     pub payload: &'a str,
 }
 
-/// A key as it is kept. It stays for good, so a mail address in it becomes its digest.
+/// A key as it is stored. Keys are kept for good, so an email address in one is replaced by its
+/// digest.
 fn kept(key: &str) -> Cow<'_, str> {
     if !key.contains('@') {
         return Cow::Borrowed(key);
@@ -215,7 +216,7 @@ pub fn to_endpoint(
     )
 }
 
-/// Notes that the message left.
+/// Notes that the message was sent.
 pub fn set_sent(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox
@@ -252,7 +253,7 @@ pub fn requeue(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// One message.
+/// Finds a message by its number.
 pub fn find(tx: &mut Tx<'_>, id: i64) -> Result<Option<Message>> {
     tx.query_opt(
         sql!("select ", columns!(), " from outbox where id = $1"),
@@ -260,7 +261,7 @@ pub fn find(tx: &mut Tx<'_>, id: i64) -> Result<Option<Message>> {
     )
 }
 
-/// The message with this key.
+/// Finds the message with this key.
 pub fn by_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<Message>> {
     tx.query_opt(
         sql!("select ", columns!(), " from outbox where key = $1"),
@@ -299,7 +300,7 @@ pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     )
 }
 
-/// Empties what mails said that left before `before`; their keys stay, so that none leaves again.
+/// Empties emails that were sent before `before`; their keys are kept, so that none is sent again.
 pub fn forget_sent(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox

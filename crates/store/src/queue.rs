@@ -47,8 +47,8 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits until something is there and takes at most `max` of it; empty when the queue is closed
-    /// and everything was taken.
+    /// Waits until something is queued and takes at most `max` of it; the result is empty when the
+    /// queue is closed and everything was taken.
     pub(crate) fn take(&self, max: usize) -> Vec<T> {
         let mut state = self.lock();
         while state.items.is_empty() && !state.is_closed {

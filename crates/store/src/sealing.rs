@@ -7,7 +7,7 @@ use crate::cipher::KEYS_MAX;
 use crate::db::Tx;
 use crate::error::{Error, Result};
 
-/// What a value may look like in the database: sealed with each key, or plain.
+/// How many forms a value may have in the database: sealed with each key, or plain.
 const FORMS: usize = KEYS_MAX + 1;
 
 impl Tx<'_> {
@@ -25,7 +25,7 @@ impl Tx<'_> {
         plain.map(|plain| self.seal(plain).into_owned())
     }
 
-    /// As [`Tx::seal`], for bytes.
+    /// The bytes as they are to be written; see [`Tx::seal`].
     pub fn seal_bytes<'v>(&self, plain: &'v [u8]) -> Cow<'v, [u8]> {
         match self.vault() {
             Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal_bytes(plain)),
@@ -33,7 +33,7 @@ impl Tx<'_> {
         }
     }
 
-    /// Every form the value may have in the database: look-ups compare with each of them.
+    /// Every form the value may have in the database: lookups compare with each of them.
     pub fn forms(&self, plain: &str) -> [String; FORMS] {
         let sealed = self.vault().map(|vault| vault.seal_with_each(plain));
         let mut sealed = sealed.unwrap_or_default().into_iter();
@@ -41,7 +41,7 @@ impl Tx<'_> {
     }
 }
 
-/// Columns that hold sealed values, in the order they are sealed anew.
+/// Columns that hold sealed values, in the order in which they are sealed again.
 pub const PLACES: &[&str] = &[
     "user_account.email",
     "account.email",
@@ -56,12 +56,12 @@ pub const PLACES: &[&str] = &[
     "stripe_event_payload.body",
 ];
 
-/// How far sealing anew has come in one column.
+/// How far one column was sealed again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Rows that were sealed.
+    /// How many rows were sealed.
     pub sealed: u64,
-    /// Where it goes on; none when the column is through.
+    /// The position to continue from; `None` when the column is done.
     pub next: Option<String>,
 }
 
@@ -94,7 +94,7 @@ macro_rules! text_column {
     }};
 }
 
-/// Where a walk through a table stands: a number, or a name.
+/// The position of a walk through a table: a number or a name.
 trait Place: Sized {
     fn read(text: Option<&str>) -> Self;
     fn arg(&self) -> crate::Arg<'_>;
@@ -222,7 +222,7 @@ fn reseal_bodies(tx: &mut Tx<'_>, after: Option<&str>, limit: i64) -> Result<Pro
     })
 }
 
-/// Whether an address is sealed with a key that is not configured: then nobody could sign in.
+/// Whether an address is sealed with a key that is not configured: then no one could sign in.
 pub fn is_missing_a_key(tx: &mut Tx<'_>) -> Result<bool> {
     let prefixes: Vec<String> = tx
         .vault()

@@ -19,7 +19,7 @@ use crate::handle::{Db, Options};
 use crate::threads::on_own_thread;
 use crate::url::{DatabaseUrl, Kind};
 
-/// A fresh cluster may take half a minute to answer: 300 looks, 0.1 s apart.
+/// A fresh cluster may take half a minute to answer: 300 checks, 0.1 s apart.
 const START_LOOKS_MAX: u32 = 300;
 const START_PAUSE: Duration = Duration::from_millis(100);
 
@@ -30,9 +30,9 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub struct TestDatabase {
     /// Which of the two it is; tests name it in their messages.
     pub kind: Kind,
-    /// Where it is.
+    /// The address of the database.
     pub url: DatabaseUrl,
-    /// The same as text, for programs.
+    /// The address as text, for programs.
     pub url_text: String,
     folder: Option<PathBuf>,
     name: Option<String>,
@@ -132,12 +132,13 @@ fn on_server(sql: String) -> Result<()> {
     })
 }
 
-/// Keeps anybody from writing until it is dropped.
+/// Blocks all writes until it is dropped.
 #[derive(Debug)]
 pub struct Blocked(#[expect(dead_code, reason = "held for its lock")] Option<db::Connection>);
 
 impl TestDatabase {
-    /// Makes writes fail: another process holds the file's lock, or the server lets nobody in.
+    /// Makes writes fail: another process holds the file's lock, or the server accepts no
+    /// connection.
     pub fn block_writes(&self) -> Blocked {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {

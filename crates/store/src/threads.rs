@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// Runs `work` where no async runtime is, and waits for it.
+/// Runs `work` on a thread without an async runtime, and waits for it.
 pub(crate) fn on_own_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

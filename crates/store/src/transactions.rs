@@ -25,57 +25,59 @@ macro_rules! columns {
 use columns;
 
 record! {
-    /// One transaction.
+    /// A transaction: the record of a payment, a refund or a change of plan.
     pub struct Transaction {
-        /// Its number inside.
+        /// The number of the transaction within this service; never shown outside.
         pub id: i64,
-        /// Its name outside: `txn_...`.
+        /// The public id of the transaction: `txn_...`.
         pub public_id: String,
-        /// Whose it is.
+        /// The account that the transaction belongs to.
         pub account_id: i64,
-        /// Who caused it.
+        /// The user who caused the transaction, where one did.
         pub user_id: Option<i64>,
-        /// `pi_...`
+        /// Stripe's id of the payment intent: `pi_...`.
         pub stripe_payment_intent_id: Option<String>,
-        /// `cs_...`
+        /// Stripe's id of the Checkout session: `cs_...`.
         pub stripe_checkout_session_id: Option<String>,
-        /// `in_...`
+        /// Stripe's id of the invoice: `in_...`.
         pub stripe_invoice_id: Option<String>,
-        /// `re_...`
+        /// Stripe's id of the refund: `re_...`.
         pub stripe_refund_id: Option<String>,
         /// The fact it records: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
         pub natural_key: String,
-        /// One of the six types.
+        /// The type of the transaction, one word of
+        /// [`TransactionType`](domain::projection::TransactionType).
         pub kind: String,
-        /// One of the five statuses.
+        /// The status of the transaction, one word of
+        /// [`TransactionStatus`](domain::projection::TransactionStatus).
         pub status: String,
-        /// In minor units.
+        /// The amount, in minor units.
         pub amount_minor: i64,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
         /// What of it was paid back, in minor units.
         pub refunded_minor: i64,
-        /// `subscription` or `credit_topup`.
+        /// What was sold: `subscription` or `credit_topup`.
         pub product_type: String,
-        /// The tier that was paid for.
+        /// The tier that was paid for; `None` for a credit pack.
         pub subscription_tier: Option<String>,
-        /// The credits that were paid for.
+        /// The credits that were bought, in micro-credits; `None` for a subscription.
         pub credits_purchased_micros: Option<i64>,
-        /// For people.
+        /// The line of the payment history.
         pub description: Option<String>,
-        /// JSON without personal data.
+        /// Further facts, as JSON without personal data.
         pub metadata: Option<String>,
-        /// Why it failed.
+        /// Why the transaction failed; `None` when it did not.
         pub failure: Option<String>,
-        /// How often it was tried.
+        /// How often the payment was attempted.
         pub attempts: i64,
-        /// Where its receipt is.
+        /// The address of the receipt at Stripe.
         pub receipt_url: Option<String>,
-        /// When it happened, by Stripe.
+        /// The time at which the transaction happened, on Stripe's clock.
         pub occurred_at: Timestamp,
-        /// When it was recorded.
+        /// The time at which the transaction was recorded.
         pub created_at: Timestamp,
-        /// When it last changed.
+        /// The time at which the transaction last changed.
         pub updated_at: Timestamp,
     }
 }
@@ -148,7 +150,7 @@ pub fn of_invoice(
     )
 }
 
-/// The account's records that wait for something, the newest first: what is looked at again.
+/// The account's pending transactions, the newest first, to be synced again.
 pub fn pending(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Transaction>> {
     tx.query(
         sql!(
@@ -201,11 +203,11 @@ pub fn paying(tx: &mut Tx<'_>, invoice: &str) -> Result<Option<Transaction>> {
 record! {
     /// A payment of a subscription of which something can still be given back.
     pub struct Refundable {
-        /// `pi_...`
+        /// Stripe's id of the payment intent: `pi_...`.
         pub payment_intent_id: String,
         /// What was not given back yet, in minor units.
         pub left_minor: i64,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
     }
 }

@@ -20,15 +20,15 @@ words! {
 }
 
 record! {
-    /// A trial whose card was looked at.
+    /// A trial and whether its card may have it.
     pub struct Trial {
-        /// `sub_...`
+        /// Stripe's id of the subscription: `sub_...`.
         pub subscription_id: String,
-        /// Whose it is.
+        /// The account that the trial belongs to.
         pub account_id: i64,
-        /// `granted`, `refusing` or `refused`.
+        /// What became of the trial: `granted`, `refusing` or `refused`; read by [`Trial::state`].
         pub state: String,
-        /// When it was looked at.
+        /// The time at which its card was checked.
         pub created_at: Timestamp,
     }
 }
@@ -40,7 +40,7 @@ impl Trial {
     }
 }
 
-/// What became of the look at this trial.
+/// Finds what became of this trial.
 pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Option<Trial>> {
     tx.query_opt(
         "select subscription_id, account_id, state, created_at
@@ -50,7 +50,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Opti
     )
 }
 
-/// The account's trials that were looked at, the refused ones included.
+/// Lists the account's trials that were checked, including refused ones.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Trial>> {
     tx.query(
         "select subscription_id, account_id, state, created_at

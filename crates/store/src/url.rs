@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use crate::db::PostgresAddress;
 use crate::error::{Error, Result};
 
-/// Where the rows are.
+/// The address of a database.
 #[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// A SQLite file.
+    /// The path of a SQLite file.
     Sqlite(PathBuf),
-    /// A PostgreSQL server.
+    /// The address of a PostgreSQL server.
     Postgres(Box<PostgresAddress>),
 }
 
@@ -38,7 +38,7 @@ impl DatabaseUrl {
         ))
     }
 
-    /// Which of the two it is.
+    /// The kind of database.
     pub fn kind(&self) -> Kind {
         match self {
             DatabaseUrl::Sqlite(_) => Kind::Sqlite,
@@ -47,11 +47,11 @@ impl DatabaseUrl {
     }
 }
 
-/// The two databases.
+/// The two kinds of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One file, one process.
+    /// SQLite: one file, one process.
     Sqlite,
-    /// A server, any number of processes.
+    /// PostgreSQL: a server, any number of processes.
     Postgres,
 }

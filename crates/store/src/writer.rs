@@ -23,18 +23,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// Between two attempts to reach a database that is down: the first and the longest pause.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
-/// The most SQLite's log may take on the disk (64 MiB) before the writer waits for its copying.
+/// The most that SQLite's log may take on the disk (64 MiB) before the writer waits for it to be
+/// copied.
 const LOG_BYTES_MAX: u64 = 64 << 20;
 /// Between two attempts to empty a log that a long read held back.
 const LOG_RETRY: Duration = Duration::from_secs(1);
 
-/// What the writer threads are sent.
+/// A job for the writer threads.
 #[expect(
     clippy::large_enum_variant,
     reason = "most jobs are the large ones, and they are moved"
 )]
 pub(crate) enum Job {
-    /// A closure over `Tx`.
+    /// It is a closure over `Tx`.
     Closure(Box<dyn ClosureJob>),
     /// A ledger command. Those that follow one another in a batch are decided together.
     Ledger(LedgerJob),
@@ -236,8 +237,8 @@ fn finish_checkpoint(link: &mut Link) {
     }
 }
 
-/// Runs `jobs` as one commit and answers them all. When another writer stood in the way, each step
-/// has its own commit instead.
+/// Runs `jobs` as one commit and answers them all. When another writer conflicted, each step has
+/// its own commit instead.
 pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) {
     let mut steps = steps_of(jobs);
     let mut outcome = attempt(link, &mut steps, counters);
@@ -273,7 +274,7 @@ fn answer_all(steps: Vec<Step>, outcome: &Result<()>) {
 
 /// Nothing was written, and the same steps may be run once more.
 enum Again {
-    /// The tx could not begin.
+    /// The database transaction could not begin.
     Batch(Error),
     /// A step met another writer, or the connection broke during it.
     Steps(Error),

@@ -19,7 +19,7 @@ pub struct Admission<'a> {
     pub available: Credits,
     /// Calls the plan allows in a period; `None` for no limit.
     pub calls_limit: Option<i64>,
-    /// Calls authorized in the current period.
+    /// Calls that were authorized in the current period.
     pub calls_this_period: i64,
     /// The account's spend limits, in the order they are judged.
     pub limits: &'a [Limit],

@@ -79,7 +79,7 @@ impl Ledger {
         Ok(last)
     }
 
-    /// A lot and the bonus lots that belong to it.
+    /// The grant and the bonus grants that belong to it.
     fn family(&self, id: LotId) -> Vec<LotId> {
         let children = self.lots.values().filter(|lot| lot.parent == Some(id));
         std::iter::once(id)
@@ -87,7 +87,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Takes the lot's unpinned credits; what is missing is debt until other credits settle it.
+    /// Takes back the grant's unpinned credits; what is missing is debt until other credits settle
+    /// it.
     fn take_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let taken = self.lots[&id].unheld().min(delta);
         let draft = Draft {
@@ -106,8 +107,8 @@ impl Ledger {
         self.post(draft, Some(request), now)
     }
 
-    /// Lowers debt, gives back to the lot what was taken from it, and the rest (spent on debt
-    /// meanwhile, or of a lot that has ended) as a grant of its own.
+    /// Lowers debt, returns to the grant what was taken from it, and grants the rest separately:
+    /// what was spent on debt meanwhile, or belongs to a grant that has ended.
     fn give_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let lot = &self.lots[&id];
         let (clawed, ended) = (lot.clawed, lot.is_expired(now) || lot.voided);

@@ -8,26 +8,26 @@ use crate::time::Timestamp;
 /// A caller's name for one attempt, and what it asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// Unique per account.
+    /// The caller's name for the attempt, unique within an account.
     pub key: String,
-    /// SHA-256 of what the caller sent.
+    /// The SHA-256 digest of what the caller sent.
     pub request_hash: [u8; 32],
 }
 
 /// A grant to make, once per source key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewGrant {
-    /// What the credits are.
+    /// What the credits were granted for.
     pub kind: GrantKind,
-    /// Why it exists: `topup:pi_...`, `allowance:12:PRO:1763769600000000`.
+    /// The key that makes the grant unique: `topup:pi_...`, `allowance:12:PRO:1763769600000000`.
     pub source_key: String,
     /// Source key of the grant it belongs to.
     pub parent: Option<String>,
-    /// How much; positive.
+    /// How many credits to grant; positive.
     pub amount: Credits,
     /// Not spendable before; `None` for at once.
     pub effective_at: Option<Timestamp>,
-    /// Not spendable from then on.
+    /// The time at which unspent credits expire; `None` for never.
     pub expires_at: Option<Timestamp>,
     /// What was paid for it, tax excluded.
     pub paid: Option<MinorUnits>,
@@ -48,64 +48,65 @@ impl NewGrant {
     }
 }
 
-/// What is asked of the ledger.
+/// A command to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Sets credits aside until `now + ttl_seconds`.
     Authorize {
-        /// Name of the new hold.
+        /// The id of the new hold.
         hold: String,
-        /// How much; positive.
+        /// How many credits to set aside; positive.
         amount: Credits,
-        /// 1 to [`HOLD_TTL_SECONDS_MAX`](super::HOLD_TTL_SECONDS_MAX).
+        /// How long the hold lives: 1 to [`HOLD_TTL_SECONDS_MAX`](super::HOLD_TTL_SECONDS_MAX)
+        /// seconds.
         ttl_seconds: i64,
     },
     /// Charges a hold; `None` charges all of it. Zero equals release.
     Capture {
-        /// The hold.
+        /// The id of the hold.
         hold: String,
         /// What the call cost in the end.
         amount: Option<Credits>,
     },
     /// Gives a hold's credits back.
     Release {
-        /// The hold.
+        /// The id of the hold.
         hold: String,
     },
-    /// Authorize and capture in one.
+    /// Authorizes and captures in one step.
     Debit {
-        /// How much; positive.
+        /// How many credits to charge; positive.
         amount: Credits,
     },
     /// Puts credits in, once per source key.
     Grant(NewGrant),
-    /// A signed correction by a person.
+    /// Corrects the balance, on behalf of a person.
     Adjust {
-        /// Up or down; not zero.
+        /// How many credits to add or, when negative, to take; not zero.
         amount: Credits,
-        /// Why it exists; once per key.
+        /// The key that lets the correction happen once.
         source_key: String,
     },
     /// Ends a grant: its unheld remainder is gone.
     Void {
-        /// Its source key.
+        /// The source key of the grant.
         source_key: String,
     },
     /// Makes what was taken back for a payment agree with what of it was reversed.
     Claw {
-        /// Source key of the purchase.
+        /// The source key of the purchase.
         source_key: String,
         /// Money given back so far, of `paid`; in minor units, tax excluded in proportion.
         reversed_minor: i64,
     },
     /// Sets a disputed purchase and its bonus aside, or frees them again.
     Freeze {
-        /// Source key of the purchase.
+        /// The source key of the purchase.
         source_key: String,
-        /// Whether to freeze or to free.
+        /// Whether to freeze or to unfreeze.
         frozen: bool,
     },
-    /// Lets debt go.
+    /// Forgives debt.
     Forgive {
         /// How much; positive, at most the debt.
         amount: Credits,
@@ -117,11 +118,11 @@ pub enum Command {
 /// A command with who asked and under which name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked.
+    /// What the ledger is asked to do.
     pub command: Command,
-    /// The caller's idempotency key.
+    /// The caller's idempotency key; `None` for the system's own commands.
     pub key: Option<IdempotencyKey>,
-    /// Who, through what, priced how.
+    /// Who asked, through what, and how the call was priced.
     pub context: Context,
 }
 
@@ -136,10 +137,10 @@ impl Request {
     }
 }
 
-/// What the ledger answered.
+/// The answer of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The entry that answers, as it stands in the journal. `None` when nothing had to change.
+    /// The entry that answers, as it stands in the journal; `None` when nothing had to change.
     pub entry: Option<Entry>,
     /// Whether this repeats the answer to an earlier request with the same key.
     pub replayed: bool,

@@ -45,10 +45,10 @@ words! {
     }
 }
 
-/// What an entry takes from one lot.
+/// What an entry takes from one grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The lot.
+    /// The number of the grant.
     pub lot: LotId,
     /// By how much its remaining credits fall; negative gives back.
     pub taken: Credits,
@@ -59,59 +59,59 @@ pub struct Line {
 /// What an entry of a kind says beyond its sums: all that replay and a repeated answer need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// Of a grant: the lot it makes, whose number is the entry's `seq`.
+    /// The body of a grant; the entry's `seq` is the grant's number.
     Grant {
-        /// What the credits are.
+        /// What the credits were granted for.
         kind: GrantKind,
-        /// Why it exists.
+        /// The key that makes the grant unique within its account.
         source_key: String,
-        /// The lot it belongs to.
+        /// The number of the grant that this one belongs to.
         parent: Option<LotId>,
-        /// Credits granted.
+        /// Credits that were granted.
         amount: Credits,
-        /// Order of consumption.
+        /// The order in which grants are spent: smaller numbers first.
         priority: i64,
-        /// Not spendable before.
+        /// The time from which the credits may be spent.
         effective_at: Timestamp,
-        /// Not spendable from then on.
+        /// The time at which unspent credits expire; `None` for never.
         expires_at: Option<Timestamp>,
-        /// What was paid.
+        /// What was paid for the grant, tax excluded.
         paid: Option<MinorUnits>,
     },
-    /// Of a new hold.
+    /// The body of a new hold.
     Hold {
-        /// Its name.
+        /// The id of the hold.
         hold: String,
-        /// Credits set aside.
+        /// Credits that the hold set aside.
         amount: Credits,
-        /// When it ends by itself.
+        /// The time at which the hold expires.
         expires_at: Timestamp,
-        /// The plan period it counts in.
+        /// The start of the plan period that the hold counts in.
         period_start: Timestamp,
     },
     /// Of a capture, release or expiry of a hold.
     Settlement {
-        /// The hold.
+        /// The id of the hold.
         hold: String,
         /// Credits charged, what was taken above the hold included.
         captured: Credits,
-        /// Credits given back.
+        /// Credits that were released.
         released: Credits,
-        /// Credits asked for and not collected.
+        /// Credits that were asked for and could not be collected.
         uncollected: Credits,
         /// Whether the hold had expired before.
         late: bool,
     },
-    /// Of a debit.
+    /// The body of a debit.
     Debit {
-        /// Credits charged.
+        /// Credits that were charged.
         amount: Credits,
-        /// The plan period it counts in.
+        /// The start of the plan period that the call counts in.
         period_start: Timestamp,
     },
-    /// Of what concerns one lot: expire, claw, reinstate, void, freeze, unfreeze.
+    /// The body of what concerns one grant: expire, claw, reinstate, void, freeze, unfreeze.
     Lot {
-        /// The lot.
+        /// The number of the grant.
         lot: LotId,
         /// By how much what was asked back for it rises.
         reversed: Credits,
@@ -126,23 +126,24 @@ pub enum Body {
 /// Who asked, through what, and how it was priced. None of it changes what an entry does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The priced operation.
+    /// The operation that was priced.
     pub operation: Option<String>,
-    /// Units of it.
+    /// Units of the operation.
     pub units: Option<i64>,
     /// Version of the catalog that priced it.
     pub rate_card: Option<i64>,
     /// The caller's name for the endpoint it meters.
     pub endpoint: Option<String>,
-    /// The API key, by its number.
+    /// The number of the API key.
     pub api_key: Option<i64>,
-    /// The user, by number.
+    /// The number of the user.
     pub user: Option<i64>,
     /// The person or part of the system that acted.
     pub actor: Option<String>,
-    /// The reason code a person gave.
+    /// The reason code that a person gave.
     pub reason: Option<String>,
-    /// Salted digest of the free text beside it, which stands elsewhere and can be erased.
+    /// The salted digest of the free text that came with it; the text is kept elsewhere and can be
+    /// erased.
     pub note_digest: Option<[u8; 32]>,
 }
 
@@ -159,25 +160,25 @@ impl Context {
 /// One immutable line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The account's number.
+    /// The number of the account.
     pub account: i64,
     /// Position in the account's journal, from 1, without gaps.
     pub seq: i64,
-    /// What it records.
+    /// What the entry records.
     pub kind: EntryKind,
     /// When it was decided, on the billing clock.
     pub at: Timestamp,
-    /// By how much `posted` rises.
+    /// By how much the balance rises; negative when it falls.
     pub posted_delta: Credits,
-    /// By how much `held` rises.
+    /// By how much the held credits rise; negative when they fall.
     pub held_delta: Credits,
-    /// By how much `debt` rises.
+    /// By how much the debt rises; negative when it falls.
     pub debt_delta: Credits,
-    /// What it takes from which lots.
+    /// What the entry takes from which grants.
     pub lines: Vec<Line>,
-    /// What it says beyond that.
+    /// What the entry says beyond its sums.
     pub body: Body,
-    /// The caller's key.
+    /// The caller's idempotency key; `None` for the system's own entries.
     pub key: Option<String>,
     /// SHA-256 of what the caller sent under the key.
     pub request_hash: Option<[u8; 32]>,
@@ -185,7 +186,7 @@ pub struct Entry {
     pub available: Credits,
     /// Who asked and how it was priced.
     pub context: Context,
-    /// `H(hash of the entry before, canonical bytes)`.
+    /// The link in the chain: the hash of the previous entry's hash and these canonical bytes.
     pub hash: [u8; 32],
 }
 

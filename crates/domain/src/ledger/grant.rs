@@ -7,7 +7,7 @@ use crate::money::{CREDITS_MAX, Credits};
 use crate::time::Timestamp;
 
 impl Ledger {
-    /// The lot with this source key.
+    /// Finds the grant with this source key.
     pub fn lot_by_source(&self, source_key: &str) -> Option<&Lot> {
         self.lots.values().find(|lot| lot.source_key == source_key)
     }

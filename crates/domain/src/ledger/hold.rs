@@ -25,24 +25,24 @@ words! {
 pub struct Hold {
     /// Its name, chosen by the caller of the ledger.
     pub id: String,
-    /// Credits set aside.
+    /// Credits that the hold set aside.
     pub amount: Credits,
     /// Credits charged, what a capture took above the hold included.
     pub captured: Credits,
     /// Credits a capture asked for and could not collect.
     pub uncollected: Credits,
-    /// Where it stands.
+    /// The state of the hold.
     pub state: HoldState,
     /// Who spends with it: its capture counts for them, whoever sends it.
     pub spender: Spender,
-    /// Which lots it pinned, and how much of each.
+    /// Which grants the hold pinned, and how much of each.
     pub pins: Vec<(LotId, Credits)>,
-    /// The plan period it counts in.
+    /// The start of the plan period that the hold counts in.
     pub period_start: Timestamp,
-    /// When it was authorized.
+    /// The time at which the hold was authorized.
     pub authorized_at: Timestamp,
-    /// When it ends by itself.
+    /// The time at which the hold expires.
     pub expires_at: Timestamp,
-    /// When it left `pending` last.
+    /// The time at which it last left `pending`.
     pub resolved_at: Option<Timestamp>,
 }

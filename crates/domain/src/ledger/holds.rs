@@ -124,7 +124,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a call of `amount` may be made now, and from which lots it would be paid.
+    /// Checks that a call of `amount` may be made now, and finds the grants that would pay for it.
     pub(super) fn admit(
         &self,
         request: &Request,
@@ -142,8 +142,8 @@ impl Ledger {
     }
 }
 
-/// The request with the hold's spender: a call counts for the key that was admitted, whichever
-/// key settles it. A hold that names nobody leaves the request's own.
+/// The request with the hold's spender: a call counts for the key that was admitted, whichever key
+/// settles it. A hold without a spender leaves the request's own.
 fn spent_by(request: &Request, hold: &Hold) -> Request {
     let mut request = request.clone();
     if hold.spender != Spender::default() {
@@ -153,7 +153,7 @@ fn spent_by(request: &Request, hold: &Hold) -> Request {
     request
 }
 
-/// Lines that unpin everything and take `wanted` from the pins in order, as far as they reach.
+/// Lines that unpin everything and take `wanted` from the pins in order, as far as they go.
 fn settle_pins(pins: &[(LotId, Credits)], wanted: Credits) -> Vec<Line> {
     let mut left = wanted;
     pins.iter()

@@ -54,8 +54,8 @@ impl Ledger {
         entry
     }
 
-    /// Applies one entry: the only place where wallet, lots and holds change. A rebuild calls it
-    /// for every line of the journal and then sets the wallet's `hash` from the entry.
+    /// Applies one entry: the only place where the wallet, grants and holds change. A rebuild calls
+    /// it for every line of the journal and then sets the wallet's `hash` from the entry.
     ///
     /// # Panics
     /// When the entry contradicts the state: a bug or a tampered journal. `audit` checks the chain

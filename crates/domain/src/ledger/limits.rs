@@ -55,19 +55,19 @@ impl LimitWindow {
 /// A bound on spending, and how much of it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Its number in the store.
+    /// The number of the limit in the store.
     pub id: i64,
-    /// Whose spending it bounds.
+    /// Whose spending the limit bounds.
     pub scope: LimitScope,
     /// Number of the key or member; 0 for the account.
     pub subject: i64,
-    /// How long it counts.
+    /// How long the limit counts before it starts over.
     pub window: LimitWindow,
     /// The most that may be charged and set aside in a window.
     pub cap: Credits,
-    /// The window that `used` counts in.
+    /// The start of the window that `used` counts in.
     pub window_start: Timestamp,
-    /// Charged in that window.
+    /// Credits that were charged in that window.
     pub used: Credits,
     /// Set aside by pending holds, whenever they were made.
     pub held: Credits,
@@ -110,12 +110,12 @@ impl Limit {
         (current.cap - current.used - current.held).max(Credits::ZERO)
     }
 
-    /// Its name in answers: `key_day`.
+    /// The name of the limit in answers: `key_day`.
     pub fn name(&self) -> String {
         format!("{}_{}", self.scope.word(), self.window.word())
     }
 
-    /// When its window ends and it counts anew; never for a lifetime.
+    /// The time at which its window ends and it starts over; `None` for a lifetime.
     pub fn resets_at(&self) -> Option<Timestamp> {
         self.window.end(self.window_start)
     }
@@ -132,13 +132,13 @@ impl Limit {
 /// Who spends: a key, and the member who made it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spender {
-    /// The API key, by number.
+    /// The number of the API key.
     pub key: Option<i64>,
-    /// The member, by number.
+    /// The number of the member.
     pub member: Option<i64>,
 }
 
-/// The first of `limits` that a call of `needed` would break, as it stands at `now`.
+/// The first of `limits` that a call of `needed` would break, rolled to `now`.
 pub(super) fn first_broken(
     limits: &[Limit],
     spender: Spender,

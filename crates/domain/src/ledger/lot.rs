@@ -4,7 +4,7 @@ use crate::money::{Credits, MinorUnits};
 use crate::time::Timestamp;
 use crate::words::words;
 
-/// A lot's number within its account: the `seq` of the journal entry that made it.
+/// The number of a grant within its account: the `seq` of the journal entry that made it.
 pub type LotId = i64;
 
 words! {
@@ -59,7 +59,7 @@ words! {
     }
 }
 
-/// What the state of a grant follows from, whether it stands in memory or in a row.
+/// What the state of a grant depends on, whether it is in memory or in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LotFacts {
     /// Whether a person ended it.
@@ -106,19 +106,19 @@ impl LotState {
 /// Credits put in together: one grant, what became of it, and when it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
-    /// Its number within the account.
+    /// The number of the grant within its account.
     pub id: LotId,
-    /// What the credits are.
+    /// What the credits were granted for.
     pub kind: GrantKind,
-    /// Why it exists; at most one lot per key.
+    /// The key that makes the grant unique: at most one grant per key.
     pub source_key: String,
-    /// The lot it belongs to (a bonus to its purchase).
+    /// The grant that this one belongs to, as a bonus belongs to its purchase.
     pub parent: Option<LotId>,
-    /// Credits granted.
+    /// Credits that were granted.
     pub amount: Credits,
     /// Credits spent, on calls or on debt.
     pub used: Credits,
-    /// Credits that ended unspent.
+    /// Credits that expired unspent.
     pub expired: Credits,
     /// Credits taken back because money went back.
     pub clawed: Credits,
@@ -126,15 +126,15 @@ pub struct Lot {
     pub held: Credits,
     /// How much of `amount` its payment's reversals have asked back so far, debt included.
     pub reversed: Credits,
-    /// Order of consumption; smaller first.
+    /// The order in which grants are spent: smaller numbers first.
     pub priority: i64,
-    /// Not spendable before.
+    /// The time from which the credits may be spent.
     pub effective_at: Timestamp,
-    /// Not spendable from then on.
+    /// The time at which unspent credits expire; `None` for never.
     pub expires_at: Option<Timestamp>,
-    /// Set while its payment is disputed.
+    /// Whether its payment is disputed.
     pub frozen: bool,
-    /// Set when it was voided.
+    /// Whether a person ended it.
     pub voided: bool,
     /// What was paid for it, tax excluded.
     pub paid: Option<MinorUnits>,
@@ -173,7 +173,7 @@ impl Lot {
         self.state(now).is_spendable()
     }
 
-    /// The order in which captures and debits consume lots.
+    /// The order in which captures and debits consume grants.
     pub fn order(&self) -> (i64, i64, Timestamp, LotId) {
         let ends = self.expires_at.map_or(i64::MAX, Timestamp::micros);
         (self.priority, ends, self.effective_at, self.id)

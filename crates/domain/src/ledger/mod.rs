@@ -50,20 +50,20 @@ pub const OPEN_HOLDS_MAX: i64 = 1_000;
 
 /// The ledger of one account: what a command needs of it, in memory.
 ///
-/// The store loads every lot with credits left or pinned, the lots and holds that the commands
+/// The store loads every grant with credits left or pinned, the grants and holds that the commands
 /// name, the answers to their keys, and (once [`Ledger::next_due_at`] has passed) all pending
 /// holds.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     /// The account's number: part of what an entry's hash covers.
     pub account: i64,
-    /// Sums and head of the journal.
+    /// The sums and the head of the journal.
     pub wallet: Wallet,
     /// What the plan allows.
     pub terms: Terms,
-    /// Lots by number.
+    /// The grants, by number.
     pub lots: BTreeMap<LotId, Lot>,
-    /// Holds by name.
+    /// The holds, by id.
     pub holds: BTreeMap<String, Hold>,
     /// What its people allow to be spent: all limits of the account, in the order they are judged.
     pub limits: Vec<Limit>,
@@ -79,16 +79,16 @@ pub struct Ledger {
 pub struct Changes {
     /// New journal entries, in order.
     pub entries: Vec<Entry>,
-    /// Lots to write.
+    /// Numbers of the grants to write.
     pub lots: BTreeSet<LotId>,
-    /// Holds to write.
+    /// Ids of the holds to write.
     pub holds: BTreeSet<String>,
-    /// Limits to write.
+    /// Numbers of the limits to write.
     pub limits: BTreeSet<i64>,
 }
 
 impl Ledger {
-    /// An empty ledger.
+    /// Makes an empty ledger.
     pub fn new(account: i64, terms: Terms) -> Ledger {
         Ledger {
             account,
@@ -168,7 +168,7 @@ impl Ledger {
         std::mem::take(&mut self.changes)
     }
 
-    /// Unpinned credits of the lots a call may draw on now, debt not subtracted.
+    /// Unpinned credits of the grants that a call may draw on now, before debt is subtracted.
     fn spendable(&self, now: Timestamp) -> Credits {
         self.lots
             .values()
@@ -177,8 +177,8 @@ impl Ledger {
             .sum()
     }
 
-    /// Lines that draw `amount` from the spendable lots in order, as far as they reach, and what
-    /// they reach.
+    /// Lines that draw `amount` from the spendable grants in order, as far as they go, and how far
+    /// that is.
     fn draw(&self, amount: Credits, now: Timestamp) -> (Vec<(LotId, Credits)>, Credits) {
         let mut order: Vec<&Lot> = self
             .lots

@@ -11,70 +11,70 @@ pub enum Refusal {
     /// Fewer credits are available than the call needs.
     #[error("{needed} credits are needed and {available} are available")]
     InsufficientCredits {
-        /// What the call needs.
+        /// Credits that the call needs.
         needed: Credits,
-        /// What may be spent.
+        /// Credits that may be spent.
         available: Credits,
     },
     /// Money was reversed; its debt blocks spending.
     #[error("{debt} credits of debt must be settled first")]
     Debt {
-        /// How much.
+        /// Credits of debt.
         debt: Credits,
-        /// What the call needs.
+        /// Credits that the call needs.
         needed: Credits,
     },
     /// The plan's calls for this period are used up.
     #[error("the plan allows {limit} calls a period")]
     PlanLimit {
-        /// Calls a period allows.
+        /// Calls that a period allows.
         limit: i64,
-        /// What the call needs.
+        /// Credits that the call needs.
         needed: Credits,
-        /// What may be spent.
+        /// Credits that may be spent.
         available: Credits,
     },
     /// A limit that the account's people set is reached.
     #[error("the limit {} leaves too little for {needed} credits", .limit.name())]
     SpendLimit {
-        /// Which, as it stands now.
+        /// The limit, as it stands now.
         limit: Box<Limit>,
-        /// What the call needs.
+        /// Credits that the call needs.
         needed: Credits,
-        /// What may be spent apart from it.
+        /// Credits that could be spent without the limit.
         available: Credits,
     },
     /// Too many holds are open.
     #[error("an account may have {max} open holds")]
     TooManyHolds {
-        /// The bound.
+        /// The most open holds that an account may have.
         max: i64,
     },
-    /// No such hold on this account.
+    /// The account has no such hold.
     #[error("there is no such hold")]
     HoldNotFound,
     /// The hold was settled before.
     #[error("the hold is {} already", .state.word())]
     HoldSettled {
-        /// As what.
+        /// How the hold was settled.
         state: HoldState,
     },
     /// The key was used for something else.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// No such grant on this account.
+    /// The account has no such grant.
     #[error("there is no such grant")]
     GrantNotFound,
-    /// There is less debt than that.
+    /// The debt is smaller than that.
     #[error("the debt is {debt} credits")]
     DebtExceeded {
-        /// How much there is.
+        /// Credits of debt.
         debt: Credits,
     },
     /// The account may not spend.
     #[error("the account is {}", .status.word())]
     NotActive {
-        /// Why.
+        /// The status of the account.
         status: WalletStatus,
     },
     /// The account's credits would leave 64 bits.

@@ -14,10 +14,10 @@ impl Ledger {
         self.next_due_at.is_some_and(|due| due <= now)
     }
 
-    /// Does what is due at `now`: expires holds, then lots, mints `due_grants` (the allowance of
+    /// Does what is due at `now`: expires holds, then grants, mints `due_grants` (the allowance of
     /// the period, each once by its source key), and settles debt from what became free.
     ///
-    /// All pending holds must be loaded: the next due moment is found anew.
+    /// All pending holds must be loaded, since the next due moment is computed from them.
     pub fn settle(&mut self, due_grants: &[NewGrant], now: Timestamp) {
         self.expire_holds(now);
         self.expire_lots(now);
@@ -94,7 +94,7 @@ impl Ledger {
         };
     }
 
-    /// What no hold has pinned of a lot whose end has come is breakage.
+    /// Expires grants whose end has come: what no hold has pinned of them is breakage.
     fn expire_lots(&mut self, now: Timestamp) {
         let due: Vec<Line> = self
             .lots

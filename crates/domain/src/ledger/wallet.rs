@@ -21,17 +21,17 @@ words! {
 /// The sums of one account's journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wallet {
-    /// Credits in all lots.
+    /// Credits in all grants.
     pub posted: Credits,
     /// Credits pinned by pending holds.
     pub held: Credits,
     /// What a reversal of money could not take back.
     pub debt: Credits,
-    /// Number of the last journal entry.
+    /// The number of the last journal entry.
     pub seq: i64,
-    /// Hash of the last journal entry.
+    /// The hash of the last journal entry.
     pub hash: [u8; 32],
-    /// Pending holds.
+    /// How many holds are pending.
     pub open_holds: i64,
     /// The plan period that `period_calls` counts in.
     pub period_start: Timestamp,
@@ -66,7 +66,7 @@ impl Wallet {
 /// What the account's plan allows now: an input of the ledger, not derived from the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Start of the current plan period.
+    /// The start of the current plan period.
     pub period_start: Timestamp,
     /// Calls a period allows; `None` for no limit.
     pub calls_limit: Option<i64>,

@@ -5,11 +5,11 @@ use super::snapshot::Snapshot;
 use super::{Known, Wanted, items};
 use crate::plan::SubscriptionFacts;
 
-/// A subscription that was paid on a page of ours beside one that lives: it is cancelled and its
-/// payment given back (F27).
+/// A subscription that was bought on one of our pages while another was live: it is canceled and
+/// its payment refunded (F27).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecondPurchase {
-    /// The one that came later.
+    /// Stripe's id of the later subscription.
     pub subscription: String,
     /// What paid its first invoice, if that cost something.
     pub payment_intent: Option<String>,
@@ -18,7 +18,7 @@ pub struct SecondPurchase {
 }
 
 impl SecondPurchase {
-    /// What it is undone once for.
+    /// The object that names the undoing, so that it happens once.
     pub fn object(&self) -> &str {
         match &self.payment_intent {
             Some(payment) if self.is_late => payment,
@@ -27,8 +27,8 @@ impl SecondPurchase {
     }
 }
 
-/// Of several that can charge the account, all but the oldest: a finding, and undone where it was
-/// paid on a page of ours.
+/// Finds all live subscriptions but the oldest; each is a finding, and is undone if it was bought
+/// on one of our pages.
 pub(super) fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
     // Lists come newest first; of two of one second the later one is the second.
     let subscriptions = wanted.subscriptions.iter().rev();
@@ -62,7 +62,8 @@ pub(super) fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wante
     }
 }
 
-/// The payment of a second purchase that came after the purchase was undone goes back too.
+/// Finds the payment of a duplicate that arrived after the duplicate was undone: it is refunded
+/// too.
 pub(super) fn find_late(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
     for invoice in &snapshot.invoices {
         let Some(subscription) = invoice.subscription_id.as_ref() else {

@@ -1,33 +1,33 @@
 //! What a sync found that needs manual review.
 
-/// Something a person should look at.
+/// Something that needs manual review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// A live subscription has a price the catalog never had: its tier is kept, the account is
     /// parked.
     UnknownPrice {
-        /// The subscription.
+        /// Stripe's id of the subscription.
         subscription: String,
-        /// The price.
+        /// Stripe's id of the price.
         price: String,
     },
     /// Two subscriptions can charge the account.
     SecondSubscription {
-        /// The one that does not count.
+        /// Stripe's id of the subscription that does not count.
         subscription: String,
     },
-    /// A subscription has an item beside its plan that is no add-on of the catalog: its plan
-    /// counts, the item is charged and brings nothing.
+    /// A subscription has an item besides its plan that is no add-on of the catalog: the plan
+    /// counts; the item is charged and brings nothing.
     StrayItem {
-        /// The subscription.
+        /// Stripe's id of the subscription.
         subscription: String,
-        /// The item's price.
+        /// Stripe's id of the item's price.
         price: String,
     },
 }
 
 impl Finding {
-    /// The sentence for a person.
+    /// The sentence for the operator.
     pub fn text(&self) -> String {
         match self {
             Finding::UnknownPrice {

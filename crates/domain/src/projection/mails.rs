@@ -9,77 +9,77 @@ use crate::money::{Credits, MinorUnits, share_of};
 use crate::plan::SubscriptionStatus;
 use crate::time::Timestamp;
 
-/// A mail to send once.
+/// An email to send once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
-    /// At most one mail per key.
+    /// The key of the email: at most one is sent per key.
     pub key: String,
-    /// What it says.
+    /// What the email says.
     pub content: MailContent,
 }
 
-/// What a mail says.
+/// The content of an email.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MailContent {
     /// A payment arrived.
     Receipt {
-        /// For what.
+        /// What was paid for.
         description: String,
-        /// For which plan, if for one.
+        /// The tier of the plan, if a plan was paid for.
         tier: Option<String>,
-        /// How much.
+        /// The amount.
         amount: MinorUnits,
-        /// Stripe's page of it.
+        /// Stripe's page for the receipt.
         url: Option<String>,
     },
-    /// A payment failed; access goes on until `grace_until`, and ended at `Ended`.
+    /// A payment failed; access continues until `grace_until`, and has ended at `Ended`.
     PaymentFailed {
-        /// Which moment of it.
+        /// The moment of the failure that the email is about.
         step: DunningStep,
         /// Of which plan, where it is known.
         tier: Option<String>,
-        /// What the bank said, in Stripe's words.
+        /// The bank's reason, in Stripe's words.
         failure: Option<String>,
-        /// How much.
+        /// The amount.
         amount: MinorUnits,
-        /// When access ends.
+        /// The time at which access ends.
         grace_until: Timestamp,
-        /// Where it can be paid.
+        /// The page on which the payment can be made.
         url: Option<String>,
     },
     /// Credits were bought automatically.
     AutoTopup {
-        /// How many.
+        /// How many credits were bought.
         credits: Credits,
-        /// What they cost.
+        /// What the credits cost.
         amount: MinorUnits,
     },
     /// A plan will end.
     PlanEnding {
-        /// Which.
+        /// The tier that the plan gave.
         tier: String,
-        /// When.
+        /// The time at which the plan ends.
         at: Timestamp,
     },
     /// A plan ended.
     PlanEnded {
-        /// Which.
+        /// The tier that the plan gave.
         tier: String,
     },
     /// A trial ends in three days, and the plan is paid from then on.
     TrialEnds {
-        /// Of which plan.
+        /// The tier of the plan.
         tier: String,
-        /// When.
+        /// The time at which the trial ends.
         at: Timestamp,
     },
-    /// A payment waits for the cardholder's word.
+    /// A payment requires the cardholder to confirm it.
     ConfirmPayment {
-        /// For what.
+        /// What is to be paid for.
         description: String,
-        /// How much.
+        /// The amount.
         amount: MinorUnits,
-        /// Where it is confirmed.
+        /// The page on which the payment is confirmed.
         url: Option<String>,
     },
     /// A payment that had failed went through.
@@ -89,14 +89,14 @@ pub enum MailContent {
     },
     /// Money was given back.
     Refunded {
-        /// How much.
+        /// The amount.
         amount: MinorUnits,
         /// What that did to the credits; zero for a plan's payment.
         credits: Credits,
     },
 }
 
-/// Days before its end at which a trial's customer is told.
+/// Days before the end of a trial at which its customer is notified.
 pub const TRIAL_WARNING_DAYS: i64 = 3;
 
 /// What is said of a trial and of an end.
@@ -111,8 +111,8 @@ pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted:
     plan_ending(fetched, tier, now, wanted);
 }
 
-/// The end of a trial that is near. Read from the trial itself, so it is told although the event
-/// was lost; one that is not paid for afterwards is told as an end.
+/// The end of a trial that is near. It is read from the trial itself, so a lost event does not
+/// matter; a trial that is not paid for afterward is reported as an end instead.
 fn trial_to_end(fetched: &Subscription, now: Timestamp) -> Option<Timestamp> {
     let at = fetched.trial_end?;
     let is_near = at.plus_days(-TRIAL_WARNING_DAYS) <= now && now < at;

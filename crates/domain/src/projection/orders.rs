@@ -57,7 +57,7 @@ impl Account {
         }
     }
 
-    /// What a bell leads to: a look at Stripe as it is now, applied as the store applies it.
+    /// Syncs the account: fetches Stripe as it is now and applies it as the store does.
     fn sync(&mut self, snapshot: &Snapshot, now: Timestamp) {
         let price = |price: &str, tier: &str| (price.to_owned(), tier.to_owned());
         let tier_of_price =

@@ -171,7 +171,7 @@ fn grant_pack(
     }
 }
 
-/// `5,000 credits`, `5,000 credits and 500 as a bonus`, `5,000 credits, automatic`.
+/// The description of a pack: `5,000 credits`, `5,000 credits and 500 as a bonus`.
 fn pack_description(intent: &Intent) -> String {
     let credits = grouped(intent.credits);
     if intent.bonus.is_positive() {

@@ -67,7 +67,8 @@ pub(super) fn project_subscriptions(
     duplicates::find_late(snapshot, known, wanted);
 }
 
-/// Items beside the plan that nobody configured: charged, and for nothing that we know.
+/// Reports items besides the plan that the catalog does not know: they are charged and bring
+/// nothing.
 fn find_strays(fetched: &Subscription, known: &Known, wanted: &mut Wanted) {
     let is_stray = |extra: &&Extra| !known.addon_prices.contains(&extra.price_id);
     for extra in fetched.extras.iter().filter(is_stray) {

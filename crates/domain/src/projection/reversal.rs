@@ -52,7 +52,7 @@ pub(super) fn project_charges(snapshot: &Snapshot, now: Timestamp, wanted: &mut 
     }
 }
 
-/// The status of a refund's row, from Stripe's word.
+/// The status of a refund's transaction, from Stripe's word.
 pub fn refund_status(word: &str) -> TransactionStatus {
     match RefundStatus::from_word(word) {
         Some(RefundStatus::Succeeded) => TransactionStatus::Completed,

@@ -8,14 +8,14 @@ use crate::money::{Credits, Currency, MinorUnits};
 use crate::plan::SubscriptionStatus;
 use crate::time::Timestamp;
 
-/// One account at Stripe, fetched at one time, in our words.
+/// One account at Stripe, fetched at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// All subscriptions, ended ones included.
+    /// All subscriptions, including ended ones.
     pub subscriptions: Vec<Subscription>,
-    /// Its invoices.
+    /// The account's invoices.
     pub invoices: Vec<Invoice>,
-    /// Its Checkout sessions.
+    /// The account's Checkout sessions.
     pub sessions: Vec<Session>,
     /// Its charges with their refunds and disputes.
     pub charges: Vec<Charge>,
@@ -63,54 +63,54 @@ impl Snapshot {
 /// A subscription as fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Stripe's id.
+    /// Stripe's id of the subscription.
     pub id: String,
     /// The customer that pays it: the account's current one or a former.
     pub customer_id: Option<String>,
-    /// As fetched.
+    /// The status as it was fetched.
     pub status: SubscriptionStatus,
     /// The price of the item that is the plan's ([`plan_among`]).
     pub price_id: Option<String>,
-    /// What that price asks a period.
+    /// The price of a period.
     pub price: Option<MinorUnits>,
-    /// The price's interval: `month`.
+    /// The billing interval of the price: `month` or `year`.
     pub interval: Option<String>,
-    /// Its other items.
+    /// Its items besides the plan.
     pub extras: Vec<Extra>,
-    /// The current period.
+    /// The start of the current period.
     pub period_start: Timestamp,
-    /// Its end.
+    /// The end of the current period.
     pub period_end: Timestamp,
-    /// Whether it ends with the period.
+    /// Whether it ends with the current period.
     pub cancel_at_period_end: bool,
     /// When it ends, if that is set.
     pub cancel_at: Option<Timestamp>,
-    /// When somebody asked to end it.
+    /// The time at which its end was requested.
     pub canceled_at: Option<Timestamp>,
-    /// When it ended.
+    /// The time at which the subscription ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
-    /// When its trial ends or ended.
+    /// The end of the trial, also of one that is over; `None` without a trial.
     pub trial_end: Option<Timestamp>,
-    /// Whether collection is paused.
+    /// Whether Stripe has paused the collection of payments.
     pub is_paused: bool,
-    /// A schedule that will change it.
+    /// Stripe's id of the schedule that will change it.
     pub schedule_id: Option<String>,
-    /// A change that waits for its payment: the price to come, and when it is given up.
+    /// A change that waits for its payment: the new price, and the time at which it is given up.
     pub pending_update: Option<(String, Timestamp)>,
-    /// When it was made.
+    /// The time at which the subscription was created.
     pub created_at: Timestamp,
 }
 
-/// An item of a subscription beside its plan.
+/// An item of a subscription besides its plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extra {
-    /// Its price.
+    /// Stripe's id of the item's price.
     pub price_id: String,
-    /// How many of it.
+    /// The quantity of the item.
     pub quantity: i64,
     /// What one of it asks a period.
     pub price: Option<MinorUnits>,
-    /// The price's interval: `month`.
+    /// The billing interval of the price: `month` or `year`.
     pub interval: Option<String>,
 }
 
@@ -125,86 +125,88 @@ impl Subscription {
 /// An invoice as fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoice {
-    /// Stripe's id.
+    /// Stripe's id of the invoice.
     pub id: String,
-    /// The number on it.
+    /// The number that the customer sees on the invoice.
     pub number: Option<String>,
-    /// draft, open, paid, void or uncollectible.
+    /// Stripe's status: `draft`, `open`, `paid`, `void` or `uncollectible`; read by
+    /// [`Invoice::status`].
     pub status: String,
     /// Why it exists: `subscription_create`, `subscription_cycle`, `subscription_update`, ...
     pub billing_reason: String,
-    /// The subscription it is of.
+    /// The subscription that the invoice is for.
     pub subscription_id: Option<String>,
-    /// The payment intent that pays it.
+    /// The payment intent that pays the invoice.
     pub payment_intent: Option<String>,
-    /// What it asks.
+    /// The amount that is due, in minor units.
     pub amount_due: i64,
-    /// What was paid of it.
+    /// The amount that was paid, in minor units.
     pub amount_paid: i64,
     /// What codes and coupons took off it.
     pub discount: i64,
-    /// In which currency.
+    /// The currency of all amounts of the invoice.
     pub currency: Currency,
-    /// When it was made.
+    /// The time at which the invoice was created.
     pub created_at: Timestamp,
-    /// When it was paid.
+    /// The time at which the invoice was paid; `None` while it is not.
     pub paid_at: Option<Timestamp>,
-    /// Payments tried.
+    /// How often the payment was attempted.
     pub attempt_count: i64,
-    /// When the next is tried.
+    /// The time at which Stripe attempts the payment again.
     pub next_payment_attempt: Option<Timestamp>,
-    /// Whether its payment waits for the cardholder's word.
+    /// Whether the payment requires the cardholder to confirm it.
     pub needs_confirmation: bool,
     /// The period its subscription line pays for.
     pub period: Option<(Timestamp, Timestamp)>,
-    /// The price of that line.
+    /// The price of the subscription line.
     pub price_id: Option<String>,
-    /// Stripe's page of it.
+    /// Stripe's page for the invoice.
     pub hosted_url: Option<String>,
-    /// Its PDF.
+    /// The address of the PDF at Stripe.
     pub pdf_url: Option<String>,
 }
 
 /// A Checkout session as fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Stripe's id.
+    /// Stripe's id of the session.
     pub id: String,
-    /// The intent of ours that made it; `None` for a session of somebody else's.
+    /// The intent of ours that created it; `None` for a session that another program created.
     pub intent: Option<Intent>,
-    /// `payment`, `subscription` or `setup`.
+    /// What the session is for: `payment`, `subscription` or `setup`; read by [`Session::mode`].
     pub mode: String,
-    /// `open`, `complete` or `expired`.
+    /// Stripe's status: `open`, `complete` or `expired`; read by [`Session::status`].
     pub status: String,
-    /// `paid`, `unpaid` or `no_payment_required`.
+    /// Whether it was paid: `paid`, `unpaid` or `no_payment_required`; read by
+    /// [`Session::payment_status`].
     pub payment_status: String,
-    /// Its total, tax included.
+    /// The total, tax included.
     pub amount_total: Option<i64>,
-    /// Tax in it.
+    /// The tax in the total.
     pub amount_tax: i64,
-    /// In which currency.
+    /// The currency of the amounts.
     pub currency: Option<Currency>,
-    /// The payment intent that pays it.
+    /// The payment intent that pays the session.
     pub payment_intent: Option<String>,
     /// Whether that payment was tried after the session was completed, and failed.
     pub payment_failed: bool,
-    /// The subscription it made.
+    /// The subscription that it created.
     pub subscription_id: Option<String>,
-    /// That subscription's first invoice.
+    /// The first invoice of that subscription.
     pub invoice_id: Option<String>,
-    /// Whether there was no session at all: a payment that the service asked for by itself, whose
+    /// Whether there was no session: the service requested the payment automatically, and its
     /// payment intent names it.
     pub is_automatic: bool,
-    /// When it was made.
+    /// The time at which the session was created.
     pub created_at: Timestamp,
 }
 
 /// What we sold with a session: frozen when it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
-    /// Its id.
+    /// The id of the intent.
     pub id: String,
-    /// Who asked, by number.
+    /// The number of the user who asked.
     pub user: Option<i64>,
     /// Credits of the pack; zero for a subscription.
     pub credits: Credits,
@@ -212,7 +214,7 @@ pub struct Intent {
     pub bonus: Credits,
     /// Days after which both end; never without.
     pub expires_after_days: Option<i64>,
-    /// The price at that time.
+    /// The price at the time of the order.
     pub price: MinorUnits,
     /// The tier, for a subscription.
     pub tier: Option<String>,
@@ -221,64 +223,65 @@ pub struct Intent {
 /// A charge as fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// Stripe's id.
+    /// Stripe's id of the charge.
     pub id: String,
-    /// The payment intent it is of.
+    /// The payment intent that the charge belongs to.
     pub payment_intent: Option<String>,
-    /// What was charged.
+    /// The amount that was charged.
     pub amount: i64,
     /// What of it was given back; falls again when a refund fails.
     pub amount_refunded: i64,
-    /// In which currency.
+    /// The currency of all amounts of the charge.
     pub currency: Currency,
-    /// Stripe's receipt page.
+    /// Stripe's page for the receipt.
     pub receipt_url: Option<String>,
     /// Why it failed, in Stripe's words for customers.
     pub failure: Option<String>,
     /// Whether it was paid.
     pub is_paid: bool,
-    /// Its refunds.
+    /// The refunds of the charge.
     pub refunds: Vec<Refund>,
     /// The status of its dispute, if it has one.
     pub dispute: Option<String>,
-    /// When it was made.
+    /// The time at which the charge was created.
     pub created_at: Timestamp,
 }
 
 /// A refund as fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refund {
-    /// Stripe's id.
+    /// Stripe's id of the refund.
     pub id: String,
-    /// What it gives back.
+    /// The amount that is given back.
     pub amount: i64,
-    /// pending, succeeded, failed, canceled or requires_action.
+    /// Stripe's status: `pending`, `succeeded`, `failed`, `canceled` or `requires_action`; read by
+    /// [`Refund::status`].
     pub status: String,
-    /// When it was made.
+    /// The time at which the refund was created.
     pub created_at: Timestamp,
 }
 
 /// A subscription's schedule as fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
-    /// Stripe's id.
+    /// Stripe's id of the schedule.
     pub id: String,
-    /// The subscription it leads or led.
+    /// The subscription that it controls or controlled.
     pub subscription_id: Option<String>,
     /// What the subscription is in turn, the earliest first.
     pub phases: Vec<Phase>,
     /// When it was released, cancelled or completed; `None` while it leads.
     pub ended_at: Option<Timestamp>,
-    /// When it was made.
+    /// The time at which the schedule was created.
     pub created_at: Timestamp,
 }
 
 /// One phase of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Phase {
-    /// When it begins.
+    /// The time at which the phase begins.
     pub starts_at: Timestamp,
-    /// The price of its first item.
+    /// The price of the phase's plan.
     pub price_id: Option<String>,
 }
 
@@ -288,36 +291,36 @@ pub struct Phase {
 /// or outside Stripe. So a credit note itself is never a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreditNote {
-    /// Stripe's id.
+    /// Stripe's id of the credit note.
     pub id: String,
-    /// The invoice it corrects.
+    /// The invoice that it corrects.
     pub invoice_id: String,
-    /// The number on it.
+    /// The number that the customer sees on the credit note.
     pub number: String,
-    /// issued or void.
+    /// Stripe's status: `issued` or `void`; read by [`CreditNote::status`].
     pub status: String,
-    /// Its total.
+    /// The total.
     pub amount: i64,
-    /// What of it was refunded.
+    /// The part that was refunded.
     pub refunded: i64,
     /// What of it was paid back outside Stripe.
     pub out_of_band: i64,
     /// What of it lowered an open invoice.
     pub pre_payment: i64,
-    /// In which currency.
+    /// The currency of all amounts of the credit note.
     pub currency: Currency,
-    /// Why, in Stripe's word.
+    /// The reason, in Stripe's words.
     pub reason: Option<String>,
-    /// Its PDF.
+    /// The address of the PDF at Stripe.
     pub pdf_url: Option<String>,
-    /// When it was made.
+    /// The time at which the credit note was created.
     pub created_at: Timestamp,
-    /// When it was taken back.
+    /// The time at which the credit note was voided; `None` while it counts.
     pub voided_at: Option<Timestamp>,
 }
 
 impl Invoice {
-    /// The status as we know it; `None` for a word of Stripe's that we do not.
+    /// The status as an enum; `None` for a word that we do not know.
     pub fn status(&self) -> Option<InvoiceStatus> {
         InvoiceStatus::from_word(&self.status)
     }

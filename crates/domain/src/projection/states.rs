@@ -82,7 +82,7 @@ words! {
     pub enum RefundStatus {
         /// It is under way.
         Pending = "pending",
-        /// The customer has to act before it can go on.
+        /// The customer has to act before it can continue.
         RequiresAction = "requires_action",
         /// The money went back.
         Succeeded = "succeeded",

@@ -5,19 +5,19 @@ use crate::time::Timestamp;
 use crate::words::words;
 
 words! {
-    /// What a transaction records, with the words of the product's first version.
+    /// What a transaction records.
     pub enum TransactionType {
         /// A payment for a period of a plan.
         SubscriptionPayment = "SUBSCRIPTION_PAYMENT",
-        /// A change to a higher plan.
+        /// A customer changed to a higher plan.
         SubscriptionUpgrade = "SUBSCRIPTION_UPGRADE",
-        /// A change to a lower plan.
+        /// A customer changed to a lower plan.
         SubscriptionDowngrade = "SUBSCRIPTION_DOWNGRADE",
-        /// The end of a plan.
+        /// A plan ended.
         SubscriptionCancel = "SUBSCRIPTION_CANCEL",
-        /// A payment for a credit pack.
+        /// A customer bought a credit pack.
         CreditTopup = "CREDIT_TOPUP",
-        /// Money given back for a payment.
+        /// Money was given back for a payment.
         Refund = "REFUND",
     }
 }
@@ -35,7 +35,7 @@ impl TransactionType {
 }
 
 words! {
-    /// Where a transaction stands, with the words of the product's first version.
+    /// The status of a transaction.
     pub enum TransactionStatus {
         /// It is under way.
         Pending = "PENDING",
@@ -89,41 +89,41 @@ impl TransactionStatus {
 pub struct Transaction {
     /// What it is the one row of: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
     pub natural_key: String,
-    /// What it is.
+    /// What the transaction records.
     pub kind: TransactionType,
-    /// Where it stands.
+    /// The status it should have.
     pub status: TransactionStatus,
-    /// How much.
+    /// The amount of money.
     pub amount: MinorUnits,
     /// What of it was given back, in minor units.
     pub refunded_minor: i64,
-    /// Stripe's payment intent.
+    /// Stripe's id of the payment intent.
     pub payment_intent: Option<String>,
-    /// Stripe's session.
+    /// Stripe's id of the Checkout session.
     pub session: Option<String>,
-    /// Stripe's invoice.
+    /// Stripe's id of the invoice.
     pub invoice: Option<String>,
-    /// Stripe's refund.
+    /// Stripe's id of the refund.
     pub refund: Option<String>,
-    /// Who paid, by number.
+    /// The number of the user who paid.
     pub user: Option<i64>,
-    /// The tier it is of.
+    /// The tier that was paid for.
     pub tier: Option<String>,
-    /// Credits bought.
+    /// The credits that were bought.
     pub credits: Option<Credits>,
-    /// A line for the payment history.
+    /// The line of the payment history.
     pub description: String,
-    /// Why it failed.
+    /// Why the transaction failed; `None` when it did not.
     pub failure: Option<String>,
-    /// Payments tried.
+    /// How often the payment was attempted.
     pub attempts: i64,
-    /// Stripe's receipt or invoice page.
+    /// Stripe's page for the receipt or the invoice.
     pub receipt_url: Option<String>,
-    /// When it happened.
+    /// The time at which it happened.
     pub occurred_at: Timestamp,
 }
 
-/// A change that moved no money.
+/// A transaction that moved no money.
 pub(super) fn free_of_charge(kind: TransactionType, currency: Currency) -> Transaction {
     Transaction {
         natural_key: String::new(),
@@ -146,7 +146,7 @@ pub(super) fn free_of_charge(kind: TransactionType, currency: Currency) -> Trans
     }
 }
 
-/// `5,000`.
+/// Whole credits with thousands separated: `5,000`.
 pub(super) fn grouped(credits: Credits) -> String {
     let digits = credits.floor().to_string();
     let mut text = String::new();

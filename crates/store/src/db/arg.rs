@@ -5,17 +5,17 @@ use domain::time::Timestamp;
 /// A value bound to a statement. Nulls carry their type, since PostgreSQL asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg<'a> {
-    /// `bigint`
+    /// A `bigint`.
     Int(i64),
-    /// `text`
+    /// A `text`.
     Text(&'a str),
-    /// `blob`, `bytea`
+    /// A `blob` or `bytea`.
     Blob(&'a [u8]),
-    /// A null `bigint`
+    /// A null `bigint`.
     NullInt,
-    /// A null `text`
+    /// A null `text`.
     NullText,
-    /// A null `blob`
+    /// A null `blob`.
     NullBlob,
 }
 

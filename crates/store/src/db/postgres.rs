@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// A database that does not answer the handshake in this time counts as down.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The PostgreSQL arm of a [`Tx`].
+/// A [`Tx`](super::Tx) on PostgreSQL.
 #[derive(Debug)]
 pub struct PostgresTx<'a> {
     pub(crate) session: &'a mut Session,

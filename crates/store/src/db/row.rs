@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 
 /// One row of an answer; columns are read by position.
 pub enum Row<'r> {
-    /// From SQLite.
+    /// The row came from SQLite.
     Sqlite(&'r rusqlite::Row<'r>, Option<&'r Vault>),
-    /// From PostgreSQL.
+    /// The row came from PostgreSQL.
     Postgres(&'r postgres::Row, Option<&'r Vault>),
 }
 
@@ -73,7 +73,7 @@ impl Column for Option<String> {
 }
 
 impl Column for Option<Vec<u8>> {
-    /// As for text.
+    /// Opens sealed bytes, as for text.
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         let (bytes, vault): (Option<Vec<u8>>, _) = match row {
             Row::Sqlite(row, vault) => (row.get(index)?, vault),

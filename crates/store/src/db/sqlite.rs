@@ -10,15 +10,15 @@ use super::{Arg, Record, Role, Row, STATEMENT_CACHE};
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
 
-/// How long one attempt waits for another process's lock on the file. A job is tried five times
-/// within the two seconds after which a webhook must have its 503.
+/// How long one attempt waits for another process's lock on the file. A job is attempted five times
+/// within the two seconds after which a webhook must be answered with 503.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Page caches: 8 MiB for the writer, 1 MiB for each of the others.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
 const READER_CACHE_KIB: i64 = 1024;
 
-/// The SQLite arm of a [`Tx`].
+/// A [`Tx`](super::Tx) on SQLite.
 #[derive(Debug)]
 pub struct SqliteTx<'a> {
     pub(crate) connection: &'a rusqlite::Connection,
@@ -142,7 +142,7 @@ pub(super) fn code_of(error: &rusqlite::Error) -> Option<ErrorCode> {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        /// `SQLITE_CONSTRAINT_UNIQUE`, `_PRIMARYKEY` and `_ROWID`.
+        /// The extended codes `SQLITE_CONSTRAINT_UNIQUE`, `_PRIMARYKEY` and `_ROWID`.
         const ONCE: [i32; 3] = [2067, 1555, 2579];
         let said = error.to_string();
         let extended = error.sqlite_error().map(|failure| failure.extended_code);

@@ -23,13 +23,13 @@ macro_rules! columns {
 /// A limit with what its owners see of it.
 #[derive(Clone, Debug)]
 pub struct LimitRow {
-    /// `limit_...`
+    /// The public id of the limit: `limit_...`.
     pub public_id: String,
     /// The limit itself; `used` is of the window that began at `window_start`.
     pub limit: Limit,
-    /// Who set it first.
+    /// The person who first set it.
     pub created_by: String,
-    /// When.
+    /// The time at which it was first set.
     pub created_at: Timestamp,
 }
 
@@ -59,20 +59,20 @@ impl Record for LimitRow {
 pub struct NewLimit<'a> {
     /// `limit_...`, for a limit that is not there yet.
     pub public_id: &'a str,
-    /// Whose spending it bounds.
+    /// Whose spending the limit bounds.
     pub scope: LimitScope,
     /// Number of the key or member; 0 for the account.
     pub subject: i64,
-    /// How long it counts.
+    /// How long the limit counts before it starts over.
     pub window: LimitWindow,
     /// The most that may be charged and set aside in a window.
     pub cap: Credits,
-    /// Who sets it.
+    /// The person who sets it.
     pub created_by: &'a str,
 }
 
-/// The account's limits, in the order they are judged: as stored, so `used` may be of a window
-/// that is over ([`Limit::roll`]).
+/// The account's limits, in the order in which they are judged. They are as stored, so `used` may
+/// count in a window that has ended ([`Limit::roll`]).
 pub fn rows(tx: &mut Tx<'_>, account: i64) -> Result<Vec<LimitRow>> {
     tx.query(
         sql!(

@@ -13,7 +13,8 @@ use super::wallet::{first_wallet, from_stored, lock_wallet, stored_wallet};
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Loads the account's wallet (locking it on PostgreSQL), its live lots, and what `requests` name.
+/// Loads the account's wallet (locking it on PostgreSQL), its grants with credits left, and what
+/// `requests` name.
 pub(super) fn load(tx: &mut Tx<'_>, account: i64, requests: &[&Request]) -> Result<Loaded> {
     let stored = lock_wallet(tx, account)?;
     let mut loaded = match stored {
@@ -39,7 +40,7 @@ fn load_limits(tx: &mut Tx<'_>, loaded: &mut Loaded) -> Result<()> {
     Ok(())
 }
 
-/// As [`read_only`], with what `requests` name too: for a look at what they would come to.
+/// Loads what [`read_only`] loads, and what `requests` name, to preview their outcome.
 pub(super) fn read_only_for(
     tx: &mut Tx<'_>,
     account: i64,
@@ -110,7 +111,8 @@ fn load_named(tx: &mut Tx<'_>, ledger: &mut Ledger, requests: &[&Request]) -> Re
     Ok(())
 }
 
-/// A late capture and a settled hold name lots that may have no credits left.
+/// Loads the grants that a hold pinned: those of a late capture or a settled hold may have no
+/// credits left.
 fn load_pinned(tx: &mut Tx<'_>, ledger: &mut Ledger, hold: &Hold) -> Result<()> {
     for (lot, _) in &hold.pins {
         if !ledger.lots.contains_key(lot)

@@ -4,7 +4,8 @@ use domain::ledger::Ledger;
 use domain::money::Credits;
 use domain::time::Timestamp;
 
-/// Below this a new account is told that its credits run low, unless it says otherwise.
+/// The threshold below which a new account is notified that its credits run low, until it sets
+/// another.
 pub const LOW_BELOW_DEFAULT: Credits = Credits::new(50);
 
 /// Enough.
@@ -16,10 +17,10 @@ const LEVEL_LOW: i64 = 1;
 /// Nothing left.
 const LEVEL_GONE: i64 = 2;
 
-/// An account's ledger with what the store keeps beside it.
+/// An account's ledger with what the store keeps besides it.
 pub(super) struct Loaded {
     pub(super) ledger: Ledger,
-    /// The plan's answer holds until then.
+    /// The time until which the stored answer of the plan holds.
     pub(super) plan_valid_until: Timestamp,
     /// Whether the wallet row must be written although no entry was.
     pub(super) is_changed: bool,
@@ -41,7 +42,7 @@ pub(super) struct Watch {
 }
 
 impl Default for Watch {
-    /// A new wallet has nothing, and nobody is told that.
+    /// A new wallet has nothing, and no one is notified of that.
     fn default() -> Watch {
         Watch {
             limits: 0,

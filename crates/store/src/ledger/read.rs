@@ -12,33 +12,34 @@ use crate::error::Result;
 record! {
     /// The sums of an account's journal, and until when they hold without a settlement.
     pub struct WalletRow {
-        /// Credits in all lots, micro-credits.
+        /// Credits in all grants, in micro-credits.
         pub posted: i64,
-        /// Pinned by holds, micro-credits.
+        /// Credits pinned by holds, in micro-credits.
         pub held: i64,
-        /// Debt, micro-credits.
+        /// Debt, in micro-credits.
         pub debt: i64,
-        /// Last journal entry.
+        /// The number of the last journal entry.
         pub seq: i64,
-        /// Its hash.
+        /// The hash of the last journal entry.
         pub hash: Vec<u8>,
-        /// Pending holds.
+        /// How many holds are pending.
         pub open_holds: i64,
         /// The period the calls are counted in.
         pub period_start: Timestamp,
-        /// Calls in it.
+        /// Calls that were authorized in the period.
         pub period_calls: i64,
-        /// Nothing falls due before.
+        /// The time before which nothing falls due.
         pub next_due_at: Option<Timestamp>,
-        /// active, frozen or closed.
+        /// Whether the account may spend: `active`, `frozen` or `closed`; read by
+        /// [`WalletRow::status`].
         pub status: String,
-        /// The plan's current period.
+        /// The start of the plan's current period.
         pub plan_start: Timestamp,
-        /// Calls the plan allows in it.
+        /// Calls that the plan allows in the period; `None` for no limit.
         pub plan_calls_limit: Option<i64>,
-        /// The plan's answer holds until then.
+        /// The time until which the stored answer of the plan holds.
         pub plan_valid_until: Timestamp,
-        /// When it last moved.
+        /// The time at which the wallet last changed.
         pub updated_at: Timestamp,
     }
 }
@@ -64,37 +65,38 @@ pub fn wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
 record! {
     /// A grant as pages and answers show it; amounts in micro-credits.
     pub struct GrantRow {
-        /// Its number within the account.
+        /// The number of the grant within its account.
         pub lot: i64,
-        /// purchase, bonus, allowance, ...
+        /// What the credits were granted for: `purchase`, `bonus`, `allowance` and others; read by
+        /// [`GrantRow::kind`].
         pub kind: String,
-        /// Why it exists.
+        /// The key that makes the grant unique within its account.
         pub source_key: String,
-        /// Credits granted.
+        /// Credits that were granted.
         pub amount: i64,
-        /// Credits spent.
+        /// Credits that were spent.
         pub used: i64,
-        /// Credits that ended.
+        /// Credits that expired unspent.
         pub expired: i64,
-        /// Credits taken back.
+        /// Credits that were clawed back.
         pub clawed: i64,
-        /// Credits pinned.
+        /// Credits that holds have pinned.
         pub held: i64,
-        /// What of it was asked back.
+        /// How much of the grant its payment's reversals have asked back.
         pub reversed: i64,
-        /// Order of consumption.
+        /// The order in which grants are spent: smaller numbers first.
         pub priority: i64,
-        /// Not spendable before.
+        /// The time from which the credits may be spent.
         pub effective_at: Timestamp,
-        /// Not spendable from then on.
+        /// The time at which unspent credits expire; `None` for never.
         pub expires_at: Option<Timestamp>,
-        /// Whether a dispute set it aside.
+        /// Whether its payment is disputed.
         pub frozen: bool,
-        /// Whether it was voided.
+        /// Whether a person ended it.
         pub voided: bool,
-        /// The grant it belongs to.
+        /// The number of the grant that this one belongs to.
         pub parent: Option<i64>,
-        /// What was paid, minor units.
+        /// What was paid for it, in minor units.
         pub paid_minor: Option<i64>,
     }
 }
@@ -128,7 +130,7 @@ impl GrantRow {
     }
 }
 
-/// An account's grants, newest first, from before lot `before`.
+/// Lists an account's grants, newest first, from before number `before`.
 pub fn grants(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<Vec<GrantRow>> {
     tx.query(
         "select lot, kind, source_key, amount, used, expired, clawed, held, reversed, priority,
@@ -145,23 +147,24 @@ pub fn grants(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<
 record! {
     /// A hold as answers show it; amounts in micro-credits.
     pub struct HoldRow {
-        /// Its id.
+        /// The id of the hold.
         pub hold_id: String,
-        /// Credits set aside.
+        /// Credits that the hold set aside.
         pub amount: i64,
-        /// Credits charged.
+        /// Credits that were charged.
         pub captured: i64,
-        /// Credits not collected.
+        /// Credits that a capture could not collect.
         pub uncollected: i64,
-        /// pending, captured, released or expired.
+        /// Where the hold stands: `pending`, `captured`, `released` or `expired`; read by
+        /// [`HoldRow::state`].
         pub state: String,
-        /// Lots and micro-credits: `3:40000000,5:1000`.
+        /// The pinned grants with micro-credits of each: `3:40000000,5:1000`.
         pub pins: String,
-        /// When it was authorized.
+        /// The time at which the hold was authorized.
         pub authorized_at: Timestamp,
-        /// When it ends by itself.
+        /// The time at which the hold expires.
         pub expires_at: Timestamp,
-        /// When it was settled.
+        /// The time at which it was settled.
         pub resolved_at: Option<Timestamp>,
     }
 }
@@ -173,7 +176,7 @@ impl HoldRow {
     }
 }
 
-/// A hold of this account.
+/// Finds a hold of this account.
 pub fn hold(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<Option<HoldRow>> {
     tx.query_opt(
         "select hold_id, amount, captured, uncollected, state, pins, authorized_at, expires_at,
@@ -250,29 +253,29 @@ pub fn pending_pins(tx: &mut Tx<'_>, account: i64) -> Result<Vec<(String, i64, S
 record! {
     /// A line of the journal as lists show it; amounts in micro-credits.
     pub struct JournalRow {
-        /// Global position.
+        /// The position in the journal of all accounts.
         pub n: i64,
-        /// Position in the account's journal.
+        /// The position in the account's journal.
         pub seq: i64,
-        /// What it records.
+        /// What the entry records.
         pub kind: String,
-        /// When.
+        /// The time of the entry.
         pub at: Timestamp,
-        /// By how much the balance rose.
+        /// By how much the balance rose; negative when it fell.
         pub posted_delta: i64,
-        /// By how much `held` rose.
+        /// By how much the held credits rose; negative when they fell.
         pub held_delta: i64,
-        /// By how much debt rose.
+        /// By how much the debt rose; negative when it fell.
         pub debt_delta: i64,
-        /// The hold it is about.
+        /// The id of the hold that the entry is about.
         pub hold_id: Option<String>,
-        /// The operation it metered.
+        /// The operation that was metered.
         pub operation: Option<String>,
-        /// Units of it.
+        /// Units of the operation.
         pub units: Option<i64>,
-        /// The API key.
+        /// The number of the API key that made the call.
         pub api_key_id: Option<i64>,
-        /// Credits charged for the call.
+        /// Credits that were charged for the call.
         pub charged: i64,
     }
 }
@@ -344,7 +347,7 @@ pub fn calls(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<V
     )
 }
 
-/// Journal rows of all accounts.
+/// Counts the journal rows of all accounts.
 pub fn calls_count(tx: &mut Tx<'_>) -> Result<i64> {
     tx.query_one("select count(*) from journal", args![])
 }

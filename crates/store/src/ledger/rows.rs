@@ -136,12 +136,12 @@ pub(super) fn entry_by_key(tx: &mut Tx<'_>, account: i64, key: &str) -> Result<O
         .transpose()
 }
 
-/// An entry from its stored bytes.
+/// Reads an entry from its stored bytes.
 pub(super) fn decode(canonical: &[u8], hash: Vec<u8>) -> Result<Entry> {
     Entry::from_canonical(canonical, digest(hash)?).map_err(|_| unreadable("journal"))
 }
 
-/// `3:40000000,5:1000`: lot and micro-credits.
+/// Writes pins as the number of a grant and its micro-credits: `3:40000000,5:1000`.
 pub(super) fn write_pins(pins: &[(LotId, Credits)]) -> String {
     let parts: Vec<String> = pins
         .iter()

@@ -9,7 +9,8 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Below how many credits the account is told, and below how many more are bought; none for never.
+/// The number of credits below which the account is notified, and the number below which more are
+/// bought; `None` for never.
 pub fn thresholds(tx: &mut Tx<'_>, account: i64) -> Result<(Option<Credits>, Option<Credits>)> {
     let row: Option<(Option<i64>, Option<i64>)> = tx.query_opt(
         "select low_below, topup_below from wallet where account_id = $1",
@@ -20,7 +21,7 @@ pub fn thresholds(tx: &mut Tx<'_>, account: i64) -> Result<(Option<Credits>, Opt
     Ok((credits(low), credits(topup)))
 }
 
-/// Sets both. A level that follows from the new thresholds alone is told to nobody.
+/// Sets both thresholds. A level that is low only because of the new thresholds is not reported.
 pub fn set_thresholds(
     tx: &mut Tx<'_>,
     rules: &Rules,

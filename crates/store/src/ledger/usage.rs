@@ -7,13 +7,13 @@ use crate::error::Result;
 record! {
     /// Usage of one day and operation; credits in micro-credits.
     pub struct DayUsage {
-        /// Days since the epoch, UTC.
+        /// The UTC day, counted from the epoch.
         pub day: i64,
-        /// The operation.
+        /// The operation that was metered.
         pub operation: String,
-        /// Calls charged.
+        /// How many calls were charged.
         pub calls: i64,
-        /// Credits charged.
+        /// Credits that were charged.
         pub credits: i64,
     }
 }
@@ -50,7 +50,7 @@ pub fn usage_by_day_between(
     )
 }
 
-/// As [`usage_by_day_between`], of one key.
+/// Usage by day and operation of one key; see [`usage_by_day_between`].
 pub fn usage_of_key_between(
     tx: &mut Tx<'_>,
     account: i64,
@@ -73,17 +73,17 @@ pub fn usage_of_key_between(
 record! {
     /// Usage of one day, operation and key; credits in micro-credits.
     pub struct UsageLine {
-        /// Days since the epoch, UTC.
+        /// The UTC day, counted from the epoch.
         pub day: i64,
-        /// The operation.
+        /// The operation that was metered.
         pub operation: String,
         /// The key's name outside; none for calls without one.
         pub public_id: Option<String>,
         /// What its owner calls it.
         pub name: Option<String>,
-        /// Calls charged.
+        /// How many calls were charged.
         pub calls: i64,
-        /// Credits charged.
+        /// Credits that were charged.
         pub credits: i64,
     }
 }
@@ -119,9 +119,9 @@ record! {
         pub public_id: Option<String>,
         /// What its owner calls it.
         pub name: Option<String>,
-        /// Calls charged.
+        /// How many calls were charged.
         pub calls: i64,
-        /// Credits charged.
+        /// Credits that were charged.
         pub credits: i64,
     }
 }
@@ -153,9 +153,9 @@ record! {
     pub struct UsageRow {
         /// The operation, or the number of the key as text.
         pub name: String,
-        /// Calls charged.
+        /// How many calls were charged.
         pub calls: i64,
-        /// Credits charged.
+        /// Credits that were charged.
         pub credits: i64,
     }
 }

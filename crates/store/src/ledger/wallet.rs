@@ -11,7 +11,7 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// The wallet row.
+    /// The columns of a wallet.
     pub struct StoredWallet {
         pub posted: i64,
         pub held: i64,

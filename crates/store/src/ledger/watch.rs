@@ -44,20 +44,20 @@ pub use super::loaded::LOW_BELOW_DEFAULT;
 pub use super::thresholds::{set_thresholds, thresholds};
 
 record! {
-    /// A wallet whose crossing was not told yet.
+    /// A wallet that crossed its threshold, which was not reported yet.
     pub struct Crossing {
-        /// The account.
+        /// The number of the account.
         pub account_id: i64,
-        /// Whether nothing is left.
+        /// Whether no credits are left.
         pub is_gone: bool,
-        /// The threshold that was crossed, micro-credits.
+        /// The threshold that was crossed, in micro-credits.
         pub low_below: Option<i64>,
         /// The journal entry that crossed it: the crossing's name.
         pub seq: i64,
     }
 }
 
-/// Crossings to tell of, of accounts after number `after`.
+/// Crossings to report, of accounts after number `after`.
 pub fn crossings(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<Crossing>> {
     tx.query(
         "select account_id, low_level = 2, low_below, coalesce(low_seq, 0)
@@ -70,7 +70,8 @@ pub fn crossings(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<Crossing
     )
 }
 
-/// Notes that the crossing was told. `false` when it healed or another came meanwhile.
+/// Notes that the crossing was reported. `false` when the wallet recovered or crossed again
+/// meanwhile.
 pub fn told(tx: &mut Tx<'_>, account: i64, seq: i64) -> Result<bool> {
     let changed = tx.execute(
         "update wallet

@@ -11,15 +11,15 @@ use crate::error::Result;
 /// What a list of transactions is narrowed to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// One account. Lists for anybody but an administrator set it.
+    /// Only this account's. Lists for anyone but an operator set it.
     pub account_id: Option<i64>,
     /// One type, or `PAYMENT` for the three that bring money.
     pub kind: Option<&'a str>,
     /// One status, or `PAID` for the two of a payment that went through.
     pub status: Option<&'a str>,
-    /// Happened at or after.
+    /// Only what happened at or after this time.
     pub from: Option<Timestamp>,
-    /// Happened before.
+    /// Only what happened before this time.
     pub until: Option<Timestamp>,
     /// Held by an id, the description, or the account's name or address.
     pub search: Option<&'a str>,
@@ -28,14 +28,14 @@ pub struct Filter<'a> {
 /// Where a page of a list ended: the next begins after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When its last transaction happened.
+    /// The time of the page's last transaction.
     pub occurred_at: Timestamp,
-    /// Its number.
+    /// The number of the page's last transaction.
     pub id: i64,
 }
 
 impl Cursor {
-    /// Before everything.
+    /// The position before everything.
     pub const START: Cursor = Cursor {
         occurred_at: Timestamp::from_micros(i64::MAX),
         id: i64::MAX,
@@ -127,15 +127,17 @@ pub fn of_account(
 record! {
     /// What transactions of one kind add up to.
     pub struct Sum {
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// One of the six types.
+        /// The type of the transaction, one word of
+        /// [`TransactionType`](domain::projection::TransactionType).
         pub kind: String,
-        /// One of the five statuses.
+        /// The status of the transaction, one word of
+        /// [`TransactionStatus`](domain::projection::TransactionStatus).
         pub status: String,
-        /// How many.
+        /// How many transactions there are.
         pub count: i64,
-        /// Their amounts, in minor units.
+        /// The sum of their amounts, in minor units.
         pub amount_minor: i64,
         /// What of them was paid back, in minor units.
         pub refunded_minor: i64,

@@ -16,47 +16,49 @@ const TRIES_MAX: u32 = 5;
 pub struct NewTransaction<'a> {
     /// `txn_...`, for the case that it is new.
     pub public_id: &'a str,
-    /// Whose it is.
+    /// The account that the transaction belongs to.
     pub account_id: i64,
-    /// Who caused it.
+    /// The user who caused the transaction, where one did.
     pub user_id: Option<i64>,
-    /// `pi_...`
+    /// Stripe's id of the payment intent: `pi_...`.
     pub stripe_payment_intent_id: Option<&'a str>,
-    /// `cs_...`
+    /// Stripe's id of the Checkout session: `cs_...`.
     pub stripe_checkout_session_id: Option<&'a str>,
-    /// `in_...`
+    /// Stripe's id of the invoice: `in_...`.
     pub stripe_invoice_id: Option<&'a str>,
-    /// `re_...`
+    /// Stripe's id of the refund: `re_...`.
     pub stripe_refund_id: Option<&'a str>,
-    /// The fact.
+    /// The fact that the transaction records; at most one transaction per fact.
     pub natural_key: &'a str,
-    /// One of the six types.
+    /// The type of the transaction, one word of
+    /// [`TransactionType`](domain::projection::TransactionType).
     pub kind: &'a str,
-    /// One of the five statuses.
+    /// The status of the transaction, one word of
+    /// [`TransactionStatus`](domain::projection::TransactionStatus).
     pub status: &'a str,
-    /// In minor units.
+    /// The amount, in minor units.
     pub amount_minor: i64,
-    /// In lower case.
+    /// The currency, as an ISO code in lower case.
     pub currency: &'a str,
     /// What of it was paid back, in minor units.
     pub refunded_minor: i64,
-    /// `subscription` or `credit_topup`.
+    /// What was sold: `subscription` or `credit_topup`.
     pub product_type: &'a str,
-    /// The tier that was paid for.
+    /// The tier that was paid for; `None` for a credit pack.
     pub subscription_tier: Option<&'a str>,
-    /// The credits that were paid for.
+    /// The credits that were bought, in micro-credits; `None` for a subscription.
     pub credits_purchased_micros: Option<i64>,
-    /// For people.
+    /// The line of the payment history.
     pub description: Option<&'a str>,
-    /// JSON without personal data.
+    /// Further facts, as JSON without personal data.
     pub metadata: Option<&'a str>,
-    /// Why it failed.
+    /// Why the transaction failed; `None` when it did not.
     pub failure: Option<&'a str>,
-    /// How often it was tried.
+    /// How often the payment was attempted.
     pub attempts: i64,
-    /// Where its receipt is.
+    /// The address of the receipt at Stripe.
     pub receipt_url: Option<&'a str>,
-    /// When it happened, by Stripe.
+    /// The time at which the transaction happened, on Stripe's clock.
     pub occurred_at: Timestamp,
 }
 

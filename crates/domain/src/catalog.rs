@@ -1,6 +1,7 @@
-//! What is sold, as data: tiers, packs and the cost of an operation.
+//! What is sold, as data: tiers, packs, add-ons and the cost of each operation.
 //!
-//! A tier is data, not an enum. The text is checked whole, and every fault is named at once.
+//! A tier is data, not an enum. The text is checked as a whole, and all its faults are reported
+//! together.
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
-//! The value of prepaid credits over a month: what was owed at its start, sold, used, expired and
-//! given back in it, and what is owed at its end (requirement N17).
+//! The value of prepaid credits over a month: what was owed at its start, what was sold, used,
+//! expired and given back during it, and what is owed at its end (requirement N17).
 //!
-//! Money is a purchase's price, tax excluded, shared over its credits. Shares are rounded half up
-//! and always of the cumulative amount, used before expired before given back before the rest, so
-//! that the months of a purchase add up to its price, to the last minor unit.
+//! The money is a purchase's price, tax excluded, shared over its credits. Shares are rounded half
+//! up and always computed from the cumulative amount (used first, then expired, then given back,
+//! then the rest), so that the months of a purchase add up to its price to the last minor unit.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a failed payment does next, and when: the mails, each once.
+//! The steps of dunning after a failed payment: which email is sent, and when.
 
 use crate::time::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Names of things at the edge, and where chance comes from.
+//! Public ids, and the source of randomness they are made from.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

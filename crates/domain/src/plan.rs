@@ -1,8 +1,7 @@
 //! What an account may do now: a function of its subscriptions, as last fetched, and the time.
 //!
-//! Time-based changes need no event: a grace period that ends, a cancellation that takes effect
-//! and a new allowance are seen whenever somebody asks (`docs/reference/sync.md`, Status to
-//! access).
+//! Changes over time need no event: the end of a grace period, a cancellation that takes effect and
+//! a new allowance show whenever someone asks (`docs/reference/sync.md`, Status to access).
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +18,7 @@ pub const GRACE_DAYS_DEFAULT: i64 = 7;
 words! {
     /// Whether an account is open for business.
     pub enum AccountStatus {
-        /// It is.
+        /// The account may act.
         Active = "active",
         /// An operator suspended it: it may read, but neither spend nor buy.
         Suspended = "suspended",
@@ -44,7 +43,7 @@ impl AccountStatus {
 pub enum SubscriptionStatus {
     /// The first payment is not made.
     Incomplete,
-    /// It never was.
+    /// The first payment was never made.
     IncompleteExpired,
     /// The subscription is in its trial.
     Trialing,
@@ -52,7 +51,7 @@ pub enum SubscriptionStatus {
     Active,
     /// A payment failed and is tried again.
     PastDue,
-    /// It is not tried any more.
+    /// The payment is not attempted any more.
     Unpaid,
     /// A trial ended without a payment method.
     Paused,
@@ -269,7 +268,7 @@ pub fn allowance_due(
         Credits::from_micros(part - part % crate::money::MICROS_PER_CREDIT)
     };
     amount.is_positive().then(|| NewGrant {
-        // The period's own moment: two clocks may differ by a second, a key must not.
+        // The start of the period, not now: two clocks may differ by a second, a key must not.
         effective_at: Some(plan.period_start),
         expires_at: Some(plan.period_end),
         ..NewGrant::new(GrantKind::Allowance, source_key, amount)

@@ -86,7 +86,7 @@ pub struct Known<'a> {
     pub tier_of_price: &'a HashMap<String, String>,
     /// Prices of the catalog's add-ons, old ones included.
     pub addon_prices: &'a HashSet<String>,
-    /// Subscriptions that were cancelled as second purchases.
+    /// Stripe's ids of subscriptions that were canceled as duplicates.
     pub undone: &'a HashSet<String>,
     /// Tier by subscription id, as held: kept when a price is unknown.
     pub tier_held: &'a HashMap<String, String>,

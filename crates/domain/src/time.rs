@@ -1,4 +1,4 @@
-//! Moments as integers, and where they come from.
+//! Timestamps as integers, and the clocks they come from.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -123,7 +123,7 @@ pub fn period_around(
     if now < anchor {
         return None;
     }
-    // A month has at least 28 days, so this starts at or after the period wanted.
+    // A month has at least 28 days, so this starts at or after the period in question.
     let mut index = (now.seconds() - anchor.seconds()) / (28 * SECONDS_PER_DAY) / months + 1;
     while anchor.plus_months(index * months) > now {
         index -= 1;

@@ -159,7 +159,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64) -> Result<Option<Account>> {
 
 /// The account that the outside calls `name`: by our id or by the host application's.
 pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Account>> {
-    // Ours first, in case a host names one of its accounts like one of ours.
+    // Our own id first, in case a host application's id for another account equals it.
     tx.query_opt(
         sql!(
             "select ",
@@ -194,7 +194,7 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<Account>> {
     let pattern = search.map(anywhere);
-    // A sealed address is found whole, not in part.
+    // A sealed address can only be found as a whole, not in part.
     let forms = tx.forms(search.unwrap_or_default());
     tx.query(
         sql!(

@@ -1,4 +1,4 @@
-//! What operators are told of: one open row for each incident.
+//! Alerts for operators: one open row for each incident.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -17,9 +17,9 @@ macro_rules! columns {
 words! {
     /// Whether an incident is still going on.
     pub enum AlertState {
-        /// It lasts.
+        /// The incident is still going on.
         Open = "open",
-        /// It has ended.
+        /// The incident has ended.
         Closed = "closed",
     }
 }

@@ -146,7 +146,7 @@ pub fn names(tx: &mut Tx<'_>, key: i64) -> Result<Option<(String, String)>> {
     )
 }
 
-/// Revokes one of the account's keys; answers it when it was good until now.
+/// Revokes one of the account's keys; returns it when it was good until now.
 pub fn revoke(
     tx: &mut Tx<'_>,
     account: i64,
@@ -167,7 +167,7 @@ pub fn revoke(
     )
 }
 
-/// Revokes a key of the host application; answers it when it was good until now.
+/// Revokes a key of the host application; returns it when it was good until now.
 pub fn revoke_of_host(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<ApiKey>> {
     tx.query_opt(
         sql!(

@@ -1,4 +1,5 @@
-//! Who did what by hand. Append-only: the database refuses to change or delete a line.
+//! The audit log: who did what by hand. It is append-only: the database refuses to change or delete
+//! a line.
 
 use domain::time::Timestamp;
 

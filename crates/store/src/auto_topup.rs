@@ -1,6 +1,6 @@
-//! Packs that are bought by themselves: what an account asked for, and how it goes.
+//! Automatic top-ups: what an account asked for, and how its purchases are going.
 //!
-//! `off -> on -> off`, and `on -> waiting -> on` when the card's bank wants its owner to confirm.
+//! `off -> on -> off`, and `on -> waiting -> on` when the card's bank wants the owner to confirm.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -15,9 +15,9 @@ pub const INTENT_KIND: &str = "auto_topup";
 words! {
     /// Whether packs are bought automatically.
     pub enum AutoTopupState {
-        /// They are not.
+        /// No packs are bought.
         Off = "off",
-        /// They are when the credits run low.
+        /// A pack is bought when the credits run low.
         On = "on",
         /// The last purchase needs its cardholder to confirm it.
         Waiting = "waiting",

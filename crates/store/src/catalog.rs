@@ -60,7 +60,7 @@ impl Price {
     }
 }
 
-/// Appends a catalog, unless its digest is known. Answers whether it was new.
+/// Appends a catalog, unless its digest is known. Returns whether it was new.
 pub fn append(tx: &mut Tx<'_>, digest: &str, body: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "insert into catalog_version (version, digest, body, loaded_at)

@@ -1,10 +1,10 @@
-//! Encryption at rest: mail addresses, payloads and secrets are sealed with an operator's key
+//! Encryption at rest: email addresses, payloads and secrets are sealed with an operator's key
 //! before they are written, and opened when they are read.
 //!
-//! A sealed value is `lbx1.KEY.HEX` (bytes for blobs): the key's name, so that keys can be rolled,
+//! A sealed value is `lbx1.KEY.HEX` (bytes for blobs): the key's name, so that keys can be rotated,
 //! and AES-256-GCM-SIV over the value. The nonce is a keyed hash of the value: the same address
-//! sealed with the same key is the same text, so that unique indexes and look-ups go on working.
-//! What that shows to whoever steals the file is that two values are equal, nothing else.
+//! sealed with the same key is the same text, so that unique indexes and lookups keep working. All
+//! that this reveals to a thief of the file is that two values are equal.
 
 use std::sync::Arc;
 

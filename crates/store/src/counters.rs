@@ -1,4 +1,4 @@
-//! What the writer, the checkpointer and the metrics tell one another.
+//! Counters that the writer, the checkpointer and the metrics share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 

@@ -1,4 +1,4 @@
-//! Credit notes as Stripe had them when their account was last in step: documents that say why an
+//! Credit notes as Stripe had them when their account was last in sync: documents that say why an
 //! invoice was corrected. The money they move is recorded elsewhere, where it moved.
 
 use domain::time::Timestamp;

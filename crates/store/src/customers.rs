@@ -1,5 +1,5 @@
-//! Stripe's customers and whose they are. An account has one current customer and may have had
-//! others, whose late events still find their account here.
+//! Stripe's customers and the accounts they belong to. An account has one current customer and may
+//! have had others, whose late events still find their account here.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -11,9 +11,9 @@ use crate::error::Result;
 words! {
     /// Whether a customer of Stripe is the one its account pays with now.
     pub enum CustomerState {
-        /// It is.
+        /// The account pays with it now.
         Current = "current",
-        /// It was; late events may still name it.
+        /// The account paid with it before; late events may still name it.
         Former = "former",
     }
 }
@@ -40,7 +40,7 @@ impl Customer {
     }
 }
 
-/// Notes a customer as the account's current one. Answers `false` when it is known already;
+/// Notes a customer as the account's current one. Returns `false` when it is known already;
 /// another current customer of the account is a conflict.
 pub fn insert(tx: &mut Tx<'_>, customer_id: &str, account: i64, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(

@@ -1,4 +1,4 @@
-//! The two drivers behind one `Tx`. With `ledger/` the only room that names a driver.
+//! The two drivers behind one `Tx`. With `ledger/` the only module that names a driver.
 
 mod arg;
 mod connection;
@@ -98,7 +98,7 @@ macro_rules! sql {
 pub(crate) use sql;
 
 impl Tx<'_> {
-    /// Runs one statement; answers how many rows it changed.
+    /// Runs one statement; returns how many rows it changed.
     pub fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64> {
         let outcome = match self {
             Tx::Sqlite(tx) => sqlite::execute(tx.connection, sql, args),

@@ -1,5 +1,5 @@
-//! Forgetting people: what an account or a user leaves behind that says who it was. What was bought
-//! and spent stays, under a number.
+//! Erasure: what an account or a user leaves behind that says who it was. What was bought and spent
+//! stays, under a number.
 
 use domain::time::Timestamp;
 
@@ -24,7 +24,7 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
         "delete from account_setting where account_id = $1",
         "delete from stripe_event_payload
           where n in (select n from stripe_event where account_id = $1)",
-        // The customer's frozen parameters name and address it.
+        // The frozen parameters of a customer's intent hold its name and address.
         "update stripe_intent
             set params = ''
           where account_id = $1
@@ -43,7 +43,7 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
     crate::users::anonymise(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;
-    // Sealed with any key, or plain.
+    // The address may be sealed with any key, or plain.
     let forms = tx.forms(email);
     for statement in [
         "delete from login_link where email = $1",

@@ -1,4 +1,4 @@
-//! What can go wrong here, named for what the caller can do about it.
+//! The errors of this crate, named for what the caller can do about them.
 
 /// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,4 +1,5 @@
-//! Stripe's events as they arrived: the inbox. An event is a bell; what it says is never applied.
+//! The inbox: Stripe's events as they arrived. An event only marks its account for sync; its
+//! content is never applied.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -104,7 +105,7 @@ pub struct NewEvent<'a> {
     pub state: &'a str,
 }
 
-/// Puts the event into the inbox and answers its place; `None` when it is there already.
+/// Puts the event into the inbox and returns its place; `None` when it is there already.
 pub fn insert(tx: &mut Tx<'_>, new: &NewEvent<'_>, now: Timestamp) -> Result<Option<i64>> {
     tx.query_opt(
         "insert into stripe_event

@@ -1,7 +1,7 @@
-//! Every table of business rows, page by page, for whoever takes the data elsewhere. What opens
-//! doors (hashes of secrets, tokens, settings with keys in them) and what only passes through
-//! (leases, limits, mails' texts, payloads) stays here, by name ([`LEFT_OUT`]). The same tables
-//! narrowed to one account are what its people get when they ask for their data.
+//! Every table of business rows, page by page, for an operator who takes the data elsewhere. What
+//! grants access (hashes of secrets, tokens, settings that hold keys) and what is temporary
+//! (leases, limits, contents of emails, payloads) is left out, by name ([`LEFT_OUT`]). The same
+//! tables narrowed to one account are what its people get when they ask for their data.
 
 use crate::db::{Arg, Record, Row, Tx};
 use crate::error::Result;
@@ -76,7 +76,7 @@ macro_rules! table {
         }
     };
     (@of $columns:expr, $name:literal, $after:literal) => { None };
-    // The account is the parameter after the key's and the limit.
+    // The account is the parameter after those of the key and the limit.
     (@of $columns:expr, $name:literal, $after:literal, $of:literal) => {
         Some(concat!(
             $columns, "(select * from ", $name, " where ", $of, ") ", $name, " ", $after

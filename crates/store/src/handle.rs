@@ -125,7 +125,8 @@ impl Db {
         match url {
             DatabaseUrl::Sqlite(path) => Db::open_sqlite(path, options),
             DatabaseUrl::Postgres(address) => {
-                // The driver runs a small runtime of its own, which may not nest in ours.
+                // The driver runs a small runtime of its own, which must not be nested in another
+                // one.
                 let (address, options) = (address.clone(), options.clone());
                 on_own_thread(move || Db::open_postgres(&address, &options))
             }
@@ -346,7 +347,7 @@ impl Db {
             return Err(Error::Address(said.into()));
         };
         let (path, to) = (path.clone(), to.to_owned());
-        // A copy is as private as what it is of.
+        // A copy must be as private as the original.
         make_private_file(&to).map_err(|error| {
             Error::Unavailable(format!("cannot make {}: {error}", to.display()))
         })?;

@@ -1,5 +1,5 @@
-//! What we ask of Stripe, written down before it is asked. An intent's id is Stripe's idempotency
-//! key and its parameters are frozen, so that asking again is the same call.
+//! Intents: what we ask of Stripe, written down before it is asked. An intent's id is Stripe's
+//! idempotency key and its parameters are frozen, so that asking again is the same call.
 //!
 //! `open -> calling -> done | failed`, and `closed` when its object is used up, ended or given up.
 

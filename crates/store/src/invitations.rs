@@ -1,4 +1,4 @@
-//! Invitations into an account: a mailed link that works once. Only the hash of a token is kept,
+//! Invitations to an account: an emailed link that works once. Only the hash of a token is kept,
 //! and the address only while the invitation is open.
 
 use domain::time::Timestamp;
@@ -61,7 +61,7 @@ pub struct NewInvitation<'a> {
 pub fn put(tx: &mut Tx<'_>, new: &NewInvitation<'_>, now: Timestamp) -> Result<Invitation> {
     let sealed = tx.seal(new.email).into_owned();
     let other: Vec<String> = tx.forms(new.email).into();
-    // One that was sealed with a key that is being left, or not yet, is the same invitation.
+    // An address that was sealed with an old key, or not sealed yet, is the same invitation.
     for form in other.iter().filter(|form| **form != sealed) {
         tx.execute(
             "update invitation

@@ -1,4 +1,4 @@
-//! Invoices as Stripe had them when their account was last in step.
+//! Invoices as Stripe had them when their account was last in sync.
 
 use domain::projection::InvoiceStatus;
 use domain::time::Timestamp;

@@ -42,7 +42,7 @@ where
     fn answer(self: Box<Self>, outcome: Result<()>) {
         let Closure { value, reply, .. } = *self;
         let answer = outcome.map(|()| value.expect("a job that succeeded has a value"));
-        // Nobody listens when the caller went away; the job stands all the same.
+        // No one receives it when the caller is gone; the job stands all the same.
         let _ = reply.send(answer);
     }
 }

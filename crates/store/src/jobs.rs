@@ -1,4 +1,4 @@
-//! Where the service's own jobs stopped.
+//! The positions at which the service's background jobs stopped.
 
 use domain::time::Timestamp;
 

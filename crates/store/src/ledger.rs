@@ -1,9 +1,9 @@
 //! Loads, decides and saves ledger commands: the only writer of wallets, grants, holds, usage and
 //! the journal.
 //!
-//! The decision is `domain::ledger`'s. A batch of commands is grouped by account; each account is
-//! loaded once, its commands are decided in order on the values in memory, and what changed is
-//! saved once. A refusal is a result: it never undoes its neighbours.
+//! `domain::ledger` decides. A batch of commands is grouped by account; each account is loaded
+//! once, its commands are decided in order on the values in memory, and what changed is saved once.
+//! A refusal is a result: it never undoes other commands of the batch.
 
 pub mod audit;
 mod facts;

@@ -1,6 +1,6 @@
-//! The only room that speaks SQL: rows in and out of SQLite or PostgreSQL, one text for both.
+//! The only crate that speaks SQL: rows in and out of SQLite or PostgreSQL, one text for both.
 //!
-//! Its unit is a job, a closure over [`Tx`]; see [`Db`].
+//! Its unit is a job, a closure over [`Tx`] that [`Db`] runs.
 
 pub mod account_prices;
 pub mod accounts;

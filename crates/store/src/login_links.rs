@@ -1,4 +1,4 @@
-//! One-use links that sign somebody in. Only the hash of a token is kept.
+//! One-use sign-in links. Only the hash of a token is kept.
 
 use domain::time::Timestamp;
 
@@ -55,7 +55,7 @@ pub fn find(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<Option<LoginLink>> {
     )
 }
 
-/// Uses the link up: its first use before its end answers it, every other nothing.
+/// Uses the link: the first use before it expires returns it, every other use `None`.
 pub fn redeem(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<LoginLink>> {
     tx.query_opt(
         "update login_link

@@ -1,5 +1,5 @@
-//! The numbers of the business, each from the rows behind it. Bounded by indexes and by the number
-//! of subscriptions; the program keeps an answer for a minute.
+//! The figures of the business, each from the rows behind it. They are bounded by indexes and by
+//! the number of subscriptions; the application caches an answer for a minute.
 
 use domain::time::Timestamp;
 
@@ -66,8 +66,8 @@ pub fn balances(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     )
 }
 
-// A subscription that never began, or only tried, is no subscriber. The moments are those of
-// Stripe, so a sync that comes late changes nothing.
+// A subscription that never began, or was only a trial, does not count. The times are Stripe's, so
+// a late sync changes nothing.
 macro_rules! subscribed_at {
     ($moment:literal) => {
         concat!(

@@ -1,5 +1,5 @@
-//! The schema: up, down, and where it stands. Each migration is one tx, so that one that is killed
-//! midway leaves the schema it found.
+//! The schema: migrations up and down, and its current version. Each migration is one tx, so that
+//! one that is interrupted leaves the schema it found.
 
 use std::path::PathBuf;
 
@@ -142,7 +142,7 @@ fn keep_copy(connection: &mut Connection) -> Result<()> {
     };
     let copy = PathBuf::from(format!("{}.before-V{}", file.display(), missing.version));
     if copy.exists() {
-        // Of an attempt that did not come to its end: the database is as it was then, or later.
+        // The copy is of an attempt that did not finish: the database is as it was then, or newer.
         std::fs::remove_file(&copy).map_err(|error| Error::Unavailable(error.to_string()))?;
     }
     connection.copy_into(&copy)

@@ -1,4 +1,4 @@
-//! What leaves: mails and webhooks, once for each key.
+//! The outbox: emails and webhooks to be sent, once for each key.
 
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ words! {
         Queued = "queued",
         /// It was handed over.
         Sent = "sent",
-        /// It is not tried again.
+        /// It was given up.
         Failed = "failed",
     }
 }
@@ -108,7 +108,8 @@ fn kept(key: &str) -> Cow<'_, str> {
         if !part.contains('@') {
             return part.to_owned();
         }
-        // With the rest of the key, so that one reader's messages cannot be told to be one's.
+        // The digest covers the whole key, so that two messages cannot be recognized as one
+        // person's.
         let digest = Sha256::digest(key.as_bytes());
         digest[..16]
             .iter()
@@ -118,10 +119,11 @@ fn kept(key: &str) -> Cow<'_, str> {
     Cow::Owned(parts.collect::<Vec<String>>().join(":"))
 }
 
-/// Queues the message, unless one with its key was queued before. Answers whether it was the first.
+/// Queues the message, unless one with its key was queued before. Returns whether it was the first.
 pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<bool> {
     let (recipient, payload) = match MessageKind::from_word(new.kind) {
-        // An endpoint's name and facts without a person: the log is searched by them.
+        // It holds an endpoint's number and facts without personal data, and the log is searched by
+        // them.
         Some(MessageKind::Webhook) => (new.recipient.to_owned(), new.payload.to_owned()),
         Some(MessageKind::Mail) | None => (
             tx.seal(new.recipient).into_owned(),

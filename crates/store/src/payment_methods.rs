@@ -1,4 +1,4 @@
-//! The card that is shown for an account; the card itself is Stripe's.
+//! The card that is shown for an account; the card itself is at Stripe.
 
 use domain::time::Timestamp;
 

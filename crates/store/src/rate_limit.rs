@@ -1,5 +1,5 @@
-//! How often somebody may come: the generic cell rate algorithm, one row a key, one statement a
-//! visit.
+//! Rate limits: the generic cell rate algorithm, with one row per key and one statement per
+//! request.
 
 use domain::time::Timestamp;
 

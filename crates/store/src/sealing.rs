@@ -14,7 +14,7 @@ impl Tx<'_> {
     /// The value as it is to be written: sealed, where there is a key.
     pub fn seal<'v>(&self, plain: &'v str) -> Cow<'v, str> {
         match self.vault() {
-            // Nothing to hide, and what was emptied stays empty.
+            // There is nothing to hide, and what was emptied stays empty.
             Some(vault) if !plain.is_empty() => Cow::Owned(vault.seal(plain)),
             _ => Cow::Borrowed(plain),
         }

@@ -1,4 +1,4 @@
-//! Signed-in places. Only the hash of a token is kept.
+//! Sessions of signed-in users. Only the hash of a token is kept.
 
 use domain::time::Timestamp;
 

@@ -26,7 +26,7 @@ pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u
     )
 }
 
-/// Sets `name` to `value` unless it is set; answers what it is then. Of several processes that
+/// Sets `name` to `value` unless it is set; returns what it is then. Of several processes that
 /// start at once, all get the value of one.
 pub fn put_once(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<String> {
     tx.query_one(

@@ -1,4 +1,4 @@
-//! Subscriptions as Stripe had them when their account was last in step.
+//! Subscriptions as Stripe had them when their account was last in sync.
 
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;

@@ -1,7 +1,8 @@
-//! Which accounts may differ from Stripe, and who is looking into it.
+//! Which accounts may differ from Stripe, and which worker syncs them.
 //!
-//! A bell raises `dirty_gen`; a worker leases the account with a token, looks, and finishes the
-//! generation it began with. A worker whose lease was taken over cannot finish: its token is old.
+//! Marking an account for sync raises `dirty_gen`; a worker leases the account with a token, syncs
+//! it, and finishes the generation it began with. A worker whose lease was taken over cannot
+//! finish: its token is old.
 
 use domain::time::Timestamp;
 

@@ -1,8 +1,8 @@
 //! Fresh, migrated databases of both kinds for tests.
 //!
-//! PostgreSQL is one throw-away cluster a test process, found in the usual places, or the server
-//! that `LBX_TEST_POSTGRES_URL` names. Where there is none the test panics: a run that skipped
-//! PostgreSQL is a failed run.
+//! PostgreSQL is one throw-away cluster for each test process, found in the usual places, or the
+//! server that `LBX_TEST_POSTGRES_URL` names. Where there is none the test panics: a run that
+//! skipped PostgreSQL is a failed run.
 
 use std::io::Read;
 use std::net::TcpListener;

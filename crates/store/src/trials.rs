@@ -1,4 +1,4 @@
-//! Trials that were had: one an account, one a card.
+//! Trials that were used: one per account and one per card.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -62,7 +62,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Trial>> {
 }
 
 /// Gives the card its trial, or finds that it had one: of two that come at once, one gets it.
-/// Answers whether this subscription has it.
+/// Returns whether this subscription has it.
 pub fn claim_card(
     tx: &mut Tx<'_>,
     account: i64,

@@ -1,4 +1,4 @@
-//! Tokens of the host application that work once: which were used.
+//! One-use tokens of the host application that were used.
 
 use domain::time::Timestamp;
 

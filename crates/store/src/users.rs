@@ -1,4 +1,4 @@
-//! Users: who signs in, and for which accounts.
+//! Users: who can sign in, and for which accounts.
 
 use domain::time::Timestamp;
 
@@ -44,7 +44,7 @@ pub fn insert(
     let (sealed, forms) = (tx.seal(email).into_owned(), tx.forms(email));
     tx.query_opt(
         sql!(
-            // Sealed or not, with whichever key: an address is one user's.
+            // An address belongs to one user, whether it is sealed, and with whichever key.
             "insert into user_account (public_id, email, name, role, created_at)
              select $1, $2, $3, $4, $5
               where not exists (select 1 from user_account where email in ($6, $7, $8, $9))
@@ -99,7 +99,7 @@ pub fn list(
     limit: i64,
 ) -> Result<Vec<User>> {
     let pattern = search.map(anywhere);
-    // A sealed address is found whole, not in part.
+    // A sealed address can only be found as a whole, not in part.
     let forms = tx.forms(&search.unwrap_or_default().to_lowercase());
     tx.query(
         sql!(

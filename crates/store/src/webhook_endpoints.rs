@@ -1,4 +1,4 @@
-//! Where notices go: the host application's endpoints.
+//! The host application's endpoints for outgoing webhooks.
 
 use domain::time::Timestamp;
 use domain::words;
@@ -17,9 +17,9 @@ macro_rules! columns {
 words! {
     /// Whether an endpoint receives outgoing webhooks.
     pub enum EndpointState {
-        /// It does.
+        /// Deliveries are sent to it.
         Enabled = "enabled",
-        /// It does not.
+        /// Nothing is sent to it.
         Disabled = "disabled",
     }
 }
@@ -165,7 +165,7 @@ pub fn enable(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Takes it out of use. Answers whether it was in use.
+/// Disables the endpoint. Returns whether it was enabled.
 pub fn disable(tx: &mut Tx<'_>, public_id: &str, reason: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update webhook_endpoint
@@ -202,7 +202,7 @@ pub fn note_success(tx: &mut Tx<'_>, public_id: &str) -> Result<u64> {
     )
 }
 
-/// Notes that a delivery failed, and answers since when all do.
+/// Notes that a delivery failed, and returns since when all do.
 pub fn note_failure(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<Timestamp>> {
     tx.query_opt(
         "update webhook_endpoint

@@ -1,7 +1,7 @@
 //! Group commit: queued jobs -> one commit -> many answers.
 //!
-//! A batch is whatever queued during the last commit. Each step of it runs under a savepoint, so
-//! that one that fails is undone alone, and nobody is answered before the commit is on disk.
+//! A batch is whatever was queued during the last commit. Each of its steps runs under a savepoint,
+//! so that a step that fails is undone alone, and no one is answered before the commit is on disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -167,7 +167,7 @@ impl Link {
         Ok(self.connection.as_mut().expect("it was opened just now"))
     }
 
-    /// Ends the tx after `error`. Answers whether the connection was lost with it; then the next
+    /// Ends the tx after `error`. Returns whether the connection was lost with it; then the next
     /// use opens a new one.
     fn give_up(&mut self, error: &Error) -> bool {
         let Some(connection) = &mut self.connection else {
@@ -329,7 +329,7 @@ fn attempt(
     }
     if let Err(error) = run_steps(connection, vault.as_ref(), steps) {
         let is_contended = matches!(error, Error::Contended(_));
-        // Before the commit a lost connection wrote nothing.
+        // Before the commit, a lost connection wrote nothing.
         let is_lost = link.give_up(&error);
         if is_contended || is_lost {
             return Err(Again::Steps(error));

@@ -1,5 +1,5 @@
 //! The rule of admission: whether a call may be made now. The ledger decides by it, and so does
-//! every answer that says in advance what the ledger would decide.
+//! every answer that predicts what the ledger would decide.
 
 use super::Ledger;
 use super::limits::{Limit, Spender, first_broken};

@@ -1,8 +1,8 @@
-//! Money back: what a payment bought is taken back in proportion to what of it was reversed.
+//! Clawback: what a payment bought is taken back in proportion to what of the payment was reversed.
 //!
-//! The input is a level, not an event: how much of the payment is reversed *now*. So the same
-//! notice twice, a partial refund after another, or a dispute won after it was lost all end where
-//! the charge says they should (`ledger.md`, Money back).
+//! The input is a level, not an event: how much of the payment is reversed *now*. So the same event
+//! twice, a second partial refund, or a dispute won after it was lost all lead to what the charge
+//! says (`ledger.md`, Money back).
 
 use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;

@@ -1,4 +1,4 @@
-//! What is asked of the ledger, and what it answers.
+//! The commands that the ledger accepts, and its answers.
 
 use super::entry::{Context, Entry};
 use super::lot::GrantKind;

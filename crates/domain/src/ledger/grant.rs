@@ -1,4 +1,4 @@
-//! Credits put in, and grants ended by a person.
+//! Grants: credits that are put in, and grants that a person ends.
 
 use super::entry::{Body, Entry, EntryKind, Line};
 use super::journal::Draft;

@@ -92,7 +92,7 @@ impl Ledger {
         Ok(self.post(draft, Some(&request), now))
     }
 
-    /// Gives a pending hold's credits back to its lots.
+    /// Gives a pending hold's credits back to its grants.
     pub(super) fn release(
         &mut self,
         request: &Request,

@@ -1,7 +1,8 @@
 //! Spend limits: what an account, one of its keys or one of its members may spend in a window.
 //!
-//! A limit counts what was charged in its window and what pending holds set aside now. It is
-//! judged with the hold or debit it bounds, so of two calls at once only those with room pass.
+//! A limit counts what was charged in its window and what pending holds set aside now. It is judged
+//! together with the hold or debit it bounds, so of two simultaneous calls only those with room
+//! pass.
 
 use super::Ledger;
 use crate::money::Credits;

@@ -28,8 +28,8 @@ words! {
 }
 
 impl GrantKind {
-    /// Which grants are spent first: the smaller number. Expiring and free credits go before bought
-    /// ones (`ledger.md`, Order).
+    /// The order in which grants are spent, smaller numbers first. Expiring and free credits go
+    /// before bought ones (`ledger.md`, Order).
     pub const fn default_priority(self) -> i64 {
         match self {
             GrantKind::Rollover => 5,
@@ -44,7 +44,7 @@ impl GrantKind {
 words! {
     /// The state of a grant at a moment. Where several apply, the first of these counts.
     pub enum LotState {
-        /// A person ended it.
+        /// A person ended the grant.
         Voided = "voided",
         /// Its end has come.
         Expired = "expired",
@@ -62,7 +62,7 @@ words! {
 /// What the state of a grant depends on, whether it is in memory or in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LotFacts {
-    /// Whether a person ended it.
+    /// Whether a person ended the grant.
     pub voided: bool,
     /// Whether its payment is disputed.
     pub frozen: bool,
@@ -75,7 +75,7 @@ pub struct LotFacts {
 }
 
 impl LotState {
-    /// The state at `now`: the one rule for pages, answers and the ledger itself.
+    /// The state at `now`: the one rule for pages, returns and the ledger itself.
     pub fn of(facts: &LotFacts, now: Timestamp) -> LotState {
         if facts.voided {
             LotState::Voided
@@ -134,7 +134,7 @@ pub struct Lot {
     pub expires_at: Option<Timestamp>,
     /// Whether its payment is disputed.
     pub frozen: bool,
-    /// Whether a person ended it.
+    /// Whether a person ended the grant.
     pub voided: bool,
     /// What was paid for it, tax excluded.
     pub paid: Option<MinorUnits>,

@@ -1,9 +1,9 @@
 //! The credit ledger of one account, as a pure state machine.
 //!
 //! The **journal** is the truth. A command is decided on the state in memory and becomes journal
-//! entries; everything else (wallet, lots, holds) follows from them by [`Ledger::replay`], the
+//! entries; everything else (wallet, grants, holds) follows from them by [`Ledger::replay`], the
 //! same function that applies an entry when it is first written. So a rebuild cannot differ from
-//! the running state. Rules: `docs/reference/ledger.md`.
+//! the running state. The rules are in `docs/reference/ledger.md`. A grant in memory is a [`Lot`].
 
 mod admission;
 mod canonical;

@@ -57,7 +57,7 @@ impl Wallet {
         match (captured, late) {
             (true, true) => self.period_calls += 1,
             (true, false) => {}
-            // A plan that went and came back began its count anew; holds of before are not in it.
+            // A plan that ended and came back has restarted its count; earlier holds are not in it.
             (false, _) => self.period_calls = (self.period_calls - 1).max(0),
         }
     }

@@ -1,4 +1,4 @@
-//! Changes of a plan that wait: for their payment, or for the end of the period.
+//! Pending changes of a plan: they wait for their payment, or for the end of the period.
 
 use super::snapshot::{Schedule, Snapshot, Subscription};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, free_of_charge};

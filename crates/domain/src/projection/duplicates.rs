@@ -1,4 +1,5 @@
-//! A second subscription beside a live one: found, and undone where a customer bought it from us.
+//! Duplicate subscriptions: found while another one is live, and undone when a customer bought them
+//! from us.
 
 use super::findings::Finding;
 use super::snapshot::Snapshot;
@@ -30,10 +31,10 @@ impl SecondPurchase {
 /// Finds all live subscriptions but the oldest; each is a finding, and is undone if it was bought
 /// on one of our pages.
 pub(super) fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
-    // Lists come newest first; of two of one second the later one is the second.
+    // Lists come newest first; of two made in the same second the later one is the duplicate.
     let subscriptions = wanted.subscriptions.iter().rev();
     let mut live: Vec<&SubscriptionFacts> = subscriptions
-        // Add-ons that are billed apart are no second plan.
+        // Add-ons that are billed separately are no second plan.
         .filter(|subscription| !items::is_addons_only(&subscription.fetched, known))
         .map(|subscription| &subscription.facts)
         .filter(|facts| facts.status.is_live())

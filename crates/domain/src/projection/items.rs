@@ -23,7 +23,7 @@ pub fn plan_among<'a>(
     let mut best: Option<(usize, (Option<usize>, bool))> = None;
     for (place, price) in prices.into_iter().enumerate() {
         let worth = worth(price);
-        // Of two of the same worth the first counts.
+        // Of two with the same value the first counts.
         if best.is_none_or(|(_, known)| worth > known) {
             best = Some((place, worth));
         }

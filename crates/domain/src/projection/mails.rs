@@ -1,4 +1,4 @@
-//! Which mails a snapshot asks for, each once under its key.
+//! Which emails a snapshot asks for, each once under its key.
 
 use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
 use super::states::{BillingReason, RefundStatus};
@@ -36,7 +36,7 @@ pub enum MailContent {
     PaymentFailed {
         /// The moment of the failure that the email is about.
         step: DunningStep,
-        /// Of which plan, where it is known.
+        /// The tier of the plan, where it is known.
         tier: Option<String>,
         /// The bank's reason, in Stripe's words.
         failure: Option<String>,
@@ -84,14 +84,14 @@ pub enum MailContent {
     },
     /// A payment that had failed went through.
     PaymentRecovered {
-        /// Of which plan, where it is known.
+        /// The tier of the plan, where it is known.
         tier: Option<String>,
     },
     /// Money was given back.
     Refunded {
         /// The amount.
         amount: MinorUnits,
-        /// What that did to the credits; zero for a plan's payment.
+        /// By how much the credits changed; zero for a plan's payment.
         credits: Credits,
     },
 }
@@ -99,7 +99,7 @@ pub enum MailContent {
 /// Days before the end of a trial at which its customer is notified.
 pub const TRIAL_WARNING_DAYS: i64 = 3;
 
-/// What is said of a trial and of an end.
+/// The emails about the end of a trial or of a plan.
 pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
     if let Some(at) = trial_to_end(fetched, now) {
         let tier = tier.to_owned();
@@ -148,7 +148,7 @@ fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut 
     }
 }
 
-/// What is said of a plan's payment.
+/// The emails about a plan's payment.
 pub(super) fn invoice(
     invoice: &Invoice,
     row: &Transaction,
@@ -199,7 +199,7 @@ pub(super) fn invoice(
                 wanted.mails.push(Mail { key, content });
             }
         }
-        // A change of plan that the bank wants confirmed leaves the plan as it is until then.
+        // A change of plan that the bank wants confirmed leaves the plan unchanged until then.
         TransactionStatus::Failed | TransactionStatus::Pending
             if invoice.needs_confirmation
                 && recent
@@ -221,7 +221,7 @@ fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Wanted) {
     wanted.mails.push(Mail { key, content });
 }
 
-/// Whether a renewal failed before it was paid: its tries stay visible at Stripe.
+/// Whether a renewal failed before it was paid: its attempts stay visible at Stripe.
 fn had_failed(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     let is_renewal = invoice.billing_reason() == Some(BillingReason::SubscriptionCycle);
     let failed = |charge: &Charge| {
@@ -245,7 +245,7 @@ fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     })
 }
 
-/// What is said of money that went back, once it did.
+/// The email about money that was given back, once it was.
 pub(super) fn refund(
     charge: &Charge,
     refund: &Refund,

@@ -1,5 +1,5 @@
-//! The seven events of the seed's story in all their orders. An event is a bell: whichever comes
-//! first, and however often, what is fetched decides.
+//! The seven events of the acceptance story in all their orders. An event only marks an account for
+//! sync: whichever comes first, and however often, what is fetched decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -241,14 +241,14 @@ fn events_that_arrive_while_the_story_goes_on_end_in_the_same_state_whichever_ar
     for heard in 0..1_u32 << last {
         let mut account = Account::new();
         for (index, (snapshot, now)) in story.iter().enumerate() {
-            // Twice: a delivery is doubled. The sweep looks in the end.
+            // Twice, as when a delivery is repeated. The sweep syncs in the end.
             if index == last || heard & (1 << index) != 0 {
                 account.sync(snapshot, *now);
                 account.sync(snapshot, *now);
             }
         }
         ended_well(&account.state);
-        // A moment nobody saw is told by no mail; everything else is the same.
+        // No email reports a moment that was missed; everything else is the same.
         assert_eq!(silent(&account.state), silent(&expected.state), "{heard:b}");
         assert!(
             account.state.mails.is_superset(&expected.state.mails),

@@ -42,8 +42,8 @@ fn is_given_away(session: &Session) -> bool {
         && session.amount_total == Some(0)
 }
 
-/// What was given away is a gift of the operator's: it is spent before what was bought, and there
-/// is no payment that could take it back.
+/// A pack that was given away is a gift of the operator: it is spent before what was bought, and
+/// there is no payment that could take it back.
 fn give_pack(session: &Session, intent: &Intent, wanted: &mut Wanted) {
     let ends = |days: i64| session.created_at.plus_days(days);
     wanted.commands.push(Command::Grant(NewGrant {

@@ -25,7 +25,7 @@ pub(super) fn project_subscriptions(
                 price: price.cloned().unwrap_or_default(),
             });
         }
-        // A price that is not known by now keeps the tier that is held; add-ons alone give none.
+        // A price that is unknown now keeps the tier it gave before; add-ons alone give none.
         let held = known.tier_held.get(&fetched.id);
         let held = held.filter(|_| !items::is_addons_only(fetched, known));
         let tier = mapped.or(held).cloned();

@@ -1,4 +1,4 @@
-//! One account at Stripe as fetched, in our words.
+//! One account at Stripe, as fetched.
 
 use super::states::{
     BillingReason, CreditNoteStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus,
@@ -285,10 +285,10 @@ pub struct Phase {
     pub price_id: Option<String>,
 }
 
-/// A credit note as fetched: a correction of an invoice, on paper. Of an open invoice it lowers what
-/// is asked. Of a paid one it says how the money went back: as a refund, which is a refund like any
-/// other and is recorded as such; to the customer's balance, which a later invoice asks less for;
-/// or outside Stripe. So a credit note itself is never a transaction.
+/// A credit note as fetched: a correction of an invoice, on paper. Of an open invoice it lowers
+/// what is asked. Of a paid one it says how the money went back: as a refund, which is a refund
+/// like any other and is recorded as such; to the customer's balance, which a later invoice asks
+/// less for; or outside Stripe. So a credit note itself is never a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreditNote {
     /// Stripe's id of the credit note.

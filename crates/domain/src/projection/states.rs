@@ -1,5 +1,5 @@
-//! Stripe's words for where its objects stand. Fields keep the word as fetched, since Stripe adds
-//! words; what we decide by is read from it here, once.
+//! Stripe's words for the states of its objects. Fields keep the word as fetched, since Stripe adds
+//! words; the words that decide something are read here, in one place.
 
 use crate::words::words;
 
@@ -98,7 +98,7 @@ words! {
     pub enum DisputeStatus {
         /// An inquiry waits for our answer.
         WarningNeedsResponse = "warning_needs_response",
-        /// An inquiry is being looked at.
+        /// The bank reviews an inquiry.
         WarningUnderReview = "warning_under_review",
         /// An inquiry ended without becoming a dispute.
         WarningClosed = "warning_closed",

@@ -1,4 +1,4 @@
-//! What is bound to a statement.
+//! Values that are bound to a statement.
 
 use domain::time::Timestamp;
 

@@ -92,14 +92,15 @@ impl Connection {
                     .and_then(|mut statement| statement.execute([]));
                 match committed {
                     Ok(_) => Ok(()),
-                    // A failed sync says nothing about what a crash would leave.
+                    // A failed sync does not say what a crash would leave.
                     Err(error) if code_of(&error) == Some(ErrorCode::SystemIoFailure) => {
                         Err(Error::OutcomeUnknown(error.to_string()))
                     }
                     Err(error) => Err(Error::CommitFailed(error.to_string())),
                 }
             }
-            // Releasing first: a plain `commit` of a failed tx rolls back and reports success.
+            // The savepoint is released first: a plain `commit` of a failed tx rolls back and
+            // reports success.
             Connection::Postgres(session) => {
                 match session
                     .client
@@ -171,7 +172,7 @@ impl Connection {
     }
 
     /// Copies what the log holds into the database file, without waiting for anyone. Answers how
-    /// many pages the log holds; none on PostgreSQL, which looks after its own.
+    /// many pages the log holds; none on PostgreSQL, which maintains its own log.
     pub(crate) fn checkpoint(&mut self) -> Result<i64> {
         match self {
             Connection::Sqlite(connection) => {
@@ -198,8 +199,8 @@ impl Connection {
             .map_or(0, |log| log.len())
     }
 
-    /// Copies the whole log into the database file and cuts it to nothing, waiting for whoever
-    /// reads or copies, up to the busy limit. Answers whether that came to pass.
+    /// Copies the whole log into the database file and truncates it, waiting for whoever
+    /// reads or copies, up to the busy limit. Returns whether it succeeded.
     pub(crate) fn empty_log(&mut self) -> Result<bool> {
         let Connection::Sqlite(connection) = self else {
             return Ok(true);

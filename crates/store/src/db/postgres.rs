@@ -174,7 +174,7 @@ impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
         let said = whole(&error);
         let Some(code) = error.code() else {
-            // No word from the server: the connection broke, unless a value had the wrong type.
+            // The server did not answer: the connection broke, unless a value had the wrong type.
             let is_broken = error.is_closed()
                 || std::error::Error::source(&error)
                     .is_some_and(|cause| cause.is::<std::io::Error>());
@@ -194,7 +194,7 @@ impl From<postgres::Error> for Error {
             }
             other => match other.code().get(..2) {
                 Some("23") => Error::Constraint(said),
-                // Connection, resources, shutdown, the machine below.
+                // Connections, resources, shutdown, the operating system.
                 Some("08" | "53" | "57" | "58") => Error::Unavailable(said),
                 _ => Error::Database(said),
             },

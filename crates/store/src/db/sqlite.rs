@@ -130,7 +130,7 @@ fn configure(connection: &rusqlite::Connection, role: Role, synchronous: bool) -
         connection.pragma_update(None, "journal_mode", "wal")?;
         let level = if synchronous { "full" } else { "normal" };
         connection.pragma_update(None, "synchronous", level)?;
-        // The checkpointer does it; on the writer it would stall whoever waits for the commit.
+        // The checkpointer does it; on the writer it would delay whoever waits for the commit.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What `audit` reads: rows as they stand, beside what the journal says they should be.
+//! What `audit` reads: rows as they stand, to be compared with what the journal says.
 
 use domain::ledger::{Hold, Lot};
 use domain::projection::TransactionStatus;

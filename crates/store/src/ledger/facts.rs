@@ -1,4 +1,4 @@
-//! What an account's plan follows from, as the rows of accounts and subscriptions stand.
+//! What an account's plan depends on, as the rows of accounts and subscriptions stand.
 
 use domain::ledger::WalletStatus;
 use domain::money::Credits;

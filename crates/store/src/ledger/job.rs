@@ -51,7 +51,8 @@ impl BatchJob for LedgerJob {
             job.decision = None;
             by_account.entry(job.account).or_default().push(index);
         }
-        // In the order of accounts: two writers that need the same rows lock them alike.
+        // In the order of accounts: two writers that need the same rows lock them in the same
+        // order.
         for (account, indexes) in by_account {
             let (rules, now) = (jobs[indexes[0]].rules.clone(), jobs[indexes[0]].now);
             let requests: Vec<&Request> = indexes.iter().map(|i| &jobs[*i].request).collect();
@@ -68,7 +69,7 @@ impl BatchJob for LedgerJob {
             self.decision
                 .expect("a batch that succeeded decided every job")
         });
-        // Nobody listens when the caller went away; the entry stands all the same.
+        // No one receives it when the caller is gone; the entry stands all the same.
         let _ = self.reply.send(answer);
     }
 }

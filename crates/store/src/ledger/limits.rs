@@ -1,4 +1,4 @@
-//! Spend limits of an account: rows that the ledger counts in, set by the account's people.
+//! Spend limits of an account: rows in which the ledger counts, set by the account's people.
 
 use domain::ledger::{Limit, LimitScope, LimitWindow, Spender};
 use domain::money::Credits;
@@ -93,7 +93,7 @@ pub fn set(
     new: &NewLimit<'_>,
     now: Timestamp,
 ) -> Result<Option<LimitRow>> {
-    // Locks the wallet and lets time pass, so that no command counts beside us.
+    // Locks the wallet and lets time pass, so that no command counts at the same time.
     super::settle(tx, rules, account, now)?;
     lock_wallet(tx, account)?;
     let known = rows(tx, account)?;
@@ -185,7 +185,7 @@ fn filter(new: &NewLimit<'_>) -> (i64, i64, i64) {
     }
 }
 
-/// Takes a limit away; answers whether it was there.
+/// Takes a limit away; returns whether it was there.
 pub fn remove(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<bool> {
     lock_wallet(tx, account)?;
     let removed = tx.execute(
@@ -223,7 +223,7 @@ pub(super) fn save(tx: &mut Tx<'_>, limit: &Limit, now: Timestamp) -> Result<()>
     Ok(())
 }
 
-/// Who spends with this key: for answers about a call that was not made yet.
+/// Finds who spends with this key, to preview a call that was not made yet.
 pub fn spender(tx: &mut Tx<'_>, key: i64) -> Result<Spender> {
     let member: Option<Option<i64>> =
         tx.query_opt("select user_id from api_key where id = $1", args![key])?;

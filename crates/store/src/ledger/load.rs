@@ -1,4 +1,4 @@
-//! Loads of an account what its commands need.
+//! Loads what the commands of an account need.
 
 use std::collections::BTreeSet;
 

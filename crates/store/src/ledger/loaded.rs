@@ -1,4 +1,4 @@
-//! An account's ledger in memory, with what the store keeps beside it.
+//! An account's ledger in memory, with what the store keeps besides it.
 
 use domain::ledger::Ledger;
 use domain::money::Credits;

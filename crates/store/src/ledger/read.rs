@@ -63,7 +63,7 @@ pub fn wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
 }
 
 record! {
-    /// A grant as pages and answers show it; amounts in micro-credits.
+    /// A grant as pages and returns show it; amounts in micro-credits.
     pub struct GrantRow {
         /// The number of the grant within its account.
         pub lot: i64,
@@ -92,7 +92,7 @@ record! {
         pub expires_at: Option<Timestamp>,
         /// Whether its payment is disputed.
         pub frozen: bool,
-        /// Whether a person ended it.
+        /// Whether a person ended the grant.
         pub voided: bool,
         /// The number of the grant that this one belongs to.
         pub parent: Option<i64>,
@@ -222,7 +222,7 @@ pub fn hold_settlement(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<O
         .transpose()
 }
 
-/// Kinds of an account's grants, by number: for the receipt of a hold.
+/// Finds the kind of an account's grant by its number, for the receipt of a hold.
 pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<String>> {
     tx.query_opt(
         "select kind from credit_grant where account_id = $1 and lot = $2",
@@ -230,7 +230,7 @@ pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<Stri
     )
 }
 
-/// Why a grant of an account exists: what names it to the ledger.
+/// Finds the source key of an account's grant, which names it to the ledger.
 pub fn grant_source(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<String>> {
     tx.query_opt(
         "select source_key from credit_grant where account_id = $1 and lot = $2",
@@ -280,7 +280,7 @@ record! {
     }
 }
 
-/// Entries that are looked back over for one page of an account's calls.
+/// The most entries that are read for one page of an account's calls.
 const LOOK_BACK: i64 = 50_000;
 
 /// Metered calls of an account as they ended, newest first, from before `seq`: of one key where

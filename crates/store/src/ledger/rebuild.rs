@@ -1,4 +1,4 @@
-//! Makes the rows that follow from the journal anew.
+//! Rebuilds the rows that follow from the journal.
 
 use domain::ledger::{Hold, HoldState, Ledger, Limit};
 use domain::time::Timestamp;
@@ -34,7 +34,7 @@ pub fn rebuild(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> 
         limits::save(tx, limit, now)?;
     }
     loaded.ledger = ledger;
-    // What the plan allows and what is due is found anew.
+    // What the plan allows and what is due is computed again.
     loaded.plan_valid_until = Timestamp::from_micros(0);
     save::save_wallet(tx, &loaded, now)?;
     super::settle(tx, rules, account, now).map(|_| ())

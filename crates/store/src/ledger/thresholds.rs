@@ -1,4 +1,5 @@
-//! Below how many credits an account is told, and below how many more are bought.
+//! The thresholds of a wallet: below one its account is notified, below the other more credits are
+//! bought.
 
 use domain::money::Credits;
 use domain::time::Timestamp;

@@ -1,4 +1,4 @@
-//! The wallet row: read, locked, and as the ledger of its account.
+//! The wallet row: how it is read, locked, and turned into the ledger of its account.
 
 use domain::ledger::{Ledger, Terms, Wallet, WalletStatus};
 use domain::money::Credits;

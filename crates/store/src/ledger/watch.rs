@@ -1,5 +1,5 @@
 //! Watches a wallet's level as its credits move, so that a crossing is noted in the commit that
-//! made it; jobs tell of it and buy credits later.
+//! made it; jobs report it and buy credits later.
 
 use domain::time::Timestamp;
 

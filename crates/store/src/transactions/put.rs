@@ -71,7 +71,7 @@ record! {
     }
 }
 
-/// Records the fact, or brings its record up to date, and answers the record as it is then.
+/// Records the fact, or brings its record up to date, and returns the record as it is then.
 ///
 /// The status moves by [`TransactionStatus::after`]: a step that is not allowed comes from an older
 /// look at Stripe and is ignored. What was paid is frozen from `COMPLETED` on. A natural key,

@@ -44,7 +44,7 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-/// Runs a job that writes and answers its value; a failure fails the test.
+/// Runs a job that writes and returns its value; a failure fails the test.
 #[track_caller]
 pub fn write<T: Send + 'static>(
     db: &Db,
@@ -53,7 +53,7 @@ pub fn write<T: Send + 'static>(
     db.write_blocking(0, job).expect("the job succeeds")
 }
 
-/// Runs a job that reads and answers its value; a failure fails the test.
+/// Runs a job that reads and returns its value; a failure fails the test.
 #[track_caller]
 pub fn read<T: Send + 'static>(
     db: &Db,

@@ -153,7 +153,7 @@ fn case_k4_one_page_of_a_kind_is_open_until_it_ends_or_is_closed(db: &Db) {
         intents::set_done(tx, "int_1", "cs_1", Some("u"), Some(at(100)), at(2))
     });
 
-    // Another process looked before the page was open, and inserts after.
+    // Another process checked before the page was open, and inserts after.
     let second = write(db, move |tx| {
         intents::insert(tx, &intent("int_2", ann), at(3))
     });

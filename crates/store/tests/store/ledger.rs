@@ -59,7 +59,7 @@ fn run_all(db: &Db, account: i64, requests: Vec<Request>) -> Vec<Decision> {
         .collect()
 }
 
-/// Wallet, lots and holds as the rows say, and as the journal gives them from zero.
+/// Compares the rows of wallet, grants and holds with what the journal gives from zero.
 fn rows_follow_from_the_journal(db: &Db, account: i64) {
     let (stored, entries, grants) = read(db, move |tx| {
         let stored = store::ledger::loaded(tx, account)?;

@@ -1,4 +1,4 @@
-//! What operators read: numbers, saved searches, exports, who did how much.
+//! What operators read: figures, saved searches, exports, who did how much.
 
 use store::subscriptions::{self, Subscription};
 use store::transactions::{self, NewTransaction};

@@ -1,4 +1,4 @@
-//! The schema: alike on both databases, up and down, and whom it refuses.
+//! The schema: the same on both databases, migrated up and down, and what it refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -37,7 +37,7 @@ fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_rings_once(db: &
             let (db, start) = (db.clone(), start.clone());
             std::thread::spawn(move || {
                 start.wait();
-                // Spread over the writers, as the deliveries of several processes are.
+                // Spread over the writers, like the deliveries of several processes.
                 db.write_blocking(number, move |tx| {
                     let n = events::insert(tx, &event("evt_1", Some(ann)), at(10))?;
                     if let Some(n) = n {

@@ -1,4 +1,4 @@
-//! Bells, leases, back-off.
+//! Marks for sync, leases, back-off.
 
 use std::sync::{Arc, Barrier};
 

@@ -40,7 +40,7 @@ fn a_status_takes_allowed_steps_and_ignores_all_others(db: &Db) {
         ("PENDING", "COMPLETED"),
         ("PENDING", "FAILED"),
         ("PENDING", "CANCELLED"),
-        // Paid and given back between two looks.
+        // It was paid and given back between two syncs.
         ("PENDING", "REFUNDED"),
         ("FAILED", "COMPLETED"),
         ("FAILED", "REFUNDED"),
@@ -163,7 +163,7 @@ fn one_fact_is_one_transaction_whatever_it_is_called(db: &Db) {
         natural_key: "topup:cs_1",
         ..topup(bob, "cs_1", "COMPLETED")
     });
-    // One invoice is paid once, and may be refunded beside it.
+    // One invoice is paid once, and may also be refunded.
     let invoice = |key: &'static str, kind: &'static str| NewTransaction {
         natural_key: key,
         public_id: key,

@@ -268,7 +268,7 @@ fn the_log_of_a_file_does_not_grow_for_as_long_as_the_load_lasts() {
     // Without a pause, so that there is never a moment in which all of the log is copied.
     let mut waiting = std::collections::VecDeque::new();
     for number in 0..JOBS {
-        // Another text each time: SQLite does not write what is there already.
+        // A different text each time: SQLite does not write an unchanged value.
         let (name, text) = (
             format!("{}", number % 500),
             format!("{number:010}").repeat(2_000),

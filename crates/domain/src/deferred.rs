@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_begins_where_the_one_before_ended_and_all_months_come_to_the_price() {
+    fn a_month_begins_where_the_one_before_ended_and_all_months_add_up_to_the_price() {
         let months = [
             month("2026-10-01", "2026-11-01"),
             month("2026-11-01", "2026-12-01"),

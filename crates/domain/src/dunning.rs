@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_payment_speaks_three_times() {
+    fn a_failed_payment_is_reported_three_times() {
         let until = Timestamp::from_seconds(0).plus_days(7);
         let day = |n| Timestamp::from_seconds(0).plus_days(n);
 

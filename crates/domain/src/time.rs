@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_written_in_utc() {
+    fn timestamps_are_written_in_utc() {
         let moment = at("2026-11-22T10:00:00.5+02:00");
 
         assert_eq!(moment.rfc3339(), "2026-11-22T08:00:00Z");

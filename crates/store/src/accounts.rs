@@ -364,7 +364,7 @@ pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<boo
 }
 
 /// Closes the account and forgets who it was. What it bought and spent stays.
-pub fn anonymise(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
+pub fn anonymize(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update account
             set name = '',

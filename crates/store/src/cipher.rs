@@ -201,7 +201,7 @@ mod tests {
         assert!(sealed.starts_with("lbx1.a.") && !sealed.contains("ann"));
         assert_eq!(sealed, sealed.to_lowercase());
         assert_eq!(vault.open(sealed.clone()), "ann@example.com");
-        assert_eq!(vault.seal("ann@example.com"), sealed, "look-ups find it");
+        assert_eq!(vault.seal("ann@example.com"), sealed, "lookups find it");
         assert_ne!(vault.seal("bob@example.com")[..40], sealed[..40]);
     }
 
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_letter_is_noticed_and_text_that_looks_sealed_stays() {
+    fn a_changed_character_is_detected_and_text_that_looks_sealed_stays() {
         let vault = vault(&["a"]);
         let mut sealed = vault.seal("ann@example.com");
         let last = if sealed.ends_with('0') { '1' } else { '0' };
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_another_length_doubled_and_misnamed_are_refused() {
+    fn keys_with_a_wrong_length_a_duplicate_or_an_invalid_name_are_refused() {
         let key = |name: &str, length| (name.to_owned(), vec![1; length]);
 
         assert!(Vault::new(&[]).is_err());

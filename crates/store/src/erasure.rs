@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Erases who an account was and what could act for it: its name, keys, emails, payloads, card and
 /// automatic purchases. The caller removes its members.
 pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
-    crate::accounts::anonymise(tx, account, now)?;
+    crate::accounts::anonymize(tx, account, now)?;
     crate::invitations::close_all(tx, account, now)?;
     crate::payment_methods::remove(tx, account)?;
     for statement in [
@@ -41,7 +41,7 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
 
 /// Erases who a user was: address, name, sessions, links, and emails that were written to them.
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
-    crate::users::anonymise(tx, user, now)?;
+    crate::users::anonymize(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;
     // The address may be sealed with any key, or plain.
     let forms = tx.forms(email);

@@ -143,7 +143,7 @@ pub fn set_disabled(tx: &mut Tx<'_>, user: i64, at: Option<Timestamp>) -> Result
 }
 
 /// Forgets who the user was; the number stays for what it is named by.
-pub fn anonymise(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
+pub fn anonymize(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update user_account
             set email = lower(public_id) || '@deleted.invalid',

@@ -99,7 +99,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     message
 }
 
-/// Jobs in the order they came; neighbouring ledger commands share a step.
+/// Jobs in the order they came; neighboring ledger commands share a step.
 fn steps_of(jobs: Vec<Job>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::with_capacity(jobs.len());
     for job in jobs {

@@ -45,7 +45,7 @@ fn case_k21_a_price_that_stripe_cannot_charge_is_a_fault() {
 }
 
 #[test]
-fn every_fault_is_named_at_once() {
+fn all_faults_are_reported_together() {
     let text = "currency = \"dollars\"\n[[tier]]\nname = \"pro\"\ntitle = \"Pro\"\nprice = \"1.999\"\nallowance = \"x\"\n";
 
     let faults = Catalog::parse(text).unwrap_err();

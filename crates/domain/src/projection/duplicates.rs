@@ -14,7 +14,7 @@ pub struct SecondPurchase {
     pub subscription: String,
     /// What paid its first invoice, if that cost something.
     pub payment_intent: Option<String>,
-    /// Whether it was cancelled before, and only its payment came now: a bank debit takes days.
+    /// Whether it was canceled before, and only its payment came now: a bank debit takes days.
     pub is_late: bool,
 }
 

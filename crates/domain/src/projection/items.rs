@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_plan_is_the_highest_tier_wherever_it_stands_and_never_an_add_on_beside_another() {
+    fn the_plan_is_the_highest_tier_wherever_it_stands_and_never_an_add_on_next_to_a_plan() {
         let map = |pairs: &[(&str, &str)]| -> HashMap<String, String> {
             let pairs = pairs.iter();
             pairs

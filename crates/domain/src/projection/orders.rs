@@ -201,7 +201,7 @@ fn ended_well(state: &State) {
 }
 
 #[test]
-fn all_5040_orders_of_the_seven_events_after_the_story_end_in_the_same_state_and_mails() {
+fn all_5040_orders_of_the_seven_events_after_the_story_end_in_the_same_state_and_emails() {
     let (snapshot, now) = story().pop().unwrap();
     let mut expected = Account::new();
     expected.sync(&snapshot, now);
@@ -228,7 +228,7 @@ fn all_5040_orders_of_the_seven_events_after_the_story_end_in_the_same_state_and
 }
 
 #[test]
-fn events_that_arrive_while_the_story_goes_on_end_in_the_same_state_whichever_are_lost() {
+fn events_that_arrive_during_the_story_lead_to_the_same_state_whichever_are_lost() {
     let story = story();
     let last = story.len() - 1;
     let mut expected = Account::new();
@@ -258,7 +258,7 @@ fn events_that_arrive_while_the_story_goes_on_end_in_the_same_state_whichever_ar
 }
 
 #[test]
-fn a_story_that_is_followed_step_by_step_is_told_by_each_mail_once() {
+fn a_story_that_is_synced_step_by_step_sends_each_email_once() {
     let mut account = Account::new();
     for (snapshot, now) in story() {
         account.sync(&snapshot, now);

@@ -270,7 +270,7 @@ pub struct Schedule {
     pub subscription_id: Option<String>,
     /// What the subscription is in turn, the earliest first.
     pub phases: Vec<Phase>,
-    /// When it was released, cancelled or completed; `None` while it leads.
+    /// The time at which it was released, canceled or completed; `None` while it is in control.
     pub ended_at: Option<Timestamp>,
     /// The time at which the schedule was created.
     pub created_at: Timestamp,

@@ -176,12 +176,12 @@ fn accounts_are_listed_newest_first_page_by_page_and_found_by_part_of_a_name(db:
     );
 }
 
-on_both!(an_anonymised_account_is_closed_and_nameless_and_stays);
-fn an_anonymised_account_is_closed_and_nameless_and_stays(db: &Db) {
+on_both!(an_anonymized_account_is_closed_and_nameless_and_stays);
+fn an_anonymized_account_is_closed_and_nameless_and_stays(db: &Db) {
     let id = account(db, "ann").id;
     write(db, move |tx| {
         accounts::rename(tx, id, "Ann", Some("ann@example.com"), at(2))?;
-        accounts::anonymise(tx, id, at(3))
+        accounts::anonymize(tx, id, at(3))
     });
 
     let gone = read(db, move |tx| accounts::find(tx, id)).unwrap();
@@ -237,7 +237,7 @@ fn one_address_is_one_user(db: &Db) {
         ("support", "Anna")
     );
 
-    write(db, move |tx| users::anonymise(tx, id, at(9)));
+    write(db, move |tx| users::anonymize(tx, id, at(9)));
     let gone = read(db, move |tx| users::find(tx, id)).unwrap();
     assert!(!gone.email.contains("example.com") || gone.email.contains("deleted"));
     assert_eq!((gone.name.as_str(), gone.role.as_str()), ("", "user"));
@@ -334,8 +334,8 @@ fn sessions_end_one_by_one_or_all_at_once(db: &Db) {
     assert_eq!(list(50).len(), 0);
 }
 
-on_both!(a_sign_in_link_works_once_even_when_many_press_it_at_once);
-fn a_sign_in_link_works_once_even_when_many_press_it_at_once(db: &Db) {
+on_both!(a_sign_in_link_works_once_even_when_it_is_opened_many_times_at_once);
+fn a_sign_in_link_works_once_even_when_it_is_opened_many_times_at_once(db: &Db) {
     write(db, |tx| {
         let next = Some("/dashboard");
         login_links::insert(tx, b"t", "ann@example.com", None, next, at(1), at(100))
@@ -368,8 +368,8 @@ fn a_sign_in_link_works_once_even_when_many_press_it_at_once(db: &Db) {
     );
 }
 
-on_both!(a_sign_in_link_that_ended_signs_nobody_in);
-fn a_sign_in_link_that_ended_signs_nobody_in(db: &Db) {
+on_both!(an_expired_sign_in_link_signs_no_one_in);
+fn an_expired_sign_in_link_signs_no_one_in(db: &Db) {
     write(db, |tx| {
         login_links::insert(tx, b"t", "ann@example.com", None, None, at(1), at(100))
     });

@@ -115,8 +115,8 @@ fn churn_counts_accounts_that_subscribed_then_and_do_not_now(db: &Db) {
     assert_eq!(pays, [ids[3], ids[2], ids[0]]);
 }
 
-on_both!(what_recurs_is_what_runs_and_pays);
-fn what_recurs_is_what_runs_and_pays(db: &Db) {
+on_both!(recurring_revenue_counts_subscriptions_that_run_and_pay);
+fn recurring_revenue_counts_subscriptions_that_run_and_pay(db: &Db) {
     let ann = account(db, "ann").id;
     put(db, subscription(ann, "month", 1));
     put(
@@ -170,8 +170,8 @@ fn payments_of_a_span_are_counted_without_what_is_open_or_older(db: &Db) {
     assert!(read(db, |tx| metrics::events(tx, at(0))).is_empty());
 }
 
-on_both!(a_view_is_its_operators_own_and_there_are_not_too_many);
-fn a_view_is_its_operators_own_and_there_are_not_too_many(db: &Db) {
+on_both!(a_view_belongs_to_its_operator_and_their_number_is_bounded);
+fn a_view_belongs_to_its_operator_and_their_number_is_bounded(db: &Db) {
     let (ann, ben) = (
         user(db, "ann@example.com").id,
         user(db, "ben@example.com").id,

@@ -118,8 +118,8 @@ fn a_message_is_queued_once_for_its_key(db: &Db) {
     assert_eq!((queued.created_at, queued.attempts), (at(1), 0));
 }
 
-on_both!(a_mail_address_in_a_key_is_not_kept_and_the_key_still_counts_once);
-fn a_mail_address_in_a_key_is_not_kept_and_the_key_still_counts_once(db: &Db) {
+on_both!(an_email_address_in_a_key_is_not_kept_and_the_key_still_counts_once);
+fn an_email_address_in_a_key_is_not_kept_and_the_key_still_counts_once(db: &Db) {
     let key = "receipt:in_1:ann@example.com";
     assert!(write(db, move |tx| outbox::enqueue(tx, &mail(key), at(1))));
     assert!(!write(db, move |tx| outbox::enqueue(tx, &mail(key), at(2))));
@@ -195,8 +195,8 @@ fn a_taken_message_is_due_again_unless_it_is_marked(db: &Db) {
 
 const MINUTE: i64 = 60_000_000;
 
-on_both!(five_a_minute_are_let_in_and_the_sixth_is_told_when_to_come_back);
-fn five_a_minute_are_let_in_and_the_sixth_is_told_when_to_come_back(db: &Db) {
+on_both!(five_requests_a_minute_are_admitted_and_the_sixth_learns_when_to_retry);
+fn five_requests_a_minute_are_admitted_and_the_sixth_learns_when_to_retry(db: &Db) {
     let come = |key: &'static str, seconds| {
         write(db, move |tx| {
             rate_limit::admit(tx, key, 5, MINUTE, at(seconds))
@@ -230,8 +230,8 @@ fn five_a_minute_are_let_in_and_the_sixth_is_told_when_to_come_back(db: &Db) {
     assert_eq!(write(db, |tx| rate_limit::sweep(tx, at(2060))), 1);
 }
 
-on_both!(of_many_that_come_at_once_five_are_let_in);
-fn of_many_that_come_at_once_five_are_let_in(db: &Db) {
+on_both!(of_many_simultaneous_requests_five_are_admitted);
+fn of_many_simultaneous_requests_five_are_admitted(db: &Db) {
     let threads: Vec<_> = (0..32)
         .map(|number| {
             let db = db.clone();
@@ -287,8 +287,8 @@ fn the_audit_log_is_append_only(db: &Db) {
     assert_eq!(list(None, None, None), 3);
 }
 
-on_both!(a_job_goes_on_where_it_stopped_and_one_process_claims_its_run);
-fn a_job_goes_on_where_it_stopped_and_one_process_claims_its_run(db: &Db) {
+on_both!(a_job_continues_where_it_stopped_and_one_process_claims_its_run);
+fn a_job_continues_where_it_stopped_and_one_process_claims_its_run(db: &Db) {
     write(db, |tx| jobs::put(tx, "poll", Some("evt_9"), at(10)));
     let state = read(db, |tx| jobs::find(tx, "poll")).unwrap();
     assert_eq!(

@@ -28,8 +28,8 @@ fn event(event_id: &str, account_id: Option<i64>) -> NewEvent<'_> {
     }
 }
 
-on_both!(case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_rings_once);
-fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_rings_once(db: &Db) {
+on_both!(case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_marks_its_account_once);
+fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_marks_its_account_once(db: &Db) {
     let ann = account(db, "ann").id;
     let start = Arc::new(Barrier::new(32));
     let deliveries: Vec<_> = (0..32)
@@ -98,8 +98,8 @@ fn a_sync_settles_what_its_account_had_received_when_it_began(db: &Db) {
     assert_eq!(counts, [("done".into(), 1), ("received".into(), 2)]);
 }
 
-on_both!(an_event_without_an_account_is_tried_again_then_parked_then_taken_up_by_hand);
-fn an_event_without_an_account_is_tried_again_then_parked_then_taken_up_by_hand(db: &Db) {
+on_both!(an_event_without_an_account_is_retried_then_parked_then_requeued_by_hand);
+fn an_event_without_an_account_is_retried_then_parked_then_requeued_by_hand(db: &Db) {
     let ann = account(db, "ann").id;
     let n = write(db, |tx| events::insert(tx, &event("evt_1", None), at(10))).unwrap();
     let due = |now| read(db, move |tx| events::unmatched_due(tx, at(now), 10)).len();

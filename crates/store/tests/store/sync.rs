@@ -7,8 +7,8 @@ use store::{Db, Error, settings};
 
 use crate::help::{account, at, on_both, read, write};
 
-on_both!(a_bell_makes_an_account_due_and_finishing_its_generation_settles_it);
-fn a_bell_makes_an_account_due_and_finishing_its_generation_settles_it(db: &Db) {
+on_both!(marking_an_account_for_sync_makes_it_due_and_finishing_its_generation_settles_it);
+fn marking_an_account_for_sync_makes_it_due_and_finishing_its_generation_settles_it(db: &Db) {
     let id = account(db, "ann").id;
     assert_eq!(read(db, sync::next_due), None);
     assert_eq!(read(db, move |tx| sync::of_account(tx, id)), None);
@@ -90,8 +90,8 @@ fn case_w27_a_worker_whose_lease_was_taken_over_cannot_write_its_result(db: &Db)
     assert_eq!(tier, Some("from the quick worker".into()));
 }
 
-on_both!(of_many_workers_that_want_one_account_one_gets_it);
-fn of_many_workers_that_want_one_account_one_gets_it(db: &Db) {
+on_both!(of_many_workers_one_leases_the_account);
+fn of_many_workers_one_leases_the_account(db: &Db) {
     let id = account(db, "ann").id;
     write(db, move |tx| sync::ring(tx, id, at(1)));
     let start = Arc::new(Barrier::new(16));
@@ -125,8 +125,8 @@ fn the_account_that_waits_longest_comes_first(db: &Db) {
     assert_eq!((first.account_id, second.account_id), (bob, ann));
 }
 
-on_both!(tries_in_vain_back_off_and_the_tenth_parks_the_account_until_its_bell_rings);
-fn tries_in_vain_back_off_and_the_tenth_parks_the_account_until_its_bell_rings(db: &Db) {
+on_both!(failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_for_sync);
+fn failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_for_sync(db: &Db) {
     let id = account(db, "ann").id;
     write(db, move |tx| sync::ring(tx, id, at(0)));
     for attempt in 1..=ATTEMPTS_MAX {
@@ -169,8 +169,8 @@ fn tries_in_vain_back_off_and_the_tenth_parks_the_account_until_its_bell_rings(d
     assert_eq!(read(db, |tx| sync::parked(tx, 10)).len(), 1);
 }
 
-on_both!(a_bell_does_not_cut_a_back_off_short);
-fn a_bell_does_not_cut_a_back_off_short(db: &Db) {
+on_both!(marking_an_account_for_sync_does_not_shorten_its_back_off);
+fn marking_an_account_for_sync_does_not_shorten_its_back_off(db: &Db) {
     let id = account(db, "ann").id;
     write(db, move |tx| sync::ring(tx, id, at(0)));
     let lease = write(db, |tx| sync::lease_next(tx, at(1), at(61))).unwrap();
@@ -203,8 +203,8 @@ fn an_account_can_be_leased_by_name_whether_it_is_due_or_not(db: &Db) {
     assert!(write(db, move |tx| sync::lease_account(tx, id, at(102), at(162))).is_some());
 }
 
-on_both!(what_an_event_named_is_wanted_until_its_generation_is_done);
-fn what_an_event_named_is_wanted_until_its_generation_is_done(db: &Db) {
+on_both!(what_an_event_named_is_fetched_until_its_generation_is_done);
+fn what_an_event_named_is_fetched_until_its_generation_is_done(db: &Db) {
     let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
     write(db, move |tx| sync::want(tx, ann, "charge", "ch_1", 1));
     write(db, move |tx| sync::want(tx, ann, "dispute", "dp_1", 1));

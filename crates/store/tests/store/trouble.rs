@@ -153,7 +153,7 @@ fn a_connection_that_breaks_while_committing_leaves_an_unknown_outcome() {
 }
 
 #[test]
-fn a_commit_that_is_refused_answers_everybody_in_its_batch_and_writes_nothing() {
+fn a_commit_that_is_refused_answers_every_job_in_its_batch_and_writes_nothing() {
     let database = postgres();
     let db = database.open();
     at_commit(

@@ -46,8 +46,8 @@ fn hold_writer(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
     (gate, done)
 }
 
-on_both!(a_failing_or_panicking_job_rolls_back_alone_and_its_neighbours_stand);
-fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbours_stand(db: &Db) {
+on_both!(a_failing_or_panicking_job_rolls_back_alone_and_its_neighbors_stand);
+fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbors_stand(db: &Db) {
     let (holder, held) = hold_writer(db);
     let good = db.write(0, |tx| put(tx, "good"));
     let abandoned = db.write(0, |tx| {
@@ -105,8 +105,8 @@ fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbours_stand(db: &Db)
     );
 }
 
-on_both!(nobody_is_answered_before_the_commit);
-fn nobody_is_answered_before_the_commit(db: &Db) {
+on_both!(no_one_is_answered_before_the_commit);
+fn no_one_is_answered_before_the_commit(db: &Db) {
     let (holder, held) = hold_writer(db);
     let mut early = std::pin::pin!(db.write(0, |tx| put(tx, "early")));
     let (late, late_done) = gate(db);
@@ -176,8 +176,8 @@ fn a_batch_takes_no_more_jobs_than_its_bound(database: TestDatabase) {
     );
 }
 
-on_both!(a_closed_database_finishes_what_queued_and_takes_no_more);
-fn a_closed_database_finishes_what_queued_and_takes_no_more(db: &Db) {
+on_both!(a_closed_database_finishes_what_was_queued_and_accepts_no_more);
+fn a_closed_database_finishes_what_was_queued_and_accepts_no_more(db: &Db) {
     let (holder, held) = hold_writer(db);
     let queued = db.write(0, |tx| put(tx, "queued"));
     drop(holder);
@@ -191,8 +191,8 @@ fn a_closed_database_finishes_what_queued_and_takes_no_more(db: &Db) {
     );
 }
 
-on_both!(a_job_runs_even_when_nobody_waits_for_it);
-fn a_job_runs_even_when_nobody_waits_for_it(db: &Db) {
+on_both!(a_job_runs_even_when_no_one_waits_for_it);
+fn a_job_runs_even_when_no_one_waits_for_it(db: &Db) {
     drop(db.write(0, |tx| put(tx, "alone")));
     db.write_blocking(0, |tx| put(tx, "behind")).unwrap();
 
@@ -229,7 +229,7 @@ fn a_reader_sees_one_state_for_the_whole_of_its_job(db: &Db) {
 }
 
 #[test]
-fn what_queued_on_a_full_disk_is_written_or_answered_with_an_error_and_never_half() {
+fn what_was_queued_on_a_full_disk_is_written_or_answered_with_an_error_and_never_half() {
     let database = sqlite();
     let db = database.open();
     let pages = |tx: &mut Tx<'_>, sql| tx.query_one::<i64>(sql, args![]);
@@ -319,8 +319,8 @@ fn jobs_of_a_simulation_run_at_once_on_the_callers_thread() {
     assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
 }
 
-on_both!(of_64_threads_that_want_to_be_first_one_is);
-fn of_64_threads_that_want_to_be_first_one_is(db: &Db) {
+on_both!(of_64_threads_that_try_to_be_first_one_is);
+fn of_64_threads_that_try_to_be_first_one_is(db: &Db) {
     let threads: Vec<_> = (0..64)
         .map(|number| {
             let db = db.clone();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn free_and_dying_credits_are_spent_before_bought_ones() {
+fn free_and_expiring_credits_are_spent_before_bought_ones() {
     let mut ledger = ledger_with(100);
     let expires_at = Some(now().plus_days(30));
     let allowance = NewGrant {
@@ -60,7 +60,7 @@ fn credits_end_at_their_moment_even_when_a_hold_had_pinned_them() {
 }
 
 #[test]
-fn an_unspent_allowance_is_carried_on_up_to_the_cap_and_ends_with_its_months() {
+fn an_unspent_allowance_is_carried_over_up_to_the_cap_and_ends_with_its_months() {
     let rule = crate::catalog::Rollover {
         cap: credits(150),
         months: 2,

@@ -109,7 +109,7 @@ fn a_hold_counts_at_once_and_what_it_gives_back_is_free_again() {
 }
 
 #[test]
-fn a_window_begins_anew_and_a_lifetime_never_does() {
+fn a_window_starts_over_and_a_lifetime_never_does() {
     let day = limit(LimitScope::Account, 0, LimitWindow::Day, 100);
     let lifetime = limit(LimitScope::Member, MEMBER, LimitWindow::Lifetime, 150);
     let mut ledger = ledger(vec![day, lifetime]);

@@ -40,7 +40,7 @@ fn case_w11_an_unpaid_session_grants_nothing() {
 }
 
 #[test]
-fn a_session_of_somebody_elses_is_left_alone() {
+fn a_session_that_another_program_created_is_left_alone() {
     let foreign = Session {
         intent: None,
         ..topup("paid", "complete")
@@ -77,7 +77,7 @@ fn a_bonus_is_a_child_of_its_purchase_and_ends_with_it() {
 }
 
 #[test]
-fn an_automatic_payment_grants_as_a_session_does_and_is_told_as_what_it_is() {
+fn an_automatic_payment_grants_as_a_session_does_and_is_reported_as_automatic() {
     let mut session = topup("paid", "complete");
     session.id = "pi_1".into();
     session.is_automatic = true;

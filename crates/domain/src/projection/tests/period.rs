@@ -46,7 +46,7 @@ fn case_w16_one_payment_row_for_an_invoice_and_its_session() {
 }
 
 #[test]
-fn a_renewal_that_the_bank_wants_confirmed_is_told_so_and_not_dunned_at_once() {
+fn a_renewal_that_needs_confirmation_is_reported_as_such_and_not_dunned_at_once() {
     let snapshot = Snapshot {
         subscriptions: vec![subscription("past_due")],
         invoices: vec![Invoice {
@@ -64,7 +64,7 @@ fn a_renewal_that_the_bank_wants_confirmed_is_told_so_and_not_dunned_at_once() {
 }
 
 #[test]
-fn an_upgrade_that_waits_for_the_bank_is_told_so_and_a_first_payment_is_not() {
+fn an_upgrade_that_needs_confirmation_is_reported_and_a_first_payment_is_not() {
     for (reason, keys) in [
         ("subscription_update", vec!["confirm:in_1"]),
         ("subscription_create", vec![]),
@@ -82,7 +82,7 @@ fn an_upgrade_that_waits_for_the_bank_is_told_so_and_a_first_payment_is_not() {
 }
 
 #[test]
-fn a_renewal_that_failed_and_was_paid_is_told_as_recovered() {
+fn a_renewal_that_failed_and_was_paid_is_reported_as_recovered() {
     let mut snapshot = Snapshot {
         subscriptions: vec![subscription("active")],
         invoices: vec![invoice("in_1", "paid", "subscription_cycle")],

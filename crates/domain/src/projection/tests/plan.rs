@@ -22,7 +22,7 @@ fn case_w20_an_unknown_price_keeps_the_tier_and_is_a_finding() {
 }
 
 #[test]
-fn a_scheduled_end_is_told_once_each_time_it_is_asked_for() {
+fn a_scheduled_end_is_reported_once_for_each_request() {
     let ending = Subscription {
         cancel_at_period_end: true,
         canceled_at: Some(at("2026-11-20")),
@@ -120,7 +120,7 @@ fn a_scheduled_downgrade_waits_happens_or_is_taken_back() {
 }
 
 #[test]
-fn a_schedule_upwards_is_no_downgrade() {
+fn a_schedule_to_a_higher_plan_is_no_downgrade() {
     let mut snapshot = scheduled(None);
     snapshot.schedules[0].phases[1].price_id = Some("price_plus".into());
 
@@ -147,7 +147,7 @@ fn a_change_that_waits_for_its_payment_is_shown_with_its_end() {
 }
 
 #[test]
-fn a_trials_end_is_told_three_days_before_and_only_then() {
+fn a_trials_end_is_reported_three_days_before_and_only_then() {
     let trial = |end: &str| Snapshot {
         subscriptions: vec![Subscription {
             trial_end: Some(at(end)),
@@ -160,9 +160,9 @@ fn a_trials_end_is_told_three_days_before_and_only_then() {
     assert_eq!(mail_keys(&trial("2026-11-25")), [key]);
     assert!(mail_keys(&trial("2026-11-26")).is_empty(), "too early");
     assert!(mail_keys(&trial("2026-11-22")).is_empty(), "too late");
-    let mut cancelled = trial("2026-11-25");
-    cancelled.subscriptions[0].cancel_at_period_end = true;
-    let keys = mail_keys(&cancelled);
+    let mut canceled = trial("2026-11-25");
+    canceled.subscriptions[0].cancel_at_period_end = true;
+    let keys = mail_keys(&canceled);
     assert!(
         keys.iter().all(|key| key.starts_with("plan-ending")),
         "{keys:?}"
@@ -170,7 +170,7 @@ fn a_trials_end_is_told_three_days_before_and_only_then() {
 }
 
 #[test]
-fn an_add_on_beside_a_plan_changes_nothing_of_it_and_a_stray_item_is_a_finding() {
+fn an_add_on_besides_a_plan_does_not_change_it_and_a_stray_item_is_a_finding() {
     let extra = |price: &str| Extra {
         price_id: price.into(),
         quantity: 2,
@@ -216,7 +216,7 @@ fn a_subscription_whose_plan_was_taken_out_keeps_its_add_ons_and_no_tier() {
 }
 
 #[test]
-fn add_ons_that_are_billed_apart_are_no_plan_and_no_second_plan() {
+fn add_ons_that_are_billed_separately_are_no_plan_and_no_duplicate() {
     let addons = Subscription {
         id: "sub_2".into(),
         price_id: Some("price_seats".into()),

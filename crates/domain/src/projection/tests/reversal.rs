@@ -72,7 +72,7 @@ fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
 }
 
 #[test]
-fn a_refund_is_told_once_it_went_through_with_the_credits_it_took() {
+fn a_refund_is_reported_once_it_went_through_with_the_credits_it_took() {
     let mut snapshot = Snapshot {
         sessions: vec![topup("paid", "complete")],
         charges: vec![charge("pi_1", 500, 250)],

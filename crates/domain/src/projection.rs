@@ -6,9 +6,9 @@
 
 mod changes;
 mod duplicates;
+mod emails;
 mod findings;
 mod items;
-mod mails;
 mod payment;
 mod period;
 mod plan;
@@ -26,9 +26,9 @@ use std::collections::{HashMap, HashSet};
 
 pub use changes::{PendingChange, PendingKind};
 pub use duplicates::SecondPurchase;
+pub use emails::{Mail, MailContent};
 pub use findings::Finding;
 pub use items::plan_among;
-pub use mails::{Mail, MailContent};
 pub use reversal::refund_status;
 pub use snapshot::{
     Charge, CreditNote, Extra, Intent, Invoice, Phase, Refund, Schedule, Session, Snapshot,

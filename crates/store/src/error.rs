@@ -18,7 +18,7 @@ pub enum Error {
     Unavailable(String),
     /// Another database transaction conflicted with this one. The writer retries this itself and
     /// returns it only when the last attempt failed too.
-    #[error("the database gave up on a conflict between writers: {0}")]
+    #[error("a conflict between writers persisted: {0}")]
     Contended(String),
     /// The commit was refused. Nothing was written.
     #[error("the commit failed: {0}")]
@@ -28,7 +28,7 @@ pub enum Error {
     #[error("the commit's outcome is unknown: {0}")]
     OutcomeUnknown(String),
     /// A unique index says that this is there already.
-    #[error("already there: {0}")]
+    #[error("it already exists: {0}")]
     Conflict(String),
     /// A rule of the schema (check, foreign key, append-only trigger) refused the row.
     #[error("the schema refused it: {0}")]
@@ -40,7 +40,7 @@ pub enum Error {
     #[error("another worker has the lease")]
     LeaseLost,
     /// The job chose to undo what it wrote, and says why.
-    #[error("given up: {0}")]
+    #[error("the job was abandoned: {0}")]
     Abandoned(String),
     /// The job panicked; what it wrote was rolled back.
     #[error("a database job panicked: {0}")]

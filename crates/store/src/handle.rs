@@ -143,7 +143,7 @@ impl Db {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             first
                 .take()
-                .ok_or_else(|| Error::Unavailable("it was in memory".into()))
+                .ok_or_else(|| Error::Unavailable("the database was in memory".into()))
         });
         let inner = Inner {
             kind: Kind::Sqlite,

@@ -60,40 +60,37 @@ pub struct Rules {
     pub listener: Listener,
 }
 
-type Hears = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
+type OnCredit = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
 
 /// A listener that is called for every entry that puts credits in, in the commit that writes it and
 /// whichever way it came; by default there is none.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<Hears>>);
+pub struct Listener(Option<Arc<OnCredit>>);
 
 impl Listener {
     /// Makes a listener. An error of the listener undoes the entry too.
     pub fn new(
-        hears: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
+        on_credit: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
     ) -> Listener {
-        Listener(Some(Arc::new(hears)))
+        Listener(Some(Arc::new(on_credit)))
     }
 
-    fn hear(&self, tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
-        let Some(hears) = &self.0 else {
+    fn notify(&self, tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
+        let Some(on_credit) = &self.0 else {
             return Ok(());
         };
         let brings = |entry: &&Entry| entry.posted_delta.is_positive();
         entries
             .iter()
             .filter(brings)
-            .try_for_each(|entry| hears(tx, entry))
+            .try_for_each(|entry| on_credit(tx, entry))
     }
 }
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "somebody"
-        } else {
-            "nobody"
-        })
+        let listens = self.0.is_some();
+        f.debug_tuple("Listener").field(&listens).finish()
     }
 }
 
@@ -125,7 +122,7 @@ pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> R
     let mut loaded = load::load(tx, account, &[])?;
     pass_time(tx, rules, &mut loaded, now, true)?;
     let entries = save::save(tx, &mut loaded, now)?;
-    rules.listener.hear(tx, &entries)?;
+    rules.listener.notify(tx, &entries)?;
     Ok(loaded.ledger)
 }
 
@@ -156,7 +153,7 @@ fn decide(
         .map(|request| loaded.ledger.apply(request, now))
         .collect::<Vec<_>>();
     let entries = save::save(tx, &mut loaded, now)?;
-    rules.listener.hear(tx, &entries)?;
+    rules.listener.notify(tx, &entries)?;
     Ok(decisions)
 }
 

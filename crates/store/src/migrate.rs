@@ -197,7 +197,7 @@ fn undo(connection: &mut Connection, migration: &Migration) -> Result<()> {
         .iter()
         .find(|down| down.version() == migration.version())
         .and_then(Migration::sql)
-        .ok_or_else(|| Error::Schema(format!("there is no way back from {migration}")))?
+        .ok_or_else(|| Error::Schema(format!("there is no down migration for {migration}")))?
         .to_owned();
     connection.begin_write()?;
     let mut tx = connection.tx(None);

@@ -108,7 +108,7 @@ pub fn sqlite() -> TestDatabase {
 pub fn postgres() -> TestDatabase {
     let server = server_url();
     let name = unique("lbx_test").replace('-', "_");
-    on_server(format!("create database {name}")).expect("the test server makes a database");
+    on_server(format!("create database {name}")).expect("the test server creates a database");
     let url_text = with_database(server, &name);
     TestDatabase {
         kind: Kind::Postgres,
@@ -144,7 +144,7 @@ impl TestDatabase {
             DatabaseUrl::Sqlite(path) => {
                 let mut connection =
                     db::open_sqlite(path, Role::Migrator, true).expect("the file opens");
-                connection.begin_write().expect("nobody holds the lock now");
+                connection.begin_write().expect("no one holds the lock now");
                 Blocked(Some(connection))
             }
             DatabaseUrl::Postgres(_) => {
@@ -163,7 +163,7 @@ impl TestDatabase {
                     );
                     connection.tx(None).execute_batch(&close)
                 })
-                .expect("the server lets nobody in");
+                .expect("the server accepts no connection");
                 Blocked(None)
             }
         }
@@ -305,7 +305,7 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("a shell starts");
+            .expect("the shell starts");
         let lifeline = child.stdin.take().expect("its input was piped");
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         wait_until_ready(&mut child, &url, &folder);

@@ -1,9 +1,6 @@
 //! Every function of the store on both databases.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends with a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 #[path = "store/accounts.rs"]
 mod accounts;

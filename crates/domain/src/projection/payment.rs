@@ -1,6 +1,6 @@
 //! The fact of a payment at Checkout: a credit pack, or a plan's first payment under way.
 
-use super::mails::{Mail, MailContent};
+use super::emails::{Mail, MailContent};
 use super::reversal::clawback_for;
 use super::snapshot::{Intent, Session, Snapshot};
 use super::states::{DisputeStatus, PaymentStatus, SessionMode, SessionStatus};

@@ -3,7 +3,7 @@
 use super::snapshot::{Invoice, Snapshot};
 use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType};
-use super::{Known, Wanted, mails};
+use super::{Known, Wanted, emails};
 use crate::money::MinorUnits;
 use crate::time::Timestamp;
 
@@ -66,7 +66,7 @@ pub(super) fn project_invoices(
             receipt_url: invoice.hosted_url.clone(),
             occurred_at: invoice.paid_at.unwrap_or(invoice.created_at),
         };
-        mails::invoice(invoice, &row, snapshot, known, now, wanted);
+        emails::invoice(invoice, &row, snapshot, known, now, wanted);
         wanted.transactions.push(row);
     }
 }

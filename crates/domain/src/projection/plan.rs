@@ -4,7 +4,7 @@ use super::findings::Finding;
 use super::snapshot::{Extra, Invoice, Snapshot, Subscription};
 use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionType, free_of_charge};
-use super::{Known, Wanted, WantedSubscription, changes, duplicates, items, mails};
+use super::{Known, Wanted, WantedSubscription, changes, duplicates, emails, items};
 use crate::money::Currency;
 use crate::plan::{SubscriptionFacts, SubscriptionStatus};
 use crate::time::Timestamp;
@@ -49,7 +49,7 @@ pub(super) fn project_subscriptions(
             awaits_payment: unpaid().any(|invoice| !is_change(invoice)),
             created_at: fetched.created_at,
         };
-        mails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);
+        emails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);
         if let Some(ended_at) = fetched.ended_at
             && fetched.status == SubscriptionStatus::Canceled
         {

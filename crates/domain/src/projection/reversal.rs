@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::snapshot::{Charge, Snapshot};
 use super::states::{DisputeStatus, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
-use super::{Wanted, mails};
+use super::{Wanted, emails};
 use crate::ledger::Command;
 use crate::money::{Credits, MinorUnits, share_of};
 use crate::time::Timestamp;
@@ -25,7 +25,7 @@ pub(super) fn project_charges(snapshot: &Snapshot, now: Timestamp, wanted: &mut 
         };
         for refund in &charge.refunds {
             let status = refund_status(&refund.status);
-            mails::refund(charge, refund, *credits, now, wanted);
+            emails::refund(charge, refund, *credits, now, wanted);
             wanted.transactions.push(Transaction {
                 natural_key: format!("refund:{}", refund.id),
                 kind: TransactionType::Refund,

@@ -83,7 +83,7 @@ pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<
             None => insert(tx, new, now)?,
             Some(before) => {
                 if before.account_id != new.account_id || before.kind.word() != new.kind {
-                    let said = format!("{} records something else already", new.natural_key);
+                    let said = format!("{} already records something else", new.natural_key);
                     return Err(Error::Conflict(said));
                 }
                 update(tx, &before, new, now)?
@@ -94,7 +94,7 @@ pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<
         }
         // Another process recorded or moved it since it was read: its status is judged again.
     }
-    let said = format!("{} changes all the time", new.natural_key);
+    let said = format!("{} keeps changing", new.natural_key);
     Err(Error::Contended(said))
 }
 
@@ -219,7 +219,7 @@ fn update(
 /// The status the record moves to, and whether what was paid may still change.
 fn next_status(before: &Recorded, new: &NewTransaction<'_>) -> Result<(TransactionStatus, bool)> {
     let seen = TransactionStatus::from_word(new.status)
-        .ok_or_else(|| Error::Constraint(format!("{} is no status", new.status)))?;
+        .ok_or_else(|| Error::Constraint(format!("{} is not a status", new.status)))?;
     Ok((
         before.status.after(seen, before.kind),
         before.status.is_open(),

@@ -73,7 +73,7 @@ fn putting_an_account_of_the_host_twice_makes_one_and_updates_it(db: &Db) {
     assert_eq!(
         second.email.as_deref(),
         Some("ann@example.com"),
-        "not said: not changed"
+        "unchanged where nothing was given"
     );
     assert_eq!(second.updated_at, at(6));
 }

@@ -106,13 +106,13 @@ fn an_event_without_an_account_is_retried_then_parked_then_requeued_by_hand(db: 
     assert_eq!((due(9), due(10)), (0, 1));
 
     write(db, move |tx| {
-        events::set_failed(tx, n, "nobody's", Some(at(50)))
+        events::set_failed(tx, n, "no account", Some(at(50)))
     });
     assert_eq!((due(49), due(50)), (0, 1));
-    write(db, move |tx| events::set_failed(tx, n, "nobody's", None));
+    write(db, move |tx| events::set_failed(tx, n, "no account", None));
     let parked = read(db, |tx| events::find(tx, "evt_1")).unwrap();
     assert_eq!((parked.state.as_str(), parked.attempts), ("parked", 2));
-    assert_eq!(parked.last_error.as_deref(), Some("nobody's"));
+    assert_eq!(parked.last_error.as_deref(), Some("no account"));
     assert_eq!(due(1000), 0);
 
     let again = write(db, move |tx| events::requeue(tx, n, at(60))).unwrap();

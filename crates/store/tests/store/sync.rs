@@ -19,7 +19,7 @@ fn marking_an_account_for_sync_makes_it_due_and_finishing_its_generation_settles
     assert_eq!(
         read(db, |tx| sync::due(tx, at(10), 10)).len(),
         0,
-        "rung anew at 11"
+        "marked again at 11"
     );
     assert_eq!(read(db, |tx| sync::due(tx, at(11), 10)).len(), 1);
 
@@ -41,7 +41,7 @@ fn marking_an_account_for_sync_makes_it_due_and_finishing_its_generation_settles
     assert_eq!(
         (stands.dirty_gen, stands.done_gen),
         (3, 2),
-        "it rang meanwhile: again"
+        "it was marked meanwhile"
     );
     assert_eq!(stands.last_synced_at, Some(at(15)));
 
@@ -158,7 +158,7 @@ fn failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_f
     let again = write(db, move |tx| {
         sync::fail(tx, &lease, "no", at(20_100), at(20_001))
     });
-    assert!(again, "one try a bell");
+    assert!(again, "one attempt for each mark");
 
     assert_eq!(write(db, move |tx| sync::unpark(tx, id, at(30_000))), 1);
     let lease = write(db, |tx| sync::lease_next(tx, at(30_000), at(30_060))).unwrap();

@@ -8,14 +8,28 @@ use domain::time::Timestamp;
 /// another.
 pub const LOW_BELOW_DEFAULT: Credits = Credits::new(50);
 
-/// Enough.
-const LEVEL_ENOUGH: i64 = 0;
+/// How much of an account's credits is left; the number is what the wallet's row keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// The credits reach the threshold.
+    Enough = 0,
+    /// The credits are below the threshold.
+    Low = 1,
+    /// No credits are left.
+    Gone = 2,
+}
 
-/// Below the threshold.
-const LEVEL_LOW: i64 = 1;
+impl Level {
+    pub(super) fn number(self) -> i64 {
+        self as i64
+    }
 
-/// Nothing left.
-const LEVEL_GONE: i64 = 2;
+    pub(super) fn from_number(number: i64) -> Option<Level> {
+        [Level::Enough, Level::Low, Level::Gone]
+            .into_iter()
+            .find(|level| level.number() == number)
+    }
+}
 
 /// An account's ledger with what the store keeps besides it.
 pub(super) struct Loaded {
@@ -30,12 +44,12 @@ pub(super) struct Loaded {
     pub(super) watch: Watch,
 }
 
-/// What is watched for, as the wallet's row has it.
+/// What is watched for when credits move, as the wallet's row has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watch {
     pub(super) limits: i64,
     pub(super) low_below: Option<Credits>,
-    pub(super) low_level: i64,
+    pub(super) low_level: Level,
     pub(super) low_due: bool,
     pub(super) topup_below: Option<Credits>,
     pub(super) topup_due: bool,
@@ -47,7 +61,7 @@ impl Default for Watch {
         Watch {
             limits: 0,
             low_below: Some(LOW_BELOW_DEFAULT),
-            low_level: LEVEL_GONE,
+            low_level: Level::Gone,
             low_due: false,
             topup_below: None,
             topup_due: false,
@@ -55,18 +69,21 @@ impl Default for Watch {
     }
 }
 
-/// What is watched: credits that may be spent, those that calls in progress set aside included. So
-/// a hold that is given back crosses nothing.
+/// What is compared with the thresholds: credits that may be spent, including those that calls in
+/// progress set aside. So a hold that is released crosses nothing.
 pub(super) fn measure(ledger: &Ledger, now: Timestamp) -> Credits {
     ledger.available(now) + ledger.wallet.held
 }
 
-pub(super) fn level(watch: &Watch, measure: Credits) -> i64 {
-    if !measure.is_positive() {
-        LEVEL_GONE
-    } else if watch.low_below.is_some_and(|below| measure < below) {
-        LEVEL_LOW
-    } else {
-        LEVEL_ENOUGH
+impl Watch {
+    /// The level of a wallet with `measure` credits.
+    pub(super) fn level(&self, measure: Credits) -> Level {
+        if !measure.is_positive() {
+            Level::Gone
+        } else if self.low_below.is_some_and(|below| measure < below) {
+            Level::Low
+        } else {
+            Level::Enough
+        }
     }
 }

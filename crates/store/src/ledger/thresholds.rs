@@ -4,7 +4,7 @@
 use domain::money::Credits;
 use domain::time::Timestamp;
 
-use super::loaded::{LOW_BELOW_DEFAULT, Watch, level, measure};
+use super::loaded::{LOW_BELOW_DEFAULT, Watch, measure};
 use super::{Rules, load};
 use crate::args;
 use crate::db::Tx;
@@ -50,7 +50,7 @@ pub fn set_thresholds(
         args![
             account,
             low_below.map(Credits::micros),
-            level(&watch, measure),
+            watch.level(measure).number(),
             topup_below.map(Credits::micros),
             topup_below.is_some_and(|below| measure < below),
         ],

@@ -4,11 +4,11 @@ use domain::ledger::{Ledger, Terms, Wallet, WalletStatus};
 use domain::money::Credits;
 use domain::time::Timestamp;
 
-use super::loaded::{Loaded, Watch};
+use super::loaded::{Level, Loaded, Watch};
 use super::rows::digest;
 use crate::args;
 use crate::db::{Tx, record};
-use crate::error::Result;
+use crate::error::{Result, unreadable};
 
 record! {
     /// The columns of a wallet.
@@ -111,7 +111,7 @@ pub(super) fn from_stored(account: i64, stored: StoredWallet) -> Result<Loaded> 
     let watch = Watch {
         limits: stored.limits,
         low_below: stored.low_below.map(Credits::from_micros),
-        low_level: stored.low_level,
+        low_level: Level::from_number(stored.low_level).ok_or_else(|| unreadable("wallet"))?,
         low_due: stored.low_due,
         topup_below: stored.topup_below.map(Credits::from_micros),
         topup_due: stored.topup_due,

@@ -3,7 +3,7 @@
 
 use domain::time::Timestamp;
 
-use super::loaded::{Loaded, Watch, level, measure};
+use super::loaded::{Loaded, Watch, measure};
 use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
@@ -12,7 +12,7 @@ use crate::error::Result;
 /// and write nothing.
 pub(super) fn note(tx: &mut Tx<'_>, loaded: &Loaded, now: Timestamp) -> Result<()> {
     let (before, measure) = (&loaded.watch, measure(&loaded.ledger, now));
-    let level = level(before, measure);
+    let level = before.level(measure);
     let after = Watch {
         low_level: level,
         low_due: level > before.low_level || (level == before.low_level && before.low_due),
@@ -31,7 +31,7 @@ pub(super) fn note(tx: &mut Tx<'_>, loaded: &Loaded, now: Timestamp) -> Result<(
           where account_id = $1",
         args![
             loaded.ledger.account,
-            after.low_level,
+            after.low_level.number(),
             after.low_due,
             loaded.ledger.wallet.seq,
             after.topup_due,

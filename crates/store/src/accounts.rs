@@ -4,7 +4,7 @@ use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, anywhere, record, sql};
+use crate::db::{ONLY_WORDS, Tx, like_pattern, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -193,7 +193,7 @@ pub fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Account>> {
-    let pattern = search.map(anywhere);
+    let pattern = search.map(like_pattern);
     // A sealed address can only be found as a whole, not in part.
     let forms = tx.forms(search.unwrap_or_default());
     tx.query(

@@ -52,7 +52,7 @@ macro_rules! args {
 
 /// The pattern with which `like $n escape '\'` finds `text` anywhere in a column that is compared
 /// in lower case.
-pub(crate) fn anywhere(text: &str) -> String {
+pub(crate) fn like_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
     for letter in text.to_lowercase().chars() {
         if matches!(letter, '%' | '_' | '\\') {
@@ -104,7 +104,7 @@ impl Tx<'_> {
             Tx::Sqlite(tx) => sqlite::execute(tx.connection, sql, args),
             Tx::Postgres(tx) => postgres::execute(tx.session, sql, args),
         };
-        self.noting(outcome)
+        self.note_failure(outcome)
     }
 
     /// Runs one statement; returns all its rows.
@@ -113,7 +113,7 @@ impl Tx<'_> {
             Tx::Sqlite(tx) => sqlite::query(tx.connection, tx.vault, sql, args),
             Tx::Postgres(tx) => postgres::query(tx.session, tx.vault, sql, args),
         };
-        self.noting(outcome)
+        self.note_failure(outcome)
     }
 
     /// The one row of a statement that finds at most one.
@@ -128,7 +128,7 @@ impl Tx<'_> {
                 "{} rows where one may be",
                 rows.len()
             )));
-            return self.noting(many);
+            return self.note_failure(many);
         }
         Ok(rows.pop())
     }
@@ -144,7 +144,7 @@ impl Tx<'_> {
             Tx::Sqlite(tx) => tx.connection.execute_batch(sql).map_err(Error::from),
             Tx::Postgres(tx) => tx.session.client.batch_execute(sql).map_err(Error::from),
         };
-        self.noting(outcome)
+        self.note_failure(outcome)
     }
 
     /// The operator's keys, where there are any.
@@ -164,7 +164,7 @@ impl Tx<'_> {
     }
 
     /// Marks the job as failed when `outcome` is an error. `ledger.rs` calls it for its own arms.
-    pub(crate) fn noting<T>(&mut self, outcome: Result<T>) -> Result<T> {
+    pub(crate) fn note_failure<T>(&mut self, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome {
             let failed = match self {
                 Tx::Sqlite(tx) => &mut tx.failed,

@@ -55,8 +55,10 @@ pub use db::{Arg, Column, PostgresAddress, PostgresTx, Record, Row, SqliteTx, Tx
 pub use error::{Error, Result};
 pub use files::make_folder;
 pub use handle::{Db, Durability, Options, Stats};
-pub use sealing as vault;
 pub use url::{DatabaseUrl, Kind};
 
 #[cfg(feature = "testing")]
 pub mod testing;
+
+// The former path of `sealing`, until the callers name the new one.
+pub use sealing as vault;

@@ -100,7 +100,7 @@ pub struct NewMessage<'a> {
 
 /// A key as it is stored. Keys are kept for good, so an email address in one is replaced by its
 /// digest.
-fn kept(key: &str) -> Cow<'_, str> {
+fn stored_key(key: &str) -> Cow<'_, str> {
     if !key.contains('@') {
         return Cow::Borrowed(key);
     }
@@ -137,7 +137,7 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<
          values ($1, $2, $3, $4, $5, 'queued', 0, $6, $6)
              on conflict (key) do nothing",
         args![
-            &*kept(new.key),
+            &*stored_key(new.key),
             new.kind,
             new.account_id,
             &recipient,
@@ -267,7 +267,7 @@ pub fn find(tx: &mut Tx<'_>, id: i64) -> Result<Option<Message>> {
 pub fn by_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<Message>> {
     tx.query_opt(
         sql!("select ", columns!(), " from outbox where key = $1"),
-        args![&*kept(key)],
+        args![&*stored_key(key)],
     )
 }
 

@@ -3,7 +3,7 @@
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{Tx, anywhere, record, sql};
+use crate::db::{Tx, like_pattern, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -98,7 +98,7 @@ pub fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<User>> {
-    let pattern = search.map(anywhere);
+    let pattern = search.map(like_pattern);
     // A sealed address can only be found as a whole, not in part.
     let forms = tx.forms(&search.unwrap_or_default().to_lowercase());
     tx.query(

@@ -242,7 +242,7 @@ fn finish_checkpoint(link: &mut Link) {
 pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) {
     let mut steps = steps_of(jobs);
     let mut outcome = attempt(link, &mut steps, counters);
-    if let Err(Again::Steps(error)) = &outcome
+    if let Err(Retry::Steps(error)) = &outcome
         && steps.len() > 1
     {
         tracing::debug!(%error, steps = steps.len(), "A batch is run again, step by step");
@@ -252,7 +252,7 @@ pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) 
             let outcome = outcome.or_else(|again| try_again(link, &mut alone, counters, again));
             answer_all(
                 alone,
-                &outcome.unwrap_or_else(|again| Err(again.into_error())),
+                &outcome.unwrap_or_else(|retry| Err(retry.into_error())),
             );
         }
         return;
@@ -262,7 +262,7 @@ pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) 
     }
     answer_all(
         steps,
-        &outcome.unwrap_or_else(|again| Err(again.into_error())),
+        &outcome.unwrap_or_else(|retry| Err(retry.into_error())),
     );
 }
 
@@ -273,17 +273,17 @@ fn answer_all(steps: Vec<Step>, outcome: &Result<()>) {
 }
 
 /// Nothing was written, and the same steps may be run once more.
-enum Again {
+enum Retry {
     /// The database transaction could not begin.
     Batch(Error),
     /// A step met another writer, or the connection broke during it.
     Steps(Error),
 }
 
-impl Again {
+impl Retry {
     fn into_error(self) -> Error {
         match self {
-            Again::Batch(error) | Again::Steps(error) => error,
+            Retry::Batch(error) | Retry::Steps(error) => error,
         }
     }
 }
@@ -293,8 +293,8 @@ fn try_again(
     link: &mut Link,
     steps: &mut Vec<Step>,
     counters: &Counters,
-    mut again: Again,
-) -> std::result::Result<Result<()>, Again> {
+    mut again: Retry,
+) -> std::result::Result<Result<()>, Retry> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..TRIES_MAX {
         std::thread::sleep(pause);
@@ -312,7 +312,7 @@ fn attempt(
     link: &mut Link,
     steps: &mut Vec<Step>,
     counters: &Counters,
-) -> std::result::Result<Result<()>, Again> {
+) -> std::result::Result<Result<()>, Retry> {
     let vault = link.vault.clone();
     let connection = match link.connection() {
         Ok(connection) => connection,
@@ -322,7 +322,7 @@ fn attempt(
         let is_contended = matches!(error, Error::Contended(_));
         let is_lost = link.give_up(&error);
         return if is_contended || is_lost {
-            Err(Again::Batch(error))
+            Err(Retry::Batch(error))
         } else {
             Ok(Err(error))
         };
@@ -332,7 +332,7 @@ fn attempt(
         // Before the commit, a lost connection wrote nothing.
         let is_lost = link.give_up(&error);
         if is_contended || is_lost {
-            return Err(Again::Steps(error));
+            return Err(Retry::Steps(error));
         }
         tracing::error!(%error, "A batch failed");
         return Ok(Err(error));

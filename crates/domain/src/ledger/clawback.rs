@@ -111,7 +111,7 @@ impl Ledger {
     /// what was spent on debt meanwhile, or belongs to a grant that has ended.
     fn give_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let lot = &self.lots[&id];
-        let (clawed, ended) = (lot.clawed, lot.is_expired(now) || lot.voided);
+        let (clawed, ended) = (lot.clawed, lot.state(now).has_ended());
         let source = format!("reinstate:{}:{}", lot.source_key, self.wallet.seq + 1);
         let off_debt = delta.min(self.wallet.debt);
         let back = if ended {

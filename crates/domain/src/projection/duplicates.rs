@@ -30,7 +30,7 @@ impl SecondPurchase {
 
 /// Finds all live subscriptions but the oldest; each is a finding, and is undone if it was bought
 /// on one of our pages.
-pub(super) fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
     // Lists come newest first; of two made in the same second the later one is the duplicate.
     let subscriptions = wanted.subscriptions.iter().rev();
     let mut live: Vec<&SubscriptionFacts> = subscriptions
@@ -65,7 +65,7 @@ pub(super) fn find_second(snapshot: &Snapshot, known: &Known, wanted: &mut Wante
 
 /// Finds the payment of a duplicate that arrived after the duplicate was undone: it is refunded
 /// too.
-pub(super) fn find_late(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
     for invoice in &snapshot.invoices {
         let Some(subscription) = invoice.subscription_id.as_ref() else {
             continue;

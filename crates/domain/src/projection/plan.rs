@@ -63,8 +63,8 @@ pub(super) fn project_subscriptions(
             facts,
         });
     }
-    duplicates::find_second(snapshot, known, wanted);
-    duplicates::find_late(snapshot, known, wanted);
+    duplicates::find_duplicates(snapshot, known, wanted);
+    duplicates::find_late_payments(snapshot, known, wanted);
 }
 
 /// Reports items besides the plan that the catalog does not know: they are charged and bring

@@ -118,7 +118,7 @@ impl PostgresAddress {
         let config = url.parse().map_err(|error: postgres::Error| {
             Error::Address(format!(
                 "the PostgreSQL address cannot be read: {}",
-                whole(&error)
+                with_causes(&error)
             ))
         })?;
         Ok(PostgresAddress(config))
@@ -135,7 +135,10 @@ pub(crate) fn open(address: &PostgresAddress, role: Role, synchronous: bool) -> 
         config.application_name("localboxs-billing");
     }
     let mut client = config.connect(postgres::NoTls).map_err(|error| {
-        Error::Unavailable(format!("cannot connect to PostgreSQL: {}", whole(&error)))
+        Error::Unavailable(format!(
+            "cannot connect to PostgreSQL: {}",
+            with_causes(&error)
+        ))
     })?;
     let (statement, lock) = match role {
         Role::Writer => ("10s", "2s"),
@@ -158,7 +161,7 @@ pub(crate) fn open(address: &PostgresAddress, role: Role, synchronous: bool) -> 
 }
 
 /// The message with its causes: this driver's own says only "db error".
-fn whole(error: &postgres::Error) -> String {
+fn with_causes(error: &postgres::Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(said), _) => format!("{} ({})", said.message(), said.code().code()),
         (None, Some(cause)) => format!("{error}: {cause}"),
@@ -172,7 +175,7 @@ pub(super) fn is_plain_error(error: &postgres::error::DbError) -> bool {
 
 impl From<postgres::Error> for Error {
     fn from(error: postgres::Error) -> Self {
-        let said = whole(&error);
+        let said = with_causes(&error);
         let Some(code) = error.code() else {
             // The server did not answer: the connection broke, unless a value had the wrong type.
             let is_broken = error.is_closed()

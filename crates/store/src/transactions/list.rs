@@ -5,7 +5,7 @@ use domain::time::Timestamp;
 
 use super::{Transaction, columns};
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, anywhere, record, sql};
+use crate::db::{ONLY_WORDS, Tx, like_pattern, record, sql};
 use crate::error::Result;
 
 /// What a list of transactions is narrowed to.
@@ -78,7 +78,7 @@ pub fn list(
     after: Cursor,
     limit: i64,
 ) -> Result<Vec<Transaction>> {
-    let pattern = filter.search.map(anywhere);
+    let pattern = filter.search.map(like_pattern);
     tx.query(
         sql!(
             "select ",
@@ -158,7 +158,7 @@ impl Sum {
 
 /// What the transactions that a filter finds add up to, by currency, type and status.
 pub fn sums(tx: &mut Tx<'_>, filter: &Filter<'_>) -> Result<Vec<Sum>> {
-    let pattern = filter.search.map(anywhere);
+    let pattern = filter.search.map(like_pattern);
     tx.query(
         sql!(
             "select t.currency, t.type, t.status, count(*),

@@ -43,17 +43,17 @@ pub struct Tier {
     pub name: String,
     /// The name of the tier on pages.
     pub title: String,
-    /// Its place in the order of tiers.
+    /// The place of the tier in the order of tiers.
     pub rank: usize,
-    /// What a month costs; `None` where a person sets the price.
+    /// The price of a month; `None` where a person sets it.
     pub price: Option<MinorUnits>,
     /// Calls a period allows; `None` for no limit.
     pub calls_limit: Option<i64>,
     /// Credits that are granted each period.
     pub allowance: Credits,
-    /// What of it an unspent period carries into the next; `None` for nothing.
+    /// How much of an unspent allowance is carried into the next period; `None` for nothing.
     pub rollover: Option<Rollover>,
-    /// Days it can be tried before the first payment.
+    /// The length of the trial before the first payment, in days; `None` without a trial.
     pub trial_days: Option<i64>,
     /// The features that the pages list.
     pub features: Vec<String>,
@@ -71,7 +71,7 @@ impl Tier {
     }
 }
 
-/// How much of an unspent allowance is carried on, and for how long.
+/// How much of an unspent allowance is carried over, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollover {
     /// The most credits that may be carried over.
@@ -89,7 +89,7 @@ pub struct Pack {
     pub bonus: i64,
     /// The price of the pack.
     pub price: MinorUnits,
-    /// Days until bought credits end; `None` for never.
+    /// The number of days after which bought credits expire; `None` for never.
     pub expires_after_days: Option<i64>,
 }
 
@@ -108,7 +108,7 @@ pub struct Addon {
     pub name: String,
     /// The name of the add-on on pages.
     pub title: String,
-    /// What one of it costs a month.
+    /// The price of one add-on for a month.
     pub price: MinorUnits,
 }
 

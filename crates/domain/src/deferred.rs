@@ -34,11 +34,11 @@ pub struct Flow {
     pub opening: Amounts,
     /// What was sold, or granted without payment.
     pub sold: Amounts,
-    /// Spent on calls, or on a debt.
+    /// What was spent on calls, or on a debt.
     pub used: Amounts,
     /// What expired unspent: breakage.
     pub expired: Amounts,
-    /// Taken back because their money went back, less what was given back again.
+    /// What was clawed back because its money went back, less what was reinstated.
     pub refunded: Amounts,
     /// What was voided or taken by a correction.
     pub corrected: Amounts,
@@ -113,7 +113,7 @@ struct Lot {
     amount: Credits,
     paid: Option<MinorUnits>,
     granted_at: Timestamp,
-    /// What went which way until the start, and until the end.
+    /// The credits that went each way until the start, and until the end.
     before: [Credits; WAYS],
     until_end: [Credits; WAYS],
 }
@@ -128,7 +128,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// For the time from `from` up to but not including `until`.
+    /// Makes a reader for the time from `from` up to but not including `until`.
     pub fn new(from: Timestamp, until: Timestamp) -> Reader {
         Reader {
             from,

@@ -39,7 +39,7 @@ pub fn step_due(grace_until: Timestamp, now: Timestamp) -> DunningStep {
     }
 }
 
-/// When the next step comes, if one does.
+/// The time of the next step, if there is one.
 pub fn next_step_at(grace_until: Timestamp, now: Timestamp) -> Option<Timestamp> {
     [grace_until.plus_days(-WARNING_DAYS), grace_until]
         .into_iter()

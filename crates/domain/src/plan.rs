@@ -129,7 +129,7 @@ pub struct SubscriptionFacts {
     pub period_start: Timestamp,
     /// The end of the current period.
     pub period_end: Timestamp,
-    /// When it ends, if that is set.
+    /// The time at which it will end, if that is set.
     pub cancel_at: Option<Timestamp>,
     /// The time at which the subscription ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
@@ -173,9 +173,9 @@ pub struct Plan {
     pub period_start: Timestamp,
     /// The end of the current period.
     pub period_end: Timestamp,
-    /// When the paid access ends by a cancellation.
+    /// The time at which a cancellation ends the paid access.
     pub cancel_at: Option<Timestamp>,
-    /// When the trial ends.
+    /// The end of the trial; `None` without a trial.
     pub trial_end: Option<Timestamp>,
     /// The time at which access ends unless the failed payment is made good.
     pub grace_until: Option<Timestamp>,

@@ -67,9 +67,9 @@ pub struct Wanted {
     pub invoices: Vec<Invoice>,
     /// Rows to overwrite.
     pub credit_notes: Vec<CreditNote>,
-    /// Rows that are added or moved along.
+    /// Rows to add, or to bring up to date.
     pub transactions: Vec<Transaction>,
-    /// What the ledger is asked; each safe to ask again.
+    /// Commands to the ledger, each safe to repeat.
     pub commands: Vec<Command>,
     /// Emails to send, each once.
     pub mails: Vec<Mail>,

@@ -20,7 +20,7 @@ impl Timestamp {
         Timestamp(micros)
     }
 
-    /// From whole seconds since the epoch, as Stripe writes times.
+    /// Makes a timestamp from whole seconds since the epoch, as Stripe writes times.
     pub const fn from_seconds(seconds: i64) -> Timestamp {
         Timestamp(seconds.saturating_mul(MICROS_PER_SECOND))
     }
@@ -30,12 +30,12 @@ impl Timestamp {
         self.0
     }
 
-    /// In whole seconds since the epoch, rounded down.
+    /// The timestamp in whole seconds since the epoch, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(MICROS_PER_SECOND)
     }
 
-    /// This many seconds later (earlier when negative).
+    /// The timestamp this many seconds later, or earlier when negative.
     pub const fn plus_seconds(self, seconds: i64) -> Timestamp {
         Timestamp(
             self.0
@@ -43,7 +43,7 @@ impl Timestamp {
         )
     }
 
-    /// This many days of 24 hours later.
+    /// The timestamp this many days of 24 hours later.
     pub const fn plus_days(self, days: i64) -> Timestamp {
         self.plus_seconds(days.saturating_mul(SECONDS_PER_DAY))
     }
@@ -58,7 +58,7 @@ impl Timestamp {
         self.civil().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// The same to the microsecond, for a moment that is asked about again:
+    /// RFC 3339 in UTC to the microsecond, so that it can be read back exactly:
     /// `2026-11-22T10:00:00.000001Z`.
     pub fn rfc3339_micros(self) -> String {
         self.civil().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()

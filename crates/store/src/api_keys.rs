@@ -34,7 +34,7 @@ record! {
         pub created_by: String,
         /// The time at which the key was created.
         pub created_at: Timestamp,
-        /// When it was last used, to the minute or so.
+        /// The time at which it was last used, to about a minute.
         pub last_used_at: Option<Timestamp>,
         /// The time since which the key is revoked; `None` while it is valid.
         pub revoked_at: Option<Timestamp>,
@@ -126,7 +126,7 @@ pub fn of_host(tx: &mut Tx<'_>) -> Result<Vec<ApiKey>> {
     )
 }
 
-/// One of the account's keys, by its name outside.
+/// Finds one of the account's keys by its public id.
 pub fn of_account_named(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<Option<ApiKey>> {
     tx.query_opt(
         sql!(
@@ -138,7 +138,7 @@ pub fn of_account_named(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Resul
     )
 }
 
-/// Name outside and name of a key, by its number: for receipts.
+/// Finds the public id and the name of a key by its number, for receipts.
 pub fn names(tx: &mut Tx<'_>, key: i64) -> Result<Option<(String, String)>> {
     tx.query_opt(
         "select public_id, name from api_key where id = $1",

@@ -14,11 +14,11 @@ record! {
         pub id: i64,
         /// The time of the act.
         pub at: Timestamp,
-        /// Who: a user's public id, or `cli`.
+        /// Who acted: the public id of a user, or `cli`.
         pub actor: String,
         /// What was done: `credits.adjust`, `event.replay`.
         pub action: String,
-        /// On what: an account's public id, an event's id.
+        /// What was acted on: the public id of an account, or the id of an event.
         pub subject: String,
         /// The rest, as JSON without personal data.
         pub detail: String,

@@ -171,7 +171,7 @@ pub fn claim(tx: &mut Tx<'_>, account: i64, now: Timestamp, until: Timestamp) ->
     Ok(changed > 0)
 }
 
-/// No attempt before `at`. `false` when it is not on any more.
+/// Delays the next attempt until `at`. `false` when the setting is no longer on.
 pub fn put_off(tx: &mut Tx<'_>, account: i64, at: Timestamp, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update auto_topup

@@ -168,7 +168,7 @@ impl Key {
     }
 }
 
-/// In lower case: addresses are kept in it, sealed or not.
+/// The hexadecimal digits, in lower case like the addresses that are sealed.
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

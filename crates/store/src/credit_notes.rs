@@ -29,11 +29,11 @@ record! {
         pub status: String,
         /// The total, in minor units.
         pub amount_minor: i64,
-        /// What of it was refunded: rows of their own among the transactions.
+        /// The part that was refunded, which the transactions record separately.
         pub refunded_minor: i64,
-        /// What of it was paid back outside Stripe.
+        /// The part that was paid back outside Stripe.
         pub out_of_band_minor: i64,
-        /// What of it lowered an invoice that was open.
+        /// The part that lowered an open invoice.
         pub pre_payment_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,
@@ -133,7 +133,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<CreditNote
     )
 }
 
-/// Whose credit note this is: for the worker, which has only the object's name.
+/// Finds the account of a credit note, for the sync worker that has only the object's id.
 pub fn account_of(tx: &mut Tx<'_>, id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from credit_note where credit_note_id = $1",

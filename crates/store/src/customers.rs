@@ -77,7 +77,7 @@ pub fn retire(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
     )
 }
 
-/// Whose customer this is, current or former.
+/// Finds the account of a customer, current or former.
 pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from stripe_customer where customer_id = $1",

@@ -55,7 +55,7 @@ record! {
         pub object_id: Option<String>,
         /// Stripe's id of the customer that the event names, if it names one.
         pub customer_id: Option<String>,
-        /// Whose it is, when that is known.
+        /// The account that the event belongs to, when that is known.
         pub account_id: Option<i64>,
         /// Where the event stands: `received`, `done`, `ignored`, `parked` or `unmatched`; read by
         /// [`Event::state`].
@@ -99,9 +99,10 @@ pub struct NewEvent<'a> {
     pub object_id: Option<&'a str>,
     /// Stripe's id of the customer that the event names, if it names one.
     pub customer_id: Option<&'a str>,
-    /// Whose it is, when that is known.
+    /// The account that the event belongs to, when that is known.
     pub account_id: Option<i64>,
-    /// `received`, `ignored` for a type we do not know, `unmatched` without an account.
+    /// The first state: `received`, `ignored` for a type we do not know, `unmatched` without an
+    /// account.
     pub state: &'a str,
 }
 
@@ -162,7 +163,7 @@ pub fn payload(tx: &mut Tx<'_>, n: i64) -> Result<Option<Vec<u8>>> {
     )
 }
 
-/// What a list of events is narrowed to.
+/// The conditions that narrow a list of events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
     /// Only events in this state.
@@ -171,7 +172,7 @@ pub struct Filter<'a> {
     pub kind: Option<&'a str>,
     /// Only events of this account.
     pub account_id: Option<i64>,
-    /// One object at Stripe, or one event.
+    /// Only events about this object at Stripe, or the event with this id.
     pub about: Option<&'a str>,
     /// Only events received at or after this time.
     pub from: Option<Timestamp>,
@@ -331,7 +332,7 @@ pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     )
 }
 
-/// When the oldest event arrived that is not settled: the inbox's age.
+/// The time at which the oldest unsettled event arrived: the age of the inbox.
 pub fn oldest_open(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(received_at) from stripe_event where state in ('received', 'unmatched')",

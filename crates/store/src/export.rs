@@ -252,8 +252,8 @@ pub static TABLES: &[Table] = &[
         key [0], "where id > $1 order by id limit $2"),
 ];
 
-/// What stays here: tables, and columns of tables that leave, each with the reason. A test keeps
-/// this and the tables above together complete.
+/// Tables and columns that are not exported, each with the reason. A test checks that this list and
+/// the tables above are complete together.
 pub static LEFT_OUT: &[(&str, &str)] = &[
     ("login_link", "grants access, for minutes"),
     (

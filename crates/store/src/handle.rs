@@ -67,7 +67,7 @@ impl Default for Options {
     }
 }
 
-/// How much a database did and has to do.
+/// How much work a database has done and has waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// Commits since the database was opened.
@@ -114,7 +114,7 @@ struct Threads {
     readers: Arc<Queue<Box<dyn ClosureJob>>>,
     stop: Arc<Stop>,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    /// Held for as long as the threads run.
+    /// The lock on the file, held for as long as the threads run.
     _guard: Option<File>,
 }
 
@@ -322,7 +322,7 @@ impl Db {
         }
     }
 
-    /// How much it did and has to do.
+    /// How much work it has done and has waiting.
     pub fn stats(&self) -> Stats {
         let (writes_waiting, reads_waiting) = match &self.inner.mode {
             Mode::Threads(threads) => (

@@ -59,7 +59,7 @@ record! {
         pub tier: Option<String>,
         /// Stripe's id of the price.
         pub price_id: Option<String>,
-        /// What Stripe made: a session, a customer.
+        /// Stripe's id of what Stripe created, such as a session or a customer.
         pub stripe_object_id: Option<String>,
         /// The address that the user is sent to.
         pub url: Option<String>,
@@ -73,7 +73,7 @@ record! {
         pub expires_at: Option<Timestamp>,
         /// Credits that come on top of those that are bought.
         pub bonus_micros: Option<i64>,
-        /// Days after which both end; never without.
+        /// The number of days after which the credits and the bonus expire; `None` for never.
         pub expires_after_days: Option<i64>,
     }
 }
@@ -108,7 +108,8 @@ pub struct NewIntent<'a> {
     pub tier: Option<&'a str>,
     /// Stripe's id of the price.
     pub price_id: Option<&'a str>,
-    /// What of Stripe's it is about, when that is there before: at most one intent an object.
+    /// Stripe's id of the object that the intent is about, if it exists already: at most one intent
+    /// per object.
     pub stripe_object_id: Option<&'a str>,
 }
 

@@ -22,7 +22,7 @@ record! {
         pub public_id: String,
         /// The account that the person is invited to.
         pub account_id: i64,
-        /// Who was asked; forgotten when it is closed.
+        /// The invited person's email address; erased when the invitation is closed.
         pub email: Option<String>,
         /// The role in the account: `owner`, `billing` or `member`.
         pub role: String,

@@ -38,11 +38,11 @@ record! {
         pub currency: String,
         /// The time at which the invoice was created at Stripe.
         pub created_at: Timestamp,
-        /// When the time it is for began.
+        /// The start of the period that the invoice is for.
         pub period_start: Option<Timestamp>,
-        /// When the time it is for ends.
+        /// The end of the period that the invoice is for.
         pub period_end: Option<Timestamp>,
-        /// How often Stripe tried to collect it.
+        /// How often Stripe attempted to collect the payment.
         pub attempt_count: i64,
         /// The time at which Stripe attempts the payment again.
         pub next_payment_attempt: Option<Timestamp>,
@@ -52,7 +52,7 @@ record! {
         pub pdf_url: Option<String>,
         /// The time at which the invoice was paid; `None` while it is not.
         pub paid_at: Option<Timestamp>,
-        /// What codes and coupons took off it, in minor units.
+        /// The discount that codes and coupons gave, in minor units.
         pub discount_minor: i64,
     }
 }
@@ -203,7 +203,7 @@ pub fn unsettled(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<String
     )
 }
 
-/// Whose invoice this is: for the worker, which has only the object's name.
+/// Finds the account of an invoice, for the sync worker that has only the object's id.
 pub fn account_of(tx: &mut Tx<'_>, invoice_id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from invoice where invoice_id = $1",

@@ -46,10 +46,10 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// What a request came to: an answer, or a rule that said no.
+/// The result of a request: an answer or a refusal.
 pub type Decision = std::result::Result<Outcome, Refusal>;
 
-/// What the operator set: prices, allowances, grace. One value for a whole batch.
+/// What the operator configured: prices, allowances, grace. One value serves a whole batch.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// The catalog: what is sold.

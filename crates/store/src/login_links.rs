@@ -11,7 +11,7 @@ record! {
     pub struct LoginLink {
         /// The number of the link within this service.
         pub id: i64,
-        /// Who it signs in, in lower case.
+        /// The email address of the user it signs in, in lower case.
         pub email: String,
         /// The user, when the address was known.
         pub user_id: Option<i64>,

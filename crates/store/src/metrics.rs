@@ -16,7 +16,7 @@ record! {
         pub paid: i64,
         /// Payments that failed and were not made good.
         pub failed: i64,
-        /// What was paid, less what was paid back of it, in minor units.
+        /// What was paid, less what was given back, in minor units.
         pub net_minor: i64,
         /// How many accounts paid.
         pub accounts: i64,
@@ -134,12 +134,12 @@ record! {
         pub interval: String,
         /// How many subscriptions there are.
         pub count: i64,
-        /// What they pay in an interval together, in minor units.
+        /// The sum that they pay in an interval, in minor units.
         pub amount_minor: i64,
     }
 }
 
-/// What running subscriptions pay: no trials, no paused ones, none that only tried.
+/// What running subscriptions pay, without trials, paused ones and first payments that failed.
 pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     tx.query(
         "select currency, billing_interval, count(*), cast(sum(amount_minor) as bigint)
@@ -198,7 +198,7 @@ record! {
     pub struct Seen {
         /// The time at which the last payment was completed.
         pub paid_at: Option<Timestamp>,
-        /// When a plan was last changed or ended.
+        /// The time at which a plan last changed or ended.
         pub changed_at: Option<Timestamp>,
         /// How many calls were charged.
         pub calls: i64,

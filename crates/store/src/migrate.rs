@@ -35,7 +35,7 @@ pub struct Step {
     pub version: i64,
     /// The name of the migration.
     pub name: String,
-    /// When it was applied, RFC 3339; `None` while it was not.
+    /// The time at which it was applied, in RFC 3339; `None` while it is not.
     pub applied_at: Option<String>,
 }
 

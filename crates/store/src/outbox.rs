@@ -56,7 +56,7 @@ record! {
         pub payload: String,
         /// Where the message stands: `queued`, `sent` or `failed`; read by [`Message::state`].
         pub state: String,
-        /// How often it was taken to be sent.
+        /// How many times sending was attempted.
         pub attempts: i64,
         /// The time at which it is due.
         pub next_attempt_at: Timestamp,
@@ -66,7 +66,7 @@ record! {
         pub sent_at: Option<Timestamp>,
         /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// What an endpoint last answered, as an HTTP status.
+        /// The HTTP status that the endpoint last answered with.
         pub last_status: Option<i64>,
     }
 }
@@ -178,7 +178,7 @@ pub fn take_due(
     )
 }
 
-/// When the next message of a kind is due.
+/// The time at which the next message of a kind is due.
 pub fn next_due(tx: &mut Tx<'_>, kind: &str) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(next_attempt_at) from outbox where state = 'queued' and kind = $1",

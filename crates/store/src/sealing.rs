@@ -20,7 +20,7 @@ impl Tx<'_> {
         }
     }
 
-    /// As [`Tx::seal`], for a value that may be missing.
+    /// The value as it is to be written, if there is one; see [`Tx::seal`].
     pub fn seal_opt(&self, plain: Option<&str>) -> Option<String> {
         plain.map(|plain| self.seal(plain).into_owned())
     }

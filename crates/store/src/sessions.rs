@@ -19,13 +19,13 @@ record! {
         pub email: String,
         /// The name of the user.
         pub name: String,
-        /// What the user may do in administration.
+        /// The user's role in the service, which decides what they may do as an operator.
         pub role: String,
         /// The time at which the session began.
         pub created_at: Timestamp,
         /// The time at which the session ends.
         pub expires_at: Timestamp,
-        /// When it was last seen, to the minute or so.
+        /// The time at which it was last used, to about a minute.
         pub last_seen_at: Timestamp,
         /// The browser with which it was begun, shortened.
         pub user_agent: String,

@@ -188,7 +188,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Opti
     )
 }
 
-/// Whose subscription this is: for the worker, which has only the object's name.
+/// Finds the account of a subscription, for the sync worker that has only the object's id.
 pub fn account_of(tx: &mut Tx<'_>, subscription_id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from subscription where subscription_id = $1",

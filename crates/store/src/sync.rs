@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub const ATTEMPTS_MAX: i64 = 10;
 
 record! {
-    /// The right to bring one account in step, until it ends or is taken over.
+    /// The right to sync one account, until it ends or is taken over.
     pub struct Lease {
         /// The number of the account.
         pub account_id: i64,
@@ -24,7 +24,7 @@ record! {
         pub token: i64,
         /// Failed attempts before this one.
         pub attempts: i64,
-        /// When the account was last in step.
+        /// The time at which the account was last in sync.
         pub last_synced_at: Option<Timestamp>,
     }
 }
@@ -361,7 +361,7 @@ pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<AccountSyn
     )
 }
 
-/// When the next account becomes due, leases that run out included.
+/// The time at which the next account becomes due, including leases that expire.
 pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(case when lease_until is not null and lease_until > next_attempt_at

@@ -25,10 +25,10 @@ const START_PAUSE: Duration = Duration::from_millis(100);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// One database that a test has for itself; it goes when this is dropped.
+/// A database that a test has for itself; it is removed when this is dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
-    /// Which of the two it is; tests name it in their messages.
+    /// The kind of database, which tests name in their messages.
     pub kind: Kind,
     /// The address of the database.
     pub url: DatabaseUrl,
@@ -170,7 +170,7 @@ impl TestDatabase {
     }
 }
 
-/// As if no customer of this account had ever been written down.
+/// Forgets every customer of this account, as if none had ever been recorded.
 pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     tx.execute(
         "delete from stripe_customer where account_id = $1",
@@ -183,7 +183,7 @@ pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> 
     Ok(())
 }
 
-/// As if nothing had ever been read from Stripe: the rows that mirror its objects are gone.
+/// Forgets everything that was read from Stripe: the rows that mirror its objects are deleted.
 pub fn forget_mirror(tx: &mut db::Tx<'_>) -> crate::Result<()> {
     for statement in [
         "delete from subscription",
@@ -198,7 +198,7 @@ pub fn forget_mirror(tx: &mut db::Tx<'_>) -> crate::Result<()> {
     Ok(())
 }
 
-/// As if the account's sync had failed so often that the next failure parks it.
+/// Sets the failed attempts of the account's sync so high that the next failure parks it.
 pub fn near_parking(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     tx.execute(
         "insert into account_sync (account_id, dirty_gen, done_gen, lease_token, attempts,
@@ -210,7 +210,7 @@ pub fn near_parking(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     Ok(())
 }
 
-/// `url` with another database name; parameters behind `?` stay.
+/// Replaces the database name in `url`; parameters after `?` are kept.
 fn with_database(url: &str, name: &str) -> String {
     let (head, parameters) = url
         .split_once('?')

@@ -46,16 +46,16 @@ record! {
         /// The fact it records: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
         pub natural_key: String,
         /// The type of the transaction, one word of
-        /// [`TransactionType`](domain::projection::TransactionType).
+        /// [`TransactionType`].
         pub kind: String,
         /// The status of the transaction, one word of
-        /// [`TransactionStatus`](domain::projection::TransactionStatus).
+        /// [`TransactionStatus`].
         pub status: String,
         /// The amount, in minor units.
         pub amount_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// What of it was paid back, in minor units.
+        /// The part that was given back, in minor units.
         pub refunded_minor: i64,
         /// What was sold: `subscription` or `credit_topup`.
         pub product_type: String,
@@ -102,7 +102,7 @@ impl Transaction {
     }
 }
 
-/// One of the account's transactions, by its name outside.
+/// Finds one of the account's transactions by its public id.
 pub fn find(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<Option<Transaction>> {
     tx.query_opt(
         sql!(
@@ -205,7 +205,7 @@ record! {
     pub struct Refundable {
         /// Stripe's id of the payment intent: `pi_...`.
         pub payment_intent_id: String,
-        /// What was not given back yet, in minor units.
+        /// The part that was not given back yet, in minor units.
         pub left_minor: i64,
         /// The currency, as an ISO code in lower case.
         pub currency: String,

@@ -27,7 +27,7 @@ record! {
         pub role: String,
         /// The time at which the user was created.
         pub created_at: Timestamp,
-        /// Since when it may not sign in.
+        /// The time since which the user may not sign in; `None` while they may.
         pub disabled_at: Option<Timestamp>,
     }
 }
@@ -284,7 +284,7 @@ pub fn owners(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     )
 }
 
-/// Since when a token of the host application must be to sign the user in; any when none.
+/// The time from which tokens of the host application sign the user in; `None` when any does.
 pub fn tokens_after(tx: &mut Tx<'_>, user: i64) -> Result<Option<Timestamp>> {
     let after: Option<Option<Timestamp>> = tx.query_opt(
         "select tokens_after from user_account where id = $1",

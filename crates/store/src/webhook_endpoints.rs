@@ -37,11 +37,11 @@ record! {
         pub description: String,
         /// The event types that the endpoint subscribes to, separated by spaces; empty for all.
         pub events: String,
-        /// What its notices are signed with: `whsec_...`.
+        /// The secret that deliveries are signed with: `whsec_...`.
         pub secret: String,
         /// The secret that deliveries were signed with before.
         pub former_secret: Option<String>,
-        /// Until when they are signed with both.
+        /// The time until which deliveries are signed with both secrets.
         pub former_until: Option<Timestamp>,
         /// Whether it receives deliveries: `enabled` or `disabled`; read by
         /// [`WebhookEndpoint::state`].

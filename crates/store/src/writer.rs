@@ -16,7 +16,7 @@ use crate::job::{BatchJob as _, ClosureJob};
 use crate::ledger::LedgerJob;
 use crate::queue::Queue;
 
-/// How often a step is run in all when other writers stand in its way.
+/// How often a step is run in total while other writers conflict with it.
 const TRIES_MAX: u32 = 5;
 /// The pause before the second try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -41,7 +41,7 @@ pub(crate) enum Job {
     Ledger(LedgerJob),
 }
 
-/// What one savepoint holds, with how it went.
+/// The work of one savepoint, and how it ended.
 struct Step {
     work: Work,
     outcome: Result<()>,
@@ -183,7 +183,7 @@ impl Link {
     }
 }
 
-/// One writer thread: until the queue is closed and empty.
+/// Runs a writer thread until the queue is closed and empty.
 pub(crate) fn serve_writes(
     queue: &Arc<Queue<Job>>,
     batch_max: usize,
@@ -307,7 +307,7 @@ fn try_again(
     Err(again)
 }
 
-/// One begin, the steps, one commit. `Ok` holds what became of the commit.
+/// Begins, runs the steps and commits once. `Ok` holds the result of the commit.
 fn attempt(
     link: &mut Link,
     steps: &mut Vec<Step>,
@@ -398,7 +398,7 @@ fn split(steps: &mut Vec<Step>, index: usize) -> bool {
     true
 }
 
-/// One reader thread: until the queue is closed and empty.
+/// Runs a reader thread until the queue is closed and empty.
 pub(crate) fn serve_reads(queue: &Arc<Queue<Box<dyn ClosureJob>>>, link: &mut Link) {
     while let Some(job) = queue.take(1).pop() {
         read_one(link, job);

@@ -25,7 +25,7 @@ pub struct NewGrant {
     pub parent: Option<String>,
     /// How many credits to grant; positive.
     pub amount: Credits,
-    /// Not spendable before; `None` for at once.
+    /// The time from which the credits may be spent; `None` for at once.
     pub effective_at: Option<Timestamp>,
     /// The time at which unspent credits expire; `None` for never.
     pub expires_at: Option<Timestamp>,
@@ -65,7 +65,7 @@ pub enum Command {
     Capture {
         /// The id of the hold.
         hold: String,
-        /// What the call cost in the end.
+        /// The final cost of the call; `None` for all of the hold.
         amount: Option<Credits>,
     },
     /// Gives a hold's credits back.
@@ -108,7 +108,7 @@ pub enum Command {
     },
     /// Forgives debt.
     Forgive {
-        /// How much; positive, at most the debt.
+        /// How many credits of debt to forgive; positive, at most the debt.
         amount: Credits,
     },
     /// Lets time pass: expires what is due and mints nothing.

@@ -50,9 +50,9 @@ words! {
 pub struct Line {
     /// The number of the grant.
     pub lot: LotId,
-    /// By how much its remaining credits fall; negative gives back.
+    /// By how much the grant's remaining credits fall; negative gives credits back.
     pub taken: Credits,
-    /// By how much its pinned credits rise.
+    /// By how much the grant's pinned credits rise.
     pub held: Credits,
 }
 
@@ -89,7 +89,7 @@ pub enum Body {
         /// The start of the plan period that the hold counts in.
         period_start: Timestamp,
     },
-    /// Of a capture, release or expiry of a hold.
+    /// The body of a capture, release or expiry of a hold.
     Settlement {
         /// The id of the hold.
         hold: String,
@@ -113,12 +113,12 @@ pub enum Body {
     Lot {
         /// The number of the grant.
         lot: LotId,
-        /// By how much what was asked back for it rises.
+        /// By how much the credits that were asked back for the grant rise.
         reversed: Credits,
     },
-    /// Of what concerns the whole account: repay, adjust, forgive.
+    /// The body of what concerns the whole account: repay, adjust, forgive.
     Account {
-        /// Why it exists, where it must exist once.
+        /// The key that lets the entry exist once, where it must.
         source_key: Option<String>,
     },
 }
@@ -166,7 +166,7 @@ pub struct Entry {
     pub seq: i64,
     /// What the entry records.
     pub kind: EntryKind,
-    /// When it was decided, on the billing clock.
+    /// The time at which it was decided, on the billing clock.
     pub at: Timestamp,
     /// By how much the balance rises; negative when it falls.
     pub posted_delta: Credits,
@@ -199,7 +199,7 @@ pub fn chain_hash(previous: &[u8; 32], canonical: &[u8]) -> [u8; 32] {
 }
 
 impl Entry {
-    /// What the call cost, for kinds that meter one: zero for all others.
+    /// The cost of the call, for kinds that meter one; zero for all others.
     pub fn charged(&self) -> Credits {
         match &self.body {
             Body::Debit { amount, .. } => *amount,

@@ -33,7 +33,7 @@ pub struct Hold {
     pub uncollected: Credits,
     /// The state of the hold.
     pub state: HoldState,
-    /// Who spends with it: its capture counts for them, whoever sends it.
+    /// The spender that the hold was authorized for: its capture counts for them, whoever sends it.
     pub spender: Spender,
     /// Which grants the hold pinned, and how much of each.
     pub pins: Vec<(LotId, Credits)>,

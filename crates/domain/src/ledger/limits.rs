@@ -34,7 +34,7 @@ words! {
 }
 
 impl LimitWindow {
-    /// When the window that holds `at` began.
+    /// The start of the window that contains `at`.
     pub fn start(self, at: Timestamp) -> Timestamp {
         match self {
             LimitWindow::Day => Timestamp::default().plus_days(at.day()),
@@ -43,7 +43,7 @@ impl LimitWindow {
         }
     }
 
-    /// When the window that began at `start` ends; never for a lifetime.
+    /// The end of the window that began at `start`; `None` for a lifetime.
     pub fn end(self, start: Timestamp) -> Option<Timestamp> {
         match self {
             LimitWindow::Day => Some(start.plus_days(1)),
@@ -70,7 +70,7 @@ pub struct Limit {
     pub window_start: Timestamp,
     /// Credits that were charged in that window.
     pub used: Credits,
-    /// Set aside by pending holds, whenever they were made.
+    /// Credits that pending holds set aside, whenever they were authorized.
     pub held: Credits,
 }
 
@@ -104,7 +104,8 @@ impl Limit {
         }
     }
 
-    /// What may still be spent under it at `now`; nothing when its cap was lowered below that.
+    /// What may still be spent under the limit at `now`; zero when its cap was lowered below what
+    /// is used.
     pub fn left(&self, now: Timestamp) -> Credits {
         let mut current = self.clone();
         current.roll(now);

@@ -65,7 +65,7 @@ pub struct Ledger {
     pub lots: BTreeMap<LotId, Lot>,
     /// The holds, by id.
     pub holds: BTreeMap<String, Hold>,
-    /// What its people allow to be spent: all limits of the account, in the order they are judged.
+    /// The spend limits of the account, in the order in which they are judged.
     pub limits: Vec<Limit>,
     /// Earlier entries by the idempotency key they answered.
     pub answered: HashMap<String, Entry>,

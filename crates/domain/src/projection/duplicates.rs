@@ -12,7 +12,7 @@ use crate::plan::SubscriptionFacts;
 pub struct SecondPurchase {
     /// Stripe's id of the later subscription.
     pub subscription: String,
-    /// What paid its first invoice, if that cost something.
+    /// Stripe's id of the payment intent that paid its first invoice, if that cost something.
     pub payment_intent: Option<String>,
     /// Whether it was canceled before, and only its payment came now: a bank debit takes days.
     pub is_late: bool,

@@ -64,7 +64,8 @@ pub fn refund_status(word: &str) -> TransactionStatus {
     }
 }
 
-/// What of a payment is reversed now, as a level: refunds, and the rest when a dispute was lost.
+/// The clawback for a payment: how much of it is reversed now, by refunds, and entirely when a
+/// dispute was lost.
 pub(super) fn clawback_for(charge: &Charge, source_key: &str, paid: MinorUnits) -> Command {
     let lost = charge.dispute() == Some(DisputeStatus::Lost);
     let reversed = if lost {

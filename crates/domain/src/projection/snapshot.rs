@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub sessions: Vec<Session>,
     /// Its charges with their refunds and disputes.
     pub charges: Vec<Charge>,
-    /// What its subscriptions will become or were to become, ended schedules included.
+    /// The schedules that change its subscriptions, including ended ones.
     pub schedules: Vec<Schedule>,
     /// Its credit notes: documents about its invoices. The money they move shows elsewhere.
     pub credit_notes: Vec<CreditNote>,
@@ -69,7 +69,7 @@ pub struct Subscription {
     pub customer_id: Option<String>,
     /// The status as it was fetched.
     pub status: SubscriptionStatus,
-    /// The price of the item that is the plan's ([`plan_among`]).
+    /// The price of the item that is the plan's ([`plan_among`](super::plan_among)).
     pub price_id: Option<String>,
     /// The price of a period.
     pub price: Option<MinorUnits>,
@@ -83,7 +83,7 @@ pub struct Subscription {
     pub period_end: Timestamp,
     /// Whether it ends with the current period.
     pub cancel_at_period_end: bool,
-    /// When it ends, if that is set.
+    /// The time at which it will end, if that is set.
     pub cancel_at: Option<Timestamp>,
     /// The time at which its end was requested.
     pub canceled_at: Option<Timestamp>,
@@ -108,7 +108,7 @@ pub struct Extra {
     pub price_id: String,
     /// The quantity of the item.
     pub quantity: i64,
-    /// What one of it asks a period.
+    /// The price of one unit for a period.
     pub price: Option<MinorUnits>,
     /// The billing interval of the price: `month` or `year`.
     pub interval: Option<String>,
@@ -132,7 +132,8 @@ pub struct Invoice {
     /// Stripe's status: `draft`, `open`, `paid`, `void` or `uncollectible`; read by
     /// [`Invoice::status`].
     pub status: String,
-    /// Why it exists: `subscription_create`, `subscription_cycle`, `subscription_update`, ...
+    /// Why it exists, in Stripe's words, such as `subscription_create`; read by
+    /// [`Invoice::billing_reason`].
     pub billing_reason: String,
     /// The subscription that the invoice is for.
     pub subscription_id: Option<String>,
@@ -142,7 +143,7 @@ pub struct Invoice {
     pub amount_due: i64,
     /// The amount that was paid, in minor units.
     pub amount_paid: i64,
-    /// What codes and coupons took off it.
+    /// The discount that codes and coupons gave, in minor units.
     pub discount: i64,
     /// The currency of all amounts of the invoice.
     pub currency: Currency,
@@ -201,7 +202,7 @@ pub struct Session {
     pub created_at: Timestamp,
 }
 
-/// What we sold with a session: frozen when it was made.
+/// The order behind a session, frozen when the session was created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The id of the intent.
@@ -212,7 +213,7 @@ pub struct Intent {
     pub credits: Credits,
     /// Credits that come on top.
     pub bonus: Credits,
-    /// Days after which both end; never without.
+    /// The number of days after which the credits and the bonus expire; `None` for never.
     pub expires_after_days: Option<i64>,
     /// The price at the time of the order.
     pub price: MinorUnits,
@@ -229,7 +230,7 @@ pub struct Charge {
     pub payment_intent: Option<String>,
     /// The amount that was charged.
     pub amount: i64,
-    /// What of it was given back; falls again when a refund fails.
+    /// The part that was given back; it falls again when a refund fails.
     pub amount_refunded: i64,
     /// The currency of all amounts of the charge.
     pub currency: Currency,
@@ -268,7 +269,7 @@ pub struct Schedule {
     pub id: String,
     /// The subscription that it controls or controlled.
     pub subscription_id: Option<String>,
-    /// What the subscription is in turn, the earliest first.
+    /// The phases that the subscription goes through, the earliest first.
     pub phases: Vec<Phase>,
     /// The time at which it was released, canceled or completed; `None` while it is in control.
     pub ended_at: Option<Timestamp>,
@@ -303,9 +304,9 @@ pub struct CreditNote {
     pub amount: i64,
     /// The part that was refunded.
     pub refunded: i64,
-    /// What of it was paid back outside Stripe.
+    /// The part that was paid back outside Stripe.
     pub out_of_band: i64,
-    /// What of it lowered an open invoice.
+    /// The part that lowered an open invoice.
     pub pre_payment: i64,
     /// The currency of all amounts of the credit note.
     pub currency: Currency,

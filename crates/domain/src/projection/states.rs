@@ -96,13 +96,13 @@ words! {
 words! {
     /// Where a dispute stands.
     pub enum DisputeStatus {
-        /// An inquiry waits for our answer.
+        /// An inquiry needs our response.
         WarningNeedsResponse = "warning_needs_response",
         /// The bank reviews an inquiry.
         WarningUnderReview = "warning_under_review",
         /// An inquiry ended without becoming a dispute.
         WarningClosed = "warning_closed",
-        /// The dispute waits for our answer.
+        /// The dispute needs our response.
         NeedsResponse = "needs_response",
         /// The bank decides.
         UnderReview = "under_review",

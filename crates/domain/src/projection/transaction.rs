@@ -87,7 +87,7 @@ impl TransactionStatus {
 /// A transaction row as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// What it is the one row of: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
+    /// The fact that it records, at most once: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
     pub natural_key: String,
     /// What the transaction records.
     pub kind: TransactionType,
@@ -95,7 +95,7 @@ pub struct Transaction {
     pub status: TransactionStatus,
     /// The amount of money.
     pub amount: MinorUnits,
-    /// What of it was given back, in minor units.
+    /// The part that was given back, in minor units.
     pub refunded_minor: i64,
     /// Stripe's id of the payment intent.
     pub payment_intent: Option<String>,

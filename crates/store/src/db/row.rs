@@ -9,7 +9,7 @@ use postgres::types::Type;
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
 
-/// One row of an answer; columns are read by position.
+/// A row that a statement returned; its columns are read by position.
 pub enum Row<'r> {
     /// The row came from SQLite.
     Sqlite(&'r rusqlite::Row<'r>, Option<&'r Vault>),
@@ -59,7 +59,7 @@ impl Column for Option<i64> {
 }
 
 impl Column for Option<String> {
-    /// What was sealed is opened here, whatever statement asked for it.
+    /// Opens sealed text, whatever statement asked for it.
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {
         let (text, vault): (Option<String>, _) = match row {
             Row::Sqlite(row, vault) => (row.get(index)?, vault),

@@ -124,14 +124,14 @@ pub fn usage(tx: &mut Tx<'_>, account: i64) -> Result<Vec<UsageDay>> {
 }
 
 record! {
-    /// What of a top-up's transaction its grant must agree with.
+    /// The part of a top-up's transaction that its grant must agree with.
     pub struct Topup {
         /// The public id of the transaction: `txn_...`.
         pub public_id: String,
         /// Stripe's id of the payment intent: `pi_...`.
         pub payment_intent: Option<String>,
         /// The status of the transaction, one word of
-        /// [`TransactionStatus`](domain::projection::TransactionStatus).
+        /// [`TransactionStatus`].
         pub status: String,
         /// The credits that were bought, in micro-credits; `None` for a subscription.
         pub credits_micros: Option<i64>,

@@ -30,7 +30,7 @@ pub(super) fn allowances_since(
 }
 
 record! {
-    /// What of an account row access follows from.
+    /// The columns of an account that its access depends on.
     pub struct AccountPlanRow {
         pub anchor_at: Timestamp,
         pub email_verified_at: Option<Timestamp>,
@@ -41,7 +41,7 @@ record! {
 }
 
 record! {
-    /// What of a subscription row access follows from.
+    /// The columns of a subscription that access depends on.
     pub struct SubscriptionPlanRow {
         pub subscription_id: String,
         pub status: String,
@@ -57,12 +57,12 @@ record! {
     }
 }
 
-/// What an account's plan follows from, as the rows stand.
+/// The facts that an account's plan depends on, as the rows stand.
 pub fn account_facts(tx: &mut Tx<'_>, account: i64) -> Result<AccountFacts> {
     facts_and_status(tx, account).map(|(facts, _)| facts)
 }
 
-/// The same with whether the account may spend: a suspended one may not.
+/// The same facts, and whether the account may spend: a suspended one may not.
 pub(super) fn facts_and_status(
     tx: &mut Tx<'_>,
     account: i64,

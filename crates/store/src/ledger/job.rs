@@ -12,7 +12,7 @@ use crate::db::Tx;
 use crate::error::Result;
 use crate::job::BatchJob;
 
-/// One ledger command on its way to the writer.
+/// A ledger command on its way to the writer.
 #[derive(Debug)]
 pub(crate) struct LedgerJob {
     account: i64,

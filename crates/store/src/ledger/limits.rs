@@ -57,7 +57,7 @@ impl Record for LimitRow {
 /// A limit to set.
 #[derive(Clone, Debug)]
 pub struct NewLimit<'a> {
-    /// `limit_...`, for a limit that is not there yet.
+    /// The public id for a limit that does not exist yet: `limit_...`.
     pub public_id: &'a str,
     /// Whose spending the limit bounds.
     pub scope: LimitScope,
@@ -149,7 +149,7 @@ fn insert(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, now: Timestamp) -> 
     )
 }
 
-/// Micro-credits charged from day `start` on. A member's are those of the keys they made.
+/// Micro-credits charged from day `start` on. A member's are those of the keys that they created.
 fn spent(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, start: Timestamp) -> Result<i64> {
     let (all, key, member) = filter(new);
     tx.query_one(

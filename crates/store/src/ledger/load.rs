@@ -53,7 +53,7 @@ pub(super) fn read_only_for(
     Ok(loaded)
 }
 
-/// As [`load`], for a reader: no lock, and nothing is made.
+/// Loads what [`load`] loads, for a reader: it takes no lock and creates no row.
 pub(super) fn read_only(tx: &mut Tx<'_>, account: i64) -> Result<Loaded> {
     let Some(stored) = stored_wallet(tx, account)? else {
         return Ok(first_wallet(account));

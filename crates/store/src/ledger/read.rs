@@ -411,7 +411,7 @@ pub fn holds(tx: &mut Tx<'_>, account: i64, before: Timestamp, limit: i64) -> Re
     )
 }
 
-/// One entry of an account's journal, whole.
+/// Finds an entry of an account's journal.
 pub fn entry(tx: &mut Tx<'_>, account: i64, seq: i64) -> Result<Option<Entry>> {
     let row: Option<(Vec<u8>, Vec<u8>)> = tx.query_opt(
         "select canonical, hash from journal where account_id = $1 and seq = $2",

@@ -77,7 +77,7 @@ record! {
         pub day: i64,
         /// The operation that was metered.
         pub operation: String,
-        /// The key's name outside; none for calls without one.
+        /// The public id of the key; `None` for calls without one.
         pub public_id: Option<String>,
         /// What its owner calls it.
         pub name: Option<String>,
@@ -115,7 +115,7 @@ pub fn usage_lines(
 record! {
     /// Usage of one API key; credits in micro-credits.
     pub struct KeyUsage {
-        /// The key's name outside; none for calls without one.
+        /// The public id of the key; `None` for calls without one.
         pub public_id: Option<String>,
         /// What its owner calls it.
         pub name: Option<String>,

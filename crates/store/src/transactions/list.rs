@@ -8,20 +8,20 @@ use crate::args;
 use crate::db::{ONLY_WORDS, Tx, like_pattern, record, sql};
 use crate::error::Result;
 
-/// What a list of transactions is narrowed to.
+/// The conditions that narrow a list of transactions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
     /// Only this account's. Lists for anyone but an operator set it.
     pub account_id: Option<i64>,
-    /// One type, or `PAYMENT` for the three that bring money.
+    /// Only this type, or `PAYMENT` for the three types of payments.
     pub kind: Option<&'a str>,
-    /// One status, or `PAID` for the two of a payment that went through.
+    /// Only this status, or `PAID` for the two statuses of a payment that went through.
     pub status: Option<&'a str>,
     /// Only what happened at or after this time.
     pub from: Option<Timestamp>,
     /// Only what happened before this time.
     pub until: Option<Timestamp>,
-    /// Held by an id, the description, or the account's name or address.
+    /// Only what has this text in an id, the description, or the account's name or address.
     pub search: Option<&'a str>,
 }
 
@@ -125,7 +125,7 @@ pub fn of_account(
 }
 
 record! {
-    /// What transactions of one kind add up to.
+    /// The sums of transactions with the same currency, type and status.
     pub struct Sum {
         /// The currency, as an ISO code in lower case.
         pub currency: String,
@@ -139,7 +139,7 @@ record! {
         pub count: i64,
         /// The sum of their amounts, in minor units.
         pub amount_minor: i64,
-        /// What of them was paid back, in minor units.
+        /// The sum of what was given back, in minor units.
         pub refunded_minor: i64,
     }
 }
@@ -156,7 +156,7 @@ impl Sum {
     }
 }
 
-/// What the transactions that a filter finds add up to, by currency, type and status.
+/// Sums the transactions that a filter finds, by currency, type and status.
 pub fn sums(tx: &mut Tx<'_>, filter: &Filter<'_>) -> Result<Vec<Sum>> {
     let pattern = filter.search.map(like_pattern);
     tx.query(

@@ -14,7 +14,7 @@ const TRIES_MAX: u32 = 5;
 /// A fact to record.
 #[derive(Clone, Debug, Default)]
 pub struct NewTransaction<'a> {
-    /// `txn_...`, for the case that it is new.
+    /// The public id of the transaction if it is new: `txn_...`.
     pub public_id: &'a str,
     /// The account that the transaction belongs to.
     pub account_id: i64,
@@ -40,7 +40,7 @@ pub struct NewTransaction<'a> {
     pub amount_minor: i64,
     /// The currency, as an ISO code in lower case.
     pub currency: &'a str,
-    /// What of it was paid back, in minor units.
+    /// The part that was given back, in minor units.
     pub refunded_minor: i64,
     /// What was sold: `subscription` or `credit_topup`.
     pub product_type: &'a str,
@@ -63,7 +63,7 @@ pub struct NewTransaction<'a> {
 }
 
 record! {
-    /// What of a record its next status depends on.
+    /// The columns that a record's next status depends on.
     pub struct Recorded {
         pub account_id: i64,
         pub kind: TransactionType,

@@ -39,7 +39,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// `seconds` after the beginning of time.
+/// The time `seconds` after the epoch.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
@@ -70,7 +70,7 @@ pub fn account(db: &Db, name: &'static str) -> Account {
     })
 }
 
-/// What an account called `name` starts with.
+/// The columns of a new account called `name`.
 pub fn new_account<'a>(name: &'a str, public_id: &'a str) -> NewAccount<'a> {
     NewAccount {
         public_id,

@@ -87,7 +87,7 @@ fn a_sync_settles_what_its_account_had_received_when_it_began(db: &Db) {
     assert_eq!(read(db, events::oldest_open), Some(at(10)));
 
     let settled = write(db, move |tx| {
-        events::settle_account(tx, ann, last, "done", "in step", at(20))
+        events::settle_account(tx, ann, last, "done", "in sync", at(20))
     });
 
     assert_eq!(settled, 1);

@@ -1,6 +1,10 @@
-//! What is sold, as data: tiers, packs and the cost of an operation.
+//! What is sold, as data: tiers, packs, add-ons and the cost of each operation.
 //!
-//! A tier is data, not an enum. The text is checked whole, and every fault is named at once.
+//! A tier is data, not an enum. The text is checked as a whole, and all its faults are reported
+//! together.
+
+#[cfg(test)]
+mod tests;
 
 use serde::Deserialize;
 
@@ -9,13 +13,13 @@ use crate::money::{Credits, Currency, MinorUnits};
 /// The operation a call costs when it names none.
 pub const DEFAULT_OPERATION: &str = "call";
 
-/// Longest trial Stripe takes, in days.
+/// The longest trial that Stripe accepts, in days.
 pub const TRIAL_DAYS_MAX: i64 = 730;
 
-/// Units one call may name.
+/// The most units that one call may name.
 pub const UNITS_MAX: i64 = 1_000_000_000;
 
-/// A valid catalog.
+/// A catalog that was read and found valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
     /// Its number; versions are only ever added. 0 until the store has numbered it.
@@ -24,9 +28,9 @@ pub struct Catalog {
     pub currency: Currency,
     /// Tiers, cheapest first; their order is their rank.
     pub tiers: Vec<Tier>,
-    /// Credit packs, smallest first.
+    /// The credit packs, smallest first.
     pub packs: Vec<Pack>,
-    /// What a subscription may hold beside its plan, billed with it.
+    /// Add-ons that a subscription may hold besides its plan, billed with it.
     pub addons: Vec<Addon>,
     /// Operations and what a unit of each costs.
     pub operations: Vec<Operation>,
@@ -35,23 +39,23 @@ pub struct Catalog {
 /// A plan that a customer can be on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tier {
-    /// Its name in URLs, JSON and the seed: `PRO_PLUS`.
+    /// The name of the tier in URLs, in JSON and in the database: `PRO_PLUS`.
     pub name: String,
-    /// Its name on pages.
+    /// The name of the tier on pages.
     pub title: String,
-    /// Its place in the order of tiers.
+    /// The place of the tier in the order of tiers.
     pub rank: usize,
-    /// What a month costs; `None` where a person sets the price.
+    /// The price of a month; `None` where a person sets it.
     pub price: Option<MinorUnits>,
     /// Calls a period allows; `None` for no limit.
     pub calls_limit: Option<i64>,
-    /// Credits granted each period.
+    /// Credits that are granted each period.
     pub allowance: Credits,
-    /// What of it an unspent period carries into the next; `None` for nothing.
+    /// How much of an unspent allowance is carried into the next period; `None` for nothing.
     pub rollover: Option<Rollover>,
-    /// Days it can be tried before the first payment.
+    /// The length of the trial before the first payment, in days; `None` without a trial.
     pub trial_days: Option<i64>,
-    /// What the pages list.
+    /// The features that the pages list.
     pub features: Vec<String>,
 }
 
@@ -67,25 +71,25 @@ impl Tier {
     }
 }
 
-/// How much of an unspent allowance is carried on, and for how long.
+/// How much of an unspent allowance is carried over, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollover {
-    /// At most so many credits.
+    /// The most credits that may be carried over.
     pub cap: Credits,
     /// They end this many months after they were carried over.
     pub months: i64,
 }
 
-/// Credits sold in one go.
+/// Credits that are sold in one purchase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pack {
     /// Whole credits; the pack's name in the API.
     pub credits: i64,
     /// Whole credits on top of it; they end and go back with it.
     pub bonus: i64,
-    /// What it costs.
+    /// The price of the pack.
     pub price: MinorUnits,
-    /// Days until bought credits end; `None` for never.
+    /// The number of days after which bought credits expire; `None` for never.
     pub expires_after_days: Option<i64>,
 }
 
@@ -96,15 +100,15 @@ impl Pack {
     }
 }
 
-/// Something that a subscription may hold beside its plan, billed with it each month. It changes
-/// neither tier nor credits.
+/// An extra that a subscription may hold besides its plan, billed with it each month. It changes
+/// neither the tier nor the credits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addon {
-    /// Its name in the API: `SEATS`.
+    /// The name of the add-on in the API: `SEATS`.
     pub name: String,
-    /// Its name on pages.
+    /// The name of the add-on on pages.
     pub title: String,
-    /// What one of it costs a month.
+    /// The price of one add-on for a month.
     pub price: MinorUnits,
 }
 
@@ -118,21 +122,21 @@ impl Addon {
 /// Something a call does, and what a unit of it costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// Its name in the API.
+    /// The name of the operation in the API.
     pub name: String,
-    /// Its name on pages.
+    /// The name of the operation on pages.
     pub title: String,
-    /// Credits a unit.
+    /// Credits that one unit costs.
     pub cost: Credits,
 }
 
-/// Why a call has no price.
+/// Why a call cannot be priced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// The catalog has no such operation.
     #[error("there is no operation named {0:?}")]
     UnknownOperation(String),
-    /// Zero, negative or beyond [`UNITS_MAX`].
+    /// The units are zero, negative or beyond [`UNITS_MAX`].
     #[error("units must be between 1 and {UNITS_MAX}")]
     Units,
     /// The product leaves the bounds of an amount.
@@ -234,12 +238,12 @@ impl Catalog {
         }
     }
 
-    /// The tier of this name.
+    /// Finds the tier with this name.
     pub fn tier(&self, name: &str) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == name)
     }
 
-    /// The tier everybody has without paying.
+    /// The tier that everyone has without paying.
     pub fn free(&self) -> &Tier {
         self.tiers
             .iter()
@@ -247,17 +251,17 @@ impl Catalog {
             .expect("a valid catalog has a free tier")
     }
 
-    /// The pack of this many credits.
+    /// Finds the pack of this many credits.
     pub fn pack(&self, credits: i64) -> Option<&Pack> {
         self.packs.iter().find(|pack| pack.credits == credits)
     }
 
-    /// The add-on of this name.
+    /// Finds the add-on with this name.
     pub fn addon(&self, name: &str) -> Option<&Addon> {
         self.addons.iter().find(|addon| addon.name == name)
     }
 
-    /// What `units` of an operation cost.
+    /// Prices `units` of an operation.
     pub fn cost_of(&self, operation: &str, units: i64) -> Result<Credits, PriceError> {
         let found = self.operations.iter().find(|known| known.name == operation);
         let found = found.ok_or_else(|| PriceError::UnknownOperation(operation.to_owned()))?;
@@ -319,7 +323,7 @@ fn read_tiers(texts: &[TierText], currency: Currency, faults: &mut Vec<String>) 
     tiers
 }
 
-/// Capital letters, digits and `_`.
+/// Whether a name has only capital letters, digits and `_`.
 fn is_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
     (1..=40).contains(&name.len()) && name.bytes().all(plain)
@@ -454,92 +458,4 @@ fn read_money(text: &str, currency: Currency, what: &str, faults: &mut Vec<Strin
         ));
     }
     amount
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = include_str!("../../../catalog.toml");
-
-    #[test]
-    fn the_demos_catalog_is_valid() {
-        let catalog = Catalog::parse(TEXT).unwrap();
-
-        assert_eq!(catalog.free().name, "FREE");
-        assert_eq!(
-            catalog.tier("PRO").unwrap().price,
-            Some(MinorUnits::new(1900, Currency::USD))
-        );
-        assert_eq!(catalog.pack(5000).unwrap().price.amount, 500);
-        assert_eq!(
-            catalog.cost_of("embeddings", 3),
-            Ok(Credits::from_micros(300_000))
-        );
-    }
-
-    #[test]
-    fn case_k21_a_price_that_stripe_cannot_charge_is_a_fault() {
-        let in_currency = |currency: &str, price: &str, other: &str| {
-            let text = TEXT.replace("\"usd\"", &format!("{currency:?}"));
-            let text = text.replace("\"19.00\"", &format!("{price:?}"));
-            let mut text = text.replace("\"49.00\"", &format!("{other:?}"));
-            for pack in ["0.50", "1.00", "5.00", "10.00"] {
-                text = text.replace(&format!("{pack:?}"), &format!("{other:?}"));
-            }
-            Catalog::parse(&text)
-        };
-
-        assert!(in_currency("jpy", "1900", "4900").is_ok());
-        assert!(in_currency("isk", "1900", "4900.00").is_ok());
-        assert!(in_currency("kwd", "5.75", "14.990").is_ok());
-        for (currency, price, other) in [
-            ("jpy", "19.00", "49"),
-            ("isk", "19.50", "49"),
-            ("kwd", "5.755", "14.99"),
-        ] {
-            let faults = in_currency(currency, price, other).unwrap_err();
-            assert_eq!(faults.len(), 1, "{faults:?}");
-            assert!(faults[0].contains("PRO"), "{faults:?}");
-        }
-    }
-
-    #[test]
-    fn every_fault_is_named_at_once() {
-        let text = "currency = \"dollars\"\n[[tier]]\nname = \"pro\"\ntitle = \"Pro\"\nprice = \"1.999\"\nallowance = \"x\"\n";
-
-        let faults = Catalog::parse(text).unwrap_err();
-
-        assert_eq!(faults.len(), 6, "{faults:?}");
-    }
-
-    #[test]
-    fn a_trial_has_days_and_a_price_after_it() {
-        let with =
-            |days: &str| TEXT.replace("price = \"19.00\"", &format!("price = \"19.00\"\n{days}"));
-
-        let catalog = Catalog::parse(&with("trial_days = 14")).unwrap();
-        assert_eq!(catalog.tier("PRO").unwrap().trial_days, Some(14));
-        assert_eq!(catalog.tier("FREE").unwrap().trial_days, None);
-        for wrong in ["trial_days = 0", "trial_days = 731"] {
-            assert_eq!(
-                Catalog::parse(&with(wrong)).unwrap_err().len(),
-                1,
-                "{wrong}"
-            );
-        }
-        let free = TEXT.replace("price = \"0\"", "price = \"0\"\ntrial_days = 7");
-        assert_eq!(Catalog::parse(&free).unwrap_err().len(), 1);
-    }
-
-    #[test]
-    fn a_call_of_nothing_or_of_too_much_has_no_price() {
-        let catalog = Catalog::parse(TEXT).unwrap();
-
-        for units in [0, -1, UNITS_MAX + 1] {
-            assert_eq!(catalog.cost_of("call", units), Err(PriceError::Units));
-        }
-        let unknown = PriceError::UnknownOperation("x".to_owned());
-        assert_eq!(catalog.cost_of("x", 1), Err(unknown));
-    }
 }

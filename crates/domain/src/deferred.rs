@@ -1,9 +1,9 @@
-//! The value of prepaid credits over a month: what was owed at its start, sold, used, expired and
-//! given back in it, and what is owed at its end (requirement N17).
+//! The value of prepaid credits over a month: what was owed at its start, what was sold, used,
+//! expired and given back during it, and what is owed at its end (requirement N17).
 //!
-//! Money is a purchase's price, tax excluded, shared over its credits. Shares are rounded half up
-//! and always of the cumulative amount, used before expired before given back before the rest, so
-//! that the months of a purchase add up to its price, to the last minor unit.
+//! The money is a purchase's price, tax excluded, shared over its credits. Shares are rounded half
+//! up and always computed from the cumulative amount (used first, then expired, then given back,
+//! then the rest), so that the months of a purchase add up to its price to the last minor unit.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::time::Timestamp;
 /// What became of credits, and of the money they were bought for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
-    /// Credits.
+    /// How many credits it was.
     pub credits: Credits,
-    /// Minor units; zero for credits that nobody paid for.
+    /// How much money it was, in minor units; zero for credits that no one paid for.
     pub minor: i64,
 }
 
@@ -27,22 +27,22 @@ impl Amounts {
     }
 }
 
-/// One currency's prepaid credits, or all that nobody paid for.
+/// The prepaid credits of one currency, or all credits that no one paid for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
-    /// Unspent at the start.
+    /// What was unspent at the start.
     pub opening: Amounts,
-    /// Sold, or granted where nobody paid.
+    /// What was sold, or granted without payment.
     pub sold: Amounts,
-    /// Spent on calls, or on a debt.
+    /// What was spent on calls, or on a debt.
     pub used: Amounts,
-    /// Ended unspent: breakage.
+    /// What expired unspent: breakage.
     pub expired: Amounts,
-    /// Taken back because their money went back, less what was given back again.
+    /// What was clawed back because its money went back, less what was reinstated.
     pub refunded: Amounts,
-    /// Voided or taken by a correction.
+    /// What was voided or taken by a correction.
     pub corrected: Amounts,
-    /// Unspent at the end.
+    /// What was unspent at the end.
     pub closing: Amounts,
 }
 
@@ -72,19 +72,19 @@ impl Flow {
     }
 }
 
-/// Flows by currency, and of credits that nobody paid for.
+/// The flows by currency, and the flow of credits that no one paid for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Prepaid, by the code of their currency.
     pub prepaid: BTreeMap<String, Flow>,
-    /// Allowances, promotions, bonuses and corrections upwards.
+    /// Allowances, promotions, bonuses and upward corrections.
     pub free: Flow,
     /// Credits in all wallets at the end, by the sums of their journals.
     pub posted: Credits,
 }
 
 impl Report {
-    /// Adds another account's.
+    /// Adds the report of another account.
     pub fn add(&mut self, other: &Report) {
         for (currency, flow) in &other.prepaid {
             self.prepaid.entry(currency.clone()).or_default().add(flow);
@@ -113,7 +113,7 @@ struct Lot {
     amount: Credits,
     paid: Option<MinorUnits>,
     granted_at: Timestamp,
-    /// What went which way until the start, and until the end.
+    /// The credits that went each way until the start, and until the end.
     before: [Credits; WAYS],
     until_end: [Credits; WAYS],
 }
@@ -128,7 +128,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// For the time from `from` up to but not including `until`.
+    /// Makes a reader for the time from `from` up to but not including `until`.
     pub fn new(from: Timestamp, until: Timestamp) -> Reader {
         Reader {
             from,
@@ -169,7 +169,7 @@ impl Reader {
         }
     }
 
-    /// What the account's journal comes to.
+    /// The report of the account's journal.
     pub fn finish(self) -> Report {
         let mut report = Report {
             posted: self.posted,
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_begins_where_the_one_before_ended_and_all_months_come_to_the_price() {
+    fn a_month_begins_where_the_one_before_ended_and_all_months_add_up_to_the_price() {
         let months = [
             month("2026-10-01", "2026-11-01"),
             month("2026-11-01", "2026-12-01"),

@@ -1,11 +1,11 @@
-//! What a failed payment does next, and when: the mails, each once.
+//! The steps of dunning after a failed payment: which email is sent, and when.
 
 use crate::time::Timestamp;
 
-/// Days before paid access ends at which the second mail goes out.
+/// Days before paid access ends at which the second email is sent.
 pub const WARNING_DAYS: i64 = 2;
 
-/// A moment of a failed payment that its customer is told about.
+/// A moment in the failure of a payment at which its customer is notified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DunningStep {
     /// The payment failed.
@@ -17,7 +17,7 @@ pub enum DunningStep {
 }
 
 impl DunningStep {
-    /// The word in a mail's key.
+    /// The word for the step in an email's key.
     pub const fn word(self) -> &'static str {
         match self {
             DunningStep::Failed => "failed",
@@ -27,8 +27,8 @@ impl DunningStep {
     }
 }
 
-/// The steps whose time has come at `now`, for a payment that gives access until `grace_until`.
-/// Only the latest is due, so an account seen again after a week gets one mail, not three.
+/// The step that is due at `now` for a payment that gives access until `grace_until`. Only the
+/// latest is due, so an account that is seen again after a week gets one email, not three.
 pub fn step_due(grace_until: Timestamp, now: Timestamp) -> DunningStep {
     if now >= grace_until {
         DunningStep::Ended
@@ -39,7 +39,7 @@ pub fn step_due(grace_until: Timestamp, now: Timestamp) -> DunningStep {
     }
 }
 
-/// When the next step comes, if one does.
+/// The time of the next step, if there is one.
 pub fn next_step_at(grace_until: Timestamp, now: Timestamp) -> Option<Timestamp> {
     [grace_until.plus_days(-WARNING_DAYS), grace_until]
         .into_iter()
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_payment_speaks_three_times() {
+    fn a_failed_payment_is_reported_three_times() {
         let until = Timestamp::from_seconds(0).plus_days(7);
         let day = |n| Timestamp::from_seconds(0).plus_days(n);
 

@@ -1,4 +1,4 @@
-//! Names of things at the edge, and where chance comes from.
+//! Public ids, and the source of randomness they are made from.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 
 /// Where chance comes from: ids, tokens, lease numbers. A parameter, so that a run can be repeated.
 pub trait Chance: Send + Sync {
-    /// 128 fresh random bits.
+    /// Draws 128 fresh random bits.
     fn bits(&self) -> u128;
 }
 

@@ -16,3 +16,4 @@ pub mod money;
 pub mod plan;
 pub mod projection;
 pub mod time;
+mod words;

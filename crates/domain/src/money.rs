@@ -15,19 +15,19 @@ pub struct Credits(i64);
 /// Why a text is not an amount of credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreditsError {
-    /// Not a plain decimal number.
+    /// The text is not a plain decimal number.
     #[error("credits must be a plain decimal number")]
     NotANumber,
     /// More than six digits after the point.
     #[error("credits have at most 6 decimals")]
     TooPrecise,
-    /// Beyond [`CREDITS_MAX`].
+    /// The amount is beyond [`CREDITS_MAX`].
     #[error("that is more credits than one call can name")]
     TooLarge,
 }
 
 impl Credits {
-    /// No credits.
+    /// The amount of no credits.
     pub const ZERO: Credits = Credits(0);
 
     /// Whole credits.
@@ -41,17 +41,17 @@ impl Credits {
         }
     }
 
-    /// From micro-credits.
+    /// Makes an amount from micro-credits.
     pub const fn from_micros(micros: i64) -> Credits {
         Credits(micros)
     }
 
-    /// In micro-credits.
+    /// The amount in micro-credits.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// Whole credits, rounded down: the seed's integer `creditsBalance`.
+    /// Whole credits, rounded down.
     pub const fn floor(self) -> i64 {
         self.0.div_euclid(MICROS_PER_CREDIT)
     }
@@ -123,7 +123,7 @@ impl fmt::Display for Credits {
 impl std::ops::Add for Credits {
     type Output = Credits;
     /// # Panics
-    /// On overflow. Amounts are bounded by [`CREDITS_MAX`], so a sum of lots never gets there.
+    /// On overflow. Amounts are bounded by [`CREDITS_MAX`], so a sum of grants never gets there.
     fn add(self, other: Credits) -> Credits {
         self.checked_add(other)
             .expect("credit sums stay within 64 bits")
@@ -173,18 +173,16 @@ pub fn share_of(amount: i64, part: i64, whole: i64) -> i64 {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
-/// Stripe's zero-decimal currencies.
-/// <https://docs.stripe.com/currencies#zero-decimal>
+/// Currencies without minor units at Stripe: <https://docs.stripe.com/currencies#zero-decimal>
 const ZERO_DECIMAL: [&str; 15] = [
     "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf",
     "xof", "xpf",
 ];
-/// Stripe's three-decimal currencies.
-/// <https://docs.stripe.com/currencies#three-decimal>
+/// Currencies with three decimals at Stripe: <https://docs.stripe.com/currencies#three-decimal>
 const THREE_DECIMAL: [&str; 5] = ["bhd", "jod", "kwd", "omr", "tnd"];
 
 impl Currency {
-    /// US dollar, the demo's currency.
+    /// The US dollar.
     pub const USD: Currency = Currency(*b"usd");
 
     /// Reads a three-letter code, any case. `None` for anything else.
@@ -196,7 +194,7 @@ impl Currency {
             .then_some(Currency(bytes))
     }
 
-    /// The code, lower case.
+    /// The code in lower case.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a currency code is ascii")
     }
@@ -244,17 +242,17 @@ impl fmt::Display for Currency {
     }
 }
 
-/// An amount of money: integer minor units and their currency, never apart.
+/// An amount of money: integer minor units, always with their currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MinorUnits {
     /// The amount in the currency's smallest unit (cents for `usd`, yen for `jpy`).
     pub amount: i64,
-    /// What it is an amount of.
+    /// The currency of the amount.
     pub currency: Currency,
 }
 
 impl MinorUnits {
-    /// `amount` minor units of `currency`.
+    /// Makes an amount of `amount` minor units of `currency`.
     pub const fn new(amount: i64, currency: Currency) -> MinorUnits {
         MinorUnits { amount, currency }
     }

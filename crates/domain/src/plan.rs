@@ -1,42 +1,68 @@
 //! What an account may do now: a function of its subscriptions, as last fetched, and the time.
 //!
-//! Time-based changes need no event: a grace period that ends, a cancellation that takes effect
-//! and a new allowance are seen whenever somebody asks (`docs/reference/sync.md`, Status to
-//! access).
+//! Changes over time need no event: the end of a grace period, a cancellation that takes effect and
+//! a new allowance show whenever someone asks (`docs/reference/sync.md`, Status to access).
+
+#[cfg(test)]
+mod tests;
 
 use crate::catalog::{Catalog, Tier};
-use crate::ledger::{GrantKind, NewGrant};
+use crate::ledger::{GrantKind, NewGrant, WalletStatus};
 use crate::money::Credits;
 use crate::time::{Timestamp, period_around};
+use crate::words::words;
 
 /// Days a failed payment keeps its tier, when the operator does not say.
 pub const GRACE_DAYS_DEFAULT: i64 = 7;
 
-/// A subscription's status, as Stripe words it.
+words! {
+    /// Whether an account is open for business.
+    pub enum AccountStatus {
+        /// The account may act.
+        Active = "active",
+        /// An operator suspended it: it may read, but neither spend nor buy.
+        Suspended = "suspended",
+        /// It was closed; only its books remain.
+        Closed = "closed",
+    }
+}
+
+impl AccountStatus {
+    /// What the status of the account means for its wallet.
+    pub const fn wallet(self) -> WalletStatus {
+        match self {
+            AccountStatus::Active => WalletStatus::Active,
+            AccountStatus::Suspended => WalletStatus::Frozen,
+            AccountStatus::Closed => WalletStatus::Closed,
+        }
+    }
+}
+
+/// The status of a subscription, as Stripe words it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SubscriptionStatus {
     /// The first payment is not made.
     Incomplete,
-    /// It never was.
+    /// The first payment was never made.
     IncompleteExpired,
-    /// In a trial.
+    /// The subscription is in its trial.
     Trialing,
-    /// Paid.
+    /// The subscription is paid.
     Active,
     /// A payment failed and is tried again.
     PastDue,
-    /// It is not tried any more.
+    /// The payment is not attempted any more.
     Unpaid,
     /// A trial ended without a payment method.
     Paused,
-    /// Ended.
+    /// The subscription ended.
     Canceled,
-    /// A word this version does not know.
+    /// Stripe used a word that this version does not know.
     Unknown(String),
 }
 
 impl SubscriptionStatus {
-    /// The status behind Stripe's word; never fails.
+    /// Reads Stripe's word; an unknown one is kept.
     pub fn from_word(word: &str) -> SubscriptionStatus {
         match word {
             "incomplete" => SubscriptionStatus::Incomplete,
@@ -51,7 +77,7 @@ impl SubscriptionStatus {
         }
     }
 
-    /// Stripe's word.
+    /// Stripe's word for the status.
     pub fn word(&self) -> &str {
         match self {
             SubscriptionStatus::Incomplete => "incomplete",
@@ -66,7 +92,7 @@ impl SubscriptionStatus {
         }
     }
 
-    /// Whether it can still charge somebody: a second one must not be bought beside it.
+    /// Whether it can still charge its customer: a second one must not be bought besides it.
     pub fn is_live(&self) -> bool {
         !matches!(
             self,
@@ -76,7 +102,7 @@ impl SubscriptionStatus {
         )
     }
 
-    /// The word in our JSON, in the seed's upper case.
+    /// The word in the API, in upper case.
     pub fn shown(&self) -> &'static str {
         match self {
             SubscriptionStatus::Incomplete => "INCOMPLETE",
@@ -90,45 +116,45 @@ impl SubscriptionStatus {
     }
 }
 
-/// What we hold of one subscription.
+/// What we know of one subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionFacts {
-    /// Stripe's id.
+    /// Stripe's id of the subscription.
     pub id: String,
-    /// As fetched.
+    /// The status as it was fetched.
     pub status: SubscriptionStatus,
     /// The tier its price is mapped to; `None` for a price the catalog never had.
     pub tier: Option<String>,
-    /// The current period, half open.
+    /// The start of the current period, which is half open.
     pub period_start: Timestamp,
-    /// Its end.
+    /// The end of the current period.
     pub period_end: Timestamp,
-    /// When it ends, if that is set.
+    /// The time at which it will end, if that is set.
     pub cancel_at: Option<Timestamp>,
-    /// When it ended.
+    /// The time at which the subscription ended; `None` while it has not.
     pub ended_at: Option<Timestamp>,
-    /// When its trial ends or ended.
+    /// The end of the trial, also of one that is over; `None` without a trial.
     pub trial_end: Option<Timestamp>,
     /// Creation of the oldest unpaid invoice whose payment failed.
     pub past_due_since: Option<Timestamp>,
     /// Whether the invoice of the current period is not paid yet.
     pub awaits_payment: bool,
-    /// When it was made.
+    /// The time at which the subscription was created.
     pub created_at: Timestamp,
 }
 
-/// What we hold of one account.
+/// What we know of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountFacts {
     /// Its number, part of an allowance's source key.
     pub account: i64,
     /// Where its free periods are counted from.
     pub anchor_at: Timestamp,
-    /// Whether a person answered at its mail address.
+    /// Whether a person proved that the email address is theirs.
     pub is_verified: bool,
     /// A tier given by the operator, and until when.
     pub tier_override: Option<(String, Option<Timestamp>)>,
-    /// Its subscriptions, ended ones included.
+    /// The account's subscriptions, including ended ones.
     pub subscriptions: Vec<SubscriptionFacts>,
 }
 
@@ -141,19 +167,19 @@ pub struct Plan {
     pub access_tier: String,
     /// ACTIVE, TRIALING, PAST_DUE, UNPAID, PAUSED, INCOMPLETE, CANCELED or NONE.
     pub status: &'static str,
-    /// The chosen subscription.
+    /// The subscription that decides, if there is one.
     pub subscription_id: Option<String>,
     /// The period limits and allowance are counted in.
     pub period_start: Timestamp,
-    /// Its end.
+    /// The end of the current period.
     pub period_end: Timestamp,
-    /// When the paid access ends by a cancellation.
+    /// The time at which a cancellation ends the paid access.
     pub cancel_at: Option<Timestamp>,
-    /// When the trial ends.
+    /// The end of the trial; `None` without a trial.
     pub trial_end: Option<Timestamp>,
-    /// When access ends unless a failed payment is mended.
+    /// The time at which access ends unless the failed payment is made good.
     pub grace_until: Option<Timestamp>,
-    /// Calls a period allows.
+    /// Calls that a period allows; `None` for no limit.
     pub calls_limit: Option<i64>,
     /// Credits the period brings; zero while they are not earned.
     pub allowance: Credits,
@@ -211,9 +237,9 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Ti
     }
 }
 
-/// The credits that the period brings and that were not granted yet: once for each tier and
-/// period. A tier reached within a period brings the difference, in proportion to the time left,
-/// rounded down; going down takes nothing back.
+/// The credits that the period brings and that were not granted yet: once for each tier and period.
+/// A tier reached within a period brings the difference, in proportion to the time left, rounded
+/// down; a lower tier takes nothing back.
 pub fn allowance_due(
     facts: &AccountFacts,
     plan: &Plan,
@@ -242,14 +268,14 @@ pub fn allowance_due(
         Credits::from_micros(part - part % crate::money::MICROS_PER_CREDIT)
     };
     amount.is_positive().then(|| NewGrant {
-        // The period's own moment: two clocks may differ by a second, a key must not.
+        // The start of the period, not now: two clocks may differ by a second, a key must not.
         effective_at: Some(plan.period_start),
         expires_at: Some(plan.period_end),
         ..NewGrant::new(GrantKind::Allowance, source_key, amount)
     })
 }
 
-/// `allowance:account:tier:period start`.
+/// The source key of an allowance: `allowance:account:tier:period start`.
 fn allowance_key(account: i64, tier: &str, period_start: Timestamp) -> String {
     format!("allowance:{account}:{tier}:{}", period_start.micros())
 }
@@ -358,195 +384,4 @@ fn valid_until(
         .filter(|edge| *edge > now)
         .min()
         .unwrap_or(free_end)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::parse;
-
-    fn catalog() -> Catalog {
-        Catalog::parse(include_str!("../../../catalog.toml")).unwrap()
-    }
-
-    fn at(text: &str) -> Timestamp {
-        parse(text).unwrap()
-    }
-
-    fn now() -> Timestamp {
-        at("2026-11-22T10:00:00Z")
-    }
-
-    fn subscription(status: &str) -> SubscriptionFacts {
-        SubscriptionFacts {
-            id: "sub_1".into(),
-            status: SubscriptionStatus::from_word(status),
-            tier: Some("PRO".into()),
-            period_start: at("2026-11-15"),
-            period_end: at("2026-12-15"),
-            cancel_at: None,
-            ended_at: None,
-            trial_end: None,
-            past_due_since: Some(at("2026-11-20")),
-            awaits_payment: false,
-            created_at: at("2026-11-15"),
-        }
-    }
-
-    fn account(subscriptions: Vec<SubscriptionFacts>) -> AccountFacts {
-        AccountFacts {
-            account: 1,
-            anchor_at: at("2026-10-31"),
-            is_verified: true,
-            tier_override: None,
-            subscriptions,
-        }
-    }
-
-    fn plan(facts: &AccountFacts, now: Timestamp) -> Plan {
-        plan_at(facts, &catalog(), GRACE_DAYS_DEFAULT, now)
-    }
-
-    #[test]
-    fn case_w33_every_status_has_its_access() {
-        let table = [
-            ("incomplete", "FREE", "INCOMPLETE"),
-            ("incomplete_expired", "FREE", "CANCELED"),
-            ("trialing", "PRO", "TRIALING"),
-            ("active", "PRO", "ACTIVE"),
-            ("past_due", "PRO", "PAST_DUE"),
-            ("unpaid", "FREE", "UNPAID"),
-            ("paused", "FREE", "PAUSED"),
-            ("canceled", "FREE", "CANCELED"),
-            ("something_new", "PRO", "ACTIVE"),
-        ];
-        for (status, access, shown) in table {
-            let plan = plan(&account(vec![subscription(status)]), now());
-            assert_eq!(
-                (plan.access_tier.as_str(), plan.status),
-                (access, shown),
-                "{status}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_failed_payment_keeps_the_tier_for_the_grace_period_only() {
-        let facts = account(vec![subscription("past_due")]);
-        let end = at("2026-11-27");
-
-        let before = plan(&facts, Timestamp::from_micros(end.micros() - 1));
-        let after = plan(&facts, end);
-
-        assert_eq!(
-            (before.access_tier.as_str(), before.grace_until),
-            ("PRO", Some(end))
-        );
-        assert_eq!(before.valid_until, end);
-        assert_eq!(
-            (after.access_tier.as_str(), after.tier.as_str()),
-            ("FREE", "PRO")
-        );
-    }
-
-    #[test]
-    fn a_cancellation_takes_effect_at_its_moment_without_an_event() {
-        let cancel_at = Some(at("2026-12-15"));
-        let facts = account(vec![SubscriptionFacts {
-            cancel_at,
-            ..subscription("active")
-        }]);
-
-        assert_eq!(plan(&facts, now()).access_tier, "PRO");
-        assert_eq!(plan(&facts, at("2026-12-15")).access_tier, "FREE");
-    }
-
-    #[test]
-    fn case_w13_a_late_end_of_the_old_subscription_leaves_the_new_one() {
-        let old = SubscriptionFacts {
-            id: "sub_0".into(),
-            ..subscription("canceled")
-        };
-        let new = SubscriptionFacts {
-            created_at: at("2026-11-20"),
-            ..subscription("active")
-        };
-
-        let plan = plan(&account(vec![new, old]), now());
-
-        assert_eq!(
-            (plan.access_tier.as_str(), plan.subscription_id.as_deref()),
-            ("PRO", Some("sub_1"))
-        );
-    }
-
-    #[test]
-    fn an_override_wins_until_it_ends() {
-        let tier_override = Some(("PRO_PLUS".to_owned(), Some(at("2026-12-01"))));
-        let facts = AccountFacts {
-            tier_override,
-            ..account(vec![])
-        };
-
-        assert_eq!(plan(&facts, now()).access_tier, "PRO_PLUS");
-        assert_eq!(plan(&facts, at("2026-12-01")).access_tier, "FREE");
-    }
-
-    #[test]
-    fn case_c13_an_allowance_comes_once_a_period() {
-        let facts = account(vec![]);
-        let plan = plan(&facts, now());
-
-        let due = allowance_due(&facts, &plan, &[], now()).unwrap();
-
-        assert_eq!(
-            (due.amount, due.expires_at),
-            (Credits::new(100), Some(at("2026-11-30")))
-        );
-        let granted = [(due.source_key.clone(), due.amount)];
-        assert_eq!(allowance_due(&facts, &plan, &granted, now()), None);
-    }
-
-    #[test]
-    fn an_unverified_address_brings_no_allowance() {
-        let facts = AccountFacts {
-            is_verified: false,
-            ..account(vec![])
-        };
-
-        assert_eq!(
-            allowance_due(&facts, &plan(&facts, now()), &[], now()),
-            None
-        );
-    }
-
-    #[test]
-    fn a_renewal_brings_its_allowance_when_it_is_paid() {
-        let open = SubscriptionFacts {
-            awaits_payment: true,
-            ..subscription("active")
-        };
-        let facts = account(vec![open]);
-
-        assert_eq!(
-            allowance_due(&facts, &plan(&facts, now()), &[], now()),
-            None
-        );
-    }
-
-    #[test]
-    fn an_upgrade_brings_the_difference_for_the_time_left() {
-        let upgraded = SubscriptionFacts {
-            tier: Some("PRO_PLUS".into()),
-            ..subscription("active")
-        };
-        let facts = account(vec![upgraded]);
-        let key = allowance_key(1, "PRO", at("2026-11-15"));
-        let half = at("2026-11-30");
-        let plan = plan(&facts, half);
-
-        let due = allowance_due(&facts, &plan, &[(key, Credits::new(1_000))], half).unwrap();
-
-        assert_eq!(due.amount, Credits::new(2_500));
-    }
 }

@@ -1,41 +1,41 @@
-//! Moments as integers, and where they come from.
+//! Timestamps as integers, and the clocks they come from.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z.
+/// A point in time, in microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Microseconds in a second.
+/// The number of microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
-/// Seconds in a day.
+/// The number of seconds in a day.
 pub const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Timestamp {
-    /// From microseconds since the epoch.
+    /// Makes a timestamp from microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Timestamp {
         Timestamp(micros)
     }
 
-    /// From whole seconds since the epoch, as Stripe writes times.
+    /// Makes a timestamp from whole seconds since the epoch, as Stripe writes times.
     pub const fn from_seconds(seconds: i64) -> Timestamp {
         Timestamp(seconds.saturating_mul(MICROS_PER_SECOND))
     }
 
-    /// In microseconds since the epoch.
+    /// The timestamp in microseconds since the epoch.
     pub const fn micros(self) -> i64 {
         self.0
     }
 
-    /// In whole seconds since the epoch, rounded down.
+    /// The timestamp in whole seconds since the epoch, rounded down.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(MICROS_PER_SECOND)
     }
 
-    /// This many seconds later (earlier when negative).
+    /// The timestamp this many seconds later, or earlier when negative.
     pub const fn plus_seconds(self, seconds: i64) -> Timestamp {
         Timestamp(
             self.0
@@ -43,7 +43,7 @@ impl Timestamp {
         )
     }
 
-    /// This many days of 24 hours later.
+    /// The timestamp this many days of 24 hours later.
     pub const fn plus_days(self, days: i64) -> Timestamp {
         self.plus_seconds(days.saturating_mul(SECONDS_PER_DAY))
     }
@@ -58,13 +58,13 @@ impl Timestamp {
         self.civil().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
-    /// The same to the microsecond, for a moment that is asked about again:
+    /// RFC 3339 in UTC to the microsecond, so that it can be read back exactly:
     /// `2026-11-22T10:00:00.000001Z`.
     pub fn rfc3339_micros(self) -> String {
         self.civil().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
     }
 
-    /// The UTC date: `2026-11-22`.
+    /// The UTC date as text: `2026-11-22`.
     pub fn date_text(self) -> String {
         self.civil().date().to_string()
     }
@@ -123,7 +123,7 @@ pub fn period_around(
     if now < anchor {
         return None;
     }
-    // A month has at least 28 days, so this starts at or after the period wanted.
+    // A month has at least 28 days, so this starts at or after the period in question.
     let mut index = (now.seconds() - anchor.seconds()) / (28 * SECONDS_PER_DAY) / months + 1;
     while anchor.plus_months(index * months) > now {
         index -= 1;
@@ -137,21 +137,21 @@ pub fn period_around(
 /// Where the time comes from. Two exist side by side: the billing clock (periods, trials, expiry)
 /// and the security clock (sessions, signatures, rate limits).
 pub trait Clock: Send + Sync {
-    /// The present moment of this clock.
+    /// The current time of this clock.
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that stands still until it is set: for tests and simulations.
+/// A clock that stands still until it is set, for tests and simulations.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// Starts at `now`.
+    /// Makes a clock that stands at `now`.
     pub fn new(now: Timestamp) -> ManualClock {
         ManualClock(AtomicI64::new(now.micros()))
     }
 
-    /// Moves to `now`.
+    /// Moves the clock to `now`.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.micros(), Ordering::SeqCst);
     }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_written_in_utc() {
+    fn timestamps_are_written_in_utc() {
         let moment = at("2026-11-22T10:00:00.5+02:00");
 
         assert_eq!(moment.rfc3339(), "2026-11-22T08:00:00Z");

@@ -15,23 +15,23 @@ macro_rules! columns {
 }
 
 record! {
-    /// A price of one account.
+    /// A price that was agreed with one account.
     pub struct AccountPrice {
-        /// Whose it is.
+        /// The account that the price belongs to.
         pub account_id: i64,
-        /// `price_...`
+        /// Stripe's id of the price: `price_...`.
         pub price_id: String,
-        /// What it sells.
+        /// The tier that the price sells.
         pub tier: String,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// A period's price, in minor units.
+        /// The price of a period, in minor units.
         pub amount_minor: i64,
-        /// `month`, `year`
+        /// The billing interval: `month` or `year`.
         pub billing_interval: String,
         /// Whether it is what the account is sold now.
         pub is_current: bool,
-        /// When it was agreed.
+        /// The time at which the price was agreed.
         pub created_at: Timestamp,
     }
 }
@@ -66,7 +66,8 @@ pub fn set(tx: &mut Tx<'_>, row: &AccountPrice) -> Result<()> {
     Ok(())
 }
 
-/// Ends the account's own price of a tier; what runs at it goes on. Answers how many there were.
+/// Ends the account's own price of a tier; subscriptions that run at it keep it. Returns how many
+/// there were.
 pub fn end(tx: &mut Tx<'_>, account: i64, tier: &str) -> Result<u64> {
     tx.execute(
         "update account_price

@@ -1,9 +1,10 @@
 //! Accounts: who is billed, and the subscription that is shown for it.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{Tx, anywhere, record, sql};
+use crate::db::{ONLY_WORDS, Tx, like_pattern, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -17,71 +18,79 @@ macro_rules! columns {
 }
 
 record! {
-    /// One account.
+    /// An account: whoever is billed.
     pub struct Account {
-        /// Its number inside.
+        /// The number of the account within this service; never shown outside.
         pub id: i64,
-        /// Its name outside: `acc_...`.
+        /// The public id of the account: `acc_...`.
         pub public_id: String,
-        /// What the host application calls it.
+        /// The host application's id of the account.
         pub external_id: Option<String>,
-        /// `personal` or `organisation`.
+        /// The kind of account: `personal` or `organisation`.
         pub kind: String,
-        /// Shown to people.
+        /// The name of the account, as people see it.
         pub name: String,
-        /// Where its mails go.
+        /// The email address that the account's emails go to.
         pub email: Option<String>,
-        /// `active`, `suspended` or `closed`.
+        /// Whether the account may act: `active`, `suspended` or `closed`; read by
+        /// [`Account::status`].
         pub status: String,
-        /// The current Stripe customer.
+        /// Stripe's id of the current customer.
         pub stripe_customer_id: Option<String>,
-        /// The subscription that decides the tier.
+        /// Stripe's id of the subscription that decides the tier.
         pub stripe_subscription_id: Option<String>,
-        /// The tier that subscription gives.
+        /// The tier that the subscription gives.
         pub subscription_tier: String,
-        /// Its status, in the words of our JSON.
+        /// The status of the subscription, in the words of the API.
         pub subscription_status: String,
-        /// When the paid period ends.
+        /// The end of the paid period.
         pub subscription_expires_at: Option<Timestamp>,
-        /// Since when a payment is overdue.
+        /// The time since which a payment is overdue; `None` when none is.
         pub past_due_since: Option<Timestamp>,
         /// A tier that a person set; it wins.
         pub tier_override: Option<String>,
-        /// Why.
+        /// The reason for the override.
         pub tier_override_reason: Option<String>,
-        /// Who.
+        /// The operator who set the override.
         pub tier_override_actor: Option<String>,
-        /// Until when; for good when there is none.
+        /// The time at which the override ends; `None` for never.
         pub tier_override_until: Option<Timestamp>,
         /// The moment that its periods are counted from.
         pub anchor_at: Timestamp,
-        /// When somebody proved that the address is theirs.
+        /// The time at which a person proved that the address is theirs.
         pub email_verified_at: Option<Timestamp>,
-        /// When it was made.
+        /// The time at which the account was created.
         pub created_at: Timestamp,
-        /// When a column last changed.
+        /// The time at which a column last changed.
         pub updated_at: Timestamp,
     }
 }
 
-/// What a new account starts with.
+impl Account {
+    /// Whether the account is open for business.
+    pub fn status(&self) -> AccountStatus {
+        AccountStatus::from_word(&self.status).expect(ONLY_WORDS)
+    }
+}
+
+/// The columns of a new account.
 #[derive(Clone, Debug)]
 pub struct NewAccount<'a> {
-    /// `acc_...`
+    /// The public id of the account: `acc_...`.
     pub public_id: &'a str,
-    /// What the host application calls it.
+    /// The host application's id of the account.
     pub external_id: Option<&'a str>,
-    /// `personal` or `organisation`.
+    /// The kind of account: `personal` or `organisation`.
     pub kind: &'a str,
-    /// Shown to people.
+    /// The name of the account, as people see it.
     pub name: &'a str,
-    /// Where its mails go.
+    /// The email address that the account's emails go to.
     pub email: Option<&'a str>,
-    /// The tier without a subscription.
+    /// The tier of an account without a subscription.
     pub tier: &'a str,
-    /// Its status in our JSON: `NONE`.
+    /// The status of the subscription in the API: `NONE`.
     pub subscription_status: &'a str,
-    /// When the address was proven.
+    /// The time at which the address was proven.
     pub email_verified_at: Option<Timestamp>,
 }
 
@@ -140,7 +149,7 @@ pub fn put_external(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Re
     )
 }
 
-/// The account with this number.
+/// Finds the account with this number.
 pub fn find(tx: &mut Tx<'_>, account: i64) -> Result<Option<Account>> {
     tx.query_opt(
         sql!("select ", columns!(), " from account where id = $1"),
@@ -150,7 +159,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64) -> Result<Option<Account>> {
 
 /// The account that the outside calls `name`: by our id or by the host application's.
 pub fn named(tx: &mut Tx<'_>, name: &str) -> Result<Option<Account>> {
-    // Ours first, in case a host names one of its accounts like one of ours.
+    // Our own id first, in case a host application's id for another account equals it.
     tx.query_opt(
         sql!(
             "select ",
@@ -184,8 +193,8 @@ pub fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<Account>> {
-    let pattern = search.map(anywhere);
-    // A sealed address is found whole, not in part.
+    let pattern = search.map(like_pattern);
+    // A sealed address can only be found as a whole, not in part.
     let forms = tx.forms(search.unwrap_or_default());
     tx.query(
         sql!(
@@ -229,19 +238,19 @@ pub fn count_by_tier(tx: &mut Tx<'_>) -> Result<Vec<(String, String, i64)>> {
 /// What the chosen subscription says about its account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown<'a> {
-    /// The subscription, when there is one.
+    /// Stripe's id of the subscription, if there is one.
     pub stripe_subscription_id: Option<&'a str>,
-    /// The tier it gives.
+    /// The tier that the subscription gives.
     pub tier: &'a str,
-    /// Its status, in the words of our JSON.
+    /// The status of the subscription, in the words of the API.
     pub status: &'a str,
-    /// When the paid period ends.
+    /// The end of the paid period.
     pub expires_at: Option<Timestamp>,
-    /// Since when a payment is overdue.
+    /// The time since which a payment is overdue; `None` when none is.
     pub past_due_since: Option<Timestamp>,
 }
 
-/// Overwrites the shown subscription.
+/// Overwrites the subscription that the account shows.
 pub fn show_subscription(
     tx: &mut Tx<'_>,
     account: i64,
@@ -285,13 +294,13 @@ pub fn show_customer(
 /// A tier that a person sets over the subscription's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierOverride<'a> {
-    /// The tier.
+    /// The tier that overrides the subscription's.
     pub tier: &'a str,
-    /// Why.
+    /// The reason for the override.
     pub reason: &'a str,
-    /// Who.
+    /// The operator who sets it.
     pub actor: &'a str,
-    /// Until when; for good when there is none.
+    /// The time at which the override ends; `None` for never.
     pub until: Option<Timestamp>,
 }
 
@@ -329,7 +338,7 @@ pub fn set_status(tx: &mut Tx<'_>, account: i64, status: &str, now: Timestamp) -
     )
 }
 
-/// Sets what people read and where mails go.
+/// Sets the account's name and email address.
 pub fn rename(
     tx: &mut Tx<'_>,
     account: i64,
@@ -343,7 +352,7 @@ pub fn rename(
     )
 }
 
-/// Notes that the address was proven; the first time stays. Answers whether this was it.
+/// Notes that the address was proven; the first time is kept. Returns whether this was the first.
 pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update account
@@ -355,7 +364,7 @@ pub fn verify_email(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<boo
 }
 
 /// Closes the account and forgets who it was. What it bought and spent stays.
-pub fn anonymise(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
+pub fn anonymize(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update account
             set name = '',

@@ -1,9 +1,10 @@
-//! What operators are told of: one open row for each incident.
+//! Alerts for operators: one open row for each incident.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -13,46 +14,63 @@ macro_rules! columns {
     };
 }
 
+words! {
+    /// Whether an incident is still going on.
+    pub enum AlertState {
+        /// The incident is still going on.
+        Open = "open",
+        /// The incident has ended.
+        Closed = "closed",
+    }
+}
+
 record! {
-    /// One incident.
+    /// An incident that an alert rule found.
     pub struct Alert {
-        /// Its number.
+        /// The number of the incident within this service.
         pub id: i64,
-        /// `alr_...`
+        /// The public id of the incident: `alr_...`.
         pub public_id: String,
-        /// The rule that found it.
+        /// The alert rule that found it.
         pub rule: String,
         /// What it is about; empty for the service itself.
         pub subject: String,
-        /// `warning` or `critical`.
+        /// How severe the incident is: `warning` or `critical`.
         pub severity: String,
         /// What is wrong, in one sentence.
         pub summary: String,
-        /// `open` or `closed`.
+        /// Whether it is still going on: `open` or `closed`; read by [`Alert::state`].
         pub state: String,
-        /// When it was found.
+        /// The time at which it was found.
         pub opened_at: Timestamp,
-        /// When it was over.
+        /// The time at which it ended.
         pub closed_at: Option<Timestamp>,
-        /// When somebody said that they know.
+        /// The time at which an operator acknowledged it.
         pub acknowledged_at: Option<Timestamp>,
-        /// Who.
+        /// The operator who acknowledged it.
         pub acknowledged_by: Option<String>,
     }
 }
 
-/// An incident that was found.
+impl Alert {
+    /// Whether the incident is still going on.
+    pub fn state(&self) -> AlertState {
+        AlertState::from_word(&self.state).expect(ONLY_WORDS)
+    }
+}
+
+/// An incident to open.
 #[derive(Clone, Debug)]
 pub struct NewAlert<'a> {
-    /// `alr_...`
+    /// The public id of the incident: `alr_...`.
     pub public_id: &'a str,
-    /// The rule that found it.
+    /// The alert rule that found the incident.
     pub rule: &'a str,
     /// What it is about; empty for the service itself.
     pub subject: &'a str,
-    /// `warning` or `critical`.
+    /// How severe the incident is: `warning` or `critical`.
     pub severity: &'a str,
-    /// What is wrong.
+    /// What is wrong, in one sentence.
     pub summary: &'a str,
 }
 
@@ -166,7 +184,7 @@ pub fn recent(tx: &mut Tx<'_>, name: &str, now: Timestamp) -> Result<i64> {
     )
 }
 
-/// One more try in vain to do what Stripe's events ask for, since one succeeded.
+/// Counts one more failure to do what Stripe's events ask for since the last success.
 pub fn failed_again(tx: &mut Tx<'_>) -> Result<u64> {
     tx.execute(
         "insert into tally (name, hour, count)
@@ -177,7 +195,7 @@ pub fn failed_again(tx: &mut Tx<'_>) -> Result<u64> {
     )
 }
 
-/// One succeeded. Costs a look, and a write only where some had failed.
+/// Notes a success. It costs a read, and a write only where there had been failures.
 pub fn succeeded(tx: &mut Tx<'_>) -> Result<u64> {
     tx.execute(
         "update tally
@@ -187,7 +205,7 @@ pub fn succeeded(tx: &mut Tx<'_>) -> Result<u64> {
     )
 }
 
-/// How many tries in a row were in vain.
+/// How many failures there were in a row.
 pub fn failed_in_a_row(tx: &mut Tx<'_>) -> Result<i64> {
     tx.query_one(
         "select cast(coalesce(max(count), 0) as bigint)
@@ -238,7 +256,7 @@ pub fn revenue(tx: &mut Tx<'_>, from: Timestamp, until: Timestamp) -> Result<(i6
     )
 }
 
-/// How many messages of the outbox were due before `before` and still wait.
+/// How many messages of the outbox were due before `before` and were not sent.
 pub fn overdue_messages(tx: &mut Tx<'_>, before: Timestamp) -> Result<i64> {
     tx.query_one(
         "select count(*) from outbox where state = 'queued' and created_at < $1",
@@ -258,7 +276,7 @@ pub fn listeners(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(String, String)>> {
     )
 }
 
-/// Events that wait for a person.
+/// How many events need manual review.
 pub fn parked_events(tx: &mut Tx<'_>) -> Result<i64> {
     tx.query_one(
         "select count(*) from stripe_event where state = 'parked'",
@@ -266,7 +284,7 @@ pub fn parked_events(tx: &mut Tx<'_>) -> Result<i64> {
     )
 }
 
-/// When the oldest message was queued that waits.
+/// The time at which the oldest unsent message was queued.
 pub fn oldest_message(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(created_at) from outbox where state = 'queued'",

@@ -14,57 +14,57 @@ macro_rules! columns {
 }
 
 record! {
-    /// One key.
+    /// An API key.
     pub struct ApiKey {
-        /// Its number inside.
+        /// The number of the key within this service; never shown outside.
         pub id: i64,
-        /// Its name outside: `key_...`.
+        /// The public id of the key: `key_...`.
         pub public_id: String,
         /// The account it spends for; none for a key of the host application.
         pub account_id: Option<i64>,
-        /// What its owner calls it.
+        /// The owner's name for the key; `None` where it has none.
         pub name: String,
         /// The beginning of the secret, to know it by.
         pub prefix: String,
-        /// `meter` or `server`.
+        /// What the key may do: `meter` or `server`.
         pub scope: String,
-        /// `test` or `live`.
+        /// Which mode of Stripe the key is for: `test` or `live`.
         pub mode: String,
-        /// Who made it.
+        /// The person who created the key.
         pub created_by: String,
-        /// When it was made.
+        /// The time at which the key was created.
         pub created_at: Timestamp,
-        /// When it was last used, to the minute or so.
+        /// The time at which it was last used, to about a minute.
         pub last_used_at: Option<Timestamp>,
-        /// Since when it opens nothing.
+        /// The time since which the key is revoked; `None` while it is valid.
         pub revoked_at: Option<Timestamp>,
         /// The member who made it: what it spends counts for them.
         pub user_id: Option<i64>,
     }
 }
 
-/// A key to keep.
+/// A key to store.
 #[derive(Clone, Debug)]
 pub struct NewApiKey<'a> {
-    /// `key_...`
+    /// The public id of the key: `key_...`.
     pub public_id: &'a str,
     /// The account it spends for; only a `server` key has none.
     pub account_id: Option<i64>,
-    /// What its owner calls it.
+    /// The owner's name for the key; `None` where it has none.
     pub name: &'a str,
-    /// The beginning of the secret.
+    /// The beginning of the secret, by which people recognize it.
     pub prefix: &'a str,
     /// The hash of the secret.
     pub secret_hash: &'a [u8],
-    /// `meter` or `server`.
+    /// What the key may do: `meter` or `server`.
     pub scope: &'a str,
-    /// `test` or `live`.
+    /// Which mode of Stripe the key is for: `test` or `live`.
     pub mode: &'a str,
-    /// Who made it.
+    /// The person who created the key.
     pub created_by: &'a str,
 }
 
-/// Keeps a new key.
+/// Stores a new key.
 pub fn insert(tx: &mut Tx<'_>, new: &NewApiKey<'_>, now: Timestamp) -> Result<ApiKey> {
     tx.query_one(
         sql!(
@@ -126,7 +126,7 @@ pub fn of_host(tx: &mut Tx<'_>) -> Result<Vec<ApiKey>> {
     )
 }
 
-/// One of the account's keys, by its name outside.
+/// Finds one of the account's keys by its public id.
 pub fn of_account_named(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<Option<ApiKey>> {
     tx.query_opt(
         sql!(
@@ -138,7 +138,7 @@ pub fn of_account_named(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Resul
     )
 }
 
-/// Name outside and name of a key, by its number: for receipts.
+/// Finds the public id and the name of a key by its number, for receipts.
 pub fn names(tx: &mut Tx<'_>, key: i64) -> Result<Option<(String, String)>> {
     tx.query_opt(
         "select public_id, name from api_key where id = $1",
@@ -146,7 +146,7 @@ pub fn names(tx: &mut Tx<'_>, key: i64) -> Result<Option<(String, String)>> {
     )
 }
 
-/// Revokes one of the account's keys; answers it when it was good until now.
+/// Revokes one of the account's keys; returns it when it was good until now.
 pub fn revoke(
     tx: &mut Tx<'_>,
     account: i64,
@@ -167,7 +167,7 @@ pub fn revoke(
     )
 }
 
-/// Revokes a key of the host application; answers it when it was good until now.
+/// Revokes a key of the host application; returns it when it was good until now.
 pub fn revoke_of_host(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<ApiKey>> {
     tx.query_opt(
         sql!(

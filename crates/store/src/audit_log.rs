@@ -1,4 +1,5 @@
-//! Who did what by hand. Append-only: the database refuses to change or delete a line.
+//! The audit log: who did what by hand. It is append-only: the database refuses to change or delete
+//! a line.
 
 use domain::time::Timestamp;
 
@@ -7,21 +8,21 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// One act.
+    /// An act of an operator or of the system.
     pub struct Act {
-        /// Its number.
+        /// The number of the act within this service.
         pub id: i64,
-        /// When.
+        /// The time of the act.
         pub at: Timestamp,
-        /// Who: a user's public id, or `cli`.
+        /// Who acted: the public id of a user, or `cli`.
         pub actor: String,
-        /// What: `credits.adjust`, `event.replay`.
+        /// What was done: `credits.adjust`, `event.replay`.
         pub action: String,
-        /// On what: an account's public id, an event's id.
+        /// What was acted on: the public id of an account, or the id of an event.
         pub subject: String,
         /// The rest, as JSON without personal data.
         pub detail: String,
-        /// The request it came with.
+        /// The id of the request that caused it.
         pub request_id: Option<String>,
     }
 }

@@ -1,37 +1,57 @@
-//! Packs that are bought by themselves: what an account asked for, and how it goes.
+//! Automatic top-ups: what an account asked for, and how its purchases are going.
 //!
-//! `off -> on -> off`, and `on -> waiting -> on` when the card's bank wants its owner to confirm.
+//! `off -> on -> off`, and `on -> waiting -> on` when the card's bank wants the owner to confirm.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 /// The kind of an automatic purchase's intent.
 pub const INTENT_KIND: &str = "auto_topup";
 
+words! {
+    /// Whether packs are bought automatically.
+    pub enum AutoTopupState {
+        /// No packs are bought.
+        Off = "off",
+        /// A pack is bought when the credits run low.
+        On = "on",
+        /// The last purchase needs its cardholder to confirm it.
+        Waiting = "waiting",
+    }
+}
+
 record! {
-    /// What an account asked for.
+    /// An account's setting for automatic top-ups.
     pub struct AutoTopup {
-        /// The account.
+        /// The number of the account.
         pub account_id: i64,
-        /// `off`, `on` or `waiting`.
+        /// Whether packs are bought: `off`, `on` or `waiting`; read by [`AutoTopup::state`].
         pub state: String,
-        /// The pack, by its credits.
+        /// The pack to buy, by its credits.
         pub pack: i64,
         /// The most that is spent in a month, UTC, in minor units.
         pub month_max_minor: i64,
-        /// Who turned it on.
+        /// The user who turned it on.
         pub user_id: Option<i64>,
-        /// Declined payments in a row.
+        /// How many payments were declined in a row.
         pub declines: i64,
-        /// No attempt before.
+        /// The time before which no purchase is attempted.
         pub next_attempt_at: Timestamp,
-        /// Why it is off or waits, when nobody turned it off.
+        /// Why it is off or waiting, when no one turned it off.
         pub off_reason: Option<String>,
-        /// When it last changed.
+        /// The time at which the setting last changed.
         pub updated_at: Timestamp,
+    }
+}
+
+impl AutoTopup {
+    /// Whether packs are bought automatically.
+    pub fn state(&self) -> AutoTopupState {
+        AutoTopupState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
@@ -46,7 +66,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AutoTopup>> {
     )
 }
 
-/// Overwrites what the account asked for.
+/// Overwrites the account's setting.
 pub fn put(tx: &mut Tx<'_>, row: &AutoTopup) -> Result<u64> {
     tx.execute(
         "insert into auto_topup (account_id, state, pack, month_max_minor, user_id, declines,
@@ -151,7 +171,7 @@ pub fn claim(tx: &mut Tx<'_>, account: i64, now: Timestamp, until: Timestamp) ->
     Ok(changed > 0)
 }
 
-/// No attempt before `at`. `false` when it is not on any more.
+/// Delays the next attempt until `at`. `false` when the setting is no longer on.
 pub fn put_off(tx: &mut Tx<'_>, account: i64, at: Timestamp, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update auto_topup
@@ -170,8 +190,8 @@ pub fn set_declines(tx: &mut Tx<'_>, account: i64, declines: i64) -> Result<u64>
     )
 }
 
-/// Turns it off, or lets it wait, for a reason. `false` when it was not on any more, so that it is
-/// told once.
+/// Turns it off, or lets it wait, for a reason. `false` when it was no longer on, so that the
+/// customer is notified once.
 pub fn stop(
     tx: &mut Tx<'_>,
     account: i64,

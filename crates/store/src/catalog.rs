@@ -1,48 +1,66 @@
 //! The catalogs that were in force, and which price at Stripe sells what. Old prices stay mapped.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 record! {
     /// A catalog as it was loaded.
     pub struct CatalogVersion {
-        /// Counted from 1.
+        /// The number of the version, counted from 1.
         pub version: i64,
-        /// The digest of its text.
+        /// The digest of the catalog's text.
         pub digest: String,
-        /// Its text.
+        /// The text of the catalog.
         pub body: String,
-        /// When it was first loaded.
+        /// The time at which it was first loaded.
         pub loaded_at: Timestamp,
     }
 }
 
-record! {
+words! {
     /// What a price sells.
+    pub enum PriceKind {
+        /// It sells a period of a tier.
+        Tier = "tier",
+        /// It sells a credit pack.
+        Pack = "pack",
+    }
+}
+
+record! {
+    /// A price at Stripe and what it sells.
     pub struct Price {
-        /// `price_...`
+        /// Stripe's id of the price: `price_...`.
         pub price_id: String,
         /// The name we gave it at Stripe.
         pub lookup_key: String,
-        /// `tier` or `pack`.
+        /// What the price sells: `tier` or `pack`.
         pub kind: String,
         /// The tier's name, or the pack's credits.
         pub name: String,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// In minor units.
+        /// The amount, in minor units.
         pub amount_minor: i64,
-        /// The first catalog it came with.
+        /// The first catalog version that has the price.
         pub first_version: i64,
-        /// When it was found archived at Stripe: from then on it is sold to nobody.
+        /// The time at which it was found archived at Stripe; it is not sold from then on.
         pub archived_at: Option<Timestamp>,
     }
 }
 
-/// Appends a catalog, unless its digest is known. Answers whether it was new.
+impl Price {
+    /// What the price sells.
+    pub fn kind(&self) -> PriceKind {
+        PriceKind::from_word(&self.kind).expect(ONLY_WORDS)
+    }
+}
+
+/// Appends a catalog, unless its digest is known. Returns whether it was new.
 pub fn append(tx: &mut Tx<'_>, digest: &str, body: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "insert into catalog_version (version, digest, body, loaded_at)
@@ -55,7 +73,7 @@ pub fn append(tx: &mut Tx<'_>, digest: &str, body: &str, now: Timestamp) -> Resu
     Ok(changed > 0)
 }
 
-/// The catalog with this digest.
+/// Finds the catalog with this digest.
 pub fn by_digest(tx: &mut Tx<'_>, digest: &str) -> Result<Option<CatalogVersion>> {
     tx.query_opt(
         "select version, digest, body, loaded_at from catalog_version where digest = $1",
@@ -63,7 +81,7 @@ pub fn by_digest(tx: &mut Tx<'_>, digest: &str) -> Result<Option<CatalogVersion>
     )
 }
 
-/// The catalog with this number.
+/// Finds the catalog with this number.
 pub fn find(tx: &mut Tx<'_>, version: i64) -> Result<Option<CatalogVersion>> {
     tx.query_opt(
         "select version, digest, body, loaded_at from catalog_version where version = $1",
@@ -71,7 +89,7 @@ pub fn find(tx: &mut Tx<'_>, version: i64) -> Result<Option<CatalogVersion>> {
     )
 }
 
-/// The catalog that was appended last.
+/// Finds the catalog that was appended last.
 pub fn latest(tx: &mut Tx<'_>) -> Result<Option<CatalogVersion>> {
     tx.query_opt(
         "select version, digest, body, loaded_at
@@ -111,7 +129,7 @@ pub fn archive_price(tx: &mut Tx<'_>, price_id: &str, now: Timestamp) -> Result<
     )
 }
 
-/// What this price sells.
+/// Finds what this price sells.
 pub fn price(tx: &mut Tx<'_>, price_id: &str) -> Result<Option<Price>> {
     tx.query_opt(
         "select price_id, lookup_key, kind, name, currency, amount_minor, first_version,

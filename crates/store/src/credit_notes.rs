@@ -1,4 +1,4 @@
-//! Credit notes as Stripe had them when their account was last in step: documents that say why an
+//! Credit notes as Stripe had them when their account was last in sync: documents that say why an
 //! invoice was corrected. The money they move is recorded elsewhere, where it moved.
 
 use domain::time::Timestamp;
@@ -15,41 +15,41 @@ macro_rules! columns {
 }
 
 record! {
-    /// One credit note.
+    /// A credit note of an account.
     pub struct CreditNote {
-        /// `cn_...`
+        /// Stripe's id of the credit note: `cn_...`.
         pub credit_note_id: String,
-        /// Whose it is.
+        /// The account that the credit note belongs to.
         pub account_id: i64,
-        /// The invoice it corrects.
+        /// Stripe's id of the invoice that it corrects.
         pub invoice_id: String,
-        /// The number people read.
+        /// The number that the customer sees on the credit note.
         pub number: String,
-        /// `issued` or `void`.
+        /// Stripe's status: `issued` or `void`.
         pub status: String,
-        /// Its total, in minor units.
+        /// The total, in minor units.
         pub amount_minor: i64,
-        /// What of it was refunded: rows of their own among the transactions.
+        /// The part that was refunded, which the transactions record separately.
         pub refunded_minor: i64,
-        /// What of it was paid back outside Stripe.
+        /// The part that was paid back outside Stripe.
         pub out_of_band_minor: i64,
-        /// What of it lowered an invoice that was open.
+        /// The part that lowered an open invoice.
         pub pre_payment_minor: i64,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// Why, in Stripe's word.
+        /// The reason, in Stripe's words.
         pub reason: Option<String>,
-        /// Where its file is.
+        /// The address of the PDF at Stripe.
         pub pdf_url: Option<String>,
-        /// When it was made at Stripe.
+        /// The time at which the credit note was created at Stripe.
         pub created_at: Timestamp,
-        /// When it was taken back.
+        /// The time at which the credit note was voided; `None` while it counts.
         pub voided_at: Option<Timestamp>,
     }
 }
 
 impl CreditNote {
-    /// What of it went to the customer's balance: what is left when the rest is told.
+    /// The part that went to the customer's balance: the total less the other parts.
     pub fn balance_minor(&self) -> i64 {
         let told = self.refunded_minor + self.out_of_band_minor + self.pre_payment_minor;
         (self.amount_minor - told).max(0)
@@ -121,7 +121,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Credi
     )
 }
 
-/// One of the account's credit notes.
+/// Finds one of the account's credit notes.
 pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<CreditNote>> {
     tx.query_opt(
         sql!(
@@ -133,7 +133,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<CreditNote
     )
 }
 
-/// Whose credit note this is: for the worker, which has only the object's name.
+/// Finds the account of a credit note, for the sync worker that has only the object's id.
 pub fn account_of(tx: &mut Tx<'_>, id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from credit_note where credit_note_id = $1",

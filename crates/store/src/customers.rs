@@ -1,27 +1,46 @@
-//! Stripe's customers and whose they are. An account has one current customer and may have had
-//! others, whose late events still find their account here.
+//! Stripe's customers and the accounts they belong to. An account has one current customer and may
+//! have had others, whose late events still find their account here.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
+words! {
+    /// Whether a customer of Stripe is the one its account pays with now.
+    pub enum CustomerState {
+        /// The account pays with it now.
+        Current = "current",
+        /// The account paid with it before; late events may still name it.
+        Former = "former",
+    }
+}
+
 record! {
-    /// One customer.
+    /// A customer at Stripe.
     pub struct Customer {
-        /// `cus_...`
+        /// Stripe's id of the customer: `cus_...`.
         pub customer_id: String,
-        /// Whose it is.
+        /// The account that the customer belongs to.
         pub account_id: i64,
-        /// `current` or `former`.
+        /// Whether the account pays with this customer now: `current` or `former`; read by
+        /// [`Customer::state`].
         pub state: String,
-        /// When we learned of it.
+        /// The time at which we learned of the customer.
         pub created_at: Timestamp,
     }
 }
 
-/// Notes a customer as the account's current one. Answers `false` when it is known already;
+impl Customer {
+    /// Whether the account pays with this customer now.
+    pub fn state(&self) -> CustomerState {
+        CustomerState::from_word(&self.state).expect(ONLY_WORDS)
+    }
+}
+
+/// Notes a customer as the account's current one. Returns `false` when it is known already;
 /// another current customer of the account is a conflict.
 pub fn insert(tx: &mut Tx<'_>, customer_id: &str, account: i64, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
@@ -58,7 +77,7 @@ pub fn retire(tx: &mut Tx<'_>, account: i64, customer_id: &str) -> Result<u64> {
     )
 }
 
-/// Whose customer this is, current or former.
+/// Finds the account of a customer, current or former.
 pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from stripe_customer where customer_id = $1",
@@ -66,7 +85,7 @@ pub fn account_of(tx: &mut Tx<'_>, customer_id: &str) -> Result<Option<i64>> {
     )
 }
 
-/// The account's current customer.
+/// The customer that the account pays with now.
 pub fn current(tx: &mut Tx<'_>, account: i64) -> Result<Option<String>> {
     tx.query_opt(
         "select customer_id

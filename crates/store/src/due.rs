@@ -22,8 +22,8 @@ pub fn wallets(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<i64>> 
 
 /// Accounts with a live subscription for which a moment has passed that was not synced since: its
 /// period or trial ended, its cancellation took effect, its trial ends in three days, a failed
-/// payment is tried again or has a next step (`grace_micros` after it began, and two days before
-/// that). One whose renewal or retry does not show is looked at again every hour.
+/// payment is attempted again or has a next step (`grace_micros` after it began, and two days
+/// before that). A subscription whose renewal or retry does not show is synced again every hour.
 pub fn subscriptions(
     tx: &mut Tx<'_>,
     now: Timestamp,

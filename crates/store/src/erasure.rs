@@ -1,5 +1,5 @@
-//! Forgetting people: what an account or a user leaves behind that says who it was. What was bought
-//! and spent stays, under a number.
+//! Erasure: what an account or a user leaves behind that says who it was. What was bought and spent
+//! stays, under a number.
 
 use domain::time::Timestamp;
 
@@ -7,10 +7,10 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Forgets who an account was and what could act for it: its name, keys, mails, payloads, card and
-/// automatic purchases. Its members are the caller's to part with.
+/// Erases who an account was and what could act for it: its name, keys, emails, payloads, card and
+/// automatic purchases. The caller removes its members.
 pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
-    crate::accounts::anonymise(tx, account, now)?;
+    crate::accounts::anonymize(tx, account, now)?;
     crate::invitations::close_all(tx, account, now)?;
     crate::payment_methods::remove(tx, account)?;
     for statement in [
@@ -24,7 +24,7 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
         "delete from account_setting where account_id = $1",
         "delete from stripe_event_payload
           where n in (select n from stripe_event where account_id = $1)",
-        // The customer's frozen parameters name and address it.
+        // The frozen parameters of a customer's intent hold its name and address.
         "update stripe_intent
             set params = ''
           where account_id = $1
@@ -39,11 +39,11 @@ pub fn account(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Forgets who a user was: address, name, sessions, links, mails that were written to them.
+/// Erases who a user was: address, name, sessions, links, and emails that were written to them.
 pub fn user(tx: &mut Tx<'_>, user: i64, email: &str, now: Timestamp) -> Result<()> {
-    crate::users::anonymise(tx, user, now)?;
+    crate::users::anonymize(tx, user, now)?;
     crate::sessions::delete_of_user(tx, user)?;
-    // Sealed with any key, or plain.
+    // The address may be sealed with any key, or plain.
     let forms = tx.forms(email);
     for statement in [
         "delete from login_link where email = $1",

@@ -1,6 +1,6 @@
-//! What can go wrong here, named for what the caller can do about it.
+//! The errors of this crate, named for what the caller can do about them.
 
-/// A result of this crate.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a job did not happen. Everything but [`Error::OutcomeUnknown`] promises that nothing of the
@@ -16,9 +16,9 @@ pub enum Error {
     /// The database cannot be reached or cannot write now. Try again later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// Another tx stood in the way. The writer retries this itself and answers it only when the
-    /// last try failed too.
-    #[error("the database gave up on a conflict between writers: {0}")]
+    /// Another database transaction conflicted with this one. The writer retries this itself and
+    /// returns it only when the last attempt failed too.
+    #[error("a conflict between writers persisted: {0}")]
     Contended(String),
     /// The commit was refused. Nothing was written.
     #[error("the commit failed: {0}")]
@@ -28,7 +28,7 @@ pub enum Error {
     #[error("the commit's outcome is unknown: {0}")]
     OutcomeUnknown(String),
     /// A unique index says that this is there already.
-    #[error("already there: {0}")]
+    #[error("it already exists: {0}")]
     Conflict(String),
     /// A rule of the schema (check, foreign key, append-only trigger) refused the row.
     #[error("the schema refused it: {0}")]
@@ -36,11 +36,11 @@ pub enum Error {
     /// A row that must be there is not.
     #[error("no such row")]
     NotFound,
-    /// Another worker has the lease by now. Its work stands; this one's was rolled back.
+    /// Another worker has the lease. That worker's result counts; this one's was rolled back.
     #[error("another worker has the lease")]
     LeaseLost,
     /// The job chose to undo what it wrote, and says why.
-    #[error("given up: {0}")]
+    #[error("the job was abandoned: {0}")]
     Abandoned(String),
     /// The job panicked; what it wrote was rolled back.
     #[error("a database job panicked: {0}")]
@@ -72,4 +72,9 @@ impl Error {
                 | Error::OutcomeUnknown(_)
         )
     }
+}
+
+/// A row that no version of this program can have written: a damaged database.
+pub(crate) fn unreadable(what: &str) -> Error {
+    Error::Database(format!("a {what} row cannot be read; run audit"))
 }

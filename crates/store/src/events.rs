@@ -1,9 +1,11 @@
-//! Stripe's events as they arrived: the inbox. An event is a bell; what it says is never applied.
+//! The inbox: Stripe's events as they arrived. An event only marks its account for sync; its
+//! content is never applied.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -14,72 +16,97 @@ macro_rules! columns {
     };
 }
 
+words! {
+    /// Where an event of Stripe stands.
+    pub enum EventState {
+        /// Its account is marked for sync and was not synced since.
+        Received = "received",
+        /// Its account was synced after it arrived.
+        Done = "done",
+        /// It makes no difference here.
+        Ignored = "ignored",
+        /// It failed too often and needs manual review.
+        Parked = "parked",
+        /// Its account is not known yet.
+        Unmatched = "unmatched",
+    }
+}
+
 record! {
-    /// One event.
+    /// An event that Stripe sent.
     pub struct Event {
         /// Its place in the order of arrival.
         pub n: i64,
-        /// `evt_...`
+        /// Stripe's id of the event: `evt_...`.
         pub event_id: String,
-        /// `invoice.paid` and the like.
+        /// The type of the event, such as `invoice.paid`.
         pub kind: String,
-        /// When it happened, by Stripe.
+        /// The time at which the event happened, on Stripe's clock.
         pub created_at: Timestamp,
-        /// When it arrived.
+        /// The time at which it arrived.
         pub received_at: Timestamp,
-        /// Whether it is about real money.
+        /// Whether the event is about real money, not about test mode.
         pub livemode: bool,
         /// The version its payload is written in.
         pub api_version: Option<String>,
-        /// What it is about: `invoice`.
+        /// The type of the object it is about, such as `invoice`.
         pub object_type: Option<String>,
-        /// `in_...`
+        /// Stripe's id of the object it is about: `in_...`.
         pub object_id: Option<String>,
-        /// The customer, when it names one.
+        /// Stripe's id of the customer that the event names, if it names one.
         pub customer_id: Option<String>,
-        /// Whose it is, when that is known.
+        /// The account that the event belongs to, when that is known.
         pub account_id: Option<i64>,
-        /// `received`, `done`, `ignored`, `parked` or `unmatched`.
+        /// Where the event stands: `received`, `done`, `ignored`, `parked` or `unmatched`; read by
+        /// [`Event::state`].
         pub state: String,
-        /// How often it was tried in vain.
+        /// How many attempts failed.
         pub attempts: i64,
-        /// When it is tried again.
+        /// The time of the next attempt.
         pub next_attempt_at: Option<Timestamp>,
-        /// Why it was in vain.
+        /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// What came of it, for people.
+        /// What came of the event, for operators.
         pub outcome: Option<String>,
-        /// When it was settled.
+        /// The time at which it was settled.
         pub processed_at: Option<Timestamp>,
     }
 }
 
-/// A verified event.
+impl Event {
+    /// Where the event stands.
+    pub fn state(&self) -> EventState {
+        EventState::from_word(&self.state).expect(ONLY_WORDS)
+    }
+}
+
+/// An event whose signature was verified.
 #[derive(Clone, Debug, Default)]
 pub struct NewEvent<'a> {
-    /// `evt_...`
+    /// Stripe's id of the event: `evt_...`.
     pub event_id: &'a str,
-    /// `invoice.paid` and the like.
+    /// The type of the event, such as `invoice.paid`.
     pub kind: &'a str,
-    /// When it happened, by Stripe.
+    /// The time at which the event happened, on Stripe's clock.
     pub created_at: Timestamp,
-    /// Whether it is about real money.
+    /// Whether the event is about real money, not about test mode.
     pub livemode: bool,
     /// The version its payload is written in.
     pub api_version: Option<&'a str>,
-    /// What it is about.
+    /// The type of the object it is about.
     pub object_type: Option<&'a str>,
-    /// Its id.
+    /// Stripe's id of the object it is about.
     pub object_id: Option<&'a str>,
-    /// The customer, when it names one.
+    /// Stripe's id of the customer that the event names, if it names one.
     pub customer_id: Option<&'a str>,
-    /// Whose it is, when that is known.
+    /// The account that the event belongs to, when that is known.
     pub account_id: Option<i64>,
-    /// `received`, `ignored` for a type we do not know, `unmatched` without an account.
+    /// The first state: `received`, `ignored` for a type we do not know, `unmatched` without an
+    /// account.
     pub state: &'a str,
 }
 
-/// Puts the event into the inbox and answers its place; `None` when it is there already.
+/// Puts the event into the inbox and returns its place; `None` when it is there already.
 pub fn insert(tx: &mut Tx<'_>, new: &NewEvent<'_>, now: Timestamp) -> Result<Option<i64>> {
     tx.query_opt(
         "insert into stripe_event
@@ -116,7 +143,7 @@ pub fn insert_payload(tx: &mut Tx<'_>, n: i64, body: &[u8]) -> Result<u64> {
     )
 }
 
-/// The event with this id.
+/// Finds the event with this id.
 pub fn find(tx: &mut Tx<'_>, event_id: &str) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(
@@ -136,18 +163,18 @@ pub fn payload(tx: &mut Tx<'_>, n: i64) -> Result<Option<Vec<u8>>> {
     )
 }
 
-/// What a list of events is narrowed to.
+/// The conditions that narrow a list of events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// One state.
+    /// Only events in this state.
     pub state: Option<&'a str>,
-    /// One type.
+    /// Only events of this type.
     pub kind: Option<&'a str>,
-    /// One account.
+    /// Only events of this account.
     pub account_id: Option<i64>,
-    /// One object at Stripe, or one event.
+    /// Only events about this object at Stripe, or the event with this id.
     pub about: Option<&'a str>,
-    /// Received at or after.
+    /// Only events received at or after this time.
     pub from: Option<Timestamp>,
 }
 
@@ -200,7 +227,7 @@ pub fn unmatched_due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<
     )
 }
 
-/// Gives an unmatched event to its account, as received. The account's bell is rung beside it.
+/// Gives an unmatched event to its account, as received. The caller marks the account for sync.
 pub fn assign(tx: &mut Tx<'_>, n: i64, account: i64) -> Result<u64> {
     tx.execute(
         "update stripe_event
@@ -220,8 +247,8 @@ pub fn settle(tx: &mut Tx<'_>, n: i64, state: &str, outcome: &str, now: Timestam
     )
 }
 
-/// Settles what the account received up to place `last`, which its sync has taken into account:
-/// `done`, or `parked` where a person must look.
+/// Settles what the account received up to position `last`, which its sync has taken into account:
+/// `done`, or `parked` where manual review is needed.
 pub fn settle_account(
     tx: &mut Tx<'_>,
     account: i64,
@@ -248,7 +275,7 @@ pub fn last_of_account(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     )
 }
 
-/// Notes a try in vain and when the next one is; parks the event when there is none.
+/// Notes a failed attempt and the time of the next one; parks the event when there is none.
 pub fn set_failed(
     tx: &mut Tx<'_>,
     n: i64,
@@ -268,7 +295,7 @@ pub fn set_failed(
 }
 
 /// Takes a settled or parked event up again: `received` with an account, else `unmatched`. The
-/// account's bell is rung beside it.
+/// caller marks the account for sync.
 pub fn requeue(tx: &mut Tx<'_>, n: i64, now: Timestamp) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(
@@ -305,7 +332,7 @@ pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     )
 }
 
-/// When the oldest event arrived that is not settled: the inbox's age.
+/// The time at which the oldest unsettled event arrived: the age of the inbox.
 pub fn oldest_open(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(received_at) from stripe_event where state in ('received', 'unmatched')",
@@ -313,7 +340,7 @@ pub fn oldest_open(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     )
 }
 
-/// The event that happened last by Stripe's clock: where a poll of its list goes on.
+/// The latest event by Stripe's clock: where a poll of Stripe's list continues.
 pub fn latest(tx: &mut Tx<'_>) -> Result<Option<Event>> {
     tx.query_opt(
         sql!(

@@ -1,28 +1,28 @@
-//! Every table of business rows, page by page, for whoever takes the data elsewhere. What opens
-//! doors (hashes of secrets, tokens, settings with keys in them) and what only passes through
-//! (leases, limits, mails' texts, payloads) stays here, by name ([`LEFT_OUT`]). The same tables
-//! narrowed to one account are what its people get when they ask for their data.
+//! Every table of business rows, page by page, for an operator who takes the data elsewhere. What
+//! grants access (hashes of secrets, tokens, settings that hold keys) and what is temporary
+//! (leases, limits, contents of emails, payloads) is left out, by name ([`LEFT_OUT`]). The same
+//! tables narrowed to one account are what its people get when they ask for their data.
 
 use crate::db::{Arg, Record, Row, Tx};
 use crate::error::Result;
 
-/// What a column's text means.
+/// How a column's text is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A whole number.
+    /// It is a whole number.
     Int,
-    /// Words.
+    /// It is text.
     Text,
-    /// A moment, in microseconds.
+    /// It is a time, in microseconds.
     Time,
-    /// Micro-credits.
+    /// It is an amount in micro-credits.
     Credits,
 }
 
-/// One table.
+/// A table that is exported.
 #[derive(Debug)]
 pub struct Table {
-    /// Its name.
+    /// The name of the table.
     pub name: &'static str,
     /// Its columns, in the order of the rows.
     pub columns: &'static [(&'static str, Kind)],
@@ -76,7 +76,7 @@ macro_rules! table {
         }
     };
     (@of $columns:expr, $name:literal, $after:literal) => { None };
-    // The account is the parameter after the key's and the limit.
+    // The account is the parameter after those of the key and the limit.
     (@of $columns:expr, $name:literal, $after:literal, $of:literal) => {
         Some(concat!(
             $columns, "(select * from ", $name, " where ", $of, ") ", $name, " ", $after
@@ -252,63 +252,63 @@ pub static TABLES: &[Table] = &[
         key [0], "where id > $1 order by id limit $2"),
 ];
 
-/// What stays here: tables, and columns of tables that leave, each with the reason. A test keeps
-/// this and the tables above together complete.
+/// Tables and columns that are not exported, each with the reason. A test checks that this list and
+/// the tables above are complete together.
 pub static LEFT_OUT: &[(&str, &str)] = &[
-    ("login_link", "opens doors, for minutes"),
+    ("login_link", "grants access, for minutes"),
     (
         "used_token",
-        "only keeps a token from working twice, for minutes",
+        "only prevents a second use of a token, for minutes",
     ),
-    ("rate_limit", "only counts, for minutes"),
-    ("tally", "only counts, for two days"),
-    ("job_state", "where this program's jobs stand"),
+    ("rate_limit", "only counts requests, for minutes"),
+    ("tally", "only counts failures, for two days"),
+    ("job_state", "positions of this program's background jobs"),
     (
         "setting",
-        "this program's own settings, the signing secrets among them",
+        "this program's own settings, including signing secrets",
     ),
     (
         "account_sync",
-        "where this program stands with Stripe; a sync makes it anew",
+        "the sync state of this program; a sync rebuilds it",
     ),
-    ("sync_object", "what a sync must still look at"),
+    ("sync_object", "objects that a sync has yet to fetch"),
     (
         "stripe_event_payload",
         "Stripe's own copy of its rows, dropped after days",
     ),
-    ("session.token_hash", "opens doors"),
-    ("invitation.token_hash", "opens doors"),
-    ("api_key.secret_hash", "opens doors"),
-    ("webhook_endpoint.secret", "signs in this service's name"),
+    ("session.token_hash", "grants access"),
+    ("invitation.token_hash", "grants access"),
+    ("api_key.secret_hash", "grants access"),
+    ("webhook_endpoint.secret", "signs on behalf of this service"),
     (
         "webhook_endpoint.former_secret",
-        "signs in this service's name",
+        "signs on behalf of this service",
     ),
     (
         "webhook_endpoint.former_until",
-        "about the former secret only",
+        "concerns the former secret only",
     ),
-    ("outbox.key", "only keeps a message from leaving twice"),
-    ("outbox.payload", "mails hold links that open doors"),
+    ("outbox.key", "only prevents a second delivery of a message"),
+    ("outbox.payload", "emails hold links that grant access"),
     (
         "journal.canonical",
-        "the row once more, as it is hashed; `backup` takes it",
+        "the same row as it is hashed; `backup` copies it",
     ),
     (
         "journal.hash",
-        "the chain, which `audit` checks; `backup` takes it",
+        "the chain, which `audit` checks; `backup` copies it",
     ),
     (
         "wallet.hash",
-        "the chain, which `audit` checks; `backup` takes it",
+        "the chain, which `audit` checks; `backup` copies it",
     ),
     (
         "stripe_intent.params",
-        "the words of a call to Stripe, which has them",
+        "the parameters of a call to Stripe, which has them",
     ),
     (
         "stripe_intent.url",
-        "a page at Stripe that opens doors, for a day",
+        "a page at Stripe that grants access, for a day",
     ),
 ];
 

@@ -1,72 +1,29 @@
 //! `Db`: where jobs are sent and their answers come from.
 
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use domain::ledger::Request;
+use domain::time::Timestamp;
+
 use crate::checkpointer::{self, Stop};
+use crate::cipher::Vault;
+use crate::counters::Counters;
 use crate::db::{self, Connection, PostgresAddress, Role, Tx};
 use crate::error::{Error, Result};
+use crate::files::{guard_file, make_private_file};
+use crate::job::{ClosureJob, closure};
+use crate::ledger::{Decision, LedgerJob, Rules};
 use crate::migrate;
 use crate::queue::Queue;
-use crate::vault::Vault;
-use crate::writer::{self, ClosureJob, Counters, Job, Link};
+use crate::threads::on_own_thread;
+use crate::url::{DatabaseUrl, Kind};
+use crate::writer::{self, Job, Link};
 
-/// Where the rows are.
-#[derive(Clone, Debug)]
-pub enum DatabaseUrl {
-    /// A SQLite file.
-    Sqlite(PathBuf),
-    /// A PostgreSQL server.
-    Postgres(Box<PostgresAddress>),
-}
-
-impl DatabaseUrl {
-    /// Reads `sqlite://PATH` or `postgres://...`. The message of an error never holds the address,
-    /// which may carry a password.
-    pub fn parse(url: &str) -> Result<DatabaseUrl> {
-        if let Some(path) = url
-            .strip_prefix("sqlite://")
-            .or_else(|| url.strip_prefix("sqlite:"))
-        {
-            if path.is_empty() || path.contains('?') {
-                let message = "a SQLite address is sqlite:// and the path of a file, no more";
-                return Err(Error::Address(message.into()));
-            }
-            return Ok(DatabaseUrl::Sqlite(PathBuf::from(path)));
-        }
-        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            return Ok(DatabaseUrl::Postgres(Box::new(PostgresAddress::parse(
-                url,
-            )?)));
-        }
-        Err(Error::Address(
-            "a database address begins with sqlite:// or postgres://".into(),
-        ))
-    }
-
-    /// Which of the two it is.
-    pub fn kind(&self) -> Kind {
-        match self {
-            DatabaseUrl::Sqlite(_) => Kind::Sqlite,
-            DatabaseUrl::Postgres(_) => Kind::Postgres,
-        }
-    }
-}
-
-/// The two databases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One file, one process.
-    Sqlite,
-    /// A server, any number of processes.
-    Postgres,
-}
-
-/// What an answered write survives.
+/// What a write that was answered survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// The loss of power: it is on disk before the answer.
@@ -76,18 +33,19 @@ pub enum Durability {
     Relaxed,
 }
 
-/// How a database is used.
+/// How a database is opened.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Threads with a read-only connection each.
+    /// How many threads have a read-only connection each.
     pub readers: usize,
     /// Writer threads on PostgreSQL; SQLite has one.
     pub writers: usize,
-    /// Jobs that may wait for one writer, and for all readers together, before callers are refused.
+    /// How many jobs may wait for one writer, and for all readers together, before callers are
+    /// refused.
     pub queue_max: usize,
-    /// Jobs in one commit.
+    /// The most jobs in one commit.
     pub batch_max: usize,
-    /// What an answered write survives.
+    /// What a write that was answered survives.
     pub durability: Durability,
     /// Seals what is personal or secret before it is written.
     pub vault: Option<Vault>,
@@ -109,16 +67,16 @@ impl Default for Options {
     }
 }
 
-/// How much a database did and has to do.
+/// How much work a database has done and has waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {
-    /// Commits since the start.
+    /// Commits since the database was opened.
     pub commits: u64,
-    /// Jobs that went into them.
+    /// Jobs that these commits contained.
     pub jobs: u64,
-    /// Jobs that wait for a writer.
+    /// Jobs that are waiting for a writer.
     pub writes_waiting: usize,
-    /// Jobs that wait for a reader.
+    /// Jobs that are waiting for a reader.
     pub reads_waiting: usize,
 }
 
@@ -139,7 +97,7 @@ impl std::fmt::Debug for Db {
 
 struct Inner {
     kind: Kind,
-    /// The SQLite file.
+    /// The path of the SQLite file.
     path: Option<PathBuf>,
     counters: Arc<Counters>,
     mode: Mode,
@@ -156,18 +114,19 @@ struct Threads {
     readers: Arc<Queue<Box<dyn ClosureJob>>>,
     stop: Arc<Stop>,
     handles: Mutex<Vec<JoinHandle<()>>>,
-    /// Held for as long as the threads run.
+    /// The lock on the file, held for as long as the threads run.
     _guard: Option<File>,
 }
 
 impl Db {
-    /// Opens the database and starts its threads. Waits for it; on an async runtime call it before
-    /// serving.
+    /// Opens the database and starts its threads. Blocks until it is open; on an async runtime call
+    /// it before serving.
     pub fn open(url: &DatabaseUrl, options: &Options) -> Result<Db> {
         match url {
             DatabaseUrl::Sqlite(path) => Db::open_sqlite(path, options),
             DatabaseUrl::Postgres(address) => {
-                // The driver runs a small runtime of its own, which may not nest in ours.
+                // The driver runs a small runtime of its own, which must not be nested in another
+                // one.
                 let (address, options) = (address.clone(), options.clone());
                 on_own_thread(move || Db::open_postgres(&address, &options))
             }
@@ -184,7 +143,7 @@ impl Db {
             let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
             first
                 .take()
-                .ok_or_else(|| Error::Unavailable("it was in memory".into()))
+                .ok_or_else(|| Error::Unavailable("the database was in memory".into()))
         });
         let inner = Inner {
             kind: Kind::Sqlite,
@@ -263,7 +222,7 @@ impl Db {
     /// that an account's jobs keep their order. The job runs even if the future is dropped. It may
     /// run more than once; what an earlier run wrote is undone then.
     ///
-    /// Must be awaited on a tokio runtime or any other executor; the job is queued by the call.
+    /// The job is queued by the call itself; the future may be awaited on any executor.
     pub fn write<T, F>(
         &self,
         shard_key: i64,
@@ -273,7 +232,7 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         let queued = self.push(shard_key, Job::Closure(job));
         async move {
             queued?;
@@ -287,7 +246,7 @@ impl Db {
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         let queued = self.push_read(job);
         async move {
             queued?;
@@ -295,30 +254,32 @@ impl Db {
         }
     }
 
-    /// [`Db::write`] for a thread that may wait. Panics on an async runtime's thread.
+    /// Does what [`Db::write`] does for a thread that may block. Panics on an async runtime's
+    /// thread.
     pub fn write_blocking<T, F>(&self, shard_key: i64, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         self.push(shard_key, Job::Closure(job))?;
         answer.blocking_recv().unwrap_or(Err(Error::Closed))
     }
 
-    /// [`Db::read`] for a thread that may wait. Panics on an async runtime's thread.
+    /// Does what [`Db::read`] does for a thread that may block. Panics on an async runtime's
+    /// thread.
     pub fn read_blocking<T, F>(&self, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (job, answer) = writer::closure(job);
+        let (job, answer) = closure(job);
         self.push_read(job)?;
         answer.blocking_recv().unwrap_or(Err(Error::Closed))
     }
 
     /// Sends a job to the writer of its shard. A refused job is dropped unanswered.
-    pub(crate) fn push(&self, shard_key: i64, job: Job) -> Result<()> {
+    fn push(&self, shard_key: i64, job: Job) -> Result<()> {
         match &self.inner.mode {
             Mode::Threads(threads) => {
                 let shard = shard_key.unsigned_abs() % threads.writers.len() as u64;
@@ -333,6 +294,23 @@ impl Db {
         }
     }
 
+    /// Sends one command to the ledger; its answer comes after its commit. Commands of one account
+    /// keep their order; those that queued together share one commit.
+    pub fn ledger(
+        &self,
+        rules: Arc<Rules>,
+        account: i64,
+        request: Request,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Decision>> + Send + use<> {
+        let (job, answer) = LedgerJob::new(rules, account, request, now);
+        let queued = self.push(account, Job::Ledger(job));
+        async move {
+            queued?;
+            answer.await.unwrap_or(Err(Error::Closed))
+        }
+    }
+
     fn push_read(&self, job: Box<dyn ClosureJob>) -> Result<()> {
         match &self.inner.mode {
             Mode::Threads(threads) => threads.readers.push(job),
@@ -344,7 +322,7 @@ impl Db {
         }
     }
 
-    /// How much it did and has to do.
+    /// How much work it has done and has waiting.
     pub fn stats(&self) -> Stats {
         let (writes_waiting, reads_waiting) = match &self.inner.mode {
             Mode::Threads(threads) => (
@@ -361,7 +339,7 @@ impl Db {
         }
     }
 
-    /// Writes the SQLite database, as it is now, into the new file `to`, while jobs go on. A
+    /// Writes the SQLite database, as it is now, into the new file `to`, while jobs continue. A
     /// PostgreSQL server has its own tools for that.
     pub fn backup(&self, to: &Path) -> Result<()> {
         let Some(path) = &self.inner.path else {
@@ -369,14 +347,14 @@ impl Db {
             return Err(Error::Address(said.into()));
         };
         let (path, to) = (path.clone(), to.to_owned());
-        // A copy is as private as what it is of.
+        // A copy must be as private as the original.
         make_private_file(&to).map_err(|error| {
             Error::Unavailable(format!("cannot make {}: {error}", to.display()))
         })?;
         on_own_thread(move || db::open_sqlite(&path, Role::Reader, true)?.copy_into(&to))
     }
 
-    /// Takes no more jobs, finishes those that queued, and waits for the threads to end.
+    /// Accepts no more jobs, finishes those that are queued, and waits for the threads to end.
     pub fn close(&self) {
         if let Mode::Threads(threads) = &self.inner.mode {
             threads.close();
@@ -481,80 +459,4 @@ impl Starting {
             inner: Arc::new(inner),
         }
     }
-}
-
-/// Makes a folder that its owner alone may enter: it holds what customers are called and owe. One
-/// that is there keeps the rights that somebody gave it.
-pub fn make_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-}
-
-/// Makes an empty file that its owner alone may read, unless it is there. SQLite opens it as a new
-/// database, and gives its log the same rights.
-pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
-    let made = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path);
-    match made {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Claims the file for this process, for as long as the answer lives. Two writers on one file would
-/// each trust memory that the other makes stale.
-pub(crate) fn guard_file(path: &Path) -> Result<File> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        make_folder(folder).map_err(|error| {
-            Error::Unavailable(format!(
-                "cannot make the folder {}: {error}",
-                folder.display()
-            ))
-        })?;
-    }
-    let mut lock_path = path.as_os_str().to_owned();
-    lock_path.push(".lock");
-    let lock_path = PathBuf::from(lock_path);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&lock_path);
-    let file = file.map_err(|error| {
-        Error::Unavailable(format!("cannot open {}: {error}", lock_path.display()))
-    })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse(format!(
-            "another process uses {}; an embedded database serves one process, \
-             PostgreSQL serves any number",
-            path.display()
-        ))),
-        Err(TryLockError::Error(error)) => Err(Error::Unavailable(format!(
-            "cannot lock {}: {error}",
-            lock_path.display()
-        ))),
-    }
-}
-
-/// Runs `work` where no async runtime is, and waits for it.
-pub(crate) fn on_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let thread = std::thread::Builder::new()
-        .name("db-open".into())
-        .spawn(work)
-        .map_err(|error| Error::Unavailable(format!("cannot start a thread: {error}")))?;
-    thread
-        .join()
-        .unwrap_or_else(|_| Err(Error::Panicked("while opening the database".into())))
 }

@@ -1,12 +1,13 @@
-//! What we ask of Stripe, written down before it is asked. An intent's id is Stripe's idempotency
-//! key and its parameters are frozen, so that asking again is the same call.
+//! Intents: what we ask of Stripe, written down before it is asked. An intent's id is Stripe's
+//! idempotency key and its parameters are frozen, so that asking again is the same call.
 //!
 //! `open -> calling -> done | failed`, and `closed` when its object is used up, ended or given up.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -17,79 +18,103 @@ macro_rules! columns {
     };
 }
 
+words! {
+    /// The state of an intent.
+    pub enum IntentState {
+        /// It was written down and nothing was asked yet.
+        Open = "open",
+        /// Stripe is being asked; the answer may have been lost.
+        Calling = "calling",
+        /// Stripe made what was asked for.
+        Done = "done",
+        /// Stripe refused.
+        Failed = "failed",
+        /// What Stripe made was used, ended or given up.
+        Closed = "closed",
+    }
+}
+
 record! {
-    /// One intent.
+    /// A request to Stripe, written down before it is made.
     pub struct Intent {
-        /// Stripe's idempotency key.
+        /// The id of the intent, which is Stripe's idempotency key.
         pub id: String,
-        /// For whom.
+        /// The account that the intent is for.
         pub account_id: i64,
-        /// Who asked.
+        /// The user who asked; `None` for the service itself.
         pub user_id: Option<i64>,
-        /// `customer`, `checkout_subscription`, `checkout_topup` and the like.
+        /// What Stripe is asked for, such as `checkout_subscription` or `checkout_topup`.
         pub kind: String,
-        /// `open`, `calling`, `done`, `failed` or `closed`.
+        /// The state: `open`, `calling`, `done`, `failed` or `closed`; read by [`Intent::state`].
         pub state: String,
         /// The frozen parameters.
         pub params: String,
-        /// The credits that are bought.
+        /// The credits that are bought, in micro-credits; `None` for a subscription.
         pub credits_micros: Option<i64>,
-        /// The price, in minor units.
+        /// The price that was shown to the customer, in minor units.
         pub amount_minor: Option<i64>,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: Option<String>,
-        /// The tier that is bought.
+        /// The tier that is bought; `None` for a credit pack.
         pub tier: Option<String>,
-        /// The price at Stripe.
+        /// Stripe's id of the price.
         pub price_id: Option<String>,
-        /// What Stripe made: a session, a customer.
+        /// Stripe's id of what Stripe created, such as a session or a customer.
         pub stripe_object_id: Option<String>,
-        /// Where the user goes with it.
+        /// The address that the user is sent to.
         pub url: Option<String>,
-        /// Why it failed.
+        /// Why the intent failed; `None` when it did not.
         pub error: Option<String>,
-        /// When it was written down.
+        /// The time at which it was written down.
         pub created_at: Timestamp,
-        /// When its state last changed.
+        /// The time at which its state last changed.
         pub updated_at: Timestamp,
-        /// When what Stripe made ends.
+        /// The time at which what Stripe created expires.
         pub expires_at: Option<Timestamp>,
         /// Credits that come on top of those that are bought.
         pub bonus_micros: Option<i64>,
-        /// Days after which both end; never without.
+        /// The number of days after which the credits and the bonus expire; `None` for never.
         pub expires_after_days: Option<i64>,
+    }
+}
+
+impl Intent {
+    /// Where the intent stands.
+    pub fn state(&self) -> IntentState {
+        IntentState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
 /// An intent to write down.
 #[derive(Clone, Debug, Default)]
 pub struct NewIntent<'a> {
-    /// Stripe's idempotency key, never used before.
+    /// The id of the intent, which becomes Stripe's idempotency key and was never used before.
     pub id: &'a str,
-    /// For whom.
+    /// The account that the intent is for.
     pub account_id: i64,
-    /// Who asked.
+    /// The user who asked; `None` for the service itself.
     pub user_id: Option<i64>,
-    /// `customer`, `checkout_subscription`, `checkout_topup` and the like.
+    /// What Stripe is asked for, such as `checkout_subscription` or `checkout_topup`.
     pub kind: &'a str,
-    /// The parameters, frozen from now on.
+    /// The parameters, which are frozen from now on.
     pub params: &'a str,
-    /// The credits that are bought.
+    /// The credits that are bought, in micro-credits; `None` for a subscription.
     pub credits_micros: Option<i64>,
-    /// The price, in minor units.
+    /// The price that was shown to the customer, in minor units.
     pub amount_minor: Option<i64>,
-    /// In lower case.
+    /// The currency, as an ISO code in lower case.
     pub currency: Option<&'a str>,
-    /// The tier that is bought.
+    /// The tier that is bought; `None` for a credit pack.
     pub tier: Option<&'a str>,
-    /// The price at Stripe.
+    /// Stripe's id of the price.
     pub price_id: Option<&'a str>,
-    /// What of Stripe's it is about, when that is there before: at most one intent an object.
+    /// Stripe's id of the object that the intent is about, if it exists already: at most one intent
+    /// per object.
     pub stripe_object_id: Option<&'a str>,
 }
 
-/// Writes the intent down as open. `None` when the account has one of this kind under way: go on
-/// with that one ([`under_way`]). Of Checkout pages also none while one is open ([`usable`]), so
+/// Writes the intent down as open. `None` when the account has one of this kind under way: continue
+/// with that one ([`under_way`]). For Checkout pages also `None` while one is open ([`usable`]), so
 /// that two processes never open two.
 pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Option<Intent>> {
     tx.query_opt(
@@ -119,7 +144,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
     )
 }
 
-/// Freezes what a pack brings beside its credits, in the commit that wrote the intent down.
+/// Freezes what a pack brings besides its credits, in the commit that wrote the intent down.
 pub fn freeze_pack(
     tx: &mut Tx<'_>,
     id: &str,
@@ -134,7 +159,7 @@ pub fn freeze_pack(
     )
 }
 
-/// One of the account's intents.
+/// Finds one of the account's intents.
 pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
@@ -192,7 +217,7 @@ pub fn close_expired(tx: &mut Tx<'_>, account: i64, kind: &str, now: Timestamp) 
     )
 }
 
-/// The account's intents, the newest first.
+/// Lists the account's intents, the newest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Intent>> {
     tx.query(
         sql!(
@@ -220,7 +245,7 @@ pub fn by_object(tx: &mut Tx<'_>, stripe_object_id: &str) -> Result<Option<Inten
     )
 }
 
-/// Intents under way that nobody touched since `before`: their call's outcome is unknown.
+/// Intents under way that have not changed since `before`: the outcome of their call is unknown.
 pub fn stale(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<Vec<Intent>> {
     tx.query(
         sql!(
@@ -236,7 +261,7 @@ pub fn stale(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<Vec<Inten
     )
 }
 
-/// Intents of a kind under way, whoever's they are, that nobody touched since `before`.
+/// Intents of a kind under way, of any account, that have not changed since `before`.
 pub fn waiting(tx: &mut Tx<'_>, kind: &str, before: Timestamp, limit: i64) -> Result<Vec<Intent>> {
     tx.query(
         sql!(
@@ -338,7 +363,7 @@ pub fn set_done(
     Ok(changed > 0)
 }
 
-/// Notes that Stripe said no for good. `false` when it was settled before.
+/// Notes that Stripe refused for good. `false` when the intent was settled before.
 pub fn set_failed(tx: &mut Tx<'_>, id: &str, error: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update stripe_intent
@@ -360,7 +385,7 @@ pub fn close(tx: &mut Tx<'_>, id: &str, now: Timestamp) -> Result<bool> {
     Ok(changed > 0)
 }
 
-/// Notes that this attempt of a form was answered with this intent; the first answer stands.
+/// Notes that this attempt of a form was answered with this intent; the first answer is kept.
 pub fn note_attempt(
     tx: &mut Tx<'_>,
     account: i64,

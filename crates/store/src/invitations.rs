@@ -1,4 +1,4 @@
-//! Invitations into an account: a mailed link that works once. Only the hash of a token is kept,
+//! Invitations to an account: an emailed link that works once. Only the hash of a token is kept,
 //! and the address only while the invitation is open.
 
 use domain::time::Timestamp;
@@ -14,25 +14,25 @@ macro_rules! columns {
 }
 
 record! {
-    /// One invitation.
+    /// An invitation to an account.
     pub struct Invitation {
-        /// Its number.
+        /// The number of the invitation within this service.
         pub id: i64,
-        /// Its name outside: `inv_...`.
+        /// The public id of the invitation: `inv_...`.
         pub public_id: String,
-        /// Into which account.
+        /// The account that the person is invited to.
         pub account_id: i64,
-        /// Who was asked; forgotten when it is closed.
+        /// The invited person's email address; erased when the invitation is closed.
         pub email: Option<String>,
-        /// `owner`, `billing` or `member`.
+        /// The role in the account: `owner`, `billing` or `member`.
         pub role: String,
-        /// Who asked.
+        /// The number of the user who invited the person.
         pub invited_by: i64,
-        /// When.
+        /// The time at which it was sent.
         pub created_at: Timestamp,
-        /// When the link ends.
+        /// The time at which the link expires.
         pub expires_at: Timestamp,
-        /// When it was accepted or withdrawn.
+        /// The time at which it was accepted or withdrawn.
         pub closed_at: Option<Timestamp>,
     }
 }
@@ -40,19 +40,19 @@ record! {
 /// An invitation to write down.
 #[derive(Clone, Copy, Debug)]
 pub struct NewInvitation<'a> {
-    /// Its name outside.
+    /// The public id of the invitation.
     pub public_id: &'a str,
-    /// Hash of the link's token.
+    /// The hash of the link's token.
     pub token_hash: &'a [u8],
-    /// Into which account.
+    /// The account that the person is invited to.
     pub account_id: i64,
-    /// Who is asked, in lower case.
+    /// The invited person's email address, in lower case.
     pub email: &'a str,
-    /// `owner`, `billing` or `member`.
+    /// The role in the account: `owner`, `billing` or `member`.
     pub role: &'a str,
-    /// Who asks.
+    /// The number of the user who invites the person.
     pub invited_by: i64,
-    /// When the link ends.
+    /// The time at which the link expires.
     pub expires_at: Timestamp,
 }
 
@@ -61,7 +61,7 @@ pub struct NewInvitation<'a> {
 pub fn put(tx: &mut Tx<'_>, new: &NewInvitation<'_>, now: Timestamp) -> Result<Invitation> {
     let sealed = tx.seal(new.email).into_owned();
     let other: Vec<String> = tx.forms(new.email).into();
-    // One that was sealed with a key that is being left, or not yet, is the same invitation.
+    // An address that was sealed with an old key, or not sealed yet, is the same invitation.
     for form in other.iter().filter(|form| **form != sealed) {
         tx.execute(
             "update invitation
@@ -150,7 +150,7 @@ pub fn close_all(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Forgets invitations that ended before `before`.
+/// Deletes invitations that ended before `before`.
 pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "delete from invitation where expires_at <= $1",

@@ -1,5 +1,6 @@
-//! Invoices as Stripe had them when their account was last in step.
+//! Invoices as Stripe had them when their account was last in sync.
 
+use domain::projection::InvoiceStatus;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -15,44 +16,51 @@ macro_rules! columns {
 }
 
 record! {
-    /// One invoice.
+    /// An invoice of an account.
     pub struct Invoice {
-        /// `in_...`
+        /// Stripe's id of the invoice: `in_...`.
         pub invoice_id: String,
-        /// Whose it is.
+        /// The account that the invoice belongs to.
         pub account_id: i64,
-        /// The subscription it is for.
+        /// Stripe's id of the subscription that it is for.
         pub subscription_id: Option<String>,
-        /// The number people read.
+        /// The number that the customer sees on the invoice.
         pub number: Option<String>,
-        /// Stripe's status.
+        /// The status, in Stripe's words.
         pub status: String,
-        /// Why it was made.
+        /// Why it was created, in Stripe's words.
         pub billing_reason: Option<String>,
-        /// In minor units.
+        /// The amount that is due, in minor units.
         pub amount_due: i64,
-        /// In minor units.
+        /// The amount that was paid, in minor units.
         pub amount_paid: i64,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// When it was made at Stripe.
+        /// The time at which the invoice was created at Stripe.
         pub created_at: Timestamp,
-        /// When the time it is for began.
+        /// The start of the period that the invoice is for.
         pub period_start: Option<Timestamp>,
-        /// When the time it is for ends.
+        /// The end of the period that the invoice is for.
         pub period_end: Option<Timestamp>,
-        /// How often Stripe tried to collect it.
+        /// How often Stripe attempted to collect the payment.
         pub attempt_count: i64,
-        /// When Stripe tries again.
+        /// The time at which Stripe attempts the payment again.
         pub next_payment_attempt: Option<Timestamp>,
         /// Where it can be paid and seen.
         pub hosted_url: Option<String>,
-        /// Where its file is.
+        /// The address of the PDF at Stripe.
         pub pdf_url: Option<String>,
-        /// When it was paid.
+        /// The time at which the invoice was paid; `None` while it is not.
         pub paid_at: Option<Timestamp>,
-        /// What codes and coupons took off it, in minor units.
+        /// The discount that codes and coupons gave, in minor units.
         pub discount_minor: i64,
+    }
+}
+
+impl Invoice {
+    /// The status as an enum; `None` for a word that we do not know.
+    pub fn status(&self) -> Option<InvoiceStatus> {
+        InvoiceStatus::from_word(&self.status)
     }
 }
 
@@ -114,7 +122,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Invoice) -> Result<()> {
     Ok(())
 }
 
-/// The account's invoices, the newest first.
+/// Lists the account's invoices, the newest first.
 pub fn of_account(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Invoice>> {
     tx.query(
         sql!(
@@ -154,7 +162,7 @@ pub fn page(
     )
 }
 
-/// One of the account's invoices.
+/// Finds one of the account's invoices.
 pub fn find(tx: &mut Tx<'_>, account: i64, invoice_id: &str) -> Result<Option<Invoice>> {
     tx.query_opt(
         sql!(
@@ -182,7 +190,7 @@ pub fn unpaid(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Invoice>> {
     )
 }
 
-/// The account's invoices that may still change by themselves, the newest first.
+/// The account's invoices that may still change without us, the newest first.
 pub fn unsettled(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<String>> {
     tx.query(
         "select invoice_id
@@ -195,7 +203,7 @@ pub fn unsettled(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<String
     )
 }
 
-/// Whose invoice this is: for the worker, which has only the object's name.
+/// Finds the account of an invoice, for the sync worker that has only the object's id.
 pub fn account_of(tx: &mut Tx<'_>, invoice_id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from invoice where invoice_id = $1",

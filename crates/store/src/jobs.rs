@@ -1,4 +1,4 @@
-//! Where the service's own jobs stopped.
+//! The positions at which the service's background jobs stopped.
 
 use domain::time::Timestamp;
 
@@ -7,13 +7,13 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// One job.
+    /// The state of a background job.
     pub struct JobState {
-        /// Its name.
+        /// The name of the job.
         pub name: String,
-        /// Where it goes on.
+        /// The position from which the job continues.
         pub cursor: Option<String>,
-        /// When it last ran.
+        /// The time at which it last ran.
         pub last_run_at: Timestamp,
     }
 }
@@ -26,7 +26,7 @@ pub fn find(tx: &mut Tx<'_>, name: &str) -> Result<Option<JobState>> {
     )
 }
 
-/// All jobs that ran, by name.
+/// Lists all jobs that ran, by name.
 pub fn all(tx: &mut Tx<'_>) -> Result<Vec<JobState>> {
     tx.query(
         "select name, cursor, last_run_at from job_state order by name",

@@ -1,159 +1,96 @@
 //! Loads, decides and saves ledger commands: the only writer of wallets, grants, holds, usage and
 //! the journal.
 //!
-//! The decision is `domain::ledger`'s. A batch of commands is grouped by account; each account is
-//! loaded once, its commands are decided in order on the values in memory, and what changed is
-//! saved once. A refusal is a result: it never undoes its neighbours.
+//! `domain::ledger` decides. A batch of commands is grouped by account; each account is loaded
+//! once, its commands are decided in order on the values in memory, and what changed is saved once.
+//! A refusal is a result: it never undoes other commands of the batch.
 
 pub mod audit;
+mod facts;
+mod job;
 pub mod limits;
 mod load;
+mod loaded;
 mod read;
 mod rebuild;
+mod rows;
 mod save;
+mod thresholds;
+mod usage;
+mod wallet;
 pub mod watch;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::catalog::Catalog;
 use domain::ledger::{Entry, Ledger, Outcome, Refusal, Request};
 use domain::plan::{Plan, allowance_due, plan_at};
 use domain::time::Timestamp;
-use tokio::sync::oneshot;
 
-pub use load::account_facts;
+pub use facts::account_facts;
+pub(crate) use job::LedgerJob;
 pub use read::{
-    DayUsage, GrantRow, HoldRow, JournalRow, KeyUsage, UsageLine, UsageRow, WalletRow,
-    accounts_with_wallet, calls, calls_count, ended_calls, entry, grant_kind, grant_source, grants,
-    hold, hold_origin, hold_settlement, holds, journal_after, journal_head, journal_until,
-    pending_pins, recent_calls, usage_by_day, usage_by_day_between, usage_by_key,
-    usage_by_key_between, usage_by_operation, usage_lines, usage_of_key_between, used_between,
-    wallet,
+    GrantRow, HoldRow, JournalRow, WalletRow, accounts_with_wallet, calls, calls_count,
+    ended_calls, entry, grant_kind, grant_source, grants, hold, hold_origin, hold_settlement,
+    holds, journal_after, journal_head, journal_until, pending_pins, recent_calls, wallet,
 };
 pub use rebuild::rebuild;
+pub use usage::{
+    DayUsage, KeyUsage, UsageLine, UsageRow, usage_by_day, usage_by_day_between, usage_by_key,
+    usage_by_key_between, usage_by_operation, usage_lines, usage_of_key_between, used_between,
+};
+
+use loaded::Loaded;
 
 use crate::args;
 use crate::db::Tx;
-use crate::error::{Error, Result};
-use crate::handle::Db;
-use crate::writer::{BatchJob, Job};
+use crate::error::Result;
 
-/// What the operator set: prices, allowances, grace. One value for a whole batch.
+/// The result of a request: an answer or a refusal.
+pub type Decision = std::result::Result<Outcome, Refusal>;
+
+/// What the operator configured: prices, allowances, grace. One value serves a whole batch.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// What is sold.
+    /// The catalog: what is sold.
     pub catalog: Catalog,
     /// Days a failed payment keeps its tier.
     pub grace_days: i64,
-    /// Who hears of credits that come.
+    /// The listener that is called for credits that come in.
     pub listener: Listener,
 }
 
-type Hears = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
+type OnCredit = dyn Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync;
 
-/// Who hears of every entry that puts credits in, in the commit that writes it and whichever way it
-/// came: nobody, unless somebody asked.
+/// A listener that is called for every entry that puts credits in, in the commit that writes it and
+/// whichever way it came; by default there is none.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<Hears>>);
+pub struct Listener(Option<Arc<OnCredit>>);
 
 impl Listener {
-    /// Somebody who hears. What they fail at undoes the entry too.
+    /// Makes a listener. An error of the listener undoes the entry too.
     pub fn new(
-        hears: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
+        on_credit: impl Fn(&mut Tx<'_>, &Entry) -> Result<()> + Send + Sync + 'static,
     ) -> Listener {
-        Listener(Some(Arc::new(hears)))
+        Listener(Some(Arc::new(on_credit)))
     }
 
-    fn hear(&self, tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
-        let Some(hears) = &self.0 else {
+    fn notify(&self, tx: &mut Tx<'_>, entries: &[Entry]) -> Result<()> {
+        let Some(on_credit) = &self.0 else {
             return Ok(());
         };
         let brings = |entry: &&Entry| entry.posted_delta.is_positive();
         entries
             .iter()
             .filter(brings)
-            .try_for_each(|entry| hears(tx, entry))
+            .try_for_each(|entry| on_credit(tx, entry))
     }
 }
 
 impl std::fmt::Debug for Listener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "somebody"
-        } else {
-            "nobody"
-        })
-    }
-}
-
-/// What a request came to: an answer, or a rule that said no.
-pub type Decision = std::result::Result<Outcome, Refusal>;
-
-/// One ledger command on its way to the writer.
-#[derive(Debug)]
-pub(crate) struct LedgerJob {
-    account: i64,
-    request: Request,
-    rules: Arc<Rules>,
-    now: Timestamp,
-    decision: Option<Decision>,
-    reply: oneshot::Sender<Result<Decision>>,
-}
-
-impl BatchJob for LedgerJob {
-    fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()> {
-        let mut by_account: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-        for (index, job) in jobs.iter_mut().enumerate() {
-            job.decision = None;
-            by_account.entry(job.account).or_default().push(index);
-        }
-        // In the order of accounts: two writers that need the same rows lock them alike.
-        for (account, indexes) in by_account {
-            let (rules, now) = (jobs[indexes[0]].rules.clone(), jobs[indexes[0]].now);
-            let requests: Vec<&Request> = indexes.iter().map(|i| &jobs[*i].request).collect();
-            let decisions = decide(tx, &rules, account, &requests, now)?;
-            for (index, decision) in indexes.into_iter().zip(decisions) {
-                jobs[index].decision = Some(decision);
-            }
-        }
-        Ok(())
-    }
-
-    fn answer(self, outcome: Result<()>) {
-        let answer = outcome.map(|()| {
-            self.decision
-                .expect("a batch that succeeded decided every job")
-        });
-        // Nobody listens when the caller went away; the entry stands all the same.
-        let _ = self.reply.send(answer);
-    }
-}
-
-impl Db {
-    /// Sends one command to the ledger; its answer comes after its commit. Commands of one account
-    /// keep their order; those that queued together share one commit.
-    pub fn ledger(
-        &self,
-        rules: Arc<Rules>,
-        account: i64,
-        request: Request,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Decision>> + Send + use<> {
-        let (reply, answer) = oneshot::channel();
-        let job = LedgerJob {
-            account,
-            request,
-            rules,
-            now,
-            decision: None,
-            reply,
-        };
-        let queued = self.push(account, Job::Ledger(job));
-        async move {
-            queued?;
-            answer.await.unwrap_or(Err(Error::Closed))
-        }
+        let listens = self.0.is_some();
+        f.debug_tuple("Listener").field(&listens).finish()
     }
 }
 
@@ -170,8 +107,8 @@ pub fn execute(
     decide(tx, rules, account, &requests, now)
 }
 
-/// Has what every account's plan allows asked anew, at its next command or by the sweep: after
-/// another catalog came into force at `now`.
+/// Has every account's plan computed again, at its next command or by the sweep, after another
+/// catalog came into force at `now`.
 pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update wallet set plan_valid_until = $1 where plan_valid_until > $1",
@@ -179,20 +116,20 @@ pub fn expire_plans(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Lets time pass for an account: what is due expires and its allowance comes. Answers the ledger
-/// as it stands then, with every lot that has credits and every pending hold.
+/// Lets time pass for an account: what is due expires and its allowance comes. Returns the ledger
+/// as it stands then, with every grant that has credits and every pending hold.
 pub fn settle(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Ledger> {
     let mut loaded = load::load(tx, account, &[])?;
     pass_time(tx, rules, &mut loaded, now, true)?;
     let entries = save::save(tx, &mut loaded, now)?;
-    rules.listener.hear(tx, &entries)?;
+    rules.listener.notify(tx, &entries)?;
     Ok(loaded.ledger)
 }
 
 /// The plan of an account from the rows as they are now.
 pub fn plan(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<Plan> {
-    let facts = load::account_facts(tx, account)?;
-    Ok(plan_at(&facts, &rules.catalog, rules.grace_days, now))
+    let plan_facts = facts::account_facts(tx, account)?;
+    Ok(plan_at(&plan_facts, &rules.catalog, rules.grace_days, now))
 }
 
 /// Whether a read must first let time pass, through [`settle`].
@@ -216,7 +153,7 @@ fn decide(
         .map(|request| loaded.ledger.apply(request, now))
         .collect::<Vec<_>>();
     let entries = save::save(tx, &mut loaded, now)?;
-    rules.listener.hear(tx, &entries)?;
+    rules.listener.notify(tx, &entries)?;
     Ok(decisions)
 }
 
@@ -224,7 +161,7 @@ fn decide(
 fn pass_time(
     tx: &mut Tx<'_>,
     rules: &Rules,
-    loaded: &mut load::Loaded,
+    loaded: &mut Loaded,
     now: Timestamp,
     always: bool,
 ) -> Result<()> {
@@ -234,11 +171,11 @@ fn pass_time(
     }
     let account = loaded.ledger.account;
     load::load_pending_holds(tx, &mut loaded.ledger)?;
-    let (facts, status) = load::facts_and_status(tx, account)?;
-    let plan = plan_at(&facts, &rules.catalog, rules.grace_days, now);
+    let (plan_facts, status) = facts::facts_and_status(tx, account)?;
+    let plan = plan_at(&plan_facts, &rules.catalog, rules.grace_days, now);
     loaded.ledger.terms.status = status;
-    let granted = load::allowances_since(tx, account, plan.period_start)?;
-    let due = allowance_due(&facts, &plan, &granted, now);
+    let granted = facts::allowances_since(tx, account, plan.period_start)?;
+    let due = allowance_due(&plan_facts, &plan, &granted, now);
     loaded.ledger.terms.period_start = plan.period_start;
     loaded.ledger.terms.calls_limit = plan.calls_limit;
     loaded.plan_valid_until = plan.valid_until;
@@ -252,13 +189,12 @@ fn pass_time(
     Ok(())
 }
 
-/// The ledger of an account as it stands, without letting time pass: for reads. Locks nothing.
+/// The ledger of an account as it stands, without letting time pass, for reads. It takes no lock.
 pub fn loaded(tx: &mut Tx<'_>, account: i64) -> Result<Ledger> {
     Ok(load::read_only(tx, account)?.ledger)
 }
 
-/// The same with what `requests` name, so that they can be tried on it: a look at what they would
-/// come to.
+/// The same with what `requests` name, so that they can be tried on it to preview their outcome.
 pub fn loaded_for(tx: &mut Tx<'_>, account: i64, requests: &[Request]) -> Result<Ledger> {
     let requests: Vec<&Request> = requests.iter().collect();
     Ok(load::read_only_for(tx, account, &requests)?.ledger)

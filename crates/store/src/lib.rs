@@ -1,6 +1,6 @@
-//! The only room that speaks SQL: rows in and out of SQLite or PostgreSQL, one text for both.
+//! The only crate that speaks SQL: rows in and out of SQLite or PostgreSQL, one text for both.
 //!
-//! Its unit is a job, a closure over [`Tx`]; see [`Db`].
+//! Its unit is a job, a closure over [`Tx`] that [`Db`] runs.
 
 pub mod account_prices;
 pub mod accounts;
@@ -10,6 +10,8 @@ pub mod audit_log;
 pub mod auto_topup;
 pub mod catalog;
 mod checkpointer;
+mod cipher;
+mod counters;
 pub mod credit_notes;
 pub mod customers;
 mod db;
@@ -18,10 +20,12 @@ pub mod erasure;
 mod error;
 pub mod events;
 pub mod export;
+mod files;
 mod handle;
 pub mod intents;
 pub mod invitations;
 pub mod invoices;
+mod job;
 pub mod jobs;
 pub mod ledger;
 pub mod login_links;
@@ -32,22 +36,29 @@ pub mod outbox;
 pub mod payment_methods;
 mod queue;
 pub mod rate_limit;
+pub mod sealing;
 pub mod sessions;
 pub mod settings;
 pub mod subscriptions;
 pub mod sync;
+mod threads;
 pub mod transactions;
 pub mod trials;
+mod url;
 pub mod used_tokens;
 pub mod users;
-pub mod vault;
 pub mod webhook_endpoints;
 mod writer;
 
+pub use cipher::Vault;
 pub use db::{Arg, Column, PostgresAddress, PostgresTx, Record, Row, SqliteTx, Tx};
 pub use error::{Error, Result};
-pub use handle::{DatabaseUrl, Db, Durability, Kind, Options, Stats, make_folder};
-pub use vault::Vault;
+pub use files::make_folder;
+pub use handle::{Db, Durability, Options, Stats};
+pub use url::{DatabaseUrl, Kind};
 
 #[cfg(feature = "testing")]
 pub mod testing;
+
+// The former path of `sealing`, until the callers name the new one.
+pub use sealing as vault;

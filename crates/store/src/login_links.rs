@@ -1,4 +1,4 @@
-//! One-use links that sign somebody in. Only the hash of a token is kept.
+//! One-use sign-in links. Only the hash of a token is kept.
 
 use domain::time::Timestamp;
 
@@ -7,26 +7,26 @@ use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
-    /// A link that was made.
+    /// A sign-in link.
     pub struct LoginLink {
-        /// Its number.
+        /// The number of the link within this service.
         pub id: i64,
-        /// Who it signs in, in lower case.
+        /// The email address of the user it signs in, in lower case.
         pub email: String,
         /// The user, when the address was known.
         pub user_id: Option<i64>,
-        /// Where to go next.
+        /// The path that the user is sent to after signing in.
         pub next_path: Option<String>,
-        /// When it was made.
+        /// The time at which the link was created.
         pub created_at: Timestamp,
-        /// When it ends.
+        /// The time at which the link expires.
         pub expires_at: Timestamp,
-        /// When it was used.
+        /// The time at which the link was used.
         pub used_at: Option<Timestamp>,
     }
 }
 
-/// Makes a link.
+/// Stores a new link.
 pub fn insert(
     tx: &mut Tx<'_>,
     token_hash: &[u8],
@@ -55,7 +55,7 @@ pub fn find(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<Option<LoginLink>> {
     )
 }
 
-/// Uses the link up: its first use before its end answers it, every other nothing.
+/// Uses the link: the first use before it expires returns it, every other use `None`.
 pub fn redeem(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Option<LoginLink>> {
     tx.query_opt(
         "update login_link
@@ -68,7 +68,7 @@ pub fn redeem(tx: &mut Tx<'_>, token_hash: &[u8], now: Timestamp) -> Result<Opti
     )
 }
 
-/// Forgets links that ended before `before`.
+/// Deletes links that expired before `before`.
 pub fn sweep(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "delete from login_link where expires_at <= $1",

@@ -1,5 +1,5 @@
-//! The numbers of the business, each from the rows behind it. Bounded by indexes and by the number
-//! of subscriptions; the program keeps an answer for a minute.
+//! The figures of the business, each from the rows behind it. They are bounded by indexes and by
+//! the number of subscriptions; the application caches an answer for a minute.
 
 use domain::time::Timestamp;
 
@@ -10,15 +10,15 @@ use crate::error::Result;
 record! {
     /// Payments of a span of time that are decided, of one currency.
     pub struct Payments {
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
         /// Payments that went through, refunded ones included.
         pub paid: i64,
         /// Payments that failed and were not made good.
         pub failed: i64,
-        /// What was paid, less what was paid back of it, in minor units.
+        /// What was paid, less what was given back, in minor units.
         pub net_minor: i64,
-        /// Accounts that paid.
+        /// How many accounts paid.
         pub accounts: i64,
     }
 }
@@ -66,8 +66,8 @@ pub fn balances(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     )
 }
 
-// A subscription that never began, or only tried, is no subscriber. The moments are those of
-// Stripe, so a sync that comes late changes nothing.
+// A subscription that never began, or was only a trial, does not count. The times are Stripe's, so
+// a late sync changes nothing.
 macro_rules! subscribed_at {
     ($moment:literal) => {
         concat!(
@@ -126,20 +126,20 @@ pub fn churned(
 }
 
 record! {
-    /// Subscriptions that pay alike.
+    /// Subscriptions with the same price and interval.
     pub struct Recurring {
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// `month`, `year`, `week` or `day`.
+        /// The billing interval: `month`, `year`, `week` or `day`.
         pub interval: String,
-        /// How many.
+        /// How many subscriptions there are.
         pub count: i64,
-        /// What they pay in an interval together, in minor units.
+        /// The sum that they pay in an interval, in minor units.
         pub amount_minor: i64,
     }
 }
 
-/// What running subscriptions pay: no trials, no paused ones, none that only tried.
+/// What running subscriptions pay, without trials, paused ones and first payments that failed.
 pub fn recurring(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<Recurring>> {
     tx.query(
         "select currency, billing_interval, count(*), cast(sum(amount_minor) as bigint)
@@ -178,8 +178,8 @@ pub fn subscribed(
     )
 }
 
-/// Credits that were bought and what the ledger holds of them, in micro-credits: the transactions'
-/// completed top-ups beside the purchases of the journal.
+/// Credits that were bought and what the ledger has of them, in micro-credits: completed top-ups of
+/// the transactions, and purchases of the journal.
 pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
         "select (select cast(coalesce(sum(credits_purchased_micros), 0) as bigint)
@@ -196,11 +196,11 @@ pub fn bought(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
 record! {
     /// What has been seen since the first customer.
     pub struct Seen {
-        /// When the last payment was completed.
+        /// The time at which the last payment was completed.
         pub paid_at: Option<Timestamp>,
-        /// When a plan was last changed or ended.
+        /// The time at which a plan last changed or ended.
         pub changed_at: Option<Timestamp>,
-        /// Calls that were charged.
+        /// How many calls were charged.
         pub calls: i64,
     }
 }

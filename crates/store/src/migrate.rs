@@ -1,5 +1,5 @@
-//! The schema: up, down, and where it stands. Each migration is one tx, so that one that is killed
-//! midway leaves the schema it found.
+//! The schema: migrations up and down, and its current version. Each migration is one tx, so that
+//! one that is interrupted leaves the schema it found.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,9 @@ use refinery::{Migration, Runner};
 
 use crate::db::{self, Connection, Role};
 use crate::error::{Error, Result};
-use crate::handle::{DatabaseUrl, guard_file, on_own_thread};
+use crate::files::guard_file;
+use crate::threads::on_own_thread;
+use crate::url::DatabaseUrl;
 
 mod sqlite {
     refinery::embed_migrations!("migrations/sqlite");
@@ -29,16 +31,16 @@ const UNLOCK: &str = "select pg_advisory_unlock(4907193)";
 /// One step of the schema and whether the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Its number.
+    /// The number of the migration.
     pub version: i64,
-    /// Its name.
+    /// The name of the migration.
     pub name: String,
-    /// When it was applied, RFC 3339; `None` while it was not.
+    /// The time at which it was applied, in RFC 3339; `None` while it is not.
     pub applied_at: Option<String>,
 }
 
-/// Applies every step that is missing; answers their names. An embedded database with rows is
-/// copied first, beside its file.
+/// Applies every missing migration; returns their names. An embedded database with rows is copied
+/// first, next to its file.
 pub fn up(url: &DatabaseUrl) -> Result<Vec<String>> {
     on_connection(url, up_on)
 }
@@ -129,7 +131,7 @@ pub(crate) fn up_on(connection: &mut Connection) -> Result<Vec<String>> {
     })
 }
 
-/// Copies an embedded database that has rows before its schema changes, beside its file, as
+/// Copies an embedded database that has rows before its schema changes, next to its file, as
 /// `FILE.before-V5`. A PostgreSQL server has its own backups.
 fn keep_copy(connection: &mut Connection) -> Result<()> {
     let steps = status_on(connection)?;
@@ -140,7 +142,7 @@ fn keep_copy(connection: &mut Connection) -> Result<()> {
     };
     let copy = PathBuf::from(format!("{}.before-V{}", file.display(), missing.version));
     if copy.exists() {
-        // Of an attempt that did not come to its end: the database is as it was then, or later.
+        // The copy is of an attempt that did not finish: the database is as it was then, or newer.
         std::fs::remove_file(&copy).map_err(|error| Error::Unavailable(error.to_string()))?;
     }
     connection.copy_into(&copy)
@@ -195,7 +197,7 @@ fn undo(connection: &mut Connection, migration: &Migration) -> Result<()> {
         .iter()
         .find(|down| down.version() == migration.version())
         .and_then(Migration::sql)
-        .ok_or_else(|| Error::Schema(format!("there is no way back from {migration}")))?
+        .ok_or_else(|| Error::Schema(format!("there is no down migration for {migration}")))?
         .to_owned();
     connection.begin_write()?;
     let mut tx = connection.tx(None);

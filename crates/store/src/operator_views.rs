@@ -6,17 +6,17 @@ use crate::args;
 use crate::db::{Tx, record};
 use crate::error::Result;
 
-/// Views an operator may keep.
+/// The most searches that an operator may save.
 pub const VIEWS_MAX: i64 = 20;
 
 record! {
-    /// One saved search.
+    /// A search that an operator saved.
     pub struct View {
-        /// Its number.
+        /// The number of the search within this service.
         pub id: i64,
-        /// What the operator calls it.
+        /// The operator's name for the search.
         pub name: String,
-        /// The search, as it stands in an address.
+        /// The search, as the query of an address.
         pub query: String,
     }
 }
@@ -34,7 +34,7 @@ pub fn put(tx: &mut Tx<'_>, user: i64, name: &str, query: &str, now: Timestamp) 
     Ok(changed > 0)
 }
 
-/// The operator's saved searches, by name.
+/// Lists the operator's saved searches, by name.
 pub fn of_user(tx: &mut Tx<'_>, user: i64) -> Result<Vec<View>> {
     tx.query(
         "select id, name, query

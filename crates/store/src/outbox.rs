@@ -1,12 +1,13 @@
-//! What leaves: mails and webhooks, once for each key.
+//! The outbox: emails and webhooks to be sent, once for each key.
 
 use std::borrow::Cow;
 
 use domain::time::Timestamp;
+use domain::words;
 use sha2::{Digest, Sha256};
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -16,55 +17,90 @@ macro_rules! columns {
     };
 }
 
+words! {
+    /// How a message travels.
+    pub enum MessageKind {
+        /// It goes to an email address.
+        Mail = "mail",
+        /// It goes to a webhook endpoint.
+        Webhook = "webhook",
+    }
+}
+
+words! {
+    /// Where a message stands.
+    pub enum MessageState {
+        /// It is waiting to be sent, or to be sent again.
+        Queued = "queued",
+        /// It was handed over.
+        Sent = "sent",
+        /// It was given up.
+        Failed = "failed",
+    }
+}
+
 record! {
-    /// One message.
+    /// A message that leaves the service: an email or a webhook.
     pub struct Message {
-        /// Its number.
+        /// The number of the message within this service.
         pub id: i64,
-        /// The fact it tells of.
+        /// The fact that the message is about; at most one message per key.
         pub key: String,
-        /// `mail` or `webhook`.
+        /// How the message travels: `mail` or `webhook`; read by [`Message::kind`].
         pub kind: String,
-        /// Whom it is about.
+        /// The account that the message is about; `None` for the service itself.
         pub account_id: Option<i64>,
-        /// An address of mail, or the endpoint.
+        /// The email address, or the number of the webhook endpoint.
         pub recipient: String,
-        /// What it says, as JSON.
+        /// The content, as JSON.
         pub payload: String,
-        /// `queued`, `sent` or `failed`.
+        /// Where the message stands: `queued`, `sent` or `failed`; read by [`Message::state`].
         pub state: String,
-        /// How often it was taken to be sent.
+        /// How many times sending was attempted.
         pub attempts: i64,
-        /// When it is due.
+        /// The time at which it is due.
         pub next_attempt_at: Timestamp,
-        /// When it was queued.
+        /// The time at which it was queued.
         pub created_at: Timestamp,
-        /// When it left.
+        /// The time at which it was sent.
         pub sent_at: Option<Timestamp>,
-        /// Why it did not.
+        /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// What an endpoint last answered, as an HTTP status.
+        /// The HTTP status that the endpoint last answered with.
         pub last_status: Option<i64>,
+    }
+}
+
+impl Message {
+    /// How the message travels.
+    pub fn kind(&self) -> MessageKind {
+        MessageKind::from_word(&self.kind).expect(ONLY_WORDS)
+    }
+
+    /// Where the message stands.
+    pub fn state(&self) -> MessageState {
+        MessageState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
 /// A message to send.
 #[derive(Clone, Debug, Default)]
 pub struct NewMessage<'a> {
-    /// The fact it tells of.
+    /// The fact that the message is about; at most one message per key.
     pub key: &'a str,
-    /// `mail` or `webhook`.
+    /// How the message travels: `mail` or `webhook`.
     pub kind: &'a str,
-    /// Whom it is about.
+    /// The account that the message is about; `None` for the service itself.
     pub account_id: Option<i64>,
-    /// An address of mail, or the endpoint.
+    /// The email address, or the number of the webhook endpoint.
     pub recipient: &'a str,
-    /// What it says, as JSON.
+    /// The content, as JSON.
     pub payload: &'a str,
 }
 
-/// A key as it is kept. It stays for good, so a mail address in it becomes its digest.
-fn kept(key: &str) -> Cow<'_, str> {
+/// A key as it is stored. Keys are kept for good, so an email address in one is replaced by its
+/// digest.
+fn stored_key(key: &str) -> Cow<'_, str> {
     if !key.contains('@') {
         return Cow::Borrowed(key);
     }
@@ -72,7 +108,8 @@ fn kept(key: &str) -> Cow<'_, str> {
         if !part.contains('@') {
             return part.to_owned();
         }
-        // With the rest of the key, so that one reader's messages cannot be told to be one's.
+        // The digest covers the whole key, so that two messages cannot be recognized as one
+        // person's.
         let digest = Sha256::digest(key.as_bytes());
         digest[..16]
             .iter()
@@ -82,12 +119,13 @@ fn kept(key: &str) -> Cow<'_, str> {
     Cow::Owned(parts.collect::<Vec<String>>().join(":"))
 }
 
-/// Queues the message, unless one with its key was queued before. Answers whether it was the first.
+/// Queues the message, unless one with its key was queued before. Returns whether it was the first.
 pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<bool> {
-    let (recipient, payload) = match new.kind {
-        // An endpoint's name and facts without a person: the log is searched by them.
-        "webhook" => (new.recipient.to_owned(), new.payload.to_owned()),
-        _ => (
+    let (recipient, payload) = match MessageKind::from_word(new.kind) {
+        // It holds an endpoint's number and facts without personal data, and the log is searched by
+        // them.
+        Some(MessageKind::Webhook) => (new.recipient.to_owned(), new.payload.to_owned()),
+        Some(MessageKind::Mail) | None => (
             tx.seal(new.recipient).into_owned(),
             tx.seal(new.payload).into_owned(),
         ),
@@ -99,7 +137,7 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<
          values ($1, $2, $3, $4, $5, 'queued', 0, $6, $6)
              on conflict (key) do nothing",
         args![
-            &*kept(new.key),
+            &*stored_key(new.key),
             new.kind,
             new.account_id,
             &recipient,
@@ -140,7 +178,7 @@ pub fn take_due(
     )
 }
 
-/// When the next message of a kind is due.
+/// The time at which the next message of a kind is due.
 pub fn next_due(tx: &mut Tx<'_>, kind: &str) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(next_attempt_at) from outbox where state = 'queued' and kind = $1",
@@ -180,7 +218,7 @@ pub fn to_endpoint(
     )
 }
 
-/// Notes that the message left.
+/// Notes that the message was sent.
 pub fn set_sent(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox
@@ -217,7 +255,7 @@ pub fn requeue(tx: &mut Tx<'_>, id: i64, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// One message.
+/// Finds a message by its number.
 pub fn find(tx: &mut Tx<'_>, id: i64) -> Result<Option<Message>> {
     tx.query_opt(
         sql!("select ", columns!(), " from outbox where id = $1"),
@@ -225,11 +263,11 @@ pub fn find(tx: &mut Tx<'_>, id: i64) -> Result<Option<Message>> {
     )
 }
 
-/// The message with this key.
+/// Finds the message with this key.
 pub fn by_key(tx: &mut Tx<'_>, key: &str) -> Result<Option<Message>> {
     tx.query_opt(
         sql!("select ", columns!(), " from outbox where key = $1"),
-        args![&*kept(key)],
+        args![&*stored_key(key)],
     )
 }
 
@@ -264,7 +302,7 @@ pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
     )
 }
 
-/// Empties what mails said that left before `before`; their keys stay, so that none leaves again.
+/// Empties emails that were sent before `before`; their keys are kept, so that none is sent again.
 pub fn forget_sent(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64> {
     tx.execute(
         "update outbox

@@ -1,4 +1,4 @@
-//! The card that is shown for an account; the card itself is Stripe's.
+//! The card that is shown for an account; the card itself is at Stripe.
 
 use domain::time::Timestamp;
 
@@ -9,22 +9,22 @@ use crate::error::Result;
 record! {
     /// What is shown of a card.
     pub struct PaymentMethod {
-        /// Whose it is.
+        /// The account that the card belongs to.
         pub account_id: i64,
-        /// `visa` and the like.
+        /// The brand, such as `visa`.
         pub brand: String,
         /// The last four digits.
         pub last4: String,
-        /// 1 to 12.
+        /// The month in which the card expires, 1 to 12.
         pub exp_month: i64,
-        /// With its century.
+        /// The year in which the card expires, with its century.
         pub exp_year: i64,
-        /// When it was fetched.
+        /// The time at which the card was last fetched from Stripe.
         pub synced_at: Timestamp,
     }
 }
 
-/// The account's card.
+/// Finds the account's card.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<PaymentMethod>> {
     tx.query_opt(
         "select account_id, brand, last4, exp_month, exp_year, synced_at
@@ -56,7 +56,7 @@ pub fn put(tx: &mut Tx<'_>, row: &PaymentMethod) -> Result<u64> {
     )
 }
 
-/// Forgets the account's card.
+/// Deletes the account's card.
 pub fn remove(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     tx.execute(
         "delete from payment_method where account_id = $1",

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// What queued while its reader was away, in order of arrival.
+/// A queue of what arrived while its reader was busy, in order of arrival.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
@@ -47,8 +47,8 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits until something is there and takes at most `max` of it; empty when the queue is closed
-    /// and everything was taken.
+    /// Waits until something is queued and takes at most `max` of it; the result is empty when the
+    /// queue is closed and everything was taken.
     pub(crate) fn take(&self, max: usize) -> Vec<T> {
         let mut state = self.lock();
         while state.items.is_empty() && !state.is_closed {

@@ -1,5 +1,5 @@
-//! How often somebody may come: the generic cell rate algorithm, one row a key, one statement a
-//! visit.
+//! Rate limits: the generic cell rate algorithm, with one row per key and one statement per
+//! request.
 
 use domain::time::Timestamp;
 
@@ -7,12 +7,12 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// What a visitor is told.
+/// Whether a request is admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// Come in.
+    /// The request is admitted.
     Allowed,
-    /// Come back after this many microseconds.
+    /// The request is refused for this many microseconds.
     RetryAfter(i64),
 }
 
@@ -50,7 +50,7 @@ pub fn admit(
     }
 }
 
-/// Forgets keys whose time is over: they start afresh anyway.
+/// Deletes keys whose time has passed, since they start over anyway.
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute("delete from rate_limit where tat <= $1", args![now])
 }

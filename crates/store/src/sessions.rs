@@ -1,4 +1,4 @@
-//! Signed-in places. Only the hash of a token is kept.
+//! Sessions of signed-in users. Only the hash of a token is kept.
 
 use domain::time::Timestamp;
 
@@ -9,30 +9,30 @@ use crate::error::Result;
 record! {
     /// A session that is still good, with its user.
     pub struct Session {
-        /// Its number.
+        /// The number of the session within this service.
         pub id: i64,
-        /// The user.
+        /// The number of the user.
         pub user_id: i64,
-        /// The user's name outside.
+        /// The public id of the user.
         pub user_public_id: String,
-        /// The user's address.
+        /// The email address of the user.
         pub email: String,
-        /// The user's name.
+        /// The name of the user.
         pub name: String,
-        /// What the user may do in administration.
+        /// The user's role in the service, which decides what they may do as an operator.
         pub role: String,
-        /// When it began.
+        /// The time at which the session began.
         pub created_at: Timestamp,
-        /// When it ends.
+        /// The time at which the session ends.
         pub expires_at: Timestamp,
-        /// When it was last seen, to the minute or so.
+        /// The time at which it was last used, to about a minute.
         pub last_seen_at: Timestamp,
-        /// What it was begun with, shortened.
+        /// The browser with which it was begun, shortened.
         pub user_agent: String,
     }
 }
 
-/// Begins a session.
+/// Stores a new session.
 pub fn insert(
     tx: &mut Tx<'_>,
     token_hash: &[u8],
@@ -78,7 +78,7 @@ pub fn of_user(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<Vec<Session
     )
 }
 
-/// Notes that the session was seen.
+/// Notes that the session was used.
 pub fn touch(tx: &mut Tx<'_>, session: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update session set last_seen_at = $2 where id = $1",
@@ -86,7 +86,7 @@ pub fn touch(tx: &mut Tx<'_>, session: i64, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Ends the session with this token.
+/// Deletes the session with this token.
 pub fn delete(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<u64> {
     tx.execute(
         "delete from session where token_hash = $1",
@@ -94,7 +94,7 @@ pub fn delete(tx: &mut Tx<'_>, token_hash: &[u8]) -> Result<u64> {
     )
 }
 
-/// Ends one of the user's sessions.
+/// Deletes one of the user's sessions.
 pub fn delete_one(tx: &mut Tx<'_>, user: i64, session: i64) -> Result<u64> {
     tx.execute(
         "delete from session where user_id = $1 and id = $2",
@@ -102,12 +102,12 @@ pub fn delete_one(tx: &mut Tx<'_>, user: i64, session: i64) -> Result<u64> {
     )
 }
 
-/// Ends all sessions of the user.
+/// Deletes all sessions of the user.
 pub fn delete_of_user(tx: &mut Tx<'_>, user: i64) -> Result<u64> {
     tx.execute("delete from session where user_id = $1", args![user])
 }
 
-/// Forgets sessions that ended.
+/// Deletes sessions that ended.
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute("delete from session where expires_at <= $1", args![now])
 }

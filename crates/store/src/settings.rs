@@ -6,7 +6,7 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// The value of `name`.
+/// Reads the value of `name`.
 pub fn get(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>> {
     tx.query_opt("select value from setting where name = $1", args![name])
 }
@@ -26,7 +26,7 @@ pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u
     )
 }
 
-/// Sets `name` to `value` unless it is set; answers what it is then. Of several processes that
+/// Sets `name` to `value` unless it is set; returns what it is then. Of several processes that
 /// start at once, all get the value of one.
 pub fn put_once(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<String> {
     tx.query_one(
@@ -39,12 +39,12 @@ pub fn put_once(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Res
     )
 }
 
-/// Forgets `name`.
+/// Deletes the value of `name`.
 pub fn remove(tx: &mut Tx<'_>, name: &str) -> Result<u64> {
     tx.execute("delete from setting where name = $1", args![name])
 }
 
-/// The account's value of `name`.
+/// Reads the account's value of `name`.
 pub fn of_account(tx: &mut Tx<'_>, account: i64, name: &str) -> Result<Option<String>> {
     tx.query_opt(
         "select value from account_setting where account_id = $1 and name = $2",
@@ -77,7 +77,7 @@ pub fn put_of_account(
     )
 }
 
-/// Forgets the account's `name`.
+/// Deletes the account's value of `name`.
 pub fn remove_of_account(tx: &mut Tx<'_>, account: i64, name: &str) -> Result<u64> {
     tx.execute(
         "delete from account_setting where account_id = $1 and name = $2",

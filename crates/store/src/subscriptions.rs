@@ -1,5 +1,6 @@
-//! Subscriptions as Stripe had them when their account was last in step.
+//! Subscriptions as Stripe had them when their account was last in sync.
 
+use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -16,56 +17,63 @@ macro_rules! columns {
 }
 
 record! {
-    /// One subscription.
+    /// A subscription of an account.
     pub struct Subscription {
-        /// `sub_...`
+        /// Stripe's id of the subscription: `sub_...`.
         pub subscription_id: String,
-        /// Whose it is.
+        /// The account that the subscription belongs to.
         pub account_id: i64,
-        /// `cus_...`
+        /// Stripe's id of the customer: `cus_...`.
         pub customer_id: String,
-        /// Stripe's status.
+        /// The status, in Stripe's words.
         pub status: String,
-        /// The tier of its items; none when nobody knows the price.
+        /// The tier of its items; `None` when the price is unknown.
         pub tier: Option<String>,
-        /// `price_...`
+        /// Stripe's id of the price: `price_...`.
         pub price_id: Option<String>,
-        /// In lower case.
+        /// The currency, as an ISO code in lower case.
         pub currency: Option<String>,
-        /// A period's price, in minor units.
+        /// The price of a period, in minor units.
         pub amount_minor: Option<i64>,
-        /// `month`, `year`
+        /// The billing interval: `month` or `year`.
         pub billing_interval: Option<String>,
-        /// When the current period began.
+        /// The start of the current period.
         pub period_start: Option<Timestamp>,
-        /// When the current period ends.
+        /// The end of the current period.
         pub period_end: Option<Timestamp>,
-        /// When it will be cancelled.
+        /// The time at which it will be canceled.
         pub cancel_at: Option<Timestamp>,
         /// Whether it ends with its period.
         pub cancel_at_period_end: bool,
-        /// When somebody cancelled it.
+        /// The time at which its cancellation was requested.
         pub canceled_at: Option<Timestamp>,
-        /// When it ended.
+        /// The time at which the subscription ended; `None` while it has not.
         pub ended_at: Option<Timestamp>,
-        /// When its trial ends.
+        /// The end of the trial; `None` without a trial.
         pub trial_end: Option<Timestamp>,
-        /// Whether collection is paused.
+        /// Whether Stripe has paused the collection of payments.
         pub paused: bool,
-        /// Since when a payment is overdue.
+        /// The time since which a payment is overdue; `None` when none is.
         pub past_due_since: Option<Timestamp>,
-        /// The change that waits, as JSON.
+        /// The pending change, as JSON.
         pub pending_change: Option<String>,
-        /// `sub_sched_...`
+        /// Stripe's id of the schedule that will change the subscription: `sub_sched_...`.
         pub schedule_id: Option<String>,
         /// Whether it can still give access.
         pub live: bool,
-        /// When it was made at Stripe.
+        /// The time at which the subscription was created at Stripe.
         pub created_at: Timestamp,
-        /// When it was fetched.
+        /// The time at which the subscription was last fetched from Stripe.
         pub synced_at: Timestamp,
-        /// Its items beside the plan, as JSON; none where there are none.
+        /// The items besides the plan, as JSON; `None` where there are none.
         pub items: Option<String>,
+    }
+}
+
+impl Subscription {
+    /// The status as an enum; an unknown word is kept.
+    pub fn status(&self) -> SubscriptionStatus {
+        SubscriptionStatus::from_word(&self.status)
     }
 }
 
@@ -168,7 +176,7 @@ pub fn live(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Subscription>> {
     )
 }
 
-/// One of the account's subscriptions.
+/// Finds one of the account's subscriptions.
 pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Option<Subscription>> {
     tx.query_opt(
         sql!(
@@ -180,7 +188,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Opti
     )
 }
 
-/// Whose subscription this is: for the worker, which has only the object's name.
+/// Finds the account of a subscription, for the sync worker that has only the object's id.
 pub fn account_of(tx: &mut Tx<'_>, subscription_id: &str) -> Result<Option<i64>> {
     tx.query_opt(
         "select account_id from subscription where subscription_id = $1",

@@ -1,7 +1,8 @@
-//! Which accounts may differ from Stripe, and who is looking into it.
+//! Which accounts may differ from Stripe, and which worker syncs them.
 //!
-//! A bell raises `dirty_gen`; a worker leases the account with a token, looks, and finishes the
-//! generation it began with. A worker whose lease was taken over cannot finish: its token is old.
+//! Marking an account for sync raises `dirty_gen`; a worker leases the account with a token, syncs
+//! it, and finishes the generation it began with. A worker whose lease was taken over cannot
+//! finish: its token is old.
 
 use domain::time::Timestamp;
 
@@ -9,45 +10,46 @@ use crate::args;
 use crate::db::{Tx, record, sql};
 use crate::error::{Error, Result};
 
-/// Tries in vain after which an account is parked.
+/// Failed attempts after which an account is parked.
 pub const ATTEMPTS_MAX: i64 = 10;
 
 record! {
-    /// The right to bring one account in step, until it ends or is taken over.
+    /// The right to sync one account, until it ends or is taken over.
     pub struct Lease {
-        /// The account.
+        /// The number of the account.
         pub account_id: i64,
-        /// What the account's bell had rung when the lease began.
+        /// The account's generation when the lease began.
         pub dirty_gen: i64,
         /// Grows with every lease; the latest is the one that counts.
         pub token: i64,
-        /// Tries in vain before this one.
+        /// Failed attempts before this one.
         pub attempts: i64,
-        /// When the account was last in step.
+        /// The time at which the account was last in sync.
         pub last_synced_at: Option<Timestamp>,
     }
 }
 
 record! {
-    /// Where an account stands.
+    /// The sync state of an account.
     pub struct AccountSync {
-        /// The account.
+        /// The number of the account.
         pub account_id: i64,
-        /// How often its bell rang.
+        /// How often the account was marked for sync.
         pub dirty_gen: i64,
-        /// Up to where that was looked into.
+        /// The generation up to which it was synced.
         pub done_gen: i64,
-        /// Until when somebody is at it.
+        /// The time until which a worker has the lease.
         pub lease_until: Option<Timestamp>,
-        /// Tries in vain.
+        /// How many attempts failed.
         pub attempts: i64,
-        /// When it is tried again.
+        /// The time of the next attempt.
         pub next_attempt_at: Timestamp,
-        /// Since when it is given up until somebody helps, or its bell rings again.
+        /// The time since which it is parked: it is not synced until an operator acts or it is
+        /// marked for sync again.
         pub parked_at: Option<Timestamp>,
-        /// Why the last try was in vain.
+        /// Why the last attempt failed.
         pub last_error: Option<String>,
-        /// When it was last in step.
+        /// The time at which it was last in sync.
         pub last_synced_at: Option<Timestamp>,
         /// Up to when its history at Stripe was read; `None` before the first time.
         pub read_until: Option<Timestamp>,
@@ -55,9 +57,9 @@ record! {
         pub backfill_from: Option<Timestamp>,
         /// Where that part ends; `None` when all is read.
         pub backfill_until: Option<Timestamp>,
-        /// What its last sync found for a person to look at: sentences, as a JSON array.
+        /// What its last sync found that needs manual review: sentences, as a JSON array.
         pub findings: Option<String>,
-        /// The price nobody knows that it is parked for.
+        /// The unknown price that it is parked for.
         pub waits_for_price: Option<String>,
     }
 }
@@ -70,8 +72,8 @@ macro_rules! columns {
     };
 }
 
-/// Rings the account's bell; answers the generation that has to be looked into. A back-off under
-/// way goes on; a parked account gets one more try.
+/// Marks the account for sync; returns the generation that has to be synced. A back-off under way
+/// continues; a parked account gets one more attempt.
 pub fn ring(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
     tx.query_one(
         "insert into account_sync
@@ -89,7 +91,7 @@ pub fn ring(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
     )
 }
 
-/// Leases the account that waits longest, until `until`. `None` when nothing is due.
+/// Leases the account that has waited longest, until `until`. `None` when nothing is due.
 pub fn lease_next(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
     // The outer condition is checked again on the row as it is by then: of two workers that found
     // the same account, the second gets nothing and asks again.
@@ -112,7 +114,7 @@ pub fn lease_next(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<O
     )
 }
 
-/// Leases this account, due or not, unless somebody is at it: for whoever waits for its answer.
+/// Leases this account, due or not, unless a worker has it, for a caller that waits for the result.
 pub fn lease_account(
     tx: &mut Tx<'_>,
     account: i64,
@@ -158,8 +160,8 @@ pub fn finish(tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<()> {
     }
 }
 
-/// Ends the lease with its work undone, to be tried again at `next_attempt_at`. Answers whether
-/// the account is parked with it. [`Error::LeaseLost`] when another worker has it by now.
+/// Ends the lease without a result, to be attempted again at `next_attempt_at`. Returns whether the
+/// account is parked with it. [`Error::LeaseLost`] when another worker has the lease.
 pub fn fail(
     tx: &mut Tx<'_>,
     lease: &Lease,
@@ -190,8 +192,8 @@ pub fn fail(
     parked.ok_or(Error::LeaseLost)
 }
 
-/// Gives the lease back with its work undone and nothing held against the account: the next
-/// worker, of another process too, may have it at once.
+/// Gives the lease back without a result and without counting a failure: the next worker, also of
+/// another process, may have it at once.
 pub fn release(tx: &mut Tx<'_>, lease: &Lease) -> Result<u64> {
     tx.execute(
         "update account_sync
@@ -202,7 +204,7 @@ pub fn release(tx: &mut Tx<'_>, lease: &Lease) -> Result<u64> {
     )
 }
 
-/// Parks the account at once: trying again cannot help (a price nobody knows).
+/// Parks the account at once, because another attempt cannot help (an unknown price).
 pub fn park(tx: &mut Tx<'_>, lease: &Lease, error: &str, now: Timestamp) -> Result<()> {
     let changed = tx.execute(
         "update account_sync
@@ -263,8 +265,8 @@ pub fn forget_read(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
     )
 }
 
-/// Parks an account that is in step but for a price nobody knows. One that was rung meanwhile is
-/// synced once more first, so that what it was rung for is not left waiting.
+/// Parks an account that is in sync except for an unknown price. One that was marked for sync
+/// meanwhile is synced once more first, so that nothing is left undone.
 pub fn wait_for_price(
     tx: &mut Tx<'_>,
     account: i64,
@@ -282,7 +284,7 @@ pub fn wait_for_price(
     )
 }
 
-/// Accounts that are parked for a price nobody knew, with that price.
+/// Accounts that are parked for an unknown price, with that price.
 pub fn waiting_for_prices(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<(i64, String)>> {
     tx.query(
         "select account_id, waits_for_price
@@ -329,7 +331,7 @@ pub fn unpark(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Where the account stands; `None` before its first bell.
+/// The sync state of the account; `None` before it was first marked for sync.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AccountSync>> {
     tx.query_opt(
         sql!(
@@ -341,7 +343,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Option<AccountSync>> 
     )
 }
 
-/// Accounts that are due now, those that wait longest first.
+/// Accounts that are due now, those that have waited longest first.
 pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<AccountSync>> {
     tx.query(
         sql!(
@@ -359,7 +361,7 @@ pub fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<AccountSyn
     )
 }
 
-/// When the next account becomes due, leases that run out included.
+/// The time at which the next account becomes due, including leases that expire.
 pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(case when lease_until is not null and lease_until > next_attempt_at
@@ -387,7 +389,7 @@ pub fn parked(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<AccountSync>> {
     )
 }
 
-/// How many accounts wait, and how many are parked.
+/// How many accounts are due, and how many are parked.
 pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
     tx.query_one(
         "select count(*) filter (where done_gen < dirty_gen and parked_at is null),
@@ -400,11 +402,11 @@ pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
 record! {
     /// An object at Stripe that an event named: the sync fetches it by id, however old it is.
     pub struct Wanted {
-        /// `charge`, `dispute` and the like.
+        /// The type of the object, such as `charge` or `dispute`.
         pub object_type: String,
-        /// `ch_...`
+        /// Stripe's id of the object, such as `ch_...`.
         pub object_id: String,
-        /// The generation that asked for it.
+        /// The generation that asked for the object.
         pub wanted_gen: i64,
     }
 }
@@ -439,7 +441,7 @@ pub fn wanted(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Wanted>> 
     )
 }
 
-/// Forgets what was wanted and is fetched now, unless it was asked for again meanwhile.
+/// Deletes what was fetched, unless it was asked for again meanwhile.
 pub fn forget_wanted(tx: &mut Tx<'_>, account: i64, fetched: &Wanted) -> Result<u64> {
     tx.execute(
         "delete from sync_object

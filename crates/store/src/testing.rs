@@ -1,8 +1,8 @@
 //! Fresh, migrated databases of both kinds for tests.
 //!
-//! PostgreSQL is one throw-away cluster a test process, found in the usual places, or the server
-//! that `LBX_TEST_POSTGRES_URL` names. Where there is none the test panics: a run that skipped
-//! PostgreSQL is a failed run.
+//! PostgreSQL is one throw-away cluster for each test process, found in the usual places, or the
+//! server that `LBX_TEST_POSTGRES_URL` names. Where there is none the test panics: a run that
+//! skipped PostgreSQL is a failed run.
 
 use std::io::Read;
 use std::net::TcpListener;
@@ -15,22 +15,24 @@ use std::time::Duration;
 use crate::args;
 use crate::db::{self, Role};
 use crate::error::{Error, Result};
-use crate::handle::{DatabaseUrl, Db, Kind, Options, on_own_thread};
+use crate::handle::{Db, Options};
+use crate::threads::on_own_thread;
+use crate::url::{DatabaseUrl, Kind};
 
-/// A fresh cluster may take half a minute to answer: 300 looks, 0.1 s apart.
+/// A fresh cluster may take half a minute to answer: 300 checks, 0.1 s apart.
 const START_LOOKS_MAX: u32 = 300;
 const START_PAUSE: Duration = Duration::from_millis(100);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// One database that a test has for itself; it goes when this is dropped.
+/// A database that a test has for itself; it is removed when this is dropped.
 #[derive(Debug)]
 pub struct TestDatabase {
-    /// Which of the two it is; tests name it in their messages.
+    /// The kind of database, which tests name in their messages.
     pub kind: Kind,
-    /// Where it is.
+    /// The address of the database.
     pub url: DatabaseUrl,
-    /// The same as text, for programs.
+    /// The address as text, for programs.
     pub url_text: String,
     folder: Option<PathBuf>,
     name: Option<String>,
@@ -42,9 +44,38 @@ impl TestDatabase {
         self.open_with(&Options::default())
     }
 
+    /// Opens it, and closes it when the answer is dropped.
+    pub fn opened(self) -> OpenDatabase {
+        OpenDatabase {
+            db: self.open(),
+            _database: self,
+        }
+    }
+
     /// Opens it with `options`.
     pub fn open_with(&self, options: &Options) -> Db {
         Db::open(&self.url, options).expect("a test database opens")
+    }
+}
+
+/// An open database that a test has for itself; it is closed and removed when this is dropped.
+#[derive(Debug)]
+pub struct OpenDatabase {
+    db: Db,
+    _database: TestDatabase,
+}
+
+impl std::ops::Deref for OpenDatabase {
+    type Target = Db;
+
+    fn deref(&self) -> &Db {
+        &self.db
+    }
+}
+
+impl Drop for OpenDatabase {
+    fn drop(&mut self) {
+        self.db.close();
     }
 }
 
@@ -56,20 +87,6 @@ impl Drop for TestDatabase {
         if let Some(name) = &self.name {
             let _ = on_server(format!("drop database if exists {name} with (force)"));
         }
-    }
-}
-
-/// A fresh, empty database of each kind.
-pub fn databases() -> Vec<TestDatabase> {
-    vec![sqlite(), postgres()]
-}
-
-/// Runs `body` on a fresh database of each kind.
-pub fn on_both(body: impl Fn(&Db)) {
-    for database in databases() {
-        let db = database.open();
-        body(&db);
-        db.close();
     }
 }
 
@@ -91,7 +108,7 @@ pub fn sqlite() -> TestDatabase {
 pub fn postgres() -> TestDatabase {
     let server = server_url();
     let name = unique("lbx_test").replace('-', "_");
-    on_server(format!("create database {name}")).expect("the test server makes a database");
+    on_server(format!("create database {name}")).expect("the test server creates a database");
     let url_text = with_database(server, &name);
     TestDatabase {
         kind: Kind::Postgres,
@@ -115,25 +132,26 @@ fn on_server(sql: String) -> Result<()> {
     })
 }
 
-/// Keeps anybody from writing until it is dropped.
+/// Blocks all writes until it is dropped.
 #[derive(Debug)]
 pub struct Blocked(#[expect(dead_code, reason = "held for its lock")] Option<db::Connection>);
 
 impl TestDatabase {
-    /// Makes writes fail: another process holds the file's lock, or the server lets nobody in.
+    /// Makes writes fail: another process holds the file's lock, or the server accepts no
+    /// connection.
     pub fn block_writes(&self) -> Blocked {
         match &self.url {
             DatabaseUrl::Sqlite(path) => {
                 let mut connection =
                     db::open_sqlite(path, Role::Migrator, true).expect("the file opens");
-                connection.begin_write().expect("nobody holds the lock now");
+                connection.begin_write().expect("no one holds the lock now");
                 Blocked(Some(connection))
             }
             DatabaseUrl::Postgres(_) => {
                 let name = self.url_text.rsplit('/').next().unwrap_or("").to_owned();
                 let name = name.split('?').next().unwrap_or("").to_owned();
                 let server = DatabaseUrl::parse(server_url()).expect("the server has an address");
-                crate::handle::on_own_thread(move || {
+                on_own_thread(move || {
                     let DatabaseUrl::Postgres(address) = server else {
                         unreachable!("it is one")
                     };
@@ -145,14 +163,14 @@ impl TestDatabase {
                     );
                     connection.tx(None).execute_batch(&close)
                 })
-                .expect("the server lets nobody in");
+                .expect("the server accepts no connection");
                 Blocked(None)
             }
         }
     }
 }
 
-/// As if no customer of this account had ever been written down.
+/// Forgets every customer of this account, as if none had ever been recorded.
 pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     tx.execute(
         "delete from stripe_customer where account_id = $1",
@@ -165,7 +183,7 @@ pub fn forget_customers(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> 
     Ok(())
 }
 
-/// As if nothing had ever been read from Stripe: the rows that mirror its objects are gone.
+/// Forgets everything that was read from Stripe: the rows that mirror its objects are deleted.
 pub fn forget_mirror(tx: &mut db::Tx<'_>) -> crate::Result<()> {
     for statement in [
         "delete from subscription",
@@ -180,7 +198,7 @@ pub fn forget_mirror(tx: &mut db::Tx<'_>) -> crate::Result<()> {
     Ok(())
 }
 
-/// As if the account's sync had failed so often that the next failure parks it.
+/// Sets the failed attempts of the account's sync so high that the next failure parks it.
 pub fn near_parking(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     tx.execute(
         "insert into account_sync (account_id, dirty_gen, done_gen, lease_token, attempts,
@@ -192,7 +210,7 @@ pub fn near_parking(tx: &mut db::Tx<'_>, account: i64) -> crate::Result<()> {
     Ok(())
 }
 
-/// `url` with another database name; parameters behind `?` stay.
+/// Replaces the database name in `url`; parameters after `?` are kept.
 fn with_database(url: &str, name: &str) -> String {
     let (head, parameters) = url
         .split_once('?')
@@ -287,7 +305,7 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("a shell starts");
+            .expect("the shell starts");
         let lifeline = child.stdin.take().expect("its input was piped");
         let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
         wait_until_ready(&mut child, &url, &folder);

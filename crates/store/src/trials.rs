@@ -1,26 +1,46 @@
-//! Trials that were had: one an account, one a card.
+//! Trials that were used: one per account and one per card.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
+words! {
+    /// What became of a trial.
+    pub enum TrialState {
+        /// The card had no trial before.
+        Granted = "granted",
+        /// The card had one; the subscription is being ended.
+        Refusing = "refusing",
+        /// The card had one; the subscription was ended.
+        Refused = "refused",
+    }
+}
+
 record! {
-    /// A trial whose card was looked at.
+    /// A trial and whether its card may have it.
     pub struct Trial {
-        /// `sub_...`
+        /// Stripe's id of the subscription: `sub_...`.
         pub subscription_id: String,
-        /// Whose it is.
+        /// The account that the trial belongs to.
         pub account_id: i64,
-        /// `granted`, `refusing` or `refused`.
+        /// What became of the trial: `granted`, `refusing` or `refused`; read by [`Trial::state`].
         pub state: String,
-        /// When it was looked at.
+        /// The time at which its card was checked.
         pub created_at: Timestamp,
     }
 }
 
-/// What became of the look at this trial.
+impl Trial {
+    /// What became of the trial.
+    pub fn state(&self) -> TrialState {
+        TrialState::from_word(&self.state).expect(ONLY_WORDS)
+    }
+}
+
+/// Finds what became of this trial.
 pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Option<Trial>> {
     tx.query_opt(
         "select subscription_id, account_id, state, created_at
@@ -30,7 +50,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, subscription_id: &str) -> Result<Opti
     )
 }
 
-/// The account's trials that were looked at, the refused ones included.
+/// Lists the account's trials that were checked, including refused ones.
 pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Trial>> {
     tx.query(
         "select subscription_id, account_id, state, created_at
@@ -42,7 +62,7 @@ pub fn of_account(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Trial>> {
 }
 
 /// Gives the card its trial, or finds that it had one: of two that come at once, one gets it.
-/// Answers whether this subscription has it.
+/// Returns whether this subscription has it.
 pub fn claim_card(
     tx: &mut Tx<'_>,
     account: i64,

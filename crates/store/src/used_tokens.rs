@@ -1,4 +1,4 @@
-//! Tokens of the host application that work once: which were used.
+//! One-use tokens of the host application that were used.
 
 use domain::time::Timestamp;
 
@@ -15,7 +15,7 @@ pub fn take(tx: &mut Tx<'_>, id: &str, expires_at: Timestamp) -> Result<bool> {
     Ok(inserted > 0)
 }
 
-/// Forgets tokens that are over anyway.
+/// Deletes tokens that have expired.
 pub fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64> {
     tx.execute("delete from used_token where expires_at <= $1", args![now])
 }

@@ -1,9 +1,9 @@
-//! Users: who signs in, and for which accounts.
+//! Users: who can sign in, and for which accounts.
 
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{Tx, anywhere, record, sql};
+use crate::db::{Tx, like_pattern, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -13,21 +13,21 @@ macro_rules! columns {
 }
 
 record! {
-    /// One user.
+    /// A user who can sign in.
     pub struct User {
-        /// Its number inside.
+        /// The number of the user within this service; never shown outside.
         pub id: i64,
-        /// Its name outside: `usr_...`.
+        /// The public id of the user: `usr_...`.
         pub public_id: String,
-        /// In lower case.
+        /// The email address, in lower case.
         pub email: String,
-        /// Shown to people.
+        /// The name of the user, as people see it.
         pub name: String,
-        /// `user`, `viewer`, `support`, `finance` or `admin`.
+        /// The role in the service: `user`, `viewer`, `support`, `finance` or `admin`.
         pub role: String,
-        /// When it was made.
+        /// The time at which the user was created.
         pub created_at: Timestamp,
-        /// Since when it may not sign in.
+        /// The time since which the user may not sign in; `None` while they may.
         pub disabled_at: Option<Timestamp>,
     }
 }
@@ -44,7 +44,7 @@ pub fn insert(
     let (sealed, forms) = (tx.seal(email).into_owned(), tx.forms(email));
     tx.query_opt(
         sql!(
-            // Sealed or not, with whichever key: an address is one user's.
+            // An address belongs to one user, whether it is sealed, and with whichever key.
             "insert into user_account (public_id, email, name, role, created_at)
              select $1, $2, $3, $4, $5
               where not exists (select 1 from user_account where email in ($6, $7, $8, $9))
@@ -58,7 +58,7 @@ pub fn insert(
     )
 }
 
-/// The user with this number.
+/// Finds the user with this number.
 pub fn find(tx: &mut Tx<'_>, user: i64) -> Result<Option<User>> {
     tx.query_opt(
         sql!("select ", columns!(), " from user_account where id = $1"),
@@ -98,8 +98,8 @@ pub fn list(
     before: Option<i64>,
     limit: i64,
 ) -> Result<Vec<User>> {
-    let pattern = search.map(anywhere);
-    // A sealed address is found whole, not in part.
+    let pattern = search.map(like_pattern);
+    // A sealed address can only be found as a whole, not in part.
     let forms = tx.forms(&search.unwrap_or_default().to_lowercase());
     tx.query(
         sql!(
@@ -126,7 +126,7 @@ pub fn set_role(tx: &mut Tx<'_>, user: i64, role: &str) -> Result<u64> {
     )
 }
 
-/// Sets the name people read.
+/// Sets the user's name.
 pub fn rename(tx: &mut Tx<'_>, user: i64, name: &str) -> Result<u64> {
     tx.execute(
         "update user_account set name = $2 where id = $1",
@@ -143,7 +143,7 @@ pub fn set_disabled(tx: &mut Tx<'_>, user: i64, at: Option<Timestamp>) -> Result
 }
 
 /// Forgets who the user was; the number stays for what it is named by.
-pub fn anonymise(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
+pub fn anonymize(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update user_account
             set email = lower(public_id) || '@deleted.invalid',
@@ -156,15 +156,15 @@ pub fn anonymise(tx: &mut Tx<'_>, user: i64, now: Timestamp) -> Result<u64> {
 }
 
 record! {
-    /// A user's part in an account.
+    /// A user's membership in an account.
     pub struct Membership {
-        /// The user.
+        /// The number of the user.
         pub user_id: i64,
-        /// The account.
+        /// The number of the account.
         pub account_id: i64,
-        /// `owner`, `billing` or `member`.
+        /// The role in the account: `owner`, `billing` or `member`.
         pub role: String,
-        /// Since when.
+        /// The time at which the membership began.
         pub created_at: Timestamp,
     }
 }
@@ -213,24 +213,24 @@ pub fn memberships(tx: &mut Tx<'_>, user: i64) -> Result<Vec<Membership>> {
 }
 
 record! {
-    /// Somebody who belongs to an account.
+    /// A user who belongs to an account.
     pub struct Member {
-        /// The user.
+        /// The number of the user.
         pub user_id: i64,
-        /// The user's name outside.
+        /// The public id of the user.
         pub public_id: String,
-        /// The user's address.
+        /// The email address of the user.
         pub email: String,
-        /// The user's name.
+        /// The name of the user.
         pub name: String,
-        /// `owner`, `billing` or `member`.
+        /// The role in the account: `owner`, `billing` or `member`.
         pub role: String,
-        /// Since when.
+        /// The time at which the membership began.
         pub created_at: Timestamp,
     }
 }
 
-/// Who belongs to the account.
+/// Lists the members of the account.
 pub fn members(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Member>> {
     tx.query(
         "select u.id, u.public_id, u.email, u.name, m.role, m.created_at
@@ -245,15 +245,15 @@ pub fn members(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Member>> {
 record! {
     /// An account that a user belongs to.
     pub struct Place {
-        /// The account.
+        /// The number of the account.
         pub account_id: i64,
-        /// What the outside calls it.
+        /// The public id of the account.
         pub public_id: String,
-        /// Shown to people.
+        /// The name of the account.
         pub name: String,
-        /// `personal` or `organisation`.
+        /// The kind of account: `personal` or `organisation`.
         pub kind: String,
-        /// `owner`, `billing` or `member`.
+        /// The role in the account: `owner`, `billing` or `member`.
         pub role: String,
     }
 }
@@ -284,7 +284,7 @@ pub fn owners(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
     )
 }
 
-/// Since when a token of the host application must be to sign the user in; any when none.
+/// The time from which tokens of the host application sign the user in; `None` when any does.
 pub fn tokens_after(tx: &mut Tx<'_>, user: i64) -> Result<Option<Timestamp>> {
     let after: Option<Option<Timestamp>> = tx.query_opt(
         "select tokens_after from user_account where id = $1",

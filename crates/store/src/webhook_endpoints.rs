@@ -1,9 +1,10 @@
-//! Where notices go: the host application's endpoints.
+//! The host application's endpoints for outgoing webhooks.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{ONLY_WORDS, Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -13,58 +14,76 @@ macro_rules! columns {
     };
 }
 
+words! {
+    /// Whether an endpoint receives outgoing webhooks.
+    pub enum EndpointState {
+        /// Deliveries are sent to it.
+        Enabled = "enabled",
+        /// Nothing is sent to it.
+        Disabled = "disabled",
+    }
+}
+
 record! {
-    /// One endpoint.
+    /// An endpoint that receives outgoing webhooks.
     pub struct WebhookEndpoint {
-        /// Its number.
+        /// The number of the endpoint within this service.
         pub id: i64,
-        /// `we_...`
+        /// The public id of the endpoint: `we_...`.
         pub public_id: String,
-        /// Where it is.
+        /// The address that deliveries are sent to.
         pub url: String,
-        /// What its owner says of it.
+        /// The owner's description of the endpoint.
         pub description: String,
-        /// The notices it wants, separated by spaces; empty for all.
+        /// The event types that the endpoint subscribes to, separated by spaces; empty for all.
         pub events: String,
-        /// What its notices are signed with: `whsec_...`.
+        /// The secret that deliveries are signed with: `whsec_...`.
         pub secret: String,
-        /// What they were signed with before.
+        /// The secret that deliveries were signed with before.
         pub former_secret: Option<String>,
-        /// Until when they are signed with both.
+        /// The time until which deliveries are signed with both secrets.
         pub former_until: Option<Timestamp>,
-        /// `enabled` or `disabled`.
+        /// Whether it receives deliveries: `enabled` or `disabled`; read by
+        /// [`WebhookEndpoint::state`].
         pub state: String,
         /// Why it is disabled.
         pub disabled_reason: Option<String>,
-        /// Since when every delivery failed.
+        /// The time since which every delivery failed.
         pub failing_since: Option<Timestamp>,
-        /// Who made it.
+        /// The person who created the endpoint.
         pub created_by: String,
-        /// When it was made.
+        /// The time at which the endpoint was created.
         pub created_at: Timestamp,
-        /// When it last changed.
+        /// The time at which the endpoint last changed.
         pub updated_at: Timestamp,
     }
 }
 
-/// An endpoint to make.
+impl WebhookEndpoint {
+    /// Whether the endpoint receives outgoing webhooks.
+    pub fn state(&self) -> EndpointState {
+        EndpointState::from_word(&self.state).expect(ONLY_WORDS)
+    }
+}
+
+/// An endpoint to create.
 #[derive(Clone, Debug)]
 pub struct NewEndpoint<'a> {
-    /// `we_...`
+    /// The public id of the endpoint: `we_...`.
     pub public_id: &'a str,
-    /// Where it is.
+    /// The address that deliveries are sent to.
     pub url: &'a str,
-    /// What its owner says of it.
+    /// The owner's description of the endpoint.
     pub description: &'a str,
-    /// The notices it wants, separated by spaces; empty for all.
+    /// The event types that the endpoint subscribes to, separated by spaces; empty for all.
     pub events: &'a str,
-    /// What its notices are signed with.
+    /// The secret that deliveries are signed with.
     pub secret: &'a str,
-    /// Who makes it.
+    /// The person who creates the endpoint.
     pub created_by: &'a str,
 }
 
-/// Makes an endpoint.
+/// Stores a new endpoint.
 pub fn insert(tx: &mut Tx<'_>, new: &NewEndpoint<'_>, now: Timestamp) -> Result<WebhookEndpoint> {
     tx.query_one(
         sql!(
@@ -119,7 +138,7 @@ pub fn enabled(tx: &mut Tx<'_>) -> Result<Vec<WebhookEndpoint>> {
     )
 }
 
-/// Changes where it is, what it wants and what is said of it.
+/// Changes its address, event types and description.
 pub fn update(
     tx: &mut Tx<'_>,
     public_id: &str,
@@ -136,7 +155,7 @@ pub fn update(
     )
 }
 
-/// Takes it into use again.
+/// Enables the endpoint again.
 pub fn enable(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<u64> {
     tx.execute(
         "update webhook_endpoint
@@ -146,7 +165,7 @@ pub fn enable(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<u64> {
     )
 }
 
-/// Takes it out of use. Answers whether it was in use.
+/// Disables the endpoint. Returns whether it was enabled.
 pub fn disable(tx: &mut Tx<'_>, public_id: &str, reason: &str, now: Timestamp) -> Result<bool> {
     let changed = tx.execute(
         "update webhook_endpoint
@@ -173,7 +192,7 @@ pub fn rotate(
     )
 }
 
-/// Notes that a delivery arrived.
+/// Notes that a delivery succeeded.
 pub fn note_success(tx: &mut Tx<'_>, public_id: &str) -> Result<u64> {
     tx.execute(
         "update webhook_endpoint
@@ -183,7 +202,7 @@ pub fn note_success(tx: &mut Tx<'_>, public_id: &str) -> Result<u64> {
     )
 }
 
-/// Notes that a delivery failed, and answers since when all do.
+/// Notes that a delivery failed, and returns since when all do.
 pub fn note_failure(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<Option<Timestamp>> {
     tx.query_opt(
         "update webhook_endpoint
@@ -194,7 +213,7 @@ pub fn note_failure(tx: &mut Tx<'_>, public_id: &str, now: Timestamp) -> Result<
     )
 }
 
-/// Forgets the endpoint; what waits for it is given up.
+/// Deletes the endpoint and gives up its queued deliveries.
 pub fn remove(tx: &mut Tx<'_>, public_id: &str) -> Result<bool> {
     tx.execute(
         "update outbox

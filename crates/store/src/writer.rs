@@ -1,105 +1,47 @@
 //! Group commit: queued jobs -> one commit -> many answers.
 //!
-//! A batch is whatever queued during the last commit. Each step of it runs under a savepoint, so
-//! that one that fails is undone alone, and nobody is answered before the commit is on disk.
+//! A batch is whatever was queued during the last commit. Each of its steps runs under a savepoint,
+//! so that a step that fails is undone alone, and no one is answered before the commit is on disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
+use crate::cipher::Vault;
+use crate::counters::Counters;
 use crate::db::{Connection, Tx};
 use crate::error::{Error, Result};
+use crate::job::{BatchJob as _, ClosureJob};
 use crate::ledger::LedgerJob;
 use crate::queue::Queue;
-use crate::vault::Vault;
 
-/// How often a step is run in all when other writers stand in its way.
+/// How often a step is run in total while other writers conflict with it.
 const TRIES_MAX: u32 = 5;
 /// The pause before the second try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 /// Between two attempts to reach a database that is down: the first and the longest pause.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(2);
-/// The most SQLite's log may take on the disk (64 MiB) before the writer waits for its copying.
+/// The most that SQLite's log may take on the disk (64 MiB) before the writer waits for it to be
+/// copied.
 const LOG_BYTES_MAX: u64 = 64 << 20;
 /// Between two attempts to empty a log that a long read held back.
 const LOG_RETRY: Duration = Duration::from_secs(1);
 
-/// What the writer threads are sent.
+/// A job for the writer threads.
 #[expect(
     clippy::large_enum_variant,
     reason = "most jobs are the large ones, and they are moved"
 )]
 pub(crate) enum Job {
-    /// A closure over `Tx`.
+    /// It is a closure over `Tx`.
     Closure(Box<dyn ClosureJob>),
     /// A ledger command. Those that follow one another in a batch are decided together.
     Ledger(LedgerJob),
 }
 
-/// Jobs of one kind that follow one another in a batch and share its statements.
-pub(crate) trait BatchJob: Sized {
-    /// Loads, decides and saves for all `jobs`, in order; each keeps its own answer for later.
-    /// An error undoes what was written for all of them. Runs again after a conflict with another
-    /// writer, so it starts by forgetting what an earlier run decided.
-    fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()>;
-
-    /// Answers, after the commit. `Err` when the batch did not happen.
-    fn answer(self, outcome: Result<()>);
-}
-
-/// A closure with the place its value waits in until the commit.
-pub(crate) trait ClosureJob: Send {
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
-    fn answer(self: Box<Self>, outcome: Result<()>);
-}
-
-struct Closure<F, T> {
-    job: F,
-    value: Option<T>,
-    reply: oneshot::Sender<Result<T>>,
-}
-
-impl<F, T> ClosureJob for Closure<F, T>
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T> + Send,
-    T: Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
-        self.value = None;
-        self.value = Some((self.job)(tx)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<()>) {
-        let Closure { value, reply, .. } = *self;
-        let answer = outcome.map(|()| value.expect("a job that succeeded has a value"));
-        // Nobody listens when the caller went away; the job stands all the same.
-        let _ = reply.send(answer);
-    }
-}
-
-/// Boxes `job`; its answer arrives at the receiver.
-pub(crate) fn closure<F, T>(job: F) -> (Box<dyn ClosureJob>, oneshot::Receiver<Result<T>>)
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
-    T: Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    (
-        Box::new(Closure {
-            job,
-            value: None,
-            reply,
-        }),
-        answer,
-    )
-}
-
-/// What one savepoint holds, with how it went.
+/// The work of one savepoint, and how it ended.
 struct Step {
     work: Work,
     outcome: Result<()>,
@@ -157,7 +99,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     message
 }
 
-/// Jobs in the order they came; neighbouring ledger commands share a step.
+/// Jobs in the order they came; neighboring ledger commands share a step.
 fn steps_of(jobs: Vec<Job>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -225,7 +167,7 @@ impl Link {
         Ok(self.connection.as_mut().expect("it was opened just now"))
     }
 
-    /// Ends the tx after `error`. Answers whether the connection was lost with it; then the next
+    /// Ends the tx after `error`. Returns whether the connection was lost with it; then the next
     /// use opens a new one.
     fn give_up(&mut self, error: &Error) -> bool {
         let Some(connection) = &mut self.connection else {
@@ -241,16 +183,7 @@ impl Link {
     }
 }
 
-/// How a writer is doing; read by metrics.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) commits: AtomicU64,
-    pub(crate) jobs: AtomicU64,
-    /// Asked for by the checkpointer when its own copy cannot catch up with the writer.
-    pub(crate) wants_checkpoint: AtomicBool,
-}
-
-/// One writer thread: until the queue is closed and empty.
+/// Runs a writer thread until the queue is closed and empty.
 pub(crate) fn serve_writes(
     queue: &Arc<Queue<Job>>,
     batch_max: usize,
@@ -304,12 +237,12 @@ fn finish_checkpoint(link: &mut Link) {
     }
 }
 
-/// Runs `jobs` as one commit and answers them all. When another writer stood in the way, each step
-/// has its own commit instead.
+/// Runs `jobs` as one commit and answers them all. When another writer conflicted, each step has
+/// its own commit instead.
 pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) {
     let mut steps = steps_of(jobs);
     let mut outcome = attempt(link, &mut steps, counters);
-    if let Err(Again::Steps(error)) = &outcome
+    if let Err(Retry::Steps(error)) = &outcome
         && steps.len() > 1
     {
         tracing::debug!(%error, steps = steps.len(), "A batch is run again, step by step");
@@ -319,7 +252,7 @@ pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) 
             let outcome = outcome.or_else(|again| try_again(link, &mut alone, counters, again));
             answer_all(
                 alone,
-                &outcome.unwrap_or_else(|again| Err(again.into_error())),
+                &outcome.unwrap_or_else(|retry| Err(retry.into_error())),
             );
         }
         return;
@@ -329,7 +262,7 @@ pub(crate) fn write_batch(link: &mut Link, jobs: Vec<Job>, counters: &Counters) 
     }
     answer_all(
         steps,
-        &outcome.unwrap_or_else(|again| Err(again.into_error())),
+        &outcome.unwrap_or_else(|retry| Err(retry.into_error())),
     );
 }
 
@@ -340,17 +273,17 @@ fn answer_all(steps: Vec<Step>, outcome: &Result<()>) {
 }
 
 /// Nothing was written, and the same steps may be run once more.
-enum Again {
-    /// The tx could not begin.
+enum Retry {
+    /// The database transaction could not begin.
     Batch(Error),
     /// A step met another writer, or the connection broke during it.
     Steps(Error),
 }
 
-impl Again {
+impl Retry {
     fn into_error(self) -> Error {
         match self {
-            Again::Batch(error) | Again::Steps(error) => error,
+            Retry::Batch(error) | Retry::Steps(error) => error,
         }
     }
 }
@@ -360,8 +293,8 @@ fn try_again(
     link: &mut Link,
     steps: &mut Vec<Step>,
     counters: &Counters,
-    mut again: Again,
-) -> std::result::Result<Result<()>, Again> {
+    mut again: Retry,
+) -> std::result::Result<Result<()>, Retry> {
     let mut pause = FIRST_PAUSE;
     for _ in 1..TRIES_MAX {
         std::thread::sleep(pause);
@@ -374,12 +307,12 @@ fn try_again(
     Err(again)
 }
 
-/// One begin, the steps, one commit. `Ok` holds what became of the commit.
+/// Begins, runs the steps and commits once. `Ok` holds the result of the commit.
 fn attempt(
     link: &mut Link,
     steps: &mut Vec<Step>,
     counters: &Counters,
-) -> std::result::Result<Result<()>, Again> {
+) -> std::result::Result<Result<()>, Retry> {
     let vault = link.vault.clone();
     let connection = match link.connection() {
         Ok(connection) => connection,
@@ -389,17 +322,17 @@ fn attempt(
         let is_contended = matches!(error, Error::Contended(_));
         let is_lost = link.give_up(&error);
         return if is_contended || is_lost {
-            Err(Again::Batch(error))
+            Err(Retry::Batch(error))
         } else {
             Ok(Err(error))
         };
     }
     if let Err(error) = run_steps(connection, vault.as_ref(), steps) {
         let is_contended = matches!(error, Error::Contended(_));
-        // Before the commit a lost connection wrote nothing.
+        // Before the commit, a lost connection wrote nothing.
         let is_lost = link.give_up(&error);
         if is_contended || is_lost {
-            return Err(Again::Steps(error));
+            return Err(Retry::Steps(error));
         }
         tracing::error!(%error, "A batch failed");
         return Ok(Err(error));
@@ -465,7 +398,7 @@ fn split(steps: &mut Vec<Step>, index: usize) -> bool {
     true
 }
 
-/// One reader thread: until the queue is closed and empty.
+/// Runs a reader thread until the queue is closed and empty.
 pub(crate) fn serve_reads(queue: &Arc<Queue<Box<dyn ClosureJob>>>, link: &mut Link) {
     while let Some(job) = queue.take(1).pop() {
         read_one(link, job);

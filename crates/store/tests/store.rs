@@ -1,14 +1,13 @@
 //! Every function of the store on both databases.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends with a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 #[path = "store/accounts.rs"]
 mod accounts;
 #[path = "store/help.rs"]
 mod help;
+#[path = "store/intents.rs"]
+mod intents;
 #[path = "store/ledger.rs"]
 mod ledger;
 #[path = "store/operators.rs"]
@@ -25,5 +24,7 @@ mod sync;
 mod transactions;
 #[path = "store/trouble.rs"]
 mod trouble;
+#[path = "store/words.rs"]
+mod words;
 #[path = "store/writer.rs"]
 mod writer;

@@ -1,46 +1,13 @@
-//! Credits put in, and grants ended by a person.
+//! Grants: credits that are put in, and grants that a person ends.
 
-use super::entry::{Body, Draft, Entry, EntryKind, Line};
-use super::{GrantKind, Ledger, Lot, Refusal, Request};
-use crate::money::{CREDITS_MAX, Credits, MinorUnits};
+use super::entry::{Body, Entry, EntryKind, Line};
+use super::journal::Draft;
+use super::{Ledger, Lot, NewGrant, Refusal, Request};
+use crate::money::{CREDITS_MAX, Credits};
 use crate::time::Timestamp;
 
-/// A grant to make, once per source key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewGrant {
-    /// What the credits are.
-    pub kind: GrantKind,
-    /// Why it exists: `topup:pi_...`, `allowance:12:PRO:1763769600000000`.
-    pub source_key: String,
-    /// Source key of the grant it belongs to.
-    pub parent: Option<String>,
-    /// How much; positive.
-    pub amount: Credits,
-    /// Not spendable before; `None` for at once.
-    pub effective_at: Option<Timestamp>,
-    /// Not spendable from then on.
-    pub expires_at: Option<Timestamp>,
-    /// What was paid for it, tax excluded.
-    pub paid: Option<MinorUnits>,
-}
-
-impl NewGrant {
-    /// A grant effective at once that never expires and was not paid for.
-    pub fn new(kind: GrantKind, source_key: impl Into<String>, amount: Credits) -> NewGrant {
-        NewGrant {
-            kind,
-            source_key: source_key.into(),
-            parent: None,
-            amount,
-            effective_at: None,
-            expires_at: None,
-            paid: None,
-        }
-    }
-}
-
 impl Ledger {
-    /// The lot with this source key.
+    /// Finds the grant with this source key.
     pub fn lot_by_source(&self, source_key: &str) -> Option<&Lot> {
         self.lots.values().find(|lot| lot.source_key == source_key)
     }

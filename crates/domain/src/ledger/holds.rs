@@ -1,6 +1,7 @@
 //! Holds: authorize, capture, release, expire.
 
-use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::entry::{Body, Entry, EntryKind, Line};
+use super::journal::Draft;
 use super::{
     Hold, HoldState, LATE_CAPTURE_SECONDS, Ledger, LotId, OPEN_HOLDS_MAX, Refusal, Request, Spender,
 };
@@ -91,7 +92,7 @@ impl Ledger {
         Ok(self.post(draft, Some(&request), now))
     }
 
-    /// Gives a pending hold's credits back to its lots.
+    /// Gives a pending hold's credits back to its grants.
     pub(super) fn release(
         &mut self,
         request: &Request,
@@ -123,7 +124,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a call of `amount` may be made now, and from which lots it would be paid.
+    /// Checks that a call of `amount` may be made now, and finds the grants that would pay for it.
     pub(super) fn admit(
         &self,
         request: &Request,
@@ -131,53 +132,18 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Vec<(LotId, Credits)>, Refusal> {
         assert!(amount.is_positive(), "a call costs a positive amount");
-        if self.terms.status != super::WalletStatus::Active {
-            return Err(Refusal::NotActive {
-                status: self.terms.status,
-            });
-        }
-        if self.wallet.debt.is_positive() {
-            return Err(Refusal::Debt {
-                debt: self.wallet.debt,
-                needed: amount,
-            });
-        }
-        let available = self.available(now);
-        if let Some(limit) = self.terms.calls_limit
-            && self.calls_this_period() >= limit
-        {
-            return Err(Refusal::PlanLimit {
-                limit,
-                needed: amount,
-                available,
-            });
-        }
-        if let Some(refusal) = self.limit_refusal(request.context.spender(), amount, now) {
+        let admission = self.admission(request.context.spender(), now);
+        if let Some(refusal) = admission.refusal(amount, now) {
             return Err(refusal);
-        }
-        if amount > available {
-            return Err(Refusal::InsufficientCredits {
-                needed: amount,
-                available,
-            });
         }
         let (drawn, reached) = self.draw(amount, now);
         assert_eq!(reached, amount, "what is available can be drawn");
         Ok(drawn)
     }
-
-    /// Calls authorized in the current plan period.
-    pub fn calls_this_period(&self) -> i64 {
-        if self.wallet.period_start == self.terms.period_start {
-            self.wallet.period_calls
-        } else {
-            0
-        }
-    }
 }
 
-/// The request with the hold's spender: a call counts for the key that was admitted, whichever
-/// key settles it. A hold that names nobody leaves the request's own.
+/// The request with the hold's spender: a call counts for the key that was admitted, whichever key
+/// settles it. A hold without a spender leaves the request's own.
 fn spent_by(request: &Request, hold: &Hold) -> Request {
     let mut request = request.clone();
     if hold.spender != Spender::default() {
@@ -187,7 +153,7 @@ fn spent_by(request: &Request, hold: &Hold) -> Request {
     request
 }
 
-/// Lines that unpin everything and take `wanted` from the pins in order, as far as they reach.
+/// Lines that unpin everything and take `wanted` from the pins in order, as far as they go.
 fn settle_pins(pins: &[(LotId, Credits)], wanted: Credits) -> Vec<Line> {
     let mut left = wanted;
     pins.iter()

@@ -1,6 +1,7 @@
 //! Lazy time: what falls due is done before the next command, whenever that comes.
 
-use super::entry::{Body, Draft, EntryKind, Line};
+use super::entry::{Body, EntryKind, Line};
+use super::journal::Draft;
 use super::spend::taken;
 use super::{Command, GrantKind, HoldState, Ledger, Lot, NewGrant, Request};
 use crate::catalog::Rollover;
@@ -13,10 +14,10 @@ impl Ledger {
         self.next_due_at.is_some_and(|due| due <= now)
     }
 
-    /// Does what is due at `now`: expires holds, then lots, mints `due_grants` (the allowance of
+    /// Does what is due at `now`: expires holds, then grants, mints `due_grants` (the allowance of
     /// the period, each once by its source key), and settles debt from what became free.
     ///
-    /// All pending holds must be loaded: the next due moment is found anew.
+    /// All pending holds must be loaded, since the next due moment is computed from them.
     pub fn settle(&mut self, due_grants: &[NewGrant], now: Timestamp) {
         self.expire_holds(now);
         self.expire_lots(now);
@@ -93,7 +94,7 @@ impl Ledger {
         };
     }
 
-    /// What no hold has pinned of a lot whose end has come is breakage.
+    /// Expires grants whose end has come: what no hold has pinned of them is breakage.
     fn expire_lots(&mut self, now: Timestamp) {
         let due: Vec<Line> = self
             .lots

@@ -1,12 +1,13 @@
 //! Spending without a hold: debits, and corrections by a person.
 
-use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::entry::{Body, Entry, EntryKind, Line};
+use super::journal::Draft;
 use super::{GrantKind, Ledger, LotId, NewGrant, Refusal, Request};
 use crate::money::Credits;
 use crate::time::Timestamp;
 
 impl Ledger {
-    /// Authorize and capture in one: the seed's `deductCreditsFromUser`.
+    /// Authorizes and captures in one step.
     pub(super) fn debit(
         &mut self,
         request: &Request,
@@ -26,8 +27,8 @@ impl Ledger {
         Ok(self.post(draft, Some(request), now))
     }
 
-    /// A signed correction. Upwards it is a grant, once per source key; downwards it takes what is
-    /// available and refuses to go beyond.
+    /// Corrects the balance. An upward correction is a grant, once per source key; a downward one
+    /// takes what is available and refuses to go beyond.
     pub(super) fn adjust(
         &mut self,
         request: &Request,

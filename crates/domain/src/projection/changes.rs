@@ -1,34 +1,34 @@
-//! Changes of a plan that wait: for their payment, or for the end of the period.
+//! Pending changes of a plan: they wait for their payment, or for the end of the period.
 
-use super::{
-    Known, Schedule, Snapshot, Subscription, Transaction, TransactionStatus, TransactionType,
-    Wanted, free_of_charge,
-};
+use super::snapshot::{Schedule, Snapshot, Subscription};
+use super::transaction::{Transaction, TransactionStatus, TransactionType, free_of_charge};
+use super::{Known, Wanted};
 use crate::money::Currency;
 use crate::time::Timestamp;
 
 /// A change of a plan that has not happened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingChange {
-    /// What it waits for.
+    /// What the change is waiting for.
     pub kind: PendingKind,
-    /// The tier it leads to.
+    /// The tier after the change.
     pub tier: String,
-    /// When it happens; of one that waits for its payment, when it is given up.
+    /// The time of the change or, for one that waits for its payment, the time at which it is given
+    /// up.
     pub at: Timestamp,
 }
 
-/// What a change waits for.
+/// What a pending change is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PendingKind {
-    /// Its moment.
+    /// It waits for its time.
     Scheduled,
-    /// Its payment.
+    /// It waits for its payment.
     Payment,
 }
 
 impl PendingKind {
-    /// The word in our JSON.
+    /// The word in the API.
     pub const fn word(self) -> &'static str {
         match self {
             PendingKind::Scheduled => "scheduled",
@@ -37,7 +37,7 @@ impl PendingKind {
     }
 }
 
-/// The change that waits on a subscription, if one does.
+/// The pending change of a subscription, if there is one.
 pub(super) fn pending(
     snapshot: &Snapshot,
     fetched: &Subscription,
@@ -66,7 +66,7 @@ pub(super) fn pending(
     })
 }
 
-/// One row a schedule that leads to a lesser plan: it waits, happens, or was taken back.
+/// Projects one row for each schedule that leads to a lower plan: pending, completed or canceled.
 pub(super) fn project_downgrades(
     snapshot: &Snapshot,
     known: &Known,

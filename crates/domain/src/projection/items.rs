@@ -23,7 +23,7 @@ pub fn plan_among<'a>(
     let mut best: Option<(usize, (Option<usize>, bool))> = None;
     for (place, price) in prices.into_iter().enumerate() {
         let worth = worth(price);
-        // Of two of the same worth the first counts.
+        // Of two with the same value the first counts.
         if best.is_none_or(|(_, known)| worth > known) {
             best = Some((place, worth));
         }
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_plan_is_the_highest_tier_wherever_it_stands_and_never_an_add_on_beside_another() {
+    fn the_plan_is_the_highest_tier_wherever_it_stands_and_never_an_add_on_next_to_a_plan() {
         let map = |pairs: &[(&str, &str)]| -> HashMap<String, String> {
             let pairs = pairs.iter();
             pairs

@@ -1,11 +1,13 @@
-//! The seven events of the seed's story in all their orders. An event is a bell: whichever comes
-//! first, and however often, what is fetched decides.
+//! The seven events of the acceptance story in all their orders. An event only marks an account for
+//! sync: whichever comes first, and however often, what is fetched decides.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::tests::{at, charge, invoice, subscription, topup};
 use super::*;
 use crate::ledger::{Ledger, Request, Terms, WalletStatus};
+use crate::money::Credits;
+use crate::plan::SubscriptionStatus;
 
 const EVENTS: [&str; 7] = [
     "checkout.session.completed",
@@ -55,7 +57,7 @@ impl Account {
         }
     }
 
-    /// What a bell leads to: a look at Stripe as it is now, applied as the store applies it.
+    /// Syncs the account: fetches Stripe as it is now and applies it as the store does.
     fn sync(&mut self, snapshot: &Snapshot, now: Timestamp) {
         let price = |price: &str, tier: &str| (price.to_owned(), tier.to_owned());
         let tier_of_price =
@@ -199,7 +201,7 @@ fn ended_well(state: &State) {
 }
 
 #[test]
-fn all_5040_orders_of_the_seven_events_after_the_story_end_in_the_same_state_and_mails() {
+fn all_5040_orders_of_the_seven_events_after_the_story_end_in_the_same_state_and_emails() {
     let (snapshot, now) = story().pop().unwrap();
     let mut expected = Account::new();
     expected.sync(&snapshot, now);
@@ -226,7 +228,7 @@ fn all_5040_orders_of_the_seven_events_after_the_story_end_in_the_same_state_and
 }
 
 #[test]
-fn events_that_arrive_while_the_story_goes_on_end_in_the_same_state_whichever_are_lost() {
+fn events_that_arrive_during_the_story_lead_to_the_same_state_whichever_are_lost() {
     let story = story();
     let last = story.len() - 1;
     let mut expected = Account::new();
@@ -239,14 +241,14 @@ fn events_that_arrive_while_the_story_goes_on_end_in_the_same_state_whichever_ar
     for heard in 0..1_u32 << last {
         let mut account = Account::new();
         for (index, (snapshot, now)) in story.iter().enumerate() {
-            // Twice: a delivery is doubled. The sweep looks in the end.
+            // Twice, as when a delivery is repeated. The sweep syncs in the end.
             if index == last || heard & (1 << index) != 0 {
                 account.sync(snapshot, *now);
                 account.sync(snapshot, *now);
             }
         }
         ended_well(&account.state);
-        // A moment nobody saw is told by no mail; everything else is the same.
+        // No email reports a moment that was missed; everything else is the same.
         assert_eq!(silent(&account.state), silent(&expected.state), "{heard:b}");
         assert!(
             account.state.mails.is_superset(&expected.state.mails),
@@ -256,7 +258,7 @@ fn events_that_arrive_while_the_story_goes_on_end_in_the_same_state_whichever_ar
 }
 
 #[test]
-fn a_story_that_is_followed_step_by_step_is_told_by_each_mail_once() {
+fn a_story_that_is_synced_step_by_step_sends_each_email_once() {
     let mut account = Account::new();
     for (snapshot, now) in story() {
         account.sync(&snapshot, now);

@@ -1,45 +1,46 @@
-//! What `audit` reads: rows as they stand, beside what the journal says they should be.
+//! What `audit` reads: rows as they stand, to be compared with what the journal says.
 
 use domain::ledger::{Hold, Lot};
+use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 
-use super::load::{HoldRow, LotRow, hold_by_id};
+use super::rows::{HoldRow, LotRow, hold_by_id};
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 record! {
     /// A line of the journal with all its columns; amounts in micro-credits.
     pub struct JournalLine {
-        /// Global position.
+        /// The position in the journal of all accounts.
         pub n: i64,
-        /// Position in the account's journal.
+        /// The position in the account's journal.
         pub seq: i64,
-        /// What it records.
+        /// What the entry records.
         pub kind: String,
-        /// When.
+        /// The time of the entry.
         pub at: Timestamp,
-        /// By how much the balance rose.
+        /// By how much the balance rose; negative when it fell.
         pub posted_delta: i64,
-        /// By how much `held` rose.
+        /// By how much the held credits rose; negative when they fell.
         pub held_delta: i64,
-        /// By how much debt rose.
+        /// By how much the debt rose; negative when it fell.
         pub debt_delta: i64,
-        /// The caller's key.
+        /// The caller's idempotency key; `None` for the system's own entries.
         pub idempotency_key: Option<String>,
-        /// The hold it is about.
+        /// The id of the hold that the entry is about.
         pub hold_id: Option<String>,
-        /// The operation it metered.
+        /// The operation that was metered.
         pub operation: Option<String>,
-        /// Units of it.
+        /// Units of the operation.
         pub units: Option<i64>,
-        /// The API key.
+        /// The number of the API key that made the call.
         pub api_key_id: Option<i64>,
-        /// Credits charged for the call.
+        /// Credits that were charged for the call.
         pub charged: i64,
-        /// What was hashed: the whole entry.
+        /// The bytes that were hashed: the whole entry.
         pub canonical: Vec<u8>,
-        /// Its link in the chain.
+        /// The entry's link in the chain of hashes.
         pub hash: Vec<u8>,
     }
 }
@@ -63,7 +64,7 @@ pub fn journal_lines(
     )
 }
 
-/// All lots of an account, spent ones too.
+/// Lists all grants of an account, including spent ones.
 pub fn lots(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Lot>> {
     let rows: Vec<LotRow> = tx.query(
         "select lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed,
@@ -83,7 +84,7 @@ pub fn hold_row(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>>
 
 /// The pending holds of an account.
 pub fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Hold>> {
-    let rows: Vec<HoldRow> = super::load::pending_holds(tx, account)?;
+    let rows: Vec<HoldRow> = super::rows::pending_holds(tx, account)?;
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
@@ -98,20 +99,20 @@ pub fn holds_count(tx: &mut Tx<'_>, account: i64) -> Result<i64> {
 record! {
     /// A day's usage by operation and key; credits in micro-credits.
     pub struct UsageDay {
-        /// Days since the epoch, UTC.
+        /// The UTC day, counted from the epoch.
         pub day: i64,
-        /// The operation.
+        /// The operation that was metered.
         pub operation: String,
-        /// The API key; zero for none.
+        /// The number of the API key; zero for none.
         pub api_key_id: i64,
-        /// Calls charged.
+        /// How many calls were charged.
         pub calls: i64,
-        /// Credits charged.
+        /// Credits that were charged.
         pub credits: i64,
     }
 }
 
-/// All usage rows of an account.
+/// Lists all usage rows of an account.
 pub fn usage(tx: &mut Tx<'_>, account: i64) -> Result<Vec<UsageDay>> {
     tx.query(
         "select day, operation, api_key_id, calls, credits
@@ -123,26 +124,34 @@ pub fn usage(tx: &mut Tx<'_>, account: i64) -> Result<Vec<UsageDay>> {
 }
 
 record! {
-    /// What of a top-up's transaction its grant must agree with.
+    /// The part of a top-up's transaction that its grant must agree with.
     pub struct Topup {
-        /// `txn_...`
+        /// The public id of the transaction: `txn_...`.
         pub public_id: String,
-        /// `pi_...`
+        /// Stripe's id of the payment intent: `pi_...`.
         pub payment_intent: Option<String>,
-        /// One of the five statuses.
+        /// The status of the transaction, one word of
+        /// [`TransactionStatus`].
         pub status: String,
-        /// The credits that were paid for.
+        /// The credits that were bought, in micro-credits; `None` for a subscription.
         pub credits_micros: Option<i64>,
-        /// When it happened, by Stripe.
+        /// The time at which the transaction happened, on Stripe's clock.
         pub occurred_at: Timestamp,
         /// Whether it is a top-up; else a payment of another kind.
         pub is_topup: bool,
-        /// The fact: `topup:cs_...`.
+        /// The fact that the transaction records: `topup:cs_...`.
         pub natural_key: String,
     }
 }
 
-/// An account's transactions, oldest first.
+impl Topup {
+    /// The status of the transaction.
+    pub fn status(&self) -> TransactionStatus {
+        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
+    }
+}
+
+/// Lists an account's transactions, oldest first.
 pub fn payments(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Topup>> {
     tx.query(
         "select public_id, stripe_payment_intent_id, status, credits_purchased_micros,

@@ -1,11 +1,11 @@
-//! Spend limits of an account: rows that the ledger counts in, set by the account's people.
+//! Spend limits of an account: rows in which the ledger counts, set by the account's people.
 
 use domain::ledger::{Limit, LimitScope, LimitWindow, Spender};
 use domain::money::Credits;
 use domain::time::Timestamp;
 
 use super::Rules;
-use super::load::{self, unreadable};
+use super::wallet::lock_wallet;
 use crate::args;
 use crate::db::{Record, Row, Tx, sql};
 use crate::error::Result;
@@ -23,27 +23,26 @@ macro_rules! columns {
 /// A limit with what its owners see of it.
 #[derive(Clone, Debug)]
 pub struct LimitRow {
-    /// `limit_...`
+    /// The public id of the limit: `limit_...`.
     pub public_id: String,
     /// The limit itself; `used` is of the window that began at `window_start`.
     pub limit: Limit,
-    /// Who set it first.
+    /// The person who first set it.
     pub created_by: String,
-    /// When.
+    /// The time at which it was first set.
     pub created_at: Timestamp,
 }
 
 impl Record for LimitRow {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         let micros = |index| row.get::<i64>(index).map(Credits::from_micros);
-        let (scope, window): (String, String) = (row.get(2)?, row.get(4)?);
         Ok(LimitRow {
             public_id: row.get(1)?,
             limit: Limit {
                 id: row.get(0)?,
-                scope: LimitScope::from_word(&scope).ok_or_else(|| unreadable("limit"))?,
+                scope: row.get(2)?,
                 subject: row.get(3)?,
-                window: LimitWindow::from_word(&window).ok_or_else(|| unreadable("limit"))?,
+                window: row.get(4)?,
                 cap: micros(5)?,
                 window_start: row.get(6)?,
                 used: micros(7)?,
@@ -58,22 +57,22 @@ impl Record for LimitRow {
 /// A limit to set.
 #[derive(Clone, Debug)]
 pub struct NewLimit<'a> {
-    /// `limit_...`, for a limit that is not there yet.
+    /// The public id for a limit that does not exist yet: `limit_...`.
     pub public_id: &'a str,
-    /// Whose spending it bounds.
+    /// Whose spending the limit bounds.
     pub scope: LimitScope,
     /// Number of the key or member; 0 for the account.
     pub subject: i64,
-    /// How long it counts.
+    /// How long the limit counts before it starts over.
     pub window: LimitWindow,
     /// The most that may be charged and set aside in a window.
     pub cap: Credits,
-    /// Who sets it.
+    /// The person who sets it.
     pub created_by: &'a str,
 }
 
-/// The account's limits, in the order they are judged: as stored, so `used` may be of a window
-/// that is over ([`Limit::roll`]).
+/// The account's limits, in the order in which they are judged. They are as stored, so `used` may
+/// count in a window that has ended ([`Limit::roll`]).
 pub fn rows(tx: &mut Tx<'_>, account: i64) -> Result<Vec<LimitRow>> {
     tx.query(
         sql!(
@@ -94,9 +93,9 @@ pub fn set(
     new: &NewLimit<'_>,
     now: Timestamp,
 ) -> Result<Option<LimitRow>> {
-    // Locks the wallet and lets time pass, so that no command counts beside us.
+    // Locks the wallet and lets time pass, so that no command counts at the same time.
     super::settle(tx, rules, account, now)?;
-    let _lock = load::load(tx, account, &[])?;
+    lock_wallet(tx, account)?;
     let known = rows(tx, account)?;
     let same = known.iter().find(|row| {
         let limit = &row.limit;
@@ -150,7 +149,7 @@ fn insert(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, now: Timestamp) -> 
     )
 }
 
-/// Micro-credits charged from day `start` on. A member's are those of the keys they made.
+/// Micro-credits charged from day `start` on. A member's are those of the keys that they created.
 fn spent(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, start: Timestamp) -> Result<i64> {
     let (all, key, member) = filter(new);
     tx.query_one(
@@ -186,9 +185,9 @@ fn filter(new: &NewLimit<'_>) -> (i64, i64, i64) {
     }
 }
 
-/// Takes a limit away; answers whether it was there.
+/// Takes a limit away; returns whether it was there.
 pub fn remove(tx: &mut Tx<'_>, account: i64, public_id: &str) -> Result<bool> {
-    let _lock = load::load(tx, account, &[])?;
+    lock_wallet(tx, account)?;
     let removed = tx.execute(
         "delete from spend_limit where account_id = $1 and public_id = $2",
         args![account, public_id],
@@ -224,7 +223,7 @@ pub(super) fn save(tx: &mut Tx<'_>, limit: &Limit, now: Timestamp) -> Result<()>
     Ok(())
 }
 
-/// Who spends with this key: for answers about a call that was not made yet.
+/// Finds who spends with this key, to preview a call that was not made yet.
 pub fn spender(tx: &mut Tx<'_>, key: i64) -> Result<Spender> {
     let member: Option<Option<i64>> =
         tx.query_opt("select user_id from api_key where id = $1", args![key])?;

@@ -1,44 +1,53 @@
 //! Reads for pages, answers and `audit`. Every read takes its account.
 
-use domain::ledger::Entry;
+use domain::ledger::{Entry, GrantKind, HoldState, LotFacts, LotState, WalletStatus};
+use domain::money::Credits;
 use domain::time::Timestamp;
 
-use super::load::decode;
+use super::rows::decode;
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{ONLY_WORDS, Tx, record};
 use crate::error::Result;
 
 record! {
     /// The sums of an account's journal, and until when they hold without a settlement.
     pub struct WalletRow {
-        /// Credits in all lots, micro-credits.
+        /// Credits in all grants, in micro-credits.
         pub posted: i64,
-        /// Pinned by holds, micro-credits.
+        /// Credits pinned by holds, in micro-credits.
         pub held: i64,
-        /// Debt, micro-credits.
+        /// Debt, in micro-credits.
         pub debt: i64,
-        /// Last journal entry.
+        /// The number of the last journal entry.
         pub seq: i64,
-        /// Its hash.
+        /// The hash of the last journal entry.
         pub hash: Vec<u8>,
-        /// Pending holds.
+        /// How many holds are pending.
         pub open_holds: i64,
         /// The period the calls are counted in.
         pub period_start: Timestamp,
-        /// Calls in it.
+        /// Calls that were authorized in the period.
         pub period_calls: i64,
-        /// Nothing falls due before.
+        /// The time before which nothing falls due.
         pub next_due_at: Option<Timestamp>,
-        /// active, frozen or closed.
+        /// Whether the account may spend: `active`, `frozen` or `closed`; read by
+        /// [`WalletRow::status`].
         pub status: String,
-        /// The plan's current period.
+        /// The start of the plan's current period.
         pub plan_start: Timestamp,
-        /// Calls the plan allows in it.
+        /// Calls that the plan allows in the period; `None` for no limit.
         pub plan_calls_limit: Option<i64>,
-        /// The plan's answer holds until then.
+        /// The time until which the stored answer of the plan holds.
         pub plan_valid_until: Timestamp,
-        /// When it last moved.
+        /// The time at which the wallet last changed.
         pub updated_at: Timestamp,
+    }
+}
+
+impl WalletRow {
+    /// Whether the account may spend.
+    pub fn status(&self) -> WalletStatus {
+        WalletStatus::from_word(&self.status).expect(ONLY_WORDS)
     }
 }
 
@@ -54,44 +63,74 @@ pub fn wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
 }
 
 record! {
-    /// A grant as pages and answers show it; amounts in micro-credits.
+    /// A grant as pages and returns show it; amounts in micro-credits.
     pub struct GrantRow {
-        /// Its number within the account.
+        /// The number of the grant within its account.
         pub lot: i64,
-        /// purchase, bonus, allowance, ...
+        /// What the credits were granted for: `purchase`, `bonus`, `allowance` and others; read by
+        /// [`GrantRow::kind`].
         pub kind: String,
-        /// Why it exists.
+        /// The key that makes the grant unique within its account.
         pub source_key: String,
-        /// Credits granted.
+        /// Credits that were granted.
         pub amount: i64,
-        /// Credits spent.
+        /// Credits that were spent.
         pub used: i64,
-        /// Credits that ended.
+        /// Credits that expired unspent.
         pub expired: i64,
-        /// Credits taken back.
+        /// Credits that were clawed back.
         pub clawed: i64,
-        /// Credits pinned.
+        /// Credits that holds have pinned.
         pub held: i64,
-        /// What of it was asked back.
+        /// How much of the grant its payment's reversals have asked back.
         pub reversed: i64,
-        /// Order of consumption.
+        /// The order in which grants are spent: smaller numbers first.
         pub priority: i64,
-        /// Not spendable before.
+        /// The time from which the credits may be spent.
         pub effective_at: Timestamp,
-        /// Not spendable from then on.
+        /// The time at which unspent credits expire; `None` for never.
         pub expires_at: Option<Timestamp>,
-        /// Whether a dispute set it aside.
+        /// Whether its payment is disputed.
         pub frozen: bool,
-        /// Whether it was voided.
+        /// Whether a person ended the grant.
         pub voided: bool,
-        /// The grant it belongs to.
+        /// The number of the grant that this one belongs to.
         pub parent: Option<i64>,
-        /// What was paid, minor units.
+        /// What was paid for it, in minor units.
         pub paid_minor: Option<i64>,
     }
 }
 
-/// An account's grants, newest first, from before lot `before`.
+impl GrantRow {
+    /// What the grant's credits are.
+    pub fn kind(&self) -> GrantKind {
+        GrantKind::from_word(&self.kind).expect(ONLY_WORDS)
+    }
+
+    /// Credits neither spent, expired nor taken back, in micro-credits.
+    pub fn remaining(&self) -> i64 {
+        self.amount - self.used - self.expired - self.clawed
+    }
+
+    /// Remaining credits that no hold has pinned, in micro-credits.
+    pub fn unheld(&self) -> i64 {
+        self.remaining() - self.held
+    }
+
+    /// The state of the grant at `now`, by the ledger's own rule.
+    pub fn state(&self, now: Timestamp) -> LotState {
+        let facts = LotFacts {
+            voided: self.voided,
+            frozen: self.frozen,
+            effective_at: self.effective_at,
+            expires_at: self.expires_at,
+            remaining: Credits::from_micros(self.remaining()),
+        };
+        LotState::of(&facts, now)
+    }
+}
+
+/// Lists an account's grants, newest first, from before number `before`.
 pub fn grants(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<Vec<GrantRow>> {
     tx.query(
         "select lot, kind, source_key, amount, used, expired, clawed, held, reversed, priority,
@@ -108,28 +147,36 @@ pub fn grants(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<
 record! {
     /// A hold as answers show it; amounts in micro-credits.
     pub struct HoldRow {
-        /// Its id.
+        /// The id of the hold.
         pub hold_id: String,
-        /// Credits set aside.
+        /// Credits that the hold set aside.
         pub amount: i64,
-        /// Credits charged.
+        /// Credits that were charged.
         pub captured: i64,
-        /// Credits not collected.
+        /// Credits that a capture could not collect.
         pub uncollected: i64,
-        /// pending, captured, released or expired.
+        /// Where the hold stands: `pending`, `captured`, `released` or `expired`; read by
+        /// [`HoldRow::state`].
         pub state: String,
-        /// Lots and micro-credits: `3:40000000,5:1000`.
+        /// The pinned grants with micro-credits of each: `3:40000000,5:1000`.
         pub pins: String,
-        /// When it was authorized.
+        /// The time at which the hold was authorized.
         pub authorized_at: Timestamp,
-        /// When it ends by itself.
+        /// The time at which the hold expires.
         pub expires_at: Timestamp,
-        /// When it was settled.
+        /// The time at which it was settled.
         pub resolved_at: Option<Timestamp>,
     }
 }
 
-/// A hold of this account.
+impl HoldRow {
+    /// Where the hold stands.
+    pub fn state(&self) -> HoldState {
+        HoldState::from_word(&self.state).expect(ONLY_WORDS)
+    }
+}
+
+/// Finds a hold of this account.
 pub fn hold(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<Option<HoldRow>> {
     tx.query_opt(
         "select hold_id, amount, captured, uncollected, state, pins, authorized_at, expires_at,
@@ -175,7 +222,7 @@ pub fn hold_settlement(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<O
         .transpose()
 }
 
-/// Kinds of an account's grants, by number: for the receipt of a hold.
+/// Finds the kind of an account's grant by its number, for the receipt of a hold.
 pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<String>> {
     tx.query_opt(
         "select kind from credit_grant where account_id = $1 and lot = $2",
@@ -183,7 +230,7 @@ pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<Stri
     )
 }
 
-/// Why a grant of an account exists: what names it to the ledger.
+/// Finds the source key of an account's grant, which names it to the ledger.
 pub fn grant_source(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<String>> {
     tx.query_opt(
         "select source_key from credit_grant where account_id = $1 and lot = $2",
@@ -206,34 +253,34 @@ pub fn pending_pins(tx: &mut Tx<'_>, account: i64) -> Result<Vec<(String, i64, S
 record! {
     /// A line of the journal as lists show it; amounts in micro-credits.
     pub struct JournalRow {
-        /// Global position.
+        /// The position in the journal of all accounts.
         pub n: i64,
-        /// Position in the account's journal.
+        /// The position in the account's journal.
         pub seq: i64,
-        /// What it records.
+        /// What the entry records.
         pub kind: String,
-        /// When.
+        /// The time of the entry.
         pub at: Timestamp,
-        /// By how much the balance rose.
+        /// By how much the balance rose; negative when it fell.
         pub posted_delta: i64,
-        /// By how much `held` rose.
+        /// By how much the held credits rose; negative when they fell.
         pub held_delta: i64,
-        /// By how much debt rose.
+        /// By how much the debt rose; negative when it fell.
         pub debt_delta: i64,
-        /// The hold it is about.
+        /// The id of the hold that the entry is about.
         pub hold_id: Option<String>,
-        /// The operation it metered.
+        /// The operation that was metered.
         pub operation: Option<String>,
-        /// Units of it.
+        /// Units of the operation.
         pub units: Option<i64>,
-        /// The API key.
+        /// The number of the API key that made the call.
         pub api_key_id: Option<i64>,
-        /// Credits charged for the call.
+        /// Credits that were charged for the call.
         pub charged: i64,
     }
 }
 
-/// Entries that are looked back over for one page of an account's calls.
+/// The most entries that are read for one page of an account's calls.
 const LOOK_BACK: i64 = 50_000;
 
 /// Metered calls of an account as they ended, newest first, from before `seq`: of one key where
@@ -300,7 +347,7 @@ pub fn calls(tx: &mut Tx<'_>, account: i64, before: i64, limit: i64) -> Result<V
     )
 }
 
-/// Journal rows of all accounts.
+/// Counts the journal rows of all accounts.
 pub fn calls_count(tx: &mut Tx<'_>) -> Result<i64> {
     tx.query_one("select count(*) from journal", args![])
 }
@@ -350,203 +397,6 @@ pub fn accounts_with_wallet(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<V
     )
 }
 
-record! {
-    /// Usage of one day and operation; credits in micro-credits.
-    pub struct DayUsage {
-        /// Days since the epoch, UTC.
-        pub day: i64,
-        /// The operation.
-        pub operation: String,
-        /// Calls charged.
-        pub calls: i64,
-        /// Credits charged.
-        pub credits: i64,
-    }
-}
-
-/// Usage by day and operation, from day `from` on, oldest first.
-pub fn usage_by_day(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<DayUsage>> {
-    tx.query(
-        "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
-           from usage_day
-          where account_id = $1
-            and day >= $2
-          group by day, operation
-          order by day, operation",
-        args![account, from],
-    )
-}
-
-/// Usage by day and operation on the days from `from` up to but not including `until`.
-pub fn usage_by_day_between(
-    tx: &mut Tx<'_>,
-    account: i64,
-    from: i64,
-    until: i64,
-) -> Result<Vec<DayUsage>> {
-    tx.query(
-        "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
-           from usage_day
-          where account_id = $1
-            and day >= $2
-            and day < $3
-          group by day, operation
-          order by day, operation",
-        args![account, from, until],
-    )
-}
-
-/// As [`usage_by_day_between`], of one key.
-pub fn usage_of_key_between(
-    tx: &mut Tx<'_>,
-    account: i64,
-    key: i64,
-    from: i64,
-    until: i64,
-) -> Result<Vec<DayUsage>> {
-    tx.query(
-        "select day, operation, calls, credits
-           from usage_day
-          where account_id = $1
-            and api_key_id = $2
-            and day >= $3
-            and day < $4
-          order by day, operation",
-        args![account, key, from, until],
-    )
-}
-
-record! {
-    /// Usage of one day, operation and key; credits in micro-credits.
-    pub struct UsageLine {
-        /// Days since the epoch, UTC.
-        pub day: i64,
-        /// The operation.
-        pub operation: String,
-        /// The key's name outside; none for calls without one.
-        pub public_id: Option<String>,
-        /// What its owner calls it.
-        pub name: Option<String>,
-        /// Calls charged.
-        pub calls: i64,
-        /// Credits charged.
-        pub credits: i64,
-    }
-}
-
-/// Usage line by line on the days from `from` up to but not including `until`, oldest first: of
-/// one key where `key` names one.
-pub fn usage_lines(
-    tx: &mut Tx<'_>,
-    account: i64,
-    key: Option<i64>,
-    from: i64,
-    until: i64,
-    limit: i64,
-) -> Result<Vec<UsageLine>> {
-    tx.query(
-        "select u.day, u.operation, k.public_id, k.name, u.calls, u.credits
-           from usage_day u
-           left join api_key k on k.id = u.api_key_id
-          where u.account_id = $1
-            and u.day >= $2
-            and u.day < $3
-            and ($4 = 0 or u.api_key_id = $4)
-          order by u.day, u.operation, u.api_key_id
-          limit $5",
-        args![account, from, until, key.unwrap_or(0), limit],
-    )
-}
-
-record! {
-    /// Usage of one API key; credits in micro-credits.
-    pub struct KeyUsage {
-        /// The key's name outside; none for calls without one.
-        pub public_id: Option<String>,
-        /// What its owner calls it.
-        pub name: Option<String>,
-        /// Calls charged.
-        pub calls: i64,
-        /// Credits charged.
-        pub credits: i64,
-    }
-}
-
-/// Usage by API key on the days from `from` up to but not including `until`, dearest first.
-pub fn usage_by_key_between(
-    tx: &mut Tx<'_>,
-    account: i64,
-    from: i64,
-    until: i64,
-) -> Result<Vec<KeyUsage>> {
-    tx.query(
-        "select k.public_id, k.name, cast(sum(u.calls) as bigint),
-                cast(sum(u.credits) as bigint) as total
-           from usage_day u
-           left join api_key k on k.id = u.api_key_id
-          where u.account_id = $1
-            and u.day >= $2
-            and u.day < $3
-          group by u.api_key_id, k.public_id, k.name
-          order by total desc, u.api_key_id
-          limit 100",
-        args![account, from, until],
-    )
-}
-
-record! {
-    /// Usage of one operation or key; credits in micro-credits.
-    pub struct UsageRow {
-        /// The operation, or the number of the key as text.
-        pub name: String,
-        /// Calls charged.
-        pub calls: i64,
-        /// Credits charged.
-        pub credits: i64,
-    }
-}
-
-/// Usage by operation from day `from` on, dearest first.
-pub fn usage_by_operation(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
-    tx.query(
-        "select operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint) as total
-           from usage_day
-          where account_id = $1
-            and day >= $2
-          group by operation
-          order by total desc, operation
-          limit 100",
-        args![account, from],
-    )
-}
-
-/// Usage by API key from day `from` on, dearest first.
-pub fn usage_by_key(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
-    tx.query(
-        "select cast(api_key_id as text), cast(sum(calls) as bigint),
-                cast(sum(credits) as bigint) as total
-           from usage_day
-          where account_id = $1
-            and day >= $2
-          group by api_key_id
-          order by total desc, api_key_id
-          limit 100",
-        args![account, from],
-    )
-}
-
-/// Calls and micro-credits charged on the days from `from` up to but not including `until`.
-pub fn used_between(tx: &mut Tx<'_>, account: i64, from: i64, until: i64) -> Result<(i64, i64)> {
-    tx.query_one(
-        "select cast(coalesce(sum(calls), 0) as bigint), cast(coalesce(sum(credits), 0) as bigint)
-           from usage_day
-          where account_id = $1
-            and day >= $2
-            and day < $3",
-        args![account, from, until],
-    )
-}
-
 /// An account's holds, the newest first, from before `before`.
 pub fn holds(tx: &mut Tx<'_>, account: i64, before: Timestamp, limit: i64) -> Result<Vec<HoldRow>> {
     tx.query(
@@ -561,7 +411,7 @@ pub fn holds(tx: &mut Tx<'_>, account: i64, before: Timestamp, limit: i64) -> Re
     )
 }
 
-/// One entry of an account's journal, whole.
+/// Finds an entry of an account's journal.
 pub fn entry(tx: &mut Tx<'_>, account: i64, seq: i64) -> Result<Option<Entry>> {
     let row: Option<(Vec<u8>, Vec<u8>)> = tx.query_opt(
         "select canonical, hash from journal where account_id = $1 and seq = $2",

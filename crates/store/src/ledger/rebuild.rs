@@ -1,4 +1,4 @@
-//! Makes the rows that follow from the journal anew.
+//! Rebuilds the rows that follow from the journal.
 
 use domain::ledger::{Hold, HoldState, Ledger, Limit};
 use domain::time::Timestamp;
@@ -8,13 +8,13 @@ use crate::args;
 use crate::db::Tx;
 use crate::error::Result;
 
-/// Journal entries in memory at once.
+/// How many journal entries are in memory at once.
 const PAGE: i64 = 1_000;
-/// An expired hold may be captured for a day; after two it is settled for good.
+/// An expired hold may be captured for a day; after two days it is settled for good.
 const EXPIRED_HOLD_DAYS_KEPT: i64 = 2;
 
-/// Writes an account's wallet, lots, holds, usage and limits as its journal says, whatever they
-/// said before. The journal itself is only read: whoever calls this has checked that it is whole.
+/// Writes an account's wallet, grants, holds, usage and limits as its journal says, whatever they
+/// said before. The journal itself is only read: the caller has checked that it is whole.
 pub fn rebuild(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> Result<()> {
     let mut loaded = load::load(tx, account, &[])?;
     let mut ledger = Ledger::new(account, loaded.ledger.terms);
@@ -34,7 +34,7 @@ pub fn rebuild(tx: &mut Tx<'_>, rules: &Rules, account: i64, now: Timestamp) -> 
         limits::save(tx, limit, now)?;
     }
     loaded.ledger = ledger;
-    // What the plan allows and what is due is found anew.
+    // What the plan allows and what is due is computed again.
     loaded.plan_valid_until = Timestamp::from_micros(0);
     save::save_wallet(tx, &loaded, now)?;
     super::settle(tx, rules, account, now).map(|_| ())

@@ -3,7 +3,8 @@
 use domain::ledger::{Body, Entry, EntryKind, Hold, Lot};
 use domain::time::Timestamp;
 
-use super::load::{Loaded, hold_of, write_pins};
+use super::loaded::Loaded;
+use super::rows::{hold_of, write_pins};
 use super::{limits, watch};
 use crate::args;
 use crate::db::Tx;

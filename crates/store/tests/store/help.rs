@@ -5,12 +5,46 @@ use store::accounts::{Account, NewAccount};
 use store::users::User;
 use store::{Db, Result, Tx, accounts, users};
 
-/// `seconds` after the beginning of time.
+/// Makes two tests of a plain function: `name::sqlite` and `name::postgres`.
+///
+/// The function takes an open database; behind `unopened` it takes the database itself. A function
+/// that is forgotten here is dead code, which the lints refuse.
+macro_rules! on_both {
+    ($name:ident) => {
+        mod $name {
+            #[test]
+            fn sqlite() {
+                super::$name(&store::testing::sqlite().opened());
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(&store::testing::postgres().opened());
+            }
+        }
+    };
+    (unopened $name:ident) => {
+        mod $name {
+            #[test]
+            fn sqlite() {
+                super::$name(store::testing::sqlite());
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(store::testing::postgres());
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// The time `seconds` after the epoch.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
-/// Runs a job that writes and answers its value; a failure fails the test.
+/// Runs a job that writes and returns its value; a failure fails the test.
 #[track_caller]
 pub fn write<T: Send + 'static>(
     db: &Db,
@@ -19,7 +53,7 @@ pub fn write<T: Send + 'static>(
     db.write_blocking(0, job).expect("the job succeeds")
 }
 
-/// Runs a job that reads and answers its value; a failure fails the test.
+/// Runs a job that reads and returns its value; a failure fails the test.
 #[track_caller]
 pub fn read<T: Send + 'static>(
     db: &Db,
@@ -36,7 +70,7 @@ pub fn account(db: &Db, name: &'static str) -> Account {
     })
 }
 
-/// What an account called `name` starts with.
+/// The columns of a new account called `name`.
 pub fn new_account<'a>(name: &'a str, public_id: &'a str) -> NewAccount<'a> {
     NewAccount {
         public_id,

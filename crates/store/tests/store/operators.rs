@@ -1,11 +1,10 @@
-//! What operators read: numbers, saved searches, exports, who did how much.
+//! What operators read: figures, saved searches, exports, who did how much.
 
 use store::subscriptions::{self, Subscription};
-use store::testing::on_both;
 use store::transactions::{self, NewTransaction};
 use store::{Db, audit_log, events, export, metrics, operator_views};
 
-use crate::help::{account, at, read, user, write};
+use crate::help::{account, at, on_both, read, user, write};
 
 const DAY: i64 = 86_400;
 
@@ -71,208 +70,196 @@ fn pay(
     });
 }
 
-#[test]
-fn churn_counts_accounts_that_subscribed_then_and_do_not_now() {
-    on_both(|db| {
-        let names = [
-            "stays", "leaves", "switches", "new", "trial", "never", "back",
-        ];
-        let ids: Vec<i64> = names.into_iter().map(|name| account(db, name).id).collect();
-        let ended = |row: Subscription, day: i64| Subscription {
-            ended_at: Some(at(day * DAY)),
-            status: "canceled".to_owned(),
-            live: false,
-            ..row
-        };
-        put(db, subscription(ids[0], "stays", 1));
-        put(db, ended(subscription(ids[1], "leaves", 1), 90));
-        put(db, ended(subscription(ids[2], "old", 1), 80));
-        put(db, subscription(ids[2], "next", 80));
-        put(db, subscription(ids[3], "new", 95));
-        put(
-            db,
-            Subscription {
-                trial_end: Some(at(200 * DAY)),
-                ..subscription(ids[4], "trial", 1)
-            },
-        );
-        put(
-            db,
-            Subscription {
-                status: "incomplete_expired".to_owned(),
-                ..subscription(ids[5], "never", 1)
-            },
-        );
-        put(db, ended(subscription(ids[6], "gone", 1), 40));
+on_both!(churn_counts_accounts_that_subscribed_then_and_do_not_now);
+fn churn_counts_accounts_that_subscribed_then_and_do_not_now(db: &Db) {
+    let names = [
+        "stays", "leaves", "switches", "new", "trial", "never", "back",
+    ];
+    let ids: Vec<i64> = names.into_iter().map(|name| account(db, name).id).collect();
+    let ended = |row: Subscription, day: i64| Subscription {
+        ended_at: Some(at(day * DAY)),
+        status: "canceled".to_owned(),
+        live: false,
+        ..row
+    };
+    put(db, subscription(ids[0], "stays", 1));
+    put(db, ended(subscription(ids[1], "leaves", 1), 90));
+    put(db, ended(subscription(ids[2], "old", 1), 80));
+    put(db, subscription(ids[2], "next", 80));
+    put(db, subscription(ids[3], "new", 95));
+    put(
+        db,
+        Subscription {
+            trial_end: Some(at(200 * DAY)),
+            ..subscription(ids[4], "trial", 1)
+        },
+    );
+    put(
+        db,
+        Subscription {
+            status: "incomplete_expired".to_owned(),
+            ..subscription(ids[5], "never", 1)
+        },
+    );
+    put(db, ended(subscription(ids[6], "gone", 1), 40));
 
-        let churn = read(db, |tx| metrics::churn(tx, at(70 * DAY), at(100 * DAY)));
-        let left = read(db, |tx| {
-            metrics::churned(tx, at(70 * DAY), at(100 * DAY), None, 10)
-        });
-        let pays = read(db, |tx| metrics::subscribed(tx, at(100 * DAY), None, 10));
-
-        // stays, leaves and switches subscribed on day 70; leaves does not on day 100.
-        assert_eq!(churn, (3, 1));
-        assert_eq!(left, [ids[1]]);
-        assert_eq!(pays, [ids[3], ids[2], ids[0]]);
+    let churn = read(db, |tx| metrics::churn(tx, at(70 * DAY), at(100 * DAY)));
+    let left = read(db, |tx| {
+        metrics::churned(tx, at(70 * DAY), at(100 * DAY), None, 10)
     });
+    let pays = read(db, |tx| metrics::subscribed(tx, at(100 * DAY), None, 10));
+
+    // stays, leaves and switches subscribed on day 70; leaves does not on day 100.
+    assert_eq!(churn, (3, 1));
+    assert_eq!(left, [ids[1]]);
+    assert_eq!(pays, [ids[3], ids[2], ids[0]]);
 }
 
-#[test]
-fn what_recurs_is_what_runs_and_pays() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        put(db, subscription(ann, "month", 1));
+on_both!(recurring_revenue_counts_subscriptions_that_run_and_pay);
+fn recurring_revenue_counts_subscriptions_that_run_and_pay(db: &Db) {
+    let ann = account(db, "ann").id;
+    put(db, subscription(ann, "month", 1));
+    put(
+        db,
+        Subscription {
+            amount_minor: Some(19_000),
+            billing_interval: Some("year".to_owned()),
+            status: "past_due".to_owned(),
+            ..subscription(ann, "year", 1)
+        },
+    );
+    for (id, paused, status) in [("paused", true, "active"), ("unpaid", false, "unpaid")] {
         put(
             db,
             Subscription {
-                amount_minor: Some(19_000),
-                billing_interval: Some("year".to_owned()),
-                status: "past_due".to_owned(),
-                ..subscription(ann, "year", 1)
+                paused,
+                status: status.to_owned(),
+                ..subscription(ann, id, 1)
             },
         );
-        for (id, paused, status) in [("paused", true, "active"), ("unpaid", false, "unpaid")] {
-            put(
-                db,
-                Subscription {
-                    paused,
-                    status: status.to_owned(),
-                    ..subscription(ann, id, 1)
-                },
-            );
-        }
+    }
 
-        let rows = read(db, |tx| metrics::recurring(tx, at(100 * DAY)));
+    let rows = read(db, |tx| metrics::recurring(tx, at(100 * DAY)));
 
-        let told: Vec<(&str, i64, i64)> = rows
+    let told: Vec<(&str, i64, i64)> = rows
+        .iter()
+        .map(|row| (row.interval.as_str(), row.count, row.amount_minor))
+        .collect();
+    assert_eq!(told, [("month", 1, 1_900), ("year", 1, 19_000)]);
+}
+
+on_both!(payments_of_a_span_are_counted_without_what_is_open_or_older);
+fn payments_of_a_span_are_counted_without_what_is_open_or_older(db: &Db) {
+    let (ann, ben) = (account(db, "ann").id, account(db, "ben").id);
+    pay(db, ann, "a1", "COMPLETED", 500, 0, 80);
+    pay(db, ann, "a2", "REFUNDED", 300, 300, 81);
+    pay(db, ben, "b1", "COMPLETED", 1_000, 250, 82);
+    pay(db, ben, "b2", "FAILED", 900, 0, 83);
+    pay(db, ben, "b3", "PENDING", 700, 0, 84);
+    pay(db, ben, "b4", "COMPLETED", 700, 0, 10);
+
+    let rows = read(db, |tx| metrics::payments(tx, at(70 * DAY), at(100 * DAY)));
+    let (sold, granted) = read(db, metrics::bought);
+
+    assert_eq!(rows.len(), 1);
+    let row = &rows[0];
+    assert_eq!((row.paid, row.failed, row.accounts), (3, 1, 2));
+    assert_eq!(row.net_minor, 500 + 750);
+    assert_eq!((sold, granted), (2_500_000_000, 0));
+    assert_eq!(read(db, metrics::balances), (0, 0));
+    assert!(read(db, |tx| metrics::events(tx, at(0))).is_empty());
+}
+
+on_both!(a_view_belongs_to_its_operator_and_their_number_is_bounded);
+fn a_view_belongs_to_its_operator_and_their_number_is_bounded(db: &Db) {
+    let (ann, ben) = (
+        user(db, "ann@example.com").id,
+        user(db, "ben@example.com").id,
+    );
+    for number in 0..operator_views::VIEWS_MAX {
+        let name = format!("view {number:02}");
+        let put = write(db, move |tx| {
+            operator_views::put(tx, ann, &name, "q=1", at(2))
+        });
+        assert!(put);
+    }
+
+    let one_more = write(db, move |tx| {
+        operator_views::put(tx, ann, "more", "q=2", at(3))
+    });
+    let again = write(db, move |tx| {
+        operator_views::put(tx, ann, "view 00", "q=3", at(3))
+    });
+    let first = read(db, move |tx| operator_views::of_user(tx, ann)).remove(0);
+    let (id, others) = (first.id, ben);
+    let stolen = write(db, move |tx| operator_views::remove(tx, others, id));
+    let removed = write(db, move |tx| operator_views::remove(tx, ann, id));
+
+    assert!(!one_more && again);
+    assert_eq!(
+        (first.name.as_str(), first.query.as_str()),
+        ("view 00", "q=3")
+    );
+    assert_eq!((stolen, removed), (0, 1));
+    assert!(read(db, move |tx| operator_views::of_user(tx, ben)).is_empty());
+}
+
+on_both!(every_table_is_exported_page_by_page_in_the_order_of_its_key);
+fn every_table_is_exported_page_by_page_in_the_order_of_its_key(db: &Db) {
+    for name in ["ann", "ben", "cid"] {
+        account(db, name);
+    }
+
+    for table in export::TABLES {
+        let rows = read(db, move |tx| export::page(tx, table, None, None, 2));
+        assert!(rows.len() <= 2, "{}", table.name);
+        let widths = rows.iter().map(|row| row.0.len());
+        assert!(widths.into_iter().all(|width| width == table.columns.len()));
+    }
+
+    let accounts = export::table("account").unwrap();
+    let first = read(db, move |tx| export::page(tx, accounts, None, None, 2));
+    let last = first[1].clone();
+    let rest = read(db, move |tx| {
+        export::page(tx, accounts, None, Some(&last), 2)
+    });
+    assert_eq!((first.len(), rest.len()), (2, 1));
+    assert_eq!(rest[0].0[1].as_deref(), Some("acc_cid"));
+    let sessions = export::table("session").unwrap();
+    assert!(
+        sessions
+            .columns
             .iter()
-            .map(|row| (row.interval.as_str(), row.count, row.amount_minor))
-            .collect();
-        assert_eq!(told, [("month", 1, 1_900), ("year", 1, 19_000)]);
-    });
+            .all(|(name, _)| *name != "token_hash")
+    );
 }
 
-#[test]
-fn payments_of_a_span_are_counted_without_what_is_open_or_older() {
-    on_both(|db| {
-        let (ann, ben) = (account(db, "ann").id, account(db, "ben").id);
-        pay(db, ann, "a1", "COMPLETED", 500, 0, 80);
-        pay(db, ann, "a2", "REFUNDED", 300, 300, 81);
-        pay(db, ben, "b1", "COMPLETED", 1_000, 250, 82);
-        pay(db, ben, "b2", "FAILED", 900, 0, 83);
-        pay(db, ben, "b3", "PENDING", 700, 0, 84);
-        pay(db, ben, "b4", "COMPLETED", 700, 0, 10);
-
-        let rows = read(db, |tx| metrics::payments(tx, at(70 * DAY), at(100 * DAY)));
-        let (sold, granted) = read(db, metrics::bought);
-
-        assert_eq!(rows.len(), 1);
-        let row = &rows[0];
-        assert_eq!((row.paid, row.failed, row.accounts), (3, 1, 2));
-        assert_eq!(row.net_minor, 500 + 750);
-        assert_eq!((sold, granted), (2_500_000_000, 0));
-        assert_eq!(read(db, metrics::balances), (0, 0));
-        assert!(read(db, |tx| metrics::events(tx, at(0))).is_empty());
-    });
-}
-
-#[test]
-fn a_view_is_its_operators_own_and_there_are_not_too_many() {
-    on_both(|db| {
-        let (ann, ben) = (
-            user(db, "ann@example.com").id,
-            user(db, "ben@example.com").id,
-        );
-        for number in 0..operator_views::VIEWS_MAX {
-            let name = format!("view {number:02}");
-            let put = write(db, move |tx| {
-                operator_views::put(tx, ann, &name, "q=1", at(2))
-            });
-            assert!(put);
-        }
-
-        let one_more = write(db, move |tx| {
-            operator_views::put(tx, ann, "more", "q=2", at(3))
+on_both!(an_actors_acts_are_read_from_a_moment_on);
+fn an_actors_acts_are_read_from_a_moment_on(db: &Db) {
+    for (second, actor) in [(1, "usr_a"), (5, "usr_a"), (6, "usr_b")] {
+        write(db, move |tx| {
+            let detail = "{}";
+            audit_log::append(
+                tx,
+                actor,
+                "credits.adjust",
+                "acc_1",
+                detail,
+                None,
+                at(second),
+            )
         });
-        let again = write(db, move |tx| {
-            operator_views::put(tx, ann, "view 00", "q=3", at(3))
-        });
-        let first = read(db, move |tx| operator_views::of_user(tx, ann)).remove(0);
-        let (id, others) = (first.id, ben);
-        let stolen = write(db, move |tx| operator_views::remove(tx, others, id));
-        let removed = write(db, move |tx| operator_views::remove(tx, ann, id));
+    }
 
-        assert!(!one_more && again);
-        assert_eq!(
-            (first.name.as_str(), first.query.as_str()),
-            ("view 00", "q=3")
-        );
-        assert_eq!((stolen, removed), (0, 1));
-        assert!(read(db, move |tx| operator_views::of_user(tx, ben)).is_empty());
+    let acts = read(db, |tx| {
+        audit_log::since(tx, "usr_a", "credits.adjust", at(5), 10)
     });
-}
 
-#[test]
-fn every_table_is_exported_page_by_page_in_the_order_of_its_key() {
-    on_both(|db| {
-        for name in ["ann", "ben", "cid"] {
-            account(db, name);
-        }
-
-        for table in export::TABLES {
-            let rows = read(db, move |tx| export::page(tx, table, None, None, 2));
-            assert!(rows.len() <= 2, "{}", table.name);
-            let widths = rows.iter().map(|row| row.0.len());
-            assert!(widths.into_iter().all(|width| width == table.columns.len()));
-        }
-
-        let accounts = export::table("account").unwrap();
-        let first = read(db, move |tx| export::page(tx, accounts, None, None, 2));
-        let last = first[1].clone();
-        let rest = read(db, move |tx| {
-            export::page(tx, accounts, None, Some(&last), 2)
-        });
-        assert_eq!((first.len(), rest.len()), (2, 1));
-        assert_eq!(rest[0].0[1].as_deref(), Some("acc_cid"));
-        let sessions = export::table("session").unwrap();
-        assert!(
-            sessions
-                .columns
-                .iter()
-                .all(|(name, _)| *name != "token_hash")
-        );
-    });
-}
-
-#[test]
-fn an_actors_acts_are_read_from_a_moment_on() {
-    on_both(|db| {
-        for (second, actor) in [(1, "usr_a"), (5, "usr_a"), (6, "usr_b")] {
-            write(db, move |tx| {
-                let detail = "{}";
-                audit_log::append(
-                    tx,
-                    actor,
-                    "credits.adjust",
-                    "acc_1",
-                    detail,
-                    None,
-                    at(second),
-                )
-            });
-        }
-
-        let acts = read(db, |tx| {
-            audit_log::since(tx, "usr_a", "credits.adjust", at(5), 10)
-        });
-
-        assert_eq!(acts.len(), 1);
-        assert_eq!(acts[0].at, at(5));
-        let filter = events::Filter {
-            from: Some(at(1)),
-            ..events::Filter::default()
-        };
-        assert!(read(db, move |tx| events::list(tx, &filter, None, 10)).is_empty());
-    });
+    assert_eq!(acts.len(), 1);
+    assert_eq!(acts[0].at, at(5));
+    let filter = events::Filter {
+        from: Some(at(1)),
+        ..events::Filter::default()
+    };
+    assert!(read(db, move |tx| events::list(tx, &filter, None, 10)).is_empty());
 }

@@ -1,11 +1,11 @@
-//! The schema: alike on both databases, up and down, and whom it refuses.
+//! The schema: the same on both databases, migrated up and down, and what it refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use store::testing::{databases, on_both, sqlite};
-use store::{Db, Error, Kind, Options, args, export, migrate};
+use store::testing::{TestDatabase, sqlite};
+use store::{Db, Error, Options, args, export, migrate};
 
-use crate::help::{account, read, write};
+use crate::help::{account, on_both, read, write};
 
 /// What both databases must agree on: columns with type and nullability, keys, unique indexes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -133,19 +133,8 @@ fn note_index(schema: &mut Schema, table: &str, is_unique: bool, columns: String
 
 #[test]
 fn both_databases_have_the_same_tables_columns_and_indexes() {
-    let mut schemas = Vec::new();
-    on_both(|db| match db.kind() {
-        Kind::Sqlite => assert!(!sqlite_schema(db).is_empty()),
-        Kind::Postgres => assert!(!postgres_schema(db).is_empty()),
-    });
-    for database in databases() {
-        let db = database.open();
-        schemas.push(match db.kind() {
-            Kind::Sqlite => sqlite_schema(&db),
-            Kind::Postgres => postgres_schema(&db),
-        });
-    }
-    let (sqlite, postgres) = (&schemas[0], &schemas[1]);
+    let sqlite = &sqlite_schema(&store::testing::sqlite().opened());
+    let postgres = &postgres_schema(&store::testing::postgres().opened());
 
     let names = |schema: &Schema| schema.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(sqlite), names(postgres));
@@ -190,31 +179,29 @@ fn every_column_of_every_table_is_exported_or_left_out_for_a_reason_that_is_writ
     db.close();
 }
 
-#[test]
-fn every_table_is_read_as_a_whole_and_of_one_account() {
-    on_both(|db| {
-        let (mine, other) = (account(db, "mine").id, account(db, "other").id);
-        let page = |table, of, last: Option<export::Values>| {
-            read(db, move |tx| export::page(tx, table, of, last.as_ref(), 10))
-        };
+on_both!(every_table_is_read_as_a_whole_and_of_one_account);
+fn every_table_is_read_as_a_whole_and_of_one_account(db: &Db) {
+    let (mine, other) = (account(db, "mine").id, account(db, "other").id);
+    let page = |table, of, last: Option<export::Values>| {
+        read(db, move |tx| export::page(tx, table, of, last.as_ref(), 10))
+    };
 
-        for table in export::TABLES {
-            let all = page(table, None, None);
-            let of_mine = page(table, Some(mine), None);
-            let next = of_mine.last().cloned();
-            let after = page(table, Some(mine), next.clone());
+    for table in export::TABLES {
+        let all = page(table, None, None);
+        let of_mine = page(table, Some(mine), None);
+        let next = of_mine.last().cloned();
+        let after = page(table, Some(mine), next.clone());
 
-            assert!(of_mine.len() <= all.len(), "{}", table.name);
-            assert!(after.is_empty() || next.is_none(), "{}", table.name);
-        }
-        let accounts = export::table("account").unwrap();
-        let number = |of| page(accounts, Some(of), None)[0].0[0].clone();
-        assert_eq!(page(accounts, None, None).len(), 2);
-        assert_eq!(number(mine), Some(mine.to_string()));
-        assert_eq!(number(other), Some(other.to_string()));
-        let endpoints = export::table("webhook_endpoint").unwrap();
-        assert!(!endpoints.is_of_accounts() && page(endpoints, Some(mine), None).is_empty());
-    });
+        assert!(of_mine.len() <= all.len(), "{}", table.name);
+        assert!(after.is_empty() || next.is_none(), "{}", table.name);
+    }
+    let accounts = export::table("account").unwrap();
+    let number = |of| page(accounts, Some(of), None)[0].0[0].clone();
+    assert_eq!(page(accounts, None, None).len(), 2);
+    assert_eq!(number(mine), Some(mine.to_string()));
+    assert_eq!(number(other), Some(other.to_string()));
+    let endpoints = export::table("webhook_endpoint").unwrap();
+    assert!(!endpoints.is_of_accounts() && page(endpoints, Some(mine), None).is_empty());
 }
 
 #[test]
@@ -243,94 +230,88 @@ fn an_embedded_database_is_copied_before_its_schema_changes() {
     }
 }
 
-#[test]
-fn the_schema_goes_up_and_down_and_up_again() {
-    for database in databases() {
-        let url = &database.url;
-        assert!(
-            migrate::status(url)
-                .unwrap()
-                .iter()
-                .all(|step| step.applied_at.is_none())
-        );
+on_both!(unopened the_schema_goes_up_and_down_and_up_again);
+fn the_schema_goes_up_and_down_and_up_again(database: TestDatabase) {
+    let url = &database.url;
+    assert!(
+        migrate::status(url)
+            .unwrap()
+            .iter()
+            .all(|step| step.applied_at.is_none())
+    );
 
-        let applied = migrate::up(url).unwrap();
-        let status = migrate::status(url).unwrap();
-        assert_eq!(applied.len(), status.len());
-        assert!(status.iter().all(|step| step.applied_at.is_some()));
-        assert_eq!(
-            migrate::up(url).unwrap(),
-            Vec::<String>::new(),
-            "nothing is left to do"
-        );
+    let applied = migrate::up(url).unwrap();
+    let status = migrate::status(url).unwrap();
+    assert_eq!(applied.len(), status.len());
+    assert!(status.iter().all(|step| step.applied_at.is_some()));
+    assert_eq!(
+        migrate::up(url).unwrap(),
+        Vec::<String>::new(),
+        "nothing is left to do"
+    );
 
-        assert_eq!(migrate::down(url, 1).unwrap().len(), 1);
-        let status = migrate::status(url).unwrap();
-        assert!(status.last().unwrap().applied_at.is_none());
-        assert!(status[0].applied_at.is_some());
+    assert_eq!(migrate::down(url, 1).unwrap().len(), 1);
+    let status = migrate::status(url).unwrap();
+    assert!(status.last().unwrap().applied_at.is_none());
+    assert!(status[0].applied_at.is_some());
 
-        assert_eq!(migrate::down(url, 100).unwrap().len(), status.len() - 1);
-        assert!(
-            migrate::status(url)
-                .unwrap()
-                .iter()
-                .all(|step| step.applied_at.is_none())
-        );
-        migrate::up(url).unwrap();
-        let db = database.open();
-        assert_eq!(
-            read(&db, |tx| tx
-                .query_one::<i64>("select count(*) from account", args![])),
-            0
-        );
-    }
+    assert_eq!(migrate::down(url, 100).unwrap().len(), status.len() - 1);
+    assert!(
+        migrate::status(url)
+            .unwrap()
+            .iter()
+            .all(|step| step.applied_at.is_none())
+    );
+    migrate::up(url).unwrap();
+    let db = database.open();
+    assert_eq!(
+        read(&db, |tx| tx
+            .query_one::<i64>("select count(*) from account", args![])),
+        0
+    );
 }
 
-#[test]
-fn a_schema_that_is_not_migrated_is_refused_when_migrating_is_not_allowed() {
-    for database in databases() {
-        let options = Options {
-            migrate: false,
-            ..Options::default()
-        };
+on_both!(unopened a_schema_that_is_not_migrated_is_refused_when_migrating_is_not_allowed);
+fn a_schema_that_is_not_migrated_is_refused_when_migrating_is_not_allowed(database: TestDatabase) {
+    let options = Options {
+        migrate: false,
+        ..Options::default()
+    };
 
-        let refused = Db::open(&database.url, &options).unwrap_err();
+    let refused = Db::open(&database.url, &options).unwrap_err();
 
-        assert!(
-            matches!(&refused, Error::Schema(said) if said.contains("migrate up")),
-            "{refused}"
-        );
-        migrate::up(&database.url).unwrap();
-        Db::open(&database.url, &options).unwrap();
-    }
+    assert!(
+        matches!(&refused, Error::Schema(said) if said.contains("migrate up")),
+        "{refused}"
+    );
+    migrate::up(&database.url).unwrap();
+    Db::open(&database.url, &options).unwrap();
 }
 
-#[test]
-fn a_program_older_than_the_schema_is_refused() {
-    for database in databases() {
-        let db = database.open();
-        write(&db, |tx| {
-            tx.execute(
-                "insert into refinery_schema_history (version, name, applied_on, checksum)
+on_both!(unopened a_program_older_than_the_schema_is_refused);
+fn a_program_older_than_the_schema_is_refused(database: TestDatabase) {
+    let db = database.open();
+    write(&db, |tx| {
+        tx.execute(
+            "insert into refinery_schema_history (version, name, applied_on, checksum)
                  values (9999, 'from_tomorrow', '2099-01-01T00:00:00Z', '1')",
-                args![],
-            )
-        });
-        db.close();
-        drop(db);
+            args![],
+        )
+    });
+    db.close();
+    drop(db);
 
-        let refused = Db::open(&database.url, &Options::default()).unwrap_err();
+    let refused = Db::open(&database.url, &Options::default()).unwrap_err();
 
-        assert!(
-            matches!(&refused, Error::Schema(said) if said.contains("9999") && said.contains("newer")),
-            "{refused}"
-        );
-        assert!(matches!(migrate::up(&database.url), Err(Error::Schema(_))));
-        assert!(matches!(
-            migrate::down(&database.url, 1),
-            Err(Error::Schema(_))
-        ));
-    }
+    assert!(
+        matches!(&refused, Error::Schema(said) if said.contains("9999") && said.contains("newer")),
+        "{refused}"
+    );
+    assert!(matches!(migrate::up(&database.url), Err(Error::Schema(_))));
+    assert!(matches!(
+        migrate::down(&database.url, 1),
+        Err(Error::Schema(_))
+    ));
 }
 
 #[test]

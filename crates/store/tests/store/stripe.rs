@@ -1,16 +1,14 @@
-//! Events, customers, intents, subscriptions, invoices, cards.
+//! Events, customers, subscriptions, invoices, cards.
 
 use std::sync::{Arc, Barrier};
 
 use store::events::{self, Filter, NewEvent};
-use store::intents::{self, NewIntent};
 use store::invoices::Invoice;
 use store::payment_methods::{self, PaymentMethod};
 use store::subscriptions::Subscription;
-use store::testing::on_both;
-use store::{Error, accounts, customers, invoices, subscriptions, sync};
+use store::{Db, Error, accounts, customers, invoices, subscriptions, sync};
 
-use crate::help::{account, at, read, write};
+use crate::help::{account, at, on_both, read, write};
 
 fn event(event_id: &str, account_id: Option<i64>) -> NewEvent<'_> {
     NewEvent {
@@ -30,361 +28,223 @@ fn event(event_id: &str, account_id: Option<i64>) -> NewEvent<'_> {
     }
 }
 
-#[test]
-fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_rings_once() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        let start = Arc::new(Barrier::new(32));
-        let deliveries: Vec<_> = (0..32)
-            .map(|number| {
-                let (db, start) = (db.clone(), start.clone());
-                std::thread::spawn(move || {
-                    start.wait();
-                    // Spread over the writers, as the deliveries of several processes are.
-                    db.write_blocking(number, move |tx| {
-                        let n = events::insert(tx, &event("evt_1", Some(ann)), at(10))?;
-                        if let Some(n) = n {
-                            events::insert_payload(tx, n, b"{}")?;
-                            sync::ring(tx, ann, at(10))?;
-                        }
-                        Ok(n.is_some())
-                    })
-                    .unwrap()
+on_both!(case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_marks_its_account_once);
+fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_marks_its_account_once(db: &Db) {
+    let ann = account(db, "ann").id;
+    let start = Arc::new(Barrier::new(32));
+    let deliveries: Vec<_> = (0..32)
+        .map(|number| {
+            let (db, start) = (db.clone(), start.clone());
+            std::thread::spawn(move || {
+                start.wait();
+                // Spread over the writers, like the deliveries of several processes.
+                db.write_blocking(number, move |tx| {
+                    let n = events::insert(tx, &event("evt_1", Some(ann)), at(10))?;
+                    if let Some(n) = n {
+                        events::insert_payload(tx, n, b"{}")?;
+                        sync::ring(tx, ann, at(10))?;
+                    }
+                    Ok(n.is_some())
                 })
-            })
-            .collect();
-
-        let firsts = deliveries.into_iter().map(|d| d.join().unwrap());
-
-        assert_eq!(firsts.filter(|is_first| *is_first).count(), 1);
-        assert_eq!(
-            read(db, move |tx| sync::of_account(tx, ann))
                 .unwrap()
-                .dirty_gen,
-            1
-        );
-        let kept = read(db, |tx| events::find(tx, "evt_1")).unwrap();
-        assert_eq!(
-            (kept.state.as_str(), kept.received_at),
-            ("received", at(10))
-        );
-        assert_eq!(
-            read(db, move |tx| events::payload(tx, kept.n)),
-            Some(b"{}".to_vec())
-        );
-    });
-}
-
-#[test]
-fn a_sync_settles_what_its_account_had_received_when_it_began() {
-    on_both(|db| {
-        let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-        let put = |id: &'static str, whose| {
-            write(db, move |tx| {
-                events::insert(tx, &event(id, Some(whose)), at(10))
             })
-            .unwrap()
-        };
-        put("evt_1", ann);
-        put("evt_2", bob);
-        let last = read(db, move |tx| events::last_of_account(tx, ann));
-        put("evt_3", ann);
-        assert_eq!(read(db, events::oldest_open), Some(at(10)));
-
-        let settled = write(db, move |tx| {
-            events::settle_account(tx, ann, last, "done", "in step", at(20))
-        });
-
-        assert_eq!(settled, 1);
-        let states = ["evt_1", "evt_2", "evt_3"]
-            .map(|id| read(db, move |tx| events::find(tx, id)).unwrap().state);
-        assert_eq!(states, ["done", "received", "received"]);
-        let counts = read(db, events::count_by_state);
-        assert_eq!(counts, [("done".into(), 1), ("received".into(), 2)]);
-    });
-}
-
-#[test]
-fn an_event_without_an_account_is_tried_again_then_parked_then_taken_up_by_hand() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        let n = write(db, |tx| events::insert(tx, &event("evt_1", None), at(10))).unwrap();
-        let due = |now| read(db, move |tx| events::unmatched_due(tx, at(now), 10)).len();
-        assert_eq!((due(9), due(10)), (0, 1));
-
-        write(db, move |tx| {
-            events::set_failed(tx, n, "nobody's", Some(at(50)))
-        });
-        assert_eq!((due(49), due(50)), (0, 1));
-        write(db, move |tx| events::set_failed(tx, n, "nobody's", None));
-        let parked = read(db, |tx| events::find(tx, "evt_1")).unwrap();
-        assert_eq!((parked.state.as_str(), parked.attempts), ("parked", 2));
-        assert_eq!(parked.last_error.as_deref(), Some("nobody's"));
-        assert_eq!(due(1000), 0);
-
-        let again = write(db, move |tx| events::requeue(tx, n, at(60))).unwrap();
-        assert_eq!((again.state.as_str(), again.attempts), ("unmatched", 0));
-        assert_eq!(due(60), 1);
-        assert_eq!(write(db, move |tx| events::assign(tx, n, ann)), 1);
-        let found = read(db, |tx| events::find(tx, "evt_1")).unwrap();
-        assert_eq!(
-            (found.state.as_str(), found.account_id),
-            ("received", Some(ann))
-        );
-        assert_eq!(due(1000), 0);
-    });
-}
-
-#[test]
-fn events_are_listed_latest_first_and_narrowed() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        let ids = ["evt_1", "evt_2", "evt_3"];
-        for id in ids {
-            let whose = (id != "evt_2").then_some(ann);
-            write(db, move |tx| events::insert(tx, &event(id, whose), at(10)));
-        }
-        let list = |filter: Filter<'static>, before, limit| {
-            let rows = read(db, move |tx| events::list(tx, &filter, before, limit));
-            rows.into_iter()
-                .map(|event| event.event_id)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(list(Filter::default(), None, 2), ["evt_3", "evt_2"]);
-        let n = read(db, |tx| events::find(tx, "evt_2")).unwrap().n;
-        assert_eq!(list(Filter::default(), Some(n), 2), ["evt_1"]);
-        let ann_only = Filter {
-            account_id: Some(ann),
-            ..Filter::default()
-        };
-        assert_eq!(list(ann_only, None, 9), ["evt_3", "evt_1"]);
-        assert_eq!(
-            list(
-                Filter {
-                    state: Some("unmatched"),
-                    ..Filter::default()
-                },
-                None,
-                9
-            )
-            .len(),
-            1
-        );
-        assert_eq!(
-            list(
-                Filter {
-                    kind: Some("x"),
-                    ..Filter::default()
-                },
-                None,
-                9
-            )
-            .len(),
-            0
-        );
-        assert_eq!(
-            list(
-                Filter {
-                    about: Some("in_1"),
-                    ..Filter::default()
-                },
-                None,
-                9
-            )
-            .len(),
-            3
-        );
-        assert_eq!(read(db, events::latest).unwrap().event_id, "evt_3");
-    });
-}
-
-#[test]
-fn bodies_of_settled_events_are_dropped_after_their_time_and_those_of_open_ones_never() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        for id in ["evt_1", "evt_2"] {
-            write(db, move |tx| {
-                let n = events::insert(tx, &event(id, Some(ann)), at(10))?.expect("it is new");
-                events::insert_payload(tx, n, id.as_bytes())
-            });
-        }
-        let done = read(db, |tx| events::find(tx, "evt_1")).unwrap().n;
-        write(db, move |tx| {
-            events::settle(tx, done, "done", "paid", at(20))
-        });
-
-        assert_eq!(write(db, |tx| events::drop_payloads(tx, at(20), 10)), 0);
-        assert_eq!(write(db, |tx| events::drop_payloads(tx, at(21), 10)), 1);
-        assert_eq!(read(db, move |tx| events::payload(tx, done)), None);
-        let open = read(db, |tx| events::find(tx, "evt_2")).unwrap().n;
-        assert!(read(db, move |tx| events::payload(tx, open)).is_some());
-    });
-}
-
-#[test]
-fn an_account_has_one_current_customer_and_its_former_ones_still_lead_to_it() {
-    on_both(|db| {
-        let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-        assert!(write(db, move |tx| customers::insert(
-            tx,
-            "cus_1",
-            ann,
-            at(1)
-        )));
-        assert!(
-            !write(db, move |tx| customers::insert(tx, "cus_1", bob, at(2))),
-            "it is ann's"
-        );
-        let second = db.write_blocking(0, move |tx| customers::insert(tx, "cus_2", ann, at(2)));
-        assert!(matches!(second, Err(Error::Conflict(_))), "{second:?}");
-
-        write(db, move |tx| {
-            customers::retire(tx, ann, "cus_1")?;
-            customers::insert(tx, "cus_2", ann, at(3))
-        });
-        write(db, move |tx| {
-            customers::insert_former(tx, "cus_0", ann, at(4))
-        });
-
-        assert_eq!(
-            read(db, move |tx| customers::current(tx, ann)),
-            Some("cus_2".into())
-        );
-        assert_eq!(read(db, move |tx| customers::current(tx, bob)), None);
-        for id in ["cus_0", "cus_1", "cus_2"] {
-            assert_eq!(read(db, move |tx| customers::account_of(tx, id)), Some(ann));
-            let found = read(db, move |tx| accounts::of_customer(tx, id)).unwrap();
-            assert_eq!(found.id, ann);
-        }
-        assert_eq!(read(db, move |tx| customers::of_account(tx, ann)).len(), 3);
-        assert_eq!(read(db, |tx| customers::account_of(tx, "cus_9")), None);
-    });
-}
-
-fn intent(id: &str, account_id: i64) -> NewIntent<'_> {
-    NewIntent {
-        id,
-        account_id,
-        kind: "checkout_topup",
-        params: "{\"pack\":500}",
-        credits_micros: Some(500_000_000),
-        amount_minor: Some(50),
-        currency: Some("usd"),
-        ..NewIntent::default()
-    }
-}
-
-#[test]
-fn of_64_clicks_at_once_one_intent_is_under_way() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        let clicks: Vec<_> = (0..64)
-            .map(|number: i64| {
-                let db = db.clone();
-                std::thread::spawn(move || {
-                    let id = format!("int_{number}");
-                    db.write_blocking(number, move |tx| {
-                        Ok(intents::insert(tx, &intent(&id, ann), at(1))?.is_some())
-                    })
-                    .unwrap()
-                })
-            })
-            .collect();
-
-        let made = clicks.into_iter().map(|click| click.join().unwrap());
-
-        assert_eq!(made.filter(|is_new| *is_new).count(), 1);
-        assert_eq!(
-            read(db, move |tx| intents::of_account(tx, ann, 100)).len(),
-            1
-        );
-    });
-}
-
-#[test]
-fn an_intent_takes_its_steps_once_and_its_session_is_usable_until_it_ends() {
-    on_both(|db| {
-        let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-        let made = write(db, move |tx| {
-            intents::insert(tx, &intent("int_1", ann), at(1))
         })
-        .unwrap();
-        assert_eq!(
-            (made.state.as_str(), made.params.as_str()),
-            ("open", "{\"pack\":500}")
-        );
-        let other = write(db, move |tx| {
-            intents::insert(tx, &intent("int_2", bob), at(1))
-        });
-        assert!(other.is_some(), "another account's");
-        assert_eq!(
-            read(db, move |tx| intents::find(tx, bob, "int_1")),
-            None,
-            "not bob's"
-        );
+        .collect();
 
-        assert!(write(db, |tx| intents::set_calling(tx, "int_1", at(2))));
-        assert!(
-            write(db, |tx| intents::set_calling(tx, "int_1", at(3))),
-            "asked again"
-        );
-        let under_way = read(db, move |tx| intents::under_way(tx, ann, "checkout_topup"));
-        assert_eq!(under_way.unwrap().state, "calling");
-        assert_eq!(
-            read(db, |tx| intents::stale(tx, at(3), 10)).len(),
-            1,
-            "bob's alone"
-        );
-        assert_eq!(read(db, |tx| intents::stale(tx, at(4), 10)).len(), 2);
+    let firsts = deliveries.into_iter().map(|d| d.join().unwrap());
 
-        let done = |now| {
-            write(db, move |tx| {
-                let url = Some("https://checkout.example/1");
-                intents::set_done(tx, "int_1", "cs_1", url, Some(at(100)), at(now))
-            })
-        };
-        assert!(done(5));
-        assert!(!done(6), "settled");
-        assert!(!write(db, |tx| intents::set_failed(
-            tx,
-            "int_1",
-            "late",
-            at(7)
-        )));
-        let usable = |now| {
-            read(db, move |tx| {
-                intents::usable(tx, ann, "checkout_topup", at(now))
-            })
-        };
-        assert_eq!(
-            usable(99).unwrap().stripe_object_id.as_deref(),
-            Some("cs_1")
-        );
-        assert_eq!(usable(100), None, "it ended");
-        assert_eq!(
-            read(db, |tx| intents::by_object(tx, "cs_1")).unwrap().id,
-            "int_1"
-        );
+    assert_eq!(firsts.filter(|is_first| *is_first).count(), 1);
+    assert_eq!(
+        read(db, move |tx| sync::of_account(tx, ann))
+            .unwrap()
+            .dirty_gen,
+        1
+    );
+    let kept = read(db, |tx| events::find(tx, "evt_1")).unwrap();
+    assert_eq!(
+        (kept.state.as_str(), kept.received_at),
+        ("received", at(10))
+    );
+    assert_eq!(
+        read(db, move |tx| events::payload(tx, kept.n)),
+        Some(b"{}".to_vec())
+    );
+}
 
-        assert!(write(db, |tx| intents::close(tx, "int_1", at(8))));
-        assert!(!write(db, |tx| intents::close(tx, "int_1", at(9))));
-        assert_eq!(usable(50), None, "it is closed");
-        let next = write(db, move |tx| {
-            intents::insert(tx, &intent("int_3", ann), at(10))
-        });
-        assert!(next.is_some(), "a new click, a new intent");
-        assert!(write(db, |tx| intents::set_failed(
-            tx,
-            "int_3",
-            "no such price",
-            at(11)
-        )));
-        let failed = read(db, move |tx| intents::find(tx, ann, "int_3")).unwrap();
-        assert_eq!(
-            (failed.state.as_str(), failed.error.as_deref()),
-            ("failed", Some("no such price"))
-        );
+on_both!(a_sync_settles_what_its_account_had_received_when_it_began);
+fn a_sync_settles_what_its_account_had_received_when_it_began(db: &Db) {
+    let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
+    let put = |id: &'static str, whose| {
+        write(db, move |tx| {
+            events::insert(tx, &event(id, Some(whose)), at(10))
+        })
+        .unwrap()
+    };
+    put("evt_1", ann);
+    put("evt_2", bob);
+    let last = read(db, move |tx| events::last_of_account(tx, ann));
+    put("evt_3", ann);
+    assert_eq!(read(db, events::oldest_open), Some(at(10)));
+
+    let settled = write(db, move |tx| {
+        events::settle_account(tx, ann, last, "done", "in sync", at(20))
     });
+
+    assert_eq!(settled, 1);
+    let states = ["evt_1", "evt_2", "evt_3"]
+        .map(|id| read(db, move |tx| events::find(tx, id)).unwrap().state);
+    assert_eq!(states, ["done", "received", "received"]);
+    let counts = read(db, events::count_by_state);
+    assert_eq!(counts, [("done".into(), 1), ("received".into(), 2)]);
+}
+
+on_both!(an_event_without_an_account_is_retried_then_parked_then_requeued_by_hand);
+fn an_event_without_an_account_is_retried_then_parked_then_requeued_by_hand(db: &Db) {
+    let ann = account(db, "ann").id;
+    let n = write(db, |tx| events::insert(tx, &event("evt_1", None), at(10))).unwrap();
+    let due = |now| read(db, move |tx| events::unmatched_due(tx, at(now), 10)).len();
+    assert_eq!((due(9), due(10)), (0, 1));
+
+    write(db, move |tx| {
+        events::set_failed(tx, n, "no account", Some(at(50)))
+    });
+    assert_eq!((due(49), due(50)), (0, 1));
+    write(db, move |tx| events::set_failed(tx, n, "no account", None));
+    let parked = read(db, |tx| events::find(tx, "evt_1")).unwrap();
+    assert_eq!((parked.state.as_str(), parked.attempts), ("parked", 2));
+    assert_eq!(parked.last_error.as_deref(), Some("no account"));
+    assert_eq!(due(1000), 0);
+
+    let again = write(db, move |tx| events::requeue(tx, n, at(60))).unwrap();
+    assert_eq!((again.state.as_str(), again.attempts), ("unmatched", 0));
+    assert_eq!(due(60), 1);
+    assert_eq!(write(db, move |tx| events::assign(tx, n, ann)), 1);
+    let found = read(db, |tx| events::find(tx, "evt_1")).unwrap();
+    assert_eq!(
+        (found.state.as_str(), found.account_id),
+        ("received", Some(ann))
+    );
+    assert_eq!(due(1000), 0);
+}
+
+on_both!(events_are_listed_latest_first_and_narrowed);
+fn events_are_listed_latest_first_and_narrowed(db: &Db) {
+    let ann = account(db, "ann").id;
+    let ids = ["evt_1", "evt_2", "evt_3"];
+    for id in ids {
+        let whose = (id != "evt_2").then_some(ann);
+        write(db, move |tx| events::insert(tx, &event(id, whose), at(10)));
+    }
+    let list = |filter: Filter<'static>, before, limit| {
+        let rows = read(db, move |tx| events::list(tx, &filter, before, limit));
+        rows.into_iter()
+            .map(|event| event.event_id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(list(Filter::default(), None, 2), ["evt_3", "evt_2"]);
+    let n = read(db, |tx| events::find(tx, "evt_2")).unwrap().n;
+    assert_eq!(list(Filter::default(), Some(n), 2), ["evt_1"]);
+    let ann_only = Filter {
+        account_id: Some(ann),
+        ..Filter::default()
+    };
+    assert_eq!(list(ann_only, None, 9), ["evt_3", "evt_1"]);
+    assert_eq!(
+        list(
+            Filter {
+                state: Some("unmatched"),
+                ..Filter::default()
+            },
+            None,
+            9
+        )
+        .len(),
+        1
+    );
+    assert_eq!(
+        list(
+            Filter {
+                kind: Some("x"),
+                ..Filter::default()
+            },
+            None,
+            9
+        )
+        .len(),
+        0
+    );
+    assert_eq!(
+        list(
+            Filter {
+                about: Some("in_1"),
+                ..Filter::default()
+            },
+            None,
+            9
+        )
+        .len(),
+        3
+    );
+    assert_eq!(read(db, events::latest).unwrap().event_id, "evt_3");
+}
+
+on_both!(bodies_of_settled_events_are_dropped_after_their_time_and_those_of_open_ones_never);
+fn bodies_of_settled_events_are_dropped_after_their_time_and_those_of_open_ones_never(db: &Db) {
+    let ann = account(db, "ann").id;
+    for id in ["evt_1", "evt_2"] {
+        write(db, move |tx| {
+            let n = events::insert(tx, &event(id, Some(ann)), at(10))?.expect("it is new");
+            events::insert_payload(tx, n, id.as_bytes())
+        });
+    }
+    let done = read(db, |tx| events::find(tx, "evt_1")).unwrap().n;
+    write(db, move |tx| {
+        events::settle(tx, done, "done", "paid", at(20))
+    });
+
+    assert_eq!(write(db, |tx| events::drop_payloads(tx, at(20), 10)), 0);
+    assert_eq!(write(db, |tx| events::drop_payloads(tx, at(21), 10)), 1);
+    assert_eq!(read(db, move |tx| events::payload(tx, done)), None);
+    let open = read(db, |tx| events::find(tx, "evt_2")).unwrap().n;
+    assert!(read(db, move |tx| events::payload(tx, open)).is_some());
+}
+
+on_both!(an_account_has_one_current_customer_and_its_former_ones_still_lead_to_it);
+fn an_account_has_one_current_customer_and_its_former_ones_still_lead_to_it(db: &Db) {
+    let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
+    assert!(write(db, move |tx| customers::insert(
+        tx,
+        "cus_1",
+        ann,
+        at(1)
+    )));
+    assert!(
+        !write(db, move |tx| customers::insert(tx, "cus_1", bob, at(2))),
+        "it is ann's"
+    );
+    let second = db.write_blocking(0, move |tx| customers::insert(tx, "cus_2", ann, at(2)));
+    assert!(matches!(second, Err(Error::Conflict(_))), "{second:?}");
+
+    write(db, move |tx| {
+        customers::retire(tx, ann, "cus_1")?;
+        customers::insert(tx, "cus_2", ann, at(3))
+    });
+    write(db, move |tx| {
+        customers::insert_former(tx, "cus_0", ann, at(4))
+    });
+
+    assert_eq!(
+        read(db, move |tx| customers::current(tx, ann)),
+        Some("cus_2".into())
+    );
+    assert_eq!(read(db, move |tx| customers::current(tx, bob)), None);
+    for id in ["cus_0", "cus_1", "cus_2"] {
+        assert_eq!(read(db, move |tx| customers::account_of(tx, id)), Some(ann));
+        let found = read(db, move |tx| accounts::of_customer(tx, id)).unwrap();
+        assert_eq!(found.id, ann);
+    }
+    assert_eq!(read(db, move |tx| customers::of_account(tx, ann)).len(), 3);
+    assert_eq!(read(db, |tx| customers::account_of(tx, "cus_9")), None);
 }
 
 fn subscription(id: &str, account_id: i64) -> Subscription {
@@ -416,48 +276,46 @@ fn subscription(id: &str, account_id: i64) -> Subscription {
     }
 }
 
-#[test]
-fn a_subscription_is_overwritten_by_what_was_fetched_and_never_changes_its_account() {
-    on_both(|db| {
-        let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-        let first = subscription("sub_1", ann);
-        let row = first.clone();
-        write(db, move |tx| subscriptions::put(tx, &row));
-        assert_eq!(
-            read(db, move |tx| subscriptions::find(tx, ann, "sub_1")),
-            Some(first.clone())
-        );
-        assert_eq!(
-            read(db, move |tx| subscriptions::find(tx, bob, "sub_1")),
-            None
-        );
-        assert_eq!(read(db, move |tx| subscriptions::live(tx, ann)).len(), 1);
+on_both!(a_subscription_is_overwritten_by_what_was_fetched_and_never_changes_its_account);
+fn a_subscription_is_overwritten_by_what_was_fetched_and_never_changes_its_account(db: &Db) {
+    let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
+    let first = subscription("sub_1", ann);
+    let row = first.clone();
+    write(db, move |tx| subscriptions::put(tx, &row));
+    assert_eq!(
+        read(db, move |tx| subscriptions::find(tx, ann, "sub_1")),
+        Some(first.clone())
+    );
+    assert_eq!(
+        read(db, move |tx| subscriptions::find(tx, bob, "sub_1")),
+        None
+    );
+    assert_eq!(read(db, move |tx| subscriptions::live(tx, ann)).len(), 1);
 
-        let ended = Subscription {
-            status: "canceled".into(),
-            live: false,
-            ended_at: Some(at(90)),
-            schedule_id: None,
-            synced_at: at(91),
-            ..first
-        };
-        let row = ended.clone();
-        write(db, move |tx| subscriptions::put(tx, &row));
-        assert_eq!(
-            read(db, move |tx| subscriptions::of_account(tx, ann)),
-            [ended]
-        );
-        assert_eq!(read(db, move |tx| subscriptions::live(tx, ann)), []);
+    let ended = Subscription {
+        status: "canceled".into(),
+        live: false,
+        ended_at: Some(at(90)),
+        schedule_id: None,
+        synced_at: at(91),
+        ..first
+    };
+    let row = ended.clone();
+    write(db, move |tx| subscriptions::put(tx, &row));
+    assert_eq!(
+        read(db, move |tx| subscriptions::of_account(tx, ann)),
+        [ended]
+    );
+    assert_eq!(read(db, move |tx| subscriptions::live(tx, ann)), []);
 
-        let taken = db.write_blocking(0, move |tx| {
-            subscriptions::put(tx, &subscription("sub_1", bob))
-        });
-        assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
-        assert_eq!(
-            read(db, |tx| subscriptions::account_of(tx, "sub_1")),
-            Some(ann)
-        );
+    let taken = db.write_blocking(0, move |tx| {
+        subscriptions::put(tx, &subscription("sub_1", bob))
     });
+    assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
+    assert_eq!(
+        read(db, |tx| subscriptions::account_of(tx, "sub_1")),
+        Some(ann)
+    );
 }
 
 fn invoice(id: &str, account_id: i64, created: i64) -> Invoice {
@@ -483,75 +341,71 @@ fn invoice(id: &str, account_id: i64, created: i64) -> Invoice {
     }
 }
 
-#[test]
-fn invoices_are_overwritten_listed_and_found_unpaid_oldest_first() {
-    on_both(|db| {
-        let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-        for (id, created) in [("in_2", 20), ("in_1", 10), ("in_3", 30)] {
-            write(db, move |tx| invoices::put(tx, &invoice(id, ann, created)));
-        }
-        let paid = Invoice {
-            status: "paid".into(),
-            amount_paid: 1900,
-            paid_at: Some(at(35)),
-            next_payment_attempt: None,
-            ..invoice("in_3", ann, 30)
-        };
-        let row = paid.clone();
-        write(db, move |tx| invoices::put(tx, &row));
+on_both!(invoices_are_overwritten_listed_and_found_unpaid_oldest_first);
+fn invoices_are_overwritten_listed_and_found_unpaid_oldest_first(db: &Db) {
+    let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
+    for (id, created) in [("in_2", 20), ("in_1", 10), ("in_3", 30)] {
+        write(db, move |tx| invoices::put(tx, &invoice(id, ann, created)));
+    }
+    let paid = Invoice {
+        status: "paid".into(),
+        amount_paid: 1900,
+        paid_at: Some(at(35)),
+        next_payment_attempt: None,
+        ..invoice("in_3", ann, 30)
+    };
+    let row = paid.clone();
+    write(db, move |tx| invoices::put(tx, &row));
 
-        let ids = |rows: Vec<Invoice>| {
-            rows.into_iter()
-                .map(|invoice| invoice.invoice_id)
-                .collect::<Vec<_>>()
-        };
-        let listed = read(db, move |tx| invoices::of_account(tx, ann, 2));
-        assert_eq!(ids(listed), ["in_3", "in_2"]);
-        let unpaid = read(db, move |tx| invoices::unpaid(tx, ann));
-        assert_eq!(ids(unpaid), ["in_1", "in_2"]);
-        assert_eq!(
-            read(db, move |tx| invoices::find(tx, ann, "in_3")),
-            Some(paid)
-        );
-        assert_eq!(read(db, move |tx| invoices::find(tx, bob, "in_3")), None);
-        let taken = db.write_blocking(0, move |tx| invoices::put(tx, &invoice("in_1", bob, 10)));
-        assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
-        assert_eq!(read(db, |tx| invoices::account_of(tx, "in_1")), Some(ann));
-    });
+    let ids = |rows: Vec<Invoice>| {
+        rows.into_iter()
+            .map(|invoice| invoice.invoice_id)
+            .collect::<Vec<_>>()
+    };
+    let listed = read(db, move |tx| invoices::of_account(tx, ann, 2));
+    assert_eq!(ids(listed), ["in_3", "in_2"]);
+    let unpaid = read(db, move |tx| invoices::unpaid(tx, ann));
+    assert_eq!(ids(unpaid), ["in_1", "in_2"]);
+    assert_eq!(
+        read(db, move |tx| invoices::find(tx, ann, "in_3")),
+        Some(paid)
+    );
+    assert_eq!(read(db, move |tx| invoices::find(tx, bob, "in_3")), None);
+    let taken = db.write_blocking(0, move |tx| invoices::put(tx, &invoice("in_1", bob, 10)));
+    assert!(matches!(taken, Err(Error::Conflict(_))), "{taken:?}");
+    assert_eq!(read(db, |tx| invoices::account_of(tx, "in_1")), Some(ann));
 }
 
-#[test]
-fn an_account_shows_one_card() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        let card = PaymentMethod {
-            account_id: ann,
-            brand: "visa".into(),
-            last4: "4242".into(),
-            exp_month: 4,
-            exp_year: 2030,
-            synced_at: at(1),
-        };
-        let first = card.clone();
-        write(db, move |tx| payment_methods::put(tx, &first));
-        let second = PaymentMethod {
-            last4: "0005".into(),
-            synced_at: at(2),
-            ..card
-        };
-        let row = second.clone();
-        write(db, move |tx| payment_methods::put(tx, &row));
+on_both!(an_account_shows_one_card);
+fn an_account_shows_one_card(db: &Db) {
+    let ann = account(db, "ann").id;
+    let card = PaymentMethod {
+        account_id: ann,
+        brand: "visa".into(),
+        last4: "4242".into(),
+        exp_month: 4,
+        exp_year: 2030,
+        synced_at: at(1),
+    };
+    let first = card.clone();
+    write(db, move |tx| payment_methods::put(tx, &first));
+    let second = PaymentMethod {
+        last4: "0005".into(),
+        synced_at: at(2),
+        ..card
+    };
+    let row = second.clone();
+    write(db, move |tx| payment_methods::put(tx, &row));
 
-        assert_eq!(
-            read(db, move |tx| payment_methods::of_account(tx, ann)),
-            Some(second)
-        );
-        assert_eq!(write(db, move |tx| payment_methods::remove(tx, ann)), 1);
-        assert_eq!(
-            read(db, move |tx| payment_methods::of_account(tx, ann)),
-            None
-        );
-    });
+    assert_eq!(
+        read(db, move |tx| payment_methods::of_account(tx, ann)),
+        Some(second)
+    );
+    assert_eq!(write(db, move |tx| payment_methods::remove(tx, ann)), 1);
+    assert_eq!(
+        read(db, move |tx| payment_methods::of_account(tx, ann)),
+        None
+    );
 }
 
 #[test]
@@ -590,42 +444,4 @@ fn case_d9_of_two_instances_on_one_postgresql_one_keeps_an_event_and_one_gets_th
         answers.iter().filter(|(_, is_leased)| *is_leased).count(),
         1
     );
-}
-
-#[test]
-fn case_k4_one_page_of_a_kind_is_open_until_it_ends_or_is_closed() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        write(db, move |tx| {
-            intents::insert(tx, &intent("int_1", ann), at(1))
-        })
-        .unwrap();
-        write(db, |tx| {
-            intents::set_done(tx, "int_1", "cs_1", Some("u"), Some(at(100)), at(2))
-        });
-
-        // Another process looked before the page was open, and inserts after.
-        let second = write(db, move |tx| {
-            intents::insert(tx, &intent("int_2", ann), at(3))
-        });
-
-        assert_eq!(second, None);
-        assert_eq!(
-            write(db, move |tx| intents::close_expired(
-                tx,
-                ann,
-                "checkout_topup",
-                at(99)
-            )),
-            0,
-            "it can still be paid"
-        );
-        write(db, move |tx| {
-            intents::close_expired(tx, ann, "checkout_topup", at(100))
-        });
-        let third = write(db, move |tx| {
-            intents::insert(tx, &intent("int_3", ann), at(101))
-        });
-        assert!(third.is_some());
-    });
 }

@@ -1,10 +1,9 @@
 //! The records of money.
 
-use store::testing::on_both;
 use store::transactions::{self, Cursor, Filter, NewTransaction, Transaction};
 use store::{Db, Error};
 
-use crate::help::{account, at, read, write};
+use crate::help::{account, at, on_both, read, write};
 
 fn topup<'a>(account_id: i64, session: &'a str, status: &'a str) -> NewTransaction<'a> {
     NewTransaction {
@@ -34,14 +33,14 @@ fn put(db: &Db, account_id: i64, session: &'static str, status: &'static str) ->
     })
 }
 
-#[test]
-fn a_status_takes_allowed_steps_and_ignores_all_others() {
+on_both!(a_status_takes_allowed_steps_and_ignores_all_others);
+fn a_status_takes_allowed_steps_and_ignores_all_others(db: &Db) {
     let statuses = ["PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"];
     let allowed = [
         ("PENDING", "COMPLETED"),
         ("PENDING", "FAILED"),
         ("PENDING", "CANCELLED"),
-        // Paid and given back between two looks.
+        // It was paid and given back between two syncs.
         ("PENDING", "REFUNDED"),
         ("FAILED", "COMPLETED"),
         ("FAILED", "REFUNDED"),
@@ -51,176 +50,166 @@ fn a_status_takes_allowed_steps_and_ignores_all_others() {
         // The refund failed after it had succeeded.
         ("REFUNDED", "COMPLETED"),
     ];
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        for before in statuses {
-            for after in statuses {
-                let session: &'static str = format!("cs_{before}_{after}").leak();
-                put(db, ann, session, before);
+    let ann = account(db, "ann").id;
+    for before in statuses {
+        for after in statuses {
+            let session: &'static str = format!("cs_{before}_{after}").leak();
+            put(db, ann, session, before);
 
-                let then = put(db, ann, session, after).status;
+            let then = put(db, ann, session, after).status;
 
-                let expected = if allowed.contains(&(before, after)) {
-                    after
-                } else {
-                    before
-                };
-                assert_eq!(then, expected, "{before} then {after} on {:?}", db.kind());
-            }
-        }
-    });
-}
-
-#[test]
-fn a_refund_may_fail_after_it_succeeded_and_nothing_else_may() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        for (index, after) in ["FAILED", "CANCELLED"].into_iter().enumerate() {
-            let key: &'static str = format!("refund:re_{index}").leak();
-            let step = |status: &'static str| {
-                write(db, move |tx| {
-                    let new = NewTransaction {
-                        natural_key: key,
-                        public_id: key,
-                        kind: "REFUND",
-                        stripe_checkout_session_id: None,
-                        ..topup(ann, "cs_none", status)
-                    };
-                    transactions::put(tx, &new, at(20)).map(|row| row.status)
-                })
+            let expected = if allowed.contains(&(before, after)) {
+                after
+            } else {
+                before
             };
-
-            let steps = ["PENDING", "COMPLETED", after, "COMPLETED"].map(step);
-
-            assert_eq!(steps, ["PENDING", "COMPLETED", after, after]);
+            assert_eq!(then, expected, "{before} then {after} on {:?}", db.kind());
         }
-    });
+    }
 }
 
-#[test]
-fn what_was_paid_is_frozen_once_it_is_completed_and_what_is_learned_later_is_added() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        put(db, ann, "cs_1", "PENDING");
-        let step = |status: &'static str, amount_minor, refunded_minor, intent| {
+on_both!(a_refund_may_fail_after_it_succeeded_and_nothing_else_may);
+fn a_refund_may_fail_after_it_succeeded_and_nothing_else_may(db: &Db) {
+    let ann = account(db, "ann").id;
+    for (index, after) in ["FAILED", "CANCELLED"].into_iter().enumerate() {
+        let key: &'static str = format!("refund:re_{index}").leak();
+        let step = |status: &'static str| {
             write(db, move |tx| {
                 let new = NewTransaction {
-                    natural_key: "topup:cs_1",
-                    public_id: "txn_other",
-                    amount_minor,
-                    refunded_minor,
-                    stripe_payment_intent_id: intent,
-                    attempts: 1,
-                    ..topup(ann, "cs_1", status)
+                    natural_key: key,
+                    public_id: key,
+                    kind: "REFUND",
+                    stripe_checkout_session_id: None,
+                    ..topup(ann, "cs_none", status)
                 };
-                transactions::put(tx, &new, at(20))
+                transactions::put(tx, &new, at(20)).map(|row| row.status)
             })
         };
-        let completed = step("COMPLETED", 450, 0, Some("pi_1"));
-        assert_eq!(
-            (completed.amount_minor, completed.public_id.as_str()),
-            (450, "txn_cs_1")
-        );
-        assert_eq!(completed.stripe_payment_intent_id.as_deref(), Some("pi_1"));
 
-        let partly = step("COMPLETED", 999, 100, None);
-        assert_eq!((partly.amount_minor, partly.refunded_minor), (450, 100));
-        assert_eq!(
-            partly.stripe_payment_intent_id.as_deref(),
-            Some("pi_1"),
-            "kept"
-        );
-        let refunded = step("REFUNDED", 450, 450, None);
-        assert_eq!(
-            (refunded.status.as_str(), refunded.refunded_minor),
-            ("REFUNDED", 450)
-        );
-        assert_eq!(refunded.id, completed.id);
+        let steps = ["PENDING", "COMPLETED", after, "COMPLETED"].map(step);
 
-        let too_much = db.write_blocking(0, move |tx| {
+        assert_eq!(steps, ["PENDING", "COMPLETED", after, after]);
+    }
+}
+
+on_both!(what_was_paid_is_frozen_once_it_is_completed_and_what_is_learned_later_is_added);
+fn what_was_paid_is_frozen_once_it_is_completed_and_what_is_learned_later_is_added(db: &Db) {
+    let ann = account(db, "ann").id;
+    put(db, ann, "cs_1", "PENDING");
+    let step = |status: &'static str, amount_minor, refunded_minor, intent| {
+        write(db, move |tx| {
             let new = NewTransaction {
                 natural_key: "topup:cs_1",
-                refunded_minor: 451,
-                ..topup(ann, "cs_1", "REFUNDED")
+                public_id: "txn_other",
+                amount_minor,
+                refunded_minor,
+                stripe_payment_intent_id: intent,
+                attempts: 1,
+                ..topup(ann, "cs_1", status)
             };
-            transactions::put(tx, &new, at(30))
-        });
-        assert!(
-            matches!(too_much, Err(Error::Constraint(_))),
-            "{too_much:?}"
-        );
-    });
-}
+            transactions::put(tx, &new, at(20))
+        })
+    };
+    let completed = step("COMPLETED", 450, 0, Some("pi_1"));
+    assert_eq!(
+        (completed.amount_minor, completed.public_id.as_str()),
+        (450, "txn_cs_1")
+    );
+    assert_eq!(completed.stripe_payment_intent_id.as_deref(), Some("pi_1"));
 
-#[test]
-fn one_fact_is_one_transaction_whatever_it_is_called() {
-    on_both(|db| {
-        let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-        put(db, ann, "cs_1", "COMPLETED");
-        let refused = |new: NewTransaction<'static>| {
-            let answer = db.write_blocking(0, move |tx| transactions::put(tx, &new, at(12)));
-            assert!(matches!(answer, Err(Error::Conflict(_))), "{answer:?}");
-        };
-        // The same session under another key; the same key for another account.
-        refused(NewTransaction {
-            natural_key: "other",
-            public_id: "txn_2",
-            ..topup(ann, "cs_1", "COMPLETED")
-        });
-        refused(NewTransaction {
+    let partly = step("COMPLETED", 999, 100, None);
+    assert_eq!((partly.amount_minor, partly.refunded_minor), (450, 100));
+    assert_eq!(
+        partly.stripe_payment_intent_id.as_deref(),
+        Some("pi_1"),
+        "kept"
+    );
+    let refunded = step("REFUNDED", 450, 450, None);
+    assert_eq!(
+        (refunded.status.as_str(), refunded.refunded_minor),
+        ("REFUNDED", 450)
+    );
+    assert_eq!(refunded.id, completed.id);
+
+    let too_much = db.write_blocking(0, move |tx| {
+        let new = NewTransaction {
             natural_key: "topup:cs_1",
-            ..topup(bob, "cs_1", "COMPLETED")
-        });
-        // One invoice is paid once, and may be refunded beside it.
-        let invoice = |key: &'static str, kind: &'static str| NewTransaction {
-            natural_key: key,
-            public_id: key,
-            kind,
-            stripe_invoice_id: Some("in_1"),
-            stripe_checkout_session_id: None,
-            product_type: "subscription",
-            ..topup(ann, "", "COMPLETED")
+            refunded_minor: 451,
+            ..topup(ann, "cs_1", "REFUNDED")
         };
-        let paid = invoice("invoice:in_1", "SUBSCRIPTION_PAYMENT");
-        write(db, move |tx| transactions::put(tx, &paid, at(12)));
-        let back = invoice("refund:re_1", "REFUND");
-        write(db, move |tx| transactions::put(tx, &back, at(12)));
-        refused(invoice("invoice:in_1:again", "SUBSCRIPTION_PAYMENT"));
-        let sums = read(db, |tx| transactions::sums(tx, &Filter::default()));
-        assert_eq!(sums.iter().map(|sum| sum.count).sum::<i64>(), 3);
+        transactions::put(tx, &new, at(30))
     });
+    assert!(
+        matches!(too_much, Err(Error::Constraint(_))),
+        "{too_much:?}"
+    );
 }
 
-#[test]
-fn of_64_records_of_one_fact_at_once_one_row_stands() {
-    on_both(|db| {
-        let ann = account(db, "ann").id;
-        let threads: Vec<_> = (0..64)
-            .map(|number: i64| {
-                let db = db.clone();
-                std::thread::spawn(move || {
-                    let public_id = format!("txn_{number}");
-                    db.write_blocking(number, move |tx| {
-                        let new = NewTransaction {
-                            natural_key: "topup:cs_1",
-                            public_id: &public_id,
-                            ..topup(ann, "cs_1", "COMPLETED")
-                        };
-                        Ok(transactions::put(tx, &new, at(1))?.id)
-                    })
-                    .unwrap()
-                })
-            })
-            .collect();
-
-        let mut ids: Vec<i64> = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect();
-        ids.dedup();
-
-        assert_eq!(ids.len(), 1);
+on_both!(one_fact_is_one_transaction_whatever_it_is_called);
+fn one_fact_is_one_transaction_whatever_it_is_called(db: &Db) {
+    let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
+    put(db, ann, "cs_1", "COMPLETED");
+    let refused = |new: NewTransaction<'static>| {
+        let answer = db.write_blocking(0, move |tx| transactions::put(tx, &new, at(12)));
+        assert!(matches!(answer, Err(Error::Conflict(_))), "{answer:?}");
+    };
+    // The same session under another key; the same key for another account.
+    refused(NewTransaction {
+        natural_key: "other",
+        public_id: "txn_2",
+        ..topup(ann, "cs_1", "COMPLETED")
     });
+    refused(NewTransaction {
+        natural_key: "topup:cs_1",
+        ..topup(bob, "cs_1", "COMPLETED")
+    });
+    // One invoice is paid once, and may also be refunded.
+    let invoice = |key: &'static str, kind: &'static str| NewTransaction {
+        natural_key: key,
+        public_id: key,
+        kind,
+        stripe_invoice_id: Some("in_1"),
+        stripe_checkout_session_id: None,
+        product_type: "subscription",
+        ..topup(ann, "", "COMPLETED")
+    };
+    let paid = invoice("invoice:in_1", "SUBSCRIPTION_PAYMENT");
+    write(db, move |tx| transactions::put(tx, &paid, at(12)));
+    let back = invoice("refund:re_1", "REFUND");
+    write(db, move |tx| transactions::put(tx, &back, at(12)));
+    refused(invoice("invoice:in_1:again", "SUBSCRIPTION_PAYMENT"));
+    let sums = read(db, |tx| transactions::sums(tx, &Filter::default()));
+    assert_eq!(sums.iter().map(|sum| sum.count).sum::<i64>(), 3);
+}
+
+on_both!(of_64_records_of_one_fact_at_once_one_row_stands);
+fn of_64_records_of_one_fact_at_once_one_row_stands(db: &Db) {
+    let ann = account(db, "ann").id;
+    let threads: Vec<_> = (0..64)
+        .map(|number: i64| {
+            let db = db.clone();
+            std::thread::spawn(move || {
+                let public_id = format!("txn_{number}");
+                db.write_blocking(number, move |tx| {
+                    let new = NewTransaction {
+                        natural_key: "topup:cs_1",
+                        public_id: &public_id,
+                        ..topup(ann, "cs_1", "COMPLETED")
+                    };
+                    Ok(transactions::put(tx, &new, at(1))?.id)
+                })
+                .unwrap()
+            })
+        })
+        .collect();
+
+    let mut ids: Vec<i64> = threads
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    ids.dedup();
+
+    assert_eq!(ids.len(), 1);
 }
 
 fn spread(db: &Db) -> (i64, i64) {
@@ -253,148 +242,113 @@ fn names(rows: &[Transaction]) -> Vec<&str> {
         .collect()
 }
 
-#[test]
-fn pages_of_a_list_follow_one_another_without_gap_or_repetition() {
-    on_both(|db| {
-        let (ann, _) = spread(db);
-        let page = |after| {
-            read(db, move |tx| {
-                transactions::list(tx, &Filter::default(), after, 2)
-            })
-        };
-        let first = page(Cursor::START);
-        let second = page(first[1].cursor());
-        let third = page(second[1].cursor());
-        assert_eq!(names(&first), ["cs_4", "cs_3"]);
-        assert_eq!(names(&second), ["cs_2", "cs_1"]);
-        assert_eq!(names(&third), ["cs_0"]);
-        assert!(page(third[0].cursor()).is_empty());
+on_both!(pages_of_a_list_follow_one_another_without_gap_or_repetition);
+fn pages_of_a_list_follow_one_another_without_gap_or_repetition(db: &Db) {
+    let (ann, _) = spread(db);
+    let page = |after| {
+        read(db, move |tx| {
+            transactions::list(tx, &Filter::default(), after, 2)
+        })
+    };
+    let first = page(Cursor::START);
+    let second = page(first[1].cursor());
+    let third = page(second[1].cursor());
+    assert_eq!(names(&first), ["cs_4", "cs_3"]);
+    assert_eq!(names(&second), ["cs_2", "cs_1"]);
+    assert_eq!(names(&third), ["cs_0"]);
+    assert!(page(third[0].cursor()).is_empty());
 
-        let own = read(db, move |tx| {
-            transactions::of_account(tx, ann, Cursor::START, 10)
-        });
-        assert_eq!(names(&own), ["cs_4", "cs_3", "cs_1", "cs_0"]);
+    let own = read(db, move |tx| {
+        transactions::of_account(tx, ann, Cursor::START, 10)
     });
+    assert_eq!(names(&own), ["cs_4", "cs_3", "cs_1", "cs_0"]);
 }
 
-#[test]
-fn a_list_is_narrowed_by_account_type_status_time_and_words() {
-    on_both(|db| {
-        let (ann, bob) = spread(db);
-        let list = |filter: Filter<'static>| {
-            let rows = read(db, move |tx| {
-                transactions::list(tx, &filter, Cursor::START, 100)
-            });
-            rows.into_iter()
-                .map(|row| row.public_id)
-                .collect::<Vec<_>>()
-                .join(" ")
-        };
-        let all = Filter::default();
-        assert_eq!(
-            list(Filter {
-                account_id: Some(bob),
-                ..all
-            }),
-            "cs_2"
-        );
-        assert_eq!(
-            list(Filter {
-                status: Some("FAILED"),
-                ..all
-            }),
-            "cs_3"
-        );
-        assert_eq!(
-            list(Filter {
-                kind: Some("REFUND"),
-                ..all
-            }),
-            ""
-        );
-        assert_eq!(
-            list(Filter {
-                from: Some(at(20)),
-                ..all
-            }),
-            "cs_4 cs_3 cs_2"
-        );
-        assert_eq!(
-            list(Filter {
-                until: Some(at(20)),
-                ..all
-            }),
-            "cs_1 cs_0"
-        );
-        assert_eq!(
-            list(Filter {
-                search: Some("CS_4"),
-                ..all
-            }),
-            "cs_4"
-        );
-        assert_eq!(
-            list(Filter {
-                search: Some("bob"),
-                ..all
-            }),
-            "cs_2",
-            "the account's name"
-        );
-        assert_eq!(
-            list(Filter {
-                search: Some("1,000 CREDITS"),
-                ..all
-            })
-            .len(),
-            24
-        );
-        assert_eq!(
-            list(Filter {
-                search: Some("%"),
-                ..all
-            }),
-            ""
-        );
-
-        let ann_only = Filter {
-            account_id: Some(ann),
+on_both!(a_list_is_narrowed_by_account_type_status_time_and_words);
+fn a_list_is_narrowed_by_account_type_status_time_and_words(db: &Db) {
+    let (ann, bob) = spread(db);
+    let list = |filter: Filter<'static>| {
+        let rows = read(db, move |tx| {
+            transactions::list(tx, &filter, Cursor::START, 100)
+        });
+        rows.into_iter()
+            .map(|row| row.public_id)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let all = Filter::default();
+    let of_bob = Filter {
+        account_id: Some(bob),
+        ..all
+    };
+    let failed = Filter {
+        status: Some("FAILED"),
+        ..all
+    };
+    let refunds = Filter {
+        kind: Some("REFUND"),
+        ..all
+    };
+    let from_20 = Filter {
+        from: Some(at(20)),
+        ..all
+    };
+    let until_20 = Filter {
+        until: Some(at(20)),
+        ..all
+    };
+    let searched = |search| {
+        list(Filter {
+            search: Some(search),
             ..all
-        };
-        let sums = read(db, move |tx| transactions::sums(tx, &ann_only));
-        let sums: Vec<_> = sums
-            .iter()
-            .map(|sum| (sum.status.as_str(), sum.count, sum.amount_minor))
-            .collect();
-        assert_eq!(sums, [("COMPLETED", 3, 1500), ("FAILED", 1, 500)]);
-    });
+        })
+    };
+
+    assert_eq!(list(of_bob), "cs_2");
+    assert_eq!(list(failed), "cs_3");
+    assert_eq!(list(refunds), "");
+    assert_eq!(list(from_20), "cs_4 cs_3 cs_2");
+    assert_eq!(list(until_20), "cs_1 cs_0");
+    assert_eq!(searched("CS_4"), "cs_4");
+    assert_eq!(searched("bob"), "cs_2", "the account's name");
+    assert_eq!(searched("1,000 CREDITS").len(), 24);
+    assert_eq!(searched("%"), "");
+
+    let ann_only = Filter {
+        account_id: Some(ann),
+        ..all
+    };
+    let sums = read(db, move |tx| transactions::sums(tx, &ann_only));
+    let sums: Vec<_> = sums
+        .iter()
+        .map(|sum| (sum.status.as_str(), sum.count, sum.amount_minor))
+        .collect();
+    assert_eq!(sums, [("COMPLETED", 3, 1500), ("FAILED", 1, 500)]);
 }
 
-#[test]
-fn a_transaction_is_found_by_its_account_and_name_and_by_what_it_is_about() {
-    on_both(|db| {
-        let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-        let made = put(db, ann, "cs_1", "PENDING");
+on_both!(a_transaction_is_found_by_its_account_and_name_and_by_what_it_is_about);
+fn a_transaction_is_found_by_its_account_and_name_and_by_what_it_is_about(db: &Db) {
+    let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
+    let made = put(db, ann, "cs_1", "PENDING");
 
-        let found = read(db, move |tx| transactions::find(tx, ann, "txn_cs_1"));
-        assert_eq!(found, Some(made.clone()));
-        assert_eq!(
-            read(db, move |tx| transactions::find(tx, bob, "txn_cs_1")),
-            None
-        );
-        let found = read(db, move |tx| {
-            transactions::by_natural_key(tx, ann, "topup:cs_1")
-        });
-        assert_eq!(found, Some(made.clone()));
-        assert_eq!(
-            read(db, move |tx| transactions::by_natural_key(
-                tx,
-                bob,
-                "topup:cs_1"
-            )),
-            None
-        );
-        assert_eq!(read(db, |tx| transactions::about(tx, "cs_1")), Some(made));
-        assert_eq!(read(db, |tx| transactions::about(tx, "pi_1")), None);
+    let found = read(db, move |tx| transactions::find(tx, ann, "txn_cs_1"));
+    assert_eq!(found, Some(made.clone()));
+    assert_eq!(
+        read(db, move |tx| transactions::find(tx, bob, "txn_cs_1")),
+        None
+    );
+    let found = read(db, move |tx| {
+        transactions::by_natural_key(tx, ann, "topup:cs_1")
     });
+    assert_eq!(found, Some(made.clone()));
+    assert_eq!(
+        read(db, move |tx| transactions::by_natural_key(
+            tx,
+            bob,
+            "topup:cs_1"
+        )),
+        None
+    );
+    assert_eq!(read(db, |tx| transactions::about(tx, "cs_1")), Some(made));
+    assert_eq!(read(db, |tx| transactions::about(tx, "pi_1")), None);
 }

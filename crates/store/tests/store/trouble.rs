@@ -26,7 +26,7 @@ fn case_c17_two_writers_in_a_deadlock_both_succeed_in_the_end() {
     let (a_locked, a_is_locked) = mpsc::channel::<()>();
     let (b_locked, b_is_locked) = mpsc::channel::<()>();
 
-    // On the first run each waits until the other has its first row, so that neither can go on.
+    // On the first run each waits until the other has its first row, so that neither can continue.
     let one = db.write(0, move |tx| {
         bump(tx, "a")?;
         let _ = a_locked.send(());
@@ -153,7 +153,7 @@ fn a_connection_that_breaks_while_committing_leaves_an_unknown_outcome() {
 }
 
 #[test]
-fn a_commit_that_is_refused_answers_everybody_in_its_batch_and_writes_nothing() {
+fn a_commit_that_is_refused_answers_every_job_in_its_batch_and_writes_nothing() {
     let database = postgres();
     let db = database.open();
     at_commit(
@@ -183,7 +183,7 @@ fn case_w28_a_server_that_is_down_is_answered_within_two_seconds() {
             args![&name],
         )
     });
-    // Nobody may connect to it: the same as a server that is away, for this database alone.
+    // No connection is accepted: for this database alone the same as a server that is down.
     let name = database_name(&database.url_text);
     write(&operator, move |tx| {
         tx.execute(

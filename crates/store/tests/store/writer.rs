@@ -2,10 +2,10 @@
 
 use std::sync::mpsc;
 
-use store::testing::{databases, on_both, sqlite};
+use store::testing::{TestDatabase, sqlite};
 use store::{Db, Error, Options, Result, Tx, args, settings};
 
-use crate::help::{at, block_on, poll, read};
+use crate::help::{at, block_on, on_both, poll, read};
 
 fn count(db: &Db) -> i64 {
     read(db, |tx| {
@@ -46,206 +46,190 @@ fn hold_writer(db: &Db) -> (Gate, impl Future<Output = Result<()>>) {
     (gate, done)
 }
 
-#[test]
-fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbours_stand() {
-    on_both(|db| {
-        let (holder, held) = hold_writer(db);
-        let good = db.write(0, |tx| put(tx, "good"));
-        let abandoned = db.write(0, |tx| {
-            put(tx, "abandoned")?;
-            Err::<(), _>(Error::Abandoned("changed my mind".into()))
-        });
-        let refused = db.write(0, |tx| put(tx, "good"));
-        let hidden = db.write(0, |tx| {
-            put(tx, "hidden")?;
-            let _ = put(tx, "good");
-            Ok(())
-        });
-        let panicked = db.write(0, |tx| {
-            put(tx, "panicked")?;
-            if tx.query_one::<i64>("select count(*) from setting", args![])? > 0 {
-                panic!("a bug");
-            }
-            Ok(())
-        });
-        let last = db.write(0, |tx| put(tx, "last"));
-        let before = db.stats().commits;
-        drop(holder);
-
-        let answers = block_on(async {
-            held.await.unwrap();
-            (
-                good.await,
-                abandoned.await,
-                refused.await,
-                hidden.await,
-                panicked.await,
-                last.await,
-            )
-        });
-
-        assert_eq!(answers.0, Ok(()));
-        assert_eq!(answers.1, Err(Error::Abandoned("changed my mind".into())));
-        assert!(
-            matches!(answers.2, Err(Error::Conflict(_))),
-            "{:?}",
-            answers.2
-        );
-        assert!(
-            matches!(answers.3, Err(Error::Conflict(_))),
-            "{:?}",
-            answers.3
-        );
-        assert_eq!(answers.4, Err(Error::Panicked("a bug".into())));
-        assert_eq!(answers.5, Ok(()));
-        assert_eq!(count(db), 2);
-        assert_eq!(
-            db.stats().commits,
-            before + 2,
-            "the holder's commit and one for all six"
-        );
+on_both!(a_failing_or_panicking_job_rolls_back_alone_and_its_neighbors_stand);
+fn a_failing_or_panicking_job_rolls_back_alone_and_its_neighbors_stand(db: &Db) {
+    let (holder, held) = hold_writer(db);
+    let good = db.write(0, |tx| put(tx, "good"));
+    let abandoned = db.write(0, |tx| {
+        put(tx, "abandoned")?;
+        Err::<(), _>(Error::Abandoned("changed my mind".into()))
     });
-}
-
-#[test]
-fn nobody_is_answered_before_the_commit() {
-    on_both(|db| {
-        let (holder, held) = hold_writer(db);
-        let mut early = std::pin::pin!(db.write(0, |tx| put(tx, "early")));
-        let (late, late_done) = gate(db);
-        drop(holder);
-        block_on(held).unwrap();
-        late.started.recv().unwrap();
-
-        assert_eq!(poll(early.as_mut()), None, "its batch is still open");
-        assert_eq!(count(db), 0);
-
-        drop(late.release);
-        assert_eq!(block_on(early), Ok(()));
-        assert_eq!(count(db), 1);
-        block_on(late_done).unwrap();
+    let refused = db.write(0, |tx| put(tx, "good"));
+    let hidden = db.write(0, |tx| {
+        put(tx, "hidden")?;
+        let _ = put(tx, "good");
+        Ok(())
     });
-}
-
-#[test]
-fn a_full_queue_refuses_at_once_and_forgets_the_job() {
-    for database in databases() {
-        let options = Options {
-            queue_max: 2,
-            writers: 1,
-            ..Options::default()
-        };
-        let db = database.open_with(&options);
-        let (holder, held) = hold_writer(&db);
-        let first = db.write(0, |tx| put(tx, "first"));
-        let second = db.write(0, |tx| put(tx, "second"));
-
-        let third = block_on(db.write(0, |tx| put(tx, "third")));
-
-        assert_eq!(third, Err(Error::Busy));
-        drop(holder);
-        assert_eq!(
-            block_on(async { (held.await, first.await, second.await) }),
-            (Ok(()), Ok(()), Ok(()))
-        );
-        assert_eq!(count(&db), 2);
-    }
-}
-
-#[test]
-fn a_batch_takes_no_more_jobs_than_its_bound() {
-    for database in databases() {
-        let options = Options {
-            batch_max: 2,
-            writers: 1,
-            ..Options::default()
-        };
-        let db = database.open_with(&options);
-        let (holder, held) = hold_writer(&db);
-        let names = ["a", "b", "c", "d", "e"];
-        let jobs: Vec<_> = names
-            .map(|name| db.write(0, move |tx| put(tx, name)))
-            .into();
-        let before = db.stats().commits;
-        drop(holder);
-
-        block_on(async {
-            held.await.unwrap();
-            for job in jobs {
-                job.await.unwrap();
-            }
-        });
-
-        assert_eq!(
-            db.stats().commits,
-            before + 1 + 3,
-            "five jobs are three batches of two"
-        );
-    }
-}
-
-#[test]
-fn a_closed_database_finishes_what_queued_and_takes_no_more() {
-    on_both(|db| {
-        let (holder, held) = hold_writer(db);
-        let queued = db.write(0, |tx| put(tx, "queued"));
-        drop(holder);
-        db.close();
-
-        assert_eq!(block_on(held), Ok(()));
-        assert_eq!(block_on(queued), Ok(()));
-        assert_eq!(
-            block_on(db.write(0, |tx| put(tx, "late"))),
-            Err(Error::Closed)
-        );
+    let panicked = db.write(0, |tx| {
+        put(tx, "panicked")?;
+        if tx.query_one::<i64>("select count(*) from setting", args![])? > 0 {
+            panic!("a bug");
+        }
+        Ok(())
     });
-}
+    let last = db.write(0, |tx| put(tx, "last"));
+    let before = db.stats().commits;
+    drop(holder);
 
-#[test]
-fn a_job_runs_even_when_nobody_waits_for_it() {
-    on_both(|db| {
-        drop(db.write(0, |tx| put(tx, "alone")));
-        db.write_blocking(0, |tx| put(tx, "behind")).unwrap();
-
-        assert_eq!(count(db), 2);
+    let answers = block_on(async {
+        held.await.unwrap();
+        (
+            good.await,
+            abandoned.await,
+            refused.await,
+            hidden.await,
+            panicked.await,
+            last.await,
+        )
     });
+
+    assert_eq!(answers.0, Ok(()));
+    assert_eq!(answers.1, Err(Error::Abandoned("changed my mind".into())));
+    assert!(
+        matches!(answers.2, Err(Error::Conflict(_))),
+        "{:?}",
+        answers.2
+    );
+    assert!(
+        matches!(answers.3, Err(Error::Conflict(_))),
+        "{:?}",
+        answers.3
+    );
+    assert_eq!(answers.4, Err(Error::Panicked("a bug".into())));
+    assert_eq!(answers.5, Ok(()));
+    assert_eq!(count(db), 2);
+    assert_eq!(
+        db.stats().commits,
+        before + 2,
+        "the holder's commit and one for all six"
+    );
 }
 
-#[test]
-fn a_reader_cannot_write() {
-    on_both(|db| {
-        let written = db.read_blocking(|tx| put(tx, "sneaky"));
+on_both!(no_one_is_answered_before_the_commit);
+fn no_one_is_answered_before_the_commit(db: &Db) {
+    let (holder, held) = hold_writer(db);
+    let mut early = std::pin::pin!(db.write(0, |tx| put(tx, "early")));
+    let (late, late_done) = gate(db);
+    drop(holder);
+    block_on(held).unwrap();
+    late.started.recv().unwrap();
 
-        assert!(matches!(written, Err(Error::Unavailable(_))), "{written:?}");
-        assert_eq!(count(db), 0);
+    assert_eq!(poll(early.as_mut()), None, "its batch is still open");
+    assert_eq!(count(db), 0);
+
+    drop(late.release);
+    assert_eq!(block_on(early), Ok(()));
+    assert_eq!(count(db), 1);
+    block_on(late_done).unwrap();
+}
+
+on_both!(unopened a_full_queue_refuses_at_once_and_forgets_the_job);
+fn a_full_queue_refuses_at_once_and_forgets_the_job(database: TestDatabase) {
+    let options = Options {
+        queue_max: 2,
+        writers: 1,
+        ..Options::default()
+    };
+    let db = database.open_with(&options);
+    let (holder, held) = hold_writer(&db);
+    let first = db.write(0, |tx| put(tx, "first"));
+    let second = db.write(0, |tx| put(tx, "second"));
+
+    let third = block_on(db.write(0, |tx| put(tx, "third")));
+
+    assert_eq!(third, Err(Error::Busy));
+    drop(holder);
+    assert_eq!(
+        block_on(async { (held.await, first.await, second.await) }),
+        (Ok(()), Ok(()), Ok(()))
+    );
+    assert_eq!(count(&db), 2);
+}
+
+on_both!(unopened a_batch_takes_no_more_jobs_than_its_bound);
+fn a_batch_takes_no_more_jobs_than_its_bound(database: TestDatabase) {
+    let options = Options {
+        batch_max: 2,
+        writers: 1,
+        ..Options::default()
+    };
+    let db = database.open_with(&options);
+    let (holder, held) = hold_writer(&db);
+    let names = ["a", "b", "c", "d", "e"];
+    let jobs: Vec<_> = names
+        .map(|name| db.write(0, move |tx| put(tx, name)))
+        .into();
+    let before = db.stats().commits;
+    drop(holder);
+
+    block_on(async {
+        held.await.unwrap();
+        for job in jobs {
+            job.await.unwrap();
+        }
     });
+
+    assert_eq!(
+        db.stats().commits,
+        before + 1 + 3,
+        "five jobs are three batches of two"
+    );
 }
 
-#[test]
-fn a_reader_sees_one_state_for_the_whole_of_its_job() {
-    on_both(|db| {
-        let (looked, has_looked) = mpsc::channel::<()>();
-        let (wrote, has_written) = mpsc::channel::<()>();
-        let reading = db.read(move |tx| {
-            let before = tx.query_one::<i64>("select count(*) from setting", args![])?;
-            looked.send(()).unwrap();
-            has_written.recv().unwrap();
-            Ok((
-                before,
-                tx.query_one::<i64>("select count(*) from setting", args![])?,
-            ))
-        });
-        has_looked.recv().unwrap();
-        db.write_blocking(0, |tx| put(tx, "meanwhile")).unwrap();
-        wrote.send(()).unwrap();
+on_both!(a_closed_database_finishes_what_was_queued_and_accepts_no_more);
+fn a_closed_database_finishes_what_was_queued_and_accepts_no_more(db: &Db) {
+    let (holder, held) = hold_writer(db);
+    let queued = db.write(0, |tx| put(tx, "queued"));
+    drop(holder);
+    db.close();
 
-        assert_eq!(block_on(reading), Ok((0, 0)));
-        assert_eq!(count(db), 1);
+    assert_eq!(block_on(held), Ok(()));
+    assert_eq!(block_on(queued), Ok(()));
+    assert_eq!(
+        block_on(db.write(0, |tx| put(tx, "late"))),
+        Err(Error::Closed)
+    );
+}
+
+on_both!(a_job_runs_even_when_no_one_waits_for_it);
+fn a_job_runs_even_when_no_one_waits_for_it(db: &Db) {
+    drop(db.write(0, |tx| put(tx, "alone")));
+    db.write_blocking(0, |tx| put(tx, "behind")).unwrap();
+
+    assert_eq!(count(db), 2);
+}
+
+on_both!(a_reader_cannot_write);
+fn a_reader_cannot_write(db: &Db) {
+    let written = db.read_blocking(|tx| put(tx, "sneaky"));
+
+    assert!(matches!(written, Err(Error::Unavailable(_))), "{written:?}");
+    assert_eq!(count(db), 0);
+}
+
+on_both!(a_reader_sees_one_state_for_the_whole_of_its_job);
+fn a_reader_sees_one_state_for_the_whole_of_its_job(db: &Db) {
+    let (looked, has_looked) = mpsc::channel::<()>();
+    let (wrote, has_written) = mpsc::channel::<()>();
+    let reading = db.read(move |tx| {
+        let before = tx.query_one::<i64>("select count(*) from setting", args![])?;
+        looked.send(()).unwrap();
+        has_written.recv().unwrap();
+        Ok((
+            before,
+            tx.query_one::<i64>("select count(*) from setting", args![])?,
+        ))
     });
+    has_looked.recv().unwrap();
+    db.write_blocking(0, |tx| put(tx, "meanwhile")).unwrap();
+    wrote.send(()).unwrap();
+
+    assert_eq!(block_on(reading), Ok((0, 0)));
+    assert_eq!(count(db), 1);
 }
 
 #[test]
-fn what_queued_on_a_full_disk_is_written_or_answered_with_an_error_and_never_half() {
+fn what_was_queued_on_a_full_disk_is_written_or_answered_with_an_error_and_never_half() {
     let database = sqlite();
     let db = database.open();
     let pages = |tx: &mut Tx<'_>, sql| tx.query_one::<i64>(sql, args![]);
@@ -284,7 +268,7 @@ fn the_log_of_a_file_does_not_grow_for_as_long_as_the_load_lasts() {
     // Without a pause, so that there is never a moment in which all of the log is copied.
     let mut waiting = std::collections::VecDeque::new();
     for number in 0..JOBS {
-        // Another text each time: SQLite does not write what is there already.
+        // A different text each time: SQLite does not write an unchanged value.
         let (name, text) = (
             format!("{}", number % 500),
             format!("{number:010}").repeat(2_000),
@@ -335,42 +319,36 @@ fn jobs_of_a_simulation_run_at_once_on_the_callers_thread() {
     assert!(matches!(again, Err(Error::Conflict(_))), "{again:?}");
 }
 
-#[test]
-fn of_64_threads_that_want_to_be_first_one_is() {
-    on_both(|db| {
-        let threads: Vec<_> = (0..64)
-            .map(|number| {
-                let db = db.clone();
-                std::thread::spawn(move || {
-                    db.write_blocking(number, |tx| put(tx, "the one")).is_ok()
-                })
-            })
-            .collect();
+on_both!(of_64_threads_that_try_to_be_first_one_is);
+fn of_64_threads_that_try_to_be_first_one_is(db: &Db) {
+    let threads: Vec<_> = (0..64)
+        .map(|number| {
+            let db = db.clone();
+            std::thread::spawn(move || db.write_blocking(number, |tx| put(tx, "the one")).is_ok())
+        })
+        .collect();
 
-        let firsts = threads.into_iter().map(|t| t.join().unwrap());
+    let firsts = threads.into_iter().map(|t| t.join().unwrap());
 
-        assert_eq!(firsts.filter(|is_first| *is_first).count(), 1);
-        assert_eq!(count(db), 1);
-    });
+    assert_eq!(firsts.filter(|is_first| *is_first).count(), 1);
+    assert_eq!(count(db), 1);
 }
 
-#[test]
-fn processes_that_start_at_once_agree_on_a_value() {
-    on_both(|db| {
-        let threads: Vec<_> = (0..64)
-            .map(|number: i64| {
-                let db = db.clone();
-                std::thread::spawn(move || {
-                    let mine = format!("value {number}");
-                    db.write_blocking(number, move |tx| settings::put_once(tx, "s", &mine, at(1)))
-                        .unwrap()
-                })
+on_both!(processes_that_start_at_once_agree_on_a_value);
+fn processes_that_start_at_once_agree_on_a_value(db: &Db) {
+    let threads: Vec<_> = (0..64)
+        .map(|number: i64| {
+            let db = db.clone();
+            std::thread::spawn(move || {
+                let mine = format!("value {number}");
+                db.write_blocking(number, move |tx| settings::put_once(tx, "s", &mine, at(1)))
+                    .unwrap()
             })
-            .collect();
+        })
+        .collect();
 
-        let mut values: Vec<String> = threads.into_iter().map(|t| t.join().unwrap()).collect();
-        values.dedup();
+    let mut values: Vec<String> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+    values.dedup();
 
-        assert_eq!(values.len(), 1, "{values:?}");
-    });
+    assert_eq!(values.len(), 1, "{values:?}");
 }

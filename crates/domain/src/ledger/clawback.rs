@@ -1,10 +1,11 @@
-//! Money back: what a payment bought is taken back in proportion to what of it was reversed.
+//! Clawback: what a payment bought is taken back in proportion to what of the payment was reversed.
 //!
-//! The input is a level, not an event: how much of the payment is reversed *now*. So the same
-//! notice twice, a partial refund after another, or a dispute won after it was lost all end where
-//! the charge says they should (`ledger.md`, Money back).
+//! The input is a level, not an event: how much of the payment is reversed *now*. So the same event
+//! twice, a second partial refund, or a dispute won after it was lost all lead to what the charge
+//! says (`ledger.md`, Money back).
 
-use super::entry::{Body, Draft, Entry, EntryKind, Line};
+use super::entry::{Body, Entry, EntryKind, Line};
+use super::journal::Draft;
 use super::{GrantKind, Ledger, LotId, NewGrant, Refusal, Request};
 use crate::money::{Credits, share_of};
 use crate::time::Timestamp;
@@ -12,7 +13,7 @@ use crate::time::Timestamp;
 impl Ledger {
     /// Makes what was asked back for a purchase, and for its bonus, agree with `reversed_minor` of
     /// what was paid. `None` when it agrees already.
-    pub(super) fn claw(
+    pub(super) fn claw_back(
         &mut self,
         request: &Request,
         source_key: &str,
@@ -28,7 +29,7 @@ impl Ledger {
         }
         assert!(
             request.key.is_none(),
-            "a claw may take several entries; its level makes it safe"
+            "a clawback may take several entries; its level makes it safe"
         );
         let reversed_minor = reversed_minor.clamp(0, paid);
         let mut last = None;
@@ -78,7 +79,7 @@ impl Ledger {
         Ok(last)
     }
 
-    /// A lot and the bonus lots that belong to it.
+    /// The grant and the bonus grants that belong to it.
     fn family(&self, id: LotId) -> Vec<LotId> {
         let children = self.lots.values().filter(|lot| lot.parent == Some(id));
         std::iter::once(id)
@@ -86,7 +87,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Takes the lot's unpinned credits; what is missing is debt until other credits settle it.
+    /// Takes back the grant's unpinned credits; what is missing is debt until other credits settle
+    /// it.
     fn take_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let taken = self.lots[&id].unheld().min(delta);
         let draft = Draft {
@@ -105,11 +107,11 @@ impl Ledger {
         self.post(draft, Some(request), now)
     }
 
-    /// Lowers debt, gives back to the lot what was taken from it, and the rest (spent on debt
-    /// meanwhile, or of a lot that has ended) as a grant of its own.
+    /// Lowers debt, returns to the grant what was taken from it, and grants the rest separately:
+    /// what was spent on debt meanwhile, or belongs to a grant that has ended.
     fn give_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let lot = &self.lots[&id];
-        let (clawed, ended) = (lot.clawed, lot.is_expired(now) || lot.voided);
+        let (clawed, ended) = (lot.clawed, lot.state(now).has_ended());
         let source = format!("reinstate:{}:{}", lot.source_key, self.wallet.seq + 1);
         let off_debt = delta.min(self.wallet.debt);
         let back = if ended {

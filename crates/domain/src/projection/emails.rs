@@ -1,18 +1,105 @@
-//! Which mails a snapshot asks for, each once under its key.
+//! Which emails a snapshot asks for, each once under its key.
 
-use super::{
-    Charge, Invoice, Known, MAIL_AGE_DAYS_MAX, Mail, MailContent, Refund, Snapshot, Subscription,
-    Transaction, TransactionStatus, Wanted,
-};
+use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
+use super::states::{BillingReason, RefundStatus};
+use super::transaction::{Transaction, TransactionStatus};
+use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
 use crate::dunning::{DunningStep, step_due};
 use crate::money::{Credits, MinorUnits, share_of};
 use crate::plan::SubscriptionStatus;
 use crate::time::Timestamp;
 
-/// Days before its end at which a trial's customer is told.
+/// An email to send once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// The key of the email: at most one is sent per key.
+    pub key: String,
+    /// What the email says.
+    pub content: MailContent,
+}
+
+/// The content of an email.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailContent {
+    /// A payment arrived.
+    Receipt {
+        /// What was paid for.
+        description: String,
+        /// The tier of the plan, if a plan was paid for.
+        tier: Option<String>,
+        /// The amount.
+        amount: MinorUnits,
+        /// Stripe's page for the receipt.
+        url: Option<String>,
+    },
+    /// A payment failed; access continues until `grace_until`, and has ended at `Ended`.
+    PaymentFailed {
+        /// The moment of the failure that the email is about.
+        step: DunningStep,
+        /// The tier of the plan, where it is known.
+        tier: Option<String>,
+        /// The bank's reason, in Stripe's words.
+        failure: Option<String>,
+        /// The amount.
+        amount: MinorUnits,
+        /// The time at which access ends.
+        grace_until: Timestamp,
+        /// The page on which the payment can be made.
+        url: Option<String>,
+    },
+    /// Credits were bought automatically.
+    AutoTopup {
+        /// How many credits were bought.
+        credits: Credits,
+        /// What the credits cost.
+        amount: MinorUnits,
+    },
+    /// A plan will end.
+    PlanEnding {
+        /// The tier that the plan gave.
+        tier: String,
+        /// The time at which the plan ends.
+        at: Timestamp,
+    },
+    /// A plan ended.
+    PlanEnded {
+        /// The tier that the plan gave.
+        tier: String,
+    },
+    /// A trial ends in three days, and the plan is paid from then on.
+    TrialEnds {
+        /// The tier of the plan.
+        tier: String,
+        /// The time at which the trial ends.
+        at: Timestamp,
+    },
+    /// A payment requires the cardholder to confirm it.
+    ConfirmPayment {
+        /// What is to be paid for.
+        description: String,
+        /// The amount.
+        amount: MinorUnits,
+        /// The page on which the payment is confirmed.
+        url: Option<String>,
+    },
+    /// A payment that had failed went through.
+    PaymentRecovered {
+        /// The tier of the plan, where it is known.
+        tier: Option<String>,
+    },
+    /// Money was given back.
+    Refunded {
+        /// The amount.
+        amount: MinorUnits,
+        /// By how much the credits changed; zero for a plan's payment.
+        credits: Credits,
+    },
+}
+
+/// Days before the end of a trial at which its customer is notified.
 pub const TRIAL_WARNING_DAYS: i64 = 3;
 
-/// What is said of a trial and of an end.
+/// The emails about the end of a trial or of a plan.
 pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
     if let Some(at) = trial_to_end(fetched, now) {
         let tier = tier.to_owned();
@@ -24,8 +111,8 @@ pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted:
     plan_ending(fetched, tier, now, wanted);
 }
 
-/// The end of a trial that is near. Read from the trial itself, so it is told although the event
-/// was lost; one that is not paid for afterwards is told as an end.
+/// The end of a trial that is near. It is read from the trial itself, so a lost event does not
+/// matter; a trial that is not paid for afterward is reported as an end instead.
 fn trial_to_end(fetched: &Subscription, now: Timestamp) -> Option<Timestamp> {
     let at = fetched.trial_end?;
     let is_near = at.plus_days(-TRIAL_WARNING_DAYS) <= now && now < at;
@@ -61,7 +148,7 @@ fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut 
     }
 }
 
-/// What is said of a plan's payment.
+/// The emails about a plan's payment.
 pub(super) fn invoice(
     invoice: &Invoice,
     row: &Transaction,
@@ -112,11 +199,11 @@ pub(super) fn invoice(
                 wanted.mails.push(Mail { key, content });
             }
         }
-        // A change of plan that the bank wants confirmed leaves the plan as it is until then.
+        // A change of plan that the bank wants confirmed leaves the plan unchanged until then.
         TransactionStatus::Failed | TransactionStatus::Pending
             if invoice.needs_confirmation
                 && recent
-                && invoice.billing_reason != "subscription_create" =>
+                && invoice.billing_reason() != Some(BillingReason::SubscriptionCreate) =>
         {
             confirm(invoice, row, wanted);
         }
@@ -134,9 +221,9 @@ fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Wanted) {
     wanted.mails.push(Mail { key, content });
 }
 
-/// Whether a renewal failed before it was paid: its tries stay visible at Stripe.
+/// Whether a renewal failed before it was paid: its attempts stay visible at Stripe.
 fn had_failed(snapshot: &Snapshot, invoice: &Invoice) -> bool {
-    let is_renewal = invoice.billing_reason == "subscription_cycle";
+    let is_renewal = invoice.billing_reason() == Some(BillingReason::SubscriptionCycle);
     let failed = |charge: &Charge| {
         !charge.is_paid
             && charge.failure.is_some()
@@ -158,7 +245,7 @@ fn is_past_due(snapshot: &Snapshot, invoice: &Invoice) -> bool {
     })
 }
 
-/// What is said of money that went back, once it did.
+/// The email about money that was given back, once it was.
 pub(super) fn refund(
     charge: &Charge,
     refund: &Refund,
@@ -167,7 +254,7 @@ pub(super) fn refund(
     wanted: &mut Wanted,
 ) {
     let is_recent = now < refund.created_at.plus_days(MAIL_AGE_DAYS_MAX);
-    if refund.status != "succeeded" || !is_recent || charge.amount <= 0 {
+    if refund.status() != Some(RefundStatus::Succeeded) || !is_recent || charge.amount <= 0 {
         return;
     }
     let bought = credits.unwrap_or(Credits::ZERO).micros();

@@ -1,0 +1,225 @@
+//! Grants in memory: what they are, what remains of them and which state they are in.
+
+use crate::money::{Credits, MinorUnits};
+use crate::time::Timestamp;
+use crate::words::words;
+
+/// The number of a grant within its account: the `seq` of the journal entry that made it.
+pub type LotId = i64;
+
+words! {
+    /// What a grant's credits are.
+    pub enum GrantKind {
+        /// They were bought in a pack.
+        Purchase = "purchase",
+        /// They came on top of a purchase, and go with it.
+        Bonus = "bonus",
+        /// They are a tier's monthly credits.
+        Allowance = "allowance",
+        /// The operator gave them for a time.
+        Promo = "promo",
+        /// A person corrected the balance upward.
+        Adjustment = "adjustment",
+        /// An allowance carried them into the next period.
+        Rollover = "rollover",
+        /// They were given back after a reversal of money was itself reversed.
+        Reinstatement = "reinstatement",
+    }
+}
+
+impl GrantKind {
+    /// The order in which grants are spent, smaller numbers first. Expiring and free credits go
+    /// before bought ones (`ledger.md`, Order).
+    pub const fn default_priority(self) -> i64 {
+        match self {
+            GrantKind::Rollover => 5,
+            GrantKind::Allowance => 10,
+            GrantKind::Promo | GrantKind::Bonus => 20,
+            GrantKind::Adjustment => 30,
+            GrantKind::Purchase | GrantKind::Reinstatement => 50,
+        }
+    }
+}
+
+words! {
+    /// The state of a grant at a moment. Where several apply, the first of these counts.
+    pub enum LotState {
+        /// A person ended the grant.
+        Voided = "voided",
+        /// Its end has come.
+        Expired = "expired",
+        /// Its payment is disputed.
+        Frozen = "frozen",
+        /// Its beginning has not come yet.
+        Scheduled = "scheduled",
+        /// Nothing remains of it.
+        Exhausted = "exhausted",
+        /// Calls may draw on it.
+        Active = "active",
+    }
+}
+
+/// What the state of a grant depends on, whether it is in memory or in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LotFacts {
+    /// Whether a person ended the grant.
+    pub voided: bool,
+    /// Whether its payment is disputed.
+    pub frozen: bool,
+    /// The moment from which it may be spent.
+    pub effective_at: Timestamp,
+    /// The moment from which it may no longer be spent.
+    pub expires_at: Option<Timestamp>,
+    /// Credits neither spent, expired nor taken back.
+    pub remaining: Credits,
+}
+
+impl LotState {
+    /// The state at `now`: the one rule for pages, returns and the ledger itself.
+    pub fn of(facts: &LotFacts, now: Timestamp) -> LotState {
+        if facts.voided {
+            LotState::Voided
+        } else if facts.expires_at.is_some_and(|end| end <= now) {
+            LotState::Expired
+        } else if facts.frozen {
+            LotState::Frozen
+        } else if facts.effective_at > now {
+            LotState::Scheduled
+        } else if facts.remaining == Credits::ZERO {
+            LotState::Exhausted
+        } else {
+            LotState::Active
+        }
+    }
+
+    /// Whether a call may draw on a grant in this state, as far as credits remain.
+    pub const fn is_spendable(self) -> bool {
+        matches!(self, LotState::Active | LotState::Exhausted)
+    }
+
+    /// Whether the grant has ended for good.
+    pub const fn has_ended(self) -> bool {
+        matches!(self, LotState::Voided | LotState::Expired)
+    }
+}
+
+/// Credits put in together: one grant, what became of it, and when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// The number of the grant within its account.
+    pub id: LotId,
+    /// What the credits were granted for.
+    pub kind: GrantKind,
+    /// The key that makes the grant unique: at most one grant per key.
+    pub source_key: String,
+    /// The grant that this one belongs to, as a bonus belongs to its purchase.
+    pub parent: Option<LotId>,
+    /// Credits that were granted.
+    pub amount: Credits,
+    /// Credits spent, on calls or on debt.
+    pub used: Credits,
+    /// Credits that expired unspent.
+    pub expired: Credits,
+    /// Credits taken back because money went back.
+    pub clawed: Credits,
+    /// Credits pinned by pending holds.
+    pub held: Credits,
+    /// How much of `amount` its payment's reversals have asked back so far, debt included.
+    pub reversed: Credits,
+    /// The order in which grants are spent: smaller numbers first.
+    pub priority: i64,
+    /// The time from which the credits may be spent.
+    pub effective_at: Timestamp,
+    /// The time at which unspent credits expire; `None` for never.
+    pub expires_at: Option<Timestamp>,
+    /// Whether its payment is disputed.
+    pub frozen: bool,
+    /// Whether a person ended the grant.
+    pub voided: bool,
+    /// What was paid for it, tax excluded.
+    pub paid: Option<MinorUnits>,
+}
+
+impl Lot {
+    /// Credits neither spent, expired nor taken back.
+    pub fn remaining(&self) -> Credits {
+        self.amount - self.used - self.expired - self.clawed
+    }
+
+    /// Remaining credits that no hold has pinned.
+    pub fn unheld(&self) -> Credits {
+        self.remaining() - self.held
+    }
+
+    /// The state of the grant at `now`.
+    pub fn state(&self, now: Timestamp) -> LotState {
+        let facts = LotFacts {
+            voided: self.voided,
+            frozen: self.frozen,
+            effective_at: self.effective_at,
+            expires_at: self.expires_at,
+            remaining: self.remaining(),
+        };
+        LotState::of(&facts, now)
+    }
+
+    /// Whether its end has come, voided or not.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Whether a call may draw on it now.
+    pub fn is_spendable(&self, now: Timestamp) -> bool {
+        self.state(now).is_spendable()
+    }
+
+    /// The order in which captures and debits consume grants.
+    pub fn order(&self) -> (i64, i64, Timestamp, LotId) {
+        let ends = self.expires_at.map_or(i64::MAX, Timestamp::micros);
+        (self.priority, ends, self.effective_at, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000);
+
+    fn facts() -> LotFacts {
+        LotFacts {
+            voided: false,
+            frozen: false,
+            effective_at: NOW,
+            expires_at: None,
+            remaining: Credits::new(1),
+        }
+    }
+
+    #[test]
+    fn of_several_states_that_apply_the_first_counts() {
+        let later = Timestamp::from_micros(1_001);
+        let mut lot = facts();
+        assert_eq!(LotState::of(&lot, NOW), LotState::Active);
+        lot.remaining = Credits::ZERO;
+        assert_eq!(LotState::of(&lot, NOW), LotState::Exhausted);
+        lot.effective_at = later;
+        assert_eq!(LotState::of(&lot, NOW), LotState::Scheduled);
+        lot.frozen = true;
+        assert_eq!(LotState::of(&lot, NOW), LotState::Frozen);
+        lot.expires_at = Some(NOW);
+        assert_eq!(LotState::of(&lot, NOW), LotState::Expired);
+        lot.voided = true;
+        assert_eq!(LotState::of(&lot, NOW), LotState::Voided);
+    }
+
+    #[test]
+    fn a_call_draws_on_a_grant_from_its_beginning_until_just_before_its_end() {
+        let mut lot = facts();
+        lot.expires_at = Some(Timestamp::from_micros(1_001));
+
+        assert!(!LotState::of(&lot, Timestamp::from_micros(999)).is_spendable());
+        assert!(LotState::of(&lot, NOW).is_spendable());
+        assert!(!LotState::of(&lot, Timestamp::from_micros(1_001)).is_spendable());
+    }
+}

@@ -1,0 +1,83 @@
+//! Why the ledger refuses a command.
+
+use super::hold::HoldState;
+use super::limits::Limit;
+use super::wallet::WalletStatus;
+use crate::money::Credits;
+
+/// A rule said no. Nothing changed, and nothing is remembered: the same key is judged afresh.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Fewer credits are available than the call needs.
+    #[error("{needed} credits are needed and {available} are available")]
+    InsufficientCredits {
+        /// Credits that the call needs.
+        needed: Credits,
+        /// Credits that may be spent.
+        available: Credits,
+    },
+    /// Money was reversed; its debt blocks spending.
+    #[error("{debt} credits of debt must be settled first")]
+    Debt {
+        /// Credits of debt.
+        debt: Credits,
+        /// Credits that the call needs.
+        needed: Credits,
+    },
+    /// The plan's calls for this period are used up.
+    #[error("the plan allows {limit} calls a period")]
+    PlanLimit {
+        /// Calls that a period allows.
+        limit: i64,
+        /// Credits that the call needs.
+        needed: Credits,
+        /// Credits that may be spent.
+        available: Credits,
+    },
+    /// A limit that the account's people set is reached.
+    #[error("the limit {} leaves too little for {needed} credits", .limit.name())]
+    SpendLimit {
+        /// The limit, as it stands now.
+        limit: Box<Limit>,
+        /// Credits that the call needs.
+        needed: Credits,
+        /// Credits that could be spent without the limit.
+        available: Credits,
+    },
+    /// Too many holds are open.
+    #[error("an account may have {max} open holds")]
+    TooManyHolds {
+        /// The most open holds that an account may have.
+        max: i64,
+    },
+    /// The account has no such hold.
+    #[error("there is no such hold")]
+    HoldNotFound,
+    /// The hold was settled before.
+    #[error("the hold is {} already", .state.word())]
+    HoldSettled {
+        /// How the hold was settled.
+        state: HoldState,
+    },
+    /// The key was used for something else.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The account has no such grant.
+    #[error("there is no such grant")]
+    GrantNotFound,
+    /// The debt is smaller than that.
+    #[error("the debt is {debt} credits")]
+    DebtExceeded {
+        /// Credits of debt.
+        debt: Credits,
+    },
+    /// The account may not spend.
+    #[error("the account is {}", .status.word())]
+    NotActive {
+        /// The status of the account.
+        status: WalletStatus,
+    },
+    /// The account's credits would leave 64 bits.
+    #[error("that is more credits than an account can hold")]
+    TooLarge,
+}

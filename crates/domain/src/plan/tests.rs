@@ -1,0 +1,187 @@
+use super::*;
+use crate::time::parse;
+
+fn catalog() -> Catalog {
+    Catalog::parse(include_str!("../../../../catalog.toml")).unwrap()
+}
+
+fn at(text: &str) -> Timestamp {
+    parse(text).unwrap()
+}
+
+fn now() -> Timestamp {
+    at("2026-11-22T10:00:00Z")
+}
+
+fn subscription(status: &str) -> SubscriptionFacts {
+    SubscriptionFacts {
+        id: "sub_1".into(),
+        status: SubscriptionStatus::from_word(status),
+        tier: Some("PRO".into()),
+        period_start: at("2026-11-15"),
+        period_end: at("2026-12-15"),
+        cancel_at: None,
+        ended_at: None,
+        trial_end: None,
+        past_due_since: Some(at("2026-11-20")),
+        awaits_payment: false,
+        created_at: at("2026-11-15"),
+    }
+}
+
+fn account(subscriptions: Vec<SubscriptionFacts>) -> AccountFacts {
+    AccountFacts {
+        account: 1,
+        anchor_at: at("2026-10-31"),
+        is_verified: true,
+        tier_override: None,
+        subscriptions,
+    }
+}
+
+fn plan(facts: &AccountFacts, now: Timestamp) -> Plan {
+    plan_at(facts, &catalog(), GRACE_DAYS_DEFAULT, now)
+}
+
+#[test]
+fn case_w33_every_status_has_its_access() {
+    let table = [
+        ("incomplete", "FREE", "INCOMPLETE"),
+        ("incomplete_expired", "FREE", "CANCELED"),
+        ("trialing", "PRO", "TRIALING"),
+        ("active", "PRO", "ACTIVE"),
+        ("past_due", "PRO", "PAST_DUE"),
+        ("unpaid", "FREE", "UNPAID"),
+        ("paused", "FREE", "PAUSED"),
+        ("canceled", "FREE", "CANCELED"),
+        ("something_new", "PRO", "ACTIVE"),
+    ];
+    for (status, access, shown) in table {
+        let plan = plan(&account(vec![subscription(status)]), now());
+        assert_eq!(
+            (plan.access_tier.as_str(), plan.status),
+            (access, shown),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_failed_payment_keeps_the_tier_for_the_grace_period_only() {
+    let facts = account(vec![subscription("past_due")]);
+    let end = at("2026-11-27");
+
+    let before = plan(&facts, Timestamp::from_micros(end.micros() - 1));
+    let after = plan(&facts, end);
+
+    assert_eq!(
+        (before.access_tier.as_str(), before.grace_until),
+        ("PRO", Some(end))
+    );
+    assert_eq!(before.valid_until, end);
+    assert_eq!(
+        (after.access_tier.as_str(), after.tier.as_str()),
+        ("FREE", "PRO")
+    );
+}
+
+#[test]
+fn a_cancellation_takes_effect_at_its_moment_without_an_event() {
+    let cancel_at = Some(at("2026-12-15"));
+    let facts = account(vec![SubscriptionFacts {
+        cancel_at,
+        ..subscription("active")
+    }]);
+
+    assert_eq!(plan(&facts, now()).access_tier, "PRO");
+    assert_eq!(plan(&facts, at("2026-12-15")).access_tier, "FREE");
+}
+
+#[test]
+fn case_w13_a_late_end_of_the_old_subscription_leaves_the_new_one() {
+    let old = SubscriptionFacts {
+        id: "sub_0".into(),
+        ..subscription("canceled")
+    };
+    let new = SubscriptionFacts {
+        created_at: at("2026-11-20"),
+        ..subscription("active")
+    };
+
+    let plan = plan(&account(vec![new, old]), now());
+
+    assert_eq!(
+        (plan.access_tier.as_str(), plan.subscription_id.as_deref()),
+        ("PRO", Some("sub_1"))
+    );
+}
+
+#[test]
+fn an_override_wins_until_it_ends() {
+    let tier_override = Some(("PRO_PLUS".to_owned(), Some(at("2026-12-01"))));
+    let facts = AccountFacts {
+        tier_override,
+        ..account(vec![])
+    };
+
+    assert_eq!(plan(&facts, now()).access_tier, "PRO_PLUS");
+    assert_eq!(plan(&facts, at("2026-12-01")).access_tier, "FREE");
+}
+
+#[test]
+fn case_c13_an_allowance_comes_once_a_period() {
+    let facts = account(vec![]);
+    let plan = plan(&facts, now());
+
+    let due = allowance_due(&facts, &plan, &[], now()).unwrap();
+
+    assert_eq!(
+        (due.amount, due.expires_at),
+        (Credits::new(100), Some(at("2026-11-30")))
+    );
+    let granted = [(due.source_key.clone(), due.amount)];
+    assert_eq!(allowance_due(&facts, &plan, &granted, now()), None);
+}
+
+#[test]
+fn an_unverified_address_brings_no_allowance() {
+    let facts = AccountFacts {
+        is_verified: false,
+        ..account(vec![])
+    };
+
+    assert_eq!(
+        allowance_due(&facts, &plan(&facts, now()), &[], now()),
+        None
+    );
+}
+
+#[test]
+fn a_renewal_brings_its_allowance_when_it_is_paid() {
+    let open = SubscriptionFacts {
+        awaits_payment: true,
+        ..subscription("active")
+    };
+    let facts = account(vec![open]);
+
+    assert_eq!(
+        allowance_due(&facts, &plan(&facts, now()), &[], now()),
+        None
+    );
+}
+
+#[test]
+fn an_upgrade_brings_the_difference_for_the_time_left() {
+    let upgraded = SubscriptionFacts {
+        tier: Some("PRO_PLUS".into()),
+        ..subscription("active")
+    };
+    let facts = account(vec![upgraded]);
+    let key = allowance_key(1, "PRO", at("2026-11-15"));
+    let half = at("2026-11-30");
+    let plan = plan(&facts, half);
+
+    let due = allowance_due(&facts, &plan, &[(key, Credits::new(1_000))], half).unwrap();
+
+    assert_eq!(due.amount, Credits::new(2_500));
+}

@@ -1,0 +1,86 @@
+//! Duplicate subscriptions: found while another one is live, and undone when a customer bought them
+//! from us.
+
+use super::findings::Finding;
+use super::snapshot::Snapshot;
+use super::{Known, Wanted, items};
+use crate::plan::SubscriptionFacts;
+
+/// A subscription that was bought on one of our pages while another was live: it is canceled and
+/// its payment refunded (F27).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecondPurchase {
+    /// Stripe's id of the later subscription.
+    pub subscription: String,
+    /// Stripe's id of the payment intent that paid its first invoice, if that cost something.
+    pub payment_intent: Option<String>,
+    /// Whether it was canceled before, and only its payment came now: a bank debit takes days.
+    pub is_late: bool,
+}
+
+impl SecondPurchase {
+    /// The object that names the undoing, so that it happens once.
+    pub fn object(&self) -> &str {
+        match &self.payment_intent {
+            Some(payment) if self.is_late => payment,
+            _ => &self.subscription,
+        }
+    }
+}
+
+/// Finds all live subscriptions but the oldest; each is a finding, and is undone if it was bought
+/// on one of our pages.
+pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+    // Lists come newest first; of two made in the same second the later one is the duplicate.
+    let subscriptions = wanted.subscriptions.iter().rev();
+    let mut live: Vec<&SubscriptionFacts> = subscriptions
+        // Add-ons that are billed separately are no second plan.
+        .filter(|subscription| !items::is_addons_only(&subscription.fetched, known))
+        .map(|subscription| &subscription.facts)
+        .filter(|facts| facts.status.is_live())
+        .collect();
+    live.sort_by_key(|facts| facts.created_at);
+    let second: Vec<String> = live.iter().skip(1).map(|facts| facts.id.clone()).collect();
+    for subscription in second {
+        let bought = snapshot.sessions.iter().any(|session| {
+            session.intent.is_some() && session.subscription_id.as_ref() == Some(&subscription)
+        });
+        if bought {
+            let paid = snapshot.invoices.iter().find(|invoice| {
+                invoice.subscription_id.as_ref() == Some(&subscription)
+                    && invoice.is_paid()
+                    && invoice.amount_paid > 0
+            });
+            wanted.undo.push(SecondPurchase {
+                subscription: subscription.clone(),
+                payment_intent: paid.and_then(|invoice| invoice.payment_intent.clone()),
+                is_late: false,
+            });
+        }
+        wanted
+            .findings
+            .push(Finding::SecondSubscription { subscription });
+    }
+}
+
+/// Finds the payment of a duplicate that arrived after the duplicate was undone: it is refunded
+/// too.
+pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+    for invoice in &snapshot.invoices {
+        let Some(subscription) = invoice.subscription_id.as_ref() else {
+            continue;
+        };
+        let charge = invoice
+            .payment_intent
+            .as_deref()
+            .and_then(|payment| snapshot.paid_charge(payment));
+        let is_kept = charge.is_some_and(|charge| charge.amount_refunded < charge.amount);
+        if known.undone.contains(subscription) && invoice.is_paid() && is_kept {
+            wanted.undo.push(SecondPurchase {
+                subscription: subscription.clone(),
+                payment_intent: invoice.payment_intent.clone(),
+                is_late: true,
+            });
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The fact of a payment at Checkout: a credit pack, or a plan's first payment under way.
+
+use super::emails::{Mail, MailContent};
+use super::reversal::clawback_for;
+use super::snapshot::{Intent, Session, Snapshot};
+use super::states::{DisputeStatus, PaymentStatus, SessionMode, SessionStatus};
+use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
+use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
+use crate::ledger::{Command, GrantKind, NewGrant};
+use crate::money::MinorUnits;
+use crate::time::Timestamp;
+
+pub(super) fn project_sessions(
+    snapshot: &Snapshot,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    for session in &snapshot.sessions {
+        let Some(intent) = &session.intent else {
+            continue;
+        };
+        if session.mode() == Some(SessionMode::Payment) {
+            let is_given = known.gives_unpaid_credits && is_given_away(session);
+            if is_given {
+                give_pack(session, intent, wanted);
+            }
+            project_topup(snapshot, (session, intent), is_given, now, wanted);
+        } else if session.mode() == Some(SessionMode::Subscription) && session.invoice_id.is_none()
+        {
+            wanted
+                .transactions
+                .push(pending_subscription(session, intent));
+        }
+    }
+}
+
+/// A pack that was taken on our page and cost nothing.
+fn is_given_away(session: &Session) -> bool {
+    session.status() == Some(SessionStatus::Complete)
+        && session.payment_status() == Some(PaymentStatus::NoPaymentRequired)
+        && session.amount_total == Some(0)
+}
+
+/// A pack that was given away is a gift of the operator: it is spent before what was bought, and
+/// there is no payment that could take it back.
+fn give_pack(session: &Session, intent: &Intent, wanted: &mut Wanted) {
+    let ends = |days: i64| session.created_at.plus_days(days);
+    wanted.commands.push(Command::Grant(NewGrant {
+        expires_at: intent.expires_after_days.map(ends),
+        ..NewGrant::new(
+            GrantKind::Promo,
+            format!("topup:{}", session.id),
+            intent.credits + intent.bonus,
+        )
+    }));
+}
+
+fn project_topup(
+    snapshot: &Snapshot,
+    (session, intent): (&Session, &Intent),
+    is_given: bool,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    let currency = session.currency.unwrap_or(intent.price.currency);
+    let amount = session.amount_total.unwrap_or(intent.price.amount);
+    let charge = session
+        .payment_intent
+        .as_deref()
+        .and_then(|id| snapshot.paid_charge(id));
+    let refunded = charge.map_or(0, |charge| charge.amount_refunded);
+    let is_refunded = refunded > 0 && refunded >= amount;
+    let status = topup_status(session, is_refunded, is_given);
+    let description = pack_description(intent);
+    if let (Some(PaymentStatus::Paid), Some(payment)) =
+        (session.payment_status(), &session.payment_intent)
+    {
+        let source_key = format!("topup:{payment}");
+        let paid = MinorUnits::new((amount - session.amount_tax).max(0), currency);
+        grant_pack(session, intent, payment, paid, wanted);
+        if let Some(charge) = charge {
+            wanted
+                .commands
+                .push(clawback_for(charge, &source_key, paid));
+            wanted.commands.push(Command::Freeze {
+                source_key,
+                frozen: charge.dispute().is_some_and(DisputeStatus::is_open),
+            });
+        }
+        if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
+            let amount = MinorUnits::new(amount, currency);
+            let content = if session.is_automatic {
+                MailContent::AutoTopup {
+                    credits: intent.credits + intent.bonus,
+                    amount,
+                }
+            } else {
+                MailContent::Receipt {
+                    description: description.clone(),
+                    tier: None,
+                    amount,
+                    url: charge.and_then(|charge| charge.receipt_url.clone()),
+                }
+            };
+            wanted.mails.push(Mail {
+                key: format!("receipt:{}", session.id),
+                content,
+            });
+        }
+    }
+    wanted.transactions.push(Transaction {
+        natural_key: format!("topup:{}", session.id),
+        kind: TransactionType::CreditTopup,
+        status,
+        amount: MinorUnits::new(amount, currency),
+        refunded_minor: refunded,
+        payment_intent: session.payment_intent.clone(),
+        session: (!session.is_automatic).then(|| session.id.clone()),
+        invoice: None,
+        refund: None,
+        user: intent.user,
+        tier: None,
+        credits: Some(intent.credits),
+        description,
+        failure: snapshot.failure_of(session.payment_intent.as_deref()),
+        attempts: 0,
+        receipt_url: charge.and_then(|charge| charge.receipt_url.clone()),
+        occurred_at: session.created_at,
+    });
+}
+
+fn topup_status(session: &Session, is_refunded: bool, is_given: bool) -> TransactionStatus {
+    use PaymentStatus::{NoPaymentRequired, Paid, Unpaid};
+    use SessionStatus::{Complete, Expired};
+    match (session.payment_status(), session.status()) {
+        (Some(Paid), _) if is_refunded => TransactionStatus::Refunded,
+        (Some(Paid), _) => TransactionStatus::Completed,
+        (_, Some(Expired)) => TransactionStatus::Cancelled,
+        (Some(Unpaid), Some(Complete)) if session.payment_failed => TransactionStatus::Failed,
+        // Credits are not given away by a coupon unless the operator says so (F10).
+        (Some(NoPaymentRequired), Some(Complete)) if !is_given => TransactionStatus::Cancelled,
+        (Some(NoPaymentRequired), Some(Complete)) => TransactionStatus::Completed,
+        _ => TransactionStatus::Pending,
+    }
+}
+
+/// The pack's credits, and its bonus as a child that ends and goes back with them.
+fn grant_pack(
+    session: &Session,
+    intent: &Intent,
+    payment: &str,
+    paid: MinorUnits,
+    wanted: &mut Wanted,
+) {
+    let source_key = format!("topup:{payment}");
+    let ends = |days: i64| session.created_at.plus_days(days);
+    let expires_at = intent.expires_after_days.map(ends);
+    wanted.commands.push(Command::Grant(NewGrant {
+        paid: Some(paid),
+        expires_at,
+        ..NewGrant::new(GrantKind::Purchase, source_key.clone(), intent.credits)
+    }));
+    if intent.bonus.is_positive() {
+        let bonus_key = format!("bonus:{payment}");
+        wanted.commands.push(Command::Grant(NewGrant {
+            parent: Some(source_key),
+            expires_at,
+            ..NewGrant::new(GrantKind::Bonus, bonus_key, intent.bonus)
+        }));
+    }
+}
+
+/// The description of a pack: `5,000 credits`, `5,000 credits and 500 as a bonus`.
+fn pack_description(intent: &Intent) -> String {
+    let credits = grouped(intent.credits);
+    if intent.bonus.is_positive() {
+        return format!("{credits} credits and {} as a bonus", grouped(intent.bonus));
+    }
+    format!("{credits} credits")
+}
+
+/// A subscription Checkout that has no invoice yet, or never will.
+fn pending_subscription(session: &Session, intent: &Intent) -> Transaction {
+    let expired = session.status() == Some(SessionStatus::Expired);
+    Transaction {
+        natural_key: format!("checkout:{}", session.id),
+        kind: TransactionType::SubscriptionPayment,
+        status: if expired {
+            TransactionStatus::Cancelled
+        } else {
+            TransactionStatus::Pending
+        },
+        amount: MinorUnits::new(
+            session.amount_total.unwrap_or(intent.price.amount),
+            session.currency.unwrap_or(intent.price.currency),
+        ),
+        refunded_minor: 0,
+        payment_intent: None,
+        session: Some(session.id.clone()),
+        invoice: None,
+        refund: None,
+        user: intent.user,
+        tier: intent.tier.clone(),
+        credits: None,
+        description: "Plan, first payment".to_owned(),
+        failure: None,
+        attempts: 0,
+        receipt_url: None,
+        occurred_at: session.created_at,
+    }
+}

@@ -1,0 +1,100 @@
+//! The fact of a plan's period: its invoices and whether they were paid.
+
+use super::snapshot::{Invoice, Snapshot};
+use super::states::{BillingReason, InvoiceStatus};
+use super::transaction::{Transaction, TransactionStatus, TransactionType};
+use super::{Known, Wanted, emails};
+use crate::money::MinorUnits;
+use crate::time::Timestamp;
+
+pub(super) fn project_invoices(
+    snapshot: &Snapshot,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    for invoice in &snapshot.invoices {
+        let Some(subscription) = &invoice.subscription_id else {
+            continue;
+        };
+        let session = snapshot
+            .sessions
+            .iter()
+            .find(|session| session.invoice_id.as_deref() == Some(invoice.id.as_str()));
+        let session = session.filter(|session| session.intent.is_some());
+        let charge = invoice
+            .payment_intent
+            .as_deref()
+            .and_then(|id| snapshot.paid_charge(id));
+        let refunded = charge.map_or(0, |charge| charge.amount_refunded);
+        let Some(status) = invoice_status(invoice, refunded) else {
+            continue;
+        };
+        let tier = invoice
+            .price_id
+            .as_ref()
+            .and_then(|id| known.tier_of_price.get(id));
+        let tier = tier.or_else(|| known.tier_held.get(subscription)).cloned();
+        let row = Transaction {
+            natural_key: match session {
+                Some(session) => format!("checkout:{}", session.id),
+                None => format!("invoice:{}", invoice.id),
+            },
+            kind: if invoice.billing_reason() == Some(BillingReason::SubscriptionUpdate) {
+                TransactionType::SubscriptionUpgrade
+            } else {
+                TransactionType::SubscriptionPayment
+            },
+            status,
+            amount: MinorUnits::new(
+                invoice.amount_due.max(invoice.amount_paid),
+                invoice.currency,
+            ),
+            refunded_minor: refunded,
+            payment_intent: invoice.payment_intent.clone(),
+            session: session.map(|session| session.id.clone()),
+            invoice: Some(invoice.id.clone()),
+            refund: None,
+            user: session
+                .and_then(|session| session.intent.as_ref())
+                .and_then(|i| i.user),
+            tier,
+            credits: None,
+            description: invoice_description(invoice),
+            failure: snapshot.failure_of(invoice.payment_intent.as_deref()),
+            attempts: invoice.attempt_count,
+            receipt_url: invoice.hosted_url.clone(),
+            occurred_at: invoice.paid_at.unwrap_or(invoice.created_at),
+        };
+        emails::invoice(invoice, &row, snapshot, known, now, wanted);
+        wanted.transactions.push(row);
+    }
+}
+
+fn invoice_status(invoice: &Invoice, refunded: i64) -> Option<TransactionStatus> {
+    let status = match invoice.status()? {
+        InvoiceStatus::Paid if refunded > 0 && refunded >= invoice.amount_paid => {
+            TransactionStatus::Refunded
+        }
+        InvoiceStatus::Paid => TransactionStatus::Completed,
+        InvoiceStatus::Open if invoice.attempt_count > 0 => TransactionStatus::Failed,
+        InvoiceStatus::Open => TransactionStatus::Pending,
+        InvoiceStatus::Void => TransactionStatus::Cancelled,
+        InvoiceStatus::Uncollectible => TransactionStatus::Failed,
+        // It asks for nothing yet.
+        InvoiceStatus::Draft => return None,
+    };
+    Some(status)
+}
+
+fn invoice_description(invoice: &Invoice) -> String {
+    let what = match invoice.billing_reason() {
+        Some(BillingReason::SubscriptionCreate) => "Plan, first payment",
+        Some(BillingReason::SubscriptionUpdate) => "Plan change",
+        Some(BillingReason::SubscriptionCycle) | None => "Plan, renewal",
+    };
+    match invoice.period {
+        Some((start, end)) => format!("{what}, {} to {}", start.date_text(), end.date_text()),
+        None => what.to_owned(),
+    }
+}

@@ -1,0 +1,93 @@
+//! The fact of a plan: which tier a subscription gives, and when it ends.
+
+use super::findings::Finding;
+use super::snapshot::{Extra, Invoice, Snapshot, Subscription};
+use super::states::{BillingReason, InvoiceStatus};
+use super::transaction::{Transaction, TransactionType, free_of_charge};
+use super::{Known, Wanted, WantedSubscription, changes, duplicates, emails, items};
+use crate::money::Currency;
+use crate::plan::{SubscriptionFacts, SubscriptionStatus};
+use crate::time::Timestamp;
+
+pub(super) fn project_subscriptions(
+    snapshot: &Snapshot,
+    known: &Known,
+    now: Timestamp,
+    wanted: &mut Wanted,
+) {
+    for fetched in &snapshot.subscriptions {
+        let price = fetched.price_id.as_ref();
+        let mapped = price.and_then(|price| known.tier_of_price.get(price));
+        find_strays(fetched, known, wanted);
+        if mapped.is_none() && fetched.status.is_live() && !items::is_addons_only(fetched, known) {
+            wanted.findings.push(Finding::UnknownPrice {
+                subscription: fetched.id.clone(),
+                price: price.cloned().unwrap_or_default(),
+            });
+        }
+        // A price that is unknown now keeps the tier it gave before; add-ons alone give none.
+        let held = known.tier_held.get(&fetched.id);
+        let held = held.filter(|_| !items::is_addons_only(fetched, known));
+        let tier = mapped.or(held).cloned();
+        let unpaid = || snapshot.unpaid_invoices(&fetched.id);
+        let is_change =
+            |invoice: &Invoice| invoice.billing_reason() == Some(BillingReason::SubscriptionUpdate);
+        let is_tried = |invoice: &&Invoice| {
+            invoice.status() == Some(InvoiceStatus::Open) && invoice.attempt_count > 0
+        };
+        let failed = unpaid().filter(is_tried);
+        let facts = SubscriptionFacts {
+            id: fetched.id.clone(),
+            status: fetched.status.clone(),
+            tier: tier.clone(),
+            period_start: fetched.period_start,
+            period_end: fetched.period_end,
+            cancel_at: fetched.ends_at(),
+            ended_at: fetched.ended_at,
+            trial_end: fetched.trial_end,
+            past_due_since: failed.map(|invoice| invoice.created_at).min(),
+            awaits_payment: unpaid().any(|invoice| !is_change(invoice)),
+            created_at: fetched.created_at,
+        };
+        emails::ending(fetched, tier.as_deref().unwrap_or_default(), now, wanted);
+        if let Some(ended_at) = fetched.ended_at
+            && fetched.status == SubscriptionStatus::Canceled
+        {
+            wanted
+                .transactions
+                .push(cancellation(fetched, tier, ended_at));
+        }
+        wanted.subscriptions.push(WantedSubscription {
+            pending: changes::pending(snapshot, fetched, known, now),
+            fetched: fetched.clone(),
+            facts,
+        });
+    }
+    duplicates::find_duplicates(snapshot, known, wanted);
+    duplicates::find_late_payments(snapshot, known, wanted);
+}
+
+/// Reports items besides the plan that the catalog does not know: they are charged and bring
+/// nothing.
+fn find_strays(fetched: &Subscription, known: &Known, wanted: &mut Wanted) {
+    let is_stray = |extra: &&Extra| !known.addon_prices.contains(&extra.price_id);
+    for extra in fetched.extras.iter().filter(is_stray) {
+        if fetched.status.is_live() {
+            wanted.findings.push(Finding::StrayItem {
+                subscription: fetched.id.clone(),
+                price: extra.price_id.clone(),
+            });
+        }
+    }
+}
+
+fn cancellation(fetched: &Subscription, tier: Option<String>, ended_at: Timestamp) -> Transaction {
+    let currency = fetched.price.map_or(Currency::USD, |price| price.currency);
+    Transaction {
+        natural_key: format!("cancel:{}", fetched.id),
+        tier,
+        description: "Plan ended".to_owned(),
+        occurred_at: ended_at,
+        ..free_of_charge(TransactionType::SubscriptionCancel, currency)
+    }
+}

@@ -1,0 +1,117 @@
+//! Payments at Checkout.
+
+use super::*;
+
+#[test]
+fn a_paid_session_grants_what_its_intent_sold() {
+    let snapshot = Snapshot {
+        sessions: vec![topup("paid", "complete")],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert_eq!(grants(&wanted)[0].amount, Credits::new(5_000));
+    assert_eq!(grants(&wanted)[0].source_key, "topup:pi_1");
+    assert_eq!(wanted.transactions[0].status, TransactionStatus::Completed);
+    assert_eq!(wanted.transactions[0].description, "5,000 credits");
+}
+
+#[test]
+fn case_w11_an_unpaid_session_grants_nothing() {
+    for (payment, status, word) in [
+        ("unpaid", "open", TransactionStatus::Pending),
+        ("unpaid", "complete", TransactionStatus::Pending),
+        ("unpaid", "expired", TransactionStatus::Cancelled),
+        (
+            "no_payment_required",
+            "complete",
+            TransactionStatus::Cancelled,
+        ),
+    ] {
+        let snapshot = Snapshot {
+            sessions: vec![topup(payment, status)],
+            ..Snapshot::default()
+        };
+        let wanted = run(&snapshot);
+        assert!(wanted.commands.is_empty());
+        assert_eq!(wanted.transactions[0].status, word);
+    }
+}
+
+#[test]
+fn a_session_that_another_program_created_is_left_alone() {
+    let foreign = Session {
+        intent: None,
+        ..topup("paid", "complete")
+    };
+
+    let wanted = run(&Snapshot {
+        sessions: vec![foreign],
+        ..Snapshot::default()
+    });
+
+    assert_eq!(wanted, Wanted::default());
+}
+
+#[test]
+fn a_bonus_is_a_child_of_its_purchase_and_ends_with_it() {
+    let mut session = topup("paid", "complete");
+    let intent = session.intent.as_mut().unwrap();
+    intent.bonus = Credits::new(500);
+    intent.expires_after_days = Some(365);
+    let snapshot = Snapshot {
+        sessions: vec![session],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    let grants = grants(&wanted);
+    assert_eq!(grants.len(), 2);
+    assert_eq!(grants[1].kind, GrantKind::Bonus);
+    assert_eq!(grants[1].parent.as_deref(), Some("topup:pi_1"));
+    assert_eq!(grants[1].amount, Credits::new(500));
+    assert_eq!(grants[0].expires_at, Some(now().plus_days(365)));
+    assert_eq!(grants[1].expires_at, grants[0].expires_at);
+}
+
+#[test]
+fn an_automatic_payment_grants_as_a_session_does_and_is_reported_as_automatic() {
+    let mut session = topup("paid", "complete");
+    session.id = "pi_1".into();
+    session.is_automatic = true;
+    let snapshot = Snapshot {
+        sessions: vec![session],
+        charges: vec![charge("pi_1", 500, 0)],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert_eq!(grants(&wanted)[0].source_key, "topup:pi_1");
+    assert_eq!(wanted.transactions[0].session, None);
+    assert_eq!(wanted.transactions[0].natural_key, "topup:pi_1");
+    assert!(matches!(
+        wanted.mails[0].content,
+        MailContent::AutoTopup { credits, .. } if credits == Credits::new(5_000)
+    ));
+}
+
+#[test]
+fn case_k22_what_was_charged_is_recorded_in_its_currency_and_the_credits_are_those_sold() {
+    let snapshot = Snapshot {
+        sessions: vec![Session {
+            amount_total: Some(460),
+            currency: Currency::parse("eur"),
+            ..topup("paid", "complete")
+        }],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    let charged = MinorUnits::new(460, Currency::parse("eur").unwrap());
+    assert_eq!(wanted.transactions[0].amount, charged);
+    assert_eq!(grants(&wanted)[0].amount, Credits::new(5_000));
+}

@@ -1,0 +1,145 @@
+//! Invoices of plans.
+
+use super::*;
+
+#[test]
+fn case_w15_a_paid_invoice_is_not_dunned() {
+    let with = |status: &str, subscription_status: &str| {
+        let snapshot = Snapshot {
+            subscriptions: vec![subscription(subscription_status)],
+            invoices: vec![invoice("in_1", status, "subscription_cycle")],
+            ..Snapshot::default()
+        };
+        run(&snapshot)
+            .mails
+            .into_iter()
+            .map(|mail| mail.key)
+            .collect::<Vec<_>>()
+    };
+
+    assert_eq!(with("paid", "active"), ["receipt:in_1"]);
+    assert_eq!(with("open", "past_due"), ["payment-failed:in_1"]);
+}
+
+#[test]
+fn case_w16_one_payment_row_for_an_invoice_and_its_session() {
+    let session = Session {
+        mode: "subscription".into(),
+        payment_intent: None,
+        subscription_id: Some("sub_1".into()),
+        invoice_id: Some("in_1".into()),
+        ..topup("paid", "complete")
+    };
+    let snapshot = Snapshot {
+        subscriptions: vec![subscription("active")],
+        invoices: vec![invoice("in_1", "paid", "subscription_create")],
+        sessions: vec![session],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    assert_eq!(wanted.transactions.len(), 1);
+    assert_eq!(wanted.transactions[0].natural_key, "checkout:cs_1");
+    assert_eq!(wanted.transactions[0].tier.as_deref(), Some("PRO"));
+    assert!(!wanted.subscriptions[0].facts.awaits_payment);
+}
+
+#[test]
+fn a_renewal_that_needs_confirmation_is_reported_as_such_and_not_dunned_at_once() {
+    let snapshot = Snapshot {
+        subscriptions: vec![subscription("past_due")],
+        invoices: vec![Invoice {
+            needs_confirmation: true,
+            ..invoice("in_1", "open", "subscription_cycle")
+        }],
+        ..Snapshot::default()
+    };
+    assert_eq!(mail_keys(&snapshot), ["confirm:in_1"]);
+
+    let mut old = snapshot.clone();
+    old.invoices[0].created_at = now().plus_days(-6);
+
+    assert_eq!(mail_keys(&old), ["payment-ending-soon:in_1"]);
+}
+
+#[test]
+fn an_upgrade_that_needs_confirmation_is_reported_and_a_first_payment_is_not() {
+    for (reason, keys) in [
+        ("subscription_update", vec!["confirm:in_1"]),
+        ("subscription_create", vec![]),
+    ] {
+        let snapshot = Snapshot {
+            subscriptions: vec![subscription("active")],
+            invoices: vec![Invoice {
+                needs_confirmation: true,
+                ..invoice("in_1", "open", reason)
+            }],
+            ..Snapshot::default()
+        };
+        assert_eq!(mail_keys(&snapshot), keys, "{reason}");
+    }
+}
+
+#[test]
+fn a_renewal_that_failed_and_was_paid_is_reported_as_recovered() {
+    let mut snapshot = Snapshot {
+        subscriptions: vec![subscription("active")],
+        invoices: vec![invoice("in_1", "paid", "subscription_cycle")],
+        charges: vec![charge("pi_in_1", 1_900, 0)],
+        ..Snapshot::default()
+    };
+    assert_eq!(mail_keys(&snapshot), ["receipt:in_1"]);
+
+    snapshot.charges.push(Charge {
+        is_paid: false,
+        failure: Some("Your card has insufficient funds.".into()),
+        ..charge("pi_in_1", 1_900, 0)
+    });
+
+    assert_eq!(mail_keys(&snapshot), ["recovered:in_1", "receipt:in_1"]);
+}
+
+#[test]
+fn case_w17_a_free_a_prorated_and_a_hand_paid_invoice_are_recorded_and_grant_nothing() {
+    let free = Invoice {
+        amount_due: 0,
+        amount_paid: 0,
+        payment_intent: None,
+        ..invoice("in_free", "paid", "subscription_create")
+    };
+    let by_hand = Invoice {
+        payment_intent: None,
+        ..invoice("in_hand", "paid", "subscription_cycle")
+    };
+    let snapshot = Snapshot {
+        subscriptions: vec![subscription("trialing")],
+        invoices: vec![
+            free,
+            invoice("in_up", "paid", "subscription_update"),
+            by_hand,
+        ],
+        ..Snapshot::default()
+    };
+
+    let wanted = run(&snapshot);
+
+    let rows: Vec<_> = wanted
+        .transactions
+        .iter()
+        .map(|row| (row.kind, row.status, row.amount.amount))
+        .collect();
+    let completed = TransactionStatus::Completed;
+    assert_eq!(
+        rows,
+        [
+            (TransactionType::SubscriptionPayment, completed, 0),
+            (TransactionType::SubscriptionUpgrade, completed, 1_900),
+            (TransactionType::SubscriptionPayment, completed, 1_900),
+        ]
+    );
+    assert!(wanted.commands.is_empty());
+    let facts = &wanted.subscriptions[0].facts;
+    assert_eq!(facts.status, SubscriptionStatus::Trialing);
+    assert_eq!(mail_keys(&snapshot), ["receipt:in_up", "receipt:in_hand"]);
+}

@@ -1,0 +1,36 @@
+//! Enums whose variants have one word each: in JSON, in SQL, on pages or at Stripe.
+
+/// Declares such an enum with `ALL`, `word` and `from_word`, so that each word is written once.
+#[macro_export]
+macro_rules! words {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_meta])* $variant,)+
+        }
+
+        impl $name {
+            /// All variants, in the order of their declaration.
+            pub const ALL: [$name; [$($word),+].len()] = [$($name::$variant),+];
+
+            /// The word that stands for the variant outside this program.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)+
+                }
+            }
+
+            /// The variant behind a word; `None` when no variant has it.
+            pub fn from_word(word: &str) -> Option<$name> {
+                $name::ALL.into_iter().find(|variant| variant.word() == word)
+            }
+        }
+    };
+}
+pub use words;

@@ -1,0 +1,65 @@
+//! The unit of work: a closure over [`Tx`], or a batch of jobs of one kind.
+
+use tokio::sync::oneshot;
+
+use crate::db::Tx;
+use crate::error::Result;
+
+/// Jobs of one kind that follow one another in a batch and share its statements.
+pub(crate) trait BatchJob: Sized {
+    /// Loads, decides and saves for all `jobs`, in order; each keeps its own answer for later.
+    /// An error undoes what was written for all of them. Runs again after a conflict with another
+    /// writer, so it starts by forgetting what an earlier run decided.
+    fn run_batch(tx: &mut Tx<'_>, jobs: &mut [Self]) -> Result<()>;
+
+    /// Answers, after the commit. `Err` when the batch did not happen.
+    fn answer(self, outcome: Result<()>);
+}
+
+/// A closure with the place in which its value waits for the commit.
+pub(crate) trait ClosureJob: Send {
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()>;
+    fn answer(self: Box<Self>, outcome: Result<()>);
+}
+
+struct Closure<F, T> {
+    job: F,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> ClosureJob for Closure<F, T>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> Result<()> {
+        self.value = None;
+        self.value = Some((self.job)(tx)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<()>) {
+        let Closure { value, reply, .. } = *self;
+        let answer = outcome.map(|()| value.expect("a job that succeeded has a value"));
+        // No one receives it when the caller is gone; the job stands all the same.
+        let _ = reply.send(answer);
+    }
+}
+
+/// Boxes `job`; its answer arrives at the receiver.
+pub(crate) fn closure<F, T>(job: F) -> (Box<dyn ClosureJob>, oneshot::Receiver<Result<T>>)
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    (
+        Box::new(Closure {
+            job,
+            value: None,
+            reply,
+        }),
+        answer,
+    )
+}

@@ -1,0 +1,202 @@
+//! Usage by day, operation and API key, for pages and answers. Every read takes its account.
+
+use crate::args;
+use crate::db::{Tx, record};
+use crate::error::Result;
+
+record! {
+    /// Usage of one day and operation; credits in micro-credits.
+    pub struct DayUsage {
+        /// The UTC day, counted from the epoch.
+        pub day: i64,
+        /// The operation that was metered.
+        pub operation: String,
+        /// How many calls were charged.
+        pub calls: i64,
+        /// Credits that were charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage by day and operation, from day `from` on, oldest first.
+pub fn usage_by_day(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<DayUsage>> {
+    tx.query(
+        "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
+           from usage_day
+          where account_id = $1
+            and day >= $2
+          group by day, operation
+          order by day, operation",
+        args![account, from],
+    )
+}
+
+/// Usage by day and operation on the days from `from` up to but not including `until`.
+pub fn usage_by_day_between(
+    tx: &mut Tx<'_>,
+    account: i64,
+    from: i64,
+    until: i64,
+) -> Result<Vec<DayUsage>> {
+    tx.query(
+        "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
+           from usage_day
+          where account_id = $1
+            and day >= $2
+            and day < $3
+          group by day, operation
+          order by day, operation",
+        args![account, from, until],
+    )
+}
+
+/// Usage by day and operation of one key; see [`usage_by_day_between`].
+pub fn usage_of_key_between(
+    tx: &mut Tx<'_>,
+    account: i64,
+    key: i64,
+    from: i64,
+    until: i64,
+) -> Result<Vec<DayUsage>> {
+    tx.query(
+        "select day, operation, calls, credits
+           from usage_day
+          where account_id = $1
+            and api_key_id = $2
+            and day >= $3
+            and day < $4
+          order by day, operation",
+        args![account, key, from, until],
+    )
+}
+
+record! {
+    /// Usage of one day, operation and key; credits in micro-credits.
+    pub struct UsageLine {
+        /// The UTC day, counted from the epoch.
+        pub day: i64,
+        /// The operation that was metered.
+        pub operation: String,
+        /// The public id of the key; `None` for calls without one.
+        pub public_id: Option<String>,
+        /// What its owner calls it.
+        pub name: Option<String>,
+        /// How many calls were charged.
+        pub calls: i64,
+        /// Credits that were charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage line by line on the days from `from` up to but not including `until`, oldest first: of
+/// one key where `key` names one.
+pub fn usage_lines(
+    tx: &mut Tx<'_>,
+    account: i64,
+    key: Option<i64>,
+    from: i64,
+    until: i64,
+    limit: i64,
+) -> Result<Vec<UsageLine>> {
+    tx.query(
+        "select u.day, u.operation, k.public_id, k.name, u.calls, u.credits
+           from usage_day u
+           left join api_key k on k.id = u.api_key_id
+          where u.account_id = $1
+            and u.day >= $2
+            and u.day < $3
+            and ($4 = 0 or u.api_key_id = $4)
+          order by u.day, u.operation, u.api_key_id
+          limit $5",
+        args![account, from, until, key.unwrap_or(0), limit],
+    )
+}
+
+record! {
+    /// Usage of one API key; credits in micro-credits.
+    pub struct KeyUsage {
+        /// The public id of the key; `None` for calls without one.
+        pub public_id: Option<String>,
+        /// What its owner calls it.
+        pub name: Option<String>,
+        /// How many calls were charged.
+        pub calls: i64,
+        /// Credits that were charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage by API key on the days from `from` up to but not including `until`, dearest first.
+pub fn usage_by_key_between(
+    tx: &mut Tx<'_>,
+    account: i64,
+    from: i64,
+    until: i64,
+) -> Result<Vec<KeyUsage>> {
+    tx.query(
+        "select k.public_id, k.name, cast(sum(u.calls) as bigint),
+                cast(sum(u.credits) as bigint) as total
+           from usage_day u
+           left join api_key k on k.id = u.api_key_id
+          where u.account_id = $1
+            and u.day >= $2
+            and u.day < $3
+          group by u.api_key_id, k.public_id, k.name
+          order by total desc, u.api_key_id
+          limit 100",
+        args![account, from, until],
+    )
+}
+
+record! {
+    /// Usage of one operation or key; credits in micro-credits.
+    pub struct UsageRow {
+        /// The operation, or the number of the key as text.
+        pub name: String,
+        /// How many calls were charged.
+        pub calls: i64,
+        /// Credits that were charged.
+        pub credits: i64,
+    }
+}
+
+/// Usage by operation from day `from` on, dearest first.
+pub fn usage_by_operation(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
+    tx.query(
+        "select operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint) as total
+           from usage_day
+          where account_id = $1
+            and day >= $2
+          group by operation
+          order by total desc, operation
+          limit 100",
+        args![account, from],
+    )
+}
+
+/// Usage by API key from day `from` on, dearest first.
+pub fn usage_by_key(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
+    tx.query(
+        "select cast(api_key_id as text), cast(sum(calls) as bigint),
+                cast(sum(credits) as bigint) as total
+           from usage_day
+          where account_id = $1
+            and day >= $2
+          group by api_key_id
+          order by total desc, api_key_id
+          limit 100",
+        args![account, from],
+    )
+}
+
+/// Calls and micro-credits charged on the days from `from` up to but not including `until`.
+pub fn used_between(tx: &mut Tx<'_>, account: i64, from: i64, until: i64) -> Result<(i64, i64)> {
+    tx.query_one(
+        "select cast(coalesce(sum(calls), 0) as bigint), cast(coalesce(sum(credits), 0) as bigint)
+           from usage_day
+          where account_id = $1
+            and day >= $2
+            and day < $3",
+        args![account, from, until],
+    )
+}

@@ -1,0 +1,181 @@
+//! Lists of transactions, their pages and what they add up to.
+
+use domain::projection::{TransactionStatus, TransactionType};
+use domain::time::Timestamp;
+
+use super::{Transaction, columns};
+use crate::args;
+use crate::db::{ONLY_WORDS, Tx, like_pattern, record, sql};
+use crate::error::Result;
+
+/// The conditions that narrow a list of transactions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter<'a> {
+    /// Only this account's. Lists for anyone but an operator set it.
+    pub account_id: Option<i64>,
+    /// Only this type, or `PAYMENT` for the three types of payments.
+    pub kind: Option<&'a str>,
+    /// Only this status, or `PAID` for the two statuses of a payment that went through.
+    pub status: Option<&'a str>,
+    /// Only what happened at or after this time.
+    pub from: Option<Timestamp>,
+    /// Only what happened before this time.
+    pub until: Option<Timestamp>,
+    /// Only what has this text in an id, the description, or the account's name or address.
+    pub search: Option<&'a str>,
+}
+
+/// Where a page of a list ended: the next begins after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The time of the page's last transaction.
+    pub occurred_at: Timestamp,
+    /// The number of the page's last transaction.
+    pub id: i64,
+}
+
+impl Cursor {
+    /// The position before everything.
+    pub const START: Cursor = Cursor {
+        occurred_at: Timestamp::from_micros(i64::MAX),
+        id: i64::MAX,
+    };
+}
+
+macro_rules! filtered {
+    () => {
+        r" where ($1 is null or t.account_id = $1)
+             and ($2 is null or t.type = $2
+                  or ($2 = 'PAYMENT' and t.type in ('SUBSCRIPTION_PAYMENT', 'SUBSCRIPTION_UPGRADE',
+                                                    'CREDIT_TOPUP')))
+             and ($3 is null or t.status = $3
+                  or ($3 = 'PAID' and t.status in ('COMPLETED', 'REFUNDED')))
+             and ($4 is null or t.occurred_at >= $4)
+             and ($5 is null or t.occurred_at < $5)
+             and ($6 is null
+                  or lower(t.public_id) like $6 escape '\'
+                  or lower(t.natural_key) like $6 escape '\'
+                  or lower(t.stripe_payment_intent_id) like $6 escape '\'
+                  or lower(t.stripe_invoice_id) like $6 escape '\'
+                  or lower(t.stripe_checkout_session_id) like $6 escape '\'
+                  or lower(t.stripe_refund_id) like $6 escape '\'
+                  or lower(t.description) like $6 escape '\'
+                  or exists (select 1
+                               from account a
+                              where a.id = t.account_id
+                                and (lower(a.name) like $6 escape '\'
+                                     or lower(a.stripe_customer_id) like $6 escape '\'
+                                     or lower(a.external_id) like $6 escape '\'
+                                     or lower(a.email) like $6 escape '\'
+                                     or lower(a.public_id) like $6 escape '\')))"
+    };
+}
+
+/// Transactions, the latest first, from behind `after`.
+pub fn list(
+    tx: &mut Tx<'_>,
+    filter: &Filter<'_>,
+    after: Cursor,
+    limit: i64,
+) -> Result<Vec<Transaction>> {
+    let pattern = filter.search.map(like_pattern);
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            " from transactions t ",
+            filtered!(),
+            "  and (t.occurred_at, t.id) < ($7, $8)
+              order by t.occurred_at desc, t.id desc
+              limit $9"
+        ),
+        args![
+            filter.account_id,
+            filter.kind,
+            filter.status,
+            filter.from,
+            filter.until,
+            &pattern,
+            after.occurred_at,
+            after.id,
+            limit,
+        ],
+    )
+}
+
+/// The account's transactions, the latest first, from behind `after`.
+pub fn of_account(
+    tx: &mut Tx<'_>,
+    account: i64,
+    after: Cursor,
+    limit: i64,
+) -> Result<Vec<Transaction>> {
+    tx.query(
+        sql!(
+            "select ",
+            columns!(),
+            "  from transactions
+              where account_id = $1
+                and (occurred_at, id) < ($2, $3)
+              order by occurred_at desc, id desc
+              limit $4"
+        ),
+        args![account, after.occurred_at, after.id, limit],
+    )
+}
+
+record! {
+    /// The sums of transactions with the same currency, type and status.
+    pub struct Sum {
+        /// The currency, as an ISO code in lower case.
+        pub currency: String,
+        /// The type of the transaction, one word of
+        /// [`TransactionType`](domain::projection::TransactionType).
+        pub kind: String,
+        /// The status of the transaction, one word of
+        /// [`TransactionStatus`](domain::projection::TransactionStatus).
+        pub status: String,
+        /// How many transactions there are.
+        pub count: i64,
+        /// The sum of their amounts, in minor units.
+        pub amount_minor: i64,
+        /// The sum of what was given back, in minor units.
+        pub refunded_minor: i64,
+    }
+}
+
+impl Sum {
+    /// The status of the transactions that are summed.
+    pub fn status(&self) -> TransactionStatus {
+        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
+    }
+
+    /// The type of the transactions that are summed.
+    pub fn kind(&self) -> TransactionType {
+        TransactionType::from_word(&self.kind).expect(ONLY_WORDS)
+    }
+}
+
+/// Sums the transactions that a filter finds, by currency, type and status.
+pub fn sums(tx: &mut Tx<'_>, filter: &Filter<'_>) -> Result<Vec<Sum>> {
+    let pattern = filter.search.map(like_pattern);
+    tx.query(
+        sql!(
+            "select t.currency, t.type, t.status, count(*),
+                    cast(sum(t.amount_minor) as bigint),
+                    cast(sum(t.refunded_minor) as bigint)
+               from transactions t ",
+            filtered!(),
+            " group by t.currency, t.type, t.status
+              order by t.currency, t.type, t.status"
+        ),
+        args![
+            filter.account_id,
+            filter.kind,
+            filter.status,
+            filter.from,
+            filter.until,
+            &pattern,
+        ],
+    )
+}

@@ -1,0 +1,227 @@
+//! How a fact is recorded, and its record brought up to date.
+
+use domain::projection::{TransactionStatus, TransactionType};
+use domain::time::Timestamp;
+
+use super::{Transaction, columns};
+use crate::args;
+use crate::db::{Tx, record, sql};
+use crate::error::{Error, Result};
+
+/// How often a record is read again because another process changed it in between.
+const TRIES_MAX: u32 = 5;
+
+/// A fact to record.
+#[derive(Clone, Debug, Default)]
+pub struct NewTransaction<'a> {
+    /// The public id of the transaction if it is new: `txn_...`.
+    pub public_id: &'a str,
+    /// The account that the transaction belongs to.
+    pub account_id: i64,
+    /// The user who caused the transaction, where one did.
+    pub user_id: Option<i64>,
+    /// Stripe's id of the payment intent: `pi_...`.
+    pub stripe_payment_intent_id: Option<&'a str>,
+    /// Stripe's id of the Checkout session: `cs_...`.
+    pub stripe_checkout_session_id: Option<&'a str>,
+    /// Stripe's id of the invoice: `in_...`.
+    pub stripe_invoice_id: Option<&'a str>,
+    /// Stripe's id of the refund: `re_...`.
+    pub stripe_refund_id: Option<&'a str>,
+    /// The fact that the transaction records; at most one transaction per fact.
+    pub natural_key: &'a str,
+    /// The type of the transaction, one word of
+    /// [`TransactionType`](domain::projection::TransactionType).
+    pub kind: &'a str,
+    /// The status of the transaction, one word of
+    /// [`TransactionStatus`](domain::projection::TransactionStatus).
+    pub status: &'a str,
+    /// The amount, in minor units.
+    pub amount_minor: i64,
+    /// The currency, as an ISO code in lower case.
+    pub currency: &'a str,
+    /// The part that was given back, in minor units.
+    pub refunded_minor: i64,
+    /// What was sold: `subscription` or `credit_topup`.
+    pub product_type: &'a str,
+    /// The tier that was paid for; `None` for a credit pack.
+    pub subscription_tier: Option<&'a str>,
+    /// The credits that were bought, in micro-credits; `None` for a subscription.
+    pub credits_purchased_micros: Option<i64>,
+    /// The line of the payment history.
+    pub description: Option<&'a str>,
+    /// Further facts, as JSON without personal data.
+    pub metadata: Option<&'a str>,
+    /// Why the transaction failed; `None` when it did not.
+    pub failure: Option<&'a str>,
+    /// How often the payment was attempted.
+    pub attempts: i64,
+    /// The address of the receipt at Stripe.
+    pub receipt_url: Option<&'a str>,
+    /// The time at which the transaction happened, on Stripe's clock.
+    pub occurred_at: Timestamp,
+}
+
+record! {
+    /// The columns that a record's next status depends on.
+    pub struct Recorded {
+        pub account_id: i64,
+        pub kind: TransactionType,
+        pub status: TransactionStatus,
+    }
+}
+
+/// Records the fact, or brings its record up to date, and returns the record as it is then.
+///
+/// The status moves by [`TransactionStatus::after`]: a step that is not allowed comes from an older
+/// look at Stripe and is ignored. What was paid is frozen from `COMPLETED` on. A natural key,
+/// payment intent, session or refund of another record is a conflict, and so is a record of another
+/// account.
+pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<Transaction> {
+    for _ in 0..TRIES_MAX {
+        let written = match recorded(tx, new.natural_key)? {
+            None => insert(tx, new, now)?,
+            Some(before) => {
+                if before.account_id != new.account_id || before.kind.word() != new.kind {
+                    let said = format!("{} already records something else", new.natural_key);
+                    return Err(Error::Conflict(said));
+                }
+                update(tx, &before, new, now)?
+            }
+        };
+        if let Some(transaction) = written {
+            return Ok(transaction);
+        }
+        // Another process recorded or moved it since it was read: its status is judged again.
+    }
+    let said = format!("{} keeps changing", new.natural_key);
+    Err(Error::Contended(said))
+}
+
+fn recorded(tx: &mut Tx<'_>, natural_key: &str) -> Result<Option<Recorded>> {
+    tx.query_opt(
+        "select account_id, type, status from transactions where natural_key = $1",
+        args![natural_key],
+    )
+}
+
+/// A new record; `None` when the fact has one by now.
+fn insert(
+    tx: &mut Tx<'_>,
+    new: &NewTransaction<'_>,
+    now: Timestamp,
+) -> Result<Option<Transaction>> {
+    tx.query_opt(
+        sql!(
+            "insert into transactions
+                    (public_id, account_id, user_id, stripe_payment_intent_id,
+                     stripe_checkout_session_id, stripe_invoice_id, stripe_refund_id,
+                     natural_key, type, status, amount_minor, currency, refunded_minor,
+                     product_type, subscription_tier, credits_purchased_micros, description,
+                     metadata, failure, attempts, receipt_url, occurred_at, created_at,
+                     updated_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                     $18, $19, $20, $21, $22, $23, $23)
+                 on conflict (natural_key) do nothing
+             returning ",
+            columns!()
+        ),
+        args![
+            new.public_id,
+            new.account_id,
+            new.user_id,
+            new.stripe_payment_intent_id,
+            new.stripe_checkout_session_id,
+            new.stripe_invoice_id,
+            new.stripe_refund_id,
+            new.natural_key,
+            new.kind,
+            new.status,
+            new.amount_minor,
+            new.currency,
+            new.refunded_minor,
+            new.product_type,
+            new.subscription_tier,
+            new.credits_purchased_micros,
+            new.description,
+            new.metadata,
+            new.failure,
+            new.attempts,
+            new.receipt_url,
+            new.occurred_at,
+            now,
+        ],
+    )
+}
+
+/// The record with what is new about its fact; `None` when its status is not the one before.
+fn update(
+    tx: &mut Tx<'_>,
+    before: &Recorded,
+    new: &NewTransaction<'_>,
+    now: Timestamp,
+) -> Result<Option<Transaction>> {
+    let (status, is_open) = next_status(before, new)?;
+    tx.query_opt(
+        sql!(
+            "update transactions
+                set user_id = coalesce(user_id, $3),
+                    stripe_payment_intent_id = coalesce($4, stripe_payment_intent_id),
+                    stripe_checkout_session_id = coalesce($5, stripe_checkout_session_id),
+                    stripe_invoice_id = coalesce($6, stripe_invoice_id),
+                    stripe_refund_id = coalesce($7, stripe_refund_id),
+                    status = $8,
+                    amount_minor = case when $9 = 1 then $10 else amount_minor end,
+                    currency = case when $9 = 1 then $11 else currency end,
+                    credits_purchased_micros = case when $9 = 1
+                                                    then $12
+                                                    else credits_purchased_micros end,
+                    occurred_at = case when $9 = 1 then $13 else occurred_at end,
+                    refunded_minor = $14,
+                    subscription_tier = coalesce($15, subscription_tier),
+                    description = coalesce($16, description),
+                    metadata = coalesce($17, metadata),
+                    failure = $18,
+                    attempts = case when $19 > attempts then $19 else attempts end,
+                    receipt_url = coalesce($20, receipt_url),
+                    updated_at = $21
+              where natural_key = $1
+                and status = $2
+             returning ",
+            columns!()
+        ),
+        args![
+            new.natural_key,
+            before.status.word(),
+            new.user_id,
+            new.stripe_payment_intent_id,
+            new.stripe_checkout_session_id,
+            new.stripe_invoice_id,
+            new.stripe_refund_id,
+            status.word(),
+            is_open,
+            new.amount_minor,
+            new.currency,
+            new.credits_purchased_micros,
+            new.occurred_at,
+            new.refunded_minor,
+            new.subscription_tier,
+            new.description,
+            new.metadata,
+            new.failure,
+            new.attempts,
+            new.receipt_url,
+            now,
+        ],
+    )
+}
+
+/// The status the record moves to, and whether what was paid may still change.
+fn next_status(before: &Recorded, new: &NewTransaction<'_>) -> Result<(TransactionStatus, bool)> {
+    let seen = TransactionStatus::from_word(new.status)
+        .ok_or_else(|| Error::Constraint(format!("{} is not a status", new.status)))?;
+    Ok((
+        before.status.after(seen, before.kind),
+        before.status.is_open(),
+    ))
+}

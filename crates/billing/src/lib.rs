@@ -14,6 +14,7 @@ pub mod config;
 pub mod error;
 pub mod exact;
 pub mod export;
+pub mod health;
 pub mod idempotency;
 pub mod intents;
 pub mod jobs;

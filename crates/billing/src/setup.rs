@@ -6,7 +6,7 @@ use domain::money::MinorUnits;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use stripe::Form;
-use stripe::objects::Price;
+use stripe::objects::{Price, WebhookEndpoint};
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -386,16 +386,35 @@ fn fingerprint(form: &Form) -> String {
     hex::encode(&digest[..8])
 }
 
+/// The id of the account at Stripe that the configured key belongs to.
+pub async fn stripe_account(app: &App) -> std::result::Result<String, stripe::Error> {
+    app.stripe
+        .retrieve_account()
+        .await
+        .map(|account| account.id)
+}
+
+/// The endpoints at Stripe that deliver to this service.
+pub async fn registered_endpoints(
+    app: &App,
+) -> std::result::Result<Vec<WebhookEndpoint>, stripe::Error> {
+    let url = webhook_url(app);
+    let all = Form::new();
+    let known = app.stripe.list_webhook_endpoints(&all, ITEMS_MAX).await?;
+    let known = known.data.into_iter();
+    Ok(known.filter(|endpoint| endpoint.url == url).collect())
+}
+
+/// Where Stripe delivers events to.
+pub fn webhook_url(app: &App) -> String {
+    format!("{}/api/stripe/webhook", app.settings.service.base_url)
+}
+
 /// The endpoint that receives exactly the events the code handles. Its secret is shown once, when
 /// it is made, and kept.
 async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
-    let url = format!("{}/api/stripe/webhook", app.settings.service.base_url);
-    let known = app
-        .stripe
-        .list_webhook_endpoints(&Form::new(), ITEMS_MAX)
-        .await?
-        .data;
-    let ours = known.into_iter().find(|endpoint| endpoint.url == url);
+    let url = webhook_url(app);
+    let ours = registered_endpoints(app).await?.into_iter().next();
     let mut form = Form::new();
     for (index, event) in stripe::HANDLED_EVENTS.iter().enumerate() {
         form = form.push(format!("enabled_events[{index}]"), *event);

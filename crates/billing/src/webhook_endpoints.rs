@@ -1,6 +1,8 @@
 //! Endpoints that receive our outgoing webhooks.
 
+use domain::time::Timestamp;
 use serde_json::json;
+use store::Tx;
 use store::outbox::Message;
 use store::webhook_endpoints::{NewEndpoint, WebhookEndpoint};
 use store::{outbox, webhook_endpoints};
@@ -107,12 +109,79 @@ pub async fn found(app: &App, id: &str) -> Result<WebhookEndpoint> {
 }
 
 /// The error for an endpoint id that is unknown.
-pub fn no_endpoint() -> Error {
+fn no_endpoint() -> Error {
     Error::not_found("There is no such endpoint.")
 }
 
 /// Why an endpoint is disabled that a person took out of use.
 pub const BY_HAND: &str = "by hand";
+
+/// What changes of an endpoint; what is left out stays.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointChange {
+    /// Where deliveries are sent.
+    pub url: Option<String>,
+    /// What the operator calls it.
+    pub description: Option<String>,
+    /// Event names; empty for all of them.
+    pub events: Option<Vec<String>>,
+    /// Whether deliveries are sent.
+    pub enabled: Option<bool>,
+}
+
+/// Changes an endpoint. Answers it as it is now.
+pub async fn update(
+    app: &App,
+    id: &str,
+    change: EndpointChange,
+    actor: &str,
+) -> Result<WebhookEndpoint> {
+    let row = found(app, id).await?;
+    let wanted = Wanted::read(
+        app,
+        change.url.as_deref().unwrap_or(&row.url),
+        change.description.as_deref().unwrap_or(&row.description),
+        &change.events.unwrap_or_else(|| names(&row.events)),
+    )?;
+    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let changed = app
+        .write(0, move |tx| {
+            let Wanted {
+                url,
+                description,
+                events,
+            } = &wanted;
+            webhook_endpoints::update(tx, &id, url, description, events, now)?;
+            if let Some(enabled) = change.enabled {
+                set_enabled(tx, &id, enabled, now)?;
+            }
+            let action = "webhook_endpoint.update";
+            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            webhook_endpoints::find(tx, &id)
+        })
+        .await?;
+    changed.ok_or_else(no_endpoint)
+}
+
+/// Enables or disables an endpoint, whatever its definition.
+pub async fn switch(app: &App, id: &str, enabled: bool, actor: &str) -> Result<()> {
+    found(app, id).await?;
+    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    app.write(0, move |tx| {
+        set_enabled(tx, &id, enabled, now)?;
+        let action = "webhook_endpoint.update";
+        store::audit_log::append(tx, &actor, action, &id, "{}", None, now).map(|_| ())
+    })
+    .await
+}
+
+fn set_enabled(tx: &mut Tx<'_>, id: &str, enabled: bool, now: Timestamp) -> store::Result<()> {
+    if enabled {
+        webhook_endpoints::enable(tx, id, now).map(|_| ())
+    } else {
+        webhook_endpoints::disable(tx, id, BY_HAND, now).map(|_| ())
+    }
+}
 
 /// Deletes an endpoint.
 pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {

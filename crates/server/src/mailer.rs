@@ -86,6 +86,7 @@ async fn round(app: &App, transport: &Transport) -> Result<usize> {
     let until = now.plus_seconds(TAKE_SECONDS);
     let _busy = app.busy();
     let taken = app
+        .db
         .write(0, move |tx| {
             outbox::take_due(tx, "mail", now, until, MAILS_MAX)
         })
@@ -146,7 +147,8 @@ async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) 
     let (id, now) = (message.id, app.real_now());
     match sent {
         Ok(()) => {
-            app.write(0, move |tx| outbox::set_sent(tx, id, now))
+            app.db
+                .write(0, move |tx| outbox::set_sent(tx, id, now))
                 .await?;
         }
         Err(error) => {
@@ -159,10 +161,11 @@ async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) 
             let exponent = u32::try_from(message.attempts.clamp(0, 12)).expect("clamped");
             let retry_at = now.plus_seconds((5_i64 << exponent).min(3_600));
             let is_last = message.attempts + 1 >= ATTEMPTS_MAX;
-            app.write(0, move |tx| {
-                outbox::set_failed(tx, id, &text, (!is_last).then_some(retry_at))
-            })
-            .await?;
+            app.db
+                .write(0, move |tx| {
+                    outbox::set_failed(tx, id, &text, (!is_last).then_some(retry_at))
+                })
+                .await?;
         }
     }
     Ok(())

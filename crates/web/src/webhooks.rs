@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use billing::app::App;
 use billing::error::Error;
 use billing::rate_limit;
-use billing::sync::inbox::record;
+use billing::sync::inbox::receive as receive_event;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -39,10 +39,7 @@ pub async fn receive(
         let detail = "The signature is not one of Stripe's for this endpoint.";
         return Err(Error::bad_request("invalid_signature", detail).into());
     }
-    let event = stripe::event::parse(&body)
-        .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;
-    record(&app, &event, &body).await?;
-    app.sync_bell.notify_one();
+    receive_event(&app, &body).await?;
     Ok(Json(json!({ "received": true })))
 }
 

@@ -171,3 +171,22 @@ impl Put {
         Ok(Some((is_new, row)))
     }
 }
+
+/// Creates the account that the host application calls `id`, or changes it. Answers whether it is
+/// new, and the account. Stripe is told in the background.
+pub async fn put(app: &App, actor: &str, id: String, body: PutAccount) -> Result<(bool, Row)> {
+    let put = Put::read(app, actor, id, body)?;
+    let (rules, at) = (app.rules(), (app.now(), app.real_now()));
+    let (is_new, row) = app
+        .write(0, move |tx| {
+            let Some((is_new, row)) = put.save(tx, &rules, at)? else {
+                return Ok(None);
+            };
+            Ok(store::accounts::find(tx, row.id)?.map(|row| (is_new, row)))
+        })
+        .await?
+        .ok_or_else(|| Error::not_found("There is no such account."))?;
+    let (app, account) = (app.clone(), row.id);
+    tokio::spawn(async move { customer::follow(&app, account).await });
+    Ok((is_new, row))
+}

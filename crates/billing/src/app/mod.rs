@@ -33,10 +33,11 @@ pub struct App(Arc<Inner>);
 
 /// See [`App`], which dereferences to it.
 pub struct Inner {
-    /// The database.
+    /// The database. Only the command line and tests may write with it; everything else asks a
+    /// function of this crate, and `bin/walls` checks that `web` does.
     pub db: Db,
     /// Stripe, or the twin.
-    pub stripe: stripe::Client,
+    pub(crate) stripe: stripe::Client,
     /// As configured.
     pub settings: Settings,
     /// Periods, trials, expiry, grace, mails.
@@ -162,6 +163,11 @@ impl App {
         new_id(prefix, self.now(), &*self.chance)
     }
 
+    /// Calls to Stripe that failed since the process started.
+    pub fn stripe_failures(&self) -> u64 {
+        self.stripe.failures()
+    }
+
     /// Prices, allowances and grace, as of now.
     pub fn rules(&self) -> Arc<Rules> {
         self.rules
@@ -200,8 +206,9 @@ impl App {
         Ok(within("database read", self.db.read(job)).await?)
     }
 
-    /// Writes; the answer comes when it is on disk. `account` orders jobs of one account.
-    pub async fn write<T, F>(&self, account: i64, job: F) -> Result<T>
+    /// Writes; the answer comes when it is on disk. `account` orders jobs of one account. Visible
+    /// in this crate only: a handler asks for a use case.
+    pub(crate) async fn write<T, F>(&self, account: i64, job: F) -> Result<T>
     where
         F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
         T: Send + 'static,
@@ -210,13 +217,13 @@ impl App {
     }
 
     /// Sends one command to the ledger. A refusal is an answer of its own.
-    pub async fn ledger(&self, account: i64, request: Request) -> Result<Decision> {
+    pub(crate) async fn ledger(&self, account: i64, request: Request) -> Result<Decision> {
         let judged = self.db.ledger(self.rules(), account, request, self.now());
         Ok(within("ledger", judged).await?)
     }
 
     /// Sends one command to the ledger; a refusal becomes the caller's error.
-    pub async fn ledger_or_refuse(
+    pub(crate) async fn ledger_or_refuse(
         &self,
         account: i64,
         request: Request,

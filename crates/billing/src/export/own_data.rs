@@ -7,14 +7,35 @@ use serde_json::json;
 use store::accounts::Account;
 use store::export::{TABLES, Table, Values};
 
+use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
 use crate::export::table;
 use crate::export::table::Format;
+use crate::rate_limit;
 
 /// What is in the document and what is not, said in it.
 const ABOUT: &str = "Every row that is kept of this account. What opens doors (secrets, links) is \
                      left out. Cards, invoices and the customer's name and address are at Stripe.";
+
+/// Documents a minute and account.
+const EXPORTS_PER_MINUTE: u32 = 3;
+
+/// Allows an owner an export of the account, and records it in the audit log. The document is then
+/// read with [`part`].
+pub async fn begin(app: &App, caller: &SignedIn) -> Result<()> {
+    caller.may_own()?;
+    let account = &caller.account;
+    let bucket = format!("export:{}", account.id);
+    rate_limit::take(app, &bucket, EXPORTS_PER_MINUTE, account.id).await?;
+    let (actor, subject) = (caller.user.public_id.clone(), account.public_id.clone());
+    let now = app.real_now();
+    app.write(account.id, move |tx| {
+        let action = "account.export";
+        store::audit_log::append(tx, &actor, action, &subject, "{}", None, now).map(|_| ())
+    })
+    .await
+}
 
 /// How far a document is written.
 #[derive(Clone, Debug, Default)]

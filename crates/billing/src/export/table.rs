@@ -107,6 +107,15 @@ fn json_line(table: &Table, row: &Values) -> String {
     format!("{}\n", Value::Object(object))
 }
 
+/// Records in the audit log that an operator exports `file`.
+pub async fn begin(app: &App, actor: &str, file: &str) -> Result<()> {
+    let (actor, file, now) = (actor.to_owned(), file.to_owned(), app.now());
+    app.write(0, move |tx| {
+        store::audit_log::append(tx, &actor, "export", &file, "{}", None, now).map(|_| ())
+    })
+    .await
+}
+
 /// A page of a table behind a row; of one account's rows where one is named.
 pub async fn page(
     app: &App,

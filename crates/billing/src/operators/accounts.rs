@@ -7,6 +7,7 @@ use store::accounts::{Account, TierOverride};
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::sync::Report;
 
 /// Longest reason.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -84,4 +85,17 @@ pub async fn set_suspended(
         store::ledger::settle(tx, &rules, id, now).map(|_| ())
     })
     .await
+}
+
+/// Makes our rows of an account agree with Stripe now, and records it in the audit log.
+pub async fn sync(app: &App, account: &Account, actor: &str) -> Result<Report> {
+    let report = crate::sync::account(app, account.id).await?;
+    let detail = json!({ "changes": report.changes.len() }).to_string();
+    let (subject, actor, now) = (account.public_id.clone(), actor.to_owned(), app.now());
+    app.write(account.id, move |tx| {
+        let action = "account.sync";
+        store::audit_log::append(tx, &actor, action, &subject, &detail, None, now).map(|_| ())
+    })
+    .await?;
+    Ok(report)
 }

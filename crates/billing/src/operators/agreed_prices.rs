@@ -1,13 +1,92 @@
 //! Prices agreed with one account.
 
 use serde_json::json;
+use store::account_prices::AccountPrice;
+use store::accounts::Account;
 use stripe::objects::Price;
 
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
+use crate::operators::reason::check_reason;
+
+/// A price to sell a plan to one account at.
+#[derive(Clone, Copy, Debug)]
+pub struct NewAgreedPrice<'a> {
+    /// The plan.
+    pub plan: &'a str,
+    /// The price at Stripe.
+    pub price_id: &'a str,
+    /// Why: for the audit log.
+    pub reason: &'a str,
+}
+
+/// Agrees a plan's price with an account. Checkout and plan changes of that account use it from
+/// now on; what runs already stays as it is.
+pub async fn agree(
+    app: &App,
+    account: &Account,
+    new: NewAgreedPrice<'_>,
+    actor: &str,
+    request_id: &str,
+) -> Result<AccountPrice> {
+    check_plan(app, new.plan)?;
+    check_reason(new.reason)?;
+    let (currency, amount_minor, billing_interval) = usable(app, new.price_id).await?;
+    let row = AccountPrice {
+        account_id: account.id,
+        price_id: new.price_id.to_owned(),
+        tier: new.plan.to_owned(),
+        currency,
+        amount_minor,
+        billing_interval,
+        is_current: true,
+        created_at: app.now(),
+    };
+    let detail = json!({ "plan": row.tier, "price": row.price_id, "reason": new.reason });
+    let (actor, detail) = (actor.to_owned(), detail.to_string());
+    let (subject, request_id) = (account.public_id.clone(), request_id.to_owned());
+    let (kept, now) = (row.clone(), app.now());
+    app.write(account.id, move |tx| {
+        store::account_prices::set(tx, &kept)?;
+        let (action, request) = ("price.agree", Some(request_id.as_str()));
+        store::audit_log::append(tx, &actor, action, &subject, &detail, request, now).map(|_| ())
+    })
+    .await?;
+    Ok(row)
+}
+
+/// Ends the account's own price of a plan; what runs at it stays as it is.
+pub async fn end(
+    app: &App,
+    account: &Account,
+    plan: &str,
+    actor: &str,
+    request_id: &str,
+) -> Result<()> {
+    let (id, subject, now) = (account.id, account.public_id.clone(), app.now());
+    let (plan, actor) = (plan.to_owned(), actor.to_owned());
+    let request_id = request_id.to_owned();
+    let ended = app
+        .write(id, move |tx| {
+            let ended = store::account_prices::end(tx, id, &plan)?;
+            if ended > 0 {
+                let (action, detail) = ("price.end", json!({ "plan": plan }).to_string());
+                let request = Some(request_id.as_str());
+                store::audit_log::append(tx, &actor, action, &subject, &detail, request, now)?;
+            }
+            Ok(ended)
+        })
+        .await?;
+    if ended == 0 {
+        return Err(Error::not_found(
+            "This account has no price of its own there.",
+        ));
+    }
+    Ok(())
+}
 
 /// Refuses a plan that the catalog does not have or that is free.
-pub fn check_plan(app: &App, plan: &str) -> Result<()> {
+fn check_plan(app: &App, plan: &str) -> Result<()> {
     let catalog = app.catalog();
     let tier = catalog.tier(plan);
     let tier = tier.ok_or_else(|| Error::not_found("There is no such plan."))?;
@@ -18,7 +97,7 @@ pub fn check_plan(app: &App, plan: &str) -> Result<()> {
 }
 
 /// Currency, amount and interval of a price that can be sold here.
-pub async fn usable(app: &App, id: &str) -> Result<(String, i64, String)> {
+async fn usable(app: &App, id: &str) -> Result<(String, i64, String)> {
     let price = match app.stripe.retrieve_price(id).await {
         Ok(price) => price,
         Err(stripe::Error::NotFound { .. } | stripe::Error::Unsendable(_)) => {

@@ -1,9 +1,11 @@
 //! What operators do: credits, agreed prices, events, alerts, acting for an account.
 
 pub mod accounts;
+pub mod adopt;
 pub mod agreed_prices;
 pub mod alerts;
 pub mod credits;
 pub mod events;
 pub mod on_behalf;
 pub mod reason;
+pub mod saved_searches;

@@ -5,6 +5,7 @@
 //! what was sold is read from our row, never from what comes back.
 
 pub mod checkout;
+pub mod checkout_progress;
 pub mod customer;
 pub mod extras;
 pub mod plan;

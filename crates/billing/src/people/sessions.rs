@@ -4,6 +4,7 @@ use store::sessions::Session;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::secrets::hash;
 
 /// The session that a request came with, by its hash; none for a session of the host application.
 #[derive(Clone, Copy, Debug)]
@@ -52,4 +53,33 @@ pub async fn end_others(app: &App, user: i64, this: ThisSession) -> Result<u64> 
         }
     })
     .await
+}
+
+/// Notes that a session is in use. The caller does not wait for the write.
+pub fn touch(app: &App, session: i64) {
+    let now = app.real_now();
+    let noted = app
+        .db
+        .write(0, move |tx| store::sessions::touch(tx, session, now));
+    tokio::spawn(async move {
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "A session's last use was not noted");
+        }
+    });
+}
+
+/// Signs out: ends the session with this token, and the host application's tokens of `host_user`,
+/// whose session there would sign the same person in again at once.
+pub async fn sign_out(app: &App, host_user: Option<i64>, token: Option<&str>) -> Result<()> {
+    if let Some(user) = host_user {
+        let now = app.real_now();
+        app.write(0, move |tx| store::users::end_tokens(tx, user, now))
+            .await?;
+    }
+    if let Some(token) = token {
+        let hash = hash(token);
+        app.write(0, move |tx| store::sessions::delete(tx, &hash))
+            .await?;
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use domain::letters::Letter;
 use domain::time::Timestamp;
 
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::letters::enqueue;
 use crate::people::users;
 use crate::rate_limit;
@@ -39,6 +39,57 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str
     .await?;
     app.mail_bell.notify_one();
     Ok(())
+}
+
+/// Uses a link up and signs in whoever it was sent to. Answers the user's number and the path to
+/// go on to; an error of code `link_over` where the link was used, is too old or never was.
+pub async fn redeem_link(app: &App, token: &str, network: &str) -> Result<(i64, Option<String>)> {
+    let (hash, now) = (hash(token), app.real_now());
+    let link = app
+        .write(0, move |tx| store::login_links::redeem(tx, &hash, now))
+        .await?;
+    let Some(link) = link else {
+        return Err(wrong_link(app, network).await);
+    };
+    let user = users::sign_in(app, &link.email).await?;
+    Ok((user, link.next_path))
+}
+
+/// Signs in whom a hand-over token of the host application names. The token works once: `id` is
+/// remembered until `until`. Answers the user's number.
+pub async fn redeem_hand_over(
+    app: &App,
+    email: &str,
+    id: &str,
+    until: Timestamp,
+    network: &str,
+) -> Result<i64> {
+    let email = users::read_email(email)?;
+    let id = hex::encode(hash(id));
+    let is_first = app
+        .write(0, move |tx| store::used_tokens::take(tx, &id, until))
+        .await?;
+    if !is_first {
+        return Err(wrong_link(app, network).await);
+    }
+    users::hand_over(app, &email).await
+}
+
+/// Counts a link or a token that opened nothing (case A8). The error is that there were too many.
+pub async fn count_wrong_link(app: &App, network: &str) -> Result<()> {
+    tracing::warn!("A sign-in link or token opened nothing");
+    let limit = app.settings.limits.bad_links_per_minute;
+    rate_limit::take(app, &format!("bad-link:{network}"), limit, 0).await
+}
+
+/// Counts a link or a token that opened nothing, and answers the error for it: a link that was
+/// used, is too old or never was.
+pub async fn wrong_link(app: &App, network: &str) -> Error {
+    let detail = "This link was used or is too old; ask for a new one.";
+    match count_wrong_link(app, network).await {
+        Ok(()) => Error::bad_request("link_over", detail),
+        Err(error) => error,
+    }
 }
 
 /// Opens a session and answers its token.

@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use stripe::event::Event;
 
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What of an event is kept, owned so that the writer may run it again.
 #[derive(Clone, Debug)]
@@ -20,6 +20,16 @@ struct Recorded {
     leads: Vec<String>,
     is_ours: bool,
     body: Vec<u8>,
+}
+
+/// Records the verified body of a delivery and wakes the workers. Once this answers, the event is
+/// on disk; nothing was granted and Stripe was not called.
+pub async fn receive(app: &App, body: &[u8]) -> Result<()> {
+    let event = stripe::event::parse(body)
+        .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;
+    record(app, &event, body).await?;
+    app.sync_bell.notify_one();
+    Ok(())
 }
 
 /// Inserts the event and raises its account's bell in one commit. An event that is there already

@@ -16,6 +16,7 @@ pub mod inbox;
 pub mod invoice;
 pub mod meaning;
 pub mod second;
+pub mod since;
 pub mod snapshot;
 pub mod subscription;
 pub mod subscription_schedule;
@@ -37,6 +38,7 @@ pub use crate::sync::checkout_session::INTENT_KEY;
 pub use crate::sync::unmatched::match_events;
 pub use crate::sync::worker::STOP_MAX;
 pub use crate::sync::worker::run;
+pub use stripe::HANDLED_EVENTS;
 
 /// How long a worker that is not heard of is waited for, in seconds of real time.
 const LEASE_SECONDS: i64 = 90;
@@ -63,6 +65,15 @@ const LEASE_WAITS_MAX: usize = 160;
 pub struct Report {
     /// A line for every row, ledger entry and mail that was written.
     pub changes: Vec<String>,
+}
+
+/// Marks an account for sync; a worker makes its rows agree with Stripe soon.
+pub async fn request(app: &App, account: i64) -> Result<()> {
+    let now = app.real_now();
+    app.write(account, move |tx| store::sync::ring(tx, account, now))
+        .await?;
+    app.sync_bell.notify_one();
+    Ok(())
 }
 
 /// Syncs one account now, and again while it became dirty meanwhile. Waits for another worker that

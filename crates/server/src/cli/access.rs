@@ -18,18 +18,21 @@ const PREFIX_BYTES: usize = 16;
 pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i64)> {
     let user = users::ensure(app, email, role.unwrap_or("user"), true).await?;
     let wanted = role.filter(|role| *role != user.role).map(str::to_owned);
-    app.write(0, move |tx| {
-        if let Some(role) = &wanted {
-            store::users::set_role(tx, user.id, role)?;
-        }
-        let memberships = store::users::memberships(tx, user.id)?;
-        let account = memberships
-            .first()
-            .ok_or(store::Error::NotFound)?
-            .account_id;
-        Ok((user.id, account))
-    })
-    .await
+    let found = app
+        .db
+        .write(0, move |tx| {
+            if let Some(role) = &wanted {
+                store::users::set_role(tx, user.id, role)?;
+            }
+            let memberships = store::users::memberships(tx, user.id)?;
+            let account = memberships
+                .first()
+                .ok_or(store::Error::NotFound)?
+                .account_id;
+            Ok((user.id, account))
+        })
+        .await?;
+    Ok(found)
 }
 
 /// A new session of a user, as the value of a `Cookie` header.
@@ -46,10 +49,12 @@ pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> 
     let url = format!("{}/api/auth/link/{token}", app.settings.service.base_url);
     let now: Timestamp = app.real_now();
     let until = now.plus_seconds(minutes * 60);
-    app.write(0, move |tx| {
-        store::login_links::insert(tx, &hash(&token), &email, None, None, now, until).map(|_| ())
-    })
-    .await?;
+    app.db
+        .write(0, move |tx| {
+            store::login_links::insert(tx, &hash(&token), &email, None, None, now, until)
+                .map(|_| ())
+        })
+        .await?;
     Ok(url)
 }
 
@@ -64,20 +69,21 @@ pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<Stri
     let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.chance));
     let public_id = app.new_id("key");
     let (key, name, now) = (secret.clone(), name.to_owned(), app.now());
-    app.write(account.unwrap_or(0), move |tx| {
-        let new = NewApiKey {
-            public_id: &public_id,
-            account_id: account,
-            name: &name,
-            prefix: &key[..PREFIX_BYTES],
-            secret_hash: &hash(&key),
-            scope: if account.is_some() { "meter" } else { "server" },
-            mode,
-            created_by: "cli",
-        };
-        store::api_keys::insert(tx, &new, now).map(|_| ())
-    })
-    .await?;
+    app.db
+        .write(account.unwrap_or(0), move |tx| {
+            let new = NewApiKey {
+                public_id: &public_id,
+                account_id: account,
+                name: &name,
+                prefix: &key[..PREFIX_BYTES],
+                secret_hash: &hash(&key),
+                scope: if account.is_some() { "meter" } else { "server" },
+                mode,
+                created_by: "cli",
+            };
+            store::api_keys::insert(tx, &new, now).map(|_| ())
+        })
+        .await?;
     Ok(secret)
 }
 

@@ -496,6 +496,7 @@ async fn replay_failed(app: &App, dry_run: bool, out: &mut Output) -> anyhow::Re
 async fn replay(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
     let (wanted, real_now) = (id.to_owned(), app.real_now());
     let event = app
+        .db
         .write(0, move |tx| {
             let Some(event) = store::events::find(tx, &wanted)? else {
                 return Ok(None);

@@ -54,10 +54,11 @@ pub async fn backup(app: &App, args: &BackupArgs, out: &mut Output) -> anyhow::R
             Some(to.display().to_string())
         }
     };
-    app.write(0, move |tx| {
-        store::settings::put(tx, LAST, &taken_at.rfc3339(), taken_at).map(|_| ())
-    })
-    .await?;
+    app.db
+        .write(0, move |tx| {
+            store::settings::put(tx, LAST, &taken_at.rfc3339(), taken_at).map(|_| ())
+        })
+        .await?;
     let text = match &shown {
         Some(shown) => format!("Written to {shown}."),
         None => "Written down.".to_owned(),

@@ -14,7 +14,6 @@ use billing::secrets::hash;
 use billing::{setup, summary};
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use stripe::Form;
 use tokio::net::TcpListener;
 use twin::client::Control;
 
@@ -41,8 +40,6 @@ const FILES: [&str; 9] = [
     "demo.new",
     socket::NAME,
 ];
-
-const ENDPOINTS_MAX: usize = 200;
 
 /// How the demo runs.
 #[derive(Clone, Debug, clap::Args)]
@@ -263,14 +260,8 @@ async fn start(
 
 /// An endpoint that the twin has from an earlier database, whose secret is lost: made anew.
 async fn forget_endpoint(app: &App, twin_url: &str) -> anyhow::Result<()> {
-    let url = format!("{}/api/stripe/webhook", app.settings.service.base_url);
-    let all = Form::new();
-    let known = app
-        .stripe
-        .list_webhook_endpoints(&all, ENDPOINTS_MAX)
-        .await?;
     let control = Control::new(twin_url)?;
-    for endpoint in known.data.iter().filter(|one| one.url == url) {
+    for endpoint in setup::registered_endpoints(app).await? {
         control.delete_webhook_endpoint(&endpoint.id).await?;
     }
     Ok(())

@@ -7,15 +7,12 @@ use billing::setup;
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use stripe::Form;
 
 use crate::cli::backup;
 use crate::cli::output::Output;
 
 /// Seconds that our clock may differ from Stripe's: beyond 300 no event would be believed.
 const SKEW_SECONDS_MAX: i64 = 60;
-
-const ENDPOINTS_MAX: usize = 200;
 
 /// Days after which a backup is an old one.
 const BACKUP_DAYS_MAX: i64 = 7;
@@ -111,9 +108,9 @@ fn configuration(app: &App) -> Found {
 }
 
 async fn stripe(app: &App) -> Found {
-    let account = app.stripe.retrieve_account().await.map_err(said)?;
+    let account = setup::stripe_account(app).await.map_err(said)?;
     let base = &app.settings.stripe.api_base;
-    Ok(format!("{} answers at {base}", account.id))
+    Ok(format!("{account} answers at {base}"))
 }
 
 async fn catalog(app: &App) -> Found {
@@ -128,11 +125,9 @@ async fn catalog(app: &App) -> Found {
 }
 
 async fn endpoint(app: &App) -> Found {
-    let url = format!("{}/api/stripe/webhook", app.settings.service.base_url);
-    let all = Form::new();
-    let known = app.stripe.list_webhook_endpoints(&all, ENDPOINTS_MAX).await;
-    let known = known.map_err(said)?;
-    match known.data.iter().find(|one| one.url == url) {
+    let url = setup::webhook_url(app);
+    let known = setup::registered_endpoints(app).await.map_err(said)?;
+    match known.first() {
         None => Err(format!("{url} is not registered; run `setup`")),
         Some(_) if app.webhook_secrets().is_empty() => {
             Err("its secret is not known here; set STRIPE_WEBHOOK_SECRET".to_owned())

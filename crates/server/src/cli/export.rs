@@ -72,10 +72,11 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
 async fn begin(app: &App, to: &Path, subject: &str, detail: String) -> anyhow::Result<()> {
     tokio::fs::create_dir_all(to).await?;
     let (subject, now) = (subject.to_owned(), app.real_now());
-    app.write(0, move |tx| {
-        store::audit_log::append(tx, "cli", "export", &subject, &detail, None, now).map(|_| ())
-    })
-    .await?;
+    app.db
+        .write(0, move |tx| {
+            store::audit_log::append(tx, "cli", "export", &subject, &detail, None, now).map(|_| ())
+        })
+        .await?;
     Ok(())
 }
 

@@ -43,6 +43,7 @@ async fn one(app: &App, place: &'static str) -> anyhow::Result<u64> {
     loop {
         let from: Option<String> = after.take();
         let step = app
+            .db
             .write(0, move |tx| {
                 store::vault::reseal(tx, place, from.as_deref(), BATCH)
             })

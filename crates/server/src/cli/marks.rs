@@ -16,21 +16,23 @@ pub async fn put(app: &App) -> anyhow::Result<()> {
     let twin = app.settings.stripe.api_base.clone();
     let origin = app.settings.service.base_url.clone();
     let now = app.real_now();
-    app.write(0, move |tx| {
-        store::settings::put(tx, TWIN_URL, &twin, now)?;
-        store::settings::put(tx, BASE_URL, &origin, now)
-    })
-    .await?;
+    app.db
+        .write(0, move |tx| {
+            store::settings::put(tx, TWIN_URL, &twin, now)?;
+            store::settings::put(tx, BASE_URL, &origin, now)
+        })
+        .await?;
     Ok(())
 }
 
 /// Takes the marks away: from now on it is the database of a service.
 pub async fn remove(app: &App) -> anyhow::Result<()> {
-    app.write(0, |tx| {
-        store::settings::remove(tx, TWIN_URL)?;
-        store::settings::remove(tx, BASE_URL)
-    })
-    .await?;
+    app.db
+        .write(0, |tx| {
+            store::settings::remove(tx, TWIN_URL)?;
+            store::settings::remove(tx, BASE_URL)
+        })
+        .await?;
     Ok(())
 }
 

@@ -165,28 +165,30 @@ async fn rebuild(app: &App, books: &Books) -> anyhow::Result<()> {
     );
     let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
     let (id, subject, rows) = (books.id, books.account.clone(), books.rows());
-    app.write(id, move |tx| {
-        store::ledger::rebuild(tx, &rules, id, now)?;
-        let left = derived(tx, id, now)?;
-        if let Some(first) = left.first() {
-            let why = format!("{} still differs: {}", first.row, first.what);
-            return Err(store::Error::Abandoned(why));
-        }
-        let detail = json!({ "rows": rows }).to_string();
-        let action = "account.rebuild";
-        store::audit_log::append(tx, "cli", action, &subject, &detail, None, real_now)?;
-        Ok(())
-    })
-    .await?;
+    app.db
+        .write(id, move |tx| {
+            store::ledger::rebuild(tx, &rules, id, now)?;
+            let left = derived(tx, id, now)?;
+            if let Some(first) = left.first() {
+                let why = format!("{} still differs: {}", first.row, first.what);
+                return Err(store::Error::Abandoned(why));
+            }
+            let detail = json!({ "rows": rows }).to_string();
+            let action = "account.rebuild";
+            store::audit_log::append(tx, "cli", action, &subject, &detail, None, real_now)?;
+            Ok(())
+        })
+        .await?;
     Ok(())
 }
 
 async fn write_down(app: &App, line: &compare::Line) -> anyhow::Result<()> {
     let (account, lines, now) = (line.account.clone(), json!(line.lines), app.real_now());
-    app.write(line.id, move |tx| {
-        let detail = json!({ "changes": lines }).to_string();
-        store::audit_log::append(tx, "cli", "account.repair", &account, &detail, None, now)
-    })
-    .await?;
+    app.db
+        .write(line.id, move |tx| {
+            let detail = json!({ "changes": lines }).to_string();
+            store::audit_log::append(tx, "cli", "account.repair", &account, &detail, None, now)
+        })
+        .await?;
     Ok(())
 }

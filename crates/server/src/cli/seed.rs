@@ -43,6 +43,7 @@ pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result
         let (count, rules, is_dry) = (part.len(), app.rules(), args.dry_run);
         let at = (app.now(), app.real_now());
         let new = app
+            .db
             .write(0, move |tx| {
                 let mut new = 0;
                 for put in &part {

@@ -1,21 +1,14 @@
 //! `sync`: makes our rows agree with Stripe, and says what changed.
 
-use std::collections::BTreeSet;
-
 use billing::app::App;
 use billing::sync;
-use billing::sync::{inbox, unmatched};
 use serde_json::json;
-use stripe::Form;
 
 use crate::cli::output::Output;
 use crate::cli::{DIFFERENT, access, adopt};
 
 /// Accounts read at once.
 const ACCOUNTS_MAX: i64 = 500;
-
-/// Events looked through for `--since`.
-const EVENTS_MAX: usize = 100_000;
 
 /// Rounds of matching events without an account.
 const MATCHES_MAX: usize = 1_000;
@@ -58,7 +51,7 @@ pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> 
         return adopt::run(app, named, args.customer.as_deref(), args.apply, out).await;
     }
     for _ in 0..MATCHES_MAX {
-        if unmatched::match_events(app).await? == 0 {
+        if sync::match_events(app).await? == 0 {
             break;
         }
     }
@@ -142,27 +135,11 @@ pub async fn all(app: &App) -> anyhow::Result<Vec<i64>> {
     }
 }
 
-/// Accounts that events since then are about. The events are recorded as if they had been
-/// delivered, so what they name is fetched however old it is.
+/// Accounts that events since then are about.
 async fn since_then(app: &App, since: &str) -> anyhow::Result<Vec<i64>> {
     let since = domain::time::parse(since)
         .ok_or_else(|| anyhow::anyhow!("--since is a date or an RFC 3339 moment, not {since}"))?;
-    let filter = Form::new().push("created[gte]", since.seconds());
-    let events = app.stripe.list_events(&filter, EVENTS_MAX).await?;
-    if events.has_more {
-        tracing::warn!("There are more events than one sync looks through: sync --all");
-    }
-    let mut accounts = BTreeSet::new();
-    for event in events.data.iter().rev() {
-        let Ok(read) = event.read() else { continue };
-        if !stripe::event::is_handled(&read.kind) {
-            continue;
-        }
-        inbox::record(app, &read, event.raw().as_bytes()).await?;
-        accounts.extend(inbox::account_of_event(app, &read).await?);
-    }
-    unmatched::match_events(app).await?;
-    Ok(accounts.into_iter().collect())
+    Ok(sync::since::record(app, since).await?)
 }
 
 async fn pass(app: &App, accounts: &[i64], is_whole: bool) -> anyhow::Result<Vec<(i64, Line)>> {

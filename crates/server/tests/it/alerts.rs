@@ -26,7 +26,7 @@ pub async fn states(operator: &Person<'_>, rule: &str) -> Vec<String> {
 
 async fn failed_again(stage: &Stage, times: usize) {
     for _ in 0..times {
-        stage.app.write(0, rows::failed_again).await.unwrap();
+        stage.app.db.write(0, rows::failed_again).await.unwrap();
     }
 }
 
@@ -72,7 +72,7 @@ fn a_sync_that_fails_counts_as_a_failure(stage) {
     stage.twin.faults(&json!({ "mode": "status", "status": 400, "count": 50 })).await.unwrap();
 
     let (account, now) = (ann.account, stage.app.real_now());
-    stage.app.write(account, move |tx| store::sync::ring(tx, account, now)).await.unwrap();
+    stage.app.db.write(account, move |tx| store::sync::ring(tx, account, now)).await.unwrap();
     stage.app.sync_bell.notify_one();
     let started = std::time::Instant::now();
     while stage.app.read(rows::failed_in_a_row).await.unwrap() == 0 {
@@ -80,7 +80,7 @@ fn a_sync_that_fails_counts_as_a_failure(stage) {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 
-    assert!(stage.app.stripe.failures() > 0);
+    assert!(stage.app.stripe_failures() > 0);
     stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
 }
 }
@@ -89,7 +89,7 @@ fn a_sync_that_fails_counts_as_a_failure(stage) {
 pub async fn paid(stage: &Stage, account: i64, day: i64, number: i64, minor: i64) {
     let at = Timestamp::from_seconds(day * SECONDS_PER_DAY + 60);
     let key = format!("test:{day}:{number}");
-    let made = stage.app.write(account, move |tx| {
+    let made = stage.app.db.write(account, move |tx| {
         let new = store::transactions::NewTransaction {
             public_id: &key,
             account_id: account,
@@ -121,7 +121,7 @@ pub async fn paid(stage: &Stage, account: i64, day: i64, number: i64, minor: i64
 
 async fn compare_again(stage: &Stage, day: i64) {
     let before = (day - 1).to_string();
-    let forgotten = stage.app.write(0, move |tx| {
+    let forgotten = stage.app.db.write(0, move |tx| {
         store::jobs::put(
             tx,
             alerts::REVENUE,
@@ -171,7 +171,7 @@ fn each_rule_finds_its_own_trouble_and_only_that(stage) {
 
     let account = ann.account;
     let (now, long_ago) = (stage.app.real_now(), stage.app.real_now().plus_days(-2));
-    let trouble = stage.app.write(0, move |tx| {
+    let trouble = stage.app.db.write(0, move |tx| {
         rows::add(tx, "bad-signature", 21, now)?;
         rows::add(tx, "stripe-error", 21, now)?;
         let event = |event_id, state| store::events::NewEvent {

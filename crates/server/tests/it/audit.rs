@@ -100,7 +100,7 @@ on_both! {
         let account = eventful(stage).await;
         let before = mirror(stage, account).await;
         assert!(before.len() >= 6, "{before:?}");
-        stage.app.write(0, store::testing::forget_mirror).await.unwrap();
+        stage.app.db.write(0, store::testing::forget_mirror).await.unwrap();
         assert_ne!(mirror(stage, account).await, before);
 
         let (code, report) = run(stage, &["sync", "--all"]).await;
@@ -146,7 +146,7 @@ on_both! {
         let maya = stage.person("maya@example.com").await;
         let account = maya.account;
         let now = stage.app.now();
-        stage.app.write(account, move |tx| {
+        stage.app.db.write(account, move |tx| {
             let set = store::accounts::TierOverride {
                 tier: "PRO",
                 reason: "a friend of the house",
@@ -310,7 +310,7 @@ on_both! {
         assert_eq!(run(stage, &["repair"]).await.1["rebuilds"], json!([]));
 
         for (row, damage) in DAMAGES {
-            stage.app.write(account, move |tx| tx.execute(damage, store::args![account])).await.unwrap();
+            stage.app.db.write(account, move |tx| tx.execute(damage, store::args![account])).await.unwrap();
             assert_eq!(run(stage, &["audit"]).await.0, 3, "{row}");
 
             let (code, dry) = run(stage, &["repair"]).await;

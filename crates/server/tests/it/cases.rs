@@ -480,7 +480,7 @@ on_both! {
         assert_eq!(maya.checkout(pack(500)).await.0, 503);
         stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
         let (account, now) = (maya.account, stage.app.now());
-        let renamed = stage.app.write(account, move |tx| {
+        let renamed = stage.app.db.write(account, move |tx| {
             store::accounts::rename(tx, account, "Maya & Sons", Some("maya@example.com"), now)
         });
         renamed.await.unwrap();
@@ -537,7 +537,7 @@ on_both! {
         last_call.reached().await;
         move_to(stage, "PRO_PLUS").await;
         let late = stage.app.real_now().plus_seconds(600);
-        let taken = stage.app.write(account, move |tx| {
+        let taken = stage.app.db.write(account, move |tx| {
             store::sync::lease_account(tx, account, late, late.plus_seconds(-1_200))
         });
         assert!(taken.await.unwrap().is_some());
@@ -699,7 +699,7 @@ async fn shielded(app: &App, routes: Router<Site>) -> String {
 
 async fn panics_in_a_job(State(app): State<App>) -> web::http::error::HttpResult<&'static str> {
     let job = |_: &mut store::Tx<'_>| -> store::Result<()> { panic!("case D12 in a job") };
-    app.write(0, job).await?;
+    app.db.write(0, job).await?;
     Ok("never")
 }
 
@@ -713,7 +713,9 @@ async fn panics_after_a_hold(State(app): State<App>) -> &'static str {
         amount: domain::money::Credits::new(30),
         ttl_seconds: 60,
     };
-    app.ledger(account, domain::ledger::Request::internal(command))
+    let request = domain::ledger::Request::internal(command);
+    app.db
+        .ledger(app.rules(), account, request, app.now())
         .await
         .unwrap()
         .unwrap();

@@ -140,7 +140,7 @@ on_both! {
         let (_, made) = maya.post("/api/v1/organisations", json!({ "name": "Acme" })).await;
         let place = made["id"].as_str().unwrap().to_owned();
         let (user, now, name) = (noah.user, stage.app.now(), place.clone());
-        stage.app.write(0, move |tx| {
+        stage.app.db.write(0, move |tx| {
             let account = store::accounts::named(tx, &name)?.unwrap();
             store::users::put_member(tx, user, account.id, "member", now)
         }).await.unwrap();

@@ -40,7 +40,7 @@ async fn with_settings(stage: &Stage, change: impl FnOnce(&mut Settings)) -> App
 }
 
 async fn write(stage: &Stage, statement: &'static str) {
-    let done = stage.app.write(0, move |tx| tx.execute(statement, args![]));
+    let done = stage.app.db.write(0, move |tx| tx.execute(statement, args![]));
     assert!(done.await.unwrap() > 0, "{statement}");
 }
 
@@ -98,7 +98,7 @@ on_both! {
 
         // Time.
         let old = stage.app.real_now().plus_days(-8);
-        stage.app.write(0, move |tx| {
+        stage.app.db.write(0, move |tx| {
             store::settings::put(tx, server::cli::backup::LAST, &old.rfc3339(), old).map(|_| ())
         }).await.unwrap();
         assert_eq!(now_failing(stage).await, ["backup"]);

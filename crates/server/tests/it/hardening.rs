@@ -130,7 +130,7 @@ on_both! {
             let (app, token) = (stage.app.clone(), billing::secrets::new_secret(&*stage.app.chance));
             async move {
                 let (digest, now) = (billing::secrets::hash(&token), app.real_now());
-                app.write(0, move |tx| {
+                app.db.write(0, move |tx| {
                     let until = now.plus_seconds(60);
                     store::login_links::insert(tx, &digest, "maya@example.com", None, None, now, until)
                 }).await.unwrap();
@@ -155,14 +155,14 @@ on_both! {
 
         let idle = billing::people::sign_in::open_session(&stage.app, maya.user, "x").await.unwrap();
         let (digest, long_ago) = (billing::secrets::hash(&idle), stage.app.real_now().plus_days(-15));
-        stage.app.write(0, move |tx| {
+        stage.app.db.write(0, move |tx| {
             let session = store::sessions::find(tx, &digest, long_ago)?.unwrap();
             store::sessions::touch(tx, session.id, long_ago)
         }).await.unwrap();
         assert_eq!(status(&format!("lbx_session={idle}")).await, 401, "not used for a fortnight");
 
         let (user, now) = (maya.user, stage.app.real_now());
-        stage.app.write(0, move |tx| store::users::set_disabled(tx, user, Some(now))).await.unwrap();
+        stage.app.db.write(0, move |tx| store::users::set_disabled(tx, user, Some(now))).await.unwrap();
         assert_eq!(status(&maya.cookie).await, 401, "disabled");
         let url = format!("{}/api/auth/link/{}", stage.base, link(stage).await);
         assert_eq!(stage.http.post(url).send().await.unwrap().status(), 403);

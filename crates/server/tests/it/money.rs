@@ -393,7 +393,7 @@ on_both! {
         let delete = stage.http.delete(format!("{}/v1/subscriptions/{old}", stage.twin_url));
         delete.bearer_auth("sk_test_other").send().await.unwrap();
         let (account, now, named) = (maya.account, stage.app.now(), former.clone());
-        let known = stage.app.write(account, move |tx| store::customers::insert_former(tx, &named, account, now));
+        let known = stage.app.db.write(account, move |tx| store::customers::insert_former(tx, &named, account, now));
         known.await.unwrap();
 
         billing::sync::whole_account(&stage.app, account).await.unwrap();
@@ -626,7 +626,7 @@ on_both! {
         let seen = stage.stripe_get(&format!("/v1/checkout/sessions/{session}")).await;
         let payment = seen["payment_intent"].as_str().unwrap().to_owned();
         let (account, now) = (maya.account, stage.app.now());
-        let made = stage.app.write(account, move |tx| {
+        let made = stage.app.db.write(account, move |tx| {
             let new = store::intents::NewIntent {
                 id: "int_on_its_way", account_id: account, kind: store::auto_topup::INTENT_KIND, params: "",
                 ..store::intents::NewIntent::default()

@@ -136,7 +136,7 @@ async fn a_purchase_is_told_once_and_signed(stage: &Stage) {
     let paid = host.until("payment.succeeded", 1).await;
     let granted = host.until("credits.granted", 1).await;
     let account = buyer.account;
-    let ring = stage.app.write(account, move |tx| {
+    let ring = stage.app.db.write(account, move |tx| {
         store::sync::ring(tx, account, domain::time::Timestamp::from_micros(0))
     });
     ring.await.unwrap();
@@ -287,7 +287,7 @@ async fn an_address_is_looked_at_again_when_a_notice_is_sent(stage: &Stage) {
     let host = Host::start().await;
     let url = host.url.clone();
     let operator = stage.person_as("boss@example.com", "admin").await;
-    let made = stage.app.write(0, move |tx| {
+    let made = stage.app.db.write(0, move |tx| {
         let new = store::webhook_endpoints::NewEndpoint {
             public_id: "we_old",
             url: &url,

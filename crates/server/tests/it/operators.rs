@@ -319,7 +319,7 @@ on_both! {
         assert_eq!(sent.status(), 200);
         let (account, now) = (maya.account, stage.app.now());
         let params = form.iter().fold(stripe::Form::new(), |all, (name, value)| all.push(*name, value)).encode();
-        stage.app.write(account, move |tx| {
+        stage.app.db.write(account, move |tx| {
             let new = store::intents::NewIntent {
                 id: &id, account_id: account, kind: "refund", params: &params,
                 credits_micros: Some(1_000_000_000), amount_minor: Some(100), currency: Some("usd"),
@@ -354,7 +354,7 @@ on_both! {
         let params = stripe::Form::new().push("payment_intent", &intent).push("amount", 100)
             .push("reason", "duplicate").push("metadata[intent]", &id).encode();
         let (account, before) = (maya.account, stage.app.now().plus_seconds(-120));
-        stage.app.write(account, move |tx| {
+        stage.app.db.write(account, move |tx| {
             let new = store::intents::NewIntent {
                 id: &id, account_id: account, kind: "refund", params: &params,
                 credits_micros: Some(1_000_000_000), amount_minor: Some(100), currency: Some("usd"),
@@ -387,7 +387,7 @@ on_both! {
         assert_eq!(sent.header("idempotency-key", "rfd_lost").form(&form).send().await.unwrap().status(), 200);
         let (account, operator, before) = (maya.account, admin.user, stage.app.now().plus_seconds(-120));
         let params = form.iter().fold(stripe::Form::new(), |all, (name, value)| all.push(*name, value)).encode();
-        stage.app.write(account, move |tx| {
+        stage.app.db.write(account, move |tx| {
             let new = store::intents::NewIntent {
                 id: "rfd_lost", account_id: account, user_id: Some(operator), kind: "refund", params: &params,
                 credits_micros: Some(1_000_000_000), amount_minor: Some(100), currency: Some("usd"),
@@ -523,7 +523,7 @@ on_both! {
             synced_at: now,
             items: None,
         };
-        stage.app.write(0, move |tx| {
+        stage.app.db.write(0, move |tx| {
             for (place, account) in accounts.iter().enumerate() {
                 store::subscriptions::put(tx, &row(place, *account))?;
             }
@@ -829,7 +829,7 @@ on_both! {
         let parked: Vec<i64> = events.iter().take(2).map(|event| event.n).collect();
         let numbers = parked.clone();
         let now = stage.app.real_now();
-        stage.app.write(0, move |tx| {
+        stage.app.db.write(0, move |tx| {
             for n in &numbers {
                 store::events::settle(tx, *n, "parked", "a person must look", now)?;
             }
@@ -1011,7 +1011,7 @@ fn form_urlencoded_of(text: &str) -> String {
 /// Fifty-five rows of everything that operators' lists show.
 async fn crowded(stage: &Stage, account: i64) {
     let now = stage.app.real_now();
-    let made = stage.app.write(account, move |tx| {
+    let made = stage.app.db.write(account, move |tx| {
         let new = store::webhook_endpoints::NewEndpoint {
             public_id: "we_crowd",
             url: "https://hooks.example.com/",

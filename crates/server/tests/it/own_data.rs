@@ -70,7 +70,7 @@ fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(stage) {
     let account = ann.account;
     let row = stage.app.read(move |tx| store::accounts::find(tx, account)).await.unwrap().unwrap();
     let (user, now) = (ben.user, stage.app.now());
-    stage.app.write(account, move |tx| {
+    stage.app.db.write(account, move |tx| {
         store::users::put_member(tx, user, account, "billing", now)
     }).await.unwrap();
     let of_ann = format!("{EXPORT}?account={}", row.public_id);
@@ -175,7 +175,7 @@ fn case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them
     stage.settled().await;
     let account_now = ann.account;
     let ring = stage.app.real_now();
-    stage.app.write(account_now, move |tx| store::sync::ring(tx, account_now, ring)).await.unwrap();
+    stage.app.db.write(account_now, move |tx| store::sync::ring(tx, account_now, ring)).await.unwrap();
     stage.app.sync_bell.notify_one();
     stage.settled().await;
 

@@ -10,7 +10,7 @@ async fn join(person: &Person<'_>, owner: &Person<'_>, role: &'static str) -> St
     let (user, account) = (person.user, owner.account);
     let stage = person.stage;
     let now = stage.app.now();
-    let joined = stage.app.write(account, move |tx| {
+    let joined = stage.app.db.write(account, move |tx| {
         store::users::put_member(tx, user, account, role, now)?;
         Ok(store::accounts::find(tx, account)?.unwrap().public_id)
     });
@@ -128,7 +128,7 @@ on_both! {
     fn a_suspended_account_is_told_so_and_changes_nothing(stage) {
         let maya = stage.person("maya@example.com").await;
         let (account, now) = (maya.account, stage.app.now());
-        stage.app.write(account, move |tx| store::accounts::set_status(tx, account, "suspended", now)).await.unwrap();
+        stage.app.db.write(account, move |tx| store::accounts::set_status(tx, account, "suspended", now)).await.unwrap();
 
         let (status, answer) = maya.checkout(json!({ "type": "topup", "amount": 500 })).await;
 

@@ -351,7 +351,7 @@ on_both! {
             .push("refund[0][amount]", 700)
             .encode();
         let (account, long_ago) = (maya.account, stage.app.now().plus_seconds(-120));
-        stage.app.write(account, move |tx| {
+        stage.app.db.write(account, move |tx| {
             let new = NewIntent {
                 id: "int_left", account_id: account, kind: "plan_end", params: &params,
                 ..NewIntent::default()
@@ -398,7 +398,7 @@ on_both! {
 
         assert_eq!(eve.post(&path, body.clone()).await.0, 404, "another's account");
         let now = stage.app.now();
-        stage.app.write(account, move |tx| store::users::put_member(tx, user, account, "member", now))
+        stage.app.db.write(account, move |tx| store::users::put_member(tx, user, account, "member", now))
             .await.unwrap();
         let (status, answer) = eve.post(&path, body.clone()).await;
         assert_eq!((status, &answer["code"]), (403, &json!("not_billing_member")));
@@ -671,7 +671,7 @@ on_both! {
         let (maya, eve) = (stage.person("maya@example.com").await, stage.person("eve@example.com").await);
         let account = maya.account;
         let start = stage.app.now().plus_days(-30);
-        stage.app.write(account, move |tx| {
+        stage.app.db.write(account, move |tx| {
             for number in 0..25 {
                 let row = store::invoices::Invoice {
                     invoice_id: format!("in_{number:02}"), account_id: account, subscription_id: None,

@@ -202,7 +202,7 @@ impl Stage {
             billing::secrets::new_secret(&*self.app.chance)
         );
         let (stored, id, now) = (hash(&secret), self.app.new_id("key"), self.app.now());
-        let made = self.app.write(0, move |tx| {
+        let made = self.app.db.write(0, move |tx| {
             let new = store::api_keys::NewApiKey {
                 public_id: &id,
                 account_id: None,
@@ -481,7 +481,7 @@ impl Person<'_> {
         );
         let (account, stored, id) = (self.account, hash(&secret), self.stage.app.new_id("key"));
         let now = self.stage.app.now();
-        let made = self.stage.app.write(account, move |tx| {
+        let made = self.stage.app.db.write(account, move |tx| {
             let new = store::api_keys::NewApiKey {
                 public_id: &id,
                 account_id: Some(account),

@@ -368,7 +368,7 @@ on_both! {
         assert_eq!(about("parked").await, 1);
 
         let known = secret.clone();
-        stage.app.write(0, move |tx| {
+        stage.app.db.write(0, move |tx| {
             store::catalog::put_price(tx, &store::catalog::Price {
                 price_id: known.clone(),
                 lookup_key: "by hand".to_owned(),

@@ -134,7 +134,7 @@ fn every_kind_of_notice_is_sent_once_by_what_it_tells_of(stage) {
 
     // Said again, nothing is sent again.
     let (account, now) = (ann.account, stage.app.real_now());
-    stage.app.write(account, move |tx| store::sync::ring(tx, account, now)).await.unwrap();
+    stage.app.db.write(account, move |tx| store::sync::ring(tx, account, now)).await.unwrap();
     stage.app.sync_bell.notify_one();
     stage.settled().await;
     low::once(&stage.app).await.unwrap();
@@ -242,7 +242,7 @@ async fn failing_for(stage: &Stage, id: &str, days: i64) {
         id.to_owned(),
         stage.app.real_now().plus_days(-days).plus_seconds(-3_600),
     );
-    let noted = stage.app.write(0, move |tx| {
+    let noted = stage.app.db.write(0, move |tx| {
         store::webhook_endpoints::note_success(tx, &id)?;
         store::webhook_endpoints::note_failure(tx, &id, since).map(|_| ())
     });
@@ -394,7 +394,7 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
         nightly::note(&stage.app, 1, 0).await.unwrap();
         return;
     }
-    let begun = stage.app.write(0, move |tx| {
+    let begun = stage.app.db.write(0, move |tx| {
         match rule.as_str() {
             "failed-webhooks" => {
                 for _ in 0..6 {
@@ -458,7 +458,7 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
         nightly::note(&stage.app, 0, 0).await.unwrap();
         return;
     }
-    let ended = stage.app.write(0, move |tx| {
+    let ended = stage.app.db.write(0, move |tx| {
         let settle = |tx: &mut store::Tx<'_>, id: &str| {
             let event = events::find(tx, id)?.unwrap();
             events::settle(tx, event.n, "done", "applied", now).map(|_| ())

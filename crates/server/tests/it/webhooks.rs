@@ -264,7 +264,7 @@ on_both! {
         maya.buy_pack(1_000).await;
         let account = maya.account;
         // As if the answer to the creation of the customer had never been written down.
-        stage.app.write(account, move |tx| store::testing::forget_customers(tx, account)).await.unwrap();
+        stage.app.db.write(account, move |tx| store::testing::forget_customers(tx, account)).await.unwrap();
         let event = stage.stripe_events("payment_intent.succeeded").await.remove(0);
 
         assert_eq!(stage.deliver(&event).await.status(), 200);
@@ -331,7 +331,7 @@ on_both! {
         maya.buy_pack(1_000).await;
         let of_maya = stage.stripe_events("checkout.session.completed").await.remove(0);
         let account = maya.account;
-        stage.app.write(account, move |tx| store::testing::near_parking(tx, account)).await.unwrap();
+        stage.app.db.write(account, move |tx| store::testing::near_parking(tx, account)).await.unwrap();
         stage.twin.faults(&json!({ "mode": "status", "status": 400, "count": 1 })).await.unwrap();
         stage.deliver(&of_maya).await;
         let started = Instant::now();
@@ -348,7 +348,7 @@ on_both! {
         noah.billing_when(|body| balance(body) == 600.0).await;
         assert_eq!(balance(&maya.billing().await), 100.0);
         let now = stage.app.real_now();
-        stage.app.write(account, move |tx| store::sync::unpark(tx, account, now)).await.unwrap();
+        stage.app.db.write(account, move |tx| store::sync::unpark(tx, account, now)).await.unwrap();
         maya.billing_when(|body| balance(body) == 1_100.0).await;
     }
 }
@@ -378,7 +378,7 @@ on_both! {
         let event = stage.stripe_events("checkout.session.completed").await.remove(0);
         // A worker takes the account and dies: its lease runs out by itself.
         let (account, now) = (maya.account, stage.app.real_now());
-        let taken = stage.app.write(account, move |tx| {
+        let taken = stage.app.db.write(account, move |tx| {
             store::sync::ring(tx, account, now)?;
             store::sync::lease_account(tx, account, now, now.plus_seconds(2))
         });
@@ -401,6 +401,7 @@ on_both! {
         let (account, now) = (maya.account, stage.app.real_now());
         let stale = stage
             .app
+            .db
             .write(account, move |tx| {
                 store::sync::ring(tx, account, now)?;
                 store::sync::lease_account(tx, account, now, now.plus_seconds(-1))
@@ -410,7 +411,7 @@ on_both! {
             .unwrap();
 
         billing::sync::account(&stage.app, account).await.unwrap();
-        let late = stage.app.write(account, move |tx| {
+        let late = stage.app.db.write(account, move |tx| {
             store::settings::put(tx, "w26", "written", now)?;
             store::sync::finish(tx, &stale, now)
         });
@@ -476,7 +477,7 @@ on_both! {
         let event = stage.stripe_events("checkout.session.completed").await.remove(0);
         // Nobody works on the account when the event arrives, and hours pass.
         let (account, now) = (maya.account, stage.app.real_now());
-        let taken = stage.app.write(account, move |tx| {
+        let taken = stage.app.db.write(account, move |tx| {
             store::sync::ring(tx, account, now)?;
             store::sync::lease_account(tx, account, now, now.plus_seconds(2))
         });

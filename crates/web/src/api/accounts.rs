@@ -6,7 +6,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use billing::accounts::names::named;
-use billing::accounts::put::{Put, PutAccount};
+use billing::accounts::put;
+use billing::accounts::put::PutAccount;
 use billing::actors::{Authority, KeyCaller};
 use billing::app::App;
 use billing::error::{Error, Result};
@@ -14,7 +15,6 @@ use billing::exact::{Exact, read_credits, read_positive_credits};
 use billing::idempotency::Key;
 use billing::operators::credits;
 use billing::operators::credits::ByHand;
-use billing::payments::customer;
 use domain::ledger::{Body as EntryBody, Entry, Outcome};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -92,20 +92,7 @@ pub async fn put(
     Body(body): Body<PutAccount>,
 ) -> HttpResult<Response> {
     caller.is_server()?;
-    let put = Put::read(&app, &caller.public_id, id, body)?;
-    let (rules, at) = (app.rules(), (app.now(), app.real_now()));
-    let (is_new, row) = app
-        .write(0, move |tx| {
-            let Some((is_new, row)) = put.save(tx, &rules, at)? else {
-                return Ok(None);
-            };
-            Ok(store::accounts::find(tx, row.id)?.map(|row| (is_new, row)))
-        })
-        .await?
-        .ok_or_else(|| Error::not_found("There is no such account."))?;
-    // The answer does not wait for Stripe.
-    let (app_of_change, account) = (app.clone(), row.id);
-    tokio::spawn(async move { customer::follow(&app_of_change, account).await });
+    let (is_new, row) = put::put(&app, &caller.public_id, id, body).await?;
     let status = if is_new {
         StatusCode::CREATED
     } else {

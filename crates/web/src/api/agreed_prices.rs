@@ -7,12 +7,9 @@ use axum::{Extension, Json};
 use billing::accounts::names::named;
 use billing::actors::Operator;
 use billing::app::App;
-use billing::error::Error;
-use billing::operators::agreed_prices::{check_plan, usable};
-use billing::operators::reason::check_reason;
+use billing::operators::agreed_prices;
 use domain::money::{Currency, MinorUnits};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use store::account_prices::AccountPrice;
 use utoipa::ToSchema;
 
@@ -118,30 +115,13 @@ pub async fn put(
 ) -> HttpResult<Json<AgreedPrice>> {
     operator.may_act()?;
     let account = named(&app, &id).await?;
-    check_plan(&app, &plan)?;
-    check_reason(&body.reason)?;
-    let price = usable(&app, &body.price_id).await?;
-    let (currency, amount, interval) = price;
-    let row = AccountPrice {
-        account_id: account.id,
-        price_id: body.price_id,
-        tier: plan,
-        currency,
-        amount_minor: amount,
-        billing_interval: interval,
-        is_current: true,
-        created_at: app.now(),
+    let new = agreed_prices::NewAgreedPrice {
+        plan: &plan,
+        price_id: &body.price_id,
+        reason: &body.reason,
     };
-    let detail = json!({ "plan": row.tier, "price": row.price_id, "reason": body.reason });
-    let (actor, detail) = (operator.0.public_id, detail.to_string());
-    let (kept, subject, now) = (row.clone(), account.public_id, app.now());
-    app.write(account.id, move |tx| {
-        store::account_prices::set(tx, &kept)?;
-        let action = "price.agree";
-        store::audit_log::append(tx, &actor, action, &subject, &detail, Some(&request), now)?;
-        Ok(())
-    })
-    .await?;
+    let actor = &operator.0.public_id;
+    let row = agreed_prices::agree(&app, &account, new, actor, &request).await?;
     Ok(Json(row.into()))
 }
 
@@ -164,20 +144,7 @@ pub async fn delete(
 ) -> HttpResult<StatusCode> {
     operator.may_act()?;
     let account = named(&app, &id).await?;
-    let (actor, subject, now) = (operator.0.public_id, account.public_id, app.now());
-    let ended = app
-        .write(account.id, move |tx| {
-            let ended = store::account_prices::end(tx, account.id, &plan)?;
-            if ended > 0 {
-                let (action, detail) = ("price.end", json!({ "plan": plan }).to_string());
-                let request = Some(request.as_str());
-                store::audit_log::append(tx, &actor, action, &subject, &detail, request, now)?;
-            }
-            Ok(ended)
-        })
-        .await?;
-    if ended == 0 {
-        return Err(Error::not_found("This account has no price of its own there.").into());
-    }
+    let actor = &operator.0.public_id;
+    agreed_prices::end(&app, &account, &plan, actor, &request).await?;
     Ok(StatusCode::NO_CONTENT)
 }

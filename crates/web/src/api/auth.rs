@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::people::sign_in::{is_own_path, open_session, send_link};
-use billing::people::users;
-use billing::rate_limit;
-use billing::secrets::hash;
+use billing::people::sessions;
+use billing::people::sign_in::{
+    is_own_path, open_session, redeem_hand_over, redeem_link, send_link, wrong_link,
+};
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::sign_in::cookies::cookie_name;
+use crate::sign_in::cookies::{cookie_name, session_token};
 use crate::sign_in::hand_over::{HandOver, Proof, Token};
 use crate::sign_in::{host_session, jwks};
 use crate::site::Site;
@@ -88,18 +88,8 @@ pub async fn redeem(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
-    let real_now = app.real_now();
-    let link = app
-        .write(0, move |tx| {
-            store::login_links::redeem(tx, &hash(&token), real_now)
-        })
-        .await?;
-    let Some(link) = link else {
-        wrong_link(&app, from).await?;
-        return Err(link_over().into());
-    };
-    let user = users::sign_in(&app, &link.email).await?;
-    enter(&app, user, &headers, link.next_path).await
+    let (user, next) = redeem_link(&app, &token, &from.network()).await?;
+    enter(&app, user, &headers, next).await
 }
 
 /// Opens a session and goes on to a path of ours.
@@ -114,19 +104,6 @@ pub async fn enter(
     let next = next.filter(|next| is_own_path(next));
     let next = next.unwrap_or_else(|| "/dashboard/billing".to_owned());
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
-}
-
-/// Counts a link or a token that opened nothing (case A8).
-pub async fn wrong_link(app: &App, from: ClientAddress) -> Result<()> {
-    tracing::warn!("A sign-in link or token opened nothing");
-    let limit = app.settings.limits.bad_links_per_minute;
-    rate_limit::take(app, &format!("bad-link:{}", from.network()), limit, 0).await
-}
-
-/// 400: a link that was used, is too old, or never was.
-pub fn link_over() -> Error {
-    let detail = "This link was used or is too old; ask for a new one.";
-    Error::bad_request("link_over", detail)
 }
 
 /// What the host application hands somebody over with.
@@ -156,23 +133,13 @@ pub async fn hand_over(
     Params(asked): Params<HandedOver>,
     headers: HeaderMap,
 ) -> HttpResult<Response> {
-    let app = site.app.clone();
+    let (app, network) = (&site.app, from.network());
     let Some(said) = handed_over(&site, &asked.token).await? else {
-        wrong_link(&app, from).await?;
-        return Err(link_over().into());
+        return Err(wrong_link(app, &network).await.into());
     };
-    let email = users::read_email(&said.email)?;
-    let id = hex::encode(hash(&said.jti));
     let until = Timestamp::from_seconds(said.forgotten_at());
-    let is_first = app
-        .write(0, move |tx| store::used_tokens::take(tx, &id, until))
-        .await?;
-    if !is_first {
-        wrong_link(&app, from).await?;
-        return Err(link_over().into());
-    }
-    let user = users::hand_over(&app, &email).await?;
-    enter(&app, user, &headers, asked.next).await
+    let user = redeem_hand_over(app, &said.email, &said.jti, until, &network).await?;
+    enter(app, user, &headers, asked.next).await
 }
 
 /// What a hand-over token says that is good now.
@@ -210,17 +177,9 @@ pub async fn leave(
     request: axum::extract::Request,
 ) -> HttpResult<Response> {
     let (parts, _) = request.into_parts();
-    // The host's own session would sign the same person in again at once.
-    if let Some(user) = host_session::user(&parts, &app).await? {
-        let now = app.real_now();
-        app.write(0, move |tx| store::users::end_tokens(tx, user.id, now))
-            .await?;
-    }
-    if let Some(token) = crate::sign_in::cookies::session_token(&parts, &app) {
-        let hash = hash(token);
-        app.write(0, move |tx| store::sessions::delete(tx, &hash))
-            .await?;
-    }
+    let host_user = host_session::user(&parts, &app).await?;
+    let token = session_token(&parts, &app);
+    sessions::sign_out(&app, host_user.map(|user| user.id), token).await?;
     let headers = [
         (header::SET_COOKIE, cookie(&app, "", 0)?),
         // What a page left behind goes with the session; the theme may stay.

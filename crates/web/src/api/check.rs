@@ -13,10 +13,8 @@ use billing::actors::KeyCaller;
 use billing::app::App;
 use billing::error::{Kind, Result};
 use billing::idempotency::Key;
-use billing::metering::admission::refusal_now;
-use billing::metering::price::Price;
-use billing::summary::view;
-use domain::ledger::{Command, Request};
+use billing::metering::MeteredCall;
+use billing::metering::check;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -78,35 +76,23 @@ async fn judge(
     request_headers: &HeaderMap,
     query: CheckParams,
 ) -> Result<HeaderMap> {
-    let price = Price::read(app, None, query.operation.as_deref(), query.units)?;
-    let account = caller.account(app, query.account.as_deref()).await?;
     let key = match (key, request_headers.get("x-request-id")) {
         (Some(key), _) => Some(key),
         (None, Some(id)) => Some(Key::read(id.to_str().unwrap_or(""))?),
         (None, None) => None,
     };
-    let Some(key) = key else {
-        let view = view(app, account).await?;
-        return match refusal_now(app, account, &view, price.credits, caller.spender()).await? {
-            Some(refusal) => Err(app.refused(account, &refusal).await?),
-            None => Ok(headers(price.credits, view.available, false)),
-        };
+    let call = MeteredCall {
+        account: query.account,
+        operation: query.operation,
+        units: query.units,
+        ..MeteredCall::default()
     };
-    let [kind, what, units] = price.meaning();
-    let request = Request {
-        command: Command::Debit {
-            amount: price.credits,
-        },
-        key: Some(key.of(&["check", &kind, &what, &units])),
-        context: price.context(caller, None),
-    };
-    let outcome = app.ledger_or_refuse(account, request).await?;
-    // On a replay what it cost then, whatever it costs today.
-    let cost = outcome
-        .entry
-        .as_ref()
-        .map_or(price.credits, |e| e.charged());
-    Ok(headers(cost, outcome.available, outcome.replayed))
+    let admitted = check::check(app, caller, key, &call).await?;
+    Ok(headers(
+        admitted.cost,
+        admitted.available,
+        admitted.replayed,
+    ))
 }
 
 /// The refusal, with headers that a gateway can pass on although it drops the body.

@@ -3,15 +3,14 @@
 use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use billing::accounts::names::named;
-use billing::actors::{Operator, SignedIn, access};
+use billing::actors::{Operator, SignedIn};
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::operators::on_behalf::owner;
+use billing::operators::on_behalf::start_checkout;
 use billing::operators::reason::check_reason;
 use billing::payments::checkout;
 use billing::payments::checkout::Purchase;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -107,24 +106,9 @@ pub async fn create_for(
         currency: None,
     };
     let purchase = read(&app, &wanted)?;
-    app.billing_is_on_for(&account)?;
-    if account.status != "active" {
-        return Err(access::suspended().into());
-    }
-    let (row, actor, now) = (account.id, operator.0.public_id.clone(), app.real_now());
-    let what = match &purchase {
-        Purchase::Plan(plan) => json!(plan),
-        Purchase::Pack(credits) => json!(credits),
-    };
-    let detail = json!({ "bought": what, "reason": body.reason }).to_string();
-    let subject = account.public_id.clone();
-    let buyer = owner(&app, account).await?;
-    app.write(row, move |tx| {
-        let (act, request) = ("checkout.start", Some(request.as_str()));
-        store::audit_log::append(tx, &actor, act, &subject, &detail, request, now)
-    })
-    .await?;
-    let checkout_url = checkout::start(&app, &buyer, &purchase, None).await?;
+    let actor = &operator.0.public_id;
+    let checkout_url =
+        start_checkout(&app, account, &purchase, &body.reason, actor, &request).await?;
     Ok(Json(Checkout { checkout_url }))
 }
 

@@ -1,7 +1,5 @@
 //! Debits: a call authorized and charged in one step.
 
-use std::collections::{HashMap, hash_map};
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,8 +9,9 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::exact::Exact;
 use billing::idempotency::Key;
-use billing::metering::price::{Price, read_endpoint};
-use domain::ledger::{Body as EntryBody, Command, Entry, Outcome, Refusal, Request};
+use billing::metering::MeteredCall;
+use billing::metering::debits::{BatchItem, debit, debit_batch};
+use domain::ledger::{Body as EntryBody, Entry, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -22,12 +21,6 @@ use crate::api::metered::answer;
 use crate::http::error::{HttpError, HttpResult, ProblemBody};
 use crate::http::json::{Body, parse};
 use crate::http::request_id::RequestId;
-
-/// Debits in one batch.
-const BATCH_MAX: usize = 1_000;
-
-/// Debits of a batch that wait for the ledger at once: the rest of its queue is for others.
-const AT_ONCE_MAX: usize = 250;
 
 /// What to charge: `credits`, or `units` of an `operation`; one `call` without either.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -84,24 +77,16 @@ fn id_of(entry: &Entry) -> String {
     format!("deb_{}_{}", entry.seq, hex::encode(&entry.hash[..8]))
 }
 
-/// Reads a debit into the ledger's command.
-fn request(app: &App, caller: &KeyCaller, key: Key, body: &NewDebit) -> Result<Request> {
-    let price = Price::read(
-        app,
-        body.credits.as_deref(),
-        body.operation.as_deref(),
-        body.units,
-    )?;
-    let endpoint = read_endpoint(body.endpoint.clone())?;
-    let [kind, what, units] = price.meaning();
-    let named = endpoint.clone().unwrap_or_default();
-    Ok(Request {
-        command: Command::Debit {
-            amount: price.credits,
-        },
-        key: Some(key.of(&["debit", &kind, &what, &units, &named])),
-        context: price.context(caller, endpoint),
-    })
+impl From<NewDebit> for MeteredCall {
+    fn from(body: NewDebit) -> MeteredCall {
+        MeteredCall {
+            account: body.account,
+            operation: body.operation,
+            units: body.units,
+            credits: body.credits,
+            endpoint: body.endpoint,
+        }
+    }
 }
 
 /// Charges a call.
@@ -128,9 +113,7 @@ pub async fn create(
         let detail = "A single debit has its key in the Idempotency-Key header.";
         return Err(Error::field("key", detail).into());
     }
-    let request = request(&app, &caller, key, &body)?;
-    let account = caller.account(&app, body.account.as_deref()).await?;
-    let outcome = app.ledger_or_refuse(account, request).await?;
+    let outcome = debit(&app, &caller, key, &body.into()).await?;
     let debit = Debit::of(&outcome)?;
     let (cost, left) = (debit.credits.0, outcome.available);
     Ok(answer(
@@ -198,86 +181,26 @@ pub async fn batch(
     Extension(RequestId(request_id)): Extension<RequestId>,
     Body(body): Body<NewBatch>,
 ) -> HttpResult<Json<Batch>> {
-    if body.debits.len() > BATCH_MAX {
-        let detail = format!("A batch has at most {BATCH_MAX} debits.");
-        return Err(Error::field("debits", detail).into());
-    }
-    let mut accounts = HashMap::new();
-    let mut names = HashMap::new();
-    let mut results = Vec::with_capacity(body.debits.len());
-    for chunk in body.debits.chunks(AT_ONCE_MAX) {
-        let mut waiting = Vec::with_capacity(chunk.len());
-        for raw in chunk {
-            let (key, prepared) = prepare(&app, &caller, &mut accounts, raw).await;
-            // The call queues the command; so an account's debits keep their order.
-            let sent = prepared.map(|(account, request)| {
-                let answer = app.db.ledger(app.rules(), account, request, app.now());
-                (account, answer)
-            });
-            waiting.push((key, sent));
-        }
-        for (key, sent) in waiting {
-            let outcome = match sent {
-                Ok((account, answer)) => match answer.await {
-                    Ok(Ok(outcome)) => Ok(outcome),
-                    Ok(Err(refusal)) => Err(refused(&app, &mut names, account, &refusal).await),
-                    Err(error) => Err(Error::from(error)),
-                },
-                Err(error) => Err(error),
-            };
-            results.push(result(key, outcome, &request_id));
-        }
-    }
-    Ok(Json(Batch { results }))
-}
-
-/// A refusal of one debit of a batch; the accounts' names are looked up once.
-async fn refused(
-    app: &App,
-    names: &mut HashMap<i64, String>,
-    account: i64,
-    refusal: &Refusal,
-) -> Error {
-    let name = match names.entry(account) {
-        hash_map::Entry::Occupied(known) => known.into_mut(),
-        hash_map::Entry::Vacant(place) => match app.public_id(account).await {
-            Ok(name) => place.insert(name),
-            Err(error) => return error,
-        },
-    };
-    Error::refused(refusal, &app.links_of(name))
+    let items = body.debits.iter().map(|raw| read(raw)).collect();
+    let outcomes = debit_batch(&app, &caller, items).await?.into_iter();
+    let results = outcomes.map(|(key, outcome)| result(key, outcome, &request_id));
+    Ok(Json(Batch {
+        results: results.collect(),
+    }))
 }
 
 /// Reads one debit of a batch; its key comes along so that a refusal can name it.
-async fn prepare(
-    app: &App,
-    caller: &KeyCaller,
-    accounts: &mut HashMap<Option<String>, i64>,
-    raw: &RawValue,
-) -> (Option<String>, Result<(i64, Request)>) {
-    let body: NewDebit = match parse(raw.get().as_bytes()) {
-        Ok(body) => body,
-        Err(error) => return (None, Err(error)),
-    };
-    let prepared = async {
-        let key = body.key.as_deref().ok_or_else(|| {
-            let detail = "Each debit of a batch has a key of its own, the same on a retry.";
-            Error::bad_request("idempotency_key_required", detail).with("field", json!("key"))
-        })?;
-        let key = Key::read(key)?;
-        let request = request(app, caller, key, &body)?;
-        let account = match accounts.get(&body.account) {
-            Some(known) => *known,
-            None => {
-                let found = caller.account(app, body.account.as_deref()).await?;
-                accounts.insert(body.account.clone(), found);
-                found
-            }
-        };
-        Ok((account, request))
-    };
-    let prepared = prepared.await;
-    (body.key, prepared)
+fn read(raw: &RawValue) -> BatchItem {
+    match parse::<NewDebit>(raw.get().as_bytes()) {
+        Ok(mut body) => BatchItem {
+            key: body.key.take(),
+            call: Ok(body.into()),
+        },
+        Err(error) => BatchItem {
+            key: None,
+            call: Err(error),
+        },
+    }
 }
 
 fn result(key: Option<String>, outcome: Result<Outcome>, request_id: &str) -> BatchResult {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use billing::app::App;
-use billing::error::Error;
+use billing::health;
 use serde_json::{Value, json};
 
 use crate::http::error::HttpResult;
@@ -18,13 +18,6 @@ pub async fn alive() -> Json<Value> {
 #[utoipa::path(get, path = "/readyz", tag = "operation",
     security(()), responses((status = 200), (status = 503)))]
 pub async fn ready(State(app): State<App>) -> HttpResult<Json<Value>> {
-    let now = app.real_now();
-    app.write(0, move |tx| {
-        store::settings::put(tx, "ready.checked", "1", now)
-    })
-    .await
-    .map_err(|error| {
-        Error::unavailable("not_ready", "The database cannot be written.").cause(error)
-    })?;
+    health::check_ready(&app).await?;
     Ok(Json(json!({ "status": "ready" })))
 }

@@ -7,14 +7,13 @@ use axum::response::Response;
 use billing::actors::KeyCaller;
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::exact::{Exact, read_credits};
+use billing::exact::Exact;
 use billing::idempotency::Key;
-use billing::metering::price::{Price, cost_under, read_endpoint};
+use billing::metering::MeteredCall;
+use billing::metering::holds;
+use billing::metering::holds::{CaptureAmount, HoldName};
 use billing::summary::view;
-use domain::ledger::{
-    Body as EntryBody, Command, Context, Entry, EntryKind, HOLD_TTL_SECONDS_DEFAULT,
-    HOLD_TTL_SECONDS_MAX, Outcome, Request,
-};
+use domain::ledger::{Body as EntryBody, Entry, EntryKind, Outcome};
 use domain::money::Credits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -81,34 +80,8 @@ pub async fn create(
     key: Key,
     Body(body): Body<NewHold>,
 ) -> HttpResult<Response> {
-    let price = Price::read(
-        &app,
-        body.credits.as_deref(),
-        body.operation.as_deref(),
-        body.units,
-    )?;
-    let ttl_seconds = read_ttl(body.ttl_seconds)?;
-    let endpoint = read_endpoint(body.endpoint)?;
-    let account = caller.account(&app, body.account.as_deref()).await?;
-    let [kind, what, units] = price.meaning();
-    let key = key.of(&[
-        "hold",
-        &kind,
-        &what,
-        &units,
-        &ttl_seconds.to_string(),
-        endpoint.as_deref().unwrap_or(""),
-    ]);
-    let request = Request {
-        command: Command::Authorize {
-            hold: app.new_id("hold"),
-            amount: price.credits,
-            ttl_seconds,
-        },
-        key: Some(key),
-        context: price.context(&caller, endpoint),
-    };
-    let outcome = app.ledger_or_refuse(account, request).await?;
+    let ttl_seconds = body.ttl_seconds;
+    let outcome = holds::authorize(&app, &caller, key, &body.into(), ttl_seconds).await?;
     let hold = Hold::of(&outcome)?;
     let (cost, left) = (hold.credits.0, outcome.available);
     Ok(answer(
@@ -120,13 +93,16 @@ pub async fn create(
     ))
 }
 
-fn read_ttl(seconds: Option<i64>) -> Result<i64> {
-    let seconds = seconds.unwrap_or(HOLD_TTL_SECONDS_DEFAULT);
-    if (1..=HOLD_TTL_SECONDS_MAX).contains(&seconds) {
-        return Ok(seconds);
+impl From<NewHold> for MeteredCall {
+    fn from(body: NewHold) -> MeteredCall {
+        MeteredCall {
+            account: body.account,
+            operation: body.operation,
+            units: body.units,
+            credits: body.credits,
+            endpoint: body.endpoint,
+        }
     }
-    let detail = format!("ttlSeconds is between 1 and {HOLD_TTL_SECONDS_MAX}.");
-    Err(Error::field("ttlSeconds", detail))
 }
 
 impl Hold {
@@ -203,23 +179,15 @@ pub async fn capture(
     MaybeBody(body): MaybeBody<NewCapture>,
 ) -> HttpResult<Response> {
     let body = body.unwrap_or_default();
-    let named = body.account.as_deref().or(query.account.as_deref());
-    let (account, origin) = origin(&app, &caller, named, &id).await?;
-    let amount = actual(&app, &body, &origin).await?;
-    let meaning = amount.map(|amount| amount.to_string()).unwrap_or_default();
-    let request = Request {
-        command: Command::Capture {
-            hold: id.clone(),
-            amount,
-        },
-        key: key.map(|key| key.of(&["capture", &id, &meaning])),
-        context: Context {
-            units: body.units.or(origin.context.units),
-            api_key: Some(caller.key),
-            ..origin.context
-        },
+    let hold = HoldName {
+        id: &id,
+        account: body.account.as_deref().or(query.account.as_deref()),
     };
-    let outcome = app.ledger_or_refuse(account, request).await?;
+    let amount = CaptureAmount {
+        credits: body.credits.as_deref(),
+        units: body.units,
+    };
+    let outcome = holds::capture(&app, &caller, key, hold, amount).await?;
     settled(&outcome)
 }
 
@@ -243,17 +211,11 @@ pub async fn release(
     MaybeBody(body): MaybeBody<NewRelease>,
 ) -> HttpResult<Response> {
     let body = body.unwrap_or_default();
-    let named = body.account.as_deref().or(query.account.as_deref());
-    let (account, origin) = origin(&app, &caller, named, &id).await?;
-    let request = Request {
-        key: key.map(|key| key.of(&["release", &id])),
-        command: Command::Release { hold: id },
-        context: Context {
-            api_key: Some(caller.key),
-            ..origin.context
-        },
+    let hold = HoldName {
+        id: &id,
+        account: body.account.as_deref().or(query.account.as_deref()),
     };
-    let outcome = app.ledger_or_refuse(account, request).await?;
+    let outcome = holds::release(&app, &caller, key, hold).await?;
     settled(&outcome)
 }
 
@@ -263,47 +225,6 @@ pub async fn release(
 pub struct NewRelease {
     /// The account; only checked where it is named.
     account: Option<String>,
-}
-
-/// Whose hold it is and how it was authorized. Another account's hold is as absent as none.
-async fn origin(
-    app: &App,
-    caller: &KeyCaller,
-    named: Option<&str>,
-    id: &str,
-) -> Result<(i64, Entry)> {
-    let wanted = match (caller.account, named) {
-        (None, None) => None,
-        _ => Some(caller.account(app, named).await?),
-    };
-    let hold = id.to_owned();
-    let found = app
-        .read(move |tx| store::ledger::hold_origin(tx, &hold))
-        .await?;
-    let found = found.filter(|(account, _)| wanted.is_none_or(|wanted| wanted == *account));
-    found.ok_or_else(|| Error::not_found("There is no such hold."))
-}
-
-async fn actual(app: &App, body: &NewCapture, origin: &Entry) -> Result<Option<Credits>> {
-    match (body.credits.as_deref(), body.units) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(Error::field("credits", "Name credits or units; not both.")),
-        (Some(raw), None) => {
-            let credits = read_credits("credits", raw)?;
-            if credits < Credits::ZERO {
-                return Err(Error::field("credits", "A capture is not negative."));
-            }
-            Ok(Some(credits))
-        }
-        (None, Some(units)) => {
-            let Some(operation) = &origin.context.operation else {
-                let detail = "The hold was made of credits, not of an operation: capture credits.";
-                return Err(Error::field("units", detail));
-            };
-            let version = origin.context.rate_card;
-            cost_under(app, version, operation, units).await.map(Some)
-        }
-    }
 }
 
 fn settled(outcome: &Outcome) -> HttpResult<Response> {
@@ -417,7 +338,11 @@ pub async fn receipt(
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
 ) -> HttpResult<Json<Receipt>> {
-    let (account, origin) = origin(&app, &caller, query.account.as_deref(), &id).await?;
+    let named = HoldName {
+        id: &id,
+        account: query.account.as_deref(),
+    };
+    let (account, origin) = holds::origin(&app, &caller, named).await?;
     // Time passes first, so that a hold whose time ran out says so.
     view(&app, account).await?;
     let receipt = app

@@ -9,14 +9,14 @@ use billing::actors::{SignedIn, Visitor};
 use billing::app::App;
 use billing::export::own_data;
 use billing::people::members;
-use billing::rate_limit;
+use billing::people::sign_in::wrong_link;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::invitations::Invitation;
 use store::users::{Member, Place};
 use utoipa::ToSchema;
 
-use crate::api::auth::{enter, link_over, wrong_link};
+use crate::api::auth::enter;
 use crate::api::metered::AccountParam;
 use crate::files;
 use crate::http::address::ClientAddress;
@@ -237,8 +237,7 @@ pub async fn accept(
     headers: HeaderMap,
 ) -> HttpResult<Response> {
     let Some((user, account)) = members::accept(&app, &token).await? else {
-        wrong_link(&app, from).await?;
-        return Err(link_over().into());
+        return Err(wrong_link(&app, &from.network()).await.into());
     };
     let next = format!("/dashboard?account={}", account.public_id);
     enter(&app, user, &headers, Some(next)).await
@@ -289,9 +288,6 @@ pub async fn found(
     Ok((StatusCode::CREATED, Json(place)))
 }
 
-/// Documents a minute and account.
-const EXPORTS_PER_MINUTE: u32 = 3;
-
 /// What is kept of the account, as one JSON document. Owners only.
 #[utoipa::path(
     get,
@@ -304,17 +300,8 @@ const EXPORTS_PER_MINUTE: u32 = 3;
     )
 )]
 pub async fn export(State(app): State<App>, caller: SignedIn) -> HttpResult<Response> {
-    caller.may_own()?;
-    let account = caller.account.clone();
-    let bucket = format!("export:{}", account.id);
-    rate_limit::take(&app, &bucket, EXPORTS_PER_MINUTE, account.id).await?;
-    let (actor, subject) = (caller.user.public_id.clone(), account.public_id.clone());
-    let now = app.real_now();
-    app.write(account.id, move |tx| {
-        let action = "account.export";
-        store::audit_log::append(tx, &actor, action, &subject, "{}", None, now).map(|_| ())
-    })
-    .await?;
+    own_data::begin(&app, &caller).await?;
+    let account = caller.account;
     let name = own_data::file_name(&account);
     let kind = "application/json; charset=utf-8";
     Ok(files::file(

@@ -16,7 +16,7 @@ pub async fn show(State(app): State<App>) -> HttpResult<Response> {
     let counts = app.read(Counts::read).await?;
     let figures = billing::books::figures::of(&app).await?;
     let db = app.db.stats();
-    let text = counts.write(&db, app.stripe.failures(), app.real_now(), &figures);
+    let text = counts.write(&db, app.stripe_failures(), app.real_now(), &figures);
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

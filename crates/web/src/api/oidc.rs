@@ -101,9 +101,8 @@ mod inner {
 
     use super::*;
     use crate::api::auth::enter;
-    use crate::api::auth::wrong_link;
     use crate::sign_in::oidc;
-    use billing::people::sign_in::is_own_path;
+    use billing::people::sign_in::{count_wrong_link, is_own_path};
     use billing::people::users as people;
 
     /// How long somebody may take at the provider.
@@ -132,7 +131,7 @@ mod inner {
             _ => None,
         };
         let Some(proven) = proven else {
-            wrong_link(app, from).await?;
+            count_wrong_link(app, &from.network()).await?;
             let detail = "This sign-in was not finished; begin again on the sign-in page.";
             return Err(Error::bad_request("sign_in_failed", detail).into());
         };

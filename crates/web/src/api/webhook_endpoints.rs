@@ -8,14 +8,15 @@ use axum::response::{IntoResponse, Response};
 use billing::actors::{Authority, Operator};
 use billing::app::App;
 use billing::notices;
+use billing::webhook_endpoints;
 use billing::webhook_endpoints::{
-    BY_HAND, Wanted, found, make, names, new_secret, no_endpoint, remove, send_again, send_test,
+    Wanted, found, make, names, new_secret, remove, send_again, send_test,
 };
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use store::outbox;
 use store::outbox::Message;
 use store::webhook_endpoints::WebhookEndpoint;
-use store::{outbox, webhook_endpoints};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::http::error::{HttpError, HttpResult};
@@ -107,7 +108,7 @@ pub struct Endpoints {
     responses((status = 200, body = Endpoints), (status = 401), (status = 403))
 )]
 pub async fn list(State(app): State<App>, _watcher: Watcher) -> HttpResult<Json<Endpoints>> {
-    let rows = app.read(webhook_endpoints::all).await?;
+    let rows = app.read(store::webhook_endpoints::all).await?;
     let data = rows.into_iter().map(Endpoint::from).collect();
     Ok(Json(Endpoints { data }))
 }
@@ -199,39 +200,14 @@ pub async fn update(
     Path(id): Path<String>,
     Body(change): Body<EndpointChange>,
 ) -> HttpResult<Json<Endpoint>> {
-    let row = found(&app, &id).await?;
-    let wanted = Wanted::read(
-        &app,
-        change.url.as_deref().unwrap_or(&row.url),
-        change.description.as_deref().unwrap_or(&row.description),
-        &change.events.unwrap_or_else(|| names(&row.events)),
-    )?;
-    let (actor, now) = (authority.actor(), app.real_now());
-    let changed = app
-        .write(0, move |tx| {
-            let Wanted {
-                url,
-                description,
-                events,
-            } = &wanted;
-            webhook_endpoints::update(tx, &id, url, description, events, now)?;
-            match change.enabled {
-                Some(true) => {
-                    webhook_endpoints::enable(tx, &id, now)?;
-                }
-                Some(false) => {
-                    webhook_endpoints::disable(tx, &id, BY_HAND, now)?;
-                }
-                None => {}
-            }
-            let action = "webhook_endpoint.update";
-            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
-            webhook_endpoints::find(tx, &id)
-        })
-        .await?;
-    Ok(changed
-        .map(|row| Json(row.into()))
-        .ok_or_else(no_endpoint)?)
+    let change = webhook_endpoints::EndpointChange {
+        url: change.url,
+        description: change.description,
+        events: change.events,
+        enabled: change.enabled,
+    };
+    let row = webhook_endpoints::update(&app, &id, change, &authority.actor()).await?;
+    Ok(Json(row.into()))
 }
 
 /// Deletes an endpoint; what waits for it is given up.

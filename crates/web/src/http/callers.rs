@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use billing::actors::{Authority, KEY_PREFIX, KeyCaller, Operator, Reader, SignedIn, Visitor};
 use billing::app::App;
 use billing::error::{Error, Result};
+use billing::people::sessions;
 use billing::people::sessions::ThisSession;
 use billing::secrets::hash;
 use serde::Deserialize;
@@ -41,7 +42,7 @@ async fn visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
             |session: &Session| now < session.last_seen_at.plus_days(idle_days).plus_seconds(1);
         if let Some(session) = found.filter(is_in_use) {
             if now >= session.last_seen_at.plus_seconds(SEEN_SECONDS) {
-                seen(app, session.id);
+                sessions::touch(app, session.id);
             }
             return Ok(Some(Visitor {
                 id: session.user_id,
@@ -60,19 +61,6 @@ async fn visitor(parts: &Parts, app: &App) -> Result<Option<Visitor>> {
         name: user.name,
         role: user.role,
     }))
-}
-
-/// Notes that a session is in use; nobody waits for it.
-fn seen(app: &App, session: i64) {
-    let now = app.real_now();
-    let noted = app
-        .db
-        .write(0, move |tx| store::sessions::touch(tx, session, now));
-    tokio::spawn(async move {
-        if let Err(error) = noted.await {
-            tracing::debug!(%error, "A session's last use was not noted");
-        }
-    });
 }
 
 impl FromRequestParts<Site> for Visitor {

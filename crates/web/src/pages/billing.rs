@@ -7,13 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::SignedIn;
 use billing::app::App;
-use billing::error::{Error, Result};
+use billing::error::Error;
 use billing::export::csv::Csv;
 use billing::payments::plan;
 use billing::payments::plan::ending;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::Quote;
 use billing::summary::view;
+use billing::sync;
 use serde::Deserialize;
 use store::subscriptions::Subscription;
 use store::transactions::Cursor;
@@ -52,18 +53,10 @@ pub async fn show(
     let view = view(&app, caller.account.id).await?;
     let rows = state::read(&app, caller.account.id, asked.after).await?;
     if rows.is_waiting {
-        ring(&app, caller.account.id).await?;
+        // Whoever looks at something pending asks Stripe again, in the background.
+        sync::request(&app, caller.account.id).await?;
     }
     html(&state::page(&app, &caller, &view, &rows))
-}
-
-/// Something is pending: whoever looks at the page asks Stripe again, in the background.
-async fn ring(app: &App, account: i64) -> Result<()> {
-    let now = app.real_now();
-    app.write(account, move |tx| store::sync::ring(tx, account, now))
-        .await?;
-    app.sync_bell.notify_one();
-    Ok(())
 }
 
 /// `GET /dashboard/billing/history.csv`: all payments of the account.

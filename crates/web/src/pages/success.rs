@@ -8,13 +8,13 @@ use axum::response::Response;
 use billing::actors::{SignedIn, Visitor};
 use billing::app::App;
 use billing::error::{Error, Result};
+use billing::payments::checkout_progress::{Progress, progress};
 use billing::summary::{View, view};
 use billing::sync;
 use serde::Deserialize;
 use store::accounts::Account;
 use store::intents::Intent;
 use store::transactions::Transaction;
-use stripe::objects::{CheckoutPaymentStatus, CheckoutSession, CheckoutStatus};
 use views::components::{Action, Fact, Prose};
 use views::layout::{Nav, Shell};
 use views::success::{BILLING, Refresh, SuccessPage};
@@ -163,41 +163,22 @@ async fn outcome(
         "CANCELLED" => SuccessPage::not_paid(shell, &brings, retry),
         _ => {
             let session = intent.stripe_object_id.as_deref().unwrap_or_default();
-            let session = app.stripe.retrieve_checkout_session(session).await;
-            match session.ok().map(|session| how_far(&session)) {
-                Some(HowFar::Open(url)) => {
+            match progress(app, session).await {
+                Some(Progress::Open(url)) => {
                     let go_on = match url {
                         Some(url) => Action::external("Go on to Stripe", url),
                         None => retry,
                     };
                     SuccessPage::not_paid(shell, &brings, go_on)
                 }
-                Some(HowFar::AtTheBank) => SuccessPage::delayed(shell, &brings, &paid, facts),
-                Some(HowFar::Paid) | None => {
+                Some(Progress::AtTheBank) => SuccessPage::delayed(shell, &brings, &paid, facts),
+                Some(Progress::Paid) | None => {
                     let (check, refresh) = again(asked);
                     SuccessPage::pending(shell, &brings, &paid, facts, &check, refresh)
                 }
             }
         }
     })
-}
-
-/// How far a Checkout is that our rows do not show as paid.
-enum HowFar {
-    /// Nobody has paid yet; with its page.
-    Open(Option<String>),
-    /// The buyer is through, the money is not here.
-    AtTheBank,
-    /// Paid: the rows follow.
-    Paid,
-}
-
-fn how_far(session: &CheckoutSession) -> HowFar {
-    match (&session.status, &session.payment_status) {
-        (Some(CheckoutStatus::Open), _) => HowFar::Open(session.url.clone()),
-        (Some(CheckoutStatus::Complete), CheckoutPaymentStatus::Unpaid) => HowFar::AtTheBank,
-        _ => HowFar::Paid,
-    }
 }
 
 fn reference(row: &Transaction) -> Fact {

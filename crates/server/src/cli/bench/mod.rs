@@ -246,14 +246,15 @@ async fn spenders(app: &App, count: usize) -> anyhow::Result<Vec<Spender>> {
             })
             .collect();
         let (made, rules, now, real_now) = (part.clone(), app.rules(), app.now(), app.real_now());
-        app.write(0, move |tx| {
-            for (index, spender) in made.iter().enumerate() {
-                let account = spender_rows(tx, &rules, spender, first + index, now)?;
-                owner_rows(tx, spender, account, first + index, real_now)?;
-            }
-            Ok(())
-        })
-        .await?;
+        app.db
+            .write(0, move |tx| {
+                for (index, spender) in made.iter().enumerate() {
+                    let account = spender_rows(tx, &rules, spender, first + index, now)?;
+                    owner_rows(tx, spender, account, first + index, real_now)?;
+                }
+                Ok(())
+            })
+            .await?;
         spenders.extend(part);
     }
     Ok(spenders)

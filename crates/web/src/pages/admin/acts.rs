@@ -12,7 +12,6 @@ use billing::error::{Error, Result};
 use billing::idempotency::Key;
 use billing::operators::credits::ByHand;
 use billing::operators::{accounts, credits, reason};
-use billing::sync;
 use domain::money::Credits;
 use serde::Deserialize;
 use store::accounts::Account;
@@ -259,20 +258,8 @@ pub async fn undo(desk: Desk, Params(undoing): Params<Undoing>) -> HttpResult<Re
 
 /// `POST /admin/accounts/{id}/sync`: makes our rows agree with Stripe now.
 pub async fn sync_now(desk: Desk) -> HttpResult<Response> {
-    let number = desk.account.id;
-    let report = sync::account(&desk.app, number).await?;
-    let detail = serde_json::json!({ "changes": report.changes.len() }).to_string();
-    let (subject, actor) = (
-        desk.account.public_id.clone(),
-        desk.operator.public_id.clone(),
-    );
-    let now = desk.app.now();
-    desk.app
-        .write(number, move |tx| {
-            let action = "account.sync";
-            store::audit_log::append(tx, &actor, action, &subject, &detail, None, now).map(|_| ())
-        })
-        .await?;
+    let actor = &desk.operator.public_id;
+    let report = accounts::sync(&desk.app, &desk.account, actor).await?;
     let what = if report.changes.is_empty() {
         "agreed"
     } else {

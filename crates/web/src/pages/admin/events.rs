@@ -209,7 +209,9 @@ fn tabs(search: &Search, counts: &[(String, i64)]) -> Vec<Tab> {
 }
 
 fn types(current: &str) -> Vec<Choice> {
-    let handled = stripe::HANDLED_EVENTS.iter().map(|kind| (*kind, *kind));
+    let handled = billing::sync::HANDLED_EVENTS
+        .iter()
+        .map(|kind| (*kind, *kind));
     let all: Vec<(&str, &str)> = std::iter::once(("", "Any type")).chain(handled).collect();
     Choice::list(&all, current)
 }

@@ -5,6 +5,7 @@ use axum::response::{Html, Response};
 use billing::actors::Operator;
 use billing::app::App;
 use billing::error::Error;
+use billing::export::table;
 use billing::export::table::Format;
 use store::export::TABLES;
 use views::admin::parts::{ListPage, Table};
@@ -61,11 +62,7 @@ pub async fn file(
             .find(|format| format.ending() == ending)?;
         Some((store::export::table(name)?, format))
     });
-    let (table, format) = found.ok_or_else(|| Error::not_found("There is no such file."))?;
-    let (actor, now) = (operator.public_id, app.now());
-    app.write(0, move |tx| {
-        store::audit_log::append(tx, &actor, "export", &file, "{}", None, now).map(|_| ())
-    })
-    .await?;
-    Ok(files::table(&app, table, format))
+    let (rows, format) = found.ok_or_else(|| Error::not_found("There is no such file."))?;
+    table::begin(&app, &operator.public_id, &file).await?;
+    Ok(files::table(&app, rows, format))
 }

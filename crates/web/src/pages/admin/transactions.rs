@@ -10,6 +10,7 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::export::csv::{Cell, Csv};
 use billing::export::table;
+use billing::operators::saved_searches;
 use domain::catalog::Catalog;
 use domain::money::{Currency, MinorUnits};
 use domain::time::Timestamp;
@@ -284,23 +285,13 @@ pub struct NewView {
     query: String,
 }
 
-/// Longest name of a view, and longest search in it.
-const VIEW_NAME_CHARS_MAX: usize = 40;
-
-const VIEW_QUERY_CHARS_MAX: usize = 500;
-
 /// `POST /admin/transactions/views`: saves a search under a name, for this operator.
 pub async fn save_view(
     State(app): State<App>,
     Operator(operator): Operator,
     Fields(new): Fields<NewView>,
 ) -> HttpResult<Redirect> {
-    let name = new.name.trim().to_owned();
-    let is_plain = !name.chars().any(char::is_control);
-    if !(1..=VIEW_NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
-        let detail = format!("A view's name has 1 to {VIEW_NAME_CHARS_MAX} characters.");
-        return Err(Error::field("name", detail).into());
-    }
+    let name = saved_searches::read_name(&new.name)?;
     // Read and written again, so that an address of ours is all it can be.
     let search: Search = serde_json::from_value(
         form_urlencoded::parse(new.query.as_bytes())
@@ -309,25 +300,8 @@ pub async fn save_view(
             .into(),
     )
     .map_err(|_| Error::field("query", "That is no search."))?;
-    let query = search.query();
-    if query.is_empty() || query.len() > VIEW_QUERY_CHARS_MAX {
-        let detail = "Narrow the list first; what is saved is the search.";
-        return Err(Error::field("query", detail).into());
-    }
-    let (user, now) = (operator.id, app.real_now());
     let to = search.address(HERE);
-    let is_saved = app
-        .write(0, move |tx| {
-            store::operator_views::put(tx, user, &name, &query, now)
-        })
-        .await?;
-    if !is_saved {
-        let detail = format!(
-            "You keep {} views already; let one go first.",
-            store::operator_views::VIEWS_MAX
-        );
-        return Err(Error::conflict("too_many_views", detail).into());
-    }
+    saved_searches::save(&app, operator.id, name, search.query()).await?;
     Ok(Redirect::to(&to))
 }
 
@@ -337,9 +311,7 @@ pub async fn remove_view(
     Operator(operator): Operator,
     Path(id): Path<i64>,
 ) -> HttpResult<Redirect> {
-    let user = operator.id;
-    app.write(0, move |tx| store::operator_views::remove(tx, user, id))
-        .await?;
+    saved_searches::remove(&app, operator.id, id).await?;
     Ok(Redirect::to(HERE))
 }
 

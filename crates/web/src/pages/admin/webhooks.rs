@@ -3,7 +3,7 @@
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use billing::actors::{Operator, Visitor};
+use billing::actors::Operator;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::webhook_endpoints::{BY_HAND, Wanted};
@@ -181,28 +181,12 @@ pub async fn act(
             return Ok(Redirect::to("/admin/webhooks").into_response());
         }
         ("test", _) => billing::webhook_endpoints::send_test(&app, &id).await?,
-        ("enable", _) => switch(&app, &id, true, &operator.0).await?,
-        ("disable", _) => switch(&app, &id, false, &operator.0).await?,
+        ("enable", _) => billing::webhook_endpoints::switch(&app, &id, true, actor).await?,
+        ("disable", _) => billing::webhook_endpoints::switch(&app, &id, false, actor).await?,
         ("resend", Some(delivery)) => {
             billing::webhook_endpoints::send_again(&app, &id, delivery, actor).await?;
         }
         _ => return Err(Error::not_found("There is nothing at this address.").into()),
     }
     Ok(Redirect::to(&back).into_response())
-}
-
-async fn switch(app: &App, id: &str, on: bool, operator: &Visitor) -> Result<()> {
-    billing::webhook_endpoints::found(app, id).await?;
-    let (id, actor, now) = (id.to_owned(), operator.public_id.clone(), app.real_now());
-    app.write(0, move |tx| {
-        if on {
-            webhook_endpoints::enable(tx, &id, now)?;
-        } else {
-            webhook_endpoints::disable(tx, &id, BY_HAND, now)?;
-        }
-        let action = "webhook_endpoint.update";
-        store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
-        Ok(())
-    })
-    .await
 }

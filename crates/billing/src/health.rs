@@ -1,0 +1,18 @@
+//! Whether the service can do its work.
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// Name of the setting that a readiness check writes.
+const CHECKED: &str = "ready.checked";
+
+/// Writes a row, to show that the database can be written. The error is `not_ready` otherwise.
+pub async fn check_ready(app: &App) -> Result<()> {
+    let now = app.real_now();
+    app.write(0, move |tx| store::settings::put(tx, CHECKED, "1", now))
+        .await
+        .map(|_| ())
+        .map_err(|error| {
+            Error::unavailable("not_ready", "The database cannot be written.").cause(error)
+        })
+}

@@ -1,0 +1,62 @@
+//! The check that a gateway makes before it passes a call on.
+
+use domain::ledger::{Command, Request};
+use domain::money::Credits;
+
+use crate::actors::KeyCaller;
+use crate::app::App;
+use crate::error::Result;
+use crate::idempotency::Key;
+use crate::metering::MeteredCall;
+use crate::metering::admission::refusal_now;
+use crate::summary::view;
+
+/// A call that was charged, or would be admitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted {
+    /// What it cost, or would cost.
+    pub cost: Credits,
+    /// What can be spent now.
+    pub available: Credits,
+    /// Whether this repeats an earlier answer.
+    pub replayed: bool,
+}
+
+/// Charges the call under `key`. Without a key nothing is charged, and the answer only says
+/// whether the call would be admitted. A refusal is the error.
+pub async fn check(
+    app: &App,
+    caller: &KeyCaller,
+    key: Option<Key>,
+    call: &MeteredCall,
+) -> Result<Admitted> {
+    let price = call.price(app)?;
+    let account = caller.account(app, call.account.as_deref()).await?;
+    let Some(key) = key else {
+        let view = view(app, account).await?;
+        return match refusal_now(app, account, &view, price.credits, caller.spender()).await? {
+            Some(refusal) => Err(app.refused(account, &refusal).await?),
+            None => Ok(Admitted {
+                cost: price.credits,
+                available: view.available,
+                replayed: false,
+            }),
+        };
+    };
+    let [kind, what, units] = price.meaning();
+    let request = Request {
+        command: Command::Debit {
+            amount: price.credits,
+        },
+        key: Some(key.of(&["check", &kind, &what, &units])),
+        context: price.context(caller, None),
+    };
+    let outcome = app.ledger_or_refuse(account, request).await?;
+    // A replay answers what the call cost at the time, whatever it costs today.
+    let entry = outcome.entry.as_ref();
+    Ok(Admitted {
+        cost: entry.map_or(price.credits, |entry| entry.charged()),
+        available: outcome.available,
+        replayed: outcome.replayed,
+    })
+}

@@ -1,0 +1,134 @@
+//! Debits: a call authorized and charged in one step, alone or in a batch.
+
+use std::collections::{HashMap, hash_map};
+
+use domain::ledger::{Command, Outcome, Refusal, Request};
+use serde_json::json;
+
+use crate::actors::KeyCaller;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::idempotency::Key;
+use crate::metering::MeteredCall;
+
+/// Debits in one batch.
+const BATCH_MAX: usize = 1_000;
+
+/// Debits of a batch that wait for the ledger at once: the rest of its queue is for others.
+const AT_ONCE_MAX: usize = 250;
+
+/// Charges one call. A refusal of the ledger is the error.
+pub async fn debit(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Outcome> {
+    let request = request(app, caller, key, call)?;
+    let account = caller.account(app, call.account.as_deref()).await?;
+    app.ledger_or_refuse(account, request).await
+}
+
+/// The ledger's command for a debit.
+fn request(app: &App, caller: &KeyCaller, key: Key, call: &MeteredCall) -> Result<Request> {
+    let price = call.price(app)?;
+    let endpoint = call.endpoint()?;
+    let [kind, what, units] = price.meaning();
+    let named = endpoint.clone().unwrap_or_default();
+    Ok(Request {
+        command: Command::Debit {
+            amount: price.credits,
+        },
+        key: Some(key.of(&["debit", &kind, &what, &units, &named])),
+        context: price.context(caller, endpoint),
+    })
+}
+
+/// One debit of a batch.
+#[derive(Debug)]
+pub struct BatchItem {
+    /// The debit's own idempotency key, as the caller sent it.
+    pub key: Option<String>,
+    /// What to charge, or why it could not be read.
+    pub call: Result<MeteredCall>,
+}
+
+/// Charges up to 1,000 calls, each under its own key, in the order given. Answers each debit's key
+/// with its outcome; a refused debit does not stop the others.
+pub async fn debit_batch(
+    app: &App,
+    caller: &KeyCaller,
+    items: Vec<BatchItem>,
+) -> Result<Vec<(Option<String>, Result<Outcome>)>> {
+    if items.len() > BATCH_MAX {
+        let detail = format!("A batch has at most {BATCH_MAX} debits.");
+        return Err(Error::field("debits", detail));
+    }
+    let mut accounts = HashMap::new();
+    let mut names = HashMap::new();
+    let mut results = Vec::with_capacity(items.len());
+    let mut items = items.into_iter();
+    loop {
+        let mut waiting = Vec::with_capacity(AT_ONCE_MAX.min(items.len()));
+        for item in items.by_ref().take(AT_ONCE_MAX) {
+            let prepared = prepare(app, caller, &mut accounts, item.key.as_deref(), item.call);
+            // The call queues the command; so an account's debits keep their order.
+            let sent = prepared.await.map(|(account, request)| {
+                let answer = app.db.ledger(app.rules(), account, request, app.now());
+                (account, answer)
+            });
+            waiting.push((item.key, sent));
+        }
+        if waiting.is_empty() {
+            return Ok(results);
+        }
+        for (key, sent) in waiting {
+            let outcome = match sent {
+                Ok((account, answer)) => match answer.await {
+                    Ok(Ok(outcome)) => Ok(outcome),
+                    Ok(Err(refusal)) => Err(refused(app, &mut names, account, &refusal).await),
+                    Err(error) => Err(Error::from(error)),
+                },
+                Err(error) => Err(error),
+            };
+            results.push((key, outcome));
+        }
+    }
+}
+
+/// The account and the command of one debit of a batch; an account's name is looked up once.
+async fn prepare(
+    app: &App,
+    caller: &KeyCaller,
+    accounts: &mut HashMap<Option<String>, i64>,
+    key: Option<&str>,
+    call: Result<MeteredCall>,
+) -> Result<(i64, Request)> {
+    let call = call?;
+    let key = key.ok_or_else(|| {
+        let detail = "Each debit of a batch has a key of its own, the same on a retry.";
+        Error::bad_request("idempotency_key_required", detail).with("field", json!("key"))
+    })?;
+    let request = request(app, caller, Key::read(key)?, &call)?;
+    let account = match accounts.get(&call.account) {
+        Some(known) => *known,
+        None => {
+            let found = caller.account(app, call.account.as_deref()).await?;
+            accounts.insert(call.account, found);
+            found
+        }
+    };
+    Ok((account, request))
+}
+
+/// A refusal of one debit of a batch; an account's public id is looked up once.
+async fn refused(
+    app: &App,
+    names: &mut HashMap<i64, String>,
+    account: i64,
+    refusal: &Refusal,
+) -> Error {
+    let name = match names.entry(account) {
+        hash_map::Entry::Occupied(known) => known.into_mut(),
+        hash_map::Entry::Vacant(place) => match app.public_id(account).await {
+            Ok(name) => place.insert(name),
+            Err(error) => return error,
+        },
+    };
+    Error::refused(refusal, &app.links_of(name))
+}

@@ -1,0 +1,164 @@
+//! Holds: credits set aside before a call, captured or released after it.
+
+use domain::ledger::{
+    Command, Context, Entry, HOLD_TTL_SECONDS_DEFAULT, HOLD_TTL_SECONDS_MAX, Outcome, Request,
+};
+use domain::money::Credits;
+use serde_json::value::RawValue;
+
+use crate::actors::KeyCaller;
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::exact::read_credits;
+use crate::idempotency::Key;
+use crate::metering::MeteredCall;
+use crate::metering::price::cost_under;
+
+/// Sets credits aside for a call, for `ttl_seconds` or the default. A refusal of the ledger is the
+/// error.
+pub async fn authorize(
+    app: &App,
+    caller: &KeyCaller,
+    key: Key,
+    call: &MeteredCall,
+    ttl_seconds: Option<i64>,
+) -> Result<Outcome> {
+    let price = call.price(app)?;
+    let ttl_seconds = read_ttl(ttl_seconds)?;
+    let endpoint = call.endpoint()?;
+    let account = caller.account(app, call.account.as_deref()).await?;
+    let [kind, what, units] = price.meaning();
+    let key = key.of(&[
+        "hold",
+        &kind,
+        &what,
+        &units,
+        &ttl_seconds.to_string(),
+        endpoint.as_deref().unwrap_or(""),
+    ]);
+    let request = Request {
+        command: Command::Authorize {
+            hold: app.new_id("hold"),
+            amount: price.credits,
+            ttl_seconds,
+        },
+        key: Some(key),
+        context: price.context(caller, endpoint),
+    };
+    app.ledger_or_refuse(account, request).await
+}
+
+fn read_ttl(seconds: Option<i64>) -> Result<i64> {
+    let seconds = seconds.unwrap_or(HOLD_TTL_SECONDS_DEFAULT);
+    if (1..=HOLD_TTL_SECONDS_MAX).contains(&seconds) {
+        return Ok(seconds);
+    }
+    let detail = format!("ttlSeconds is between 1 and {HOLD_TTL_SECONDS_MAX}.");
+    Err(Error::field("ttlSeconds", detail))
+}
+
+/// A hold as the caller names it.
+#[derive(Clone, Copy, Debug)]
+pub struct HoldName<'a> {
+    /// The hold's id.
+    pub id: &'a str,
+    /// The account; only checked where it is named, since the hold says whose it is.
+    pub account: Option<&'a str>,
+}
+
+/// What to capture of a hold: `credits`, or `units` of its operation; all of it without either.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CaptureAmount<'a> {
+    /// Credits, as the caller wrote them.
+    pub credits: Option<&'a RawValue>,
+    /// Units of the hold's operation, at the price of the hold's time.
+    pub units: Option<i64>,
+}
+
+/// Charges a hold. Without a key a repeated capture is a conflict.
+pub async fn capture(
+    app: &App,
+    caller: &KeyCaller,
+    key: Option<Key>,
+    hold: HoldName<'_>,
+    amount: CaptureAmount<'_>,
+) -> Result<Outcome> {
+    let (account, origin) = origin(app, caller, hold).await?;
+    let credits = credits_of(app, amount, &origin).await?;
+    let meaning = credits.map(|credits| credits.to_string());
+    let meaning = meaning.unwrap_or_default();
+    let request = Request {
+        command: Command::Capture {
+            hold: hold.id.to_owned(),
+            amount: credits,
+        },
+        key: key.map(|key| key.of(&["capture", hold.id, &meaning])),
+        context: Context {
+            units: amount.units.or(origin.context.units),
+            api_key: Some(caller.key),
+            ..origin.context
+        },
+    };
+    app.ledger_or_refuse(account, request).await
+}
+
+/// Gives a hold's credits back. Without a key a repeated release is a conflict.
+pub async fn release(
+    app: &App,
+    caller: &KeyCaller,
+    key: Option<Key>,
+    hold: HoldName<'_>,
+) -> Result<Outcome> {
+    let (account, origin) = origin(app, caller, hold).await?;
+    let request = Request {
+        key: key.map(|key| key.of(&["release", hold.id])),
+        command: Command::Release {
+            hold: hold.id.to_owned(),
+        },
+        context: Context {
+            api_key: Some(caller.key),
+            ..origin.context
+        },
+    };
+    app.ledger_or_refuse(account, request).await
+}
+
+/// The hold's account and the entry that authorized it. Another account's hold is not found.
+pub async fn origin(app: &App, caller: &KeyCaller, hold: HoldName<'_>) -> Result<(i64, Entry)> {
+    let wanted = match (caller.account, hold.account) {
+        (None, None) => None,
+        _ => Some(caller.account(app, hold.account).await?),
+    };
+    let id = hold.id.to_owned();
+    let found = app
+        .read(move |tx| store::ledger::hold_origin(tx, &id))
+        .await?;
+    let found = found.filter(|(account, _)| wanted.is_none_or(|wanted| wanted == *account));
+    found.ok_or_else(|| Error::not_found("There is no such hold."))
+}
+
+async fn credits_of(
+    app: &App,
+    amount: CaptureAmount<'_>,
+    origin: &Entry,
+) -> Result<Option<Credits>> {
+    match (amount.credits, amount.units) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => Err(Error::field("credits", "Name credits or units; not both.")),
+        (Some(raw), None) => {
+            let credits = read_credits("credits", raw)?;
+            if credits < Credits::ZERO {
+                return Err(Error::field("credits", "A capture is not negative."));
+            }
+            Ok(Some(credits))
+        }
+        (None, Some(units)) => {
+            let Some(operation) = &origin.context.operation else {
+                let detail = "The hold was made of credits, not of an operation: capture credits.";
+                return Err(Error::field("units", detail));
+            };
+            let version = origin.context.rate_card;
+            cost_under(app, version, operation, units).await.map(Some)
+        }
+    }
+}

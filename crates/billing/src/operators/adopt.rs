@@ -1,0 +1,177 @@
+//! Adopting customers that exist at Stripe: they are linked to our accounts, so that what they
+//! bought before this service came belongs to their account here too.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use store::accounts::Account;
+use stripe::Form;
+use stripe::objects::Customer;
+
+use crate::app::App;
+
+/// Customers looked through.
+const CUSTOMERS_MAX: usize = 200_000;
+
+/// A customer and the account it belongs to.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// The customer at Stripe.
+    pub customer: String,
+    /// The account's number.
+    pub account: i64,
+    /// The account's public id.
+    pub name: String,
+    /// What tells so: `hand`, `metadata` or `mail address`.
+    pub by: &'static str,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Customers to link.
+    pub matches: Vec<Match>,
+    /// Customers that more than one account could claim, and why they are left alone.
+    pub unclear: Vec<(String, String)>,
+    /// Customers that no account here could claim.
+    pub unknown: usize,
+}
+
+/// Matches a customer with the account that an operator names.
+pub async fn by_hand(app: &App, account: &Account, customer: &str) -> anyhow::Result<Found> {
+    let object = app.stripe.retrieve_customer(customer).await?;
+    anyhow::ensure!(!object.deleted, "{customer} was deleted at Stripe.");
+    let id = object.id.clone();
+    let known = app
+        .read(move |tx| store::customers::account_of(tx, &id))
+        .await?;
+    anyhow::ensure!(
+        known.is_none_or(|known| known == account.id),
+        "{customer} is another account's."
+    );
+    let one = Match {
+        customer: object.id,
+        account: account.id,
+        name: account.public_id.clone(),
+        by: "hand",
+    };
+    Ok(Found {
+        matches: vec![one],
+        ..Found::default()
+    })
+}
+
+/// Looks through all customers at Stripe that no account of ours has.
+pub async fn search(app: &App) -> anyhow::Result<Found> {
+    let listed = app
+        .stripe
+        .list_customers(&Form::new(), CUSTOMERS_MAX)
+        .await?;
+    anyhow::ensure!(
+        !listed.has_more,
+        "Stripe has more customers than are looked through: name them one by one."
+    );
+    let mut found = Found::default();
+    let mut by_mail: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
+    for customer in listed.data.into_iter().filter(|one| !one.deleted) {
+        let id = customer.id.clone();
+        let known = app
+            .read(move |tx| store::customers::account_of(tx, &id))
+            .await?;
+        if known.is_some() {
+            continue;
+        }
+        match owner(app, &customer).await? {
+            Some(one) if one.by == "mail address" => {
+                by_mail.entry(one.account).or_default().push(one);
+            }
+            Some(one) => found.matches.push(one),
+            None => found.unknown += 1,
+        }
+    }
+    for (account, mut ones) in by_mail {
+        let current = app
+            .read(move |tx| store::customers::current(tx, account))
+            .await?;
+        let is_taken = current.is_some() || found.matches.iter().any(|one| one.account == account);
+        let is_alone = ones.len() == 1;
+        match (is_taken, is_alone) {
+            (false, true) => found.matches.append(&mut ones),
+            (true, _) => leave(
+                &mut found,
+                ones,
+                "the account with its address has a customer",
+            ),
+            (false, false) => leave(&mut found, ones, "several customers have this address"),
+        }
+    }
+    Ok(found)
+}
+
+fn leave(found: &mut Found, ones: Vec<Match>, why: &str) {
+    let ones = ones.into_iter().map(|one| (one.customer, why.to_owned()));
+    found.unclear.extend(ones);
+}
+
+/// Whose customer this is: by what its metadata name, else by a verified address.
+async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> {
+    let named = |key: &str| customer.metadata.get(key).cloned();
+    let (account, user) = (named("accountId"), named("userId"));
+    let mail = customer
+        .email
+        .as_ref()
+        .map(|mail| mail.trim().to_lowercase());
+    let found = app
+        .read(move |tx| {
+            for name in account.iter().chain(user.iter()) {
+                if let Some(account) = store::accounts::named(tx, name)? {
+                    return Ok(Some((account, "metadata")));
+                }
+                if let Some(user) = store::users::by_public_id(tx, name)? {
+                    return Ok(personal(tx, user.id)?.map(|account| (account, "metadata")));
+                }
+            }
+            let Some(mail) = &mail else { return Ok(None) };
+            let Some(user) = store::users::by_email(tx, mail)? else {
+                return Ok(None);
+            };
+            let account = personal(tx, user.id)?;
+            // An address that nobody answered at proves nothing.
+            let account = account.filter(|account| account.email_verified_at.is_some());
+            Ok(account.map(|account| (account, "mail address")))
+        })
+        .await?;
+    Ok(found.map(|(account, by)| Match {
+        customer: customer.id.clone(),
+        account: account.id,
+        name: account.public_id,
+        by,
+    }))
+}
+
+fn personal(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<Account>> {
+    match store::users::memberships(tx, user)?.first() {
+        Some(membership) => store::accounts::find(tx, membership.account_id),
+        None => Ok(None),
+    }
+}
+
+/// Notes the customer as the account's current one; beside another it is a former one, whose
+/// subscriptions and payments count all the same.
+pub async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
+    let (customer, account, name) = (one.customer.clone(), one.account, one.name.clone());
+    let (now, real_now, by) = (app.now(), app.real_now(), one.by);
+    app.write(account, move |tx| {
+        if store::customers::current(tx, account)?.is_some() {
+            store::customers::insert_former(tx, &customer, account, now)?;
+        } else {
+            store::customers::insert(tx, &customer, account, now)?;
+            store::accounts::show_customer(tx, account, Some(&customer), now)?;
+        }
+        let detail = json!({ "customer": customer, "by": by }).to_string();
+        store::audit_log::append(tx, "cli", "account.adopt", &name, &detail, None, real_now)?;
+        store::sync::ring(tx, account, real_now).map(|_| ())
+    })
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Searches of transactions that an operator keeps under a name.
+
+use crate::app::App;
+use crate::error::{Error, Result};
+
+/// Longest name of a saved search.
+const NAME_CHARS_MAX: usize = 40;
+
+/// Longest saved search.
+const QUERY_BYTES_MAX: usize = 500;
+
+/// Validates the name of a saved search.
+pub fn read_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    let is_plain = !name.chars().any(char::is_control);
+    if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
+        let detail = format!("A view's name has 1 to {NAME_CHARS_MAX} characters.");
+        return Err(Error::field("name", detail));
+    }
+    Ok(name.to_owned())
+}
+
+/// Saves a search, as the query of its address, under a name of [`read_name`] for this operator.
+pub async fn save(app: &App, user: i64, name: String, query: String) -> Result<()> {
+    if query.is_empty() || query.len() > QUERY_BYTES_MAX {
+        let detail = "Narrow the list first; what is saved is the search.";
+        return Err(Error::field("query", detail));
+    }
+    let now = app.real_now();
+    let is_saved = app
+        .write(0, move |tx| {
+            store::operator_views::put(tx, user, &name, &query, now)
+        })
+        .await?;
+    if !is_saved {
+        let detail = format!(
+            "You keep {} views already; let one go first.",
+            store::operator_views::VIEWS_MAX
+        );
+        return Err(Error::conflict("too_many_views", detail));
+    }
+    Ok(())
+}
+
+/// Removes one of this operator's saved searches.
+pub async fn remove(app: &App, user: i64, id: i64) -> Result<()> {
+    app.write(0, move |tx| {
+        store::operator_views::remove(tx, user, id).map(|_| ())
+    })
+    .await
+}

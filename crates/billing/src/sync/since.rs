@@ -1,0 +1,34 @@
+//! Events since a moment, read from Stripe: for deliveries that never arrived.
+
+use std::collections::BTreeSet;
+
+use domain::time::Timestamp;
+use stripe::Form;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::sync::{inbox, unmatched};
+
+/// Events looked through for `--since`.
+const EVENTS_MAX: usize = 100_000;
+
+/// Records the events since then as if they had been delivered, so that the objects they name are
+/// fetched however old they are. Answers the accounts that they are about.
+pub async fn record(app: &App, since: Timestamp) -> Result<Vec<i64>> {
+    let filter = Form::new().push("created[gte]", since.seconds());
+    let events = app.stripe.list_events(&filter, EVENTS_MAX).await?;
+    if events.has_more {
+        tracing::warn!("There are more events than one sync looks through: sync --all");
+    }
+    let mut accounts = BTreeSet::new();
+    for event in events.data.iter().rev() {
+        let Ok(read) = event.read() else { continue };
+        if !stripe::event::is_handled(&read.kind) {
+            continue;
+        }
+        inbox::record(app, &read, event.raw().as_bytes()).await?;
+        accounts.extend(inbox::account_of_event(app, &read).await?);
+    }
+    unmatched::match_events(app).await?;
+    Ok(accounts.into_iter().collect())
+}

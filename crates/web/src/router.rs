@@ -1,22 +1,26 @@
 //! Every address on one screen.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 use billing::app::App;
 use billing::error::Error;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::api::openapi::Document;
 use crate::api::{
     accounts, admin, agreed_prices, alerts, auth, check, checkout, corrections, debits, docs,
     grants, health, holds, keys, limits, members, metrics, noop, oidc, openapi, plan_changes,
-    portal, pricing, refunds, sessions, settings, transactions, usage,
+    portal, pricing, refunds, sessions, settings, transactions, usage, webhook_endpoints,
 };
 use crate::around::around;
 use crate::http::error::HttpError;
@@ -28,15 +32,31 @@ use crate::webhooks;
 /// A body that sends nothing for this long is cut (case W7).
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// The whole service.
-pub fn router(app: App) -> Router {
-    let routes = Router::new()
+/// The endpoints: each is declared once, by its handler, with its address, method, schema and
+/// documentation. The address stands here as well, so that all are on one screen; a test compares.
+fn endpoints() -> OpenApiRouter<Site> {
+    OpenApiRouter::with_openapi(openapi::about())
         .merge(seed())
         .merge(people())
         .merge(metering())
         .merge(resources())
+        .merge(notices())
+        .merge(administration())
+        .merge(probes())
+}
+
+/// The description of the endpoints. It never changes while the program runs.
+pub fn document() -> &'static Document {
+    static DOCUMENT: LazyLock<Document> =
+        LazyLock::new(|| Document::new(endpoints().into_openapi()));
+    &DOCUMENT
+}
+
+/// The whole service.
+pub fn router(app: App) -> Router {
+    let routes = Router::from(endpoints())
+        .merge(undescribed(&app))
         .merge(operators())
-        .merge(operation(&app))
         .merge(pages())
         .merge(fragments())
         .fallback(|| async {
@@ -77,151 +97,172 @@ pub fn shielded(site: Site, routes: Router<Site>) -> Router {
 }
 
 /// The seed's endpoints.
-fn seed() -> Router<Site> {
-    Router::new()
-        .route(
-            "/api/stripe/create-checkout-session",
-            post(checkout::create),
-        )
-        .route("/api/stripe/webhook", post(webhooks::receive))
-        .route(
-            "/api/stripe/customer-portal",
-            get(portal::link).post(portal::open),
-        )
-        .route("/api/dashboard/billing", get(crate::api::billing::show))
-        .route("/api/pricing", get(pricing::show))
+fn seed() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        // POST /api/stripe/create-checkout-session
+        .routes(routes!(checkout::create))
+        // POST /api/stripe/webhook
+        .routes(routes!(webhooks::receive))
+        // GET, POST /api/stripe/customer-portal
+        .routes(routes!(portal::link, portal::open))
+        // GET /api/dashboard/billing
+        .routes(routes!(crate::api::billing::show))
+        // GET /api/pricing
+        .routes(routes!(pricing::show))
 }
 
 /// Sign-in, and the people of accounts.
-fn people() -> Router<Site> {
-    Router::new()
-        .route("/api/auth/link", post(auth::ask))
-        .route(
-            "/api/auth/link/{token}",
-            get(auth::follow).post(auth::redeem),
-        )
-        .route("/api/auth/hand-over", get(auth::hand_over))
-        .route("/api/auth/oidc", get(oidc::begin))
-        .route("/api/auth/oidc/callback", get(oidc::callback))
-        .route("/api/auth/logout", post(auth::leave))
-        .route("/api/auth/invitation/{token}", post(members::accept))
-        .route("/api/v1/members", get(members::list).post(members::invite))
-        .route(
-            "/api/v1/members/{id}",
-            put(members::put).delete(members::remove),
-        )
-        .route("/api/v1/invitations/{id}", delete(members::withdraw))
-        .route(
-            "/api/v1/organisations",
-            get(members::places).post(members::found),
-        )
-        .route("/api/v1/account", delete(members::close))
-        .route("/api/v1/account/export", get(members::export))
-        .route(
-            "/api/v1/sessions",
-            get(sessions::list).delete(sessions::end_all),
-        )
-        .route("/api/v1/sessions/{id}", delete(sessions::end))
+fn people() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        // POST /api/auth/link
+        .routes(routes!(auth::ask))
+        // GET, POST /api/auth/link/{token}
+        .routes(routes!(auth::follow, auth::redeem))
+        // GET /api/auth/hand-over
+        .routes(routes!(auth::hand_over))
+        // GET /api/auth/oidc
+        .routes(routes!(oidc::begin))
+        // GET /api/auth/oidc/callback
+        .routes(routes!(oidc::callback))
+        // POST /api/auth/logout
+        .routes(routes!(auth::leave))
+        // POST /api/auth/invitation/{token}
+        .routes(routes!(members::accept))
+        // GET, POST /api/v1/members
+        .routes(routes!(members::list, members::invite))
+        // PUT, DELETE /api/v1/members/{id}
+        .routes(routes!(members::put, members::remove))
+        // DELETE /api/v1/invitations/{id}
+        .routes(routes!(members::withdraw))
+        // GET, POST /api/v1/organisations
+        .routes(routes!(members::places, members::found))
+        // DELETE /api/v1/account
+        .routes(routes!(members::close))
+        // GET /api/v1/account/export
+        .routes(routes!(members::export))
+        // GET, DELETE /api/v1/sessions
+        .routes(routes!(sessions::list, sessions::end_all))
+        // DELETE /api/v1/sessions/{id}
+        .routes(routes!(sessions::end))
 }
 
 /// Where credits are spent.
-fn metering() -> Router<Site> {
-    Router::new()
-        .route("/api/v1/holds", post(holds::create))
-        .route("/api/v1/holds/{id}", get(holds::receipt))
-        .route("/api/v1/holds/{id}/capture", post(holds::capture))
-        .route("/api/v1/holds/{id}/release", post(holds::release))
-        .route("/api/v1/debits", post(debits::create))
-        .route("/api/v1/debits/batch", post(debits::batch))
-        .route("/api/v1/balance", get(usage::balance))
-        .route("/api/v1/usage", get(usage::usage))
-        .route("/api/v1/access", get(usage::access))
-        .route("/api/v1/check", get(check::check))
+fn metering() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        // POST /api/v1/holds
+        .routes(routes!(holds::create))
+        // GET /api/v1/holds/{id}
+        .routes(routes!(holds::receipt))
+        // POST /api/v1/holds/{id}/capture
+        .routes(routes!(holds::capture))
+        // POST /api/v1/holds/{id}/release
+        .routes(routes!(holds::release))
+        // POST /api/v1/debits
+        .routes(routes!(debits::create))
+        // POST /api/v1/debits/batch
+        .routes(routes!(debits::batch))
+        // GET /api/v1/balance
+        .routes(routes!(usage::balance))
+        // GET /api/v1/usage
+        .routes(routes!(usage::usage))
+        // GET /api/v1/access
+        .routes(routes!(usage::access))
+        // GET /api/v1/check
+        .routes(routes!(check::check))
 }
 
-/// What belongs to an account, and what operators see.
-fn resources() -> Router<Site> {
-    Router::new()
-        .route("/api/v1/keys", get(keys::list).post(keys::create))
-        .route("/api/v1/keys/{id}", delete(keys::delete))
-        .route("/api/v1/limits", get(limits::list).put(limits::put))
-        .route(
-            "/api/v1/settings",
-            get(settings::show).put(settings::change),
-        )
-        .route("/api/v1/limits/{id}", delete(limits::delete))
-        .route("/api/v1/transactions", get(transactions::list))
-        .route("/api/v1/grants", get(grants::list))
-        .route("/api/v1/accounts/{id}", put(accounts::put))
-        .route(
-            "/api/v1/accounts/{id}/credits/adjustments",
-            post(accounts::adjust),
-        )
-        .route("/api/v1/accounts/{id}/grants", post(accounts::grant))
-        .merge(notices())
-        .route(
-            "/api/v1/accounts/{id}/grants/{grant}/void",
-            post(corrections::void),
-        )
-        .route(
-            "/api/v1/accounts/{id}/credits/forgiveness",
-            post(corrections::forgive),
-        )
-        .route("/api/admin/transactions", get(admin::list_transactions))
-        .route("/api/admin/accounts", get(admin::list_accounts))
-        .route("/api/admin/events", get(admin::list_events))
-        .route("/api/admin/events/{id}", get(admin::show_event))
-        .route("/api/admin/events/{id}/replay", post(admin::replay_event))
-        .route(
-            "/api/admin/accounts/{id}/checkout-sessions",
-            post(checkout::create_for),
-        )
-        .route("/api/admin/accounts/{id}/prices", get(agreed_prices::list))
-        .route(
-            "/api/admin/accounts/{id}/prices/{plan}",
-            put(agreed_prices::put).delete(agreed_prices::delete),
-        )
-        .route("/api/v1/plan-changes", post(plan_changes::create))
-        .route("/api/admin/audit", get(admin::list_acts))
-        .route("/api/admin/refunds", post(refunds::create))
-        .route("/api/admin/refunds/preview", post(refunds::preview))
-        .route("/api/admin/alerts", get(alerts::list))
-        .route(
-            "/api/admin/alerts/{id}/acknowledge",
-            post(alerts::acknowledge),
-        )
-        .route("/metrics", get(metrics::show))
-        .route("/openapi.json", get(openapi::show))
-        .route("/docs", get(docs::show))
+/// What belongs to an account.
+fn resources() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        // GET, POST /api/v1/keys
+        .routes(routes!(keys::list, keys::create))
+        // DELETE /api/v1/keys/{id}
+        .routes(routes!(keys::delete))
+        // GET, PUT /api/v1/limits
+        .routes(routes!(limits::list, limits::put))
+        // DELETE /api/v1/limits/{id}
+        .routes(routes!(limits::delete))
+        // GET, PUT /api/v1/settings
+        .routes(routes!(settings::show, settings::change))
+        // GET /api/v1/transactions
+        .routes(routes!(transactions::list))
+        // GET /api/v1/grants
+        .routes(routes!(grants::list))
+        // POST /api/v1/plan-changes
+        .routes(routes!(plan_changes::create))
+        // PUT /api/v1/accounts/{id}
+        .routes(routes!(accounts::put))
+        // POST /api/v1/accounts/{id}/credits/adjustments
+        .routes(routes!(accounts::adjust))
+        // POST /api/v1/accounts/{id}/grants
+        .routes(routes!(accounts::grant))
+        // POST /api/v1/accounts/{id}/grants/{grant}/void
+        .routes(routes!(corrections::void))
+        // POST /api/v1/accounts/{id}/credits/forgiveness
+        .routes(routes!(corrections::forgive))
 }
 
-/// Where notices go.
-fn notices() -> Router<Site> {
-    use crate::api::webhook_endpoints as endpoints;
-    Router::new()
-        .route(
-            "/api/v1/webhook-endpoints",
-            get(endpoints::list).post(endpoints::create),
-        )
-        .route(
-            "/api/v1/webhook-endpoints/{id}",
-            get(endpoints::show)
-                .patch(endpoints::update)
-                .delete(endpoints::delete),
-        )
-        .route(
-            "/api/v1/webhook-endpoints/{id}/rotate-secret",
-            post(endpoints::rotate),
-        )
-        .route("/api/v1/webhook-endpoints/{id}/test", post(endpoints::test))
-        .route(
-            "/api/v1/webhook-endpoints/{id}/deliveries",
-            get(endpoints::deliveries),
-        )
-        .route(
-            "/api/v1/webhook-endpoints/{id}/deliveries/{delivery}/resend",
-            post(endpoints::resend),
-        )
+/// Endpoints of outgoing webhooks.
+fn notices() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        // GET, POST /api/v1/webhook-endpoints
+        .routes(routes!(webhook_endpoints::list, webhook_endpoints::create))
+        // GET, PATCH, DELETE /api/v1/webhook-endpoints/{id}
+        .routes(routes!(
+            webhook_endpoints::show,
+            webhook_endpoints::update,
+            webhook_endpoints::delete
+        ))
+        // POST /api/v1/webhook-endpoints/{id}/rotate-secret
+        .routes(routes!(webhook_endpoints::rotate))
+        // POST /api/v1/webhook-endpoints/{id}/test
+        .routes(routes!(webhook_endpoints::test))
+        // GET /api/v1/webhook-endpoints/{id}/deliveries
+        .routes(routes!(webhook_endpoints::deliveries))
+        // POST /api/v1/webhook-endpoints/{id}/deliveries/{delivery}/resend
+        .routes(routes!(webhook_endpoints::resend))
+}
+
+/// What operators see and do.
+fn administration() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        // GET /api/admin/transactions
+        .routes(routes!(admin::list_transactions))
+        // GET /api/admin/accounts
+        .routes(routes!(admin::list_accounts))
+        // GET /api/admin/events
+        .routes(routes!(admin::list_events))
+        // GET /api/admin/events/{id}
+        .routes(routes!(admin::show_event))
+        // POST /api/admin/events/{id}/replay
+        .routes(routes!(admin::replay_event))
+        // POST /api/admin/accounts/{id}/checkout-sessions
+        .routes(routes!(checkout::create_for))
+        // GET /api/admin/accounts/{id}/prices
+        .routes(routes!(agreed_prices::list))
+        // PUT, DELETE /api/admin/accounts/{id}/prices/{plan}
+        .routes(routes!(agreed_prices::put, agreed_prices::delete))
+        // GET /api/admin/audit
+        .routes(routes!(admin::list_acts))
+        // POST /api/admin/refunds
+        .routes(routes!(refunds::create))
+        // POST /api/admin/refunds/preview
+        .routes(routes!(refunds::preview))
+        // GET /api/admin/alerts
+        .routes(routes!(alerts::list))
+        // POST /api/admin/alerts/{id}/acknowledge
+        .routes(routes!(alerts::acknowledge))
+}
+
+/// For monitoring.
+fn probes() -> OpenApiRouter<Site> {
+    OpenApiRouter::default()
+        // GET /healthz
+        .routes(routes!(health::alive))
+        // GET /readyz
+        .routes(routes!(health::ready))
+        // GET /metrics
+        .routes(routes!(metrics::show))
 }
 
 /// Operators' pages.
@@ -306,15 +347,16 @@ fn operators_on_an_account() -> Router<Site> {
         )
 }
 
-/// For those who run it.
-fn operation(app: &App) -> Router<Site> {
-    let mut reference = Router::new();
+/// The description of the endpoints, and what is no part of it.
+fn undescribed(app: &App) -> Router<Site> {
+    let mut routes = Router::new();
     if app.settings.service.noop {
-        reference = reference.route("/api/v1/noop", post(noop::echo));
+        routes = routes.route("/api/v1/noop", post(noop::echo));
     }
-    reference
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    routes
+        .route("/openapi.json", get(openapi::show))
+        .route("/docs", get(docs::show))
+        .layer(Extension(document()))
         .route("/assets/{file}", get(assets::serve))
 }
 
@@ -330,55 +372,41 @@ fn fragments() -> Router<Site> {
 
 /// Pages for people.
 fn pages() -> Router<Site> {
+    use crate::pages::{billing, keys, members, pricing, sessions, settings, usage};
     Router::new()
         .route("/", get(home::show))
-        .route("/pricing", get(crate::pages::pricing::show))
+        .route("/pricing", get(pricing::show))
         .route("/login", get(login::show).post(login::send))
         .route("/login/confirm", get(login::confirm))
-        .route("/invitation", get(crate::pages::members::invitation))
+        .route("/invitation", get(members::invitation))
         .route(
             "/dashboard/members",
-            get(crate::pages::members::show).post(crate::pages::members::invite),
+            get(members::show).post(members::invite),
         )
-        .route(
-            "/dashboard/members/{id}",
-            post(crate::pages::members::change),
-        )
+        .route("/dashboard/members/{id}", post(members::change))
         .route(
             "/dashboard/members/{id}/remove",
-            get(crate::pages::members::ask).post(crate::pages::members::remove),
+            get(members::ask).post(members::remove),
         )
         .route(
             "/dashboard/invitations/{id}/withdraw",
-            post(crate::pages::members::withdraw),
+            post(members::withdraw),
         )
-        .route(
-            "/dashboard/organisations",
-            post(crate::pages::members::found),
-        )
+        .route("/dashboard/organisations", post(members::found))
         .route(
             "/dashboard/close",
-            get(crate::pages::members::ask_close).post(crate::pages::members::close),
+            get(members::ask_close).post(members::close),
         )
-        .route("/dashboard/sessions", get(crate::pages::sessions::show))
-        .route(
-            "/dashboard/sessions/end-others",
-            post(crate::pages::sessions::others),
-        )
-        .route(
-            "/dashboard/sessions/{id}/end",
-            post(crate::pages::sessions::end),
-        )
+        .route("/dashboard/sessions", get(sessions::show))
+        .route("/dashboard/sessions/end-others", post(sessions::others))
+        .route("/dashboard/sessions/{id}/end", post(sessions::end))
         .route("/dashboard", get(home::dashboard))
-        .route("/dashboard/billing", get(crate::pages::billing::show))
-        .route(
-            "/dashboard/billing/history.csv",
-            get(crate::pages::billing::history),
-        )
+        .route("/dashboard/billing", get(billing::show))
+        .route("/dashboard/billing/history.csv", get(billing::history))
         .route("/dashboard/billing/invoices", get(invoices::show))
         .route(
             "/dashboard/billing/plan",
-            get(crate::pages::billing::ask).post(crate::pages::billing::act),
+            get(billing::ask).post(billing::act),
         )
         .route(
             "/dashboard/billing/upgrade",
@@ -390,38 +418,29 @@ fn pages() -> Router<Site> {
         )
         .route("/dashboard/billing/success", get(success::show))
         .route("/dashboard/billing/cancel", get(cancel::show))
-        .route(
-            "/dashboard/billing/auto-top-up",
-            post(crate::pages::settings::auto),
-        )
+        .route("/dashboard/billing/auto-top-up", post(settings::auto))
         .route(
             "/dashboard/settings",
-            get(crate::pages::settings::show).post(crate::pages::settings::save),
+            get(settings::show).post(settings::save),
         )
-        .route(
-            "/dashboard/settings/limits",
-            post(crate::pages::settings::limit),
-        )
+        .route("/dashboard/settings/limits", post(settings::limit))
         .route(
             "/dashboard/settings/limits/{id}/remove",
-            post(crate::pages::settings::remove_limit),
+            post(settings::remove_limit),
         )
-        .route("/dashboard/usage", get(crate::pages::usage::show))
-        .route("/dashboard/usage.csv", get(crate::pages::usage::file))
+        .route("/dashboard/usage", get(usage::show))
+        .route("/dashboard/usage.csv", get(usage::file))
         .route("/dashboard/usage/calls", get(calls::list))
         .route("/dashboard/usage/calls/{seq}", get(calls::show))
-        .route(
-            "/dashboard/keys",
-            get(crate::pages::keys::show).post(crate::pages::keys::create),
-        )
-        .route("/dashboard/keys/limits", post(crate::pages::keys::limit))
+        .route("/dashboard/keys", get(keys::show).post(keys::create))
+        .route("/dashboard/keys/limits", post(keys::limit))
         .route(
             "/dashboard/keys/limits/{id}/remove",
-            post(crate::pages::keys::remove_limit),
+            post(keys::remove_limit),
         )
         .route(
             "/dashboard/keys/{id}/revoke",
-            get(crate::pages::keys::ask).post(crate::pages::keys::end),
+            get(keys::ask).post(keys::end),
         )
 }
 
@@ -432,3 +451,6 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> axum::response::Response {
         .unwrap_or_default();
     axum::response::IntoResponse::into_response(HttpError::from(Error::bug(said)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,17 @@ use crate::http::json::body_error;
 /// Seconds a signature's time may lie from ours, either way.
 const TOLERANCE_SECONDS: i64 = 300;
 
-/// `POST /api/stripe/webhook`. 200 only once the event is on disk; 503 makes Stripe try again.
+/// Receives Stripe's deliveries. 200 only once the event is on disk.
+#[utoipa::path(
+    post,
+    path = "/api/stripe/webhook",
+    operation_id = "receiveStripeEvent",
+    tag = "billing",
+    params(("Stripe-Signature" = String, Header, description = "Stripe's signature of the body")),
+    request_body(content = String, content_type = "application/json", description = "Stripe's event"),
+    responses((status = 200), (status = 400), (status = 413), (status = 503)),
+    security(())
+)]
 pub async fn receive(
     State(app): State<App>,
     from: ClientAddress,

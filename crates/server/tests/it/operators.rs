@@ -76,25 +76,16 @@ async fn audit_is_clean(stage: &Stage) {
 
 /// Every operators' address of the router with its methods.
 fn operators_routes() -> Vec<(Method, String)> {
-    let source = include_str!("../../../web/src/router.rs");
-    let mut routes = Vec::new();
-    for piece in source.split(".route(").skip(1) {
-        let path = piece.split('"').nth(1).unwrap();
-        let handlers = piece.split(path).nth(1).unwrap();
-        let end = handlers.find("\n        .").unwrap_or(handlers.len());
-        for (word, method) in [
-            ("get(", Method::GET),
-            ("post(", Method::POST),
-            ("put(", Method::PUT),
-            ("delete(", Method::DELETE),
-        ] {
-            let is_ours = path.starts_with("/admin") || path.starts_with("/api/admin/");
-            if is_ours && handlers[..end].contains(word) {
-                routes.push((method.clone(), path.to_owned()));
-            }
-        }
-    }
-    routes
+    let is_ours = |path: &str| path.starts_with("/admin") || path.starts_with("/api/admin/");
+    let routes = crate::access::routes().into_iter();
+    let routes = routes.filter(|(path, _)| is_ours(path));
+    let routes = routes.flat_map(|(path, methods)| {
+        methods.into_iter().map(move |method| {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            (method, path.clone())
+        })
+    });
+    routes.collect()
 }
 
 on_both! {

@@ -77,6 +77,7 @@ impl From<Row> for Account {
 #[utoipa::path(
     put,
     path = "/api/v1/accounts/{id}",
+    operation_id = "putAccount",
     tag = "accounts",
     params(("id" = String, Path, description = "The host application's id of the account, or ours")),
     request_body = PutAccount,
@@ -134,6 +135,7 @@ pub struct Adjustment {
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/credits/adjustments",
+    operation_id = "createAdjustment",
     tag = "accounts",
     params(
         ("id" = String, Path, description = "The account, by our id or the host application's"),
@@ -207,6 +209,7 @@ pub struct MadeGrant {
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/grants",
+    operation_id = "createGrant",
     tag = "accounts",
     params(
         ("id" = String, Path, description = "The account, by our id or the host application's"),

@@ -51,6 +51,7 @@ impl Search {
 #[utoipa::path(
     get,
     path = "/api/admin/transactions",
+    operation_id = "listAllTransactions",
     tag = "admin",
     params(PageParams, transactions::Wanted, Search),
     responses(
@@ -76,6 +77,7 @@ pub async fn list_transactions(
 #[utoipa::path(
     get,
     path = "/api/admin/accounts",
+    operation_id = "listAccounts",
     tag = "admin",
     params(PageParams, Search),
     responses((status = 200, body = Page<Account>), (status = 400), (status = 401), (status = 403))
@@ -215,6 +217,7 @@ pub struct EventsWanted {
 #[utoipa::path(
     get,
     path = "/api/admin/events",
+    operation_id = "listEvents",
     tag = "admin",
     params(PageParams, EventsWanted),
     responses(
@@ -261,6 +264,7 @@ pub async fn list_events(
 #[utoipa::path(
     get,
     path = "/api/admin/events/{id}",
+    operation_id = "getEvent",
     tag = "admin",
     params(("id" = String, Path, description = "The event")),
     responses((status = 200, body = Event), (status = 401), (status = 403), (status = 404))
@@ -289,6 +293,7 @@ pub async fn show_event(
 #[utoipa::path(
     post,
     path = "/api/admin/events/{id}/replay",
+    operation_id = "replayEvent",
     tag = "admin",
     params(("id" = String, Path, description = "The event")),
     responses((status = 200, body = Event), (status = 401), (status = 403), (status = 404))
@@ -319,6 +324,7 @@ pub struct ActsWanted {
 #[utoipa::path(
     get,
     path = "/api/admin/audit",
+    operation_id = "listAuditLog",
     tag = "admin",
     params(PageParams, ActsWanted),
     responses((status = 200, body = Page<Act>), (status = 400), (status = 401), (status = 403))

@@ -73,6 +73,7 @@ pub struct AgreedPrices {
 #[utoipa::path(
     get,
     path = "/api/admin/accounts/{id}/prices",
+    operation_id = "listAgreedPrices",
     tag = "admin",
     params(("id" = String, Path, description = "The account")),
     responses((status = 200, body = AgreedPrices), (status = 401), (status = 403), (status = 404))
@@ -95,6 +96,7 @@ pub async fn list(
 #[utoipa::path(
     put,
     path = "/api/admin/accounts/{id}/prices/{plan}",
+    operation_id = "agreePrice",
     tag = "admin",
     params(
         ("id" = String, Path, description = "The account"),
@@ -129,6 +131,7 @@ pub async fn put(
 #[utoipa::path(
     delete,
     path = "/api/admin/accounts/{id}/prices/{plan}",
+    operation_id = "endAgreedPrice",
     tag = "admin",
     params(
         ("id" = String, Path, description = "The account"),

@@ -70,6 +70,7 @@ pub struct AlertsWanted {
 #[utoipa::path(
     get,
     path = "/api/admin/alerts",
+    operation_id = "listAlerts",
     tag = "admin",
     params(PageParams, AlertsWanted),
     responses((status = 200, body = Page<Alert>), (status = 400), (status = 401), (status = 403))
@@ -91,6 +92,7 @@ pub async fn list(
 #[utoipa::path(
     post,
     path = "/api/admin/alerts/{id}/acknowledge",
+    operation_id = "acknowledgeAlert",
     tag = "admin",
     params(("id" = String, Path, description = "The incident")),
     responses((status = 200, body = Alert), (status = 401), (status = 403), (status = 404))

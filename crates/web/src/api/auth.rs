@@ -41,6 +41,7 @@ pub struct NewLink {
 #[utoipa::path(
     post,
     path = "/api/auth/link",
+    operation_id = "sendSignInLink",
     tag = "sign-in",
     security(()),
     request_body = NewLink,
@@ -59,6 +60,7 @@ pub async fn ask(
 #[utoipa::path(
     get,
     path = "/api/auth/link/{token}",
+    operation_id = "followSignInLink",
     tag = "sign-in",
     security(()),
     params(("token" = String, Path, description = "The link's token")),
@@ -77,6 +79,7 @@ pub async fn follow(
 #[utoipa::path(
     post,
     path = "/api/auth/link/{token}",
+    operation_id = "redeemSignInLink",
     tag = "sign-in",
     security(()),
     params(("token" = String, Path, description = "The link's token")),
@@ -119,6 +122,7 @@ pub struct HandedOver {
 #[utoipa::path(
     get,
     path = "/api/auth/hand-over",
+    operation_id = "signInByHandOver",
     tag = "sign-in",
     security(()),
     params(
@@ -168,6 +172,7 @@ async fn handed_over(site: &Site, token: &str) -> Result<Option<HandOver>> {
 #[utoipa::path(
     post,
     path = "/api/auth/logout",
+    operation_id = "signOut",
     tag = "sign-in",
     security(()),
     responses((status = 303))

@@ -23,6 +23,7 @@ const INVOICES_MAX: i64 = 12;
 #[utoipa::path(
     get,
     path = "/api/dashboard/billing",
+    operation_id = "getBilling",
     tag = "billing",
     params(("account" = Option<String>, Query, description = "Which account; the first without")),
     responses((status = 200), (status = 401), (status = 404))

@@ -43,6 +43,7 @@ pub struct CheckParams {
 #[utoipa::path(
     get,
     path = "/api/v1/check",
+    operation_id = "checkCall",
     tag = "metering",
     params(
         CheckParams,

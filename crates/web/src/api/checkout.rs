@@ -46,6 +46,7 @@ pub struct Checkout {
 #[utoipa::path(
     post,
     path = "/api/stripe/create-checkout-session",
+    operation_id = "createCheckoutSession",
     tag = "billing",
     request_body = NewCheckout,
     responses((status = 200, body = Checkout), (status = 400), (status = 401), (status = 409), (status = 429))
@@ -81,6 +82,7 @@ pub struct NewCheckoutFor {
 #[utoipa::path(
     post,
     path = "/api/admin/accounts/{id}/checkout-sessions",
+    operation_id = "createCheckoutSessionForAccount",
     tag = "admin",
     params(("id" = String, Path, description = "The account")),
     request_body = NewCheckoutFor,

@@ -49,6 +49,7 @@ pub struct Voided {
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/grants/{grant}/void",
+    operation_id = "voidGrant",
     tag = "accounts",
     params(
         ("id" = String, Path, description = "The account, by our id or the host application's"),
@@ -127,6 +128,7 @@ pub struct Forgiven {
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/credits/forgiveness",
+    operation_id = "forgiveDebt",
     tag = "accounts",
     params(
         ("id" = String, Path, description = "The account, by our id or the host application's"),

@@ -93,6 +93,7 @@ impl From<NewDebit> for MeteredCall {
 #[utoipa::path(
     post,
     path = "/api/v1/debits",
+    operation_id = "createDebit",
     tag = "metering",
     params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
     request_body = NewDebit,
@@ -171,6 +172,7 @@ pub struct BatchCharged {
 #[utoipa::path(
     post,
     path = "/api/v1/debits/batch",
+    operation_id = "createDebitBatch",
     tag = "metering",
     request_body = NewBatch,
     responses((status = 200, body = Batch), (status = 400), (status = 401), (status = 413))

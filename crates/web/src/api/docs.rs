@@ -1,11 +1,10 @@
 //! `GET /docs`: the reference for people, written from the same document that programs read.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Html;
 use billing::app::App;
-use billing::error::Error;
 use serde_json::{Map, Value};
-use utoipa::OpenApi;
 use views::docs::{DocsPage, Group, Input, Operation};
 use views::layout::Nav;
 
@@ -18,12 +17,12 @@ use crate::http::error::HttpResult;
 pub async fn show(
     State(app): State<App>,
     MaybeVisitor(visitor): MaybeVisitor,
+    Extension(document): Extension<&'static Document>,
 ) -> HttpResult<Html<String>> {
-    let document = serde_json::to_value(Document::openapi()).map_err(Error::bug)?;
     let page = DocsPage {
         shell: frame::public_shell(&app, visitor.as_ref(), Nav::None),
         base_url: app.settings.service.base_url.clone(),
-        groups: groups(&document),
+        groups: groups(&document.json),
     };
     frame::html(&page)
 }
@@ -160,14 +159,15 @@ fn kind_of(schema: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::router::document;
     use views::Template;
     use views::layout::Shell;
 
     #[test]
     fn every_operation_of_the_document_is_on_the_page() {
-        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let document = &document().json;
 
-        let groups = groups(&document);
+        let groups = groups(document);
 
         let shown: usize = groups.iter().map(|group| group.operations.len()).sum();
         let all: usize = members(&document["paths"])
@@ -179,11 +179,11 @@ mod tests {
 
     #[test]
     fn the_reference_tells_fields_and_statuses() {
-        let document = serde_json::to_value(Document::openapi()).unwrap();
+        let document = &document().json;
         let page = DocsPage {
             shell: Shell::public("LocalBoxs"),
             base_url: "http://127.0.0.1:3000".to_owned(),
-            groups: groups(&document),
+            groups: groups(document),
         };
 
         let html = page.render().unwrap();

@@ -132,6 +132,7 @@ impl Shown for Grant {
 #[utoipa::path(
     get,
     path = "/api/v1/grants",
+    operation_id = "listGrants",
     tag = "account",
     params(PageParams, AccountParam),
     responses(

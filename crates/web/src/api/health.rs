@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::http::error::HttpResult;
 
 /// Tells that the process answers.
-#[utoipa::path(get, path = "/healthz", tag = "operation", security(()), responses((status = 200)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "getLiveness", tag = "operation", security(()), responses((status = 200)))]
 pub async fn alive() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
 /// Tells that the database can be written. 503 otherwise.
-#[utoipa::path(get, path = "/readyz", tag = "operation",
+#[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "operation",
     security(()), responses((status = 200), (status = 503)))]
 pub async fn ready(State(app): State<App>) -> HttpResult<Json<Value>> {
     health::check_ready(&app).await?;

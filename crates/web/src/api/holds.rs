@@ -64,6 +64,7 @@ pub struct Hold {
 #[utoipa::path(
     post,
     path = "/api/v1/holds",
+    operation_id = "createHold",
     tag = "metering",
     params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
     request_body = NewHold,
@@ -162,6 +163,7 @@ pub struct Settled {
 #[utoipa::path(
     post,
     path = "/api/v1/holds/{id}/capture",
+    operation_id = "captureHold",
     tag = "metering",
     params(("id" = String, Path, description = "The hold"), AccountParam),
     request_body(content = Option<NewCapture>, description = "Empty for all of the hold"),
@@ -195,6 +197,7 @@ pub async fn capture(
 #[utoipa::path(
     post,
     path = "/api/v1/holds/{id}/release",
+    operation_id = "releaseHold",
     tag = "metering",
     params(("id" = String, Path, description = "The hold"), AccountParam),
     responses(
@@ -328,6 +331,7 @@ pub struct ReceiptLot {
 #[utoipa::path(
     get,
     path = "/api/v1/holds/{id}",
+    operation_id = "getHold",
     tag = "metering",
     params(("id" = String, Path, description = "The hold"), AccountParam),
     responses((status = 200, body = Receipt), (status = 401), (status = 404))

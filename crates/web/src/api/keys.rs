@@ -100,6 +100,7 @@ pub struct MadeKey {
 #[utoipa::path(
     get,
     path = "/api/v1/keys",
+    operation_id = "listKeys",
     tag = "account",
     params(PageParams, AccountParam),
     responses((status = 200, body = Page<Key>), (status = 401), (status = 403), (status = 404))
@@ -144,6 +145,7 @@ pub struct NewKey {
 #[utoipa::path(
     post,
     path = "/api/v1/keys",
+    operation_id = "createKey",
     tag = "account",
     params(AccountParam),
     request_body = NewKey,
@@ -182,6 +184,7 @@ pub async fn create(
 #[utoipa::path(
     delete,
     path = "/api/v1/keys/{id}",
+    operation_id = "revokeKey",
     tag = "account",
     params(("id" = String, Path, description = "The key"), AccountParam),
     responses((status = 200, body = Key), (status = 401), (status = 403), (status = 404))

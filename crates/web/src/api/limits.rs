@@ -29,6 +29,7 @@ pub struct Limits {
 #[utoipa::path(
     get,
     path = "/api/v1/limits",
+    operation_id = "listLimits",
     tag = "account",
     params(AccountParam),
     responses((status = 200, body = Limits), (status = 401), (status = 403), (status = 404))
@@ -65,6 +66,7 @@ pub struct NewSpendLimit {
 #[utoipa::path(
     put,
     path = "/api/v1/limits",
+    operation_id = "setLimit",
     tag = "account",
     params(AccountParam),
     request_body = NewSpendLimit,
@@ -98,6 +100,7 @@ pub async fn put(
 #[utoipa::path(
     delete,
     path = "/api/v1/limits/{id}",
+    operation_id = "deleteLimit",
     tag = "account",
     params(("id" = String, Path, description = "The limit"), AccountParam),
     responses((status = 204), (status = 401), (status = 403), (status = 404))

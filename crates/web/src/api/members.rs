@@ -116,6 +116,7 @@ fn member(row: Member, caller: &SignedIn) -> MemberShown {
 #[utoipa::path(
     get,
     path = "/api/v1/members",
+    operation_id = "listMembers",
     tag = "people",
     params(AccountParam),
     responses((status = 200, body = PeopleShown), (status = 401), (status = 404))
@@ -143,6 +144,7 @@ pub struct NewInvitation {
 #[utoipa::path(
     post,
     path = "/api/v1/members",
+    operation_id = "inviteMember",
     tag = "people",
     params(AccountParam),
     request_body = NewInvitation,
@@ -172,6 +174,7 @@ pub struct NewRole {
 #[utoipa::path(
     put,
     path = "/api/v1/members/{id}",
+    operation_id = "updateMember",
     tag = "people",
     params(("id" = String, Path, description = "The member"), AccountParam),
     request_body = NewRole,
@@ -191,6 +194,7 @@ pub async fn put(
 #[utoipa::path(
     delete,
     path = "/api/v1/members/{id}",
+    operation_id = "removeMember",
     tag = "people",
     params(("id" = String, Path, description = "The member"), AccountParam),
     responses((status = 204), (status = 401), (status = 403), (status = 404), (status = 409))
@@ -208,6 +212,7 @@ pub async fn remove(
 #[utoipa::path(
     delete,
     path = "/api/v1/invitations/{id}",
+    operation_id = "withdrawInvitation",
     tag = "people",
     params(("id" = String, Path, description = "The invitation"), AccountParam),
     responses((status = 204), (status = 401), (status = 403), (status = 404))
@@ -225,6 +230,7 @@ pub async fn withdraw(
 #[utoipa::path(
     post,
     path = "/api/auth/invitation/{token}",
+    operation_id = "acceptInvitation",
     tag = "sign-in",
     security(()),
     params(("token" = String, Path, description = "The link's token")),
@@ -247,6 +253,7 @@ pub async fn accept(
 #[utoipa::path(
     get,
     path = "/api/v1/organisations",
+    operation_id = "listOrganizations",
     tag = "people",
     responses((status = 200), (status = 401))
 )]
@@ -269,6 +276,7 @@ pub struct NewOrganisation {
 #[utoipa::path(
     post,
     path = "/api/v1/organisations",
+    operation_id = "createOrganization",
     tag = "people",
     request_body = NewOrganisation,
     responses((status = 201, body = PlaceShown), (status = 400), (status = 401), (status = 409), (status = 429))
@@ -292,6 +300,7 @@ pub async fn found(
 #[utoipa::path(
     get,
     path = "/api/v1/account/export",
+    operation_id = "exportAccount",
     tag = "people",
     params(AccountParam),
     responses(
@@ -320,6 +329,7 @@ pub async fn export(State(app): State<App>, caller: SignedIn) -> HttpResult<Resp
 #[utoipa::path(
     delete,
     path = "/api/v1/account",
+    operation_id = "closeAccount",
     tag = "people",
     params(AccountParam),
     responses(

@@ -11,7 +11,7 @@ use domain::figures::Figures;
 use crate::http::error::HttpResult;
 
 /// Tells of queues, backlogs and rows in Prometheus's text format.
-#[utoipa::path(get, path = "/metrics", tag = "operation", security(()), responses((status = 200)))]
+#[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "operation", security(()), responses((status = 200)))]
 pub async fn show(State(app): State<App>) -> HttpResult<Response> {
     let counts = app.read(Counts::read).await?;
     let figures = billing::books::figures::of(&app).await?;

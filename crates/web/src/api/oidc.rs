@@ -30,6 +30,7 @@ pub struct Said {
 #[utoipa::path(
     get,
     path = "/api/auth/oidc",
+    operation_id = "beginOidcSignIn",
     tag = "sign-in",
     security(()),
     params(("next" = Option<String>, Query, description = "A path of ours to go on to")),
@@ -44,6 +45,7 @@ pub async fn begin(State(site): State<Site>, Params(asked): Params<Asked>) -> Ht
 #[utoipa::path(
     get,
     path = "/api/auth/oidc/callback",
+    operation_id = "finishOidcSignIn",
     tag = "sign-in",
     security(()),
     params(

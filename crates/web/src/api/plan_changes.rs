@@ -141,6 +141,7 @@ pub struct PlanChanged {
 #[utoipa::path(
     post,
     path = "/api/v1/plan-changes",
+    operation_id = "createPlanChange",
     tag = "billing",
     params(("account" = Option<String>, Query, description = "Which account; the first without")),
     request_body = PlanChange,

@@ -17,6 +17,7 @@ use crate::http::origin::is_cross_site;
 #[utoipa::path(
     post,
     path = "/api/stripe/customer-portal",
+    operation_id = "createPortalSession",
     tag = "billing",
     responses((status = 200), (status = 303), (status = 401), (status = 409), (status = 429))
 )]
@@ -40,6 +41,7 @@ pub async fn open(
 #[utoipa::path(
     get,
     path = "/api/stripe/customer-portal",
+    operation_id = "openPortal",
     tag = "billing",
     responses((status = 200), (status = 303), (status = 401), (status = 403), (status = 409))
 )]

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 #[utoipa::path(
     get,
     path = "/api/pricing",
+    operation_id = "getPricing",
     tag = "billing",
     security(()),
     responses((status = 200), (status = 304))

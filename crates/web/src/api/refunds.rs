@@ -57,6 +57,7 @@ pub struct RefundPreview {
 #[utoipa::path(
     post,
     path = "/api/admin/refunds/preview",
+    operation_id = "previewRefund",
     tag = "admin",
     request_body = WantedRefund,
     responses(
@@ -125,6 +126,7 @@ pub struct Refund {
 #[utoipa::path(
     post,
     path = "/api/admin/refunds",
+    operation_id = "createRefund",
     tag = "admin",
     params(("Idempotency-Key" = String, Header, description = "The caller's name for this attempt")),
     request_body = NewRefund,

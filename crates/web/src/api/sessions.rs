@@ -34,6 +34,7 @@ pub struct SessionShown {
 #[utoipa::path(
     get,
     path = "/api/v1/sessions",
+    operation_id = "listSessions",
     tag = "people",
     responses((status = 200, body = [SessionShown]), (status = 401))
 )]
@@ -60,6 +61,7 @@ pub async fn list(
 #[utoipa::path(
     delete,
     path = "/api/v1/sessions/{id}",
+    operation_id = "endSession",
     tag = "people",
     params(("id" = String, Path, description = "The session")),
     responses((status = 204), (status = 401), (status = 404))
@@ -77,6 +79,7 @@ pub async fn end(
 #[utoipa::path(
     delete,
     path = "/api/v1/sessions",
+    operation_id = "endOtherSessions",
     tag = "people",
     responses((status = 200), (status = 401))
 )]

@@ -95,6 +95,7 @@ impl Settings {
 #[utoipa::path(
     get,
     path = "/api/v1/settings",
+    operation_id = "getSettings",
     tag = "account",
     params(AccountParam),
     responses((status = 200, body = Settings), (status = 401), (status = 404))
@@ -147,6 +148,7 @@ pub struct NewAutoTopup {
 #[utoipa::path(
     put,
     path = "/api/v1/settings",
+    operation_id = "updateSettings",
     tag = "account",
     params(AccountParam),
     request_body = NewSettings,

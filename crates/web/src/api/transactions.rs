@@ -128,6 +128,7 @@ pub(crate) async fn page(
 #[utoipa::path(
     get,
     path = "/api/v1/transactions",
+    operation_id = "listTransactions",
     tag = "account",
     params(PageParams, Wanted, AccountParam),
     responses(

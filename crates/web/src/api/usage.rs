@@ -67,6 +67,7 @@ pub struct BalanceGrant {
 #[utoipa::path(
     get,
     path = "/api/v1/balance",
+    operation_id = "getBalance",
     tag = "metering",
     params(AccountParam),
     responses((status = 200, body = Balance), (status = 401), (status = 404))
@@ -183,6 +184,7 @@ pub struct UsageKey {
 #[utoipa::path(
     get,
     path = "/api/v1/usage",
+    operation_id = "getUsage",
     tag = "metering",
     params(Days),
     responses((status = 200, body = Usage), (status = 400), (status = 401), (status = 404))
@@ -383,6 +385,7 @@ pub struct Access {
 #[utoipa::path(
     get,
     path = "/api/v1/access",
+    operation_id = "getAccess",
     tag = "metering",
     params(Wanted),
     responses((status = 200, body = Access), (status = 400), (status = 401), (status = 404))

@@ -104,6 +104,7 @@ pub struct Endpoints {
 #[utoipa::path(
     get,
     path = "/api/v1/webhook-endpoints",
+    operation_id = "listWebhookEndpoints",
     tag = "notices",
     responses((status = 200, body = Endpoints), (status = 401), (status = 403))
 )]
@@ -131,6 +132,7 @@ pub struct NewWebhookEndpoint {
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints",
+    operation_id = "createWebhookEndpoint",
     tag = "notices",
     request_body = NewWebhookEndpoint,
     responses(
@@ -156,6 +158,7 @@ pub async fn create(
 #[utoipa::path(
     get,
     path = "/api/v1/webhook-endpoints/{id}",
+    operation_id = "getWebhookEndpoint",
     tag = "notices",
     params(("id" = String, Path, description = "The endpoint")),
     responses((status = 200, body = Endpoint), (status = 401), (status = 403), (status = 404))
@@ -186,6 +189,7 @@ pub struct EndpointChange {
 #[utoipa::path(
     patch,
     path = "/api/v1/webhook-endpoints/{id}",
+    operation_id = "updateWebhookEndpoint",
     tag = "notices",
     params(("id" = String, Path, description = "The endpoint")),
     request_body = EndpointChange,
@@ -214,6 +218,7 @@ pub async fn update(
 #[utoipa::path(
     delete,
     path = "/api/v1/webhook-endpoints/{id}",
+    operation_id = "deleteWebhookEndpoint",
     tag = "notices",
     params(("id" = String, Path, description = "The endpoint")),
     responses((status = 204), (status = 401), (status = 403), (status = 404))
@@ -231,6 +236,7 @@ pub async fn delete(
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints/{id}/rotate-secret",
+    operation_id = "rotateWebhookSecret",
     tag = "notices",
     params(("id" = String, Path, description = "The endpoint")),
     responses((status = 200, body = ShownEndpoint), (status = 401), (status = 403), (status = 404))
@@ -307,6 +313,7 @@ pub struct DeliveriesWanted {
 #[utoipa::path(
     get,
     path = "/api/v1/webhook-endpoints/{id}/deliveries",
+    operation_id = "listDeliveries",
     tag = "notices",
     params(("id" = String, Path, description = "The endpoint"), PageParams, DeliveriesWanted),
     responses(
@@ -333,6 +340,7 @@ pub async fn deliveries(
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints/{id}/deliveries/{delivery}/resend",
+    operation_id = "resendDelivery",
     tag = "notices",
     params(
         ("id" = String, Path, description = "The endpoint"),
@@ -356,6 +364,7 @@ pub async fn resend(
 #[utoipa::path(
     post,
     path = "/api/v1/webhook-endpoints/{id}/test",
+    operation_id = "testWebhookEndpoint",
     tag = "notices",
     params(("id" = String, Path, description = "The endpoint")),
     responses((status = 202), (status = 401), (status = 403), (status = 404))

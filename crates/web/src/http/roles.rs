@@ -71,10 +71,9 @@ mod tests {
     #[test]
     fn every_address_of_the_table_is_one_of_the_router() {
         for (_, path, _) in ADDRESSES {
-            assert!(
-                ROUTER.contains(&format!("\"{path}\"")),
-                "{path} leads nowhere"
-            );
+            let is_page = ROUTER.contains(&format!("\"{path}\""));
+            let is_endpoint = crate::router::document().json["paths"].get(*path).is_some();
+            assert!(is_page || is_endpoint, "{path} leads nowhere");
         }
     }
 

@@ -1,48 +1,39 @@
-//! Networks of addresses, such as those of the proxies that are believed.
+//! Networks of addresses, such as those of trusted proxies.
 
 use std::net::IpAddr;
 
-/// A proxy that is believed: one address, or a network such as `10.0.0.0/8`.
+use ipnet::{IpNet, Ipv6Net};
+
+/// Bits of an IPv6 address that one customer of a provider has.
+const CUSTOMER_BITS: u8 = 64;
+
+/// A trusted proxy: one address, or a network such as `10.0.0.0/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u32,
-}
+pub struct Network(IpNet);
 
 impl Network {
     /// Reads `10.1.2.3`, `10.0.0.0/8` or the same of IPv6.
     pub fn parse(text: &str) -> Option<Network> {
-        let (address, bits) = match text.trim().split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
-            None => (text.trim(), None),
-        };
-        let address = canonical(address.parse().ok()?);
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(width);
-        (bits <= width).then_some(Network { address, bits })
+        let text = text.trim();
+        let address = text.parse::<IpAddr>().ok();
+        let address = address.map(|address| IpNet::from(address.to_canonical()));
+        address.or_else(|| text.parse().ok()).map(Network)
     }
 
-    /// Whether the address lies in it.
-    pub fn contains(&self, other: IpAddr) -> bool {
-        match (self.address, canonical(other)) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let shift = 32 - self.bits;
-                u32::from(own).checked_shr(shift) == u32::from(other).checked_shr(shift)
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let shift = 128 - self.bits;
-                u128::from(own).checked_shr(shift) == u128::from(other).checked_shr(shift)
-            }
-            _ => false,
-        }
+    /// Whether the network contains the address. An IPv4-mapped IPv6 address counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address.to_canonical())
     }
 }
 
-/// An IPv4 address in the clothes of IPv6 is that IPv4 address.
-pub fn canonical(address: IpAddr) -> IpAddr {
+/// What limits count an address by: itself, or the /64 of an IPv6 address.
+pub fn counted_by(address: IpAddr) -> String {
     match address {
-        IpAddr::V6(six) => six.to_ipv4_mapped().map_or(address, IpAddr::V4),
-        IpAddr::V4(_) => address,
+        IpAddr::V4(four) => four.to_string(),
+        IpAddr::V6(six) => match Ipv6Net::new(six, CUSTOMER_BITS) {
+            Ok(network) => network.trunc().to_string(),
+            Err(_) => six.to_string(),
+        },
     }
 }
 

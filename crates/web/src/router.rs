@@ -370,9 +370,9 @@ fn fragments() -> Router<Site> {
         .route("/fragments/usage-chart", get(fragments::usage_chart))
 }
 
-/// Pages for people.
+/// Pages for everyone, and about the people of an account.
 fn pages() -> Router<Site> {
-    use crate::pages::{billing, keys, members, pricing, sessions, settings, usage};
+    use crate::pages::{members, pricing, sessions};
     Router::new()
         .route("/", get(home::show))
         .route("/pricing", get(pricing::show))
@@ -400,6 +400,13 @@ fn pages() -> Router<Site> {
         .route("/dashboard/sessions", get(sessions::show))
         .route("/dashboard/sessions/end-others", post(sessions::others))
         .route("/dashboard/sessions/{id}/end", post(sessions::end))
+        .merge(dashboard())
+}
+
+/// Pages about what an account has and spends.
+fn dashboard() -> Router<Site> {
+    use crate::pages::{billing, keys, settings, usage};
+    Router::new()
         .route("/dashboard", get(home::dashboard))
         .route("/dashboard/billing", get(billing::show))
         .route("/dashboard/billing/history.csv", get(billing::history))

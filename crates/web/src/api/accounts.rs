@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use billing::accounts::names::named;
 use billing::accounts::put;
@@ -15,14 +15,14 @@ use billing::exact::{Exact, read_credits, read_positive_credits};
 use billing::idempotency::Key;
 use billing::operators::credits;
 use billing::operators::credits::ByHand;
-use domain::ledger::{Body as EntryBody, Entry, Outcome};
+use domain::ledger::{Body as EntryBody, Outcome};
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::accounts::Account as Row;
 use utoipa::ToSchema;
 
-use crate::api::metered::REPLAYED;
+use crate::api::metered::{created, entry_of};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
@@ -131,6 +131,19 @@ pub struct Adjustment {
     available: Exact,
 }
 
+impl Adjustment {
+    fn of(outcome: &Outcome) -> Result<Adjustment> {
+        let entry = entry_of(outcome)?;
+        Ok(Adjustment {
+            id: format!("adj_{}_{}", entry.seq, hex::encode(&entry.hash[..8])),
+            credits: Exact(entry.posted_delta),
+            reason: entry.context.reason.clone(),
+            actor: entry.context.actor.clone(),
+            available: Exact(outcome.available),
+        })
+    }
+}
+
 /// Corrects an account's credits by hand. Downwards it takes what is available and no more.
 #[utoipa::path(
     post,
@@ -165,14 +178,7 @@ pub async fn adjust(
         note: body.note,
     };
     let outcome = credits::adjust(&app, &account, key, amount, &by_hand).await?;
-    let entry = entry_of(&outcome)?;
-    let body = Adjustment {
-        id: format!("adj_{}_{}", entry.seq, hex::encode(&entry.hash[..8])),
-        credits: Exact(entry.posted_delta),
-        reason: entry.context.reason.clone(),
-        actor: entry.context.actor.clone(),
-        available: Exact(outcome.available),
-    };
+    let body = Adjustment::of(&outcome)?;
     Ok(created(&outcome, &body))
 }
 
@@ -203,6 +209,28 @@ pub struct MadeGrant {
     expires_at: Option<String>,
     /// What may be spent after it.
     available: Exact,
+}
+
+impl MadeGrant {
+    fn of(outcome: &Outcome) -> Result<MadeGrant> {
+        let entry = entry_of(outcome)?;
+        let EntryBody::Grant {
+            kind,
+            amount,
+            expires_at,
+            ..
+        } = &entry.body
+        else {
+            return Err(Error::bug("a grant was answered by another entry"));
+        };
+        Ok(MadeGrant {
+            id: domain::ledger::grant::id_of(entry.seq),
+            kind: kind.word(),
+            credits: Exact(*amount),
+            expires_at: expires_at.map(Timestamp::rfc3339),
+            available: Exact(outcome.available),
+        })
+    }
 }
 
 /// Gives an account promotional credits.
@@ -239,23 +267,7 @@ pub async fn grant(
         note: body.note,
     };
     let outcome = credits::promote(&app, &account, key, amount, expires_at, &by_hand).await?;
-    let entry = entry_of(&outcome)?;
-    let EntryBody::Grant {
-        kind,
-        amount,
-        expires_at,
-        ..
-    } = &entry.body
-    else {
-        return Err(Error::bug("a grant was answered by another entry").into());
-    };
-    let body = MadeGrant {
-        id: domain::ledger::grant::id_of(entry.seq),
-        kind: kind.word(),
-        credits: Exact(*amount),
-        expires_at: expires_at.map(Timestamp::rfc3339),
-        available: Exact(outcome.available),
-    };
+    let body = MadeGrant::of(&outcome)?;
     Ok(created(&outcome, &body))
 }
 
@@ -267,19 +279,4 @@ fn read_end(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>> {
     let detail = "expiresAt is a date or a moment ahead.";
     end.map(Some)
         .ok_or_else(|| Error::field("expiresAt", detail))
-}
-
-pub(crate) fn entry_of(outcome: &Outcome) -> Result<&Entry> {
-    outcome.entry.as_ref().ok_or_else(|| {
-        let detail = "This was done before under the same key.";
-        Error::conflict("idempotency_key_reused", detail)
-    })
-}
-
-pub(crate) fn created(outcome: &Outcome, body: &impl Serialize) -> Response {
-    let mut headers = HeaderMap::new();
-    if outcome.replayed {
-        headers.insert(REPLAYED, axum::http::HeaderValue::from_static("true"));
-    }
-    (StatusCode::CREATED, headers, Json(body)).into_response()
 }

@@ -213,6 +213,36 @@ pub struct EventsWanted {
     account: Option<String>,
 }
 
+impl EventsWanted {
+    /// Events from a place on, each with its account's public id.
+    async fn rows(
+        self,
+        app: &App,
+        before: Option<i64>,
+        count: i64,
+    ) -> Result<Vec<(Option<String>, Row)>> {
+        let account_id = match &self.account {
+            None => None,
+            Some(name) => Some(billing::accounts::names::named(app, name).await?.id),
+        };
+        app.read(move |tx| {
+            let filter = store::events::Filter {
+                state: self.state.as_deref(),
+                kind: self.kind.as_deref(),
+                account_id,
+                about: self.about.as_deref(),
+                from: None,
+            };
+            let rows = store::events::list(tx, &filter, before, count)?;
+            let names = names(tx, rows.iter().filter_map(|row| row.account_id))?;
+            let rows = rows.into_iter();
+            let rows = rows.map(|row| (row.account_id.and_then(|id| names.get(&id).cloned()), row));
+            Ok(rows.collect())
+        })
+        .await
+    }
+}
+
 /// Stripe's events, the latest first; CSV by `Accept: text/csv`.
 #[utoipa::path(
     get,
@@ -232,29 +262,9 @@ pub async fn list_events(
     Params(params): Params<PageParams>,
     Params(wanted): Params<EventsWanted>,
 ) -> HttpResult<Response> {
-    let account = match &wanted.account {
-        None => None,
-        Some(name) => Some(billing::accounts::names::named(&app, name).await?.id),
-    };
     let limit = params.limit()?;
     let before = params.after()?.map(|[n]| n);
-    let rows = app
-        .read(move |tx| {
-            let filter = store::events::Filter {
-                state: wanted.state.as_deref(),
-                kind: wanted.kind.as_deref(),
-                account_id: account,
-                about: wanted.about.as_deref(),
-                from: None,
-            };
-            let rows = store::events::list(tx, &filter, before, count(limit))?;
-            let names = names(tx, rows.iter().filter_map(|row| row.account_id))?;
-            Ok(rows
-                .into_iter()
-                .map(|row| (row.account_id.and_then(|id| names.get(&id).cloned()), row))
-                .collect::<Vec<_>>())
-        })
-        .await?;
+    let rows = wanted.rows(&app, before, count(limit)).await?;
     let place = |(_, row): &(Option<String>, Row)| [row.n];
     let page = Page::of(rows, limit, place, |(name, row)| Event::of(row, name));
     Ok(page.answer(wants_csv(&headers)))

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::api::accounts::{created, entry_of};
+use crate::api::metered::{created, entry_of};
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 

@@ -350,24 +350,7 @@ pub async fn receipt(
     // Time passes first, so that a hold whose time ran out says so.
     view(&app, account).await?;
     let receipt = app
-        .read(move |tx| {
-            let row = store::ledger::hold(tx, account, &id)?.ok_or(store::Error::NotFound)?;
-            let end = store::ledger::hold_settlement(tx, account, &id)?;
-            let mut lots = lots(&origin, end.as_ref());
-            for (lot, part) in &mut lots {
-                part.kind = store::ledger::grant_kind(tx, account, *lot)?.unwrap_or_default();
-            }
-            let lots = lots.into_iter().map(|(_, part)| part).collect();
-            let key = match origin.context.api_key {
-                Some(key) => store::api_keys::names(tx, key)?,
-                None => None,
-            };
-            let key = key.map(|(id, name)| ReceiptKey { id, name });
-            Ok(Receipt {
-                key,
-                ..Receipt::of(&row, &origin, end.as_ref(), lots)
-            })
-        })
+        .read(move |tx| Receipt::read(tx, account, &id, &origin))
         .await?;
     Ok(Json(receipt))
 }
@@ -401,6 +384,29 @@ fn lots(origin: &Entry, end: Option<&Entry>) -> Vec<(i64, ReceiptLot)> {
 }
 
 impl Receipt {
+    fn read(
+        tx: &mut store::Tx<'_>,
+        account: i64,
+        id: &str,
+        origin: &Entry,
+    ) -> store::Result<Receipt> {
+        let row = store::ledger::hold(tx, account, id)?.ok_or(store::Error::NotFound)?;
+        let end = store::ledger::hold_settlement(tx, account, id)?;
+        let mut lots = lots(origin, end.as_ref());
+        for (lot, part) in &mut lots {
+            part.kind = store::ledger::grant_kind(tx, account, *lot)?.unwrap_or_default();
+        }
+        let lots = lots.into_iter().map(|(_, part)| part).collect();
+        let key = match origin.context.api_key {
+            Some(key) => store::api_keys::names(tx, key)?,
+            None => None,
+        };
+        Ok(Receipt {
+            key: key.map(|(id, name)| ReceiptKey { id, name }),
+            ..Receipt::of(&row, origin, end.as_ref(), lots)
+        })
+    }
+
     fn of(
         row: &store::ledger::HoldRow,
         origin: &Entry,

@@ -1,8 +1,10 @@
-//! What every metered call shares: what it costs, under which name, and the headers of its answer.
+//! What answers about credits share: the account that a call names, and the headers of its answer.
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use billing::error::{Error, Result};
+use domain::ledger::{Entry, Outcome};
 use domain::money::Credits;
 use serde::{Deserialize, Serialize};
 
@@ -46,4 +48,21 @@ pub fn answer(
     body: &impl Serialize,
 ) -> Response {
     (status, headers(cost, remaining, is_replayed), Json(body)).into_response()
+}
+
+/// The entry that a ledger command wrote. A replay under another command's key has none.
+pub fn entry_of(outcome: &Outcome) -> Result<&Entry> {
+    outcome.entry.as_ref().ok_or_else(|| {
+        let detail = "This was done before under the same key.";
+        Error::conflict("idempotency_key_reused", detail)
+    })
+}
+
+/// 201, with the header that says whether the answer repeats an earlier one.
+pub fn created(outcome: &Outcome, body: &impl Serialize) -> Response {
+    let mut headers = HeaderMap::new();
+    if outcome.replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    (StatusCode::CREATED, headers, Json(body)).into_response()
 }

@@ -104,6 +104,20 @@ pub struct NewRefund {
     credit_note: bool,
 }
 
+impl NewRefund {
+    fn ask(self, actor: String) -> Ask {
+        Ask {
+            payment: self.payment,
+            amount: self.amount,
+            reason: self.reason,
+            note: self.note,
+            refunded_before: self.refunded,
+            credit_note: self.credit_note,
+            actor,
+        }
+    }
+}
+
 /// A refund that was made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -142,15 +156,7 @@ pub async fn create(
     key: Key,
     Body(body): Body<NewRefund>,
 ) -> HttpResult<Response> {
-    let ask = Ask {
-        payment: body.payment,
-        amount: body.amount,
-        reason: body.reason,
-        note: body.note,
-        refunded_before: body.refunded,
-        credit_note: body.credit_note,
-        actor: operator.public_id,
-    };
+    let ask = body.ask(operator.public_id);
     let made = refund::make(&app, &ask, &key.0).await?;
     let mut headers = HeaderMap::new();
     if made.replayed {

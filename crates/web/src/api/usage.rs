@@ -8,14 +8,13 @@ use billing::actors::Reader;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::exact::Exact;
-use billing::export::csv::{Cell, Csv};
 use billing::keys::key_of;
 use billing::links::{TOP_UP, UPGRADE};
 use billing::metering::admission::refusal_now;
 use billing::metering::price::Price;
 use billing::summary::{View, view};
 use domain::money::Credits;
-use domain::time::{SECONDS_PER_DAY, Timestamp};
+use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -23,7 +22,8 @@ use crate::api::metered::AccountParam;
 use crate::http::accept::wants_csv;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::CSV_ROWS_MAX;
+use crate::rows::usage as rows;
+use crate::rows::usage::date_text;
 
 /// Days of usage without dates, today included.
 const DAYS_DEFAULT: i64 = 30;
@@ -202,15 +202,12 @@ pub async fn usage(
         None => None,
     };
     if wants_csv(&headers) {
-        return csv(&app, account, key.map(|key| key.id), from, to).await;
+        return rows::csv(&app, account, key.map(|key| key.id), from, to).await;
     }
     let number = key.as_ref().map(|key| key.id);
     let (days, mut keys) = app
         .read(move |tx| {
-            let days = match number {
-                Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, to + 1)?,
-                None => store::ledger::usage_by_day_between(tx, account, from, to + 1)?,
-            };
+            let days = days(tx, account, number, from, to)?;
             let keys = store::ledger::usage_by_key_between(tx, account, from, to + 1)?;
             Ok((days, keys))
         })
@@ -221,36 +218,18 @@ pub async fn usage(
     Ok(Json(Usage::of(from, to, &days, keys)).into_response())
 }
 
-/// Usage of the days `from..=to` as a file, a line for each day, operation and key.
-pub async fn csv(
-    app: &App,
+/// Usage by day, of one key where it is named.
+fn days(
+    tx: &mut store::Tx<'_>,
     account: i64,
     key: Option<i64>,
     from: i64,
     to: i64,
-) -> HttpResult<Response> {
-    let limit = i64::try_from(CSV_ROWS_MAX).expect("small");
-    let rows = app
-        .read(move |tx| store::ledger::usage_lines(tx, account, key, from, to + 1, limit))
-        .await?;
-    let mut csv = Csv::new(&["date", "operation", "key", "key_name", "calls", "credits"]);
-    for row in &rows {
-        csv.row(&[
-            Cell::Plain(&date_text(row.day)),
-            Cell::Text(&row.operation),
-            Cell::maybe(row.public_id.as_ref()),
-            Cell::maybe(row.name.as_ref()),
-            Cell::Plain(&row.calls.to_string()),
-            Cell::Plain(&Credits::from_micros(row.credits).to_string()),
-        ]);
+) -> store::Result<Vec<store::ledger::DayUsage>> {
+    match key {
+        Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, to + 1),
+        None => store::ledger::usage_by_day_between(tx, account, from, to + 1),
     }
-    // A day that did not fit whole is where the next file begins.
-    let is_full = rows.len() >= CSV_ROWS_MAX;
-    let next = rows
-        .last()
-        .filter(|_| is_full)
-        .map(|row| date_text(row.day));
-    Ok(crate::files::csv("usage", csv, next))
 }
 
 /// The first and the last day, as numbers since the epoch.
@@ -272,10 +251,6 @@ fn read_days(query: &Days, now: Timestamp) -> Result<(i64, i64)> {
         return Err(Error::field("from", detail));
     }
     Ok((from, to))
-}
-
-fn date_text(day: i64) -> String {
-    Timestamp::from_seconds(day.saturating_mul(SECONDS_PER_DAY)).date_text()
 }
 
 impl Usage {

@@ -1,11 +1,11 @@
 //! Where a request comes from: the peer, or what a trusted proxy says of it (case A16).
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use billing::network::{Network, canonical};
+use billing::network::{Network, counted_by};
 
 use crate::site::Site;
 
@@ -19,21 +19,14 @@ pub struct ClientAddress(pub Option<IpAddr>);
 impl ClientAddress {
     /// What limits count by: an IPv4 address, or the /64 that one customer of IPv6 has.
     pub fn network(&self) -> String {
-        match self.0 {
-            None => "unknown".to_owned(),
-            Some(IpAddr::V4(four)) => four.to_string(),
-            Some(IpAddr::V6(six)) => {
-                let prefix = u128::from(six) >> 64 << 64;
-                format!("{}/64", Ipv6Addr::from(prefix))
-            }
-        }
+        self.0.map_or_else(|| "unknown".to_owned(), counted_by)
     }
 
     /// The client behind `peer`: the last address in `X-Forwarded-For` that no trusted proxy has.
     /// A header of somebody who is not trusted says nothing.
     pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> ClientAddress {
         let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.contains(address));
-        let Some(mut client) = peer.map(canonical) else {
+        let Some(mut client) = peer.map(|peer| peer.to_canonical()) else {
             return ClientAddress(None);
         };
         let said = headers.get_all("x-forwarded-for").into_iter();
@@ -45,8 +38,8 @@ impl ClientAddress {
             if !is_trusted(client) {
                 break;
             }
-            match hop.trim().parse() {
-                Ok(address) => client = canonical(address),
+            match hop.trim().parse::<IpAddr>() {
+                Ok(address) => client = address.to_canonical(),
                 Err(_) => break,
             }
         }

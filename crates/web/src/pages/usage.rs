@@ -19,12 +19,12 @@ use views::layout::Nav;
 use views::usage::{CallRow, UsagePage, UsageRow, lasts};
 use views::{format, offer, words};
 
-use crate::api::usage::csv;
 use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::standing;
 use crate::pages::usage_chart::{DAY_MICROS, chart, mean, ranked, total};
+use crate::rows::usage::csv;
 
 /// Calls in the list of the latest.
 const CALLS_SHOWN: i64 = 25;

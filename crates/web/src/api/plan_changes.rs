@@ -18,12 +18,13 @@ use utoipa::ToSchema;
 
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
+use crate::rows::money::Money;
 
 /// What is done to the plan.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanChange {
-    action: Act,
+    action: PlanAction,
     /// The wanted plan, for `preview` and `confirm`. The free one means the end of the plan.
     plan_id: Option<String>,
     /// The `quote` of the preview that is confirmed.
@@ -37,7 +38,7 @@ pub struct PlanChange {
 /// See [`PlanChange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Act {
+pub enum PlanAction {
     /// Tells what a change costs and when it starts. Changes nothing.
     Preview,
     /// Makes the change that was previewed.
@@ -58,24 +59,6 @@ pub enum When {
     PeriodEnd,
     /// At once; the rest of the period is paid back where the operator says so.
     Now,
-}
-
-/// An amount of money.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Money {
-    /// Decimal text.
-    amount: String,
-    /// In lower case.
-    currency: String,
-}
-
-impl From<MinorUnits> for Money {
-    fn from(money: MinorUnits) -> Money {
-        Money {
-            amount: money.decimal_text(),
-            currency: money.currency.code().to_owned(),
-        }
-    }
 }
 
 /// A part of what is due.
@@ -156,17 +139,17 @@ pub async fn create(
     Body(body): Body<PlanChange>,
 ) -> HttpResult<Json<Value>> {
     match body.action {
-        Act::Preview => {
+        PlanAction::Preview => {
             let preview = preview(&app, &caller, &body).await?;
             Ok(Json(json!(preview)))
         }
-        Act::Confirm => confirm(&app, &caller, &body).await,
-        Act::Undo => {
+        PlanAction::Confirm => confirm(&app, &caller, &body).await,
+        PlanAction::Undo => {
             plan::undo(&app, &caller).await?;
             answer(&app, &caller, "done").await
         }
-        Act::Cancel => cancel(&app, &caller, &body).await,
-        Act::Resume => {
+        PlanAction::Cancel => cancel(&app, &caller, &body).await,
+        PlanAction::Resume => {
             plan::resume(&app, &caller).await?;
             answer(&app, &caller, "done").await
         }

@@ -10,7 +10,6 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::exact::{Exact, read_credits};
-use domain::money::MinorUnits;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -18,6 +17,7 @@ use utoipa::ToSchema;
 use crate::api::metered::AccountParam;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
+use crate::rows::money::Money;
 
 /// What is chosen.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,22 +52,6 @@ pub struct AutoTopup {
     has_card: bool,
 }
 
-/// A sum of money.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Money {
-    amount: String,
-    currency: String,
-}
-
-impl Money {
-    fn of(money: MinorUnits) -> Money {
-        Money {
-            amount: money.decimal_text(),
-            currency: money.currency.code().to_owned(),
-        }
-    }
-}
-
 impl Settings {
     fn of(chosen: Preferences) -> Settings {
         let auto = chosen.auto;
@@ -83,8 +67,8 @@ impl Settings {
                 reason: auto.reason,
                 threshold: auto.threshold.map(Exact),
                 pack: auto.pack,
-                monthly_max: auto.month_max.map(Money::of),
-                spent_this_month: Money::of(auto.spent),
+                monthly_max: auto.month_max.map(Money::from),
+                spent_this_month: Money::from(auto.spent),
                 has_card: auto.has_card,
             },
         }

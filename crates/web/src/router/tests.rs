@@ -1,6 +1,6 @@
 //! The router's text and the description of the endpoints say the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -50,4 +50,25 @@ fn every_address_under_api_is_in_the_document() {
     let of_api: Vec<&str> = paths.filter(|path| path.starts_with("/api/")).collect();
 
     assert_eq!(of_api, ["/api/v1/noop"]);
+}
+
+#[test]
+fn a_schemas_name_stands_for_one_schema() {
+    let groups = [
+        seed(),
+        people(),
+        metering(),
+        resources(),
+        notices(),
+        administration(),
+    ];
+    let mut known = BTreeMap::new();
+    for group in groups {
+        let components = group.into_openapi().components.unwrap();
+        for (name, schema) in components.schemas {
+            let text = serde_json::to_string(&schema).unwrap();
+            let first = known.entry(name.clone()).or_insert_with(|| text.clone());
+            assert_eq!(*first, text, "two types are called {name}");
+        }
+    }
 }

@@ -38,6 +38,11 @@ impl Visitor {
         self.role != "user"
     }
 
+    /// Whether this user may make keys that act for any account.
+    pub fn may_make_server_keys(&self) -> bool {
+        self.role == "admin"
+    }
+
     /// Credits that this operator may add or take in 24 hours, where there is a limit.
     pub fn credits_max(&self, app: &App) -> Option<Credits> {
         let max = i64::from(app.settings.operators.support_credits_a_day_max);

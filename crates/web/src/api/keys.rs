@@ -213,7 +213,7 @@ async fn owner(app: &App, caller: &Reader, named: Option<&str>) -> Result<Option
 fn may_make_server_keys(caller: &Reader) -> Result<()> {
     let may = match caller {
         Reader::Key(key) => key.account.is_none(),
-        Reader::User(signed_in) => signed_in.user.role == "admin",
+        Reader::User(signed_in) => signed_in.user.may_make_server_keys(),
     };
     if may {
         return Ok(());

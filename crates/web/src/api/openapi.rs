@@ -132,20 +132,20 @@ fn word(operation: &mut Operation) {
 
 fn description(status: &str) -> &'static str {
     match status {
-        "200" => "Done",
-        "201" => "Made",
-        "204" => "Done; there is nothing to say",
-        "303" => "Go on there",
-        "304" => "As you have it",
-        "400" => "The input is wrong",
+        "200" => "OK",
+        "201" => "Created",
+        "204" => "No content",
+        "303" => "See other",
+        "304" => "Not modified",
+        "400" => "Invalid input",
         "401" => "Not signed in",
         "402" => "Not enough credits, debt, or the plan's limit",
         "403" => "Not allowed, or from another site",
-        "404" => "Absent, or somebody else's",
-        "409" => "It does not fit the state of things",
+        "404" => "Not found, or belongs to another account",
+        "409" => "Conflict with the current state",
         "413" => "The body is too large",
-        "429" => "Too many; `Retry-After` says when again",
-        "503" => "Not now; `Retry-After` says when again",
+        "429" => "Too many requests; `Retry-After` says when to try again",
+        "503" => "Not available now; `Retry-After` says when to try again",
         _ => "A problem",
     }
 }

@@ -46,7 +46,7 @@ pub async fn create(
     caller.may_pay()?;
     let account = match form.scope.as_deref().unwrap_or("meter") {
         "meter" => Some(caller.account.id),
-        "server" if may_make_server_keys(&caller) => None,
+        "server" if caller.user.may_make_server_keys() => None,
         "server" => {
             let detail = "Only administrators make server keys.";
             return Err(Error::forbidden("not_an_operator", detail).into());
@@ -142,14 +142,9 @@ pub async fn remove_limit(
     Ok(Redirect::to(&format!("{KEYS}#h-keys")))
 }
 
-/// Keys that act for any account are made by administrators alone.
-fn may_make_server_keys(caller: &SignedIn) -> bool {
-    caller.user.role == "admin"
-}
-
 /// The account's keys; administrators also see the host application's.
 async fn keys(app: &App, caller: &SignedIn) -> Result<Vec<ApiKey>> {
-    let (account, is_admin) = (caller.account.id, may_make_server_keys(caller));
+    let (account, is_admin) = (caller.account.id, caller.user.may_make_server_keys());
     app.read(move |tx| {
         let mut keys = store::api_keys::of_account(tx, account)?;
         if is_admin {
@@ -183,7 +178,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
         created: None,
         keys: rows.iter().map(|key| key_row(key, &set)).collect(),
         limits: full.is_none().then(|| limit_key(&rows)).flatten(),
-        form: KeyForm::empty(may_make_server_keys(caller)),
+        form: KeyForm::empty(caller.user.may_make_server_keys()),
         full,
     })
 }

@@ -191,7 +191,7 @@ mod samples {
         let ends = || {
             Prose::new("The trial ends on ")
                 .time(day(7))
-                .text("; you can cancel before.")
+                .text("; you can cancel before then.")
         };
         let banner = words::trial("Pro", day(7), "7 days", "$19.00 per month", CARD);
         let mut trialing = pro("trialing", ends(), banner);
@@ -221,9 +221,9 @@ mod samples {
         let keeps = Prose::new("Pro keeps working until ")
             .time(day(7))
             .text(".");
-        let until_paid = "You are on Free until the open invoice is paid.";
+        let until_paid = "You're on Free until the open invoice is paid.";
         let over = || words::unpaid("Pro", "$19.00", pay());
-        let first = |page| uncharged(page, "The open invoice comes first.");
+        let first = |page| uncharged(page, "Pay the open invoice first.");
         let mut incomplete = free();
         incomplete.plan.badge = words::subscription_badge("incomplete");
         incomplete.plan.text = "Pro starts when its first payment is confirmed.".into();
@@ -272,10 +272,10 @@ mod samples {
         let mut cancelling = pro("active", until, words::cancel_scheduled("Pro", day(23)));
         cancelling.plan.badge = Badge::warn("Ends 15 Dec");
         cancelling.plan.actions.truncate(1);
-        let cancelling = uncharged(cancelling, "Nothing will be charged: the plan ends.");
-        let goes_on = "You are on Free until the plan goes on.";
+        let cancelling = uncharged(cancelling, "No upcoming charge: the plan ends.");
+        let goes_on = "You're on Free until the plan resumes.";
         let paused = on_free(pro("paused", goes_on, words::paused("Pro", Some(day(30)))));
-        let paused = uncharged(paused, "Nothing while the plan is paused.");
+        let paused = uncharged(paused, "No charge while the plan is paused.");
         let mut ended = free();
         ended.plan.badge = words::subscription_badge("canceled");
         ended.banners = vec![words::ended("Pro", day(-7), "Three payments failed.")];
@@ -358,7 +358,7 @@ mod samples {
                 note: "100 more arrive on 15 Dec 2026.".to_owned(),
                 actions: vec![Action::link("Add credits", "/dashboard/billing/credits")],
             },
-            next: nothing_next("Nothing: Free costs nothing."),
+            next: nothing_next("No upcoming charge."),
             usage: None,
             history: History {
                 rows: Vec::new(),

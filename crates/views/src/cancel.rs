@@ -27,7 +27,7 @@ impl CancelPage {
         use crate::samples::EVIL;
 
         let retry = Action::link(
-            "Go on with 5,000 credits",
+            "Continue with 5,000 credits",
             "/dashboard/billing/credits?amount=5000",
         );
         let known = Self {

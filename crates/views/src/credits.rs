@@ -105,14 +105,14 @@ pub fn sample_auto() -> AutoTopUp {
 
 /// The card that stopped, with a cap that cannot be read.
 pub fn sample_auto_refused() -> AutoTopUp {
-    let detail = "monthlyMax is an amount of usd such as 50.00.".to_owned();
+    let detail = "Enter a monthly cap in US dollars, for example 50.00.".to_owned();
     AutoTopUp {
         badge: Badge::bad("Stopped"),
-        reason: Some("It was turned off, because the bank declined the card.".to_owned()),
+        reason: Some("It was turned off because the bank declined the card.".to_owned()),
         cap: "lots".to_owned(),
         cap_error: Some(detail.clone()),
         error: Some(("cap".to_owned(), detail)),
-        spent: "$5.00 of it was spent this month.".to_owned(),
+        spent: "$5.00 of the cap used this month.".to_owned(),
         ..samples::auto()
     }
 }
@@ -140,7 +140,7 @@ mod samples {
         let mut refused = page(samples::customer(Nav::Credits));
         refused.error = Some("Choose one of the packs.".to_owned());
         refused.auto = Some(AutoTopUp {
-            cap_error: Some("The cap is an amount such as 50.00.".to_owned()),
+            cap_error: Some("Enter a monthly cap in US dollars, for example 50.00.".to_owned()),
             cap: EVIL.to_owned(),
             ..auto()
         });

@@ -77,9 +77,9 @@ impl ErrorPage {
             404,
             "billing_disabled",
             "Billing is not available yet",
-            "It is switched off for your account. API calls and credits work as usual.",
+            "Billing is switched off for your account. API calls and credits work as usual.",
         );
-        page.advice = "Ask the people who run this service when it opens.".to_owned();
+        page.advice = "Ask support when it becomes available.".to_owned();
         page
     }
 
@@ -96,7 +96,7 @@ impl ErrorPage {
             403,
             "forbidden",
             "This page is for admins",
-            "You are signed in as maya@acme.example, who is not one.",
+            "You're signed in as maya@acme.example, which isn't an admin.",
         );
         let broken = Self::new(
             samples::public(),
@@ -125,11 +125,13 @@ fn advice(status: u16) -> &'static str {
         400 | 413 | 415 | 422 => "Go back, check what you entered, and send it again.",
         401 => "Sign in and try again.",
         402 => "Add credits or choose a larger plan, then try again.",
-        403 => "Ask somebody who may do this, or sign in as somebody else.",
-        404 => "Go back to a page that exists.",
-        409 => "Load the page again to see how things stand, then decide anew.",
+        403 => "Ask an owner of this account, or sign in as someone else.",
+        404 => "Check the address, or start from your billing page.",
+        409 => "Reload the page to see the current state, then try again.",
         429 => "Wait a minute, then try again.",
-        502..=504 => "Try again in a moment. If it stays so, tell support the request below.",
-        _ => "Try again. If it happens twice, tell support the request below.",
+        502..=504 => {
+            "Try again in a moment. If it keeps failing, send support the request id below."
+        }
+        _ => "Try again. If it keeps failing, send support the request id below.",
     }
 }

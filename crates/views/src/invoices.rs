@@ -54,7 +54,7 @@ pub fn badge(status: &str) -> Badge {
     match status {
         "paid" => Badge::ok("Paid"),
         "open" => Badge::warn("Open"),
-        "void" => Badge::plain("Taken back"),
+        "void" => Badge::plain("Refunded"),
         "uncollectible" => Badge::bad("Not collected"),
         other => Badge::plain(other),
     }

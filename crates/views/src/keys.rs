@@ -49,7 +49,7 @@ pub struct KeyRow {
     pub name: String,
     /// The part of it that is no secret: "lbx_test_8fK2…".
     pub prefix: String,
-    /// What it may do, in words: "Spend credits".
+    /// Permissions, in words: "Spend credits".
     pub scope: String,
     /// When it was made.
     pub created: When,
@@ -174,14 +174,18 @@ mod samples {
             created: Some(NewKey {
                 name: "prod-web".to_owned(),
                 secret: "lbx_test_8fK2mN4pQ6rS8tV0wX2yZ4aB6cD8eF0g".to_owned(),
-                example: "curl -X POST http://127.0.0.1:3000/api/v1/debits \\\n  -H \"Authorization: Bearer lbx_test_8fK2mN4pQ6rS8tV0wX2yZ4aB6cD8eF0g\" \\\n  -H \"Idempotency-Key: first-call\" \\\n  -H \"Content-Type: application/json\" \\\n  -d '{\"credits\": 1}'".to_owned(),
+                example: "curl -X POST http://127.0.0.1:3000/api/v1/debits \\\n  -H \
+                          \"Authorization: Bearer lbx_test_8fK2mN4pQ6rS8tV0wX2yZ4aB6cD8eF0g\" \
+                          \\\n  -H \"Idempotency-Key: first-call\" \\\n  -H \"Content-Type: \
+                          application/json\" \\\n  -d '{\"credits\": 1}'"
+                    .to_owned(),
             }),
             ..typical()
         };
         let refused = KeysPage {
             form: KeyForm {
                 name: "prod-web".to_owned(),
-                name_error: Some("Another key has this name already.".to_owned()),
+                name_error: Some("Another key already has this name.".to_owned()),
                 ..KeyForm::empty(true)
             },
             ..typical()
@@ -191,7 +195,7 @@ mod samples {
                 credits: "-1".to_owned(),
                 error: Some((
                     "credits".to_owned(),
-                    "credits is between 0 and 9.".to_owned(),
+                    "credits must be between 0 and 9.".to_owned(),
                 )),
                 ..bound()
             }),

@@ -233,7 +233,7 @@ impl Shell {
                     Nav::AdminWebhooks,
                     Icon::External,
                     "/admin/webhooks",
-                    "Notices",
+                    "Webhooks",
                 ),
                 0,
             ),

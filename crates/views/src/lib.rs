@@ -36,6 +36,8 @@ pub mod success;
 pub mod upgrade;
 pub mod usage;
 pub mod words;
+#[cfg(test)]
+pub mod words_to_avoid;
 
 #[cfg(test)]
 mod tests;

@@ -55,7 +55,7 @@ impl LoginPage {
         }
     }
 
-    /// "Check your mail".
+    /// "Check your email".
     pub fn sent(shell: Shell, mail: impl Into<String>) -> Self {
         Self {
             step: LoginStep::Sent,
@@ -69,7 +69,7 @@ impl LoginPage {
         Banner::new(
             Kind::Warn,
             "This sign-in link no longer works",
-            "A link works once and only for a short time. Ask for a new one below.",
+            "A link works once and only for a short time. Request a new one below.",
         )
     }
 
@@ -78,7 +78,7 @@ impl LoginPage {
         Banner::new(
             Kind::Warn,
             "Too many sign-in links",
-            format!("Try again in {wait}. A link that you have already still works."),
+            format!("Try again in {wait}. A link you already have still works."),
         )
     }
 
@@ -86,8 +86,8 @@ impl LoginPage {
     pub fn sign_in_first() -> Banner {
         Banner::new(
             Kind::Info,
-            "Sign in to go on",
-            "You are back on your page right after.",
+            "Sign in to continue",
+            "We'll take you straight back.",
         )
     }
 
@@ -138,7 +138,7 @@ impl LoginPage {
                 Self {
                     mail: "maya@".to_owned(),
                     mail_error: Some(
-                        "Enter a whole address, such as maya@acme.example.".to_owned(),
+                        "Enter a full email address, for example maya@acme.example.".to_owned(),
                     ),
                     ..ask()
                 },

@@ -14,7 +14,7 @@ pub const MEMBERS: &str = "/dashboard/members";
 pub const ROLES: [(&str, &str); 3] = [
     ("member", "Member: sees everything"),
     ("billing", "Billing: buys, changes, cancels"),
-    ("owner", "Owner: also decides who belongs"),
+    ("owner", "Owner: also manages members"),
 ];
 
 /// The people of an account.
@@ -25,7 +25,7 @@ pub struct MembersPage {
     pub shell: Shell,
     /// "People of Acme Robotics"
     pub lead: String,
-    /// Who belongs to it.
+    /// Members of it.
     pub members: Vec<MemberRow>,
     /// Who is invited.
     pub invited: Vec<InvitedRow>,
@@ -133,7 +133,7 @@ impl MembersPage {
 
         let alone = Self {
             shell: samples::customer(Nav::Members),
-            lead: "Who belongs to Acme Robotics".to_owned(),
+            lead: "Members of Acme Robotics".to_owned(),
             members: vec![row("usr_1", "Maya Kim", "maya@acme.example", "owner", true)],
             invited: Vec::new(),
             form: Some(InviteForm::empty()),
@@ -187,7 +187,7 @@ impl MembersPage {
         let refused = Self {
             form: Some(InviteForm {
                 mail: "noah@".to_owned(),
-                mail_error: Some("Enter a mail address like name@example.com.".to_owned()),
+                mail_error: Some("Enter an email address like name@example.com.".to_owned()),
                 ..InviteForm::empty()
             }),
             ..alone.clone()

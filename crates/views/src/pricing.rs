@@ -35,7 +35,7 @@ pub struct PackLine {
     pub credits: String,
     /// "$5.00"
     pub price: String,
-    /// "$0.001 per credit"
+    /// "$0.001"
     pub unit_price: String,
 }
 
@@ -83,12 +83,13 @@ pub(super) mod samples {
         let pack = |credits: &str, price: &str| PackLine {
             credits: credits.to_owned(),
             price: price.to_owned(),
-            unit_price: "$0.001 per credit".to_owned(),
+            unit_price: "$0.001".to_owned(),
         };
         PricingPage {
             shell,
-            lead: "A plan sets your limits; credits pay for calls. Start free, change any time."
-                .to_owned(),
+            lead:
+                "Plans set your limits and credits pay for calls. Start free and change any time."
+                    .to_owned(),
             banners: Vec::new(),
             plans: plans(current, "/login?next=/dashboard/billing/upgrade"),
             packs: vec![
@@ -168,11 +169,8 @@ pub(super) mod samples {
             name: "Enterprise".to_owned(),
             price: "Custom".to_owned(),
             per: "yearly contract".to_owned(),
-            tagline: "Own limits, invoicing and support.".to_owned(),
-            ticks: vec![
-                "Limits agreed with you".to_owned(),
-                "Pay by invoice".to_owned(),
-            ],
+            tagline: "Custom limits, invoicing and support.".to_owned(),
+            ticks: vec!["Custom limits".to_owned(), "Pay by invoice".to_owned()],
             badge: None,
             mark: Mark::None,
             action: Action::link("Contact us", "mailto:sales@localboxs.example").block(),

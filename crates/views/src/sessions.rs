@@ -28,7 +28,7 @@ pub struct SessionsPage {
 pub struct SessionRow {
     /// What the browser calls itself, in short.
     pub agent: String,
-    /// "This one"; none for the others.
+    /// "This device"; none for the others.
     pub badge: Option<Badge>,
     /// When it began.
     pub began: When,
@@ -45,7 +45,7 @@ pub fn end_action(id: i64) -> Action {
 
 /// The button that ends all other sessions.
 pub fn end_others_action() -> Action {
-    Action::post("End all others", format!("{SESSIONS}/end-others"))
+    Action::post("Sign out all others", format!("{SESSIONS}/end-others"))
 }
 
 impl SessionsPage {
@@ -57,7 +57,7 @@ impl SessionsPage {
 
         let row = |agent: &str, is_this: bool| SessionRow {
             agent: agent.to_owned(),
-            badge: is_this.then(|| Badge::accent("This one")),
+            badge: is_this.then(|| Badge::accent("This device")),
             began: format::moment(NOW),
             seen: format::moment(NOW),
             end: (!is_this).then(|| end_action(7)),

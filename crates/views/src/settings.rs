@@ -112,11 +112,11 @@ mod samples {
         };
         let refused = SettingsPage {
             low: "lots".to_owned(),
-            low_error: Some("Type a number of credits such as 500.".to_owned()),
+            low_error: Some("Enter a number of credits, for example 500.".to_owned()),
             limit_credits: "-1".to_owned(),
             limit_error: Some((
                 "credits".to_owned(),
-                "credits is between 0 and 9.".to_owned(),
+                "credits must be between 0 and 9.".to_owned(),
             )),
             auto: Some(crate::credits::sample_auto_refused()),
             ..typical()
@@ -124,7 +124,7 @@ mod samples {
         let looking = SettingsPage {
             auto: None,
             data: None,
-            read_only: Some("Only owners and billing members may do this.".to_owned()),
+            read_only: Some("Only owners and billing members can do this.".to_owned()),
             ..typical()
         };
         let mut worst = page(samples::worst(Nav::Settings));

@@ -143,7 +143,7 @@ impl SuccessPage {
         check: &str,
         refresh: Option<Refresh>,
     ) -> Self {
-        let wait = "Usually under 5 seconds. You can leave this page, nothing is lost.";
+        let wait = "Usually under 5 seconds. You can leave this page.";
         let steps = vec![
             Step::new(Progress::Done, "Checkout finished"),
             Step::new(Progress::Busy, "Waiting for Stripe's confirmation").detail(wait),
@@ -152,7 +152,7 @@ impl SuccessPage {
         let late = Banner::new(
             Kind::Info,
             "Taking longer than a minute?",
-            "We ask Stripe directly, even when its notice is late. You need not stay or pay again.",
+            "We keep checking with Stripe. You can close this page; don't pay again.",
         );
         Self {
             state: format!("Adding {brings}"),
@@ -171,7 +171,7 @@ impl SuccessPage {
         let steps = vec![
             Step::new(Progress::Done, "Checkout finished"),
             Step::new(Progress::Busy, format!("Your bank is sending {paid}"))
-                .detail("This can take up to 5 days. We mail you when it arrives."),
+                .detail("This can take up to 5 days. We'll email you when it arrives."),
             Step::new(Progress::Waiting, format!("{brings} added to your account")),
         ];
         Self {
@@ -203,11 +203,11 @@ impl SuccessPage {
         let banner = Banner::new(
             Kind::Info,
             "Paid just now?",
-            "Then it shows under payment history within a minute. You need not pay again.",
+            "It appears in your payment history within a minute. Don't pay again.",
         );
         Self {
             title: "We could not find this checkout".to_owned(),
-            state: "No checkout of yours has this address".to_owned(),
+            state: "No checkout of your account has this address".to_owned(),
             banner: Some(banner),
             ..Self::paid(
                 shell,
@@ -242,7 +242,7 @@ impl SuccessPage {
             ],
             ..Self::paid(
                 shell,
-                format!("{brings}: your plan and your credits are as before."),
+                format!("{brings}: your plan and credits haven't changed."),
                 Vec::new(),
                 Vec::new(),
             )
@@ -256,7 +256,7 @@ impl SuccessPage {
             state: "Your account now".to_owned(),
             ..Self::paid(
                 shell,
-                "What you paid for at Stripe is in here as soon as Stripe confirms it.".to_owned(),
+                "Your purchase appears here as soon as Stripe confirms it.".to_owned(),
                 Vec::new(),
                 facts,
             )
@@ -349,7 +349,12 @@ mod samples {
             ),
             (
                 "failed",
-                SuccessPage::failed(shell(), "5,000 credits, $5.00", "Your bank said no.", retry),
+                SuccessPage::failed(
+                    shell(),
+                    "5,000 credits, $5.00",
+                    "Your bank declined the payment.",
+                    retry,
+                ),
             ),
             ("not-found", SuccessPage::not_found(shell())),
             (
@@ -357,7 +362,7 @@ mod samples {
                 SuccessPage::not_paid(
                     shell(),
                     "5,000 credits",
-                    Action::external("Go on to Stripe", "https://checkout.stripe.example/1"),
+                    Action::external("Continue to Stripe", "https://checkout.stripe.example/1"),
                 ),
             ),
             (

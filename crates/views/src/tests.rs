@@ -6,6 +6,7 @@ use std::fs;
 use crate::gallery::{all, parts, write_samples};
 use crate::mails::Letter;
 use crate::samples::EVIL;
+use crate::words_to_avoid;
 
 /// The tags of a page, from `<` to `>`, without what stands between them.
 fn tags(html: &str) -> Vec<&str> {
@@ -222,7 +223,7 @@ fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
         ("billing--past-due", "keeps working until"),
         (
             "billing--grace-over",
-            "You are on Free until the open invoice is paid.",
+            "on Free until the open invoice is paid.",
         ),
         ("billing--unpaid", "is paused until $19.00 is paid"),
         ("billing--incomplete", "Waiting for payment"),
@@ -257,4 +258,36 @@ fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
             .unwrap_or_else(|| panic!("there is no {name}"));
         assert!(html.contains(words), "{name} does not say {words:?}");
     }
+}
+
+/// What a reader sees of a page: the text between tags, and the attributes that are read aloud.
+fn readable(html: &str) -> String {
+    let between = html
+        .split('<')
+        .map(|rest| rest.split_once('>').map_or(rest, |(_, text)| text));
+    let aloud = tags(html).into_iter().flat_map(|tag| {
+        ["aria-label", "placeholder", "title"].map(|name| attribute(tag, name).unwrap_or_default())
+    });
+    let all: Vec<&str> = between.chain(aloud).collect();
+    all.join("\n").replace("&#39;", "'")
+}
+
+#[test]
+fn no_page_and_no_email_uses_a_word_to_avoid() {
+    let mut found = Vec::new();
+    let mut look = |name: &str, text: &str| {
+        for (word, instead) in words_to_avoid::found_in(text) {
+            found.push(format!("{name}: {word:?}, write {instead:?}"));
+        }
+    };
+
+    for (name, html) in all().into_iter().chain(parts()) {
+        look(&name, &readable(&html));
+    }
+    for (name, letter) in Letter::samples() {
+        let mail = letter.mail();
+        look(name, &format!("{}\n{}", mail.subject, mail.text));
+    }
+
+    assert!(found.is_empty(), "{found:#?}");
 }

@@ -146,7 +146,7 @@ mod samples {
             .time(day(23))
             .text("."),
             points: vec![
-                "Your call limit rises from 10,000 to 50,000 at once.".to_owned(),
+                "Your call limit rises from 10,000 to 50,000 immediately.".to_owned(),
                 "Your 1,228 credits stay. 3,833 more arrive now, 6,000 on 15 Dec.".to_owned(),
                 "You can go back to Pro at any time; it takes effect at the period end.".to_owned(),
             ],

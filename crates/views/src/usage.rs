@@ -76,7 +76,7 @@ pub struct CallRow {
 /// `spent_micros / 7`. Without any spending there is no estimate, rather than forever.
 pub fn lasts(available_micros: i64, spent_micros_in_seven_days: i64) -> String {
     if spent_micros_in_seven_days <= 0 {
-        return "no data".to_owned();
+        return "not enough data yet".to_owned();
     }
     let days = i128::from(available_micros.max(0)) * 7 / i128::from(spent_micros_in_seven_days);
     match days {
@@ -121,7 +121,11 @@ mod samples {
             stats: vec![
                 Stat::new("Available", "100", "nothing held"),
                 Stat::new("Credits used", "0", "in 30 days"),
-                Stat::new("Credits last", "no data", "after the first calls"),
+                Stat::new(
+                    "Runs out in",
+                    "not enough data yet",
+                    "based on the last 7 days",
+                ),
             ],
             banners: Vec::new(),
             keys: Choice::list(&[("", "All keys")], ""),
@@ -152,7 +156,7 @@ mod samples {
                 Stat::new("Available", "1,228", "12 held for calls in progress"),
                 Stat::new("Credits used", "8,290", "$8.29 in 30 days"),
                 Stat::new("Average cost per call", "1.04", "credits, $0.001"),
-                Stat::new("Credits last", "about 3 days", "346 credits per day"),
+                Stat::new("Runs out in", "about 3 days", "346 credits per day"),
                 Stat::new("Calls this period", "7,988", "79% of 10,000"),
             ],
             periods: Choice::list(
@@ -246,7 +250,7 @@ mod tests {
 
     #[test]
     fn without_usage_there_is_no_estimate_and_no_infinity() {
-        assert_eq!(lasts(1_228 * CREDIT, 0), "no data");
+        assert_eq!(lasts(1_228 * CREDIT, 0), "not enough data yet");
         assert_eq!(lasts(i64::MAX, 1), "over 999 days");
         assert_eq!(lasts(i64::MIN, i64::MAX), "less than a day");
     }

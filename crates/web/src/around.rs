@@ -144,18 +144,14 @@ fn unworded(response: &Response) -> Option<HttpError> {
         StatusCode::NOT_FOUND => (
             "not_found",
             "Not found",
-            "There is nothing at this address.",
+            "There is no page at this address.",
         ),
         StatusCode::REQUEST_TIMEOUT => (
             "body_too_slow",
             "Too slow",
             "The body did not arrive in time.",
         ),
-        StatusCode::PAYLOAD_TOO_LARGE => (
-            "too_large",
-            "Too large",
-            "The body is larger than this service takes.",
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "Too large", "The body is too large."),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (
             "wrong_type",
             "Wrong type",

@@ -123,15 +123,7 @@ fn dress(app: &App, shell: &mut Shell) {
 /// The page of an error.
 pub fn error_page(app: &App, error: &HttpError, request_id: &str) -> String {
     let problem = &error.error.0;
-    let advice = match error.status.as_u16() {
-        403 => "Go back to our own page and try it there.",
-        404 => "Check the address, or start from your billing page.",
-        409 => "Look at your billing page: it shows how things stand.",
-        429 => "Wait a moment, then try again.",
-        502..=504 => "Nothing was charged. Try again in a moment.",
-        500 => "Try again; if it stays, tell us the request id.",
-        _ => "Go back, correct it and try again.",
-    };
+    let advice = advice(error.status.as_u16(), problem.code);
     let mut shell = Shell::public(&app.settings.service.name);
     dress(app, &mut shell);
     if problem.code == BILLING_OFF {
@@ -155,6 +147,21 @@ pub fn error_page(app: &App, error: &HttpError, request_id: &str) -> String {
     page.render().unwrap_or_else(|_| problem.detail.clone())
 }
 
+/// What to do about an error, by its code where that says more than its status.
+fn advice(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (403, "cross_site") => "Go back to our site and try again there.",
+        (403, "not_an_operator" | "role" | "viewer_only" | "credits_limit") => "Ask an admin.",
+        (403, _) => "Ask an owner of this account.",
+        (404, _) => "Check the address, or start from your billing page.",
+        (409, _) => "Reload the page to see the current state, then try again.",
+        (429, _) => "Wait a moment, then try again.",
+        (502..=504, _) => "Nothing was charged. Try again in a moment.",
+        (500, _) => "Try again. If it keeps failing, send us the request id.",
+        _ => "Go back, correct it and try again.",
+    }
+}
+
 /// The accounts that a refused request could have meant.
 fn choices(error: &Error) -> Vec<Action> {
     let accounts = error.0.fields.get("accounts");
@@ -162,14 +169,14 @@ fn choices(error: &Error) -> Vec<Action> {
     let link = |account: &serde_json::Value| {
         let (id, name) = (account["id"].as_str()?, account["name"].as_str()?);
         let href = format!("/dashboard?account={id}");
-        Some(Action::link(format!("Go on as {name}"), href))
+        Some(Action::link(format!("Continue as {name}"), href))
     };
     accounts.into_iter().flatten().filter_map(link).collect()
 }
 
 fn way_on(app: &App, code: &str) -> Action {
     match code {
-        "link_over" => Action::link("Ask for a new link", "/login"),
+        "link_over" => Action::link("Request a new link", "/login"),
         _ if app.settings.billing.enabled => Action::link("Go to billing", "/dashboard/billing"),
         _ => Action::link("Go to usage", "/dashboard/usage"),
     }

@@ -197,7 +197,7 @@ mod samples {
                 ],
             },
             stripe: Panel {
-                badge: Badge::ok("In step"),
+                badge: Badge::ok("In sync"),
                 figure: String::new(),
                 note: String::new(),
                 facts: vec![
@@ -211,7 +211,7 @@ mod samples {
                 ],
             },
             tries: vec![
-                moment(Kind::Warn, "Credits below 1,500, mail sent", ""),
+                moment(Kind::Warn, "Credits below 1,500, email sent", ""),
                 moment(
                     Kind::Ok,
                     "Payment of $19.00 completed, Pro renewed",
@@ -282,7 +282,7 @@ mod samples {
                     Badge::ok("Active"),
                 ),
             ]),
-            Table::new("Holds", &HOLDS, "No call set credits aside yet."),
+            Table::new("Holds", &HOLDS, "No holds yet."),
         ]
     }
 

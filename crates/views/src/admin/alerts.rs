@@ -64,10 +64,7 @@ impl AlertsPage {
             shell: samples::admin(Nav::AdminAlerts),
             tabs: tabs(""),
             rows: vec![
-                row(
-                    "Accounts or events were given up and wait for a person.",
-                    true,
-                ),
+                row("Accounts or events failed and need manual review.", true),
                 row("Many calls to Stripe failed.", false),
             ],
             pager: Pager::default(),

@@ -74,11 +74,11 @@ mod samples {
             outcome: Some(Banner::new(
                 Kind::Ok,
                 "10,000 credits were added",
-                "Once, at the first try.",
+                "Once, on the first attempt.",
             )),
             tries: vec![moment(Kind::Ok, "Received, signature verified, stored")],
             payload: None,
-            payload_note: "The payload was dropped 7 days after processing.".to_owned(),
+            payload_note: "The payload was deleted 7 days after processing.".to_owned(),
             ..failed()
         };
         let long = format!(
@@ -119,7 +119,8 @@ mod samples {
             outcome: Some(Banner::new(
                 Kind::Bad,
                 "Paid, but credits were not added",
-                "The account was not known when the event came. A replay now will add 10,000 credits.",
+                "The account was unknown when the event arrived. A replay now will add 10,000 \
+                 credits.",
             )),
             facts: vec![
                 Fact::new("Object", Prose::default().code("cs_test_c9Hd")),
@@ -129,11 +130,11 @@ mod samples {
                 ),
                 Fact::new("Signature", "Verified, secret 1 of 2, 1 s old"),
                 Fact::new("API version", "2026-08-26.dahlia"),
-                Fact::new("Effect so far", "None. Nothing was half applied."),
+                Fact::new("Effect so far", "None. Nothing was partly applied."),
             ],
             tries: vec![
                 Moment {
-                    detail: Some("Parked for a person".to_owned()),
+                    detail: Some("Parked for manual review".to_owned()),
                     ..moment(Kind::Bad, "Try 8 failed: account_not_found")
                 },
                 moment(Kind::Bad, "Tries 1 to 7 failed: account_not_found"),

@@ -141,18 +141,19 @@ fn banners(figures: &Figures) -> Vec<Banner> {
     if figures.events_parked > 0 {
         let count = figures.events_parked.unsigned_abs();
         let title = format!(
-            "{} for a person",
-            format::counted(count, "event waits", "events wait")
+            "{} to review",
+            format::counted(count, "event needs attention", "events need attention")
         );
-        let text = "They were tried and given up, or have no account of ours.";
-        let look = Action::link("Look at them", "/admin/events?state=parked");
+        let text = "They failed after all retries, or belong to no account.";
+        let look = Action::link("Review them", "/admin/events?state=parked");
         banners.push(Banner::new(Kind::Warn, title, text).with(look));
     }
     let (sold, granted) = figures.bought;
     if sold != granted {
         let text = format!(
-            "Completed top-ups come to {sold} credits; the ledger has {granted} as bought. A payment \
-             on its way may explain it for seconds; longer than that, check the books."
+            "Completed top-ups add up to {sold} credits, but the ledger has {granted} purchased \
+             credits. A payment in progress can explain this for a few seconds. If it persists, \
+             check the books."
         );
         let title = "Payments and the ledger do not agree";
         let look = Action::link("Check the books", "/admin/audit");
@@ -271,13 +272,13 @@ fn panels(figures: &Figures) -> Vec<Panel> {
         Panel {
             title: "Webhooks",
             badge: if waiting > 0 {
-                Badge::warn("To look at")
+                Badge::warn("To review")
             } else {
                 Badge::ok("Fine")
             },
             facts: vec![
                 Fact::new("Processed", count(figures.webhooks.part)),
-                Fact::new("Wait for a person", count(waiting)),
+                Fact::new("Needs attention", count(waiting)),
             ],
             action: Action::link("Webhook events", "/admin/events").small(),
         },

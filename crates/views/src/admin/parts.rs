@@ -140,7 +140,7 @@ impl ListPage {
             ("What", ""),
             ("Detail", "wide-only"),
         ];
-        let table = |rows| Table::new("Acts", &columns, "Nothing was done by hand yet.").rows(rows);
+        let table = |rows| Table::new("Acts", &columns, "No manual actions yet.").rows(rows);
         let row = |who: &str, what: &str, detail: &str| {
             vec![
                 Prose::default().time(samples::day(-1)),
@@ -339,10 +339,10 @@ impl FormPage {
                     "",
                 ),
                 Field::new("note", "Note", FieldKind::Words(3), "Ticket 4821"),
-                Field::new("tell", "Tell them by mail", FieldKind::Check(true), ""),
+                Field::new("tell", "Notify them by email", FieldKind::Check(true), ""),
             ],
             facts: vec![
-                Fact::new("Money back", "$5.00"),
+                Fact::new("Refund amount", "$5.00"),
                 Fact::new("Credits taken", "5,000"),
                 Fact::new("Debt afterwards", "120"),
             ],
@@ -356,7 +356,7 @@ impl FormPage {
                 "/admin/refunds/txn_1",
             )
         };
-        let wrong = ("amount".to_owned(), "50.00 cannot go back.".to_owned());
+        let wrong = ("amount".to_owned(), "50.00 cannot be refunded.".to_owned());
         let mut refused = refund();
         refused.fields[0] = refused.fields[0].clone().error(Some(&wrong));
         refused.facts.clear();

@@ -73,11 +73,11 @@ impl Filters {
         let statuses = [
             ("", "Any status"),
             ("PENDING", "Pending"),
-            ("PAID", "Paid, refunded too"),
+            ("PAID", "Paid, including refunded"),
             ("COMPLETED", "Completed"),
             ("FAILED", "Failed"),
             ("REFUNDED", "Refunded"),
-            ("CANCELLED", "Cancelled"),
+            ("CANCELLED", "Canceled"),
         ];
         Self {
             q: q.to_owned(),
@@ -142,7 +142,7 @@ mod samples {
             pager: Pager::default(),
             csv: None,
             filters: Filters {
-                error: Some("The first day lies after the last.".to_owned()),
+                error: Some("The first day is after the last day.".to_owned()),
                 ..Filters::new("nobody", "REFUND", "FAILED", "2026-11-30", "2026-11-01")
             },
             ..typical()

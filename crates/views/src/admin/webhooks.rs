@@ -102,7 +102,7 @@ impl WebhooksPage {
         };
         let refused = WebhooksPage {
             url: "http://10.0.0.1/".to_owned(),
-            url_error: Some("url begins with https://.".to_owned()),
+            url_error: Some("url must start with https://.".to_owned()),
             ..typical.clone()
         };
         let empty = WebhooksPage {

@@ -62,7 +62,7 @@ impl Letter {
             paragraphs: Vec::new(),
             facts: Vec::new(),
             button: None,
-            footer: format!("You get this mail because you use {product}."),
+            footer: format!("You're receiving this email because you have a {product} account."),
         }
     }
 
@@ -132,12 +132,11 @@ impl SignInLink {
             lives,
         } = self;
         Letter::new(product, format!("Sign in to {product}"))
-            .say(format!("Here is your link. It works once, for {lives}."))
+            .say(format!(
+                "Use this link to sign in. It works once and expires in {lives}."
+            ))
             .button("Sign in", url)
-            .footer(
-                "Did not ask for this? Then somebody mistyped an address; nothing happens \
-                     unless the link is opened.",
-            )
+            .footer("Didn't request this? You can ignore this email.")
     }
 }
 
@@ -150,7 +149,7 @@ pub struct Invitation {
     pub account: String,
     /// Who invites.
     pub by: String,
-    /// As what.
+    /// As what: "a billing member".
     pub role: String,
     /// The link, a whole address.
     pub url: String,
@@ -164,11 +163,11 @@ impl Invitation {
         let subject = format!("Join {} on {}", self.account, self.product);
         Letter::new(&self.product, subject)
             .say(format!(
-                "{} invites you into {}, with the role {}. The link works once, for {}.",
+                "{} has invited you to join {} as {}. The link works once and expires in {}.",
                 self.by, self.account, self.role, self.lives
             ))
             .button("See the invitation", &self.url)
-            .footer("Do not know them? Then do nothing; without the link you join nothing.")
+            .footer("Don't know this person? Ignore this email and you won't be added.")
     }
 }
 
@@ -194,7 +193,7 @@ pub struct Receipt {
 impl Receipt {
     /// The letter.
     pub fn letter(&self) -> Letter {
-        let letter = Letter::new(&self.product, format!("Receipt for {}", self.what))
+        let letter = Letter::new(&self.product, format!("Receipt: {}", self.what))
             .say(format!(
                 "Thank you. Your payment of {} went through.",
                 self.amount
@@ -248,19 +247,17 @@ impl PaymentFailed {
         };
         let reason = match &self.reason {
             Some(reason) => format!("Your bank said: {reason}."),
-            None => "Your bank did not say why.".to_owned(),
+            None => "Your bank didn't say why.".to_owned(),
         };
         let next = match &self.next_try {
-            Some(day) => format!(" We try again on {day}."),
+            Some(day) => format!(" We'll try again on {day}."),
             None => String::new(),
         };
         Letter::new(product, subject)
+            .say(format!("We couldn't collect {amount} for {plan}. {reason}"))
             .say(format!(
-                "We could not collect {amount} for {plan}. {reason}"
-            ))
-            .say(format!(
-                "{plan} keeps working until {works_until}.{next} After that you are on Free; \
-                 credits that you bought stay."
+                "{plan} keeps working until {works_until}.{next} After that you're on Free. \
+                 Credits you bought stay."
             ))
             .button("Fix the payment", &self.url)
     }
@@ -290,9 +287,9 @@ impl PlanEnding {
         } = self;
         Letter::new(product, format!("{plan} ends on {ends}"))
             .say(format!(
-                "You keep {plan} until {ends} and will not be charged again."
+                "You keep {plan} until {ends} and won't be charged again."
             ))
-            .say("Credits that you bought stay and never expire.")
+            .say("Credits you bought stay and never expire.")
             .button(&format!("Keep {plan}"), url)
     }
 }
@@ -320,8 +317,8 @@ impl PlanEnded {
             url,
         } = self;
         Letter::new(product, format!("Your {plan} plan has ended"))
-            .say(format!("{because} You are on Free now."))
-            .say("Credits that you bought stay. You can start again at any time.")
+            .say(format!("{because} You're on Free now."))
+            .say("Credits you bought stay. You can start again at any time.")
             .button(&format!("Restart {plan}"), url)
     }
 }
@@ -409,11 +406,11 @@ impl Refunded {
     /// The letter.
     pub fn letter(&self) -> Letter {
         let letter = Letter::new(&self.product, format!("We refunded {}", self.amount)).say(
-            "The money goes back to the way it was paid with. Banks take up to ten days to show it.",
+            "We've refunded your original payment method. It can take up to 10 days to appear.",
         );
         let letter = match (&self.credits, self.gives) {
             (Some(credits), false) => letter.say(format!(
-                "The payment had brought credits: {credits} were taken from your balance."
+                "This payment had added credits, so {credits} were taken from your balance."
             )),
             (Some(credits), true) => letter.say(format!("{credits} came back to your balance.")),
             (None, _) => letter,
@@ -441,7 +438,7 @@ impl PaymentRecovered {
         let Self { product, plan, url } = self;
         Letter::new(product, "Your payment went through".to_owned())
             .say(format!(
-                "{plan} is paid and goes on. There is nothing left to do."
+                "{plan} is paid and continues. There is nothing left to do."
             ))
             .button("See your billing page", url)
     }
@@ -452,7 +449,7 @@ impl PaymentRecovered {
 pub struct Alert {
     /// The sender's name.
     pub product: String,
-    /// "3 accounts wait for a person."
+    /// "3 accounts need manual review."
     pub summary: String,
     /// Whether it is over.
     pub is_over: bool,
@@ -472,13 +469,13 @@ impl Alert {
         let short = summary.trim_end_matches('.');
         let (subject, text) = if *is_over {
             (
-                format!("Over: {short}"),
-                "This is over; there is nothing to do.",
+                format!("Resolved: {short}"),
+                "The problem is resolved. There is nothing to do.",
             )
         } else {
             (
                 format!("Alert: {short}"),
-                "You are told once; the alert closes itself when this is over.",
+                "You'll get one email per incident; it closes when the problem is resolved.",
             )
         };
         Letter::new(product, subject)
@@ -486,7 +483,7 @@ impl Alert {
             .say(text)
             .button("See the alerts", url)
             .footer(&format!(
-                "You get this mail because you operate {product} Billing."
+                "You're receiving this email because you operate {product} Billing."
             ))
     }
 }

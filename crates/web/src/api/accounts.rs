@@ -274,7 +274,7 @@ fn read_end(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>> {
         return Ok(None);
     };
     let end = domain::time::parse(text).filter(|end| *end > now);
-    let detail = "expiresAt is a date or a moment ahead.";
+    let detail = "expiresAt must be a date or time in the future.";
     end.map(Some)
         .ok_or_else(|| Error::field("expiresAt", detail))
 }

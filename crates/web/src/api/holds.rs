@@ -176,7 +176,7 @@ pub struct Settled {
     captured: Exact,
     /// Given back out of the hold.
     released: Exact,
-    /// Asked for and not collected.
+    /// Requested but not collected.
     uncollected: Exact,
     /// What may be spent now.
     available: Exact,
@@ -366,7 +366,7 @@ pub struct Receipt {
     charged: Exact,
     /// Given back out of the hold.
     returned: Exact,
-    /// Asked for and not collected.
+    /// Requested but not collected.
     uncollected: Exact,
     /// Whether it was captured after its time had run out.
     is_late: bool,

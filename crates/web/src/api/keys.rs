@@ -168,7 +168,7 @@ pub async fn create(
             may_make_server_keys(&caller)?;
             None
         }
-        _ => return Err(Error::field("scope", "scope is meter or server.").into()),
+        _ => return Err(Error::field("scope", "scope must be meter or server.").into()),
     };
     let (row, secret) = make(&app, account, &body.name, &caller.actor()).await?;
     let made = MadeKey {

@@ -59,7 +59,7 @@ pub struct InvitationShown {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeopleShown {
-    /// Who belongs to it.
+    /// Members of it.
     data: Vec<MemberShown>,
     /// Who is invited.
     invitations: Vec<InvitationShown>,
@@ -112,7 +112,7 @@ fn member(row: Member, caller: &SignedIn) -> MemberShown {
     }
 }
 
-/// Who belongs to the account, and who is invited.
+/// Members of the account, and who is invited.
 #[utoipa::path(
     get,
     path = "/api/v1/members",

@@ -20,7 +20,8 @@ use crate::api::{
 #[openapi(
     info(
         title = "LocalBoxs Billing",
-        description = "Tiers and prepaid API credits on Stripe. Errors are application/problem+json \
+        description = "Tiers and prepaid API credits on Stripe. Errors are \
+                       application/problem+json \
                        (RFC 9457); `code` is stable. Times are RFC 3339 in UTC. Credits are exact \
                        numbers with at most six decimals. An endpoint under `metering` takes an \
                        API key as a bearer token: a `meter` key spends for its own account, a \
@@ -54,11 +55,11 @@ use crate::api::{
     tags(
         (name = "metering", description = "Spend credits"),
         (name = "account", description = "What belongs to an account"),
-        (name = "accounts", description = "Accounts and credits by hand"),
+        (name = "accounts", description = "Manual changes to accounts and credits"),
         (name = "billing", description = "Plans, packs and payments"),
-        (name = "people", description = "Members, organisations, signed-in places"),
-        (name = "sign-in", description = "Sign-in by a mailed link"),
-        (name = "notices", description = "What the host application is told by webhook"),
+        (name = "people", description = "Members, organizations and sessions"),
+        (name = "sign-in", description = "Sign-in by email link"),
+        (name = "notices", description = "Outgoing webhooks to your application"),
         (name = "admin", description = "What operators see"),
         (name = "operation", description = "For those who run it"),
     ),
@@ -154,13 +155,13 @@ fn description(status: &str) -> &'static str {
         "200" => "Done",
         "201" => "Made",
         "204" => "Done; there is nothing to say",
-        "303" => "Go on there",
+        "303" => "See Other",
         "304" => "As you have it",
         "400" => "The input is wrong",
         "401" => "Not signed in",
         "402" => "Not enough credits, debt, or the plan's limit",
         "403" => "Not allowed, or from another site",
-        "404" => "Absent, or somebody else's",
+        "404" => "Not found, or owned by another account",
         "409" => "It does not fit the state of things",
         "413" => "The body is too large",
         "429" => "Too many; `Retry-After` says when again",

@@ -145,7 +145,7 @@ impl FromRequestParts<Site> for SignedIn {
 
 /// The account a request is about.
 enum Choice {
-    /// This one.
+    /// This device.
     Account(Box<Account>),
     /// One of several, and the request would change it: somebody must say which.
     Open,
@@ -183,8 +183,7 @@ const CHOICES_MAX: usize = 50;
 
 /// 409: somebody in several accounts must say which one is meant.
 fn which_account(places: &[Place]) -> Error {
-    let detail =
-        "You belong to several accounts. Nothing was changed: say which one, with ?account=.";
+    let detail = "You belong to several accounts. Nothing was changed. Choose one with ?account=.";
     let accounts = places.iter().take(CHOICES_MAX);
     let accounts: Vec<Value> = accounts
         .map(|place| json!({ "id": place.public_id, "name": place.name }))
@@ -243,8 +242,7 @@ impl FromRequestParts<Site> for KeyCaller {
         let app = &site.app;
         let secret = bearer(parts).ok_or_else(Error::not_signed_in)?;
         let key = app.keys.find(app, secret).await?.ok_or_else(|| {
-            let detail =
-                "This API key opens nothing here: it was revoked, or is another service's.";
+            let detail = "Invalid API key: unknown or revoked.";
             Error::not_signed_in().because(detail)
         })?;
         Ok(KeyCaller {

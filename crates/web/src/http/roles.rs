@@ -73,7 +73,7 @@ mod tests {
         for (_, path, _) in ADDRESSES {
             assert!(
                 ROUTER.contains(&format!("\"{path}\"")),
-                "{path} leads nowhere"
+                "{path} matches no route"
             );
         }
     }

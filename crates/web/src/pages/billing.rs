@@ -170,7 +170,9 @@ pub async fn act(
             return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
         }
         _ => {
-            return Err(Error::field("act", "act is change, cancel, end, resume or undo.").into());
+            return Err(
+                Error::field("act", "act must be change, cancel, end, resume or undo.").into(),
+            );
         }
     }
     Ok(Redirect::to(BILLING).into_response())

@@ -145,7 +145,7 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
             let units = format::count(units.unsigned_abs());
             facts.push(Fact::new("Priced as", format!("{units} × {operation}")));
         }
-        _ => facts.push(Fact::new("Priced as", "credits that the caller named")),
+        _ => facts.push(Fact::new("Priced as", "credits named by the caller")),
     }
     if let Some(version) = context.rate_card {
         facts.push(Fact::new("Price list", format!("version {version}")));
@@ -165,7 +165,7 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
         facts.push(Fact::new("Returned", credits(*released)));
         if uncollected.is_positive() {
             facts.push(Fact::new(
-                "Asked for and not collected",
+                "Requested but not collected",
                 credits(*uncollected),
             ));
         }

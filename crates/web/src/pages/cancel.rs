@@ -52,7 +52,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
 /// What was about to be bought, and the way back to it.
 fn choice(app: &App, intent: &Intent) -> Option<(String, Action)> {
     let (what, to) = bought(app, intent)?;
-    let go_on = Action::link(format!("Go on with {what}"), to);
+    let go_on = Action::link(format!("Continue with {what}"), to);
     Some((format!("{what} for {}", price(intent)?), go_on))
 }
 

@@ -48,14 +48,14 @@ pub async fn create(
         "meter" => Some(caller.account.id),
         "server" if may_make_server_keys(&caller) => None,
         "server" => {
-            let detail = "Only administrators make server keys.";
+            let detail = "Only administrators can create server keys.";
             return Err(Error::forbidden("not_an_operator", detail).into());
         }
-        _ => return Err(Error::field("scope", "scope is meter or server.").into()),
+        _ => return Err(Error::field("scope", "scope must be meter or server.").into()),
     };
     // A form that is sent twice, by a second click or a reload, makes one key.
     if is_taken(&app, &caller, &form.name).await? {
-        let detail = "Another key has this name already.";
+        let detail = "Another key already has this name.";
         return refused(&app, &caller, form, Error::conflict("name_taken", detail)).await;
     }
     let (key, secret) = match make(&app, account, &form.name, &caller.user.public_id).await {
@@ -165,7 +165,7 @@ async fn keys(app: &App, caller: &SignedIn) -> Result<Vec<ApiKey>> {
 async fn find(app: &App, caller: &SignedIn, id: &str) -> Result<ApiKey> {
     let mut keys = keys(app, caller).await?.into_iter();
     let key = keys.find(|key| key.public_id == id && key.revoked_at.is_none());
-    key.ok_or_else(|| Error::not_found("There is no such live key."))
+    key.ok_or_else(|| Error::not_found("There is no such active key."))
 }
 
 async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {

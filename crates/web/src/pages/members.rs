@@ -65,7 +65,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
     };
     Ok(MembersPage {
         shell: account_shell(app, caller, Nav::Members),
-        lead: format!("Who belongs to {}", caller.account.name),
+        lead: format!("Members of {}", caller.account.name),
         members: people.members.into_iter().map(member).collect(),
         invited: people.invited.into_iter().map(invited).collect(),
         form: is_owner.then(InviteForm::empty),

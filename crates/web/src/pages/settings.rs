@@ -82,14 +82,14 @@ fn read_low(typed: &str) -> Result<Option<Credits>> {
     if read.is_positive() {
         return Ok(Some(read));
     }
-    let detail = "The threshold is more than 0 credits; leave it empty for no mail.";
+    let detail = "Enter a threshold above 0 credits, or leave it empty for no email.";
     Err(Error::field("low", detail))
 }
 
 fn read_credits(field: &str, typed: &str) -> Result<Credits> {
     let plain: String = typed.chars().filter(|c| *c != ',').collect();
     Credits::parse(plain.trim()).map_err(|_| {
-        let detail = "Type a number of credits such as 500, with at most six decimals.";
+        let detail = "Enter a number of credits, for example 500, with at most six decimals.";
         Error::field(field, detail)
     })
 }
@@ -173,12 +173,12 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
     let reason = auto.reason.as_ref().map(|reason| {
         let what = match auto.state.as_str() {
             "waiting" => "It waits, because",
-            _ => "It was turned off, because",
+            _ => "It was turned off because",
         };
         format!("{what} {reason}.")
     });
     let no_card =
-        "There is no saved card yet. Add one on the billing page, under Manage subscription.";
+        "You have no saved card yet. Add one on the billing page under Manage subscription.";
     AutoTopUp {
         badge,
         is_on: auto.state != "off",
@@ -189,7 +189,7 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
         currency: catalog.currency.code().to_ascii_uppercase(),
         spent: match auto.spent.amount {
             0 => String::new(),
-            _ => format!("{} of it was spent this month.", offer::money(auto.spent)),
+            _ => format!("{} of the cap used this month.", offer::money(auto.spent)),
         },
         cap_error: None,
         error: None,

@@ -33,7 +33,7 @@ pub fn what_ends(tier: Option<&Tier>, free: &Tier) -> Vec<String> {
         let to = format::credits(free.allowance.micros());
         points.push(format!("Credits each month drop from {from} to {to}."));
     }
-    points.push("Credits that you bought stay.".to_owned());
+    points.push("Credits you bought stay.".to_owned());
     points
 }
 

@@ -157,7 +157,7 @@ async fn outcome(
         "REFUNDED" => SuccessPage::refunded(shell, &brings, &paid, facts),
         "FAILED" => {
             let reason = row.and_then(|row| row.failure);
-            let reason = reason.unwrap_or_else(|| "Your bank said no.".to_owned());
+            let reason = reason.unwrap_or_else(|| "Your bank declined the payment.".to_owned());
             SuccessPage::failed(shell, &format!("{brings}, {paid}"), &reason, retry)
         }
         "CANCELLED" => SuccessPage::not_paid(shell, &brings, retry),
@@ -167,7 +167,7 @@ async fn outcome(
             match session.ok().map(|session| how_far(&session)) {
                 Some(HowFar::Open(url)) => {
                     let go_on = match url {
-                        Some(url) => Action::external("Go on to Stripe", url),
+                        Some(url) => Action::external("Continue to Stripe", url),
                         None => retry,
                     };
                     SuccessPage::not_paid(shell, &brings, go_on)

@@ -137,7 +137,7 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
     };
     Ok(Review {
         title: format!("Review your change: {from} to {to}"),
-        badge: Badge::info("Good for 10 minutes"),
+        badge: Badge::info("Valid for 10 minutes"),
         text: text.text("."),
         points: points(&catalog, here, &quote.tier),
         lines,
@@ -162,12 +162,14 @@ fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
     let price = format!("{} per {}", offer::money(quote.price), quote.interval);
     let text = Prose::new(format!("{from} stays until "))
         .time(starts.clone())
-        .text(format!(", it is paid until then. After that {price}."));
+        .text(format!(
+            ", the end of the period you paid for. After that {price}."
+        ));
     let mut points = standing::what_ends(catalog.tier(here), &quote.tier);
-    points.push("You can take this back at any time until then, with one click.".to_owned());
+    points.push("You can undo this at any time until then.".to_owned());
     Review {
         title: format!("Review your change: {from} to {to}"),
-        badge: Badge::info("At the period's end"),
+        badge: Badge::info("At the end of the period"),
         text,
         points,
         lines: vec![Fact::total(
@@ -179,7 +181,7 @@ fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
             .field("planId", &quote.tier.name)
             .primary()
             .block(),
-        note: "Nothing is charged and nothing is paid back today.".into(),
+        note: "Nothing is charged or refunded today.".into(),
     }
 }
 
@@ -190,12 +192,12 @@ fn points(catalog: &Catalog, here: &str, to: &Tier) -> Vec<String> {
         let (from, to) = (from.unsigned_abs(), to.unsigned_abs());
         let (from, to) = (format::count(from), format::count(to));
         points.push(format!(
-            "Your call limit rises from {from} to {to} at once."
+            "Your call limit rises from {from} to {to} immediately."
         ));
     }
     points.push(format!(
-        "Your credits stay. From the next period on {} arrive each month; their share for the \
-         days left arrives now.",
+        "You keep your credits. We add {} each month from the next period, and a share for the \
+         remaining days now.",
         format::credits_worded(to.allowance.micros())
     ));
     points
@@ -326,15 +328,17 @@ fn with_agreed(mut catalog: Catalog, agreed: &[AccountPrice]) -> Catalog {
 fn lead(title: &str, view: &View, has_live: bool) -> Prose {
     let on = format!("You are on {title}. ");
     match (has_live, view.plan.cancel_at) {
-        (false, _) => Prose::new(on).text("A plan starts as soon as it is paid."),
+        (false, _) => Prose::new(on).text("Your new plan starts as soon as payment goes through."),
         (true, Some(end)) => Prose::new(on)
             .text("It ends on ")
             .time(format::day(end.micros()))
-            .text("; keep it first to change it."),
+            .text(". To change it, keep it first."),
         (true, None) => Prose::new(on)
             .text("It renews on ")
             .time(format::day(view.plan.period_end.micros()))
-            .text(". A larger plan starts at once, for the difference; a smaller one then."),
+            .text(
+                ". Upgrades start now and you pay the difference. Downgrades start on that date.",
+            ),
     }
 }
 

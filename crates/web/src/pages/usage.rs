@@ -220,7 +220,7 @@ fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
     let worth = |micros| offer::worth(catalog, micros).map(|worth| format!("{worth} "));
     let spent_note = format!("{}in {days} days", worth(spent).unwrap_or_default());
     let pace = match used.week {
-        0 => "after the first calls".to_owned(),
+        0 => "based on the last 7 days".to_owned(),
         week => format!("{} per day", format::credits_worded(week / 7)),
     };
     let calls_now = view.calls_this_period.unsigned_abs();
@@ -234,7 +234,7 @@ fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
         Stat::new("Available", format::credits(available), held),
         Stat::new("Credits used", format::credits(spent), spent_note),
         Stat::new("Average cost per call", mean(spent, calls), "credits"),
-        Stat::new("Credits last", lasts(available, used.week), pace),
+        Stat::new("Runs out in", lasts(available, used.week), pace),
         Stat::new(
             "Calls this period",
             format::count(calls_now),

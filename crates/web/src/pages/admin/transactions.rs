@@ -78,12 +78,12 @@ impl Search {
             None => Ok(None),
             Some(text) => domain::time::parse(text)
                 .map(Some)
-                .ok_or_else(|| format!("{text} is not a day; write it as 2026-11-30.")),
+                .ok_or_else(|| format!("{text} is not a day. Enter it as 2026-11-30.")),
         };
         let from = day(&self.from)?;
         let until = day(&self.to)?.map(|last| last.plus_days(1));
         if from.zip(until).is_some_and(|(from, until)| from >= until) {
-            return Err("The first day lies after the last.".to_owned());
+            return Err("The first day is after the last day.".to_owned());
         }
         Ok(Wanted {
             search: self.clone(),
@@ -200,7 +200,7 @@ fn totals(sums: &[Sum]) -> Vec<Stat> {
         let stat = |name: &str, rows: &[&Sum]| Stat::new(name, money(amount(rows)), count(rows));
         [
             stat("Paid", &paid),
-            stat("Went back", &back),
+            stat("Refunded", &back),
             stat("Failed", &failed),
         ]
     };
@@ -298,7 +298,7 @@ pub async fn save_view(
     let name = new.name.trim().to_owned();
     let is_plain = !name.chars().any(char::is_control);
     if !(1..=VIEW_NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
-        let detail = format!("A view's name has 1 to {VIEW_NAME_CHARS_MAX} characters.");
+        let detail = format!("A view's name must have 1 to {VIEW_NAME_CHARS_MAX} characters.");
         return Err(Error::field("name", detail).into());
     }
     // Read and written again, so that an address of ours is all it can be.
@@ -308,10 +308,10 @@ pub async fn save_view(
             .collect::<serde_json::Map<_, _>>()
             .into(),
     )
-    .map_err(|_| Error::field("query", "That is no search."))?;
+    .map_err(|_| Error::field("query", "That is not a search."))?;
     let query = search.query();
     if query.is_empty() || query.len() > VIEW_QUERY_CHARS_MAX {
-        let detail = "Narrow the list first; what is saved is the search.";
+        let detail = "Filter the list first. A view saves the current filters.";
         return Err(Error::field("query", detail).into());
     }
     let (user, now) = (operator.id, app.real_now());
@@ -323,7 +323,7 @@ pub async fn save_view(
         .await?;
     if !is_saved {
         let detail = format!(
-            "You keep {} views already; let one go first.",
+            "You already have {} views. Remove one first.",
             store::operator_views::VIEWS_MAX
         );
         return Err(Error::conflict("too_many_views", detail).into());

@@ -114,7 +114,7 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Rows
             is_waiting,
         }))
     });
-    let nothing = || Error::not_found("There is no such payment to go on from.");
+    let nothing = || Error::not_found("There is no such payment to start from.");
     let mut rows = rows.await?.ok_or_else(nothing)?;
     let held = rows.live.as_ref().map(|live| extras::of(app, live));
     rows.addons = held.unwrap_or_default().iter().map(addon).collect();
@@ -315,16 +315,14 @@ fn plan_text(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Pro
             )),
         ("TRIALING", None, _) => Prose::new("The trial ends on ")
             .time(day(plan.trial_end.unwrap_or(plan.period_end)))
-            .text("; you can cancel before."),
+            .text("; you can cancel before then."),
         ("PAST_DUE", _, Some(until)) if now < until => {
             Prose::new(format!("{title} keeps working until "))
                 .time(day(until))
                 .text(".")
         }
-        ("PAST_DUE" | "UNPAID", ..) => {
-            Prose::new("You are on Free until the open invoice is paid.")
-        }
-        ("PAUSED", ..) => Prose::new("You are on Free until the plan goes on."),
+        ("PAST_DUE" | "UNPAID", ..) => Prose::new("You're on Free until the open invoice is paid."),
+        ("PAUSED", ..) => Prose::new("You're on Free until the plan resumes."),
         ("INCOMPLETE", ..) => {
             let paid = paid_title(catalog, plan, rows.latest.as_ref());
             Prose::new(format!(
@@ -384,7 +382,7 @@ fn expiry(view: &View) -> Option<String> {
     Some(if left < view.posted {
         format!("{} of them expire on {on}.", format::credits(left.micros()))
     } else {
-        format!("They expire on {on}.")
+        format!("{} expire on {on}.", format::credits_worded(left.micros()))
     })
 }
 
@@ -522,7 +520,7 @@ fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> N
         };
     }
     match (plan.status, plan.cancel_at, paid) {
-        (_, Some(_), _) => nothing("Nothing will be charged: the plan ends."),
+        (_, Some(_), _) => nothing("No upcoming charge: the plan ends."),
         ("ACTIVE" | "TRIALING", None, Some((minor, currency))) => {
             let price = amount(minor, currency);
             let title = paid_title(catalog, plan, live);
@@ -537,9 +535,9 @@ fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> N
                 method: method.clone(),
             }
         }
-        ("PAST_DUE" | "UNPAID", ..) => nothing("The open invoice comes first."),
-        ("PAUSED", ..) => nothing("Nothing while the plan is paused."),
-        _ => nothing("Nothing: Free costs nothing."),
+        ("PAST_DUE" | "UNPAID", ..) => nothing("Pay the open invoice first."),
+        ("PAUSED", ..) => nothing("No charge while the plan is paused."),
+        _ => nothing("No upcoming charge."),
     }
 }
 

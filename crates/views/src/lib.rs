@@ -18,6 +18,7 @@ pub mod error;
 pub mod escape;
 pub mod format;
 pub mod fragments;
+#[cfg(any(test, feature = "samples"))]
 pub mod gallery;
 pub mod icons;
 pub mod invoices;
@@ -29,6 +30,7 @@ pub mod members;
 pub mod offer;
 pub mod plans;
 pub mod pricing;
+#[cfg(any(test, feature = "samples"))]
 pub mod samples;
 pub mod sessions;
 pub mod settings;
@@ -36,7 +38,7 @@ pub mod success;
 pub mod upgrade;
 pub mod usage;
 pub mod words;
-#[cfg(test)]
+#[cfg(any(test, feature = "samples"))]
 pub mod words_to_avoid;
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use crate::components::{Action, Banner, Kind};
 use crate::icons::Icon;
 use crate::layout::Shell;
 
+#[cfg(any(test, feature = "samples"))]
+mod samples;
+
 /// Asks for a mail address, or says that the link is on its way.
 #[derive(Clone, Debug, Template)]
 #[template(path = "login.html")]
@@ -94,69 +97,6 @@ impl LoginPage {
     fn is_sent(&self) -> bool {
         self.step == LoginStep::Sent
     }
-
-    /// Each step and each refusal.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let ask = || Self::ask(samples::public());
-        let mailbox = || Some("http://127.0.0.1:12111/mailbox".to_owned());
-        vec![
-            ("ask", ask()),
-            (
-                "ask-in-test-mode",
-                Self {
-                    mailbox: mailbox(),
-                    next: Some("/dashboard".to_owned()),
-                    ..ask()
-                },
-            ),
-            (
-                "sent",
-                Self {
-                    mailbox: mailbox(),
-                    ..Self::sent(samples::public(), "maya@acme.example")
-                },
-            ),
-            (
-                "link-over",
-                Self {
-                    banner: Some(Self::link_is_over()),
-                    ..ask()
-                },
-            ),
-            (
-                "too-many",
-                Self {
-                    banner: Some(Self::too_many("40 seconds")),
-                    ..ask()
-                },
-            ),
-            (
-                "invalid",
-                Self {
-                    mail: "maya@".to_owned(),
-                    mail_error: Some(
-                        "Enter a full email address, for example maya@acme.example.".to_owned(),
-                    ),
-                    ..ask()
-                },
-            ),
-            (
-                "worst",
-                Self {
-                    mail: EVIL.to_owned(),
-                    mail_error: Some(EVIL.to_owned()),
-                    next: Some("/\"><script>".to_owned()),
-                    others: vec![Action::link(EVIL, "/\"><script>").block()],
-                    banner: Some(Banner::new(Kind::Bad, EVIL, EVIL)),
-                    ..ask()
-                },
-            ),
-            ("sent-worst", Self::sent(samples::public(), EVIL)),
-        ]
-    }
 }
 
 /// The page that a mailed link opens. Mail scanners follow links, so the link alone signs nobody
@@ -172,30 +112,4 @@ pub struct LoginConfirmPage {
     pub mail: Option<String>,
     /// Where to go afterwards, a path of ours.
     pub next: Option<String>,
-}
-
-impl LoginConfirmPage {
-    /// With and without an address.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let page = Self {
-            shell: samples::public(),
-            action: "/api/auth/link/tok_1".to_owned(),
-            mail: Some("maya@acme.example".to_owned()),
-            next: None,
-        };
-        let worst = Self {
-            action: "/\"><script>".to_owned(),
-            mail: Some(EVIL.to_owned()),
-            next: Some(EVIL.to_owned()),
-            ..page.clone()
-        };
-        vec![
-            ("known", page.clone()),
-            ("unknown", Self { mail: None, ..page }),
-            ("worst", worst),
-        ]
-    }
 }

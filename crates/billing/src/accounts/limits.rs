@@ -34,7 +34,7 @@ pub struct SpendLimit {
     pub held: Exact,
     /// What may still be spent under it.
     pub left: Exact,
-    /// When it counts anew.
+    /// When it resets.
     pub resets_at: Option<String>,
 }
 

@@ -38,7 +38,7 @@ pub struct Account {
     kind: String,
     /// Shown to people.
     name: String,
-    /// Where its mails go.
+    /// Where its emails go.
     email: Option<String>,
     /// `active`, `suspended` or `closed`.
     status: String,
@@ -143,7 +143,7 @@ pub struct Adjustment {
     available: Exact,
 }
 
-/// Corrects an account's credits by hand. Downwards it takes what is available and no more.
+/// Adjusts an account's credits. Downwards it takes what is available and no more.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/credits/adjustments",

@@ -36,7 +36,7 @@ pub struct NewLink {
     next: Option<String>,
 }
 
-/// Sends a mail with a sign-in link, for programs. The answer is the same whether the
+/// Emails a sign-in link, for programs. The answer is the same whether the
 /// address is known or not (case A8).
 #[utoipa::path(
     post,

@@ -178,7 +178,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
-/// Revokes a key: it opens nothing within a second.
+/// Revokes a key; it stops working within a second.
 #[utoipa::path(
     delete,
     path = "/api/v1/keys/{id}",

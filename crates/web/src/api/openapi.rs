@@ -277,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn the_document_uses_no_word_to_avoid() {
+        let mut found = BTreeSet::new();
+        for quoted in TEXT.split('"').filter(|text| text.contains(' ')) {
+            for (word, instead) in views::words_to_avoid::found_in(quoted) {
+                found.insert(format!("{quoted}: {word:?}, write {instead:?}"));
+            }
+        }
+
+        assert!(found.is_empty(), "{found:#?}");
+    }
+
+    #[test]
     fn every_reference_of_the_document_leads_somewhere() {
         let document: serde_json::Value = serde_json::from_str(&TEXT).unwrap();
 

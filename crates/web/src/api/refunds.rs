@@ -39,7 +39,7 @@ pub struct RefundPreview {
     currency: String,
     /// What was paid.
     paid: String,
-    /// What of it went back before.
+    /// How much was already refunded.
     refunded: String,
     /// What would go back.
     amount: String,

@@ -7,7 +7,8 @@ use crate::components::{
     Action, Badge, Banner, Fact, Meter, Pager, Prose, Receipt, TransactionRow,
 };
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 pub(crate) mod samples;
@@ -34,6 +35,12 @@ pub struct BillingPage {
     pub history: History,
     /// Opens Stripe's portal; none when there is no customer at Stripe yet.
     pub manage: Option<Action>,
+}
+
+impl Page for BillingPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// The plan and its state.

@@ -4,7 +4,8 @@ use askama::Template;
 
 use crate::components::{Action, Badge, Choice, Fact};
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 use crate::usage::CallRow;
 
 #[cfg(any(test, feature = "samples"))]
@@ -24,6 +25,12 @@ pub struct CallsPage {
     pub next: Option<Action>,
 }
 
+impl Page for CallsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
+}
+
 /// Why one call was charged.
 #[derive(Clone, Debug, Template)]
 #[template(path = "call.html")]
@@ -38,6 +45,12 @@ pub struct CallPage {
     pub facts: Vec<Fact>,
     /// The grants it was paid from.
     pub lots: Vec<LotRow>,
+}
+
+impl Page for CallPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One grant's part in a call.

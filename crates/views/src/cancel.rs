@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::components::{Action, Banner};
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -20,4 +21,10 @@ pub struct CancelPage {
     pub retry: Action,
     /// Said when the checkout was paid after all, in another tab.
     pub banner: Option<Banner>,
+}
+
+impl Page for CancelPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }

@@ -6,6 +6,7 @@ use askama::filters::HtmlSafe;
 
 use crate::format::When;
 use crate::icons::Icon;
+use crate::links::filters;
 
 mod action;
 mod badge;

@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::components::{Action, Choice, Fact, Prose};
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -36,6 +37,12 @@ pub struct ConfirmPage {
     pub back: Action,
     /// Another way to the same.
     pub other: Option<Action>,
+}
+
+impl Page for ConfirmPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl ConfirmPage {

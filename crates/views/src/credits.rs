@@ -6,7 +6,8 @@ use askama::filters::HtmlSafe;
 use crate::components::{Badge, Banner, Choice, Prose};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 use crate::plans::PackCard;
 
 #[cfg(any(test, feature = "samples"))]
@@ -36,6 +37,12 @@ pub struct CreditsPage {
     pub auto: Option<AutoTopUp>,
     /// The grants with something left, in the order in which they are spent.
     pub grants: Vec<GrantRow>,
+}
+
+impl Page for CreditsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// The chosen pack in the order summary.

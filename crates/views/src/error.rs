@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::components::Action;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -28,6 +29,12 @@ pub struct ErrorPage {
     pub request_id: Option<String>,
     /// The way on.
     pub actions: Vec<Action>,
+}
+
+impl Page for ErrorPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl ErrorPage {

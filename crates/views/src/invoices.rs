@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Badge, Pager};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 pub(crate) mod samples;
@@ -28,6 +29,12 @@ pub struct InvoicesPage {
     pub rows: Vec<InvoiceRow>,
     /// Older ones.
     pub pager: Pager,
+}
+
+impl Page for InvoicesPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One invoice.

@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Action, Badge, Choice};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -29,6 +30,12 @@ pub struct KeysPage {
     pub limits: Option<LimitKey>,
     /// Why no more keys can be made, when they cannot.
     pub full: Option<String>,
+}
+
+impl Page for KeysPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// A key that was just made.

@@ -24,6 +24,7 @@ pub mod icons;
 pub mod invoices;
 pub mod keys;
 pub mod layout;
+pub mod links;
 pub mod login;
 pub mod mails;
 pub mod members;

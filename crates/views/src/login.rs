@@ -4,7 +4,8 @@ use askama::Template;
 
 use crate::components::{Action, Banner, Kind};
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -31,6 +32,12 @@ pub struct LoginPage {
     pub mailbox: Option<String>,
     /// Other ways to sign in, such as the company's account.
     pub others: Vec<Action>,
+}
+
+impl Page for LoginPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// How far the sign-in is.
@@ -112,4 +119,10 @@ pub struct LoginConfirmPage {
     pub mail: Option<String>,
     /// Where to go afterwards, a path of ours.
     pub next: Option<String>,
+}
+
+impl Page for LoginConfirmPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }

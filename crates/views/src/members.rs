@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Action, Badge, Choice};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{AccountLink, Shell};
+use crate::layout::{AccountLink, Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -44,6 +45,12 @@ pub struct MembersPage {
     pub may_close: bool,
 }
 
+impl Page for MembersPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
+}
+
 /// One member.
 #[derive(Clone, Debug)]
 pub struct MemberRow {
@@ -63,6 +70,13 @@ pub struct MemberRow {
     pub roles: Vec<Choice>,
     /// Leaves, or takes out.
     pub remove: Option<Action>,
+}
+
+impl MemberRow {
+    /// Where their role is changed.
+    fn address(&self) -> String {
+        format!("{MEMBERS}/{}", self.id)
+    }
 }
 
 /// One invitation.
@@ -113,6 +127,12 @@ pub struct InvitationPage {
     pub mail: String,
     /// As what, in a word.
     pub role: String,
+}
+
+impl Page for InvitationPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl InviteForm {

@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::components::Banner;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 use crate::plans::{Cell, Comparison, PlanCard};
 
 #[cfg(any(test, feature = "samples"))]
@@ -29,6 +30,12 @@ pub struct PricingPage {
     pub compare: Comparison,
     /// The currency, and what is added to the prices.
     pub note: String,
+}
+
+impl Page for PricingPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One credit pack in the price list.

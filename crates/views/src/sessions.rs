@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Action, Badge};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -23,6 +24,12 @@ pub struct SessionsPage {
     pub rows: Vec<SessionRow>,
     /// Ends all others; none when there are none.
     pub end_others: Option<Action>,
+}
+
+impl Page for SessionsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One signed-in place.

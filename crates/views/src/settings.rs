@@ -6,7 +6,8 @@ use domain::ledger::LimitWindow;
 use crate::components::{Action, Choice};
 use crate::credits::AutoTopUp;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -52,6 +53,12 @@ pub struct SettingsPage {
     pub read_only: Option<String>,
     /// Where an owner gets what is kept of the account.
     pub data: Option<String>,
+}
+
+impl Page for SettingsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// A mail that can be switched off.

@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Action, Banner, Fact, Kind};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -32,6 +33,12 @@ pub struct SuccessPage {
     pub actions: Vec<Action>,
     /// Set while the answer is open: the page asks again.
     pub refresh: Option<Refresh>,
+}
+
+impl Page for SuccessPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// The page loads itself again.

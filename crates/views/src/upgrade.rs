@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::components::{Action, Badge, Banner, Fact, Prose};
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 use crate::plans::{Cell, Comparison, PlanCard};
 
 #[cfg(any(test, feature = "samples"))]
@@ -29,6 +30,12 @@ pub struct UpgradePage {
     pub compare: Comparison,
     /// Whether a plan is held that can be changed.
     pub has_live: bool,
+}
+
+impl Page for UpgradePage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// A change of plan with what it costs today.

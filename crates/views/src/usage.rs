@@ -6,7 +6,8 @@ use crate::chart::Chart;
 use crate::components::{Badge, Banner, Choice, Stat};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -39,6 +40,12 @@ pub struct UsagePage {
     pub csv: Option<String>,
     /// All calls.
     pub calls: Option<String>,
+}
+
+impl Page for UsagePage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// What one operation or one key used.

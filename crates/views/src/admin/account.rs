@@ -4,7 +4,8 @@ use askama::Template;
 
 use crate::admin::parts::Table;
 use crate::components::{Action, Badge, Banner, Choice, Fact, Kind, Moment, Prose};
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -39,6 +40,12 @@ pub struct AccountPage {
     pub actions: Vec<Action>,
     /// Payments, grants, holds and events.
     pub tables: Vec<Table>,
+}
+
+impl Page for AccountPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One card on top of the page.

@@ -5,7 +5,8 @@ use askama::Template;
 use crate::admin::parts::address;
 use crate::components::{Badge, Pager, Tab};
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -24,6 +25,12 @@ pub struct AccountsPage {
     pub rows: Vec<AccountRow>,
     /// Older ones.
     pub pager: Pager,
+}
+
+impl Page for AccountsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One account.

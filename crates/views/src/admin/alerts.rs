@@ -6,7 +6,8 @@ use crate::admin::parts::address;
 use crate::components::{Action, Badge, Pager, Tab};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -23,6 +24,12 @@ pub struct AlertsPage {
     pub rows: Vec<AlertRow>,
     /// Older ones.
     pub pager: Pager,
+}
+
+impl Page for AlertsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One incident.

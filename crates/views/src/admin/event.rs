@@ -4,7 +4,8 @@ use askama::Template;
 
 use crate::components::{Action, Badge, Banner, Fact, Json, Kind, Moment};
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -35,6 +36,12 @@ pub struct EventPage {
     pub replay: Option<Action>,
     /// The event at Stripe.
     pub at_stripe: Option<String>,
+}
+
+impl Page for EventPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl EventPage {

@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Action, Badge, Choice, Pager, Stat, Tab};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -30,6 +31,12 @@ pub struct EventsPage {
     pub pager: Pager,
     /// Replays what failed, where something did.
     pub replay_failed: Option<Action>,
+}
+
+impl Page for EventsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One event.

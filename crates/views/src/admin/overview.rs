@@ -7,7 +7,8 @@ use domain::money::{Credits, MinorUnits};
 use crate::admin::parts::address;
 use crate::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use crate::format;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -28,6 +29,12 @@ pub struct OverviewPage {
     pub figures: Vec<Figure>,
     /// How they came about, and how the machine does.
     pub panels: Vec<Panel>,
+}
+
+impl Page for OverviewPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// A number that leads to its rows.

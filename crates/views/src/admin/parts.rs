@@ -3,7 +3,8 @@
 use askama::Template;
 
 use crate::components::{Action, Banner, Choice, Fact, Pager, Prose, Stat};
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -113,6 +114,12 @@ pub struct ListPage {
     pub filters: Option<Filters>,
     /// The tables.
     pub tables: Vec<Table>,
+}
+
+impl Page for ListPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl ListPage {
@@ -235,6 +242,12 @@ pub struct FormPage {
     pub danger: bool,
     /// The safe choice.
     pub back: Action,
+}
+
+impl Page for FormPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl FormPage {

@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Action, Badge, Banner, Choice, Pager, Stat, Tab};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -32,6 +33,12 @@ pub struct TransactionsPage {
     pub pager: Pager,
     /// What is shown, as a file: the words and the address.
     pub csv: Option<(String, String)>,
+}
+
+impl Page for TransactionsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// The search as a view under a name.

@@ -5,7 +5,8 @@ use askama::Template;
 use crate::components::{Action, Badge, Pager};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -26,6 +27,12 @@ pub struct WebhooksPage {
     pub url_error: Option<String>,
     /// The oldest first.
     pub rows: Vec<EndpointRow>,
+}
+
+impl Page for WebhooksPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One endpoint.
@@ -59,6 +66,12 @@ pub struct EndpointPage {
     pub deliveries: Vec<DeliveryRow>,
     /// Older ones.
     pub pager: Pager,
+}
+
+impl Page for EndpointPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One notice on its way.

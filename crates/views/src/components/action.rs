@@ -4,6 +4,7 @@ use askama::Template;
 use askama::filters::HtmlSafe;
 
 use crate::icons::Icon;
+use crate::links::filters;
 
 /// How a button looks. One primary button a card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

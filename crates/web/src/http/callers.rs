@@ -14,7 +14,6 @@ use store::accounts::Account;
 use store::sessions::Session;
 use store::users::Place;
 
-use crate::http::carry::Carry;
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::params::Params;
 use crate::http::{access, roles};
@@ -124,7 +123,6 @@ impl FromRequestParts<Site> for SignedIn {
         };
         let none = || Error::not_found("There is no such account.");
         let signed_in = SignedIn::new(user, account, places).ok_or_else(none)?;
-        Carry::of(parts).set(&signed_in);
         let route = parts.extensions.get::<MatchedPath>();
         let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
         let (account, role) = (&signed_in.account, &signed_in.role);
@@ -145,7 +143,7 @@ impl FromRequestParts<Site> for SignedIn {
 
 /// The account a request is about.
 enum Choice {
-    /// This device.
+    /// This one.
     Account(Box<Account>),
     /// One of several, and the request would change it: somebody must say which.
     Open,

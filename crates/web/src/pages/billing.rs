@@ -4,7 +4,7 @@ pub mod state;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
@@ -22,7 +22,7 @@ use views::confirm::ConfirmPage;
 use views::layout::Nav;
 use views::{format, offer, words};
 
-use crate::frame::{account_shell, html, page, while_billing_is_on};
+use crate::frame::{account_shell, html, page, redirect, while_billing_is_on};
 use crate::http::error::HttpResult;
 use crate::http::form::Fields;
 use crate::http::params::Params;
@@ -115,7 +115,7 @@ pub async fn ask(
             return page(StatusCode::OK, &end_now(&app, &caller, &live, &ending));
         }
         Some(live) if is_asked => live,
-        _ => return Ok(Redirect::to(BILLING).into_response()),
+        _ => return Ok(redirect(&caller, BILLING).into_response()),
     };
     let catalog = app.catalog();
     let ends = live.period_end.unwrap_or(plan.period_end);
@@ -147,7 +147,7 @@ async fn end(app: &App, caller: &SignedIn, form: &Act) -> HttpResult<Response> {
     let quoted = form.quote.as_deref().and_then(Quote::read);
     let quoted = quoted.ok_or_else(|| Error::field("quote", "Review the end first."))?;
     let Some(ending) = ending::end(app, caller, quoted, form.reason.as_deref()).await? else {
-        return Ok(Redirect::to(BILLING).into_response());
+        return Ok(redirect(caller, BILLING).into_response());
     };
     let question = end_now(app, caller, &ending.held.clone(), &ending);
     page(StatusCode::CONFLICT, &question)
@@ -175,5 +175,5 @@ pub async fn act(
             );
         }
     }
-    Ok(Redirect::to(BILLING).into_response())
+    Ok(redirect(&caller, BILLING).into_response())
 }

@@ -14,7 +14,7 @@ use views::components::Prose;
 use views::format;
 use views::fragments::{CreditBalance, InvoiceList, PaymentMethodFragment, UsageChart};
 
-use crate::frame::html;
+use crate::frame::part;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::standing::CreditState;
@@ -52,7 +52,7 @@ pub async fn balance(
         .await?
         .1;
     let origin = &app.settings.service.base_url;
-    html(&CreditBalance {
+    part(&CreditBalance {
         available: format::credits(view.available.micros()),
         held: view
             .held
@@ -98,7 +98,7 @@ pub async fn payment_method(
         .await?;
     let shown = card.map(|card| standing::method(&card, app.now()));
     let warning = "Update this card to keep your plan.";
-    html(&PaymentMethodFragment {
+    part(&PaymentMethodFragment {
         warning: shown
             .as_ref()
             .filter(|method| method.expiring)
@@ -119,7 +119,7 @@ pub async fn invoice_list(
 ) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
     let listed = invoices::read(&app, account, asked.after).await?;
-    html(&InvoiceList {
+    part(&InvoiceList {
         rows: listed.rows,
         last: listed.last,
     })
@@ -136,7 +136,7 @@ pub async fn usage_chart(
     let rows = app
         .read(move |tx| store::ledger::usage_by_day(tx, account, from))
         .await?;
-    html(&UsageChart {
+    part(&UsageChart {
         chart: crate::pages::usage_chart::chart("lbx-use", "Credits used per day", &rows, from, to),
     })
 }

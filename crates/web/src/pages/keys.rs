@@ -18,7 +18,7 @@ use views::keys::{KEYS, KeyForm, KeyLimit, KeyRow, KeysPage, LimitKey, NewKey};
 use views::layout::Nav;
 use views::settings::windows;
 
-use crate::frame::{account_shell, html, page};
+use crate::frame::{account_shell, html, page, redirect};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::pages::settings;
@@ -102,7 +102,7 @@ pub async fn end(
     caller.may_pay()?;
     let key = find(&app, &caller, &id).await?;
     revoke(&app, key.account_id, &key.public_id, &caller.user.public_id).await?;
-    Ok(Redirect::to(KEYS))
+    Ok(redirect(&caller, KEYS))
 }
 
 /// `POST /dashboard/keys/limits`: bounds what one of the keys may spend.
@@ -120,7 +120,7 @@ pub async fn limit(
         Err(error) => Err(error),
     };
     let error = match set {
-        Ok(_) => return Ok(Redirect::to(&format!("{KEYS}#h-keys")).into_response()),
+        Ok(_) => return Ok(redirect(&caller, &format!("{KEYS}#h-keys")).into_response()),
         Err(error) if error.0.kind.is_client_error() => error,
         Err(error) => return Err(error.into()),
     };
@@ -139,7 +139,7 @@ pub async fn remove_limit(
 ) -> HttpResult<Redirect> {
     caller.may_pay()?;
     limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
-    Ok(Redirect::to(&format!("{KEYS}#h-keys")))
+    Ok(redirect(&caller, &format!("{KEYS}#h-keys")))
 }
 
 /// Keys that act for any account are made by administrators alone.

@@ -26,7 +26,7 @@ use views::layout::Nav;
 use views::settings::{LimitRow, NoticeRow, SETTINGS, SettingsPage, windows};
 use views::{format, offer};
 
-use crate::frame::{account_shell, page};
+use crate::frame::{account_shell, page, redirect};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 
@@ -60,7 +60,7 @@ pub async fn save(
         Err(error) => Err(error),
     };
     match saved {
-        Ok(()) => Ok(Redirect::to(SETTINGS).into_response()),
+        Ok(()) => Ok(redirect(&caller, SETTINGS).into_response()),
         Err(error) if error.0.kind == Kind::BadRequest => {
             let mut shown = settings(&app, &caller).await?;
             for notice in &mut shown.notices {
@@ -133,7 +133,7 @@ pub async fn auto(
         Err(error) => Err(error),
     };
     let error = match saved {
-        Ok(()) => return Ok(Redirect::to(SETTINGS).into_response()),
+        Ok(()) => return Ok(redirect(&caller, SETTINGS).into_response()),
         Err(error) if error.0.fields.contains_key("field") => error,
         Err(error) => return Err(error.into()),
     };
@@ -284,7 +284,7 @@ pub async fn limit(
         Err(error) => Err(error),
     };
     let error = match set {
-        Ok(_) => return Ok(Redirect::to(&format!("{SETTINGS}#limits")).into_response()),
+        Ok(_) => return Ok(redirect(&caller, &format!("{SETTINGS}#limits")).into_response()),
         Err(error) if error.0.kind.is_client_error() => error,
         Err(error) => return Err(error.into()),
     };
@@ -331,7 +331,7 @@ pub async fn remove_limit(
 ) -> HttpResult<Redirect> {
     caller.may_pay()?;
     limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
-    Ok(Redirect::to(&format!("{SETTINGS}#limits")))
+    Ok(redirect(&caller, &format!("{SETTINGS}#limits")))
 }
 
 async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {

@@ -21,7 +21,6 @@ use views::success::{BILLING, Refresh, SuccessPage};
 use views::{format, offer};
 
 use crate::frame::{account_shell, page, while_billing_is_on};
-use crate::http::carry::Carry;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::cancel;
@@ -48,7 +47,6 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     user: Visitor,
-    carry: Carry,
     Params(asked): Params<Asked>,
 ) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
@@ -57,7 +55,6 @@ pub async fn show(
         let shell = crate::frame::public_shell(&app, Some(&user), Nav::Billing);
         return page(StatusCode::NOT_FOUND, &SuccessPage::not_found(shell));
     };
-    carry.set(&caller);
     let shown = match intent {
         Some(intent) => outcome(&app, &caller, &intent, &asked).await?,
         None => in_general(&app, &caller).await?,

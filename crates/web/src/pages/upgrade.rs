@@ -21,7 +21,7 @@ use views::layout::Nav;
 use views::upgrade::{Review, UPGRADE, UpgradePage, choose};
 use views::{format, offer, words};
 
-use crate::frame::{account_shell, page, while_billing_is_on};
+use crate::frame::{account_shell, page, redirect, while_billing_is_on};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
@@ -73,7 +73,7 @@ pub(crate) async fn change(
     let mut plans = chooser(app, caller, &view).await?;
     match changed {
         Ok(Changed::Done | Changed::Scheduled(_)) => {
-            Ok(Redirect::to("/dashboard/billing").into_response())
+            Ok(redirect(caller, "/dashboard/billing").into_response())
         }
         Ok(Changed::Waits(waiting)) => {
             let url = waiting

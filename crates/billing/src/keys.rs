@@ -100,6 +100,11 @@ pub async fn key_of(app: &App, account: i64, id: &str) -> Result<store::api_keys
     let found = app
         .read(move |tx| store::api_keys::of_account_named(tx, account, &id))
         .await?;
+    found.ok_or_else(no_such_key)
+}
+
+/// 404: a key was named that the account does not have.
+pub fn no_such_key() -> Error {
     let detail = "This account has no key with that id.";
-    found.ok_or_else(|| Error::not_found(detail).with("field", serde_json::json!("key")))
+    Error::not_found(detail).with("field", serde_json::json!("key"))
 }

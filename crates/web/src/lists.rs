@@ -118,6 +118,11 @@ impl<T: Shown> Page<T> {
     }
 }
 
+/// Rows to read: one more than are shown tells whether there are more.
+pub(crate) fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,9 +154,4 @@ mod tests {
         assert_eq!(page(3).next, Some(cursor(&[1])));
         assert_eq!(page(3).data.len(), 2);
     }
-}
-
-/// Rows to read: one more than are shown tells whether there are more.
-pub(crate) fn count(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }

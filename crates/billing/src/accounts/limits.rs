@@ -41,13 +41,21 @@ pub struct SpendLimit {
 /// The account's limits as they stand now. Time passes first, so that a hold whose time ran out
 /// does not count.
 pub async fn of_account(app: &App, account: i64) -> Result<Vec<SpendLimit>> {
-    crate::summary::view(app, account).await?;
     let now = app.now();
-    app.read(move |tx| {
-        let rows = store::ledger::limits::rows(tx, account)?;
-        rows.into_iter().map(|row| shown(tx, row, now)).collect()
-    })
-    .await
+    let read = move |tx: &mut store::Tx<'_>, _: &crate::summary::View| look(tx, account, now);
+    let (_, limits) = crate::summary::view_with(app, account, read).await?;
+    Ok(limits)
+}
+
+/// The limits of an account whose due holds are settled, as within
+/// [`view_with`](crate::summary::view_with).
+pub fn look(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    now: Timestamp,
+) -> store::Result<Vec<SpendLimit>> {
+    let rows = store::ledger::limits::rows(tx, account)?;
+    rows.into_iter().map(|row| shown(tx, row, now)).collect()
 }
 
 fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result<SpendLimit> {

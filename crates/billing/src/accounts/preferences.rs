@@ -4,6 +4,7 @@
 use domain::catalog::Catalog;
 use domain::letters::{NOTICES, Notice};
 use domain::money::{CREDITS_MAX, Credits, Currency, MinorUnits};
+use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;
 use store::auto_topup::AutoTopup;
@@ -82,34 +83,41 @@ pub fn wants(tx: &mut Tx<'_>, account: i64, notice: &str) -> store::Result<bool>
 
 /// What is chosen now.
 pub async fn read(app: &App, account: i64) -> Result<Preferences> {
-    let (month, currency) = (app.now().month_start(), app.catalog().currency);
-    app.read(move |tx| {
-        let mut notices = Vec::new();
-        for notice in NOTICES {
-            notices.push((notice, wants(tx, account, notice.name)?));
-        }
-        let (low_below, threshold) = watch::thresholds(tx, account)?;
-        let row = store::auto_topup::of_account(tx, account)?;
-        let spent = store::auto_topup::spent_since(tx, account, month)?;
-        let has_card = store::payment_methods::of_account(tx, account)?.is_some();
-        let money = |row: &AutoTopup| MinorUnits::new(row.month_max_minor, currency);
-        Ok(Preferences {
-            notices,
-            low_below,
-            auto: Auto {
-                state: row
-                    .as_ref()
-                    .map_or_else(|| "off".to_owned(), |row| row.state.clone()),
-                reason: row.as_ref().and_then(|row| row.off_reason.clone()),
-                threshold,
-                pack: row.as_ref().map(|row| row.pack),
-                month_max: row.as_ref().map(money),
-                spent: MinorUnits::new(spent, currency),
-                has_card,
-            },
-        })
+    let (now, currency) = (app.now(), app.catalog().currency);
+    app.read(move |tx| look(tx, account, now, currency)).await
+}
+
+/// What is chosen now, within a look at the database.
+pub fn look(
+    tx: &mut Tx<'_>,
+    account: i64,
+    now: Timestamp,
+    currency: Currency,
+) -> store::Result<Preferences> {
+    let mut notices = Vec::new();
+    for notice in NOTICES {
+        notices.push((notice, wants(tx, account, notice.name)?));
+    }
+    let (low_below, threshold) = watch::thresholds(tx, account)?;
+    let row = store::auto_topup::of_account(tx, account)?;
+    let spent = store::auto_topup::spent_since(tx, account, now.month_start())?;
+    let has_card = store::payment_methods::of_account(tx, account)?.is_some();
+    let money = |row: &AutoTopup| MinorUnits::new(row.month_max_minor, currency);
+    Ok(Preferences {
+        notices,
+        low_below,
+        auto: Auto {
+            state: row
+                .as_ref()
+                .map_or_else(|| "off".to_owned(), |row| row.state.clone()),
+            reason: row.as_ref().and_then(|row| row.off_reason.clone()),
+            threshold,
+            pack: row.as_ref().map(|row| row.pack),
+            month_max: row.as_ref().map(money),
+            spent: MinorUnits::new(spent, currency),
+            has_card,
+        },
     })
-    .await
 }
 
 /// Changes what is named. A wrong value changes nothing.

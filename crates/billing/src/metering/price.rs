@@ -46,7 +46,7 @@ impl Price {
         let rate_card = catalog.version;
         if let Some(raw) = credits {
             if operation.is_some() || units.is_some() {
-                let detail = "Name either credits, or an operation and units.";
+                let detail = "Name either credits, or an operation and units, not both.";
                 return Err(Error::field("credits", detail));
             }
             return Ok(Price {

@@ -1,6 +1,10 @@
 //! `/dashboard/billing`: the plan, the credits, the next charge, what was used and what was paid.
 
-pub mod state;
+mod banners;
+pub mod history;
+mod paid;
+pub mod rows;
+mod state;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,8 +17,9 @@ use billing::payments::plan;
 use billing::payments::plan::ending;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::Quote;
-use billing::summary::view;
+use billing::summary::{View, view_with};
 use serde::Deserialize;
+use store::Tx;
 use store::subscriptions::Subscription;
 use store::transactions::Cursor;
 use views::components::Action;
@@ -49,8 +54,12 @@ pub async fn show(
     Params(asked): Params<Asked>,
 ) -> HttpResult<Html<String>> {
     while_billing_is_on(&app)?;
-    let view = view(&app, caller.account.id).await?;
-    let rows = state::read(&app, caller.account.id, asked.after).await?;
+    let (account, now, real_now) = (caller.account.id, app.now(), app.real_now());
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        rows::read(tx, account, asked.after.as_deref(), now, real_now)
+    };
+    let (view, rows) = view_with(&app, account, read).await?;
+    let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;
     if rows.is_waiting {
         ring(&app, caller.account.id).await?;
     }
@@ -105,10 +114,14 @@ pub async fn ask(
 ) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     caller.may_pay()?;
-    let view = view(&app, caller.account.id).await?;
+    let account = caller.account.id;
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let live = store::subscriptions::live(tx, account)?;
+        Ok(live.into_iter().next())
+    };
+    let (view, live) = view_with(&app, account, read).await?;
     let plan = &view.plan;
     let is_asked = asked.act.as_deref() == Some("cancel") && plan.cancel_at.is_none();
-    let live = plan::live(&app, caller.account.id).await?;
     let live = match live {
         Some(live) if asked.act.as_deref() == Some("end") => {
             let ending = ending::quote(&app, &caller).await?;

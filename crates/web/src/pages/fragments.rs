@@ -7,9 +7,10 @@ use axum::response::Html;
 use billing::actors::Reader;
 use billing::app::App;
 use billing::error::Result;
-use billing::summary::{View, view};
+use billing::summary::{View, view_with};
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use views::components::Prose;
 use views::format;
 use views::fragments::{CreditBalance, InvoiceList, PaymentMethodFragment, UsageChart};
@@ -18,6 +19,7 @@ use crate::frame::part;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::standing::CreditState;
+use crate::pages::usage;
 use crate::pages::{invoices, standing};
 
 /// Credits that end within so many days are said to.
@@ -46,11 +48,9 @@ pub async fn balance(
     Params(asked): Params<Asked>,
 ) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
-    let (view, now) = (view(&app, account).await?, app.now());
-    let week = app
-        .read(move |tx| store::ledger::used_between(tx, account, now.day() - 6, now.day() + 1))
-        .await?
-        .1;
+    let now = app.now();
+    let read = move |tx: &mut Tx<'_>, _: &View| usage::spent_in_week(tx, account, now.day());
+    let (view, week) = view_with(&app, account, read).await?;
     let origin = &app.settings.service.base_url;
     part(&CreditBalance {
         available: format::credits(view.available.micros()),

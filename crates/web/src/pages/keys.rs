@@ -9,7 +9,9 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::keys::{make, revoke};
+use billing::summary::{View, view_with};
 use serde::Deserialize;
+use store::Tx;
 use store::api_keys::ApiKey;
 use views::components::{Badge, Choice};
 use views::confirm::ConfirmPage;
@@ -148,17 +150,18 @@ fn may_make_server_keys(caller: &SignedIn) -> bool {
 }
 
 /// The account's keys; administrators also see the host application's.
+fn look(tx: &mut Tx<'_>, account: i64, is_admin: bool) -> store::Result<Vec<ApiKey>> {
+    let mut keys = store::api_keys::of_account(tx, account)?;
+    if is_admin {
+        keys.extend(store::api_keys::of_host(tx)?);
+        keys.sort_by_key(|key| std::cmp::Reverse(key.id));
+    }
+    Ok(keys)
+}
+
 async fn keys(app: &App, caller: &SignedIn) -> Result<Vec<ApiKey>> {
     let (account, is_admin) = (caller.account.id, may_make_server_keys(caller));
-    app.read(move |tx| {
-        let mut keys = store::api_keys::of_account(tx, account)?;
-        if is_admin {
-            keys.extend(store::api_keys::of_host(tx)?);
-            keys.sort_by_key(|key| std::cmp::Reverse(key.id));
-        }
-        Ok(keys)
-    })
-    .await
+    app.read(move |tx| look(tx, account, is_admin)).await
 }
 
 /// A key that still opens something.
@@ -175,8 +178,12 @@ async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {
 }
 
 async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
-    let rows = keys(app, caller).await?;
-    let set = limits::of_account(app, caller.account.id).await?;
+    let (account, is_admin, now) = (caller.account.id, may_make_server_keys(caller), app.now());
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let keys = look(tx, account, is_admin)?;
+        Ok((keys, limits::look(tx, account, now)?))
+    };
+    let (_, (rows, set)) = view_with(app, account, read).await?;
     let full = caller.may_pay().err().map(|error| error.0.detail.clone());
     Ok(KeysPage {
         shell: account_shell(app, caller, Nav::Keys),

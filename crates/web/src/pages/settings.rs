@@ -12,12 +12,14 @@ use billing::accounts::{limits, preferences};
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Kind, Result};
+use billing::summary::{View, view_with};
 use domain::catalog::Catalog;
 use domain::ledger::{LimitScope, LimitWindow};
 use domain::letters;
 use domain::letters::NOTICES;
 use domain::money::{Credits, MinorUnits};
 use serde::Deserialize;
+use store::Tx;
 use store::api_keys::ApiKey;
 use store::users::Member;
 use views::components::{Badge, Choice};
@@ -334,16 +336,27 @@ pub async fn remove_limit(
     Ok(redirect(&caller, &format!("{SETTINGS}#limits")))
 }
 
+/// What the page reads of an account.
+struct Read {
+    chosen: Preferences,
+    limits: Vec<SpendLimit>,
+    keys: Vec<ApiKey>,
+    members: Vec<Member>,
+}
+
 async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {
     let account = caller.account.id;
-    let chosen = preferences::read(app, account).await?;
-    let rows = limits::of_account(app, account).await?;
-    let (keys, members) = app
-        .read(move |tx| {
-            let keys = store::api_keys::of_account(tx, account)?;
-            Ok((keys, store::users::members(tx, account)?))
+    let (now, currency) = (app.now(), app.catalog().currency);
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        Ok(Read {
+            chosen: preferences::look(tx, account, now, currency)?,
+            limits: limits::look(tx, account, now)?,
+            keys: store::api_keys::of_account(tx, account)?,
+            members: store::users::members(tx, account)?,
         })
-        .await?;
+    };
+    let (_, read) = view_with(app, account, read).await?;
+    let chosen = read.chosen;
     let read_only = caller.may_pay().err().map(|error| error.0.detail.clone());
     let may_buy = app.settings.billing.is_on_for(&caller.account) && read_only.is_none();
     let notice = |(notice, is_on): &(letters::Notice, bool)| NoticeRow {
@@ -360,8 +373,8 @@ async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {
             .unwrap_or_default(),
         low_error: None,
         auto: may_buy.then(|| auto_top_up(app, &chosen)),
-        limits: rows.iter().map(limit_row).collect(),
-        subjects: subjects(&keys, &members),
+        limits: read.limits.iter().map(limit_row).collect(),
+        subjects: subjects(&read.keys, &read.members),
         windows: windows(),
         limit_credits: String::new(),
         limit_error: None,

@@ -10,11 +10,12 @@ use billing::error::{Error, Kind as ErrorKind, Result};
 use billing::payments::plan::quote::{Quote, Way};
 use billing::payments::plan::{Changed, Pending, quote};
 use billing::payments::{checkout, plan};
-use billing::summary::{View, view};
+use billing::summary::{View, view_with};
 use billing::trials;
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
+use store::Tx;
 use store::account_prices::AccountPrice;
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
@@ -44,8 +45,7 @@ pub async fn show(
     Params(asked): Params<Asked>,
 ) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
-    let view = view(&app, caller.account.id).await?;
-    let mut plans = chooser(&app, &caller, &view).await?;
+    let mut plans = chooser(&app, &caller).await?;
     let Some(plan_id) = asked.plan_id.filter(|_| plans.has_live) else {
         return page(StatusCode::OK, &plans);
     };
@@ -69,8 +69,7 @@ pub(crate) async fn change(
 ) -> HttpResult<Response> {
     let quoted = quote.and_then(Quote::read);
     let changed = plan::change(app, caller, plan_id, quoted).await;
-    let view = view(app, caller.account.id).await?;
-    let mut plans = chooser(app, caller, &view).await?;
+    let mut plans = chooser(app, caller).await?;
     match changed {
         Ok(Changed::Done | Changed::Scheduled(_)) => {
             Ok(redirect(caller, "/dashboard/billing").into_response())
@@ -228,8 +227,7 @@ pub async fn start(
     let Some(banner) = refusal(&error, UPGRADE) else {
         return Err(error.into());
     };
-    let view = view(&app, caller.account.id).await?;
-    let mut plans = chooser(&app, &caller, &view).await?;
+    let mut plans = chooser(&app, &caller).await?;
     plans.banners = vec![banner];
     page(status_of(error.0.kind), &plans)
 }
@@ -252,21 +250,22 @@ pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
     }
 }
 
-async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePage> {
+async fn chooser(app: &App, caller: &SignedIn) -> Result<UpgradePage> {
     let account = caller.account.id;
-    let (live, agreed) = app
-        .read(move |tx| {
-            let live = store::subscriptions::live(tx, account)?;
-            Ok((live, store::account_prices::of_account(tx, account)?))
-        })
-        .await?;
+    let one_trial = app.settings.billing.trial_once_per_account;
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let live = store::subscriptions::live(tx, account)?;
+        let may_try = live.is_empty() && trials::may_have(tx, account, one_trial)?;
+        let agreed = store::account_prices::of_account(tx, account)?;
+        Ok((live, may_try, agreed))
+    };
+    let (view, (live, may_try, agreed)) = view_with(app, account, read).await?;
     let catalog = with_agreed(app.catalog(), &agreed);
     let has_live = !live.is_empty();
-    let may_try = !has_live && trials::may_have_one(app, account).await?;
     let waiting = live.first().and_then(Pending::of);
     let waiting = waiting.filter(|pending| !pending.is_unpaid());
     let current = view.plan.tier.as_str();
-    let pick = suggested(&app.catalog().tiers, view);
+    let pick = suggested(&app.catalog().tiers, &view);
     let note = match &pick {
         Some((_, why)) => format!("{} {why}", offer::note(&catalog)),
         None => offer::note(&catalog),
@@ -296,7 +295,7 @@ async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePag
     }
     Ok(UpgradePage {
         shell: account_shell(app, caller, Nav::Plans),
-        lead: lead(&offer::title(&catalog, current), view, has_live),
+        lead: lead(&offer::title(&catalog, current), &view, has_live),
         banners: match waiting {
             Some(pending) => standing::waiting_banner(&catalog, &live, &pending),
             None => Vec::new(),

@@ -11,13 +11,14 @@ use billing::actors::roles::Right;
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::Result;
-use billing::summary::{View, view};
+use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
 use domain::ledger::{Entry, EntryKind};
 use domain::money::{Credits, Currency};
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use store::accounts::Account;
 use store::audit_log::Act;
 use store::transactions::Transaction;
@@ -32,7 +33,7 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::admin::offered::offered;
 use crate::pages::admin::operator_shell;
-use crate::pages::billing::state;
+use crate::pages::billing::history;
 
 /// Rows of each table on the page, and moments of the timeline.
 const LINES: i64 = 10;
@@ -132,9 +133,9 @@ impl Rows {
 }
 
 pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> Result<AccountPage> {
-    let view = view(app, account.id).await?;
     let (number, subject) = (account.id, account.public_id.clone());
-    let rows = app.read(move |tx| Rows::read(tx, number, &subject)).await?;
+    let read = move |tx: &mut Tx<'_>, _: &View| Rows::read(tx, number, &subject);
+    let (view, rows) = view_with(app, number, read).await?;
     let compared = tokio::time::timeout(STRIPE_MAX, compare::account(app, account.id)).await;
     let compared = match (&rows.customer, compared) {
         (None, _) => None,
@@ -388,7 +389,7 @@ fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
             _ => Kind::Info,
         };
         let status = row.status.to_lowercase();
-        let title = state::transaction_title(&catalog, row);
+        let title = history::transaction_title(&catalog, row);
         moments.push((
             row.occurred_at,
             Moment {
@@ -462,7 +463,7 @@ pub fn is_refundable(row: &Transaction) -> bool {
 fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
     let catalog = app.catalog();
     let row = |row: &Transaction| {
-        let mut status = Prose::default().badge(state::transaction_badge(row));
+        let mut status = Prose::default().badge(history::transaction_badge(row));
         if row.refunded_minor > 0 {
             status = status.text(format!(" {} refunded", money(row, row.refunded_minor)));
         }
@@ -475,7 +476,7 @@ fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
         }
         vec![
             Prose::default().time(format::moment(row.occurred_at.micros())),
-            state::transaction_title(&catalog, row).into(),
+            history::transaction_title(&catalog, row).into(),
             money(row, row.amount_minor).into(),
             status,
         ]

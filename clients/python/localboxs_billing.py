@@ -337,7 +337,7 @@ class Receipt(TypedDict, total=False):
     returned: Number
     # `pending`, `captured`, `released` or `expired`.
     state: str
-    # Asked for and not collected.
+    # Requested but not collected.
     uncollected: Number
     # Units of it.
     units: Union[int, None]
@@ -378,7 +378,7 @@ class Settled(TypedDict, total=False):
     released: Number
     # `captured` or `released`.
     state: str
-    # Asked for and not collected.
+    # Requested but not collected.
     uncollected: Number
 
 

@@ -189,7 +189,7 @@ export interface Receipt {
   returned: number;
   /** `pending`, `captured`, `released` or `expired`. */
   state: string;
-  /** Asked for and not collected. */
+  /** Requested but not collected. */
   uncollected: number;
   /** Units of it. */
   units?: number | null;
@@ -227,7 +227,7 @@ export interface Settled {
   released: number;
   /** `captured` or `released`. */
   state: string;
-  /** Asked for and not collected. */
+  /** Requested but not collected. */
   uncollected: number;
 }
 

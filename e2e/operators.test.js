@@ -81,14 +81,14 @@ step("gives a part of a payment back, after seeing what that takes", async () =>
   await olga.follow(row.locator("a:visible", { hasText: "Refund" }));
   await olga.look("Refund");
   await olga.page.getByLabel(/^Amount/).fill("2.50");
-  await olga.follow(olga.button("See what it comes to"));
+  await olga.follow(olga.button("Preview refund"));
   assert.match(await olga.text(), /Money back \$2\.50 Credits taken 2,500/);
   await olga.look("Refund, previewed");
 
   await olga.follow(olga.button("Refund $2.50"));
 
   home = olga.page.url().split("?")[0];
-  assert.match(await olga.text(), /The money goes back/);
+  assert.match(await olga.text(), /Refund sent to Stripe/);
   assert.match(await olga.text(), /\$2\.50 went back/);
   await olga.look("Admin, account after a refund");
 });
@@ -127,7 +127,7 @@ step("replays an event, after seeing that nothing would change", async () => {
   await olga.follow(olga.page.locator("tbody tr", { hasText: "invoice.paid" }).locator("a").first());
   await olga.look("Admin, event");
   await olga.follow(olga.link(/^Replay/));
-  assert.match(await olga.text(), /Would change nothing: everything agrees already/);
+  assert.match(await olga.text(), /Would change nothing: everything already agrees/);
   await olga.look("Replay, dry run");
 
   await olga.follow(olga.button("Replay the event"));

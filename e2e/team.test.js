@@ -34,19 +34,19 @@ step("is alone at first, and founds an organisation", async () => {
   await ada.open(on("/dashboard/members"));
   await ada.look("Members, alone");
 
-  await ada.page.getByLabel("New organisation").fill("Analytical Engines");
-  await ada.follow(ada.button("Create organisation"));
+  await ada.page.getByLabel("New organization").fill("Analytical Engines");
+  await ada.follow(ada.button("Create organization"));
 
-  assert.match(await ada.text(), /Who belongs to Analytical Engines/);
+  assert.match(await ada.text(), /Members of Analytical Engines/);
   await ada.look("Members of an organisation");
 });
 
 step("is told what is wrong with a mail address, and invites with a right one", async () => {
-  const address = ada.page.getByLabel("Mail address");
+  const address = ada.page.getByLabel("Email address");
   await address.fill("bob@nowhere");
   await ada.follow(ada.button("Send invitation"));
   ada.expectRefusal(400);
-  assert.match(await ada.text(), /Please mend one field/);
+  assert.match(await ada.text(), /Please correct this field/);
   await ada.look("Members, refused");
 
   await address.fill(BOB);
@@ -92,7 +92,7 @@ step(
   async () => {
     await bob.follow(bob.page.locator(".side").getByRole("link", { name: "Settings" }));
 
-    assert.equal(await bob.page.getByRole("button", { name: "Save mails" }).count(), 0);
+    assert.equal(await bob.page.getByRole("button", { name: "Save email settings" }).count(), 0);
     await bob.look("Settings, looking");
   },
   () => bob,
@@ -122,14 +122,14 @@ step("says which mails come, and is told when the value is none", async () => {
   await ada.look("Settings");
   const low = () => ada.page.getByLabel(/^Tell us when fewer/);
   await low().fill("many");
-  await ada.follow(ada.button("Save mails"));
+  await ada.follow(ada.button("Save email settings"));
   ada.expectRefusal(400);
-  assert.match(await ada.text(), /Please mend one field/);
+  assert.match(await ada.text(), /Please correct this field/);
   await ada.look("Settings, refused");
 
   await low().fill("750");
   await ada.page.getByLabel("Receipts and refunds").uncheck();
-  await ada.follow(ada.button("Save mails"));
+  await ada.follow(ada.button("Save email settings"));
 
   assert.equal(await low().inputValue(), "750");
   assert.equal(await ada.page.getByLabel("Receipts and refunds").isChecked(), false);
@@ -150,7 +150,7 @@ step("has credits bought by themselves, up to a cap, and turns that off", async 
 });
 
 step("sets a limit for what may be spent, and removes it", async () => {
-  await ada.page.getByLabel("Credits at most").fill("5000");
+  await ada.page.getByLabel("Maximum credits").fill("5000");
   await ada.follow(ada.button("Set limit"));
   assert.match(await ada.text(), /The whole account 5,000 credits/);
   await ada.look("Settings, a limit");
@@ -165,7 +165,7 @@ step("sees where else somebody is signed in, and ends it", async () => {
   await moves.signIn(elsewhere, demo, ADA, { looks: false });
   await ada.open(on("/dashboard/sessions"));
   await ada.look("Sign-ins");
-  const other = ada.page.locator("tbody tr").filter({ hasNotText: "This one" });
+  const other = ada.page.locator("tbody tr").filter({ hasNotText: "This device" });
   assert.equal(await other.count(), 1);
 
   await ada.follow(other.getByRole("button", { name: "End" }));

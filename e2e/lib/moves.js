@@ -13,10 +13,10 @@ export async function signIn(person, demo, address, { looks = true } = {}) {
   const look = (name) => looks && person.look(name);
   await person.open(new URL("/login", demo.baseUrl).href);
   await look("Sign in");
-  await page.getByLabel("Mail address").fill(address);
-  await person.follow(person.button("Mail me a link"));
-  assert.match(await person.text(), /Check your mail/);
-  await look("Check your mail");
+  await page.getByLabel("Email address").fill(address);
+  await person.follow(person.button("Email me a sign-in link"));
+  assert.match(await person.text(), /Check your email/);
+  await look("Check your email");
 
   await openMail(person, demo, address, /sign in/i, look);
   await person.follow(page.locator("pre.mail-text a").first());

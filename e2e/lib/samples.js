@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
 /** Pages that wait for something load themselves again; here nothing comes that they wait for. */
 const REFRESH = /<meta http-equiv="refresh"[^>]*>/g;
-const COMMAND = ["test", "--quiet", "--locked", "-p", "server", "--lib", "the_samples_are_written"];
+const COMMAND = ["test", "--quiet", "--locked", "-p", "views", "--lib", "the_samples_are_written"];
 
 /** Shows the samples, those in `LBX_SAMPLES_DIR` or fresh ones: `names`, where each is, and an end. */
 export async function startSamples() {

@@ -366,7 +366,7 @@ pub struct Session {
     pub idle_days: i64,
     /// Minutes a sign-in link lasts.
     pub link_minutes: i64,
-    /// Mail addresses of administrators.
+    /// Email addresses of administrators.
     pub admins: Vec<String>,
 }
 

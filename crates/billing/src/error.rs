@@ -138,7 +138,8 @@ impl Error {
 
     /// Billing is switched off, for all or for this account.
     pub fn billing_is_off() -> Error {
-        let detail = "It is switched off for your account. API calls and credits work as usual.";
+        let detail =
+            "Billing is switched off for your account. API calls and credits work as usual.";
         Error::new(Kind::NotFound, BILLING_OFF, detail)
     }
 
@@ -159,7 +160,7 @@ impl Error {
 
     /// The fault is ours.
     pub fn bug(cause: impl std::fmt::Display) -> Error {
-        let detail = "Something went wrong on our side. The request id leads us to it.";
+        let detail = "Something went wrong on our side. Send us the request id.";
         Error::new(Kind::Bug, "internal", detail).cause(cause)
     }
 
@@ -217,7 +218,9 @@ impl Error {
                 needed,
                 available,
             } => {
-                let detail = format!("The plan allows {limit} calls a period; they are used up.");
+                let limit_text = domain::amounts::count(limit.unsigned_abs());
+                let detail =
+                    format!("You have used all {limit_text} calls in this billing period.");
                 payment("plan_limit", detail)
                     .with("limit", json!("plan_limit"))
                     .with("callsLimit", json!(limit))
@@ -247,18 +250,18 @@ impl Error {
             Refusal::TooManyHolds { max } => Error::new(
                 Kind::TooManyRequests,
                 "too_many_holds",
-                format!("At most {max} holds may be open; capture or release some."),
+                format!("At most {max} holds can be open. Capture or release some."),
             )
             .retry_after(1),
             Refusal::HoldNotFound => Error::not_found("There is no such hold."),
             Refusal::HoldSettled { state } => Error::conflict(
                 "hold_settled",
-                format!("The hold is {} already.", state.word()),
+                format!("The hold is already {}.", state.word()),
             )
             .with("state", json!(state.word())),
             Refusal::KeyReused => Error::conflict(
                 "idempotency_key_reused",
-                "This Idempotency-Key was used for another request; use a new one.",
+                "This Idempotency-Key was used for another request. Use a new one.",
             ),
             Refusal::GrantNotFound => Error::not_found("There is no such grant."),
             Refusal::DebtExceeded { debt } => {
@@ -266,7 +269,7 @@ impl Error {
             }
             Refusal::NotActive { status } => Error::forbidden(
                 "account_not_active",
-                format!("This account is {}; ask the operator.", status.word()),
+                format!("This account is {}. Contact support.", status.word()),
             ),
             Refusal::TooLarge => Error::new(
                 Kind::Unprocessable,
@@ -295,18 +298,17 @@ fn limit_words(limit: &Limit) -> &'static str {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Error {
         match &error {
-            store::Error::Busy => Error::unavailable(
-                "busy",
-                "Too much waits for the database; try again shortly.",
-            ),
+            store::Error::Busy => {
+                Error::unavailable("busy", "The database is busy. Try again shortly.")
+            }
             store::Error::OutcomeUnknown(_) => Error::unavailable(
                 "outcome_unknown",
-                "It is not known whether this was written; repeat it with the same key.",
+                "We don't know whether this was saved. Repeat it with the same key.",
             )
             .cause(&error),
             _ if error.is_temporary() => Error::unavailable(
                 "database_unavailable",
-                "The database cannot be written now.",
+                "The database can't be written right now.",
             )
             .cause(&error),
             _ => Error::bug(&error),
@@ -320,14 +322,11 @@ impl From<stripe::Error> for Error {
             let wait = error
                 .retry_after()
                 .map_or(5, |wait| wait.as_secs().clamp(1, 60));
-            return Error::unavailable(
-                "stripe_unavailable",
-                "Stripe does not answer now; try again.",
-            )
-            .retry_after(wait)
-            .cause(&error);
+            return Error::unavailable("stripe_unavailable", "Stripe isn't answering. Try again.")
+                .retry_after(wait)
+                .cause(&error);
         }
-        let detail = "Stripe refused this request; nothing was charged.";
+        let detail = "Stripe refused this request. Nothing was charged.";
         Error::new(Kind::StripeRefused, "stripe_refused", detail).cause(&error)
     }
 }

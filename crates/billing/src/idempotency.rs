@@ -17,7 +17,7 @@ impl Key {
     pub fn read(text: &str) -> Result<Key> {
         let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if text.is_empty() || text.len() > KEY_BYTES_MAX || !is_plain {
-            let detail = "An Idempotency-Key has 1 to 255 printable ASCII characters.";
+            let detail = "An Idempotency-Key must have 1 to 255 printable ASCII characters.";
             return Err(Error::bad_request("idempotency_key_invalid", detail));
         }
         Ok(Key(text.to_owned()))

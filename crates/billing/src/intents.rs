@@ -28,5 +28,8 @@ pub(crate) async fn note_failure(app: &App, intent: &Intent, error: &stripe::Err
 
 /// Two requests want the same; one of them has to come again.
 pub(crate) fn claimed() -> Error {
-    Error::unavailable("claimed", "Another request is doing this; try again.")
+    Error::unavailable(
+        "claimed",
+        "Another request is already doing this. Try again.",
+    )
 }

@@ -59,7 +59,7 @@ pub async fn make(
         .await?;
     // A lookup of this secret cannot have been remembered as absent: it was never said before.
     let row = row.ok_or_else(|| {
-        let detail = format!("At most {KEYS_MAX} keys may be live; revoke one first.");
+        let detail = format!("You can have at most {KEYS_MAX} active keys. Revoke one first.");
         Error::conflict("too_many_keys", detail)
     })?;
     Ok((row, secret))
@@ -81,7 +81,7 @@ pub async fn revoke(app: &App, account: Option<i64>, id: &str, actor: &str) -> R
         })
         .await?;
     app.keys.clear();
-    revoked.ok_or_else(|| Error::not_found("There is no such live key."))
+    revoked.ok_or_else(|| Error::not_found("There is no such active key."))
 }
 
 fn read_name(name: &str) -> Result<String> {
@@ -90,7 +90,7 @@ fn read_name(name: &str) -> Result<String> {
     if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
         return Ok(name.to_owned());
     }
-    let detail = format!("A name has 1 to {NAME_CHARS_MAX} characters.");
+    let detail = format!("A name must have 1 to {NAME_CHARS_MAX} characters.");
     Err(Error::field("name", detail))
 }
 
@@ -100,6 +100,11 @@ pub async fn key_of(app: &App, account: i64, id: &str) -> Result<store::api_keys
     let found = app
         .read(move |tx| store::api_keys::of_account_named(tx, account, &id))
         .await?;
-    let detail = "This account has no key of that id.";
-    found.ok_or_else(|| Error::not_found(detail).with("field", serde_json::json!("key")))
+    found.ok_or_else(no_such_key)
+}
+
+/// 404: a key was named that the account does not have.
+pub fn no_such_key() -> Error {
+    let detail = "This account has no key with that id.";
+    Error::not_found(detail).with("field", serde_json::json!("key"))
 }

@@ -33,7 +33,8 @@ pub async fn take(app: &App, what: &str, per_minute: u32, account: i64) -> Resul
                 .unwrap_or(0)
                 .div_ceil(1_000_000)
                 .max(1);
-            let detail = format!("At most {per_minute} a minute; try again in {seconds} seconds.");
+            let detail =
+                format!("At most {per_minute} requests a minute. Try again in {seconds} seconds.");
             Err(Error::too_many(detail, seconds))
         }
     }

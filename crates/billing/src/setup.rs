@@ -245,7 +245,7 @@ fn warn_of_fee(pack: &Pack, report: &mut Report) {
     let share = fee * 100 / pack.price.amount.max(1);
     if share > FEE_SHARE_WARNED {
         report.warnings.push(format!(
-            "the card fee takes about {share}% of the {} credits pack ({})",
+            "card fees take about {share}% of the {} credit pack ({})",
             pack.credits,
             pack.price.decimal_text()
         ));
@@ -439,7 +439,8 @@ async fn webhook(app: &App, check: bool, report: &mut Report) -> Result<()> {
         }
         if app.webhook_secrets().is_empty() {
             report.warnings.push(format!(
-                "the secret of the webhook endpoint {} is not known here: set STRIPE_WEBHOOK_SECRET",
+                "the secret of the webhook endpoint {} is not known here: set \
+                 STRIPE_WEBHOOK_SECRET",
                 endpoint.id
             ));
         }

@@ -4,6 +4,8 @@ use domain::ledger::Lot;
 use domain::money::Credits;
 use domain::plan::Plan;
 use domain::time::Timestamp;
+use store::Tx;
+use store::ledger::{Rules, WalletRow};
 
 use crate::app::App;
 use crate::error::Result;
@@ -48,40 +50,70 @@ impl View {
 /// The account now. Time passes first: what is due expires, and the allowance that is due comes,
 /// so the answer is what the next call would meet.
 pub async fn view(app: &App, account: i64) -> Result<View> {
-    let now = app.now();
-    let rules = app.rules();
-    let due = app
-        .read(move |tx| {
+    let (view, ()) = view_with(app, account, |_, _| Ok(())).await?;
+    Ok(view)
+}
+
+/// The account now, as [`view`] answers it, and what `more` reads beside it. That is one trip to
+/// the database, unless something of the account is due and has to be settled first.
+pub async fn view_with<T, F>(app: &App, account: i64, more: F) -> Result<(View, T)>
+where
+    F: FnMut(&mut Tx<'_>, &View) -> store::Result<T> + Clone + Send + 'static,
+    T: Send + 'static,
+{
+    let (now, rules) = (app.now(), app.rules());
+    let seen = app.read({
+        let (rules, mut more) = (rules.clone(), more.clone());
+        move |tx| {
             let wallet = store::ledger::wallet(tx, account)?;
-            Ok(store::ledger::is_due(wallet.as_ref(), now))
-        })
-        .await?;
-    if due {
-        let rules = rules.clone();
-        app.write(account, move |tx| {
-            store::ledger::settle(tx, &rules, account, now).map(|_| ())
-        })
-        .await?;
+            if store::ledger::is_due(wallet.as_ref(), now) {
+                return Ok(None);
+            }
+            let view = look(tx, &rules, account, wallet.as_ref(), now)?;
+            let beside = more(tx, &view)?;
+            Ok(Some((view, beside)))
+        }
+    });
+    if let Some(seen) = seen.await? {
+        return Ok(seen);
     }
+    let settling = rules.clone();
+    app.write(account, move |tx| {
+        store::ledger::settle(tx, &settling, account, now).map(|_| ())
+    })
+    .await?;
+    let mut more = more;
     app.read(move |tx| {
-        let ledger = store::ledger::loaded(tx, account)?;
-        let plan = store::ledger::plan(tx, &rules, account, now)?;
-        let month = now.month_start();
-        let (_, used) = store::ledger::used_between(tx, account, month.day(), now.day() + 1)?;
         let wallet = store::ledger::wallet(tx, account)?;
-        Ok(View {
-            plan,
-            posted: ledger.wallet.posted,
-            held: ledger.wallet.held,
-            debt: ledger.wallet.debt,
-            available: ledger.available(now),
-            calls_this_period: ledger.calls_this_period(),
-            lots: ledger.lots.into_values().collect(),
-            used_this_month: Credits::from_micros(used),
-            updated_at: wallet.map_or(now, |wallet| wallet.updated_at),
-        })
+        let view = look(tx, &rules, account, wallet.as_ref(), now)?;
+        let beside = more(tx, &view)?;
+        Ok((view, beside))
     })
     .await
+}
+
+fn look(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    account: i64,
+    wallet: Option<&WalletRow>,
+    now: Timestamp,
+) -> store::Result<View> {
+    let ledger = store::ledger::loaded(tx, account)?;
+    let plan = store::ledger::plan(tx, rules, account, now)?;
+    let month = now.month_start();
+    let (_, used) = store::ledger::used_between(tx, account, month.day(), now.day() + 1)?;
+    Ok(View {
+        plan,
+        posted: ledger.wallet.posted,
+        held: ledger.wallet.held,
+        debt: ledger.wallet.debt,
+        available: ledger.available(now),
+        calls_this_period: ledger.calls_this_period(),
+        lots: ledger.lots.into_values().collect(),
+        used_this_month: Credits::from_micros(used),
+        updated_at: wallet.map_or(now, |wallet| wallet.updated_at),
+    })
 }
 
 /// Writes the plan that the account has now where pages and lists show it, and tells of it in the

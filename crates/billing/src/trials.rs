@@ -18,11 +18,13 @@ pub async fn offered(app: &App, account: i64, tier: &Tier) -> Result<Option<i64>
 
 /// Whether a trial is offered to the account, where a plan has one.
 pub async fn may_have_one(app: &App, account: i64) -> Result<bool> {
-    if !app.settings.billing.trial_once_per_account {
-        return Ok(true);
-    }
-    let had = app.read(move |tx| had_one(tx, account, None)).await?;
-    Ok(!had)
+    let is_once = app.settings.billing.trial_once_per_account;
+    app.read(move |tx| may_have(tx, account, is_once)).await
+}
+
+/// [`may_have_one`], within a look at the database; `is_once` is the setting.
+pub fn may_have(tx: &mut store::Tx<'_>, account: i64, is_once: bool) -> store::Result<bool> {
+    Ok(!is_once || !had_one(tx, account, None)?)
 }
 
 /// Whether the account had a trial, with another subscription than this.

@@ -47,12 +47,16 @@ impl Wanted {
         let description = description.trim();
         let is_long = description.chars().count() > DESCRIPTION_CHARS_MAX;
         if is_long || description.chars().any(char::is_control) {
-            let detail = format!("A description has at most {DESCRIPTION_CHARS_MAX} characters.");
+            let detail =
+                format!("A description can have at most {DESCRIPTION_CHARS_MAX} characters.");
             return Err(Error::field("description", detail));
         }
         if let Some(unknown) = events.iter().find(|name| !EVENTS.contains(&name.as_str())) {
             let shown: String = unknown.chars().take(50).collect();
-            let detail = format!("{shown} is not a notice; there are {}.", EVENTS.join(", "));
+            let detail = format!(
+                "{shown} is not an event type. These are: {}.",
+                EVENTS.join(", ")
+            );
             return Err(Error::field("events", detail));
         }
         let wanted = EVENTS
@@ -95,7 +99,7 @@ pub async fn make(app: &App, wanted: Wanted, actor: &str) -> Result<(WebhookEndp
         })
         .await?;
     let row = made.ok_or_else(|| {
-        let detail = format!("There may be {ENDPOINTS_MAX} endpoints; delete one first.");
+        let detail = format!("You can have at most {ENDPOINTS_MAX} endpoints. Delete one first.");
         Error::conflict("too_many_endpoints", detail)
     })?;
     Ok((row, secret))
@@ -244,7 +248,7 @@ pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -
         .await?;
     let row = row.ok_or_else(|| Error::not_found("There is no such delivery."))?;
     if row.payload.is_empty() {
-        let detail = "The text of this notice is no longer kept.";
+        let detail = "The payload of this delivery is no longer stored.";
         return Err(Error::conflict("notice_forgotten", detail));
     }
     app.notice_bell.notify_one();

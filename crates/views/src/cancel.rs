@@ -3,7 +3,11 @@
 use askama::Template;
 
 use crate::components::{Action, Banner};
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// Says that nothing was charged and offers the way back.
 #[derive(Clone, Debug, Template)]
@@ -19,34 +23,8 @@ pub struct CancelPage {
     pub banner: Option<Banner>,
 }
 
-impl CancelPage {
-    /// With and without a choice that is still known.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::layout::Nav;
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let retry = Action::link(
-            "Go on with 5,000 credits",
-            "/dashboard/billing/credits?amount=5000",
-        );
-        let known = Self {
-            shell: samples::customer_in_test_mode(Nav::Billing),
-            choice: Some("5,000 credits for $5.00".to_owned()),
-            retry,
-            banner: None,
-        };
-        let unknown = Self {
-            choice: None,
-            retry: Action::link("See the plans", "/dashboard/billing/upgrade"),
-            ..known.clone()
-        };
-        let worst = Self {
-            shell: samples::worst(Nav::Billing),
-            choice: Some(EVIL.to_owned()),
-            retry: Action::link(EVIL, "/\"><script>"),
-            banner: Some(crate::words::credits_added(EVIL, EVIL)),
-        };
-        vec![("known", known), ("unknown", unknown), ("worst", worst)]
+impl Page for CancelPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
     }
 }

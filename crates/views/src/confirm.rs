@@ -3,7 +3,11 @@
 use askama::Template;
 
 use crate::components::{Action, Choice, Fact, Prose};
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// Asks once more, and says what will happen.
 #[derive(Clone, Debug, Template)]
@@ -11,7 +15,7 @@ use crate::layout::Shell;
 pub struct ConfirmPage {
     /// The frame.
     pub shell: Shell,
-    /// The question: "Move to Free on 15 Dec 2026?"
+    /// The question: "Cancel Pro?"
     pub title: String,
     /// What it means.
     pub text: Prose,
@@ -25,7 +29,7 @@ pub struct ConfirmPage {
     pub action: String,
     /// Hidden fields.
     pub fields: Vec<(String, String)>,
-    /// The button, named for the act: "Move to Free on 15 Dec".
+    /// The button, named for the act: "Cancel Pro".
     pub label: String,
     /// Whether the act takes something away.
     pub danger: bool,
@@ -33,6 +37,12 @@ pub struct ConfirmPage {
     pub back: Action,
     /// Another way to the same.
     pub other: Option<Action>,
+}
+
+impl Page for ConfirmPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl ConfirmPage {
@@ -71,10 +81,10 @@ impl ConfirmPage {
             ("other", "Something else"),
         ];
         let back = Action::link(format!("Keep {plan}"), "/dashboard/billing");
-        let title = format!("Move to Free on {ends}?");
+        let title = format!("Cancel {plan}?");
         let why = format!("Why are you leaving {plan}? (optional)");
         Self {
-            text: format!("You keep {plan} until then and will not be charged again. After that:")
+            text: format!("You keep {plan} until {ends} and won't be charged again. After that:")
                 .into(),
             points,
             why: Some(("reason".to_owned(), why, Choice::list(&reasons, ""))),
@@ -83,7 +93,7 @@ impl ConfirmPage {
             ..Self::new(
                 shell,
                 title,
-                format!("Move to Free on {ends}"),
+                format!("Cancel {plan}"),
                 crate::words::PLAN,
                 back,
             )
@@ -102,13 +112,13 @@ impl ConfirmPage {
         let (text, label) = match refund {
             Some(refund) => (
                 format!(
-                    "{plan} ends at once and {refund} for the rest of the period go back to the \
-                     card that paid. From then on:"
+                    "{plan} ends now. We refund {refund} for the unused time to your card. From \
+                     then on:"
                 ),
                 format!("End {plan} and refund {refund}"),
             ),
             None => (
-                format!("{plan} ends at once and nothing is paid back. From then on:"),
+                format!("{plan} ends now and nothing is refunded. From then on:"),
                 format!("End {plan} now"),
             ),
         };
@@ -135,11 +145,20 @@ impl ConfirmPage {
         let back = Action::link("Keep the key", "/dashboard/keys");
         let action = format!("/dashboard/keys/{id}/revoke");
         Self {
-            text: format!("Calls with this key are refused at once. {last_used} It cannot be undone; make a new key first if something still uses it.")
-                .into(),
+            text: format!(
+                "Calls with this key are refused immediately. {last_used} This cannot \
+                           be undone. Create a new key first if something still uses this one."
+            )
+            .into(),
             danger: true,
             fields: vec![("confirm".to_owned(), "yes".to_owned())],
-            ..Self::new(shell, format!("Revoke {name}?"), "Revoke the key", action, back)
+            ..Self::new(
+                shell,
+                format!("Revoke {name}?"),
+                "Revoke the key",
+                action,
+                back,
+            )
         }
     }
 
@@ -148,10 +167,11 @@ impl ConfirmPage {
         let back = Action::link("Not now", "/dashboard/members");
         let action = format!("/dashboard/members/{id}/remove");
         let (title, label, text) = if is_you {
-            let text = "You see nothing of it any more. An owner can invite you again.";
+            let text = "You'll lose access to this account. An owner can invite you again.";
             (format!("Leave {account}?"), "Leave", text)
         } else {
-            let text = "They see nothing of it any more. Keys they made go on working: revoke those you do not know.";
+            let text = "They lose access to this account. Keys they created keep working: revoke \
+                        those you don't recognize.";
             (format!("Remove {name} from {account}?"), "Remove", text)
         };
         Self {
@@ -166,10 +186,10 @@ impl ConfirmPage {
     pub fn close_account(shell: Shell, account: &str) -> Self {
         let back = Action::link("Keep the account", "/dashboard/members");
         let points = [
-            "Its plan ends now; nothing is charged any more.",
-            "Credits that are left are lost, and its API keys stop at once.",
-            "Names and mail addresses are forgotten. Receipts stay, as the law asks.",
-            "Members who belong to no other account are forgotten too.",
+            "Its plan ends now and nothing more is charged.",
+            "Remaining credits are lost and API keys stop working immediately.",
+            "Names and email addresses are deleted. We keep receipts as the law requires.",
+            "Data of members who belong to no other account is deleted too.",
         ];
         Self {
             text: "This cannot be undone:".into(),
@@ -178,7 +198,7 @@ impl ConfirmPage {
             fields: vec![("confirm".to_owned(), "yes".to_owned())],
             ..Self::new(
                 shell,
-                format!("Close {account} for good?"),
+                format!("Close {account} permanently?"),
                 "Close the account",
                 "/dashboard/close",
                 back,
@@ -191,73 +211,19 @@ impl ConfirmPage {
         let back = Action::link("Not now", format!("/admin/events/{id}"));
         let action = format!("/admin/events/{id}/replay");
         Self {
-            text: Prose::new("We fetch ")
-                .code(kind)
-                .text("'s object from Stripe again and apply what it says now. Replaying twice is safe: a second run changes nothing."),
+            text: Prose::new("We fetch ").code(kind).text(
+                "'s object from Stripe again and apply its current state. Replaying twice \
+                       is safe: a second run changes nothing.",
+            ),
             facts,
             fields: vec![("confirm".to_owned(), "yes".to_owned())],
-            ..Self::new(shell, "Replay this event?", "Replay the event", action, back)
+            ..Self::new(
+                shell,
+                "Replay this event?",
+                "Replay the event",
+                action,
+                back,
+            )
         }
-    }
-
-    /// The three acts, and markup in a key's name.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::layout::Nav;
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let points = vec![
-            "Calls per month drop from 10,000 to 1,000.".to_owned(),
-            "Your purchased credits stay and never expire.".to_owned(),
-        ];
-        let shell = samples::customer_in_test_mode;
-        let end = Self::end_now(
-            shell(Nav::Plans),
-            "Pro",
-            Some("$11.40"),
-            "1795348800:1140",
-            points.clone(),
-        );
-        let used = "It was last used 2 minutes ago.";
-        let dry_run = vec![
-            Fact::new("Credits", "1,228 to 11,228"),
-            Fact::new("Transaction", "1 new, Credit top-up, $10.00, Completed"),
-        ];
-        vec![
-            (
-                "cancel-plan",
-                Self::cancel_plan(shell(Nav::Plans), "Pro", "15 Dec 2026", points),
-            ),
-            ("end-now", end),
-            (
-                "revoke-key",
-                Self::revoke_key(shell(Nav::Keys), "key_1", "prod-web", used),
-            ),
-            (
-                "replay",
-                Self::replay_event(
-                    samples::admin(Nav::AdminEvents),
-                    "evt_1",
-                    "checkout.session.completed",
-                    dry_run,
-                ),
-            ),
-            (
-                "remove-member",
-                Self::remove_member(shell(Nav::Members), "usr_2", "Noah", "Acme", false),
-            ),
-            (
-                "leave",
-                Self::remove_member(shell(Nav::Members), "usr_1", "Maya", "Acme", true),
-            ),
-            (
-                "close-account",
-                Self::close_account(shell(Nav::Members), "Acme Robotics"),
-            ),
-            (
-                "worst",
-                Self::revoke_key(samples::worst(Nav::Keys), "\"><script>", EVIL, EVIL),
-            ),
-        ]
     }
 }

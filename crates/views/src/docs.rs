@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
 
 /// The page.
 #[derive(Clone, Debug, Template)]
@@ -14,6 +15,12 @@ pub struct DocsPage {
     pub base_url: String,
     /// Operations in groups, in the order of the document's tags.
     pub groups: Vec<Group>,
+}
+
+impl Page for DocsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// Operations that belong together.

@@ -3,7 +3,11 @@
 use askama::Template;
 
 use crate::components::Action;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// A refusal or an error as a page.
 #[derive(Clone, Debug, Template)]
@@ -25,6 +29,12 @@ pub struct ErrorPage {
     pub request_id: Option<String>,
     /// The way on.
     pub actions: Vec<Action>,
+}
+
+impl Page for ErrorPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 impl ErrorPage {
@@ -77,46 +87,10 @@ impl ErrorPage {
             404,
             "billing_disabled",
             "Billing is not available yet",
-            "It is switched off for your account. API calls and credits work as usual.",
+            "Billing is switched off for your account. API calls and credits work as usual.",
         );
-        page.advice = "Ask the people who run this service when it opens.".to_owned();
+        page.advice = "Ask support when it becomes available.".to_owned();
         page
-    }
-
-    /// One of each family, and the worst.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::layout::Nav;
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let mut off = samples::customer(Nav::None);
-        off.billing_enabled = false;
-        let forbidden = Self::new(
-            samples::customer(Nav::None),
-            403,
-            "forbidden",
-            "This page is for admins",
-            "You are signed in as maya@acme.example, who is not one.",
-        );
-        let broken = Self::new(
-            samples::public(),
-            503,
-            "unavailable",
-            "The service is busy",
-            "Nothing was charged and nothing was changed.",
-        );
-        let worst = Self::new(samples::worst(Nav::None), 500, EVIL, EVIL, EVIL.repeat(8));
-        vec![
-            ("not-found", Self::not_found(samples::public())),
-            (
-                "not-found-signed-in",
-                Self::not_found(samples::customer(Nav::None)),
-            ),
-            ("billing-off", Self::billing_is_off(off)),
-            ("forbidden", forbidden.request("req_8fK2")),
-            ("busy", broken.request("req_8fK3")),
-            ("worst", worst.request(EVIL)),
-        ]
     }
 }
 
@@ -125,11 +99,13 @@ fn advice(status: u16) -> &'static str {
         400 | 413 | 415 | 422 => "Go back, check what you entered, and send it again.",
         401 => "Sign in and try again.",
         402 => "Add credits or choose a larger plan, then try again.",
-        403 => "Ask somebody who may do this, or sign in as somebody else.",
-        404 => "Go back to a page that exists.",
-        409 => "Load the page again to see how things stand, then decide anew.",
+        403 => "Ask an owner of this account, or sign in as someone else.",
+        404 => "Check the address, or start from your billing page.",
+        409 => "Reload the page to see the current state, then try again.",
         429 => "Wait a minute, then try again.",
-        502..=504 => "Try again in a moment. If it stays so, tell support the request below.",
-        _ => "Try again. If it happens twice, tell support the request below.",
+        502..=504 => {
+            "Try again in a moment. If it keeps failing, send support the request id below."
+        }
+        _ => "Try again. If it keeps failing, send support the request id below.",
     }
 }

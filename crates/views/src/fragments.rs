@@ -4,8 +4,10 @@ use askama::Template;
 
 use crate::chart::Chart;
 use crate::components::Prose;
-use crate::invoices;
 use crate::invoices::InvoiceRow;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// The balance of an account.
 #[derive(Clone, Debug, Template)]
@@ -53,85 +55,6 @@ pub struct InvoiceList {
 pub struct UsageChart {
     /// None while nothing was used.
     pub chart: Option<Chart>,
-}
-
-impl InvoiceList {
-    /// Some, none, and markup.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        let some = Self {
-            rows: invoices::sample_rows(),
-            last: Some("in_3".to_owned()),
-        };
-        let none = Self {
-            rows: Vec::new(),
-            last: None,
-        };
-        let mut worst = some.clone();
-        worst.rows[0].number = crate::samples::EVIL.to_owned();
-        worst.last = Some("\"><script>".to_owned());
-        vec![("some", some), ("none", none), ("worst", worst)]
-    }
-}
-
-impl UsageChart {
-    /// A month, and nothing.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        let month = Self {
-            chart: Some(crate::billing::sample_chart()),
-        };
-        vec![("month", month), ("nothing", Self { chart: None })]
-    }
-}
-
-impl CreditBalance {
-    /// Plenty, low, and markup.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples::EVIL;
-        use crate::samples::day;
-
-        let plenty = Self {
-            available: "12,228".to_owned(),
-            held: None,
-            expiring: None,
-            state: None,
-            add_url: "https://billing.example/dashboard/billing/credits".to_owned(),
-        };
-        let low = Self {
-            available: "1,228".to_owned(),
-            held: Some("12".to_owned()),
-            expiring: Some(Prose::new("500 expire on ").time(day(7))),
-            state: Some("Low".to_owned()),
-            ..plenty.clone()
-        };
-        let worst = Self {
-            held: Some(EVIL.to_owned()),
-            state: Some(EVIL.to_owned()),
-            add_url: "https://x.example/\"><script>".to_owned(),
-            ..low.clone()
-        };
-        vec![("plenty", plenty), ("low", low), ("worst", worst)]
-    }
-}
-
-impl PaymentMethodFragment {
-    /// A card, one that expires, none.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        let card = Self {
-            name: Some("Visa ending 4242".to_owned()),
-            expires: "Expires 08/2028".to_owned(),
-            warning: None,
-            update_url: "https://billing.example/dashboard/billing".to_owned(),
-        };
-        let expiring = Self {
-            warning: Some("This card expires soon. Update it to keep your plan.".to_owned()),
-            ..card.clone()
-        };
-        let none = Self {
-            name: None,
-            ..card.clone()
-        };
-        vec![("card", card), ("expiring", expiring), ("none", none)]
-    }
 }
 
 #[cfg(test)]

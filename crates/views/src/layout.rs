@@ -1,8 +1,11 @@
 //! The frame around every page: who reads it, where they are, and what they must know first.
 
+use askama::Template;
+
 use crate::assets;
 use crate::components::{Action, Banner};
 use crate::icons::Icon;
+use crate::links::Links;
 
 /// What the frame of a page shows.
 #[derive(Clone, Debug)]
@@ -21,6 +24,19 @@ pub struct Shell {
     pub flash: Option<Banner>,
     /// The handbook.
     pub docs_url: Option<String>,
+    /// The account that the links of the page carry.
+    pub links: Links,
+}
+
+/// A whole page: a template within the frame.
+pub trait Page: Template {
+    /// The frame.
+    fn shell(&self) -> &Shell;
+
+    /// The page as HTML. Its links carry the account of the frame.
+    fn html(&self) -> askama::Result<String> {
+        self.render_with_values(&self.shell().links)
+    }
 }
 
 /// The signed-in reader.
@@ -130,6 +146,7 @@ impl Shell {
             test_mode: None,
             flash: None,
             docs_url: None,
+            links: Links::default(),
         }
     }
 
@@ -233,7 +250,7 @@ impl Shell {
                     Nav::AdminWebhooks,
                     Icon::External,
                     "/admin/webhooks",
-                    "Notices",
+                    "Webhooks",
                 ),
                 0,
             ),

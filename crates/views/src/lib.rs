@@ -18,17 +18,20 @@ pub mod error;
 pub mod escape;
 pub mod format;
 pub mod fragments;
+#[cfg(any(test, feature = "samples"))]
 pub mod gallery;
 pub mod icons;
 pub mod invoices;
 pub mod keys;
 pub mod layout;
+pub mod links;
 pub mod login;
 pub mod mails;
 pub mod members;
 pub mod offer;
 pub mod plans;
 pub mod pricing;
+#[cfg(any(test, feature = "samples"))]
 pub mod samples;
 pub mod sessions;
 pub mod settings;
@@ -36,6 +39,8 @@ pub mod success;
 pub mod upgrade;
 pub mod usage;
 pub mod words;
+#[cfg(any(test, feature = "samples"))]
+pub mod words_to_avoid;
 
 #[cfg(test)]
 mod tests;

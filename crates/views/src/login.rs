@@ -4,7 +4,11 @@ use askama::Template;
 
 use crate::components::{Action, Banner, Kind};
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// Asks for a mail address, or says that the link is on its way.
 #[derive(Clone, Debug, Template)]
@@ -28,6 +32,12 @@ pub struct LoginPage {
     pub mailbox: Option<String>,
     /// Other ways to sign in, such as the company's account.
     pub others: Vec<Action>,
+}
+
+impl Page for LoginPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// How far the sign-in is.
@@ -55,7 +65,7 @@ impl LoginPage {
         }
     }
 
-    /// "Check your mail".
+    /// "Check your email".
     pub fn sent(shell: Shell, mail: impl Into<String>) -> Self {
         Self {
             step: LoginStep::Sent,
@@ -69,7 +79,7 @@ impl LoginPage {
         Banner::new(
             Kind::Warn,
             "This sign-in link no longer works",
-            "A link works once and only for a short time. Ask for a new one below.",
+            "A link works once and only for a short time. Request a new one below.",
         )
     }
 
@@ -78,7 +88,7 @@ impl LoginPage {
         Banner::new(
             Kind::Warn,
             "Too many sign-in links",
-            format!("Try again in {wait}. A link that you have already still works."),
+            format!("Try again in {wait}. A link you already have still works."),
         )
     }
 
@@ -86,76 +96,13 @@ impl LoginPage {
     pub fn sign_in_first() -> Banner {
         Banner::new(
             Kind::Info,
-            "Sign in to go on",
-            "You are back on your page right after.",
+            "Sign in to continue",
+            "We'll take you straight back.",
         )
     }
 
     fn is_sent(&self) -> bool {
         self.step == LoginStep::Sent
-    }
-
-    /// Each step and each refusal.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let ask = || Self::ask(samples::public());
-        let mailbox = || Some("http://127.0.0.1:12111/mailbox".to_owned());
-        vec![
-            ("ask", ask()),
-            (
-                "ask-in-test-mode",
-                Self {
-                    mailbox: mailbox(),
-                    next: Some("/dashboard".to_owned()),
-                    ..ask()
-                },
-            ),
-            (
-                "sent",
-                Self {
-                    mailbox: mailbox(),
-                    ..Self::sent(samples::public(), "maya@acme.example")
-                },
-            ),
-            (
-                "link-over",
-                Self {
-                    banner: Some(Self::link_is_over()),
-                    ..ask()
-                },
-            ),
-            (
-                "too-many",
-                Self {
-                    banner: Some(Self::too_many("40 seconds")),
-                    ..ask()
-                },
-            ),
-            (
-                "invalid",
-                Self {
-                    mail: "maya@".to_owned(),
-                    mail_error: Some(
-                        "Enter a whole address, such as maya@acme.example.".to_owned(),
-                    ),
-                    ..ask()
-                },
-            ),
-            (
-                "worst",
-                Self {
-                    mail: EVIL.to_owned(),
-                    mail_error: Some(EVIL.to_owned()),
-                    next: Some("/\"><script>".to_owned()),
-                    others: vec![Action::link(EVIL, "/\"><script>").block()],
-                    banner: Some(Banner::new(Kind::Bad, EVIL, EVIL)),
-                    ..ask()
-                },
-            ),
-            ("sent-worst", Self::sent(samples::public(), EVIL)),
-        ]
     }
 }
 
@@ -174,28 +121,8 @@ pub struct LoginConfirmPage {
     pub next: Option<String>,
 }
 
-impl LoginConfirmPage {
-    /// With and without an address.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let page = Self {
-            shell: samples::public(),
-            action: "/api/auth/link/tok_1".to_owned(),
-            mail: Some("maya@acme.example".to_owned()),
-            next: None,
-        };
-        let worst = Self {
-            action: "/\"><script>".to_owned(),
-            mail: Some(EVIL.to_owned()),
-            next: Some(EVIL.to_owned()),
-            ..page.clone()
-        };
-        vec![
-            ("known", page.clone()),
-            ("unknown", Self { mail: None, ..page }),
-            ("worst", worst),
-        ]
+impl Page for LoginConfirmPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
     }
 }

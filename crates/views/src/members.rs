@@ -5,7 +5,11 @@ use askama::Template;
 use crate::components::{Action, Badge, Choice};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{AccountLink, Nav, Shell};
+use crate::layout::{AccountLink, Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// This page.
 pub const MEMBERS: &str = "/dashboard/members";
@@ -14,7 +18,7 @@ pub const MEMBERS: &str = "/dashboard/members";
 pub const ROLES: [(&str, &str); 3] = [
     ("member", "Member: sees everything"),
     ("billing", "Billing: buys, changes, cancels"),
-    ("owner", "Owner: also decides who belongs"),
+    ("owner", "Owner: also manages members"),
 ];
 
 /// The people of an account.
@@ -25,7 +29,7 @@ pub struct MembersPage {
     pub shell: Shell,
     /// "People of Acme Robotics"
     pub lead: String,
-    /// Who belongs to it.
+    /// Members of it.
     pub members: Vec<MemberRow>,
     /// Who is invited.
     pub invited: Vec<InvitedRow>,
@@ -39,6 +43,12 @@ pub struct MembersPage {
     pub organisation_error: Option<String>,
     /// Whether the reader may close the account.
     pub may_close: bool,
+}
+
+impl Page for MembersPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One member.
@@ -60,6 +70,13 @@ pub struct MemberRow {
     pub roles: Vec<Choice>,
     /// Leaves, or takes out.
     pub remove: Option<Action>,
+}
+
+impl MemberRow {
+    /// Where their role is changed.
+    fn address(&self) -> String {
+        format!("{MEMBERS}/{}", self.id)
+    }
 }
 
 /// One invitation.
@@ -112,6 +129,12 @@ pub struct InvitationPage {
     pub role: String,
 }
 
+impl Page for InvitationPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
+}
+
 impl InviteForm {
     /// The form before anything was typed.
     pub fn empty() -> Self {
@@ -120,151 +143,5 @@ impl InviteForm {
             mail_error: None,
             roles: Choice::list(&ROLES, "member"),
         }
-    }
-}
-
-impl MembersPage {
-    /// Alone, several as their owner and as a member, a refused address, the worst names.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-        use crate::samples::LONG;
-        use crate::samples::account_link;
-
-        let alone = Self {
-            shell: samples::customer(Nav::Members),
-            lead: "Who belongs to Acme Robotics".to_owned(),
-            members: vec![row("usr_1", "Maya Kim", "maya@acme.example", "owner", true)],
-            invited: Vec::new(),
-            form: Some(InviteForm::empty()),
-            places: vec![account_link("Acme Robotics", true)],
-            organisation: String::new(),
-            organisation_error: None,
-            may_close: true,
-        };
-        let invited = InvitedRow {
-            mail: "noah@acme.example".to_owned(),
-            role: "Billing".to_owned(),
-            until: samples::day(7),
-            withdraw: Some(
-                Action::post("Withdraw", "/dashboard/invitations/inv_1/withdraw").small(),
-            ),
-        };
-        let several = Self {
-            members: vec![
-                row("usr_1", "Maya Kim", "maya@acme.example", "owner", true),
-                row(
-                    "usr_2",
-                    "Olga Petrova",
-                    "olga@acme.example",
-                    "billing",
-                    true,
-                ),
-            ],
-            invited: vec![invited.clone()],
-            places: vec![
-                account_link("Acme Robotics", true),
-                account_link("Maya", false),
-            ],
-            ..alone.clone()
-        };
-        let member = Self {
-            members: vec![row(
-                "usr_2",
-                "Olga Petrova",
-                "olga@acme.example",
-                "member",
-                false,
-            )],
-            invited: vec![InvitedRow {
-                withdraw: None,
-                ..invited.clone()
-            }],
-            form: None,
-            may_close: false,
-            ..alone.clone()
-        };
-        let refused = Self {
-            form: Some(InviteForm {
-                mail: "noah@".to_owned(),
-                mail_error: Some("Enter a mail address like name@example.com.".to_owned()),
-                ..InviteForm::empty()
-            }),
-            ..alone.clone()
-        };
-        let worst = Self {
-            shell: samples::worst(Nav::Members),
-            lead: format!("{LONG} {EVIL}"),
-            members: vec![row("\"><script>", &format!("{LONG} {EVIL}"), EVIL, EVIL, true); 20],
-            invited: vec![
-                InvitedRow {
-                    mail: EVIL.to_owned(),
-                    role: EVIL.to_owned(),
-                    ..invited
-                };
-                3
-            ],
-            form: Some(InviteForm {
-                mail: EVIL.to_owned(),
-                mail_error: Some(EVIL.to_owned()),
-                ..InviteForm::empty()
-            }),
-            places: vec![account_link(EVIL, true), account_link(LONG, false)],
-            organisation: EVIL.to_owned(),
-            organisation_error: Some(EVIL.to_owned()),
-            may_close: true,
-        };
-        vec![
-            ("alone", alone),
-            ("several", several),
-            ("member", member),
-            ("refused", refused),
-            ("worst", worst),
-        ]
-    }
-}
-
-fn row(id: &str, name: &str, mail: &str, role: &str, is_owner: bool) -> MemberRow {
-    MemberRow {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        mail: mail.to_owned(),
-        badge: (name == "Maya Kim").then(|| Badge::accent("You")),
-        role: role_word(role).to_owned(),
-        since: crate::samples::day(-30),
-        roles: if is_owner {
-            Choice::list(&ROLES, role)
-        } else {
-            Vec::new()
-        },
-        remove: Some(
-            Action::link("Remove", format!("{MEMBERS}/{id}/remove"))
-                .small()
-                .spoken(name),
-        ),
-    }
-}
-
-impl InvitationPage {
-    /// Typical and worst.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-
-        let page = Self {
-            shell: samples::public(),
-            action: "/api/auth/invitation/tok_1".to_owned(),
-            account: "Acme Robotics".to_owned(),
-            mail: "noah@acme.example".to_owned(),
-            role: "Billing".to_owned(),
-        };
-        let worst = Self {
-            action: "/\"><script>".to_owned(),
-            account: EVIL.to_owned(),
-            mail: EVIL.to_owned(),
-            role: EVIL.to_owned(),
-            ..page.clone()
-        };
-        vec![("typical", page), ("worst", worst)]
     }
 }

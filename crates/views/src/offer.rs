@@ -83,7 +83,7 @@ pub fn plan_cards(
             id: tier.name.clone(),
             name: tier.title.clone(),
             price: price.map_or_else(|| "Custom".to_owned(), short),
-            per: price.map_or("agreed with you", |_| "per month").to_owned(),
+            per: price.map_or("custom price", |_| "per month").to_owned(),
             tagline: String::new(),
             ticks: tier.features.clone(),
             badge: match (is_here, is_pick) {
@@ -164,7 +164,7 @@ pub fn in_short(tier: &Tier) -> String {
             let calls = format::counted(limit.unsigned_abs(), "call", "calls");
             format!("{calls} and {credits} each month.")
         }
-        None => format!("{credits} each month, calls without a limit."),
+        None => format!("{credits} each month, unlimited calls."),
     }
 }
 

@@ -3,10 +3,13 @@
 use askama::Template;
 
 use crate::components::{Action, Badge};
-use crate::format;
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Nav, Shell};
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// This page.
 pub const SESSIONS: &str = "/dashboard/sessions";
@@ -23,12 +26,18 @@ pub struct SessionsPage {
     pub end_others: Option<Action>,
 }
 
+impl Page for SessionsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
+}
+
 /// One signed-in place.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
     /// What the browser calls itself, in short.
     pub agent: String,
-    /// "This one"; none for the others.
+    /// "This device"; none for the others.
     pub badge: Option<Badge>,
     /// When it began.
     pub began: When,
@@ -45,41 +54,5 @@ pub fn end_action(id: i64) -> Action {
 
 /// The button that ends all other sessions.
 pub fn end_others_action() -> Action {
-    Action::post("End all others", format!("{SESSIONS}/end-others"))
-}
-
-impl SessionsPage {
-    /// One place, several, the worst names.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-        use crate::samples::NOW;
-
-        let row = |agent: &str, is_this: bool| SessionRow {
-            agent: agent.to_owned(),
-            badge: is_this.then(|| Badge::accent("This one")),
-            began: format::moment(NOW),
-            seen: format::moment(NOW),
-            end: (!is_this).then(|| end_action(7)),
-        };
-        let one = Self {
-            shell: samples::customer(Nav::Sessions),
-            rows: vec![row("Firefox on Linux", true)],
-            end_others: None,
-        };
-        let several = Self {
-            rows: vec![
-                row("Firefox on Linux", true),
-                row("Chrome on Android", false),
-            ],
-            end_others: Some(end_others_action()),
-            ..one.clone()
-        };
-        let worst = Self {
-            shell: samples::worst(Nav::Sessions),
-            rows: vec![row(EVIL, false); 30],
-            end_others: Some(end_others_action()),
-        };
-        vec![("one", one), ("several", several), ("worst", worst)]
-    }
+    Action::post("Sign out all others", format!("{SESSIONS}/end-others"))
 }

@@ -2,13 +2,15 @@
 
 use askama::Template;
 use domain::ledger::LimitWindow;
-use domain::letters;
-use domain::letters::NOTICES;
 
 use crate::components::{Action, Choice};
 use crate::credits::AutoTopUp;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// This page.
 pub const SETTINGS: &str = "/dashboard/settings";
@@ -53,6 +55,12 @@ pub struct SettingsPage {
     pub data: Option<String>,
 }
 
+impl Page for SettingsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
+}
+
 /// A mail that can be switched off.
 #[derive(Clone, Debug)]
 pub struct NoticeRow {
@@ -79,7 +87,7 @@ pub struct LimitRow {
     pub held: Option<String>,
     /// "850"
     pub left: String,
-    /// When it counts anew, or "Never".
+    /// When it resets, or "Never".
     pub resets: String,
 }
 
@@ -87,100 +95,5 @@ impl LimitRow {
     fn remove(&self) -> Action {
         let action = format!("{SETTINGS}/limits/{}/remove", self.id);
         Action::post("Remove", action).small().spoken(&self.whose)
-    }
-}
-
-impl SettingsPage {
-    /// A new account, a typical one, refused fields, a member who may only look, the worst names.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        samples::all()
-    }
-}
-
-mod samples {
-    use super::*;
-    use crate::layout::Nav;
-    use crate::samples;
-    use crate::samples::EVIL;
-    use crate::samples::LONG;
-
-    pub fn all() -> Vec<(&'static str, SettingsPage)> {
-        let typical = || page(samples::customer_in_test_mode(Nav::Settings));
-        let first = SettingsPage {
-            limits: Vec::new(),
-            ..typical()
-        };
-        let refused = SettingsPage {
-            low: "lots".to_owned(),
-            low_error: Some("Type a number of credits such as 500.".to_owned()),
-            limit_credits: "-1".to_owned(),
-            limit_error: Some((
-                "credits".to_owned(),
-                "credits is between 0 and 9.".to_owned(),
-            )),
-            auto: Some(crate::credits::sample_auto_refused()),
-            ..typical()
-        };
-        let looking = SettingsPage {
-            auto: None,
-            data: None,
-            read_only: Some("Only owners and billing members may do this.".to_owned()),
-            ..typical()
-        };
-        let mut worst = page(samples::worst(Nav::Settings));
-        worst.limits = vec![row(&format!("{LONG} {EVIL}"), EVIL); 20];
-        worst.subjects = Choice::list(&[("\"><script>", EVIL)], "");
-        worst.low = EVIL.to_owned();
-        worst.low_error = Some(EVIL.to_owned());
-        vec![
-            ("first", first),
-            ("typical", typical()),
-            ("refused", refused),
-            ("looking", looking),
-            ("worst", worst),
-        ]
-    }
-
-    fn page(shell: Shell) -> SettingsPage {
-        let notice = |(place, notice): (usize, &letters::Notice)| NoticeRow {
-            name: notice.name,
-            title: notice.title.to_owned(),
-            is_on: place != 1,
-        };
-        SettingsPage {
-            shell,
-            notices: NOTICES.iter().enumerate().map(notice).collect(),
-            low: "500".to_owned(),
-            low_error: None,
-            auto: Some(crate::credits::sample_auto()),
-            limits: vec![
-                row("The whole account", "5,000 credits a month"),
-                row("Key prod-web", "500 credits a day"),
-            ],
-            subjects: Choice::list(
-                &[
-                    ("account", "The whole account"),
-                    ("key:key_1", "Key prod-web"),
-                ],
-                "account",
-            ),
-            windows: windows(),
-            limit_credits: String::new(),
-            limit_error: None,
-            read_only: None,
-            data: Some("/api/v1/account/export?account=acc_1".to_owned()),
-        }
-    }
-
-    fn row(whose: &str, most: &str) -> LimitRow {
-        LimitRow {
-            id: "limit_1".to_owned(),
-            whose: whose.to_owned(),
-            most: most.to_owned(),
-            used: "120".to_owned(),
-            held: Some("30".to_owned()),
-            left: "350".to_owned(),
-            resets: "1 Dec 2026".to_owned(),
-        }
     }
 }

@@ -5,7 +5,11 @@ use askama::Template;
 use crate::components::{Action, Banner, Fact, Kind};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// The page after Checkout.
 #[derive(Clone, Debug, Template)]
@@ -29,6 +33,12 @@ pub struct SuccessPage {
     pub actions: Vec<Action>,
     /// Set while the answer is open: the page asks again.
     pub refresh: Option<Refresh>,
+}
+
+impl Page for SuccessPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// The page loads itself again.
@@ -143,7 +153,7 @@ impl SuccessPage {
         check: &str,
         refresh: Option<Refresh>,
     ) -> Self {
-        let wait = "Usually under 5 seconds. You can leave this page, nothing is lost.";
+        let wait = "Usually under 5 seconds. You can leave this page.";
         let steps = vec![
             Step::new(Progress::Done, "Checkout finished"),
             Step::new(Progress::Busy, "Waiting for Stripe's confirmation").detail(wait),
@@ -152,7 +162,7 @@ impl SuccessPage {
         let late = Banner::new(
             Kind::Info,
             "Taking longer than a minute?",
-            "We ask Stripe directly, even when its notice is late. You need not stay or pay again.",
+            "We keep checking with Stripe. You can close this page; don't pay again.",
         );
         Self {
             state: format!("Adding {brings}"),
@@ -171,7 +181,7 @@ impl SuccessPage {
         let steps = vec![
             Step::new(Progress::Done, "Checkout finished"),
             Step::new(Progress::Busy, format!("Your bank is sending {paid}"))
-                .detail("This can take up to 5 days. We mail you when it arrives."),
+                .detail("This can take up to 5 days. We'll email you when it arrives."),
             Step::new(Progress::Waiting, format!("{brings} added to your account")),
         ];
         Self {
@@ -203,11 +213,11 @@ impl SuccessPage {
         let banner = Banner::new(
             Kind::Info,
             "Paid just now?",
-            "Then it shows under payment history within a minute. You need not pay again.",
+            "It appears in your payment history within a minute. Don't pay again.",
         );
         Self {
             title: "We could not find this checkout".to_owned(),
-            state: "No checkout of yours has this address".to_owned(),
+            state: "No checkout of your account has this address".to_owned(),
             banner: Some(banner),
             ..Self::paid(
                 shell,
@@ -242,7 +252,7 @@ impl SuccessPage {
             ],
             ..Self::paid(
                 shell,
-                format!("{brings}: your plan and your credits are as before."),
+                format!("{brings}: your plan and credits haven't changed."),
                 Vec::new(),
                 Vec::new(),
             )
@@ -256,7 +266,7 @@ impl SuccessPage {
             state: "Your account now".to_owned(),
             ..Self::paid(
                 shell,
-                "What you paid for at Stripe is in here as soon as Stripe confirms it.".to_owned(),
+                "Your purchase appears here as soon as Stripe confirms it.".to_owned(),
                 Vec::new(),
                 facts,
             )
@@ -275,100 +285,5 @@ impl SuccessPage {
             actions: vec![Action::link("Back to billing", BILLING).primary()],
             refresh: None,
         }
-    }
-
-    /// Each thing that can become of a payment.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        samples::all()
-    }
-}
-
-mod samples {
-    use super::*;
-    use crate::components::Prose;
-    use crate::format;
-    use crate::layout::Nav;
-    use crate::samples;
-    use crate::samples::EVIL;
-    use crate::samples::NOW;
-    use crate::samples::day;
-
-    pub fn all() -> Vec<(&'static str, SuccessPage)> {
-        let shell = || samples::customer_in_test_mode(Nav::Billing);
-        let next = || {
-            vec![Fact::new(
-                "Next charge",
-                Prose::new("$19.00 on ").time(day(23)),
-            )]
-        };
-        let reference = || {
-            vec![Fact::new(
-                "Reference",
-                Prose::default().code("txn_01JD9QK6"),
-            )]
-        };
-        let again = "/dashboard/billing/success?session_id=cs_test_1&try=2";
-        let refresh = Some(Refresh {
-            seconds: 3,
-            href: again.to_owned(),
-        });
-        let mut pending = SuccessPage::pending(
-            shell(),
-            "5,000 credits",
-            "$5.00",
-            reference(),
-            again,
-            refresh,
-        );
-        pending.steps[0].when = Some(format::clock(NOW));
-        let evil = SuccessPage::pending(
-            samples::worst(Nav::Billing),
-            EVIL,
-            EVIL,
-            vec![Fact::total(EVIL, EVIL)],
-            "/\"><script>",
-            Some(Refresh {
-                seconds: 3,
-                href: "/\"><script>".to_owned(),
-            }),
-        );
-        let retry = Action::link("Try again", "/dashboard/billing/credits");
-        vec![
-            (
-                "plan",
-                SuccessPage::plan_active(shell(), "Pro", "$19.00 per month", next()),
-            ),
-            (
-                "credits",
-                SuccessPage::credits_added(shell(), "5,000 credits", "$5.00", "6,228", reference()),
-            ),
-            ("pending", pending),
-            (
-                "delayed",
-                SuccessPage::delayed(shell(), "Pro Plus", "$49.00", reference()),
-            ),
-            (
-                "failed",
-                SuccessPage::failed(shell(), "5,000 credits, $5.00", "Your bank said no.", retry),
-            ),
-            ("not-found", SuccessPage::not_found(shell())),
-            (
-                "not-paid",
-                SuccessPage::not_paid(
-                    shell(),
-                    "5,000 credits",
-                    Action::external("Go on to Stripe", "https://checkout.stripe.example/1"),
-                ),
-            ),
-            (
-                "refunded",
-                SuccessPage::refunded(shell(), "Pro", "$19.00", reference()),
-            ),
-            (
-                "back",
-                SuccessPage::back(shell(), vec![Fact::total("Credits", "1,228")]),
-            ),
-            ("worst", evil),
-        ]
     }
 }

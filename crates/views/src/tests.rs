@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::gallery::{all, parts, write_samples};
+use crate::gallery::{all, all_with, parts, write_samples};
+use crate::layout::Page;
+use crate::links::Links;
 use crate::mails::Letter;
 use crate::samples::EVIL;
+use crate::words_to_avoid;
 
 /// The tags of a page, from `<` to `>`, without what stands between them.
 fn tags(html: &str) -> Vec<&str> {
@@ -222,7 +225,7 @@ fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
         ("billing--past-due", "keeps working until"),
         (
             "billing--grace-over",
-            "You are on Free until the open invoice is paid.",
+            "on Free until the open invoice is paid.",
         ),
         ("billing--unpaid", "is paused until $19.00 is paid"),
         ("billing--incomplete", "Waiting for payment"),
@@ -257,4 +260,74 @@ fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
             .unwrap_or_else(|| panic!("there is no {name}"));
         assert!(html.contains(words), "{name} does not say {words:?}");
     }
+}
+
+#[test]
+fn every_address_about_an_account_carries_the_pages_account() {
+    let about = ["/dashboard", "/api/stripe/", "/api/dashboard/", "/api/v1/"];
+    let mut seen = 0;
+    for (name, html) in all_with(&Links::about("acc_9")) {
+        for tag in tags(&html) {
+            let refresh = attribute(tag, "content").and_then(|content| content.split_once(";url="));
+            let addresses = ["href", "action", "formaction", "data-refresh-to"];
+            let addresses = addresses.iter().filter_map(|name| attribute(tag, name));
+            for address in addresses.chain(refresh.map(|(_, url)| url)) {
+                if about.iter().any(|start| address.starts_with(start)) {
+                    assert!(address.contains("account=acc_"), "{name}: <{tag}>");
+                    seen += 1;
+                }
+            }
+        }
+    }
+
+    assert!(seen > 500, "{seen} addresses");
+}
+
+#[test]
+fn a_form_that_is_sent_by_get_names_the_account_in_a_field() {
+    let (_, mut page) = crate::usage::UsagePage::samples().remove(1);
+    page.shell.links = Links::about("acc_9");
+
+    let html = page.html().unwrap();
+
+    assert!(
+        html.contains(r#"<input type="hidden" name="account" value="acc_9">"#),
+        "{html}"
+    );
+    assert!(
+        html.contains(r#"href="/dashboard/keys?account=acc_9""#),
+        "{html}"
+    );
+}
+
+/// What a reader sees of a page: the text between tags, and the attributes that are read aloud.
+fn readable(html: &str) -> String {
+    let between = html
+        .split('<')
+        .map(|rest| rest.split_once('>').map_or(rest, |(_, text)| text));
+    let aloud = tags(html).into_iter().flat_map(|tag| {
+        ["aria-label", "placeholder", "title"].map(|name| attribute(tag, name).unwrap_or_default())
+    });
+    let all: Vec<&str> = between.chain(aloud).collect();
+    all.join("\n").replace("&#39;", "'")
+}
+
+#[test]
+fn no_page_and_no_email_uses_a_word_to_avoid() {
+    let mut found = Vec::new();
+    let mut look = |name: &str, text: &str| {
+        for (word, instead) in words_to_avoid::found_in(text) {
+            found.push(format!("{name}: {word:?}, write {instead:?}"));
+        }
+    };
+
+    for (name, html) in all().into_iter().chain(parts()) {
+        look(&name, &readable(&html));
+    }
+    for (name, letter) in Letter::samples() {
+        let mail = letter.mail();
+        look(name, &format!("{}\n{}", mail.subject, mail.text));
+    }
+
+    assert!(found.is_empty(), "{found:#?}");
 }

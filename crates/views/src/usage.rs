@@ -6,7 +6,11 @@ use crate::chart::Chart;
 use crate::components::{Badge, Banner, Choice, Stat};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::Shell;
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// The usage dashboard.
 #[derive(Clone, Debug, Template)]
@@ -36,6 +40,12 @@ pub struct UsagePage {
     pub csv: Option<String>,
     /// All calls.
     pub calls: Option<String>,
+}
+
+impl Page for UsagePage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// What one operation or one key used.
@@ -76,7 +86,7 @@ pub struct CallRow {
 /// `spent_micros / 7`. Without any spending there is no estimate, rather than forever.
 pub fn lasts(available_micros: i64, spent_micros_in_seven_days: i64) -> String {
     if spent_micros_in_seven_days <= 0 {
-        return "no data".to_owned();
+        return "not enough data yet".to_owned();
     }
     let days = i128::from(available_micros.max(0)) * 7 / i128::from(spent_micros_in_seven_days);
     match days {
@@ -97,138 +107,6 @@ impl UsagePage {
             ("h-key", "By API key", "Key", &self.by_key),
         ]
     }
-
-    /// Before the first call, a typical month, and the worst names and numbers.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        samples::all()
-    }
-}
-
-mod samples {
-    use super::*;
-
-    use crate::format;
-    use crate::layout::Nav;
-    use crate::samples;
-    use crate::samples::EVIL;
-    use crate::samples::LONG;
-    use crate::samples::NOW;
-    use crate::words;
-
-    pub fn all() -> Vec<(&'static str, UsagePage)> {
-        let empty = UsagePage {
-            shell: samples::customer(Nav::Usage),
-            stats: vec![
-                Stat::new("Available", "100", "nothing held"),
-                Stat::new("Credits used", "0", "in 30 days"),
-                Stat::new("Credits last", "no data", "after the first calls"),
-            ],
-            banners: Vec::new(),
-            keys: Choice::list(&[("", "All keys")], ""),
-            chart: None,
-            by_operation: Vec::new(),
-            by_key: Vec::new(),
-            recent: Vec::new(),
-            csv: None,
-            calls: None,
-            ..typical()
-        };
-        let mut worst = typical();
-        worst.shell = samples::worst(Nav::Usage);
-        worst.by_operation = vec![evil_row(); 30];
-        worst.by_key = vec![evil_row(); 30];
-        worst.recent = vec![evil_call(); 25];
-        worst.keys = Choice::list(&[("\"><script>", EVIL)], "");
-        worst.stats = vec![Stat::new("Balance", format::credits(i64::MAX), EVIL); 5];
-        vec![("empty", empty), ("typical", typical()), ("worst", worst)]
-    }
-
-    fn typical() -> UsagePage {
-        UsagePage {
-            shell: samples::customer_in_test_mode(Nav::Usage),
-            lead: "24 Oct to 22 Nov 2026, counted in UTC".to_owned(),
-            banners: vec![words::credits_low("1,228 credits", Some("about 3 days"))],
-            stats: vec![
-                Stat::new("Available", "1,228", "12 held for calls in progress"),
-                Stat::new("Credits used", "8,290", "$8.29 in 30 days"),
-                Stat::new("Average cost per call", "1.04", "credits, $0.001"),
-                Stat::new("Credits last", "about 3 days", "346 credits per day"),
-                Stat::new("Calls this period", "7,988", "79% of 10,000"),
-            ],
-            periods: Choice::list(
-                &[
-                    ("30d", "Last 30 days"),
-                    ("period", "This billing period"),
-                    ("7d", "Last 7 days"),
-                ],
-                "30d",
-            ),
-            keys: Choice::list(
-                &[("", "All keys"), ("key_1", "prod-web"), ("key_2", "batch")],
-                "",
-            ),
-            chart: Some(crate::billing::sample_chart()),
-            by_operation: vec![
-                row("chat", "5,938", "1", "5,938", "71%"),
-                row("embeddings", "1,900", "1", "1,900", "22%"),
-                row("ocr", "150", "3.01", "452", "5%"),
-            ],
-            by_key: vec![
-                row("prod-web", "6,100", "1.02", "6,222", "75%"),
-                row("batch", "1,888", "1.1", "2,068", "24%"),
-            ],
-            recent: vec![
-                call("chat", "prod-web", "1", "captured"),
-                call("ocr", "batch", "3", "held"),
-                call("chat", "prod-web", "0", "released"),
-                call("ocr", "staging", "0", "refused"),
-            ],
-            csv: Some("/dashboard/usage.csv?period=30d".to_owned()),
-            calls: Some("/dashboard/usage/calls?period=30d".to_owned()),
-        }
-    }
-
-    fn row(name: &str, calls: &str, per_call: &str, credits: &str, share: &str) -> UsageRow {
-        UsageRow {
-            name: name.to_owned(),
-            calls: calls.to_owned(),
-            per_call: per_call.to_owned(),
-            credits: credits.to_owned(),
-            share: share.to_owned(),
-        }
-    }
-
-    fn call(operation: &str, key: &str, credits: &str, state: &str) -> CallRow {
-        CallRow {
-            when: format::second(NOW),
-            operation: operation.to_owned(),
-            key: key.to_owned(),
-            id: "hold_8fK2".to_owned(),
-            credits: credits.to_owned(),
-            href: "/dashboard/usage/calls/7".to_owned(),
-            badge: words::hold_badge(state),
-        }
-    }
-
-    fn evil_row() -> UsageRow {
-        let most = format::credits(i64::MAX);
-        row(
-            &format!("{LONG} {EVIL}"),
-            &format::count(u64::MAX),
-            &most,
-            &most,
-            "below 1%",
-        )
-    }
-
-    fn evil_call() -> CallRow {
-        call(
-            &format!("{LONG} {EVIL}"),
-            EVIL,
-            &format::credits(i64::MAX),
-            EVIL,
-        )
-    }
 }
 
 #[cfg(test)]
@@ -246,7 +124,7 @@ mod tests {
 
     #[test]
     fn without_usage_there_is_no_estimate_and_no_infinity() {
-        assert_eq!(lasts(1_228 * CREDIT, 0), "no data");
+        assert_eq!(lasts(1_228 * CREDIT, 0), "not enough data yet");
         assert_eq!(lasts(i64::MAX, 1), "over 999 days");
         assert_eq!(lasts(i64::MIN, i64::MAX), "less than a day");
     }

@@ -38,7 +38,7 @@ pub fn trial_without_card(plan: &str, ends: When) -> Banner {
     Banner::new(
         Kind::Warn,
         title,
-        "Without one you move to Free and keep your credits.",
+        "Without a card you move to Free and keep your credits.",
     )
     .with(portal("Add card").primary())
 }
@@ -61,7 +61,7 @@ pub fn past_due(
         .text(format!("{plan} keeps working until "))
         .time(grace_until);
     if let Some(day) = retry_on {
-        text = text.text("; we try again on ").time(day);
+        text = text.text("; we'll try again on ").time(day);
     }
     let banner = Banner::new(Kind::Bad, title, text.text("."));
     let banner = match pay {
@@ -80,8 +80,8 @@ pub fn past_due(
 /// The grace period is over; the subscription waits, the account is on Free.
 pub fn unpaid(plan: &str, amount: &str, pay: Option<String>) -> Banner {
     let title = format!("{plan} is paused until {amount} is paid");
-    let text = "You are on Free for now. Credits that you bought stay, and the plan comes back \
-                within seconds of the payment.";
+    let text = "You're on Free for now. Credits you bought stay, and your plan resumes within \
+                seconds of payment.";
     let banner = Banner::new(Kind::Bad, title, text);
     match pay {
         Some(href) => banner.with(Action::external(format!("Pay {amount} now"), href).primary()),
@@ -102,7 +102,7 @@ pub fn change_declined(amount: &str, said: Option<&str>, pay: &str) -> Banner {
     let said = said.map(|said| said.trim_end_matches('.'));
     let said = said.map(|said| format!("Your bank said: {said}. "));
     let text = format!(
-        "{}Your plan stays as it is. Pay the invoice with another card and the larger plan starts.",
+        "{}Your plan hasn't changed. Pay the invoice with another card to start the larger plan.",
         said.unwrap_or_default()
     );
     Banner::new(Kind::Bad, title, text)
@@ -113,8 +113,8 @@ pub fn change_declined(amount: &str, said: Option<&str>, pay: &str) -> Banner {
 /// A trial was ended at once because there was one already.
 pub fn trial_refused(plan: &str) -> Banner {
     let title = format!("{plan} was not started: its trial was used before");
-    let text = "There is one trial for each account and card. Nothing was charged. You can have \
-                the plan without a trial.";
+    let text = "Each account and card gets one trial. Nothing was charged. You can start the plan \
+                without a trial.";
     Banner::new(Kind::Warn, title, text)
         .with(Action::link(format!("Start {plan}"), UPGRADE).primary())
 }
@@ -137,7 +137,10 @@ pub fn card_expiring(card: &str, is_over: bool) -> Banner {
 
 /// The plan ends at the end of the period that is paid.
 pub fn cancel_scheduled(plan: &str, ends: When) -> Banner {
-    let text = "You will not be charged again. Your credits stay.";
+    let text = format!(
+        "You won't be charged again. Credits you bought stay; your monthly credits expire on {}.",
+        ends.text
+    );
     Banner::new(Kind::Info, format!("{plan} until {}", ends.text), text).with(
         Action::post(format!("Keep {plan}"), PLAN)
             .field("act", "resume")
@@ -147,7 +150,7 @@ pub fn cancel_scheduled(plan: &str, ends: When) -> Banner {
 
 /// A change of the plan costs something else than what was reviewed.
 pub fn quote_changed() -> Banner {
-    let text = "Nothing was charged. Look at the new amount below and confirm it.";
+    let text = "Nothing was charged. Check the new amount below and confirm it.";
     Banner::new(Kind::Warn, "The amount has changed", text)
 }
 
@@ -161,10 +164,10 @@ pub fn downgrade_scheduled(from: &str, to: &str, on: When, price: &str) -> Banne
 /// Payments are on hold by the operator or by the customer.
 pub fn paused(plan: &str, resumes: Option<When>) -> Banner {
     let text = match resumes {
-        Some(day) => Prose::new("You are on Free until it goes on, on ")
+        Some(day) => Prose::new("You're on Free until it resumes on ")
             .time(day)
             .text("."),
-        None => Prose::new("You are on Free until it goes on. Nothing is charged meanwhile."),
+        None => Prose::new("You're on Free until it resumes. Nothing is charged in the meantime."),
     };
     Banner::new(Kind::Warn, format!("{plan} is paused"), text)
         .with(portal("Manage subscription").primary())
@@ -178,7 +181,7 @@ pub fn ended(plan: &str, on: When, because: &str) -> Banner {
     } else {
         format!("{because} ")
     };
-    let text = format!("{because}You are on Free now. Credits that you bought stay.");
+    let text = format!("{because}You're on Free now. Credits you bought stay.");
     Banner::new(Kind::Warn, title, text)
         .with(Action::link(format!("Restart {plan}"), UPGRADE).primary())
 }
@@ -189,8 +192,8 @@ pub fn credits_low(left: &str, days: Option<&str>) -> Banner {
         .map(|days| format!(", {days} at your current pace"))
         .unwrap_or_default();
     let text = format!(
-        "{left} left{pace}. Calls stop with HTTP 402 when they reach zero; we never bill you past \
-         your balance."
+        "{left} left{pace}. At zero, calls are refused with HTTP 402. We never bill you past your \
+         balance."
     );
     Banner::new(Kind::Warn, "Credits are running low", text)
         .with(Action::link("Add credits", CREDITS).primary())
@@ -211,7 +214,7 @@ pub fn credits_gone(refused: Option<&str>) -> Banner {
 pub fn debt(owed: &str) -> Banner {
     let text = format!(
         "A payment was refunded or disputed after its credits were spent. Calls are refused until \
-         {owed} are added; they pay the debt first."
+         you add {owed}, which settle the debt first."
     );
     Banner::new(Kind::Bad, format!("You owe {owed}"), text)
         .with(Action::link("Add credits", CREDITS).primary())
@@ -222,7 +225,7 @@ pub fn plan_limit_reached(limit: &str, plan: &str, resets: When) -> Banner {
     let title = format!("All {limit} calls of {plan} are used");
     let text = Prose::new("Calls are refused with HTTP 402 until ")
         .time(resets)
-        .text(". A larger plan lifts the limit at once.");
+        .text(". A larger plan raises the limit immediately.");
     Banner::new(Kind::Bad, title, text).with(Action::link("Upgrade", UPGRADE).primary())
 }
 
@@ -245,7 +248,7 @@ pub fn bank_payment_on_its_way(amount: &str, brings: &str) -> Banner {
 
 /// Credits have arrived.
 pub fn credits_added(credits: &str, balance: &str) -> Banner {
-    let text = format!("Your balance is {balance}. A receipt is in your mail.");
+    let text = format!("Your balance is {balance}. We've emailed you a receipt.");
     Banner::new(Kind::Ok, format!("{credits} added"), text)
 }
 
@@ -254,9 +257,9 @@ pub fn checkout_left(choice: &str, back: &str) -> Banner {
     Banner::new(
         Kind::Info,
         "Checkout closed, nothing was charged",
-        "Your choice is kept.",
+        "Your selection is saved.",
     )
-    .with(Action::link(format!("Go on with {choice}"), back))
+    .with(Action::link(format!("Continue with {choice}"), back))
 }
 
 /// Stripe does not answer. `again` is the page to try again.
@@ -290,6 +293,23 @@ pub fn with_plan(description: &str, title: &str) -> String {
     }
 }
 
+/// The plan and the days that a payment was for: "Pro plan, 24 Jan to 24 Feb 2027".
+pub fn plan_payment(description: &str, title: &str) -> String {
+    let days = description.rsplit(", ").next().and_then(|days| {
+        let (from, to) = days.split_once(" to ")?;
+        let day = |text| Some(format::day(domain::time::parse(text)?.micros()).text);
+        Some((day(from)?, day(to)?))
+    });
+    match days {
+        Some((from, to)) => {
+            let year = to.rsplit(' ').next().unwrap_or_default();
+            let from = from.strip_suffix(year).map_or(from.as_str(), str::trim_end);
+            format!("{title} plan, {from} to {to}")
+        }
+        None => with_days(&with_plan(description, title)),
+    }
+}
+
 /// A stored description with its days as the pages write them: "24 Jan 2027" for "2027-01-24".
 pub fn with_days(text: &str) -> String {
     let word = |word: &str| {
@@ -310,7 +330,7 @@ pub fn transaction_badge(status: &str) -> Badge {
         "COMPLETED" => Badge::ok("Paid"),
         "FAILED" => Badge::bad("Failed"),
         "REFUNDED" => Badge::plain("Refunded"),
-        "CANCELLED" => Badge::plain("Cancelled"),
+        "CANCELLED" => Badge::plain("Canceled"),
         _ => Badge::warn(status),
     }
 }
@@ -356,6 +376,19 @@ pub fn hold_badge(state: &str) -> Badge {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plans_payment_names_the_plan_and_its_days() {
+        assert_eq!(
+            plan_payment("Plan, first payment, 2026-11-29 to 2026-12-29", "Pro"),
+            "Pro plan, 29 Nov to 29 Dec 2026"
+        );
+        assert_eq!(
+            plan_payment("Plan, renewal, 2026-12-29 to 2027-01-29", "Pro"),
+            "Pro plan, 29 Dec 2026 to 29 Jan 2027"
+        );
+        assert_eq!(plan_payment("Plan change", "Pro"), "Pro change");
+    }
 
     #[test]
     fn days_of_a_description_are_written_as_everywhere_and_the_rest_stays() {

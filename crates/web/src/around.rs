@@ -8,8 +8,6 @@ use axum::response::{IntoResponse, Response};
 use billing::app::App;
 use billing::error::Error;
 
-use crate::http::carry;
-use crate::http::carry::Carry;
 use crate::http::error::HttpError;
 use crate::http::origin::is_cross_site;
 use crate::http::request_id::RequestId;
@@ -33,8 +31,6 @@ fn content_security_policy(app: &App) -> String {
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = app.new_id("req");
     request.extensions_mut().insert(RequestId(id.clone()));
-    let carry = Carry::default();
-    request.extensions_mut().insert(carry.clone());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let here = request
@@ -48,10 +44,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
         Some(error) => HttpError::from(error).into_response(),
         None => crate::http::trace::request(request, &id, next).await,
     };
-    let mut response = word_error(&app, response, &id, wants_page, &here).await;
-    if let Some(account) = carry.get() {
-        response = carry::along(response, account).await;
-    }
+    let response = word_error(&app, response, &id, wants_page, &here).await;
     tracing::info!(
         request_id = id,
         method = %method,
@@ -103,6 +96,14 @@ fn wants_page(headers: &HeaderMap, path: &str) -> bool {
     prefers_html && (!path.starts_with("/api/") || path.starts_with("/api/auth/"))
 }
 
+/// The account that the query of an address names.
+fn account_of(here: &str) -> Option<String> {
+    let (_, query) = here.split_once('?')?;
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (_, account) = pairs.find(|(name, _)| name == "account")?;
+    Some(account.into_owned())
+}
+
 /// Gives an error its request id, and a page where one is wanted.
 async fn word_error(
     app: &App,
@@ -123,7 +124,7 @@ async fn word_error(
     let body = if wants_page {
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         parts.headers.insert(header::CONTENT_TYPE, html);
-        crate::frame::error_page(app, &error, id)
+        crate::frame::error_page(app, &error, account_of(here), id)
     } else {
         error.body(id).to_string()
     };
@@ -144,18 +145,14 @@ fn unworded(response: &Response) -> Option<HttpError> {
         StatusCode::NOT_FOUND => (
             "not_found",
             "Not found",
-            "There is nothing at this address.",
+            "There is no page at this address.",
         ),
         StatusCode::REQUEST_TIMEOUT => (
             "body_too_slow",
             "Too slow",
             "The body did not arrive in time.",
         ),
-        StatusCode::PAYLOAD_TOO_LARGE => (
-            "too_large",
-            "Too large",
-            "The body is larger than this service takes.",
-        ),
+        StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "Too large", "The body is too large."),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (
             "wrong_type",
             "Wrong type",

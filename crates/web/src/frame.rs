@@ -1,25 +1,44 @@
 //! From a view to an answer: the frame filled from who is looking, and templates rendered.
 
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::{SignedIn, Visitor, access};
 use billing::app::App;
 use billing::error::{BILLING_OFF, Error, Result};
 use views::Template;
 use views::components::{Action, Banner, Kind};
 use views::error::ErrorPage;
-use views::layout::{AccountLink, Nav, Shell, TestMode, Viewer, initials};
+use views::layout::{AccountLink, Nav, Page, Shell, TestMode, Viewer, initials};
+use views::links::Links;
 
 use crate::http::callers::ACCOUNT_CHOICE;
 use crate::http::error::{HttpError, HttpResult};
 
 /// A rendered page.
-pub fn html(page: &impl Template) -> HttpResult<Html<String>> {
-    Ok(page.render().map(Html).map_err(Error::bug)?)
+pub fn html(page: &impl Page) -> HttpResult<Html<String>> {
+    Ok(page.html().map(Html).map_err(Error::bug)?)
+}
+
+/// Links for the pages of `caller`: those of a reader with several accounts name the one shown.
+fn links(caller: &SignedIn) -> Links {
+    match caller.places.len() {
+        0 | 1 => Links::default(),
+        _ => Links::about(&caller.account.public_id),
+    }
+}
+
+/// To another page about the caller's account.
+pub fn redirect(caller: &SignedIn, path: &str) -> Redirect {
+    Redirect::to(&links(caller).to(path))
+}
+
+/// A rendered part of a page, for other sites: it has no frame.
+pub fn part(part: &impl Template) -> HttpResult<Html<String>> {
+    Ok(part.render().map(Html).map_err(Error::bug)?)
 }
 
 /// A rendered page with a status of its own: a form that was refused, something that is not there.
-pub fn page(status: StatusCode, page: &impl Template) -> HttpResult<Response> {
+pub fn page(status: StatusCode, page: &impl Page) -> HttpResult<Response> {
     Ok((status, html(page)?).into_response())
 }
 
@@ -49,6 +68,7 @@ pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
     viewer.accounts = accounts(caller);
     let mut shell = Shell::signed_in(&app.settings.service.name, viewer, active);
     dress(app, &mut shell);
+    shell.links = links(caller);
     shell.billing_enabled = app.settings.billing.is_on_for(&caller.account);
     if caller.account.status == "suspended" {
         let told = access::suspended();
@@ -120,23 +140,21 @@ fn dress(app: &App, shell: &mut Shell) {
     });
 }
 
-/// The page of an error.
-pub fn error_page(app: &App, error: &HttpError, request_id: &str) -> String {
+/// The page of an error. Its links carry the account that the request named, if it named one.
+pub fn error_page(
+    app: &App,
+    error: &HttpError,
+    account: Option<String>,
+    request_id: &str,
+) -> String {
     let problem = &error.error.0;
-    let advice = match error.status.as_u16() {
-        403 => "Go back to our own page and try it there.",
-        404 => "Check the address, or start from your billing page.",
-        409 => "Look at your billing page: it shows how things stand.",
-        429 => "Wait a moment, then try again.",
-        502..=504 => "Nothing was charged. Try again in a moment.",
-        500 => "Try again; if it stays, tell us the request id.",
-        _ => "Go back, correct it and try again.",
-    };
+    let advice = advice(error.status.as_u16(), problem.code);
     let mut shell = Shell::public(&app.settings.service.name);
+    shell.links = account.map_or_else(Links::default, Links::about);
     dress(app, &mut shell);
     if problem.code == BILLING_OFF {
         let page = ErrorPage::billing_is_off(shell).request(request_id);
-        return page.render().unwrap_or_else(|_| problem.detail.clone());
+        return page.html().unwrap_or_else(|_| problem.detail.clone());
     }
     let page = ErrorPage::new(
         shell,
@@ -152,7 +170,22 @@ pub fn error_page(app: &App, error: &HttpError, request_id: &str) -> String {
         ACCOUNT_CHOICE => choices(&error.error),
         code => vec![way_on(app, code).primary()],
     };
-    page.render().unwrap_or_else(|_| problem.detail.clone())
+    page.html().unwrap_or_else(|_| problem.detail.clone())
+}
+
+/// What to do about an error, by its code where that says more than its status.
+fn advice(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (403, "cross_site") => "Go back to our site and try again there.",
+        (403, "not_an_operator" | "role" | "viewer_only" | "credits_limit") => "Ask an admin.",
+        (403, _) => "Ask an owner of this account.",
+        (404, _) => "Check the address, or start from your billing page.",
+        (409, _) => "Reload the page to see the current state, then try again.",
+        (429, _) => "Wait a moment, then try again.",
+        (502..=504, _) => "Nothing was charged. Try again in a moment.",
+        (500, _) => "Try again. If it keeps failing, send us the request id.",
+        _ => "Go back, correct it and try again.",
+    }
 }
 
 /// The accounts that a refused request could have meant.
@@ -162,14 +195,14 @@ fn choices(error: &Error) -> Vec<Action> {
     let link = |account: &serde_json::Value| {
         let (id, name) = (account["id"].as_str()?, account["name"].as_str()?);
         let href = format!("/dashboard?account={id}");
-        Some(Action::link(format!("Go on as {name}"), href))
+        Some(Action::link(format!("Continue as {name}"), href))
     };
     accounts.into_iter().flatten().filter_map(link).collect()
 }
 
 fn way_on(app: &App, code: &str) -> Action {
     match code {
-        "link_over" => Action::link("Ask for a new link", "/login"),
+        "link_over" => Action::link("Request a new link", "/login"),
         _ if app.settings.billing.enabled => Action::link("Go to billing", "/dashboard/billing"),
         _ => Action::link("Go to usage", "/dashboard/usage"),
     }

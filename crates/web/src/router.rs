@@ -60,7 +60,7 @@ pub fn router(app: App) -> Router {
         .merge(pages())
         .merge(fragments())
         .fallback(|| async {
-            HttpError::from(Error::not_found("There is nothing at this address."))
+            HttpError::from(Error::not_found("There is no page at this address."))
         })
         .method_not_allowed_fallback(|| async {
             let detail =

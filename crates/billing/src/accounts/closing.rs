@@ -37,7 +37,7 @@ pub async fn close(app: &App, caller: &SignedIn) -> Result<()> {
         sync::account(app, account).await?;
         let rest = chargeable(app, account).await?;
         if !rest.is_empty() {
-            let detail = "A subscription began meanwhile; nothing was deleted. Try again.";
+            let detail = "A subscription started in the meantime. Nothing was deleted. Try again.";
             return Err(Error::unavailable("still_subscribed", detail));
         }
     }

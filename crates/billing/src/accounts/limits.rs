@@ -34,20 +34,28 @@ pub struct SpendLimit {
     pub held: Exact,
     /// What may still be spent under it.
     pub left: Exact,
-    /// When it counts anew.
+    /// When it resets.
     pub resets_at: Option<String>,
 }
 
 /// The account's limits as they stand now. Time passes first, so that a hold whose time ran out
 /// does not count.
 pub async fn of_account(app: &App, account: i64) -> Result<Vec<SpendLimit>> {
-    crate::summary::view(app, account).await?;
     let now = app.now();
-    app.read(move |tx| {
-        let rows = store::ledger::limits::rows(tx, account)?;
-        rows.into_iter().map(|row| shown(tx, row, now)).collect()
-    })
-    .await
+    let read = move |tx: &mut store::Tx<'_>, _: &crate::summary::View| look(tx, account, now);
+    let (_, limits) = crate::summary::view_with(app, account, read).await?;
+    Ok(limits)
+}
+
+/// The limits of an account whose due holds are settled, as within
+/// [`view_with`](crate::summary::view_with).
+pub fn look(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    now: Timestamp,
+) -> store::Result<Vec<SpendLimit>> {
+    let rows = store::ledger::limits::rows(tx, account)?;
+    rows.into_iter().map(|row| shown(tx, row, now)).collect()
 }
 
 fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result<SpendLimit> {
@@ -90,13 +98,13 @@ pub struct Wanted {
 
 /// Reads a scope's word.
 pub fn read_scope(word: &str) -> Result<LimitScope> {
-    let detail = "scope is account, key or member.";
+    let detail = "scope must be account, key or member.";
     LimitScope::from_word(word).ok_or_else(|| Error::field("scope", detail))
 }
 
 /// Reads a window's word.
 pub fn read_window(word: &str) -> Result<LimitWindow> {
-    let detail = "window is day, month or lifetime.";
+    let detail = "window must be day, month or lifetime.";
     LimitWindow::from_word(word).ok_or_else(|| Error::field("window", detail))
 }
 
@@ -105,7 +113,7 @@ pub fn read_cap(cap: Credits) -> Result<Credits> {
     if (Credits::ZERO..=CREDITS_MAX).contains(&cap) {
         return Ok(cap);
     }
-    let detail = format!("credits is between 0 and {CREDITS_MAX}.");
+    let detail = format!("credits must be between 0 and {CREDITS_MAX}.");
     Err(Error::field("credits", detail))
 }
 
@@ -151,18 +159,18 @@ impl Fault {
     fn answer(self) -> Error {
         match self {
             Fault::Subject(LimitScope::Account) => {
-                Error::field("subject", "A limit of the account names no key or member.")
+                Error::field("subject", "An account limit can't name a key or member.")
             }
             Fault::Subject(LimitScope::Key) => {
-                Error::not_found("This account has no live key of that id.")
+                Error::not_found("This account has no active key with that id.")
                     .with("field", json!("subject"))
             }
             Fault::Subject(LimitScope::Member) => {
-                Error::not_found("This account has no member of that id.")
+                Error::not_found("This account has no member with that id.")
                     .with("field", json!("subject"))
             }
             Fault::TooMany => {
-                let detail = format!("At most {LIMITS_MAX} limits may be set; remove one first.");
+                let detail = format!("You can set at most {LIMITS_MAX} limits. Remove one first.");
                 Error::conflict("too_many_limits", detail)
             }
         }

@@ -3,7 +3,8 @@
 
 use domain::catalog::Catalog;
 use domain::letters::{NOTICES, Notice};
-use domain::money::{CREDITS_MAX, Credits, MinorUnits};
+use domain::money::{CREDITS_MAX, Credits, Currency, MinorUnits};
+use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;
 use store::auto_topup::AutoTopup;
@@ -82,34 +83,41 @@ pub fn wants(tx: &mut Tx<'_>, account: i64, notice: &str) -> store::Result<bool>
 
 /// What is chosen now.
 pub async fn read(app: &App, account: i64) -> Result<Preferences> {
-    let (month, currency) = (app.now().month_start(), app.catalog().currency);
-    app.read(move |tx| {
-        let mut notices = Vec::new();
-        for notice in NOTICES {
-            notices.push((notice, wants(tx, account, notice.name)?));
-        }
-        let (low_below, threshold) = watch::thresholds(tx, account)?;
-        let row = store::auto_topup::of_account(tx, account)?;
-        let spent = store::auto_topup::spent_since(tx, account, month)?;
-        let has_card = store::payment_methods::of_account(tx, account)?.is_some();
-        let money = |row: &AutoTopup| MinorUnits::new(row.month_max_minor, currency);
-        Ok(Preferences {
-            notices,
-            low_below,
-            auto: Auto {
-                state: row
-                    .as_ref()
-                    .map_or_else(|| "off".to_owned(), |row| row.state.clone()),
-                reason: row.as_ref().and_then(|row| row.off_reason.clone()),
-                threshold,
-                pack: row.as_ref().map(|row| row.pack),
-                month_max: row.as_ref().map(money),
-                spent: MinorUnits::new(spent, currency),
-                has_card,
-            },
-        })
+    let (now, currency) = (app.now(), app.catalog().currency);
+    app.read(move |tx| look(tx, account, now, currency)).await
+}
+
+/// What is chosen now, within a look at the database.
+pub fn look(
+    tx: &mut Tx<'_>,
+    account: i64,
+    now: Timestamp,
+    currency: Currency,
+) -> store::Result<Preferences> {
+    let mut notices = Vec::new();
+    for notice in NOTICES {
+        notices.push((notice, wants(tx, account, notice.name)?));
+    }
+    let (low_below, threshold) = watch::thresholds(tx, account)?;
+    let row = store::auto_topup::of_account(tx, account)?;
+    let spent = store::auto_topup::spent_since(tx, account, now.month_start())?;
+    let has_card = store::payment_methods::of_account(tx, account)?.is_some();
+    let money = |row: &AutoTopup| MinorUnits::new(row.month_max_minor, currency);
+    Ok(Preferences {
+        notices,
+        low_below,
+        auto: Auto {
+            state: row
+                .as_ref()
+                .map_or_else(|| "off".to_owned(), |row| row.state.clone()),
+            reason: row.as_ref().and_then(|row| row.off_reason.clone()),
+            threshold,
+            pack: row.as_ref().map(|row| row.pack),
+            month_max: row.as_ref().map(money),
+            spent: MinorUnits::new(spent, currency),
+            has_card,
+        },
     })
-    .await
 }
 
 /// Changes what is named. A wrong value changes nothing.
@@ -219,7 +227,7 @@ async fn check(app: &App, account: i64, change: &Change) -> Result<()> {
         if !NOTICES.iter().any(|notice| notice.name == name) {
             let known: Vec<&str> = NOTICES.iter().map(|notice| notice.name).collect();
             let detail = format!(
-                "{name} is no mail that can be switched; those are {}.",
+                "{name} is not an email you can switch. These are: {}.",
                 known.join(", ")
             );
             return Err(Error::field("notifications", detail));
@@ -240,8 +248,8 @@ async fn check(app: &App, account: i64, change: &Change) -> Result<()> {
             .read(move |tx| store::payment_methods::of_account(tx, account))
             .await?;
         if found.is_none() {
-            let detail = "There is no saved card to charge. Add one on the billing page, under \
-                          Manage payment, then turn automatic top-up on.";
+            let detail = "You have no saved card. Add one on the billing page under Manage \
+                          payment, then turn automatic top-up on.";
             return Err(Error::conflict("no_saved_card", detail).with("field", json!("autoTopup")));
         }
     }
@@ -252,7 +260,7 @@ fn check_credits(field: &str, credits: Credits) -> Result<()> {
     if credits.is_positive() && credits <= CREDITS_MAX {
         return Ok(());
     }
-    let detail = format!("{field} is more than 0 credits and at most {CREDITS_MAX}.");
+    let detail = format!("{field} must be above 0 credits and at most {CREDITS_MAX}.");
     Err(Error::field(field, detail))
 }
 
@@ -263,7 +271,7 @@ fn check_pack(catalog: &Catalog, credits: i64, month_max_minor: i64) -> Result<(
             .iter()
             .map(|pack| pack.credits.to_string())
             .collect();
-        let detail = format!("The packs have {} credits; choose one.", known.join(", "));
+        let detail = format!("Choose one of the packs: {} credits.", known.join(", "));
         return Err(Error::field("pack", detail));
     };
     if month_max_minor < pack.price.amount {
@@ -280,9 +288,13 @@ fn check_pack(catalog: &Catalog, credits: i64, month_max_minor: i64) -> Result<(
 /// Reads a sum such as `50` or `50.00` in the deployment's currency.
 pub fn read_money(field: &str, text: &str, catalog: &Catalog) -> Result<i64> {
     let currency = catalog.currency;
-    let minor = domain::money::MinorUnits::parse(text.trim(), currency);
+    let minor = MinorUnits::parse(text.trim(), currency);
     minor.map(|minor| minor.amount).ok_or_else(|| {
-        let detail = format!("{field} is an amount of {currency} such as 50.00.");
+        let currency = match currency {
+            Currency::USD => "US dollars".to_owned(),
+            other => other.code().to_ascii_uppercase(),
+        };
+        let detail = format!("Enter a monthly cap in {currency}, for example 50.00.");
         Error::field(field, detail)
     })
 }

@@ -23,10 +23,10 @@ const NAME_CHARS_MAX: usize = 200;
 pub struct PutAccount {
     /// Shown to people.
     name: String,
-    /// Where its mails go; as before without. Whoever signs in with it owns the account while nobody
+    /// Where its emails go; left out, it stays. Whoever signs in with it owns the account while no one
     /// else does: send only addresses that you verified.
     email: Option<String>,
-    /// A tier that stands over the subscription's; null takes it away, as before without.
+    /// A tier that overrides the subscription's; null removes the override; left out, it stays.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     tier: Option<Option<String>>,

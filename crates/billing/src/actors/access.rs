@@ -27,10 +27,10 @@ impl Need {
 
     fn refusal(self) -> Error {
         match self {
-            Need::Owner => Error::forbidden("not_owner", "Only owners of the account may do this."),
+            Need::Owner => Error::forbidden("not_owner", "Only owners of the account can do this."),
             Need::Billing | Need::Member => Error::forbidden(
                 "not_billing_member",
-                "Only owners and billing members may do this.",
+                "Only owners and billing members can do this.",
             ),
         }
     }
@@ -46,7 +46,7 @@ impl Need {
 
 /// What a suspended account is told.
 pub fn suspended() -> Error {
-    let detail = "This account is suspended; ask the operator. You can still look at everything.";
+    let detail = "This account is suspended. Contact support. You can still view everything.";
     Error::forbidden("account_not_active", detail)
 }
 

@@ -119,7 +119,7 @@ impl KeyCaller {
         if self.account.is_none() {
             return Ok(());
         }
-        let detail = "This key only meters; the call needs a server key.";
+        let detail = "This key can only meter. The call needs a server key.";
         Err(Error::forbidden("key_scope", detail))
     }
 
@@ -127,7 +127,10 @@ impl KeyCaller {
     pub async fn account(&self, app: &App, named: Option<&str>) -> Result<i64> {
         match (self.account, named) {
             (Some(own), None) => Ok(own),
-            (None, None) => Err(Error::field("account", "A server key names the account.")),
+            (None, None) => Err(Error::field(
+                "account",
+                "A server key must name the account.",
+            )),
             (own, Some(name)) => {
                 let name = name.to_owned();
                 let found = app
@@ -248,7 +251,7 @@ impl Operator {
             role,
             "An operator asked for what the role does not allow"
         );
-        let detail = format!("Your role is {role}; it does not allow this. Ask an admin.");
+        let detail = format!("Your role, {role}, doesn't allow this. Ask an admin.");
         Err(Error::forbidden("role", detail))
     }
 
@@ -262,7 +265,7 @@ impl Operator {
         if self.0.role != "viewer" {
             return Ok(());
         }
-        let detail = "Your role may look, and change nothing.";
+        let detail = "Your role can only view.";
         Err(Error::forbidden("viewer_only", detail))
     }
 }

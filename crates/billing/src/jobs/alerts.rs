@@ -242,19 +242,19 @@ impl Rules {
     fn of_the_inbox(&self, tx: &mut Tx<'_>, found: &mut Vec<Found>) -> store::Result<()> {
         let failed = alerts::failed_in_a_row(tx)?;
         if failed > FAILED_IN_A_ROW_MAX {
-            let summary = "More than 5 tries in a row to apply Stripe's webhooks failed.";
+            let summary = "More than 5 consecutive attempts to apply Stripe webhooks failed.";
             found.push(critical("failed-webhooks", summary));
         }
         let waits_since = self.minutes_ago(self.settings.inbox_minutes);
         if store::events::oldest_open(tx)?.is_some_and(|oldest| oldest < waits_since) {
             let minutes = self.settings.inbox_minutes;
             let summary =
-                format!("An event of Stripe's has waited for more than {minutes} minutes.");
+                format!("A Stripe event has been waiting for more than {minutes} minutes.");
             found.push(critical("inbox-age", &summary));
         }
         let (_, accounts) = store::sync::backlog(tx)?;
         if accounts > 0 || alerts::parked_events(tx)? > 0 {
-            let summary = "Accounts or events were given up and wait for a person.";
+            let summary = "Accounts or events failed and need manual review.";
             found.push(warning("parked", summary));
         }
         let unsigned = alerts::recent(tx, "bad-signature", self.real_now)?;
@@ -273,14 +273,16 @@ impl Rules {
         let waits_since = self.minutes_ago(self.settings.outbox_minutes);
         if alerts::overdue_messages(tx, waits_since)? > 0 {
             let minutes = self.settings.outbox_minutes;
-            let summary = format!("Mails or notices have waited for more than {minutes} minutes.");
+            let summary =
+                format!("Emails or webhooks have been waiting for more than {minutes} minutes.");
             found.push(warning("outbox", &summary));
         }
         for endpoint in store::webhook_endpoints::all(tx)? {
             let reason = endpoint.disabled_reason.as_deref();
             if endpoint.state == "disabled" && reason != Some(BY_HAND) {
                 let id = &endpoint.public_id;
-                let summary = format!("The webhook endpoint {id} was disabled: deliveries failed.");
+                let summary =
+                    format!("The webhook endpoint {id} was disabled because deliveries failed.");
                 found.push(Found {
                     subject: endpoint.public_id.clone(),
                     ..warning("endpoint-disabled", &summary)
@@ -295,7 +297,7 @@ impl Rules {
             .now
             .plus_seconds(-STUCK_HOLD_MINUTES * SECONDS_PER_MINUTE);
         if alerts::stuck_holds(tx, over)? > 0 {
-            let summary = "Holds stay pending though their time is over.";
+            let summary = "Holds are still pending after they expired.";
             found.push(warning("stuck-holds", summary));
         }
         let uncollected = alerts::uncollected_since(tx, self.now.plus_days(-1))?;
@@ -331,8 +333,12 @@ impl Rules {
             return Ok(None);
         }
         Ok(
-            has_dropped(before, latest, self.settings.revenue_drop_percent)
-                .then(|| warning(REVENUE, "Yesterday's revenue fell against the day before.")),
+            has_dropped(before, latest, self.settings.revenue_drop_percent).then(|| {
+                warning(
+                    REVENUE,
+                    "Yesterday's revenue fell compared with the day before.",
+                )
+            }),
         )
     }
 

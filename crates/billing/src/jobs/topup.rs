@@ -183,7 +183,7 @@ async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
     };
     if spent.saturating_add(pack.price.amount) > row.month_max_minor {
         let cap = MinorUnits::new(row.month_max_minor, pack.price.currency);
-        let reason = format!("this month's cap of {} is reached", money(cap));
+        let reason = format!("this month's cap of {} was reached", money(cap));
         stop(app, &row, &reason).await?;
         return Ok(None);
     }
@@ -326,7 +326,7 @@ async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
     let end = End {
         error: format!("the bank asks for the card's owner: {payment}"),
         state: "waiting",
-        reason: "the card's bank asks its owner to confirm".to_owned(),
+        reason: "the bank asks you to confirm the payment".to_owned(),
         letter: Some(letter),
         declines: None,
         pause_seconds: 0,

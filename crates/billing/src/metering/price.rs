@@ -46,7 +46,7 @@ impl Price {
         let rate_card = catalog.version;
         if let Some(raw) = credits {
             if operation.is_some() || units.is_some() {
-                let detail = "Name credits, or an operation and units; not both.";
+                let detail = "Name either credits, or an operation and units, not both.";
                 return Err(Error::field("credits", detail));
             }
             return Ok(Price {
@@ -122,7 +122,7 @@ pub fn read_endpoint(endpoint: Option<String>) -> Result<Option<String>> {
     if endpoint.as_ref().is_none_or(plain) {
         return Ok(endpoint.filter(|text| !text.is_empty()));
     }
-    let detail = format!("endpoint has at most {ENDPOINT_CHARS_MAX} printable characters.");
+    let detail = format!("endpoint can have at most {ENDPOINT_CHARS_MAX} printable characters.");
     Err(Error::field("endpoint", detail))
 }
 

@@ -18,22 +18,22 @@ const LOOK_UP_MAX: Duration = Duration::from_secs(5);
 /// Reads the address of an endpoint. The error says what is wrong with it.
 pub fn read(text: &str, allow_loopback: bool) -> Result<Url, String> {
     if text.len() > URL_CHARS_MAX {
-        return Err(format!("url has at most {URL_CHARS_MAX} characters."));
+        return Err(format!("url can have at most {URL_CHARS_MAX} characters."));
     }
-    let url = Url::parse(text).map_err(|_| "url is a whole address: https://...".to_owned())?;
+    let url = Url::parse(text).map_err(|_| "url must be a full address: https://...".to_owned())?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("url carries no user and no password.".to_owned());
+        return Err("url can't contain a user or password.".to_owned());
     }
     let host = url.host_str().unwrap_or_default();
     let is_local = is_loopback_name(host);
     if is_local && !allow_loopback {
-        return Err("url leads to this machine; notices go to public addresses.".to_owned());
+        return Err("url points to this machine. Webhooks need a public address.".to_owned());
     }
     if url.scheme() != "https" && !(is_local && url.scheme() == "http") {
-        return Err("url begins with https://.".to_owned());
+        return Err("url must start with https://.".to_owned());
     }
     if literal(host).is_some_and(|address| !may_reach(address, allow_loopback)) {
-        return Err("url leads to a private address; notices go to public ones.".to_owned());
+        return Err("url points to a private address. Webhooks need a public address.".to_owned());
     }
     Ok(url)
 }

@@ -29,7 +29,7 @@ pub async fn set_tier(
             return Err(Error::field("tier", "There is no such plan."));
         }
         if until.is_some_and(|until| until <= app.now()) {
-            return Err(Error::field("until", "The last day lies behind us."));
+            return Err(Error::field("until", "The last day is in the past."));
         }
     }
     let until = tier.as_ref().and_then(|(_, until)| *until);
@@ -67,7 +67,7 @@ pub async fn set_suspended(
     actor: &str,
 ) -> Result<()> {
     if account.status == "closed" {
-        let detail = "This account was deleted; only its books remain.";
+        let detail = "This account was deleted. Only its books remain.";
         return Err(Error::conflict("account_closed", detail));
     }
     let (status, action) = if suspended {

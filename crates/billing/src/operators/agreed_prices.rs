@@ -110,11 +110,11 @@ async fn usable(app: &App, id: &str) -> Result<(String, i64, String)> {
         let interval = recurring.interval.as_str();
         recurring.interval_count == 1 && matches!(interval, "month" | "year")
     });
-    let interval = interval.ok_or_else(|| unusable("The price must be one a month or a year."))?;
+    let interval = interval.ok_or_else(|| unusable("The price must be monthly or yearly."))?;
     match &price {
         Price { active: false, .. } => Err(unusable("The price is not active at Stripe.")),
         Price { currency, .. } if currency.as_deref() != Some(wanted.code()) => {
-            Err(unusable(&format!("Everything here is sold in {wanted}.")))
+            Err(unusable(&format!("Prices must be in {wanted}.")))
         }
         Price {
             unit_amount: Some(amount),

@@ -84,19 +84,20 @@ impl ByHand {
     fn over_limit(&self) -> Error {
         let max = self.credits_max.unwrap_or(Credits::ZERO);
         let detail = format!(
-            "Your role may add or take {max} credits in 24 hours; this is beyond it. Ask finance."
+            "Your role can add or take up to {max} credits in 24 hours, and this is more. Ask \
+             finance."
         );
         Error::forbidden("credits_limit", detail)
     }
 
     fn check(&self) -> Result<()> {
         if !REASONS.contains(&self.reason.as_str()) {
-            let detail = format!("reason is one of {}.", REASONS.join(", "));
+            let detail = format!("reason must be one of {}.", REASONS.join(", "));
             return Err(Error::field("reason", detail));
         }
         let length = self.note.as_ref().map_or(0, |note| note.chars().count());
         if length > NOTE_CHARS_MAX {
-            let detail = format!("note has at most {NOTE_CHARS_MAX} characters.");
+            let detail = format!("note can have at most {NOTE_CHARS_MAX} characters.");
             return Err(Error::field("note", detail));
         }
         Ok(())
@@ -113,7 +114,7 @@ pub async fn adjust(
 ) -> Result<Outcome> {
     by_hand.check()?;
     if credits == Credits::ZERO {
-        return Err(Error::field("credits", "An adjustment is not zero."));
+        return Err(Error::field("credits", "An adjustment can't be zero."));
     }
     let source_key = format!("adjust:{}:{}", account.id, key.0);
     let key = key.of(&[
@@ -188,7 +189,7 @@ pub async fn void(
     let command = Command::Void { source_key };
     let outcome = act(app, account, VOID, command, key, by_hand).await?;
     if outcome.entry.is_none() {
-        let detail = "This grant was voided before.";
+        let detail = "This grant was already voided.";
         return Err(Error::conflict("already_voided", detail));
     }
     Ok(outcome)

@@ -48,7 +48,7 @@ pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
         .into_iter();
     let owner = members.into_iter().find(|member| member.role == "owner");
     let owner = owner.ok_or_else(|| {
-        let detail = "Nobody owns this account yet, so nobody could be billed: invite an owner.";
+        let detail = "This account has no owner to bill. Invite an owner first.";
         Error::conflict("no_owner", detail)
     })?;
     let user = Visitor {

@@ -14,7 +14,7 @@ pub fn read_name(name: &str) -> Result<String> {
     let name = name.trim();
     let is_plain = !name.chars().any(char::is_control);
     if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
-        let detail = format!("A view's name has 1 to {NAME_CHARS_MAX} characters.");
+        let detail = format!("A view's name must have 1 to {NAME_CHARS_MAX} characters.");
         return Err(Error::field("name", detail));
     }
     Ok(name.to_owned())
@@ -23,7 +23,7 @@ pub fn read_name(name: &str) -> Result<String> {
 /// Saves a search, as the query of its address, under a name of [`read_name`] for this operator.
 pub async fn save(app: &App, user: i64, name: String, query: String) -> Result<()> {
     if query.is_empty() || query.len() > QUERY_BYTES_MAX {
-        let detail = "Narrow the list first; what is saved is the search.";
+        let detail = "Filter the list first. A view saves the current filters.";
         return Err(Error::field("query", detail));
     }
     let now = app.real_now();
@@ -34,7 +34,7 @@ pub async fn save(app: &App, user: i64, name: String, query: String) -> Result<(
         .await?;
     if !is_saved {
         let detail = format!(
-            "You keep {} views already; let one go first.",
+            "You already have {} views. Remove one first.",
             store::operator_views::VIEWS_MAX
         );
         return Err(Error::conflict("too_many_views", detail));

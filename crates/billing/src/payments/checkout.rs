@@ -197,7 +197,7 @@ pub fn read_pack(catalog: &Catalog, credits: i64) -> Result<Purchase> {
             .collect();
         Error::field(
             "amount",
-            format!("The packs have {} credits.", known.join(", ")),
+            format!("Choose one of the packs: {} credits.", known.join(", ")),
         )
     })?;
     Ok(Purchase::Pack(pack.credits))
@@ -310,7 +310,7 @@ async fn refuse_second_plan(app: &App, account: i64) -> Result<()> {
     let url = app.page_of(&app.public_id(account).await?, UPGRADE);
     Err(Error::conflict(
         "already_subscribed",
-        "This account has a plan already; change it instead.",
+        "This account already has a plan. Change it instead.",
     )
     .with("changePlanUrl", json!(url)))
 }

@@ -55,6 +55,6 @@ fn is_customer_gone(error: &stripe::Error) -> bool {
 fn setup_missing() -> Error {
     Error::unavailable(
         "setup_missing",
-        "This is not for sale yet: `setup` has not run.",
+        "This isn't for sale yet: run `setup` first.",
     )
 }

@@ -33,7 +33,7 @@ pub async fn open(app: &App, caller: &SignedIn) -> Result<String> {
         })
         .await?;
     let nothing = || {
-        let detail = "There is nothing to manage yet: choose a plan or buy credits first.";
+        let detail = "There is nothing to manage yet. Choose a plan or buy credits first.";
         Error::conflict("no_customer", detail)
     };
     let customer = current.ok_or_else(nothing)?;

@@ -159,7 +159,7 @@ pub async fn preview(app: &App, name: &str, amount: Option<&str>) -> Result<Prev
 fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
     let left_text = MinorUnits::new(left, currency).decimal_text();
     if left <= 0 {
-        let detail = "All of this payment went back already.";
+        let detail = "This payment was already refunded in full.";
         return Err(Error::conflict("already_refunded", detail));
     }
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
@@ -167,7 +167,7 @@ fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
     };
     let amount = MinorUnits::parse(text, currency).map(|money| money.amount);
     let amount = amount.filter(|amount| (1..=left).contains(amount));
-    let detail = format!("{text} cannot go back; enter an amount up to {left_text}.");
+    let detail = format!("{text} can't be refunded. Enter an amount up to {left_text}.");
     amount.ok_or_else(|| Error::field("amount", detail))
 }
 
@@ -180,15 +180,14 @@ async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
         .as_deref()
         .filter(|_| is_payment && is_paid)
     else {
-        let detail = "Nothing was paid here, so nothing can go back.";
+        let detail = "Nothing was paid here, so there is nothing to refund.";
         return Err(Error::conflict("nothing_paid", detail));
     };
     let filter = Form::new().push("payment_intent", intent);
     let charges = app.stripe.list_charges(&filter, CHARGES_MAX).await?.data;
     let charge = charges.into_iter().find(|charge| charge.paid);
-    let charge = charge.ok_or_else(|| {
-        Error::conflict("nothing_paid", "Stripe has no charge of it that was paid.")
-    })?;
+    let charge = charge
+        .ok_or_else(|| Error::conflict("nothing_paid", "Stripe has no paid charge for it."))?;
     if charge.disputed {
         let filter = Form::new().push("charge", &charge.id);
         let disputes = app.stripe.list_disputes(&filter, DISPUTES_MAX).await?.data;
@@ -197,8 +196,8 @@ async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
             status != "won" && !status.starts_with("warning_")
         });
         if open.is_some() {
-            let detail = "The payment is disputed: the bank decides, and may take the money itself. \
-                          Answer the dispute at Stripe.";
+            let detail = "The payment is disputed. The bank decides and may take the money \
+                          itself. Respond to the dispute at Stripe.";
             return Err(Error::conflict("disputed", detail));
         }
     }
@@ -241,13 +240,14 @@ async fn effect(
             let paid = paid.map_or(0, |paid| paid.amount);
             let minor = share_of(paid, reversed.clamp(0, whole), whole.max(1));
             if ledger.apply(&claw(minor), now).is_err() {
-                note = Some("The ledger refuses to take the credits; look at the account first.");
+                note = Some("The ledger refuses to take the credits. Check the account first.");
             }
         } else if is_topup {
-            note =
-                Some("The credits of this payment were not granted yet: sync the account first.");
+            note = Some(
+                "The credits of this payment haven't been granted yet. Sync the account first.",
+            );
         } else {
-            note = Some("The plan stays as it is; cancel it apart if it should end.");
+            note = Some("The plan continues. Cancel it separately if it should end.");
         }
         Ok(Effect {
             taken: before - ledger.wallet.posted,
@@ -277,8 +277,8 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
     }
     // A later refund may have closed this one, whose call was never heard of again.
     if matches!(intent.state.as_str(), "failed" | "closed") {
-        let detail = "This refund was refused by Stripe, or given up for a later one; look at the \
-                      payment and start anew.";
+        let detail = "Stripe refused this refund, or a later one replaced it. Check the payment \
+                      and start again.";
         return Err(Error::conflict("refund_failed", detail));
     }
     let refund = call(app, &intent).await?;
@@ -301,12 +301,12 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
 
 fn check(ask: &Ask) -> Result<()> {
     if !REASONS.contains(&ask.reason.as_str()) {
-        let detail = format!("reason is one of {}.", REASONS.join(", "));
+        let detail = format!("reason must be one of {}.", REASONS.join(", "));
         return Err(Error::field("reason", detail));
     }
     let length = ask.note.as_ref().map_or(0, |note| note.chars().count());
     if length > NOTE_CHARS_MAX {
-        let detail = format!("note has at most {NOTE_CHARS_MAX} characters.");
+        let detail = format!("note can have at most {NOTE_CHARS_MAX} characters.");
         return Err(Error::field("note", detail));
     }
     Ok(())
@@ -354,7 +354,7 @@ async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
     if let Some(before) = &ask.refunded_before
         && *before != look.refunded.decimal_text()
     {
-        let detail = "Money of this payment went back meanwhile. Look at it again.";
+        let detail = "This payment was refunded in the meantime. Preview it again.";
         return Err(Error::conflict("changed_meanwhile", detail));
     }
     finish_earlier(app, &look).await?;
@@ -419,7 +419,7 @@ fn note_reason(reason: &str) -> &str {
 }
 
 fn under_way() -> Error {
-    let detail = "Another refund of this account is under way. Look again in a minute.";
+    let detail = "Another refund of this account is in progress. Try again in a minute.";
     Error::conflict("refund_under_way", detail)
 }
 
@@ -504,13 +504,13 @@ async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
         actor: actor.map_or_else(|| "cli".to_owned(), |user| user.public_id),
     };
     settle(app, &ask, &earlier, &payment, &owner, &refund).await?;
-    let detail = "An earlier refund turned out to have been made. Look at the payment again.";
+    let detail = "An earlier refund had already gone through. Check the payment again.";
     Err(Error::conflict("changed_meanwhile", detail))
 }
 
 async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
     if is_stale(intent, app.now()) {
-        let detail = "This refund is too old to be repeated; look at the payment and start anew.";
+        let detail = "This refund is too old to repeat. Check the payment and start again.";
         return Err(Error::conflict("refund_stale", detail));
     }
     let (id, now) = (intent.id.clone(), app.now());
@@ -520,7 +520,7 @@ async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {
         })
         .await?;
     if !is_open {
-        let detail = "This refund was given up for a later one; look at the payment.";
+        let detail = "A later refund replaced this one. Check the payment.";
         return Err(Error::conflict("refund_failed", detail));
     }
     let params = Form::decode(&intent.params);

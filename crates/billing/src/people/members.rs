@@ -1,4 +1,4 @@
-//! Who belongs to an account: organisations, invitations, roles, leaving. The last owner stays.
+//! Members of an account: organisations, invitations, roles, leaving. The last owner stays.
 
 use domain::letters::Letter;
 use serde_json::json;
@@ -38,7 +38,7 @@ const FOUNDED_PER_MINUTE: u32 = 5;
 /// The people of an account and who is invited.
 #[derive(Clone, Debug)]
 pub struct People {
-    /// Who belongs to it, the oldest first.
+    /// Members of it, the oldest first.
     pub members: Vec<Member>,
     /// Who is invited, the newest first.
     pub invited: Vec<Invitation>,
@@ -59,7 +59,7 @@ pub async fn list(app: &App, account: i64) -> Result<People> {
 /// Reads a role.
 pub fn read_role(role: &str) -> Result<&'static str> {
     let known = ROLES.into_iter().find(|known| *known == role);
-    known.ok_or_else(|| Error::field("role", "role is member, billing or owner."))
+    known.ok_or_else(|| Error::field("role", "role must be member, billing or owner."))
 }
 
 /// Founds an organisation that belongs to `user`. It brings no free allowance: else everybody
@@ -96,7 +96,7 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
         })
         .await?;
     founded.ok_or_else(|| {
-        let detail = format!("Nobody belongs to more than {ACCOUNTS_MAX} accounts.");
+        let detail = format!("You can belong to at most {ACCOUNTS_MAX} accounts.");
         Error::conflict("too_many_accounts", detail)
     })
 }
@@ -107,7 +107,7 @@ fn read_name(name: &str) -> Result<String> {
     if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
         return Ok(name.to_owned());
     }
-    let detail = format!("A name has 1 to {NAME_CHARS_MAX} characters.");
+    let detail = format!("A name must have 1 to {NAME_CHARS_MAX} characters.");
     Err(Error::field("name", detail))
 }
 
@@ -172,11 +172,11 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
         }
         Invited::Member => Err(Error::conflict(
             "already_member",
-            "This address belongs to the account already; change its role instead.",
+            "This address already belongs to the account. Change its role instead.",
         )),
         Invited::Full => Err(Error::conflict(
             "too_many_members",
-            format!("An account has at most {PEOPLE_MAX} people, the invited ones included."),
+            format!("An account can have at most {PEOPLE_MAX} people, including invitations."),
         )),
     }
 }
@@ -319,7 +319,8 @@ async fn change(
         Changed::Yes => Ok(()),
         Changed::LastOwner => Err(Error::conflict(
             "last_owner",
-            "An account keeps at least one owner: make somebody else an owner first, or close the account.",
+            "An account needs at least one owner. Make someone else an owner first, or close the \
+             account.",
         )),
         Changed::Absent => Err(Error::not_found("There is no such member.")),
     }

@@ -105,7 +105,7 @@ pub async fn open_session(app: &App, user: i64, agent: &str) -> Result<String> {
     Ok(token)
 }
 
-/// A path of ours to go on to: never another site, whatever the browser makes of it (case A14).
+/// A path on this site to continue to: never another site, whatever the browser makes of it (case A14).
 pub fn is_own_path(next: &str) -> bool {
     let mut bytes = next.bytes();
     bytes.next() == Some(b'/')

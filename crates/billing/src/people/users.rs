@@ -23,7 +23,7 @@ pub fn read_email(text: &str) -> Result<String> {
     } else {
         Err(Error::field(
             "email",
-            "Enter a mail address like name@example.com.",
+            "Enter an email address like name@example.com.",
         ))
     }
 }
@@ -46,7 +46,7 @@ pub async fn hand_over(app: &App, email: &str) -> Result<i64> {
         return Err(disabled());
     }
     if user.role != "user" {
-        let detail = "Operators sign in with a mailed link.";
+        let detail = "Operators sign in with an email link.";
         return Err(Error::forbidden("operator_by_link", detail));
     }
     Ok(user.id)

@@ -53,7 +53,7 @@ fn six_failures_in_a_row_are_told_once_and_over_with_a_success(stage) {
     assert_eq!(states(&operator, rule).await, ["closed"]);
     let subjects = stage.mail_subjects().await;
     let told = |start: &str| subjects.iter().filter(|one| one.starts_with(start)).count();
-    assert_eq!((told("Alert: More than 5"), told("Over: More than 5")), (1, 1), "{subjects:?}");
+    assert_eq!((told("Alert: More than 5"), told("Resolved: More than 5")), (1, 1), "{subjects:?}");
     failed_again(stage, 5).await;
     alerts::once(&stage.app).await.unwrap();
     assert_eq!(states(&operator, rule).await, ["closed"], "counted from the success");

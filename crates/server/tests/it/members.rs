@@ -1,4 +1,4 @@
-//! Who belongs to an account and what each role may do: invitations, roles, leaving, and every
+//! Members of an account and what each role may do: invitations, roles, leaving, and every
 //! route walked with each role.
 
 use std::time::Instant;
@@ -300,7 +300,7 @@ on_both! {
         let wrong = form(&there, &[("email", "noah@"), ("role", "member")]).send().await.unwrap();
         assert_eq!(wrong.status(), 400);
         let html = wrong.text().await.unwrap();
-        assert!(html.contains("Enter a mail address") && html.contains("noah@"), "{html}");
+        assert!(html.contains("Enter an email address") && html.contains("noah@"), "{html}");
         let sent = form(&there, &[("email", "noah@example.com"), ("role", "billing")]).send().await.unwrap();
         assert_eq!(sent.status(), 303);
 
@@ -332,7 +332,7 @@ on_both! {
 
         assert_eq!(call(stage, &second, Method::GET, "/api/v1/sessions", json!({})).await.0, 401);
         let (status, html) = maya.page("/dashboard/sessions").await;
-        assert!(status == 200 && html.contains("This one"), "{html}");
+        assert!(status == 200 && html.contains("This device"), "{html}");
         billing::people::sign_in::open_session(&stage.app, maya.user, "x").await.unwrap();
         let ended = maya.request(Method::POST, "/dashboard/sessions/end-others").send().await.unwrap();
         assert_eq!(ended.status(), 303);

@@ -129,14 +129,9 @@ async fn every_mistake_is_answered_with_the_field_the_reason_and_what_to_do() {
         is_told(&long, "idempotency_key_invalid", "", "1 to 255");
         let wrong = stranger.call(Method::POST, path, Some("k"), "{}").await;
         assert_eq!(wrong.status, 401);
-        is_told(
-            &wrong,
-            "not_signed_in",
-            "",
-            "revoked, or is another service's",
-        );
+        is_told(&wrong, "not_signed_in", "", "unknown or revoked");
         let nameless = host.call(Method::POST, path, Some("k"), "{}").await;
-        is_told(&nameless, "invalid_field", "account", "names the account");
+        is_told(&nameless, "invalid_field", "account", "name the account");
         let large = program
             .call(Method::POST, path, Some("k"), r#"{"credits":9000}"#)
             .await;

@@ -143,7 +143,7 @@ on_both!(
         let wrong = set("/dashboard/keys/limits", "lots").send().await.unwrap();
         assert_eq!(wrong.status(), 400);
         let html = wrong.text().await.unwrap();
-        assert!(html.contains("Please mend one field") && html.contains("value=\"lots\""), "{html}");
+        assert!(html.contains("Please correct this field") && html.contains("value=\"lots\""), "{html}");
         let good = set("/dashboard/keys/limits", "40").send().await.unwrap();
         assert_eq!(good.status(), 303);
         assert_eq!(program.debit("a", 15).await.status, 201);

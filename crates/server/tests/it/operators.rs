@@ -285,7 +285,7 @@ on_both! {
 
         assert_eq!((answer.status, &answer.body["code"]), (409, &json!("disputed")), "{}", answer.body);
         assert_eq!(status, 409);
-        assert!(page.contains("the bank decides"), "{page}");
+        assert!(page.contains("The bank decides"), "{page}");
         assert_eq!(stage.stripe_get("/v1/refunds").await["data"], json!([]));
         assert_eq!(maya.billing().await["credits"]["available"], 100);
     }
@@ -616,11 +616,11 @@ on_both! {
         let (status, silent) = viewer.page(&home).await;
         stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
 
-        assert!(agreed.contains("In step") && agreed.contains("Paid in all"), "{agreed}");
+        assert!(agreed.contains("In sync") && agreed.contains("Paid in all"), "{agreed}");
         assert!(!agreed.contains("Sync from Stripe") && !agreed.contains("Refund txn"));
         assert!(differs.contains(">Differs<") && differs.contains('\u{2260}'), "{differs}");
         assert_eq!(location(&synced), format!("{home}?done=synced"));
-        assert!(mended.contains("In step") && mended.contains("Something differed and was mended"));
+        assert!(mended.contains("In sync") && mended.contains("Differences were found and fixed"));
         assert_eq!(status, 200);
         assert!(silent.contains("Not reachable"), "{silent}");
         assert_eq!(acts(stage, "account.sync").await.len(), 1);
@@ -835,7 +835,7 @@ on_both! {
 
         assert!(list.contains("Replay failed (2)"), "{list}");
         assert!(asked.contains("Replay 2 failed events?") && asked.contains(&events[1].event_id));
-        assert!(look.contains("everything agrees already"), "{look}");
+        assert!(look.contains("everything already agrees"), "{look}");
         assert_eq!(done.status(), 303);
         assert!(stage.events().await.iter().all(|event| event.state == "done"));
         assert_eq!(acts(stage, "event.replay").await.len(), 2);

@@ -538,7 +538,7 @@ fn every_rule_opens_one_incident_tells_of_it_and_closes_it_by_itself(stage) {
             let wanted = format!("{start}: {summary}");
             subjects.iter().filter(|one| **one == wanted).count()
         };
-        assert_eq!((told("Alert"), told("Over")), (1, 1), "{rule}: {subjects:?}");
+        assert_eq!((told("Alert"), told("Resolved")), (1, 1), "{rule}: {subjects:?}");
     }
 }
 }

@@ -4,10 +4,13 @@ use askama::Template;
 
 use crate::admin::parts::address;
 use crate::components::{Action, Badge, Pager, Tab};
-use crate::format;
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Nav, Shell};
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// The list of incidents.
 #[derive(Clone, Debug, Template)]
@@ -21,6 +24,12 @@ pub struct AlertsPage {
     pub rows: Vec<AlertRow>,
     /// Older ones.
     pub pager: Pager,
+}
+
+impl Page for AlertsPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One incident.
@@ -38,51 +47,6 @@ pub struct AlertRow {
     pub badge: Badge,
     /// Says that the reader knows, where nobody does yet.
     pub acknowledge: Option<Action>,
-}
-
-impl AlertsPage {
-    /// None, some, the worst texts.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-        use crate::samples::LONG;
-        use crate::samples::NOW;
-
-        let row = |summary: &str, is_open: bool| AlertRow {
-            summary: summary.to_owned(),
-            rule: if is_open { "parked" } else { "stripe_errors" }.to_owned(),
-            opened: format::moment(NOW),
-            closed: (!is_open).then(|| format::moment(NOW)),
-            badge: if is_open {
-                Badge::bad("Open")
-            } else {
-                Badge::ok("Over")
-            },
-            acknowledge: is_open.then(|| acknowledge_action("alr_1", summary)),
-        };
-        let typical = AlertsPage {
-            shell: samples::admin(Nav::AdminAlerts),
-            tabs: tabs(""),
-            rows: vec![
-                row(
-                    "Accounts or events were given up and wait for a person.",
-                    true,
-                ),
-                row("Many calls to Stripe failed.", false),
-            ],
-            pager: Pager::default(),
-        };
-        let empty = AlertsPage {
-            rows: Vec::new(),
-            ..typical.clone()
-        };
-        let worst = AlertsPage {
-            shell: samples::worst(Nav::AdminAlerts),
-            rows: vec![row(&format!("{LONG} {EVIL}"), true); 50],
-            ..typical.clone()
-        };
-        vec![("empty", empty), ("typical", typical), ("worst", worst)]
-    }
 }
 
 /// The tabs above the list, with the current one marked.

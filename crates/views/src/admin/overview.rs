@@ -7,7 +7,11 @@ use domain::money::{Credits, MinorUnits};
 use crate::admin::parts::address;
 use crate::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use crate::format;
-use crate::layout::{Nav, Shell};
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// The operators' first page.
 #[derive(Clone, Debug, Template)]
@@ -25,6 +29,12 @@ pub struct OverviewPage {
     pub figures: Vec<Figure>,
     /// How they came about, and how the machine does.
     pub panels: Vec<Panel>,
+}
+
+impl Page for OverviewPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// A number that leads to its rows.
@@ -53,74 +63,6 @@ pub struct Panel {
     pub action: Action,
 }
 
-impl OverviewPage {
-    /// A new shop, a typical one, the worst numbers.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        samples::all()
-    }
-}
-
-mod samples {
-    use domain::money::Currency;
-    use domain::time::Timestamp;
-
-    use super::*;
-    use crate::samples;
-    use crate::samples::EVIL;
-    use crate::samples::NOW;
-
-    pub fn all() -> Vec<(&'static str, OverviewPage)> {
-        let share = |part, whole| Share { part, whole };
-        let none = Figures {
-            at: Timestamp::from_micros(NOW),
-            from: Timestamp::from_micros(NOW - DAYS * samples::DAY),
-            payments: share(0, 0),
-            webhooks: share(0, 0),
-            events_parked: 0,
-            wallets: 0,
-            balance: Credits::ZERO,
-            churn: share(0, 0),
-            paying: 0,
-            revenue: MinorUnits::new(0, Currency::USD),
-            arpu: None,
-            mrr: MinorUnits::new(0, Currency::USD),
-            subscriptions: 0,
-            bought: (Credits::ZERO, Credits::ZERO),
-        };
-        let typical = Figures {
-            payments: share(1_247, 1_283),
-            webhooks: share(39_110, 39_112),
-            events_parked: 2,
-            wallets: 1_284,
-            balance: Credits::new(731),
-            churn: share(9, 391),
-            paying: 384,
-            revenue: MinorUnits::new(840_960, Currency::USD),
-            arpu: Some(MinorUnits::new(2_190, Currency::USD)),
-            mrr: MinorUnits::new(841_200, Currency::USD),
-            subscriptions: 388,
-            bought: (Credits::new(21_000), Credits::new(21_000)),
-            ..none.clone()
-        };
-        let most = Figures {
-            balance: Credits::from_micros(i64::MIN / 2),
-            revenue: MinorUnits::new(i64::MIN / 2, Currency::USD),
-            arpu: Some(MinorUnits::new(i64::MAX, Currency::USD)),
-            mrr: MinorUnits::new(i64::MAX, Currency::USD),
-            bought: (Credits::new(1), Credits::new(2)),
-            ..typical.clone()
-        };
-        let shell = || samples::admin(Nav::AdminOverview);
-        let mut worst = page(samples::worst(Nav::AdminOverview), &most, true);
-        worst.banners.push(Banner::new(Kind::Bad, EVIL, EVIL));
-        vec![
-            ("new", page(shell(), &none, false)),
-            ("typical", page(shell(), &typical, true)),
-            ("worst", worst),
-        ]
-    }
-}
-
 /// The page from the figures; `may_export` adds the download links.
 pub fn page(shell: Shell, figures: &Figures, may_export: bool) -> OverviewPage {
     let export = Action::link("Export all rows", "/admin/export");
@@ -141,18 +83,19 @@ fn banners(figures: &Figures) -> Vec<Banner> {
     if figures.events_parked > 0 {
         let count = figures.events_parked.unsigned_abs();
         let title = format!(
-            "{} for a person",
-            format::counted(count, "event waits", "events wait")
+            "{} to review",
+            format::counted(count, "event needs attention", "events need attention")
         );
-        let text = "They were tried and given up, or have no account of ours.";
-        let look = Action::link("Look at them", "/admin/events?state=parked");
+        let text = "They failed after all retries, or belong to no account.";
+        let look = Action::link("Review them", "/admin/events?state=parked");
         banners.push(Banner::new(Kind::Warn, title, text).with(look));
     }
     let (sold, granted) = figures.bought;
     if sold != granted {
         let text = format!(
-            "Completed top-ups come to {sold} credits; the ledger has {granted} as bought. A payment \
-             on its way may explain it for seconds; longer than that, check the books."
+            "Completed top-ups add up to {sold} credits, but the ledger has {granted} purchased \
+             credits. A payment in progress can explain this for a few seconds. If it persists, \
+             check the books."
         );
         let title = "Payments and the ledger do not agree";
         let look = Action::link("Check the books", "/admin/audit");
@@ -271,13 +214,13 @@ fn panels(figures: &Figures) -> Vec<Panel> {
         Panel {
             title: "Webhooks",
             badge: if waiting > 0 {
-                Badge::warn("To look at")
+                Badge::warn("To review")
             } else {
                 Badge::ok("Fine")
             },
             facts: vec![
                 Fact::new("Processed", count(figures.webhooks.part)),
-                Fact::new("Wait for a person", count(waiting)),
+                Fact::new("Needs attention", count(waiting)),
             ],
             action: Action::link("Webhook events", "/admin/events").small(),
         },

@@ -3,10 +3,13 @@
 use askama::Template;
 
 use crate::components::{Action, Badge, Pager};
-use crate::format;
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Nav, Shell};
+use crate::layout::{Page, Shell};
+use crate::links::filters;
+
+#[cfg(any(test, feature = "samples"))]
+mod samples;
 
 /// The list of endpoints with the form for a new one.
 #[derive(Clone, Debug, Template)]
@@ -24,6 +27,12 @@ pub struct WebhooksPage {
     pub url_error: Option<String>,
     /// The oldest first.
     pub rows: Vec<EndpointRow>,
+}
+
+impl Page for WebhooksPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
 }
 
 /// One endpoint.
@@ -59,6 +68,12 @@ pub struct EndpointPage {
     pub pager: Pager,
 }
 
+impl Page for EndpointPage {
+    fn shell(&self) -> &Shell {
+        &self.shell
+    }
+}
+
 /// One notice on its way.
 #[derive(Clone, Debug)]
 pub struct DeliveryRow {
@@ -80,108 +95,6 @@ pub struct DeliveryRow {
 
 /// What is shown for an endpoint that receives every event.
 pub const EVERYTHING: &str = "Everything";
-
-impl WebhooksPage {
-    /// None, some, a form that was refused, the worst texts.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-        use crate::samples::LONG;
-
-        let typical = WebhooksPage {
-            shell: samples::admin(Nav::AdminWebhooks),
-            secret: None,
-            may_act: true,
-            url: String::new(),
-            url_error: None,
-            rows: vec![sample_row("https://app.example/hooks")],
-        };
-        let made = WebhooksPage {
-            secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
-            ..typical.clone()
-        };
-        let refused = WebhooksPage {
-            url: "http://10.0.0.1/".to_owned(),
-            url_error: Some("url begins with https://.".to_owned()),
-            ..typical.clone()
-        };
-        let empty = WebhooksPage {
-            rows: Vec::new(),
-            may_act: false,
-            ..typical.clone()
-        };
-        let worst = WebhooksPage {
-            shell: samples::worst(Nav::AdminWebhooks),
-            url: EVIL.to_owned(),
-            rows: vec![sample_row(&format!("{LONG}{EVIL}")); 20],
-            ..typical.clone()
-        };
-        vec![
-            ("empty", empty),
-            ("typical", typical),
-            ("made", made),
-            ("refused", refused),
-            ("worst", worst),
-        ]
-    }
-}
-
-fn sample_row(url: &str) -> EndpointRow {
-    EndpointRow {
-        href: "/admin/webhooks/we_1".to_owned(),
-        url: url.to_owned(),
-        events: EVERYTHING.to_owned(),
-        created: format::day(crate::samples::NOW),
-        badge: Badge::ok("Enabled"),
-    }
-}
-
-impl EndpointPage {
-    /// None sent yet, some, the worst texts.
-    pub fn samples() -> Vec<(&'static str, Self)> {
-        use crate::samples;
-        use crate::samples::EVIL;
-        use crate::samples::LONG;
-        use crate::samples::NOW;
-
-        let delivery = |kind: &str, answer: &str, badge: Badge| DeliveryRow {
-            kind: kind.to_owned(),
-            id: "17".to_owned(),
-            created: format::second(NOW),
-            tries: "1".to_owned(),
-            answer: answer.to_owned(),
-            badge,
-            resend: Some(resend_action("we_1", 17)),
-        };
-        let typical = EndpointPage {
-            shell: samples::admin(Nav::AdminWebhooks),
-            secret: None,
-            row: sample_row("https://app.example/hooks"),
-            actions: actions("we_1", true),
-            deliveries: vec![
-                delivery("plan.changed", "200", Badge::ok("Arrived")),
-                delivery(
-                    "payment.failed",
-                    "the endpoint answered 500",
-                    Badge::bad("Failed"),
-                ),
-            ],
-            pager: Pager::default(),
-        };
-        let empty = EndpointPage {
-            deliveries: Vec::new(),
-            actions: actions("we_1", false),
-            ..typical.clone()
-        };
-        let worst = EndpointPage {
-            shell: samples::worst(Nav::AdminWebhooks),
-            row: sample_row(&format!("{LONG}{EVIL}")),
-            deliveries: vec![delivery(EVIL, EVIL, Badge::bad(EVIL)); 50],
-            ..typical.clone()
-        };
-        vec![("empty", empty), ("typical", typical), ("worst", worst)]
-    }
-}
 
 /// The buttons of an endpoint.
 pub fn actions(id: &str, is_enabled: bool) -> Vec<Action> {

@@ -30,17 +30,27 @@ impl CreditsLow {
             lasts,
             url,
         } = self;
-        let footer = "You get this mail once each time the balance falls below your threshold. \
-                      The threshold is a setting of your account.";
+        let footer = "You get this email each time your balance falls below your threshold. You \
+                      can change the threshold in your account settings.";
         let letter = match left {
             Some(left) => {
-                let pace = lasts.as_deref().map(|lasts| format!(", {lasts} at your current pace"));
+                let pace = lasts
+                    .as_deref()
+                    .map(|lasts| format!(", {lasts} at your current pace"));
                 Letter::new(product, format!("{left} left for {account}"))
-                    .say(format!("{account} has {left} left{}.", pace.unwrap_or_default()))
-                    .say("At zero, calls are refused with HTTP 402. We never bill you past your balance.")
+                    .say(format!(
+                        "{account} has {left} left{}.",
+                        pace.unwrap_or_default()
+                    ))
+                    .say(
+                        "At zero, calls are refused with HTTP 402. We never bill you past your \
+                          balance.",
+                    )
             }
-            None => Letter::new(product, format!("No credits left for {account}"))
-                .say("API calls are refused with HTTP 402 until credits are added. They work again within a second."),
+            None => Letter::new(product, format!("No credits left for {account}")).say(
+                "API calls are refused with HTTP 402 until credits are added. They work \
+                      again within a second.",
+            ),
         };
         let letter = match threshold {
             Some(threshold) => letter.fact("Your threshold", threshold.clone()),
@@ -86,8 +96,8 @@ impl AutoTopupDone {
         .fact("Amount", amount.clone())
         .button("See your credits", url)
         .footer(
-            "You get this mail because automatic top-up is on for this account. You can turn it \
-             off on the credits page.",
+            "You're receiving this email because automatic top-up is on for this account. You can \
+             turn it off on the credits page.",
         )
     }
 }
@@ -116,7 +126,8 @@ impl AutoTopupOff {
         } = self;
         Letter::new(product, format!("Automatic top-up is off for {account}"))
             .say(format!(
-                "We turned automatic top-up off: {reason}. Nothing more is charged by itself."
+                "We turned automatic top-up off: {reason}. We won't buy credits automatically any \
+                 more."
             ))
             .say("At zero, API calls are refused with HTTP 402 until credits are added.")
             .button("Add credits", url)
@@ -148,10 +159,13 @@ impl Adjusted {
             reason,
             url,
         } = self;
-        Letter::new(product, format!("The credits of {account} were adjusted"))
-            .say("We changed your credits by hand. Your history shows the entry.")
-            .fact("Change", change.clone())
-            .fact("Reason", reason.clone())
-            .button("See your credits", url)
+        Letter::new(
+            product,
+            format!("The credit balance of {account} was adjusted"),
+        )
+        .say("Your credit balance was adjusted by our support team.")
+        .fact("Change", change.clone())
+        .fact("Reason", reason.clone())
+        .button("See your credits", url)
     }
 }

@@ -2,6 +2,9 @@
 //! scripts, so here, and only here, styles stand in the tags.
 
 pub mod credits;
+pub mod payments;
+pub mod plans;
+#[cfg(any(test, feature = "samples"))]
 pub mod samples;
 pub mod words;
 
@@ -13,6 +16,14 @@ pub use crate::mails::credits::Adjusted;
 pub use crate::mails::credits::AutoTopupDone;
 pub use crate::mails::credits::AutoTopupOff;
 pub use crate::mails::credits::CreditsLow;
+pub use crate::mails::payments::ConfirmPayment;
+pub use crate::mails::payments::PaymentFailed;
+pub use crate::mails::payments::PaymentRecovered;
+pub use crate::mails::payments::Receipt;
+pub use crate::mails::payments::Refunded;
+pub use crate::mails::plans::PlanEnded;
+pub use crate::mails::plans::PlanEnding;
+pub use crate::mails::plans::TrialEnding;
 
 /// A mail, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +73,7 @@ impl Letter {
             paragraphs: Vec::new(),
             facts: Vec::new(),
             button: None,
-            footer: format!("You get this mail because you use {product}."),
+            footer: format!("You're receiving this email because you have a {product} account."),
         }
     }
 
@@ -96,7 +107,8 @@ impl Letter {
         }
     }
 
-    /// Each kind of mail, typical and at its worst.
+    /// Each kind of email, typical and at its worst.
+    #[cfg(any(test, feature = "samples"))]
     pub fn samples() -> Vec<(&'static str, Self)> {
         samples::all()
     }
@@ -132,12 +144,11 @@ impl SignInLink {
             lives,
         } = self;
         Letter::new(product, format!("Sign in to {product}"))
-            .say(format!("Here is your link. It works once, for {lives}."))
+            .say(format!(
+                "Use this link to sign in. It works once and expires in {lives}."
+            ))
             .button("Sign in", url)
-            .footer(
-                "Did not ask for this? Then somebody mistyped an address; nothing happens \
-                     unless the link is opened.",
-            )
+            .footer("Didn't request this? You can ignore this email.")
     }
 }
 
@@ -150,7 +161,7 @@ pub struct Invitation {
     pub account: String,
     /// Who invites.
     pub by: String,
-    /// As what.
+    /// As what: "a billing member".
     pub role: String,
     /// The link, a whole address.
     pub url: String,
@@ -164,286 +175,11 @@ impl Invitation {
         let subject = format!("Join {} on {}", self.account, self.product);
         Letter::new(&self.product, subject)
             .say(format!(
-                "{} invites you into {}, with the role {}. The link works once, for {}.",
+                "{} has invited you to join {} as {}. The link works once and expires in {}.",
                 self.by, self.account, self.role, self.lives
             ))
             .button("See the invitation", &self.url)
-            .footer("Do not know them? Then do nothing; without the link you join nothing.")
-    }
-}
-
-/// A payment that went through.
-#[derive(Clone, Debug)]
-pub struct Receipt {
-    /// The sender's name.
-    pub product: String,
-    /// "5,000 credits" or "Pro, 15 Nov to 15 Dec"
-    pub what: String,
-    /// "$5.00"
-    pub amount: String,
-    /// "22 Nov 2026"
-    pub date: String,
-    /// Stripe's number of the invoice or receipt.
-    pub number: Option<String>,
-    /// What the account has now: "Your balance is 6,228 credits."
-    pub effect: String,
-    /// Stripe's receipt, or the billing page: a whole address.
-    pub url: String,
-}
-
-impl Receipt {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let letter = Letter::new(&self.product, format!("Receipt for {}", self.what))
-            .say(format!(
-                "Thank you. Your payment of {} went through.",
-                self.amount
-            ))
-            .say(self.effect.clone())
-            .fact("What", self.what.clone())
-            .fact("Amount", self.amount.clone())
-            .fact("Date", self.date.clone());
-        let letter = match &self.number {
-            Some(number) => letter.fact("Number", number.clone()),
-            None => letter,
-        };
-        letter.button("See the receipt", &self.url)
-    }
-}
-
-/// A payment that did not go through.
-#[derive(Clone, Debug)]
-pub struct PaymentFailed {
-    /// The sender's name.
-    pub product: String,
-    /// "Pro"
-    pub plan: String,
-    /// "$19.00"
-    pub amount: String,
-    /// What the bank said: "not enough funds".
-    pub reason: Option<String>,
-    /// Until when the plan works: "29 Nov 2026".
-    pub works_until: String,
-    /// When it is tried again: "24 Nov 2026".
-    pub next_try: Option<String>,
-    /// Where to pay or to change the card: a whole address.
-    pub url: String,
-    /// The second mail: the plan is lost in two days.
-    pub last_warning: bool,
-}
-
-impl PaymentFailed {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let Self {
-            product,
-            plan,
-            amount,
-            works_until,
-            ..
-        } = self;
-        let subject = match self.last_warning {
-            true => format!("{plan} ends on {works_until} unless {amount} is paid"),
-            false => format!("Your payment of {amount} did not go through"),
-        };
-        let reason = match &self.reason {
-            Some(reason) => format!("Your bank said: {reason}."),
-            None => "Your bank did not say why.".to_owned(),
-        };
-        let next = match &self.next_try {
-            Some(day) => format!(" We try again on {day}."),
-            None => String::new(),
-        };
-        Letter::new(product, subject)
-            .say(format!(
-                "We could not collect {amount} for {plan}. {reason}"
-            ))
-            .say(format!(
-                "{plan} keeps working until {works_until}.{next} After that you are on Free; \
-                 credits that you bought stay."
-            ))
-            .button("Fix the payment", &self.url)
-    }
-}
-
-/// The plan was cancelled and ends with the period that is paid.
-#[derive(Clone, Debug)]
-pub struct PlanEnding {
-    /// The sender's name.
-    pub product: String,
-    /// "Pro"
-    pub plan: String,
-    /// "15 Dec 2026"
-    pub ends: String,
-    /// The billing page, where it can be undone: a whole address.
-    pub url: String,
-}
-
-impl PlanEnding {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let Self {
-            product,
-            plan,
-            ends,
-            url,
-        } = self;
-        Letter::new(product, format!("{plan} ends on {ends}"))
-            .say(format!(
-                "You keep {plan} until {ends} and will not be charged again."
-            ))
-            .say("Credits that you bought stay and never expire.")
-            .button(&format!("Keep {plan}"), url)
-    }
-}
-
-/// The plan is over.
-#[derive(Clone, Debug)]
-pub struct PlanEnded {
-    /// The sender's name.
-    pub product: String,
-    /// "Pro"
-    pub plan: String,
-    /// Why: "You cancelled it on 2 Dec 2026." or "Three payments failed."
-    pub because: String,
-    /// The plans: a whole address.
-    pub url: String,
-}
-
-impl PlanEnded {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let Self {
-            product,
-            plan,
-            because,
-            url,
-        } = self;
-        Letter::new(product, format!("Your {plan} plan has ended"))
-            .say(format!("{because} You are on Free now."))
-            .say("Credits that you bought stay. You can start again at any time.")
-            .button(&format!("Restart {plan}"), url)
-    }
-}
-
-/// A trial that ends soon.
-#[derive(Clone, Debug)]
-pub struct TrialEnding {
-    /// The sender's name.
-    pub product: String,
-    /// "Pro"
-    pub plan: String,
-    /// "29 Nov 2026"
-    pub ends: String,
-    /// What happens then: "Then $19.00 per month on Visa ending 4242."
-    pub then: String,
-    /// The billing page: a whole address.
-    pub url: String,
-}
-
-impl TrialEnding {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let Self {
-            product,
-            plan,
-            ends,
-            then,
-            url,
-        } = self;
-        Letter::new(product, format!("Your {plan} trial ends on {ends}"))
-            .say(format!(
-                "{then} You can cancel before that and pay nothing."
-            ))
-            .button("See your plan", url)
-    }
-}
-
-/// A payment that the bank wants its owner to confirm.
-#[derive(Clone, Debug)]
-pub struct ConfirmPayment {
-    /// The sender's name.
-    pub product: String,
-    /// "Pro, 15 Nov to 15 Dec"
-    pub what: String,
-    /// "$19.00"
-    pub amount: String,
-    /// Where it is confirmed: a whole address.
-    pub url: String,
-}
-
-impl ConfirmPayment {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let Self {
-            product,
-            what,
-            amount,
-            url,
-        } = self;
-        Letter::new(product, format!("Confirm your payment of {amount}"))
-            .say(format!(
-                "Your bank asks you to confirm the payment of {amount} for {what}. Nothing is \
-                 charged until you do."
-            ))
-            .button("Confirm the payment", url)
-    }
-}
-
-/// Money that went back.
-#[derive(Clone, Debug)]
-pub struct Refunded {
-    /// The sender's name.
-    pub product: String,
-    /// "$5.00"
-    pub amount: String,
-    /// "5,000 credits"; none for a payment that brought none.
-    pub credits: Option<String>,
-    /// Whether those were given rather than taken.
-    pub gives: bool,
-    /// The billing page: a whole address.
-    pub url: String,
-}
-
-impl Refunded {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let letter = Letter::new(&self.product, format!("We refunded {}", self.amount)).say(
-            "The money goes back to the way it was paid with. Banks take up to ten days to show it.",
-        );
-        let letter = match (&self.credits, self.gives) {
-            (Some(credits), false) => letter.say(format!(
-                "The payment had brought credits: {credits} were taken from your balance."
-            )),
-            (Some(credits), true) => letter.say(format!("{credits} came back to your balance.")),
-            (None, _) => letter,
-        };
-        letter
-            .fact("Refunded", self.amount.clone())
-            .button("See your billing page", &self.url)
-    }
-}
-
-/// A payment that had failed and went through after all.
-#[derive(Clone, Debug)]
-pub struct PaymentRecovered {
-    /// The sender's name.
-    pub product: String,
-    /// "Pro"
-    pub plan: String,
-    /// The billing page: a whole address.
-    pub url: String,
-}
-
-impl PaymentRecovered {
-    /// The letter.
-    pub fn letter(&self) -> Letter {
-        let Self { product, plan, url } = self;
-        Letter::new(product, "Your payment went through".to_owned())
-            .say(format!(
-                "{plan} is paid and goes on. There is nothing left to do."
-            ))
-            .button("See your billing page", url)
+            .footer("Don't know this person? Ignore this email and you won't be added.")
     }
 }
 
@@ -452,7 +188,7 @@ impl PaymentRecovered {
 pub struct Alert {
     /// The sender's name.
     pub product: String,
-    /// "3 accounts wait for a person."
+    /// "3 accounts need manual review."
     pub summary: String,
     /// Whether it is over.
     pub is_over: bool,
@@ -472,13 +208,13 @@ impl Alert {
         let short = summary.trim_end_matches('.');
         let (subject, text) = if *is_over {
             (
-                format!("Over: {short}"),
-                "This is over; there is nothing to do.",
+                format!("Resolved: {short}"),
+                "The problem is resolved. There is nothing to do.",
             )
         } else {
             (
                 format!("Alert: {short}"),
-                "You are told once; the alert closes itself when this is over.",
+                "You'll get one email per incident; it closes when the problem is resolved.",
             )
         };
         Letter::new(product, subject)
@@ -486,7 +222,7 @@ impl Alert {
             .say(text)
             .button("See the alerts", url)
             .footer(&format!(
-                "You get this mail because you operate {product} Billing."
+                "You're receiving this email because you operate {product} Billing."
             ))
     }
 }

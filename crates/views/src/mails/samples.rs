@@ -97,7 +97,7 @@ fn of_payments() -> Vec<(&'static str, Letter)> {
     };
     let alert = Alert {
         product: "LocalBoxs".to_owned(),
-        summary: "3 accounts wait for a person.".to_owned(),
+        summary: "3 accounts need manual review.".to_owned(),
         is_over: false,
         url: "https://billing.example/admin/alerts".to_owned(),
     };
@@ -164,7 +164,7 @@ fn invitation() -> Invitation {
         product: "LocalBoxs".to_owned(),
         account: "Acme Robotics".to_owned(),
         by: "Maya Kim".to_owned(),
-        role: "billing".to_owned(),
+        role: "a billing member".to_owned(),
         url: "https://billing.example/invitation?token=tok_1".to_owned(),
         lives: "7 days".to_owned(),
     }

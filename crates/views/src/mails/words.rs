@@ -63,6 +63,15 @@ impl About<'_> {
     }
 }
 
+/// A role as an invitation names it.
+fn as_role(role: &str) -> String {
+    match role {
+        "owner" => "an owner".to_owned(),
+        "billing" => "a billing member".to_owned(),
+        _ => format!("a {role}"),
+    }
+}
+
 /// The words of a letter.
 pub fn word(letter: &Letter, about: &About<'_>) -> mails::Letter {
     match letter {
@@ -81,7 +90,7 @@ pub fn word(letter: &Letter, about: &About<'_>) -> mails::Letter {
             product: about.product(),
             account: about.account(),
             by: by.clone(),
-            role: role.clone(),
+            role: as_role(role),
             url: about.address(&format!("/invitation?token={token}")),
             lives: format!("{days} days"),
         }
@@ -121,13 +130,13 @@ fn of_a_payment(letter: &Letter, about: &About<'_>) -> mails::Letter {
         } => mails::Receipt {
             product,
             what: match tier {
-                Some(tier) => words::with_plan(&description, &about.title(&tier)),
+                Some(tier) => words::plan_payment(&description, &about.title(&tier)),
                 None => description,
             },
             amount: money(amount, &currency),
             date: format::day(about.now.micros()).text,
             number: None,
-            effect: "Your billing page shows what it brought.".to_owned(),
+            effect: "Your updated plan and credits are on your billing page.".to_owned(),
             url: url.unwrap_or_else(|| about.billing()),
         }
         .letter(),
@@ -183,7 +192,7 @@ fn of_a_failure(letter: &Letter, about: &About<'_>) -> mails::Letter {
         return mails::PlanEnded {
             product,
             plan,
-            because: "Its payment failed and was not mended in time.".to_owned(),
+            because: "We couldn't collect the payment in time.".to_owned(),
             url: about.billing(),
         }
         .letter();
@@ -222,7 +231,7 @@ fn of_a_plan(letter: &Letter, about: &About<'_>) -> mails::Letter {
         Letter::PlanEnded { tier } => mails::PlanEnded {
             product,
             plan: about.title(tier),
-            because: "It was cancelled.".to_owned(),
+            because: "It was canceled.".to_owned(),
             url,
         }
         .letter(),
@@ -296,7 +305,7 @@ fn after_the_trial(about: &About<'_>, tier: &str) -> String {
             );
             format!("Then it costs {price} per month.")
         }
-        None => "Then it costs what was agreed.".to_owned(),
+        None => "Then it costs the price agreed with you.".to_owned(),
     }
 }
 
@@ -388,7 +397,7 @@ mod tests {
         says(&done, &["Acme Robotics", "5,000 credits", "$5.00"]);
         says(
             &off,
-            &["Acme Robotics", "the bank declined the card. Nothing"],
+            &["Acme Robotics", "the bank declined the card. We won't buy"],
         );
         says(&adjusted, &["Acme Robotics", "12", "correction"]);
     }

@@ -38,7 +38,7 @@ pub struct Account {
     kind: String,
     /// Shown to people.
     name: String,
-    /// Where its mails go.
+    /// Where its emails go.
     email: Option<String>,
     /// `active`, `suspended` or `closed`.
     status: String,
@@ -144,7 +144,7 @@ impl Adjustment {
     }
 }
 
-/// Corrects an account's credits by hand. Downwards it takes what is available and no more.
+/// Adjusts an account's credits. Downwards it takes what is available and no more.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/credits/adjustments",
@@ -276,7 +276,7 @@ fn read_end(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>> {
         return Ok(None);
     };
     let end = domain::time::parse(text).filter(|end| *end > now);
-    let detail = "expiresAt is a date or a moment ahead.";
+    let detail = "expiresAt must be a date or time in the future.";
     end.map(Some)
         .ok_or_else(|| Error::field("expiresAt", detail))
 }

@@ -120,9 +120,9 @@ pub struct Event {
     livemode: bool,
     /// The version its payload is written in.
     api_version: Option<String>,
-    /// How often it was tried in vain.
+    /// How many attempts failed.
     attempts: i64,
-    /// Why it was in vain.
+    /// Why it failed.
     last_error: Option<String>,
     /// What came of it.
     outcome: Option<String>,

@@ -91,8 +91,7 @@ pub async fn list(
     Ok(Json(AgreedPrices { data }))
 }
 
-/// Agrees a plan's price with an account. Checkout and plan changes of that account use it from now
-/// on; what runs already goes on as it is.
+/// Agrees a plan's price with an account. Checkout and plan changes of that account use it from now on. Running subscriptions don't change.
 #[utoipa::path(
     put,
     path = "/api/admin/accounts/{id}/prices/{plan}",
@@ -127,7 +126,7 @@ pub async fn put(
     Ok(Json(row.into()))
 }
 
-/// Ends the account's own price of a plan; what runs at it goes on.
+/// Ends the account's custom price of a plan; subscriptions at that price continue.
 #[utoipa::path(
     delete,
     path = "/api/admin/accounts/{id}/prices/{plan}",

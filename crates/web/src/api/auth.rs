@@ -1,4 +1,4 @@
-//! Sign-in by a mailed link that works once: no passwords are stored.
+//! Sign-in by email link that works once: no passwords are stored.
 //!
 //! The mailed address opens a page with one button, since mail scanners follow links; the button's
 //! POST uses the link up. The operator's own command prints one whose GET signs in.
@@ -32,11 +32,11 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 pub struct NewLink {
     /// Where the link goes.
     email: String,
-    /// A path of ours to go on to.
+    /// A path on this site to continue to.
     next: Option<String>,
 }
 
-/// Sends a mail with a sign-in link, for programs. The answer is the same whether the
+/// Emails a sign-in link, for programs. The answer is the same whether the
 /// address is known or not (case A8).
 #[utoipa::path(
     post,
@@ -127,7 +127,7 @@ pub struct HandedOver {
     security(()),
     params(
         ("token" = String, Query, description = "The signed token"),
-        ("next" = Option<String>, Query, description = "A path of ours to go on to"),
+        ("next" = Option<String>, Query, description = "A path on this site to continue to"),
     ),
     responses((status = 303), (status = 400), (status = 404), (status = 429))
 )]
@@ -155,7 +155,7 @@ async fn handed_over(site: &Site, token: &str) -> Result<Option<HandOver>> {
     let secrets: Vec<&str> = secrets.filter(|one| !one.is_empty()).collect();
     let has_keys = !session.hand_over_jwks.is_empty();
     if secrets.is_empty() && !has_keys {
-        return Err(Error::not_found("There is nothing at this address."));
+        return Err(Error::not_found("There is no page at this address."));
     }
     let Some(token) = Token::parse(token) else {
         return Ok(None);

@@ -25,7 +25,7 @@ const INVOICES_MAX: i64 = 12;
     path = "/api/dashboard/billing",
     operation_id = "getBilling",
     tag = "billing",
-    params(("account" = Option<String>, Query, description = "Which account; the first without")),
+    params(("account" = Option<String>, Query, description = "The account; default: the first one")),
     responses((status = 200), (status = 401), (status = 404))
 )]
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<Billing>> {

@@ -77,8 +77,7 @@ pub struct NewCheckoutFor {
     reason: String,
 }
 
-/// Starts a Checkout for somebody else's account, in the name of its owner: the page is for the
-/// customer to pay, and what it brings is the account's.
+/// Starts a Checkout for a customer's account, in the name of its owner: the customer pays on the page, and the purchase belongs to the account.
 #[utoipa::path(
     post,
     path = "/api/admin/accounts/{id}/checkout-sessions",

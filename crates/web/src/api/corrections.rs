@@ -45,7 +45,7 @@ pub struct Voided {
     available: Exact,
 }
 
-/// Ends a grant by hand. What holds have pinned of it may still be captured.
+/// Ends a grant. What holds have pinned of it may still be captured.
 #[utoipa::path(
     post,
     path = "/api/v1/accounts/{id}/grants/{grant}/void",

@@ -170,7 +170,7 @@ pub async fn create(
             may_make_server_keys(&caller)?;
             None
         }
-        _ => return Err(Error::field("scope", "scope is meter or server.").into()),
+        _ => return Err(Error::field("scope", "scope must be meter or server.").into()),
     };
     let (row, secret) = make(&app, account, &body.name, &caller.actor()).await?;
     let made = MadeKey {
@@ -180,7 +180,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
-/// Revokes a key: it opens nothing within a second.
+/// Revokes a key; it stops working within a second.
 #[utoipa::path(
     delete,
     path = "/api/v1/keys/{id}",

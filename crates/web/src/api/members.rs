@@ -23,13 +23,13 @@ use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
-/// Somebody who belongs to the account.
+/// A member of the account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberShown {
     /// `usr_...`
     id: String,
-    /// The mail address.
+    /// The email address.
     email: String,
     /// The name.
     name: String,
@@ -41,13 +41,13 @@ pub struct MemberShown {
     you: bool,
 }
 
-/// Somebody who is invited.
+/// An invited person.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationShown {
     /// `inv_...`
     id: String,
-    /// The mail address.
+    /// The email address.
     email: Option<String>,
     /// member, billing or owner.
     role: String,
@@ -59,7 +59,7 @@ pub struct InvitationShown {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PeopleShown {
-    /// Who belongs to it.
+    /// Members of it.
     data: Vec<MemberShown>,
     /// Who is invited.
     invitations: Vec<InvitationShown>,
@@ -73,7 +73,7 @@ pub struct PlaceShown {
     id: String,
     /// Its name.
     name: String,
-    /// personal or organisation.
+    /// `personal` or `organisation`.
     kind: String,
     /// The caller's role in it.
     role: String,
@@ -112,7 +112,7 @@ fn member(row: Member, caller: &SignedIn) -> MemberShown {
     }
 }
 
-/// Who belongs to the account, and who is invited.
+/// Members of the account, and who is invited.
 #[utoipa::path(
     get,
     path = "/api/v1/members",
@@ -140,7 +140,7 @@ pub struct NewInvitation {
     role: String,
 }
 
-/// Invites somebody by mail. Owners only. The link works once, for seven days.
+/// Invites a person by email. Owners only. The link works once, for seven days.
 #[utoipa::path(
     post,
     path = "/api/v1/members",
@@ -226,7 +226,7 @@ pub async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Accepts an invitation and signs in: whoever opened the mail proved the address.
+/// Accepts an invitation and signs in: opening the email proves the address.
 #[utoipa::path(
     post,
     path = "/api/auth/invitation/{token}",
@@ -264,7 +264,7 @@ pub async fn places(State(app): State<App>, user: Visitor) -> HttpResult<Json<Va
     Ok(Json(json!({ "data": rows })))
 }
 
-/// An organisation to found.
+/// A new organization.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewOrganisation {
@@ -272,7 +272,7 @@ pub struct NewOrganisation {
     name: String,
 }
 
-/// Founds an organisation; the caller is its owner. It brings no free credits.
+/// Creates an organization owned by the caller. It brings no free credits.
 #[utoipa::path(
     post,
     path = "/api/v1/organisations",

@@ -57,9 +57,9 @@ impl Counts {
         for (rule, count) in &self.alerts {
             text.line(&format!("lbx_alert_open{{rule=\"{rule}\"}}"), count);
         }
-        let help = "Events that wait for a person.";
+        let help = "Events that need manual review.";
         text.one("lbx_events_parked", "gauge", help, self.parked_events);
-        let help = "Tries in a row to apply events that were in vain.";
+        let help = "Consecutive failed attempts to apply events.";
         text.one(
             "lbx_events_failed_in_a_row",
             "gauge",
@@ -69,7 +69,7 @@ impl Counts {
         let age = self
             .oldest_message
             .map_or(0, |oldest| now.seconds() - oldest.seconds());
-        let help = "Age of the oldest mail or notice that waits.";
+        let help = "Age of the oldest email or webhook waiting to be sent.";
         text.one(
             "lbx_outbox_oldest_queued_seconds",
             "gauge",
@@ -95,7 +95,11 @@ impl Counts {
             .map_or(0, |oldest| now.seconds() - oldest.seconds());
         let help = "Age of the oldest event that is not settled.";
         text.one("lbx_events_oldest_open_seconds", "gauge", help, age.max(0));
-        text.head("lbx_outbox", "gauge", "Mails and notices by state.");
+        text.head(
+            "lbx_outbox",
+            "gauge",
+            "Emails and outgoing webhooks by state.",
+        );
         for (state, count) in &self.outbox {
             text.line(&format!("lbx_outbox{{state=\"{state}\"}}"), count);
         }

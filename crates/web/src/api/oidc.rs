@@ -33,7 +33,7 @@ pub struct Said {
     operation_id = "beginOidcSignIn",
     tag = "sign-in",
     security(()),
-    params(("next" = Option<String>, Query, description = "A path of ours to go on to")),
+    params(("next" = Option<String>, Query, description = "A path on this site to continue to")),
     responses((status = 303), (status = 404), (status = 503))
 )]
 pub async fn begin(State(site): State<Site>, Params(asked): Params<Asked>) -> HttpResult<Response> {
@@ -72,7 +72,7 @@ fn is_there(app: &App) -> Result<()> {
 }
 
 fn nothing() -> Error {
-    Error::not_found("There is nothing at this address.")
+    Error::not_found("There is no page at this address.")
 }
 
 #[cfg(not(feature = "oidc"))]

@@ -13,7 +13,8 @@ use utoipa::{OpenApi, ToSchema};
 #[openapi(
     info(
         title = "LocalBoxs Billing",
-        description = "Tiers and prepaid API credits on Stripe. Errors are application/problem+json \
+        description = "Tiers and prepaid API credits on Stripe. Errors are \
+                       application/problem+json \
                        (RFC 9457); `code` is stable. Times are RFC 3339 in UTC. Credits are exact \
                        numbers with at most six decimals. An endpoint under `metering` takes an \
                        API key as a bearer token: a `meter` key spends for its own account, a \
@@ -22,11 +23,11 @@ use utoipa::{OpenApi, ToSchema};
     tags(
         (name = "metering", description = "Spend credits"),
         (name = "account", description = "What belongs to an account"),
-        (name = "accounts", description = "Accounts and credits by hand"),
+        (name = "accounts", description = "Manual changes to accounts and credits"),
         (name = "billing", description = "Plans, packs and payments"),
-        (name = "people", description = "Members, organisations, signed-in places"),
-        (name = "sign-in", description = "Sign-in by a mailed link"),
-        (name = "notices", description = "What the host application is told by webhook"),
+        (name = "people", description = "Members, organizations and sessions"),
+        (name = "sign-in", description = "Sign-in by email link"),
+        (name = "notices", description = "Outgoing webhooks to your application"),
         (name = "admin", description = "What operators see"),
         (name = "operation", description = "For those who run it"),
     ),
@@ -206,6 +207,18 @@ mod tests {
                 assert_eq!(problem.is_object(), is_error, "{place}");
             }
         }
+    }
+
+    #[test]
+    fn the_document_uses_no_word_to_avoid() {
+        let mut found = BTreeSet::new();
+        for quoted in TEXT.split('"').filter(|text| text.contains(' ')) {
+            for (word, instead) in views::words_to_avoid::found_in(quoted) {
+                found.insert(format!("{quoted}: {word:?}, write {instead:?}"));
+            }
+        }
+
+        assert!(found.is_empty(), "{found:#?}");
     }
 
     #[test]

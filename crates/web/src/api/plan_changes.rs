@@ -126,7 +126,7 @@ pub struct PlanChanged {
     path = "/api/v1/plan-changes",
     operation_id = "createPlanChange",
     tag = "billing",
-    params(("account" = Option<String>, Query, description = "Which account; the first without")),
+    params(("account" = Option<String>, Query, description = "The account; default: the first one")),
     request_body = PlanChange,
     responses(
         (status = 200, body = PlanChanged), (status = 400), (status = 401), (status = 402),

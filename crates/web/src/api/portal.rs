@@ -37,7 +37,7 @@ pub async fn open(
     Ok(Json(json!({ "url": url })).into_response())
 }
 
-/// The seed's GET: only from our own pages, never ahead of time (F17).
+/// Redirects to the customer portal. Only navigation from our own pages opens it, never a prefetch.
 #[utoipa::path(
     get,
     path = "/api/stripe/customer-portal",

@@ -39,7 +39,7 @@ pub struct RefundPreview {
     currency: String,
     /// What was paid.
     paid: String,
-    /// What of it went back before.
+    /// How much was already refunded.
     refunded: String,
     /// What would go back.
     amount: String,
@@ -62,7 +62,7 @@ pub struct RefundPreview {
     request_body = WantedRefund,
     responses(
         (status = 200, body = RefundPreview), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "Nothing can go back, or it is disputed")
+        (status = 404), (status = 409, description = "Nothing left to refund, or disputed")
     )
 )]
 pub async fn preview(
@@ -146,8 +146,8 @@ pub struct Refund {
     request_body = NewRefund,
     responses(
         (status = 201, body = Refund), (status = 400), (status = 401), (status = 403),
-        (status = 404), (status = 409, description = "Nothing can go back, it is disputed, or \
-         something went back meanwhile"), (status = 422, description = "Stripe refused it")
+        (status = 404), (status = 409, description = "Nothing left to refund, or disputed"),
+        (status = 422, description = "Stripe refused it")
     )
 )]
 pub async fn create(

@@ -24,7 +24,7 @@ pub struct SessionShown {
     created_at: String,
     /// When it was last seen, to some minutes.
     last_seen_at: String,
-    /// When it ends by itself.
+    /// When it expires.
     expires_at: String,
     /// Whether it is this one.
     current: bool,

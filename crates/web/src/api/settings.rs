@@ -23,10 +23,10 @@ use crate::rows::money::Money;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
-    /// Mails that can be switched off, and whether they are sent. Sign-in links and failed
+    /// Emails that can be switched off, and whether they are sent. Sign-in links and failed
     /// payments always arrive.
     notifications: BTreeMap<&'static str, bool>,
-    /// Below so many credits a mail says so; null for never.
+    /// An email is sent when credits fall below this; null for never.
     credits_low_below: Option<Exact>,
     /// Packs that are bought by themselves.
     auto_topup: AutoTopup,
@@ -38,7 +38,7 @@ pub struct Settings {
 pub struct AutoTopup {
     /// `off`, `on`, or `waiting` while the card's bank wants its owner to confirm.
     state: String,
-    /// Why it is off or waits, when nobody turned it off.
+    /// Why it is off or waiting, unless a person turned it off.
     reason: Option<String>,
     /// Buys below so many credits.
     threshold: Option<Exact>,
@@ -93,10 +93,10 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Json<S
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewSettings {
-    /// Mails to switch on or off.
+    /// Emails to switch on or off.
     #[serde(default)]
     notifications: BTreeMap<String, bool>,
-    /// Below so many credits a mail says so; null for never.
+    /// An email is sent when credits fall below this; null for never.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<f64>)]
     credits_low_below: Option<Option<Box<RawValue>>>,

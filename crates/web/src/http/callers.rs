@@ -15,7 +15,6 @@ use store::accounts::Account;
 use store::sessions::Session;
 use store::users::Place;
 
-use crate::http::carry::Carry;
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::params::Params;
 use crate::http::{access, roles};
@@ -112,7 +111,6 @@ impl FromRequestParts<Site> for SignedIn {
         };
         let none = || Error::not_found("There is no such account.");
         let signed_in = SignedIn::new(user, account, places).ok_or_else(none)?;
-        Carry::of(parts).set(&signed_in);
         let route = parts.extensions.get::<MatchedPath>();
         let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
         let (account, role) = (&signed_in.account, &signed_in.role);
@@ -171,8 +169,7 @@ const CHOICES_MAX: usize = 50;
 
 /// 409: somebody in several accounts must say which one is meant.
 fn which_account(places: &[Place]) -> Error {
-    let detail =
-        "You belong to several accounts. Nothing was changed: say which one, with ?account=.";
+    let detail = "You belong to several accounts. Nothing was changed. Choose one with ?account=.";
     let accounts = places.iter().take(CHOICES_MAX);
     let accounts: Vec<Value> = accounts
         .map(|place| json!({ "id": place.public_id, "name": place.name }))
@@ -231,8 +228,7 @@ impl FromRequestParts<Site> for KeyCaller {
         let app = &site.app;
         let secret = bearer(parts).ok_or_else(Error::not_signed_in)?;
         let key = app.keys.find(app, secret).await?.ok_or_else(|| {
-            let detail =
-                "This API key opens nothing here: it was revoked, or is another service's.";
+            let detail = "Invalid API key: unknown or revoked.";
             Error::not_signed_in().because(detail)
         })?;
         Ok(KeyCaller {

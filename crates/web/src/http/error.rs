@@ -106,7 +106,7 @@ fn title_of(kind: Kind, code: &str) -> &'static str {
         ("already_subscribed", _) => "Already subscribed",
         ("card_declined", _) => "Card declined",
         ("unusable_price", _) => "Price cannot be used",
-        ("link_over", _) => "This link is over",
+        ("link_over", _) => "This link has expired",
         ("stripe_refused", Kind::Unprocessable) => "Stripe refused",
         (_, Kind::BadRequest) => "Bad request",
         (_, Kind::NotSignedIn) => "Not signed in",

@@ -74,7 +74,7 @@ pub fn body_error(rejection: axum::extract::rejection::BytesRejection) -> HttpEr
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
             "Too large",
-            "The body is larger than this service takes.",
+            "The body is too large.",
         );
     }
     if is_too_slow(&rejection) {
@@ -132,9 +132,9 @@ fn fault(bytes: &[u8], error: &serde_json::Error) -> Error {
         _ => "",
     };
     let detail = match (&field, expected) {
-        (Some(field), "") => format!("The field {field} is not what is expected here: {said}."),
+        (Some(field), "") => format!("The field {field} is not valid: {said}."),
         (Some(field), expected) => format!("The field {field} must be {expected}."),
-        (None, _) => format!("The body is not what is expected here: {said}."),
+        (None, _) => format!("The body is not valid: {said}."),
     };
     named(detail, field.as_deref())
 }

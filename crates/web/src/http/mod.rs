@@ -5,7 +5,6 @@ pub mod accept;
 pub mod access;
 pub mod address;
 pub mod callers;
-pub mod carry;
 pub mod error;
 pub mod form;
 pub mod idempotency;

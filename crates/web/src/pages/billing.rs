@@ -1,10 +1,14 @@
 //! `/dashboard/billing`: the plan, the credits, the next charge, what was used and what was paid.
 
-pub mod state;
+mod banners;
+pub mod history;
+mod paid;
+pub mod rows;
+mod state;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::Error;
@@ -13,9 +17,10 @@ use billing::payments::plan;
 use billing::payments::plan::ending;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::Quote;
-use billing::summary::view;
+use billing::summary::{View, view_with};
 use billing::sync;
 use serde::Deserialize;
+use store::Tx;
 use store::subscriptions::Subscription;
 use store::transactions::Cursor;
 use views::components::Action;
@@ -23,7 +28,7 @@ use views::confirm::ConfirmPage;
 use views::layout::Nav;
 use views::{format, offer, words};
 
-use crate::frame::{account_shell, html, page, while_billing_is_on};
+use crate::frame::{account_shell, html, page, redirect, while_billing_is_on};
 use crate::http::error::HttpResult;
 use crate::http::form::Fields;
 use crate::http::params::Params;
@@ -50,8 +55,12 @@ pub async fn show(
     Params(asked): Params<Asked>,
 ) -> HttpResult<Html<String>> {
     while_billing_is_on(&app)?;
-    let view = view(&app, caller.account.id).await?;
-    let rows = state::read(&app, caller.account.id, asked.after).await?;
+    let (account, now, real_now) = (caller.account.id, app.now(), app.real_now());
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        rows::read(tx, account, asked.after.as_deref(), now, real_now)
+    };
+    let (view, rows) = view_with(&app, account, read).await?;
+    let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;
     if rows.is_waiting {
         // Whoever looks at something pending asks Stripe again, in the background.
         sync::request(&app, caller.account.id).await?;
@@ -98,17 +107,21 @@ pub async fn ask(
 ) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
     caller.may_pay()?;
-    let view = view(&app, caller.account.id).await?;
+    let account = caller.account.id;
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let live = store::subscriptions::live(tx, account)?;
+        Ok(live.into_iter().next())
+    };
+    let (view, live) = view_with(&app, account, read).await?;
     let plan = &view.plan;
     let is_asked = asked.act.as_deref() == Some("cancel") && plan.cancel_at.is_none();
-    let live = plan::live(&app, caller.account.id).await?;
     let live = match live {
         Some(live) if asked.act.as_deref() == Some("end") => {
             let ending = ending::quote(&app, &caller).await?;
             return page(StatusCode::OK, &end_now(&app, &caller, &live, &ending));
         }
         Some(live) if is_asked => live,
-        _ => return Ok(Redirect::to(BILLING).into_response()),
+        _ => return Ok(redirect(&caller, BILLING).into_response()),
     };
     let catalog = app.catalog();
     let ends = live.period_end.unwrap_or(plan.period_end);
@@ -140,7 +153,7 @@ async fn end(app: &App, caller: &SignedIn, form: &Act) -> HttpResult<Response> {
     let quoted = form.quote.as_deref().and_then(Quote::read);
     let quoted = quoted.ok_or_else(|| Error::field("quote", "Review the end first."))?;
     let Some(ending) = ending::end(app, caller, quoted, form.reason.as_deref()).await? else {
-        return Ok(Redirect::to(BILLING).into_response());
+        return Ok(redirect(caller, BILLING).into_response());
     };
     let question = end_now(app, caller, &ending.held.clone(), &ending);
     page(StatusCode::CONFLICT, &question)
@@ -163,8 +176,10 @@ pub async fn act(
             return upgrade::change(&app, &caller, &plan, form.quote.as_deref()).await;
         }
         _ => {
-            return Err(Error::field("act", "act is change, cancel, end, resume or undo.").into());
+            return Err(
+                Error::field("act", "act must be change, cancel, end, resume or undo.").into(),
+            );
         }
     }
-    Ok(Redirect::to(BILLING).into_response())
+    Ok(redirect(&caller, BILLING).into_response())
 }

@@ -8,6 +8,7 @@ use axum::response::Html;
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::Error;
+use billing::keys::no_such_key;
 use domain::ledger::{Body, Entry, EntryKind};
 use domain::money::Credits;
 use serde::Deserialize;
@@ -19,7 +20,7 @@ use views::{format, words};
 use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::pages::usage::{call, read_key};
+use crate::pages::usage::call;
 
 /// Calls on one page.
 const CALLS_MAX: i64 = 50;
@@ -38,16 +39,22 @@ pub async fn list(
     Params(asked): Params<Asked>,
 ) -> HttpResult<Html<String>> {
     let account = caller.account.id;
-    let key = read_key(&app, account, asked.key).await?;
     let before = asked.before.unwrap_or(i64::MAX);
-    let number = key.as_ref().map(|key| key.id);
-    let (rows, keys) = app
-        .read(move |tx| {
-            let rows = store::ledger::ended_calls(tx, account, before, number, CALLS_MAX + 1)?;
-            Ok((rows, store::api_keys::of_account(tx, account)?))
-        })
-        .await?;
-    let chosen = key.map(|key| key.public_id).unwrap_or_default();
+    let chosen = asked.key.unwrap_or_default();
+    let named = Some(chosen.clone()).filter(|id| !id.is_empty());
+    let found = app.read(move |tx| {
+        let keys = store::api_keys::of_account(tx, account)?;
+        let key = keys
+            .iter()
+            .find(|key| named.as_ref() == Some(&key.public_id));
+        if named.is_some() && key.is_none() {
+            return Ok(None);
+        }
+        let number = key.map(|key| key.id);
+        let rows = store::ledger::ended_calls(tx, account, before, number, CALLS_MAX + 1)?;
+        Ok(Some((rows, keys)))
+    });
+    let (rows, keys) = found.await?.ok_or_else(no_such_key)?;
     let names: HashMap<i64, String> = keys.iter().map(|key| (key.id, key.name.clone())).collect();
     let shown = usize::try_from(CALLS_MAX).expect("small");
     let next = rows.get(shown - 1).filter(|_| rows.len() > shown);
@@ -145,7 +152,7 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
             let units = format::count(units.unsigned_abs());
             facts.push(Fact::new("Priced as", format!("{units} × {operation}")));
         }
-        _ => facts.push(Fact::new("Priced as", "credits that the caller named")),
+        _ => facts.push(Fact::new("Priced as", "credits named by the caller")),
     }
     if let Some(version) = context.rate_card {
         facts.push(Fact::new("Price list", format!("version {version}")));
@@ -165,7 +172,7 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
         facts.push(Fact::new("Returned", credits(*released)));
         if uncollected.is_positive() {
             facts.push(Fact::new(
-                "Asked for and not collected",
+                "Requested but not collected",
                 credits(*uncollected),
             ));
         }

@@ -12,7 +12,7 @@ use views::{format, offer};
 
 use crate::frame::{account_shell, html, while_billing_is_on};
 use crate::http::error::HttpResult;
-use crate::pages::billing::state;
+use crate::pages::billing::rows;
 
 /// `GET /dashboard/billing/cancel`: looks, and changes nothing (case K15).
 pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<String>> {
@@ -28,7 +28,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
                 .max_by_key(|intent| intent.created_at);
             // One that was paid after all is not to be gone on with.
             Ok(match last {
-                Some(intent) if state::is_open(tx, &intent)? => Some(intent),
+                Some(intent) if rows::is_open(tx, &intent)? => Some(intent),
                 _ => None,
             })
         })
@@ -52,7 +52,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
 /// What was about to be bought, and the way back to it.
 fn choice(app: &App, intent: &Intent) -> Option<(String, Action)> {
     let (what, to) = bought(app, intent)?;
-    let go_on = Action::link(format!("Go on with {what}"), to);
+    let go_on = Action::link(format!("Continue with {what}"), to);
     Some((format!("{what} for {}", price(intent)?), go_on))
 }
 

@@ -8,9 +8,10 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Kind, Result};
 use billing::payments::checkout;
-use billing::summary::{View, view};
+use billing::summary::{View, view_with};
 use domain::ledger::{GrantKind, Lot};
 use serde::Deserialize;
+use store::Tx;
 use views::components::Prose;
 use views::credits::{CreditsPage, GrantRow, Order};
 use views::layout::Nav;
@@ -84,8 +85,17 @@ async fn buy(app: &App, caller: &SignedIn, amount: &str, attempt: Option<&str>) 
 
 async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage> {
     let account = caller.account.id;
-    let view = view(app, account).await?;
-    let week = usage::spent_in_week(app, account).await?;
+    let (now, currency) = (app.now(), app.catalog().currency);
+    let may_pay = caller.may_pay().is_ok();
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let week = usage::spent_in_week(tx, account, now.day())?;
+        let chosen = match may_pay {
+            true => Some(preferences::look(tx, account, now, currency)?),
+            false => None,
+        };
+        Ok((week, chosen))
+    };
+    let (view, (week, preferences)) = view_with(app, account, read).await?;
     let packs = packs(app, &view, week, amount);
     let chosen = packs.iter().find(|pack| pack.selected);
     let order = chosen.map_or_else(Order::default, |pack| Order {
@@ -95,10 +105,6 @@ async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage>
         lasts: pack.lasts.clone().unwrap_or_default(),
     });
     let lead = pricing::packs_note(&app.catalog());
-    let auto = match caller.may_pay() {
-        Ok(()) => Some(auto_top_up(app, &preferences::read(app, account).await?)),
-        Err(_) => None,
-    };
     Ok(CreditsPage {
         shell: account_shell(app, caller, Nav::Credits),
         lead,
@@ -114,7 +120,7 @@ async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage>
         },
         error: None,
         order,
-        auto,
+        auto: preferences.map(|chosen| auto_top_up(app, &chosen)),
         grants: grants(&view),
     })
 }

@@ -7,17 +7,19 @@ use axum::response::Html;
 use billing::actors::Reader;
 use billing::app::App;
 use billing::error::Result;
-use billing::summary::{View, view};
+use billing::summary::{View, view_with};
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use views::components::Prose;
 use views::format;
 use views::fragments::{CreditBalance, InvoiceList, PaymentMethodFragment, UsageChart};
 
-use crate::frame::html;
+use crate::frame::part;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::standing::CreditState;
+use crate::pages::usage;
 use crate::pages::{invoices, standing};
 
 /// Credits that end within so many days are said to.
@@ -46,13 +48,11 @@ pub async fn balance(
     Params(asked): Params<Asked>,
 ) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
-    let (view, now) = (view(&app, account).await?, app.now());
-    let week = app
-        .read(move |tx| store::ledger::used_between(tx, account, now.day() - 6, now.day() + 1))
-        .await?
-        .1;
+    let now = app.now();
+    let read = move |tx: &mut Tx<'_>, _: &View| usage::spent_in_week(tx, account, now.day());
+    let (view, week) = view_with(&app, account, read).await?;
     let origin = &app.settings.service.base_url;
-    html(&CreditBalance {
+    part(&CreditBalance {
         available: format::credits(view.available.micros()),
         held: view
             .held
@@ -98,7 +98,7 @@ pub async fn payment_method(
         .await?;
     let shown = card.map(|card| standing::method(&card, app.now()));
     let warning = "Update this card to keep your plan.";
-    html(&PaymentMethodFragment {
+    part(&PaymentMethodFragment {
         warning: shown
             .as_ref()
             .filter(|method| method.expiring)
@@ -119,7 +119,7 @@ pub async fn invoice_list(
 ) -> HttpResult<Html<String>> {
     let account = account(&app, &caller, &asked).await?;
     let listed = invoices::read(&app, account, asked.after).await?;
-    html(&InvoiceList {
+    part(&InvoiceList {
         rows: listed.rows,
         last: listed.last,
     })
@@ -136,7 +136,7 @@ pub async fn usage_chart(
     let rows = app
         .read(move |tx| store::ledger::usage_by_day(tx, account, from))
         .await?;
-    html(&UsageChart {
+    part(&UsageChart {
         chart: crate::pages::usage_chart::chart("lbx-use", "Credits used per day", &rows, from, to),
     })
 }

@@ -1,10 +1,11 @@
-//! `/` and `/dashboard`: where somebody who names no page goes.
+//! `/` and `/dashboard`: where a reader who names no page goes.
 
 use axum::extract::State;
 use axum::response::Redirect;
 use billing::actors::SignedIn;
 use billing::app::App;
 
+use crate::frame::redirect;
 use crate::http::callers::MaybeVisitor;
 use crate::http::error::HttpResult;
 
@@ -12,19 +13,19 @@ use crate::http::error::HttpResult;
 pub async fn show(State(app): State<App>, MaybeVisitor(visitor): MaybeVisitor) -> Redirect {
     match visitor {
         None => Redirect::to("/pricing"),
-        Some(_) => home(app.settings.billing.enabled),
+        Some(_) => Redirect::to(home(app.settings.billing.enabled)),
     }
 }
 
 /// `GET /dashboard`: the first page of the account, or the sign-in that leads to it.
 pub async fn dashboard(State(app): State<App>, caller: SignedIn) -> HttpResult<Redirect> {
-    Ok(home(app.settings.billing.is_on_for(&caller.account)))
+    let home = home(app.settings.billing.is_on_for(&caller.account));
+    Ok(redirect(&caller, home))
 }
 
-fn home(is_on: bool) -> Redirect {
-    Redirect::to(if is_on {
-        "/dashboard/billing"
-    } else {
-        "/dashboard/usage"
-    })
+fn home(is_on: bool) -> &'static str {
+    match is_on {
+        true => "/dashboard/billing",
+        false => "/dashboard/usage",
+    }
 }

@@ -84,7 +84,7 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<List
             Ok(Some((rows, notes)))
         })
         .await?;
-    let nothing = || Error::not_found("There is no such invoice to go on from.");
+    let nothing = || Error::not_found("There is no such invoice to start from.");
     let (mut found, notes) = found.ok_or_else(nothing)?;
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);

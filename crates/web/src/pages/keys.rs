@@ -9,7 +9,9 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::keys::{make, revoke};
+use billing::summary::{View, view_with};
 use serde::Deserialize;
+use store::Tx;
 use store::api_keys::ApiKey;
 use views::components::{Badge, Choice};
 use views::confirm::ConfirmPage;
@@ -18,7 +20,7 @@ use views::keys::{KEYS, KeyForm, KeyLimit, KeyRow, KeysPage, LimitKey, NewKey};
 use views::layout::Nav;
 use views::settings::windows;
 
-use crate::frame::{account_shell, html, page};
+use crate::frame::{account_shell, html, page, redirect};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::pages::settings;
@@ -48,14 +50,14 @@ pub async fn create(
         "meter" => Some(caller.account.id),
         "server" if caller.user.may_make_server_keys() => None,
         "server" => {
-            let detail = "Only administrators make server keys.";
+            let detail = "Only administrators can create server keys.";
             return Err(Error::forbidden("not_an_operator", detail).into());
         }
-        _ => return Err(Error::field("scope", "scope is meter or server.").into()),
+        _ => return Err(Error::field("scope", "scope must be meter or server.").into()),
     };
     // A form that is sent twice, by a second click or a reload, makes one key.
     if is_taken(&app, &caller, &form.name).await? {
-        let detail = "Another key has this name already.";
+        let detail = "Another key already has this name.";
         return refused(&app, &caller, form, Error::conflict("name_taken", detail)).await;
     }
     let (key, secret) = match make(&app, account, &form.name, &caller.user.public_id).await {
@@ -102,7 +104,7 @@ pub async fn end(
     caller.may_pay()?;
     let key = find(&app, &caller, &id).await?;
     revoke(&app, key.account_id, &key.public_id, &caller.user.public_id).await?;
-    Ok(Redirect::to(KEYS))
+    Ok(redirect(&caller, KEYS))
 }
 
 /// `POST /dashboard/keys/limits`: bounds what one of the keys may spend.
@@ -120,7 +122,7 @@ pub async fn limit(
         Err(error) => Err(error),
     };
     let error = match set {
-        Ok(_) => return Ok(Redirect::to(&format!("{KEYS}#h-keys")).into_response()),
+        Ok(_) => return Ok(redirect(&caller, &format!("{KEYS}#h-keys")).into_response()),
         Err(error) if error.0.kind.is_client_error() => error,
         Err(error) => return Err(error.into()),
     };
@@ -139,28 +141,29 @@ pub async fn remove_limit(
 ) -> HttpResult<Redirect> {
     caller.may_pay()?;
     limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
-    Ok(Redirect::to(&format!("{KEYS}#h-keys")))
+    Ok(redirect(&caller, &format!("{KEYS}#h-keys")))
 }
 
 /// The account's keys; administrators also see the host application's.
+fn look(tx: &mut Tx<'_>, account: i64, is_admin: bool) -> store::Result<Vec<ApiKey>> {
+    let mut keys = store::api_keys::of_account(tx, account)?;
+    if is_admin {
+        keys.extend(store::api_keys::of_host(tx)?);
+        keys.sort_by_key(|key| std::cmp::Reverse(key.id));
+    }
+    Ok(keys)
+}
+
 async fn keys(app: &App, caller: &SignedIn) -> Result<Vec<ApiKey>> {
     let (account, is_admin) = (caller.account.id, caller.user.may_make_server_keys());
-    app.read(move |tx| {
-        let mut keys = store::api_keys::of_account(tx, account)?;
-        if is_admin {
-            keys.extend(store::api_keys::of_host(tx)?);
-            keys.sort_by_key(|key| std::cmp::Reverse(key.id));
-        }
-        Ok(keys)
-    })
-    .await
+    app.read(move |tx| look(tx, account, is_admin)).await
 }
 
 /// A key that still opens something.
 async fn find(app: &App, caller: &SignedIn, id: &str) -> Result<ApiKey> {
     let mut keys = keys(app, caller).await?.into_iter();
     let key = keys.find(|key| key.public_id == id && key.revoked_at.is_none());
-    key.ok_or_else(|| Error::not_found("There is no such live key."))
+    key.ok_or_else(|| Error::not_found("There is no such active key."))
 }
 
 async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {
@@ -170,8 +173,16 @@ async fn is_taken(app: &App, caller: &SignedIn, name: &str) -> Result<bool> {
 }
 
 async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
-    let rows = keys(app, caller).await?;
-    let set = limits::of_account(app, caller.account.id).await?;
+    let (account, is_admin, now) = (
+        caller.account.id,
+        caller.user.may_make_server_keys(),
+        app.now(),
+    );
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let keys = look(tx, account, is_admin)?;
+        Ok((keys, limits::look(tx, account, now)?))
+    };
+    let (_, (rows, set)) = view_with(app, account, read).await?;
     let full = caller.may_pay().err().map(|error| error.0.detail.clone());
     Ok(KeysPage {
         shell: account_shell(app, caller, Nav::Keys),

@@ -19,7 +19,7 @@ use views::members::{
     InvitationPage, InviteForm, InvitedRow, MEMBERS, MemberRow, MembersPage, ROLES, role_word,
 };
 
-use crate::frame::{account_shell, html, page, public_shell};
+use crate::frame::{account_shell, html, page, public_shell, redirect};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
@@ -65,7 +65,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
     };
     Ok(MembersPage {
         shell: account_shell(app, caller, Nav::Members),
-        lead: format!("Who belongs to {}", caller.account.name),
+        lead: format!("Members of {}", caller.account.name),
         members: people.members.into_iter().map(member).collect(),
         invited: people.invited.into_iter().map(invited).collect(),
         form: is_owner.then(InviteForm::empty),
@@ -100,7 +100,7 @@ pub async fn invite(
         form.role.unwrap_or_default(),
     );
     match members::invite(&app, &caller, &mail, &role).await {
-        Ok(_) => Ok(Redirect::to(MEMBERS).into_response()),
+        Ok(_) => Ok(redirect(&caller, MEMBERS).into_response()),
         Err(error) if error.0.kind.is_client_error() && error.0.kind != Kind::Forbidden => {
             let mut shown = list(&app, &caller).await?;
             shown.form = Some(InviteForm {
@@ -122,7 +122,7 @@ pub async fn change(
     Fields(form): Fields<Wanted>,
 ) -> HttpResult<Redirect> {
     members::set_role(&app, &caller, &id, form.role.as_deref().unwrap_or_default()).await?;
-    Ok(Redirect::to(MEMBERS))
+    Ok(redirect(&caller, MEMBERS))
 }
 
 /// `GET /dashboard/members/{id}/remove`: asks once more.
@@ -153,7 +153,7 @@ pub async fn remove(
     members::remove(&app, &caller, &id).await?;
     // Whoever left sees another account, or the sign-in.
     let is_you = id == caller.user.public_id;
-    Ok(Redirect::to(if is_you { "/" } else { MEMBERS }))
+    Ok(redirect(&caller, if is_you { "/" } else { MEMBERS }))
 }
 
 /// `POST /dashboard/invitations/{id}/withdraw`
@@ -163,7 +163,7 @@ pub async fn withdraw(
     Path(id): Path<String>,
 ) -> HttpResult<Redirect> {
     members::withdraw(&app, &caller, &id).await?;
-    Ok(Redirect::to(MEMBERS))
+    Ok(redirect(&caller, MEMBERS))
 }
 
 /// A new organisation.

@@ -11,7 +11,7 @@ use views::plans::PlanCard;
 pub fn say_years(cards: &mut [PlanCard], agreed: &[AccountPrice]) {
     for row in agreed.iter().filter(|row| row.is_current) {
         for card in cards.iter_mut().filter(|card| card.id == row.tier) {
-            card.per = format!("per {}, agreed with you", row.billing_interval);
+            card.per = format!("per {}, custom price", row.billing_interval);
         }
     }
 }

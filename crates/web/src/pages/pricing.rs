@@ -31,7 +31,7 @@ pub async fn show(
     views::offer::say_trials(&mut plans, &catalog, true, " for new accounts");
     let page = PricingPage {
         shell: public_shell(&app, visitor.as_ref(), Nav::Pricing),
-        lead: "A plan sets your limits; credits pay for calls. Start free, change any time."
+        lead: "Plans set your limits and credits pay for calls. Start free and change any time."
             .to_owned(),
         banners: Vec::new(),
         plans,
@@ -57,7 +57,7 @@ fn packs(catalog: &Catalog) -> Vec<PackLine> {
     let line = |pack: &domain::catalog::Pack| PackLine {
         credits: views::offer::pack_title(pack.credits),
         price: views::offer::money(pack.price),
-        unit_price: format!("{} per credit", views::offer::unit_price(pack)),
+        unit_price: views::offer::unit_price(pack),
     };
     catalog.packs.iter().map(line).collect()
 }

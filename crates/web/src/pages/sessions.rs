@@ -23,7 +23,7 @@ pub async fn show(
     let rows = of(&app, caller.user.id, this).await?;
     let row = |(session, is_this): (store::sessions::Session, bool)| SessionRow {
         agent: in_short(&session.user_agent),
-        badge: is_this.then(|| Badge::accent("This one")),
+        badge: is_this.then(|| Badge::accent("This device")),
         began: format::moment(session.created_at.micros()),
         seen: format::moment(session.last_seen_at.micros()),
         end: (!is_this).then(|| end_action(session.id)),

@@ -12,12 +12,14 @@ use billing::accounts::{limits, preferences};
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Kind, Result};
+use billing::summary::{View, view_with};
 use domain::catalog::Catalog;
 use domain::ledger::{LimitScope, LimitWindow};
 use domain::letters;
 use domain::letters::NOTICES;
 use domain::money::{Credits, MinorUnits};
 use serde::Deserialize;
+use store::Tx;
 use store::api_keys::ApiKey;
 use store::users::Member;
 use views::components::{Badge, Choice};
@@ -26,7 +28,7 @@ use views::layout::Nav;
 use views::settings::{LimitRow, NoticeRow, SETTINGS, SettingsPage, windows};
 use views::{format, offer};
 
-use crate::frame::{account_shell, page};
+use crate::frame::{account_shell, page, redirect};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 
@@ -60,7 +62,7 @@ pub async fn save(
         Err(error) => Err(error),
     };
     match saved {
-        Ok(()) => Ok(Redirect::to(SETTINGS).into_response()),
+        Ok(()) => Ok(redirect(&caller, SETTINGS).into_response()),
         Err(error) if error.0.kind == Kind::BadRequest => {
             let mut shown = settings(&app, &caller).await?;
             for notice in &mut shown.notices {
@@ -82,14 +84,14 @@ fn read_low(typed: &str) -> Result<Option<Credits>> {
     if read.is_positive() {
         return Ok(Some(read));
     }
-    let detail = "The threshold is more than 0 credits; leave it empty for no mail.";
+    let detail = "Enter a threshold above 0 credits, or leave it empty for no email.";
     Err(Error::field("low", detail))
 }
 
 fn read_credits(field: &str, typed: &str) -> Result<Credits> {
     let plain: String = typed.chars().filter(|c| *c != ',').collect();
     Credits::parse(plain.trim()).map_err(|_| {
-        let detail = "Type a number of credits such as 500, with at most six decimals.";
+        let detail = "Enter a number of credits, for example 500, with at most six decimals.";
         Error::field(field, detail)
     })
 }
@@ -133,7 +135,7 @@ pub async fn auto(
         Err(error) => Err(error),
     };
     let error = match saved {
-        Ok(()) => return Ok(Redirect::to(SETTINGS).into_response()),
+        Ok(()) => return Ok(redirect(&caller, SETTINGS).into_response()),
         Err(error) if error.0.fields.contains_key("field") => error,
         Err(error) => return Err(error.into()),
     };
@@ -173,12 +175,12 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
     let reason = auto.reason.as_ref().map(|reason| {
         let what = match auto.state.as_str() {
             "waiting" => "It waits, because",
-            _ => "It was turned off, because",
+            _ => "It was turned off because",
         };
         format!("{what} {reason}.")
     });
     let no_card =
-        "There is no saved card yet. Add one on the billing page, under Manage subscription.";
+        "You have no saved card yet. Add one on the billing page under Manage subscription.";
     AutoTopUp {
         badge,
         is_on: auto.state != "off",
@@ -189,7 +191,7 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
         currency: catalog.currency.code().to_ascii_uppercase(),
         spent: match auto.spent.amount {
             0 => String::new(),
-            _ => format!("{} of it was spent this month.", offer::money(auto.spent)),
+            _ => format!("{} of the cap used this month.", offer::money(auto.spent)),
         },
         cap_error: None,
         error: None,
@@ -284,7 +286,7 @@ pub async fn limit(
         Err(error) => Err(error),
     };
     let error = match set {
-        Ok(_) => return Ok(Redirect::to(&format!("{SETTINGS}#limits")).into_response()),
+        Ok(_) => return Ok(redirect(&caller, &format!("{SETTINGS}#limits")).into_response()),
         Err(error) if error.0.kind.is_client_error() => error,
         Err(error) => return Err(error.into()),
     };
@@ -331,19 +333,30 @@ pub async fn remove_limit(
 ) -> HttpResult<Redirect> {
     caller.may_pay()?;
     limits::remove(&app, caller.account.id, &id, &caller.user.public_id).await?;
-    Ok(Redirect::to(&format!("{SETTINGS}#limits")))
+    Ok(redirect(&caller, &format!("{SETTINGS}#limits")))
+}
+
+/// What the page reads of an account.
+struct Read {
+    chosen: Preferences,
+    limits: Vec<SpendLimit>,
+    keys: Vec<ApiKey>,
+    members: Vec<Member>,
 }
 
 async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {
     let account = caller.account.id;
-    let chosen = preferences::read(app, account).await?;
-    let rows = limits::of_account(app, account).await?;
-    let (keys, members) = app
-        .read(move |tx| {
-            let keys = store::api_keys::of_account(tx, account)?;
-            Ok((keys, store::users::members(tx, account)?))
+    let (now, currency) = (app.now(), app.catalog().currency);
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        Ok(Read {
+            chosen: preferences::look(tx, account, now, currency)?,
+            limits: limits::look(tx, account, now)?,
+            keys: store::api_keys::of_account(tx, account)?,
+            members: store::users::members(tx, account)?,
         })
-        .await?;
+    };
+    let (_, read) = view_with(app, account, read).await?;
+    let chosen = read.chosen;
     let read_only = caller.may_pay().err().map(|error| error.0.detail.clone());
     let may_buy = app.settings.billing.is_on_for(&caller.account) && read_only.is_none();
     let notice = |(notice, is_on): &(letters::Notice, bool)| NoticeRow {
@@ -360,8 +373,8 @@ async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {
             .unwrap_or_default(),
         low_error: None,
         auto: may_buy.then(|| auto_top_up(app, &chosen)),
-        limits: rows.iter().map(limit_row).collect(),
-        subjects: subjects(&keys, &members),
+        limits: read.limits.iter().map(limit_row).collect(),
+        subjects: subjects(&read.keys, &read.members),
         windows: windows(),
         limit_credits: String::new(),
         limit_error: None,

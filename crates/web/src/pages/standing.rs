@@ -33,7 +33,7 @@ pub fn what_ends(tier: Option<&Tier>, free: &Tier) -> Vec<String> {
         let to = format::credits(free.allowance.micros());
         points.push(format!("Credits each month drop from {from} to {to}."));
     }
-    points.push("Credits that you bought stay.".to_owned());
+    points.push("Credits you bought stay.".to_owned());
     points
 }
 
@@ -135,5 +135,34 @@ pub fn method(card: &Card, now: Timestamp) -> PaymentMethod {
         name: card_name(card),
         expires: format!("{word} {:02}/{:04}", card.exp_month, card.exp_year),
         expiring,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::payment_methods::PaymentMethod as Card;
+
+    use super::*;
+
+    fn shown(exp_year: i64, exp_month: i64) -> (String, bool) {
+        let card = Card {
+            account_id: 1,
+            brand: "visa".to_owned(),
+            last4: "4242".to_owned(),
+            exp_month,
+            exp_year,
+            synced_at: Timestamp::from_micros(0),
+        };
+        let now = domain::time::parse("2026-11-22").expect("a day");
+        let method = method(&card, now);
+        (method.expires, method.expiring)
+    }
+
+    #[test]
+    fn a_card_is_good_to_the_end_of_its_month_and_warned_of_thirty_days_before() {
+        assert_eq!(shown(2027, 1), ("Expires 01/2027".to_owned(), false));
+        assert_eq!(shown(2026, 12), ("Expires 12/2026".to_owned(), false));
+        assert_eq!(shown(2026, 11), ("Expires soon, 11/2026".to_owned(), true));
+        assert_eq!(shown(2026, 10), ("Expired 10/2026".to_owned(), true));
     }
 }

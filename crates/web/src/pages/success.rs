@@ -21,7 +21,6 @@ use views::success::{BILLING, Refresh, SuccessPage};
 use views::{format, offer};
 
 use crate::frame::{account_shell, page, while_billing_is_on};
-use crate::http::carry::Carry;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::cancel;
@@ -48,7 +47,6 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     user: Visitor,
-    carry: Carry,
     Params(asked): Params<Asked>,
 ) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
@@ -57,7 +55,6 @@ pub async fn show(
         let shell = crate::frame::public_shell(&app, Some(&user), Nav::Billing);
         return page(StatusCode::NOT_FOUND, &SuccessPage::not_found(shell));
     };
-    carry.set(&caller);
     let shown = match intent {
         Some(intent) => outcome(&app, &caller, &intent, &asked).await?,
         None => in_general(&app, &caller).await?,
@@ -157,7 +154,7 @@ async fn outcome(
         "REFUNDED" => SuccessPage::refunded(shell, &brings, &paid, facts),
         "FAILED" => {
             let reason = row.and_then(|row| row.failure);
-            let reason = reason.unwrap_or_else(|| "Your bank said no.".to_owned());
+            let reason = reason.unwrap_or_else(|| "Your bank declined the payment.".to_owned());
             SuccessPage::failed(shell, &format!("{brings}, {paid}"), &reason, retry)
         }
         "CANCELLED" => SuccessPage::not_paid(shell, &brings, retry),
@@ -166,7 +163,7 @@ async fn outcome(
             match progress(app, session).await {
                 Some(Progress::Open(url)) => {
                     let go_on = match url {
-                        Some(url) => Action::external("Go on to Stripe", url),
+                        Some(url) => Action::external("Continue to Stripe", url),
                         None => retry,
                     };
                     SuccessPage::not_paid(shell, &brings, go_on)

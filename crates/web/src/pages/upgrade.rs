@@ -10,18 +10,19 @@ use billing::error::{Error, Kind as ErrorKind, Result};
 use billing::payments::plan::quote::{Quote, Way};
 use billing::payments::plan::{Changed, Pending, quote};
 use billing::payments::{checkout, plan};
-use billing::summary::{View, view};
+use billing::summary::{View, view_with};
 use billing::trials;
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Currency, MinorUnits};
 use serde::Deserialize;
+use store::Tx;
 use store::account_prices::AccountPrice;
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
 use views::upgrade::{Review, UPGRADE, UpgradePage, choose};
 use views::{format, offer, words};
 
-use crate::frame::{account_shell, page, while_billing_is_on};
+use crate::frame::{account_shell, page, redirect, while_billing_is_on};
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
@@ -44,8 +45,7 @@ pub async fn show(
     Params(asked): Params<Asked>,
 ) -> HttpResult<Response> {
     while_billing_is_on(&app)?;
-    let view = view(&app, caller.account.id).await?;
-    let mut plans = chooser(&app, &caller, &view).await?;
+    let mut plans = chooser(&app, &caller).await?;
     let Some(plan_id) = asked.plan_id.filter(|_| plans.has_live) else {
         return page(StatusCode::OK, &plans);
     };
@@ -69,11 +69,10 @@ pub(crate) async fn change(
 ) -> HttpResult<Response> {
     let quoted = quote.and_then(Quote::read);
     let changed = plan::change(app, caller, plan_id, quoted).await;
-    let view = view(app, caller.account.id).await?;
-    let mut plans = chooser(app, caller, &view).await?;
+    let mut plans = chooser(app, caller).await?;
     match changed {
         Ok(Changed::Done | Changed::Scheduled(_)) => {
-            Ok(Redirect::to("/dashboard/billing").into_response())
+            Ok(redirect(caller, "/dashboard/billing").into_response())
         }
         Ok(Changed::Waits(waiting)) => {
             let url = waiting
@@ -137,7 +136,7 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
     };
     Ok(Review {
         title: format!("Review your change: {from} to {to}"),
-        badge: Badge::info("Good for 10 minutes"),
+        badge: Badge::info("Valid for 10 minutes"),
         text: text.text("."),
         points: points(&catalog, here, &quote.tier),
         lines,
@@ -162,12 +161,14 @@ fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
     let price = format!("{} per {}", offer::money(quote.price), quote.interval);
     let text = Prose::new(format!("{from} stays until "))
         .time(starts.clone())
-        .text(format!(", it is paid until then. After that {price}."));
+        .text(format!(
+            ", the end of the period you paid for. After that {price}."
+        ));
     let mut points = standing::what_ends(catalog.tier(here), &quote.tier);
-    points.push("You can take this back at any time until then, with one click.".to_owned());
+    points.push("You can undo this at any time until then.".to_owned());
     Review {
         title: format!("Review your change: {from} to {to}"),
-        badge: Badge::info("At the period's end"),
+        badge: Badge::info("At the end of the period"),
         text,
         points,
         lines: vec![Fact::total(
@@ -179,7 +180,7 @@ fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
             .field("planId", &quote.tier.name)
             .primary()
             .block(),
-        note: "Nothing is charged and nothing is paid back today.".into(),
+        note: "Nothing is charged or refunded today.".into(),
     }
 }
 
@@ -190,12 +191,12 @@ fn points(catalog: &Catalog, here: &str, to: &Tier) -> Vec<String> {
         let (from, to) = (from.unsigned_abs(), to.unsigned_abs());
         let (from, to) = (format::count(from), format::count(to));
         points.push(format!(
-            "Your call limit rises from {from} to {to} at once."
+            "Your call limit rises from {from} to {to} immediately."
         ));
     }
     points.push(format!(
-        "Your credits stay. From the next period on {} arrive each month; their share for the \
-         days left arrives now.",
+        "You keep your credits. We add {} each month from the next period, and a share for the \
+         remaining days now.",
         format::credits_worded(to.allowance.micros())
     ));
     points
@@ -226,8 +227,7 @@ pub async fn start(
     let Some(banner) = refusal(&error, UPGRADE) else {
         return Err(error.into());
     };
-    let view = view(&app, caller.account.id).await?;
-    let mut plans = chooser(&app, &caller, &view).await?;
+    let mut plans = chooser(&app, &caller).await?;
     plans.banners = vec![banner];
     page(status_of(error.0.kind), &plans)
 }
@@ -250,21 +250,22 @@ pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
     }
 }
 
-async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePage> {
+async fn chooser(app: &App, caller: &SignedIn) -> Result<UpgradePage> {
     let account = caller.account.id;
-    let (live, agreed) = app
-        .read(move |tx| {
-            let live = store::subscriptions::live(tx, account)?;
-            Ok((live, store::account_prices::of_account(tx, account)?))
-        })
-        .await?;
+    let one_trial = app.settings.billing.trial_once_per_account;
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        let live = store::subscriptions::live(tx, account)?;
+        let may_try = live.is_empty() && trials::may_have(tx, account, one_trial)?;
+        let agreed = store::account_prices::of_account(tx, account)?;
+        Ok((live, may_try, agreed))
+    };
+    let (view, (live, may_try, agreed)) = view_with(app, account, read).await?;
     let catalog = with_agreed(app.catalog(), &agreed);
     let has_live = !live.is_empty();
-    let may_try = !has_live && trials::may_have_one(app, account).await?;
     let waiting = live.first().and_then(Pending::of);
     let waiting = waiting.filter(|pending| !pending.is_unpaid());
     let current = view.plan.tier.as_str();
-    let pick = suggested(&app.catalog().tiers, view);
+    let pick = suggested(&app.catalog().tiers, &view);
     let note = match &pick {
         Some((_, why)) => format!("{} {why}", offer::note(&catalog)),
         None => offer::note(&catalog),
@@ -294,7 +295,7 @@ async fn chooser(app: &App, caller: &SignedIn, view: &View) -> Result<UpgradePag
     }
     Ok(UpgradePage {
         shell: account_shell(app, caller, Nav::Plans),
-        lead: lead(&offer::title(&catalog, current), view, has_live),
+        lead: lead(&offer::title(&catalog, current), &view, has_live),
         banners: match waiting {
             Some(pending) => standing::waiting_banner(&catalog, &live, &pending),
             None => Vec::new(),
@@ -326,15 +327,17 @@ fn with_agreed(mut catalog: Catalog, agreed: &[AccountPrice]) -> Catalog {
 fn lead(title: &str, view: &View, has_live: bool) -> Prose {
     let on = format!("You are on {title}. ");
     match (has_live, view.plan.cancel_at) {
-        (false, _) => Prose::new(on).text("A plan starts as soon as it is paid."),
+        (false, _) => Prose::new(on).text("Your new plan starts as soon as payment goes through."),
         (true, Some(end)) => Prose::new(on)
             .text("It ends on ")
             .time(format::day(end.micros()))
-            .text("; keep it first to change it."),
+            .text(". To change it, keep it first."),
         (true, None) => Prose::new(on)
             .text("It renews on ")
             .time(format::day(view.plan.period_end.micros()))
-            .text(". A larger plan starts at once, for the difference; a smaller one then."),
+            .text(
+                ". Upgrades start now and you pay the difference. Downgrades start on that date.",
+            ),
     }
 }
 

@@ -7,11 +7,12 @@ use axum::response::{Html, Response};
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::Result;
-use billing::keys::key_of;
-use billing::summary::{View, view};
+use billing::keys::{key_of, no_such_key};
+use billing::summary::{View, view_with};
 use domain::catalog::Catalog;
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use store::api_keys::ApiKey;
 use store::ledger::{DayUsage, JournalRow};
 use views::components::{Choice, Stat};
@@ -42,11 +43,12 @@ pub async fn show(
     caller: SignedIn,
     Params(asked): Params<Asked>,
 ) -> HttpResult<Html<String>> {
-    let account = caller.account.id;
-    let view = view(&app, account).await?;
+    let (account, today) = (caller.account.id, app.now().day());
     let (period, days) = read_period(asked.period.as_deref());
-    let key = read_key(&app, account, asked.key).await?;
-    let used = read(&app, account, days, key).await?;
+    let named = asked.key.filter(|id| !id.is_empty());
+    let read = move |tx: &mut Tx<'_>, _: &View| read(tx, account, days, today, named.as_deref());
+    let (view, used) = view_with(&app, account, read).await?;
+    let used = used.ok_or_else(no_such_key)?;
     html(&dashboard(&app, &caller, &view, &used, period, days))
 }
 
@@ -59,11 +61,7 @@ fn read_period(asked: Option<&str>) -> (&'static str, i64) {
 }
 
 /// The key to look at; none for all.
-pub(crate) async fn read_key(
-    app: &App,
-    account: i64,
-    asked: Option<String>,
-) -> Result<Option<ApiKey>> {
+async fn read_key(app: &App, account: i64, asked: Option<String>) -> Result<Option<ApiKey>> {
     match asked.filter(|id| !id.is_empty()) {
         Some(id) => key_of(app, account, &id).await.map(Some),
         None => Ok(None),
@@ -102,41 +100,50 @@ struct Used {
     week: i64,
 }
 
-async fn read(app: &App, account: i64, days: i64, key: Option<ApiKey>) -> Result<Used> {
-    let today = app.now().day();
-    app.read(move |tx| {
-        let (from, until) = (today - days + 1, today + 1);
-        let keys = store::api_keys::of_account(tx, account)?;
-        let number = key.as_ref().map(|key| key.id);
-        let by_day = match number {
-            Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, until)?,
-            None => store::ledger::usage_by_day_between(tx, account, from, until)?,
-        };
-        let mut by_key = store::ledger::usage_by_key_between(tx, account, from, until)?;
-        if let Some(key) = &key {
-            by_key.retain(|row| row.public_id.as_ref() == Some(&key.public_id));
-        }
-        let named = keys
-            .iter()
-            .map(|key| (key.public_id.clone(), key.name.clone()));
-        Ok(Used {
-            by_day,
-            by_key,
-            recent: store::ledger::ended_calls(tx, account, i64::MAX, number, CALLS_SHOWN)?,
-            keys: named.collect(),
-            key: key.as_ref().map(|key| key.public_id.clone()),
-            key_names: keys.into_iter().map(|key| (key.id, key.name)).collect(),
-            week: store::ledger::used_between(tx, account, today - 6, until)?.1,
-        })
-    })
-    .await
+/// Reads it; none when the account has no key of the id that is named.
+fn read(
+    tx: &mut Tx<'_>,
+    account: i64,
+    days: i64,
+    today: i64,
+    named: Option<&str>,
+) -> store::Result<Option<Used>> {
+    let (from, until) = (today - days + 1, today + 1);
+    let key = match named {
+        Some(id) => match store::api_keys::of_account_named(tx, account, id)? {
+            Some(key) => Some(key),
+            None => return Ok(None),
+        },
+        None => None,
+    };
+    let keys = store::api_keys::of_account(tx, account)?;
+    let number = key.as_ref().map(|key| key.id);
+    let by_day = match number {
+        Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, until)?,
+        None => store::ledger::usage_by_day_between(tx, account, from, until)?,
+    };
+    let mut by_key = store::ledger::usage_by_key_between(tx, account, from, until)?;
+    if let Some(key) = &key {
+        by_key.retain(|row| row.public_id.as_ref() == Some(&key.public_id));
+    }
+    let named = keys
+        .iter()
+        .map(|key| (key.public_id.clone(), key.name.clone()));
+    Ok(Some(Used {
+        by_day,
+        by_key,
+        recent: store::ledger::ended_calls(tx, account, i64::MAX, number, CALLS_SHOWN)?,
+        keys: named.collect(),
+        key: key.as_ref().map(|key| key.public_id.clone()),
+        key_names: keys.into_iter().map(|key| (key.id, key.name)).collect(),
+        week: spent_in_week(tx, account, today)?,
+    }))
 }
 
 /// Micro-credits spent in the last seven days, today included.
-pub async fn spent_in_week(app: &App, account: i64) -> Result<i64> {
-    let today = app.now().day();
-    let used = app.read(move |tx| store::ledger::used_between(tx, account, today - 6, today + 1));
-    Ok(used.await?.1)
+pub(crate) fn spent_in_week(tx: &mut Tx<'_>, account: i64, today: i64) -> store::Result<i64> {
+    let (_, spent) = store::ledger::used_between(tx, account, today - 6, today + 1)?;
+    Ok(spent)
 }
 
 fn dashboard(
@@ -220,7 +227,7 @@ fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
     let worth = |micros| offer::worth(catalog, micros).map(|worth| format!("{worth} "));
     let spent_note = format!("{}in {days} days", worth(spent).unwrap_or_default());
     let pace = match used.week {
-        0 => "after the first calls".to_owned(),
+        0 => "based on the last 7 days".to_owned(),
         week => format!("{} per day", format::credits_worded(week / 7)),
     };
     let calls_now = view.calls_this_period.unsigned_abs();
@@ -234,7 +241,7 @@ fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
         Stat::new("Available", format::credits(available), held),
         Stat::new("Credits used", format::credits(spent), spent_note),
         Stat::new("Average cost per call", mean(spent, calls), "credits"),
-        Stat::new("Credits last", lasts(available, used.week), pace),
+        Stat::new("Runs out in", lasts(available, used.week), pace),
         Stat::new(
             "Calls this period",
             format::count(calls_now),

@@ -155,8 +155,8 @@ pub async fn finish(
             next: kept.next,
         })),
         _ => {
-            let detail = "Your provider has not verified your mail address. Verify it there, or \
-                          sign in with a mailed link.";
+            let detail = "Your provider hasn't verified your email address. Verify it there, or \
+                          sign in with an email link.";
             Err(Error::forbidden("email_not_verified", detail))
         }
     }
@@ -201,8 +201,8 @@ async fn metadata(app: &App, cache: &Cache, seconds: i64) -> Result<CoreProvider
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Error {
-    let detail = "Your organisation's sign-in does not answer now; try again, or sign in with a \
-                  mailed link.";
+    let detail =
+        "Your organization's sign-in isn't answering. Try again, or sign in with an email link.";
     Error::unavailable("provider_unavailable", detail)
         .retry_after(5)
         .cause(error)

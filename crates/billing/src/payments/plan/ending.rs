@@ -109,7 +109,7 @@ pub async fn end(
 
 async fn endable(app: &App, caller: &SignedIn) -> Result<Subscription> {
     if !is_offered(app) {
-        let detail = "A plan ends with its period here, not at once.";
+        let detail = "Plans end with their period here, not immediately.";
         return Err(Error::conflict("ends_with_period", detail));
     }
     allowed(app, caller).await

@@ -189,7 +189,7 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
     let tier = catalog.tier(plan).cloned();
     let tier = tier.ok_or_else(|| Error::field("planId", "There is no such plan."))?;
     if tier.is_free() {
-        let detail = "To move to the free plan, end the one you have.";
+        let detail = "To move to the free plan, cancel the one you have.";
         return Err(Error::conflict("plan_is_free", detail));
     }
     let sold = checkout::plan_price(app, caller.account.id, &tier).await?;
@@ -199,12 +199,12 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
         return Err(Error::conflict("plan_ends", detail));
     }
     if !matches!(held.status.as_str(), "active" | "trialing") {
-        let detail = "Your plan has an open payment. Mend that first, then change it.";
+        let detail = "You have an unpaid invoice. Pay it before you change plans.";
         return Err(Error::conflict("plan_unpaid", detail));
     }
     // A larger plan is not had unpaid: only one that has a trial itself takes a running one over.
     if held.status == "trialing" && way == Way::Up && tier.trial_days.is_none() {
-        let detail = "This plan has no trial. You can change to it when yours is over.";
+        let detail = "This plan has no trial. You can change to it when your trial ends.";
         return Err(Error::conflict("in_trial", detail));
     }
     Ok(Wanted {
@@ -231,7 +231,7 @@ fn way(
         Some(here) if tier.rank == here.rank => {
             let is_other = held.price_id.as_deref() != Some(price_id) && paid != price.amount;
             if !is_other {
-                let detail = "This is the plan that you have.";
+                let detail = "This is already your plan.";
                 return Err(Error::conflict("same_plan", detail));
             }
             Ok(if price.amount < paid {

@@ -11,13 +11,14 @@ use billing::actors::roles::Right;
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::Result;
-use billing::summary::{View, view};
+use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
 use domain::ledger::{Entry, EntryKind};
 use domain::money::{Credits, Currency};
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use store::accounts::Account;
 use store::audit_log::Act;
 use store::transactions::Transaction;
@@ -32,7 +33,7 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::admin::offered::offered;
 use crate::pages::admin::operator_shell;
-use crate::pages::billing::state;
+use crate::pages::billing::history;
 
 /// Rows of each table on the page, and moments of the timeline.
 const LINES: i64 = 10;
@@ -66,30 +67,21 @@ pub(crate) fn limit(app: &App, operator: &Visitor) -> Option<String> {
     let max = operator.credits_max(app)?;
     let max = format::credits(max.micros());
     Some(format!(
-        "Your role may add or take {max} credits in 24 hours."
+        "Your role can add or take up to {max} credits in 24 hours."
     ))
 }
 
 fn flash(done: &str) -> Option<Banner> {
     let (title, text) = match done {
         "adjusted" => ("Credits were adjusted", "The journal has one more entry."),
-        "refunded" => (
-            "The money goes back",
-            "Stripe has the refund; credits follow from it.",
-        ),
-        "synced" => (
-            "Brought in line with Stripe",
-            "Something differed and was mended.",
-        ),
-        "agreed" => ("In step with Stripe", "Nothing had to change."),
-        "forgiven" => (
-            "Debt was forgiven",
-            "It is not taken from the next credits.",
-        ),
-        "voided" => ("The grant was ended", "What was left of it is gone."),
-        "plan" => ("The plan was set", "It stands from now on."),
+        "refunded" => ("Refund sent to Stripe", "Credits will update shortly."),
+        "synced" => ("Synced with Stripe", "Differences were found and fixed."),
+        "agreed" => ("In sync with Stripe", "Nothing needed to change."),
+        "forgiven" => ("Debt forgiven", "It won't be taken from future credits."),
+        "voided" => ("Grant ended", "Its remaining credits were removed."),
+        "plan" => ("Plan override set", "The override is in effect now."),
         "suspended" => ("The account is suspended", "Its calls are refused."),
-        "resumed" => ("The account goes on", "Its calls are answered."),
+        "resumed" => ("The account is active again", "Its calls are answered."),
         _ => return None,
     };
     Some(Banner::new(Kind::Ok, title, text))
@@ -141,9 +133,9 @@ impl Rows {
 }
 
 pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> Result<AccountPage> {
-    let view = view(app, account.id).await?;
     let (number, subject) = (account.id, account.public_id.clone());
-    let rows = app.read(move |tx| Rows::read(tx, number, &subject)).await?;
+    let read = move |tx: &mut Tx<'_>, _: &View| Rows::read(tx, number, &subject);
+    let (view, rows) = view_with(app, number, read).await?;
     let compared = tokio::time::timeout(STRIPE_MAX, compare::account(app, account.id)).await;
     let compared = match (&rows.customer, compared) {
         (None, _) => None,
@@ -155,7 +147,7 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
         account
             .email
             .clone()
-            .unwrap_or_else(|| "no mail address".to_owned()),
+            .unwrap_or_else(|| "no email address".to_owned()),
     )
     .text(format!(", {}, since ", account.kind))
     .time(format::day(account.created_at.micros()));
@@ -208,33 +200,31 @@ fn banners(
     }
     if view.debt.is_positive() {
         let title = format!("{} credits are owed", format::credits(view.debt.micros()));
-        let text = "A payment went back after its credits were spent. Calls are refused until the \
-                    next credits settle it, or somebody forgives it.";
+        let text = "A payment was refunded or disputed after its credits were spent. Calls are \
+                    refused until new credits settle the debt or an operator forgives it.";
         banners.push(Banner::new(Kind::Bad, title, text));
     }
     if let Some(failed) = rows.transactions.iter().find(|row| row.status == "FAILED") {
-        let why = failed
-            .failure
-            .clone()
-            .unwrap_or_else(|| "no reason was given".to_owned());
+        let why = failed.failure.as_deref().unwrap_or("no reason was given");
+        let why = why.trim_end_matches('.');
         let text = Prose::new(format!(
-            "Stripe said: {why}. Tries so far: {}. Last on ",
+            "Stripe said: {why}. Attempts so far: {}. Last on ",
             failed.attempts
         ))
         .time(format::day(failed.occurred_at.micros()))
-        .text(". The customer mends it on Stripe's page of the invoice.");
+        .text(". The customer can pay on the hosted invoice page.");
         banners.push(Banner::new(Kind::Warn, "A payment failed", text));
     }
     if let Some(sync) = rows.sync.as_ref().filter(|sync| sync.parked_at.is_some()) {
         let why = sync.last_error.clone().unwrap_or_default();
-        let title = "Its sync was given up and waits for a person";
+        let title = "Its sync failed and needs manual review";
         banners.push(Banner::new(Kind::Bad, title, why));
     }
     if let Some(Some(comparison)) = compared {
         for finding in &comparison.findings {
             banners.push(Banner::new(
                 Kind::Warn,
-                "Stripe has something to look at",
+                "Something at Stripe needs attention",
                 finding.as_str(),
             ));
         }
@@ -324,7 +314,7 @@ fn credits(view: &View, rows: &Rows) -> Panel {
             Fact::new("Balance", show(view.posted - view.debt)),
             Fact::new("Debt", show(view.debt)),
             Fact::new("Used this month", show(view.used_this_month)),
-            Fact::new("Bought lately", format::credits(bought)),
+            Fact::new("Last purchase", format::credits(bought)),
         ],
     }
 }
@@ -333,9 +323,9 @@ fn credits(view: &View, rows: &Rows) -> Panel {
 fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
     let synced = rows.sync.as_ref().and_then(|sync| sync.last_synced_at);
     let (badge, mut facts) = match compared {
-        None => (Badge::plain("Nothing there"), Vec::new()),
+        None => (Badge::plain("None"), Vec::new()),
         Some(None) => {
-            let text = "Stripe did not answer in time; what is here is what we know.";
+            let text = "Stripe didn't answer in time. Shown is what we know.";
             (
                 Badge::warn("Not reachable"),
                 vec![Fact::new("Stripe", text)],
@@ -343,7 +333,7 @@ fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
         }
         Some(Some(comparison)) => {
             let badge = if comparison.agrees() {
-                Badge::ok("In step")
+                Badge::ok("In sync")
             } else {
                 Badge::bad("Differs")
             };
@@ -399,7 +389,7 @@ fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
             _ => Kind::Info,
         };
         let status = row.status.to_lowercase();
-        let title = state::transaction_title(&catalog, row);
+        let title = history::transaction_title(&catalog, row);
         moments.push((
             row.occurred_at,
             Moment {
@@ -473,9 +463,9 @@ pub fn is_refundable(row: &Transaction) -> bool {
 fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
     let catalog = app.catalog();
     let row = |row: &Transaction| {
-        let mut status = Prose::default().badge(state::transaction_badge(row));
+        let mut status = Prose::default().badge(history::transaction_badge(row));
         if row.refunded_minor > 0 {
-            status = status.text(format!(" {} went back", money(row, row.refunded_minor)));
+            status = status.text(format!(" {} refunded", money(row, row.refunded_minor)));
         }
         if operator.may(Right::Money) && is_refundable(row) {
             let left = money(row, row.amount_minor - row.refunded_minor);
@@ -486,13 +476,12 @@ fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
         }
         vec![
             Prose::default().time(format::moment(row.occurred_at.micros())),
-            state::transaction_title(&catalog, row).into(),
+            history::transaction_title(&catalog, row).into(),
             money(row, row.amount_minor).into(),
             status,
         ]
     };
-    Table::new("Payments", &PAYMENTS, "Nothing was paid yet.")
-        .rows(rows.transactions.iter().map(row))
+    Table::new("Payments", &PAYMENTS, "No payments yet.").rows(rows.transactions.iter().map(row))
 }
 
 fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
@@ -527,7 +516,7 @@ fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
             shown,
         ]
     };
-    Table::new("Grants", &GRANTS, "No credits were granted yet.").rows(rows.grants.iter().map(row))
+    Table::new("Grants", &GRANTS, "No credits granted yet.").rows(rows.grants.iter().map(row))
 }
 
 fn holds(rows: &Rows) -> Table {
@@ -540,7 +529,7 @@ fn holds(rows: &Rows) -> Table {
             Prose::default().badge(words::hold_badge(&row.state)),
         ]
     };
-    Table::new("Holds", &HOLDS, "No call set credits aside yet.").rows(rows.holds.iter().map(row))
+    Table::new("Holds", &HOLDS, "No holds yet.").rows(rows.holds.iter().map(row))
 }
 
 /// What an event did can be long; its own page has the whole of it.
@@ -557,7 +546,7 @@ fn events(rows: &Rows) -> Table {
         ("Received (UTC)", "num wide-only"),
         ("Event", ""),
         ("State", ""),
-        ("What it did", "wide-only"),
+        ("Result", "wide-only"),
     ];
     let row = |row: &store::events::Event| {
         vec![
@@ -570,7 +559,7 @@ fn events(rows: &Rows) -> Table {
     Table::new(
         "Webhook events",
         &columns,
-        "Stripe has sent nothing about it yet.",
+        "Stripe has sent no events about this account yet.",
     )
     .rows(rows.events.iter().map(row))
 }

@@ -156,15 +156,15 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
         .ok()
         .filter(|credits| *credits != Credits::ZERO);
     let note_error = match typed.note.trim().chars().count() {
-        0 => Some("Say what a colleague should know, such as a ticket's number.".to_owned()),
+        0 => Some("Add a note for colleagues, for example a ticket number.".to_owned()),
         1..=500 => None,
-        _ => Some("A note has at most 500 characters.".to_owned()),
+        _ => Some("A note can have at most 500 characters.".to_owned()),
     };
     match (credits, &note_error) {
         (Some(credits), None) => Ok(credits),
         (credits, _) => Err(Box::new(AdjustForm {
             credits_error: credits.is_none().then(|| {
-                "Enter credits to add, or with a minus sign to take: 250, -20.5.".to_owned()
+                "Enter credits to add, or a negative number to take away: 250, -20.5.".to_owned()
             }),
             note_error,
             ..form
@@ -200,14 +200,14 @@ async fn review(desk: &Desk, typed: &Adjusting, amount: Credits) -> HttpResult<R
     let tell = if typed.tell.is_empty() {
         "no"
     } else {
-        "yes, by mail"
+        "yes, by email"
     };
     let title = format!("Adjust by {change} credits?");
     let label = format!("Adjust by {change}");
     let mut page = desk.form((&title, &label), "credits", &typed.attempt);
-    page.text = "It is one more entry of the journal: nothing is overwritten, and an opposite \
-                 entry undoes it."
-        .into();
+    page.text =
+        "This adds one journal entry. Nothing is overwritten, and an opposite entry undoes it."
+            .into();
     page.facts = vec![
         Fact::total("Change", change),
         Fact::new("Available now", show(view.available)),
@@ -215,7 +215,7 @@ async fn review(desk: &Desk, typed: &Adjusting, amount: Credits) -> HttpResult<R
         Fact::new("Debt afterwards", show(debt)),
         Fact::new("Reason", typed.reason.clone()),
         Fact::new("Note", typed.note.trim()),
-        Fact::new("They are told", tell),
+        Fact::new("Notify customer", tell),
     ];
     page.hidden.extend([
         ("credits", amount.to_string()),
@@ -289,7 +289,7 @@ fn reasons(current: &str) -> Field {
 
 fn note(value: &str) -> Field {
     Field::new("note", "Note for colleagues", FieldKind::Words(3), value)
-        .hint("Kept beside the journal; it can be erased.")
+        .hint("Kept beside the journal. It can be erased.")
 }
 
 /// `GET /admin/accounts/{id}/forgive`
@@ -310,8 +310,8 @@ async fn forgive_page(desk: &Desk, typed: &Acting) -> Result<FormPage> {
     };
     let words = ("Forgive debt?", "Forgive the debt");
     let mut page = desk.form(words, "forgive", &typed.attempt);
-    page.text = "Credits of a payment that went back were spent before; they are owed. What is \
-                 forgiven is not taken from the next credits."
+    page.text = "Credits of a refunded or disputed payment were already spent, so the account \
+                 owes them. Forgiven credits won't be taken from future credits."
         .into();
     page.facts = vec![Fact::new("Debt", format::credits(debt.micros()))];
     let line = FieldKind::Line("text");
@@ -328,7 +328,7 @@ pub async fn forgive(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Re
     let forgiven = async {
         let amount = Credits::parse(typed.credits.trim()).ok();
         let amount = amount.filter(|amount| amount.is_positive());
-        let wrong = || Error::field("credits", "Enter credits such as 120.");
+        let wrong = || Error::field("credits", "Enter credits, for example 120.");
         let amount = amount.ok_or_else(wrong)?;
         let by_hand = desk.by_hand(&typed.reason, &typed.note, false);
         let key = Key::read(&typed.attempt)?;
@@ -354,8 +354,9 @@ async fn void_page(desk: &Desk, typed: &Acting) -> Result<FormPage> {
     let left = grant.amount - grant.used - grant.expired - grant.clawed - grant.held;
     let words = ("End this grant?", "End the grant");
     let mut page = desk.form(words, "void", &typed.attempt);
-    page.text =
-        "What is left of it ends now; what holds have set aside may still be captured.".into();
+    page.text = "Its remaining credits expire now. Credits held by calls in progress can still be \
+         captured."
+        .into();
     page.facts = vec![
         Fact::new("Grant", format!("{}, entry {lot}", grant.kind)),
         Fact::new("Granted", format::credits(grant.amount)),
@@ -390,7 +391,7 @@ pub async fn ask_plan(desk: Desk) -> HttpResult<Response> {
 
 fn plan_page(desk: &Desk, typed: &Acting) -> FormPage {
     let (account, catalog) = (&desk.account, desk.app.catalog());
-    let own = ("".to_owned(), "As subscribed: no plan by hand".to_owned());
+    let own = ("".to_owned(), "As subscribed: no override".to_owned());
     let tiers = catalog
         .tiers
         .iter()
@@ -404,7 +405,7 @@ fn plan_page(desk: &Desk, typed: &Acting) -> FormPage {
         &typed.tier
     };
     let mut facts = vec![Fact::new(
-        "By hand now",
+        "Current override",
         match current.as_str() {
             "" => "none",
             tier => tier,
@@ -421,9 +422,9 @@ fn plan_page(desk: &Desk, typed: &Acting) -> FormPage {
             .tier_override_until
             .map(|at| Fact::new("Until", Prose::default().time(format::day(at.micros())))),
     );
-    let words = ("Set the plan by hand", "Set the plan");
+    let words = ("Override plan", "Set override");
     let mut page = desk.form(words, "plan", &typed.attempt);
-    page.text = "A plan by hand stands over the subscription's and every sync leaves it alone. It \
+    page.text = "The override replaces the subscription's plan here and survives syncs. It \
                  charges nothing and cancels nothing at Stripe."
         .into();
     page.facts = facts;
@@ -433,7 +434,7 @@ fn plan_page(desk: &Desk, typed: &Acting) -> FormPage {
     );
     page.fields = vec![
         Field::new("tier", "Plan", tiers, ""),
-        Field::new("until", "Until (empty: for good)", day, &typed.until),
+        Field::new("until", "Until (leave empty for no end)", day, &typed.until),
         Field::reason(&typed.reason),
     ];
     page
@@ -451,7 +452,7 @@ async fn set_plan(desk: &Desk, typed: &Acting) -> Result<()> {
         "" => None,
         text => {
             let day = domain::time::parse(text);
-            let wrong = || Error::field("until", "Write the day as 2026-11-30.");
+            let wrong = || Error::field("until", "Enter the day as 2026-11-30.");
             // The last day counts whole.
             Some(day.ok_or_else(wrong)?.plus_days(1))
         }
@@ -476,13 +477,16 @@ fn status_page(desk: &Desk, typed: &Acting) -> FormPage {
             "suspended",
         )
     } else {
-        (("Let this account go on?", "Let it go on"), "active")
+        (
+            ("Reactivate this account?", "Reactivate the account"),
+            "active",
+        )
     };
     let text = if is_active {
-        "Its calls are refused from now on. Its subscription at Stripe goes on and charges: cancel \
-         it apart if it should end. Nothing is taken."
+        "Its calls are refused from now on. The Stripe subscription keeps charging; cancel it \
+         separately. No credits are taken."
     } else {
-        "Its calls are answered again, with the credits it has."
+        "Its calls are answered again, using the credits it has."
     };
     let mut page = desk.form(words, "status", &typed.attempt);
     page.text = text.into();
@@ -497,7 +501,7 @@ pub async fn status(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Res
     let (suspended, what) = match typed.status.as_str() {
         "suspended" => (true, "suspended"),
         "active" => (false, "resumed"),
-        _ => return Err(Error::field("status", "status is suspended or active.").into()),
+        _ => return Err(Error::field("status", "status must be suspended or active.").into()),
     };
     let set = async {
         let reason = reason::reason(&typed.reason)?;

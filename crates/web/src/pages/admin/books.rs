@@ -31,14 +31,14 @@ pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html
         ..ListPage::new(
             operator_shell(&app, &operator.0, Nav::AdminBooks),
             "Books",
-            "Every journal from its first entry, and whether balances, grants, holds, usage and \
-             payments follow from it. Reads only; it runs in the background.",
+            "Checks every journal from its first entry, and that balances, grants, holds, usage \
+             and payments follow from it. It only reads and runs in the background.",
         )
     };
     match &report {
         None => {
             let text =
-                "Nobody has checked the books from here yet. The command `audit` does the same.";
+                "The books haven't been checked from here yet. The command `audit` does the same.";
             page.banners
                 .push(Banner::new(Kind::Info, "No result yet", text));
         }
@@ -49,10 +49,10 @@ pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html
 
 fn fill(page: &mut ListPage, report: &Report) {
     let Some(ended) = report.ended_at else {
-        let text = Prose::new("Begun at ")
+        let text = Prose::new("Started at ")
             .time(format::second(report.started_at))
             .text(" (UTC). ")
-            .link("Look again", HERE)
+            .link("Refresh", HERE)
             .text(" in a moment.");
         page.banners
             .push(Banner::new(Kind::Info, "The books are being checked", text));
@@ -68,19 +68,15 @@ fn fill(page: &mut ListPage, report: &Report) {
             format::count(report.findings_count as u64),
             "",
         ),
-        Stat::new(
-            "To look at",
-            format::count(report.warnings.len() as u64),
-            "",
-        ),
+        Stat::new("To review", format::count(report.warnings.len() as u64), ""),
     ];
     let banner = if report.findings_count > 0 {
         let text = "Nothing was changed. Compare each row below; the admin guide says what to do.";
         Banner::new(Kind::Bad, "The books do not agree", text)
     } else if report.is_cut {
         let text =
-            "Its time ran out before all accounts were seen. Run `audit` on the command line.";
-        Banner::new(Kind::Warn, "Only a part was checked", text)
+            "It ran out of time before checking all accounts. Run `audit` on the command line.";
+        Banner::new(Kind::Warn, "Only partly checked", text)
     } else {
         let text = "Every balance, grant, hold and payment follows from the journal.";
         Banner::new(Kind::Ok, "The books agree", text)
@@ -96,7 +92,7 @@ fn fill(page: &mut ListPage, report: &Report) {
     };
     page.tables = vec![
         Table::new("Differences", &columns, "None.").rows(report.findings.iter().map(row)),
-        Table::new("To look at", &columns, "Nothing.").rows(report.warnings.iter().map(row)),
+        Table::new("To review", &columns, "Nothing.").rows(report.warnings.iter().map(row)),
     ];
 }
 

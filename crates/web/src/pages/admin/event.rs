@@ -55,9 +55,10 @@ pub async fn show(
         facts: facts(&event, account.as_ref()),
         tries: tries(&event),
         payload_note: match payload {
-            Some(_) => "As Stripe sent it. What it says was not applied: the account was fetched."
+            Some(_) => "As Stripe sent it. We don't apply the payload: we fetch the account's \
+                        current state instead."
                 .to_owned(),
-            None => "The payload was dropped after its time.".to_owned(),
+            None => "The payload was deleted after its retention period.".to_owned(),
         },
         payload,
         replay: operator
@@ -100,16 +101,13 @@ pub async fn ask(
 /// What differs between our rows and Stripe's now: what a replay would bring in line.
 pub async fn would_change(app: &App, account: Option<i64>) -> Vec<Fact> {
     let Some(account) = account else {
-        return vec![Fact::new(
-            "Account",
-            "not known yet; it is looked for again",
-        )];
+        return vec![Fact::new("Account", "unknown so far; we'll look again")];
     };
     match tokio::time::timeout(STRIPE_MAX, compare::account(app, account)).await {
         Ok(Ok(comparison)) if comparison.agrees() => {
             vec![Fact::new(
                 "Would change",
-                "nothing: everything agrees already",
+                "nothing: everything already agrees",
             )]
         }
         Ok(Ok(comparison)) => comparison
@@ -120,7 +118,7 @@ pub async fn would_change(app: &App, account: Option<i64>) -> Vec<Fact> {
             .collect(),
         Ok(Err(_)) | Err(_) => vec![Fact::new(
             "Stripe",
-            "did not answer; what changes is not known",
+            "did not answer, so the changes are unknown",
         )],
     }
 }
@@ -142,9 +140,9 @@ fn outcome(event: &Event) -> Option<Banner> {
     let said = event.outcome.clone().or_else(|| event.last_error.clone())?;
     let (kind, title) = match event.state.as_str() {
         "done" => (Kind::Ok, "Processed"),
-        "ignored" => (Kind::Info, "Not ours to handle"),
-        "parked" => (Kind::Bad, "It waits for a person"),
-        _ => (Kind::Warn, "It will be tried again"),
+        "ignored" => (Kind::Info, "Not handled"),
+        "parked" => (Kind::Bad, "Needs manual review"),
+        _ => (Kind::Warn, "Will be retried"),
     };
     Some(Banner::new(kind, title, said))
 }
@@ -178,7 +176,7 @@ fn facts(event: &Event, account: Option<&Account>) -> Vec<Fact> {
 fn tries(event: &Event) -> Vec<Moment> {
     let received = Moment {
         kind: Kind::Info,
-        title: "Received and written down".to_owned(),
+        title: "Received and stored".to_owned(),
         detail: None,
         when: format::second(event.received_at.micros()),
     };

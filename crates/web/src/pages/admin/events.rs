@@ -114,9 +114,9 @@ fn stats(figures: &Figures, latest: Option<&Event>, now: Timestamp) -> Vec<Stat>
     };
     let seconds = (now.seconds() - latest.received_at.seconds()).max(0);
     let age = match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
+        0..120 => format!("{seconds} seconds"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
         _ => format!("{} days", seconds / 86_400),
     };
     let share = figures.webhooks;
@@ -127,9 +127,9 @@ fn stats(figures: &Figures, latest: Option<&Event>, now: Timestamp) -> Vec<Stat>
     let count = |number: i64| format::count(number.unsigned_abs());
     vec![
         Stat::new("Last event", age, "ago"),
-        Stat::new("Decided, 30 days", count(share.whole), ""),
+        Stat::new("Handled, last 30 days", count(share.whole), ""),
         Stat::new("Processed", percent, "of those"),
-        Stat::new("Wait for a person", count(figures.events_parked), ""),
+        Stat::new("Needs attention", count(figures.events_parked), ""),
     ]
 }
 
@@ -160,8 +160,8 @@ pub async fn ask_replay(
     let back = Action::link("Not now", "/admin/events");
     frame::html(&ConfirmPage {
         text: format!(
-            "Each is taken up again: its account is fetched from Stripe and made to agree. What is \
-             right already stays as it is. {} whose sync was given up {} tried again too.",
+            "Each is retried: we fetch its account from Stripe and update it to match. Accounts \
+             that already match don't change. {} whose sync failed {} retried too.",
             format::counted(parked as u64, "account", "accounts"),
             if parked == 1 { "is" } else { "are" }
         )

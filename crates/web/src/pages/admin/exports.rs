@@ -41,8 +41,8 @@ pub async fn show(
             operator_shell(&app, &operator, Nav::AdminOverview),
             "Export",
             Prose::new(
-                "All rows of the business. Secrets, sign-in links and payloads are not among them. \
-                 Each file is written down in the audit log. The same by command: ",
+                "All business data. Secrets, sign-in links and payloads are excluded. Each \
+                 download is recorded in the audit log. The same from the command line: ",
             )
             .code("localboxs-billing admin export --to FOLDER"),
         )

@@ -105,7 +105,7 @@ pub async fn show(
         ..ListPage::new(
             operator_shell(&app, &operator.0, Nav::AdminAccounts),
             "Journal",
-            "Every credit that moved. Entries are never changed; an opposite one corrects.",
+            "Every credit movement. Entries are never changed; corrections are new entries.",
         )
     })
 }

@@ -86,9 +86,9 @@ pub async fn show(
     let table = Table {
         pager: Some(pager),
         ..Table::new(
-            "Acts, latest first",
+            "Actions, latest first",
             &columns,
-            "Nothing that matches was done by hand.",
+            "No manual actions match.",
         )
         .rows(acts.iter().map(|act| row(act, &names)))
     };
@@ -116,7 +116,7 @@ pub async fn show(
         ..ListPage::new(
             operator_shell(&app, &operator.0, Nav::AdminLog),
             "Audit log",
-            "Every act by hand: who, what, why. Nobody can change or delete a line. Times in UTC.",
+            "All manual actions. Entries can't be changed or deleted. Times in UTC.",
         )
     })
 }

@@ -15,14 +15,14 @@ pub fn offered(operator: &Operator, account: &Account, has_debt: bool) -> Vec<Ac
     let offer = |right, action: Action| operator.may(right).then_some(action);
     let to = |label: &str, path: &str| Action::link(label, format!("{home}/{path}"));
     let is_active = account.status == "active";
-    let status = if is_active { "Suspend" } else { "Let go on" };
+    let status = if is_active { "Suspend" } else { "Reactivate" };
     let all = [
         offer(
             Right::Replay,
             Action::post("Sync from Stripe", format!("{home}/sync")),
         ),
         offer(Right::Money, to("Forgive debt", "forgive")).filter(|_| has_debt),
-        offer(Right::Manage, to("Plan by hand", "plan")),
+        offer(Right::Manage, to("Override plan", "plan")),
         offer(Right::Manage, to(status, "status")).filter(|_| account.status != "closed"),
     ];
     all.into_iter().flatten().collect()

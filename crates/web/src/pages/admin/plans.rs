@@ -81,7 +81,8 @@ pub async fn show(
             operator_shell(&app, &operator, Nav::AdminPlans),
             "Catalog",
             format!(
-                "What catalog version {} sells. It is changed in its file; each change is a version.",
+                "What catalog version {} sells. To change it, edit the catalog file; each change \
+                 is a new version.",
                 app.catalog().version
             ),
         )
@@ -141,7 +142,7 @@ fn sold(app: &App) -> Vec<Table> {
         ("Ends", "wide-only"),
         ("Price at Stripe", "wide-only"),
     ];
-    let operations_of = [("Operation", ""), ("Credits a unit", "r num")];
+    let operations_of = [("Operation", ""), ("Credits per unit", "r num")];
     vec![
         Table::new("Plans", &tiers_of, "").rows(tiers),
         Table::new("Packs", &packs_of, "None.").rows(packs),
@@ -155,7 +156,7 @@ async fn at_stripe(app: &App) -> Vec<Banner> {
     match tokio::time::timeout(STRIPE_MAX, setup::run(app, true)).await {
         Ok(Ok(report)) => {
             if report.changes.is_empty() {
-                let text = "Products, prices, portal and webhook endpoint are as the catalog says.";
+                let text = "Products, prices, portal and webhook endpoint match the catalog.";
                 banners.push(Banner::new(Kind::Ok, "Stripe agrees", text));
             } else {
                 let text = format!("{} Run `setup`.", report.changes.join("; "));
@@ -163,12 +164,11 @@ async fn at_stripe(app: &App) -> Vec<Banner> {
             }
             if !report.warnings.is_empty() {
                 let text = report.warnings.join("; ");
-                banners.push(Banner::new(Kind::Info, "To think about", text));
+                banners.push(Banner::new(Kind::Info, "Worth a look", text));
             }
         }
         Ok(Err(_)) | Err(_) => {
-            let text =
-                "What is below is what we know; whether Stripe says the same could not be asked.";
+            let text = "Stripe could not be reached to compare. Shown is what we know.";
             banners.push(Banner::new(Kind::Warn, "Stripe does not answer", text));
         }
     }

@@ -132,7 +132,7 @@ fn questions(
     );
     FormPage {
         title: "Refund a payment".to_owned(),
-        label: "See what it comes to".to_owned(),
+        label: "Preview refund".to_owned(),
         method: "get",
         hidden: vec![("review", "1".to_owned())],
         fields: vec![
@@ -168,8 +168,8 @@ fn review(app: &App, form: FormPage, look: &Preview, typed: &Typed) -> FormPage 
         danger: true,
         facts: vec![
             Fact::new("Paid", shown(look.paid)),
-            Fact::new("Went back before", shown(look.refunded)),
-            Fact::total("Money back", back),
+            Fact::new("Already refunded", shown(look.refunded)),
+            Fact::total("Refund amount", back),
             Fact::new("Credits taken", credits(look.credits_taken)),
             Fact::new("Available afterwards", credits(look.available_after)),
             Fact::new("Debt afterwards", credits(look.debt_after)),

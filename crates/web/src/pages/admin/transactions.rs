@@ -15,6 +15,7 @@ use domain::catalog::Catalog;
 use domain::money::{Currency, MinorUnits};
 use domain::time::Timestamp;
 use serde::Deserialize;
+use store::Tx;
 use store::accounts::Account;
 use store::operator_views::View;
 use store::transactions::{Cursor, Sum, Transaction};
@@ -31,7 +32,7 @@ use crate::http::form::Fields;
 use crate::http::params::Params;
 use crate::lists::PageParams;
 use crate::pages::admin::{ROWS, operator_shell, page_of};
-use crate::pages::billing::state;
+use crate::pages::billing::history;
 use crate::{files, frame};
 
 /// The search as it is sent.
@@ -79,12 +80,12 @@ impl Search {
             None => Ok(None),
             Some(text) => domain::time::parse(text)
                 .map(Some)
-                .ok_or_else(|| format!("{text} is not a day; write it as 2026-11-30.")),
+                .ok_or_else(|| format!("{text} is not a day. Enter it as 2026-11-30.")),
         };
         let from = day(&self.from)?;
         let until = day(&self.to)?.map(|last| last.plus_days(1));
         if from.zip(until).is_some_and(|(from, until)| from >= until) {
-            return Err("The first day lies after the last.".to_owned());
+            return Err("The first day is after the last day.".to_owned());
         }
         Ok(Wanted {
             search: self.clone(),
@@ -118,25 +119,29 @@ pub async fn show(
 ) -> HttpResult<Html<String>> {
     let after = page.after::<2>()?;
     let here = search.address(HERE);
-    let (mut rows, accounts, sums, error) = match search.read() {
-        Ok(wanted) => {
-            // What it adds up to stands on the first page only: it reads every row.
+    let (wanted, error) = match search.read() {
+        Ok(wanted) => (Some(wanted), None),
+        Err(error) => (None, Some(error)),
+    };
+    let user = operator.0.id;
+    let (mut rows, accounts, sums, views) = app
+        .read(move |tx| {
+            let views = store::operator_views::of_user(tx, user)?;
+            let Some(wanted) = &wanted else {
+                return Ok((Vec::new(), HashMap::new(), Vec::new(), views));
+            };
+            // The totals are on the first page only: they read every row.
             let sums = match after {
-                None => sums(&app, wanted.clone()).await?,
+                None => store::transactions::sums(tx, &wanted.filter())?,
                 Some(_) => Vec::new(),
             };
-            let (rows, accounts) = read(&app, wanted, after, ROWS + 1).await?;
-            (rows, accounts, sums, None)
-        }
-        Err(error) => (Vec::new(), HashMap::new(), Vec::new(), Some(error)),
-    };
+            let (rows, accounts) = look(tx, wanted, after, ROWS + 1)?;
+            Ok((rows, accounts, sums, views))
+        })
+        .await?;
     let pager = page_of(&mut rows, &here, after.is_none(), |row| {
         vec![row.occurred_at.micros(), row.id]
     });
-    let user = operator.0.id;
-    let views = app
-        .read(move |tx| store::operator_views::of_user(tx, user))
-        .await?;
     let (catalog, query) = (app.catalog(), search.query());
     let csv = search.address("/admin/transactions.csv");
     let filters = Filters {
@@ -165,11 +170,6 @@ pub async fn show(
             .collect(),
         pager,
     })
-}
-
-async fn sums(app: &App, wanted: Wanted) -> Result<Vec<Sum>> {
-    app.read(move |tx| store::transactions::sums(tx, &wanted.filter()))
-        .await
 }
 
 /// What the rows that the search finds add up to, by currency.
@@ -201,7 +201,7 @@ fn totals(sums: &[Sum]) -> Vec<Stat> {
         let stat = |name: &str, rows: &[&Sum]| Stat::new(name, money(amount(rows)), count(rows));
         [
             stat("Paid", &paid),
-            stat("Went back", &back),
+            stat("Refunded", &back),
             stat("Failed", &failed),
         ]
     };
@@ -299,7 +299,7 @@ pub async fn save_view(
             .collect::<serde_json::Map<_, _>>()
             .into(),
     )
-    .map_err(|_| Error::field("query", "That is no search."))?;
+    .map_err(|_| Error::field("query", "That is not a search."))?;
     let to = search.address(HERE);
     saved_searches::save(&app, operator.id, name, search.query()).await?;
     Ok(Redirect::to(&to))
@@ -321,26 +321,32 @@ async fn read(
     after: Option<[i64; 2]>,
     limit: usize,
 ) -> Result<(Vec<Transaction>, HashMap<i64, Account>)> {
-    let newest = [i64::MAX, i64::MAX];
-    let [at, id] = after.unwrap_or(newest);
+    app.read(move |tx| look(tx, &wanted, after, limit)).await
+}
+
+/// The transactions that a search finds, and the accounts they are of.
+fn look(
+    tx: &mut Tx<'_>,
+    wanted: &Wanted,
+    after: Option<[i64; 2]>,
+    limit: usize,
+) -> store::Result<(Vec<Transaction>, HashMap<i64, Account>)> {
+    let [at, id] = after.unwrap_or([i64::MAX, i64::MAX]);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    app.read(move |tx| {
-        let cursor = Cursor {
-            occurred_at: Timestamp::from_micros(at),
-            id,
-        };
-        let rows = store::transactions::list(tx, &wanted.filter(), cursor, limit)?;
-        let mut accounts = HashMap::new();
-        for row in &rows {
-            if !accounts.contains_key(&row.account_id)
-                && let Some(account) = store::accounts::find(tx, row.account_id)?
-            {
-                accounts.insert(account.id, account);
-            }
+    let cursor = Cursor {
+        occurred_at: Timestamp::from_micros(at),
+        id,
+    };
+    let rows = store::transactions::list(tx, &wanted.filter(), cursor, limit)?;
+    let mut accounts = HashMap::new();
+    for row in &rows {
+        if !accounts.contains_key(&row.account_id)
+            && let Some(account) = store::accounts::find(tx, row.account_id)?
+        {
+            accounts.insert(account.id, account);
         }
-        Ok((rows, accounts))
-    })
-    .await
+    }
+    Ok((rows, accounts))
 }
 
 fn tabs(query: &str, views: &[View]) -> Vec<Tab> {
@@ -424,9 +430,9 @@ fn shown(
             .and_then(|account| account.email.clone())
             .unwrap_or_default(),
         kind: words::transaction_kind(&row.kind).to_owned(),
-        title: state::transaction_title(catalog, row),
+        title: history::transaction_title(catalog, row),
         amount: format::money(signed, currency.code(), currency.exponent()),
-        badge: state::transaction_badge(row),
+        badge: history::transaction_badge(row),
         note: row.failure.clone().unwrap_or_default(),
         refund: (may_refund && crate::pages::admin::account::is_refundable(row))
             .then(|| refund_link(&row.public_id)),

@@ -186,7 +186,7 @@ pub async fn act(
         ("resend", Some(delivery)) => {
             billing::webhook_endpoints::send_again(&app, &id, delivery, actor).await?;
         }
-        _ => return Err(Error::not_found("There is nothing at this address.").into()),
+        _ => return Err(Error::not_found("There is no page at this address.").into()),
     }
     Ok(Redirect::to(&back).into_response())
 }

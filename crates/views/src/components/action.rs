@@ -1,0 +1,168 @@
+//! Something the reader can do: a link or a button.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+
+use crate::icons::Icon;
+use crate::links::filters;
+
+/// How a button looks. One primary button a card.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Look {
+    /// An ordinary button.
+    #[default]
+    Normal,
+    /// The one that most people want.
+    Primary,
+    /// Takes something away.
+    Danger,
+    /// Looks like a link.
+    Quiet,
+}
+
+/// Something the reader can do: a link, or a form with one button.
+#[derive(Clone, Debug, Template)]
+#[template(path = "components/action.html")]
+pub struct Action {
+    /// The words on the button; they say the result ("Pay $23.00 and upgrade").
+    pub label: String,
+    /// Words that only screen readers say, where the label alone is not unique on its page.
+    pub spoken: Option<String>,
+    /// How it looks.
+    pub look: Look,
+    /// An icon before the label.
+    pub icon: Option<Icon>,
+    /// Small, for dense rows.
+    pub small: bool,
+    /// As wide as its card.
+    pub block: bool,
+    /// Where it leads.
+    pub target: Target,
+}
+
+impl HtmlSafe for Action {}
+
+/// Where an [`Action`] leads.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A page of ours.
+    Link(String),
+    /// A page elsewhere, opened in its own tab without telling it where from.
+    External(String),
+    /// A form post, with hidden fields.
+    Post {
+        /// The address.
+        action: String,
+        /// Names and values of the hidden fields.
+        fields: Vec<(String, String)>,
+    },
+    /// Nothing to do; shown as a button that is off.
+    None,
+}
+
+impl Action {
+    fn to(label: impl Into<String>, target: Target) -> Self {
+        Self {
+            label: label.into(),
+            spoken: None,
+            look: Look::Normal,
+            icon: None,
+            small: false,
+            block: false,
+            target,
+        }
+    }
+
+    /// A link to a page of ours.
+    pub fn link(label: impl Into<String>, href: impl Into<String>) -> Self {
+        Self::to(label, Target::Link(href.into()))
+    }
+
+    /// A link to somebody else's page.
+    pub fn external(label: impl Into<String>, href: impl Into<String>) -> Self {
+        Self::to(label, Target::External(href.into())).icon(Icon::External)
+    }
+
+    /// A form that posts to `action`.
+    pub fn post(label: impl Into<String>, action: impl Into<String>) -> Self {
+        Self::to(
+            label,
+            Target::Post {
+                action: action.into(),
+                fields: Vec::new(),
+            },
+        )
+    }
+
+    /// A button that is off ("Your current plan").
+    pub fn off(label: impl Into<String>) -> Self {
+        Self::to(label, Target::None)
+    }
+
+    /// Adds a hidden field; only a post has any.
+    pub fn field(mut self, name: &str, value: impl Into<String>) -> Self {
+        if let Target::Post { fields, .. } = &mut self.target {
+            fields.push((name.to_owned(), value.into()));
+        }
+        self
+    }
+
+    /// Makes it the one that most people want.
+    pub fn primary(mut self) -> Self {
+        self.look = Look::Primary;
+        self
+    }
+
+    /// Marks that it takes something away.
+    pub fn danger(mut self) -> Self {
+        self.look = Look::Danger;
+        self
+    }
+
+    /// Makes it look like a link.
+    pub fn quiet(mut self) -> Self {
+        self.look = Look::Quiet;
+        self
+    }
+
+    /// Makes it small.
+    pub fn small(mut self) -> Self {
+        self.small = true;
+        self
+    }
+
+    /// Makes it as wide as its card.
+    pub fn block(mut self) -> Self {
+        self.block = true;
+        self
+    }
+
+    /// Puts an icon before the label.
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.icon = Some(icon);
+        self
+    }
+
+    /// Adds words for screen readers only.
+    pub fn spoken(mut self, words: impl Into<String>) -> Self {
+        self.spoken = Some(words.into());
+        self
+    }
+
+    fn class(&self) -> String {
+        let mut class = String::from("btn");
+        class.push_str(match self.look {
+            Look::Normal => "",
+            Look::Primary => " primary",
+            Look::Danger => " danger",
+            Look::Quiet => " quiet",
+        });
+        if self.small {
+            class.push_str(" small");
+        }
+        if self.block {
+            class.push_str(" block");
+        }
+        class
+    }
+}

@@ -1,0 +1,92 @@
+//! A state in one or two words, and what it means.
+
+use std::fmt;
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+
+/// What a badge or a banner means; each kind has its own colour and its own shape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Neither good nor bad: a grey dot.
+    #[default]
+    Plain,
+    /// Fine: a round dot.
+    Ok,
+    /// Waiting, or good to know: a ring.
+    Info,
+    /// Needs attention: a diamond.
+    Warn,
+    /// Failed: a square.
+    Bad,
+    /// The reader's own: no shape.
+    Accent,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "",
+            Self::Ok => " ok",
+            Self::Info => " info",
+            Self::Warn => " warn",
+            Self::Bad => " bad",
+            Self::Accent => " accent plain",
+        })
+    }
+}
+
+/// A state in one or two words.
+#[derive(Clone, Debug, PartialEq, Eq, Template)]
+#[template(
+    ext = "html",
+    source = r#"<span class="badge{{ kind }}">{{ label }}</span>"#
+)]
+pub struct Badge {
+    /// What it means.
+    pub kind: Kind,
+    /// The word.
+    pub label: String,
+}
+
+impl HtmlSafe for Badge {}
+
+impl Badge {
+    /// A badge of any kind.
+    pub fn new(kind: Kind, label: impl Into<String>) -> Self {
+        Self {
+            kind,
+            label: label.into(),
+        }
+    }
+
+    /// A neutral badge.
+    pub fn plain(label: impl Into<String>) -> Self {
+        Self::new(Kind::Plain, label)
+    }
+
+    /// All is well.
+    pub fn ok(label: impl Into<String>) -> Self {
+        Self::new(Kind::Ok, label)
+    }
+
+    /// Something is under way.
+    pub fn info(label: impl Into<String>) -> Self {
+        Self::new(Kind::Info, label)
+    }
+
+    /// Somebody should look.
+    pub fn warn(label: impl Into<String>) -> Self {
+        Self::new(Kind::Warn, label)
+    }
+
+    /// Something failed.
+    pub fn bad(label: impl Into<String>) -> Self {
+        Self::new(Kind::Bad, label)
+    }
+
+    /// The reader's own plan or choice.
+    pub fn accent(label: impl Into<String>) -> Self {
+        Self::new(Kind::Accent, label)
+    }
+}

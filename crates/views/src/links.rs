@@ -1,0 +1,121 @@
+//! The one place that adds an account to an address.
+//!
+//! A reader who belongs to several accounts must never act on another than the one in front of
+//! them, so every link, form and refresh of their pages names it. Templates write
+//! `href="{{ "/dashboard/keys"|for_account }}"`; the filter reads the [`Links`] that the page is
+//! rendered with, which [`crate::layout::Page::html`] takes from the page's frame. Parts such as
+//! [`crate::components::Action`] do the same, so whoever makes one names a plain path.
+
+use std::any::Any;
+
+use askama::Values;
+
+/// What a page about one account begins its paths with.
+const ABOUT_ACCOUNTS: &[&str] = &["/dashboard", "/api/stripe/", "/api/dashboard/", "/api/v1/"];
+
+/// The name of the links among the values of a template.
+const NAME: &str = "links";
+
+/// The account that addresses carry; none for a reader with one account, who cannot mix them up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    account: Option<String>,
+}
+
+impl Links {
+    /// Links that carry `account`.
+    pub fn about(account: impl Into<String>) -> Self {
+        Self {
+            account: Some(account.into()),
+        }
+    }
+
+    /// The account that links carry.
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    /// `path` with the account in its query, unless it names one already or is about none.
+    pub fn to(&self, path: &str) -> String {
+        let names_one = path.contains("?account=") || path.contains("&account=");
+        let is_about = ABOUT_ACCOUNTS.iter().any(|start| path.starts_with(start));
+        let Some(account) = self.account.as_deref().filter(|_| is_about && !names_one) else {
+            return path.to_owned();
+        };
+        let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
+        let (address, fragment) = match path.split_once('#') {
+            Some((address, fragment)) => (address, format!("#{fragment}")),
+            None => (path, String::new()),
+        };
+        let join = if address.contains('?') { '&' } else { '?' };
+        format!("{address}{join}account={account}{fragment}")
+    }
+}
+
+impl Values for Links {
+    fn get_value<'a>(&'a self, key: &str) -> Option<&'a dyn Any> {
+        (key == NAME).then_some(self as &dyn Any)
+    }
+}
+
+/// The filters of the templates.
+#[expect(
+    missing_docs,
+    reason = "askama's macro makes items beside the filter that carry none"
+)]
+pub mod filters {
+    use std::fmt::Display;
+
+    use askama::{Values, get_value};
+
+    use super::{Links, NAME};
+
+    /// An address with the account of the page that is rendered.
+    #[askama::filter_fn]
+    pub fn for_account(path: impl Display, values: &dyn Values) -> askama::Result<String> {
+        let path = path.to_string();
+        Ok(match get_value::<Links>(values, NAME) {
+            Ok(links) => links.to(&path),
+            // A part that is rendered alone, outside a page, is about no account.
+            Err(_) => path,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_about_an_account_carries_it_before_its_fragment() {
+        let links = Links::about("acc 1");
+
+        assert_eq!(links.to("/dashboard/keys"), "/dashboard/keys?account=acc+1");
+        assert_eq!(
+            links.to("/dashboard/usage?a=1&b=2#top"),
+            "/dashboard/usage?a=1&b=2&account=acc+1#top"
+        );
+        assert_eq!(
+            links.to("/api/stripe/customer-portal"),
+            "/api/stripe/customer-portal?account=acc+1"
+        );
+    }
+
+    #[test]
+    fn what_names_an_account_already_or_is_about_none_stays() {
+        let links = Links::about("acc_1");
+        let stay = [
+            "/dashboard?account=acc_2",
+            "/dashboard/x?b=1&account=acc_2",
+            "/pricing",
+            "/admin/accounts",
+            "/api/auth/logout",
+            "https://x.example/dashboard",
+        ];
+
+        for path in stay {
+            assert_eq!(links.to(path), path);
+        }
+        assert_eq!(Links::default().to("/dashboard"), "/dashboard");
+    }
+}

@@ -1,0 +1,124 @@
+//! News on the billing page: about the plan, the card, payments under way and the limit of calls.
+
+use billing::summary::View;
+use domain::catalog::Catalog;
+use domain::time::Timestamp;
+use store::transactions::Transaction;
+use views::components::Banner;
+use views::{format, offer, words};
+
+use crate::pages::billing::BILLING;
+use crate::pages::billing::paid::{amount, paid_title, price};
+use crate::pages::billing::rows::{CHART_DAYS, Rows};
+use crate::pages::standing::{CARD_WARNING_DAYS, card_ends, card_name, day, waiting_banner};
+
+/// A payment that is not confirmed after so long waits for a bank, not for a notice.
+const SLOW_AFTER_SECONDS: i64 = 120;
+
+/// News about the plan, the worst first.
+pub(super) fn plan_banners(
+    catalog: &Catalog,
+    view: &View,
+    rows: &Rows,
+    now: Timestamp,
+) -> Vec<Banner> {
+    let plan = &view.plan;
+    let title = paid_title(catalog, plan, rows.live.as_ref().or(rows.latest.as_ref()));
+    let unpaid = rows.unpaid.as_ref();
+    let due = unpaid.map(|invoice| amount(invoice.amount_due, &invoice.currency));
+    let due = due.unwrap_or_else(|| "the open invoice".to_owned());
+    let pay = unpaid.and_then(|invoice| invoice.hosted_url.clone());
+    if let Some(waiting) = rows.waiting.as_ref().filter(|one| !one.is_unpaid())
+        && plan.cancel_at.is_none()
+    {
+        return waiting_banner(catalog, rows.live.as_slice(), waiting);
+    }
+    let banner = match (plan.status, plan.cancel_at, plan.grace_until) {
+        ("PAST_DUE", _, Some(until)) if now < until => {
+            let retry = unpaid.and_then(|invoice| invoice.next_payment_attempt);
+            let reason = rows
+                .failure
+                .as_deref()
+                .map(|text| text.trim_end_matches('.'));
+            words::past_due(&title, &due, reason, day(until), retry.map(day), pay)
+        }
+        ("PAST_DUE" | "UNPAID", ..) => words::unpaid(&title, &due, pay),
+        ("PAUSED", ..) => words::paused(&title, None),
+        ("ACTIVE" | "TRIALING", ..) if waits_for_payment(rows) => {
+            let pay = pay.unwrap_or_else(|| BILLING.to_owned());
+            match &rows.failure {
+                Some(said) => words::change_declined(&due, Some(said), &pay),
+                None => words::confirm_with_bank(&due, &pay),
+            }
+        }
+        ("TRIALING" | "ACTIVE", Some(end), _) => words::cancel_scheduled(&title, day(end)),
+        ("TRIALING", None, _) => trial(catalog, view, rows, &title, now),
+        ("CANCELED", ..) if rows.trial_was_refused => words::trial_refused(&title),
+        ("CANCELED", ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
+            // A plan that ended long ago is no news.
+            Some(ended) if now < ended.plus_days(CHART_DAYS) => {
+                words::ended(&title, day(ended), "")
+            }
+            _ => return Vec::new(),
+        },
+        _ => return Vec::new(),
+    };
+    vec![banner]
+}
+
+/// Whether a change of the plan waits for its payment.
+fn waits_for_payment(rows: &Rows) -> bool {
+    let invoice = rows.unpaid.as_ref();
+    let reason = invoice.and_then(|invoice| invoice.billing_reason.as_deref());
+    reason == Some("subscription_update")
+}
+
+/// The card is said to expire only where a plan is charged to it.
+pub(super) fn card_banner(view: &View, rows: &Rows, now: Timestamp) -> Option<Banner> {
+    let card = rows.card.as_ref()?;
+    rows.live
+        .as_ref()
+        .filter(|_| view.plan.cancel_at.is_none())?;
+    let ends = card_ends(card)?;
+    (ends.plus_days(-CARD_WARNING_DAYS) <= now)
+        .then(|| words::card_expiring(&card_name(card), ends <= now))
+}
+
+fn trial(catalog: &Catalog, view: &View, rows: &Rows, title: &str, now: Timestamp) -> Banner {
+    let ends = view.plan.trial_end.unwrap_or(view.plan.period_end);
+    let Some(card) = &rows.card else {
+        return words::trial_without_card(title, day(ends));
+    };
+    let days = format::days_between(now.micros(), ends.micros()).max(0);
+    let left = format::counted(days.unsigned_abs(), "day", "days");
+    let price = price(catalog, &view.plan, rows.live.as_ref());
+    words::trial(title, day(ends), &left, &price, &card_name(card))
+}
+
+/// Payments that were made and are not confirmed. An open Checkout is none of them: nothing was
+/// paid there yet.
+pub(super) fn pending_banners(rows: &Rows, now: Timestamp) -> Vec<Banner> {
+    let paid = rows.pending.iter().filter(|row| {
+        row.natural_key.starts_with("topup:") && row.stripe_payment_intent_id.is_some()
+    });
+    let banner = |row: &Transaction| {
+        let price = amount(row.amount_minor, &row.currency);
+        let what = row.description.as_deref().unwrap_or("Your credits");
+        let brings = format!("{what} are added");
+        if now < row.occurred_at.plus_seconds(SLOW_AFTER_SECONDS) {
+            words::payment_pending(&price, &brings, BILLING)
+        } else {
+            words::bank_payment_on_its_way(&price, &brings)
+        }
+    };
+    paid.map(banner).collect()
+}
+
+pub(super) fn limit_banner(catalog: &Catalog, view: &View) -> Option<Banner> {
+    let limit = view.plan.calls_limit?;
+    (view.calls_this_period >= limit).then(|| {
+        let title = offer::title(catalog, &view.plan.access_tier);
+        let limit = format::count(limit.unsigned_abs());
+        words::plan_limit_reached(&limit, &title, day(view.plan.period_end))
+    })
+}

@@ -1,0 +1,68 @@
+//! Payments as the pages list them.
+
+use domain::catalog::Catalog;
+use store::transactions::Transaction;
+use views::billing::History;
+use views::components::{Badge, Pager, Receipt, TransactionRow};
+use views::{format, offer, words};
+
+use crate::pages::billing::BILLING;
+use crate::pages::billing::paid::amount;
+use crate::pages::billing::rows::Rows;
+use crate::pages::standing::day;
+
+pub(super) fn history(catalog: &Catalog, rows: &Rows) -> History {
+    let list: Vec<TransactionRow> = rows
+        .history
+        .iter()
+        .map(|row| payment(catalog, row))
+        .collect();
+    let last = rows.history.last().filter(|_| rows.has_more);
+    let count = u64::try_from(list.len()).unwrap_or(u64::MAX);
+    History {
+        pager: Pager {
+            summary: format::counted(count, "payment", "payments"),
+            newest: (!rows.is_first_page).then(|| BILLING.to_owned()),
+            older: last.map(|row| format!("{BILLING}?after={}", row.public_id)),
+        },
+        csv: (!list.is_empty()).then(|| format!("{BILLING}/history.csv")),
+        rows: list,
+    }
+}
+
+fn payment(catalog: &Catalog, row: &Transaction) -> TransactionRow {
+    let sign = if row.kind == "REFUND" { -1 } else { 1 };
+    let receipt = match (&row.receipt_url, row.status.as_str()) {
+        (Some(url), "COMPLETED" | "REFUNDED") => Receipt::Link(url.clone()),
+        (_, "PENDING") => Receipt::None("After payment".to_owned()),
+        _ => Receipt::None("None".to_owned()),
+    };
+    TransactionRow {
+        when: day(row.occurred_at),
+        title: transaction_title(catalog, row),
+        kind: words::transaction_kind(&row.kind).to_owned(),
+        amount: amount(row.amount_minor.saturating_mul(sign), &row.currency),
+        badge: transaction_badge(row),
+        receipt,
+    }
+}
+
+/// What it was for, its plan by name.
+pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
+    let description = row.description.as_deref().unwrap_or_default();
+    let description = words::with_days(description);
+    match &row.subscription_tier {
+        Some(tier) => words::with_plan(&description, &offer::title(catalog, tier)),
+        None => description,
+    }
+}
+
+/// The status in a word; a payment of which a part went back says so.
+pub fn transaction_badge(row: &Transaction) -> Badge {
+    match (row.kind.as_str(), row.status.as_str()) {
+        ("REFUND", "COMPLETED") => Badge::plain("Refunded"),
+        ("SUBSCRIPTION_CANCEL", "COMPLETED") => Badge::plain("Ended"),
+        (_, "COMPLETED") if row.refunded_minor > 0 => Badge::plain("Partly refunded"),
+        (_, status) => words::transaction_badge(status),
+    }
+}

@@ -1,0 +1,41 @@
+//! What an account pays for, in words.
+
+use domain::catalog::Catalog;
+use domain::money::{Currency, MinorUnits};
+use domain::plan::Plan;
+use domain::time::Timestamp;
+use store::subscriptions::Subscription;
+use views::offer;
+
+use crate::pages::billing::rows::Rows;
+
+pub(super) fn amount(minor: i64, currency: &str) -> String {
+    let currency = Currency::parse(currency).unwrap_or(Currency::USD);
+    offer::money(MinorUnits::new(minor, currency))
+}
+
+/// "$19.00 per month": what is really paid, which may be an older price than the one sold today.
+pub(super) fn price(catalog: &Catalog, plan: &Plan, live: Option<&Subscription>) -> String {
+    let paid = live.and_then(|row| Some((row.amount_minor?, row.currency.as_deref()?)));
+    let interval = live.and_then(|row| row.billing_interval.as_deref());
+    match (paid, catalog.tier(&plan.tier)) {
+        (Some((minor, currency)), _) => {
+            let per = interval.unwrap_or("month");
+            format!("{} per {per}", amount(minor, currency))
+        }
+        (None, Some(tier)) => offer::monthly(tier),
+        (None, None) => String::new(),
+    }
+}
+
+/// The name of the plan that is paid for, whether or not it gives access now.
+pub(super) fn paid_title(catalog: &Catalog, plan: &Plan, row: Option<&Subscription>) -> String {
+    let tier = row.and_then(|row| row.tier.as_deref());
+    offer::title(catalog, tier.unwrap_or(&plan.tier))
+}
+
+/// The plan that starts with the next period, by name, and when.
+pub(super) fn scheduled(catalog: &Catalog, rows: &Rows) -> Option<(String, Timestamp)> {
+    let waiting = rows.waiting.as_ref().filter(|one| !one.is_unpaid())?;
+    Some((offer::title(catalog, &waiting.tier), waiting.at()?))
+}

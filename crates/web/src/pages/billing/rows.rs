@@ -1,0 +1,155 @@
+//! What the billing page reads of an account, in one look at the database.
+
+use billing::payments::plan::Pending;
+use domain::time::Timestamp;
+use store::Tx;
+use store::intents::Intent;
+use store::invoices::Invoice;
+use store::payment_methods::PaymentMethod as Card;
+use store::subscriptions::Subscription;
+use store::transactions::{Cursor, Transaction};
+
+/// Payments on one page of the history.
+const HISTORY_ROWS: usize = 20;
+
+/// Days of the chart.
+pub(super) const CHART_DAYS: i64 = 30;
+
+/// Pending payments that are looked at.
+const PENDING_MAX: i64 = 5;
+
+/// A page view asks Stripe again at most this often.
+const RING_EVERY_SECONDS: i64 = 10;
+
+/// What the page reads of an account, in one look.
+pub struct Rows {
+    pub(super) live: Option<Subscription>,
+    /// What waits on it.
+    pub(super) waiting: Option<Pending>,
+    /// The newest subscription was a trial that was not the first.
+    pub(super) trial_was_refused: bool,
+    pub(super) latest: Option<Subscription>,
+    pub(super) unpaid: Option<Invoice>,
+    pub(super) card: Option<Card>,
+    pub(super) has_customer: bool,
+    pub(super) history: Vec<Transaction>,
+    pub(super) is_first_page: bool,
+    pub(super) has_more: bool,
+    pub(super) pending: Vec<Transaction>,
+    pub(super) failure: Option<String>,
+    pub(super) usage: Vec<store::ledger::DayUsage>,
+    /// Credits spent in seven days.
+    pub week: i64,
+    /// A payment or a Checkout is under way: Stripe may know more than we do.
+    pub is_waiting: bool,
+}
+
+/// Reads it; none when the history is to begin after a payment that is not this account's.
+pub fn read(
+    tx: &mut Tx<'_>,
+    account: i64,
+    after: Option<&str>,
+    now: Timestamp,
+    real_now: Timestamp,
+) -> store::Result<Option<Rows>> {
+    let Some((cursor, is_first_page)) = cursor(tx, account, after)? else {
+        return Ok(None);
+    };
+    let limit = i64::try_from(HISTORY_ROWS).expect("small") + 1;
+    let mut history = store::transactions::of_account(tx, account, cursor, limit)?;
+    let has_more = history.len() > HISTORY_ROWS;
+    history.truncate(HISTORY_ROWS);
+    let subscriptions = store::subscriptions::of_account(tx, account)?;
+    let live = subscriptions.iter().find(|row| row.live).cloned();
+    let trials = store::trials::of_account(tx, account)?;
+    let newest = subscriptions.first();
+    let trial_was_refused = trials.iter().any(|trial| {
+        trial.state != "granted"
+            && newest.is_some_and(|row| row.subscription_id == trial.subscription_id)
+    });
+    // The newest invoice is the one whose payment counts now.
+    let unpaid = store::invoices::unpaid(tx, account)?.pop();
+    let pending = pending(tx, account)?;
+    let is_waiting = is_waiting(tx, account, &pending, now, real_now)?;
+    Ok(Some(Rows {
+        failure: failure(tx, account, unpaid.as_ref())?,
+        waiting: live.as_ref().and_then(Pending::of),
+        trial_was_refused,
+        live,
+        latest: subscriptions.into_iter().next(),
+        unpaid,
+        card: store::payment_methods::of_account(tx, account)?,
+        has_customer: store::customers::current(tx, account)?.is_some(),
+        history,
+        is_first_page,
+        has_more,
+        pending,
+        usage: store::ledger::usage_by_day(tx, account, now.day() - CHART_DAYS + 1)?,
+        week: store::ledger::used_between(tx, account, now.day() - 6, now.day() + 1)?.1,
+        is_waiting,
+    }))
+}
+
+/// Where the page of the history begins; none when the payment it names is not this account's.
+fn cursor(
+    tx: &mut Tx<'_>,
+    account: i64,
+    after: Option<&str>,
+) -> store::Result<Option<(Cursor, bool)>> {
+    let Some(after) = after else {
+        return Ok(Some((Cursor::START, true)));
+    };
+    let last = store::transactions::find(tx, account, after)?;
+    Ok(last.map(|last| (last.cursor(), false)))
+}
+
+fn pending(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<Transaction>> {
+    let filter = store::transactions::Filter {
+        account_id: Some(account),
+        status: Some("PENDING"),
+        ..store::transactions::Filter::default()
+    };
+    store::transactions::list(tx, &filter, Cursor::START, PENDING_MAX)
+}
+
+/// Why the last try to collect an invoice failed.
+fn failure(
+    tx: &mut Tx<'_>,
+    account: i64,
+    invoice: Option<&Invoice>,
+) -> store::Result<Option<String>> {
+    let Some(invoice) = invoice else {
+        return Ok(None);
+    };
+    let key = format!("invoice:{}", invoice.invoice_id);
+    let row = store::transactions::by_natural_key(tx, account, &key)?;
+    Ok(row.and_then(|row| row.failure))
+}
+
+/// Whether Stripe should be asked again, now and not a moment ago.
+fn is_waiting(
+    tx: &mut Tx<'_>,
+    account: i64,
+    pending: &[Transaction],
+    now: Timestamp,
+    real_now: Timestamp,
+) -> store::Result<bool> {
+    let mut is_waiting = !pending.is_empty();
+    for kind in ["checkout_subscription", "checkout_topup"] {
+        if let Some(intent) = store::intents::usable(tx, account, kind, now)? {
+            is_waiting |= is_open(tx, &intent)?;
+        }
+    }
+    let synced = store::sync::of_account(tx, account)?.and_then(|sync| sync.last_synced_at);
+    let is_fresh = synced.is_some_and(|at| real_now < at.plus_seconds(RING_EVERY_SECONDS));
+    Ok(is_waiting && !is_fresh)
+}
+
+/// Whether nothing has become of the Checkout of this intent yet.
+pub fn is_open(tx: &mut Tx<'_>, intent: &Intent) -> store::Result<bool> {
+    let Some(session) = &intent.stripe_object_id else {
+        return Ok(false);
+    };
+    let row = store::transactions::about(tx, session)?;
+    Ok(row.is_none_or(|row| row.status == "PENDING"))
+}

@@ -87,7 +87,7 @@ async fn judge(
     };
     let Some(key) = key else {
         let view = view(app, account).await?;
-        return match refusal_now(app, account, &view, price.credits, caller.spender()).await? {
+        return match refusal_now(app, account, price.credits, caller.spender()).await? {
             Some(refusal) => Err(app.refused(account, &refusal).await?),
             None => Ok(headers(price.credits, view.available, false)),
         };

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::notices;
 use crate::notices::{EVENTS, Notice, address, sign};
+use crate::operators::audit_log::{Action, Author};
 
 /// Endpoints of a deployment: each notice is written once for each.
 const ENDPOINTS_MAX: usize = 20;
@@ -67,12 +68,8 @@ impl Wanted {
 /// Makes an endpoint. Answers it and its secret.
 pub async fn make(app: &App, wanted: Wanted, actor: &str) -> Result<(WebhookEndpoint, String)> {
     let secret = sign::new_secret(&*app.chance);
-    let (id, kept, actor, now) = (
-        app.new_id("we"),
-        secret.clone(),
-        actor.to_owned(),
-        app.real_now(),
-    );
+    let (id, kept) = (app.new_id("we"), secret.clone());
+    let author = Author::new(app, actor);
     let made = app
         .write(0, move |tx| {
             if webhook_endpoints::all(tx)?.len() >= ENDPOINTS_MAX {
@@ -84,11 +81,10 @@ pub async fn make(app: &App, wanted: Wanted, actor: &str) -> Result<(WebhookEndp
                 description: &wanted.description,
                 events: &wanted.events,
                 secret: &kept,
-                created_by: &actor,
+                created_by: author.actor(),
             };
-            let row = webhook_endpoints::insert(tx, &new, now)?;
-            let action = "webhook_endpoint.create";
-            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            let row = webhook_endpoints::insert(tx, &new, author.at())?;
+            author.act(Action::WebhookEndpointCreate, &id).append(tx)?;
             Ok(Some(row))
         })
         .await?;
@@ -116,13 +112,12 @@ pub const BY_HAND: &str = "by hand";
 
 /// Deletes an endpoint.
 pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
-    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let (id, author) = (id.to_owned(), Author::new(app, actor));
     let removed = app
         .write(0, move |tx| {
             let removed = webhook_endpoints::remove(tx, &id)?;
             if removed {
-                let action = "webhook_endpoint.delete";
-                store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+                author.act(Action::WebhookEndpointDelete, &id).append(tx)?;
             }
             Ok(removed)
         })
@@ -133,20 +128,16 @@ pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
 /// Gives an endpoint a new secret. Answers it and the endpoint.
 pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndpoint, String)> {
     let secret = sign::new_secret(&*app.chance);
-    let (id, actor, kept, now) = (
-        id.to_owned(),
-        actor.to_owned(),
-        secret.clone(),
-        app.real_now(),
-    );
+    let (id, kept) = (id.to_owned(), secret.clone());
+    let author = Author::new(app, actor);
+    let now = author.at();
     let until = now.plus_seconds(BOTH_SECRETS_HOURS * SECONDS_PER_HOUR);
     let row = app
         .write(0, move |tx| {
             if webhook_endpoints::rotate(tx, &id, &kept, until, now)? == 0 {
                 return Ok(None);
             }
-            let action = "webhook_endpoint.rotate";
-            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            author.act(Action::WebhookEndpointRotate, &id).append(tx)?;
             webhook_endpoints::find(tx, &id)
         })
         .await?;
@@ -155,7 +146,7 @@ pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndp
 
 /// Queues a notice to an endpoint again.
 pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -> Result<Message> {
-    let (endpoint, actor, now) = (endpoint.to_owned(), actor.to_owned(), app.real_now());
+    let (endpoint, author) = (endpoint.to_owned(), Author::new(app, actor));
     let row = app
         .write(0, move |tx| {
             let row = outbox::find(tx, delivery)?;
@@ -166,10 +157,9 @@ pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -
             if row.payload.is_empty() {
                 return Ok(Some(row));
             }
-            outbox::requeue(tx, delivery, now)?;
-            let detail = json!({ "delivery": delivery }).to_string();
-            let action = "webhook_endpoint.resend";
-            store::audit_log::append(tx, &actor, action, &endpoint, &detail, None, now)?;
+            outbox::requeue(tx, delivery, author.at())?;
+            let act = author.act(Action::WebhookEndpointResend, &endpoint);
+            act.with("delivery", json!(delivery)).append(tx)?;
             outbox::find(tx, delivery)
         })
         .await?;

@@ -9,6 +9,7 @@ use stripe::Form;
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 use crate::{rate_limit, sync};
 
 /// Tries a minute and account.
@@ -158,10 +159,8 @@ async fn settle(app: &App, caller: &SignedIn, intent: String) -> Result<()> {
 /// more is forgotten too. Operators stay, they belong to the service.
 async fn forget(app: &App, caller: &SignedIn) -> Result<()> {
     let (account, now) = (caller.account.id, app.now());
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     app.write(account, move |tx| {
         let members = store::users::members(tx, account)?;
         for member in &members {
@@ -178,9 +177,8 @@ async fn forget(app: &App, caller: &SignedIn) -> Result<()> {
                 forgotten += 1;
             }
         }
-        let detail = json!({ "usersForgotten": forgotten }).to_string();
-        store::audit_log::append(tx, &actor, "account.close", &subject, &detail, None, now)?;
-        Ok(())
+        let act = author.act(Action::AccountClose, &subject);
+        act.with("usersForgotten", json!(forgotten)).append(tx)
     })
     .await?;
     app.keys.clear();

@@ -11,6 +11,7 @@ use store::ledger::watch;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Act, Action, Author};
 
 /// What is chosen now.
 #[derive(Clone, Debug)]
@@ -121,8 +122,8 @@ pub async fn change(
     change: Change,
 ) -> Result<Preferences> {
     check(app, account, &change).await?;
-    let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
-    let actor = actor.to_owned();
+    let (rules, now) = (app.rules(), app.now());
+    let author = Author::new(app, actor);
     app.write(account, move |tx| {
         for (name, is_on) in &change.notices {
             let word = if *is_on { "on" } else { "off" };
@@ -169,17 +170,8 @@ pub async fn change(
             }
         }
         watch::set_thresholds(tx, &rules, account, low, topup, now)?;
-        let detail = told(&change);
-        store::audit_log::append(
-            tx,
-            &actor,
-            "settings.change",
-            &account.to_string(),
-            &detail,
-            None,
-            real_now,
-        )
-        .map(|_| ())
+        let act = author.act(Action::SettingsChange, &account.to_string());
+        described(act, &change).append(tx)
     })
     .await?;
     read(app, account).await
@@ -199,7 +191,7 @@ fn next_attempt(
     })
 }
 
-fn told(change: &Change) -> String {
+fn described<'a>(act: Act<'a>, change: &Change) -> Act<'a> {
     let auto = change.auto.as_ref().map(|auto| match auto {
         AutoChange::Off => json!("off"),
         AutoChange::On {
@@ -211,7 +203,9 @@ fn told(change: &Change) -> String {
         }),
     });
     let low = change.low_below.map(|low| low.map(|low| low.to_string()));
-    json!({ "notices": change.notices, "lowBelow": low, "auto": auto }).to_string()
+    act.with("notices", json!(change.notices))
+        .with("lowBelow", json!(low))
+        .with("auto", json!(auto))
 }
 
 async fn check(app: &App, account: i64, change: &Change) -> Result<()> {

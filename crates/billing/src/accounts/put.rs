@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 use crate::payments::customer;
 use crate::people::users;
 
@@ -52,7 +53,7 @@ pub struct Put {
     email: Option<String>,
     tier: Option<Option<String>>,
     free_tier: String,
-    actor: String,
+    author: Author,
 }
 
 impl Put {
@@ -86,7 +87,7 @@ impl Put {
             email,
             tier: body.tier,
             free_tier: catalog.free().name.clone(),
-            actor: actor.to_owned(),
+            author: Author::new(app, actor),
         })
     }
 
@@ -138,31 +139,24 @@ impl Put {
         if let Some(email) = &self.email {
             let owner = users::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
             if let Some(owner) = owner {
-                let detail = json!({ "user": owner.public_id }).to_string();
-                let (actor, subject) = (&self.actor, &row.public_id);
-                store::audit_log::append(tx, actor, "member.own", subject, &detail, None, now)?;
+                let act = self.author.act(Action::MemberOwn, &row.public_id);
+                act.with("user", json!(owner.public_id)).append(tx)?;
             }
         }
         if let Some(tier) = &self.tier {
             let set = tier.as_deref().map(|tier| TierOverride {
                 tier,
                 reason: "host",
-                actor: &self.actor,
+                actor: self.author.actor(),
                 until: None,
             });
             if row.tier_override.as_deref() != tier.as_deref() {
                 store::accounts::set_tier_override(tx, row.id, set.as_ref(), now)?;
-                let detail = json!({ "tier": tier, "reason": "host" }).to_string();
-                let (actor, subject) = (&self.actor, &row.public_id);
-                store::audit_log::append(
-                    tx,
-                    actor,
-                    "account.tier_override",
-                    subject,
-                    &detail,
-                    None,
-                    now,
-                )?;
+                self.author
+                    .act(Action::AccountTierOverride, &row.public_id)
+                    .with("tier", json!(tier))
+                    .reason("host")
+                    .append(tx)?;
             }
             // The plan may be another from this moment on.
             store::ledger::settle(tx, rules, row.id, now)?;

@@ -7,6 +7,7 @@ use store::accounts::{Account, TierOverride};
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 
 /// Longest reason.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -32,24 +33,23 @@ pub async fn set_tier(
         }
     }
     let until = tier.as_ref().and_then(|(_, until)| *until);
-    let detail = json!({
-        "tier": tier.as_ref().map(|(name, _)| name),
-        "until": until.map(Timestamp::rfc3339),
-        "reason": reason,
-    });
-    let (detail, reason, actor) = (detail.to_string(), reason.to_owned(), actor.to_owned());
+    let (reason, author) = (reason.to_owned(), Author::new(app, actor));
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
     app.write(id, move |tx| {
         let set = tier.as_ref().map(|(tier, until)| TierOverride {
             tier,
             reason: &reason,
-            actor: &actor,
+            actor: author.actor(),
             until: *until,
         });
         store::accounts::set_tier_override(tx, id, set.as_ref(), now)?;
-        let action = "account.tier_override";
-        store::audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
+        author
+            .act(Action::AccountTierOverride, &subject)
+            .with("tier", json!(tier.as_ref().map(|(name, _)| name)))
+            .with("until", json!(until.map(Timestamp::rfc3339)))
+            .reason(&reason)
+            .append(tx)?;
         // The plan may be another from this moment on.
         store::ledger::settle(tx, &rules, id, now)?;
         crate::summary::show_plan(tx, &rules, id, now, real_now).map(|_| ())
@@ -70,17 +70,18 @@ pub async fn set_suspended(
         return Err(Error::conflict("account_closed", detail));
     }
     let (status, action) = if suspended {
-        ("suspended", "account.suspend")
+        ("suspended", Action::AccountSuspend)
     } else {
-        ("active", "account.resume")
+        ("active", Action::AccountResume)
     };
-    let detail = json!({ "reason": reason, "was": account.status }).to_string();
-    let actor = actor.to_owned();
+    let (reason, was) = (reason.to_owned(), account.status.clone());
+    let author = Author::new(app, actor);
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now) = (app.rules(), app.now());
     app.write(id, move |tx| {
         store::accounts::set_status(tx, id, status, now)?;
-        store::audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
+        let act = author.act(action, &subject).reason(&reason);
+        act.with("was", json!(was)).append(tx)?;
         store::ledger::settle(tx, &rules, id, now).map(|_| ())
     })
     .await

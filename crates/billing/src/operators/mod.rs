@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod agreed_prices;
 pub mod alerts;
+pub mod audit_log;
 pub mod credits;
 pub mod events;
 pub mod on_behalf;

@@ -15,13 +15,13 @@ use stripe::{Form, objects};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::{is_stale, note_failure};
+use crate::operators::audit_log::{Action, Author};
 use crate::sync;
 use crate::sync::checkout_session;
 
 const KIND: &str = "refund";
 
 /// What the audit log calls it.
-const ACTION: &str = "payment.refund";
 
 /// Transactions that brought money.
 const PAYMENTS: [&str; 3] = [
@@ -560,31 +560,36 @@ async fn settle(
     account: &Account,
     refund: &objects::Refund,
 ) -> Result<()> {
-    let detail = json!({
-        "payment": payment.public_id, "refund": refund.id, "amount": refund.amount,
-        "currency": refund.currency, "reason": ask.reason, "creditNote": ask.credit_note,
-    });
-    let detail = detail.to_string();
     let letter = Letter::Refunded {
         amount: refund.amount,
         currency: refund.currency.clone(),
         credits: -intent.credits_micros.unwrap_or(0),
     };
     let note = ask.note.clone().filter(|note| !note.trim().is_empty());
-    let (ask, intent, refund) = (ask.clone(), intent.clone(), refund.id.clone());
+    let (ask, intent, refund) = (ask.clone(), intent.clone(), refund.clone());
+    let (author, payment) = (Author::new(app, &ask.actor), payment.public_id.clone());
     let (subject, number) = (account.public_id.clone(), account.id);
     let (now, real_now) = (app.now(), app.real_now());
     app.write(number, move |tx| {
-        if !store::intents::set_done(tx, &intent.id, &refund, None, None, now)? {
+        if !store::intents::set_done(tx, &intent.id, &refund.id, None, None, now)? {
             return Ok(());
         }
         store::intents::close(tx, &intent.id, now)?;
-        store::audit_log::append(tx, &ask.actor, ACTION, &subject, &detail, None, now)?;
+        author
+            .act(Action::PaymentRefund, &subject)
+            .with("payment", json!(payment))
+            .with("refund", json!(refund.id))
+            .with("amount", json!(refund.amount))
+            .with("currency", json!(refund.currency))
+            .with("creditNote", json!(ask.credit_note))
+            .reason(&ask.reason)
+            .append(tx)?;
         if let Some(note) = &note {
-            let name = format!("note:refund:{refund}");
+            let name = format!("note:refund:{}", refund.id);
             store::settings::put_of_account(tx, number, &name, note, now)?;
         }
-        crate::letters::tell(tx, number, &format!("refunded:{refund}"), &letter, real_now)
+        let mail_key = format!("refunded:{}", refund.id);
+        crate::letters::tell(tx, number, &mail_key, &letter, real_now)
     })
     .await?;
     app.mail_bell.notify_one();

@@ -3,7 +3,6 @@
 use domain::letters::Letter;
 use serde_json::json;
 use store::accounts::{Account, NewAccount};
-use store::audit_log;
 use store::invitations::{Invitation, NewInvitation};
 use store::users::Member;
 
@@ -11,6 +10,7 @@ use crate::actors::{SignedIn, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::letters::enqueue;
+use crate::operators::audit_log::{Action, Author, INVITATION};
 use crate::people::users;
 use crate::rate_limit;
 use crate::secrets::{hash, new_secret};
@@ -69,11 +69,8 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
     let key = format!("found:{}", user.id);
     rate_limit::take(app, &key, FOUNDED_PER_MINUTE, 0).await?;
     let (public_id, email, user_id) = (app.new_id("acc"), user.email.clone(), user.id);
-    let (tier, now, actor) = (
-        app.catalog().free().name.clone(),
-        app.now(),
-        user.public_id.clone(),
-    );
+    let (tier, now) = (app.catalog().free().name.clone(), app.now());
+    let author = Author::new(app, &user.public_id);
     let founded = app
         .write(0, move |tx| {
             if store::users::places(tx, user_id)?.len() >= ACCOUNTS_MAX {
@@ -91,7 +88,7 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
             };
             let account = store::accounts::insert(tx, &new, now)?;
             store::users::put_member(tx, user_id, account.id, "owner", now)?;
-            audit_log::append(tx, &actor, "account.found", &public_id, "{}", None, now)?;
+            author.act(Action::AccountFound, &public_id).append(tx)?;
             Ok(Some(account))
         })
         .await?;
@@ -134,10 +131,8 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
     };
     let (public_id, user) = (app.new_id("inv"), caller.user.id);
     let mail_key = format!("invitation:{}", app.new_id("link"));
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     let now = app.real_now();
     let invited = app
         .write(account, move |tx| {
@@ -160,8 +155,11 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
             };
             let invitation = store::invitations::put(tx, &new, now)?;
             enqueue(tx, &mail_key, Some(account), &email, &letter, now)?;
-            let detail = json!({ "invitation": invitation.public_id, "role": role }).to_string();
-            audit_log::append(tx, &actor, "member.invite", &subject, &detail, None, now)?;
+            author
+                .act(Action::MemberInvite, &subject)
+                .with("invitation", json!(invitation.public_id))
+                .with("role", json!(role))
+                .append(tx)?;
             Ok(Invited::Yes(Box::new(invitation)))
         })
         .await?;
@@ -185,18 +183,16 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
 pub async fn withdraw(app: &App, caller: &SignedIn, id: &str) -> Result<()> {
     caller.may_own()?;
     let (account, id, now) = (caller.account.id, id.to_owned(), app.real_now());
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     let is_closed = app
         .write(account, move |tx| {
             let open = store::invitations::open_of(tx, account, now)?;
             let Some(invitation) = open.into_iter().find(|open| open.public_id == id) else {
                 return Ok(false);
             };
-            let detail = json!({ "invitation": id }).to_string();
-            audit_log::append(tx, &actor, "member.withdraw", &subject, &detail, None, now)?;
+            let act = author.act(Action::MemberWithdraw, &subject);
+            act.with("invitation", json!(id)).append(tx)?;
             store::invitations::close(tx, invitation.id, None, now)
         })
         .await?;
@@ -228,7 +224,7 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
     let email = invitation.email.clone().unwrap_or_default();
     let user = users::sign_in(app, &email).await?;
     let now = app.real_now();
-    let subject = account.public_id.clone();
+    let (author, subject) = (Author::new(app, INVITATION), account.public_id.clone());
     let is_first = app
         .write(account.id, move |tx| {
             if !store::invitations::close(tx, invitation.id, Some(user), now)? {
@@ -242,16 +238,9 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
                 let (account, role) = (invitation.account_id, &invitation.role);
                 store::users::put_member(tx, user, account, role, now)?;
             }
-            let detail = json!({ "invitation": invitation.public_id }).to_string();
-            audit_log::append(
-                tx,
-                "invitation",
-                "member.join",
-                &subject,
-                &detail,
-                None,
-                now,
-            )?;
+            let act = author.act(Action::MemberJoin, &subject);
+            act.with("invitation", json!(invitation.public_id))
+                .append(tx)?;
             Ok(true)
         })
         .await?;
@@ -286,10 +275,8 @@ async fn change(
     role: Option<&'static str>,
 ) -> Result<()> {
     let (account, member, now) = (caller.account.id, member.to_owned(), app.now());
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     let changed = app
         .write(account, move |tx| {
             let owners = store::users::owners(tx, account)?;
@@ -303,15 +290,18 @@ async fn change(
             let action = match role {
                 Some(role) => {
                     store::users::put_member(tx, found.user_id, account, role, now)?;
-                    "member.role"
+                    Action::MemberRole
                 }
                 None => {
                     store::users::remove_member(tx, found.user_id, account)?;
-                    "member.remove"
+                    Action::MemberRemove
                 }
             };
-            let detail = json!({ "member": member, "role": role }).to_string();
-            audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
+            author
+                .act(action, &subject)
+                .with("member", json!(member))
+                .with("role", json!(role))
+                .append(tx)?;
             Ok(Changed::Yes)
         })
         .await?;

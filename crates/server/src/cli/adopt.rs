@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use billing::app::App;
+use billing::operators::audit_log::{Action, Author, COMMAND_LINE};
 use billing::sync;
 use serde_json::{Value, json};
 use stripe::Form;
@@ -220,7 +221,7 @@ fn personal(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<store::ac
 /// subscriptions and payments count all the same.
 async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
     let (customer, account, name) = (one.customer.clone(), one.account, one.name.clone());
-    let (now, real_now, by) = (app.now(), app.real_now(), one.by);
+    let (now, by, author) = (app.now(), one.by, Author::new(app, COMMAND_LINE));
     app.write(account, move |tx| {
         if store::customers::current(tx, account)?.is_some() {
             store::customers::insert_former(tx, &customer, account, now)?;
@@ -228,9 +229,12 @@ async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
             store::customers::insert(tx, &customer, account, now)?;
             store::accounts::show_customer(tx, account, Some(&customer), now)?;
         }
-        let detail = json!({ "customer": customer, "by": by }).to_string();
-        store::audit_log::append(tx, "cli", "account.adopt", &name, &detail, None, real_now)?;
-        store::sync::ring(tx, account, real_now).map(|_| ())
+        author
+            .act(Action::AccountAdopt, &name)
+            .with("customer", json!(customer))
+            .with("by", json!(by))
+            .append(tx)?;
+        store::sync::ring(tx, account, author.at()).map(|_| ())
     })
     .await?;
     Ok(())

@@ -9,6 +9,7 @@ use billing::actors::Operator;
 use billing::app::App;
 use billing::error::Error;
 use billing::operators::agreed_prices::{check_plan, usable};
+use billing::operators::audit_log::{Action, Author};
 use billing::operators::reason::check_reason;
 use domain::money::{Currency, MinorUnits};
 use serde::{Deserialize, Serialize};
@@ -132,14 +133,16 @@ pub async fn put(
         is_current: true,
         created_at: app.now(),
     };
-    let detail = json!({ "plan": row.tier, "price": row.price_id, "reason": body.reason });
-    let (actor, detail) = (operator.0.public_id, detail.to_string());
-    let (kept, subject, now) = (row.clone(), account.public_id, app.now());
+    let author = Author::new(&app, &operator.0.public_id).with_request(Some(&request));
+    let (kept, subject) = (row.clone(), account.public_id);
     app.write(account.id, move |tx| {
         store::account_prices::set(tx, &kept)?;
-        let action = "price.agree";
-        store::audit_log::append(tx, &actor, action, &subject, &detail, Some(&request), now)?;
-        Ok(())
+        author
+            .act(Action::PriceAgree, &subject)
+            .with("plan", json!(kept.tier))
+            .with("price", json!(kept.price_id))
+            .reason(&body.reason)
+            .append(tx)
     })
     .await?;
     Ok(Json(row.into()))
@@ -164,14 +167,14 @@ pub async fn delete(
 ) -> HttpResult<StatusCode> {
     operator.may_act()?;
     let account = named(&app, &id).await?;
-    let (actor, subject, now) = (operator.0.public_id, account.public_id, app.now());
+    let author = Author::new(&app, &operator.0.public_id).with_request(Some(&request));
+    let subject = account.public_id;
     let ended = app
         .write(account.id, move |tx| {
             let ended = store::account_prices::end(tx, account.id, &plan)?;
             if ended > 0 {
-                let (action, detail) = ("price.end", json!({ "plan": plan }).to_string());
-                let request = Some(request.as_str());
-                store::audit_log::append(tx, &actor, action, &subject, &detail, request, now)?;
+                let act = author.act(Action::PriceEnd, &subject);
+                act.with("plan", json!(plan)).append(tx)?;
             }
             Ok(ended)
         })

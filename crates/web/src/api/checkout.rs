@@ -6,6 +6,7 @@ use billing::accounts::names::named;
 use billing::actors::{Operator, SignedIn, access};
 use billing::app::App;
 use billing::error::{Error, Result};
+use billing::operators::audit_log::{Action, Author};
 use billing::operators::on_behalf::owner;
 use billing::operators::reason::check_reason;
 use billing::payments::checkout;
@@ -111,17 +112,18 @@ pub async fn create_for(
     if account.status != "active" {
         return Err(access::suspended().into());
     }
-    let (row, actor, now) = (account.id, operator.0.public_id.clone(), app.real_now());
+    let author = Author::new(&app, &operator.0.public_id).with_request(Some(&request));
+    let row = account.id;
     let what = match &purchase {
         Purchase::Plan(plan) => json!(plan),
         Purchase::Pack(credits) => json!(credits),
     };
-    let detail = json!({ "bought": what, "reason": body.reason }).to_string();
     let subject = account.public_id.clone();
     let buyer = owner(&app, account).await?;
     app.write(row, move |tx| {
-        let (act, request) = ("checkout.start", Some(request.as_str()));
-        store::audit_log::append(tx, &actor, act, &subject, &detail, request, now)
+        let act = author.act(Action::CheckoutStart, &subject);
+        let act = act.with("bought", what.clone()).reason(&body.reason);
+        act.append(tx)
     })
     .await?;
     let checkout_url = checkout::start(&app, &buyer, &purchase, None).await?;

@@ -8,6 +8,7 @@ use billing::accounts::closing;
 use billing::actors::{SignedIn, Visitor};
 use billing::app::App;
 use billing::export::own_data;
+use billing::operators::audit_log::{Action, Author};
 use billing::people::members;
 use billing::rate_limit;
 use serde::{Deserialize, Serialize};
@@ -308,11 +309,10 @@ pub async fn export(State(app): State<App>, caller: SignedIn) -> HttpResult<Resp
     let account = caller.account.clone();
     let bucket = format!("export:{}", account.id);
     rate_limit::take(&app, &bucket, EXPORTS_PER_MINUTE, account.id).await?;
-    let (actor, subject) = (caller.user.public_id.clone(), account.public_id.clone());
-    let now = app.real_now();
+    let author = Author::new(&app, &caller.user.public_id);
+    let subject = account.public_id.clone();
     app.write(account.id, move |tx| {
-        let action = "account.export";
-        store::audit_log::append(tx, &actor, action, &subject, "{}", None, now).map(|_| ())
+        author.act(Action::AccountExport, &subject).append(tx)
     })
     .await?;
     let name = own_data::file_name(&account);

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use billing::actors::{Authority, Operator};
 use billing::app::App;
 use billing::notices;
+use billing::operators::audit_log::{Action, Author};
 use billing::webhook_endpoints::{
     BY_HAND, Wanted, found, make, names, new_secret, no_endpoint, remove, send_again, send_test,
 };
@@ -206,7 +207,8 @@ pub async fn update(
         change.description.as_deref().unwrap_or(&row.description),
         &change.events.unwrap_or_else(|| names(&row.events)),
     )?;
-    let (actor, now) = (authority.actor(), app.real_now());
+    let author = Author::new(&app, &authority.actor());
+    let now = author.at();
     let changed = app
         .write(0, move |tx| {
             let Wanted {
@@ -224,8 +226,7 @@ pub async fn update(
                 }
                 None => {}
             }
-            let action = "webhook_endpoint.update";
-            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            author.act(Action::WebhookEndpointUpdate, &id).append(tx)?;
             webhook_endpoints::find(tx, &id)
         })
         .await?;

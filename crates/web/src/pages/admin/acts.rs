@@ -10,6 +10,7 @@ use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::idempotency::Key;
+use billing::operators::audit_log::{Action, Author};
 use billing::operators::credits::ByHand;
 use billing::operators::{accounts, credits, reason};
 use billing::sync;
@@ -261,16 +262,12 @@ pub async fn undo(desk: Desk, Params(undoing): Params<Undoing>) -> HttpResult<Re
 pub async fn sync_now(desk: Desk) -> HttpResult<Response> {
     let number = desk.account.id;
     let report = sync::account(&desk.app, number).await?;
-    let detail = serde_json::json!({ "changes": report.changes.len() }).to_string();
-    let (subject, actor) = (
-        desk.account.public_id.clone(),
-        desk.operator.public_id.clone(),
-    );
-    let now = desk.app.now();
+    let author = Author::new(&desk.app, &desk.operator.public_id);
+    let (subject, changes) = (desk.account.public_id.clone(), report.changes.len());
     desk.app
         .write(number, move |tx| {
-            let action = "account.sync";
-            store::audit_log::append(tx, &actor, action, &subject, &detail, None, now).map(|_| ())
+            let act = author.act(Action::AccountSync, &subject);
+            act.with("changes", serde_json::json!(changes)).append(tx)
         })
         .await?;
     let what = if report.changes.is_empty() {

@@ -6,6 +6,7 @@ use billing::actors::Operator;
 use billing::app::App;
 use billing::error::Error;
 use billing::export::table::Format;
+use billing::operators::audit_log::{Action, Author};
 use store::export::TABLES;
 use views::admin::parts::{ListPage, Table};
 use views::components::Prose;
@@ -62,10 +63,8 @@ pub async fn file(
         Some((store::export::table(name)?, format))
     });
     let (table, format) = found.ok_or_else(|| Error::not_found("There is no such file."))?;
-    let (actor, now) = (operator.public_id, app.now());
-    app.write(0, move |tx| {
-        store::audit_log::append(tx, &actor, "export", &file, "{}", None, now).map(|_| ())
-    })
-    .await?;
+    let author = Author::new(&app, &operator.public_id);
+    app.write(0, move |tx| author.act(Action::Export, &file).append(tx))
+        .await?;
     Ok(files::table(&app, table, format))
 }

@@ -6,6 +6,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::{Error, Result};
+use billing::operators::audit_log::{Action, Author};
 use billing::webhook_endpoints::{BY_HAND, Wanted};
 use serde::Deserialize;
 use store::outbox::Message;
@@ -193,16 +194,15 @@ pub async fn act(
 
 async fn switch(app: &App, id: &str, on: bool, operator: &Visitor) -> Result<()> {
     billing::webhook_endpoints::found(app, id).await?;
-    let (id, actor, now) = (id.to_owned(), operator.public_id.clone(), app.real_now());
+    let (id, author) = (id.to_owned(), Author::new(app, &operator.public_id));
+    let now = author.at();
     app.write(0, move |tx| {
         if on {
             webhook_endpoints::enable(tx, &id, now)?;
         } else {
             webhook_endpoints::disable(tx, &id, BY_HAND, now)?;
         }
-        let action = "webhook_endpoint.update";
-        store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
-        Ok(())
+        author.act(Action::WebhookEndpointUpdate, &id).append(tx)
     })
     .await
 }

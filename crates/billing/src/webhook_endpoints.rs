@@ -168,7 +168,7 @@ pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -
         let detail = "The text of this notice is no longer kept.";
         return Err(Error::conflict("notice_forgotten", detail));
     }
-    app.notice_bell.notify_one();
+    app.webhook_due.notify_one();
     Ok(row)
 }
 
@@ -186,6 +186,6 @@ pub async fn send_test(app: &App, id: &str) -> Result<()> {
         notices::enqueue_to(tx, &notice, &endpoint.public_id, now)
     })
     .await?;
-    app.notice_bell.notify_one();
+    app.webhook_due.notify_one();
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use billing::app::App;
 use billing::error::Result;
+use domain::backoff;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
@@ -20,9 +21,6 @@ pub use domain::letters::Letter;
 const MAILS_MAX: i64 = 20;
 
 const TAKE_SECONDS: i64 = 600;
-
-/// Tries before a mail is given up.
-const ATTEMPTS_MAX: i64 = 10;
 
 /// How often the outbox is looked at without a bell.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -50,7 +48,7 @@ pub async fn run(app: App) {
             Err(error) => tracing::warn!(%error, "The outbox could not be read"),
         }
         tokio::select! {
-            () = app.mail_bell.notified() => {}
+            () = app.email_due.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
@@ -156,13 +154,10 @@ async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) 
                 "A mail could not be sent"
             );
             let text = error.to_string();
-            let exponent = u32::try_from(message.attempts.clamp(0, 12)).expect("clamped");
-            let retry_at = now.plus_seconds((5_i64 << exponent).min(3_600));
-            let is_last = message.attempts + 1 >= ATTEMPTS_MAX;
-            app.write(0, move |tx| {
-                outbox::set_failed(tx, id, &text, (!is_last).then_some(retry_at))
-            })
-            .await?;
+            let wait = backoff::EMAIL.next_seconds(message.attempts);
+            let retry_at = wait.map(|seconds| now.plus_seconds(seconds));
+            app.write(0, move |tx| outbox::set_failed(tx, id, &text, retry_at))
+                .await?;
         }
     }
     Ok(())

@@ -42,7 +42,7 @@ pub async fn receive(
     let event = stripe::event::parse(&body)
         .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;
     record(&app, &event, &body).await?;
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     Ok(Json(json!({ "received": true })))
 }
 

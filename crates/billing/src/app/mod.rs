@@ -45,12 +45,12 @@ pub struct Inner {
     pub security_clock: Arc<dyn Clock>,
     /// Ids, tokens, jitter.
     pub chance: Arc<dyn Chance>,
-    /// Rung when an account needs a sync.
-    pub sync_bell: Notify,
-    /// Rung when a mail waits.
-    pub mail_bell: Notify,
-    /// Rung when a notice waits.
-    pub notice_bell: Notify,
+    /// Notified when an account was marked for sync.
+    pub sync_due: Notify,
+    /// Notified when an email was queued.
+    pub email_due: Notify,
+    /// Notified when an outgoing webhook was queued.
+    pub webhook_due: Notify,
     /// API keys seen lately.
     pub keys: KeyCache,
     /// The numbers of the business, a minute old at most.
@@ -125,9 +125,9 @@ impl App {
             clock,
             security_clock: Arc::new(SystemClock),
             chance: Arc::new(SystemChance),
-            sync_bell: Notify::new(),
-            mail_bell: Notify::new(),
-            notice_bell: Notify::new(),
+            sync_due: Notify::new(),
+            email_due: Notify::new(),
+            webhook_due: Notify::new(),
             keys: KeyCache::default(),
             figures: crate::app::figures::Cache::default(),
             busy: AtomicI64::new(0),
@@ -207,6 +207,32 @@ impl App {
         T: Send + 'static,
     {
         Ok(within("database write", self.db.write(account, job)).await?)
+    }
+
+    /// Marks an account for sync and wakes a worker. Returns the generation to be synced.
+    pub async fn mark_for_sync(&self, account: i64) -> Result<i64> {
+        let now = self.real_now();
+        let mark = move |tx: &mut Tx<'_>| store::sync::mark_for_sync(tx, account, now);
+        let generation = self.write(account, mark).await?;
+        self.sync_due.notify_one();
+        Ok(generation)
+    }
+
+    /// Writes, marks the account for sync in the same commit, and wakes a worker.
+    pub async fn write_and_sync<T, F>(&self, account: i64, mut job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let now = self.real_now();
+        let both = move |tx: &mut Tx<'_>| {
+            let written = job(tx)?;
+            store::sync::mark_for_sync(tx, account, now)?;
+            Ok(written)
+        };
+        let written = self.write(account, both).await?;
+        self.sync_due.notify_one();
+        Ok(written)
     }
 
     /// Sends one command to the ledger. A refusal is an answer of its own.
@@ -331,12 +357,12 @@ impl App {
                 for (account, _) in &waiting {
                     store::events::requeue_of_account(tx, *account)?;
                     store::sync::unpark(tx, *account, now)?;
-                    store::sync::ring(tx, *account, now)?;
+                    store::sync::mark_for_sync(tx, *account, now)?;
                 }
                 Ok(())
             })
             .await?;
-        self.sync_bell.notify_one();
+        self.sync_due.notify_one();
         Ok(())
     }
 

@@ -116,8 +116,8 @@ pub async fn once(app: &App) -> Result<usize> {
         .write(0, move |tx| rules.apply(tx, &changes, &ids))
         .await?;
     if told > 0 {
-        app.mail_bell.notify_one();
-        app.notice_bell.notify_one();
+        app.email_due.notify_one();
+        app.webhook_due.notify_one();
     }
     Ok(told)
 }

@@ -63,7 +63,7 @@ pub async fn once(app: &App) -> Result<usize> {
     let report = audit::run(app, Scope::Everything).await?;
     let since = app.now().plus_days(-DAYS_BACK).seconds();
     let reversals = differences::reversals(app, since).await?;
-    differences::ring(app, &reversals).await?;
+    differences::mark_for_sync(app, &reversals).await?;
     for one in &reversals {
         let (account, object, what) = (&one.account, &one.object, &one.what);
         tracing::error!(account, object, what, "Stripe and our rows differ");

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use domain::backoff;
 use domain::time::Timestamp;
 use futures_util::future::join_all;
 use store::outbox::Message;
@@ -21,11 +22,6 @@ const TAKE_SECONDS: i64 = 120;
 
 /// How often the outbox is looked at without a bell.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Seconds until the next try, by tries so far; after the last the notice is given up.
-const WAITS: &[i64] = &[
-    5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
-];
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -46,7 +42,7 @@ pub async fn run(app: App) {
             Err(error) => tracing::warn!(%error, "The outbox could not be read"),
         }
         tokio::select! {
-            () = app.notice_bell.notified() => {}
+            () = app.webhook_due.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
@@ -178,8 +174,8 @@ async fn settle(
         fault,
         "A notice could not be delivered"
     );
-    let tries = usize::try_from(message.attempts - 1).unwrap_or(0);
-    let retry_at = WAITS.get(tries).map(|wait| now.plus_seconds(*wait));
+    let wait = backoff::OUTGOING_WEBHOOK.next_seconds(message.attempts);
+    let retry_at = wait.map(|seconds| now.plus_seconds(seconds));
     let patience = app.settings.webhooks.disable_days * SECONDS_PER_DAY;
     let disabled = app
         .write(0, move |tx| {

@@ -82,7 +82,7 @@ pub async fn once(app: &App) -> Result<usize> {
         }
     }
     if count > 0 {
-        app.sync_bell.notify_one();
+        app.sync_due.notify_one();
     }
     Ok(count)
 }

@@ -69,7 +69,7 @@ pub async fn once(app: &App) -> Result<usize> {
             })
             .await?;
         for account in &subscriptions {
-            ring(app, *account).await?;
+            app.mark_for_sync(*account).await?;
         }
         let mut settled = 0;
         for account in &wallets {
@@ -133,12 +133,4 @@ async fn settle(app: &App, account: i64) -> Result<()> {
         store::ledger::settle(tx, &rules, account, now).map(|_| ())
     })
     .await
-}
-
-async fn ring(app: &App, account: i64) -> Result<()> {
-    let now = app.real_now();
-    app.write(account, move |tx| store::sync::ring(tx, account, now))
-        .await?;
-    app.sync_bell.notify_one();
-    Ok(())
 }

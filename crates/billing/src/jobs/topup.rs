@@ -11,10 +11,9 @@ use std::time::Duration;
 use domain::catalog::Pack;
 use domain::letters::Letter;
 use domain::money::{Credits, MinorUnits};
-use domain::time::Timestamp;
 use store::auto_topup::{AutoTopup, INTENT_KIND};
 use store::intents::{Intent, NewIntent};
-use store::{Tx, auto_topup};
+use store::auto_topup;
 use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 
@@ -124,12 +123,7 @@ async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     };
     match payment.status {
         PaymentIntentStatus::Succeeded => {
-            let real_now = app.real_now();
-            app.write(account, move |tx| {
-                store::sync::ring(tx, account, real_now).map(|_| ())
-            })
-            .await?;
-            app.sync_bell.notify_one();
+            app.mark_for_sync(account).await?;
             put_off(app, account, RETRY_SECONDS).await?;
         }
         PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => {
@@ -149,14 +143,11 @@ async fn bounced(app: &App, intent: &Intent) -> Result<()> {
 /// The key is too old to ask again. If the payment was made all the same, the sync finds it.
 async fn give_up(app: &App, intent: &Intent) -> Result<()> {
     let (id, account) = (intent.id.clone(), intent.account_id);
-    let (now, real_now) = (app.now(), app.real_now());
-    app.write(account, move |tx| {
-        store::intents::close(tx, &id, now)?;
-        store::sync::ring(tx, account, real_now).map(|_| ())
+    let now = app.now();
+    app.write_and_sync(account, move |tx| {
+        store::intents::close(tx, &id, now).map(|_| ())
     })
-    .await?;
-    app.sync_bell.notify_one();
-    Ok(())
+    .await
 }
 
 /// Writes down what will be asked of Stripe, or turns the purchases off with the reason.
@@ -296,18 +287,16 @@ fn is_on_its_way(payment: &PaymentIntent) -> bool {
 async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()> {
     let is_through = payment.status == PaymentIntentStatus::Succeeded;
     let (id, account, payment) = (intent.id.clone(), intent.account_id, payment.id.clone());
-    let (now, real_now) = (app.now(), app.real_now());
-    app.write(account, move |tx| {
+    let now = app.now();
+    app.write_and_sync(account, move |tx| {
         store::intents::set_done(tx, &id, &payment, None, None, now)?;
         // What is under way may still be declined.
         if is_through {
             auto_topup::set_declines(tx, account, 0)?;
         }
-        store::sync::ring(tx, account, real_now).map(|_| ())
+        Ok(())
     })
-    .await?;
-    app.sync_bell.notify_one();
-    Ok(())
+    .await
 }
 
 /// The bank wants the card's owner: a mail asks for them, and nothing is tried until there are
@@ -420,14 +409,14 @@ async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
             auto_topup::stop(tx, account, end.state, &end.reason, now)?;
         }
         if let Some(letter) = &end.letter {
-            tell(tx, account, &format!("auto-topup:{id}"), letter, real_now)?;
+            letters::notify_payers(tx, account, &format!("auto-topup:{id}"), letter, real_now)?;
         }
         // The failed try is shown among the payments.
-        store::sync::ring(tx, account, real_now).map(|_| ())
+        store::sync::mark_for_sync(tx, account, real_now).map(|_| ())
     })
     .await?;
-    app.sync_bell.notify_one();
-    app.mail_bell.notify_one();
+    app.sync_due.notify_one();
+    app.email_due.notify_one();
     Ok(())
 }
 
@@ -441,26 +430,12 @@ async fn stop(app: &App, row: &AutoTopup, reason: &str) -> Result<()> {
             let letter = Letter::AutoTopupOff {
                 reason: reason.clone(),
             };
-            tell(tx, account, &key, &letter, real_now)?;
+            letters::notify_payers(tx, account, &key, &letter, real_now)?;
         }
         Ok(())
     })
     .await?;
-    app.mail_bell.notify_one();
-    Ok(())
-}
-
-fn tell(
-    tx: &mut Tx<'_>,
-    account: i64,
-    key: &str,
-    letter: &Letter,
-    now: Timestamp,
-) -> store::Result<()> {
-    for recipient in crate::letters::payers(tx, account)? {
-        let key = format!("{key}:{recipient}");
-        letters::enqueue(tx, &key, Some(account), &recipient, letter, now)?;
-    }
+    app.email_due.notify_one();
     Ok(())
 }
 

@@ -266,7 +266,7 @@ async fn act(
                         reason: by_hand.reason.clone(),
                     };
                     let mail_key = format!("adjusted:{subject}:{}", entry.seq);
-                    letters::tell(tx, id, &mail_key, &letter, author.at())?;
+                    letters::notify_payers(tx, id, &mail_key, &letter, author.at())?;
                 }
             }
             Ok(decision)
@@ -276,7 +276,7 @@ async fn act(
         store::Error::Abandoned(_) => kept.over_limit(),
         other => other.into(),
     })?;
-    app.mail_bell.notify_one();
+    app.email_due.notify_one();
     decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
 }
 

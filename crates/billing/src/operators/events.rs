@@ -41,7 +41,7 @@ pub async fn replay(
             Ok(Some((row, names.into_values().next())))
         })
         .await?;
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     replayed.ok_or_else(no_event)
 }
 
@@ -55,9 +55,9 @@ pub fn requeue(
         return Ok(None);
     };
     if let Some(account) = row.account_id {
-        let generation = store::sync::ring(tx, account, real_now)?;
+        let generation = store::sync::mark_for_sync(tx, account, real_now)?;
         if let (Some(kind), Some(object)) = (&row.object_type, &row.object_id) {
-            store::sync::want(tx, account, kind, object, generation)?;
+            store::sync::name_object(tx, account, kind, object, generation)?;
         }
     }
     Ok(Some(row))
@@ -80,12 +80,12 @@ pub async fn replay_failed(app: &App, actor: &str) -> Result<Vec<String>> {
                 replayed.push(event.event_id);
             }
             for parked in store::sync::parked(tx, EVENTS_MAX)? {
-                store::sync::ring(tx, parked.account_id, real_now)?;
+                store::sync::mark_for_sync(tx, parked.account_id, real_now)?;
             }
             Ok(replayed)
         })
         .await?;
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     Ok(replayed)
 }
 

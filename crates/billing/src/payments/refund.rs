@@ -286,7 +286,7 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
     // What it takes from the credits comes from the charge, as with every other look.
     if let Err(error) = sync::account(app, account.id).await {
         tracing::warn!(%error, "A refunded account is synced later");
-        app.sync_bell.notify_one();
+        app.sync_due.notify_one();
     }
     let currency = Currency::parse(&refund.currency).unwrap_or(Currency::USD);
     Ok(Made {
@@ -589,9 +589,9 @@ async fn settle(
             store::settings::put_of_account(tx, number, &name, note, now)?;
         }
         let mail_key = format!("refunded:{}", refund.id);
-        crate::letters::tell(tx, number, &mail_key, &letter, real_now)
+        crate::letters::notify_payers(tx, number, &mail_key, &letter, real_now)
     })
     .await?;
-    app.mail_bell.notify_one();
+    app.email_due.notify_one();
     Ok(())
 }

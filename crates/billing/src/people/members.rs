@@ -165,7 +165,7 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
         .await?;
     match invited {
         Invited::Yes(invitation) => {
-            app.mail_bell.notify_one();
+            app.email_due.notify_one();
             Ok(*invitation)
         }
         Invited::Member => Err(Error::conflict(

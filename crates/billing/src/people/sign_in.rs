@@ -37,7 +37,7 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str
         enqueue(tx, &key, None, &email, &letter, now)
     })
     .await?;
-    app.mail_bell.notify_one();
+    app.email_due.notify_one();
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use store::sync::Lease;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::letters::recipients;
+use crate::letters::payers;
 use crate::sync::snapshot::Fetched;
 use crate::sync::{Held, NAMED_MAX, Report, second};
 
@@ -27,7 +27,7 @@ struct Plan {
     fetched: Fetched,
     wanted: Wanted,
     /// Objects by id that events asked for, and whether there may be more of them.
-    named: Vec<store::sync::Wanted>,
+    named: Vec<store::sync::NamedObject>,
     has_more_named: bool,
     /// Sentences for a person, as a JSON array.
     findings: Option<String>,
@@ -51,8 +51,8 @@ pub async fn apply(
 ) -> Result<Report> {
     let plan = Plan::new(app, lease, held, fetched, wanted, now);
     let report = app.write(lease.account_id, move |tx| plan.run(tx)).await?;
-    app.mail_bell.notify_one();
-    app.notice_bell.notify_one();
+    app.email_due.notify_one();
+    app.webhook_due.notify_one();
     Ok(report)
 }
 
@@ -139,7 +139,7 @@ impl Plan {
         self.close_events(tx, &report)?;
         self.write_undo(tx)?;
         for named in &self.named {
-            store::sync::forget_wanted(tx, account, named)?;
+            store::sync::forget_object(tx, account, named)?;
         }
         let read = store::sync::Read {
             until: self.fetched.progress.until,
@@ -229,7 +229,7 @@ impl Plan {
         if let Some((price, why)) = self.unknown_price() {
             store::sync::wait_for_price(tx, account, &price, &why, self.real_now)?;
         } else if self.fetched.progress.backfill.is_some() || self.has_more_named {
-            store::sync::ring(tx, account, self.real_now)?;
+            store::sync::mark_for_sync(tx, account, self.real_now)?;
         }
         Ok(())
     }
@@ -511,7 +511,7 @@ impl Plan {
     fn enqueue(&self, tx: &mut Tx<'_>, mail: &Mail, report: &mut Report) -> store::Result<()> {
         let account = self.lease.account_id;
         let payload = crate::letters::payload(&mail.content);
-        for recipient in recipients(tx, account)? {
+        for recipient in payers(tx, account)? {
             let key = format!("{}:{recipient}", mail.key);
             let new = store::outbox::NewMessage {
                 key: &key,

@@ -97,9 +97,9 @@ fn insert(tx: &mut store::Tx<'_>, event: &Recorded, now: Timestamp) -> store::Re
         store::events::insert_payload(tx, n, &event.body)?;
     }
     if let Some(account) = account {
-        let generation = store::sync::ring(tx, account, now)?;
+        let generation = store::sync::mark_for_sync(tx, account, now)?;
         if let (Some(kind), Some(id)) = (&event.object_type, &event.object_id) {
-            store::sync::want(tx, account, kind, id, generation)?;
+            store::sync::name_object(tx, account, kind, id, generation)?;
         }
     }
     Ok(())

@@ -90,15 +90,12 @@ async fn undo(app: &App, intent: &Intent) -> Result<()> {
         note_failure(app, intent, &error).await?;
         return Err(error.into());
     }
-    let (id, real_now) = (intent.id.clone(), app.real_now());
+    let id = intent.id.clone();
     let object = intent.stripe_object_id.clone().unwrap_or(subscription);
-    app.write(account, move |tx| {
-        store::intents::set_done(tx, &id, &object, None, None, now)?;
-        store::sync::ring(tx, account, real_now)
+    app.write_and_sync(account, move |tx| {
+        store::intents::set_done(tx, &id, &object, None, None, now).map(|_| ())
     })
-    .await?;
-    app.sync_bell.notify_one();
-    Ok(())
+    .await
 }
 
 async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {

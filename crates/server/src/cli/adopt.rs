@@ -234,7 +234,7 @@ async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
             .with("customer", json!(customer))
             .with("by", json!(by))
             .append(tx)?;
-        store::sync::ring(tx, account, author.at()).map(|_| ())
+        store::sync::mark_for_sync(tx, account, author.at()).map(|_| ())
     })
     .await?;
     Ok(())

@@ -51,19 +51,11 @@ pub async fn show(
     while_billing_is_on(&app)?;
     let view = view(&app, caller.account.id).await?;
     let rows = state::read(&app, caller.account.id, asked.after).await?;
+    // Something is pending: looking at the page asks Stripe again, in the background.
     if rows.is_waiting {
-        ring(&app, caller.account.id).await?;
+        app.mark_for_sync(caller.account.id).await?;
     }
     html(&state::page(&app, &caller, &view, &rows))
-}
-
-/// Something is pending: whoever looks at the page asks Stripe again, in the background.
-async fn ring(app: &App, account: i64) -> Result<()> {
-    let now = app.real_now();
-    app.write(account, move |tx| store::sync::ring(tx, account, now))
-        .await?;
-    app.sync_bell.notify_one();
-    Ok(())
 }
 
 /// `GET /dashboard/billing/history.csv`: all payments of the account.

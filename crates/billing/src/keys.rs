@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 use crate::secrets::{hash, new_secret};
+use crate::text::read_name;
 
 /// Live keys of one account, and of the host application.
 pub const KEYS_MAX: usize = 100;
@@ -25,7 +26,7 @@ pub async fn make(
     name: &str,
     actor: &str,
 ) -> Result<(ApiKey, String)> {
-    let name = read_name(name)?;
+    let name = read_name(name, NAME_CHARS_MAX)?;
     let mode = if app.settings.stripe.is_live() {
         "live"
     } else {
@@ -83,16 +84,6 @@ pub async fn revoke(app: &App, account: Option<i64>, id: &str, actor: &str) -> R
         .await?;
     app.keys.clear();
     revoked.ok_or_else(|| Error::not_found("There is no such live key."))
-}
-
-fn read_name(name: &str) -> Result<String> {
-    let name = name.trim();
-    let chars = name.chars().count();
-    if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    let detail = format!("A name has 1 to {NAME_CHARS_MAX} characters.");
-    Err(Error::field("name", detail))
 }
 
 /// One of the account's keys, revoked ones too: their usage stays.

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::notices;
 use crate::notices::{EVENTS, Notice, address, sign};
 use crate::operators::audit_log::{Action, Author};
+use crate::text::is_line;
 
 /// Endpoints of a deployment: each notice is written once for each.
 const ENDPOINTS_MAX: usize = 20;
@@ -44,8 +45,7 @@ impl Wanted {
         let url = address::read(url.trim(), app.settings.webhooks.allow_loopback)
             .map_err(|fault| Error::field("url", fault))?;
         let description = description.trim();
-        let is_long = description.chars().count() > DESCRIPTION_CHARS_MAX;
-        if is_long || description.chars().any(char::is_control) {
+        if !is_line(description, DESCRIPTION_CHARS_MAX) {
             let detail = format!("A description has at most {DESCRIPTION_CHARS_MAX} characters.");
             return Err(Error::field("description", detail));
         }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 use crate::payments::customer;
 use crate::people::users;
+use crate::text::is_line;
 
 /// What our own ids of accounts begin with.
 const OWN_PREFIX: &str = "acc_";
@@ -59,13 +60,9 @@ pub struct Put {
 impl Put {
     /// Checks what `actor` sends for the account that the host application calls `id`.
     pub fn read(app: &App, actor: &str, id: String, body: PutAccount) -> Result<Put> {
-        let is_plain = |text: &str| {
-            (1..=NAME_CHARS_MAX).contains(&text.chars().count())
-                && !text.chars().any(char::is_control)
-        };
         let catalog = app.catalog();
         for (field, text) in [("id", &id), ("name", &body.name)] {
-            if !is_plain(text) {
+            if text.is_empty() || !is_line(text, NAME_CHARS_MAX) {
                 let detail = format!("{field} has 1 to {NAME_CHARS_MAX} characters.");
                 return Err(Error::field(field, detail));
             }

@@ -9,9 +9,6 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 
-/// Longest reason.
-pub const REASON_CHARS_MAX: usize = 200;
-
 /// Events that one act takes up again.
 pub const EVENTS_MAX: i64 = 500;
 

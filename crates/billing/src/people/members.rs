@@ -14,6 +14,7 @@ use crate::operators::audit_log::{Action, Author, INVITATION};
 use crate::people::users;
 use crate::rate_limit;
 use crate::secrets::{hash, new_secret};
+use crate::text::read_name;
 
 /// Roles, the least first.
 pub const ROLES: [&str; 3] = ["member", "billing", "owner"];
@@ -65,7 +66,7 @@ pub fn read_role(role: &str) -> Result<&'static str> {
 /// Founds an organisation that belongs to `user`. It brings no free allowance: else everybody
 /// would found many.
 pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
-    let name = read_name(name)?;
+    let name = read_name(name, NAME_CHARS_MAX)?;
     let key = format!("found:{}", user.id);
     rate_limit::take(app, &key, FOUNDED_PER_MINUTE, 0).await?;
     let (public_id, email, user_id) = (app.new_id("acc"), user.email.clone(), user.id);
@@ -96,16 +97,6 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
         let detail = format!("Nobody belongs to more than {ACCOUNTS_MAX} accounts.");
         Error::conflict("too_many_accounts", detail)
     })
-}
-
-fn read_name(name: &str) -> Result<String> {
-    let name = name.trim();
-    let chars = name.chars().count();
-    if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    let detail = format!("A name has 1 to {NAME_CHARS_MAX} characters.");
-    Err(Error::field("name", detail))
 }
 
 enum Invited {

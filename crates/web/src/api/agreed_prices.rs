@@ -10,7 +10,7 @@ use billing::app::App;
 use billing::error::Error;
 use billing::operators::agreed_prices::{check_plan, usable};
 use billing::operators::audit_log::{Action, Author};
-use billing::operators::reason::check_reason;
+use billing::operators::reason::read_reason;
 use domain::money::{Currency, MinorUnits};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -120,7 +120,7 @@ pub async fn put(
     operator.may_act()?;
     let account = named(&app, &id).await?;
     check_plan(&app, &plan)?;
-    check_reason(&body.reason)?;
+    let reason = read_reason(&body.reason)?;
     let price = usable(&app, &body.price_id).await?;
     let (currency, amount, interval) = price;
     let row = AccountPrice {
@@ -141,7 +141,7 @@ pub async fn put(
             .act(Action::PriceAgree, &subject)
             .with("plan", json!(kept.tier))
             .with("price", json!(kept.price_id))
-            .reason(&body.reason)
+            .reason(&reason)
             .append(tx)
     })
     .await?;

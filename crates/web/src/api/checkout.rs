@@ -8,7 +8,7 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::operators::audit_log::{Action, Author};
 use billing::operators::on_behalf::owner;
-use billing::operators::reason::check_reason;
+use billing::operators::reason::read_reason;
 use billing::payments::checkout;
 use billing::payments::checkout::Purchase;
 use serde::{Deserialize, Serialize};
@@ -99,7 +99,7 @@ pub async fn create_for(
     Body(body): Body<NewCheckoutFor>,
 ) -> HttpResult<Json<Checkout>> {
     operator.may_act()?;
-    check_reason(&body.reason)?;
+    let reason = read_reason(&body.reason)?;
     let account = named(&app, &id).await?;
     let wanted = NewCheckout {
         kind: body.kind,
@@ -122,7 +122,7 @@ pub async fn create_for(
     let buyer = owner(&app, account).await?;
     app.write(row, move |tx| {
         let act = author.act(Action::CheckoutStart, &subject);
-        let act = act.with("bought", what.clone()).reason(&body.reason);
+        let act = act.with("bought", what.clone()).reason(&reason);
         act.append(tx)
     })
     .await?;

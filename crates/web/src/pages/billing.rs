@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::SignedIn;
 use billing::app::App;
-use billing::error::{Error, Result};
+use billing::error::Error;
 use billing::export::csv::Csv;
 use billing::payments::plan;
 use billing::payments::plan::ending;

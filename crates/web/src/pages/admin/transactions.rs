@@ -10,6 +10,7 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::export::csv::{Cell, Csv};
 use billing::export::table;
+use billing::text::read_name;
 use domain::catalog::Catalog;
 use domain::money::{Currency, MinorUnits};
 use domain::time::Timestamp;
@@ -295,12 +296,7 @@ pub async fn save_view(
     Operator(operator): Operator,
     Fields(new): Fields<NewView>,
 ) -> HttpResult<Redirect> {
-    let name = new.name.trim().to_owned();
-    let is_plain = !name.chars().any(char::is_control);
-    if !(1..=VIEW_NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
-        let detail = format!("A view's name has 1 to {VIEW_NAME_CHARS_MAX} characters.");
-        return Err(Error::field("name", detail).into());
-    }
+    let name = read_name(&new.name, VIEW_NAME_CHARS_MAX)?;
     // Read and written again, so that an address of ours is all it can be.
     let search: Search = serde_json::from_value(
         form_urlencoded::parse(new.query.as_bytes())

@@ -1,76 +1,10 @@
 //! Emails on their way into the outbox: who receives them, and what is stored of them.
 
 use domain::letters::Letter;
-use domain::projection::MailContent;
 use domain::time::Timestamp;
 use store::{Tx, outbox};
 
 use crate::actors::access::Need;
-
-/// The payload of a mail that a projection asks for.
-pub fn payload(content: &MailContent) -> String {
-    let letter = match content.clone() {
-        MailContent::Receipt {
-            description,
-            tier,
-            amount,
-            url,
-        } => Letter::Receipt {
-            description,
-            tier,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            url,
-        },
-        MailContent::PaymentFailed {
-            step,
-            tier,
-            failure,
-            amount,
-            grace_until,
-            url,
-        } => Letter::PaymentFailed {
-            step: step.word().to_owned(),
-            tier,
-            failure,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            grace_until: grace_until.micros(),
-            url,
-        },
-        MailContent::AutoTopup { credits, amount } => Letter::AutoTopupDone {
-            credits: credits.micros(),
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-        },
-        MailContent::PlanEnding { tier, at } => Letter::PlanEnding {
-            tier,
-            at: at.micros(),
-        },
-        MailContent::PlanEnded { tier } => Letter::PlanEnded { tier },
-        MailContent::TrialEnds { tier, at } => Letter::TrialEnds {
-            tier,
-            at: at.micros(),
-        },
-        MailContent::ConfirmPayment {
-            description,
-            amount,
-            url,
-        } => Letter::ConfirmPayment {
-            description,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            url,
-        },
-        MailContent::PaymentRecovered { tier } => Letter::PaymentRecovered { tier },
-        MailContent::Refunded { amount, credits } => Letter::Refunded {
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            credits: credits.micros(),
-        },
-    };
-    encode(&letter)
-}
 
 /// A letter as the outbox keeps it.
 pub fn encode(letter: &Letter) -> String {

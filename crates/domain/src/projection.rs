@@ -26,7 +26,7 @@ use std::collections::{HashMap, HashSet};
 
 pub use changes::{PendingChange, PendingKind};
 pub use duplicates::SecondPurchase;
-pub use emails::{Mail, MailContent};
+pub use emails::Mail;
 pub use findings::Finding;
 pub use items::plan_among;
 pub use reversal::refund_status;

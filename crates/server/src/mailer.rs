@@ -14,7 +14,6 @@ use store::outbox;
 use views::mails::words::{About, word};
 
 pub use billing::letters::encode;
-pub use billing::letters::payload;
 pub use domain::letters::Letter;
 
 /// Mails taken in one round, and how long a round may take before another may take them.

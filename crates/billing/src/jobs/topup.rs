@@ -11,9 +11,9 @@ use std::time::Duration;
 use domain::catalog::Pack;
 use domain::letters::Letter;
 use domain::money::{Credits, MinorUnits};
+use store::auto_topup;
 use store::auto_topup::{AutoTopup, INTENT_KIND};
 use store::intents::{Intent, NewIntent};
-use store::auto_topup;
 use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 

@@ -17,7 +17,7 @@ use store::sync::Lease;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::letters::payers;
+use crate::letters::{enqueue, payers};
 use crate::sync::snapshot::Fetched;
 use crate::sync::{Held, NAMED_MAX, Report, second};
 
@@ -510,17 +510,10 @@ impl Plan {
 
     fn enqueue(&self, tx: &mut Tx<'_>, mail: &Mail, report: &mut Report) -> store::Result<()> {
         let account = self.lease.account_id;
-        let payload = crate::letters::payload(&mail.content);
         for recipient in payers(tx, account)? {
             let key = format!("{}:{recipient}", mail.key);
-            let new = store::outbox::NewMessage {
-                key: &key,
-                kind: "mail",
-                account_id: Some(account),
-                recipient: &recipient,
-                payload: &payload,
-            };
-            if store::outbox::enqueue(tx, &new, self.real_now)? {
+            let now = self.real_now;
+            if enqueue(tx, &key, Some(account), &recipient, &mail.letter, now)? {
                 report.changes.push(format!("mail {}", mail.key));
             }
         }

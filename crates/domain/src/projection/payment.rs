@@ -1,12 +1,13 @@
 //! The fact of a payment at Checkout: a credit pack, or a plan's first payment under way.
 
-use super::emails::{Mail, MailContent};
+use super::emails::Mail;
 use super::reversal::clawback_for;
 use super::snapshot::{Intent, Session, Snapshot};
 use super::states::{DisputeStatus, PaymentStatus, SessionMode, SessionStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
 use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
 use crate::ledger::{Command, GrantKind, NewGrant};
+use crate::letters::Letter;
 use crate::money::MinorUnits;
 use crate::time::Timestamp;
 
@@ -89,23 +90,25 @@ fn project_topup(
             });
         }
         if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
-            let amount = MinorUnits::new(amount, currency);
-            let content = if session.is_automatic {
-                MailContent::AutoTopup {
-                    credits: intent.credits + intent.bonus,
+            let code = currency.code().to_owned();
+            let letter = if session.is_automatic {
+                Letter::AutoTopupDone {
+                    credits: (intent.credits + intent.bonus).micros(),
                     amount,
+                    currency: code,
                 }
             } else {
-                MailContent::Receipt {
+                Letter::Receipt {
                     description: description.clone(),
                     tier: None,
                     amount,
+                    currency: code,
                     url: charge.and_then(|charge| charge.receipt_url.clone()),
                 }
             };
             wanted.mails.push(Mail {
                 key: format!("receipt:{}", session.id),
-                content,
+                letter,
             });
         }
     }

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::letters::{enqueue, payers};
 use crate::sync::snapshot::Fetched;
-use crate::sync::{Held, NAMED_MAX, Report, second};
+use crate::sync::{Held, NAMED_MAX, Report, duplicate_subscription};
 
 /// Everything the job needs, owned: the writer may run it again.
 struct Plan {
@@ -106,7 +106,7 @@ impl Plan {
     ) -> Plan {
         let undo = wanted.undo.iter();
         let undo = undo.map(|one| {
-            let params = second::params(one);
+            let params = duplicate_subscription::params(one);
             (app.new_id("int"), one.object().to_owned(), params)
         });
         let ids = wanted
@@ -213,7 +213,7 @@ impl Plan {
             let new = store::intents::NewIntent {
                 id,
                 account_id: self.lease.account_id,
-                kind: second::KIND,
+                kind: duplicate_subscription::KIND,
                 params,
                 stripe_object_id: Some(object),
                 ..store::intents::NewIntent::default()
@@ -545,7 +545,8 @@ impl Plan {
 /// What a person should look at: as found now, and what could not be undone.
 fn findings(held: &Held, wanted: &Wanted) -> Option<String> {
     let failed = held.intents.values();
-    let failed = failed.filter(|intent| intent.kind == second::KIND && intent.state == "failed");
+    let failed = failed
+        .filter(|intent| intent.kind == duplicate_subscription::KIND && intent.state == "failed");
     let failed = failed.map(|intent| {
         let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();
         let why = intent.error.as_deref().unwrap_or_default();

@@ -11,11 +11,11 @@ pub mod checkout_session;
 pub mod compare;
 pub mod credit_note;
 pub mod differences;
+pub mod duplicate_subscription;
 pub mod history;
 pub mod inbox;
 pub mod invoice;
 pub mod meaning;
-pub mod second;
 pub mod snapshot;
 pub mod subscription;
 pub mod subscription_schedule;
@@ -33,6 +33,7 @@ use store::sync::Lease;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::intents::attempt_now;
 
 pub use crate::sync::checkout_session::INTENT_KEY;
 pub use crate::sync::unmatched::match_events;
@@ -125,7 +126,7 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
     let _busy = app.busy();
     match fetch_and_apply(app, lease).await {
         Ok(report) => {
-            second::undo_of(app, lease.account_id).await;
+            attempt_now::<duplicate_subscription::Undo>(app, lease.account_id).await;
             Ok(report)
         }
         Err(error) => {
@@ -251,7 +252,9 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         .into_iter()
         .filter_map(|row| Some((row.subscription_id, row.tier?)));
     let intents = store::intents::of_account(tx, account, INTENTS_MAX)?;
-    let undone = intents.iter().filter(|intent| second::is_undone(intent));
+    let undone = intents
+        .iter()
+        .filter(|intent| duplicate_subscription::is_undone(intent));
     let undone = undone.filter_map(|intent| intent.stripe_object_id.clone());
     Ok(Held {
         undone: undone.collect(),

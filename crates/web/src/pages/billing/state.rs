@@ -3,7 +3,7 @@
 use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::payments::extras;
+use billing::payments::addons;
 use billing::payments::plan::Pending;
 use billing::summary::View;
 use domain::catalog::Catalog;
@@ -116,13 +116,13 @@ pub async fn read(app: &App, account: i64, after: Option<String>) -> Result<Rows
     });
     let nothing = || Error::not_found("There is no such payment to go on from.");
     let mut rows = rows.await?.ok_or_else(nothing)?;
-    let held = rows.live.as_ref().map(|live| extras::of(app, live));
+    let held = rows.live.as_ref().map(|live| addons::of(app, live));
     rows.addons = held.unwrap_or_default().iter().map(addon).collect();
     Ok(rows)
 }
 
 /// "Extra seats, 3, $15.00 per month"
-fn addon(held: &extras::Held) -> String {
+fn addon(held: &addons::Held) -> String {
     let count = (held.quantity != 1).then(|| format!(", {}", held.quantity));
     let price = held
         .amount

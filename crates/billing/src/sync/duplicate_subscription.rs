@@ -5,12 +5,12 @@
 //! with no transaction open, and made again by the sweep until their outcome is known.
 
 use domain::projection::SecondPurchase;
-use store::intents::Intent;
+use store::intents::{Intent, IntentState};
 use stripe::Form;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::intents::is_stale;
+use crate::intents::{Deferred, is_stale};
 
 /// The kind of its intents.
 pub const KIND: &str = "second_subscription";
@@ -19,12 +19,6 @@ pub const KIND: &str = "second_subscription";
 const SUBSCRIPTION: &str = "subscription";
 
 const PAYMENT: &str = "payment_intent";
-
-/// Seconds after which calls whose outcome is not known are made again.
-const RETRY_SECONDS: i64 = 60;
-
-/// Intents taken in one round.
-const INTENTS_MAX: i64 = 20;
 
 /// What is done about a purchase, frozen.
 pub fn params(purchase: &SecondPurchase) -> String {
@@ -36,38 +30,18 @@ pub fn params(purchase: &SecondPurchase) -> String {
 
 /// Whether the intent's subscription was cancelled.
 pub fn is_undone(intent: &Intent) -> bool {
-    intent.kind == KIND && matches!(intent.state.as_str(), "done" | "closed")
+    intent.kind == KIND && matches!(intent.state(), IntentState::Done | IntentState::Closed)
 }
 
-/// Undoes what the account's sync just found. A failure is tried again by [`undo_waiting`].
-pub async fn undo_of(app: &App, account: i64) {
-    let found = app
-        .read(move |tx| store::intents::under_way(tx, account, KIND))
-        .await;
-    match found {
-        Ok(Some(intent)) if intent.state == "open" => try_one(app, &intent).await,
-        Ok(_) => {}
-        Err(error) => tracing::warn!(account, %error, "Second purchases were not looked for"),
-    }
-}
+/// The end of a duplicate subscription.
+pub(crate) struct Undo;
 
-/// Undoes what waits since a call failed or its process died.
-pub async fn undo_waiting(app: &App) -> Result<()> {
-    let before = app.now().plus_seconds(-RETRY_SECONDS);
-    let waiting = app
-        .read(move |tx| store::intents::waiting(tx, KIND, before, INTENTS_MAX))
-        .await?;
-    for intent in waiting {
-        try_one(app, &intent).await;
-    }
-    Ok(())
-}
+impl Deferred for Undo {
+    const KIND: &'static str = KIND;
+    const ROUND_MAX: i64 = 20;
 
-async fn try_one(app: &App, intent: &Intent) {
-    let _busy = app.busy();
-    if let Err(error) = undo(app, intent).await {
-        let account = intent.account_id;
-        tracing::warn!(account, intent = intent.id, %error, "A second purchase is not undone yet");
+    async fn carry_out(app: &App, intent: &Intent) -> Result<()> {
+        undo(app, intent).await
     }
 }
 

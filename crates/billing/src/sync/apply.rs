@@ -1,14 +1,13 @@
 //! Writes what a projection wants: rows, ledger commands and mails in one commit, fenced by the
 //! lease.
 
+mod rows;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ids::new_id;
 use domain::ledger::Request;
-use domain::projection::{
-    CreditNote, Extra, Finding, Invoice, Mail, Transaction, TransactionType, Wanted,
-    WantedSubscription,
-};
+use domain::projection::{Finding, Mail, Transaction, Wanted};
 use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;
@@ -18,6 +17,7 @@ use store::sync::Lease;
 use crate::app::App;
 use crate::error::Result;
 use crate::letters::{enqueue, payers};
+use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
 use crate::sync::{Held, NAMED_MAX, Report, duplicate_subscription};
 
@@ -171,18 +171,25 @@ impl Plan {
         let mut report = Report::default();
         self.retire_customers(tx, &mut report)?;
         for subscription in &self.wanted.subscriptions {
-            self.put_subscription(tx, subscription, &mut report)?;
+            let customer = store::customers::current(tx, account)?.unwrap_or_default();
+            let row = rows::subscription(account, customer, subscription, self.now);
+            self.put(tx, &row, &mut report)?;
         }
         for invoice in &self.wanted.invoices {
-            self.put_invoice(tx, invoice, &mut report)?;
+            self.put(tx, &rows::invoice(account, invoice), &mut report)?;
         }
         for note in &self.wanted.credit_notes {
-            self.put_credit_note(tx, note, &mut report)?;
+            self.put(tx, &rows::credit_note(account, note), &mut report)?;
         }
         for (row, id) in self.wanted.transactions.iter().zip(&self.ids) {
             self.put_transaction(tx, row, id, &mut report)?;
         }
-        self.put_card(tx)?;
+        match &self.fetched.card {
+            Some(card) => self.put(tx, &rows::card(account, card, self.now), &mut report)?,
+            None => {
+                store::payment_methods::remove(tx, account)?;
+            }
+        }
         self.close_intents(tx)?;
         let before = store::ledger::wallet(tx, account)?.map_or(0, |wallet| wallet.seq);
         let requests: Vec<Request> = self
@@ -256,124 +263,14 @@ impl Plan {
         Ok(())
     }
 
-    fn put_subscription(
-        &self,
-        tx: &mut Tx<'_>,
-        wanted: &WantedSubscription,
-        report: &mut Report,
-    ) -> store::Result<()> {
-        let (fetched, facts) = (&wanted.fetched, &wanted.facts);
-        let account = self.lease.account_id;
-        let held = store::subscriptions::find(tx, account, &fetched.id)?;
-        let customer = store::customers::current(tx, account)?.unwrap_or_default();
-        let row = store::subscriptions::Subscription {
-            subscription_id: fetched.id.clone(),
-            account_id: account,
-            // Of a former customer's subscription it is that one, not the current.
-            customer_id: fetched.customer_id.clone().unwrap_or(customer),
-            status: facts.status.word().to_owned(),
-            tier: facts.tier.clone(),
-            price_id: fetched.price_id.clone(),
-            currency: fetched.price.map(|price| price.currency.code().to_owned()),
-            amount_minor: fetched.price.map(|price| price.amount),
-            billing_interval: fetched.interval.clone(),
-            period_start: Some(fetched.period_start),
-            period_end: Some(fetched.period_end),
-            cancel_at: facts.cancel_at,
-            cancel_at_period_end: fetched.cancel_at_period_end,
-            canceled_at: fetched.canceled_at,
-            ended_at: fetched.ended_at,
-            trial_end: fetched.trial_end,
-            paused: fetched.is_paused,
-            past_due_since: facts.past_due_since,
-            pending_change: wanted.pending.as_ref().map(|change| {
-                let (kind, tier, at) = (change.kind.word(), &change.tier, change.at.rfc3339());
-                json!({ "kind": kind, "tier": tier, "at": at }).to_string()
-            }),
-            schedule_id: fetched.schedule_id.clone(),
-            live: facts.status.is_live(),
-            created_at: fetched.created_at,
-            synced_at: self.now,
-            items: extras_json(&fetched.extras),
-        };
-        let same = held.is_some_and(|held| {
-            held == store::subscriptions::Subscription {
-                synced_at: held.synced_at,
-                ..row.clone()
-            }
-        });
-        if !same {
-            report.changes.push(format!(
-                "subscription {} is {}",
-                row.subscription_id, row.status
-            ));
+    /// Writes a row that is not as it should be, and reports the change.
+    fn put<R: Synced>(&self, tx: &mut Tx<'_>, row: &R, report: &mut Report) -> store::Result<()> {
+        let is_same = row.held(tx)?.is_some_and(|held| row.is_same(&held));
+        if !is_same {
+            report.changes.extend(row.change());
         }
-        store::subscriptions::put(tx, &row)
-    }
-
-    fn put_invoice(
-        &self,
-        tx: &mut Tx<'_>,
-        wanted: &Invoice,
-        report: &mut Report,
-    ) -> store::Result<()> {
-        let row = store::invoices::Invoice {
-            invoice_id: wanted.id.clone(),
-            account_id: self.lease.account_id,
-            subscription_id: wanted.subscription_id.clone(),
-            number: wanted.number.clone(),
-            status: wanted.status.clone(),
-            billing_reason: Some(wanted.billing_reason.clone()),
-            amount_due: wanted.amount_due,
-            amount_paid: wanted.amount_paid,
-            discount_minor: wanted.discount,
-            currency: wanted.currency.code().to_owned(),
-            created_at: wanted.created_at,
-            period_start: wanted.period.map(|period| period.0),
-            period_end: wanted.period.map(|period| period.1),
-            attempt_count: wanted.attempt_count,
-            next_payment_attempt: wanted.next_payment_attempt,
-            hosted_url: wanted.hosted_url.clone(),
-            pdf_url: wanted.pdf_url.clone(),
-            paid_at: wanted.paid_at,
-        };
-        let held = store::invoices::find(tx, self.lease.account_id, &wanted.id)?;
-        if held.as_ref() != Some(&row) {
-            report
-                .changes
-                .push(format!("invoice {} is {}", row.invoice_id, row.status));
-            store::invoices::put(tx, &row)?;
-        }
-        Ok(())
-    }
-
-    fn put_credit_note(
-        &self,
-        tx: &mut Tx<'_>,
-        wanted: &CreditNote,
-        report: &mut Report,
-    ) -> store::Result<()> {
-        let row = store::credit_notes::CreditNote {
-            credit_note_id: wanted.id.clone(),
-            account_id: self.lease.account_id,
-            invoice_id: wanted.invoice_id.clone(),
-            number: wanted.number.clone(),
-            status: wanted.status.clone(),
-            amount_minor: wanted.amount,
-            refunded_minor: wanted.refunded,
-            out_of_band_minor: wanted.out_of_band,
-            pre_payment_minor: wanted.pre_payment,
-            currency: wanted.currency.code().to_owned(),
-            reason: wanted.reason.clone(),
-            pdf_url: wanted.pdf_url.clone(),
-            created_at: wanted.created_at,
-            voided_at: wanted.voided_at,
-        };
-        let held = store::credit_notes::find(tx, self.lease.account_id, &wanted.id)?;
-        if held.as_ref() != Some(&row) {
-            let line = format!("credit note {} is {}", wanted.id, wanted.status);
-            report.changes.push(line);
-            store::credit_notes::put(tx, &row)?;
+        if !is_same || R::NOTES_EVERY_SYNC {
+            row.put(tx)?;
         }
         Ok(())
     }
@@ -386,53 +283,8 @@ impl Plan {
         report: &mut Report,
     ) -> store::Result<()> {
         let account = self.lease.account_id;
-        let held = match &wanted.invoice {
-            Some(invoice) => {
-                store::transactions::of_invoice(tx, account, wanted.kind.word(), invoice)?
-            }
-            None => None,
-        };
-        // An invoice has one row, under the name it was first seen by.
-        let natural_key = held
-            .as_ref()
-            .map_or(wanted.natural_key.clone(), |held| held.natural_key.clone());
-        let session = wanted
-            .session
-            .as_deref()
-            .filter(|_| natural_key == wanted.natural_key);
-        let held = match held {
-            Some(held) => Some(held),
-            None => store::transactions::by_natural_key(tx, account, &natural_key)?,
-        };
-        let is_topup = wanted.kind == TransactionType::CreditTopup || wanted.credits.is_some();
-        let new = store::transactions::NewTransaction {
-            public_id: id,
-            account_id: account,
-            user_id: wanted.user,
-            stripe_payment_intent_id: wanted.payment_intent.as_deref(),
-            stripe_checkout_session_id: session,
-            stripe_invoice_id: wanted.invoice.as_deref(),
-            stripe_refund_id: wanted.refund.as_deref(),
-            natural_key: &natural_key,
-            kind: wanted.kind.word(),
-            status: wanted.status.word(),
-            amount_minor: wanted.amount.amount,
-            currency: wanted.amount.currency.code(),
-            refunded_minor: wanted.refunded_minor.min(wanted.amount.amount),
-            product_type: if is_topup {
-                "credit_topup"
-            } else {
-                "subscription"
-            },
-            subscription_tier: wanted.tier.as_deref(),
-            credits_purchased_micros: wanted.credits.map(|credits| credits.micros()),
-            description: Some(&wanted.description),
-            metadata: None,
-            failure: wanted.failure.as_deref(),
-            attempts: wanted.attempts,
-            receipt_url: wanted.receipt_url.as_deref(),
-            occurred_at: wanted.occurred_at,
-        };
+        let (natural_key, held) = rows::held_transaction(tx, account, wanted)?;
+        let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
         if held.is_none_or(|held| {
             held.status != row.status || held.refunded_minor != row.refunded_minor
@@ -458,27 +310,6 @@ impl Plan {
             .filter(|session| !session.is_automatic || session.payment_status == "paid");
         for intent in over.filter_map(|session| session.intent.as_ref()) {
             store::intents::close(tx, &intent.id, self.now)?;
-        }
-        Ok(())
-    }
-
-    fn put_card(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        let account = self.lease.account_id;
-        match &self.fetched.card {
-            Some((brand, last4, month, year)) => {
-                let row = store::payment_methods::PaymentMethod {
-                    account_id: account,
-                    brand: brand.clone(),
-                    last4: last4.clone(),
-                    exp_month: *month,
-                    exp_year: *year,
-                    synced_at: self.now,
-                };
-                store::payment_methods::put(tx, &row)?;
-            }
-            None => {
-                store::payment_methods::remove(tx, account)?;
-            }
         }
         Ok(())
     }
@@ -559,20 +390,4 @@ fn findings(held: &Held, wanted: &Wanted) -> Option<String> {
         .chain(failed)
         .collect();
     (!all.is_empty()).then(|| json!(all).to_string())
-}
-
-/// The items beside the plan as they are kept; none where there are none.
-fn extras_json(extras: &[Extra]) -> Option<String> {
-    let items = extras.iter().map(|extra| {
-        let price = extra.price;
-        json!({
-            "price": extra.price_id,
-            "quantity": extra.quantity,
-            "amount": price.map(|price| price.amount),
-            "currency": price.map(|price| price.currency.code().to_owned()),
-            "interval": extra.interval,
-        })
-    });
-    let items: Vec<serde_json::Value> = items.collect();
-    (!items.is_empty()).then(|| json!(items).to_string())
 }

@@ -32,7 +32,7 @@ pub async fn make(
     } else {
         "test"
     };
-    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.chance));
+    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.rng));
     let (public_id, prefix) = (app.new_id("key"), secret[..PREFIX_CHARS].to_owned());
     let (digest, author, now) = (hash(&secret), Author::new(app, actor), app.now());
     let row = app

@@ -30,7 +30,7 @@ pub fn names(events: &str) -> Vec<String> {
 
 /// What an endpoint should be, looked through.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct Definition {
     /// Where deliveries are sent.
     pub url: String,
     /// What the operator calls it; may be empty.
@@ -39,9 +39,9 @@ pub struct Wanted {
     pub events: String,
 }
 
-impl Wanted {
+impl Definition {
     /// Looks through what somebody wants; the error names the field.
-    pub fn read(app: &App, url: &str, description: &str, events: &[String]) -> Result<Wanted> {
+    pub fn read(app: &App, url: &str, description: &str, events: &[String]) -> Result<Definition> {
         let url = address::read(url.trim(), app.settings.webhooks.allow_loopback)
             .map_err(|fault| Error::field("url", fault))?;
         let description = description.trim();
@@ -57,7 +57,7 @@ impl Wanted {
         let wanted = EVENTS
             .iter()
             .filter(|name| events.iter().any(|wanted| wanted == *name));
-        Ok(Wanted {
+        Ok(Definition {
             url: url.to_string(),
             description: description.to_owned(),
             events: wanted.copied().collect::<Vec<_>>().join(" "),
@@ -66,8 +66,8 @@ impl Wanted {
 }
 
 /// Makes an endpoint. Answers it and its secret.
-pub async fn make(app: &App, wanted: Wanted, actor: &str) -> Result<(WebhookEndpoint, String)> {
-    let secret = sign::new_secret(&*app.chance);
+pub async fn make(app: &App, wanted: Definition, actor: &str) -> Result<(WebhookEndpoint, String)> {
+    let secret = sign::new_secret(&*app.rng);
     let (id, kept) = (app.new_id("we"), secret.clone());
     let author = Author::new(app, actor);
     let made = app
@@ -127,7 +127,7 @@ pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
 
 /// Gives an endpoint a new secret. Answers it and the endpoint.
 pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndpoint, String)> {
-    let secret = sign::new_secret(&*app.chance);
+    let secret = sign::new_secret(&*app.rng);
     let (id, kept) = (id.to_owned(), secret.clone());
     let author = Author::new(app, actor);
     let now = author.at();

@@ -78,7 +78,7 @@ fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result
 
 /// A limit that was read and may be set.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct Definition {
     /// Whose spending it bounds.
     pub scope: LimitScope,
     /// The key or member, by its name outside.
@@ -111,7 +111,7 @@ pub fn read_cap(cap: Credits) -> Result<Credits> {
 }
 
 /// Sets a limit of an account.
-pub async fn set(app: &App, account: i64, wanted: Wanted, actor: &str) -> Result<SpendLimit> {
+pub async fn set(app: &App, account: i64, wanted: Definition, actor: &str) -> Result<SpendLimit> {
     let (rules, now) = (app.rules(), app.now());
     let (public_id, author) = (app.new_id("limit"), Author::new(app, actor));
     let set = app
@@ -171,7 +171,11 @@ impl Fault {
 }
 
 /// The number of the key or member, which must be the account's own; 0 for the account.
-fn subject(tx: &mut store::Tx<'_>, account: i64, wanted: &Wanted) -> store::Result<Option<i64>> {
+fn subject(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    wanted: &Definition,
+) -> store::Result<Option<i64>> {
     match (wanted.scope, wanted.subject.as_deref()) {
         (LimitScope::Account, None) => Ok(Some(0)),
         (LimitScope::Key, Some(id)) => {

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::catalog::Catalog;
-use domain::ids::{Chance, new_id};
+use domain::ids::{Rng, new_id};
 use domain::ledger::{Outcome, Refusal, Request};
 use domain::time::{Clock, Timestamp};
 use secrecy::ExposeSecret;
@@ -20,7 +20,7 @@ use store::{Db, Tx};
 use tokio::sync::Notify;
 
 use crate::app::keys::KeyCache;
-use crate::clock::{BillingClock, SystemChance, SystemClock};
+use crate::clock::{BillingClock, SystemClock, SystemRng};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::links;
@@ -44,7 +44,7 @@ pub struct Inner {
     /// Sessions, links, signatures, rate limits.
     pub security_clock: Arc<dyn Clock>,
     /// Ids, tokens, jitter.
-    pub chance: Arc<dyn Chance>,
+    pub rng: Arc<dyn Rng>,
     /// Notified when an account was marked for sync.
     pub sync_due: Notify,
     /// Notified when an email was queued.
@@ -124,7 +124,7 @@ impl App {
             settings,
             clock,
             security_clock: Arc::new(SystemClock),
-            chance: Arc::new(SystemChance),
+            rng: Arc::new(SystemRng),
             sync_due: Notify::new(),
             email_due: Notify::new(),
             webhook_due: Notify::new(),
@@ -159,7 +159,7 @@ impl App {
 
     /// A new id such as `acc_01jd...`.
     pub fn new_id(&self, prefix: &str) -> String {
-        new_id(prefix, self.now(), &*self.chance)
+        new_id(prefix, self.now(), &*self.rng)
     }
 
     /// Prices, allowances and grace, as of now.

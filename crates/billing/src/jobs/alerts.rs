@@ -199,7 +199,7 @@ impl Rules {
                     subject = alert.subject,
                     "An alert opened"
                 );
-                self.tell(tx, &alert)?;
+                self.notify(tx, &alert)?;
                 told += 1;
             }
         }
@@ -210,14 +210,14 @@ impl Rules {
                     subject = alert.subject,
                     "An alert closed"
                 );
-                self.tell(tx, &alert)?;
+                self.notify(tx, &alert)?;
                 told += 1;
             }
         }
         Ok(told)
     }
 
-    fn tell(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {
+    fn notify(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {
         let letter = Letter::Alert {
             summary: alert.summary.clone(),
             is_over: alert.state == "closed",

@@ -38,7 +38,7 @@ async fn notify(app: &App, crossing: Crossing) -> Result<()> {
     let account = crossing.account_id;
     app.write(account, move |tx| {
         let ledger = store::ledger::loaded(tx, account)?;
-        if !watch::told(tx, account, crossing.seq)? {
+        if !watch::mark_notified(tx, account, crossing.seq)? {
             return Ok(());
         }
         let letter = letter(&crossing, &ledger, now);

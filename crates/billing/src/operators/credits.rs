@@ -300,7 +300,7 @@ struct Note {
 
 impl Note {
     fn new(app: &App, note: String) -> Note {
-        let text = json!({ "salt": format!("{:032x}", app.chance.bits()), "note": note });
+        let text = json!({ "salt": format!("{:032x}", app.rng.bits()), "note": note });
         let text = text.to_string();
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         Note {

@@ -228,7 +228,7 @@ async fn effect(
     let (now, whole) = (app.now(), charge.amount);
     app.read(move |tx| {
         let claw = |reversed_minor| {
-            Request::internal(Command::Claw {
+            Request::internal(Command::Clawback {
                 source_key: source_key.clone(),
                 reversed_minor,
             })

@@ -113,7 +113,7 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
     let account = caller.account.id;
     let key = format!("invite:{account}");
     rate_limit::take(app, &key, INVITATIONS_PER_MINUTE, account).await?;
-    let token = new_secret(&*app.chance);
+    let token = new_secret(&*app.rng);
     let letter = Letter::Invitation {
         token: token.clone(),
         by: caller.user.name.clone(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ids::new_id;
 use domain::ledger::Request;
-use domain::projection::{Finding, Mail, Transaction, Wanted};
+use domain::projection::{Desired, Finding, Mail, Transaction};
 use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;
@@ -25,7 +25,7 @@ use crate::sync::{Held, NAMED_MAX, Report, duplicate_subscription};
 struct Plan {
     lease: Lease,
     fetched: Fetched,
-    wanted: Wanted,
+    wanted: Desired,
     /// Objects by id that events asked for, and whether there may be more of them.
     named: Vec<store::sync::NamedObject>,
     has_more_named: bool,
@@ -46,7 +46,7 @@ pub async fn apply(
     lease: &Lease,
     held: &Held,
     fetched: Fetched,
-    wanted: Wanted,
+    wanted: Desired,
     now: Timestamp,
 ) -> Result<Report> {
     let plan = Plan::new(app, lease, held, fetched, wanted, now);
@@ -65,7 +65,7 @@ pub async fn differences(
     account: i64,
     held: &Held,
     fetched: Fetched,
-    wanted: Wanted,
+    wanted: Desired,
     now: Timestamp,
 ) -> Result<Vec<String>> {
     let lease = Lease {
@@ -101,7 +101,7 @@ impl Plan {
         lease: &Lease,
         held: &Held,
         fetched: Fetched,
-        wanted: Wanted,
+        wanted: Desired,
         now: Timestamp,
     ) -> Plan {
         let undo = wanted.undo.iter();
@@ -112,7 +112,7 @@ impl Plan {
         let ids = wanted
             .transactions
             .iter()
-            .map(|_| new_id("txn", now, &*app.chance))
+            .map(|_| new_id("txn", now, &*app.rng))
             .collect();
         Plan {
             lease: lease.clone(),
@@ -135,7 +135,7 @@ impl Plan {
         for mail in &self.wanted.mails {
             self.enqueue(tx, mail, &mut report)?;
         }
-        self.tell_of_disputes(tx)?;
+        self.notify_of_disputes(tx)?;
         self.close_events(tx, &report)?;
         self.write_undo(tx)?;
         for named in &self.named {
@@ -154,7 +154,7 @@ impl Plan {
         Ok(report)
     }
 
-    fn tell_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+    fn notify_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         for charge in &self.fetched.snapshot.charges {
             if let Some(status) = &charge.dispute {
                 let amount = (charge.amount, charge.currency.code());
@@ -247,7 +247,7 @@ impl Plan {
             .iter()
             .find_map(|finding| match finding {
                 Finding::UnknownPrice { price, .. } => Some((price.clone(), finding.text())),
-                Finding::SecondSubscription { .. } | Finding::StrayItem { .. } => None,
+                Finding::DuplicateSubscription { .. } | Finding::StrayItem { .. } => None,
             })
     }
 
@@ -374,7 +374,7 @@ impl Plan {
 }
 
 /// What a person should look at: as found now, and what could not be undone.
-fn findings(held: &Held, wanted: &Wanted) -> Option<String> {
+fn findings(held: &Held, wanted: &Desired) -> Option<String> {
     let failed = held.intents.values();
     let failed = failed
         .filter(|intent| intent.kind == duplicate_subscription::KIND && intent.state == "failed");

@@ -4,7 +4,7 @@
 //! The sync writes the intent in the commit that finds the purchase; the calls are made afterwards,
 //! with no transaction open, and made again by the sweep until their outcome is known.
 
-use domain::projection::SecondPurchase;
+use domain::projection::DuplicatePurchase;
 use store::intents::{Intent, IntentState};
 use stripe::Form;
 
@@ -21,7 +21,7 @@ const SUBSCRIPTION: &str = "subscription";
 const PAYMENT: &str = "payment_intent";
 
 /// What is done about a purchase, frozen.
-pub fn params(purchase: &SecondPurchase) -> String {
+pub fn params(purchase: &DuplicatePurchase) -> String {
     Form::new()
         .push(SUBSCRIPTION, &purchase.subscription)
         .push_opt(PAYMENT, purchase.payment_intent.as_ref())

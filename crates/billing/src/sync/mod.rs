@@ -27,7 +27,7 @@ use std::collections::{HashMap, HashSet};
 
 use domain::backoff;
 use domain::plan::SubscriptionStatus;
-use domain::projection::{Known, Wanted, project};
+use domain::projection::{Desired, Known, project};
 use domain::time::Timestamp;
 use store::sync::Lease;
 
@@ -133,7 +133,7 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
             let (lease, text) = (lease.clone(), error.to_string());
             let now = app.real_now();
             let wait = backoff::SYNC.next_seconds(lease.attempts + 1);
-            let wait = wait.map(|seconds| backoff::jittered(seconds, app.chance.bits()));
+            let wait = wait.map(|seconds| backoff::jittered(seconds, app.rng.bits()));
             let retry_at = wait.map(|seconds| now.plus_seconds(seconds));
             app.write(lease.account_id, move |tx| {
                 store::alerts::failed_again(tx)?;
@@ -165,7 +165,7 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
 }
 
 /// What our rows should be by what was fetched.
-fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Wanted {
+fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Desired {
     let meaning = meaning::Meaning::of(app, held);
     let known = Known {
         tier_of_price: &meaning.tier_of_price,
@@ -299,7 +299,7 @@ fn open(
     })
 }
 
-fn report_findings(account: i64, wanted: &Wanted) {
+fn report_findings(account: i64, wanted: &Desired) {
     for finding in &wanted.findings {
         tracing::warn!(
             account,

@@ -3,7 +3,7 @@
 use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
 use super::states::{BillingReason, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus};
-use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
+use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
 use crate::dunning::{DunningStep, step_due};
 use crate::letters::Letter;
 use crate::money::{Credits, share_of};
@@ -23,7 +23,7 @@ pub struct Mail {
 pub const TRIAL_WARNING_DAYS: i64 = 3;
 
 /// The emails about the end of a trial or of a plan.
-pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
+pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Desired) {
     if let Some(at) = trial_to_end(fetched, now) {
         let tier = tier.to_owned();
         wanted.mails.push(Mail {
@@ -46,7 +46,7 @@ fn trial_to_end(fetched: &Subscription, now: Timestamp) -> Option<Timestamp> {
     (is_near && goes_on).then_some(at)
 }
 
-fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
+fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Desired) {
     let recent = |at: Timestamp| now < at.plus_days(MAIL_AGE_DAYS_MAX);
     if fetched.status == SubscriptionStatus::Canceled {
         if fetched.ended_at.is_some_and(recent) {
@@ -81,7 +81,7 @@ pub(super) fn invoice(
     snapshot: &Snapshot,
     known: &Known,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let recent = now
         < invoice
@@ -139,7 +139,7 @@ pub(super) fn invoice(
     }
 }
 
-fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Wanted) {
+fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Desired) {
     let letter = Letter::ConfirmPayment {
         description: row.description.clone(),
         amount: row.amount.amount,
@@ -180,7 +180,7 @@ pub(super) fn refund(
     refund: &Refund,
     credits: Option<Credits>,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let is_recent = now < refund.created_at.plus_days(MAIL_AGE_DAYS_MAX);
     if refund.status() != Some(RefundStatus::Succeeded) || !is_recent || charge.amount <= 0 {

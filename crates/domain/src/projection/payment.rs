@@ -5,7 +5,7 @@ use super::reversal::clawback_for;
 use super::snapshot::{Intent, Session, Snapshot};
 use super::states::{DisputeStatus, PaymentStatus, SessionMode, SessionStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
-use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
+use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
 use crate::ledger::{Command, GrantKind, NewGrant};
 use crate::letters::Letter;
 use crate::money::MinorUnits;
@@ -15,7 +15,7 @@ pub(super) fn project_sessions(
     snapshot: &Snapshot,
     known: &Known,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     for session in &snapshot.sessions {
         let Some(intent) = &session.intent else {
@@ -45,7 +45,7 @@ fn is_given_away(session: &Session) -> bool {
 
 /// A pack that was given away is a gift of the operator: it is spent before what was bought, and
 /// there is no payment that could take it back.
-fn give_pack(session: &Session, intent: &Intent, wanted: &mut Wanted) {
+fn give_pack(session: &Session, intent: &Intent, wanted: &mut Desired) {
     let ends = |days: i64| session.created_at.plus_days(days);
     wanted.commands.push(Command::Grant(NewGrant {
         expires_at: intent.expires_after_days.map(ends),
@@ -62,7 +62,7 @@ fn project_topup(
     (session, intent): (&Session, &Intent),
     is_given: bool,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let currency = session.currency.unwrap_or(intent.price.currency);
     let amount = session.amount_total.unwrap_or(intent.price.amount);
@@ -154,7 +154,7 @@ fn grant_pack(
     intent: &Intent,
     payment: &str,
     paid: MinorUnits,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let source_key = format!("topup:{payment}");
     let ends = |days: i64| session.created_at.plus_days(days);

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use billing::app::App;
-use billing::clock::SystemChance;
+use billing::clock::SystemRng;
 use billing::config::Settings;
 use billing::jobs::clock;
 use billing::secrets::hash;
@@ -92,7 +92,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     let mut notes = read_notes(&data)?;
     let secret = notes
         .webhook_secret
-        .get_or_insert_with(|| format!("whsec_{}", billing::secrets::new_secret(&SystemChance)));
+        .get_or_insert_with(|| format!("whsec_{}", billing::secrets::new_secret(&SystemRng)));
     let twin = Twin::start(&args, &data, secret).await?;
     twin.aim(&mut settings);
     let started = start(settings, listener, &twin, &data, notes).await;

@@ -181,7 +181,7 @@ async fn rebuild(app: &App, books: &Books) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn write_down(app: &App, line: &compare::Line) -> anyhow::Result<()> {
+async fn write_down(app: &App, line: &compare::ComparisonRow) -> anyhow::Result<()> {
     let (account, lines) = (line.account.clone(), json!(line.lines));
     let author = Author::new(app, COMMAND_LINE);
     app.write(line.id, move |tx| {

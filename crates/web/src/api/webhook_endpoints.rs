@@ -10,7 +10,7 @@ use billing::app::App;
 use billing::notices;
 use billing::operators::audit_log::{Action, Author};
 use billing::webhook_endpoints::{
-    BY_HAND, Wanted, found, make, names, new_secret, no_endpoint, remove, send_again, send_test,
+    BY_HAND, Definition, found, make, names, new_secret, no_endpoint, remove, send_again, send_test,
 };
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ pub async fn create(
     authority: Authority,
     Body(body): Body<NewWebhookEndpoint>,
 ) -> HttpResult<Response> {
-    let wanted = Wanted::read(&app, &body.url, &body.description, &body.events)?;
+    let wanted = Definition::read(&app, &body.url, &body.description, &body.events)?;
     let (row, secret) = make(&app, wanted, &authority.actor()).await?;
     let shown = ShownEndpoint {
         secret,
@@ -201,7 +201,7 @@ pub async fn update(
     Body(change): Body<EndpointChange>,
 ) -> HttpResult<Json<Endpoint>> {
     let row = found(&app, &id).await?;
-    let wanted = Wanted::read(
+    let wanted = Definition::read(
         &app,
         change.url.as_deref().unwrap_or(&row.url),
         change.description.as_deref().unwrap_or(&row.description),
@@ -211,7 +211,7 @@ pub async fn update(
     let now = author.at();
     let changed = app
         .write(0, move |tx| {
-            let Wanted {
+            let Definition {
                 url,
                 description,
                 events,

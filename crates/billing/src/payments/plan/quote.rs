@@ -175,7 +175,7 @@ fn lines(preview: &stripe::objects::Invoice) -> Result<Vec<(String, MinorUnits)>
     Ok(lines)
 }
 
-struct Wanted {
+struct Target {
     tier: Tier,
     price: MinorUnits,
     interval: String,
@@ -184,7 +184,7 @@ struct Wanted {
 }
 
 /// The wanted plan and its price, if the held one can be changed to it now.
-async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -> Result<Wanted> {
+async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -> Result<Target> {
     let catalog = app.catalog();
     let tier = catalog.tier(plan).cloned();
     let tier = tier.ok_or_else(|| Error::field("planId", "There is no such plan."))?;
@@ -207,7 +207,7 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
         let detail = "This plan has no trial. You can change to it when yours is over.";
         return Err(Error::conflict("in_trial", detail));
     }
-    Ok(Wanted {
+    Ok(Target {
         tier,
         price: sold.price,
         interval: sold.interval,

@@ -1,7 +1,7 @@
 //! The rows that a sync writes, built from what a projection wants.
 
 use domain::projection::{
-    CreditNote, Extra, Invoice, Transaction, TransactionType, WantedSubscription,
+    Addon, CreditNote, DesiredSubscription, Invoice, Transaction, TransactionType,
 };
 use domain::time::Timestamp;
 use serde_json::json;
@@ -116,7 +116,7 @@ impl Synced for PaymentMethod {
 pub(super) fn subscription(
     account: i64,
     current: String,
-    wanted: &WantedSubscription,
+    wanted: &DesiredSubscription,
     now: Timestamp,
 ) -> subscriptions::Subscription {
     let (fetched, facts) = (&wanted.fetched, &wanted.facts);
@@ -148,7 +148,7 @@ pub(super) fn subscription(
         live: facts.status.is_live(),
         created_at: fetched.created_at,
         synced_at: now,
-        items: extras_json(&fetched.extras),
+        items: items_json(&fetched.addons),
     }
 }
 
@@ -271,8 +271,8 @@ pub(super) fn transaction<'a>(
 }
 
 /// The items beside the plan as they are kept; none where there are none.
-fn extras_json(extras: &[Extra]) -> Option<String> {
-    let items = extras.iter().map(|extra| {
+fn items_json(addons: &[Addon]) -> Option<String> {
+    let items = addons.iter().map(|extra| {
         let price = extra.price;
         json!({
             "price": extra.price_id,

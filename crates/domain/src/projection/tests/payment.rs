@@ -52,7 +52,7 @@ fn a_session_that_another_program_created_is_left_alone() {
         ..Snapshot::default()
     });
 
-    assert_eq!(wanted, Wanted::default());
+    assert_eq!(wanted, Desired::default());
 }
 
 #[test]

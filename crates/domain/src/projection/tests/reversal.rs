@@ -23,7 +23,7 @@ fn a_refund_is_a_level_of_the_charge() {
         ..Snapshot::default()
     });
 
-    let claw = Command::Claw {
+    let claw = Command::Clawback {
         source_key: "topup:pi_1".into(),
         reversed_minor: 250,
     };
@@ -55,7 +55,7 @@ fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
         .commands
     };
     let key = || "topup:pi_1".to_owned();
-    let claw = |reversed_minor| Command::Claw {
+    let claw = |reversed_minor| Command::Clawback {
         source_key: key(),
         reversed_minor,
     };

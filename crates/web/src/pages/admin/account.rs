@@ -347,7 +347,7 @@ fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
             } else {
                 Badge::bad("Differs")
             };
-            let line = |line: &compare::Line| {
+            let line = |line: &compare::ComparisonRow| {
                 let sign = if line.agrees() { "=" } else { "\u{2260}" };
                 let both = format!("{} {sign} {}", line.ours, line.theirs);
                 // Where both say the same it is said once.

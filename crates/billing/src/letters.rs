@@ -4,7 +4,7 @@ use domain::letters::Letter;
 use domain::time::Timestamp;
 use store::{Tx, outbox};
 
-use crate::actors::access::Need;
+use crate::actors::access::MemberRole;
 
 /// A letter as the outbox keeps it.
 pub fn encode(letter: &Letter) -> String {
@@ -50,6 +50,6 @@ pub fn notify_payers(
 /// and billing members.
 pub fn payers(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<String>> {
     let members = store::users::members(tx, account)?.into_iter();
-    let payers = members.filter(|member| Need::Billing.is_met_by(&member.role));
+    let payers = members.filter(|member| MemberRole::Billing.is_met_by(&member.role));
     Ok(payers.map(|member| member.email).collect())
 }

@@ -1,7 +1,7 @@
 //! Endpoints that receive our outgoing webhooks.
 
 use serde_json::json;
-use store::outbox::Message;
+use store::outbox::{Message, MessageKind};
 use store::webhook_endpoints::{NewEndpoint, WebhookEndpoint};
 use store::{outbox, webhook_endpoints};
 
@@ -150,7 +150,8 @@ pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -
     let row = app
         .write(0, move |tx| {
             let row = outbox::find(tx, delivery)?;
-            let row = row.filter(|row| row.kind == "webhook" && row.recipient == endpoint);
+            let row =
+                row.filter(|row| row.kind() == MessageKind::Webhook && row.recipient == endpoint);
             let Some(row) = row else {
                 return Ok(None);
             };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use billing::app::App;
+use billing::config::Encryption;
 use billing::error::Result;
 use billing::jobs::outbox;
 use billing::jobs::outbox::Sender;
@@ -67,10 +68,10 @@ fn transport(app: &App) -> anyhow::Result<Option<Transport>> {
     if mail.host.is_empty() {
         return Ok(None);
     }
-    let builder = match mail.encryption.as_str() {
-        "tls" => Transport::relay(&mail.host)?,
-        "none" => Transport::builder_dangerous(&mail.host),
-        _ => Transport::starttls_relay(&mail.host)?,
+    let builder = match mail.encryption() {
+        Encryption::Tls => Transport::relay(&mail.host)?,
+        Encryption::None => Transport::builder_dangerous(&mail.host),
+        Encryption::Starttls => Transport::starttls_relay(&mail.host)?,
     };
     let mut builder = builder.port(mail.port).timeout(Some(SEND_MAX));
     if !mail.user.is_empty() {

@@ -6,7 +6,7 @@ use domain::letters::{NOTICES, Notice};
 use domain::money::{CREDITS_MAX, Credits, MinorUnits};
 use serde_json::json;
 use store::Tx;
-use store::auto_topup::AutoTopup;
+use store::auto_topup::{AutoTopup, AutoTopupState};
 use store::ledger::watch;
 
 use crate::app::App;
@@ -138,7 +138,7 @@ pub async fn change(
             Some(AutoChange::Off) => {
                 topup = None;
                 if let Some(row) = store::auto_topup::of_account(tx, account)? {
-                    let state = "off".to_owned();
+                    let state = AutoTopupState::Off.word().to_owned();
                     let off = AutoTopup {
                         state,
                         off_reason: None,
@@ -157,7 +157,7 @@ pub async fn change(
                 topup = Some(*threshold);
                 let row = AutoTopup {
                     account_id: account,
-                    state: "on".to_owned(),
+                    state: AutoTopupState::On.word().to_owned(),
                     pack: *pack,
                     month_max_minor: *month_max_minor,
                     user_id: Some(user),
@@ -186,7 +186,7 @@ fn next_attempt(
 ) -> store::Result<domain::time::Timestamp> {
     let row = store::auto_topup::of_account(tx, account)?;
     Ok(match row {
-        Some(row) if row.declines == 0 && row.state == "on" => row.next_attempt_at,
+        Some(row) if row.declines == 0 && row.state() == AutoTopupState::On => row.next_attempt_at,
         _ => now,
     })
 }

@@ -1,5 +1,6 @@
 //! Creating an account from the host application, or changing it.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -105,7 +106,7 @@ impl Put {
         let known = store::accounts::named(tx, &self.id)?;
         let is_new = known.is_none();
         let row = match known {
-            Some(row) if row.status == "closed" => return Ok(None),
+            Some(row) if row.status() == AccountStatus::Closed => return Ok(None),
             Some(row) => {
                 let email = self.email.as_deref().or(row.email.as_deref());
                 store::accounts::rename(tx, row.id, &self.name, email, now)?;

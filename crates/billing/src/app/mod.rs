@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use store::catalog::PriceKind;
 
 use domain::catalog::Catalog;
 use domain::ids::{Rng, new_id};
@@ -309,7 +310,7 @@ impl App {
         let mut rows: Vec<_> = rows.into_iter().collect();
         rows.sort_by_key(|row| row.first_version);
         for row in rows {
-            if row.kind == "tier" {
+            if row.kind() == PriceKind::Tier {
                 let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
                 let fits = wanted.is_some_and(|price| price.amount == row.amount_minor);
                 if fits && row.archived_at.is_none() {

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use store::alerts::AlertState;
+use store::webhook_endpoints::EndpointState;
 
 use domain::letters::Letter;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
@@ -220,7 +222,7 @@ impl Rules {
     fn notify(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {
         let letter = Letter::Alert {
             summary: alert.summary.clone(),
-            is_over: alert.state == "closed",
+            is_over: alert.state() == AlertState::Closed,
         };
         for (user, address) in alerts::listeners(tx, LISTENERS_MAX)? {
             let key = format!("alert:{}:{}:{user}", alert.public_id, alert.state);
@@ -278,7 +280,7 @@ impl Rules {
         }
         for endpoint in store::webhook_endpoints::all(tx)? {
             let reason = endpoint.disabled_reason.as_deref();
-            if endpoint.state == "disabled" && reason != Some(BY_HAND) {
+            if endpoint.state() == EndpointState::Disabled && reason != Some(BY_HAND) {
                 let id = &endpoint.public_id;
                 let summary = format!("The webhook endpoint {id} was disabled: deliveries failed.");
                 found.push(Found {

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use store::auto_topup::AutoTopupState;
 
 use domain::catalog::Pack;
 use domain::letters::Letter;
@@ -157,7 +158,7 @@ async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
     let (row, spent, customer) = app
         .read(move |tx| {
             let row = auto_topup::of_account(tx, account)?;
-            let row = row.filter(|row| row.state == "on");
+            let row = row.filter(|row| row.state() == AutoTopupState::On);
             let is_low = auto_topup::is_low(tx, account)?;
             let spent = auto_topup::spent_since(tx, account, month)?;
             let customer = store::customers::current(tx, account)?;
@@ -314,7 +315,7 @@ async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
     };
     let end = End {
         error: format!("the bank asks for the card's owner: {payment}"),
-        state: "waiting",
+        state: AutoTopupState::Waiting,
         reason: "the card's bank asks its owner to confirm".to_owned(),
         letter: Some(letter),
         declines: None,
@@ -353,7 +354,11 @@ async fn after_decline(app: &App, intent: &Intent, error: String) -> Result<End>
     let reason = "the bank declined the card".to_owned();
     Ok(End {
         error,
-        state: if is_last { "off" } else { "on" },
+        state: if is_last {
+            AutoTopupState::Off
+        } else {
+            AutoTopupState::On
+        },
         letter: is_last.then(|| Letter::AutoTopupOff {
             reason: reason.clone(),
         }),
@@ -367,7 +372,7 @@ async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()
     let reason = "Stripe did not take the payment".to_owned();
     let end = End {
         error: error.to_string(),
-        state: "off",
+        state: AutoTopupState::Off,
         letter: Some(Letter::AutoTopupOff {
             reason: reason.clone(),
         }),
@@ -381,7 +386,7 @@ async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()
 /// How an attempt that brought nothing ends.
 struct End {
     error: String,
-    state: &'static str,
+    state: AutoTopupState,
     reason: String,
     letter: Option<Letter>,
     declines: Option<i64>,
@@ -402,11 +407,11 @@ async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
         if let Some(declines) = end.declines {
             auto_topup::set_declines(tx, account, declines)?;
         }
-        if end.state == "on" {
+        if end.state == AutoTopupState::On {
             let at = now.plus_seconds(end.pause_seconds);
             auto_topup::put_off(tx, account, at, now)?;
         } else {
-            auto_topup::stop(tx, account, end.state, &end.reason, now)?;
+            auto_topup::stop(tx, account, end.state.word(), &end.reason, now)?;
         }
         if let Some(letter) = &end.letter {
             letters::notify_payers(tx, account, &format!("auto-topup:{id}"), letter, real_now)?;
@@ -426,7 +431,7 @@ async fn stop(app: &App, row: &AutoTopup, reason: &str) -> Result<()> {
     let key = format!("auto-topup-off:{account}:{}", row.updated_at.micros());
     let (now, real_now) = (app.now(), app.real_now());
     app.write(account, move |tx| {
-        if auto_topup::stop(tx, account, "off", &reason, now)? {
+        if auto_topup::stop(tx, account, AutoTopupState::Off.word(), &reason, now)? {
             let letter = Letter::AutoTopupOff {
                 reason: reason.clone(),
             };

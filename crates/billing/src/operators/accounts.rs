@@ -1,6 +1,7 @@
 //! What operators do to an account by hand. Each act is one commit with its line in the audit log:
 //! who, what, on what, why.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use serde_json::json;
 use store::accounts::{Account, TierOverride};
@@ -62,21 +63,21 @@ pub async fn set_suspended(
     reason: &str,
     actor: &str,
 ) -> Result<()> {
-    if account.status == "closed" {
+    if account.status() == AccountStatus::Closed {
         let detail = "This account was deleted; only its books remain.";
         return Err(Error::conflict("account_closed", detail));
     }
     let (status, action) = if suspended {
-        ("suspended", Action::AccountSuspend)
+        (AccountStatus::Suspended, Action::AccountSuspend)
     } else {
-        ("active", Action::AccountResume)
+        (AccountStatus::Active, Action::AccountResume)
     };
     let (reason, was) = (reason.to_owned(), account.status.clone());
     let author = Author::new(app, actor);
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now) = (app.rules(), app.now());
     app.write(id, move |tx| {
-        store::accounts::set_status(tx, id, status, now)?;
+        store::accounts::set_status(tx, id, status.word(), now)?;
         let act = author.act(action, &subject).reason(&reason);
         act.with("was", json!(was)).append(tx)?;
         store::ledger::settle(tx, &rules, id, now).map(|_| ())

@@ -1,5 +1,7 @@
 //! Acting for an account that is not the caller's own.
 
+use crate::actors::access::MemberRole;
+use crate::actors::roles::UserRole;
 use store::accounts::Account;
 
 use crate::actors::{SignedIn, Visitor};
@@ -13,7 +15,9 @@ pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
         .read(move |tx| store::users::members(tx, id))
         .await?
         .into_iter();
-    let owner = members.into_iter().find(|member| member.role == "owner");
+    let owner = members
+        .into_iter()
+        .find(|member| MemberRole::Owner.is_met_by(&member.role));
     let owner = owner.ok_or_else(|| {
         let detail = "Nobody owns this account yet, so nobody could be billed: invite an owner.";
         Error::conflict("no_owner", detail)
@@ -23,7 +27,7 @@ pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
         public_id: owner.public_id,
         email: owner.email,
         name: owner.name,
-        role: "user".to_owned(),
+        role: UserRole::User.word().to_owned(),
     };
     Ok(SignedIn {
         user,

@@ -1,5 +1,6 @@
 //! The seed's `getOrCreateStripeCustomer`: one customer an account, however many ask at once.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use store::accounts::Account;
 use store::intents::{Intent, NewIntent};
@@ -206,7 +207,7 @@ async fn change(app: &App, intent: &Intent) -> Result<()> {
             let open = store::intents::set_calling(tx, &id, now)?;
             let row = store::accounts::find(tx, account)?;
             // Of a closed account Stripe must not be told a name again.
-            let is_active = row.is_some_and(|row| row.status == "active");
+            let is_active = row.is_some_and(|row| row.status() == AccountStatus::Active);
             let customer = store::customers::current(tx, account)?;
             Ok(customer.filter(|_| open && is_active))
         })

@@ -5,9 +5,11 @@
 use domain::ledger::{Command, Request};
 use domain::letters::Letter;
 use domain::money::{Credits, Currency, MinorUnits, share_of};
+use domain::projection::TransactionType;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account;
+use store::intents::IntentState;
 use store::intents::{Intent, NewIntent};
 use store::transactions::Transaction;
 use stripe::{Form, objects};
@@ -20,15 +22,6 @@ use crate::sync;
 use crate::sync::checkout_session;
 
 const KIND: &str = "refund";
-
-/// What the audit log calls it.
-
-/// Transactions that brought money.
-const PAYMENTS: [&str; 3] = [
-    "SUBSCRIPTION_PAYMENT",
-    "SUBSCRIPTION_UPGRADE",
-    "CREDIT_TOPUP",
-];
 
 /// Why money goes back, in Stripe's words.
 pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
@@ -173,8 +166,8 @@ fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
 
 /// The charge that paid, as it is at Stripe now, if money of it may go back (case M2).
 async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
-    let is_payment = PAYMENTS.contains(&payment.kind.as_str());
-    let is_paid = matches!(payment.status.as_str(), "COMPLETED" | "REFUNDED");
+    let is_payment = payment.kind().is_payment();
+    let is_paid = payment.status().is_paid();
     let Some(intent) = payment
         .stripe_payment_intent_id
         .as_deref()
@@ -222,7 +215,7 @@ async fn effect(
 ) -> Result<Effect> {
     crate::summary::view(app, payment.account_id).await?;
     let account = payment.account_id;
-    let is_topup = payment.kind == "CREDIT_TOPUP";
+    let is_topup = payment.kind() == TransactionType::CreditTopup;
     let intent = payment.stripe_payment_intent_id.clone();
     let source_key = format!("topup:{}", intent.unwrap_or_default());
     let (now, whole) = (app.now(), charge.amount);
@@ -276,7 +269,7 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
         return replayed(app, intent, payment, account, refund).await;
     }
     // A later refund may have closed this one, whose call was never heard of again.
-    if matches!(intent.state.as_str(), "failed" | "closed") {
+    if matches!(intent.state(), IntentState::Failed | IntentState::Closed) {
         let detail = "This refund was refused by Stripe, or given up for a later one; look at the \
                       payment and start anew.";
         return Err(Error::conflict("refund_failed", detail));

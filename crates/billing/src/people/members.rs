@@ -1,5 +1,6 @@
 //! Who belongs to an account: organisations, invitations, roles, leaving. The last owner stays.
 
+use crate::actors::access::MemberRole;
 use domain::letters::Letter;
 use serde_json::json;
 use store::accounts::{Account, NewAccount};
@@ -15,9 +16,6 @@ use crate::people::users;
 use crate::rate_limit;
 use crate::secrets::{hash, new_secret};
 use crate::text::read_name;
-
-/// Roles, the least first.
-pub const ROLES: [&str; 3] = ["member", "billing", "owner"];
 
 /// People of one account, the invited ones included.
 const PEOPLE_MAX: usize = 200;
@@ -58,9 +56,9 @@ pub async fn list(app: &App, account: i64) -> Result<People> {
 }
 
 /// Reads a role.
-pub fn read_role(role: &str) -> Result<&'static str> {
-    let known = ROLES.into_iter().find(|known| *known == role);
-    known.ok_or_else(|| Error::field("role", "role is member, billing or owner."))
+pub fn read_role(role: &str) -> Result<MemberRole> {
+    MemberRole::from_word(role)
+        .ok_or_else(|| Error::field("role", "role is member, billing or owner."))
 }
 
 /// Founds an organisation that belongs to `user`. It brings no free allowance: else everybody
@@ -88,7 +86,7 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
                 email_verified_at: None,
             };
             let account = store::accounts::insert(tx, &new, now)?;
-            store::users::put_member(tx, user_id, account.id, "owner", now)?;
+            store::users::put_member(tx, user_id, account.id, MemberRole::Owner.word(), now)?;
             author.act(Action::AccountFound, &public_id).append(tx)?;
             Ok(Some(account))
         })
@@ -117,7 +115,7 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
     let letter = Letter::Invitation {
         token: token.clone(),
         by: caller.user.name.clone(),
-        role: role.to_owned(),
+        role: role.word().to_owned(),
         days: INVITATION_DAYS,
     };
     let (public_id, user) = (app.new_id("inv"), caller.user.id);
@@ -140,7 +138,7 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
                 token_hash: &hash(&token),
                 account_id: account,
                 email: &email,
-                role,
+                role: role.word(),
                 invited_by: user,
                 expires_at: now.plus_days(INVITATION_DAYS),
             };
@@ -149,7 +147,7 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
             author
                 .act(Action::MemberInvite, &subject)
                 .with("invitation", json!(invitation.public_id))
-                .with("role", json!(role))
+                .with("role", json!(role.word()))
                 .append(tx)?;
             Ok(Invited::Yes(Box::new(invitation)))
         })
@@ -222,9 +220,10 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
                 return Ok(false);
             }
             // Somebody who is in already keeps the larger role.
-            let rank = |role: &str| ROLES.iter().position(|known| *known == role);
             let held = store::users::role_in(tx, user, invitation.account_id)?;
-            let keeps = held.is_some_and(|held| rank(&held) >= rank(&invitation.role));
+            let keeps = held.is_some_and(|held| {
+                MemberRole::from_word(&held) >= MemberRole::from_word(&invitation.role)
+            });
             if !keeps {
                 let (account, role) = (invitation.account_id, &invitation.role);
                 store::users::put_member(tx, user, account, role, now)?;
@@ -263,7 +262,7 @@ async fn change(
     app: &App,
     caller: &SignedIn,
     member: &str,
-    role: Option<&'static str>,
+    role: Option<MemberRole>,
 ) -> Result<()> {
     let (account, member, now) = (caller.account.id, member.to_owned(), app.now());
     let author = Author::new(app, &caller.user.public_id);
@@ -275,12 +274,15 @@ async fn change(
             let Some(found) = members.iter().find(|known| known.public_id == member) else {
                 return Ok(Changed::Absent);
             };
-            if found.role == "owner" && role != Some("owner") && owners <= 1 {
+            if MemberRole::Owner.is_met_by(&found.role)
+                && role != Some(MemberRole::Owner)
+                && owners <= 1
+            {
                 return Ok(Changed::LastOwner);
             }
             let action = match role {
                 Some(role) => {
-                    store::users::put_member(tx, found.user_id, account, role, now)?;
+                    store::users::put_member(tx, found.user_id, account, role.word(), now)?;
                     Action::MemberRole
                 }
                 None => {
@@ -291,7 +293,7 @@ async fn change(
             author
                 .act(action, &subject)
                 .with("member", json!(member))
-                .with("role", json!(role))
+                .with("role", json!(role.map(MemberRole::word)))
                 .append(tx)?;
             Ok(Changed::Yes)
         })

@@ -3,7 +3,10 @@
 
 mod rows;
 
+use domain::projection::{PaymentStatus, SessionStatus};
 use std::sync::{Arc, Mutex, PoisonError};
+use store::events::EventState;
+use store::intents::IntentState;
 
 use domain::ids::new_id;
 use domain::ledger::Request;
@@ -305,9 +308,11 @@ impl Plan {
             .snapshot
             .sessions
             .iter()
-            .filter(|session| session.status != "open")
+            .filter(|session| session.status() != Some(SessionStatus::Open))
             // One that failed is settled by the job that asked for it.
-            .filter(|session| !session.is_automatic || session.payment_status == "paid");
+            .filter(|session| {
+                !session.is_automatic || session.payment_status() == Some(PaymentStatus::Paid)
+            });
         for intent in over.filter_map(|session| session.intent.as_ref()) {
             store::intents::close(tx, &intent.id, self.now)?;
         }
@@ -360,12 +365,16 @@ impl Plan {
             (None, true) => "no effect: everything agreed already".to_owned(),
             (None, false) => report.changes.join("; "),
         };
-        let state = if unknown.is_some() { "parked" } else { "done" };
+        let state = if unknown.is_some() {
+            EventState::Parked
+        } else {
+            EventState::Done
+        };
         store::events::settle_account(
             tx,
             self.lease.account_id,
             self.fetched.last_event,
-            state,
+            state.word(),
             &outcome,
             self.now,
         )?;
@@ -376,8 +385,9 @@ impl Plan {
 /// What a person should look at: as found now, and what could not be undone.
 fn findings(held: &Held, wanted: &Desired) -> Option<String> {
     let failed = held.intents.values();
-    let failed = failed
-        .filter(|intent| intent.kind == duplicate_subscription::KIND && intent.state == "failed");
+    let failed = failed.filter(|intent| {
+        intent.kind == duplicate_subscription::KIND && intent.state() == IntentState::Failed
+    });
     let failed = failed.map(|intent| {
         let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();
         let why = intent.error.as_deref().unwrap_or_default();

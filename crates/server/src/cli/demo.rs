@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use billing::app::App;
 use billing::clock::SystemRng;
+use billing::config::Fault;
 use billing::config::Settings;
 use billing::jobs::clock;
 use billing::secrets::hash;
@@ -213,11 +214,8 @@ async fn start(
     data: &Path,
     mut notes: Notes,
 ) -> anyhow::Result<(Service, control::Door, Started)> {
-    let faults = settings.check();
-    let faults: Vec<_> = faults
-        .into_iter()
-        .filter(|fault| !fault.starts_with("STRIPE_WEBHOOK_SECRET"))
-        .collect();
+    let faults = settings.check().into_iter().filter(Fault::is_certain);
+    let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
     anyhow::ensure!(
         faults.is_empty(),
         "The demo cannot start:\n- {}",

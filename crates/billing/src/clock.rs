@@ -1,4 +1,4 @@
-//! Where the program's time and chance come from: the only callers of the machine's own.
+//! Where the program's time and random bits come from: the only callers of the machine's own.
 //!
 //! The **billing clock** (periods, trials, expiry, grace, mails) begins at the system's time and
 //! then counts real time that passed, so that a jump of the system's clock does not move it; in
@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use domain::ids::Chance;
+use domain::ids::Rng;
 use domain::time::{Clock, Timestamp};
 
 /// The system's clock.
@@ -66,9 +66,9 @@ impl Clock for BillingClock {
 
 /// The operating system's random numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemChance;
+pub struct SystemRng;
 
-impl Chance for SystemChance {
+impl Rng for SystemRng {
     fn bits(&self) -> u128 {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system has random numbers");

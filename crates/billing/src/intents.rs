@@ -1,7 +1,7 @@
 //! Intents: rows that are written before Stripe is asked to create something.
 
 use domain::time::Timestamp;
-use store::intents::Intent;
+use store::intents::{Intent, IntentState};
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -32,4 +32,56 @@ pub(crate) fn claimed() -> Error {
         "claimed",
         "Another request is already doing this. Try again.",
     )
+}
+
+/// Seconds after which a deferred call whose outcome is unknown is made again.
+const RETRY_SECONDS: i64 = 60;
+
+/// A call to Stripe that a commit decided on: it is made after the commit, with no transaction
+/// open, and repeated by the sweep until its outcome is known.
+pub(crate) trait Deferred {
+    /// The kind of its intents; at most one of an account is under way.
+    const KIND: &'static str;
+
+    /// Intents that one sweep carries out.
+    const ROUND_MAX: i64;
+
+    /// Calls Stripe and settles the intent.
+    fn carry_out(app: &App, intent: &Intent) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Carries out what the account's latest commit decided on. Nothing waits for it: a failure is
+/// logged, and repeated by [`attempt_waiting`].
+pub(crate) async fn attempt_now<D: Deferred>(app: &App, account: i64) {
+    let found = app
+        .read(move |tx| store::intents::under_way(tx, account, D::KIND))
+        .await;
+    match found {
+        Ok(Some(intent)) if intent.state() == IntentState::Open => attempt::<D>(app, &intent).await,
+        Ok(_) => {}
+        Err(error) => {
+            let kind = D::KIND;
+            tracing::warn!(account, kind, %error, "An account's open intents could not be read");
+        }
+    }
+}
+
+/// Carries out what waits because a call failed or its process died.
+pub(crate) async fn attempt_waiting<D: Deferred>(app: &App) -> Result<()> {
+    let before = app.now().plus_seconds(-RETRY_SECONDS);
+    let waiting = app
+        .read(move |tx| store::intents::waiting(tx, D::KIND, before, D::ROUND_MAX))
+        .await?;
+    for intent in waiting {
+        attempt::<D>(app, &intent).await;
+    }
+    Ok(())
+}
+
+async fn attempt<D: Deferred>(app: &App, intent: &Intent) {
+    let _busy = app.busy();
+    if let Err(error) = D::carry_out(app, intent).await {
+        let (account, kind) = (intent.account_id, D::KIND);
+        tracing::warn!(account, intent = intent.id, kind, %error, "A deferred call failed");
+    }
 }

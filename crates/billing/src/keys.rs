@@ -5,7 +5,9 @@ use store::api_keys::{ApiKey, NewApiKey};
 use crate::actors::KEY_PREFIX;
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 use crate::secrets::{hash, new_secret};
+use crate::text::read_name;
 
 /// Live keys of one account, and of the host application.
 pub const KEYS_MAX: usize = 100;
@@ -24,15 +26,15 @@ pub async fn make(
     name: &str,
     actor: &str,
 ) -> Result<(ApiKey, String)> {
-    let name = read_name(name)?;
+    let name = read_name(name, NAME_CHARS_MAX)?;
     let mode = if app.settings.stripe.is_live() {
         "live"
     } else {
         "test"
     };
-    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.chance));
+    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.rng));
     let (public_id, prefix) = (app.new_id("key"), secret[..PREFIX_CHARS].to_owned());
-    let (digest, actor, now) = (hash(&secret), actor.to_owned(), app.now());
+    let (digest, author, now) = (hash(&secret), Author::new(app, actor), app.now());
     let row = app
         .write(account.unwrap_or(0), move |tx| {
             let keys = match account {
@@ -50,10 +52,10 @@ pub async fn make(
                 secret_hash: &digest,
                 scope: if account.is_some() { "meter" } else { "server" },
                 mode,
-                created_by: &actor,
+                created_by: author.actor(),
             };
             let row = store::api_keys::insert(tx, &new, now)?;
-            store::audit_log::append(tx, &actor, "key.create", &row.public_id, "{}", None, now)?;
+            author.act(Action::KeyCreate, &row.public_id).append(tx)?;
             Ok(Some(row))
         })
         .await?;
@@ -67,7 +69,7 @@ pub async fn make(
 
 /// Revokes a key of an account, or of the host application without one.
 pub async fn revoke(app: &App, account: Option<i64>, id: &str, actor: &str) -> Result<ApiKey> {
-    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.now());
+    let (id, author, now) = (id.to_owned(), Author::new(app, actor), app.now());
     let revoked = app
         .write(account.unwrap_or(0), move |tx| {
             let revoked = match account {
@@ -75,23 +77,13 @@ pub async fn revoke(app: &App, account: Option<i64>, id: &str, actor: &str) -> R
                 None => store::api_keys::revoke_of_host(tx, &id, now)?,
             };
             if revoked.is_some() {
-                store::audit_log::append(tx, &actor, "key.revoke", &id, "{}", None, now)?;
+                author.act(Action::KeyRevoke, &id).append(tx)?;
             }
             Ok(revoked)
         })
         .await?;
     app.keys.clear();
     revoked.ok_or_else(|| Error::not_found("There is no such active key."))
-}
-
-fn read_name(name: &str) -> Result<String> {
-    let name = name.trim();
-    let chars = name.chars().count();
-    if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    let detail = format!("A name must have 1 to {NAME_CHARS_MAX} characters.");
-    Err(Error::field("name", detail))
 }
 
 /// One of the account's keys, revoked ones too: their usage stays.

@@ -1,74 +1,10 @@
 //! Emails on their way into the outbox: who receives them, and what is stored of them.
 
 use domain::letters::Letter;
-use domain::projection::MailContent;
 use domain::time::Timestamp;
 use store::{Tx, outbox};
 
-/// The payload of a mail that a projection asks for.
-pub fn payload(content: &MailContent) -> String {
-    let letter = match content.clone() {
-        MailContent::Receipt {
-            description,
-            tier,
-            amount,
-            url,
-        } => Letter::Receipt {
-            description,
-            tier,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            url,
-        },
-        MailContent::PaymentFailed {
-            step,
-            tier,
-            failure,
-            amount,
-            grace_until,
-            url,
-        } => Letter::PaymentFailed {
-            step: step.word().to_owned(),
-            tier,
-            failure,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            grace_until: grace_until.micros(),
-            url,
-        },
-        MailContent::AutoTopup { credits, amount } => Letter::AutoTopupDone {
-            credits: credits.micros(),
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-        },
-        MailContent::PlanEnding { tier, at } => Letter::PlanEnding {
-            tier,
-            at: at.micros(),
-        },
-        MailContent::PlanEnded { tier } => Letter::PlanEnded { tier },
-        MailContent::TrialEnds { tier, at } => Letter::TrialEnds {
-            tier,
-            at: at.micros(),
-        },
-        MailContent::ConfirmPayment {
-            description,
-            amount,
-            url,
-        } => Letter::ConfirmPayment {
-            description,
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            url,
-        },
-        MailContent::PaymentRecovered { tier } => Letter::PaymentRecovered { tier },
-        MailContent::Refunded { amount, credits } => Letter::Refunded {
-            amount: amount.amount,
-            currency: amount.currency.code().to_owned(),
-            credits: credits.micros(),
-        },
-    };
-    encode(&letter)
-}
+use crate::actors::access::MemberRole;
 
 /// A letter as the outbox keeps it.
 pub fn encode(letter: &Letter) -> String {
@@ -77,7 +13,7 @@ pub fn encode(letter: &Letter) -> String {
 
 /// Writes a letter to the outbox, once per key.
 pub fn enqueue(
-    tx: &mut store::Tx<'_>,
+    tx: &mut Tx<'_>,
     key: &str,
     account: Option<i64>,
     recipient: &str,
@@ -95,42 +31,25 @@ pub fn enqueue(
     outbox::enqueue(tx, &new, now)
 }
 
-/// Writes a letter to whoever hears of the account's payments, its owners and billing members, once
-/// each under `key`.
-pub fn tell(
-    tx: &mut store::Tx<'_>,
+/// Writes a letter to everyone who pays for the account, once each under `key`.
+pub fn notify_payers(
+    tx: &mut Tx<'_>,
     account: i64,
     key: &str,
     letter: &Letter,
     now: Timestamp,
 ) -> store::Result<()> {
-    for member in store::users::members(tx, account)? {
-        if matches!(member.role.as_str(), "owner" | "billing") {
-            let key = format!("{key}:{}", member.email);
-            enqueue(tx, &key, Some(account), &member.email, letter, now)?;
-        }
+    for recipient in payers(tx, account)? {
+        let key = format!("{key}:{recipient}");
+        enqueue(tx, &key, Some(account), &recipient, letter, now)?;
     }
     Ok(())
 }
 
-/// Who hears of an account's credits and payments: its owners and billing members.
+/// The addresses of those who pay for an account and hear of its credits and payments: its owners
+/// and billing members.
 pub fn payers(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<String>> {
-    let members = store::users::members(tx, account)?;
-    let pays = |member: &store::users::Member| matches!(member.role.as_str(), "owner" | "billing");
-    Ok(members
-        .into_iter()
-        .filter(pays)
-        .map(|member| member.email)
-        .collect())
-}
-
-/// Who hears of an account's payments: its owners and billing members.
-pub(crate) fn recipients(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<String>> {
-    let members = store::users::members(tx, account)?;
-    let hears = |member: &store::users::Member| matches!(member.role.as_str(), "owner" | "billing");
-    Ok(members
-        .into_iter()
-        .filter(hears)
-        .map(|member| member.email)
-        .collect())
+    let members = store::users::members(tx, account)?.into_iter();
+    let payers = members.filter(|member| MemberRole::Billing.is_met_by(&member.role));
+    Ok(payers.map(|member| member.email).collect())
 }

@@ -33,6 +33,7 @@ pub mod secrets;
 pub mod setup;
 pub mod summary;
 pub mod sync;
+pub mod text;
 pub mod tracing;
 pub mod trials;
 pub mod webhook_endpoints;

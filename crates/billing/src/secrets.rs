@@ -1,11 +1,11 @@
 //! Secrets that the program makes, and the digests by which it knows them again.
 
-use domain::ids::Chance;
+use domain::ids::Rng;
 use sha2::{Digest, Sha256};
 
 /// 256 random bits as text: a token for a link, a session or a key.
-pub fn new_secret(chance: &dyn Chance) -> String {
-    format!("{:032x}{:032x}", chance.bits(), chance.bits())
+pub fn new_secret(rng: &dyn Rng) -> String {
+    format!("{:032x}{:032x}", rng.bits(), rng.bits())
 }
 
 /// SHA-256 of a key or token: what is stored and compared.

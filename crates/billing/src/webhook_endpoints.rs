@@ -3,7 +3,7 @@
 use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;
-use store::outbox::Message;
+use store::outbox::{Message, MessageKind};
 use store::webhook_endpoints::{NewEndpoint, WebhookEndpoint};
 use store::{outbox, webhook_endpoints};
 
@@ -11,6 +11,8 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::notices;
 use crate::notices::{EVENTS, Notice, address, sign};
+use crate::operators::audit_log::{Action, Author};
+use crate::text::is_line;
 
 /// Endpoints of a deployment: each notice is written once for each.
 const ENDPOINTS_MAX: usize = 20;
@@ -30,7 +32,7 @@ pub fn names(events: &str) -> Vec<String> {
 
 /// What an endpoint should be, looked through.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct Definition {
     /// Where deliveries are sent.
     pub url: String,
     /// What the operator calls it; may be empty.
@@ -39,14 +41,13 @@ pub struct Wanted {
     pub events: String,
 }
 
-impl Wanted {
+impl Definition {
     /// Looks through what somebody wants; the error names the field.
-    pub fn read(app: &App, url: &str, description: &str, events: &[String]) -> Result<Wanted> {
+    pub fn read(app: &App, url: &str, description: &str, events: &[String]) -> Result<Definition> {
         let url = address::read(url.trim(), app.settings.webhooks.allow_loopback)
             .map_err(|fault| Error::field("url", fault))?;
         let description = description.trim();
-        let is_long = description.chars().count() > DESCRIPTION_CHARS_MAX;
-        if is_long || description.chars().any(char::is_control) {
+        if !is_line(description, DESCRIPTION_CHARS_MAX) {
             let detail =
                 format!("A description can have at most {DESCRIPTION_CHARS_MAX} characters.");
             return Err(Error::field("description", detail));
@@ -62,7 +63,7 @@ impl Wanted {
         let wanted = EVENTS
             .iter()
             .filter(|name| events.iter().any(|wanted| wanted == *name));
-        Ok(Wanted {
+        Ok(Definition {
             url: url.to_string(),
             description: description.to_owned(),
             events: wanted.copied().collect::<Vec<_>>().join(" "),
@@ -71,14 +72,10 @@ impl Wanted {
 }
 
 /// Makes an endpoint. Answers it and its secret.
-pub async fn make(app: &App, wanted: Wanted, actor: &str) -> Result<(WebhookEndpoint, String)> {
-    let secret = sign::new_secret(&*app.chance);
-    let (id, kept, actor, now) = (
-        app.new_id("we"),
-        secret.clone(),
-        actor.to_owned(),
-        app.real_now(),
-    );
+pub async fn make(app: &App, wanted: Definition, actor: &str) -> Result<(WebhookEndpoint, String)> {
+    let secret = sign::new_secret(&*app.rng);
+    let (id, kept) = (app.new_id("we"), secret.clone());
+    let author = Author::new(app, actor);
     let made = app
         .write(0, move |tx| {
             if webhook_endpoints::all(tx)?.len() >= ENDPOINTS_MAX {
@@ -90,11 +87,10 @@ pub async fn make(app: &App, wanted: Wanted, actor: &str) -> Result<(WebhookEndp
                 description: &wanted.description,
                 events: &wanted.events,
                 secret: &kept,
-                created_by: &actor,
+                created_by: author.actor(),
             };
-            let row = webhook_endpoints::insert(tx, &new, now)?;
-            let action = "webhook_endpoint.create";
-            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            let row = webhook_endpoints::insert(tx, &new, author.at())?;
+            author.act(Action::WebhookEndpointCreate, &id).append(tx)?;
             Ok(Some(row))
         })
         .await?;
@@ -141,16 +137,17 @@ pub async fn update(
     actor: &str,
 ) -> Result<WebhookEndpoint> {
     let row = found(app, id).await?;
-    let wanted = Wanted::read(
+    let wanted = Definition::read(
         app,
         change.url.as_deref().unwrap_or(&row.url),
         change.description.as_deref().unwrap_or(&row.description),
         &change.events.unwrap_or_else(|| names(&row.events)),
     )?;
-    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let (id, author) = (id.to_owned(), Author::new(app, actor));
+    let now = author.at();
     let changed = app
         .write(0, move |tx| {
-            let Wanted {
+            let Definition {
                 url,
                 description,
                 events,
@@ -159,8 +156,7 @@ pub async fn update(
             if let Some(enabled) = change.enabled {
                 set_enabled(tx, &id, enabled, now)?;
             }
-            let action = "webhook_endpoint.update";
-            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            author.act(Action::WebhookEndpointUpdate, &id).append(tx)?;
             webhook_endpoints::find(tx, &id)
         })
         .await?;
@@ -170,11 +166,10 @@ pub async fn update(
 /// Enables or disables an endpoint, whatever its definition.
 pub async fn switch(app: &App, id: &str, enabled: bool, actor: &str) -> Result<()> {
     found(app, id).await?;
-    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let (id, author) = (id.to_owned(), Author::new(app, actor));
     app.write(0, move |tx| {
-        set_enabled(tx, &id, enabled, now)?;
-        let action = "webhook_endpoint.update";
-        store::audit_log::append(tx, &actor, action, &id, "{}", None, now).map(|_| ())
+        set_enabled(tx, &id, enabled, author.at())?;
+        author.act(Action::WebhookEndpointUpdate, &id).append(tx)
     })
     .await
 }
@@ -189,13 +184,12 @@ fn set_enabled(tx: &mut Tx<'_>, id: &str, enabled: bool, now: Timestamp) -> stor
 
 /// Deletes an endpoint.
 pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
-    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let (id, author) = (id.to_owned(), Author::new(app, actor));
     let removed = app
         .write(0, move |tx| {
             let removed = webhook_endpoints::remove(tx, &id)?;
             if removed {
-                let action = "webhook_endpoint.delete";
-                store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+                author.act(Action::WebhookEndpointDelete, &id).append(tx)?;
             }
             Ok(removed)
         })
@@ -205,21 +199,17 @@ pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
 
 /// Gives an endpoint a new secret. Answers it and the endpoint.
 pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndpoint, String)> {
-    let secret = sign::new_secret(&*app.chance);
-    let (id, actor, kept, now) = (
-        id.to_owned(),
-        actor.to_owned(),
-        secret.clone(),
-        app.real_now(),
-    );
+    let secret = sign::new_secret(&*app.rng);
+    let (id, kept) = (id.to_owned(), secret.clone());
+    let author = Author::new(app, actor);
+    let now = author.at();
     let until = now.plus_seconds(BOTH_SECRETS_HOURS * SECONDS_PER_HOUR);
     let row = app
         .write(0, move |tx| {
             if webhook_endpoints::rotate(tx, &id, &kept, until, now)? == 0 {
                 return Ok(None);
             }
-            let action = "webhook_endpoint.rotate";
-            store::audit_log::append(tx, &actor, action, &id, "{}", None, now)?;
+            author.act(Action::WebhookEndpointRotate, &id).append(tx)?;
             webhook_endpoints::find(tx, &id)
         })
         .await?;
@@ -228,21 +218,21 @@ pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndp
 
 /// Queues a notice to an endpoint again.
 pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -> Result<Message> {
-    let (endpoint, actor, now) = (endpoint.to_owned(), actor.to_owned(), app.real_now());
+    let (endpoint, author) = (endpoint.to_owned(), Author::new(app, actor));
     let row = app
         .write(0, move |tx| {
             let row = outbox::find(tx, delivery)?;
-            let row = row.filter(|row| row.kind == "webhook" && row.recipient == endpoint);
+            let row =
+                row.filter(|row| row.kind() == MessageKind::Webhook && row.recipient == endpoint);
             let Some(row) = row else {
                 return Ok(None);
             };
             if row.payload.is_empty() {
                 return Ok(Some(row));
             }
-            outbox::requeue(tx, delivery, now)?;
-            let detail = json!({ "delivery": delivery }).to_string();
-            let action = "webhook_endpoint.resend";
-            store::audit_log::append(tx, &actor, action, &endpoint, &detail, None, now)?;
+            outbox::requeue(tx, delivery, author.at())?;
+            let act = author.act(Action::WebhookEndpointResend, &endpoint);
+            act.with("delivery", json!(delivery)).append(tx)?;
             outbox::find(tx, delivery)
         })
         .await?;
@@ -251,7 +241,7 @@ pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -
         let detail = "The payload of this delivery is no longer stored.";
         return Err(Error::conflict("notice_forgotten", detail));
     }
-    app.notice_bell.notify_one();
+    app.webhook_due.notify_one();
     Ok(row)
 }
 
@@ -269,6 +259,6 @@ pub async fn send_test(app: &App, id: &str) -> Result<()> {
         notices::enqueue_to(tx, &notice, &endpoint.public_id, now)
     })
     .await?;
-    app.notice_bell.notify_one();
+    app.webhook_due.notify_one();
     Ok(())
 }

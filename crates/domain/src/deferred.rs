@@ -193,7 +193,7 @@ impl Reader {
 fn way(kind: EntryKind) -> usize {
     match kind {
         EntryKind::Expire => EXPIRED,
-        EntryKind::Claw | EntryKind::Reinstate => REFUNDED,
+        EntryKind::Clawback | EntryKind::Reinstate => REFUNDED,
         EntryKind::Void | EntryKind::Adjust => CORRECTED,
         _ => USED,
     }
@@ -310,7 +310,7 @@ mod tests {
             "2026-11-05",
         );
         run(debit(150), "2026-11-10");
-        let claw = Command::Claw {
+        let claw = Command::Clawback {
             source_key: "topup:a".into(),
             reversed_minor: 50,
         };

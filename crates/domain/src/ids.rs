@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::time::Timestamp;
 
-/// Where chance comes from: ids, tokens, lease numbers. A parameter, so that a run can be repeated.
-pub trait Chance: Send + Sync {
+/// A source of random bits: ids, tokens, lease numbers. A parameter, so that a run can be repeated.
+pub trait Rng: Send + Sync {
     /// Draws 128 fresh random bits.
     fn bits(&self) -> u128;
 }
@@ -15,13 +15,13 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// An id such as `acc_01jd...`: a prefix, 48 bits of `now` in milliseconds and 80 random bits, so
 /// that ids sort by age and cannot be guessed.
-pub fn new_id(prefix: &str, now: Timestamp, chance: &dyn Chance) -> String {
+pub fn new_id(prefix: &str, now: Timestamp, rng: &dyn Rng) -> String {
     let millis = u128::from(
         (now.micros() / 1_000)
             .clamp(0, (1 << 48) - 1)
             .unsigned_abs(),
     );
-    let value = (millis << 80) | (chance.bits() & ((1 << 80) - 1));
+    let value = (millis << 80) | (rng.bits() & ((1 << 80) - 1));
     let mut text = String::with_capacity(prefix.len() + 27);
     text.push_str(prefix);
     text.push('_');
@@ -34,18 +34,18 @@ pub fn new_id(prefix: &str, now: Timestamp, chance: &dyn Chance) -> String {
     text
 }
 
-/// Chance that repeats: a counter spread over 128 bits. For tests and simulations.
+/// A source that repeats: a counter spread over 128 bits. For tests and simulations.
 #[derive(Debug, Default)]
-pub struct SeededChance(AtomicU64);
+pub struct SeededRng(AtomicU64);
 
-impl SeededChance {
+impl SeededRng {
     /// Draws the same numbers for the same seed.
-    pub fn new(seed: u64) -> SeededChance {
-        SeededChance(AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+    pub fn new(seed: u64) -> SeededRng {
+        SeededRng(AtomicU64::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)))
     }
 }
 
-impl Chance for SeededChance {
+impl Rng for SeededRng {
     fn bits(&self) -> u128 {
         // SplitMix64 (Steele, Lea, Flood 2014), twice.
         let step = || {
@@ -64,15 +64,12 @@ mod tests {
 
     #[test]
     fn ids_sort_by_age_and_differ() {
-        let chance = SeededChance::new(1);
-        let first = new_id("acc", Timestamp::from_seconds(1_000), &chance);
-        let second = new_id("acc", Timestamp::from_seconds(1_001), &chance);
+        let rng = SeededRng::new(1);
+        let first = new_id("acc", Timestamp::from_seconds(1_000), &rng);
+        let second = new_id("acc", Timestamp::from_seconds(1_001), &rng);
 
         assert!(first < second);
         assert_eq!(first.len(), 30);
-        assert_ne!(
-            second,
-            new_id("acc", Timestamp::from_seconds(1_001), &chance)
-        );
+        assert_ne!(second, new_id("acc", Timestamp::from_seconds(1_001), &rng));
     }
 }

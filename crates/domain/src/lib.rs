@@ -5,6 +5,7 @@
 //! this one.
 
 pub mod amounts;
+pub mod backoff;
 pub mod catalog;
 pub mod deferred;
 pub mod dunning;

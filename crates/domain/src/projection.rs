@@ -25,13 +25,13 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 
 pub use changes::{PendingChange, PendingKind};
-pub use duplicates::SecondPurchase;
-pub use emails::{Mail, MailContent};
+pub use duplicates::DuplicatePurchase;
+pub use emails::Mail;
 pub use findings::Finding;
 pub use items::plan_among;
 pub use reversal::refund_status;
 pub use snapshot::{
-    Charge, CreditNote, Extra, Intent, Invoice, Phase, Refund, Schedule, Session, Snapshot,
+    Addon, Charge, CreditNote, Intent, Invoice, Phase, Refund, Schedule, Session, Snapshot,
     Subscription,
 };
 pub use states::{
@@ -49,7 +49,7 @@ pub const MAIL_AGE_DAYS_MAX: i64 = 7;
 
 /// A subscription row as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedSubscription {
+pub struct DesiredSubscription {
     /// The subscription as it was fetched.
     pub fetched: Subscription,
     /// What access depends on.
@@ -60,9 +60,9 @@ pub struct WantedSubscription {
 
 /// Everything a sync writes for one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Desired {
     /// Rows to overwrite.
-    pub subscriptions: Vec<WantedSubscription>,
+    pub subscriptions: Vec<DesiredSubscription>,
     /// Rows to overwrite.
     pub invoices: Vec<Invoice>,
     /// Rows to overwrite.
@@ -76,7 +76,7 @@ pub struct Wanted {
     /// What needs manual review.
     pub findings: Vec<Finding>,
     /// Duplicate purchases to undo at Stripe.
-    pub undo: Vec<SecondPurchase>,
+    pub undo: Vec<DuplicatePurchase>,
 }
 
 /// What the projection must know besides the snapshot.
@@ -99,11 +99,11 @@ pub struct Known<'a> {
 }
 
 /// The rows, commands and emails that a snapshot asks for.
-pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Wanted {
-    let mut wanted = Wanted {
+pub fn project(snapshot: &Snapshot, known: &Known, now: Timestamp) -> Desired {
+    let mut wanted = Desired {
         invoices: snapshot.invoices.clone(),
         credit_notes: snapshot.credit_notes.clone(),
-        ..Wanted::default()
+        ..Desired::default()
     };
     plan::project_subscriptions(snapshot, known, now, &mut wanted);
     payment::project_sessions(snapshot, known, now, &mut wanted);

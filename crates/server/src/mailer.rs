@@ -1,31 +1,23 @@
 //! Mails: written to the outbox in the commit of what they tell of, sent from there once each.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use billing::app::App;
+use billing::config::Encryption;
 use billing::error::Result;
+use billing::jobs::outbox;
+use billing::jobs::outbox::Sender;
+use domain::backoff;
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::ExposeSecret;
-use store::outbox;
+use store::outbox::{Message, MessageKind};
+use tokio::sync::Notify;
 use views::mails::words::{About, word};
 
 pub use billing::letters::encode;
-pub use billing::letters::payload;
 pub use domain::letters::Letter;
-
-/// Mails taken in one round, and how long a round may take before another may take them.
-const MAILS_MAX: i64 = 20;
-
-const TAKE_SECONDS: i64 = 600;
-
-/// Tries before a mail is given up.
-const ATTEMPTS_MAX: i64 = 10;
-
-/// How often the outbox is looked at without a bell.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Longest a try may take.
 const SEND_MAX: Duration = Duration::from_secs(20);
@@ -43,16 +35,29 @@ pub async fn run(app: App) {
         tracing::warn!("No mail server is configured; mails wait in the outbox");
         return;
     };
-    while !app.is_stopping.load(Ordering::SeqCst) {
-        match round(&app, &transport).await {
-            Ok(0) => {}
-            Ok(_) => continue,
-            Err(error) => tracing::warn!(%error, "The outbox could not be read"),
+    outbox::run(&app, &Emails { transport }).await;
+}
+
+/// Sends emails, one after the other.
+struct Emails {
+    transport: Transport,
+}
+
+impl Sender for Emails {
+    const KIND: MessageKind = MessageKind::Mail;
+    const BATCH_MAX: i64 = 20;
+    const TAKE_SECONDS: i64 = 600;
+
+    fn queued(app: &App) -> &Notify {
+        &app.email_due
+    }
+
+    async fn send(&self, app: &App, batch: Vec<Message>) -> Result<()> {
+        for message in batch {
+            let sent = send(app, &self.transport, &message).await;
+            settle(app, &message, sent).await?;
         }
-        tokio::select! {
-            () = app.mail_bell.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
+        Ok(())
     }
 }
 
@@ -63,10 +68,10 @@ fn transport(app: &App) -> anyhow::Result<Option<Transport>> {
     if mail.host.is_empty() {
         return Ok(None);
     }
-    let builder = match mail.encryption.as_str() {
-        "tls" => Transport::relay(&mail.host)?,
-        "none" => Transport::builder_dangerous(&mail.host),
-        _ => Transport::starttls_relay(&mail.host)?,
+    let builder = match mail.encryption() {
+        Encryption::Tls => Transport::relay(&mail.host)?,
+        Encryption::None => Transport::builder_dangerous(&mail.host),
+        Encryption::Starttls => Transport::starttls_relay(&mail.host)?,
     };
     let mut builder = builder.port(mail.port).timeout(Some(SEND_MAX));
     if !mail.user.is_empty() {
@@ -76,30 +81,7 @@ fn transport(app: &App) -> anyhow::Result<Option<Transport>> {
     Ok(Some(builder.build()))
 }
 
-/// Sends what is due; answers how many were tried.
-async fn round(app: &App, transport: &Transport) -> Result<usize> {
-    let now = app.real_now();
-    let next = app.read(|tx| outbox::next_due(tx, "mail")).await?;
-    if next.is_none_or(|due| due > now) {
-        return Ok(0);
-    }
-    let until = now.plus_seconds(TAKE_SECONDS);
-    let _busy = app.busy();
-    let taken = app
-        .db
-        .write(0, move |tx| {
-            outbox::take_due(tx, "mail", now, until, MAILS_MAX)
-        })
-        .await?;
-    let count = taken.len();
-    for message in taken {
-        let sent = send(app, transport, &message).await;
-        settle(app, &message, sent).await?;
-    }
-    Ok(count)
-}
-
-async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> anyhow::Result<()> {
+async fn send(app: &App, transport: &Transport, message: &Message) -> anyhow::Result<()> {
     let letter: Letter = serde_json::from_str(&message.payload)?;
     if !is_wanted(app, message.account_id, &letter).await? {
         return Ok(());
@@ -124,7 +106,7 @@ async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> an
             .map(|b| format!("{b:02x}"))
             .concat()
     );
-    let email = Message::builder()
+    let email = lettre::Message::builder()
         .from(app.settings.mail.from.parse::<Mailbox>()?)
         .to(message.recipient.parse::<Mailbox>()?)
         .subject(mail.subject)
@@ -143,12 +125,12 @@ async fn is_wanted(app: &App, account: Option<i64>, letter: &Letter) -> Result<b
         .await
 }
 
-async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) -> Result<()> {
+async fn settle(app: &App, message: &Message, sent: anyhow::Result<()>) -> Result<()> {
     let (id, now) = (message.id, app.real_now());
     match sent {
         Ok(()) => {
             app.db
-                .write(0, move |tx| outbox::set_sent(tx, id, now))
+                .write(0, move |tx| store::outbox::set_sent(tx, id, now))
                 .await?;
         }
         Err(error) => {
@@ -158,12 +140,11 @@ async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) 
                 "A mail could not be sent"
             );
             let text = error.to_string();
-            let exponent = u32::try_from(message.attempts.clamp(0, 12)).expect("clamped");
-            let retry_at = now.plus_seconds((5_i64 << exponent).min(3_600));
-            let is_last = message.attempts + 1 >= ATTEMPTS_MAX;
+            let wait = backoff::EMAIL.next_seconds(message.attempts);
+            let retry_at = wait.map(|seconds| now.plus_seconds(seconds));
             app.db
                 .write(0, move |tx| {
-                    outbox::set_failed(tx, id, &text, (!is_last).then_some(retry_at))
+                    store::outbox::set_failed(tx, id, &text, retry_at)
                 })
                 .await?;
         }

@@ -69,9 +69,9 @@ impl Service {
     /// whole or not there.
     pub async fn stop(mut self) {
         self.app.is_stopping.store(true, Ordering::SeqCst);
-        self.app.sync_bell.notify_waiters();
-        self.app.mail_bell.notify_waiters();
-        self.app.notice_bell.notify_waiters();
+        self.app.sync_due.notify_waiters();
+        self.app.email_due.notify_waiters();
+        self.app.webhook_due.notify_waiters();
         let _ = self.stop.send(true);
         let drained = tokio::time::timeout(DRAIN_MAX, &mut self.server).await;
         if drained.is_err() {

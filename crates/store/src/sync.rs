@@ -10,9 +10,6 @@ use crate::args;
 use crate::db::{Tx, record, sql};
 use crate::error::{Error, Result};
 
-/// Failed attempts after which an account is parked.
-pub const ATTEMPTS_MAX: i64 = 10;
-
 record! {
     /// The right to sync one account, until it ends or is taken over.
     pub struct Lease {
@@ -74,7 +71,7 @@ macro_rules! columns {
 
 /// Marks the account for sync; returns the generation that has to be synced. A back-off under way
 /// continues; a parked account gets one more attempt.
-pub fn ring(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
+pub fn mark_for_sync(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i64> {
     tx.query_one(
         "insert into account_sync
                 (account_id, dirty_gen, done_gen, lease_token, attempts, next_attempt_at)
@@ -160,36 +157,32 @@ pub fn finish(tx: &mut Tx<'_>, lease: &Lease, now: Timestamp) -> Result<()> {
     }
 }
 
-/// Ends the lease without a result, to be attempted again at `next_attempt_at`. Returns whether the
-/// account is parked with it. [`Error::LeaseLost`] when another worker has the lease.
+/// Ends the lease without a result, to be attempted again at `next_attempt_at`; without one the
+/// account is parked. [`Error::LeaseLost`] when another worker has the lease.
 pub fn fail(
     tx: &mut Tx<'_>,
     lease: &Lease,
     error: &str,
-    next_attempt_at: Timestamp,
+    next_attempt_at: Option<Timestamp>,
     now: Timestamp,
-) -> Result<bool> {
-    let parked = tx.query_opt::<bool>(
+) -> Result<()> {
+    let changed = tx.execute(
         "update account_sync
             set lease_until = null,
                 attempts = attempts + 1,
-                next_attempt_at = $4,
+                next_attempt_at = coalesce($4, next_attempt_at),
                 last_error = $3,
-                parked_at = case when attempts + 1 >= $6 then $5 end
+                parked_at = case when $4 is null then $5 end
           where account_id = $1
             and lease_token = $2
-            and lease_until is not null
-         returning case when parked_at is null then 0 else 1 end",
-        args![
-            lease.account_id,
-            lease.token,
-            error,
-            next_attempt_at,
-            now,
-            ATTEMPTS_MAX
-        ],
+            and lease_until is not null",
+        args![lease.account_id, lease.token, error, next_attempt_at, now],
     )?;
-    parked.ok_or(Error::LeaseLost)
+    if changed == 0 {
+        Err(Error::LeaseLost)
+    } else {
+        Ok(())
+    }
 }
 
 /// Gives the lease back without a result and without counting a failure: the next worker, also of
@@ -202,26 +195,6 @@ pub fn release(tx: &mut Tx<'_>, lease: &Lease) -> Result<u64> {
             and lease_token = $2",
         args![lease.account_id, lease.token],
     )
-}
-
-/// Parks the account at once, because another attempt cannot help (an unknown price).
-pub fn park(tx: &mut Tx<'_>, lease: &Lease, error: &str, now: Timestamp) -> Result<()> {
-    let changed = tx.execute(
-        "update account_sync
-            set lease_until = null,
-                attempts = attempts + 1,
-                last_error = $3,
-                parked_at = $4
-          where account_id = $1
-            and lease_token = $2
-            and lease_until is not null",
-        args![lease.account_id, lease.token, error, now],
-    )?;
-    if changed == 0 {
-        Err(Error::LeaseLost)
-    } else {
-        Ok(())
-    }
 }
 
 /// What a sync has read and found.
@@ -401,7 +374,7 @@ pub fn backlog(tx: &mut Tx<'_>) -> Result<(i64, i64)> {
 
 record! {
     /// An object at Stripe that an event named: the sync fetches it by id, however old it is.
-    pub struct Wanted {
+    pub struct NamedObject {
         /// The type of the object, such as `charge` or `dispute`.
         pub object_type: String,
         /// Stripe's id of the object, such as `ch_...`.
@@ -412,7 +385,7 @@ record! {
 }
 
 /// Notes that the account's sync of generation `wanted_gen` has to fetch this object.
-pub fn want(
+pub fn name_object(
     tx: &mut Tx<'_>,
     account: i64,
     object_type: &str,
@@ -430,7 +403,7 @@ pub fn want(
 }
 
 /// What the account's sync has to fetch by id.
-pub fn wanted(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Wanted>> {
+pub fn named_objects(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<NamedObject>> {
     tx.query(
         "select object_type, object_id, wanted_gen
            from sync_object
@@ -442,7 +415,7 @@ pub fn wanted(tx: &mut Tx<'_>, account: i64, limit: i64) -> Result<Vec<Wanted>> 
 }
 
 /// Deletes what was fetched, unless it was asked for again meanwhile.
-pub fn forget_wanted(tx: &mut Tx<'_>, account: i64, fetched: &Wanted) -> Result<u64> {
+pub fn forget_object(tx: &mut Tx<'_>, account: i64, fetched: &NamedObject) -> Result<u64> {
     tx.execute(
         "delete from sync_object
           where account_id = $1

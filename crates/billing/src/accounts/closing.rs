@@ -1,14 +1,17 @@
 //! The end of an account (F15): what could still charge is ended at Stripe first; only then the
 //! people are forgotten. The books stay.
 
+use crate::actors::roles::UserRole;
+use domain::plan::SubscriptionStatus;
 use serde_json::json;
-use store::intents::NewIntent;
+use store::intents::{IntentState, NewIntent};
 use store::subscriptions::Subscription;
 use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 use crate::{rate_limit, sync};
 
 /// Tries a minute and account.
@@ -50,7 +53,11 @@ async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
         .read(move |tx| store::subscriptions::of_account(tx, account))
         .await?;
     let is_over = |row: &Subscription| {
-        row.ended_at.is_some() || matches!(row.status.as_str(), "canceled" | "incomplete_expired")
+        row.ended_at.is_some()
+            || matches!(
+                row.status(),
+                SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired
+            )
     };
     Ok(all.into_iter().filter(|row| !is_over(row)).collect())
 }
@@ -63,7 +70,7 @@ async fn end_pages(app: &App, account: i64) -> Result<()> {
         .await?;
     let open = intents.into_iter().filter(|intent| {
         intent.kind.starts_with("checkout_")
-            && intent.state == "done"
+            && intent.state() == IntentState::Done
             && intent.expires_at.is_some_and(|end| end > now)
     });
     for intent in open {
@@ -158,10 +165,8 @@ async fn settle(app: &App, caller: &SignedIn, intent: String) -> Result<()> {
 /// more is forgotten too. Operators stay, they belong to the service.
 async fn forget(app: &App, caller: &SignedIn) -> Result<()> {
     let (account, now) = (caller.account.id, app.now());
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     app.write(account, move |tx| {
         let members = store::users::members(tx, account)?;
         for member in &members {
@@ -172,15 +177,14 @@ async fn forget(app: &App, caller: &SignedIn) -> Result<()> {
         for member in members {
             let is_elsewhere = !store::users::places(tx, member.user_id)?.is_empty();
             let user = store::users::find(tx, member.user_id)?;
-            let is_operator = user.is_none_or(|user| user.role != "user");
-            if !is_elsewhere && !is_operator {
+            let is_customer = user.is_some_and(|user| user.role == UserRole::User.word());
+            if !is_elsewhere && is_customer {
                 store::erasure::user(tx, member.user_id, &member.email, now)?;
                 forgotten += 1;
             }
         }
-        let detail = json!({ "usersForgotten": forgotten }).to_string();
-        store::audit_log::append(tx, &actor, "account.close", &subject, &detail, None, now)?;
-        Ok(())
+        let act = author.act(Action::AccountClose, &subject);
+        act.with("usersForgotten", json!(forgotten)).append(tx)
     })
     .await?;
     app.keys.clear();

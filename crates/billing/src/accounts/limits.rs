@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::exact::Exact;
+use crate::operators::audit_log::{Action, Author};
 
 /// A limit as it stands now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -85,7 +86,7 @@ fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result
 
 /// A limit that was read and may be set.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct Definition {
     /// Whose spending it bounds.
     pub scope: LimitScope,
     /// The key or member, by its name outside.
@@ -118,10 +119,9 @@ pub fn read_cap(cap: Credits) -> Result<Credits> {
 }
 
 /// Sets a limit of an account.
-pub async fn set(app: &App, account: i64, wanted: Wanted, actor: &str) -> Result<SpendLimit> {
+pub async fn set(app: &App, account: i64, wanted: Definition, actor: &str) -> Result<SpendLimit> {
     let (rules, now) = (app.rules(), app.now());
-    let (public_id, actor) = (app.new_id("limit"), actor.to_owned());
-    let real_now = app.real_now();
+    let (public_id, author) = (app.new_id("limit"), Author::new(app, actor));
     let set = app
         .write(account, move |tx| {
             let Some(subject) = subject(tx, account, &wanted)? else {
@@ -133,17 +133,18 @@ pub async fn set(app: &App, account: i64, wanted: Wanted, actor: &str) -> Result
                 subject,
                 window: wanted.window,
                 cap: wanted.cap,
-                created_by: &actor,
+                created_by: author.actor(),
             };
             let Some(row) = store::ledger::limits::set(tx, &rules, account, &new, now)? else {
                 return Ok(Err(Fault::TooMany));
             };
-            let detail = json!({
-                "scope": wanted.scope.word(), "subject": wanted.subject,
-                "window": wanted.window.word(), "credits": wanted.cap.to_string(),
-            });
-            let (id, detail) = (row.public_id.clone(), detail.to_string());
-            store::audit_log::append(tx, &actor, "limit.set", &id, &detail, None, real_now)?;
+            author
+                .act(Action::LimitSet, &row.public_id)
+                .with("scope", json!(wanted.scope.word()))
+                .with("subject", json!(wanted.subject))
+                .with("window", json!(wanted.window.word()))
+                .with("credits", json!(wanted.cap.to_string()))
+                .append(tx)?;
             shown(tx, row, now).map(Ok)
         })
         .await?;
@@ -178,7 +179,11 @@ impl Fault {
 }
 
 /// The number of the key or member, which must be the account's own; 0 for the account.
-fn subject(tx: &mut store::Tx<'_>, account: i64, wanted: &Wanted) -> store::Result<Option<i64>> {
+fn subject(
+    tx: &mut store::Tx<'_>,
+    account: i64,
+    wanted: &Definition,
+) -> store::Result<Option<i64>> {
     match (wanted.scope, wanted.subject.as_deref()) {
         (LimitScope::Account, None) => Ok(Some(0)),
         (LimitScope::Key, Some(id)) => {
@@ -197,12 +202,12 @@ fn subject(tx: &mut store::Tx<'_>, account: i64, wanted: &Wanted) -> store::Resu
 
 /// Takes a limit of an account away.
 pub async fn remove(app: &App, account: i64, id: &str, actor: &str) -> Result<()> {
-    let (id, actor, now) = (id.to_owned(), actor.to_owned(), app.real_now());
+    let (id, author) = (id.to_owned(), Author::new(app, actor));
     let removed = app
         .write(account, move |tx| {
             let removed = store::ledger::limits::remove(tx, account, &id)?;
             if removed {
-                store::audit_log::append(tx, &actor, "limit.remove", &id, "{}", None, now)?;
+                author.act(Action::LimitRemove, &id).append(tx)?;
             }
             Ok(removed)
         })

@@ -7,11 +7,12 @@ use domain::money::{CREDITS_MAX, Credits, Currency, MinorUnits};
 use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;
-use store::auto_topup::AutoTopup;
+use store::auto_topup::{AutoTopup, AutoTopupState};
 use store::ledger::watch;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Act, Action, Author};
 
 /// What is chosen now.
 #[derive(Clone, Debug)]
@@ -129,8 +130,8 @@ pub async fn change(
     change: Change,
 ) -> Result<Preferences> {
     check(app, account, &change).await?;
-    let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
-    let actor = actor.to_owned();
+    let (rules, now) = (app.rules(), app.now());
+    let author = Author::new(app, actor);
     app.write(account, move |tx| {
         for (name, is_on) in &change.notices {
             let word = if *is_on { "on" } else { "off" };
@@ -145,7 +146,7 @@ pub async fn change(
             Some(AutoChange::Off) => {
                 topup = None;
                 if let Some(row) = store::auto_topup::of_account(tx, account)? {
-                    let state = "off".to_owned();
+                    let state = AutoTopupState::Off.word().to_owned();
                     let off = AutoTopup {
                         state,
                         off_reason: None,
@@ -164,7 +165,7 @@ pub async fn change(
                 topup = Some(*threshold);
                 let row = AutoTopup {
                     account_id: account,
-                    state: "on".to_owned(),
+                    state: AutoTopupState::On.word().to_owned(),
                     pack: *pack,
                     month_max_minor: *month_max_minor,
                     user_id: Some(user),
@@ -177,17 +178,8 @@ pub async fn change(
             }
         }
         watch::set_thresholds(tx, &rules, account, low, topup, now)?;
-        let detail = told(&change);
-        store::audit_log::append(
-            tx,
-            &actor,
-            "settings.change",
-            &account.to_string(),
-            &detail,
-            None,
-            real_now,
-        )
-        .map(|_| ())
+        let act = author.act(Action::SettingsChange, &account.to_string());
+        described(act, &change).append(tx)
     })
     .await?;
     read(app, account).await
@@ -202,12 +194,12 @@ fn next_attempt(
 ) -> store::Result<domain::time::Timestamp> {
     let row = store::auto_topup::of_account(tx, account)?;
     Ok(match row {
-        Some(row) if row.declines == 0 && row.state == "on" => row.next_attempt_at,
+        Some(row) if row.declines == 0 && row.state() == AutoTopupState::On => row.next_attempt_at,
         _ => now,
     })
 }
 
-fn told(change: &Change) -> String {
+fn described<'a>(act: Act<'a>, change: &Change) -> Act<'a> {
     let auto = change.auto.as_ref().map(|auto| match auto {
         AutoChange::Off => json!("off"),
         AutoChange::On {
@@ -219,7 +211,9 @@ fn told(change: &Change) -> String {
         }),
     });
     let low = change.low_below.map(|low| low.map(|low| low.to_string()));
-    json!({ "notices": change.notices, "lowBelow": low, "auto": auto }).to_string()
+    act.with("notices", json!(change.notices))
+        .with("lowBelow", json!(low))
+        .with("auto", json!(auto))
 }
 
 async fn check(app: &App, account: i64, change: &Change) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Creating an account from the host application, or changing it.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -8,8 +9,10 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 use crate::payments::customer;
 use crate::people::users;
+use crate::text::is_line;
 
 /// What our own ids of accounts begin with.
 const OWN_PREFIX: &str = "acc_";
@@ -52,19 +55,15 @@ pub struct Put {
     email: Option<String>,
     tier: Option<Option<String>>,
     free_tier: String,
-    actor: String,
+    author: Author,
 }
 
 impl Put {
     /// Checks what `actor` sends for the account that the host application calls `id`.
     pub fn read(app: &App, actor: &str, id: String, body: PutAccount) -> Result<Put> {
-        let is_plain = |text: &str| {
-            (1..=NAME_CHARS_MAX).contains(&text.chars().count())
-                && !text.chars().any(char::is_control)
-        };
         let catalog = app.catalog();
         for (field, text) in [("id", &id), ("name", &body.name)] {
-            if !is_plain(text) {
+            if text.is_empty() || !is_line(text, NAME_CHARS_MAX) {
                 let detail = format!("{field} has 1 to {NAME_CHARS_MAX} characters.");
                 return Err(Error::field(field, detail));
             }
@@ -86,7 +85,7 @@ impl Put {
             email,
             tier: body.tier,
             free_tier: catalog.free().name.clone(),
-            actor: actor.to_owned(),
+            author: Author::new(app, actor),
         })
     }
 
@@ -107,7 +106,7 @@ impl Put {
         let known = store::accounts::named(tx, &self.id)?;
         let is_new = known.is_none();
         let row = match known {
-            Some(row) if row.status == "closed" => return Ok(None),
+            Some(row) if row.status() == AccountStatus::Closed => return Ok(None),
             Some(row) => {
                 let email = self.email.as_deref().or(row.email.as_deref());
                 store::accounts::rename(tx, row.id, &self.name, email, now)?;
@@ -138,31 +137,24 @@ impl Put {
         if let Some(email) = &self.email {
             let owner = users::own(tx, row.id, email, (&self.owner, self.owner_role), now)?;
             if let Some(owner) = owner {
-                let detail = json!({ "user": owner.public_id }).to_string();
-                let (actor, subject) = (&self.actor, &row.public_id);
-                store::audit_log::append(tx, actor, "member.own", subject, &detail, None, now)?;
+                let act = self.author.act(Action::MemberOwn, &row.public_id);
+                act.with("user", json!(owner.public_id)).append(tx)?;
             }
         }
         if let Some(tier) = &self.tier {
             let set = tier.as_deref().map(|tier| TierOverride {
                 tier,
                 reason: "host",
-                actor: &self.actor,
+                actor: self.author.actor(),
                 until: None,
             });
             if row.tier_override.as_deref() != tier.as_deref() {
                 store::accounts::set_tier_override(tx, row.id, set.as_ref(), now)?;
-                let detail = json!({ "tier": tier, "reason": "host" }).to_string();
-                let (actor, subject) = (&self.actor, &row.public_id);
-                store::audit_log::append(
-                    tx,
-                    actor,
-                    "account.tier_override",
-                    subject,
-                    &detail,
-                    None,
-                    now,
-                )?;
+                self.author
+                    .act(Action::AccountTierOverride, &row.public_id)
+                    .with("tier", json!(tier))
+                    .reason("host")
+                    .append(tx)?;
             }
             // The plan may be another from this moment on.
             store::ledger::settle(tx, rules, row.id, now)?;

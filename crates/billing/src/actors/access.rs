@@ -1,34 +1,34 @@
 //! What an account's people may do, by their part in it.
 
+use domain::words;
+
 use crate::error::{Error, Result};
 
-/// What somebody must be in the account. Each includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Need {
-    /// Any of its people.
-    Member,
-    /// Somebody who may buy, change and cancel.
-    Billing,
-    /// Somebody who decides who belongs to it, and whether it goes on.
-    Owner,
+words! {
+    /// A member's role in an account, and the role that an act needs. Each includes the ones before
+    /// it.
+    pub enum MemberRole {
+        /// Any of its people.
+        Member = "member",
+        /// Someone who may buy, change and cancel.
+        Billing = "billing",
+        /// Someone who decides who belongs to it, and whether it is closed.
+        Owner = "owner",
+    }
 }
 
-impl Need {
-    /// Whether a role is enough.
+impl MemberRole {
+    /// Whether a role is enough. A word that is no role never is.
     pub fn is_met_by(self, role: &str) -> bool {
-        let held = match role {
-            "owner" => Need::Owner,
-            "billing" => Need::Billing,
-            "member" => Need::Member,
-            _ => return false,
-        };
-        held >= self
+        MemberRole::from_word(role).is_some_and(|held| held >= self)
     }
 
     fn refusal(self) -> Error {
         match self {
-            Need::Owner => Error::forbidden("not_owner", "Only owners of the account can do this."),
-            Need::Billing | Need::Member => Error::forbidden(
+            MemberRole::Owner => {
+                Error::forbidden("not_owner", "Only owners of the account can do this.")
+            }
+            MemberRole::Billing | MemberRole::Member => Error::forbidden(
                 "not_billing_member",
                 "Only owners and billing members can do this.",
             ),
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_part_includes_the_ones_before_it_and_an_unknown_one_nothing() {
-        assert!(Need::Billing.is_met_by("owner") && !Need::Billing.is_met_by("member"));
-        assert!(!Need::Member.is_met_by("somebody"));
+        assert!(MemberRole::Billing.is_met_by("owner") && !MemberRole::Billing.is_met_by("member"));
+        assert!(!MemberRole::Member.is_met_by("somebody"));
     }
 }

@@ -4,12 +4,13 @@
 pub mod access;
 pub mod roles;
 
+use crate::actors::roles::UserRole;
 use domain::ledger::Spender;
 use domain::money::Credits;
 use store::accounts::Account;
 use store::users::Place;
 
-use crate::actors::access::Need;
+use crate::actors::access::MemberRole;
 use crate::actors::roles::Right;
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -33,9 +34,14 @@ pub struct Visitor {
 }
 
 impl Visitor {
+    /// The user's role; `None` for a word that is none.
+    pub fn role(&self) -> Option<UserRole> {
+        UserRole::from_word(&self.role)
+    }
+
     /// Whether operators' pages are open to this user.
     pub fn is_operator(&self) -> bool {
-        self.role != "user"
+        self.role() != Some(UserRole::User)
     }
 
     /// Whether this user may make keys that act for any account.
@@ -46,7 +52,7 @@ impl Visitor {
     /// Credits that this operator may add or take in 24 hours, where there is a limit.
     pub fn credits_max(&self, app: &App) -> Option<Credits> {
         let max = i64::from(app.settings.operators.support_credits_a_day_max);
-        (self.role == "support").then(|| Credits::new(max))
+        (self.role() == Some(UserRole::Support)).then(|| Credits::new(max))
     }
 }
 
@@ -79,12 +85,12 @@ impl SignedIn {
 
     /// Whether the user may buy, change and cancel for the account (F28).
     pub fn may_pay(&self) -> Result<()> {
-        Need::Billing.ask(&self.role)
+        MemberRole::Billing.ask(&self.role)
     }
 
     /// Whether the user decides who belongs to the account.
     pub fn may_own(&self) -> Result<()> {
-        Need::Owner.ask(&self.role)
+        MemberRole::Owner.ask(&self.role)
     }
 }
 
@@ -262,7 +268,7 @@ impl Operator {
 
     /// Whether the operator may act, not only look.
     pub fn may_act(&self) -> Result<()> {
-        if self.0.role != "viewer" {
+        if self.0.role() != Some(UserRole::Viewer) {
             return Ok(());
         }
         let detail = "Your role can only view.";

@@ -1,5 +1,7 @@
 //! What each role of an operator may do.
 
+use domain::words;
+
 /// What an operator may be allowed to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
@@ -17,32 +19,50 @@ pub enum Right {
     Manage,
 }
 
-/// The roles that operators have, and what they may do.
-pub const ROLES: &[(&str, &[Right])] = &[
-    ("viewer", &[Right::Look]),
-    ("support", &[Right::Look, Right::Replay, Right::Adjust]),
-    (
-        "finance",
-        &[Right::Look, Right::Adjust, Right::Money, Right::Export],
-    ),
-    (
-        "admin",
-        &[
-            Right::Look,
-            Right::Replay,
-            Right::Adjust,
-            Right::Money,
-            Right::Export,
-            Right::Manage,
-        ],
-    ),
-];
+words! {
+    /// A user's role in this service.
+    pub enum UserRole {
+        /// A customer.
+        User = "user",
+        /// An operator who looks.
+        Viewer = "viewer",
+        /// An operator who helps customers.
+        Support = "support",
+        /// An operator who looks after the money.
+        Finance = "finance",
+        /// An operator who may do everything.
+        Admin = "admin",
+    }
+}
+
+impl UserRole {
+    /// Whether the user is an operator.
+    pub const fn is_operator(self) -> bool {
+        !matches!(self, UserRole::User)
+    }
+
+    /// What the role allows an operator to do; nothing for a customer.
+    pub const fn rights(self) -> &'static [Right] {
+        match self {
+            UserRole::User => &[],
+            UserRole::Viewer => &[Right::Look],
+            UserRole::Support => &[Right::Look, Right::Replay, Right::Adjust],
+            UserRole::Finance => &[Right::Look, Right::Adjust, Right::Money, Right::Export],
+            UserRole::Admin => &[
+                Right::Look,
+                Right::Replay,
+                Right::Adjust,
+                Right::Money,
+                Right::Export,
+                Right::Manage,
+            ],
+        }
+    }
+}
 
 /// Whether a role may do something. A word that is no role may do nothing.
 pub fn may(role: &str, right: Right) -> bool {
-    ROLES
-        .iter()
-        .any(|(known, rights)| *known == role && rights.contains(&right))
+    UserRole::from_word(role).is_some_and(|role| role.rights().contains(&right))
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use store::catalog::PriceKind;
 
 use domain::catalog::Catalog;
-use domain::ids::{Chance, new_id};
+use domain::ids::{Rng, new_id};
 use domain::ledger::{Outcome, Refusal, Request};
 use domain::time::{Clock, Timestamp};
 use secrecy::ExposeSecret;
@@ -20,7 +21,7 @@ use store::{Db, Tx};
 use tokio::sync::Notify;
 
 use crate::app::keys::KeyCache;
-use crate::clock::{BillingClock, SystemChance, SystemClock};
+use crate::clock::{BillingClock, SystemClock, SystemRng};
 use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::links;
@@ -45,13 +46,13 @@ pub struct Inner {
     /// Sessions, links, signatures, rate limits.
     pub security_clock: Arc<dyn Clock>,
     /// Ids, tokens, jitter.
-    pub chance: Arc<dyn Chance>,
-    /// Rung when an account needs a sync.
-    pub sync_bell: Notify,
-    /// Rung when a mail waits.
-    pub mail_bell: Notify,
-    /// Rung when a notice waits.
-    pub notice_bell: Notify,
+    pub rng: Arc<dyn Rng>,
+    /// Notified when an account was marked for sync.
+    pub sync_due: Notify,
+    /// Notified when an email was queued.
+    pub email_due: Notify,
+    /// Notified when an outgoing webhook was queued.
+    pub webhook_due: Notify,
     /// API keys seen lately.
     pub keys: KeyCache,
     /// The numbers of the business, a minute old at most.
@@ -125,10 +126,10 @@ impl App {
             settings,
             clock,
             security_clock: Arc::new(SystemClock),
-            chance: Arc::new(SystemChance),
-            sync_bell: Notify::new(),
-            mail_bell: Notify::new(),
-            notice_bell: Notify::new(),
+            rng: Arc::new(SystemRng),
+            sync_due: Notify::new(),
+            email_due: Notify::new(),
+            webhook_due: Notify::new(),
             keys: KeyCache::default(),
             figures: crate::app::figures::Cache::default(),
             busy: AtomicI64::new(0),
@@ -160,7 +161,7 @@ impl App {
 
     /// A new id such as `acc_01jd...`.
     pub fn new_id(&self, prefix: &str) -> String {
-        new_id(prefix, self.now(), &*self.chance)
+        new_id(prefix, self.now(), &*self.rng)
     }
 
     /// Calls to Stripe that failed since the process started.
@@ -214,6 +215,32 @@ impl App {
         T: Send + 'static,
     {
         Ok(within("database write", self.db.write(account, job)).await?)
+    }
+
+    /// Marks an account for sync and wakes a worker. Returns the generation to be synced.
+    pub async fn mark_for_sync(&self, account: i64) -> Result<i64> {
+        let now = self.real_now();
+        let mark = move |tx: &mut Tx<'_>| store::sync::mark_for_sync(tx, account, now);
+        let generation = self.write(account, mark).await?;
+        self.sync_due.notify_one();
+        Ok(generation)
+    }
+
+    /// Writes, marks the account for sync in the same commit, and wakes a worker.
+    pub async fn write_and_sync<T, F>(&self, account: i64, mut job: F) -> Result<T>
+    where
+        F: FnMut(&mut Tx<'_>) -> store::Result<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let now = self.real_now();
+        let both = move |tx: &mut Tx<'_>| {
+            let written = job(tx)?;
+            store::sync::mark_for_sync(tx, account, now)?;
+            Ok(written)
+        };
+        let written = self.write(account, both).await?;
+        self.sync_due.notify_one();
+        Ok(written)
     }
 
     /// Sends one command to the ledger. A refusal is an answer of its own.
@@ -290,7 +317,7 @@ impl App {
         let mut rows: Vec<_> = rows.into_iter().collect();
         rows.sort_by_key(|row| row.first_version);
         for row in rows {
-            if row.kind == "tier" {
+            if row.kind() == PriceKind::Tier {
                 let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
                 let fits = wanted.is_some_and(|price| price.amount == row.amount_minor);
                 if fits && row.archived_at.is_none() {
@@ -338,12 +365,12 @@ impl App {
                 for (account, _) in &waiting {
                     store::events::requeue_of_account(tx, *account)?;
                     store::sync::unpark(tx, *account, now)?;
-                    store::sync::ring(tx, *account, now)?;
+                    store::sync::mark_for_sync(tx, *account, now)?;
                 }
                 Ok(())
             })
             .await?;
-        self.sync_bell.notify_one();
+        self.sync_due.notify_one();
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! An account is read in one state of the database, page by page; what is kept in memory is its
 //! lots, its open holds and its usage by day, never its journal.
 
+use domain::projection::TransactionStatus;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -653,10 +654,10 @@ impl Audit<'_> {
         for payment in rows::payments(tx, self.ledger.account, PAYMENTS_MAX)? {
             let row = format!("transaction {}", payment.public_id);
             let age_hours = (now.seconds() - payment.occurred_at.seconds()) / 3_600;
-            if payment.status == "PENDING" && age_hours > PENDING_HOURS_MAX {
+            if payment.status() == TransactionStatus::Pending && age_hours > PENDING_HOURS_MAX {
                 self.warn(&row, format!("it has been PENDING for {age_hours} hours"));
             }
-            if !payment.is_topup || !matches!(payment.status.as_str(), "COMPLETED" | "REFUNDED") {
+            if !payment.is_topup || !payment.status().is_paid() {
                 continue;
             }
             if payment.payment_intent.is_some() {

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::books::audit;
 use crate::books::audit::Scope;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 
 const NAME: &str = "audit.report";
 
@@ -75,7 +76,7 @@ pub async fn start(app: &App, actor: &str) -> Result<()> {
         actor: actor.to_owned(),
         ..Report::default()
     };
-    let (text, actor) = (encode(&report), actor.to_owned());
+    let (text, author) = (encode(&report), Author::new(app, actor));
     let claimed = app
         .write(0, move |tx| {
             let due_before = now.plus_seconds(-SECONDS_BETWEEN);
@@ -83,7 +84,7 @@ pub async fn start(app: &App, actor: &str) -> Result<()> {
                 return Ok(false);
             }
             store::settings::put(tx, NAME, &text, now)?;
-            store::audit_log::append(tx, &actor, "audit.run", "books", "{}", None, now)?;
+            author.act(Action::AuditRun, "books").append(tx)?;
             Ok(true)
         })
         .await?;

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::export::table;
 use crate::export::table::Format;
+use crate::operators::audit_log::{Action, Author};
 use crate::rate_limit;
 
 /// What is in the document and what is not, said in it.
@@ -28,11 +29,10 @@ pub async fn begin(app: &App, caller: &SignedIn) -> Result<()> {
     let account = &caller.account;
     let bucket = format!("export:{}", account.id);
     rate_limit::take(app, &bucket, EXPORTS_PER_MINUTE, account.id).await?;
-    let (actor, subject) = (caller.user.public_id.clone(), account.public_id.clone());
-    let now = app.real_now();
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = account.public_id.clone();
     app.write(account.id, move |tx| {
-        let action = "account.export";
-        store::audit_log::append(tx, &actor, action, &subject, "{}", None, now).map(|_| ())
+        author.act(Action::AccountExport, &subject).append(tx)
     })
     .await
 }

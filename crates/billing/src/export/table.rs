@@ -6,6 +6,7 @@ use store::export::{Kind, Table, Values};
 use crate::app::App;
 use crate::error::Result;
 use crate::export::csv::{Cell, Csv};
+use crate::operators::audit_log::{Action, Author};
 
 /// Rows in one read.
 pub const PAGE: i64 = 1_000;
@@ -109,11 +110,9 @@ fn json_line(table: &Table, row: &Values) -> String {
 
 /// Records in the audit log that an operator exports `file`.
 pub async fn begin(app: &App, actor: &str, file: &str) -> Result<()> {
-    let (actor, file, now) = (actor.to_owned(), file.to_owned(), app.now());
-    app.write(0, move |tx| {
-        store::audit_log::append(tx, &actor, "export", &file, "{}", None, now).map(|_| ())
-    })
-    .await
+    let (author, file) = (Author::new(app, actor), file.to_owned());
+    app.write(0, move |tx| author.act(Action::Export, &file).append(tx))
+        .await
 }
 
 /// A page of a table behind a row; of one account's rows where one is named.

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use store::alerts::AlertState;
+use store::webhook_endpoints::EndpointState;
 
 use domain::letters::Letter;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
@@ -116,8 +118,8 @@ pub async fn once(app: &App) -> Result<usize> {
         .write(0, move |tx| rules.apply(tx, &changes, &ids))
         .await?;
     if told > 0 {
-        app.mail_bell.notify_one();
-        app.notice_bell.notify_one();
+        app.email_due.notify_one();
+        app.webhook_due.notify_one();
     }
     Ok(told)
 }
@@ -199,7 +201,7 @@ impl Rules {
                     subject = alert.subject,
                     "An alert opened"
                 );
-                self.tell(tx, &alert)?;
+                self.notify(tx, &alert)?;
                 told += 1;
             }
         }
@@ -210,17 +212,17 @@ impl Rules {
                     subject = alert.subject,
                     "An alert closed"
                 );
-                self.tell(tx, &alert)?;
+                self.notify(tx, &alert)?;
                 told += 1;
             }
         }
         Ok(told)
     }
 
-    fn tell(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {
+    fn notify(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {
         let letter = Letter::Alert {
             summary: alert.summary.clone(),
-            is_over: alert.state == "closed",
+            is_over: alert.state() == AlertState::Closed,
         };
         for (user, address) in alerts::listeners(tx, LISTENERS_MAX)? {
             let key = format!("alert:{}:{}:{user}", alert.public_id, alert.state);
@@ -279,7 +281,7 @@ impl Rules {
         }
         for endpoint in store::webhook_endpoints::all(tx)? {
             let reason = endpoint.disabled_reason.as_deref();
-            if endpoint.state == "disabled" && reason != Some(BY_HAND) {
+            if endpoint.state() == EndpointState::Disabled && reason != Some(BY_HAND) {
                 let id = &endpoint.public_id;
                 let summary =
                     format!("The webhook endpoint {id} was disabled because deliveries failed.");

@@ -45,8 +45,8 @@ pub async fn follow(app: App) {
             Ok(shown) => {
                 app.clock.set(Timestamp::from_micros(shown.now_micros));
                 if seen != Some(shown.seq) {
-                    app.sync_bell.notify_waiters();
-                    app.mail_bell.notify_waiters();
+                    app.sync_due.notify_waiters();
+                    app.email_due.notify_waiters();
                     settle_down(&app).await;
                 }
                 seen = Some(shown.seq);
@@ -114,8 +114,8 @@ async fn settle_down(app: &App) {
                 tracing::warn!(%error, "Low wallets were not looked after");
             }
         }
-        app.sync_bell.notify_waiters();
-        app.mail_bell.notify_waiters();
+        app.sync_due.notify_waiters();
+        app.email_due.notify_waiters();
         tokio::time::sleep(LOOK).await;
         match is_idle(app).await {
             Ok(true) => calm += 1,

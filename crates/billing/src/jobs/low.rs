@@ -1,5 +1,5 @@
-//! Tells an account's people and the host application once that credits run low or are gone. The crossing was noted in
-//! the commit that made it; this only finds the words.
+//! Notifies an account's people and the host application once when credits run low or are gone.
+//! The crossing was noted in the commit that made it; this job sends what follows from it.
 
 use domain::ledger::Ledger;
 use domain::letters::Letter;
@@ -10,10 +10,10 @@ use crate::app::App;
 use crate::error::Result;
 use crate::letters;
 
-/// Crossings told in one round.
+/// Crossings in one round.
 const CROSSINGS_MAX: i64 = 200;
 
-/// Tells of every crossing that was not told yet.
+/// Notifies of every crossing that was not notified of yet.
 pub async fn once(app: &App) -> Result<()> {
     let mut after = 0;
     loop {
@@ -26,27 +26,25 @@ pub async fn once(app: &App) -> Result<()> {
         after = last.account_id;
         let _busy = app.busy();
         for crossing in crossings {
-            tell(app, crossing).await?;
+            notify(app, crossing).await?;
         }
-        app.mail_bell.notify_one();
-        app.notice_bell.notify_one();
+        app.email_due.notify_one();
+        app.webhook_due.notify_one();
     }
 }
 
-async fn tell(app: &App, crossing: Crossing) -> Result<()> {
+async fn notify(app: &App, crossing: Crossing) -> Result<()> {
     let (now, real_now) = (app.now(), app.real_now());
     let account = crossing.account_id;
     app.write(account, move |tx| {
         let ledger = store::ledger::loaded(tx, account)?;
-        if !watch::told(tx, account, crossing.seq)? {
+        if !watch::mark_notified(tx, account, crossing.seq)? {
             return Ok(());
         }
         let letter = letter(&crossing, &ledger, now);
         let step = if crossing.is_gone { "gone" } else { "low" };
-        for recipient in crate::letters::payers(tx, account)? {
-            let key = format!("credits-{step}:{account}:{}:{recipient}", crossing.seq);
-            letters::enqueue(tx, &key, Some(account), &recipient, &letter, real_now)?;
-        }
+        let key = format!("credits-{step}:{account}:{}", crossing.seq);
+        letters::notify_payers(tx, account, &key, &letter, real_now)?;
         crate::notices::credits_fell(tx, &crossing, ledger.available(now), real_now)?;
         Ok(())
     })

@@ -2,13 +2,15 @@
 
 pub mod alerts;
 pub mod clock;
-pub mod follow;
 pub mod low;
 pub mod nightly;
 pub mod notices;
+pub mod outbox;
 pub mod poll;
+pub mod reload;
 pub mod sweep;
 pub mod topup;
+pub mod turns;
 
 use crate::app::App;
 
@@ -44,7 +46,7 @@ impl Jobs {
 pub fn start(app: &App) -> Jobs {
     let syncing = tokio::spawn(crate::sync::worker::run(app.clone()));
     let mut jobs = tokio::task::JoinSet::new();
-    jobs.spawn(follow::run(app.clone()));
+    jobs.spawn(reload::run(app.clone()));
     jobs.spawn(notices::run(app.clone()));
     jobs.spawn(alerts::run(app.clone()));
     jobs.spawn(sweep::run(app.clone()));

@@ -1,7 +1,6 @@
 //! The audit that nobody has to ask for: the books from their first entry, and the refunds and
 //! disputes of the whole Stripe account, which no customer's list shows.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,6 +9,7 @@ use crate::app::App;
 use crate::books::audit;
 use crate::books::audit::Scope;
 use crate::error::Result;
+use crate::jobs::turns::Turns;
 use crate::sync::differences;
 
 /// The job's name in the database.
@@ -32,30 +32,14 @@ pub async fn run(app: App) {
     if hours <= 0 {
         return;
     }
-    while !app.is_stopping.load(Ordering::SeqCst) {
-        tokio::time::sleep(LOOK_EVERY).await;
-        if let Err(error) = in_turn(&app, hours).await {
-            tracing::error!(%error, "The audit did not happen");
-        }
-    }
-}
-
-/// Of several processes one audits; a new service waits for its first night.
-async fn in_turn(app: &App, hours: i64) -> Result<()> {
-    let now = app.real_now();
-    let mine = app
-        .write(0, move |tx| {
-            if store::jobs::find(tx, NAME)?.is_none() {
-                store::jobs::put(tx, NAME, None, now)?;
-            }
-            store::jobs::claim(tx, NAME, now.plus_seconds(-hours * SECONDS_PER_HOUR), now)
-        })
-        .await?;
-    if mine {
-        once(app).await.map(|_| ())
-    } else {
-        Ok(())
-    }
+    let turns = Turns {
+        name: NAME,
+        every_seconds: hours * SECONDS_PER_HOUR,
+        look_every: LOOK_EVERY,
+        // A new service has nothing to audit before its first night.
+        waits_at_first: true,
+    };
+    turns.run(&app, |app| async move { once(&app).await }).await;
 }
 
 /// Audits now. What Stripe says otherwise is synced; answers how many differences there were.
@@ -63,7 +47,7 @@ pub async fn once(app: &App) -> Result<usize> {
     let report = audit::run(app, Scope::Everything).await?;
     let since = app.now().plus_days(-DAYS_BACK).seconds();
     let reversals = differences::reversals(app, since).await?;
-    differences::ring(app, &reversals).await?;
+    differences::mark_for_sync(app, &reversals).await?;
     for one in &reversals {
         let (account, object, what) = (&one.account, &one.object, &one.what);
         tracing::error!(account, object, what, "Stripe and our rows differ");

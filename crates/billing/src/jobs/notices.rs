@@ -1,31 +1,18 @@
 //! Sends notices: each to its endpoint, signed, tried again for about three days, in no order.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
+use domain::backoff;
 use domain::time::Timestamp;
 use futures_util::future::join_all;
-use store::outbox::Message;
-use store::webhook_endpoints::WebhookEndpoint;
-use store::{outbox, webhook_endpoints};
+use store::outbox::{Message, MessageKind};
+use store::webhook_endpoints;
+use store::webhook_endpoints::{EndpointState, WebhookEndpoint};
+use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::error::Result;
+use crate::jobs::outbox;
+use crate::jobs::outbox::Sender;
 use crate::notices::{address, message_id, sign};
-
-/// Notices in one round; they are sent beside each other.
-const NOTICES_MAX: i64 = 20;
-
-/// How long a round may take before another may take its notices.
-const TAKE_SECONDS: i64 = 120;
-
-/// How often the outbox is looked at without a bell.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Seconds until the next try, by tries so far; after the last the notice is given up.
-const WAITS: &[i64] = &[
-    5, 60, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400,
-];
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -39,38 +26,27 @@ pub async fn run(app: App) {
             return;
         }
     };
-    while !app.is_stopping.load(Ordering::SeqCst) {
-        match round(&app, &client).await {
-            Ok(0) => {}
-            Ok(_) => continue,
-            Err(error) => tracing::warn!(%error, "The outbox could not be read"),
-        }
-        tokio::select! {
-            () = app.notice_bell.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-    }
+    outbox::run(&app, &Deliveries { client }).await;
 }
 
-/// Sends what is due; answers how many were tried.
-async fn round(app: &App, client: &reqwest::Client) -> Result<usize> {
-    let now = app.real_now();
-    let next = app.read(|tx| outbox::next_due(tx, "webhook")).await?;
-    if next.is_none_or(|due| due > now) {
-        return Ok(0);
+/// Delivers outgoing webhooks, those of a round beside each other.
+struct Deliveries {
+    client: reqwest::Client,
+}
+
+impl Sender for Deliveries {
+    const KIND: MessageKind = MessageKind::Webhook;
+    const BATCH_MAX: i64 = 20;
+    const TAKE_SECONDS: i64 = 120;
+
+    fn queued(app: &App) -> &Notify {
+        &app.webhook_due
     }
-    let until = now.plus_seconds(TAKE_SECONDS);
-    let _busy = app.busy();
-    let taken = app
-        .write(0, move |tx| {
-            outbox::take_due(tx, "webhook", now, until, NOTICES_MAX)
-        })
-        .await?;
-    let settled = join_all(taken.iter().map(|message| one(app, client, message))).await;
-    for outcome in settled {
-        outcome?;
+
+    async fn send(&self, app: &App, batch: Vec<Message>) -> Result<()> {
+        let sent = batch.iter().map(|message| one(app, &self.client, message));
+        join_all(sent).await.into_iter().collect()
     }
-    Ok(taken.len())
 }
 
 async fn one(app: &App, client: &reqwest::Client, message: &Message) -> Result<()> {
@@ -78,11 +54,11 @@ async fn one(app: &App, client: &reqwest::Client, message: &Message) -> Result<(
     let endpoint = app
         .read(move |tx| webhook_endpoints::find(tx, &id))
         .await?
-        .filter(|endpoint| endpoint.state == "enabled");
+        .filter(|endpoint| endpoint.state() == EndpointState::Enabled);
     let Some(endpoint) = endpoint else {
         let id = message.id;
         let why = "the endpoint is not in use";
-        app.write(0, move |tx| outbox::set_failed(tx, id, why, None))
+        app.write(0, move |tx| store::outbox::set_failed(tx, id, why, None))
             .await?;
         return Ok(());
     };
@@ -164,8 +140,8 @@ async fn settle(
     let Some(fault) = outcome.fault else {
         return app
             .write(0, move |tx| {
-                outbox::set_status(tx, id, status)?;
-                outbox::set_sent(tx, id, now)?;
+                store::outbox::set_status(tx, id, status)?;
+                store::outbox::set_sent(tx, id, now)?;
                 webhook_endpoints::note_success(tx, &endpoint_id)?;
                 Ok(())
             })
@@ -178,13 +154,13 @@ async fn settle(
         fault,
         "A notice could not be delivered"
     );
-    let tries = usize::try_from(message.attempts - 1).unwrap_or(0);
-    let retry_at = WAITS.get(tries).map(|wait| now.plus_seconds(*wait));
+    let wait = backoff::OUTGOING_WEBHOOK.next_seconds(message.attempts);
+    let retry_at = wait.map(|seconds| now.plus_seconds(seconds));
     let patience = app.settings.webhooks.disable_days * SECONDS_PER_DAY;
     let disabled = app
         .write(0, move |tx| {
-            outbox::set_status(tx, id, status)?;
-            outbox::set_failed(tx, id, &fault, retry_at)?;
+            store::outbox::set_status(tx, id, status)?;
+            store::outbox::set_failed(tx, id, &fault, retry_at)?;
             let since = webhook_endpoints::note_failure(tx, &endpoint_id, now)?;
             // 410 says that nobody is there any more (Standard Webhooks).
             let is_gone = status == Some(410);

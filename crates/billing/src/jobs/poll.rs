@@ -1,13 +1,13 @@
-//! The other bell: Stripe's own list of events, read on from the last one that was seen, so that a
-//! delivery that never came is heard all the same.
+//! Stripe's own list of events, read from the last one that was seen, so that an event whose delivery
+//! never came is recorded all the same.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use stripe::{Form, objects};
 
 use crate::app::App;
 use crate::error::Result;
+use crate::jobs::turns::Turns;
 use crate::sync::inbox;
 
 /// The job's name in the database, where the last event that was seen stands.
@@ -31,28 +31,13 @@ pub async fn run(app: App) {
     if every <= 0 {
         return;
     }
-    let look = LOOK_EVERY.min(Duration::from_secs(every.unsigned_abs()));
-    while !app.is_stopping.load(Ordering::SeqCst) {
-        tokio::time::sleep(look).await;
-        if let Err(error) = in_turn(&app, every).await {
-            tracing::warn!(%error, "Stripe's list of events was not read");
-        }
-    }
-}
-
-/// Of several processes one polls.
-async fn in_turn(app: &App, every: i64) -> Result<()> {
-    let now = app.real_now();
-    let mine = app
-        .write(0, move |tx| {
-            store::jobs::claim(tx, NAME, now.plus_seconds(-every), now)
-        })
-        .await?;
-    if mine {
-        once(app).await.map(|_| ())
-    } else {
-        Ok(())
-    }
+    let turns = Turns {
+        name: NAME,
+        every_seconds: every,
+        look_every: LOOK_EVERY.min(Duration::from_secs(every.unsigned_abs())),
+        waits_at_first: false,
+    };
+    turns.run(&app, |app| async move { once(&app).await }).await;
 }
 
 /// Takes up every event since the last one that was seen. Answers how many there were.
@@ -82,7 +67,7 @@ pub async fn once(app: &App) -> Result<usize> {
         }
     }
     if count > 0 {
-        app.sync_bell.notify_one();
+        app.sync_due.notify_one();
     }
     Ok(count)
 }

@@ -9,9 +9,10 @@ use domain::time::{MICROS_PER_SECOND, SECONDS_PER_DAY};
 
 use crate::app::App;
 use crate::error::Result;
+use crate::intents::attempt_waiting;
 use crate::payments::customer;
 use crate::payments::plan::ending;
-use crate::sync::second;
+use crate::sync::duplicate_subscription;
 
 /// How often, in real time. The clock job runs it at once when the billing clock was moved.
 const EVERY: Duration = Duration::from_secs(5);
@@ -40,11 +41,11 @@ pub async fn run(app: App) {
         if let Err(error) = learn_prices(&app).await {
             tracing::warn!(%error, "Prices were not looked for");
         }
-        if let Err(error) = second::undo_waiting(&app).await {
-            tracing::warn!(%error, "Second purchases were not looked for");
+        if let Err(error) = attempt_waiting::<duplicate_subscription::Undo>(&app).await {
+            tracing::warn!(%error, "Duplicate subscriptions could not be read");
         }
-        if let Err(error) = customer::follow_waiting(&app).await {
-            tracing::warn!(%error, "Changes of customers were not looked for");
+        if let Err(error) = attempt_waiting::<customer::Change>(&app).await {
+            tracing::warn!(%error, "Changes of customers could not be read");
         }
         if let Err(error) = tidy(&app).await {
             tracing::warn!(%error, "Old rows were not tidied away");
@@ -69,7 +70,7 @@ pub async fn once(app: &App) -> Result<usize> {
             })
             .await?;
         for account in &subscriptions {
-            ring(app, *account).await?;
+            app.mark_for_sync(*account).await?;
         }
         let mut settled = 0;
         for account in &wallets {
@@ -133,12 +134,4 @@ async fn settle(app: &App, account: i64) -> Result<()> {
         store::ledger::settle(tx, &rules, account, now).map(|_| ())
     })
     .await
-}
-
-async fn ring(app: &App, account: i64) -> Result<()> {
-    let now = app.real_now();
-    app.write(account, move |tx| store::sync::ring(tx, account, now))
-        .await?;
-    app.sync_bell.notify_one();
-    Ok(())
 }

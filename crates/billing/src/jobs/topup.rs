@@ -7,14 +7,14 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use store::auto_topup::AutoTopupState;
 
 use domain::catalog::Pack;
 use domain::letters::Letter;
 use domain::money::{Credits, MinorUnits};
-use domain::time::Timestamp;
+use store::auto_topup;
 use store::auto_topup::{AutoTopup, INTENT_KIND};
 use store::intents::{Intent, NewIntent};
-use store::{Tx, auto_topup};
 use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 
@@ -124,12 +124,7 @@ async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     };
     match payment.status {
         PaymentIntentStatus::Succeeded => {
-            let real_now = app.real_now();
-            app.write(account, move |tx| {
-                store::sync::ring(tx, account, real_now).map(|_| ())
-            })
-            .await?;
-            app.sync_bell.notify_one();
+            app.mark_for_sync(account).await?;
             put_off(app, account, RETRY_SECONDS).await?;
         }
         PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => {
@@ -149,14 +144,11 @@ async fn bounced(app: &App, intent: &Intent) -> Result<()> {
 /// The key is too old to ask again. If the payment was made all the same, the sync finds it.
 async fn give_up(app: &App, intent: &Intent) -> Result<()> {
     let (id, account) = (intent.id.clone(), intent.account_id);
-    let (now, real_now) = (app.now(), app.real_now());
-    app.write(account, move |tx| {
-        store::intents::close(tx, &id, now)?;
-        store::sync::ring(tx, account, real_now).map(|_| ())
+    let now = app.now();
+    app.write_and_sync(account, move |tx| {
+        store::intents::close(tx, &id, now).map(|_| ())
     })
-    .await?;
-    app.sync_bell.notify_one();
-    Ok(())
+    .await
 }
 
 /// Writes down what will be asked of Stripe, or turns the purchases off with the reason.
@@ -166,7 +158,7 @@ async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
     let (row, spent, customer) = app
         .read(move |tx| {
             let row = auto_topup::of_account(tx, account)?;
-            let row = row.filter(|row| row.state == "on");
+            let row = row.filter(|row| row.state() == AutoTopupState::On);
             let is_low = auto_topup::is_low(tx, account)?;
             let spent = auto_topup::spent_since(tx, account, month)?;
             let customer = store::customers::current(tx, account)?;
@@ -296,18 +288,16 @@ fn is_on_its_way(payment: &PaymentIntent) -> bool {
 async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()> {
     let is_through = payment.status == PaymentIntentStatus::Succeeded;
     let (id, account, payment) = (intent.id.clone(), intent.account_id, payment.id.clone());
-    let (now, real_now) = (app.now(), app.real_now());
-    app.write(account, move |tx| {
+    let now = app.now();
+    app.write_and_sync(account, move |tx| {
         store::intents::set_done(tx, &id, &payment, None, None, now)?;
         // What is under way may still be declined.
         if is_through {
             auto_topup::set_declines(tx, account, 0)?;
         }
-        store::sync::ring(tx, account, real_now).map(|_| ())
+        Ok(())
     })
-    .await?;
-    app.sync_bell.notify_one();
-    Ok(())
+    .await
 }
 
 /// The bank wants the card's owner: a mail asks for them, and nothing is tried until there are
@@ -325,7 +315,7 @@ async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
     };
     let end = End {
         error: format!("the bank asks for the card's owner: {payment}"),
-        state: "waiting",
+        state: AutoTopupState::Waiting,
         reason: "the bank asks you to confirm the payment".to_owned(),
         letter: Some(letter),
         declines: None,
@@ -364,7 +354,11 @@ async fn after_decline(app: &App, intent: &Intent, error: String) -> Result<End>
     let reason = "the bank declined the card".to_owned();
     Ok(End {
         error,
-        state: if is_last { "off" } else { "on" },
+        state: if is_last {
+            AutoTopupState::Off
+        } else {
+            AutoTopupState::On
+        },
         letter: is_last.then(|| Letter::AutoTopupOff {
             reason: reason.clone(),
         }),
@@ -378,7 +372,7 @@ async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()
     let reason = "Stripe did not take the payment".to_owned();
     let end = End {
         error: error.to_string(),
-        state: "off",
+        state: AutoTopupState::Off,
         letter: Some(Letter::AutoTopupOff {
             reason: reason.clone(),
         }),
@@ -392,7 +386,7 @@ async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()
 /// How an attempt that brought nothing ends.
 struct End {
     error: String,
-    state: &'static str,
+    state: AutoTopupState,
     reason: String,
     letter: Option<Letter>,
     declines: Option<i64>,
@@ -413,21 +407,21 @@ async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
         if let Some(declines) = end.declines {
             auto_topup::set_declines(tx, account, declines)?;
         }
-        if end.state == "on" {
+        if end.state == AutoTopupState::On {
             let at = now.plus_seconds(end.pause_seconds);
             auto_topup::put_off(tx, account, at, now)?;
         } else {
-            auto_topup::stop(tx, account, end.state, &end.reason, now)?;
+            auto_topup::stop(tx, account, end.state.word(), &end.reason, now)?;
         }
         if let Some(letter) = &end.letter {
-            tell(tx, account, &format!("auto-topup:{id}"), letter, real_now)?;
+            letters::notify_payers(tx, account, &format!("auto-topup:{id}"), letter, real_now)?;
         }
         // The failed try is shown among the payments.
-        store::sync::ring(tx, account, real_now).map(|_| ())
+        store::sync::mark_for_sync(tx, account, real_now).map(|_| ())
     })
     .await?;
-    app.sync_bell.notify_one();
-    app.mail_bell.notify_one();
+    app.sync_due.notify_one();
+    app.email_due.notify_one();
     Ok(())
 }
 
@@ -437,30 +431,16 @@ async fn stop(app: &App, row: &AutoTopup, reason: &str) -> Result<()> {
     let key = format!("auto-topup-off:{account}:{}", row.updated_at.micros());
     let (now, real_now) = (app.now(), app.real_now());
     app.write(account, move |tx| {
-        if auto_topup::stop(tx, account, "off", &reason, now)? {
+        if auto_topup::stop(tx, account, AutoTopupState::Off.word(), &reason, now)? {
             let letter = Letter::AutoTopupOff {
                 reason: reason.clone(),
             };
-            tell(tx, account, &key, &letter, real_now)?;
+            letters::notify_payers(tx, account, &key, &letter, real_now)?;
         }
         Ok(())
     })
     .await?;
-    app.mail_bell.notify_one();
-    Ok(())
-}
-
-fn tell(
-    tx: &mut Tx<'_>,
-    account: i64,
-    key: &str,
-    letter: &Letter,
-    now: Timestamp,
-) -> store::Result<()> {
-    for recipient in crate::letters::payers(tx, account)? {
-        let key = format!("{key}:{recipient}");
-        letters::enqueue(tx, &key, Some(account), &recipient, letter, now)?;
-    }
+    app.email_due.notify_one();
     Ok(())
 }
 

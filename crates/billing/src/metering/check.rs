@@ -34,7 +34,7 @@ pub async fn check(
     let account = caller.account(app, call.account.as_deref()).await?;
     let Some(key) = key else {
         let view = view(app, account).await?;
-        return match refusal_now(app, account, &view, price.credits, caller.spender()).await? {
+        return match refusal_now(app, account, price.credits, caller.spender()).await? {
             Some(refusal) => Err(app.refused(account, &refusal).await?),
             None => Ok(Admitted {
                 cost: price.credits,

@@ -9,6 +9,7 @@ use crate::actors::KeyCaller;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::exact::read_positive_credits;
+use crate::text::is_line;
 
 /// Longest name of an endpoint.
 const ENDPOINT_CHARS_MAX: usize = 200;
@@ -116,10 +117,10 @@ pub async fn cost_under(
 
 /// Checks the caller's name for the endpoint it meters.
 pub fn read_endpoint(endpoint: Option<String>) -> Result<Option<String>> {
-    let plain = |text: &String| {
-        text.chars().count() <= ENDPOINT_CHARS_MAX && !text.chars().any(char::is_control)
-    };
-    if endpoint.as_ref().is_none_or(plain) {
+    if endpoint
+        .as_ref()
+        .is_none_or(|text| is_line(text, ENDPOINT_CHARS_MAX))
+    {
         return Ok(endpoint.filter(|text| !text.is_empty()));
     }
     let detail = format!("endpoint can have at most {ENDPOINT_CHARS_MAX} printable characters.");

@@ -5,7 +5,9 @@
 pub mod address;
 pub mod sign;
 
+use domain::projection::{TransactionStatus, TransactionType};
 use std::sync::Arc;
+use store::alerts::AlertState;
 
 use domain::ledger::{Body, Entry};
 use domain::money::{Credits, Currency, MinorUnits};
@@ -130,14 +132,12 @@ pub fn transaction(
     row: &store::transactions::Transaction,
     real_now: Timestamp,
 ) -> store::Result<usize> {
-    let is_payment = matches!(
-        row.kind.as_str(),
-        "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
-    );
-    let event = match (row.kind.as_str(), row.status.as_str()) {
-        ("REFUND", "COMPLETED") => "refund.created",
-        (_, "COMPLETED") if is_payment && row.refunded_minor == 0 => "payment.succeeded",
-        (_, "FAILED") if is_payment => "payment.failed",
+    let event = match (row.kind(), row.status()) {
+        (TransactionType::Refund, TransactionStatus::Completed) => "refund.created",
+        (kind, TransactionStatus::Completed) if kind.is_payment() && row.refunded_minor == 0 => {
+            "payment.succeeded"
+        }
+        (kind, TransactionStatus::Failed) if kind.is_payment() => "payment.failed",
         _ => return Ok(0),
     };
     let notice = Notice {
@@ -243,7 +243,7 @@ pub fn alert(
     alert: &store::alerts::Alert,
     real_now: Timestamp,
 ) -> store::Result<usize> {
-    let event = if alert.state == "open" {
+    let event = if alert.state() == AlertState::Open {
         "alert.opened"
     } else {
         "alert.closed"

@@ -2,17 +2,17 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use domain::ids::Chance;
+use domain::ids::Rng;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 const PREFIX: &str = "whsec_";
 
 /// A new secret, `whsec_...`, of 256 bits.
-pub fn new_secret(chance: &dyn Chance) -> String {
+pub fn new_secret(rng: &dyn Rng) -> String {
     let mut bytes = [0; 32];
-    bytes[..16].copy_from_slice(&chance.bits().to_be_bytes());
-    bytes[16..].copy_from_slice(&chance.bits().to_be_bytes());
+    bytes[..16].copy_from_slice(&rng.bits().to_be_bytes());
+    bytes[16..].copy_from_slice(&rng.bits().to_be_bytes());
     format!("{PREFIX}{}", STANDARD.encode(bytes))
 }
 
@@ -53,8 +53,8 @@ mod tests {
 
     #[test]
     fn two_secrets_make_two_signatures_and_none_makes_none() {
-        let first = new_secret(&crate::clock::SystemChance);
-        let second = new_secret(&crate::clock::SystemChance);
+        let first = new_secret(&crate::clock::SystemRng);
+        let second = new_secret(&crate::clock::SystemRng);
 
         let both = signatures(&[&first, &second], "msg_1", 1, "{}");
 

@@ -1,16 +1,15 @@
 //! What operators do to an account by hand. Each act is one commit with its line in the audit log:
 //! who, what, on what, why.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use serde_json::json;
 use store::accounts::{Account, TierOverride};
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 use crate::sync::Report;
-
-/// Longest reason.
-pub const REASON_CHARS_MAX: usize = 200;
 
 /// Events that one act takes up again.
 pub const EVENTS_MAX: i64 = 500;
@@ -33,24 +32,23 @@ pub async fn set_tier(
         }
     }
     let until = tier.as_ref().and_then(|(_, until)| *until);
-    let detail = json!({
-        "tier": tier.as_ref().map(|(name, _)| name),
-        "until": until.map(Timestamp::rfc3339),
-        "reason": reason,
-    });
-    let (detail, reason, actor) = (detail.to_string(), reason.to_owned(), actor.to_owned());
+    let (reason, author) = (reason.to_owned(), Author::new(app, actor));
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
     app.write(id, move |tx| {
         let set = tier.as_ref().map(|(tier, until)| TierOverride {
             tier,
             reason: &reason,
-            actor: &actor,
+            actor: author.actor(),
             until: *until,
         });
         store::accounts::set_tier_override(tx, id, set.as_ref(), now)?;
-        let action = "account.tier_override";
-        store::audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
+        author
+            .act(Action::AccountTierOverride, &subject)
+            .with("tier", json!(tier.as_ref().map(|(name, _)| name)))
+            .with("until", json!(until.map(Timestamp::rfc3339)))
+            .reason(&reason)
+            .append(tx)?;
         // The plan may be another from this moment on.
         store::ledger::settle(tx, &rules, id, now)?;
         crate::summary::show_plan(tx, &rules, id, now, real_now).map(|_| ())
@@ -66,22 +64,23 @@ pub async fn set_suspended(
     reason: &str,
     actor: &str,
 ) -> Result<()> {
-    if account.status == "closed" {
+    if account.status() == AccountStatus::Closed {
         let detail = "This account was deleted. Only its books remain.";
         return Err(Error::conflict("account_closed", detail));
     }
     let (status, action) = if suspended {
-        ("suspended", "account.suspend")
+        (AccountStatus::Suspended, Action::AccountSuspend)
     } else {
-        ("active", "account.resume")
+        (AccountStatus::Active, Action::AccountResume)
     };
-    let detail = json!({ "reason": reason, "was": account.status }).to_string();
-    let actor = actor.to_owned();
+    let (reason, was) = (reason.to_owned(), account.status.clone());
+    let author = Author::new(app, actor);
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now) = (app.rules(), app.now());
     app.write(id, move |tx| {
-        store::accounts::set_status(tx, id, status, now)?;
-        store::audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
+        store::accounts::set_status(tx, id, status.word(), now)?;
+        let act = author.act(action, &subject).reason(&reason);
+        act.with("was", json!(was)).append(tx)?;
         store::ledger::settle(tx, &rules, id, now).map(|_| ())
     })
     .await
@@ -90,11 +89,11 @@ pub async fn set_suspended(
 /// Makes our rows of an account agree with Stripe now, and records it in the audit log.
 pub async fn sync(app: &App, account: &Account, actor: &str) -> Result<Report> {
     let report = crate::sync::account(app, account.id).await?;
-    let detail = json!({ "changes": report.changes.len() }).to_string();
-    let (subject, actor, now) = (account.public_id.clone(), actor.to_owned(), app.now());
+    let author = Author::new(app, actor);
+    let (subject, changes) = (account.public_id.clone(), report.changes.len());
     app.write(account.id, move |tx| {
-        let action = "account.sync";
-        store::audit_log::append(tx, &actor, action, &subject, &detail, None, now).map(|_| ())
+        let act = author.act(Action::AccountSync, &subject);
+        act.with("changes", json!(changes)).append(tx)
     })
     .await?;
     Ok(report)

@@ -9,6 +9,7 @@ use stripe::Form;
 use stripe::objects::Customer;
 
 use crate::app::App;
+use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
 
 /// Customers looked through.
 const CUSTOMERS_MAX: usize = 200_000;
@@ -160,7 +161,7 @@ fn personal(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<Account>>
 /// subscriptions and payments count all the same.
 pub async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
     let (customer, account, name) = (one.customer.clone(), one.account, one.name.clone());
-    let (now, real_now, by) = (app.now(), app.real_now(), one.by);
+    let (now, by, author) = (app.now(), one.by, Author::new(app, COMMAND_LINE));
     app.write(account, move |tx| {
         if store::customers::current(tx, account)?.is_some() {
             store::customers::insert_former(tx, &customer, account, now)?;
@@ -168,9 +169,12 @@ pub async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
             store::customers::insert(tx, &customer, account, now)?;
             store::accounts::show_customer(tx, account, Some(&customer), now)?;
         }
-        let detail = json!({ "customer": customer, "by": by }).to_string();
-        store::audit_log::append(tx, "cli", "account.adopt", &name, &detail, None, real_now)?;
-        store::sync::ring(tx, account, real_now).map(|_| ())
+        author
+            .act(Action::AccountAdopt, &name)
+            .with("customer", json!(customer))
+            .with("by", json!(by))
+            .append(tx)?;
+        store::sync::mark_for_sync(tx, account, author.at()).map(|_| ())
     })
     .await?;
     Ok(())

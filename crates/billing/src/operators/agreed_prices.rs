@@ -7,7 +7,8 @@ use stripe::objects::Price;
 
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
-use crate::operators::reason::check_reason;
+use crate::operators::audit_log::{Action, Author};
+use crate::operators::reason::read_reason;
 
 /// A price to sell a plan to one account at.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub async fn agree(
     request_id: &str,
 ) -> Result<AccountPrice> {
     check_plan(app, new.plan)?;
-    check_reason(new.reason)?;
+    let reason = read_reason(new.reason)?;
     let (currency, amount_minor, billing_interval) = usable(app, new.price_id).await?;
     let row = AccountPrice {
         account_id: account.id,
@@ -42,14 +43,16 @@ pub async fn agree(
         is_current: true,
         created_at: app.now(),
     };
-    let detail = json!({ "plan": row.tier, "price": row.price_id, "reason": new.reason });
-    let (actor, detail) = (actor.to_owned(), detail.to_string());
-    let (subject, request_id) = (account.public_id.clone(), request_id.to_owned());
-    let (kept, now) = (row.clone(), app.now());
+    let author = Author::new(app, actor).with_request(Some(request_id));
+    let (kept, subject) = (row.clone(), account.public_id.clone());
     app.write(account.id, move |tx| {
         store::account_prices::set(tx, &kept)?;
-        let (action, request) = ("price.agree", Some(request_id.as_str()));
-        store::audit_log::append(tx, &actor, action, &subject, &detail, request, now).map(|_| ())
+        author
+            .act(Action::PriceAgree, &subject)
+            .with("plan", json!(kept.tier))
+            .with("price", json!(kept.price_id))
+            .reason(&reason)
+            .append(tx)
     })
     .await?;
     Ok(row)
@@ -63,16 +66,14 @@ pub async fn end(
     actor: &str,
     request_id: &str,
 ) -> Result<()> {
-    let (id, subject, now) = (account.id, account.public_id.clone(), app.now());
-    let (plan, actor) = (plan.to_owned(), actor.to_owned());
-    let request_id = request_id.to_owned();
+    let author = Author::new(app, actor).with_request(Some(request_id));
+    let (id, subject, plan) = (account.id, account.public_id.clone(), plan.to_owned());
     let ended = app
         .write(id, move |tx| {
             let ended = store::account_prices::end(tx, id, &plan)?;
             if ended > 0 {
-                let (action, detail) = ("price.end", json!({ "plan": plan }).to_string());
-                let request = Some(request_id.as_str());
-                store::audit_log::append(tx, &actor, action, &subject, &detail, request, now)?;
+                let act = author.act(Action::PriceEnd, &subject);
+                act.with("plan", json!(plan)).append(tx)?;
             }
             Ok(ended)
         })

@@ -14,21 +14,10 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::idempotency::Key;
 use crate::letters;
+use crate::operators::audit_log::{Action, Author};
 
 /// Longest note.
 const NOTE_CHARS_MAX: usize = 500;
-
-/// What the audit log calls a correction.
-const ADJUST: &str = "credits.adjust";
-
-/// What it calls a promotion.
-const GRANT: &str = "credits.grant";
-
-/// What it calls the end of a grant.
-const VOID: &str = "grant.void";
-
-/// What it calls debt let go.
-const FORGIVE: &str = "debt.forgive";
 
 /// Acts of a day that are counted against a limit.
 const ACTS_MAX: i64 = 10_000;
@@ -68,9 +57,9 @@ impl ByHand {
             return Ok(true);
         };
         let mut sum = i128::from(credits.micros()).abs();
-        for action in [ADJUST, GRANT] {
+        for action in [Action::CreditsAdjust, Action::CreditsGrant] {
             let from = now.plus_days(-1);
-            for act in store::audit_log::since(tx, &self.actor, action, from, ACTS_MAX)? {
+            for act in store::audit_log::since(tx, &self.actor, action.word(), from, ACTS_MAX)? {
                 let detail: serde_json::Value =
                     serde_json::from_str(&act.detail).unwrap_or_default();
                 let text = detail["credits"].as_str().unwrap_or("0");
@@ -127,7 +116,7 @@ pub async fn adjust(
         amount: credits,
         source_key,
     };
-    act(app, account, ADJUST, command, key, by_hand).await
+    act(app, account, Action::CreditsAdjust, command, key, by_hand).await
 }
 
 /// What an adjustment would leave available, and owed; changes nothing.
@@ -164,7 +153,7 @@ pub async fn promote(
     new.expires_at =
         expires_at.or_else(|| Some(app.now().plus_days(app.settings.billing.promo_days)));
     let command = Command::Grant(new);
-    act(app, account, GRANT, command, key, by_hand).await
+    act(app, account, Action::CreditsGrant, command, key, by_hand).await
 }
 
 /// Ends the grant that the outside calls `grant`, once: what no hold has pinned of it is gone.
@@ -187,7 +176,7 @@ pub async fn void(
     let source_key = source.ok_or_else(absent)?;
     let key = key.of(&["void", grant, &by_hand.reason, by_hand.note()]);
     let command = Command::Void { source_key };
-    let outcome = act(app, account, VOID, command, key, by_hand).await?;
+    let outcome = act(app, account, Action::GrantVoid, command, key, by_hand).await?;
     if outcome.entry.is_none() {
         let detail = "This grant was already voided.";
         return Err(Error::conflict("already_voided", detail));
@@ -211,7 +200,7 @@ pub async fn forgive(
     };
     let key = key.of(&["forgive", &said, &by_hand.reason, by_hand.note()]);
     let command = Command::Forgive { amount };
-    act(app, account, FORGIVE, command, key, by_hand)
+    act(app, account, Action::DebtForgive, command, key, by_hand)
         .await
         .map_err(|error| match error.0.code {
             "debt_exceeded" => error.with("field", json!("credits")),
@@ -224,7 +213,7 @@ pub async fn forgive(
 async fn act(
     app: &App,
     account: &Row,
-    action: &'static str,
+    action: Action,
     command: Command,
     key: IdempotencyKey,
     by_hand: &ByHand,
@@ -244,7 +233,7 @@ async fn act(
     };
     let (rules, now, by_hand) = (app.rules(), app.now(), by_hand.clone());
     let (id, subject) = (account.id, account.public_id.clone());
-    let (kept, real_now) = (by_hand.clone(), app.real_now());
+    let (kept, author) = (by_hand.clone(), Author::new(app, &by_hand.actor));
     let decision = app
         .db
         .write(id, move |tx| {
@@ -257,29 +246,28 @@ async fn act(
             };
             if let Some(entry) = outcome.entry.as_ref().filter(|_| !outcome.replayed) {
                 // Only now is it known that this is no repetition, which is always answered.
-                if !by_hand.is_within(tx, credits_of(&request.command), now)? {
+                if !by_hand.is_within(tx, credits_of(&request.command), author.at())? {
                     return Err(store::Error::Abandoned("the operator's limit".to_owned()));
                 }
                 if let Some(note) = &note {
                     store::settings::put_of_account(tx, id, &note.name, &note.text, now)?;
                 }
-                let mut detail = json!({
-                    "credits": entry.posted_delta.to_string(),
-                    "reason": by_hand.reason,
-                    "entry": entry.seq,
-                });
+                let mut act = author
+                    .act(action, &subject)
+                    .with("credits", json!(entry.posted_delta.to_string()))
+                    .with("entry", json!(entry.seq))
+                    .reason(&by_hand.reason);
                 if entry.debt_delta != Credits::ZERO {
-                    detail["debt"] = json!(entry.debt_delta.to_string());
+                    act = act.with("debt", json!(entry.debt_delta.to_string()));
                 }
-                let (actor, detail) = (&by_hand.actor, detail.to_string());
-                store::audit_log::append(tx, actor, action, &subject, &detail, None, now)?;
+                act.append(tx)?;
                 if by_hand.tells && entry.posted_delta != Credits::ZERO {
                     let letter = Letter::Adjusted {
                         credits: entry.posted_delta.micros(),
                         reason: by_hand.reason.clone(),
                     };
                     let mail_key = format!("adjusted:{subject}:{}", entry.seq);
-                    letters::tell(tx, id, &mail_key, &letter, real_now)?;
+                    letters::notify_payers(tx, id, &mail_key, &letter, author.at())?;
                 }
             }
             Ok(decision)
@@ -289,7 +277,7 @@ async fn act(
         store::Error::Abandoned(_) => kept.over_limit(),
         other => other.into(),
     })?;
-    app.mail_bell.notify_one();
+    app.email_due.notify_one();
     decision.map_err(|refusal| Error::refused(&refusal, &app.links_of(&account.public_id)))
 }
 
@@ -313,7 +301,7 @@ struct Note {
 
 impl Note {
     fn new(app: &App, note: String) -> Note {
-        let text = json!({ "salt": format!("{:032x}", app.chance.bits()), "note": note });
+        let text = json!({ "salt": format!("{:032x}", app.rng.bits()), "note": note });
         let text = text.to_string();
         let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
         Note {

@@ -8,6 +8,7 @@ use crate::accounts::names::names;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::accounts::EVENTS_MAX;
+use crate::operators::audit_log::{Action, Author};
 
 /// The error for an event id that is unknown.
 pub fn no_event() -> Error {
@@ -22,10 +23,10 @@ pub async fn replay(
     actor: &str,
     request_id: Option<&str>,
 ) -> Result<(Row, Option<String>)> {
-    let (id, actor) = (event.to_owned(), actor.to_owned());
-    let request_id = request_id.map(str::to_owned);
+    let author = Author::new(app, actor).with_request(request_id);
+    let id = event.to_owned();
     // Queues wait in real time, however the billing clock is moved.
-    let (real_now, now) = (app.real_now(), app.now());
+    let real_now = app.real_now();
     let replayed = app
         .write(0, move |tx| {
             let Some(known) = store::events::find(tx, &id)? else {
@@ -34,14 +35,13 @@ pub async fn replay(
             let Some(row) = requeue(tx, &known, real_now)? else {
                 return Ok(None);
             };
-            let detail = serde_json::json!({ "was": known.state }).to_string();
-            let request_id = request_id.as_deref();
-            store::audit_log::append(tx, &actor, "event.replay", &id, &detail, request_id, now)?;
+            let act = author.act(Action::EventReplay, &id);
+            act.with("was", json!(known.state)).append(tx)?;
             let names = names(tx, row.account_id.into_iter())?;
             Ok(Some((row, names.into_values().next())))
         })
         .await?;
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     replayed.ok_or_else(no_event)
 }
 
@@ -55,9 +55,9 @@ pub fn requeue(
         return Ok(None);
     };
     if let Some(account) = row.account_id {
-        let generation = store::sync::ring(tx, account, real_now)?;
+        let generation = store::sync::mark_for_sync(tx, account, real_now)?;
         if let (Some(kind), Some(object)) = (&row.object_type, &row.object_id) {
-            store::sync::want(tx, account, kind, object, generation)?;
+            store::sync::name_object(tx, account, kind, object, generation)?;
         }
     }
     Ok(Some(row))
@@ -66,25 +66,26 @@ pub fn requeue(
 /// Takes every event that waits for a person up again, the latest first, at most [`EVENTS_MAX`], and
 /// rings the accounts whose sync was given up. Answers the events' ids.
 pub async fn replay_failed(app: &App, actor: &str) -> Result<Vec<String>> {
-    let actor = actor.to_owned();
-    let (now, real_now) = (app.now(), app.real_now());
+    let (author, real_now) = (Author::new(app, actor), app.real_now());
     let replayed = app
         .write(0, move |tx| {
             let mut replayed = Vec::new();
             for event in failed(tx)? {
                 requeue(tx, &event, real_now)?;
-                let detail = json!({ "was": event.state, "all": true }).to_string();
-                let id = &event.event_id;
-                store::audit_log::append(tx, &actor, "event.replay", id, &detail, None, now)?;
+                author
+                    .act(Action::EventReplay, &event.event_id)
+                    .with("was", json!(event.state))
+                    .with("all", json!(true))
+                    .append(tx)?;
                 replayed.push(event.event_id);
             }
             for parked in store::sync::parked(tx, EVENTS_MAX)? {
-                store::sync::ring(tx, parked.account_id, real_now)?;
+                store::sync::mark_for_sync(tx, parked.account_id, real_now)?;
             }
             Ok(replayed)
         })
         .await?;
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     Ok(replayed)
 }
 

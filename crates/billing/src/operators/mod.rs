@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod adopt;
 pub mod agreed_prices;
 pub mod alerts;
+pub mod audit_log;
 pub mod credits;
 pub mod events;
 pub mod on_behalf;

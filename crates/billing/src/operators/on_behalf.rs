@@ -1,11 +1,15 @@
 //! Acting for an account that is not the caller's own.
 
+use domain::plan::AccountStatus;
 use serde_json::json;
 use store::accounts::Account;
 
+use crate::actors::access::MemberRole;
+use crate::actors::roles::UserRole;
 use crate::actors::{SignedIn, Visitor, access};
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::operators::audit_log::{Action, Author};
 use crate::payments::checkout;
 use crate::payments::checkout::Purchase;
 
@@ -20,20 +24,19 @@ pub async fn start_checkout(
     request_id: &str,
 ) -> Result<String> {
     app.billing_is_on_for(&account)?;
-    if account.status != "active" {
+    if account.status() != AccountStatus::Active {
         return Err(access::suspended());
     }
     let what = match purchase {
         Purchase::Plan(plan) => json!(plan),
         Purchase::Pack(credits) => json!(credits),
     };
-    let detail = json!({ "bought": what, "reason": reason }).to_string();
-    let (row, subject, now) = (account.id, account.public_id.clone(), app.real_now());
-    let (actor, request_id) = (actor.to_owned(), request_id.to_owned());
+    let author = Author::new(app, actor).with_request(Some(request_id));
+    let (row, subject, reason) = (account.id, account.public_id.clone(), reason.to_owned());
     let buyer = owner(app, account).await?;
     app.write(row, move |tx| {
-        let (act, request) = ("checkout.start", Some(request_id.as_str()));
-        store::audit_log::append(tx, &actor, act, &subject, &detail, request, now).map(|_| ())
+        let act = author.act(Action::CheckoutStart, &subject);
+        act.with("bought", what.clone()).reason(&reason).append(tx)
     })
     .await?;
     checkout::start(app, &buyer, purchase, None).await
@@ -46,7 +49,9 @@ pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
         .read(move |tx| store::users::members(tx, id))
         .await?
         .into_iter();
-    let owner = members.into_iter().find(|member| member.role == "owner");
+    let owner = members
+        .into_iter()
+        .find(|member| MemberRole::Owner.is_met_by(&member.role));
     let owner = owner.ok_or_else(|| {
         let detail = "This account has no owner to bill. Invite an owner first.";
         Error::conflict("no_owner", detail)
@@ -56,7 +61,7 @@ pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
         public_id: owner.public_id,
         email: owner.email,
         name: owner.name,
-        role: "user".to_owned(),
+        role: UserRole::User.word().to_owned(),
     };
     Ok(SignedIn {
         user,

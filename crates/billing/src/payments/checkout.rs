@@ -2,8 +2,11 @@
 
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Credits, Currency, MinorUnits};
+use domain::projection::SessionMode;
+use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 use serde_json::json;
+use store::intents::IntentState;
 use store::intents::{Intent, NewIntent};
 use stripe::Form;
 use stripe::objects::CheckoutStatus;
@@ -36,7 +39,7 @@ const TRIAL_DAYS: &str = "subscription_data[trial_period_days]";
 #[derive(Clone, Debug)]
 struct Order {
     kind: &'static str,
-    mode: &'static str,
+    mode: SessionMode,
     price_id: String,
     price: MinorUnits,
     credits: Option<Credits>,
@@ -161,8 +164,9 @@ async fn answered(
         })
         .await?;
     let paid = found.filter(|(intent, row)| {
-        let is_through = row.status == "PENDING" && intent.state == "closed";
-        let is_paid = matches!(row.status.as_str(), "COMPLETED" | "REFUNDED");
+        let is_through =
+            row.status() == TransactionStatus::Pending && intent.state() == IntentState::Closed;
+        let is_paid = row.status().is_paid();
         order.is(intent) && row.account_id == account && (is_paid || is_through)
     });
     Ok(paid.and_then(|(intent, _)| {
@@ -217,7 +221,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
                 .ok_or_else(setup_missing)?;
             Ok(Order {
                 kind: "checkout_topup",
-                mode: "payment",
+                mode: SessionMode::Payment,
                 price_id: price_id.clone(),
                 price: pack.price,
                 credits: Some(Credits::new(pack.credits)),
@@ -236,7 +240,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
             let sold = plan_price(app, caller.account.id, tier).await?;
             Ok(Order {
                 kind: "checkout_subscription",
-                mode: "subscription",
+                mode: SessionMode::Subscription,
                 price_id: sold.id,
                 price: sold.price,
                 credits: None,
@@ -430,7 +434,7 @@ fn session_params(
     let query = order.success_query;
     let account = &caller.account.public_id;
     let mut form = Form::new()
-        .push("mode", order.mode)
+        .push("mode", order.mode.word())
         .push("customer", customer)
         .push("client_reference_id", account)
         .push("line_items[0][price]", &order.price_id)
@@ -440,7 +444,7 @@ fn session_params(
             format!("{pages}/success?{query}account={account}&session_id={{CHECKOUT_SESSION_ID}}"),
         )
         .push("cancel_url", format!("{pages}/cancel?account={account}"));
-    let about = if order.mode == "payment" {
+    let about = if order.mode == SessionMode::Payment {
         "payment_intent_data"
     } else {
         "subscription_data"
@@ -451,7 +455,7 @@ fn session_params(
         (INTENT_KEY, intent),
         (
             "type",
-            if order.mode == "payment" {
+            if order.mode == SessionMode::Payment {
                 "topup"
             } else {
                 "subscription"
@@ -472,7 +476,7 @@ fn session_params(
 fn with_terms(app: &App, order: &Order, form: Form) -> Form {
     let billing = &app.settings.billing;
     let takes_codes = match order.mode {
-        "payment" => billing.promotion_codes_for_credits,
+        SessionMode::Payment => billing.promotion_codes_for_credits,
         _ => billing.promotion_codes,
     };
     let mut form = form.push_opt(TRIAL_DAYS, order.trial_days);

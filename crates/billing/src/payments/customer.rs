@@ -1,5 +1,6 @@
 //! The seed's `getOrCreateStripeCustomer`: one customer an account, however many ask at once.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use store::accounts::Account;
 use store::intents::{Intent, NewIntent};
@@ -8,18 +9,12 @@ use stripe::Form;
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
-use crate::intents::{claimed, is_stale, note_failure};
+use crate::intents::{Deferred, attempt_now, claimed, is_stale, note_failure};
 
 const KIND: &str = "customer";
 
 /// The kind of the intents that change what a customer is called.
 const CHANGE: &str = "customer_change";
-
-/// Seconds after which a change whose outcome is not known is made again.
-const RETRY_SECONDS: i64 = 60;
-
-/// Changes made in one round.
-const CHANGES_MAX: i64 = 50;
 
 /// Customers looked at when an old claim's outcome is unknown.
 const ORPHANS_MAX: usize = 10;
@@ -188,36 +183,20 @@ pub fn note_change(
     store::intents::insert(tx, &new, now).map(|_| ())
 }
 
-/// Tells Stripe what the account is called by now, if that was noted. Nothing waits for it: a
-/// failure is tried again by [`follow_waiting`].
+/// Tells Stripe the account's new name and address, if a change was noted.
 pub async fn follow(app: &App, account: i64) {
-    let found = app
-        .read(move |tx| store::intents::under_way(tx, account, CHANGE))
-        .await;
-    match found {
-        Ok(Some(intent)) => try_one(app, &intent).await,
-        Ok(None) => {}
-        Err(error) => tracing::warn!(account, %error, "A customer's change was not looked for"),
-    }
+    attempt_now::<Change>(app, account).await;
 }
 
-/// Makes the changes that wait since a call failed or its process died.
-pub async fn follow_waiting(app: &App) -> Result<()> {
-    let before = app.now().plus_seconds(-RETRY_SECONDS);
-    let waiting = app
-        .read(move |tx| store::intents::waiting(tx, CHANGE, before, CHANGES_MAX))
-        .await?;
-    for intent in waiting {
-        try_one(app, &intent).await;
-    }
-    Ok(())
-}
+/// The change of a customer's name or address.
+pub(crate) struct Change;
 
-async fn try_one(app: &App, intent: &Intent) {
-    let _busy = app.busy();
-    if let Err(error) = change(app, intent).await {
-        let account = intent.account_id;
-        tracing::warn!(account, intent = intent.id, %error, "A customer is not renamed yet");
+impl Deferred for Change {
+    const KIND: &'static str = CHANGE;
+    const ROUND_MAX: i64 = 50;
+
+    async fn carry_out(app: &App, intent: &Intent) -> Result<()> {
+        change(app, intent).await
     }
 }
 
@@ -228,7 +207,7 @@ async fn change(app: &App, intent: &Intent) -> Result<()> {
             let open = store::intents::set_calling(tx, &id, now)?;
             let row = store::accounts::find(tx, account)?;
             // Of a closed account Stripe must not be told a name again.
-            let is_active = row.is_some_and(|row| row.status == "active");
+            let is_active = row.is_some_and(|row| row.status() == AccountStatus::Active);
             let customer = store::customers::current(tx, account)?;
             Ok(customer.filter(|_| open && is_active))
         })

@@ -4,10 +4,10 @@
 //! is Stripe's idempotency key. So a double click, a crash or a lost answer makes one thing, and
 //! what was sold is read from our row, never from what comes back.
 
+pub mod addons;
 pub mod checkout;
 pub mod checkout_progress;
 pub mod customer;
-pub mod extras;
 pub mod plan;
 pub mod portal;
 pub mod refund;

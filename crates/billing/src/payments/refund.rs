@@ -5,9 +5,11 @@
 use domain::ledger::{Command, Request};
 use domain::letters::Letter;
 use domain::money::{Credits, Currency, MinorUnits, share_of};
+use domain::projection::TransactionType;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account;
+use store::intents::IntentState;
 use store::intents::{Intent, NewIntent};
 use store::transactions::Transaction;
 use stripe::{Form, objects};
@@ -15,20 +17,11 @@ use stripe::{Form, objects};
 use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::{is_stale, note_failure};
+use crate::operators::audit_log::{Action, Author};
 use crate::sync;
 use crate::sync::checkout_session;
 
 const KIND: &str = "refund";
-
-/// What the audit log calls it.
-const ACTION: &str = "payment.refund";
-
-/// Transactions that brought money.
-const PAYMENTS: [&str; 3] = [
-    "SUBSCRIPTION_PAYMENT",
-    "SUBSCRIPTION_UPGRADE",
-    "CREDIT_TOPUP",
-];
 
 /// Why money goes back, in Stripe's words.
 pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
@@ -173,8 +166,8 @@ fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
 
 /// The charge that paid, as it is at Stripe now, if money of it may go back (case M2).
 async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
-    let is_payment = PAYMENTS.contains(&payment.kind.as_str());
-    let is_paid = matches!(payment.status.as_str(), "COMPLETED" | "REFUNDED");
+    let is_payment = payment.kind().is_payment();
+    let is_paid = payment.status().is_paid();
     let Some(intent) = payment
         .stripe_payment_intent_id
         .as_deref()
@@ -221,13 +214,13 @@ async fn effect(
 ) -> Result<Effect> {
     crate::summary::view(app, payment.account_id).await?;
     let account = payment.account_id;
-    let is_topup = payment.kind == "CREDIT_TOPUP";
+    let is_topup = payment.kind() == TransactionType::CreditTopup;
     let intent = payment.stripe_payment_intent_id.clone();
     let source_key = format!("topup:{}", intent.unwrap_or_default());
     let (now, whole) = (app.now(), charge.amount);
     app.read(move |tx| {
         let claw = |reversed_minor| {
-            Request::internal(Command::Claw {
+            Request::internal(Command::Clawback {
                 source_key: source_key.clone(),
                 reversed_minor,
             })
@@ -276,7 +269,7 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
         return replayed(app, intent, payment, account, refund).await;
     }
     // A later refund may have closed this one, whose call was never heard of again.
-    if matches!(intent.state.as_str(), "failed" | "closed") {
+    if matches!(intent.state(), IntentState::Failed | IntentState::Closed) {
         let detail = "Stripe refused this refund, or a later one replaced it. Check the payment \
                       and start again.";
         return Err(Error::conflict("refund_failed", detail));
@@ -286,7 +279,7 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
     // What it takes from the credits comes from the charge, as with every other look.
     if let Err(error) = sync::account(app, account.id).await {
         tracing::warn!(%error, "A refunded account is synced later");
-        app.sync_bell.notify_one();
+        app.sync_due.notify_one();
     }
     let currency = Currency::parse(&refund.currency).unwrap_or(Currency::USD);
     Ok(Made {
@@ -560,33 +553,38 @@ async fn settle(
     account: &Account,
     refund: &objects::Refund,
 ) -> Result<()> {
-    let detail = json!({
-        "payment": payment.public_id, "refund": refund.id, "amount": refund.amount,
-        "currency": refund.currency, "reason": ask.reason, "creditNote": ask.credit_note,
-    });
-    let detail = detail.to_string();
     let letter = Letter::Refunded {
         amount: refund.amount,
         currency: refund.currency.clone(),
         credits: -intent.credits_micros.unwrap_or(0),
     };
     let note = ask.note.clone().filter(|note| !note.trim().is_empty());
-    let (ask, intent, refund) = (ask.clone(), intent.clone(), refund.id.clone());
+    let (ask, intent, refund) = (ask.clone(), intent.clone(), refund.clone());
+    let (author, payment) = (Author::new(app, &ask.actor), payment.public_id.clone());
     let (subject, number) = (account.public_id.clone(), account.id);
     let (now, real_now) = (app.now(), app.real_now());
     app.write(number, move |tx| {
-        if !store::intents::set_done(tx, &intent.id, &refund, None, None, now)? {
+        if !store::intents::set_done(tx, &intent.id, &refund.id, None, None, now)? {
             return Ok(());
         }
         store::intents::close(tx, &intent.id, now)?;
-        store::audit_log::append(tx, &ask.actor, ACTION, &subject, &detail, None, now)?;
+        author
+            .act(Action::PaymentRefund, &subject)
+            .with("payment", json!(payment))
+            .with("refund", json!(refund.id))
+            .with("amount", json!(refund.amount))
+            .with("currency", json!(refund.currency))
+            .with("creditNote", json!(ask.credit_note))
+            .reason(&ask.reason)
+            .append(tx)?;
         if let Some(note) = &note {
-            let name = format!("note:refund:{refund}");
+            let name = format!("note:refund:{}", refund.id);
             store::settings::put_of_account(tx, number, &name, note, now)?;
         }
-        crate::letters::tell(tx, number, &format!("refunded:{refund}"), &letter, real_now)
+        let mail_key = format!("refunded:{}", refund.id);
+        crate::letters::notify_payers(tx, number, &mail_key, &letter, real_now)
     })
     .await?;
-    app.mail_bell.notify_one();
+    app.email_due.notify_one();
     Ok(())
 }

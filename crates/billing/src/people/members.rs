@@ -1,9 +1,9 @@
 //! Members of an account: organisations, invitations, roles, leaving. The last owner stays.
 
+use crate::actors::access::MemberRole;
 use domain::letters::Letter;
 use serde_json::json;
 use store::accounts::{Account, NewAccount};
-use store::audit_log;
 use store::invitations::{Invitation, NewInvitation};
 use store::users::Member;
 
@@ -11,12 +11,11 @@ use crate::actors::{SignedIn, Visitor};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::letters::enqueue;
+use crate::operators::audit_log::{Action, Author, INVITATION};
 use crate::people::users;
 use crate::rate_limit;
 use crate::secrets::{hash, new_secret};
-
-/// Roles, the least first.
-pub const ROLES: [&str; 3] = ["member", "billing", "owner"];
+use crate::text::read_name;
 
 /// People of one account, the invited ones included.
 const PEOPLE_MAX: usize = 200;
@@ -57,23 +56,20 @@ pub async fn list(app: &App, account: i64) -> Result<People> {
 }
 
 /// Reads a role.
-pub fn read_role(role: &str) -> Result<&'static str> {
-    let known = ROLES.into_iter().find(|known| *known == role);
-    known.ok_or_else(|| Error::field("role", "role must be member, billing or owner."))
+pub fn read_role(role: &str) -> Result<MemberRole> {
+    MemberRole::from_word(role)
+        .ok_or_else(|| Error::field("role", "role must be member, billing or owner."))
 }
 
 /// Founds an organisation that belongs to `user`. It brings no free allowance: else everybody
 /// would found many.
 pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
-    let name = read_name(name)?;
+    let name = read_name(name, NAME_CHARS_MAX)?;
     let key = format!("found:{}", user.id);
     rate_limit::take(app, &key, FOUNDED_PER_MINUTE, 0).await?;
     let (public_id, email, user_id) = (app.new_id("acc"), user.email.clone(), user.id);
-    let (tier, now, actor) = (
-        app.catalog().free().name.clone(),
-        app.now(),
-        user.public_id.clone(),
-    );
+    let (tier, now) = (app.catalog().free().name.clone(), app.now());
+    let author = Author::new(app, &user.public_id);
     let founded = app
         .write(0, move |tx| {
             if store::users::places(tx, user_id)?.len() >= ACCOUNTS_MAX {
@@ -90,8 +86,8 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
                 email_verified_at: None,
             };
             let account = store::accounts::insert(tx, &new, now)?;
-            store::users::put_member(tx, user_id, account.id, "owner", now)?;
-            audit_log::append(tx, &actor, "account.found", &public_id, "{}", None, now)?;
+            store::users::put_member(tx, user_id, account.id, MemberRole::Owner.word(), now)?;
+            author.act(Action::AccountFound, &public_id).append(tx)?;
             Ok(Some(account))
         })
         .await?;
@@ -99,16 +95,6 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
         let detail = format!("You can belong to at most {ACCOUNTS_MAX} accounts.");
         Error::conflict("too_many_accounts", detail)
     })
-}
-
-fn read_name(name: &str) -> Result<String> {
-    let name = name.trim();
-    let chars = name.chars().count();
-    if (1..=NAME_CHARS_MAX).contains(&chars) && !name.chars().any(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    let detail = format!("A name must have 1 to {NAME_CHARS_MAX} characters.");
-    Err(Error::field("name", detail))
 }
 
 enum Invited {
@@ -125,19 +111,17 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
     let account = caller.account.id;
     let key = format!("invite:{account}");
     rate_limit::take(app, &key, INVITATIONS_PER_MINUTE, account).await?;
-    let token = new_secret(&*app.chance);
+    let token = new_secret(&*app.rng);
     let letter = Letter::Invitation {
         token: token.clone(),
         by: caller.user.name.clone(),
-        role: role.to_owned(),
+        role: role.word().to_owned(),
         days: INVITATION_DAYS,
     };
     let (public_id, user) = (app.new_id("inv"), caller.user.id);
     let mail_key = format!("invitation:{}", app.new_id("link"));
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     let now = app.real_now();
     let invited = app
         .write(account, move |tx| {
@@ -154,20 +138,23 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
                 token_hash: &hash(&token),
                 account_id: account,
                 email: &email,
-                role,
+                role: role.word(),
                 invited_by: user,
                 expires_at: now.plus_days(INVITATION_DAYS),
             };
             let invitation = store::invitations::put(tx, &new, now)?;
             enqueue(tx, &mail_key, Some(account), &email, &letter, now)?;
-            let detail = json!({ "invitation": invitation.public_id, "role": role }).to_string();
-            audit_log::append(tx, &actor, "member.invite", &subject, &detail, None, now)?;
+            author
+                .act(Action::MemberInvite, &subject)
+                .with("invitation", json!(invitation.public_id))
+                .with("role", json!(role.word()))
+                .append(tx)?;
             Ok(Invited::Yes(Box::new(invitation)))
         })
         .await?;
     match invited {
         Invited::Yes(invitation) => {
-            app.mail_bell.notify_one();
+            app.email_due.notify_one();
             Ok(*invitation)
         }
         Invited::Member => Err(Error::conflict(
@@ -185,18 +172,16 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
 pub async fn withdraw(app: &App, caller: &SignedIn, id: &str) -> Result<()> {
     caller.may_own()?;
     let (account, id, now) = (caller.account.id, id.to_owned(), app.real_now());
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     let is_closed = app
         .write(account, move |tx| {
             let open = store::invitations::open_of(tx, account, now)?;
             let Some(invitation) = open.into_iter().find(|open| open.public_id == id) else {
                 return Ok(false);
             };
-            let detail = json!({ "invitation": id }).to_string();
-            audit_log::append(tx, &actor, "member.withdraw", &subject, &detail, None, now)?;
+            let act = author.act(Action::MemberWithdraw, &subject);
+            act.with("invitation", json!(id)).append(tx)?;
             store::invitations::close(tx, invitation.id, None, now)
         })
         .await?;
@@ -228,30 +213,24 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
     let email = invitation.email.clone().unwrap_or_default();
     let user = users::sign_in(app, &email).await?;
     let now = app.real_now();
-    let subject = account.public_id.clone();
+    let (author, subject) = (Author::new(app, INVITATION), account.public_id.clone());
     let is_first = app
         .write(account.id, move |tx| {
             if !store::invitations::close(tx, invitation.id, Some(user), now)? {
                 return Ok(false);
             }
             // Somebody who is in already keeps the larger role.
-            let rank = |role: &str| ROLES.iter().position(|known| *known == role);
             let held = store::users::role_in(tx, user, invitation.account_id)?;
-            let keeps = held.is_some_and(|held| rank(&held) >= rank(&invitation.role));
+            let keeps = held.is_some_and(|held| {
+                MemberRole::from_word(&held) >= MemberRole::from_word(&invitation.role)
+            });
             if !keeps {
                 let (account, role) = (invitation.account_id, &invitation.role);
                 store::users::put_member(tx, user, account, role, now)?;
             }
-            let detail = json!({ "invitation": invitation.public_id }).to_string();
-            audit_log::append(
-                tx,
-                "invitation",
-                "member.join",
-                &subject,
-                &detail,
-                None,
-                now,
-            )?;
+            let act = author.act(Action::MemberJoin, &subject);
+            act.with("invitation", json!(invitation.public_id))
+                .append(tx)?;
             Ok(true)
         })
         .await?;
@@ -283,13 +262,11 @@ async fn change(
     app: &App,
     caller: &SignedIn,
     member: &str,
-    role: Option<&'static str>,
+    role: Option<MemberRole>,
 ) -> Result<()> {
     let (account, member, now) = (caller.account.id, member.to_owned(), app.now());
-    let (actor, subject) = (
-        caller.user.public_id.clone(),
-        caller.account.public_id.clone(),
-    );
+    let author = Author::new(app, &caller.user.public_id);
+    let subject = caller.account.public_id.clone();
     let changed = app
         .write(account, move |tx| {
             let owners = store::users::owners(tx, account)?;
@@ -297,21 +274,27 @@ async fn change(
             let Some(found) = members.iter().find(|known| known.public_id == member) else {
                 return Ok(Changed::Absent);
             };
-            if found.role == "owner" && role != Some("owner") && owners <= 1 {
+            if MemberRole::Owner.is_met_by(&found.role)
+                && role != Some(MemberRole::Owner)
+                && owners <= 1
+            {
                 return Ok(Changed::LastOwner);
             }
             let action = match role {
                 Some(role) => {
-                    store::users::put_member(tx, found.user_id, account, role, now)?;
-                    "member.role"
+                    store::users::put_member(tx, found.user_id, account, role.word(), now)?;
+                    Action::MemberRole
                 }
                 None => {
                     store::users::remove_member(tx, found.user_id, account)?;
-                    "member.remove"
+                    Action::MemberRemove
                 }
             };
-            let detail = json!({ "member": member, "role": role }).to_string();
-            audit_log::append(tx, &actor, action, &subject, &detail, None, now)?;
+            author
+                .act(action, &subject)
+                .with("member", json!(member))
+                .with("role", json!(role.map(MemberRole::word)))
+                .append(tx)?;
             Ok(Changed::Yes)
         })
         .await?;

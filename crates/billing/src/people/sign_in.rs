@@ -21,7 +21,7 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str
     let address = format!("sign-in:{}", hex::encode(hash(&email)));
     rate_limit::take(app, &address, limits.sign_in_per_minute, 0).await?;
     rate_limit::take(app, "sign-in", limits.sign_in_in_all, 0).await?;
-    let token = new_secret(&*app.chance);
+    let token = new_secret(&*app.rng);
     let minutes = app.settings.session.link_minutes;
     let next = next.filter(|next| is_own_path(next)).map(str::to_owned);
     let now = app.real_now();
@@ -37,7 +37,7 @@ pub async fn send_link(app: &App, email: &str, next: Option<&str>, network: &str
         enqueue(tx, &key, None, &email, &letter, now)
     })
     .await?;
-    app.mail_bell.notify_one();
+    app.email_due.notify_one();
     Ok(())
 }
 
@@ -94,7 +94,7 @@ pub async fn wrong_link(app: &App, network: &str) -> Error {
 
 /// Opens a session and answers its token.
 pub async fn open_session(app: &App, user: i64, agent: &str) -> Result<String> {
-    let token = new_secret(&*app.chance);
+    let token = new_secret(&*app.rng);
     let (hash, agent) = (hash(&token), agent.to_owned());
     let now: Timestamp = app.real_now();
     let until = now.plus_days(app.settings.session.days);

@@ -1,5 +1,7 @@
 //! Users and their accounts: a new user gets a personal account.
 
+use crate::actors::access::MemberRole;
+use crate::actors::roles::UserRole;
 use domain::time::Timestamp;
 use store::accounts::{Account, NewAccount};
 use store::users::User;
@@ -45,7 +47,7 @@ pub async fn hand_over(app: &App, email: &str) -> Result<i64> {
     if user.disabled_at.is_some() {
         return Err(disabled());
     }
-    if user.role != "user" {
+    if user.role != UserRole::User.word() {
         let detail = "Operators sign in with an email link.";
         return Err(Error::forbidden("operator_by_link", detail));
     }
@@ -80,7 +82,9 @@ pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Re
         if is_verified {
             // An organisation brings no free allowance: else everybody would found many.
             let places = store::users::places(tx, user.id)?.into_iter();
-            let own = places.filter(|place| place.kind == "personal" && place.role == "owner");
+            let own = places.filter(|place| {
+                place.kind == "personal" && MemberRole::Owner.is_met_by(&place.role)
+            });
             for account in own.map(|place| place.account_id) {
                 if store::accounts::verify_email(tx, account, now)? {
                     // The free month begins now, not with the next turn of a period.

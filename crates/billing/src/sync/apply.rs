@@ -1,14 +1,16 @@
 //! Writes what a projection wants: rows, ledger commands and mails in one commit, fenced by the
 //! lease.
 
+mod rows;
+
+use domain::projection::{PaymentStatus, SessionStatus};
 use std::sync::{Arc, Mutex, PoisonError};
+use store::events::EventState;
+use store::intents::IntentState;
 
 use domain::ids::new_id;
 use domain::ledger::Request;
-use domain::projection::{
-    CreditNote, Extra, Finding, Invoice, Mail, Transaction, TransactionType, Wanted,
-    WantedSubscription,
-};
+use domain::projection::{Desired, Finding, Mail, Transaction};
 use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;
@@ -17,17 +19,18 @@ use store::sync::Lease;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::letters::recipients;
+use crate::letters::{enqueue, payers};
+use crate::sync::apply::rows::Synced;
 use crate::sync::snapshot::Fetched;
-use crate::sync::{Held, NAMED_MAX, Report, second};
+use crate::sync::{Held, NAMED_MAX, Report, duplicate_subscription};
 
 /// Everything the job needs, owned: the writer may run it again.
 struct Plan {
     lease: Lease,
     fetched: Fetched,
-    wanted: Wanted,
+    wanted: Desired,
     /// Objects by id that events asked for, and whether there may be more of them.
-    named: Vec<store::sync::Wanted>,
+    named: Vec<store::sync::NamedObject>,
     has_more_named: bool,
     /// Sentences for a person, as a JSON array.
     findings: Option<String>,
@@ -46,13 +49,13 @@ pub async fn apply(
     lease: &Lease,
     held: &Held,
     fetched: Fetched,
-    wanted: Wanted,
+    wanted: Desired,
     now: Timestamp,
 ) -> Result<Report> {
     let plan = Plan::new(app, lease, held, fetched, wanted, now);
     let report = app.write(lease.account_id, move |tx| plan.run(tx)).await?;
-    app.mail_bell.notify_one();
-    app.notice_bell.notify_one();
+    app.email_due.notify_one();
+    app.webhook_due.notify_one();
     Ok(report)
 }
 
@@ -65,7 +68,7 @@ pub async fn differences(
     account: i64,
     held: &Held,
     fetched: Fetched,
-    wanted: Wanted,
+    wanted: Desired,
     now: Timestamp,
 ) -> Result<Vec<String>> {
     let lease = Lease {
@@ -101,18 +104,18 @@ impl Plan {
         lease: &Lease,
         held: &Held,
         fetched: Fetched,
-        wanted: Wanted,
+        wanted: Desired,
         now: Timestamp,
     ) -> Plan {
         let undo = wanted.undo.iter();
         let undo = undo.map(|one| {
-            let params = second::params(one);
+            let params = duplicate_subscription::params(one);
             (app.new_id("int"), one.object().to_owned(), params)
         });
         let ids = wanted
             .transactions
             .iter()
-            .map(|_| new_id("txn", now, &*app.chance))
+            .map(|_| new_id("txn", now, &*app.rng))
             .collect();
         Plan {
             lease: lease.clone(),
@@ -135,11 +138,11 @@ impl Plan {
         for mail in &self.wanted.mails {
             self.enqueue(tx, mail, &mut report)?;
         }
-        self.tell_of_disputes(tx)?;
+        self.notify_of_disputes(tx)?;
         self.close_events(tx, &report)?;
         self.write_undo(tx)?;
         for named in &self.named {
-            store::sync::forget_wanted(tx, account, named)?;
+            store::sync::forget_object(tx, account, named)?;
         }
         let read = store::sync::Read {
             until: self.fetched.progress.until,
@@ -154,7 +157,7 @@ impl Plan {
         Ok(report)
     }
 
-    fn tell_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+    fn notify_of_disputes(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         for charge in &self.fetched.snapshot.charges {
             if let Some(status) = &charge.dispute {
                 let amount = (charge.amount, charge.currency.code());
@@ -171,18 +174,25 @@ impl Plan {
         let mut report = Report::default();
         self.retire_customers(tx, &mut report)?;
         for subscription in &self.wanted.subscriptions {
-            self.put_subscription(tx, subscription, &mut report)?;
+            let customer = store::customers::current(tx, account)?.unwrap_or_default();
+            let row = rows::subscription(account, customer, subscription, self.now);
+            self.put(tx, &row, &mut report)?;
         }
         for invoice in &self.wanted.invoices {
-            self.put_invoice(tx, invoice, &mut report)?;
+            self.put(tx, &rows::invoice(account, invoice), &mut report)?;
         }
         for note in &self.wanted.credit_notes {
-            self.put_credit_note(tx, note, &mut report)?;
+            self.put(tx, &rows::credit_note(account, note), &mut report)?;
         }
         for (row, id) in self.wanted.transactions.iter().zip(&self.ids) {
             self.put_transaction(tx, row, id, &mut report)?;
         }
-        self.put_card(tx)?;
+        match &self.fetched.card {
+            Some(card) => self.put(tx, &rows::card(account, card, self.now), &mut report)?,
+            None => {
+                store::payment_methods::remove(tx, account)?;
+            }
+        }
         self.close_intents(tx)?;
         let before = store::ledger::wallet(tx, account)?.map_or(0, |wallet| wallet.seq);
         let requests: Vec<Request> = self
@@ -213,7 +223,7 @@ impl Plan {
             let new = store::intents::NewIntent {
                 id,
                 account_id: self.lease.account_id,
-                kind: second::KIND,
+                kind: duplicate_subscription::KIND,
                 params,
                 stripe_object_id: Some(object),
                 ..store::intents::NewIntent::default()
@@ -229,7 +239,7 @@ impl Plan {
         if let Some((price, why)) = self.unknown_price() {
             store::sync::wait_for_price(tx, account, &price, &why, self.real_now)?;
         } else if self.fetched.progress.backfill.is_some() || self.has_more_named {
-            store::sync::ring(tx, account, self.real_now)?;
+            store::sync::mark_for_sync(tx, account, self.real_now)?;
         }
         Ok(())
     }
@@ -240,7 +250,7 @@ impl Plan {
             .iter()
             .find_map(|finding| match finding {
                 Finding::UnknownPrice { price, .. } => Some((price.clone(), finding.text())),
-                Finding::SecondSubscription { .. } | Finding::StrayItem { .. } => None,
+                Finding::DuplicateSubscription { .. } | Finding::StrayItem { .. } => None,
             })
     }
 
@@ -256,124 +266,14 @@ impl Plan {
         Ok(())
     }
 
-    fn put_subscription(
-        &self,
-        tx: &mut Tx<'_>,
-        wanted: &WantedSubscription,
-        report: &mut Report,
-    ) -> store::Result<()> {
-        let (fetched, facts) = (&wanted.fetched, &wanted.facts);
-        let account = self.lease.account_id;
-        let held = store::subscriptions::find(tx, account, &fetched.id)?;
-        let customer = store::customers::current(tx, account)?.unwrap_or_default();
-        let row = store::subscriptions::Subscription {
-            subscription_id: fetched.id.clone(),
-            account_id: account,
-            // Of a former customer's subscription it is that one, not the current.
-            customer_id: fetched.customer_id.clone().unwrap_or(customer),
-            status: facts.status.word().to_owned(),
-            tier: facts.tier.clone(),
-            price_id: fetched.price_id.clone(),
-            currency: fetched.price.map(|price| price.currency.code().to_owned()),
-            amount_minor: fetched.price.map(|price| price.amount),
-            billing_interval: fetched.interval.clone(),
-            period_start: Some(fetched.period_start),
-            period_end: Some(fetched.period_end),
-            cancel_at: facts.cancel_at,
-            cancel_at_period_end: fetched.cancel_at_period_end,
-            canceled_at: fetched.canceled_at,
-            ended_at: fetched.ended_at,
-            trial_end: fetched.trial_end,
-            paused: fetched.is_paused,
-            past_due_since: facts.past_due_since,
-            pending_change: wanted.pending.as_ref().map(|change| {
-                let (kind, tier, at) = (change.kind.word(), &change.tier, change.at.rfc3339());
-                json!({ "kind": kind, "tier": tier, "at": at }).to_string()
-            }),
-            schedule_id: fetched.schedule_id.clone(),
-            live: facts.status.is_live(),
-            created_at: fetched.created_at,
-            synced_at: self.now,
-            items: extras_json(&fetched.extras),
-        };
-        let same = held.is_some_and(|held| {
-            held == store::subscriptions::Subscription {
-                synced_at: held.synced_at,
-                ..row.clone()
-            }
-        });
-        if !same {
-            report.changes.push(format!(
-                "subscription {} is {}",
-                row.subscription_id, row.status
-            ));
+    /// Writes a row that is not as it should be, and reports the change.
+    fn put<R: Synced>(&self, tx: &mut Tx<'_>, row: &R, report: &mut Report) -> store::Result<()> {
+        let is_same = row.held(tx)?.is_some_and(|held| row.is_same(&held));
+        if !is_same {
+            report.changes.extend(row.change());
         }
-        store::subscriptions::put(tx, &row)
-    }
-
-    fn put_invoice(
-        &self,
-        tx: &mut Tx<'_>,
-        wanted: &Invoice,
-        report: &mut Report,
-    ) -> store::Result<()> {
-        let row = store::invoices::Invoice {
-            invoice_id: wanted.id.clone(),
-            account_id: self.lease.account_id,
-            subscription_id: wanted.subscription_id.clone(),
-            number: wanted.number.clone(),
-            status: wanted.status.clone(),
-            billing_reason: Some(wanted.billing_reason.clone()),
-            amount_due: wanted.amount_due,
-            amount_paid: wanted.amount_paid,
-            discount_minor: wanted.discount,
-            currency: wanted.currency.code().to_owned(),
-            created_at: wanted.created_at,
-            period_start: wanted.period.map(|period| period.0),
-            period_end: wanted.period.map(|period| period.1),
-            attempt_count: wanted.attempt_count,
-            next_payment_attempt: wanted.next_payment_attempt,
-            hosted_url: wanted.hosted_url.clone(),
-            pdf_url: wanted.pdf_url.clone(),
-            paid_at: wanted.paid_at,
-        };
-        let held = store::invoices::find(tx, self.lease.account_id, &wanted.id)?;
-        if held.as_ref() != Some(&row) {
-            report
-                .changes
-                .push(format!("invoice {} is {}", row.invoice_id, row.status));
-            store::invoices::put(tx, &row)?;
-        }
-        Ok(())
-    }
-
-    fn put_credit_note(
-        &self,
-        tx: &mut Tx<'_>,
-        wanted: &CreditNote,
-        report: &mut Report,
-    ) -> store::Result<()> {
-        let row = store::credit_notes::CreditNote {
-            credit_note_id: wanted.id.clone(),
-            account_id: self.lease.account_id,
-            invoice_id: wanted.invoice_id.clone(),
-            number: wanted.number.clone(),
-            status: wanted.status.clone(),
-            amount_minor: wanted.amount,
-            refunded_minor: wanted.refunded,
-            out_of_band_minor: wanted.out_of_band,
-            pre_payment_minor: wanted.pre_payment,
-            currency: wanted.currency.code().to_owned(),
-            reason: wanted.reason.clone(),
-            pdf_url: wanted.pdf_url.clone(),
-            created_at: wanted.created_at,
-            voided_at: wanted.voided_at,
-        };
-        let held = store::credit_notes::find(tx, self.lease.account_id, &wanted.id)?;
-        if held.as_ref() != Some(&row) {
-            let line = format!("credit note {} is {}", wanted.id, wanted.status);
-            report.changes.push(line);
-            store::credit_notes::put(tx, &row)?;
+        if !is_same || R::NOTES_EVERY_SYNC {
+            row.put(tx)?;
         }
         Ok(())
     }
@@ -386,53 +286,8 @@ impl Plan {
         report: &mut Report,
     ) -> store::Result<()> {
         let account = self.lease.account_id;
-        let held = match &wanted.invoice {
-            Some(invoice) => {
-                store::transactions::of_invoice(tx, account, wanted.kind.word(), invoice)?
-            }
-            None => None,
-        };
-        // An invoice has one row, under the name it was first seen by.
-        let natural_key = held
-            .as_ref()
-            .map_or(wanted.natural_key.clone(), |held| held.natural_key.clone());
-        let session = wanted
-            .session
-            .as_deref()
-            .filter(|_| natural_key == wanted.natural_key);
-        let held = match held {
-            Some(held) => Some(held),
-            None => store::transactions::by_natural_key(tx, account, &natural_key)?,
-        };
-        let is_topup = wanted.kind == TransactionType::CreditTopup || wanted.credits.is_some();
-        let new = store::transactions::NewTransaction {
-            public_id: id,
-            account_id: account,
-            user_id: wanted.user,
-            stripe_payment_intent_id: wanted.payment_intent.as_deref(),
-            stripe_checkout_session_id: session,
-            stripe_invoice_id: wanted.invoice.as_deref(),
-            stripe_refund_id: wanted.refund.as_deref(),
-            natural_key: &natural_key,
-            kind: wanted.kind.word(),
-            status: wanted.status.word(),
-            amount_minor: wanted.amount.amount,
-            currency: wanted.amount.currency.code(),
-            refunded_minor: wanted.refunded_minor.min(wanted.amount.amount),
-            product_type: if is_topup {
-                "credit_topup"
-            } else {
-                "subscription"
-            },
-            subscription_tier: wanted.tier.as_deref(),
-            credits_purchased_micros: wanted.credits.map(|credits| credits.micros()),
-            description: Some(&wanted.description),
-            metadata: None,
-            failure: wanted.failure.as_deref(),
-            attempts: wanted.attempts,
-            receipt_url: wanted.receipt_url.as_deref(),
-            occurred_at: wanted.occurred_at,
-        };
+        let (natural_key, held) = rows::held_transaction(tx, account, wanted)?;
+        let new = rows::transaction(account, id, &natural_key, wanted);
         let row = store::transactions::put(tx, &new, self.now)?;
         if held.is_none_or(|held| {
             held.status != row.status || held.refunded_minor != row.refunded_minor
@@ -453,32 +308,13 @@ impl Plan {
             .snapshot
             .sessions
             .iter()
-            .filter(|session| session.status != "open")
+            .filter(|session| session.status() != Some(SessionStatus::Open))
             // One that failed is settled by the job that asked for it.
-            .filter(|session| !session.is_automatic || session.payment_status == "paid");
+            .filter(|session| {
+                !session.is_automatic || session.payment_status() == Some(PaymentStatus::Paid)
+            });
         for intent in over.filter_map(|session| session.intent.as_ref()) {
             store::intents::close(tx, &intent.id, self.now)?;
-        }
-        Ok(())
-    }
-
-    fn put_card(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        let account = self.lease.account_id;
-        match &self.fetched.card {
-            Some((brand, last4, month, year)) => {
-                let row = store::payment_methods::PaymentMethod {
-                    account_id: account,
-                    brand: brand.clone(),
-                    last4: last4.clone(),
-                    exp_month: *month,
-                    exp_year: *year,
-                    synced_at: self.now,
-                };
-                store::payment_methods::put(tx, &row)?;
-            }
-            None => {
-                store::payment_methods::remove(tx, account)?;
-            }
         }
         Ok(())
     }
@@ -510,17 +346,10 @@ impl Plan {
 
     fn enqueue(&self, tx: &mut Tx<'_>, mail: &Mail, report: &mut Report) -> store::Result<()> {
         let account = self.lease.account_id;
-        let payload = crate::letters::payload(&mail.content);
-        for recipient in recipients(tx, account)? {
+        for recipient in payers(tx, account)? {
             let key = format!("{}:{recipient}", mail.key);
-            let new = store::outbox::NewMessage {
-                key: &key,
-                kind: "mail",
-                account_id: Some(account),
-                recipient: &recipient,
-                payload: &payload,
-            };
-            if store::outbox::enqueue(tx, &new, self.real_now)? {
+            let now = self.real_now;
+            if enqueue(tx, &key, Some(account), &recipient, &mail.letter, now)? {
                 report.changes.push(format!("mail {}", mail.key));
             }
         }
@@ -536,12 +365,16 @@ impl Plan {
             (None, true) => "no effect: everything agreed already".to_owned(),
             (None, false) => report.changes.join("; "),
         };
-        let state = if unknown.is_some() { "parked" } else { "done" };
+        let state = if unknown.is_some() {
+            EventState::Parked
+        } else {
+            EventState::Done
+        };
         store::events::settle_account(
             tx,
             self.lease.account_id,
             self.fetched.last_event,
-            state,
+            state.word(),
             &outcome,
             self.now,
         )?;
@@ -550,9 +383,11 @@ impl Plan {
 }
 
 /// What a person should look at: as found now, and what could not be undone.
-fn findings(held: &Held, wanted: &Wanted) -> Option<String> {
+fn findings(held: &Held, wanted: &Desired) -> Option<String> {
     let failed = held.intents.values();
-    let failed = failed.filter(|intent| intent.kind == second::KIND && intent.state == "failed");
+    let failed = failed.filter(|intent| {
+        intent.kind == duplicate_subscription::KIND && intent.state() == IntentState::Failed
+    });
     let failed = failed.map(|intent| {
         let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();
         let why = intent.error.as_deref().unwrap_or_default();
@@ -565,20 +400,4 @@ fn findings(held: &Held, wanted: &Wanted) -> Option<String> {
         .chain(failed)
         .collect();
     (!all.is_empty()).then(|| json!(all).to_string())
-}
-
-/// The items beside the plan as they are kept; none where there are none.
-fn extras_json(extras: &[Extra]) -> Option<String> {
-    let items = extras.iter().map(|extra| {
-        let price = extra.price;
-        json!({
-            "price": extra.price_id,
-            "quantity": extra.quantity,
-            "amount": price.map(|price| price.amount),
-            "currency": price.map(|price| price.currency.code().to_owned()),
-            "interval": extra.interval,
-        })
-    });
-    let items: Vec<serde_json::Value> = items.collect();
-    (!items.is_empty()).then(|| json!(items).to_string())
 }

@@ -2,7 +2,9 @@
 
 use domain::money::{Credits, Currency, MinorUnits};
 use domain::projection::{Intent, Session};
+use domain::projection::{PaymentStatus, SessionStatus};
 use stripe::objects;
+use stripe::objects::PaymentIntentStatus;
 
 use crate::app::App;
 use crate::error::Result;
@@ -21,12 +23,14 @@ pub async fn read(app: &App, object: &objects::CheckoutSession, held: &Held) -> 
         .map_or("open", |status| status.as_str())
         .to_owned();
     let payment_status = object.payment_status.as_str().to_owned();
+    let is_unpaid =
+        status == SessionStatus::Complete.word() && payment_status == PaymentStatus::Unpaid.word();
     let payment_failed = match &payment_intent {
-        Some(id) if status == "complete" && payment_status == "unpaid" => {
+        Some(id) if is_unpaid => {
             let intent = app.stripe.retrieve_payment_intent(id).await?;
             matches!(
-                intent.status.as_str(),
-                "requires_payment_method" | "canceled"
+                intent.status,
+                PaymentIntentStatus::RequiresPaymentMethod | PaymentIntentStatus::Canceled
             )
         }
         _ => false,
@@ -67,7 +71,7 @@ pub fn automatic(charges: &[objects::Charge], held: &Held) -> Vec<Session> {
             continue;
         };
         match sessions.iter_mut().find(|known| known.id == session.id) {
-            Some(known) if known.payment_status == "paid" => {}
+            Some(known) if known.payment_status() == Some(PaymentStatus::Paid) => {}
             Some(known) => *known = session,
             None => sessions.push(session),
         }

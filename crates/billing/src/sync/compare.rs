@@ -1,7 +1,7 @@
 //! Our rows beside Stripe's, for a person: what a sync would find, told line by line. Changes
 //! nothing.
 
-use domain::projection::{Finding, Wanted};
+use domain::projection::{Desired, Finding};
 use domain::time::Timestamp;
 
 use crate::app::App;
@@ -16,7 +16,7 @@ const EDGE_DAYS: i64 = 2;
 
 /// One thing, here and there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct ComparisonRow {
     /// What is compared.
     pub name: String,
     /// What our row says.
@@ -25,9 +25,13 @@ pub struct Line {
     pub theirs: String,
 }
 
-impl Line {
-    fn new(name: impl Into<String>, ours: impl Into<String>, theirs: impl Into<String>) -> Line {
-        Line {
+impl ComparisonRow {
+    fn new(
+        name: impl Into<String>,
+        ours: impl Into<String>,
+        theirs: impl Into<String>,
+    ) -> ComparisonRow {
+        ComparisonRow {
             name: name.into(),
             ours: ours.into(),
             theirs: theirs.into(),
@@ -43,8 +47,8 @@ impl Line {
 /// An account here and at Stripe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Line by line.
-    pub lines: Vec<Line>,
+    /// ComparisonRow by line.
+    pub lines: Vec<ComparisonRow>,
     /// What a person should look at though the lines may agree.
     pub findings: Vec<String>,
     /// From when on payments and invoices are compared; all of them without. A long history is read
@@ -55,7 +59,7 @@ pub struct Comparison {
 impl Comparison {
     /// Whether nothing differs.
     pub fn agrees(&self) -> bool {
-        self.lines.iter().all(Line::agrees)
+        self.lines.iter().all(ComparisonRow::agrees)
     }
 }
 
@@ -105,7 +109,7 @@ impl Rows {
 const NONE: &str = "none";
 
 /// Compares what both sides have of the time that was read of both.
-fn compare(mut rows: Rows, mut wanted: Wanted, left_out: Option<Timestamp>) -> Comparison {
+fn compare(mut rows: Rows, mut wanted: Desired, left_out: Option<Timestamp>) -> Comparison {
     let since = left_out.map(|at| at.plus_days(EDGE_DAYS));
     let is_read = |at: Timestamp| since.is_none_or(|since| at >= since);
     rows.transactions.retain(|row| is_read(row.occurred_at));
@@ -134,7 +138,7 @@ fn say(finding: &Finding) -> String {
             subscription,
             price,
         } => format!("{subscription} has the price {price}, which the catalog never had."),
-        Finding::SecondSubscription { subscription } => {
+        Finding::DuplicateSubscription { subscription } => {
             format!("{subscription} is a second subscription that can charge.")
         }
         Finding::StrayItem {
@@ -152,7 +156,7 @@ fn moment(at: Option<Timestamp>) -> String {
     text.map_or_else(|| NONE.to_owned(), |text| text.replace('Z', ""))
 }
 
-fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+fn subscriptions(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
     let mut ids: Vec<&str> = wanted
         .subscriptions
         .iter()
@@ -175,7 +179,7 @@ fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
         let plan = |tier: Option<&String>, status: &str| {
             format!("{} {status}", tier.map_or("no plan", String::as_str))
         };
-        lines.push(Line::new(
+        lines.push(ComparisonRow::new(
             name,
             ours.map_or(NONE.to_owned(), |row| plan(row.tier.as_ref(), &row.status)),
             theirs.map_or(NONE.to_owned(), |one| {
@@ -184,24 +188,28 @@ fn subscriptions(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
         ));
         if let (Some(ours), Some(theirs)) = (ours, theirs) {
             let end = Some(theirs.fetched.period_end);
-            lines.push(Line::new(
+            lines.push(ComparisonRow::new(
                 "Period end",
                 moment(ours.period_end),
                 moment(end),
             ));
             if ours.cancel_at.is_some() || theirs.facts.cancel_at.is_some() {
                 let theirs = moment(theirs.facts.cancel_at);
-                lines.push(Line::new("Ends", moment(ours.cancel_at), theirs));
+                lines.push(ComparisonRow::new("Ends", moment(ours.cancel_at), theirs));
             }
         }
     }
 }
 
 /// One line for all that agree, and one for each that does not.
-fn invoices(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+fn invoices(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
     let theirs = wanted.invoices.len();
     let ours = rows.invoices.len();
-    lines.push(Line::new("Invoices", ours.to_string(), theirs.to_string()));
+    lines.push(ComparisonRow::new(
+        "Invoices",
+        ours.to_string(),
+        theirs.to_string(),
+    ));
     for invoice in &wanted.invoices {
         let row = rows
             .invoices
@@ -209,30 +217,34 @@ fn invoices(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
             .find(|row| row.invoice_id == invoice.id);
         let ours = row.map_or(NONE, |row| row.status.as_str());
         if ours != invoice.status {
-            lines.push(Line::new(&invoice.id, ours, &invoice.status));
+            lines.push(ComparisonRow::new(&invoice.id, ours, &invoice.status));
         }
     }
 }
 
 /// As the invoices; nothing where there never was one.
-fn credit_notes(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+fn credit_notes(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
     let (ours, theirs) = (rows.credit_notes.len(), wanted.credit_notes.len());
     if ours + theirs == 0 {
         return;
     }
     let name = "Credit notes";
-    lines.push(Line::new(name, ours.to_string(), theirs.to_string()));
+    lines.push(ComparisonRow::new(
+        name,
+        ours.to_string(),
+        theirs.to_string(),
+    ));
     for note in &wanted.credit_notes {
         let row = rows.credit_notes.iter();
         let row = row.clone().find(|row| row.credit_note_id == note.id);
         let ours = row.map_or(NONE, |row| row.status.as_str());
         if ours != note.status {
-            lines.push(Line::new(&note.id, ours, &note.status));
+            lines.push(ComparisonRow::new(&note.id, ours, &note.status));
         }
     }
 }
 
-fn money(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
+fn money(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
     let counts = |status: &str| matches!(status, "COMPLETED" | "REFUNDED");
     let is_payment = |kind: &str| {
         matches!(
@@ -261,6 +273,14 @@ fn money(rows: &Rows, wanted: &Wanted, lines: &mut Vec<Line>) {
     let currency = wanted.transactions.first().map(|one| one.amount.currency);
     let currency = currency.unwrap_or(domain::money::Currency::USD);
     let text = |minor| domain::money::MinorUnits::new(minor, currency).decimal_text();
-    lines.push(Line::new("Paid in all", text(paid.0), text(paid.1)));
-    lines.push(Line::new("Paid back in all", text(back.0), text(back.1)));
+    lines.push(ComparisonRow::new(
+        "Paid in all",
+        text(paid.0),
+        text(paid.1),
+    ));
+    lines.push(ComparisonRow::new(
+        "Paid back in all",
+        text(back.0),
+        text(back.1),
+    ));
 }

@@ -75,19 +75,19 @@ pub async fn reversals(app: &App, since: i64) -> Result<Vec<Reversal>> {
 }
 
 /// Has the accounts' next syncs fetch what was found by its charge.
-pub async fn ring(app: &App, found: &[Reversal]) -> Result<()> {
+pub async fn mark_for_sync(app: &App, found: &[Reversal]) -> Result<()> {
     for one in found {
         let (account, charge, now) = (one.account_id, one.charge.clone(), app.real_now());
         app.write(account, move |tx| {
-            let generation = store::sync::ring(tx, account, now)?;
+            let generation = store::sync::mark_for_sync(tx, account, now)?;
             if let Some(charge) = &charge {
-                store::sync::want(tx, account, "charge", charge, generation)?;
+                store::sync::name_object(tx, account, "charge", charge, generation)?;
             }
             Ok(())
         })
         .await?;
     }
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     Ok(())
 }
 

@@ -1,26 +1,12 @@
 //! The inbox: a verified event is stored and its account marked for sync, in one commit.
 
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
+use store::events::EventState;
 use stripe::event::Event;
 
 use crate::app::App;
 use crate::error::{Error, Result};
-
-/// What of an event is kept, owned so that the writer may run it again.
-#[derive(Clone, Debug)]
-struct Recorded {
-    id: String,
-    kind: String,
-    created_at: Timestamp,
-    livemode: bool,
-    api_version: Option<String>,
-    object_type: Option<String>,
-    object_id: Option<String>,
-    customer: Option<String>,
-    leads: Vec<String>,
-    is_ours: bool,
-    body: Vec<u8>,
-}
 
 /// Records the verified body of a delivery and wakes the workers. Once this answers, the event is
 /// on disk; nothing was granted and Stripe was not called.
@@ -28,108 +14,94 @@ pub async fn receive(app: &App, body: &[u8]) -> Result<()> {
     let event = stripe::event::parse(body)
         .map_err(|error| Error::bad_request("invalid_event", error.to_string()))?;
     record(app, &event, body).await?;
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     Ok(())
 }
 
-/// Inserts the event and raises its account's bell in one commit. An event that is there already
-/// changes nothing.
+/// Inserts the event and marks its account for sync in one commit. An event that is there already
+/// changes nothing. The workers are not woken: the caller does that once for all it records.
 pub async fn record(app: &App, event: &Event<'_>, body: &[u8]) -> Result<()> {
-    let recorded = Recorded::new(app, event, body);
+    // Owned, so that the writer may run the job again.
+    let (event, body) = (event.clone().into_owned(), body.to_vec());
+    let is_live = app.settings.stripe.is_live();
     // Queues wait in real time, however the billing clock is moved.
     let now = app.real_now();
-    app.write(0, move |tx| insert(tx, &recorded, now)).await
+    app.write(0, move |tx| insert(tx, &event, &body, is_live, now))
+        .await
 }
 
-impl Recorded {
-    fn new(app: &App, event: &Event<'_>, body: &[u8]) -> Recorded {
-        let object = &event.object;
-        let text = |value: Option<&str>| value.map(str::to_owned);
-        let leads = [
-            object.subscription.as_deref(),
-            object.invoice.as_deref(),
-            object.payment_intent.as_deref(),
-            object.charge.as_deref(),
-            object.id.as_deref(),
-        ];
-        let is_known = stripe::event::is_handled(&event.kind);
-        let is_mode = event.livemode == app.settings.stripe.is_live();
-        Recorded {
-            id: event.id.to_string(),
-            kind: event.kind.to_string(),
-            created_at: Timestamp::from_seconds(event.created),
-            livemode: event.livemode,
-            api_version: text(event.api_version.as_deref()),
-            object_type: text(object.object.as_deref()),
-            object_id: text(object.id.as_deref()),
-            customer: text(object.customer.as_deref()),
-            leads: leads.into_iter().flatten().map(str::to_owned).collect(),
-            is_ours: is_known && is_mode && event.account.is_none(),
-            body: body.to_vec(),
-        }
-    }
-}
-
-fn insert(tx: &mut store::Tx<'_>, event: &Recorded, now: Timestamp) -> store::Result<()> {
-    let account = if event.is_ours {
+fn insert(
+    tx: &mut store::Tx<'_>,
+    event: &Event<'_>,
+    body: &[u8],
+    is_live: bool,
+    now: Timestamp,
+) -> store::Result<()> {
+    let is_ours = is_ours(event, is_live);
+    let account = if is_ours {
         account_of(tx, event)?
     } else {
         None
     };
-    let state = match (event.is_ours, account) {
-        (false, _) => "ignored",
-        (true, Some(_)) => "received",
-        (true, None) => "unmatched",
+    let state = match (is_ours, account) {
+        (false, _) => EventState::Ignored,
+        (true, Some(_)) => EventState::Received,
+        (true, None) => EventState::Unmatched,
     };
     let new = store::events::NewEvent {
         event_id: &event.id,
         kind: &event.kind,
-        created_at: event.created_at,
+        created_at: Timestamp::from_seconds(event.created),
         livemode: event.livemode,
         api_version: event.api_version.as_deref(),
-        object_type: event.object_type.as_deref(),
-        object_id: event.object_id.as_deref(),
-        customer_id: event.customer.as_deref(),
+        object_type: event.object.object.as_deref(),
+        object_id: event.object.id.as_deref(),
+        customer_id: event.object.customer.as_deref(),
         account_id: account,
-        state,
+        state: state.word(),
     };
     let Some(n) = store::events::insert(tx, &new, now)? else {
         return Ok(());
     };
-    // What Stripe says of somebody who asked to be forgotten is not taken in again.
+    // What Stripe says of someone who asked to be forgotten is not stored again.
     let is_forgotten = match account {
-        Some(account) => {
-            store::accounts::find(tx, account)?.is_some_and(|row| row.status == "closed")
-        }
+        Some(account) => store::accounts::find(tx, account)?
+            .is_some_and(|row| row.status() == AccountStatus::Closed),
         None => false,
     };
     if !is_forgotten {
-        store::events::insert_payload(tx, n, &event.body)?;
+        store::events::insert_payload(tx, n, body)?;
     }
     if let Some(account) = account {
-        let generation = store::sync::ring(tx, account, now)?;
-        if let (Some(kind), Some(id)) = (&event.object_type, &event.object_id) {
-            store::sync::want(tx, account, kind, id, generation)?;
+        let generation = store::sync::mark_for_sync(tx, account, now)?;
+        if let (Some(kind), Some(id)) = (new.object_type, new.object_id) {
+            store::sync::name_object(tx, account, kind, id, generation)?;
         }
     }
     Ok(())
 }
 
+/// Whether we registered for the event, it is of our mode, and of our own Stripe account.
+fn is_ours(event: &Event<'_>, is_live: bool) -> bool {
+    let is_known = stripe::event::is_handled(&event.kind);
+    is_known && event.livemode == is_live && event.account.is_none()
+}
+
 /// The account that an event is about, where our rows know it.
 pub async fn account_of_event(app: &App, event: &Event<'_>) -> Result<Option<i64>> {
-    let recorded = Recorded::new(app, event, &[]);
-    app.read(move |tx| account_of(tx, &recorded)).await
+    let event = event.clone().into_owned();
+    app.read(move |tx| account_of(tx, &event)).await
 }
 
 /// The account an event is about, by the customer it names or by a row of ours that knows one of
 /// its objects. Refunds and disputes name no customer.
-fn account_of(tx: &mut store::Tx<'_>, event: &Recorded) -> store::Result<Option<i64>> {
-    if let Some(customer) = &event.customer
+fn account_of(tx: &mut store::Tx<'_>, event: &Event<'_>) -> store::Result<Option<i64>> {
+    if let Some(customer) = &event.object.customer
         && let Some(account) = store::customers::account_of(tx, customer)?
     {
         return Ok(Some(account));
     }
-    for id in &event.leads {
+    for id in event.object.leads() {
         if let Some(account) = account_of_object(tx, id)? {
             return Ok(Some(account));
         }

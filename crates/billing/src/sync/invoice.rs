@@ -2,7 +2,9 @@
 
 use domain::money::Currency;
 use domain::projection::Invoice;
+use domain::projection::InvoiceStatus;
 use stripe::objects;
+use stripe::objects::PaymentIntentStatus;
 
 use crate::app::App;
 use crate::error::Result;
@@ -15,9 +17,9 @@ pub async fn look_at_payment(app: &App, invoice: &mut Invoice) -> Result<()> {
     let Some(payment) = invoice.payment_intent.as_deref() else {
         return Ok(());
     };
-    if invoice.status == "open" {
+    if invoice.status() == Some(InvoiceStatus::Open) {
         let payment = app.stripe.retrieve_payment_intent(payment).await?;
-        invoice.needs_confirmation = payment.status.as_str() == "requires_action";
+        invoice.needs_confirmation = payment.status == PaymentIntentStatus::RequiresAction;
     }
     Ok(())
 }

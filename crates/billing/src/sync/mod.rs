@@ -11,11 +11,11 @@ pub mod checkout_session;
 pub mod compare;
 pub mod credit_note;
 pub mod differences;
+pub mod duplicate_subscription;
 pub mod history;
 pub mod inbox;
 pub mod invoice;
 pub mod meaning;
-pub mod second;
 pub mod since;
 pub mod snapshot;
 pub mod subscription;
@@ -26,13 +26,15 @@ pub mod worker;
 
 use std::collections::{HashMap, HashSet};
 
+use domain::backoff;
 use domain::plan::SubscriptionStatus;
-use domain::projection::{Known, Wanted, project};
+use domain::projection::{Desired, Known, project};
 use domain::time::Timestamp;
 use store::sync::Lease;
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::intents::attempt_now;
 
 pub use crate::sync::checkout_session::INTENT_KEY;
 pub use crate::sync::unmatched::match_events;
@@ -45,9 +47,6 @@ const LEASE_SECONDS: i64 = 90;
 
 /// How often a worker prolongs its lease while it fetches.
 const RENEW_EVERY: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// Syncs that fail in a row before the account is parked and an alert rises.
-const ATTEMPTS_MAX: i64 = 10;
 
 /// Rounds one call makes while new bells keep ringing.
 const ROUNDS_MAX: usize = 5;
@@ -67,21 +66,10 @@ pub struct Report {
     pub changes: Vec<String>,
 }
 
-/// Marks an account for sync; a worker makes its rows agree with Stripe soon.
-pub async fn request(app: &App, account: i64) -> Result<()> {
-    let now = app.real_now();
-    app.write(account, move |tx| store::sync::ring(tx, account, now))
-        .await?;
-    app.sync_bell.notify_one();
-    Ok(())
-}
-
 /// Syncs one account now, and again while it became dirty meanwhile. Waits for another worker that
 /// has it, so that what it answers is newer than the call.
 pub async fn account(app: &App, account: i64) -> Result<Report> {
-    let now = app.real_now();
-    app.write(account, move |tx| store::sync::ring(tx, account, now))
-        .await?;
+    app.mark_for_sync(account).await?;
     rounds(app, account, ROUNDS_MAX).await
 }
 
@@ -90,7 +78,7 @@ pub async fn account(app: &App, account: i64) -> Result<Report> {
 pub async fn whole_account(app: &App, account: i64) -> Result<Report> {
     let now = app.real_now();
     app.write(account, move |tx| {
-        store::sync::ring(tx, account, now)?;
+        store::sync::mark_for_sync(tx, account, now)?;
         store::sync::forget_read(tx, account)
     })
     .await?;
@@ -140,36 +128,23 @@ async fn round(app: &App, lease: &Lease) -> Result<Report> {
     let _busy = app.busy();
     match fetch_and_apply(app, lease).await {
         Ok(report) => {
-            second::undo_of(app, lease.account_id).await;
+            attempt_now::<duplicate_subscription::Undo>(app, lease.account_id).await;
             Ok(report)
         }
         Err(error) => {
             let (lease, text) = (lease.clone(), error.to_string());
             let now = app.real_now();
-            let retry_at = now.plus_seconds(back_off(&lease, app.chance.bits()));
-            let is_last = lease.attempts + 1 >= ATTEMPTS_MAX;
+            let wait = backoff::SYNC.next_seconds(lease.attempts + 1);
+            let wait = wait.map(|seconds| backoff::jittered(seconds, app.rng.bits()));
+            let retry_at = wait.map(|seconds| now.plus_seconds(seconds));
             app.write(lease.account_id, move |tx| {
                 store::alerts::failed_again(tx)?;
-                if is_last {
-                    store::sync::park(tx, &lease, &text, now)
-                } else {
-                    store::sync::fail(tx, &lease, &text, retry_at, now).map(|_| ())
-                }
+                store::sync::fail(tx, &lease, &text, retry_at, now)
             })
             .await?;
             Err(error)
         }
     }
-}
-
-/// 1, 2, 4, ... up to 600 seconds, the latter half of it by chance.
-fn back_off(lease: &Lease, chance: u128) -> i64 {
-    let exponent = u32::try_from(lease.attempts.clamp(0, 10)).expect("clamped");
-    let longest = (1_i64 << exponent).min(600);
-    let half = longest / 2;
-    let jitter =
-        i64::try_from(chance % u128::from(longest.unsigned_abs() - half.unsigned_abs() + 1));
-    half + jitter.expect("smaller than the longest wait")
 }
 
 async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
@@ -192,7 +167,7 @@ async fn fetch_and_apply(app: &App, lease: &Lease) -> Result<Report> {
 }
 
 /// What our rows should be by what was fetched.
-fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Wanted {
+fn projected(app: &App, held: &Held, fetched: &snapshot::Fetched, now: Timestamp) -> Desired {
     let meaning = meaning::Meaning::of(app, held);
     let known = Known {
         tier_of_price: &meaning.tier_of_price,
@@ -255,7 +230,7 @@ pub struct Held {
     /// The event number up to which this sync answers.
     pub last_event: i64,
     /// Objects that events named.
-    pub named: Vec<store::sync::Wanted>,
+    pub named: Vec<store::sync::NamedObject>,
     /// Objects that may still change by themselves.
     pub open: by_id::Open,
     /// What of the history was read before.
@@ -279,7 +254,9 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
         .into_iter()
         .filter_map(|row| Some((row.subscription_id, row.tier?)));
     let intents = store::intents::of_account(tx, account, INTENTS_MAX)?;
-    let undone = intents.iter().filter(|intent| second::is_undone(intent));
+    let undone = intents
+        .iter()
+        .filter(|intent| duplicate_subscription::is_undone(intent));
     let undone = undone.filter_map(|intent| intent.stripe_object_id.clone());
     Ok(Held {
         undone: undone.collect(),
@@ -294,7 +271,7 @@ fn held(tx: &mut store::Tx<'_>, account: i64) -> store::Result<Held> {
             .map(|intent| (intent.id.clone(), intent))
             .collect(),
         last_event: store::events::last_of_account(tx, account)?,
-        named: store::sync::wanted(tx, account, NAMED_MAX)?,
+        named: store::sync::named_objects(tx, account, NAMED_MAX)?,
         open,
         progress: state.map_or_else(Default::default, |state| history::Progress {
             until: state.read_until,
@@ -324,7 +301,7 @@ fn open(
     })
 }
 
-fn report_findings(account: i64, wanted: &Wanted) {
+fn report_findings(account: i64, wanted: &Desired) {
     for finding in &wanted.findings {
         tracing::warn!(
             account,
@@ -361,7 +338,7 @@ mod tests {
         let account = memberships.expect("memberships")[0].account_id;
         let now = app.real_now();
         app.write(account, move |tx| {
-            store::sync::ring(tx, account, now)?;
+            store::sync::mark_for_sync(tx, account, now)?;
             store::sync::lease_account(tx, account, now, now.plus_seconds(1))
         })
         .await

@@ -1,6 +1,7 @@
 //! Fetches everything of an account that a projection reads.
 
 use std::collections::HashSet;
+use store::customers::CustomerState;
 
 use domain::projection::Snapshot;
 use stripe::objects;
@@ -56,7 +57,7 @@ pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
         fetched.progress.backfill = history::join(fetched.progress.backfill, left);
         if object.deleted {
             fetched.deleted.push(id.clone());
-        } else if customer.state == "current" {
+        } else if customer.state() == CustomerState::Current {
             current = Some(object);
         }
     }

@@ -2,7 +2,7 @@
 
 use domain::money::{Currency, MinorUnits};
 use domain::plan::SubscriptionStatus;
-use domain::projection::{Extra, Subscription};
+use domain::projection::{Addon, Subscription};
 use domain::time::Timestamp;
 use stripe::objects;
 
@@ -35,11 +35,11 @@ fn interval(item: &objects::SubscriptionItem) -> Option<String> {
 }
 
 /// The items beside the plan's.
-fn extras(object: &objects::Subscription, plan: Option<usize>) -> Vec<Extra> {
+fn addons(object: &objects::Subscription, plan: Option<usize>) -> Vec<Addon> {
     let items = object.items.data.iter().enumerate();
     let others = items.filter(|(place, _)| Some(*place) != plan);
     let read = |(_, item): (usize, &objects::SubscriptionItem)| {
-        Some(Extra {
+        Some(Addon {
             price_id: price_id(item)?.to_owned(),
             quantity: item.quantity.unwrap_or(1),
             price: unit(item, object.currency.as_deref()),
@@ -61,7 +61,7 @@ pub fn read(object: &objects::Subscription, meaning: &Meaning) -> Subscription {
         price_id: item.and_then(price_id).map(str::to_owned),
         price: item.and_then(|item| unit(item, object.currency.as_deref())),
         interval: item.and_then(interval),
-        extras: extras(object, place),
+        addons: addons(object, place),
         period_start: at(start),
         period_end: at(object.current_period_end().unwrap_or(start)),
         cancel_at_period_end: object.cancel_at_period_end,

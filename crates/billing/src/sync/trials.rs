@@ -1,6 +1,7 @@
 //! One free trial a card.
 
 use store::trials::Trial;
+use store::trials::TrialState;
 use stripe::Form;
 use stripe::objects::{Subscription, SubscriptionStatus};
 
@@ -23,7 +24,7 @@ pub async fn check(app: &App, account: i64, trialing: &[String]) -> Result<bool>
             .read(move |tx| store::trials::find(tx, account, &id))
             .await?;
         // One whose end was begun and not noted is ended again.
-        if seen.is_none_or(|trial| trial.state == "refusing") {
+        if seen.is_none_or(|trial| trial.state() == TrialState::Refusing) {
             has_ended |= check_one(app, account, subscription).await?;
         }
     }

@@ -1,6 +1,7 @@
 //! Events whose account no row of ours knows yet: the delivery won the race against our own
 //! commit, or names only a charge. The worker looks them up at Stripe, and parks them in the end.
 
+use domain::backoff;
 use store::events::Event;
 
 use crate::app::App;
@@ -9,9 +10,6 @@ use crate::sync::inbox::account_of_object;
 
 /// Events looked at in one round.
 const EVENTS_MAX: i64 = 50;
-
-/// Tries before an event is parked for a person.
-const ATTEMPTS_MAX: i64 = 8;
 
 /// Looks for the accounts of unmatched events that are due; rings the bells of those found.
 /// Answers how many were looked at.
@@ -38,23 +36,24 @@ pub async fn match_events(app: &App) -> Result<usize> {
 }
 
 async fn assign(app: &App, event: &Event, account: i64) -> Result<()> {
-    let (n, now) = (event.n, app.real_now());
-    app.write(account, move |tx| {
-        store::events::assign(tx, n, account)?;
-        store::sync::ring(tx, account, now)
+    let n = event.n;
+    app.write_and_sync(account, move |tx| {
+        store::events::assign(tx, n, account).map(|_| ())
     })
-    .await?;
-    app.sync_bell.notify_one();
-    Ok(())
+    .await
 }
 
 async fn try_later(app: &App, event: &Event, why: &str, counts: bool) -> Result<()> {
     let (n, why, now) = (event.n, why.to_owned(), app.real_now());
-    let exponent = u32::try_from(event.attempts.clamp(0, 10)).expect("clamped");
-    let retry_at = now.plus_seconds(1_i64 << exponent);
-    let is_last = counts && event.attempts + 1 >= ATTEMPTS_MAX;
+    let (rule, failures) = (backoff::UNMATCHED_EVENT, event.attempts + 1);
+    let wait = if counts {
+        rule.next_seconds(failures)
+    } else {
+        Some(rule.seconds_after(failures))
+    };
+    let retry_at = wait.map(|seconds| now.plus_seconds(seconds));
     app.write(0, move |tx| {
-        store::events::set_failed(tx, n, &why, (!is_last).then_some(retry_at))
+        store::events::set_failed(tx, n, &why, retry_at)
     })
     .await?;
     Ok(())

@@ -47,7 +47,7 @@ async fn work(app: App, matches: bool) {
             Err(error) => tracing::warn!(%error, "A sync did not happen"),
         }
         tokio::select! {
-            () = app.sync_bell.notified() => {}
+            () = app.sync_due.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
@@ -70,7 +70,7 @@ async fn one(app: &App, matches: bool) -> Result<bool> {
         return Ok(matched);
     };
     // More may wait: wake another worker before this one is away.
-    app.sync_bell.notify_one();
+    app.sync_due.notify_one();
     tokio::select! {
         done = round(app, &lease) => {
             if let Err(error) = done {

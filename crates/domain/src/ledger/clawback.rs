@@ -92,7 +92,7 @@ impl Ledger {
     fn take_back(&mut self, request: &Request, id: LotId, delta: Credits, now: Timestamp) -> Entry {
         let taken = self.lots[&id].unheld().min(delta);
         let draft = Draft {
-            kind: EntryKind::Claw,
+            kind: EntryKind::Clawback,
             lines: vec![Line {
                 lot: id,
                 taken,

@@ -93,7 +93,7 @@ pub enum Command {
         source_key: String,
     },
     /// Makes what was taken back for a payment agree with what of it was reversed.
-    Claw {
+    Clawback {
         /// The source key of the purchase.
         source_key: String,
         /// Money given back so far, of `paid`; in minor units, tax excluded in proportion.

@@ -27,7 +27,7 @@ words! {
         /// Credits ended unspent.
         Expire = "expire",
         /// Credits were taken back because money went back; what was missing became debt.
-        Claw = "claw",
+        Clawback = "claw",
         /// Debt was settled from other credits.
         Repay = "repay",
         /// A reversal of money was reversed.

@@ -89,7 +89,7 @@ impl Ledger {
             .expect("an entry names lots that exist");
         match kind {
             EntryKind::Expire => lot.expired = lot.expired + line.taken,
-            EntryKind::Claw | EntryKind::Reinstate | EntryKind::Void => {
+            EntryKind::Clawback | EntryKind::Reinstate | EntryKind::Void => {
                 lot.clawed = lot.clawed + line.taken;
             }
             _ => lot.used = lot.used + line.taken,

@@ -139,7 +139,7 @@ impl Ledger {
                 self.adjust(request, *amount, source_key, now)?
             }
             Command::Void { source_key } => self.void(request, source_key, now)?,
-            Command::Claw {
+            Command::Clawback {
                 source_key,
                 reversed_minor,
             } => self.claw_back(request, source_key, *reversed_minor, now)?,

@@ -2,7 +2,7 @@
 
 use super::snapshot::{Schedule, Snapshot, Subscription};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, free_of_charge};
-use super::{Known, Wanted};
+use super::{Desired, Known};
 use crate::money::Currency;
 use crate::time::Timestamp;
 
@@ -71,7 +71,7 @@ pub(super) fn project_downgrades(
     snapshot: &Snapshot,
     known: &Known,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     for schedule in &snapshot.schedules {
         if let Some((tier, starts_at)) = lesser(schedule, known) {

@@ -3,13 +3,13 @@
 
 use super::findings::Finding;
 use super::snapshot::Snapshot;
-use super::{Known, Wanted, items};
+use super::{Desired, Known, items};
 use crate::plan::SubscriptionFacts;
 
 /// A subscription that was bought on one of our pages while another was live: it is canceled and
 /// its payment refunded (F27).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecondPurchase {
+pub struct DuplicatePurchase {
     /// Stripe's id of the later subscription.
     pub subscription: String,
     /// Stripe's id of the payment intent that paid its first invoice, if that cost something.
@@ -18,7 +18,7 @@ pub struct SecondPurchase {
     pub is_late: bool,
 }
 
-impl SecondPurchase {
+impl DuplicatePurchase {
     /// The object that names the undoing, so that it happens once.
     pub fn object(&self) -> &str {
         match &self.payment_intent {
@@ -30,7 +30,7 @@ impl SecondPurchase {
 
 /// Finds all live subscriptions but the oldest; each is a finding, and is undone if it was bought
 /// on one of our pages.
-pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut Desired) {
     // Lists come newest first; of two made in the same second the later one is the duplicate.
     let subscriptions = wanted.subscriptions.iter().rev();
     let mut live: Vec<&SubscriptionFacts> = subscriptions
@@ -51,7 +51,7 @@ pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut W
                     && invoice.is_paid()
                     && invoice.amount_paid > 0
             });
-            wanted.undo.push(SecondPurchase {
+            wanted.undo.push(DuplicatePurchase {
                 subscription: subscription.clone(),
                 payment_intent: paid.and_then(|invoice| invoice.payment_intent.clone()),
                 is_late: false,
@@ -59,13 +59,13 @@ pub(super) fn find_duplicates(snapshot: &Snapshot, known: &Known, wanted: &mut W
         }
         wanted
             .findings
-            .push(Finding::SecondSubscription { subscription });
+            .push(Finding::DuplicateSubscription { subscription });
     }
 }
 
 /// Finds the payment of a duplicate that arrived after the duplicate was undone: it is refunded
 /// too.
-pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mut Wanted) {
+pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mut Desired) {
     for invoice in &snapshot.invoices {
         let Some(subscription) = invoice.subscription_id.as_ref() else {
             continue;
@@ -76,7 +76,7 @@ pub(super) fn find_late_payments(snapshot: &Snapshot, known: &Known, wanted: &mu
             .and_then(|payment| snapshot.paid_charge(payment));
         let is_kept = charge.is_some_and(|charge| charge.amount_refunded < charge.amount);
         if known.undone.contains(subscription) && invoice.is_paid() && is_kept {
-            wanted.undo.push(SecondPurchase {
+            wanted.undo.push(DuplicatePurchase {
                 subscription: subscription.clone(),
                 payment_intent: invoice.payment_intent.clone(),
                 is_late: true,

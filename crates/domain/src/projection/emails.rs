@@ -3,9 +3,10 @@
 use super::snapshot::{Charge, Invoice, Refund, Snapshot, Subscription};
 use super::states::{BillingReason, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus};
-use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
+use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
 use crate::dunning::{DunningStep, step_due};
-use crate::money::{Credits, MinorUnits, share_of};
+use crate::letters::Letter;
+use crate::money::{Credits, share_of};
 use crate::plan::SubscriptionStatus;
 use crate::time::Timestamp;
 
@@ -15,97 +16,22 @@ pub struct Mail {
     /// The key of the email: at most one is sent per key.
     pub key: String,
     /// What the email says.
-    pub content: MailContent,
-}
-
-/// The content of an email.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MailContent {
-    /// A payment arrived.
-    Receipt {
-        /// What was paid for.
-        description: String,
-        /// The tier of the plan, if a plan was paid for.
-        tier: Option<String>,
-        /// The amount.
-        amount: MinorUnits,
-        /// Stripe's page for the receipt.
-        url: Option<String>,
-    },
-    /// A payment failed; access continues until `grace_until`, and has ended at `Ended`.
-    PaymentFailed {
-        /// The moment of the failure that the email is about.
-        step: DunningStep,
-        /// The tier of the plan, where it is known.
-        tier: Option<String>,
-        /// The bank's reason, in Stripe's words.
-        failure: Option<String>,
-        /// The amount.
-        amount: MinorUnits,
-        /// The time at which access ends.
-        grace_until: Timestamp,
-        /// The page on which the payment can be made.
-        url: Option<String>,
-    },
-    /// Credits were bought automatically.
-    AutoTopup {
-        /// How many credits were bought.
-        credits: Credits,
-        /// What the credits cost.
-        amount: MinorUnits,
-    },
-    /// A plan will end.
-    PlanEnding {
-        /// The tier that the plan gave.
-        tier: String,
-        /// The time at which the plan ends.
-        at: Timestamp,
-    },
-    /// A plan ended.
-    PlanEnded {
-        /// The tier that the plan gave.
-        tier: String,
-    },
-    /// A trial ends in three days, and the plan is paid from then on.
-    TrialEnds {
-        /// The tier of the plan.
-        tier: String,
-        /// The time at which the trial ends.
-        at: Timestamp,
-    },
-    /// A payment requires the cardholder to confirm it.
-    ConfirmPayment {
-        /// What is to be paid for.
-        description: String,
-        /// The amount.
-        amount: MinorUnits,
-        /// The page on which the payment is confirmed.
-        url: Option<String>,
-    },
-    /// A payment that had failed went through.
-    PaymentRecovered {
-        /// The tier of the plan, where it is known.
-        tier: Option<String>,
-    },
-    /// Money was given back.
-    Refunded {
-        /// The amount.
-        amount: MinorUnits,
-        /// By how much the credits changed; zero for a plan's payment.
-        credits: Credits,
-    },
+    pub letter: Letter,
 }
 
 /// Days before the end of a trial at which its customer is notified.
 pub const TRIAL_WARNING_DAYS: i64 = 3;
 
 /// The emails about the end of a trial or of a plan.
-pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
+pub(super) fn ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Desired) {
     if let Some(at) = trial_to_end(fetched, now) {
         let tier = tier.to_owned();
         wanted.mails.push(Mail {
             key: format!("trial-ends:{}:{}", fetched.id, at.seconds()),
-            content: MailContent::TrialEnds { tier, at },
+            letter: Letter::TrialEnds {
+                tier,
+                at: at.micros(),
+            },
         });
     }
     plan_ending(fetched, tier, now, wanted);
@@ -120,16 +46,16 @@ fn trial_to_end(fetched: &Subscription, now: Timestamp) -> Option<Timestamp> {
     (is_near && goes_on).then_some(at)
 }
 
-fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Wanted) {
+fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut Desired) {
     let recent = |at: Timestamp| now < at.plus_days(MAIL_AGE_DAYS_MAX);
     if fetched.status == SubscriptionStatus::Canceled {
         if fetched.ended_at.is_some_and(recent) {
-            let content = MailContent::PlanEnded {
+            let letter = Letter::PlanEnded {
                 tier: tier.to_owned(),
             };
             wanted.mails.push(Mail {
                 key: format!("plan-ended:{}", fetched.id),
-                content,
+                letter,
             });
         }
     } else if let Some(at) = fetched.ends_at()
@@ -137,13 +63,13 @@ fn plan_ending(fetched: &Subscription, tier: &str, now: Timestamp, wanted: &mut 
         && at > now
     {
         let asked = fetched.canceled_at.unwrap_or(at).seconds();
-        let content = MailContent::PlanEnding {
+        let letter = Letter::PlanEnding {
             tier: tier.to_owned(),
-            at,
+            at: at.micros(),
         };
         wanted.mails.push(Mail {
             key: format!("plan-ending:{}:{asked}", fetched.id),
-            content,
+            letter,
         });
     }
 }
@@ -155,7 +81,7 @@ pub(super) fn invoice(
     snapshot: &Snapshot,
     known: &Known,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let recent = now
         < invoice
@@ -168,15 +94,16 @@ pub(super) fn invoice(
                 let tier = row.tier.clone();
                 wanted.mails.push(Mail {
                     key: format!("recovered:{}", invoice.id),
-                    content: MailContent::PaymentRecovered { tier },
+                    letter: Letter::PaymentRecovered { tier },
                 });
             }
             wanted.mails.push(Mail {
                 key: format!("receipt:{}", invoice.id),
-                content: MailContent::Receipt {
+                letter: Letter::Receipt {
                     description: row.description.clone(),
                     tier: row.tier.clone(),
-                    amount: row.amount,
+                    amount: row.amount.amount,
+                    currency: row.amount.currency.code().to_owned(),
                     url: invoice.hosted_url.clone(),
                 },
             });
@@ -187,16 +114,17 @@ pub(super) fn invoice(
             if step == DunningStep::Failed && invoice.needs_confirmation {
                 confirm(invoice, row, wanted);
             } else if now < grace_until.plus_days(MAIL_AGE_DAYS_MAX) {
-                let content = MailContent::PaymentFailed {
-                    step,
+                let letter = Letter::PaymentFailed {
+                    step: step.word().to_owned(),
                     tier: row.tier.clone(),
                     failure: row.failure.clone(),
-                    amount: row.amount,
-                    grace_until,
+                    amount: row.amount.amount,
+                    currency: row.amount.currency.code().to_owned(),
+                    grace_until: grace_until.micros(),
                     url: invoice.hosted_url.clone(),
                 };
                 let key = format!("payment-{}:{}", step.word(), invoice.id);
-                wanted.mails.push(Mail { key, content });
+                wanted.mails.push(Mail { key, letter });
             }
         }
         // A change of plan that the bank wants confirmed leaves the plan unchanged until then.
@@ -211,14 +139,15 @@ pub(super) fn invoice(
     }
 }
 
-fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Wanted) {
-    let content = MailContent::ConfirmPayment {
+fn confirm(invoice: &Invoice, row: &Transaction, wanted: &mut Desired) {
+    let letter = Letter::ConfirmPayment {
         description: row.description.clone(),
-        amount: row.amount,
+        amount: row.amount.amount,
+        currency: row.amount.currency.code().to_owned(),
         url: invoice.hosted_url.clone(),
     };
     let key = format!("confirm:{}", invoice.id);
-    wanted.mails.push(Mail { key, content });
+    wanted.mails.push(Mail { key, letter });
 }
 
 /// Whether a renewal failed before it was paid: its attempts stay visible at Stripe.
@@ -251,7 +180,7 @@ pub(super) fn refund(
     refund: &Refund,
     credits: Option<Credits>,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let is_recent = now < refund.created_at.plus_days(MAIL_AGE_DAYS_MAX);
     if refund.status() != Some(RefundStatus::Succeeded) || !is_recent || charge.amount <= 0 {
@@ -261,9 +190,10 @@ pub(super) fn refund(
     let part = refund.amount.clamp(0, charge.amount);
     wanted.mails.push(Mail {
         key: format!("refunded:{}", refund.id),
-        content: MailContent::Refunded {
-            amount: MinorUnits::new(refund.amount, charge.currency),
-            credits: Credits::from_micros(-share_of(bought, part, charge.amount)),
+        letter: Letter::Refunded {
+            amount: refund.amount,
+            currency: charge.currency.code().to_owned(),
+            credits: -share_of(bought, part, charge.amount),
         },
     });
 }

@@ -12,7 +12,7 @@ pub enum Finding {
         price: String,
     },
     /// Two subscriptions can charge the account.
-    SecondSubscription {
+    DuplicateSubscription {
         /// Stripe's id of the subscription that does not count.
         subscription: String,
     },
@@ -34,7 +34,7 @@ impl Finding {
                 subscription,
                 price,
             } => format!("subscription {subscription} has the unknown price {price}"),
-            Finding::SecondSubscription { subscription } => {
+            Finding::DuplicateSubscription { subscription } => {
                 format!("subscription {subscription} charges the account beside another one")
             }
             Finding::StrayItem {

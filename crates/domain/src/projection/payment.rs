@@ -1,12 +1,13 @@
 //! The fact of a payment at Checkout: a credit pack, or a plan's first payment under way.
 
-use super::emails::{Mail, MailContent};
+use super::emails::Mail;
 use super::reversal::clawback_for;
 use super::snapshot::{Intent, Session, Snapshot};
 use super::states::{DisputeStatus, PaymentStatus, SessionMode, SessionStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
-use super::{Known, MAIL_AGE_DAYS_MAX, Wanted};
+use super::{Desired, Known, MAIL_AGE_DAYS_MAX};
 use crate::ledger::{Command, GrantKind, NewGrant};
+use crate::letters::Letter;
 use crate::money::MinorUnits;
 use crate::time::Timestamp;
 
@@ -14,7 +15,7 @@ pub(super) fn project_sessions(
     snapshot: &Snapshot,
     known: &Known,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     for session in &snapshot.sessions {
         let Some(intent) = &session.intent else {
@@ -44,7 +45,7 @@ fn is_given_away(session: &Session) -> bool {
 
 /// A pack that was given away is a gift of the operator: it is spent before what was bought, and
 /// there is no payment that could take it back.
-fn give_pack(session: &Session, intent: &Intent, wanted: &mut Wanted) {
+fn give_pack(session: &Session, intent: &Intent, wanted: &mut Desired) {
     let ends = |days: i64| session.created_at.plus_days(days);
     wanted.commands.push(Command::Grant(NewGrant {
         expires_at: intent.expires_after_days.map(ends),
@@ -61,7 +62,7 @@ fn project_topup(
     (session, intent): (&Session, &Intent),
     is_given: bool,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let currency = session.currency.unwrap_or(intent.price.currency);
     let amount = session.amount_total.unwrap_or(intent.price.amount);
@@ -89,23 +90,25 @@ fn project_topup(
             });
         }
         if now < session.created_at.plus_days(MAIL_AGE_DAYS_MAX) {
-            let amount = MinorUnits::new(amount, currency);
-            let content = if session.is_automatic {
-                MailContent::AutoTopup {
-                    credits: intent.credits + intent.bonus,
+            let code = currency.code().to_owned();
+            let letter = if session.is_automatic {
+                Letter::AutoTopupDone {
+                    credits: (intent.credits + intent.bonus).micros(),
                     amount,
+                    currency: code,
                 }
             } else {
-                MailContent::Receipt {
+                Letter::Receipt {
                     description: description.clone(),
                     tier: None,
                     amount,
+                    currency: code,
                     url: charge.and_then(|charge| charge.receipt_url.clone()),
                 }
             };
             wanted.mails.push(Mail {
                 key: format!("receipt:{}", session.id),
-                content,
+                letter,
             });
         }
     }
@@ -151,7 +154,7 @@ fn grant_pack(
     intent: &Intent,
     payment: &str,
     paid: MinorUnits,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     let source_key = format!("topup:{payment}");
     let ends = |days: i64| session.created_at.plus_days(days);

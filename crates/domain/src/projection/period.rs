@@ -3,7 +3,7 @@
 use super::snapshot::{Invoice, Snapshot};
 use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType};
-use super::{Known, Wanted, emails};
+use super::{Desired, Known, emails};
 use crate::money::MinorUnits;
 use crate::time::Timestamp;
 
@@ -11,7 +11,7 @@ pub(super) fn project_invoices(
     snapshot: &Snapshot,
     known: &Known,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     for invoice in &snapshot.invoices {
         let Some(subscription) = &invoice.subscription_id else {

@@ -1,10 +1,10 @@
 //! The fact of a plan: which tier a subscription gives, and when it ends.
 
 use super::findings::Finding;
-use super::snapshot::{Extra, Invoice, Snapshot, Subscription};
+use super::snapshot::{Addon, Invoice, Snapshot, Subscription};
 use super::states::{BillingReason, InvoiceStatus};
 use super::transaction::{Transaction, TransactionType, free_of_charge};
-use super::{Known, Wanted, WantedSubscription, changes, duplicates, emails, items};
+use super::{Desired, DesiredSubscription, Known, changes, duplicates, emails, items};
 use crate::money::Currency;
 use crate::plan::{SubscriptionFacts, SubscriptionStatus};
 use crate::time::Timestamp;
@@ -13,7 +13,7 @@ pub(super) fn project_subscriptions(
     snapshot: &Snapshot,
     known: &Known,
     now: Timestamp,
-    wanted: &mut Wanted,
+    wanted: &mut Desired,
 ) {
     for fetched in &snapshot.subscriptions {
         let price = fetched.price_id.as_ref();
@@ -57,7 +57,7 @@ pub(super) fn project_subscriptions(
                 .transactions
                 .push(cancellation(fetched, tier, ended_at));
         }
-        wanted.subscriptions.push(WantedSubscription {
+        wanted.subscriptions.push(DesiredSubscription {
             pending: changes::pending(snapshot, fetched, known, now),
             fetched: fetched.clone(),
             facts,
@@ -69,9 +69,9 @@ pub(super) fn project_subscriptions(
 
 /// Reports items besides the plan that the catalog does not know: they are charged and bring
 /// nothing.
-fn find_strays(fetched: &Subscription, known: &Known, wanted: &mut Wanted) {
-    let is_stray = |extra: &&Extra| !known.addon_prices.contains(&extra.price_id);
-    for extra in fetched.extras.iter().filter(is_stray) {
+fn find_strays(fetched: &Subscription, known: &Known, wanted: &mut Desired) {
+    let is_stray = |extra: &&Addon| !known.addon_prices.contains(&extra.price_id);
+    for extra in fetched.addons.iter().filter(is_stray) {
         if fetched.status.is_live() {
             wanted.findings.push(Finding::StrayItem {
                 subscription: fetched.id.clone(),

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::snapshot::{Charge, Snapshot};
 use super::states::{DisputeStatus, RefundStatus};
 use super::transaction::{Transaction, TransactionStatus, TransactionType, grouped};
-use super::{Wanted, emails};
+use super::{Desired, emails};
 use crate::ledger::Command;
 use crate::money::{Credits, MinorUnits, share_of};
 use crate::time::Timestamp;
 
-pub(super) fn project_charges(snapshot: &Snapshot, now: Timestamp, wanted: &mut Wanted) {
+pub(super) fn project_charges(snapshot: &Snapshot, now: Timestamp, wanted: &mut Desired) {
     let ours: HashMap<String, (Option<String>, Option<Credits>)> = wanted
         .transactions
         .iter()
@@ -78,7 +78,7 @@ pub(super) fn clawback_for(charge: &Charge, source_key: &str, paid: MinorUnits) 
     } else {
         0
     };
-    Command::Claw {
+    Command::Clawback {
         source_key: source_key.to_owned(),
         reversed_minor,
     }

@@ -76,7 +76,7 @@ pub struct Subscription {
     /// The billing interval of the price: `month` or `year`.
     pub interval: Option<String>,
     /// Its items besides the plan.
-    pub extras: Vec<Extra>,
+    pub addons: Vec<Addon>,
     /// The start of the current period.
     pub period_start: Timestamp,
     /// The end of the current period.
@@ -103,7 +103,7 @@ pub struct Subscription {
 
 /// An item of a subscription besides its plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Extra {
+pub struct Addon {
     /// Stripe's id of the item's price.
     pub price_id: String,
     /// The quantity of the item.

@@ -92,7 +92,7 @@ pub(super) fn subscription(status: &str) -> Subscription {
         id: "sub_1".into(),
         status: SubscriptionStatus::from_word(status),
         customer_id: Some("cus_1".into()),
-        extras: Vec::new(),
+        addons: Vec::new(),
         price_id: Some("price_pro".into()),
         price: Some(MinorUnits::new(1_900, Currency::USD)),
         interval: Some("month".into()),
@@ -110,7 +110,7 @@ pub(super) fn subscription(status: &str) -> Subscription {
     }
 }
 
-fn run(snapshot: &Snapshot) -> Wanted {
+fn run(snapshot: &Snapshot) -> Desired {
     let tier_of_price = HashMap::from([
         ("price_pro".to_owned(), "PRO".to_owned()),
         ("price_plus".to_owned(), "PRO_PLUS".to_owned()),
@@ -131,7 +131,7 @@ fn run(snapshot: &Snapshot) -> Wanted {
     project(snapshot, &known, now())
 }
 
-fn grants(wanted: &Wanted) -> Vec<&NewGrant> {
+fn grants(wanted: &Desired) -> Vec<&NewGrant> {
     let commands = wanted.commands.iter();
     let grants = commands.filter_map(|command| match command {
         Command::Grant(grant) => Some(grant),

@@ -45,7 +45,7 @@ pub async fn session_cookie(app: &App, user: i64) -> Result<String> {
 /// An address whose GET signs `email` in, once, within `minutes`.
 pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> {
     let email = users::read_email(email)?;
-    let token = new_secret(&*app.chance);
+    let token = new_secret(&*app.rng);
     let url = format!("{}/api/auth/link/{token}", app.settings.service.base_url);
     let now: Timestamp = app.real_now();
     let until = now.plus_seconds(minutes * 60);
@@ -66,7 +66,7 @@ pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<Stri
     } else {
         "test"
     };
-    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.chance));
+    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.rng));
     let public_id = app.new_id("key");
     let (key, name, now) = (secret.clone(), name.to_owned(), app.now());
     app.db

@@ -2,6 +2,7 @@
 
 use billing::app::App;
 use billing::idempotency::Key;
+use billing::operators::audit_log::{Action, Author, COMMAND_LINE};
 use billing::operators::credits;
 use billing::operators::credits::{ByHand, REASONS};
 use clap::Subcommand;
@@ -494,15 +495,15 @@ async fn replay_failed(app: &App, dry_run: bool, out: &mut Output) -> anyhow::Re
 }
 
 async fn replay(app: &App, id: &str, out: &mut Output) -> anyhow::Result<()> {
-    let (wanted, real_now) = (id.to_owned(), app.real_now());
+    let (wanted, author) = (id.to_owned(), Author::new(app, COMMAND_LINE));
     let event = app
         .db
         .write(0, move |tx| {
             let Some(event) = store::events::find(tx, &wanted)? else {
                 return Ok(None);
             };
-            let event = store::events::requeue(tx, event.n, real_now)?;
-            store::audit_log::append(tx, "cli", "event.replay", &wanted, "{}", None, real_now)?;
+            let event = store::events::requeue(tx, event.n, author.at())?;
+            author.act(Action::EventReplay, &wanted).append(tx)?;
             Ok(event)
         })
         .await?;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use billing::app::App;
 use billing::books::audit;
 use billing::books::audit::Scope;
-use billing::clock::SystemChance;
+use billing::clock::SystemRng;
 use billing::config::Settings;
 use billing::secrets::new_secret;
 use serde_json::json;
@@ -103,7 +103,7 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> Ended {
 async fn verify(context: &Context, mut settings: Settings, from: &Path) -> Ended {
     let folder = std::env::temp_dir().join(format!(
         "localboxs-verify-{}",
-        &new_secret(&SystemChance)[..12]
+        &new_secret(&SystemRng)[..12]
     ));
     std::fs::create_dir_all(&folder)?;
     settings.database.url = "".into();

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use billing::app::App;
+use billing::config::Fault;
 use clap::Subcommand;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -65,12 +66,11 @@ pub async fn setup(app: &App, args: &SetupArgs, out: &mut Output) -> anyhow::Res
 pub fn config(context: &Context) -> Ended {
     let faults = match context.settings() {
         Ok(settings) => settings.check(),
-        Err(error) => error.to_string().lines().map(str::to_owned).collect(),
+        Err(error) => error.to_string().lines().map(Fault::from).collect(),
     };
     // `serve` also believes the secret that `setup` stored: nothing is opened here to see it.
-    let (notes, faults): (Vec<String>, Vec<String>) = faults
-        .into_iter()
-        .partition(|fault| fault.starts_with("STRIPE_WEBHOOK_SECRET"));
+    let (faults, notes): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(Fault::is_certain);
+    let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
     let notes: Vec<String> = notes
         .iter()
         .map(|note| format!("note: {note}; the one that `setup` stored is used, once it has run"))

@@ -9,7 +9,7 @@ const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// An account that differs.
 #[derive(Clone, Debug, Serialize)]
-pub struct Line {
+pub struct ComparisonRow {
     /// Its number.
     #[serde(skip)]
     pub id: i64,
@@ -23,7 +23,7 @@ pub struct Line {
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
     /// Accounts that differ.
-    pub accounts: Vec<Line>,
+    pub accounts: Vec<ComparisonRow>,
     /// Accounts that an operator gave a tier: they differ on purpose.
     pub intended: Vec<Value>,
     /// Accounts that could not be compared, and why.
@@ -70,7 +70,7 @@ pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
         }
         match differences(app, id).await {
             Ok(lines) if lines.is_empty() => {}
-            Ok(lines) => compared.accounts.push(Line {
+            Ok(lines) => compared.accounts.push(ComparisonRow {
                 id,
                 account: account.public_id,
                 lines,

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use billing::app::App;
-use billing::clock::SystemChance;
+use billing::clock::SystemRng;
+use billing::config::Fault;
 use billing::config::Settings;
 use billing::jobs::clock;
 use billing::secrets::hash;
@@ -89,7 +90,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     let mut notes = read_notes(&data)?;
     let secret = notes
         .webhook_secret
-        .get_or_insert_with(|| format!("whsec_{}", billing::secrets::new_secret(&SystemChance)));
+        .get_or_insert_with(|| format!("whsec_{}", billing::secrets::new_secret(&SystemRng)));
     let twin = Twin::start(&args, &data, secret).await?;
     twin.aim(&mut settings);
     let started = start(settings, listener, &twin, &data, notes).await;
@@ -210,11 +211,8 @@ async fn start(
     data: &Path,
     mut notes: Notes,
 ) -> anyhow::Result<(Service, control::Door, Started)> {
-    let faults = settings.check();
-    let faults: Vec<_> = faults
-        .into_iter()
-        .filter(|fault| !fault.starts_with("STRIPE_WEBHOOK_SECRET"))
-        .collect();
+    let faults = settings.check().into_iter().filter(Fault::is_certain);
+    let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
     anyhow::ensure!(
         faults.is_empty(),
         "The demo cannot start:\n- {}",

@@ -94,11 +94,9 @@ async fn schema(app: &App) -> Found {
 fn configuration(app: &App) -> Found {
     let faults = app.settings.check();
     // The secret that `setup` stored serves as well; whether there is one is the endpoint's line.
-    let fault = faults
-        .iter()
-        .find(|fault| !fault.starts_with("STRIPE_WEBHOOK_SECRET"));
+    let fault = faults.iter().find(|fault| fault.is_certain());
     match fault {
-        Some(fault) => Err(fault.clone()),
+        Some(fault) => Err(fault.to_string()),
         None if app.settings.stripe.secret_key.expose_secret().is_empty() => {
             Err("STRIPE_SECRET_KEY is not set".to_owned())
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use billing::app::App;
 use billing::export::table::Format;
 use billing::export::{own_data, table};
+use billing::operators::audit_log::{Action, Author, COMMAND_LINE};
 use serde_json::{Value, json};
 use store::export::TABLES;
 use tokio::io::AsyncWriteExt;
@@ -51,8 +52,7 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
         }
     };
     if !args.dry_run {
-        let detail = json!({ "format": args.format }).to_string();
-        begin(app, &args.to, "all", detail).await?;
+        begin(app, &args.to, "all", Some(&args.format)).await?;
     }
     let mut files = Vec::new();
     for table in tables {
@@ -69,12 +69,17 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
 }
 
 /// Makes the folder, and writes down that rows leave.
-async fn begin(app: &App, to: &Path, subject: &str, detail: String) -> anyhow::Result<()> {
+async fn begin(app: &App, to: &Path, subject: &str, format: Option<&str>) -> anyhow::Result<()> {
     tokio::fs::create_dir_all(to).await?;
-    let (subject, now) = (subject.to_owned(), app.real_now());
+    let (subject, format) = (subject.to_owned(), format.map(str::to_owned));
+    let author = Author::new(app, COMMAND_LINE);
     app.db
         .write(0, move |tx| {
-            store::audit_log::append(tx, "cli", "export", &subject, &detail, None, now).map(|_| ())
+            let act = author.act(Action::Export, &subject);
+            match &format {
+                Some(format) => act.with("format", json!(format)).append(tx),
+                None => act.append(tx),
+            }
         })
         .await?;
     Ok(())
@@ -104,7 +109,7 @@ async fn one_account(
     let path = args.to.join(own_data::file_name(&account));
     let mut rows = 0;
     if !args.dry_run {
-        begin(app, &args.to, &account.public_id, "{}".to_owned()).await?;
+        begin(app, &args.to, &account.public_id, None).await?;
         let file = tokio::fs::File::create(&path).await?;
         let mut file = tokio::io::BufWriter::new(file);
         let mut place = own_data::Place::default();

@@ -6,6 +6,7 @@
 use billing::app::App;
 use billing::books::audit;
 use billing::books::audit::{Finding, Part, Report, Scope};
+use billing::operators::audit_log::{Action, Author, COMMAND_LINE};
 use billing::sync;
 use serde_json::json;
 
@@ -163,7 +164,8 @@ async fn rebuild(app: &App, books: &Books) -> anyhow::Result<()> {
         !books.is_broken(),
         "its journal is broken: nothing can be made from it. Restore a backup."
     );
-    let (rules, now, real_now) = (app.rules(), app.now(), app.real_now());
+    let (rules, now) = (app.rules(), app.now());
+    let author = Author::new(app, COMMAND_LINE);
     let (id, subject, rows) = (books.id, books.account.clone(), books.rows());
     app.db
         .write(id, move |tx| {
@@ -173,21 +175,20 @@ async fn rebuild(app: &App, books: &Books) -> anyhow::Result<()> {
                 let why = format!("{} still differs: {}", first.row, first.what);
                 return Err(store::Error::Abandoned(why));
             }
-            let detail = json!({ "rows": rows }).to_string();
-            let action = "account.rebuild";
-            store::audit_log::append(tx, "cli", action, &subject, &detail, None, real_now)?;
-            Ok(())
+            let act = author.act(Action::AccountRebuild, &subject);
+            act.with("rows", json!(rows)).append(tx)
         })
         .await?;
     Ok(())
 }
 
-async fn write_down(app: &App, line: &compare::Line) -> anyhow::Result<()> {
-    let (account, lines, now) = (line.account.clone(), json!(line.lines), app.real_now());
+async fn write_down(app: &App, line: &compare::ComparisonRow) -> anyhow::Result<()> {
+    let (account, lines) = (line.account.clone(), json!(line.lines));
+    let author = Author::new(app, COMMAND_LINE);
     app.db
         .write(line.id, move |tx| {
-            let detail = json!({ "changes": lines }).to_string();
-            store::audit_log::append(tx, "cli", "account.repair", &account, &detail, None, now)
+            let act = author.act(Action::AccountRepair, &account);
+            act.with("changes", lines.clone()).append(tx)
         })
         .await?;
     Ok(())

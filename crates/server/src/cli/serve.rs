@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use billing::app::App;
+use billing::config::Fault;
 use billing::jobs::clock;
 use tokio::net::TcpListener;
 
@@ -15,9 +16,9 @@ use anyhow::Context as _;
 pub async fn run(context: &Context) -> Ended {
     let settings = context.settings()?;
     telemetry::start_as_json(Some(&settings.telemetry));
-    let mut faults = settings.check();
-    // `setup` may have stored one: looked at once the database is open.
-    faults.retain(|fault| !fault.starts_with("STRIPE_WEBHOOK_SECRET"));
+    // `setup` may have stored a webhook secret: checked once the database is open.
+    let faults = settings.check().into_iter().filter(Fault::is_certain);
+    let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
     if !faults.is_empty() {
         anyhow::bail!("The service cannot start:\n- {}", faults.join("\n- "));
     }
@@ -25,7 +26,8 @@ pub async fn run(context: &Context) -> Ended {
     let app = App::open(settings).await?;
     anyhow::ensure!(
         !app.settings.billing.enabled || !app.webhook_secrets().is_empty(),
-        "STRIPE_WEBHOOK_SECRET is missing: without it no event could be believed; `setup` makes one."
+        "{}.",
+        Fault::NoWebhookSecret
     );
     clock::catch_up(&app).await?;
     marks::remove(&app).await?;

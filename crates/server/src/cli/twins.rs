@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use billing::clock::{SystemChance, SystemClock};
-use domain::ids::Chance;
+use billing::clock::{SystemClock, SystemRng};
+use domain::ids::Rng;
 use domain::time::Clock;
 use twin::client::Control;
 
@@ -13,7 +13,7 @@ pub const STRIPE_KEY: &str = "sk_test_demo_localboxs_billing";
 
 /// A new twin's source of ids: another each time, so that two never make the same.
 pub fn seed() -> u64 {
-    let bits = SystemChance.bits();
+    let bits = SystemRng.bits();
     u64::try_from(bits >> 64).expect("the upper half has 64 bits")
 }
 

@@ -72,8 +72,8 @@ fn a_sync_that_fails_counts_as_a_failure(stage) {
     stage.twin.faults(&json!({ "mode": "status", "status": 400, "count": 50 })).await.unwrap();
 
     let (account, now) = (ann.account, stage.app.real_now());
-    stage.app.db.write(account, move |tx| store::sync::ring(tx, account, now)).await.unwrap();
-    stage.app.sync_bell.notify_one();
+    stage.app.db.write(account, move |tx| store::sync::mark_for_sync(tx, account, now)).await.unwrap();
+    stage.app.sync_due.notify_one();
     let started = std::time::Instant::now();
     while stage.app.read(rows::failed_in_a_row).await.unwrap() == 0 {
         assert!(started.elapsed() < PATIENCE, "no failure was counted");

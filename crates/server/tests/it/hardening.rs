@@ -127,7 +127,7 @@ on_both! {
         let maya = stage.person("maya@example.com").await;
         let planted = "lbx_session=0000000000000000000000000000000000000000000000000000000000000000";
         let link = |stage: &Stage| {
-            let (app, token) = (stage.app.clone(), billing::secrets::new_secret(&*stage.app.chance));
+            let (app, token) = (stage.app.clone(), billing::secrets::new_secret(&*stage.app.rng));
             async move {
                 let (digest, now) = (billing::secrets::hash(&token), app.real_now());
                 app.db.write(0, move |tx| {

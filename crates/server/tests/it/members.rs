@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use billing::actors::access::Need;
+use billing::actors::access::MemberRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 use web::http::access::need_of;
@@ -274,17 +274,17 @@ fn the_table_of_roles_says_what_the_guide_says() {
         "/dashboard/billing/plan",
         "/api/v1/keys",
     ] {
-        assert_eq!(need(Method::POST, path), Need::Billing, "{path}");
+        assert_eq!(need(Method::POST, path), MemberRole::Billing, "{path}");
     }
     for path in [
         "/api/dashboard/billing",
         "/api/v1/transactions",
         "/dashboard/usage",
     ] {
-        assert_eq!(need(Method::GET, path), Need::Member, "{path}");
+        assert_eq!(need(Method::GET, path), MemberRole::Member, "{path}");
     }
-    assert_eq!(need(Method::POST, "/api/v1/members"), Need::Owner);
-    assert_eq!(need(Method::DELETE, "/api/v1/account"), Need::Owner);
+    assert_eq!(need(Method::POST, "/api/v1/members"), MemberRole::Owner);
+    assert_eq!(need(Method::DELETE, "/api/v1/account"), MemberRole::Owner);
 }
 
 on_both! {

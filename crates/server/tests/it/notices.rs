@@ -137,7 +137,7 @@ async fn a_purchase_is_told_once_and_signed(stage: &Stage) {
     let granted = host.until("credits.granted", 1).await;
     let account = buyer.account;
     let ring = stage.app.db.write(account, move |tx| {
-        store::sync::ring(tx, account, domain::time::Timestamp::from_micros(0))
+        store::sync::mark_for_sync(tx, account, domain::time::Timestamp::from_micros(0))
     });
     ring.await.unwrap();
     stage.settled().await;

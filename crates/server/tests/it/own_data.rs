@@ -175,8 +175,8 @@ fn case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them
     stage.settled().await;
     let account_now = ann.account;
     let ring = stage.app.real_now();
-    stage.app.db.write(account_now, move |tx| store::sync::ring(tx, account_now, ring)).await.unwrap();
-    stage.app.sync_bell.notify_one();
+    stage.app.db.write(account_now, move |tx| store::sync::mark_for_sync(tx, account_now, ring)).await.unwrap();
+    stage.app.sync_due.notify_one();
     stage.settled().await;
 
     let events = stage.events().await;

@@ -197,10 +197,7 @@ impl Stage {
 
     /// A key of the host application.
     pub async fn server_key(&self) -> String {
-        let secret = format!(
-            "lbx_test_{}",
-            billing::secrets::new_secret(&*self.app.chance)
-        );
+        let secret = format!("lbx_test_{}", billing::secrets::new_secret(&*self.app.rng));
         let (stored, id, now) = (hash(&secret), self.app.new_id("key"), self.app.now());
         let made = self.app.db.write(0, move |tx| {
             let new = store::api_keys::NewApiKey {
@@ -477,7 +474,7 @@ impl Person<'_> {
     pub async fn meter_key(&self) -> String {
         let secret = format!(
             "lbx_test_{}",
-            billing::secrets::new_secret(&*self.stage.app.chance)
+            billing::secrets::new_secret(&*self.stage.app.rng)
         );
         let (account, stored, id) = (self.account, hash(&secret), self.stage.app.new_id("key"));
         let now = self.stage.app.now();

@@ -134,8 +134,8 @@ fn every_kind_of_notice_is_sent_once_by_what_it_tells_of(stage) {
 
     // Said again, nothing is sent again.
     let (account, now) = (ann.account, stage.app.real_now());
-    stage.app.db.write(account, move |tx| store::sync::ring(tx, account, now)).await.unwrap();
-    stage.app.sync_bell.notify_one();
+    stage.app.db.write(account, move |tx| store::sync::mark_for_sync(tx, account, now)).await.unwrap();
+    stage.app.sync_due.notify_one();
     stage.settled().await;
     low::once(&stage.app).await.unwrap();
     alerts::once(&stage.app).await.unwrap();

@@ -379,7 +379,7 @@ on_both! {
         // A worker takes the account and dies: its lease runs out by itself.
         let (account, now) = (maya.account, stage.app.real_now());
         let taken = stage.app.db.write(account, move |tx| {
-            store::sync::ring(tx, account, now)?;
+            store::sync::mark_for_sync(tx, account, now)?;
             store::sync::lease_account(tx, account, now, now.plus_seconds(2))
         });
         assert!(taken.await.unwrap().is_some());
@@ -403,7 +403,7 @@ on_both! {
             .app
             .db
             .write(account, move |tx| {
-                store::sync::ring(tx, account, now)?;
+                store::sync::mark_for_sync(tx, account, now)?;
                 store::sync::lease_account(tx, account, now, now.plus_seconds(-1))
             })
             .await
@@ -478,7 +478,7 @@ on_both! {
         // Nobody works on the account when the event arrives, and hours pass.
         let (account, now) = (maya.account, stage.app.real_now());
         let taken = stage.app.db.write(account, move |tx| {
-            store::sync::ring(tx, account, now)?;
+            store::sync::mark_for_sync(tx, account, now)?;
             store::sync::lease_account(tx, account, now, now.plus_seconds(2))
         });
         assert!(taken.await.unwrap().is_some());

@@ -82,7 +82,7 @@ fn load_named(tx: &mut Tx<'_>, ledger: &mut Ledger, requests: &[&Request]) -> Re
             }
             Command::Adjust { source_key, .. }
             | Command::Void { source_key }
-            | Command::Claw { source_key, .. }
+            | Command::Clawback { source_key, .. }
             | Command::Freeze { source_key, .. } => {
                 sources.insert(source_key.as_str());
             }

@@ -72,7 +72,7 @@ pub fn crossings(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<Crossing
 
 /// Notes that the crossing was reported. `false` when the wallet recovered or crossed again
 /// meanwhile.
-pub fn told(tx: &mut Tx<'_>, account: i64, seq: i64) -> Result<bool> {
+pub fn mark_notified(tx: &mut Tx<'_>, account: i64, seq: i64) -> Result<bool> {
     let changed = tx.execute(
         "update wallet
             set low_due = 0

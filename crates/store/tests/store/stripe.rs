@@ -42,7 +42,7 @@ fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_marks_its_accoun
                     let n = events::insert(tx, &event("evt_1", Some(ann)), at(10))?;
                     if let Some(n) = n {
                         events::insert_payload(tx, n, b"{}")?;
-                        sync::ring(tx, ann, at(10))?;
+                        sync::mark_for_sync(tx, ann, at(10))?;
                     }
                     Ok(n.is_some())
                 })
@@ -422,7 +422,7 @@ fn case_d9_of_two_instances_on_one_postgresql_one_keeps_an_event_and_one_gets_th
                 let is_first = db.write_blocking(number, move |tx| {
                     let n = events::insert(tx, &event("evt_1", Some(ann)), at(10))?;
                     if n.is_some() {
-                        sync::ring(tx, ann, at(10))?;
+                        sync::mark_for_sync(tx, ann, at(10))?;
                     }
                     Ok(n.is_some())
                 });

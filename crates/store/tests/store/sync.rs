@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Barrier};
 
-use store::sync::{self, ATTEMPTS_MAX};
+use domain::backoff;
+use store::sync;
 use store::{Db, Error, settings};
 
 use crate::help::{account, at, on_both, read, write};
@@ -13,8 +14,8 @@ fn marking_an_account_for_sync_makes_it_due_and_finishing_its_generation_settles
     assert_eq!(read(db, sync::next_due), None);
     assert_eq!(read(db, move |tx| sync::of_account(tx, id)), None);
 
-    assert_eq!(write(db, move |tx| sync::ring(tx, id, at(10))), 1);
-    assert_eq!(write(db, move |tx| sync::ring(tx, id, at(11))), 2);
+    assert_eq!(write(db, move |tx| sync::mark_for_sync(tx, id, at(10))), 1);
+    assert_eq!(write(db, move |tx| sync::mark_for_sync(tx, id, at(11))), 2);
     assert_eq!(read(db, sync::backlog), (1, 0));
     assert_eq!(
         read(db, |tx| sync::due(tx, at(10), 10)).len(),
@@ -35,7 +36,7 @@ fn marking_an_account_for_sync_makes_it_due_and_finishing_its_generation_settles
     );
     assert_eq!(read(db, sync::next_due), Some(at(72)));
 
-    write(db, move |tx| sync::ring(tx, id, at(14)));
+    write(db, move |tx| sync::mark_for_sync(tx, id, at(14)));
     write(db, move |tx| sync::finish(tx, &lease, at(15)));
     let stands = read(db, move |tx| sync::of_account(tx, id)).unwrap();
     assert_eq!(
@@ -55,7 +56,7 @@ fn marking_an_account_for_sync_makes_it_due_and_finishing_its_generation_settles
 on_both!(case_w27_a_worker_whose_lease_was_taken_over_cannot_write_its_result);
 fn case_w27_a_worker_whose_lease_was_taken_over_cannot_write_its_result(db: &Db) {
     let id = account(db, "ann").id;
-    write(db, move |tx| sync::ring(tx, id, at(1)));
+    write(db, move |tx| sync::mark_for_sync(tx, id, at(1)));
     let slow = write(db, |tx| sync::lease_next(tx, at(2), at(62))).unwrap();
     let quick = write(db, |tx| sync::lease_next(tx, at(62), at(122))).unwrap();
     assert!(quick.token > slow.token);
@@ -79,7 +80,7 @@ fn case_w27_a_worker_whose_lease_was_taken_over_cannot_write_its_result(db: &Db)
     });
     let refused = db.write_blocking(0, move |tx| {
         settings::put(tx, "tier", "from the slow worker", at(65))?;
-        sync::fail(tx, &slow, "slow", at(70), at(65))
+        sync::fail(tx, &slow, "slow", Some(at(70)), at(65))
     });
     assert_eq!(
         refused,
@@ -93,7 +94,7 @@ fn case_w27_a_worker_whose_lease_was_taken_over_cannot_write_its_result(db: &Db)
 on_both!(of_many_workers_one_leases_the_account);
 fn of_many_workers_one_leases_the_account(db: &Db) {
     let id = account(db, "ann").id;
-    write(db, move |tx| sync::ring(tx, id, at(1)));
+    write(db, move |tx| sync::mark_for_sync(tx, id, at(1)));
     let start = Arc::new(Barrier::new(16));
     let workers: Vec<_> = (0..16)
         .map(|number| {
@@ -116,8 +117,8 @@ fn of_many_workers_one_leases_the_account(db: &Db) {
 on_both!(the_account_that_waits_longest_comes_first);
 fn the_account_that_waits_longest_comes_first(db: &Db) {
     let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-    write(db, move |tx| sync::ring(tx, ann, at(20)));
-    write(db, move |tx| sync::ring(tx, bob, at(10)));
+    write(db, move |tx| sync::mark_for_sync(tx, ann, at(20)));
+    write(db, move |tx| sync::mark_for_sync(tx, bob, at(10)));
 
     let first = write(db, |tx| sync::lease_next(tx, at(30), at(90))).unwrap();
     let second = write(db, |tx| sync::lease_next(tx, at(30), at(90))).unwrap();
@@ -125,11 +126,16 @@ fn the_account_that_waits_longest_comes_first(db: &Db) {
     assert_eq!((first.account_id, second.account_id), (bob, ann));
 }
 
+fn is_parked(db: &Db, account: i64) -> bool {
+    let state = read(db, move |tx| sync::of_account(tx, account));
+    state.is_some_and(|state| state.parked_at.is_some())
+}
+
 on_both!(failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_for_sync);
 fn failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_for_sync(db: &Db) {
     let id = account(db, "ann").id;
-    write(db, move |tx| sync::ring(tx, id, at(0)));
-    for attempt in 1..=ATTEMPTS_MAX {
+    write(db, move |tx| sync::mark_for_sync(tx, id, at(0)));
+    for attempt in 1..=10 {
         let now = at(attempt * 100);
         let lease = write(db, move |tx| {
             sync::lease_next(tx, now, now.plus_seconds(60))
@@ -137,8 +143,9 @@ fn failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_f
         let lease = lease.unwrap();
         assert_eq!(lease.attempts, attempt - 1);
         let next = now.plus_seconds(100);
-        let is_parked = write(db, move |tx| sync::fail(tx, &lease, "no", next, now));
-        assert_eq!(is_parked, attempt == ATTEMPTS_MAX);
+        let retry_at = backoff::SYNC.next_seconds(attempt).map(|_| next);
+        write(db, move |tx| sync::fail(tx, &lease, "no", retry_at, now));
+        assert_eq!(is_parked(db, id), attempt == 10);
         let early = now.plus_seconds(99);
         assert_eq!(write(db, move |tx| sync::lease_next(tx, early, next)), None);
     }
@@ -153,18 +160,21 @@ fn failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_f
     );
     assert_eq!(read(db, sync::backlog), (0, 1));
 
-    write(db, move |tx| sync::ring(tx, id, at(20_000)));
+    write(db, move |tx| sync::mark_for_sync(tx, id, at(20_000)));
     let lease = write(db, |tx| sync::lease_next(tx, at(20_000), at(20_060))).unwrap();
-    let again = write(db, move |tx| {
-        sync::fail(tx, &lease, "no", at(20_100), at(20_001))
+    assert_eq!(lease.attempts, 10);
+    let retry_at = backoff::SYNC.next_seconds(lease.attempts + 1);
+    let retry_at = retry_at.map(|_| at(20_100));
+    write(db, move |tx| {
+        sync::fail(tx, &lease, "no", retry_at, at(20_001))
     });
-    assert!(again, "one attempt for each mark");
+    assert!(is_parked(db, id), "one attempt for each mark");
 
     assert_eq!(write(db, move |tx| sync::unpark(tx, id, at(30_000))), 1);
     let lease = write(db, |tx| sync::lease_next(tx, at(30_000), at(30_060))).unwrap();
     assert_eq!(lease.attempts, 0);
     write(db, move |tx| {
-        sync::park(tx, &lease, "an unknown price", at(30_001))
+        sync::fail(tx, &lease, "an unknown price", None, at(30_001))
     });
     assert_eq!(read(db, |tx| sync::parked(tx, 10)).len(), 1);
 }
@@ -172,11 +182,13 @@ fn failed_attempts_back_off_and_the_tenth_parks_the_account_until_it_is_marked_f
 on_both!(marking_an_account_for_sync_does_not_shorten_its_back_off);
 fn marking_an_account_for_sync_does_not_shorten_its_back_off(db: &Db) {
     let id = account(db, "ann").id;
-    write(db, move |tx| sync::ring(tx, id, at(0)));
+    write(db, move |tx| sync::mark_for_sync(tx, id, at(0)));
     let lease = write(db, |tx| sync::lease_next(tx, at(1), at(61))).unwrap();
-    write(db, move |tx| sync::fail(tx, &lease, "no", at(100), at(2)));
+    write(db, move |tx| {
+        sync::fail(tx, &lease, "no", Some(at(100)), at(2))
+    });
 
-    write(db, move |tx| sync::ring(tx, id, at(3)));
+    write(db, move |tx| sync::mark_for_sync(tx, id, at(3)));
 
     assert_eq!(write(db, |tx| sync::lease_next(tx, at(99), at(159))), None);
     assert!(write(db, |tx| sync::lease_next(tx, at(100), at(160))).is_some());
@@ -206,28 +218,44 @@ fn an_account_can_be_leased_by_name_whether_it_is_due_or_not(db: &Db) {
 on_both!(what_an_event_named_is_fetched_until_its_generation_is_done);
 fn what_an_event_named_is_fetched_until_its_generation_is_done(db: &Db) {
     let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-    write(db, move |tx| sync::want(tx, ann, "charge", "ch_1", 1));
-    write(db, move |tx| sync::want(tx, ann, "dispute", "dp_1", 1));
-    write(db, move |tx| sync::want(tx, ann, "charge", "ch_1", 2));
-    write(db, move |tx| sync::want(tx, ann, "charge", "ch_1", 1));
-    write(db, move |tx| sync::want(tx, bob, "charge", "ch_2", 1));
+    write(db, move |tx| {
+        sync::name_object(tx, ann, "charge", "ch_1", 1)
+    });
+    write(db, move |tx| {
+        sync::name_object(tx, ann, "dispute", "dp_1", 1)
+    });
+    write(db, move |tx| {
+        sync::name_object(tx, ann, "charge", "ch_1", 2)
+    });
+    write(db, move |tx| {
+        sync::name_object(tx, ann, "charge", "ch_1", 1)
+    });
+    write(db, move |tx| {
+        sync::name_object(tx, bob, "charge", "ch_2", 1)
+    });
 
-    let wanted = read(db, move |tx| sync::wanted(tx, ann, 10));
+    let wanted = read(db, move |tx| sync::named_objects(tx, ann, 10));
     let names: Vec<_> = wanted
         .iter()
         .map(|w| (w.object_id.as_str(), w.wanted_gen))
         .collect();
     assert_eq!(names, [("dp_1", 1), ("ch_1", 2)]);
 
-    let fetched = sync::Wanted {
+    let fetched = sync::NamedObject {
         wanted_gen: 1,
         ..wanted[1].clone()
     };
-    let forgotten = write(db, move |tx| sync::forget_wanted(tx, ann, &fetched));
+    let forgotten = write(db, move |tx| sync::forget_object(tx, ann, &fetched));
     assert_eq!(forgotten, 0, "it was asked for again meanwhile");
     let fetched = wanted[0].clone();
-    let forgotten = write(db, move |tx| sync::forget_wanted(tx, ann, &fetched));
+    let forgotten = write(db, move |tx| sync::forget_object(tx, ann, &fetched));
     assert_eq!(forgotten, 1);
-    assert_eq!(read(db, move |tx| sync::wanted(tx, ann, 10)).len(), 1);
-    assert_eq!(read(db, move |tx| sync::wanted(tx, bob, 10)).len(), 1);
+    assert_eq!(
+        read(db, move |tx| sync::named_objects(tx, ann, 10)).len(),
+        1
+    );
+    assert_eq!(
+        read(db, move |tx| sync::named_objects(tx, bob, 10)).len(),
+        1
+    );
 }

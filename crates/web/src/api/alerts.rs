@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use billing::actors::Operator;
 use billing::app::App;
-use billing::operators::alerts::know;
+use billing::operators::alerts;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::alerts::Alert as Row;
@@ -104,6 +104,6 @@ pub async fn acknowledge(
     Path(id): Path<String>,
 ) -> HttpResult<Json<Alert>> {
     operator.may_act()?;
-    let row = know(&app, &id, &operator.0.public_id, &request_id).await?;
+    let row = alerts::acknowledge(&app, &id, &operator.0.public_id, &request_id).await?;
     Ok(Json(row.into()))
 }

@@ -6,7 +6,7 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::Result;
 use billing::exact::Exact;
-use billing::payments::extras;
+use billing::payments::addons;
 use billing::summary::{View, view};
 use domain::money::{Currency, MinorUnits};
 use domain::plan::Plan;
@@ -69,7 +69,7 @@ pub(crate) async fn subscription(app: &App, account: i64, plan: &Plan) -> Result
         })
         .await?;
     let addons = held.as_ref().filter(|held| held.live);
-    let addons = addons.map_or_else(Vec::new, |held| extras::of(app, held));
+    let addons = addons.map_or_else(Vec::new, |held| addons::of(app, held));
     let pending = held.and_then(|held| serde_json::from_str(&held.pending_change?).ok());
     let mut json = plan_json(plan, pending);
     json["addOns"] = addons.iter().map(addon).collect();
@@ -136,7 +136,7 @@ impl HeldCredits {
     }
 }
 
-fn addon(held: &extras::Held) -> Value {
+fn addon(held: &addons::Held) -> Value {
     json!({
         "name": held.name,
         "title": held.title,

@@ -7,7 +7,7 @@ use billing::actors::{Operator, SignedIn};
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::operators::on_behalf::start_checkout;
-use billing::operators::reason::check_reason;
+use billing::operators::reason::read_reason;
 use billing::payments::checkout;
 use billing::payments::checkout::Purchase;
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,7 @@ pub async fn create_for(
     Body(body): Body<NewCheckoutFor>,
 ) -> HttpResult<Json<Checkout>> {
     operator.may_act()?;
-    check_reason(&body.reason)?;
+    let reason = read_reason(&body.reason)?;
     let account = named(&app, &id).await?;
     let wanted = NewCheckout {
         kind: body.kind,
@@ -108,8 +108,7 @@ pub async fn create_for(
     };
     let purchase = read(&app, &wanted)?;
     let actor = &operator.0.public_id;
-    let checkout_url =
-        start_checkout(&app, account, &purchase, &body.reason, actor, &request).await?;
+    let checkout_url = start_checkout(&app, account, &purchase, &reason, actor, &request).await?;
     Ok(Json(Checkout { checkout_url }))
 }
 

@@ -54,39 +54,21 @@ pub struct Grant {
 
 impl Grant {
     fn of(row: GrantRow, now: Timestamp) -> Grant {
-        let remaining = row.amount - row.used - row.expired - row.clawed;
         Grant {
             id: id_of(row.lot),
-            state: state(&row, remaining, now),
+            state: row.state(now).word(),
+            remaining: Exact::micros(row.remaining()),
             kind: row.kind,
             amount: Exact::micros(row.amount),
             used: Exact::micros(row.used),
             expired: Exact::micros(row.expired),
             clawed: Exact::micros(row.clawed),
             held: Exact::micros(row.held),
-            remaining: Exact::micros(remaining),
             priority: row.priority,
             parent: row.parent.map(id_of),
             effective_at: row.effective_at.rfc3339(),
             expires_at: row.expires_at.map(Timestamp::rfc3339),
         }
-    }
-}
-
-/// The word for a grant's state, as the ledger has it.
-fn state(row: &GrantRow, remaining: i64, now: Timestamp) -> &'static str {
-    if row.voided {
-        "voided"
-    } else if row.expires_at.is_some_and(|end| end <= now) {
-        "expired"
-    } else if row.frozen {
-        "frozen"
-    } else if row.effective_at > now {
-        "scheduled"
-    } else if remaining == 0 {
-        "exhausted"
-    } else {
-        "active"
     }
 }
 

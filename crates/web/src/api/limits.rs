@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use billing::accounts::limits::{
-    SpendLimit, Wanted, of_account, read_cap, read_scope, read_window, remove, set,
+    Definition, SpendLimit, of_account, read_cap, read_scope, read_window, remove, set,
 };
 use billing::actors::Reader;
 use billing::app::App;
@@ -85,7 +85,7 @@ pub async fn put(
     caller.may_manage()?;
     let named = body.account.as_deref().or(query.account.as_deref());
     let account = caller.account(&app, named).await?;
-    let wanted = Wanted {
+    let wanted = Definition {
         scope: read_scope(&body.scope)?,
         subject: body.subject,
         window: read_window(&body.window)?,

@@ -373,7 +373,7 @@ pub async fn access(
     let price = Price::read(&app, None, query.operation.as_deref(), query.units)?;
     let account = caller.account(&app, query.account.as_deref()).await?;
     let view = view(&app, account).await?;
-    let refusal = refusal_now(&app, account, &view, price.credits, caller.spender()).await?;
+    let refusal = refusal_now(&app, account, price.credits, caller.spender()).await?;
     let name = app.public_id(account).await?;
     let reason = refusal.map(|refusal| Error::refused(&refusal, &app.links_of(&name)).0.code);
     Ok(Json(Access {

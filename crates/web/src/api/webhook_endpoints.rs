@@ -10,7 +10,7 @@ use billing::app::App;
 use billing::notices;
 use billing::webhook_endpoints;
 use billing::webhook_endpoints::{
-    Wanted, found, make, names, new_secret, remove, send_again, send_test,
+    Definition, found, make, names, new_secret, remove, send_again, send_test,
 };
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,7 @@ pub async fn create(
     authority: Authority,
     Body(body): Body<NewWebhookEndpoint>,
 ) -> HttpResult<Response> {
-    let wanted = Wanted::read(&app, &body.url, &body.description, &body.events)?;
+    let wanted = Definition::read(&app, &body.url, &body.description, &body.events)?;
     let (row, secret) = make(&app, wanted, &authority.actor()).await?;
     let shown = ShownEndpoint {
         secret,

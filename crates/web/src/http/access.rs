@@ -5,30 +5,34 @@
 //! open to them. A test walks every route with each role.
 
 use axum::http::Method;
-use billing::actors::access::{Need, suspended};
+use billing::actors::access::{MemberRole, suspended};
 use billing::app::App;
 use billing::error::Result;
 use store::accounts::Account;
 
 /// Addresses that differ from the rule.
-const RULES: &[(&str, &str, Need)] = &[
-    ("GET", "/dashboard/billing/plan", Need::Billing),
-    ("GET", "/dashboard/keys/{id}/revoke", Need::Billing),
-    ("GET", "/api/stripe/customer-portal", Need::Billing),
-    ("POST", "/api/v1/members", Need::Owner),
-    ("PUT", "/api/v1/members/{id}", Need::Owner),
+const RULES: &[(&str, &str, MemberRole)] = &[
+    ("GET", "/dashboard/billing/plan", MemberRole::Billing),
+    ("GET", "/dashboard/keys/{id}/revoke", MemberRole::Billing),
+    ("GET", "/api/stripe/customer-portal", MemberRole::Billing),
+    ("POST", "/api/v1/members", MemberRole::Owner),
+    ("PUT", "/api/v1/members/{id}", MemberRole::Owner),
     // Everybody may leave; removing somebody else is asked for again by the handler.
-    ("DELETE", "/api/v1/members/{id}", Need::Member),
-    ("DELETE", "/api/v1/invitations/{id}", Need::Owner),
+    ("DELETE", "/api/v1/members/{id}", MemberRole::Member),
+    ("DELETE", "/api/v1/invitations/{id}", MemberRole::Owner),
     // Founding an organisation touches no account that is there.
-    ("POST", "/dashboard/organisations", Need::Member),
-    ("POST", "/dashboard/members", Need::Owner),
-    ("POST", "/dashboard/members/{id}", Need::Owner),
-    ("POST", "/dashboard/members/{id}/remove", Need::Member),
-    ("POST", "/dashboard/invitations/{id}/withdraw", Need::Owner),
-    ("DELETE", "/api/v1/account", Need::Owner),
-    ("GET", "/dashboard/close", Need::Owner),
-    ("POST", "/dashboard/close", Need::Owner),
+    ("POST", "/dashboard/organisations", MemberRole::Member),
+    ("POST", "/dashboard/members", MemberRole::Owner),
+    ("POST", "/dashboard/members/{id}", MemberRole::Owner),
+    ("POST", "/dashboard/members/{id}/remove", MemberRole::Member),
+    (
+        "POST",
+        "/dashboard/invitations/{id}/withdraw",
+        MemberRole::Owner,
+    ),
+    ("DELETE", "/api/v1/account", MemberRole::Owner),
+    ("GET", "/dashboard/close", MemberRole::Owner),
+    ("POST", "/dashboard/close", MemberRole::Owner),
 ];
 
 /// What stays possible for an account that an operator suspended: to end what costs money, to
@@ -51,14 +55,14 @@ const BILLING: &[&str] = &[
 ];
 
 /// What an address asks of its caller.
-pub fn need_of(method: &Method, path: &str) -> Need {
+pub fn need_of(method: &Method, path: &str) -> MemberRole {
     let listed = RULES
         .iter()
         .find(|(verb, address, _)| *verb == method.as_str() && *address == path);
     match listed {
         Some((_, _, need)) => *need,
-        None if is_read(method) => Need::Member,
-        None => Need::Billing,
+        None if is_read(method) => MemberRole::Member,
+        None => MemberRole::Billing,
     }
 }
 
@@ -89,8 +93,14 @@ mod tests {
 
     #[test]
     fn what_is_not_listed_is_read_by_all_and_written_by_those_who_pay() {
-        assert_eq!(need_of(&Method::GET, "/dashboard/usage"), Need::Member);
-        assert_eq!(need_of(&Method::PUT, "/api/v1/new"), Need::Billing);
-        assert_eq!(need_of(&Method::DELETE, "/api/v1/account"), Need::Owner);
+        assert_eq!(
+            need_of(&Method::GET, "/dashboard/usage"),
+            MemberRole::Member
+        );
+        assert_eq!(need_of(&Method::PUT, "/api/v1/new"), MemberRole::Billing);
+        assert_eq!(
+            need_of(&Method::DELETE, "/api/v1/account"),
+            MemberRole::Owner
+        );
     }
 }

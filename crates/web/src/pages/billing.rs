@@ -18,7 +18,6 @@ use billing::payments::plan::ending;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::Quote;
 use billing::summary::{View, view_with};
-use billing::sync;
 use serde::Deserialize;
 use store::Tx;
 use store::subscriptions::Subscription;
@@ -63,7 +62,7 @@ pub async fn show(
     let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;
     if rows.is_waiting {
         // Whoever looks at something pending asks Stripe again, in the background.
-        sync::request(&app, caller.account.id).await?;
+        app.mark_for_sync(caller.account.id).await?;
     }
     html(&state::page(&app, &caller, &view, &rows))
 }

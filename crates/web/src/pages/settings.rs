@@ -312,12 +312,12 @@ pub fn limit_field(error: &Error) -> &'static str {
 }
 
 /// `account`, `key:key_...` or `member:usr_...`.
-pub(crate) fn read_limit(form: &LimitForm) -> Result<limits::Wanted> {
+pub(crate) fn read_limit(form: &LimitForm) -> Result<limits::Definition> {
     let (scope, subject) = match form.subject.split_once(':') {
         Some((scope, subject)) => (scope, Some(subject.to_owned())),
         None => (form.subject.as_str(), None),
     };
-    Ok(limits::Wanted {
+    Ok(limits::Definition {
         scope: limits::read_scope(scope)?,
         subject,
         window: limits::read_window(&form.window)?,

@@ -72,7 +72,7 @@ struct Kept {
 /// Begins a sign-in.
 pub async fn begin(app: &App, cache: &Cache, next: Option<String>) -> Result<Begun> {
     let metadata = metadata(app, cache, FRESH_SECONDS).await?;
-    let secret = || new_secret(&*app.chance);
+    let secret = || new_secret(&*app.rng);
     let kept = Kept {
         state: secret(),
         nonce: secret(),

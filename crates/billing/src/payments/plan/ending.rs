@@ -7,8 +7,11 @@
 //! The end and the refunds at Stripe and the credits here are steps of one intent whose parameters
 //! name them all. A crash between them leaves the intent, and [`finish_left`] does what is missing.
 
+use crate::config::CancelNow;
+use domain::ledger::GrantKind;
 use domain::ledger::{Command, Refusal, Request};
 use domain::money::MinorUnits;
+use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 use store::intents::{Intent, NewIntent};
 use store::ledger::GrantRow;
@@ -77,7 +80,7 @@ impl Ending {
 
 /// Whether plans can be ended at once.
 pub fn is_offered(app: &App) -> bool {
-    app.settings.billing.cancel_now != "off"
+    app.settings.billing.cancel_now() != CancelNow::Off
 }
 
 /// What the plan's end would give back now. Changes nothing.
@@ -126,7 +129,9 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
         paid_minor: 0,
     };
     // Only what is paid can be paid back.
-    if app.settings.billing.cancel_now != "refund" || ending.held.status != "active" {
+    if app.settings.billing.cancel_now() != CancelNow::Refund
+        || ending.held.status() != SubscriptionStatus::Active
+    {
         return Ok(ending);
     }
     let unused = unused(app, &ending.held, date).await?;
@@ -170,7 +175,7 @@ impl Earned {
     fn sum(grants: &[GrantRow], is_wanted: impl Fn(&str) -> bool) -> Earned {
         let of_period = grants
             .iter()
-            .filter(|grant| grant.kind == "allowance" && is_wanted(&grant.source_key));
+            .filter(|grant| grant.kind() == GrantKind::Allowance && is_wanted(&grant.source_key));
         of_period.fold(Earned::default(), |mut earned, grant| {
             earned.keys.push(grant.source_key.clone());
             earned.amount += grant.amount;

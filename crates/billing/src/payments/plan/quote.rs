@@ -2,6 +2,7 @@
 
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Currency, MinorUnits};
+use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 use store::subscriptions::Subscription;
 use stripe::Form;
@@ -140,7 +141,7 @@ async fn due(app: &App, quote: &Quote) -> Result<(MinorUnits, Vec<(String, Minor
         .push("subscription_details[proration_date]", quote.date);
     let preview = app.stripe.preview_invoice(&params).await?;
     // In a trial nothing is due now, and the preview is of the first payment after it.
-    if quote.held.status == "trialing" {
+    if quote.held.status() == SubscriptionStatus::Trialing {
         return Ok((quote.due, Vec::new()));
     }
     Ok((
@@ -175,7 +176,7 @@ fn lines(preview: &stripe::objects::Invoice) -> Result<Vec<(String, MinorUnits)>
     Ok(lines)
 }
 
-struct Wanted {
+struct Target {
     tier: Tier,
     price: MinorUnits,
     interval: String,
@@ -184,7 +185,7 @@ struct Wanted {
 }
 
 /// The wanted plan and its price, if the held one can be changed to it now.
-async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -> Result<Wanted> {
+async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -> Result<Target> {
     let catalog = app.catalog();
     let tier = catalog.tier(plan).cloned();
     let tier = tier.ok_or_else(|| Error::field("planId", "There is no such plan."))?;
@@ -198,16 +199,20 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
         let detail = "Your plan is set to end. Keep it first, then change it.";
         return Err(Error::conflict("plan_ends", detail));
     }
-    if !matches!(held.status.as_str(), "active" | "trialing") {
+    if !matches!(
+        held.status(),
+        SubscriptionStatus::Active | SubscriptionStatus::Trialing
+    ) {
         let detail = "You have an unpaid invoice. Pay it before you change plans.";
         return Err(Error::conflict("plan_unpaid", detail));
     }
     // A larger plan is not had unpaid: only one that has a trial itself takes a running one over.
-    if held.status == "trialing" && way == Way::Up && tier.trial_days.is_none() {
+    if held.status() == SubscriptionStatus::Trialing && way == Way::Up && tier.trial_days.is_none()
+    {
         let detail = "This plan has no trial. You can change to it when your trial ends.";
         return Err(Error::conflict("in_trial", detail));
     }
-    Ok(Wanted {
+    Ok(Target {
         tier,
         price: sold.price,
         interval: sold.interval,

@@ -1,5 +1,6 @@
 //! A smaller plan with the next period: a schedule at Stripe, which we make and can let go.
 
+use domain::plan::SubscriptionStatus;
 use stripe::Form;
 use stripe::objects::SubscriptionSchedule;
 
@@ -106,5 +107,5 @@ fn items(quote: &Quote, now: &stripe::objects::Subscription, plan: Option<&str>)
 }
 
 fn is_trial(quote: &Quote) -> bool {
-    quote.held.status == "trialing"
+    quote.held.status() == SubscriptionStatus::Trialing
 }

@@ -6,7 +6,7 @@ use super::*;
 fn case_c10_a_refund_takes_unspent_credits_and_the_rest_is_debt() {
     let mut ledger = ledger_with(1_000);
     debit(&mut ledger, 700).unwrap();
-    let claw = |minor| Command::Claw {
+    let claw = |minor| Command::Clawback {
         source_key: "topup:pi_1".into(),
         reversed_minor: minor,
     };
@@ -29,7 +29,7 @@ fn the_next_credits_settle_debt_first() {
     debit(&mut ledger, 700).unwrap();
     run(
         &mut ledger,
-        Command::Claw {
+        Command::Clawback {
             source_key: "topup:pi_1".into(),
             reversed_minor: 500,
         },
@@ -52,7 +52,7 @@ fn the_next_credits_settle_debt_first() {
 fn case_c11_a_won_dispute_gives_back_what_was_taken() {
     let mut ledger = ledger_with(1_000);
     debit(&mut ledger, 700).unwrap();
-    let claw = |minor| Command::Claw {
+    let claw = |minor| Command::Clawback {
         source_key: "topup:pi_1".into(),
         reversed_minor: minor,
     };

@@ -134,7 +134,7 @@ fn command(step: &Step, index: usize, now: Timestamp) -> Option<Request> {
         Step::Claw {
             source: n,
             reversed,
-        } => Command::Claw {
+        } => Command::Clawback {
             source_key: source(n),
             reversed_minor: reversed,
         },

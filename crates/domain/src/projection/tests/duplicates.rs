@@ -29,7 +29,7 @@ fn case_k12_only_what_was_paid_on_a_page_of_ours_is_undone() {
     });
 
     let wanted = run(&snapshot);
-    let undone = SecondPurchase {
+    let undone = DuplicatePurchase {
         subscription: "sub_2".into(),
         payment_intent: Some("pi_in_2".into()),
         is_late: false,

@@ -1,6 +1,7 @@
 //! Payments at Checkout.
 
 use super::*;
+use crate::letters::Letter;
 
 #[test]
 fn a_paid_session_grants_what_its_intent_sold() {
@@ -51,7 +52,7 @@ fn a_session_that_another_program_created_is_left_alone() {
         ..Snapshot::default()
     });
 
-    assert_eq!(wanted, Wanted::default());
+    assert_eq!(wanted, Desired::default());
 }
 
 #[test]
@@ -93,8 +94,8 @@ fn an_automatic_payment_grants_as_a_session_does_and_is_reported_as_automatic() 
     assert_eq!(wanted.transactions[0].session, None);
     assert_eq!(wanted.transactions[0].natural_key, "topup:pi_1");
     assert!(matches!(
-        wanted.mails[0].content,
-        MailContent::AutoTopup { credits, .. } if credits == Credits::new(5_000)
+        wanted.mails[0].letter,
+        Letter::AutoTopupDone { credits, .. } if credits == Credits::new(5_000).micros()
     ));
 }
 

@@ -171,15 +171,15 @@ fn a_trials_end_is_reported_three_days_before_and_only_then() {
 
 #[test]
 fn an_add_on_besides_a_plan_does_not_change_it_and_a_stray_item_is_a_finding() {
-    let extra = |price: &str| Extra {
+    let extra = |price: &str| Addon {
         price_id: price.into(),
         quantity: 2,
         price: None,
         interval: Some("month".into()),
     };
-    let with = |extras: Vec<Extra>| Snapshot {
+    let with = |addons: Vec<Addon>| Snapshot {
         subscriptions: vec![Subscription {
-            extras,
+            addons,
             ..subscription("active")
         }],
         ..Snapshot::default()

@@ -1,6 +1,7 @@
 //! Refunds and disputes.
 
 use super::*;
+use crate::letters::Letter;
 
 #[test]
 fn a_refund_is_a_level_of_the_charge() {
@@ -22,7 +23,7 @@ fn a_refund_is_a_level_of_the_charge() {
         ..Snapshot::default()
     });
 
-    let claw = Command::Claw {
+    let claw = Command::Clawback {
         source_key: "topup:pi_1".into(),
         reversed_minor: 250,
     };
@@ -54,7 +55,7 @@ fn a_lost_dispute_takes_all_and_an_open_one_freezes() {
         .commands
     };
     let key = || "topup:pi_1".to_owned();
-    let claw = |reversed_minor| Command::Claw {
+    let claw = |reversed_minor| Command::Clawback {
         source_key: key(),
         reversed_minor,
     };
@@ -89,9 +90,10 @@ fn a_refund_is_reported_once_it_went_through_with_the_credits_it_took() {
     snapshot.charges[0].refunds[0].status = "succeeded".into();
 
     let mail = run(&snapshot).mails.pop().unwrap();
-    let told = MailContent::Refunded {
-        amount: MinorUnits::new(250, Currency::USD),
-        credits: Credits::new(-2_500),
+    let told = Letter::Refunded {
+        amount: 250,
+        currency: "usd".to_owned(),
+        credits: Credits::new(-2_500).micros(),
     };
-    assert_eq!((mail.key.as_str(), mail.content), ("refunded:re_1", told));
+    assert_eq!((mail.key.as_str(), mail.letter), ("refunded:re_1", told));
 }

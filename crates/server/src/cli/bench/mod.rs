@@ -21,7 +21,7 @@ use billing::actors::KEY_PREFIX;
 use billing::app::App;
 use billing::books::audit;
 use billing::books::audit::Scope;
-use billing::clock::SystemChance;
+use billing::clock::SystemRng;
 use billing::config::Settings;
 use billing::secrets::{hash, new_secret};
 use domain::ledger::{Command, GrantKind, NewGrant, Request};
@@ -125,10 +125,7 @@ pub async fn run(context: &Context, args: &Args) -> Ended {
         eprintln!("This machine is busy (load {busy}): the figures will be low.");
     }
     let parent = context.data.clone().unwrap_or_else(std::env::temp_dir);
-    let folder = parent.join(format!(
-        "localboxs-bench-{}",
-        &new_secret(&SystemChance)[..12]
-    ));
+    let folder = parent.join(format!("localboxs-bench-{}", &new_secret(&SystemRng)[..12]));
     std::fs::create_dir_all(&folder)?;
     let measured = in_folder(context, args, &folder).await;
     std::fs::remove_dir_all(&folder)?;
@@ -144,7 +141,7 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> Ended {
     let synced = synced::measure(settings.clone(), args.time()).await?;
     eprintln!("{:<22} {:>27.0}/s", "events applied", synced.per_second);
     let app = App::open(settings.clone()).await?;
-    let secret = format!("whsec_{}", new_secret(&SystemChance));
+    let secret = format!("whsec_{}", new_secret(&SystemRng));
     app.add_webhook_secret(&secret).await?;
     let spenders = spenders(&app, usize::try_from(args.accounts())?).await?;
     let target = |address| {
@@ -240,9 +237,9 @@ async fn spenders(app: &App, count: usize) -> anyhow::Result<Vec<Spender>> {
         let first = spenders.len();
         let part: Vec<Spender> = (first..count.min(first + ACCOUNTS_PER_JOB))
             .map(|number| Spender {
-                key: format!("{KEY_PREFIX}test_{}", new_secret(&*app.chance)),
+                key: format!("{KEY_PREFIX}test_{}", new_secret(&*app.rng)),
                 customer: format!("cus_bench{number}"),
-                session: new_secret(&*app.chance),
+                session: new_secret(&*app.rng),
             })
             .collect();
         let (made, rules, now, real_now) = (part.clone(), app.rules(), app.now(), app.real_now());

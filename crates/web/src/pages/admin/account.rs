@@ -14,7 +14,7 @@ use billing::error::Result;
 use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
-use domain::ledger::{Entry, EntryKind};
+use domain::ledger::{Entry, EntryKind, LotState};
 use domain::money::{Credits, Currency};
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -337,7 +337,7 @@ fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
             } else {
                 Badge::bad("Differs")
             };
-            let line = |line: &compare::Line| {
+            let line = |line: &compare::ComparisonRow| {
                 let sign = if line.agrees() { "=" } else { "\u{2260}" };
                 let both = format!("{} {sign} {}", line.ours, line.theirs);
                 // Where both say the same it is said once.
@@ -487,21 +487,18 @@ fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
 fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
     let now = app.now();
     let row = |row: &store::ledger::GrantRow| {
-        let left = row.amount - row.used - row.expired - row.clawed;
-        let is_over = row.expires_at.is_some_and(|end| end <= now);
-        let state = if row.voided {
-            Badge::plain("Voided")
-        } else if row.frozen {
-            Badge::warn("Frozen by a dispute")
-        } else if is_over {
-            Badge::plain("Expired")
-        } else if left == 0 {
-            Badge::plain("Used up")
-        } else {
-            Badge::ok("Active")
+        let (left, state) = (row.remaining(), row.state(now));
+        let badge = match state {
+            LotState::Voided => Badge::plain("Voided"),
+            LotState::Frozen => Badge::warn("Frozen by a dispute"),
+            LotState::Expired => Badge::plain("Expired"),
+            LotState::Exhausted => Badge::plain("Used up"),
+            LotState::Scheduled => Badge::plain("Scheduled"),
+            LotState::Active => Badge::ok("Active"),
         };
-        let mut shown = Prose::default().badge(state);
-        if operator.may(Right::Money) && left > 0 && !row.voided && !is_over {
+        let has_ended = matches!(state, LotState::Voided | LotState::Expired);
+        let mut shown = Prose::default().badge(badge);
+        if operator.may(Right::Money) && left > 0 && !has_ended {
             let href = format!("{home}/void?grant={}", row.lot);
             shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
         }

@@ -457,7 +457,7 @@ async fn set_plan(desk: &Desk, typed: &Acting) -> Result<()> {
             Some(day.ok_or_else(wrong)?.plus_days(1))
         }
     };
-    let reason = reason::reason(&typed.reason)?;
+    let reason = reason::read_reason(&typed.reason)?;
     let tier = Some(typed.tier.clone()).filter(|tier| !tier.is_empty());
     let tier = tier.map(|tier| (tier, until));
     let actor = &desk.operator.public_id;
@@ -504,7 +504,7 @@ pub async fn status(desk: Desk, Fields(typed): Fields<Acting>) -> HttpResult<Res
         _ => return Err(Error::field("status", "status must be suspended or active.").into()),
     };
     let set = async {
-        let reason = reason::reason(&typed.reason)?;
+        let reason = reason::read_reason(&typed.reason)?;
         let actor = &desk.operator.public_id;
         accounts::set_suspended(&desk.app, &desk.account, suspended, &reason, actor).await
     };

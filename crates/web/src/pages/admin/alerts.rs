@@ -76,6 +76,6 @@ pub async fn acknowledge(
     Path(id): Path<String>,
 ) -> HttpResult<Redirect> {
     operator.may_act()?;
-    billing::operators::alerts::know(&app, &id, &operator.0.public_id, &request_id).await?;
+    billing::operators::alerts::acknowledge(&app, &id, &operator.0.public_id, &request_id).await?;
     Ok(Redirect::to("/admin/alerts"))
 }

@@ -6,7 +6,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::Operator;
 use billing::app::App;
 use billing::error::{Error, Result};
-use billing::webhook_endpoints::{BY_HAND, Wanted};
+use billing::webhook_endpoints::{BY_HAND, Definition};
 use serde::Deserialize;
 use store::outbox::Message;
 use store::webhook_endpoints::WebhookEndpoint;
@@ -74,7 +74,7 @@ pub async fn create(
     Fields(typed): Fields<NewEndpoint>,
 ) -> HttpResult<Response> {
     operator.may_act()?;
-    let made = match Wanted::read(&app, &typed.url, "", &[]) {
+    let made = match Definition::read(&app, &typed.url, "", &[]) {
         Ok(wanted) => billing::webhook_endpoints::make(&app, wanted, &operator.0.public_id).await,
         Err(fault) => Err(fault),
     };

@@ -2,7 +2,7 @@
 
 use billing::actors::SignedIn;
 use billing::app::App;
-use billing::payments::extras;
+use billing::payments::addons;
 use billing::summary::View;
 use domain::catalog::Catalog;
 use domain::money::Credits;
@@ -23,7 +23,7 @@ use crate::pages::standing::{CreditState, credit_banner, credit_state, day, meth
 use crate::pages::usage_chart;
 
 /// "Extra seats, 3, $15.00 per month"
-fn addon(held: &extras::Held) -> String {
+fn addon(held: &addons::Held) -> String {
     let count = (held.quantity != 1).then(|| format!(", {}", held.quantity));
     let price = held
         .amount
@@ -48,7 +48,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
     banners.extend(pending_banners(rows, now));
     banners.extend(limit_banner(&catalog, view));
     banners.extend(credit_banner(view, rows.week));
-    let held = rows.live.as_ref().map(|live| extras::of(app, live));
+    let held = rows.live.as_ref().map(|live| addons::of(app, live));
     let addons = held.unwrap_or_default().iter().map(addon).collect();
     let manage = rows
         .has_customer

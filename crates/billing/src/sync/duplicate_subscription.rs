@@ -4,13 +4,13 @@
 //! The sync writes the intent in the commit that finds the purchase; the calls are made afterwards,
 //! with no transaction open, and made again by the sweep until their outcome is known.
 
-use domain::projection::SecondPurchase;
-use store::intents::Intent;
+use domain::projection::DuplicatePurchase;
+use store::intents::{Intent, IntentState};
 use stripe::Form;
 
 use crate::app::App;
 use crate::error::Result;
-use crate::intents::is_stale;
+use crate::intents::{Deferred, is_stale};
 
 /// The kind of its intents.
 pub const KIND: &str = "second_subscription";
@@ -20,14 +20,8 @@ const SUBSCRIPTION: &str = "subscription";
 
 const PAYMENT: &str = "payment_intent";
 
-/// Seconds after which calls whose outcome is not known are made again.
-const RETRY_SECONDS: i64 = 60;
-
-/// Intents taken in one round.
-const INTENTS_MAX: i64 = 20;
-
 /// What is done about a purchase, frozen.
-pub fn params(purchase: &SecondPurchase) -> String {
+pub fn params(purchase: &DuplicatePurchase) -> String {
     Form::new()
         .push(SUBSCRIPTION, &purchase.subscription)
         .push_opt(PAYMENT, purchase.payment_intent.as_ref())
@@ -36,38 +30,18 @@ pub fn params(purchase: &SecondPurchase) -> String {
 
 /// Whether the intent's subscription was cancelled.
 pub fn is_undone(intent: &Intent) -> bool {
-    intent.kind == KIND && matches!(intent.state.as_str(), "done" | "closed")
+    intent.kind == KIND && matches!(intent.state(), IntentState::Done | IntentState::Closed)
 }
 
-/// Undoes what the account's sync just found. A failure is tried again by [`undo_waiting`].
-pub async fn undo_of(app: &App, account: i64) {
-    let found = app
-        .read(move |tx| store::intents::under_way(tx, account, KIND))
-        .await;
-    match found {
-        Ok(Some(intent)) if intent.state == "open" => try_one(app, &intent).await,
-        Ok(_) => {}
-        Err(error) => tracing::warn!(account, %error, "Second purchases were not looked for"),
-    }
-}
+/// The end of a duplicate subscription.
+pub(crate) struct Undo;
 
-/// Undoes what waits since a call failed or its process died.
-pub async fn undo_waiting(app: &App) -> Result<()> {
-    let before = app.now().plus_seconds(-RETRY_SECONDS);
-    let waiting = app
-        .read(move |tx| store::intents::waiting(tx, KIND, before, INTENTS_MAX))
-        .await?;
-    for intent in waiting {
-        try_one(app, &intent).await;
-    }
-    Ok(())
-}
+impl Deferred for Undo {
+    const KIND: &'static str = KIND;
+    const ROUND_MAX: i64 = 20;
 
-async fn try_one(app: &App, intent: &Intent) {
-    let _busy = app.busy();
-    if let Err(error) = undo(app, intent).await {
-        let account = intent.account_id;
-        tracing::warn!(account, intent = intent.id, %error, "A second purchase is not undone yet");
+    async fn carry_out(app: &App, intent: &Intent) -> Result<()> {
+        undo(app, intent).await
     }
 }
 
@@ -90,15 +64,12 @@ async fn undo(app: &App, intent: &Intent) -> Result<()> {
         note_failure(app, intent, &error).await?;
         return Err(error.into());
     }
-    let (id, real_now) = (intent.id.clone(), app.real_now());
+    let id = intent.id.clone();
     let object = intent.stripe_object_id.clone().unwrap_or(subscription);
-    app.write(account, move |tx| {
-        store::intents::set_done(tx, &id, &object, None, None, now)?;
-        store::sync::ring(tx, account, real_now)
+    app.write_and_sync(account, move |tx| {
+        store::intents::set_done(tx, &id, &object, None, None, now).map(|_| ())
     })
-    .await?;
-    app.sync_bell.notify_one();
-    Ok(())
+    .await
 }
 
 async fn cancel(app: &App, subscription: &str) -> stripe::Result<()> {

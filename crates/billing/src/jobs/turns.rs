@@ -1,0 +1,52 @@
+//! Jobs that one of several processes does, once in a while.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::app::App;
+use crate::error::Result;
+
+/// How the processes take turns at a job.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    /// The job's name in the database.
+    pub name: &'static str,
+    /// Seconds from one turn to the next, by all processes together.
+    pub every_seconds: i64,
+    /// How often a process looks whether it is its turn.
+    pub look_every: Duration,
+    /// Whether a new service waits a whole interval for the first turn.
+    pub waits_at_first: bool,
+}
+
+impl Turns {
+    /// Does the job at every turn of this process, until the program stops.
+    pub async fn run<F>(self, app: &App, job: impl Fn(App) -> F)
+    where
+        F: Future<Output = Result<usize>>,
+    {
+        while !app.is_stopping.load(Ordering::SeqCst) {
+            tokio::time::sleep(self.look_every).await;
+            let done = match self.is_mine(app).await {
+                Ok(true) => job(app.clone()).await.map(|_| ()),
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                tracing::error!(job = self.name, %error, "A job failed; its next turn repeats it");
+            }
+        }
+    }
+
+    async fn is_mine(self, app: &App) -> Result<bool> {
+        let now = app.real_now();
+        app.write(0, move |tx| {
+            if self.waits_at_first && store::jobs::find(tx, self.name)?.is_none() {
+                store::jobs::put(tx, self.name, None, now)?;
+            }
+            let due_before = now.plus_seconds(-self.every_seconds);
+            store::jobs::claim(tx, self.name, due_before, now)
+        })
+        .await
+    }
+}

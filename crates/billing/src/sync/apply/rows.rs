@@ -1,0 +1,287 @@
+//! The rows that a sync writes, built from what a projection wants.
+
+use domain::projection::{
+    Addon, CreditNote, DesiredSubscription, Invoice, Transaction, TransactionType,
+};
+use domain::time::Timestamp;
+use serde_json::json;
+use store::payment_methods::PaymentMethod;
+use store::transactions::NewTransaction;
+use store::{Tx, credit_notes, invoices, payment_methods, subscriptions, transactions};
+
+/// A row that a sync keeps equal to its object at Stripe.
+pub(super) trait Synced: Sized {
+    /// Whether the row notes the time of every sync, and so is written even when nothing changed.
+    const NOTES_EVERY_SYNC: bool = false;
+
+    /// The row as it is held.
+    fn held(&self, tx: &mut Tx<'_>) -> store::Result<Option<Self>>;
+
+    /// Whether the held row says the same.
+    fn is_same(&self, held: &Self) -> bool;
+
+    /// The change in words, for rows whose changes are reported.
+    fn change(&self) -> Option<String>;
+
+    /// Inserts or overwrites the row.
+    fn put(&self, tx: &mut Tx<'_>) -> store::Result<()>;
+}
+
+impl Synced for subscriptions::Subscription {
+    const NOTES_EVERY_SYNC: bool = true;
+
+    fn held(&self, tx: &mut Tx<'_>) -> store::Result<Option<Self>> {
+        subscriptions::find(tx, self.account_id, &self.subscription_id)
+    }
+
+    fn is_same(&self, held: &Self) -> bool {
+        let synced_at = held.synced_at;
+        *held
+            == Self {
+                synced_at,
+                ..self.clone()
+            }
+    }
+
+    fn change(&self) -> Option<String> {
+        let (id, status) = (&self.subscription_id, &self.status);
+        Some(format!("subscription {id} is {status}"))
+    }
+
+    fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        subscriptions::put(tx, self)
+    }
+}
+
+impl Synced for invoices::Invoice {
+    fn held(&self, tx: &mut Tx<'_>) -> store::Result<Option<Self>> {
+        invoices::find(tx, self.account_id, &self.invoice_id)
+    }
+
+    fn is_same(&self, held: &Self) -> bool {
+        self == held
+    }
+
+    fn change(&self) -> Option<String> {
+        Some(format!("invoice {} is {}", self.invoice_id, self.status))
+    }
+
+    fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        invoices::put(tx, self).map(|_| ())
+    }
+}
+
+impl Synced for credit_notes::CreditNote {
+    fn held(&self, tx: &mut Tx<'_>) -> store::Result<Option<Self>> {
+        credit_notes::find(tx, self.account_id, &self.credit_note_id)
+    }
+
+    fn is_same(&self, held: &Self) -> bool {
+        self == held
+    }
+
+    fn change(&self) -> Option<String> {
+        let (id, status) = (&self.credit_note_id, &self.status);
+        Some(format!("credit note {id} is {status}"))
+    }
+
+    fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        credit_notes::put(tx, self).map(|_| ())
+    }
+}
+
+impl Synced for PaymentMethod {
+    const NOTES_EVERY_SYNC: bool = true;
+
+    fn held(&self, tx: &mut Tx<'_>) -> store::Result<Option<Self>> {
+        payment_methods::of_account(tx, self.account_id)
+    }
+
+    fn is_same(&self, held: &Self) -> bool {
+        self == held
+    }
+
+    /// A change of card is no one's business but the account's: it is not reported.
+    fn change(&self) -> Option<String> {
+        None
+    }
+
+    fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
+        payment_methods::put(tx, self).map(|_| ())
+    }
+}
+
+/// The row of a subscription. `current` is the account's current customer, for a subscription whose
+/// own customer is not known.
+pub(super) fn subscription(
+    account: i64,
+    current: String,
+    wanted: &DesiredSubscription,
+    now: Timestamp,
+) -> subscriptions::Subscription {
+    let (fetched, facts) = (&wanted.fetched, &wanted.facts);
+    subscriptions::Subscription {
+        subscription_id: fetched.id.clone(),
+        account_id: account,
+        // Of a former customer's subscription it is that one, not the current.
+        customer_id: fetched.customer_id.clone().unwrap_or(current),
+        status: facts.status.word().to_owned(),
+        tier: facts.tier.clone(),
+        price_id: fetched.price_id.clone(),
+        currency: fetched.price.map(|price| price.currency.code().to_owned()),
+        amount_minor: fetched.price.map(|price| price.amount),
+        billing_interval: fetched.interval.clone(),
+        period_start: Some(fetched.period_start),
+        period_end: Some(fetched.period_end),
+        cancel_at: facts.cancel_at,
+        cancel_at_period_end: fetched.cancel_at_period_end,
+        canceled_at: fetched.canceled_at,
+        ended_at: fetched.ended_at,
+        trial_end: fetched.trial_end,
+        paused: fetched.is_paused,
+        past_due_since: facts.past_due_since,
+        pending_change: wanted.pending.as_ref().map(|change| {
+            let (kind, tier, at) = (change.kind.word(), &change.tier, change.at.rfc3339());
+            json!({ "kind": kind, "tier": tier, "at": at }).to_string()
+        }),
+        schedule_id: fetched.schedule_id.clone(),
+        live: facts.status.is_live(),
+        created_at: fetched.created_at,
+        synced_at: now,
+        items: items_json(&fetched.addons),
+    }
+}
+
+/// The row of an invoice.
+pub(super) fn invoice(account: i64, wanted: &Invoice) -> invoices::Invoice {
+    invoices::Invoice {
+        invoice_id: wanted.id.clone(),
+        account_id: account,
+        subscription_id: wanted.subscription_id.clone(),
+        number: wanted.number.clone(),
+        status: wanted.status.clone(),
+        billing_reason: Some(wanted.billing_reason.clone()),
+        amount_due: wanted.amount_due,
+        amount_paid: wanted.amount_paid,
+        discount_minor: wanted.discount,
+        currency: wanted.currency.code().to_owned(),
+        created_at: wanted.created_at,
+        period_start: wanted.period.map(|period| period.0),
+        period_end: wanted.period.map(|period| period.1),
+        attempt_count: wanted.attempt_count,
+        next_payment_attempt: wanted.next_payment_attempt,
+        hosted_url: wanted.hosted_url.clone(),
+        pdf_url: wanted.pdf_url.clone(),
+        paid_at: wanted.paid_at,
+    }
+}
+
+/// The row of a credit note.
+pub(super) fn credit_note(account: i64, wanted: &CreditNote) -> credit_notes::CreditNote {
+    credit_notes::CreditNote {
+        credit_note_id: wanted.id.clone(),
+        account_id: account,
+        invoice_id: wanted.invoice_id.clone(),
+        number: wanted.number.clone(),
+        status: wanted.status.clone(),
+        amount_minor: wanted.amount,
+        refunded_minor: wanted.refunded,
+        out_of_band_minor: wanted.out_of_band,
+        pre_payment_minor: wanted.pre_payment,
+        currency: wanted.currency.code().to_owned(),
+        reason: wanted.reason.clone(),
+        pdf_url: wanted.pdf_url.clone(),
+        created_at: wanted.created_at,
+        voided_at: wanted.voided_at,
+    }
+}
+
+/// The row of the saved card.
+pub(super) fn card(
+    account: i64,
+    (brand, last4, month, year): &(String, String, i64, i64),
+    now: Timestamp,
+) -> PaymentMethod {
+    PaymentMethod {
+        account_id: account,
+        brand: brand.clone(),
+        last4: last4.clone(),
+        exp_month: *month,
+        exp_year: *year,
+        synced_at: now,
+    }
+}
+
+/// The natural key under which a transaction is written, and its row as it is held. An invoice has
+/// one row, under the key it was first seen by.
+pub(super) fn held_transaction(
+    tx: &mut Tx<'_>,
+    account: i64,
+    wanted: &Transaction,
+) -> store::Result<(String, Option<transactions::Transaction>)> {
+    let held = match &wanted.invoice {
+        Some(invoice) => transactions::of_invoice(tx, account, wanted.kind.word(), invoice)?,
+        None => None,
+    };
+    if let Some(held) = held {
+        return Ok((held.natural_key.clone(), Some(held)));
+    }
+    let key = wanted.natural_key.clone();
+    let held = transactions::by_natural_key(tx, account, &key)?;
+    Ok((key, held))
+}
+
+/// The row of a transaction, under its natural key.
+pub(super) fn transaction<'a>(
+    account: i64,
+    public_id: &'a str,
+    natural_key: &'a str,
+    wanted: &'a Transaction,
+) -> NewTransaction<'a> {
+    let session = wanted.session.as_deref();
+    let is_topup = wanted.kind == TransactionType::CreditTopup || wanted.credits.is_some();
+    NewTransaction {
+        public_id,
+        account_id: account,
+        user_id: wanted.user,
+        stripe_payment_intent_id: wanted.payment_intent.as_deref(),
+        stripe_checkout_session_id: session.filter(|_| natural_key == wanted.natural_key),
+        stripe_invoice_id: wanted.invoice.as_deref(),
+        stripe_refund_id: wanted.refund.as_deref(),
+        natural_key,
+        kind: wanted.kind.word(),
+        status: wanted.status.word(),
+        amount_minor: wanted.amount.amount,
+        currency: wanted.amount.currency.code(),
+        refunded_minor: wanted.refunded_minor.min(wanted.amount.amount),
+        product_type: if is_topup {
+            "credit_topup"
+        } else {
+            "subscription"
+        },
+        subscription_tier: wanted.tier.as_deref(),
+        credits_purchased_micros: wanted.credits.map(|credits| credits.micros()),
+        description: Some(&wanted.description),
+        metadata: None,
+        failure: wanted.failure.as_deref(),
+        attempts: wanted.attempts,
+        receipt_url: wanted.receipt_url.as_deref(),
+        occurred_at: wanted.occurred_at,
+    }
+}
+
+/// The items beside the plan as they are kept; none where there are none.
+fn items_json(addons: &[Addon]) -> Option<String> {
+    let items = addons.iter().map(|extra| {
+        let price = extra.price;
+        json!({
+            "price": extra.price_id,
+            "quantity": extra.quantity,
+            "amount": price.map(|price| price.amount),
+            "currency": price.map(|price| price.currency.code().to_owned()),
+            "interval": extra.interval,
+        })
+    });
+    let items: Vec<serde_json::Value> = items.collect();
+    (!items.is_empty()).then(|| json!(items).to_string())
+}

@@ -45,7 +45,9 @@ fn endpoints() -> Vec<(String, Vec<&'static str>)> {
         let known = METHODS.into_iter();
         known.filter(|method| item.get(*method).is_some()).collect()
     };
-    let all = paths.iter().map(|(path, item)| (path.clone(), methods(item)));
+    let all = paths
+        .iter()
+        .map(|(path, item)| (path.clone(), methods(item)));
     all.collect()
 }
 

@@ -40,7 +40,10 @@ async fn with_settings(stage: &Stage, change: impl FnOnce(&mut Settings)) -> App
 }
 
 async fn write(stage: &Stage, statement: &'static str) {
-    let done = stage.app.db.write(0, move |tx| tx.execute(statement, args![]));
+    let done = stage
+        .app
+        .db
+        .write(0, move |tx| tx.execute(statement, args![]));
     assert!(done.await.unwrap() > 0, "{statement}");
 }
 

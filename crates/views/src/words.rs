@@ -361,6 +361,14 @@ pub fn event_badge(state: &str) -> Badge {
     }
 }
 
+/// What an entry of the journal did, in words.
+pub fn entry_kind(kind: &str) -> String {
+    match kind {
+        "claw" => "clawback".to_owned(),
+        _ => kind.replace('_', " "),
+    }
+}
+
 /// A hold's state in one word.
 pub fn hold_badge(state: &str) -> Badge {
     match state.to_ascii_lowercase().as_str() {

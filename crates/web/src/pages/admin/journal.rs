@@ -24,7 +24,7 @@ use crate::lists::{PageParams, cursor};
 use crate::pages::admin::{ROWS, operator_shell};
 use crate::{files, frame};
 
-/// Whether an entry is an adjustment by hand, which an opposite one undoes.
+/// Whether an entry is a manual adjustment, which an opposite one undoes.
 pub fn is_adjustment(entry: &Entry) -> bool {
     let is_up = matches!(
         &entry.body,

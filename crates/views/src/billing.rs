@@ -17,9 +17,9 @@ pub(crate) mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "billing.html")]
 pub struct BillingPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// "Plan, credits and payments for Acme Robotics"
+    /// For example "Plan, credits and payments for Acme Robotics".
     pub lead: String,
     /// What needs attention, the worst first.
     pub banners: Vec<Banner>,
@@ -46,15 +46,15 @@ impl Page for BillingPage {
 /// The plan and its state.
 #[derive(Clone, Debug)]
 pub struct PlanPanel {
-    /// "Pro"
+    /// For example "Pro".
     pub name: String,
-    /// "$19.00 per month"
+    /// For example "$19.00 per month".
     pub price: String,
     /// The state in a word.
     pub badge: Badge,
     /// When it renews or ends, and what that means.
     pub text: Prose,
-    /// "Extra seats, 3, $15.00 per month"
+    /// For example "Extra seats, 3, $15.00 per month".
     pub addons: Vec<String>,
     /// Upgrade first, then cancel.
     pub actions: Vec<Action>,
@@ -65,13 +65,13 @@ pub struct PlanPanel {
 pub struct CreditsPanel {
     /// The big figure: the credits available now.
     pub available: String,
-    /// "worth $1.23"
+    /// For example "worth $1.23".
     pub worth: String,
-    /// "Low", "Empty", "Debt".
+    /// For example "Low", "Empty", "Debt".
     pub badge: Option<Badge>,
     /// Calls used of the plan's limit.
     pub meter: Option<Meter>,
-    /// "12 more are held for calls in progress."
+    /// For example "12 more are held for calls in progress.".
     pub note: String,
     /// Add credits, usage.
     pub actions: Vec<Action>,
@@ -93,9 +93,9 @@ pub struct NextCharge {
 /// How the next charge is paid.
 #[derive(Clone, Debug)]
 pub struct PaymentMethod {
-    /// "Visa ending 4242"
+    /// For example "Visa ending 4242".
     pub name: String,
-    /// "Expires 08/2028"
+    /// For example "Expires 08/2028".
     pub expires: String,
     /// It expires within 30 days, or has.
     pub expiring: bool,
@@ -104,9 +104,9 @@ pub struct PaymentMethod {
 /// The payments.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<TransactionRow>,
-    /// Older ones.
+    /// The way to older rows.
     pub pager: Pager,
     /// All of them as a file.
     pub csv: Option<String>,

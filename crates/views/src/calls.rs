@@ -15,13 +15,13 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "calls.html")]
 pub struct CallsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// The keys to choose from (`key`).
     pub keys: Vec<Choice>,
     /// The calls, newest first.
     pub calls: Vec<CallRow>,
-    /// Older ones.
+    /// The way to older rows.
     pub next: Option<Action>,
 }
 
@@ -35,7 +35,7 @@ impl Page for CallsPage {
 #[derive(Clone, Debug, Template)]
 #[template(path = "call.html")]
 pub struct CallPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// The operation.
     pub title: String,
@@ -60,8 +60,8 @@ pub struct LotRow {
     pub grant: String,
     /// `purchase`
     pub kind: String,
-    /// Pinned by the hold.
+    /// The credits held for the call.
     pub held: String,
-    /// Charged in the end.
+    /// What was charged in the end.
     pub charged: String,
 }

@@ -13,7 +13,7 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "cancel.html")]
 pub struct CancelPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// What was about to be bought: "5,000 credits for $5.00"; none when that is not known.
     pub choice: Option<String>,

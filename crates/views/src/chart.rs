@@ -146,7 +146,7 @@ impl Day {
             .fold(0, |sum, spent| sum.saturating_add(*spent))
     }
 
-    /// "24 Oct: 273 credits (chat 170, OCR 18)".
+    /// For example "24 Oct: 273 credits (chat 170, OCR 18)".
     fn title(&self, series: &[String]) -> String {
         let day = format::day_short(self.at);
         let total = format::credits_worded(self.total());

@@ -26,7 +26,7 @@ pub struct Banner {
     pub kind: Kind,
     /// What happened.
     pub title: String,
-    /// What it means, and what happens next by itself.
+    /// What it means, and what happens next automatically.
     pub text: Prose,
     /// What the reader can do.
     pub actions: Vec<Action>,
@@ -214,7 +214,7 @@ pub struct Choice {
     pub value: String,
     /// What is read.
     pub label: String,
-    /// Chosen now.
+    /// Whether it is chosen now.
     pub selected: bool,
 }
 
@@ -239,7 +239,7 @@ pub struct Tab {
     pub count: Option<String>,
     /// Its address.
     pub href: String,
-    /// Shown now.
+    /// Whether it is the one shown.
     pub current: bool,
 }
 

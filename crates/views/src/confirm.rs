@@ -13,7 +13,7 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "confirm.html")]
 pub struct ConfirmPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// The question: "Cancel Pro?"
     pub title: String,
@@ -27,7 +27,7 @@ pub struct ConfirmPage {
     pub why: Option<(String, String, Vec<Choice>)>,
     /// Where the form posts.
     pub action: String,
-    /// Hidden fields.
+    /// Names and values of the hidden fields.
     pub fields: Vec<(String, String)>,
     /// The button, named for the act: "Cancel Pro".
     pub label: String,

@@ -17,9 +17,9 @@ pub(crate) mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "credits.html")]
 pub struct CreditsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// "1 credit pays for 1 standard API call ($0.001). ..."
+    /// For example "1 credit pays for 1 standard API call ($0.001). ...".
     pub lead: String,
     /// What needs attention: low credits, a debt, Stripe silent.
     pub banners: Vec<Banner>,
@@ -33,7 +33,7 @@ pub struct CreditsPage {
     pub error: Option<String>,
     /// The order, as chosen at first.
     pub order: Order,
-    /// Buys by itself when credits are low; none hides it.
+    /// The card of automatic top-up; none hides it.
     pub auto: Option<AutoTopUp>,
     /// The grants with something left, in the order in which they are spent.
     pub grants: Vec<GrantRow>,
@@ -48,21 +48,21 @@ impl Page for CreditsPage {
 /// The chosen pack in the order summary.
 #[derive(Clone, Debug, Default)]
 pub struct Order {
-    /// "5,000 credits"
+    /// For example "5,000 credits".
     pub credits: String,
-    /// "$5.00"
+    /// For example "$5.00".
     pub price: String,
-    /// "6,228"
+    /// For example "6,228".
     pub balance_after: String,
     /// "about 18 days"; empty when there is too little usage to tell.
     pub lasts: String,
 }
 
-/// The setting that buys a pack by itself: a card of its own, here and on the settings page.
+/// The setting that buys a pack automatically: a card of its own, here and on the settings page.
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/auto_top_up.html")]
 pub struct AutoTopUp {
-    /// "On", "Off", "Stopped".
+    /// For example "On", "Off", "Stopped".
     pub badge: Badge,
     /// On now; the button then turns it off.
     pub is_on: bool,
@@ -70,7 +70,7 @@ pub struct AutoTopUp {
     pub reason: Option<String>,
     /// When below.
     pub thresholds: Vec<Choice>,
-    /// Buy.
+    /// The button that buys.
     pub packs: Vec<Choice>,
     /// At most per month, as typed: "50.00".
     pub cap: String,
@@ -89,7 +89,7 @@ impl HtmlSafe for AutoTopUp {}
 /// One grant.
 #[derive(Clone, Debug)]
 pub struct GrantRow {
-    /// "Top-up, 10,000"
+    /// For example "Top-up, 10,000".
     pub source: String,
     /// When it was added.
     pub added: When,

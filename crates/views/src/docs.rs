@@ -9,7 +9,7 @@ use crate::links::filters;
 #[derive(Clone, Debug, Template)]
 #[template(path = "docs.html")]
 pub struct DocsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Origin of the API, for the examples.
     pub base_url: String,

@@ -13,11 +13,11 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// The HTTP status: 404.
     pub status: u16,
-    /// "This page does not exist"
+    /// For example "This page does not exist".
     pub title: String,
     /// What it means.
     pub detail: String,

@@ -13,7 +13,7 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "fragments/credit_balance.html")]
 pub struct CreditBalance {
-    /// "1,228"
+    /// For example "1,228".
     pub available: String,
     /// "12"; none when nothing is held.
     pub held: Option<String>,
@@ -31,7 +31,7 @@ pub struct CreditBalance {
 pub struct PaymentMethodFragment {
     /// "Visa ending 4242"; none says that there is no card.
     pub name: Option<String>,
-    /// "Expires 08/2028"
+    /// For example "Expires 08/2028".
     pub expires: String,
     /// It expires within 30 days, or has: what to do about it.
     pub warning: Option<String>,
@@ -43,7 +43,7 @@ pub struct PaymentMethodFragment {
 #[derive(Clone, Debug, Template)]
 #[template(path = "fragments/invoice_list.html")]
 pub struct InvoiceList {
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<InvoiceRow>,
     /// The invoice to ask for older ones `after`; none when there are none.
     pub last: Option<String>,

@@ -21,13 +21,13 @@ pub const INVOICES: &str = "/dashboard/billing/invoices";
 #[derive(Clone, Debug, Template)]
 #[template(path = "invoices.html")]
 pub struct InvoicesPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// "Invoices of Acme Robotics"
+    /// For example "Invoices of Acme Robotics".
     pub lead: String,
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<InvoiceRow>,
-    /// Older ones.
+    /// The way to older rows.
     pub pager: Pager,
 }
 
@@ -44,7 +44,7 @@ pub struct InvoiceRow {
     pub number: String,
     /// Its day.
     pub when: When,
-    /// "$9.50"
+    /// For example "$9.50".
     pub amount: String,
     /// "$9.50 off", where a code took something off it.
     pub discount: Option<String>,

@@ -18,7 +18,7 @@ pub const KEYS: &str = "/dashboard/keys";
 #[derive(Clone, Debug, Template)]
 #[template(path = "keys.html")]
 pub struct KeysPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// The key that was just made; never shown again.
     pub created: Option<NewKey>,
@@ -26,7 +26,7 @@ pub struct KeysPage {
     pub keys: Vec<KeyRow>,
     /// The form.
     pub form: KeyForm,
-    /// The form that bounds a key; none where there is no key to bound, or nobody to do it.
+    /// The form that limits a key; none where there is no key to limit, or the reader may not.
     pub limits: Option<LimitKey>,
     /// Why no more keys can be made, when they cannot.
     pub full: Option<String>,
@@ -45,7 +45,7 @@ pub struct NewKey {
     pub name: String,
     /// The key itself: "lbx_test_...".
     pub secret: String,
-    /// A call that uses it, to try at once.
+    /// A call that uses it, to try right away.
     pub example: String,
 }
 
@@ -64,7 +64,7 @@ pub struct KeyRow {
     pub created: When,
     /// When it was last used.
     pub last_used: Option<When>,
-    /// "Active", "Revoked".
+    /// For example "Active", "Revoked".
     pub badge: Badge,
     /// It can still be revoked.
     pub active: bool,
@@ -77,9 +77,9 @@ pub struct KeyRow {
 pub struct KeyLimit {
     /// Its id, in the addresses.
     pub id: String,
-    /// "500 credits a day"
+    /// For example "500 credits a day".
     pub most: String,
-    /// "350"
+    /// For example "350".
     pub left: String,
 }
 

@@ -30,7 +30,7 @@ pub struct Shell {
 
 /// A whole page: a template within the frame.
 pub trait Page: Template {
-    /// The frame.
+    /// The frame around the page.
     fn shell(&self) -> &Shell;
 
     /// The page as HTML. Its links carry the account of the frame.
@@ -54,7 +54,7 @@ pub struct Viewer {
     pub is_admin: bool,
     /// Webhook events that wait for a person; the admin's menu shows the number.
     pub events_failed: u64,
-    /// The accounts to choose from; empty for somebody with one.
+    /// The accounts to choose from; empty for a reader with one.
     pub accounts: Vec<AccountLink>,
 }
 
@@ -136,7 +136,7 @@ pub struct NavLink {
 }
 
 impl Shell {
-    /// The frame for somebody who is not signed in.
+    /// The frame for a reader who is not signed in.
     pub fn public(product: impl Into<String>) -> Self {
         Self {
             product: product.into(),

@@ -10,13 +10,13 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// Asks for a mail address, or says that the link is on its way.
+/// Asks for an email address, or says that the link is on its way.
 #[derive(Clone, Debug, Template)]
 #[template(path = "login.html")]
 pub struct LoginPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// Asking, or sent.
+    /// Whether the form is shown or the link was sent.
     pub step: LoginStep,
     /// The address, as typed.
     pub mail: String,
@@ -65,7 +65,7 @@ impl LoginPage {
         }
     }
 
-    /// "Check your email".
+    /// For example "Check your email".
     pub fn sent(shell: Shell, mail: impl Into<String>) -> Self {
         Self {
             step: LoginStep::Sent,
@@ -111,7 +111,7 @@ impl LoginPage {
 #[derive(Clone, Debug, Template)]
 #[template(path = "login_confirm.html")]
 pub struct LoginConfirmPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Where the button posts: `/api/auth/link/{token}`.
     pub action: String,

@@ -25,11 +25,11 @@ pub const ROLES: [(&str, &str); 3] = [
 #[derive(Clone, Debug, Template)]
 #[template(path = "members.html")]
 pub struct MembersPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// "People of Acme Robotics"
+    /// For example "People of Acme Robotics".
     pub lead: String,
-    /// Members of it.
+    /// The members of the account.
     pub members: Vec<MemberRow>,
     /// Who is invited.
     pub invited: Vec<InvitedRow>,
@@ -37,7 +37,7 @@ pub struct MembersPage {
     pub form: Option<InviteForm>,
     /// The reader's accounts.
     pub places: Vec<AccountLink>,
-    /// The name of a new organisation, as typed.
+    /// The name of a new organization, as typed.
     pub organisation: String,
     /// What is wrong with it.
     pub organisation_error: Option<String>,
@@ -58,17 +58,17 @@ pub struct MemberRow {
     pub id: String,
     /// The name.
     pub name: String,
-    /// The mail address.
+    /// The email address.
     pub mail: String,
     /// "You"; none for the others.
     pub badge: Option<Badge>,
     /// The role in a word.
     pub role: String,
-    /// Since when.
+    /// The day they joined.
     pub since: When,
     /// The roles to choose from; empty for whoever may not.
     pub roles: Vec<Choice>,
-    /// Leaves, or takes out.
+    /// The action that leaves the account or removes the member.
     pub remove: Option<Action>,
 }
 
@@ -82,7 +82,7 @@ impl MemberRow {
 /// One invitation.
 #[derive(Clone, Debug)]
 pub struct InvitedRow {
-    /// The mail address.
+    /// The email address.
     pub mail: String,
     /// The role in a word.
     pub role: String,
@@ -92,7 +92,7 @@ pub struct InvitedRow {
     pub withdraw: Option<Action>,
 }
 
-/// The form that invites somebody.
+/// The form that invites a person.
 #[derive(Clone, Debug)]
 pub struct InviteForm {
     /// The address, as typed.
@@ -113,11 +113,11 @@ pub fn role_word(role: &str) -> &str {
     }
 }
 
-/// What a mailed invitation opens. Looking does not use it up; the button does.
+/// The page that an emailed invitation opens. Opening it does not use it up; the button does.
 #[derive(Clone, Debug, Template)]
 #[template(path = "invitation.html")]
 pub struct InvitationPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Where the button posts.
     pub action: String,
@@ -125,7 +125,7 @@ pub struct InvitationPage {
     pub account: String,
     /// Whom it lets in.
     pub mail: String,
-    /// As what, in a word.
+    /// The role that is offered, in a word.
     pub role: String,
 }
 

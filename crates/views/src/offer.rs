@@ -7,7 +7,7 @@ use crate::components::{Action, Badge};
 use crate::format;
 use crate::plans::{Cell, CompareRow, Comparison, Mark, PlanCard};
 
-/// "$19.00"
+/// For example "$19.00".
 pub fn money(amount: MinorUnits) -> String {
     let currency = amount.currency;
     format::money(amount.amount, currency.code(), currency.exponent())
@@ -19,7 +19,7 @@ pub fn title(catalog: &Catalog, tier: &str) -> String {
     known.map_or_else(|| tier.to_owned(), |tier| tier.title.clone())
 }
 
-/// "$19.00 per month"
+/// For example "$19.00 per month".
 pub fn monthly(tier: &Tier) -> String {
     match tier.price {
         Some(price) if price.amount == 0 => format!("{} per month", short(price)),
@@ -156,7 +156,7 @@ pub fn comparison(catalog: &Catalog, current: Option<&str>) -> Comparison {
     }
 }
 
-/// "1,000 calls and 100 credits each month."
+/// For example "1,000 calls and 100 credits each month.".
 pub fn in_short(tier: &Tier) -> String {
     let credits = format::credits_worded(tier.allowance.micros());
     match tier.calls_limit {
@@ -168,7 +168,7 @@ pub fn in_short(tier: &Tier) -> String {
     }
 }
 
-/// "5,000 credits"
+/// For example "5,000 credits".
 pub fn pack_title(credits: i64) -> String {
     format::credits_worded(Credits::new(credits).micros())
 }

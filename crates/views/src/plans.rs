@@ -8,17 +8,17 @@ use crate::components::{Action, Badge};
 pub struct PlanCard {
     /// The tier, unique on the page: "PRO_PLUS". Part of element ids.
     pub id: String,
-    /// "Pro Plus"
+    /// For example "Pro Plus".
     pub name: String,
-    /// "$49" or "Custom"
+    /// For example "$49" or "Custom".
     pub price: String,
-    /// "per month"
+    /// For example "per month".
     pub per: String,
     /// Whom it is for, in a sentence.
     pub tagline: String,
     /// What is in it, one line each.
     pub ticks: Vec<String>,
-    /// "Current", "Suggested".
+    /// For example "Current", "Suggested".
     pub badge: Option<Badge>,
     /// Whether it stands out.
     pub mark: Mark,
@@ -29,7 +29,7 @@ pub struct PlanCard {
 /// Why a card stands out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
-    /// It does not.
+    /// It does not belong to either.
     #[default]
     None,
     /// The reader has it.
@@ -70,7 +70,7 @@ impl Comparison {
 /// One feature in all plans.
 #[derive(Clone, Debug)]
 pub struct CompareRow {
-    /// "Calls per month"
+    /// For example "Calls per month".
     pub feature: String,
     /// One cell a plan.
     pub cells: Vec<Cell>,
@@ -79,11 +79,11 @@ pub struct CompareRow {
 /// What a plan has of a feature.
 #[derive(Clone, Debug)]
 pub enum Cell {
-    /// So much.
+    /// A text such as an amount.
     Text(String),
-    /// Included.
+    /// It is included.
     Yes,
-    /// Not included.
+    /// It is not included.
     No,
 }
 
@@ -103,16 +103,16 @@ impl CompareRow {
 pub struct PackCard {
     /// What the form sends as `amount`: the pack's credits.
     pub amount: String,
-    /// "5,000"
+    /// For example "5,000".
     pub credits: String,
-    /// "$5.00"
+    /// For example "$5.00".
     pub price: String,
-    /// "$0.001 per credit"
+    /// For example "$0.001 per credit".
     pub unit_price: String,
     /// "lasts about 18 days", when there is enough usage to tell.
     pub lasts: Option<String>,
     /// The balance afterwards, for the order summary: "6,228".
     pub balance_after: String,
-    /// Chosen at first.
+    /// Whether it is chosen at first.
     pub selected: bool,
 }

@@ -41,10 +41,10 @@ impl Page for PricingPage {
 /// One credit pack in the price list.
 #[derive(Clone, Debug)]
 pub struct PackLine {
-    /// "5,000 credits"
+    /// For example "5,000 credits".
     pub credits: String,
-    /// "$5.00"
+    /// For example "$5.00".
     pub price: String,
-    /// "$0.001"
+    /// For example "$0.001".
     pub unit_price: String,
 }

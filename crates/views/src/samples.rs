@@ -74,7 +74,7 @@ pub fn worst(active: Nav) -> Shell {
     }
 }
 
-/// Nobody.
+/// A reader who is not signed in.
 pub fn public() -> Shell {
     Shell {
         test_mode: Some(test_mode()),

@@ -18,9 +18,9 @@ pub const SESSIONS: &str = "/dashboard/sessions";
 #[derive(Clone, Debug, Template)]
 #[template(path = "sessions.html")]
 pub struct SessionsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// The latest seen first.
+    /// The sessions, last seen first.
     pub rows: Vec<SessionRow>,
     /// Ends all others; none when there are none.
     pub end_others: Option<Action>,

@@ -29,9 +29,9 @@ pub fn windows() -> Vec<Choice> {
 #[derive(Clone, Debug, Template)]
 #[template(path = "settings.html")]
 pub struct SettingsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// Mails that can be switched off.
+    /// Emails that can be switched off.
     pub notices: Vec<NoticeRow>,
     /// The threshold as typed: "500"; empty for none.
     pub low: String,
@@ -61,12 +61,12 @@ impl Page for SettingsPage {
     }
 }
 
-/// A mail that can be switched off.
+/// An email that can be switched off.
 #[derive(Clone, Debug)]
 pub struct NoticeRow {
     /// Its field.
     pub name: &'static str,
-    /// "Receipts and refunds"
+    /// For example "Receipts and refunds".
     pub title: String,
     /// Whether it is sent.
     pub is_on: bool,
@@ -77,15 +77,15 @@ pub struct NoticeRow {
 pub struct LimitRow {
     /// Its id, in the addresses.
     pub id: String,
-    /// "Key prod-web"
+    /// For example "Key prod-web".
     pub whose: String,
-    /// "1,000 credits a day"
+    /// For example "1,000 credits a day".
     pub most: String,
-    /// "120"
+    /// For example "120".
     pub used: String,
     /// "30", where calls in progress hold some.
     pub held: Option<String>,
-    /// "850"
+    /// For example "850".
     pub left: String,
     /// When it resets, or "Never".
     pub resets: String,

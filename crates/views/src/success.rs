@@ -15,7 +15,7 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "success.html")]
 pub struct SuccessPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// The heading: "Thank you, your payment went through".
     pub title: String,
@@ -27,7 +27,7 @@ pub struct SuccessPage {
     pub steps: Vec<Step>,
     /// Balance, plan, reference.
     pub facts: Vec<Fact>,
-    /// More to know.
+    /// More facts about it.
     pub banner: Option<Banner>,
     /// Where to go.
     pub actions: Vec<Action>,
@@ -44,7 +44,7 @@ impl Page for SuccessPage {
 /// The page loads itself again.
 #[derive(Clone, Debug)]
 pub struct Refresh {
-    /// In so many seconds.
+    /// The seconds until then.
     pub seconds: u32,
     /// At this address, which counts the tries so that they end.
     pub href: String,
@@ -66,13 +66,13 @@ pub struct Step {
 /// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// Over and well.
+    /// The step is done.
     Done,
     /// Under way.
     Busy,
-    /// Not begun.
+    /// The step has not started.
     Waiting,
-    /// Over and not well.
+    /// The step failed.
     Failed,
 }
 
@@ -228,7 +228,7 @@ impl SuccessPage {
         }
     }
 
-    /// The payment went back.
+    /// The payment was refunded.
     pub fn refunded(shell: Shell, brings: &str, paid: &str, facts: Vec<Fact>) -> Self {
         let steps = vec![
             Step::new(Progress::Done, "Payment received by Stripe"),

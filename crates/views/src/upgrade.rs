@@ -14,9 +14,9 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "upgrade.html")]
 pub struct UpgradePage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// "You are on Pro. Upgrades start now; downgrades start on 15 Dec 2026."
+    /// For example "You are on Pro. Upgrades start now; downgrades start on 15 Dec 2026.".
     pub lead: Prose,
     /// What needs attention.
     pub banners: Vec<Banner>,
@@ -41,7 +41,7 @@ impl Page for UpgradePage {
 /// A change of plan with what it costs today.
 #[derive(Clone, Debug)]
 pub struct Review {
-    /// "Review your change: Pro to Pro Plus"
+    /// For example "Review your change: Pro to Pro Plus".
     pub title: String,
     /// How long the amount stands.
     pub badge: Badge,

@@ -16,9 +16,9 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "usage.html")]
 pub struct UsagePage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// "24 Oct to 22 Nov 2026, counted in UTC"
+    /// For example "24 Oct to 22 Nov 2026, counted in UTC".
     pub lead: String,
     /// Low credits, no credits.
     pub banners: Vec<Banner>,
@@ -32,7 +32,7 @@ pub struct UsagePage {
     pub chart: Option<Chart>,
     /// By operation, the dearest first.
     pub by_operation: Vec<UsageRow>,
-    /// By API key.
+    /// Usage by API key.
     pub by_key: Vec<UsageRow>,
     /// The latest calls.
     pub recent: Vec<CallRow>,
@@ -51,15 +51,15 @@ impl Page for UsagePage {
 /// What one operation or one key used.
 #[derive(Clone, Debug)]
 pub struct UsageRow {
-    /// "chat" or "prod-web"
+    /// For example "chat" or "prod-web".
     pub name: String,
-    /// "5,938"
+    /// For example "5,938".
     pub calls: String,
     /// The mean: "1.04"
     pub per_call: String,
-    /// "5,938"
+    /// For example "5,938".
     pub credits: String,
-    /// "71%"
+    /// For example "71%".
     pub share: String,
 }
 

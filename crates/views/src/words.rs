@@ -16,7 +16,7 @@ const PORTAL: &str = "/api/stripe/customer-portal";
 /// Where the pages change the plan that is held: `act` says what.
 pub const PLAN: &str = "/dashboard/billing/plan";
 
-/// Where a plan is ended at once.
+/// Where a plan is ended immediately.
 pub const END_NOW: &str = "/dashboard/billing/plan?act=end";
 
 /// Opens Stripe's customer portal.
@@ -77,7 +77,7 @@ pub fn past_due(
     banner.with(fix)
 }
 
-/// The grace period is over; the subscription waits, the account is on Free.
+/// The grace period has ended: the subscription is unpaid and the account is on Free.
 pub fn unpaid(plan: &str, amount: &str, pay: Option<String>) -> Banner {
     let title = format!("{plan} is paused until {amount} is paid");
     let text = "You're on Free for now. Credits you bought stay, and your plan resumes within \
@@ -110,7 +110,7 @@ pub fn change_declined(amount: &str, said: Option<&str>, pay: &str) -> Banner {
         .with(Action::post("Keep my plan", PLAN).field("act", "undo"))
 }
 
-/// A trial was ended at once because there was one already.
+/// A trial was ended immediately because the account had one before.
 pub fn trial_refused(plan: &str) -> Banner {
     let title = format!("{plan} was not started: its trial was used before");
     let text = "Each account and card gets one trial. Nothing was charged. You can start the plan \
@@ -173,7 +173,7 @@ pub fn paused(plan: &str, resumes: Option<When>) -> Banner {
         .with(portal("Manage subscription").primary())
 }
 
-/// The subscription is over.
+/// The subscription has ended.
 pub fn ended(plan: &str, on: When, because: &str) -> Banner {
     let title = format!("Your {plan} plan ended on {}", on.text);
     let because = if because.is_empty() {
@@ -358,6 +358,14 @@ pub fn event_badge(state: &str) -> Badge {
         "ignored" => Badge::plain("Ignored"),
         "duplicate" => Badge::plain("Duplicate"),
         _ => Badge::warn(state),
+    }
+}
+
+/// What an entry of the journal did, in words.
+pub fn entry_kind(kind: &str) -> String {
+    match kind {
+        "claw" => "clawback".to_owned(),
+        _ => kind.replace('_', " "),
     }
 }
 

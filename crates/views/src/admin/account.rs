@@ -14,25 +14,25 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/account.html")]
 pub struct AccountPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Our id of it.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Mail, organisation, since when.
+    /// The email address, the kind of account and since when it exists.
     pub lead: Prose,
     /// What needs attention.
     pub banners: Vec<Banner>,
-    /// "Pro", "$19.00 per month"
+    /// For example "Pro", "$19.00 per month".
     pub plan: Panel,
-    /// "1,228", "available, 12 held"
+    /// For example "1,228", "available, 12 held".
     pub credits: Panel,
     /// Ours against Stripe's, line by line.
     pub stripe: Panel,
     /// What happened, newest first.
     pub tries: Vec<Moment>,
-    /// Everything, as a file.
+    /// Where everything can be downloaded as a file.
     pub csv: Option<String>,
     /// The form that adjusts credits; none hides it.
     pub adjust: Option<AdjustForm>,

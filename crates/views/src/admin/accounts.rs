@@ -15,15 +15,15 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/accounts.html")]
 pub struct AccountsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// All, those that subscribe, those that left.
     pub tabs: Vec<Tab>,
-    /// The search, as typed (`q`): mail, name or any id.
+    /// The search, as typed (`q`): an email address, a name or an id.
     pub q: String,
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<AccountRow>,
-    /// Older ones.
+    /// The way to older rows.
     pub pager: Pager,
 }
 
@@ -40,13 +40,13 @@ pub struct AccountRow {
     pub href: String,
     /// Its name.
     pub name: String,
-    /// Its owner's mail address.
+    /// Its owner's email address.
     pub mail: String,
-    /// "Pro"
+    /// For example "Pro".
     pub plan: String,
     /// The subscription's state.
     pub badge: Badge,
-    /// Credits available.
+    /// The credits available.
     pub available: String,
 }
 

@@ -16,13 +16,13 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/alerts.html")]
 pub struct AlertsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// By state.
+    /// Tabs by state.
     pub tabs: Vec<Tab>,
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<AlertRow>,
-    /// Older ones.
+    /// The way to older rows.
     pub pager: Pager,
 }
 
@@ -43,9 +43,9 @@ pub struct AlertRow {
     pub opened: When,
     /// When it was over.
     pub closed: Option<When>,
-    /// Open, known or over.
+    /// Open, acknowledged or resolved.
     pub badge: Badge,
-    /// Says that the reader knows, where nobody does yet.
+    /// The action that acknowledges it, until someone has.
     pub acknowledge: Option<Action>,
 }
 

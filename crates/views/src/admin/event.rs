@@ -14,7 +14,7 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/event.html")]
 pub struct EventPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Stripe's id of it.
     pub id: String,

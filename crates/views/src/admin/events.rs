@@ -15,19 +15,19 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/events.html")]
 pub struct EventsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Last event, received, processed, latency, bad signatures; empty leaves the strip out.
     pub stats: Vec<Stat>,
-    /// By state.
+    /// Tabs by state.
     pub tabs: Vec<Tab>,
     /// The search, as typed (`q`): event id, object id or account.
     pub q: String,
     /// `type`
     pub types: Vec<Choice>,
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<EventRow>,
-    /// Older ones.
+    /// The way to older rows.
     pub pager: Pager,
     /// Replays what failed, where something did.
     pub replay_failed: Option<Action>,

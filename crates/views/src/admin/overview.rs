@@ -17,9 +17,9 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/overview.html")]
 pub struct OverviewPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
-    /// As of when.
+    /// The moment the figures are of.
     pub lead: Prose,
     /// What needs attention.
     pub banners: Vec<Banner>,
@@ -59,7 +59,7 @@ pub struct Panel {
     pub badge: Badge,
     /// Its lines.
     pub facts: Vec<Fact>,
-    /// Where it goes on.
+    /// The action that leads to the details.
     pub action: Action,
 }
 

@@ -88,7 +88,7 @@ pub struct FilterField {
     pub name: &'static str,
     /// How it is read.
     pub label: &'static str,
-    /// As typed.
+    /// The value as typed.
     pub value: String,
 }
 
@@ -96,7 +96,7 @@ pub struct FilterField {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/list.html")]
 pub struct ListPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Where it belongs: the words and the address.
     pub crumb: Option<(String, String)>,
@@ -144,7 +144,7 @@ impl ListPage {
 pub enum FieldKind {
     /// One line: `text`, `date`.
     Line(&'static str),
-    /// Several lines.
+    /// A text of several lines.
     Words(u8),
     /// One of a list.
     Choice(Vec<Choice>),
@@ -161,7 +161,7 @@ pub struct Field {
     pub label: String,
     /// How it is filled in.
     pub kind: FieldKind,
-    /// As typed.
+    /// The value as typed.
     pub value: String,
     /// Whether it may stay empty.
     pub required: bool,
@@ -216,7 +216,7 @@ impl Field {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/form.html")]
 pub struct FormPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// Where it belongs: the words and the address.
     pub crumb: (String, String),

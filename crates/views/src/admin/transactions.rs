@@ -15,7 +15,7 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/transactions.html")]
 pub struct TransactionsPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// What the last audit found.
     pub banners: Vec<Banner>,
@@ -27,9 +27,9 @@ pub struct TransactionsPage {
     pub view: ViewForm,
     /// The filters as they stand.
     pub filters: Filters,
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<AdminTransaction>,
-    /// Older ones.
+    /// The way to older rows.
     pub pager: Pager,
     /// What is shown, as a file: the words and the address.
     pub csv: Option<(String, String)>,
@@ -53,7 +53,7 @@ pub struct ViewForm {
 /// The search form; every field is sent as it is named.
 #[derive(Clone, Debug)]
 pub struct Filters {
-    /// `q`: mail, name or any Stripe id.
+    /// `q`: an email address, a name or a Stripe id.
     pub q: String,
     /// `type`
     pub types: Vec<Choice>,
@@ -111,13 +111,13 @@ pub struct AdminTransaction {
     pub account: String,
     /// The account's page.
     pub account_href: String,
-    /// The account's mail address.
+    /// The account's email address.
     pub mail: String,
-    /// "Credit top-up"
+    /// For example "Credit top-up".
     pub kind: String,
-    /// "5,000 credits"
+    /// For example "5,000 credits".
     pub title: String,
-    /// Signed.
+    /// The amount, with its sign.
     pub amount: String,
     /// The status.
     pub badge: Badge,

@@ -15,7 +15,7 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/webhooks.html")]
 pub struct WebhooksPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// The secret of the endpoint that was just made, shown this once.
     pub secret: Option<String>,
@@ -25,7 +25,7 @@ pub struct WebhooksPage {
     pub url: String,
     /// What is wrong with it.
     pub url_error: Option<String>,
-    /// The oldest first.
+    /// The rows, oldest first.
     pub rows: Vec<EndpointRow>,
 }
 
@@ -54,7 +54,7 @@ pub struct EndpointRow {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/webhook.html")]
 pub struct EndpointPage {
-    /// The frame.
+    /// The frame around the page.
     pub shell: Shell,
     /// A new secret, shown this once.
     pub secret: Option<String>,
@@ -62,9 +62,9 @@ pub struct EndpointPage {
     pub row: EndpointRow,
     /// What can be done with it.
     pub actions: Vec<Action>,
-    /// Newest first.
+    /// The rows, newest first.
     pub deliveries: Vec<DeliveryRow>,
-    /// Older ones.
+    /// The way to older rows.
     pub pager: Pager,
 }
 
@@ -77,7 +77,7 @@ impl Page for EndpointPage {
 /// One notice on its way.
 #[derive(Clone, Debug)]
 pub struct DeliveryRow {
-    /// What it tells of.
+    /// The event that it reports.
     pub kind: String,
     /// Its number.
     pub id: String,

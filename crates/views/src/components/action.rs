@@ -78,7 +78,7 @@ impl Action {
         Self::to(label, Target::Link(href.into()))
     }
 
-    /// A link to somebody else's page.
+    /// A link to a page elsewhere.
     pub fn external(label: impl Into<String>, href: impl Into<String>) -> Self {
         Self::to(label, Target::External(href.into())).icon(Icon::External)
     }

@@ -75,7 +75,7 @@ impl Badge {
         Self::new(Kind::Info, label)
     }
 
-    /// Somebody should look.
+    /// Something needs attention.
     pub fn warn(label: impl Into<String>) -> Self {
         Self::new(Kind::Warn, label)
     }

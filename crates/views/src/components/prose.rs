@@ -34,7 +34,7 @@ impl Prose {
         self
     }
 
-    /// Goes on with a time.
+    /// Continues with a time.
     pub fn time(mut self, when: When) -> Self {
         self.0.push(Part::Time(when));
         self
@@ -64,7 +64,7 @@ impl Prose {
         self
     }
 
-    /// The sentence without markup, for the text of a mail.
+    /// The sentence without markup, for the text of an email.
     pub fn plain(&self) -> String {
         let words = self.0.iter().map(|part| match part {
             Part::Text(text) | Part::Strong(text) | Part::Code(text) | Part::Link(text, _) => {

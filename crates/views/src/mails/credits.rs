@@ -1,4 +1,4 @@
-//! The mails about credits.
+//! The emails about credits.
 
 use crate::mails::Letter;
 
@@ -7,11 +7,11 @@ use crate::mails::Letter;
 pub struct CreditsLow {
     /// The sender's name.
     pub product: String,
-    /// "Acme Robotics"
+    /// For example "Acme Robotics".
     pub account: String,
     /// "498 credits"; none says that they are gone.
     pub left: Option<String>,
-    /// "500 credits", below which this mail comes.
+    /// The threshold below which this email is sent: "500 credits".
     pub threshold: Option<String>,
     /// "about 2 days", if there is an estimate.
     pub lasts: Option<String>,
@@ -65,11 +65,11 @@ impl CreditsLow {
 pub struct AutoTopupDone {
     /// The sender's name.
     pub product: String,
-    /// "Acme Robotics"
+    /// For example "Acme Robotics".
     pub account: String,
-    /// "5,000 credits"
+    /// For example "5,000 credits".
     pub credits: String,
-    /// "$5.00"
+    /// For example "$5.00".
     pub amount: String,
     /// The credits page, where it can be turned off: a whole address.
     pub url: String,
@@ -107,9 +107,9 @@ impl AutoTopupDone {
 pub struct AutoTopupOff {
     /// The sender's name.
     pub product: String,
-    /// "Acme Robotics"
+    /// For example "Acme Robotics".
     pub account: String,
-    /// "the bank declined the card"
+    /// For example "the bank declined the card".
     pub reason: String,
     /// The credits page: a whole address.
     pub url: String,
@@ -139,11 +139,11 @@ impl AutoTopupOff {
 pub struct Adjusted {
     /// The sender's name.
     pub product: String,
-    /// "Acme Robotics"
+    /// For example "Acme Robotics".
     pub account: String,
-    /// "+250" or "−12"
+    /// For example "+250" or "−12".
     pub change: String,
-    /// "goodwill"
+    /// For example "goodwill".
     pub reason: String,
     /// The credits page: a whole address.
     pub url: String,

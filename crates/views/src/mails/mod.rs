@@ -1,4 +1,4 @@
-//! The mails: a subject, a text and the same as HTML. Mail programs know neither stylesheets nor
+//! The emails: a subject, a text and the same as HTML. Mail programs know neither stylesheets nor
 //! scripts, so here, and only here, styles stand in the tags.
 
 pub mod credits;
@@ -25,7 +25,7 @@ pub use crate::mails::plans::PlanEnded;
 pub use crate::mails::plans::PlanEnding;
 pub use crate::mails::plans::TrialEnding;
 
-/// A mail, ready to be sent.
+/// An email, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
     /// The subject, one line.
@@ -36,7 +36,7 @@ pub struct Mail {
     pub html: String,
 }
 
-/// What all mails are made of. Each kind of mail below fills one.
+/// What all emails are made of. Each kind of email below fills one.
 #[derive(Clone, Debug)]
 pub struct Letter {
     /// The sender's name: "LocalBoxs".
@@ -49,7 +49,7 @@ pub struct Letter {
     pub facts: Vec<Fact>,
     /// The one thing to do: the words and the whole address.
     pub button: Option<(String, String)>,
-    /// Why this mail came, and how to get fewer of them.
+    /// Why this email was sent, and how to get fewer of them.
     pub footer: String,
 }
 
@@ -188,9 +188,9 @@ impl Invitation {
 pub struct Alert {
     /// The sender's name.
     pub product: String,
-    /// "3 accounts need manual review."
+    /// For example "3 accounts need manual review.".
     pub summary: String,
-    /// Whether it is over.
+    /// Whether the problem is resolved.
     pub is_over: bool,
     /// The operators' page: a whole address.
     pub url: String,

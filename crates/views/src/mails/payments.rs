@@ -7,11 +7,11 @@ use crate::mails::Letter;
 pub struct Receipt {
     /// The sender's name.
     pub product: String,
-    /// "5,000 credits" or "Pro, 15 Nov to 15 Dec"
+    /// For example "5,000 credits" or "Pro, 15 Nov to 15 Dec".
     pub what: String,
-    /// "$5.00"
+    /// For example "$5.00".
     pub amount: String,
-    /// "22 Nov 2026"
+    /// For example "22 Nov 2026".
     pub date: String,
     /// Stripe's number of the invoice or receipt.
     pub number: Option<String>,
@@ -46,9 +46,9 @@ impl Receipt {
 pub struct PaymentFailed {
     /// The sender's name.
     pub product: String,
-    /// "Pro"
+    /// For example "Pro".
     pub plan: String,
-    /// "$19.00"
+    /// For example "$19.00".
     pub amount: String,
     /// What the bank said: "not enough funds".
     pub reason: Option<String>,
@@ -58,7 +58,7 @@ pub struct PaymentFailed {
     pub next_try: Option<String>,
     /// Where to pay or to change the card: a whole address.
     pub url: String,
-    /// The second mail: the plan is lost in two days.
+    /// Whether this is the second email: the plan ends in two days.
     pub last_warning: bool,
 }
 
@@ -99,9 +99,9 @@ impl PaymentFailed {
 pub struct ConfirmPayment {
     /// The sender's name.
     pub product: String,
-    /// "Pro, 15 Nov to 15 Dec"
+    /// For example "Pro, 15 Nov to 15 Dec".
     pub what: String,
-    /// "$19.00"
+    /// For example "$19.00".
     pub amount: String,
     /// Where it is confirmed: a whole address.
     pub url: String,
@@ -125,12 +125,12 @@ impl ConfirmPayment {
     }
 }
 
-/// Money that went back.
+/// Money that was refunded.
 #[derive(Clone, Debug)]
 pub struct Refunded {
     /// The sender's name.
     pub product: String,
-    /// "$5.00"
+    /// For example "$5.00".
     pub amount: String,
     /// "5,000 credits"; none for a payment that brought none.
     pub credits: Option<String>,
@@ -164,7 +164,7 @@ impl Refunded {
 pub struct PaymentRecovered {
     /// The sender's name.
     pub product: String,
-    /// "Pro"
+    /// For example "Pro".
     pub plan: String,
     /// The billing page: a whole address.
     pub url: String,

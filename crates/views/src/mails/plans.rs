@@ -7,9 +7,9 @@ use crate::mails::Letter;
 pub struct PlanEnding {
     /// The sender's name.
     pub product: String,
-    /// "Pro"
+    /// For example "Pro".
     pub plan: String,
-    /// "15 Dec 2026"
+    /// For example "15 Dec 2026".
     pub ends: String,
     /// The billing page, where it can be undone: a whole address.
     pub url: String,
@@ -33,12 +33,12 @@ impl PlanEnding {
     }
 }
 
-/// The plan is over.
+/// The plan has ended.
 #[derive(Clone, Debug)]
 pub struct PlanEnded {
     /// The sender's name.
     pub product: String,
-    /// "Pro"
+    /// For example "Pro".
     pub plan: String,
     /// Why: "You cancelled it on 2 Dec 2026." or "Three payments failed."
     pub because: String,
@@ -67,9 +67,9 @@ impl PlanEnded {
 pub struct TrialEnding {
     /// The sender's name.
     pub product: String,
-    /// "Pro"
+    /// For example "Pro".
     pub plan: String,
-    /// "29 Nov 2026"
+    /// For example "29 Nov 2026".
     pub ends: String,
     /// What happens then: "Then $19.00 per month on Visa ending 4242."
     pub then: String,

@@ -1,4 +1,4 @@
-//! Each kind of mail, typical and at its worst.
+//! Each kind of email, typical and at its worst.
 
 use crate::mails::*;
 use crate::samples::{EVIL, LONG};

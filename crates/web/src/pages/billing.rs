@@ -41,7 +41,7 @@ pub use crate::pages::standing::credit_banner;
 /// This page.
 const BILLING: &str = "/dashboard/billing";
 
-/// Where the history goes on.
+/// Where the next page of the history begins.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     after: Option<String>,
@@ -98,7 +98,7 @@ pub struct Act {
     quote: Option<String>,
 }
 
-/// `GET /dashboard/billing/plan`: asks once more before the plan ends, with its period or at once.
+/// `GET /dashboard/billing/plan`: asks once more before the plan ends, with its period or now.
 pub async fn ask(
     State(app): State<App>,
     caller: SignedIn,
@@ -136,7 +136,7 @@ pub async fn ask(
     Ok(html(&question)?.into_response())
 }
 
-/// The question before a plan ends at once, with what is paid back.
+/// The question before a plan ends immediately, with what is refunded.
 fn end_now(app: &App, caller: &SignedIn, live: &Subscription, ending: &Ending) -> ConfirmPage {
     let catalog = app.catalog();
     let tier = live.tier.as_deref().unwrap_or_default();

@@ -94,7 +94,7 @@ struct Found {
     /// The hold's own entry, where there was one.
     origin: Option<Entry>,
     key: Option<String>,
-    /// Kinds of the lots, by number.
+    /// Kinds of the grants, by number.
     kinds: HashMap<i64, String>,
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn bought(app: &App, intent: &Intent) -> Option<(String, String)> {
     Some((format::credits_worded(micros), to))
 }
 
-/// "$5.00"
+/// For example "$5.00".
 pub(crate) fn price(intent: &Intent) -> Option<String> {
     let currency = domain::money::Currency::parse(intent.currency.as_deref()?)?;
     let amount = domain::money::MinorUnits::new(intent.amount_minor?, currency);

@@ -28,7 +28,7 @@ const EXPIRING_DAYS: i64 = 14;
 /// Days of the chart.
 const CHART_DAYS: i64 = 30;
 
-/// Which account, and where a list goes on.
+/// The account, and where the next page of a list begins.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     account: Option<String>,
@@ -111,7 +111,7 @@ pub async fn payment_method(
     })
 }
 
-/// `GET /fragments/invoice-list`; `after` goes on behind an invoice.
+/// `GET /fragments/invoice-list`; `after` continues after an invoice.
 pub async fn invoice_list(
     State(app): State<App>,
     caller: Reader,

@@ -22,7 +22,7 @@ use crate::http::params::Params;
 /// Credit notes that are looked through for those of a page's invoices.
 const NOTES_MAX: i64 = 500;
 
-/// Where the list goes on.
+/// Where the next page of the list begins.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     after: Option<String>,
@@ -47,7 +47,7 @@ pub async fn show(
 /// A page of the list.
 #[derive(Debug)]
 pub struct Listed {
-    /// Newest first.
+    /// The rows, newest first.
     pub rows: Vec<InvoiceRow>,
     /// The invoice after which older ones follow.
     pub last: Option<String>,
@@ -55,7 +55,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// How to go on, on the page at `path`.
+    /// The pager of the page at `path`.
     fn pager(&self, path: &str) -> Pager {
         let count = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
         Pager {

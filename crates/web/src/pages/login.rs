@@ -20,7 +20,7 @@ use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::http::params::Params;
 
-/// Why somebody is on the page, and where they want to go.
+/// Why the reader is on the page, and where they want to go.
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     next: Option<String>,
@@ -46,7 +46,7 @@ pub async fn show(
     page(StatusCode::OK, &view)
 }
 
-/// The organisation's own sign-in, where there is one.
+/// The organization's own sign-in, where there is one.
 fn others(app: &App, next: Option<&str>) -> Vec<Action> {
     let oidc = &app.settings.oidc;
     if oidc.issuer.is_empty() {
@@ -115,7 +115,7 @@ fn refused(app: &App, mail: String, next: Option<String>, error: Error) -> HttpR
     }
 }
 
-/// What a mailed link carries.
+/// What an emailed link carries.
 #[derive(Debug, Deserialize)]
 pub struct Token {
     token: Option<String>,
@@ -161,7 +161,7 @@ fn link_lives(app: &App) -> String {
     counted(minutes, "minute", "minutes")
 }
 
-/// Where mails of the demo end up.
+/// Where the emails of the demo end up.
 fn mailbox(app: &App) -> Option<String> {
     let twin = app
         .twin_url

@@ -89,7 +89,7 @@ pub struct Wanted {
     role: Option<String>,
 }
 
-/// `POST /dashboard/members`: invites somebody.
+/// `POST /dashboard/members`: invites a person.
 pub async fn invite(
     State(app): State<App>,
     caller: SignedIn,
@@ -166,7 +166,7 @@ pub async fn withdraw(
     Ok(redirect(&caller, MEMBERS))
 }
 
-/// A new organisation.
+/// A new organization.
 #[derive(Debug, Deserialize)]
 pub struct NewOrganisation {
     name: String,
@@ -206,7 +206,7 @@ pub async fn close(State(app): State<App>, caller: SignedIn) -> HttpResult<Redir
     Ok(Redirect::to("/"))
 }
 
-/// What a mailed link carries.
+/// What an emailed link carries.
 #[derive(Debug, Deserialize)]
 pub struct Token {
     token: Option<String>,

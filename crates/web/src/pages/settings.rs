@@ -412,7 +412,7 @@ fn subjects(keys: &[ApiKey], members: &[Member]) -> Vec<Choice> {
     all
 }
 
-/// "1,000 credits a day"
+/// For example "1,000 credits a day".
 pub(crate) fn limit_text(row: &SpendLimit) -> String {
     let per = match LimitWindow::from_word(row.window) {
         Some(LimitWindow::Day) => "a day",

@@ -60,9 +60,9 @@ pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pendin
 /// How it stands with the credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditState {
-    /// Enough.
+    /// There are enough credits.
     Fine,
-    /// Little is left.
+    /// Few credits are left.
     Low,
     /// Nothing is left of what there was.
     Empty,
@@ -100,7 +100,7 @@ pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
     }
 }
 
-/// "Visa ending 4242"
+/// For example "Visa ending 4242".
 pub fn card_name(card: &Card) -> String {
     let brand = match card.brand.as_str() {
         "visa" => "Visa",

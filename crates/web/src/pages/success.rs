@@ -25,7 +25,7 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::cancel;
 
-/// How long the page waits for the sync it started; the sync itself goes on.
+/// How long the page waits for the sync it started; the sync itself continues.
 const SYNC_WAIT: Duration = Duration::from_secs(8);
 
 /// How often a pending page loads itself again, and after how many seconds.

@@ -14,17 +14,16 @@ use billing::error::Result;
 use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
-use domain::ledger::{Entry, EntryKind, LotState};
-use domain::money::{Credits, Currency};
+use domain::ledger::Entry;
+use domain::money::Credits;
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::Tx;
 use store::accounts::Account;
 use store::audit_log::Act;
 use store::transactions::Transaction;
-use views::admin::account::{AccountPage, AdjustForm, GRANTS, HOLDS, PAYMENTS, Panel};
-use views::admin::parts::Table;
-use views::components::{Action, Badge, Banner, Fact, Kind, Moment, Prose};
+use views::admin::account::{AccountPage, AdjustForm, Panel};
+use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
 use views::{format, words};
 
@@ -33,7 +32,13 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::admin::offered::offered;
 use crate::pages::admin::operator_shell;
-use crate::pages::billing::history;
+
+mod tables;
+mod timeline;
+
+pub use tables::is_refundable;
+use tables::tables;
+use timeline::timeline;
 
 /// Rows of each table on the page, and moments of the timeline.
 const LINES: i64 = 10;
@@ -242,7 +247,7 @@ fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
         if let Some(until) = account.tier_override_until {
             text = text.text(", until ").time(format::day(until.micros()));
         }
-        facts.push(Fact::new("By hand", text));
+        facts.push(Fact::new("Override", text));
     }
     let code = |id: Option<&String>| match id {
         Some(id) => Prose::default().code(id),
@@ -371,192 +376,4 @@ fn stripe(rows: &Rows, compared: Option<&Option<Comparison>>) -> Panel {
         note: String::new(),
         facts,
     }
-}
-
-fn money(row: &Transaction, minor: i64) -> String {
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    format::money(minor, currency.code(), currency.exponent())
-}
-
-/// Payments, what people did, and entries that no call made, latest first.
-fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
-    let catalog = app.catalog();
-    let mut moments: Vec<(Timestamp, Moment)> = Vec::new();
-    for row in &rows.transactions {
-        let kind = match row.status.as_str() {
-            "FAILED" => Kind::Bad,
-            "COMPLETED" | "REFUNDED" => Kind::Ok,
-            _ => Kind::Info,
-        };
-        let status = row.status.to_lowercase();
-        let title = history::transaction_title(&catalog, row);
-        moments.push((
-            row.occurred_at,
-            Moment {
-                kind,
-                title: format!("{title}, {}, {status}", money(row, row.amount_minor)),
-                detail: Some(row.failure.clone().unwrap_or_else(|| row.public_id.clone())),
-                when: format::moment(row.occurred_at.micros()),
-            },
-        ));
-    }
-    for act in &rows.acts {
-        let detail: serde_json::Value = serde_json::from_str(&act.detail).unwrap_or_default();
-        let who = rows.names.get(&act.actor).unwrap_or(&act.actor);
-        moments.push((
-            act.at,
-            Moment {
-                kind: Kind::Warn,
-                title: format!("{} by {who}", act.action.replace(['.', '_'], " ")),
-                detail: detail["reason"].as_str().map(str::to_owned),
-                when: format::moment(act.at.micros()),
-            },
-        ));
-    }
-    let is_call = |kind: EntryKind| {
-        matches!(
-            kind.word(),
-            "hold" | "capture" | "release" | "hold_expired" | "debit"
-        )
-    };
-    for entry in rows.entries.iter().filter(|entry| !is_call(entry.kind)) {
-        moments.push((entry.at, line(entry)));
-    }
-    moments.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-    moments.truncate(MOMENTS);
-    moments.into_iter().map(|(_, moment)| moment).collect()
-}
-
-fn line(entry: &Entry) -> Moment {
-    let moved = format::credits_change(entry.posted_delta.micros());
-    Moment {
-        kind: match entry.kind.word() {
-            "claw" | "adjust" | "void" => Kind::Warn,
-            "grant" | "reinstate" => Kind::Ok,
-            _ => Kind::Info,
-        },
-        title: format!("Credits {moved}, {}", entry.kind.word()),
-        detail: Some(format!("entry {}", entry.seq)),
-        when: format::moment(entry.at.micros()),
-    }
-}
-
-fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Vec<Table> {
-    vec![
-        payments(app, operator, rows),
-        grants(app, operator, home, rows),
-        holds(rows),
-        events(rows),
-    ]
-}
-
-/// Whether money of a payment may go back.
-pub fn is_refundable(row: &Transaction) -> bool {
-    matches!(
-        row.kind.as_str(),
-        "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
-    ) && row.status == "COMPLETED"
-        && row.stripe_payment_intent_id.is_some()
-        && row.refunded_minor < row.amount_minor
-}
-
-fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
-    let catalog = app.catalog();
-    let row = |row: &Transaction| {
-        let mut status = Prose::default().badge(history::transaction_badge(row));
-        if row.refunded_minor > 0 {
-            status = status.text(format!(" {} refunded", money(row, row.refunded_minor)));
-        }
-        if operator.may(Right::Money) && is_refundable(row) {
-            let left = money(row, row.amount_minor - row.refunded_minor);
-            let title = format!("Refund up to {left}");
-            status = status
-                .text(" ")
-                .link(title, format!("/admin/refunds/{}", row.public_id));
-        }
-        vec![
-            Prose::default().time(format::moment(row.occurred_at.micros())),
-            history::transaction_title(&catalog, row).into(),
-            money(row, row.amount_minor).into(),
-            status,
-        ]
-    };
-    Table::new("Payments", &PAYMENTS, "No payments yet.").rows(rows.transactions.iter().map(row))
-}
-
-fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
-    let now = app.now();
-    let row = |row: &store::ledger::GrantRow| {
-        let (left, state) = (row.remaining(), row.state(now));
-        let badge = match state {
-            LotState::Voided => Badge::plain("Voided"),
-            LotState::Frozen => Badge::warn("Frozen by a dispute"),
-            LotState::Expired => Badge::plain("Expired"),
-            LotState::Exhausted => Badge::plain("Used up"),
-            LotState::Scheduled => Badge::plain("Scheduled"),
-            LotState::Active => Badge::ok("Active"),
-        };
-        let has_ended = matches!(state, LotState::Voided | LotState::Expired);
-        let mut shown = Prose::default().badge(badge);
-        if operator.may(Right::Money) && left > 0 && !has_ended {
-            let href = format!("{home}/void?grant={}", row.lot);
-            shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
-        }
-        vec![
-            Prose::new(format!("{} {} ", row.lot, row.kind)).code(&row.source_key),
-            format::credits(row.amount).into(),
-            format::credits(left).into(),
-            row.expires_at.map_or_else(
-                || "never".into(),
-                |end| Prose::default().time(format::day(end.micros())),
-            ),
-            shown,
-        ]
-    };
-    Table::new("Grants", &GRANTS, "No credits granted yet.").rows(rows.grants.iter().map(row))
-}
-
-fn holds(rows: &Rows) -> Table {
-    let row = |row: &store::ledger::HoldRow| {
-        vec![
-            Prose::default().time(format::second(row.authorized_at.micros())),
-            Prose::default().code(&row.hold_id),
-            format::credits(row.amount).into(),
-            format::credits(row.captured).into(),
-            Prose::default().badge(words::hold_badge(&row.state)),
-        ]
-    };
-    Table::new("Holds", &HOLDS, "No holds yet.").rows(rows.holds.iter().map(row))
-}
-
-/// What an event did can be long; its own page has the whole of it.
-fn cut(text: Option<&String>) -> String {
-    let text = text.map_or("", String::as_str);
-    match text.char_indices().nth(100) {
-        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-fn events(rows: &Rows) -> Table {
-    let columns = [
-        ("Received (UTC)", "num wide-only"),
-        ("Event", ""),
-        ("State", ""),
-        ("Result", "wide-only"),
-    ];
-    let row = |row: &store::events::Event| {
-        vec![
-            Prose::default().time(format::second(row.received_at.micros())),
-            Prose::default().link(&row.kind, format!("/admin/events/{}", row.event_id)),
-            Prose::default().badge(words::event_badge(&row.state)),
-            cut(row.outcome.as_ref().or(row.last_error.as_ref())).into(),
-        ]
-    };
-    Table::new(
-        "Webhook events",
-        &columns,
-        "Stripe has sent no events about this account yet.",
-    )
-    .rows(rows.events.iter().map(row))
 }

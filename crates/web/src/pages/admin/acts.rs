@@ -83,7 +83,7 @@ impl Desk {
     }
 
     /// Back to the account after an act; the form again, with what is wrong at its field, after a
-    /// wrong value. Other errors go on.
+    /// wrong value. Other errors are passed on.
     async fn after<T>(
         &self,
         acted: Result<T>,
@@ -105,7 +105,7 @@ impl Desk {
     }
 }
 
-/// Whether another value in its field would mend it.
+/// Whether another value in its field would fix it.
 fn is_of_field(error: &Error) -> bool {
     matches!(error.0.code, "invalid_field" | "debt_exceeded")
 }
@@ -118,11 +118,11 @@ fn shown(page: &FormPage) -> HttpResult<Response> {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Adjusting {
-    /// Signed.
+    /// The amount, with its sign.
     pub credits: String,
-    /// One of the reasons.
+    /// The reason, one of the known ones.
     pub reason: String,
-    /// In words.
+    /// The note in words.
     pub note: String,
     tell: String,
     attempt: String,
@@ -172,7 +172,7 @@ fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
     }
 }
 
-/// An adjustment below what is available, told at its field.
+/// An adjustment below what is available, refused at its field.
 async fn refused(desk: &Desk, typed: &Adjusting) -> HttpResult<Response> {
     let view = billing::summary::view(&desk.app, desk.account.id).await?;
     let asked = Credits::parse(typed.credits.trim()).unwrap_or(Credits::ZERO);

@@ -24,7 +24,7 @@ use crate::lists::{PageParams, cursor};
 use crate::pages::admin::{ROWS, operator_shell};
 use crate::{files, frame};
 
-/// Whether an entry is an adjustment by hand, which an opposite one undoes.
+/// Whether an entry is a manual adjustment, which an opposite one undoes.
 pub fn is_adjustment(entry: &Entry) -> bool {
     let is_up = matches!(
         &entry.body,
@@ -35,6 +35,17 @@ pub fn is_adjustment(entry: &Entry) -> bool {
     );
     is_up || entry.kind == EntryKind::Adjust
 }
+
+const TABLE: [(&str, &str); 8] = [
+    ("Entry", "r num"),
+    ("When (UTC)", "num wide-only"),
+    ("What", ""),
+    ("Balance", "r num"),
+    ("Held", "r num wide-only"),
+    ("Debt", "r num wide-only"),
+    ("Available", "r num wide-only"),
+    ("Who and why", ""),
+];
 
 /// `GET /admin/accounts/{id}/journal`.
 pub async fn show(
@@ -70,28 +81,13 @@ pub async fn show(
         newest: before.map(|_| here.clone()),
         older: (last > 1).then(|| format!("{here}?after={}", cursor(&[last]))),
     };
-    let columns = [
-        ("Entry", "r num"),
-        ("When (UTC)", "num wide-only"),
-        ("What", ""),
-        ("Balance", "r num"),
-        ("Held", "r num wide-only"),
-        ("Debt", "r num wide-only"),
-        ("Available", "r num wide-only"),
-        ("Who and why", ""),
-    ];
     let may_adjust = operator.may(Right::Adjust);
     let rows = entries
         .iter()
         .map(|entry| row(entry, &names, &home, may_adjust));
     let table = Table {
         pager: Some(pager),
-        ..Table::new(
-            "Entries, latest first",
-            &columns,
-            "Nothing has happened yet.",
-        )
-        .rows(rows)
+        ..Table::new("Entries, latest first", &TABLE, "Nothing has happened yet.").rows(rows)
     };
     let csv = Action::link("CSV", format!("{here}.csv")).icon(Icon::Download);
     frame::html(&ListPage {
@@ -150,7 +146,7 @@ fn row(entry: &Entry, names: &HashMap<String, String>, home: &str, may_adjust: b
 fn word(entry: &Entry) -> String {
     match &entry.body {
         Body::Grant { kind, .. } => format!("grant, {}", kind.word()),
-        _ => entry.kind.word().replace('_', " "),
+        _ => views::words::entry_kind(entry.kind.word()),
     }
 }
 

@@ -57,7 +57,7 @@ pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
     }
 }
 
-/// The status in a word; a payment of which a part went back says so.
+/// The status in a word; a partly refunded payment says so.
 pub fn transaction_badge(row: &Transaction) -> Badge {
     match (row.kind.as_str(), row.status.as_str()) {
         ("REFUND", "COMPLETED") => Badge::plain("Refunded"),

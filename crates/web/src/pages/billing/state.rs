@@ -22,7 +22,7 @@ use crate::pages::billing::rows::{CHART_DAYS, Rows};
 use crate::pages::standing::{CreditState, credit_banner, credit_state, day, method};
 use crate::pages::usage_chart;
 
-/// "Extra seats, 3, $15.00 per month"
+/// For example "Extra seats, 3, $15.00 per month".
 fn addon(held: &addons::Held) -> String {
     let count = (held.quantity != 1).then(|| format!(", {}", held.quantity));
     let price = held

@@ -1,0 +1,140 @@
+//! The tables of an account's page: payments, grants, holds and webhook events.
+
+use billing::actors::Operator;
+use billing::actors::roles::Right;
+use billing::app::App;
+use domain::ledger::LotState;
+use domain::money::Currency;
+use store::transactions::Transaction;
+use views::admin::account::{GRANTS, HOLDS, PAYMENTS};
+use views::admin::parts::Table;
+use views::components::{Badge, Prose};
+use views::{format, words};
+
+use super::Rows;
+use crate::pages::billing::history;
+
+pub(super) fn money(row: &Transaction, minor: i64) -> String {
+    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
+    format::money(minor, currency.code(), currency.exponent())
+}
+
+pub(super) fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Vec<Table> {
+    vec![
+        payments(app, operator, rows),
+        grants(app, operator, home, rows),
+        holds(rows),
+        events(rows),
+    ]
+}
+
+/// Whether money of a payment may go back.
+pub fn is_refundable(row: &Transaction) -> bool {
+    matches!(
+        row.kind.as_str(),
+        "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
+    ) && row.status == "COMPLETED"
+        && row.stripe_payment_intent_id.is_some()
+        && row.refunded_minor < row.amount_minor
+}
+
+fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
+    let catalog = app.catalog();
+    let row = |row: &Transaction| {
+        let mut status = Prose::default().badge(history::transaction_badge(row));
+        if row.refunded_minor > 0 {
+            status = status.text(format!(" {} refunded", money(row, row.refunded_minor)));
+        }
+        if operator.may(Right::Money) && is_refundable(row) {
+            let left = money(row, row.amount_minor - row.refunded_minor);
+            let title = format!("Refund up to {left}");
+            status = status
+                .text(" ")
+                .link(title, format!("/admin/refunds/{}", row.public_id));
+        }
+        vec![
+            Prose::default().time(format::moment(row.occurred_at.micros())),
+            history::transaction_title(&catalog, row).into(),
+            money(row, row.amount_minor).into(),
+            status,
+        ]
+    };
+    Table::new("Payments", &PAYMENTS, "No payments yet.").rows(rows.transactions.iter().map(row))
+}
+
+fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
+    let now = app.now();
+    let row = |row: &store::ledger::GrantRow| {
+        let (left, state) = (row.remaining(), row.state(now));
+        let badge = match state {
+            LotState::Voided => Badge::plain("Voided"),
+            LotState::Frozen => Badge::warn("Frozen by a dispute"),
+            LotState::Expired => Badge::plain("Expired"),
+            LotState::Exhausted => Badge::plain("Used up"),
+            LotState::Scheduled => Badge::plain("Scheduled"),
+            LotState::Active => Badge::ok("Active"),
+        };
+        let has_ended = matches!(state, LotState::Voided | LotState::Expired);
+        let mut shown = Prose::default().badge(badge);
+        if operator.may(Right::Money) && left > 0 && !has_ended {
+            let href = format!("{home}/void?grant={}", row.lot);
+            shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
+        }
+        vec![
+            Prose::new(format!("{} {} ", row.lot, row.kind)).code(&row.source_key),
+            format::credits(row.amount).into(),
+            format::credits(left).into(),
+            row.expires_at.map_or_else(
+                || "never".into(),
+                |end| Prose::default().time(format::day(end.micros())),
+            ),
+            shown,
+        ]
+    };
+    Table::new("Grants", &GRANTS, "No credits granted yet.").rows(rows.grants.iter().map(row))
+}
+
+fn holds(rows: &Rows) -> Table {
+    let row = |row: &store::ledger::HoldRow| {
+        vec![
+            Prose::default().time(format::second(row.authorized_at.micros())),
+            Prose::default().code(&row.hold_id),
+            format::credits(row.amount).into(),
+            format::credits(row.captured).into(),
+            Prose::default().badge(words::hold_badge(&row.state)),
+        ]
+    };
+    Table::new("Holds", &HOLDS, "No holds yet.").rows(rows.holds.iter().map(row))
+}
+
+/// What an event did can be long; its own page has the whole of it.
+fn cut(text: Option<&String>) -> String {
+    let text = text.map_or("", String::as_str);
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn events(rows: &Rows) -> Table {
+    let columns = [
+        ("Received (UTC)", "num wide-only"),
+        ("Event", ""),
+        ("State", ""),
+        ("Result", "wide-only"),
+    ];
+    let row = |row: &store::events::Event| {
+        vec![
+            Prose::default().time(format::second(row.received_at.micros())),
+            Prose::default().link(&row.kind, format!("/admin/events/{}", row.event_id)),
+            Prose::default().badge(words::event_badge(&row.state)),
+            cut(row.outcome.as_ref().or(row.last_error.as_ref())).into(),
+        ]
+    };
+    Table::new(
+        "Webhook events",
+        &columns,
+        "Stripe has sent no events about this account yet.",
+    )
+    .rows(rows.events.iter().map(row))
+}

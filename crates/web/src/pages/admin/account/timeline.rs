@@ -1,0 +1,74 @@
+//! What happened to an account, latest first.
+
+use billing::app::App;
+use domain::ledger::{Entry, EntryKind};
+use domain::time::Timestamp;
+use views::components::{Kind, Moment};
+use views::{format, words};
+
+use super::tables::money;
+use super::{MOMENTS, Rows};
+use crate::pages::billing::history;
+
+/// Payments, what people did, and entries that no call made, latest first.
+pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
+    let catalog = app.catalog();
+    let mut moments: Vec<(Timestamp, Moment)> = Vec::new();
+    for row in &rows.transactions {
+        let kind = match row.status.as_str() {
+            "FAILED" => Kind::Bad,
+            "COMPLETED" | "REFUNDED" => Kind::Ok,
+            _ => Kind::Info,
+        };
+        let status = row.status.to_lowercase();
+        let title = history::transaction_title(&catalog, row);
+        moments.push((
+            row.occurred_at,
+            Moment {
+                kind,
+                title: format!("{title}, {}, {status}", money(row, row.amount_minor)),
+                detail: Some(row.failure.clone().unwrap_or_else(|| row.public_id.clone())),
+                when: format::moment(row.occurred_at.micros()),
+            },
+        ));
+    }
+    for act in &rows.acts {
+        let detail: serde_json::Value = serde_json::from_str(&act.detail).unwrap_or_default();
+        let who = rows.names.get(&act.actor).unwrap_or(&act.actor);
+        moments.push((
+            act.at,
+            Moment {
+                kind: Kind::Warn,
+                title: format!("{} by {who}", act.action.replace(['.', '_'], " ")),
+                detail: detail["reason"].as_str().map(str::to_owned),
+                when: format::moment(act.at.micros()),
+            },
+        ));
+    }
+    let is_call = |kind: EntryKind| {
+        matches!(
+            kind.word(),
+            "hold" | "capture" | "release" | "hold_expired" | "debit"
+        )
+    };
+    for entry in rows.entries.iter().filter(|entry| !is_call(entry.kind)) {
+        moments.push((entry.at, line(entry)));
+    }
+    moments.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    moments.truncate(MOMENTS);
+    moments.into_iter().map(|(_, moment)| moment).collect()
+}
+
+fn line(entry: &Entry) -> Moment {
+    let moved = format::credits_change(entry.posted_delta.micros());
+    Moment {
+        kind: match entry.kind.word() {
+            "claw" | "adjust" | "void" => Kind::Warn,
+            "grant" | "reinstate" => Kind::Ok,
+            _ => Kind::Info,
+        },
+        title: format!("Credits {moved}, {}", words::entry_kind(entry.kind.word())),
+        detail: Some(format!("entry {}", entry.seq)),
+        when: format::moment(entry.at.micros()),
+    }
+}

@@ -4,12 +4,10 @@ mod session;
 
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Credits, Currency, MinorUnits};
-use domain::projection::SessionMode;
-use domain::projection::TransactionStatus;
+use domain::projection::{SessionMode, TransactionStatus};
 use domain::time::Timestamp;
 use serde_json::json;
-use store::intents::IntentState;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentState, NewIntent};
 use stripe::Form;
 use stripe::objects::CheckoutStatus;
 

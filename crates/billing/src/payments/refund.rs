@@ -12,8 +12,7 @@ use domain::projection::TransactionType;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account;
-use store::intents::IntentState;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentState, NewIntent};
 use store::transactions::Transaction;
 use stripe::{Form, objects};
 

@@ -1,8 +1,4 @@
-use domain::ledger::Command;
-use domain::ledger::Context;
-use domain::ledger::IdempotencyKey;
-use domain::ledger::NewGrant;
-use domain::ledger::Request;
+use domain::ledger::{Command, Context, IdempotencyKey, NewGrant, Request};
 use store::Db;
 use store::accounts::NewAccount;
 

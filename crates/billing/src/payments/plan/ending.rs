@@ -8,8 +8,7 @@
 //! name them all. A crash between them leaves the intent, and [`finish_left`] does what is missing.
 
 use crate::config::CancelNow;
-use domain::ledger::GrantKind;
-use domain::ledger::{Command, Refusal, Request};
+use domain::ledger::{Command, GrantKind, Refusal, Request};
 use domain::money::MinorUnits;
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;

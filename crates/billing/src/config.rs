@@ -350,7 +350,8 @@ mod tests {
         };
         let settings = Settings::load(None, &environment).unwrap();
 
-        let faults = settings.check().join("\n");
+        let faults: Vec<String> = settings.check().iter().map(Fault::to_string).collect();
+        let faults = faults.join("\n");
 
         for part in [
             "STRIPE_SECRET_KEY",

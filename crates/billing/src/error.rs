@@ -191,11 +191,7 @@ impl Error {
     /// A rule of the ledger said no. The links lead to the account's own pages, also for somebody
     /// who belongs to several accounts.
     pub fn refused(refusal: &Refusal, links: &AccountLinks) -> Error {
-        let payment = |code: &'static str, detail: String| {
-            Error::new(Kind::PaymentRequired, code, detail)
-                .with("topUpUrl", json!(links.top_up))
-                .with("upgradeUrl", json!(links.upgrade))
-        };
+        let payment = |code, detail| payment_required(code, detail, links);
         match refusal {
             Refusal::InsufficientCredits { needed, available } => {
                 let detail =
@@ -231,22 +227,7 @@ impl Error {
                 limit,
                 needed,
                 available,
-            } => {
-                let detail = format!(
-                    "A limit of {} credits {} leaves {}; this call costs {needed}.",
-                    limit.cap,
-                    limit_words(limit),
-                    limit.left(limit.window_start),
-                );
-                payment("spend_limit", detail)
-                    .with("limit", json!(limit.name()))
-                    .with("resetsAt", json!(limit.resets_at().map(Timestamp::rfc3339)))
-                    .with_credits("cap", limit.cap)
-                    .with_credits("used", limit.used)
-                    .with_credits("held", limit.held)
-                    .with_credits("needed", *needed)
-                    .with_credits("available", *available)
-            }
+            } => spend_limit(limit, *needed, links).with_credits("available", *available),
             Refusal::TooManyHolds { max } => Error::new(
                 Kind::TooManyRequests,
                 "too_many_holds",
@@ -278,6 +259,30 @@ impl Error {
             ),
         }
     }
+}
+
+/// A refusal that a purchase ends, with the links to one.
+fn payment_required(code: &'static str, detail: String, links: &AccountLinks) -> Error {
+    Error::new(Kind::PaymentRequired, code, detail)
+        .with("topUpUrl", json!(links.top_up))
+        .with("upgradeUrl", json!(links.upgrade))
+}
+
+/// A spend limit that the call would exceed.
+fn spend_limit(limit: &Limit, needed: Credits, links: &AccountLinks) -> Error {
+    let detail = format!(
+        "A limit of {} credits {} leaves {}; this call costs {needed}.",
+        limit.cap,
+        limit_words(limit),
+        limit.left(limit.window_start),
+    );
+    payment_required("spend_limit", detail, links)
+        .with("limit", json!(limit.name()))
+        .with("resetsAt", json!(limit.resets_at().map(Timestamp::rfc3339)))
+        .with_credits("cap", limit.cap)
+        .with_credits("used", limit.used)
+        .with_credits("held", limit.held)
+        .with_credits("needed", needed)
 }
 
 /// Whose and how long, in words: "a day for this key".

@@ -4,14 +4,13 @@
 pub mod access;
 pub mod roles;
 
-use crate::actors::roles::UserRole;
+use crate::actors::roles::{Right, UserRole};
 use domain::ledger::Spender;
 use domain::money::Credits;
 use store::accounts::Account;
 use store::users::Place;
 
 use crate::actors::access::MemberRole;
-use crate::actors::roles::Right;
 use crate::app::App;
 use crate::error::{Error, Result};
 

@@ -3,12 +3,11 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use store::alerts::AlertState;
+use store::alerts::{Alert, AlertState, NewAlert};
 use store::webhook_endpoints::EndpointState;
 
 use domain::letters::Letter;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
-use store::alerts::{Alert, NewAlert};
 use store::{Tx, alerts};
 
 use crate::app::App;

@@ -7,13 +7,12 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use store::auto_topup::AutoTopupState;
+use store::auto_topup::{AutoTopup, AutoTopupState, INTENT_KIND};
 
 use domain::catalog::Pack;
 use domain::letters::Letter;
 use domain::money::{Credits, MinorUnits};
 use store::auto_topup;
-use store::auto_topup::{AutoTopup, INTENT_KIND};
 use store::intents::{Intent, NewIntent};
 use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};

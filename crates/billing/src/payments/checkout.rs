@@ -1,13 +1,13 @@
 //! Checkout sessions for a plan or a credit pack.
 
+mod session;
+
 use domain::catalog::{Catalog, Tier};
 use domain::money::{Credits, Currency, MinorUnits};
-use domain::projection::SessionMode;
-use domain::projection::TransactionStatus;
+use domain::projection::{SessionMode, TransactionStatus};
 use domain::time::Timestamp;
 use serde_json::json;
-use store::intents::IntentState;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentState, NewIntent};
 use stripe::Form;
 use stripe::objects::CheckoutStatus;
 
@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::intents::{claimed, is_stale, note_failure};
 use crate::links::UPGRADE;
+use crate::payments::checkout::session::{create, end, is_open, session_params};
 use crate::payments::{customer, is_customer_gone, setup_missing};
 use crate::sync::checkout_session::INTENT_KEY;
 use crate::{rate_limit, trials};
@@ -419,150 +420,4 @@ fn of_another(
     let under_way = store::intents::under_way(tx, account, order.kind)?;
     let shared = under_way.filter(|intent| order.is_call(intent, customer));
     Ok(shared.map(|intent| Reserved::New(Box::new(intent))))
-}
-
-/// What Stripe is sent. Return addresses come from the configured origin, never from the request
-/// (K3); dynamic payment methods are Stripe's to choose (F16).
-fn session_params(
-    app: &App,
-    caller: &SignedIn,
-    order: &Order,
-    customer: &str,
-    intent: &str,
-) -> Form {
-    let pages = format!("{}/dashboard/billing", app.settings.service.base_url);
-    let query = order.success_query;
-    let account = &caller.account.public_id;
-    let mut form = Form::new()
-        .push("mode", order.mode.word())
-        .push("customer", customer)
-        .push("client_reference_id", account)
-        .push("line_items[0][price]", &order.price_id)
-        .push("line_items[0][quantity]", 1)
-        .push(
-            "success_url",
-            format!("{pages}/success?{query}account={account}&session_id={{CHECKOUT_SESSION_ID}}"),
-        )
-        .push("cancel_url", format!("{pages}/cancel?account={account}"));
-    let about = if order.mode == SessionMode::Payment {
-        "payment_intent_data"
-    } else {
-        "subscription_data"
-    };
-    for (key, value) in [
-        ("userId", caller.user.public_id.as_str()),
-        ("accountId", account),
-        (INTENT_KEY, intent),
-        (
-            "type",
-            if order.mode == SessionMode::Payment {
-                "topup"
-            } else {
-                "subscription"
-            },
-        ),
-        ("tier", order.tier.as_deref().unwrap_or("")),
-    ] {
-        if !value.is_empty() {
-            form = form
-                .push(format!("metadata[{key}]"), value)
-                .push(format!("{about}[metadata][{key}]"), value);
-        }
-    }
-    with_terms(app, order, form)
-}
-
-/// What the operator and the catalog allow on Stripe's page: a trial, codes, tax.
-fn with_terms(app: &App, order: &Order, form: Form) -> Form {
-    let billing = &app.settings.billing;
-    let takes_codes = match order.mode {
-        SessionMode::Payment => billing.promotion_codes_for_credits,
-        _ => billing.promotion_codes,
-    };
-    let mut form = form.push_opt(TRIAL_DAYS, order.trial_days);
-    if order.trial_days.is_some() {
-        // Without a card nobody could tell that it had its trial, nor charge it afterwards.
-        form = form.push("payment_method_collection", "always");
-    }
-    if takes_codes {
-        form = form.push("allow_promotion_codes", "true");
-    }
-    if billing.automatic_tax {
-        form = form
-            .push("automatic_tax[enabled]", "true")
-            // Tax goes by the address that is typed there.
-            .push("customer_update[address]", "auto");
-    }
-    form
-}
-
-async fn create(app: &App, intent: &Intent) -> std::result::Result<String, stripe::Error> {
-    let params = Form::decode(&intent.params);
-    let called = app
-        .stripe
-        .create_checkout_session(&params, &intent.id)
-        .await;
-    let session = match called {
-        Ok(session) => session,
-        Err(error) => {
-            if let Err(failure) = note_failure(app, intent, &error).await {
-                tracing::error!(%failure, intent = intent.id, "An intent could not be settled");
-            }
-            return Err(error);
-        }
-    };
-    let url = session.url.clone().unwrap_or_default();
-    let (id, now) = (intent.id.clone(), app.now());
-    let (session_id, shown) = (session.id.clone(), url.clone());
-    let expires_at = session
-        .expires_at
-        .map(domain::time::Timestamp::from_seconds);
-    let kept = app
-        .write(intent.account_id, move |tx| {
-            store::intents::set_done(tx, &id, &session_id, Some(&shown), expires_at, now)
-        })
-        .await;
-    // The page exists and can be paid: the sync finds it by its metadata even if this was not kept.
-    if let Err(error) = kept {
-        tracing::error!(%error, intent = intent.id, "A session could not be written down");
-    }
-    Ok(url)
-}
-
-/// Whether the page can still be paid. One that was paid is not used again: whoever buys the same
-/// pack twice pays twice.
-async fn is_open(app: &App, intent: &Intent) -> Result<bool> {
-    let Some(session) = &intent.stripe_object_id else {
-        return Ok(false);
-    };
-    match app.stripe.retrieve_checkout_session(session).await {
-        Ok(session) => Ok(session.status == Some(CheckoutStatus::Open)),
-        Err(stripe::Error::NotFound { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Ends an open page for another purchase, so that nobody pays for what was not chosen last.
-async fn end(app: &App, intent: &Intent) -> Result<()> {
-    if let Some(session) = &intent.stripe_object_id {
-        let key = format!("{}-expire", intent.id);
-        match app.stripe.expire_checkout_session(session, &key).await {
-            Ok(_) | Err(stripe::Error::NotFound { .. }) => {}
-            // It was paid meanwhile: what it brought counts before anything else is sold.
-            Err(stripe::Error::Refused { .. }) => {
-                crate::sync::account(app, intent.account_id).await?;
-                // A pack beside a plan is no second plan.
-                if intent.tier.is_some() {
-                    refuse_second_plan(app, intent.account_id).await?;
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let (id, now) = (intent.id.clone(), app.now());
-    app.write(intent.account_id, move |tx| {
-        store::intents::close(tx, &id, now)
-    })
-    .await?;
-    Ok(())
 }

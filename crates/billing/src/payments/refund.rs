@@ -2,6 +2,9 @@
 //! down before it. What a refund takes from the credits follows from the charge as every sync reads
 //! it, so the webhook that comes later finds nothing to do.
 
+mod earlier;
+mod preview;
+
 use domain::ledger::{Command, Request};
 use domain::letters::Letter;
 use domain::money::{Credits, Currency, MinorUnits, share_of};
@@ -9,8 +12,7 @@ use domain::projection::TransactionType;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account;
-use store::intents::IntentState;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentState, NewIntent};
 use store::transactions::Transaction;
 use stripe::{Form, objects};
 
@@ -18,10 +20,18 @@ use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::{is_stale, note_failure};
 use crate::operators::audit_log::{Action, Author};
+use crate::payments::refund::earlier::{finish_earlier, refund_of};
 use crate::sync;
 use crate::sync::checkout_session;
 
+pub use crate::payments::refund::preview::{Preview, preview};
+
 const KIND: &str = "refund";
+
+const INTENT_KEY: &str = checkout_session::INTENT_KEY;
+
+/// The parameter that a credit note has and a refund has not.
+const INVOICE: &str = "invoice";
 
 /// Why money goes back, in Stripe's words.
 pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
@@ -40,36 +50,6 @@ const REFUNDS_MAX: usize = 100;
 
 /// A call is over by then, whatever came of it.
 const CALL_OVER_SECONDS: i64 = 60;
-
-/// What a refund would come to.
-#[derive(Clone, Debug)]
-pub struct Preview {
-    /// The payment.
-    pub payment: Transaction,
-    /// Whose it is.
-    pub account: Account,
-    /// What was paid.
-    pub paid: MinorUnits,
-    /// What of it went back before.
-    pub refunded: MinorUnits,
-    /// What would go back now.
-    pub money_back: MinorUnits,
-    /// Credits that would be taken.
-    pub credits_taken: Credits,
-    /// Credits that may be spent afterwards.
-    pub available_after: Credits,
-    /// Debt afterwards: credits of the payment that were spent before.
-    pub debt_after: Credits,
-    /// Something the operator should know.
-    pub note: Option<&'static str>,
-}
-
-impl Preview {
-    /// What can go back at most.
-    pub fn left(&self) -> MinorUnits {
-        MinorUnits::new(self.paid.amount - self.refunded.amount, self.paid.currency)
-    }
-}
 
 /// A refund to make.
 #[derive(Clone, Debug)]
@@ -125,131 +105,6 @@ pub async fn payment(app: &App, name: &str) -> Result<(Transaction, Account)> {
         })
         .await?;
     found.ok_or_else(|| Error::not_found("There is no such payment."))
-}
-
-/// Looks at what a refund of `amount` would come to. Changes nothing.
-pub async fn preview(app: &App, name: &str, amount: Option<&str>) -> Result<Preview> {
-    let (payment, account) = payment(app, name).await?;
-    let charge = charge(app, &payment).await?;
-    let currency = Currency::parse(&charge.currency).unwrap_or(Currency::USD);
-    let left = charge.amount_captured - charge.amount_refunded;
-    let amount = amount_of(amount, left, currency)?;
-    let after = charge.amount_refunded + amount;
-    let effect = effect(app, &payment, &charge, after).await?;
-    Ok(Preview {
-        paid: MinorUnits::new(charge.amount_captured, currency),
-        refunded: MinorUnits::new(charge.amount_refunded, currency),
-        money_back: MinorUnits::new(amount, currency),
-        credits_taken: effect.taken,
-        available_after: effect.available,
-        debt_after: effect.debt,
-        note: effect.note,
-        payment,
-        account,
-    })
-}
-
-fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
-    let left_text = MinorUnits::new(left, currency).decimal_text();
-    if left <= 0 {
-        let detail = "This payment was already refunded in full.";
-        return Err(Error::conflict("already_refunded", detail));
-    }
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
-        return Ok(left);
-    };
-    let amount = MinorUnits::parse(text, currency).map(|money| money.amount);
-    let amount = amount.filter(|amount| (1..=left).contains(amount));
-    let detail = format!("{text} can't be refunded. Enter an amount up to {left_text}.");
-    amount.ok_or_else(|| Error::field("amount", detail))
-}
-
-/// The charge that paid, as it is at Stripe now, if money of it may go back (case M2).
-async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
-    let is_payment = payment.kind().is_payment();
-    let is_paid = payment.status().is_paid();
-    let Some(intent) = payment
-        .stripe_payment_intent_id
-        .as_deref()
-        .filter(|_| is_payment && is_paid)
-    else {
-        let detail = "Nothing was paid here, so there is nothing to refund.";
-        return Err(Error::conflict("nothing_paid", detail));
-    };
-    let filter = Form::new().push("payment_intent", intent);
-    let charges = app.stripe.list_charges(&filter, CHARGES_MAX).await?.data;
-    let charge = charges.into_iter().find(|charge| charge.paid);
-    let charge = charge
-        .ok_or_else(|| Error::conflict("nothing_paid", "Stripe has no paid charge for it."))?;
-    if charge.disputed {
-        let filter = Form::new().push("charge", &charge.id);
-        let disputes = app.stripe.list_disputes(&filter, DISPUTES_MAX).await?.data;
-        let open = disputes.iter().find(|dispute| {
-            let status = dispute.status.as_str();
-            status != "won" && !status.starts_with("warning_")
-        });
-        if open.is_some() {
-            let detail = "The payment is disputed. The bank decides and may take the money \
-                          itself. Respond to the dispute at Stripe.";
-            return Err(Error::conflict("disputed", detail));
-        }
-    }
-    Ok(charge)
-}
-
-struct Effect {
-    taken: Credits,
-    available: Credits,
-    debt: Credits,
-    note: Option<&'static str>,
-}
-
-/// What the ledger would do when `reversed` of the charge went back: the same command that a sync
-/// gives it, tried on a copy.
-async fn effect(
-    app: &App,
-    payment: &Transaction,
-    charge: &objects::Charge,
-    reversed: i64,
-) -> Result<Effect> {
-    crate::summary::view(app, payment.account_id).await?;
-    let account = payment.account_id;
-    let is_topup = payment.kind() == TransactionType::CreditTopup;
-    let intent = payment.stripe_payment_intent_id.clone();
-    let source_key = format!("topup:{}", intent.unwrap_or_default());
-    let (now, whole) = (app.now(), charge.amount);
-    app.read(move |tx| {
-        let claw = |reversed_minor| {
-            Request::internal(Command::Clawback {
-                source_key: source_key.clone(),
-                reversed_minor,
-            })
-        };
-        let mut ledger = store::ledger::loaded_for(tx, account, &[claw(0)])?;
-        let before = ledger.wallet.posted;
-        let paid = ledger.lot_by_source(&source_key).map(|lot| lot.paid);
-        let mut note = None;
-        if let Some(paid) = paid {
-            let paid = paid.map_or(0, |paid| paid.amount);
-            let minor = share_of(paid, reversed.clamp(0, whole), whole.max(1));
-            if ledger.apply(&claw(minor), now).is_err() {
-                note = Some("The ledger refuses to take the credits. Check the account first.");
-            }
-        } else if is_topup {
-            note = Some(
-                "The credits of this payment haven't been granted yet. Sync the account first.",
-            );
-        } else {
-            note = Some("The plan continues. Cancel it separately if it should end.");
-        }
-        Ok(Effect {
-            taken: before - ledger.wallet.posted,
-            available: ledger.available(now),
-            debt: ledger.wallet.debt,
-            note,
-        })
-    })
-    .await
 }
 
 /// Gives the money back, once per key.
@@ -414,91 +269,6 @@ fn note_reason(reason: &str) -> &str {
 fn under_way() -> Error {
     let detail = "Another refund of this account is in progress. Try again in a minute.";
     Error::conflict("refund_under_way", detail)
-}
-
-const INTENT_KEY: &str = checkout_session::INTENT_KEY;
-
-/// The parameter that a credit note has and a refund has not.
-const INVOICE: &str = "invoice";
-
-/// The refund that an earlier call made after all, and what it was of.
-async fn earlier_made(app: &App, earlier: &Intent) -> Result<(String, Option<objects::Refund>)> {
-    let params = Form::decode(&earlier.params);
-    let is_ours = |metadata: &objects::Metadata| metadata.get(INTENT_KEY) == Some(&earlier.id);
-    if let Some(invoice) = params.get(INVOICE) {
-        let filter = Form::new().push(INVOICE, invoice);
-        let notes = app
-            .stripe
-            .list_credit_notes(&filter, REFUNDS_MAX)
-            .await?
-            .data;
-        let made = notes.into_iter().find(|note| is_ours(&note.metadata));
-        let refund = match made {
-            Some(note) => Some(refund_of(app, &note).await?),
-            None => None,
-        };
-        return Ok((invoice.to_owned(), refund));
-    }
-    let intent = params.get("payment_intent").unwrap_or_default().to_owned();
-    let filter = Form::new().push("payment_intent", &intent);
-    let refunds = app.stripe.list_refunds(&filter, REFUNDS_MAX).await?.data;
-    let made = refunds.into_iter().find(|refund| is_ours(&refund.metadata));
-    Ok((intent, made))
-}
-
-/// The refund that a credit note made.
-async fn refund_of(app: &App, note: &objects::CreditNote) -> Result<objects::Refund> {
-    let ids = note.refund_ids();
-    let id = ids
-        .first()
-        .ok_or_else(|| Error::bug("a credit note made no refund"))?;
-    Ok(app.stripe.retrieve_refund(id).await?)
-}
-
-/// An earlier refund whose answer was lost is settled by what Stripe has, before another begins.
-async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
-    let account = look.account.id;
-    let earlier = app
-        .read(move |tx| store::intents::under_way(tx, account, KIND))
-        .await?;
-    let Some(earlier) = earlier else {
-        return Ok(());
-    };
-    let now = app.now();
-    if now < earlier.updated_at.plus_seconds(CALL_OVER_SECONDS) {
-        return Err(under_way());
-    }
-    let (intent, made) = earlier_made(app, &earlier).await?;
-    let params = Form::decode(&earlier.params);
-    let Some(refund) = made else {
-        // It never reached Stripe; its key is not used again.
-        let id = earlier.id.clone();
-        return app
-            .write(account, move |tx| {
-                store::intents::close(tx, &id, now).map(|_| ())
-            })
-            .await;
-    };
-    let (payment, owner) = payment(app, &intent).await?;
-    let user = earlier.user_id;
-    let actor = app
-        .read(move |tx| match user {
-            Some(user) => store::users::find(tx, user),
-            None => Ok(None),
-        })
-        .await?;
-    let ask = Ask {
-        payment: intent,
-        amount: None,
-        reason: params.get("reason").unwrap_or_default().to_owned(),
-        note: None,
-        refunded_before: None,
-        credit_note: params.get(INVOICE).is_some(),
-        actor: actor.map_or_else(|| "cli".to_owned(), |user| user.public_id),
-    };
-    settle(app, &ask, &earlier, &payment, &owner, &refund).await?;
-    let detail = "An earlier refund had already gone through. Check the payment again.";
-    Err(Error::conflict("changed_meanwhile", detail))
 }
 
 async fn call(app: &App, intent: &Intent) -> Result<objects::Refund> {

@@ -3,14 +3,13 @@
 
 mod rows;
 
-use domain::projection::{PaymentStatus, SessionStatus};
+use domain::projection::{Desired, Finding, Mail, PaymentStatus, SessionStatus, Transaction};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::events::EventState;
 use store::intents::IntentState;
 
 use domain::ids::new_id;
 use domain::ledger::Request;
-use domain::projection::{Desired, Finding, Mail, Transaction};
 use domain::time::Timestamp;
 use serde_json::json;
 use store::Tx;

@@ -1,8 +1,7 @@
 //! A Checkout session of Stripe's, in our words, with the intent of ours that it came from.
 
 use domain::money::{Credits, Currency, MinorUnits};
-use domain::projection::{Intent, Session};
-use domain::projection::{PaymentStatus, SessionStatus};
+use domain::projection::{Intent, PaymentStatus, Session, SessionStatus};
 use stripe::objects;
 use stripe::objects::PaymentIntentStatus;
 

@@ -1,8 +1,7 @@
 //! An invoice of Stripe's, in our words.
 
 use domain::money::Currency;
-use domain::projection::Invoice;
-use domain::projection::InvoiceStatus;
+use domain::projection::{Invoice, InvoiceStatus};
 use stripe::objects;
 use stripe::objects::PaymentIntentStatus;
 

@@ -1,7 +1,6 @@
 //! One free trial a card.
 
-use store::trials::Trial;
-use store::trials::TrialState;
+use store::trials::{Trial, TrialState};
 use stripe::Form;
 use stripe::objects::{Subscription, SubscriptionStatus};
 

@@ -8,8 +8,7 @@
 //! name them all. A crash between them leaves the intent, and [`finish_left`] does what is missing.
 
 use crate::config::CancelNow;
-use domain::ledger::GrantKind;
-use domain::ledger::{Command, Refusal, Request};
+use domain::ledger::{Command, GrantKind, Refusal, Request};
 use domain::money::MinorUnits;
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
@@ -449,74 +448,4 @@ pub async fn finish_left(app: &App) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn paid(id: &str, left_minor: i64) -> Refundable {
-        Refundable {
-            payment_intent_id: id.to_owned(),
-            left_minor,
-            currency: "usd".to_owned(),
-        }
-    }
-
-    #[test]
-    fn a_refund_takes_the_newest_payments_first_and_never_more_than_they_have() {
-        let payments = [paid("pi_2", 300), paid("pi_1", 1_900)];
-
-        assert_eq!(split(0, &payments), []);
-        assert_eq!(split(200, &payments), [("pi_2".to_owned(), 200)]);
-        let both = [("pi_2".to_owned(), 300), ("pi_1".to_owned(), 700)];
-        assert_eq!(split(1_000, &payments), both);
-        let all: i64 = split(9_000, &payments).iter().map(|part| part.1).sum();
-        assert_eq!(all, 2_200);
-    }
-
-    #[test]
-    fn what_was_spent_since_the_quote_is_not_paid_back_and_is_settled_once() {
-        let params = Form::new()
-            .push("refund[0][payment_intent]", "pi_2")
-            .push("refund[0][amount]", 300)
-            .push("refund[1][payment_intent]", "pi_1")
-            .push("refund[1][amount]", 700)
-            .push(PAID, 2_200);
-        let earned = |left| Earned {
-            keys: Vec::new(),
-            amount: 1_000,
-            left,
-        };
-        let amounts = |form: &Form| {
-            let amount = |index: usize| {
-                let name = format!("refund[{index}][amount]");
-                form.get(&name).map(|amount| amount.parse::<i64>().unwrap())
-            };
-            (amount(0), amount(1))
-        };
-
-        assert_eq!(
-            amounts(&settled(&params, &earned(900))),
-            (Some(300), Some(700))
-        );
-        assert_eq!(
-            amounts(&settled(&params, &earned(200))),
-            (Some(300), Some(140))
-        );
-        assert_eq!(amounts(&settled(&params, &earned(0))), (Some(0), Some(0)));
-        assert!(settled(&params, &earned(0)).get(SETTLED).is_some());
-    }
-
-    #[test]
-    fn of_what_was_paid_no_more_goes_back_than_is_left_of_its_credits() {
-        let earned = |amount, left| Earned {
-            keys: Vec::new(),
-            amount,
-            left,
-        };
-
-        assert_eq!(earned(1_000, 1_000).left_of(1_900), 1_900);
-        assert_eq!(earned(1_000, 250).left_of(1_900), 475);
-        assert_eq!(earned(3, 1).left_of(100), 33);
-        assert_eq!(earned(1_000, -5).left_of(1_900), 0);
-        assert_eq!(earned(0, 0).left_of(1_900), 1_900);
-    }
-}
+mod tests;

@@ -1,0 +1,141 @@
+//! What is counted or paid besides the grants: usage, limits and payments.
+
+use super::*;
+
+impl Audit<'_> {
+    pub(super) fn usage(&mut self, tx: &mut Tx<'_>) -> store::Result<()> {
+        if !self.replays {
+            return Ok(());
+        }
+        let found = rows::usage(tx, self.ledger.account)?;
+        let mut wanted = std::mem::take(&mut self.usage);
+        for UsageDay {
+            day,
+            operation,
+            api_key_id,
+            calls,
+            credits,
+        } in found
+        {
+            let row = format!("usage of day {day}, {operation}, key {api_key_id}");
+            let should = wanted
+                .remove(&(day, operation, api_key_id))
+                .unwrap_or_default();
+            if (calls, credits) != should {
+                let (c, m) = should;
+                let what =
+                    format!("{calls} calls, {credits} micro-credits; by the journal {c}, {m}");
+                self.find(row, what);
+            }
+        }
+        for (day, operation, key) in wanted.into_keys() {
+            let row = format!("usage of day {day}, {operation}, key {key}");
+            self.find(row, "the journal has it and the table does not");
+        }
+        Ok(())
+    }
+
+    /// Limits count what the journal says was spent and is set aside now.
+    pub(super) fn limits(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> store::Result<()> {
+        if !self.replays {
+            return Ok(());
+        }
+        let rows = store::ledger::limits::rows(tx, self.ledger.account)?;
+        let replayed = std::mem::take(&mut self.ledger.limits);
+        for (row, mut should) in rows.into_iter().zip(replayed) {
+            let mut is = row.limit;
+            is.roll(now);
+            should.roll(now);
+            if is != should {
+                let what = differing!(is, should, window_start, used, held);
+                self.find(format!("limit {}", row.public_id), what);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every top-up that was paid has one purchase of as many credits, and the reverse (I12).
+    pub(super) fn payments(
+        &mut self,
+        tx: &mut Tx<'_>,
+        lots: &[Lot],
+        now: Timestamp,
+    ) -> store::Result<()> {
+        let mut bought: BTreeMap<&str, &Lot> = lots
+            .iter()
+            .filter(|lot| lot.kind == GrantKind::Purchase)
+            .filter_map(|lot| Some((lot.source_key.strip_prefix("topup:")?, lot)))
+            .collect();
+        let mut seen = BTreeSet::new();
+        for payment in rows::payments(tx, self.ledger.account, PAYMENTS_MAX)? {
+            let row = format!("transaction {}", payment.public_id);
+            let age_hours = (now.seconds() - payment.occurred_at.seconds()) / 3_600;
+            if payment.status() == TransactionStatus::Pending && age_hours > PENDING_HOURS_MAX {
+                self.warn(&row, format!("it has been PENDING for {age_hours} hours"));
+            }
+            if !payment.is_topup || !payment.status().is_paid() {
+                continue;
+            }
+            if payment.payment_intent.is_some() {
+                self.topup(&row, &payment, &mut bought, &mut seen);
+            } else {
+                self.gift(&row, &payment, lots);
+            }
+        }
+        for lot in bought.into_values() {
+            let row = format!("grant {}", lot.id);
+            self.find_in(
+                Part::Payment,
+                row,
+                format!("no completed transaction paid for {}", lot.source_key),
+            );
+        }
+        Ok(())
+    }
+
+    /// A pack that a code took the whole price off.
+    pub(super) fn gift(&mut self, row: &str, payment: &Topup, lots: &[Lot]) {
+        let sold = payment.credits_micros.unwrap_or_default();
+        let granted = lots
+            .iter()
+            .find(|lot| lot.kind == GrantKind::Promo && lot.source_key == payment.natural_key);
+        if granted.is_none_or(|lot| lot.amount.micros() < sold) {
+            let what = "it is completed and no credits were granted for it".to_owned();
+            self.find_in(Part::Payment, row, what);
+        }
+    }
+
+    pub(super) fn topup(
+        &mut self,
+        row: &str,
+        payment: &Topup,
+        bought: &mut BTreeMap<&str, &Lot>,
+        seen: &mut BTreeSet<String>,
+    ) {
+        let intent = payment.payment_intent.as_deref().unwrap_or_default();
+        if !seen.insert(intent.to_owned()) {
+            self.find_in(
+                Part::Payment,
+                row,
+                format!("another transaction has the payment {intent}"),
+            );
+            return;
+        }
+        match bought.remove(intent) {
+            None => self.find_in(
+                Part::Payment,
+                row,
+                "it is completed and no credits were granted for it",
+            ),
+            Some(lot) if Some(lot.amount.micros()) != payment.credits_micros => {
+                let paid = payment.credits_micros.unwrap_or_default();
+                let what = format!(
+                    "{paid} micro-credits were paid for and {} granted",
+                    lot.amount.micros()
+                );
+                self.find_in(Part::Payment, row, what);
+            }
+            Some(_) => {}
+        }
+    }
+}

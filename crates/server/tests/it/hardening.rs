@@ -122,51 +122,92 @@ async fn case_w7_slow_and_endless_bodies_are_cut_while_others_are_served() {
     }
 }
 
-on_both! {
-    fn case_a9_a_sign_in_gets_a_fresh_session_and_its_end_is_at_once(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let planted = "lbx_session=0000000000000000000000000000000000000000000000000000000000000000";
-        let link = |stage: &Stage| {
-            let (app, token) = (stage.app.clone(), billing::secrets::new_secret(&*stage.app.chance));
-            async move {
-                let (digest, now) = (billing::secrets::hash(&token), app.real_now());
-                app.write(0, move |tx| {
-                    let until = now.plus_seconds(60);
-                    store::login_links::insert(tx, &digest, "maya@example.com", None, None, now, until)
-                }).await.unwrap();
-                token
-            }
-        };
-        let token = link(stage).await;
-        let url = format!("{}/api/auth/link/{token}", stage.base);
+on_both!(case_a9_a_sign_in_gets_a_fresh_session_and_its_end_is_at_once);
+async fn case_a9_a_sign_in_gets_a_fresh_session_and_its_end_is_at_once(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let planted = "lbx_session=0000000000000000000000000000000000000000000000000000000000000000";
+    let link = |stage: &Stage| {
+        let (app, token) = (
+            stage.app.clone(),
+            billing::secrets::new_secret(&*stage.app.chance),
+        );
+        async move {
+            let (digest, now) = (billing::secrets::hash(&token), app.real_now());
+            app.write(0, move |tx| {
+                let until = now.plus_seconds(60);
+                store::login_links::insert(tx, &digest, "maya@example.com", None, None, now, until)
+            })
+            .await
+            .unwrap();
+            token
+        }
+    };
+    let token = link(stage).await;
+    let url = format!("{}/api/auth/link/{token}", stage.base);
 
-        let signed_in = stage.http.post(url).header("cookie", planted).send().await.unwrap();
+    let signed_in = stage
+        .http
+        .post(url)
+        .header("cookie", planted)
+        .send()
+        .await
+        .unwrap();
 
-        let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
-        let cookie = cookie.split(';').next().unwrap().to_owned();
-        assert_ne!(cookie, planted, "a planted session is not taken over");
-        let status = async |cookie: &str| {
-            let request = stage.http.get(format!("{}/api/dashboard/billing", stage.base));
-            request.header("cookie", cookie).send().await.unwrap().status().as_u16()
-        };
-        assert_eq!((status(&cookie).await, status(planted).await), (200, 401));
-        stage.http.post(format!("{}/api/auth/logout", stage.base)).header("cookie", &cookie).send().await.unwrap();
-        assert_eq!(status(&cookie).await, 401, "signed out");
+    let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    assert_ne!(cookie, planted, "a planted session is not taken over");
+    let status = async |cookie: &str| {
+        let request = stage
+            .http
+            .get(format!("{}/api/dashboard/billing", stage.base));
+        request
+            .header("cookie", cookie)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!((status(&cookie).await, status(planted).await), (200, 401));
+    stage
+        .http
+        .post(format!("{}/api/auth/logout", stage.base))
+        .header("cookie", &cookie)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(status(&cookie).await, 401, "signed out");
 
-        let idle = billing::people::sign_in::open_session(&stage.app, maya.user, "x").await.unwrap();
-        let (digest, long_ago) = (billing::secrets::hash(&idle), stage.app.real_now().plus_days(-15));
-        stage.app.write(0, move |tx| {
+    let idle = billing::people::sign_in::open_session(&stage.app, maya.user, "x")
+        .await
+        .unwrap();
+    let (digest, long_ago) = (
+        billing::secrets::hash(&idle),
+        stage.app.real_now().plus_days(-15),
+    );
+    stage
+        .app
+        .write(0, move |tx| {
             let session = store::sessions::find(tx, &digest, long_ago)?.unwrap();
             store::sessions::touch(tx, session.id, long_ago)
-        }).await.unwrap();
-        assert_eq!(status(&format!("lbx_session={idle}")).await, 401, "not used for a fortnight");
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        status(&format!("lbx_session={idle}")).await,
+        401,
+        "not used for a fortnight"
+    );
 
-        let (user, now) = (maya.user, stage.app.real_now());
-        stage.app.write(0, move |tx| store::users::set_disabled(tx, user, Some(now))).await.unwrap();
-        assert_eq!(status(&maya.cookie).await, 401, "disabled");
-        let url = format!("{}/api/auth/link/{}", stage.base, link(stage).await);
-        assert_eq!(stage.http.post(url).send().await.unwrap().status(), 403);
-    }
+    let (user, now) = (maya.user, stage.app.real_now());
+    stage
+        .app
+        .write(0, move |tx| store::users::set_disabled(tx, user, Some(now)))
+        .await
+        .unwrap();
+    assert_eq!(status(&maya.cookie).await, 401, "disabled");
+    let url = format!("{}/api/auth/link/{}", stage.base, link(stage).await);
+    assert_eq!(stage.http.post(url).send().await.unwrap().status(), 403);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -241,25 +282,42 @@ const ODD: &[&str] = &[
     "' or '1'='1",
 ];
 
-on_both! {
-    fn case_a12_text_with_markup_is_text_wherever_it_is_shown(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let olga = stage.person_as("olga@example.com", "admin").await;
-        for (number, text) in ODD.iter().filter(|text| !text.contains('\r')).enumerate() {
-            maya.post("/api/v1/organisations", json!({ "name": text })).await;
-            let name = format!("{number}{text}");
-            assert_eq!(maya.request(Method::POST, &format!("/dashboard/keys?account={}", own(&maya).await))
-                .form(&[("name", name.as_str())]).send().await.unwrap().status(), 200);
-        }
-        for path in ["/dashboard/keys", "/dashboard/members", "/dashboard/billing"] {
-            let (status, html) = maya.page(path).await;
-            assert_eq!(status, 200, "{path}");
-            assert!(!html.contains("<script>alert") && !html.contains("<img src=x"), "{path}");
-        }
-        let (status, html) = olga.page("/admin/accounts").await;
-        assert_eq!(status, 200);
-        assert!(!html.contains("<script>alert") && !html.contains("<img src=x"));
+on_both!(case_a12_text_with_markup_is_text_wherever_it_is_shown);
+async fn case_a12_text_with_markup_is_text_wherever_it_is_shown(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    for (number, text) in ODD.iter().filter(|text| !text.contains('\r')).enumerate() {
+        maya.post("/api/v1/organisations", json!({ "name": text }))
+            .await;
+        let name = format!("{number}{text}");
+        assert_eq!(
+            maya.request(
+                Method::POST,
+                &format!("/dashboard/keys?account={}", own(&maya).await)
+            )
+            .form(&[("name", name.as_str())])
+            .send()
+            .await
+            .unwrap()
+            .status(),
+            200
+        );
     }
+    for path in [
+        "/dashboard/keys",
+        "/dashboard/members",
+        "/dashboard/billing",
+    ] {
+        let (status, html) = maya.page(path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(
+            !html.contains("<script>alert") && !html.contains("<img src=x"),
+            "{path}"
+        );
+    }
+    let (status, html) = olga.page("/admin/accounts").await;
+    assert_eq!(status, 200);
+    assert!(!html.contains("<script>alert") && !html.contains("<img src=x"));
 }
 
 async fn own(person: &Person<'_>) -> String {
@@ -271,75 +329,144 @@ async fn own(person: &Person<'_>) -> String {
     found.await.unwrap().unwrap().public_id
 }
 
-on_both! {
-    fn case_a13_odd_text_in_any_field_is_a_parameter_and_never_our_fault(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let olga = stage.person_as("olga@example.com", "admin").await;
-        let before = stage.app.read(|tx| store::accounts::list(tx, None, None, 100)).await.unwrap().len();
-        for text in ODD {
-            let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
-            for path in [
-                "/api/v1/balance?account=", "/api/v1/transactions?after=", "/dashboard/usage?period=",
-                "/dashboard/billing?after=", "/login?next=", "/invitation?token=", "/login/confirm?token=",
-            ] {
-                let (status, page) = maya.page(&format!("{path}{encoded}")).await;
-                assert!(status < 500, "{path}{text}: {page}");
-            }
-            for path in ["/admin/accounts?q=", "/admin/accounts?search=", "/admin/transactions?account=", "/admin/events?type="] {
-                let (status, page) = olga.page(&format!("{path}{encoded}")).await;
-                assert!(status < 500, "{path}{text}: {page}");
-            }
-            for (method, path, body) in [
-                (Method::POST, "/api/stripe/create-checkout-session", json!({ "type": text, "planId": text })),
-                (Method::POST, "/api/auth/link", json!({ "email": text, "next": text })),
-                (Method::POST, "/api/v1/members", json!({ "email": text, "role": text })),
-                (Method::PUT, "/api/v1/members/x", json!({ "role": text })),
-                (Method::POST, "/api/v1/keys", json!({ "name": text, "scope": text })),
-            ] {
-                let (status, answer) = answer(maya.request(method, path).json(&body)).await;
-                assert!(status < 500, "{path} {text}: {answer}");
-            }
-            for path in ["/api/v1/members/", "/api/v1/sessions/", "/api/v1/keys/", "/api/v1/invitations/"] {
-                let status = maya.request(Method::DELETE, &format!("{path}{encoded}")).send().await.unwrap().status();
-                assert!(status.is_client_error(), "{path}{text}: {status}");
-            }
-        }
-        let after = stage.app.read(|tx| store::accounts::list(tx, None, None, 100)).await.unwrap().len();
-        assert_eq!(after, before);
-    }
-}
-
-on_both! {
-    fn case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_too(stage) {
-        let olga = stage.person_as("olga@example.com", "admin").await;
-        for path in ["/admin/transactions?limit=x", "/admin/accounts/%ff", "/dashboard/usage?period=%ff&period=1"] {
-            let (status, html) = olga.page(path).await;
-            assert!(status == 400 || status == 404, "{path}: {status}");
-            assert!(html.starts_with("<!doctype html>"), "{path}: {html}");
-            let (status, body) = olga.get(path).await;
-            assert!(body["code"].is_string() && body["requestId"].is_string(), "{path}: {status} {body}");
-        }
-    }
-}
-
-on_both! {
-    fn case_a17_methods_and_addresses_that_are_not_ours_are_not_there(stage) {
-        let maya = stage.person("maya@example.com").await;
-        for method in ["TRACE", "TRACK", "CONNECTX", "PROPFIND", "DEBUG"] {
-            let method = Method::from_bytes(method.as_bytes()).unwrap();
-            for path in ["/", "/api/dashboard/billing", "/dashboard/billing"] {
-                let answer = maya.request(method.clone(), path).header("x-echo", "me").send().await.unwrap();
-                assert_eq!(answer.status(), 405, "{method} {path}");
-                assert!(!answer.text().await.unwrap().contains("x-echo"));
-            }
+on_both!(case_a13_odd_text_in_any_field_is_a_parameter_and_never_our_fault);
+async fn case_a13_odd_text_in_any_field_is_a_parameter_and_never_our_fault(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    let before = stage
+        .app
+        .read(|tx| store::accounts::list(tx, None, None, 100))
+        .await
+        .unwrap()
+        .len();
+    for text in ODD {
+        let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        for path in [
+            "/api/v1/balance?account=",
+            "/api/v1/transactions?after=",
+            "/dashboard/usage?period=",
+            "/dashboard/billing?after=",
+            "/login?next=",
+            "/invitation?token=",
+            "/login/confirm?token=",
+        ] {
+            let (status, page) = maya.page(&format!("{path}{encoded}")).await;
+            assert!(status < 500, "{path}{text}: {page}");
         }
         for path in [
-            "/_twin", "/_twin/mails", "/v1/customers", "/debug", "/actuator", "/.git/config", "/.env",
-            "/server-status", "/assets/../Cargo.toml", "/assets/%2e%2e/Cargo.toml", "/api/v1/noop",
+            "/admin/accounts?q=",
+            "/admin/accounts?search=",
+            "/admin/transactions?account=",
+            "/admin/events?type=",
         ] {
-            let status = maya.request(Method::GET, path).send().await.unwrap().status();
-            assert_eq!(status, 404, "{path}");
+            let (status, page) = olga.page(&format!("{path}{encoded}")).await;
+            assert!(status < 500, "{path}{text}: {page}");
         }
+        for (method, path, body) in [
+            (
+                Method::POST,
+                "/api/stripe/create-checkout-session",
+                json!({ "type": text, "planId": text }),
+            ),
+            (
+                Method::POST,
+                "/api/auth/link",
+                json!({ "email": text, "next": text }),
+            ),
+            (
+                Method::POST,
+                "/api/v1/members",
+                json!({ "email": text, "role": text }),
+            ),
+            (Method::PUT, "/api/v1/members/x", json!({ "role": text })),
+            (
+                Method::POST,
+                "/api/v1/keys",
+                json!({ "name": text, "scope": text }),
+            ),
+        ] {
+            let (status, answer) = answer(maya.request(method, path).json(&body)).await;
+            assert!(status < 500, "{path} {text}: {answer}");
+        }
+        for path in [
+            "/api/v1/members/",
+            "/api/v1/sessions/",
+            "/api/v1/keys/",
+            "/api/v1/invitations/",
+        ] {
+            let status = maya
+                .request(Method::DELETE, &format!("{path}{encoded}"))
+                .send()
+                .await
+                .unwrap()
+                .status();
+            assert!(status.is_client_error(), "{path}{text}: {status}");
+        }
+    }
+    let after = stage
+        .app
+        .read(|tx| store::accounts::list(tx, None, None, 100))
+        .await
+        .unwrap()
+        .len();
+    assert_eq!(after, before);
+}
+
+on_both!(case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_too);
+async fn case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_too(stage: &Stage) {
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    for path in [
+        "/admin/transactions?limit=x",
+        "/admin/accounts/%ff",
+        "/dashboard/usage?period=%ff&period=1",
+    ] {
+        let (status, html) = olga.page(path).await;
+        assert!(status == 400 || status == 404, "{path}: {status}");
+        assert!(html.starts_with("<!doctype html>"), "{path}: {html}");
+        let (status, body) = olga.get(path).await;
+        assert!(
+            body["code"].is_string() && body["requestId"].is_string(),
+            "{path}: {status} {body}"
+        );
+    }
+}
+
+on_both!(case_a17_methods_and_addresses_that_are_not_ours_are_not_there);
+async fn case_a17_methods_and_addresses_that_are_not_ours_are_not_there(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    for method in ["TRACE", "TRACK", "CONNECTX", "PROPFIND", "DEBUG"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        for path in ["/", "/api/dashboard/billing", "/dashboard/billing"] {
+            let answer = maya
+                .request(method.clone(), path)
+                .header("x-echo", "me")
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 405, "{method} {path}");
+            assert!(!answer.text().await.unwrap().contains("x-echo"));
+        }
+    }
+    for path in [
+        "/_twin",
+        "/_twin/mails",
+        "/v1/customers",
+        "/debug",
+        "/actuator",
+        "/.git/config",
+        "/.env",
+        "/server-status",
+        "/assets/../Cargo.toml",
+        "/assets/%2e%2e/Cargo.toml",
+        "/api/v1/noop",
+    ] {
+        let status = maya
+            .request(Method::GET, path)
+            .send()
+            .await
+            .unwrap()
+            .status();
+        assert_eq!(status, 404, "{path}");
     }
 }
 
@@ -573,61 +700,80 @@ const ORDERS: [[usize; 3]; 6] = [
     [2, 1, 0],
 ];
 
-on_both! {
-    fn case_w12_every_order_doubled_and_twelve_at_once_ends_at_stripes_truth(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
-        let old = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"].as_str().unwrap().to_owned();
-        let path = format!("/v1/subscriptions/{old}");
-        stage.stripe_post(&path, &[("metadata[note]", "changed")]).await;
-        let delete = stage.http.delete(format!("{}{path}", stage.twin_url));
-        delete.bearer_auth("sk_test_other").send().await.unwrap();
-        maya.billing_when(|body| body["subscription"]["tier"] == "FREE").await;
-        maya.subscribe("PRO_PLUS").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS").await;
-        stage.settled().await;
-        stage.webhooks(false).await;
-        let of_old = async |kind: &str| {
-            let all = stage.stripe_events(kind).await;
-            all.into_iter().find(|event| event["data"]["object"]["id"] == json!(old)).unwrap()
-        };
-        let events = [
-            of_old("customer.subscription.created").await,
-            of_old("customer.subscription.updated").await,
-            of_old("customer.subscription.deleted").await,
-        ];
-        let named = |number: usize, id: &str| -> Value {
-            let mut event = events[number].clone();
-            event["id"] = json!(id);
-            event
-        };
-        for (round, order) in ORDERS.iter().enumerate() {
-            // Each twice under its own id, one after the other.
-            for number in order {
-                let event = named(*number, &format!("evt_{round}_{number}"));
-                for _ in 0..2 {
-                    assert_eq!(stage.deliver(&event).await.status(), 200);
-                }
+on_both!(case_w12_every_order_doubled_and_twelve_at_once_ends_at_stripes_truth);
+async fn case_w12_every_order_doubled_and_twelve_at_once_ends_at_stripes_truth(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    let old = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/v1/subscriptions/{old}");
+    stage
+        .stripe_post(&path, &[("metadata[note]", "changed")])
+        .await;
+    let delete = stage.http.delete(format!("{}{path}", stage.twin_url));
+    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    maya.billing_when(|body| body["subscription"]["tier"] == "FREE")
+        .await;
+    maya.subscribe("PRO_PLUS").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS")
+        .await;
+    stage.settled().await;
+    stage.webhooks(false).await;
+    let of_old = async |kind: &str| {
+        let all = stage.stripe_events(kind).await;
+        all.into_iter()
+            .find(|event| event["data"]["object"]["id"] == json!(old))
+            .unwrap()
+    };
+    let events = [
+        of_old("customer.subscription.created").await,
+        of_old("customer.subscription.updated").await,
+        of_old("customer.subscription.deleted").await,
+    ];
+    let named = |number: usize, id: &str| -> Value {
+        let mut event = events[number].clone();
+        event["id"] = json!(id);
+        event
+    };
+    for (round, order) in ORDERS.iter().enumerate() {
+        // Each twice under its own id, one after the other.
+        for number in order {
+            let event = named(*number, &format!("evt_{round}_{number}"));
+            for _ in 0..2 {
+                assert_eq!(stage.deliver(&event).await.status(), 200);
             }
-            // And twelve at once: each under two ids, doubled.
-            let all = order.iter().flat_map(|number| {
-                let ids = ["a", "b"].map(|name| named(*number, &format!("evt_{round}_{number}_{name}")));
-                ids.into_iter().flat_map(|event| [event.clone(), event])
-            });
-            let sent: Vec<Value> = all.collect();
-            assert_eq!(sent.len(), 12);
-            let answers = futures_util::future::join_all(sent.iter().map(|event| stage.deliver(event))).await;
-            assert!(answers.iter().all(|answer| answer.status() == 200));
         }
-        stage.settled().await;
-
-        let (_, body) = maya.get("/api/dashboard/billing").await;
-        assert_eq!(body["subscription"]["tier"], "PRO_PLUS", "{body}");
-        let events = stage.events().await;
-        assert!(events.iter().all(|event| event.state == "done" || event.state == "ignored"), "{events:?}");
-        let payments = stage.transactions(maya.account).await;
-        let paid = payments.iter().filter(|row| row.0 == "SUBSCRIPTION_PAYMENT").count();
-        assert_eq!(paid, 2, "{payments:?}");
+        // And twelve at once: each under two ids, doubled.
+        let all = order.iter().flat_map(|number| {
+            let ids =
+                ["a", "b"].map(|name| named(*number, &format!("evt_{round}_{number}_{name}")));
+            ids.into_iter().flat_map(|event| [event.clone(), event])
+        });
+        let sent: Vec<Value> = all.collect();
+        assert_eq!(sent.len(), 12);
+        let answers =
+            futures_util::future::join_all(sent.iter().map(|event| stage.deliver(event))).await;
+        assert!(answers.iter().all(|answer| answer.status() == 200));
     }
+    stage.settled().await;
+
+    let (_, body) = maya.get("/api/dashboard/billing").await;
+    assert_eq!(body["subscription"]["tier"], "PRO_PLUS", "{body}");
+    let events = stage.events().await;
+    assert!(
+        events
+            .iter()
+            .all(|event| event.state == "done" || event.state == "ignored"),
+        "{events:?}"
+    );
+    let payments = stage.transactions(maya.account).await;
+    let paid = payments
+        .iter()
+        .filter(|row| row.0 == "SUBSCRIPTION_PAYMENT")
+        .count();
+    assert_eq!(paid, 2, "{payments:?}");
 }

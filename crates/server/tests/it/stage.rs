@@ -18,34 +18,32 @@ use tokio::net::TcpListener;
 /// Longest a test waits for something that must come.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes a test for each database: `on_both!(fn name(stage) { ... })`.
-/// With `with FUNCTION`, other settings: `on_both!(with shop, fn name(stage) { ... })`.
+/// Makes two tests of `async fn name(stage: &Stage)`, one for each database: `on_both!(name);`.
+/// A second argument changes the settings: `on_both!(name, shop);` where `shop` is a
+/// `fn(&mut Settings)`.
 macro_rules! on_both {
-    ($(#[$meta:meta])* fn $name:ident($stage:ident) $body:block) => {
-        $crate::stage::on_both!(with |_| {}, $(#[$meta])* fn $name($stage) $body);
+    ($name:ident) => {
+        $crate::stage::on_both!($name, |_| {});
     };
-    (with $change:expr, $(#[$meta:meta])* fn $name:ident($stage:ident) $body:block) => {
+    ($name:ident, $change:expr) => {
         mod $name {
-            #[allow(unused_imports)]
             use super::*;
 
-            async fn body($stage: &$crate::stage::Stage) $body
-
-            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_sqlite() {
                 let database = store::testing::sqlite();
                 let stage = $crate::stage::Stage::with(database, $change).await;
-                body(&stage).await;
+                $name(&stage).await;
                 stage.close().await;
             }
 
-            $(#[$meta])*
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                let database = tokio::task::spawn_blocking(store::testing::postgres).await.unwrap();
+                let database = tokio::task::spawn_blocking(store::testing::postgres)
+                    .await
+                    .unwrap();
                 let stage = $crate::stage::Stage::with(database, $change).await;
-                body(&stage).await;
+                $name(&stage).await;
                 stage.close().await;
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::stage::on_both;
+use crate::stage::{Stage, on_both};
 
 /// Addresses that answer strangers, by design.
 pub const PUBLIC: &[&str] = &[
@@ -68,199 +68,268 @@ fn others() -> Vec<(String, Vec<&'static str>)> {
         .collect()
 }
 
-on_both! {
-    fn case_a1_every_guarded_address_asks_who_is_calling(stage) {
-        let mut guarded = 0;
-        for (path, methods) in routes() {
-            if PUBLIC.contains(&path.as_str()) {
-                continue;
-            }
-            guarded += 1;
-            let url = format!("{}{}", stage.base, path.replace(['{', '}'], "x"));
-            for method in methods {
-                let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let request = stage.http.request(method.clone(), &url);
-                let request = request.header("content-type", "application/json").body("{}");
-                let status = request.send().await.unwrap().status().as_u16();
-                assert!(matches!(status, 401 | 303), "{method} {path}: {status}");
-            }
+on_both!(case_a1_every_guarded_address_asks_who_is_calling);
+async fn case_a1_every_guarded_address_asks_who_is_calling(stage: &Stage) {
+    let mut guarded = 0;
+    for (path, methods) in routes() {
+        if PUBLIC.contains(&path.as_str()) {
+            continue;
         }
-        assert!(guarded > 3);
-    }
-}
-
-on_both! {
-    fn case_a1_a_page_leads_a_stranger_to_the_sign_in(stage) {
-        let request = stage.http.get(format!("{}/dashboard/billing", stage.base));
-
-        let answer = request.header("accept", "text/html").send().await.unwrap();
-
-        assert_eq!(answer.status(), 303);
-        let to = answer.headers()["location"].to_str().unwrap();
-        assert!(to.starts_with("/login?next="), "{to}");
-    }
-}
-
-on_both! {
-    fn case_a2_a_made_up_session_or_key_is_nobody(stage) {
-        for (name, value) in [
-            ("cookie", "lbx_session=00000000"),
-            ("cookie", "lbx_session="),
-            ("authorization", "Bearer lbx_test_made_up"),
-            ("authorization", "Bearer eyJhbGciOiJub25lIn0.e30."),
-        ] {
-            let request = stage.http.get(format!("{}/api/dashboard/billing", stage.base));
-            let status = request.header(name, value).send().await.unwrap().status();
-            assert_eq!(status, 401, "{value}");
+        guarded += 1;
+        let url = format!("{}{}", stage.base, path.replace(['{', '}'], "x"));
+        for method in methods {
+            let method = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let request = stage.http.request(method.clone(), &url);
+            let request = request
+                .header("content-type", "application/json")
+                .body("{}");
+            let status = request.send().await.unwrap().status().as_u16();
+            assert!(matches!(status, 401 | 303), "{method} {path}: {status}");
         }
     }
+    assert!(guarded > 3);
 }
 
-on_both! {
-    fn case_a3_headers_that_claim_a_user_are_ignored(stage) {
-        let maya = stage.person("maya@example.com").await;
-        for name in ["x-user-id", "x-forwarded-user", "x-middleware-subrequest", "x-real-user"] {
-            let request = stage.http.get(format!("{}/api/dashboard/billing", stage.base));
-            let status = request.header(name, maya.user.to_string()).send().await.unwrap().status();
-            assert_eq!(status, 401, "{name}");
-        }
+on_both!(case_a1_a_page_leads_a_stranger_to_the_sign_in);
+async fn case_a1_a_page_leads_a_stranger_to_the_sign_in(stage: &Stage) {
+    let request = stage.http.get(format!("{}/dashboard/billing", stage.base));
+
+    let answer = request.header("accept", "text/html").send().await.unwrap();
+
+    assert_eq!(answer.status(), 303);
+    let to = answer.headers()["location"].to_str().unwrap();
+    assert!(to.starts_with("/login?next="), "{to}");
+}
+
+on_both!(case_a2_a_made_up_session_or_key_is_nobody);
+async fn case_a2_a_made_up_session_or_key_is_nobody(stage: &Stage) {
+    for (name, value) in [
+        ("cookie", "lbx_session=00000000"),
+        ("cookie", "lbx_session="),
+        ("authorization", "Bearer lbx_test_made_up"),
+        ("authorization", "Bearer eyJhbGciOiJub25lIn0.e30."),
+    ] {
+        let request = stage
+            .http
+            .get(format!("{}/api/dashboard/billing", stage.base));
+        let status = request.header(name, value).send().await.unwrap().status();
+        assert_eq!(status, 401, "{value}");
     }
 }
 
-on_both! {
-    fn case_a4_another_persons_account_is_not_there(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        let account = noah.account;
-        let row = stage.app.read(move |tx| store::accounts::find(tx, account)).await.unwrap().unwrap();
-
-        let (status, body) = maya.get(&format!("/api/dashboard/billing?account={}", row.public_id)).await;
-
-        assert_eq!((status, &body["code"]), (404, &json!("not_found")));
+on_both!(case_a3_headers_that_claim_a_user_are_ignored);
+async fn case_a3_headers_that_claim_a_user_are_ignored(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    for name in [
+        "x-user-id",
+        "x-forwarded-user",
+        "x-middleware-subrequest",
+        "x-real-user",
+    ] {
+        let request = stage
+            .http
+            .get(format!("{}/api/dashboard/billing", stage.base));
+        let status = request
+            .header(name, maya.user.to_string())
+            .send()
+            .await
+            .unwrap()
+            .status();
+        assert_eq!(status, 401, "{name}");
     }
 }
 
-on_both! {
-    fn case_a6_a_write_from_another_site_is_not_carried_out(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let body = json!({ "type": "topup", "amount": 500 }).to_string();
-        for (name, value, kind) in [
-            ("sec-fetch-site", "cross-site", "application/json"),
-            ("sec-fetch-site", "same-site", "application/json"),
-            ("origin", "https://evil.example", "application/json"),
-            ("origin", "null", "text/plain"),
-            ("origin", "https://evil.example", "application/x-www-form-urlencoded"),
-        ] {
-            let request = maya.request(reqwest::Method::POST, "/api/stripe/create-checkout-session");
-            let request = request.header(name, value).header("content-type", kind).body(body.clone());
-            assert_eq!(request.send().await.unwrap().status(), 403, "{name}: {value}");
-        }
+on_both!(case_a4_another_persons_account_is_not_there);
+async fn case_a4_another_persons_account_is_not_there(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    let account = noah.account;
+    let row = stage
+        .app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await
+        .unwrap()
+        .unwrap();
 
+    let (status, body) = maya
+        .get(&format!("/api/dashboard/billing?account={}", row.public_id))
+        .await;
+
+    assert_eq!((status, &body["code"]), (404, &json!("not_found")));
+}
+
+on_both!(case_a6_a_write_from_another_site_is_not_carried_out);
+async fn case_a6_a_write_from_another_site_is_not_carried_out(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let body = json!({ "type": "topup", "amount": 500 }).to_string();
+    for (name, value, kind) in [
+        ("sec-fetch-site", "cross-site", "application/json"),
+        ("sec-fetch-site", "same-site", "application/json"),
+        ("origin", "https://evil.example", "application/json"),
+        ("origin", "null", "text/plain"),
+        (
+            "origin",
+            "https://evil.example",
+            "application/x-www-form-urlencoded",
+        ),
+    ] {
         let request = maya.request(reqwest::Method::POST, "/api/stripe/create-checkout-session");
-        let request = request.header("content-type", "text/plain").body(body);
-        assert_eq!(request.send().await.unwrap().status(), 415);
+        let request = request
+            .header(name, value)
+            .header("content-type", kind)
+            .body(body.clone());
+        assert_eq!(
+            request.send().await.unwrap().status(),
+            403,
+            "{name}: {value}"
+        );
+    }
+
+    let request = maya.request(reqwest::Method::POST, "/api/stripe/create-checkout-session");
+    let request = request.header("content-type", "text/plain").body(body);
+    assert_eq!(request.send().await.unwrap().status(), 415);
+}
+
+on_both!(case_a7_the_session_cookie_is_out_of_reach_of_scripts);
+async fn case_a7_the_session_cookie_is_out_of_reach_of_scripts(stage: &Stage) {
+    let email = "maya@example.com";
+    stage
+        .http
+        .post(format!("{}/api/auth/link", stage.base))
+        .json(&json!({ "email": email }))
+        .send()
+        .await
+        .unwrap();
+    stage.settled().await;
+    let mails = stage.twin.get("/_twin/mails").await.unwrap();
+    let text = mails["data"][0]["text"].as_str().unwrap();
+    let token = text
+        .split("token=")
+        .nth(1)
+        .unwrap()
+        .split_whitespace()
+        .next()
+        .unwrap();
+
+    let link = format!("{}/api/auth/link/{token}", stage.base);
+    let first = stage.http.post(&link).send().await.unwrap();
+    let again = stage.http.post(&link).send().await.unwrap();
+
+    assert_eq!(first.status(), 303);
+    let cookie = first.headers()["set-cookie"].to_str().unwrap();
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    assert_eq!(again.status(), 400, "a link works once");
+}
+
+on_both!(case_a11_every_answer_carries_the_security_headers);
+async fn case_a11_every_answer_carries_the_security_headers(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    for path in ["/healthz", "/api/dashboard/billing", "/nothing/here"] {
+        let answer = maya
+            .request(reqwest::Method::GET, path)
+            .send()
+            .await
+            .unwrap();
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        let policy = header("content-security-policy");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("script-src 'self'"));
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("cache-control"), "no-store");
+        assert!(header("x-request-id").starts_with("req_"));
+        assert_eq!(header("referrer-policy"), "same-origin");
     }
 }
 
-on_both! {
-    fn case_a7_the_session_cookie_is_out_of_reach_of_scripts(stage) {
-        let email = "maya@example.com";
-        stage.http.post(format!("{}/api/auth/link", stage.base))
-            .json(&json!({ "email": email })).send().await.unwrap();
-        stage.settled().await;
-        let mails = stage.twin.get("/_twin/mails").await.unwrap();
-        let text = mails["data"][0]["text"].as_str().unwrap();
-        let token = text.split("token=").nth(1).unwrap().split_whitespace().next().unwrap();
+on_both!(case_a15_an_error_names_its_request_and_nothing_of_the_inside);
+async fn case_a15_an_error_names_its_request_and_nothing_of_the_inside(stage: &Stage) {
+    let answer = stage
+        .http
+        .get(format!("{}/nothing/here", stage.base))
+        .send()
+        .await
+        .unwrap();
+    let id = answer.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
 
-        let link = format!("{}/api/auth/link/{token}", stage.base);
-        let first = stage.http.post(&link).send().await.unwrap();
-        let again = stage.http.post(&link).send().await.unwrap();
+    let body: serde_json::Value = answer.json().await.unwrap();
 
-        assert_eq!(first.status(), 303);
-        let cookie = first.headers()["set-cookie"].to_str().unwrap();
-        for part in ["HttpOnly", "SameSite=Lax", "Path=/"] {
-            assert!(cookie.contains(part), "{cookie}");
-        }
-        assert_eq!(again.status(), 400, "a link works once");
-    }
+    assert_eq!(body["requestId"], json!(id));
+    assert_eq!(body["code"], "not_found");
+    assert_eq!(body["error"], body["detail"], "the seed's field");
 }
 
-on_both! {
-    fn case_a11_every_answer_carries_the_security_headers(stage) {
-        let maya = stage.person("maya@example.com").await;
-        for path in ["/healthz", "/api/dashboard/billing", "/nothing/here"] {
-            let answer = maya.request(reqwest::Method::GET, path).send().await.unwrap();
-            let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
-            let policy = header("content-security-policy");
-            assert!(policy.contains("frame-ancestors 'none'") && policy.contains("script-src 'self'"));
-            assert_eq!(header("x-content-type-options"), "nosniff");
-            assert_eq!(header("cache-control"), "no-store");
-            assert!(header("x-request-id").starts_with("req_"));
-            assert_eq!(header("referrer-policy"), "same-origin");
-        }
+on_both!(case_a5_operators_pages_are_closed_to_users);
+async fn case_a5_operators_pages_are_closed_to_users(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["balance"] == 600)
+        .await;
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    let event = stage.events().await.remove(0).event_id;
+    let paths = [
+        "/admin/transactions".to_owned(),
+        "/admin/transactions.csv".to_owned(),
+        "/admin/accounts".to_owned(),
+        "/admin/events".to_owned(),
+        format!("/admin/events/{event}"),
+    ];
+
+    for path in &paths {
+        assert_eq!(maya.page(path).await.0, 403, "{path}");
+        let (status, body) = olga.page(path).await;
+        assert_eq!(status, 200, "{path}: {body}");
     }
+
+    let (_, list) = olga.page("/admin/transactions").await;
+    assert!(
+        list.contains("500 credits") && list.contains("$0.50"),
+        "{list}"
+    );
+    let (_, events) = olga.page("/admin/events").await;
+    assert!(events.contains("checkout.session.completed"));
+    let (_, none) = olga.page("/admin/transactions?status=FAILED").await;
+    assert!(!none.contains("500 credits"));
 }
 
-on_both! {
-    fn case_a15_an_error_names_its_request_and_nothing_of_the_inside(stage) {
-        let answer = stage.http.get(format!("{}/nothing/here", stage.base)).send().await.unwrap();
-        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+on_both!(an_operators_replay_syncs_the_account_again_and_changes_nothing_that_agrees);
+async fn an_operators_replay_syncs_the_account_again_and_changes_nothing_that_agrees(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["balance"] == 600)
+        .await;
+    stage.settled().await;
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    let event = stage.events().await.remove(0).event_id;
 
-        let body: serde_json::Value = answer.json().await.unwrap();
+    let path = format!("/admin/events/{event}/replay");
+    let mine = maya
+        .request(reqwest::Method::POST, &path)
+        .send()
+        .await
+        .unwrap();
+    let replayed = olga
+        .request(reqwest::Method::POST, &path)
+        .send()
+        .await
+        .unwrap();
 
-        assert_eq!(body["requestId"], json!(id));
-        assert_eq!(body["code"], "not_found");
-        assert_eq!(body["error"], body["detail"], "the seed's field");
-    }
-}
-
-on_both! {
-    fn case_a5_operators_pages_are_closed_to_users(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(500).await;
-        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
-        let olga = stage.person_as("olga@example.com", "admin").await;
-        let event = stage.events().await.remove(0).event_id;
-        let paths = [
-            "/admin/transactions".to_owned(),
-            "/admin/transactions.csv".to_owned(),
-            "/admin/accounts".to_owned(),
-            "/admin/events".to_owned(),
-            format!("/admin/events/{event}"),
-        ];
-
-        for path in &paths {
-            assert_eq!(maya.page(path).await.0, 403, "{path}");
-            let (status, body) = olga.page(path).await;
-            assert_eq!(status, 200, "{path}: {body}");
-        }
-
-        let (_, list) = olga.page("/admin/transactions").await;
-        assert!(list.contains("500 credits") && list.contains("$0.50"), "{list}");
-        let (_, events) = olga.page("/admin/events").await;
-        assert!(events.contains("checkout.session.completed"));
-        let (_, none) = olga.page("/admin/transactions?status=FAILED").await;
-        assert!(!none.contains("500 credits"));
-    }
-}
-
-on_both! {
-    fn an_operators_replay_syncs_the_account_again_and_changes_nothing_that_agrees(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(500).await;
-        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
-        stage.settled().await;
-        let olga = stage.person_as("olga@example.com", "admin").await;
-        let event = stage.events().await.remove(0).event_id;
-
-        let path = format!("/admin/events/{event}/replay");
-        let mine = maya.request(reqwest::Method::POST, &path).send().await.unwrap();
-        let replayed = olga.request(reqwest::Method::POST, &path).send().await.unwrap();
-
-        assert_eq!((mine.status().as_u16(), replayed.status().as_u16()), (403, 303));
-        stage.settled().await;
-        assert_eq!(maya.billing().await["credits"]["balance"], 600);
-        let again = stage.events().await.into_iter().find(|known| known.event_id == event).unwrap();
-        assert_eq!(again.state, "done");
-    }
+    assert_eq!(
+        (mine.status().as_u16(), replayed.status().as_u16()),
+        (403, 303)
+    );
+    stage.settled().await;
+    assert_eq!(maya.billing().await["credits"]["balance"], 600);
+    let again = stage
+        .events()
+        .await
+        .into_iter()
+        .find(|known| known.event_id == event)
+        .unwrap();
+    assert_eq!(again.state, "done");
 }

@@ -30,14 +30,18 @@ async fn failed_again(stage: &Stage, times: usize) {
     }
 }
 
-on_both! {
-fn six_failures_in_a_row_are_told_once_and_over_with_a_success(stage) {
+on_both!(six_failures_in_a_row_are_told_once_and_over_with_a_success);
+async fn six_failures_in_a_row_are_told_once_and_over_with_a_success(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let rule = "failed-webhooks";
 
     failed_again(stage, 5).await;
     alerts::once(&stage.app).await.unwrap();
-    assert_eq!(states(&operator, rule).await, [""; 0], "five are not more than five");
+    assert_eq!(
+        states(&operator, rule).await,
+        [""; 0],
+        "five are not more than five"
+    );
     failed_again(stage, 1).await;
     alerts::once(&stage.app).await.unwrap();
     failed_again(stage, 3).await;
@@ -53,26 +57,44 @@ fn six_failures_in_a_row_are_told_once_and_over_with_a_success(stage) {
     assert_eq!(states(&operator, rule).await, ["closed"]);
     let subjects = stage.mail_subjects().await;
     let told = |start: &str| subjects.iter().filter(|one| one.starts_with(start)).count();
-    assert_eq!((told("Alert: More than 5"), told("Resolved: More than 5")), (1, 1), "{subjects:?}");
+    assert_eq!(
+        (told("Alert: More than 5"), told("Resolved: More than 5")),
+        (1, 1),
+        "{subjects:?}"
+    );
     failed_again(stage, 5).await;
     alerts::once(&stage.app).await.unwrap();
-    assert_eq!(states(&operator, rule).await, ["closed"], "counted from the success");
+    assert_eq!(
+        states(&operator, rule).await,
+        ["closed"],
+        "counted from the success"
+    );
     failed_again(stage, 1).await;
     alerts::once(&stage.app).await.unwrap();
     assert_eq!(states(&operator, rule).await, ["open", "closed"]);
 }
-}
 
-on_both! {
-fn a_sync_that_fails_counts_as_a_failure(stage) {
+on_both!(a_sync_that_fails_counts_as_a_failure);
+async fn a_sync_that_fails_counts_as_a_failure(stage: &Stage) {
     let ann = stage.person("ann@example.com").await;
     ann.buy_pack(500).await;
     stage.settled().await;
     assert_eq!(stage.app.read(rows::failed_in_a_row).await.unwrap(), 0);
-    stage.twin.faults(&json!({ "mode": "status", "status": 400, "count": 50 })).await.unwrap();
+    stage
+        .twin
+        .faults(&json!({ "mode": "status", "status": 400, "count": 50 }))
+        .await
+        .unwrap();
 
     let (account, now) = (ann.account, stage.app.real_now());
-    stage.app.db.write(account, move |tx| store::sync::mark_for_sync(tx, account, now)).await.unwrap();
+    stage
+        .app
+        .db
+        .write(account, move |tx| {
+            store::sync::mark_for_sync(tx, account, now)
+        })
+        .await
+        .unwrap();
     stage.app.sync_due.notify_one();
     let started = std::time::Instant::now();
     while stage.app.read(rows::failed_in_a_row).await.unwrap() == 0 {
@@ -82,7 +104,6 @@ fn a_sync_that_fails_counts_as_a_failure(stage) {
 
     assert!(stage.app.stripe_failures() > 0);
     stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-}
 }
 
 /// A completed payment of `minor` on this day.
@@ -133,8 +154,10 @@ async fn compare_again(stage: &Stage, day: i64) {
     alerts::once(&stage.app).await.unwrap();
 }
 
-on_both! {
-fn revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it(stage) {
+on_both!(revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it);
+async fn revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it(
+    stage: &Stage,
+) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let ann = stage.person("ann@example.com").await;
     let hour = stage.app.settings.alerts.revenue_hour * 3_600;
@@ -144,7 +167,11 @@ fn revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it(s
         paid(stage, ann.account, day - 1, number, 1_000).await;
     }
     compare_again(stage, day).await;
-    assert_eq!(states(&operator, alerts::REVENUE).await, [""; 0], "too few to compare with");
+    assert_eq!(
+        states(&operator, alerts::REVENUE).await,
+        [""; 0],
+        "too few to compare with"
+    );
 
     paid(stage, ann.account, day - 1, 19, 1_000).await;
     paid(stage, ann.account, day, 0, 17_999).await;
@@ -154,14 +181,21 @@ fn revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it(s
 
     paid(stage, ann.account, day, 1, 1).await;
     alerts::once(&stage.app).await.unwrap();
-    assert_eq!(states(&operator, alerts::REVENUE).await, ["open"], "looked at once a day");
+    assert_eq!(
+        states(&operator, alerts::REVENUE).await,
+        ["open"],
+        "looked at once a day"
+    );
     compare_again(stage, day).await;
-    assert_eq!(states(&operator, alerts::REVENUE).await, ["closed"], "exactly a tenth");
-}
+    assert_eq!(
+        states(&operator, alerts::REVENUE).await,
+        ["closed"],
+        "exactly a tenth"
+    );
 }
 
-on_both! {
-fn each_rule_finds_its_own_trouble_and_only_that(stage) {
+on_both!(each_rule_finds_its_own_trouble_and_only_that);
+async fn each_rule_finds_its_own_trouble_and_only_that(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let ann = stage.person("ann@example.com").await;
     stage.settled().await;
@@ -201,12 +235,20 @@ fn each_rule_finds_its_own_trouble_and_only_that(stage) {
     alerts::once(&stage.app).await.unwrap();
 
     let (_, body) = operator.get(&format!("{ALERTS}?state=open")).await;
-    let mut found: Vec<&str> = body["data"].as_array().unwrap().iter()
+    let mut found: Vec<&str> = body["data"]
+        .as_array()
+        .unwrap()
+        .iter()
         .map(|one| one["rule"].as_str().unwrap())
         .collect();
     found.sort_unstable();
     let wanted = [
-        "audit", "bad-signatures", "endpoint-disabled", "inbox-age", "parked", "stripe-errors",
+        "audit",
+        "bad-signatures",
+        "endpoint-disabled",
+        "inbox-age",
+        "parked",
+        "stripe-errors",
     ];
     assert_eq!(found, wanted);
     let of_endpoint = of_rule(&operator, "endpoint-disabled").await;
@@ -215,10 +257,9 @@ fn each_rule_finds_its_own_trouble_and_only_that(stage) {
     alerts::once(&stage.app).await.unwrap();
     assert_eq!(states(&operator, "audit").await, ["closed"]);
 }
-}
 
-on_both! {
-fn an_operator_says_that_they_know_and_a_viewer_only_looks(stage) {
+on_both!(an_operator_says_that_they_know_and_a_viewer_only_looks);
+async fn an_operator_says_that_they_know_and_a_viewer_only_looks(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let viewer = stage.person_as("look@example.com", "viewer").await;
     let user = stage.person("ann@example.com").await;
@@ -238,6 +279,11 @@ fn an_operator_says_that_they_know_and_a_viewer_only_looks(stage) {
     assert!(status == 200 && page.contains("Open, known"), "{page}");
     let (status, page) = operator.page("/admin/webhooks").await;
     assert!(status == 200 && page.contains("No endpoints yet"), "{page}");
-    assert_eq!(operator.post(&format!("{ALERTS}/alr_none/acknowledge"), json!({})).await.0, 404);
-}
+    assert_eq!(
+        operator
+            .post(&format!("{ALERTS}/alr_none/acknowledge"), json!({}))
+            .await
+            .0,
+        404
+    );
 }

@@ -95,58 +95,75 @@ async fn eventful(stage: &Stage) -> i64 {
     maya.account
 }
 
-on_both! {
-    fn emptied_mirror_tables_are_the_same_again_after_a_sync_of_all(stage) {
-        let account = eventful(stage).await;
-        let before = mirror(stage, account).await;
-        assert!(before.len() >= 6, "{before:?}");
-        stage.app.db.write(0, store::testing::forget_mirror).await.unwrap();
-        assert_ne!(mirror(stage, account).await, before);
+on_both!(emptied_mirror_tables_are_the_same_again_after_a_sync_of_all);
+async fn emptied_mirror_tables_are_the_same_again_after_a_sync_of_all(stage: &Stage) {
+    let account = eventful(stage).await;
+    let before = mirror(stage, account).await;
+    assert!(before.len() >= 6, "{before:?}");
+    stage
+        .app
+        .db
+        .write(0, store::testing::forget_mirror)
+        .await
+        .unwrap();
+    assert_ne!(mirror(stage, account).await, before);
 
-        let (code, report) = run(stage, &["sync", "--all"]).await;
+    let (code, report) = run(stage, &["sync", "--all"]).await;
 
-        assert_eq!(code, 0, "{report}");
-        assert_eq!(mirror(stage, account).await, before);
-        assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
-    }
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(mirror(stage, account).await, before);
+    assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
 }
 
-on_both! {
-    fn case_m10_an_audit_names_what_differs_from_stripe_and_a_repair_mends_it(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(500).await;
-        maya.billing_when(|body| balance(body) == 600.0).await;
-        stage.settled().await;
-        let (code, report) = run(stage, &["audit", "--stripe"]).await;
-        assert_eq!((code, &report["ok"]), (0, &json!(true)), "{report}");
-        stage.webhooks(false).await;
-        maya.buy_pack(5_000).await;
+on_both!(case_m10_an_audit_names_what_differs_from_stripe_and_a_repair_mends_it);
+async fn case_m10_an_audit_names_what_differs_from_stripe_and_a_repair_mends_it(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| balance(body) == 600.0).await;
+    stage.settled().await;
+    let (code, report) = run(stage, &["audit", "--stripe"]).await;
+    assert_eq!((code, &report["ok"]), (0, &json!(true)), "{report}");
+    stage.webhooks(false).await;
+    maya.buy_pack(5_000).await;
 
-        let (code, report) = run(stage, &["audit", "--stripe"]).await;
-        assert_eq!(code, 3, "{report}");
-        let lines = report["stripe"]["differs"][0]["lines"].to_string();
-        assert!(lines.contains("transaction topup:") && lines.contains("ledger: grant"), "{lines}");
-        let last = stage.app.read(|tx| store::settings::get(tx, "audit_last")).await.unwrap();
-        let last: Value = serde_json::from_str(&last.unwrap()).unwrap();
-        assert_eq!(last["differences"], 1);
+    let (code, report) = run(stage, &["audit", "--stripe"]).await;
+    assert_eq!(code, 3, "{report}");
+    let lines = report["stripe"]["differs"][0]["lines"].to_string();
+    assert!(
+        lines.contains("transaction topup:") && lines.contains("ledger: grant"),
+        "{lines}"
+    );
+    let last = stage
+        .app
+        .read(|tx| store::settings::get(tx, "audit_last"))
+        .await
+        .unwrap();
+    let last: Value = serde_json::from_str(&last.unwrap()).unwrap();
+    assert_eq!(last["differences"], 1);
 
-        let (code, dry) = run(stage, &["repair"]).await;
-        assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{dry}");
-        assert_eq!(balance(&maya.billing().await), 600.0, "nothing was changed yet");
+    let (code, dry) = run(stage, &["repair"]).await;
+    assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{dry}");
+    assert_eq!(
+        balance(&maya.billing().await),
+        600.0,
+        "nothing was changed yet"
+    );
 
-        let (code, done) = run(stage, &["repair", "--apply"]).await;
-        assert_eq!((code, &done["differs"]), (0, &json!(0)), "{done}");
-        assert_eq!(balance(&maya.billing().await), 5_600.0);
-        assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
-    }
+    let (code, done) = run(stage, &["repair", "--apply"]).await;
+    assert_eq!((code, &done["differs"]), (0, &json!(0)), "{done}");
+    assert_eq!(balance(&maya.billing().await), 5_600.0);
+    assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
 }
 
-on_both! {
-    fn a_plan_that_an_operator_gave_is_shown_as_intended_and_is_no_difference(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let account = maya.account;
-        let now = stage.app.now();
-        stage.app.db.write(account, move |tx| {
+on_both!(a_plan_that_an_operator_gave_is_shown_as_intended_and_is_no_difference);
+async fn a_plan_that_an_operator_gave_is_shown_as_intended_and_is_no_difference(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let account = maya.account;
+    let now = stage.app.now();
+    stage
+        .app
+        .db
+        .write(account, move |tx| {
             let set = store::accounts::TierOverride {
                 tier: "PRO",
                 reason: "a friend of the house",
@@ -154,114 +171,141 @@ on_both! {
                 until: None,
             };
             store::accounts::set_tier_override(tx, account, Some(&set), now)
-        }).await.unwrap();
+        })
+        .await
+        .unwrap();
 
-        let (code, report) = run(stage, &["audit", "--stripe"]).await;
+    let (code, report) = run(stage, &["audit", "--stripe"]).await;
 
-        assert_eq!(code, 0, "{report}");
-        assert_eq!(report["stripe"]["intended"][0]["tier"], "PRO");
-        assert_eq!(report["stripe"]["intended"][0]["reason"], "a friend of the house");
-    }
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(report["stripe"]["intended"][0]["tier"], "PRO");
+    assert_eq!(
+        report["stripe"]["intended"][0]["reason"],
+        "a friend of the house"
+    );
 }
 
-on_both! {
-    fn the_nightly_audit_finds_a_refund_and_a_dispute_that_nobody_told_of(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(5_000).await;
-        maya.buy_pack(1_000).await;
-        maya.billing_when(|body| balance(body) == 6_100.0).await;
-        stage.twin.advance("60d").await.unwrap();
-        billing::sync::account(&stage.app, maya.account).await.unwrap();
-        stage.settled().await;
-        stage.webhooks(false).await;
-        let charges = stage.stripe_get("/v1/charges").await;
-        let of = |amount: i64| {
-            let charges = charges["data"].as_array().unwrap();
-            let charge = charges.iter().find(|one| one["amount"] == amount).unwrap();
-            charge["id"].as_str().unwrap().to_owned()
-        };
-        stage.stripe_post("/v1/refunds", &[("charge", &of(500))]).await;
-        stage.twin.dispute(&of(100), None).await.unwrap();
+on_both!(the_nightly_audit_finds_a_refund_and_a_dispute_that_nobody_told_of);
+async fn the_nightly_audit_finds_a_refund_and_a_dispute_that_nobody_told_of(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(5_000).await;
+    maya.buy_pack(1_000).await;
+    maya.billing_when(|body| balance(body) == 6_100.0).await;
+    stage.twin.advance("60d").await.unwrap();
+    billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+    stage.settled().await;
+    stage.webhooks(false).await;
+    let charges = stage.stripe_get("/v1/charges").await;
+    let of = |amount: i64| {
+        let charges = charges["data"].as_array().unwrap();
+        let charge = charges.iter().find(|one| one["amount"] == amount).unwrap();
+        charge["id"].as_str().unwrap().to_owned()
+    };
+    stage
+        .stripe_post("/v1/refunds", &[("charge", &of(500))])
+        .await;
+    stage.twin.dispute(&of(100), None).await.unwrap();
 
-        let found = billing::jobs::nightly::once(&stage.app).await.unwrap();
+    let found = billing::jobs::nightly::once(&stage.app).await.unwrap();
 
-        assert_eq!(found, 2);
-        maya.billing_when(|body| body["credits"]["available"] == 100.0).await;
-        stage.settled().await;
-        assert_eq!(billing::jobs::nightly::once(&stage.app).await.unwrap(), 0, "mended");
-        let last = stage.app.read(|tx| store::settings::get(tx, "audit_last")).await.unwrap();
-        assert!(last.unwrap().contains("\"differences\":0"));
-    }
+    assert_eq!(found, 2);
+    maya.billing_when(|body| body["credits"]["available"] == 100.0)
+        .await;
+    stage.settled().await;
+    assert_eq!(
+        billing::jobs::nightly::once(&stage.app).await.unwrap(),
+        0,
+        "mended"
+    );
+    let last = stage
+        .app
+        .read(|tx| store::settings::get(tx, "audit_last"))
+        .await
+        .unwrap();
+    assert!(last.unwrap().contains("\"differences\":0"));
 }
 
-on_both! {
-    fn customers_from_before_are_adopted_by_metadata_or_a_verified_address(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        let account = maya.account;
-        let name = stage.app.read(move |tx| store::accounts::find(tx, account)).await;
-        let name = name.unwrap().unwrap().public_id;
-        let price = stage.app.prices().price_of_tier["PRO"].clone();
-        let old = |form: Vec<(&'static str, String)>| {
-            let price = price.clone();
-            async move {
-                let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
-                let made = stage.stripe_post("/v1/customers", &form).await;
-                let id = made["id"].as_str().unwrap().to_owned();
-                let trial = [
-                    ("customer", id.as_str()),
-                    ("items[0][price]", &price),
-                    ("trial_period_days", "14"),
-                ];
-                stage.stripe_post("/v1/subscriptions", &trial).await;
-                id
-            }
-        };
-        stage.webhooks(false).await;
-        let by_metadata = old(vec![("metadata[accountId]", name)]).await;
-        let by_mail = old(vec![("email", "Noah@example.com".to_owned())]).await;
-        old(vec![("email", "stranger@example.com".to_owned())]).await;
-
-        let (code, dry) = run(stage, &["sync", "--adopt"]).await;
-        assert_eq!((code, &dry["applied"]), (0, &json!(false)));
-        assert_eq!(dry["linked"].as_array().unwrap().len(), 2, "{dry}");
-        assert_eq!(dry["unknown"], 1);
-        assert_eq!(maya.billing().await["subscription"]["tier"], "FREE");
-
-        let (code, done) = run(stage, &["sync", "--adopt", "--apply"]).await;
-
-        assert_eq!((code, &done["applied"]), (0, &json!(true)), "{done}");
-        for person in [&maya, &noah] {
-            let body = person.billing().await;
-            assert_eq!(body["subscription"]["tier"], "PRO", "{body}");
+on_both!(customers_from_before_are_adopted_by_metadata_or_a_verified_address);
+async fn customers_from_before_are_adopted_by_metadata_or_a_verified_address(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    let account = maya.account;
+    let name = stage
+        .app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await;
+    let name = name.unwrap().unwrap().public_id;
+    let price = stage.app.prices().price_of_tier["PRO"].clone();
+    let old = |form: Vec<(&'static str, String)>| {
+        let price = price.clone();
+        async move {
+            let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+            let made = stage.stripe_post("/v1/customers", &form).await;
+            let id = made["id"].as_str().unwrap().to_owned();
+            let trial = [
+                ("customer", id.as_str()),
+                ("items[0][price]", &price),
+                ("trial_period_days", "14"),
+            ];
+            stage.stripe_post("/v1/subscriptions", &trial).await;
+            id
         }
-        let customers = stage.app.read(move |tx| store::customers::current(tx, account)).await;
-        assert_eq!(customers.unwrap(), Some(by_metadata));
-        assert_ne!(by_mail, "");
-        let (_, again) = run(stage, &["sync", "--adopt"]).await;
-        assert_eq!(again["linked"], json!([]));
-        assert_eq!(run(stage, &["admin", "adopt"]).await, run(stage, &["sync", "--adopt"]).await);
+    };
+    stage.webhooks(false).await;
+    let by_metadata = old(vec![("metadata[accountId]", name)]).await;
+    let by_mail = old(vec![("email", "Noah@example.com".to_owned())]).await;
+    old(vec![("email", "stranger@example.com".to_owned())]).await;
+
+    let (code, dry) = run(stage, &["sync", "--adopt"]).await;
+    assert_eq!((code, &dry["applied"]), (0, &json!(false)));
+    assert_eq!(dry["linked"].as_array().unwrap().len(), 2, "{dry}");
+    assert_eq!(dry["unknown"], 1);
+    assert_eq!(maya.billing().await["subscription"]["tier"], "FREE");
+
+    let (code, done) = run(stage, &["sync", "--adopt", "--apply"]).await;
+
+    assert_eq!((code, &done["applied"]), (0, &json!(true)), "{done}");
+    for person in [&maya, &noah] {
+        let body = person.billing().await;
+        assert_eq!(body["subscription"]["tier"], "PRO", "{body}");
     }
+    let customers = stage
+        .app
+        .read(move |tx| store::customers::current(tx, account))
+        .await;
+    assert_eq!(customers.unwrap(), Some(by_metadata));
+    assert_ne!(by_mail, "");
+    let (_, again) = run(stage, &["sync", "--adopt"]).await;
+    assert_eq!(again["linked"], json!([]));
+    assert_eq!(
+        run(stage, &["admin", "adopt"]).await,
+        run(stage, &["sync", "--adopt"]).await
+    );
 }
 
-on_both! {
-    fn case_w30_a_sync_since_a_moment_takes_up_what_was_lost(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(5_000).await;
-        maya.billing_when(|body| balance(body) == 5_100.0).await;
-        stage.twin.advance("80d").await.unwrap();
-        billing::sync::account(&stage.app, maya.account).await.unwrap();
-        let since = stage.app.now().rfc3339();
-        stage.webhooks(false).await;
-        stage.twin.advance("1h").await.unwrap();
-        let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-        stage.stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())]).await;
+on_both!(case_w30_a_sync_since_a_moment_takes_up_what_was_lost);
+async fn case_w30_a_sync_since_a_moment_takes_up_what_was_lost(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(5_000).await;
+    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    stage.twin.advance("80d").await.unwrap();
+    billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+    let since = stage.app.now().rfc3339();
+    stage.webhooks(false).await;
+    stage.twin.advance("1h").await.unwrap();
+    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+    stage
+        .stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())])
+        .await;
 
-        let (code, report) = run(stage, &["sync", "--since", &since]).await;
+    let (code, report) = run(stage, &["sync", "--since", &since]).await;
 
-        assert_eq!(code, 0, "{report}");
-        assert_eq!(balance(&maya.billing().await), 100.0);
-    }
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(balance(&maya.billing().await), 100.0);
 }
 
 /// Changes of rows that follow from the journal, each of another table.
@@ -285,52 +329,96 @@ const DAMAGES: [(&str, &str); 5] = [
     ),
 ];
 
-on_both! {
-    fn rows_that_differ_from_the_journal_are_named_first_and_then_made_anew_from_it(stage) {
-        let account = eventful(stage).await;
-        let maya = stage.person("maya@example.com").await;
-        let limit = json!({ "scope": "account", "window": "lifetime", "credits": 90_000 });
-        let request = maya.request(reqwest::Method::PUT, "/api/v1/limits").json(&limit);
-        assert_eq!(crate::stage::answer(request).await.0, 200);
-        let program = crate::metering::Program { stage, secret: maya.meter_key().await };
-        program.debit("d", 30).await;
-        let held = program.post("/api/v1/holds", "h", json!({ "credits": 20 })).await;
-        let path = format!("/api/v1/holds/{}/capture", held.body["id"].as_str().unwrap());
-        assert_eq!(program.post(&path, "c", json!({ "credits": 12 })).await.status, 200);
-        program.post("/api/v1/holds", "open", json!({ "credits": 5, "ttlSeconds": 80_000 })).await;
-        stage.settled().await;
-        let books = |table: &'static str| async move {
-            let table = store::export::table(table).unwrap();
-            let rows = stage.app.read(move |tx| store::export::page(tx, table, Some(account), None, 1_000));
-            rows.await.unwrap()
-        };
-        let tables = ["credit_grant", "hold", "usage_day"];
-        let before = [books(tables[0]).await, books(tables[1]).await, books(tables[2]).await];
-        let balance_before = maya.get("/api/v1/balance").await.1;
-        assert_eq!(run(stage, &["repair"]).await.1["rebuilds"], json!([]));
+on_both!(rows_that_differ_from_the_journal_are_named_first_and_then_made_anew_from_it);
+async fn rows_that_differ_from_the_journal_are_named_first_and_then_made_anew_from_it(
+    stage: &Stage,
+) {
+    let account = eventful(stage).await;
+    let maya = stage.person("maya@example.com").await;
+    let limit = json!({ "scope": "account", "window": "lifetime", "credits": 90_000 });
+    let request = maya
+        .request(reqwest::Method::PUT, "/api/v1/limits")
+        .json(&limit);
+    assert_eq!(crate::stage::answer(request).await.0, 200);
+    let program = crate::metering::Program {
+        stage,
+        secret: maya.meter_key().await,
+    };
+    program.debit("d", 30).await;
+    let held = program
+        .post("/api/v1/holds", "h", json!({ "credits": 20 }))
+        .await;
+    let path = format!(
+        "/api/v1/holds/{}/capture",
+        held.body["id"].as_str().unwrap()
+    );
+    assert_eq!(
+        program
+            .post(&path, "c", json!({ "credits": 12 }))
+            .await
+            .status,
+        200
+    );
+    program
+        .post(
+            "/api/v1/holds",
+            "open",
+            json!({ "credits": 5, "ttlSeconds": 80_000 }),
+        )
+        .await;
+    stage.settled().await;
+    let books = |table: &'static str| async move {
+        let table = store::export::table(table).unwrap();
+        let rows = stage
+            .app
+            .read(move |tx| store::export::page(tx, table, Some(account), None, 1_000));
+        rows.await.unwrap()
+    };
+    let tables = ["credit_grant", "hold", "usage_day"];
+    let before = [
+        books(tables[0]).await,
+        books(tables[1]).await,
+        books(tables[2]).await,
+    ];
+    let balance_before = maya.get("/api/v1/balance").await.1;
+    assert_eq!(run(stage, &["repair"]).await.1["rebuilds"], json!([]));
 
-        for (row, damage) in DAMAGES {
-            stage.app.db.write(account, move |tx| tx.execute(damage, store::args![account])).await.unwrap();
-            assert_eq!(run(stage, &["audit"]).await.0, 3, "{row}");
+    for (row, damage) in DAMAGES {
+        stage
+            .app
+            .db
+            .write(account, move |tx| tx.execute(damage, store::args![account]))
+            .await
+            .unwrap();
+        assert_eq!(run(stage, &["audit"]).await.0, 3, "{row}");
 
-            let (code, dry) = run(stage, &["repair"]).await;
-            let said = dry["rebuilds"][0]["rows"].to_string();
-            assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{row}: {dry}");
-            assert!(said.contains(row), "{row}: {said}");
-            assert_eq!(run(stage, &["audit"]).await.0, 3, "{row}: nothing was changed yet");
-            let (code, done) = run(stage, &["repair", "--apply"]).await;
+        let (code, dry) = run(stage, &["repair"]).await;
+        let said = dry["rebuilds"][0]["rows"].to_string();
+        assert_eq!((code, &dry["applied"]), (3, &json!(false)), "{row}: {dry}");
+        assert!(said.contains(row), "{row}: {said}");
+        assert_eq!(
+            run(stage, &["audit"]).await.0,
+            3,
+            "{row}: nothing was changed yet"
+        );
+        let (code, done) = run(stage, &["repair", "--apply"]).await;
 
-            assert_eq!((code, &done["failed"]), (0, &json!([])), "{row}: {done}");
-            assert_eq!(run(stage, &["audit"]).await.0, 0, "{row}");
-        }
-        let after = [books(tables[0]).await, books(tables[1]).await, books(tables[2]).await];
-        assert_eq!(after, before, "row for row");
-        let mut balance_after = maya.get("/api/v1/balance").await.1;
-        balance_after["updatedAt"] = balance_before["updatedAt"].clone();
-        assert_eq!(balance_after, balance_before);
-        assert_eq!(program.debit("goes on", 1).await.status, 201);
-        assert_eq!(run(stage, &["audit"]).await.0, 0);
-        let acts = stage.app.read(|tx| store::audit_log::list(tx, None, None, Some("account.rebuild"), None, 100));
-        assert_eq!(acts.await.unwrap().len(), DAMAGES.len());
+        assert_eq!((code, &done["failed"]), (0, &json!([])), "{row}: {done}");
+        assert_eq!(run(stage, &["audit"]).await.0, 0, "{row}");
     }
+    let after = [
+        books(tables[0]).await,
+        books(tables[1]).await,
+        books(tables[2]).await,
+    ];
+    assert_eq!(after, before, "row for row");
+    let mut balance_after = maya.get("/api/v1/balance").await.1;
+    balance_after["updatedAt"] = balance_before["updatedAt"].clone();
+    assert_eq!(balance_after, balance_before);
+    assert_eq!(program.debit("goes on", 1).await.status, 201);
+    assert_eq!(run(stage, &["audit"]).await.0, 0);
+    let acts = stage
+        .app
+        .read(|tx| store::audit_log::list(tx, None, None, Some("account.rebuild"), None, 100));
+    assert_eq!(acts.await.unwrap().len(), DAMAGES.len());
 }

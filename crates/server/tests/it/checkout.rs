@@ -22,124 +22,174 @@ async fn customers(stage: &Stage) -> Vec<Value> {
         .clone()
 }
 
-on_both! {
-    fn case_k1_bad_bodies_are_refused_without_a_call_to_stripe(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let long = format!("{{\"type\":\"topup\",\"amount\":1,\"x\":\"{}\"}}", "x".repeat(10_000));
-        let bad = [
-            "", "null", "[]", "{}", "{", "\"topup\"", "{\"type\":null}", "{\"type\":7}",
-            "{\"type\":\"gift\"}", "{\"type\":\"topup\"}", "{\"type\":\"subscription\"}",
-            "{\"type\":\"topup\",\"amount\":0}", "{\"type\":\"topup\",\"amount\":-500}",
-            "{\"type\":\"topup\",\"amount\":500.5}", "{\"type\":\"topup\",\"amount\":500.0}",
-            "{\"type\":\"topup\",\"amount\":5e2}", "{\"type\":\"topup\",\"amount\":\"500\"}",
-            "{\"type\":\"topup\",\"amount\":501}", "{\"type\":\"topup\",\"amount\":1e400}",
-            "{\"type\":\"topup\",\"amount\":NaN}", "{\"type\":\"topup\",\"amount\":99999999999999999999}",
-            "{\"type\":\"topup\",\"amount\":500,\"amount\":1000}",
-            "{\"type\":\"topup\",\"amount\":500,\"currency\":\"eur\"}",
-            "{\"type\":\"subscription\",\"planId\":\"GOLD\"}",
-            "{\"type\":\"subscription\",\"planId\":\"FREE\"}",
-            "{\"type\":\"subscription\",\"planId\":[\"PRO\"]}", long.as_str(),
-        ];
+on_both!(case_k1_bad_bodies_are_refused_without_a_call_to_stripe);
+async fn case_k1_bad_bodies_are_refused_without_a_call_to_stripe(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let long = format!(
+        "{{\"type\":\"topup\",\"amount\":1,\"x\":\"{}\"}}",
+        "x".repeat(10_000)
+    );
+    let bad = [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "{",
+        "\"topup\"",
+        "{\"type\":null}",
+        "{\"type\":7}",
+        "{\"type\":\"gift\"}",
+        "{\"type\":\"topup\"}",
+        "{\"type\":\"subscription\"}",
+        "{\"type\":\"topup\",\"amount\":0}",
+        "{\"type\":\"topup\",\"amount\":-500}",
+        "{\"type\":\"topup\",\"amount\":500.5}",
+        "{\"type\":\"topup\",\"amount\":500.0}",
+        "{\"type\":\"topup\",\"amount\":5e2}",
+        "{\"type\":\"topup\",\"amount\":\"500\"}",
+        "{\"type\":\"topup\",\"amount\":501}",
+        "{\"type\":\"topup\",\"amount\":1e400}",
+        "{\"type\":\"topup\",\"amount\":NaN}",
+        "{\"type\":\"topup\",\"amount\":99999999999999999999}",
+        "{\"type\":\"topup\",\"amount\":500,\"amount\":1000}",
+        "{\"type\":\"topup\",\"amount\":500,\"currency\":\"eur\"}",
+        "{\"type\":\"subscription\",\"planId\":\"GOLD\"}",
+        "{\"type\":\"subscription\",\"planId\":\"FREE\"}",
+        "{\"type\":\"subscription\",\"planId\":[\"PRO\"]}",
+        long.as_str(),
+    ];
 
-        for body in bad {
-            let request = maya
-                .request(reqwest::Method::POST, "/api/stripe/create-checkout-session")
-                .header("content-type", "application/json")
-                .body(body.to_owned());
-            let (status, answer) = crate::stage::answer(request).await;
-            assert_eq!(status, 400, "{body}: {answer}");
-            assert!(answer["error"].is_string(), "the seed's field is there: {answer}");
-        }
-
-        assert_eq!(made_at_stripe(stage, "/v1/checkout/sessions").await, 0);
-        assert!(customers(stage).await.is_empty());
-    }
-}
-
-on_both! {
-    fn case_k2_k3_what_a_client_sends_beside_the_choice_is_never_used(stage) {
-        let maya = stage.person("maya@example.com").await;
+    for body in bad {
         let request = maya
             .request(reqwest::Method::POST, "/api/stripe/create-checkout-session")
-            .header("host", "evil.example")
-            .header("x-forwarded-host", "evil.example")
-            .header("x-forwarded-proto", "gopher")
-            .json(&json!({
-                "type": "topup", "amount": 500, "userId": "usr_other", "customer": "cus_other",
-                "price": 1, "credits": 1_000_000, "success_url": "https://evil.example",
-                "metadata": { "credits": "9" }, "quantity": 99,
-            }));
-
+            .header("content-type", "application/json")
+            .body(body.to_owned());
         let (status, answer) = crate::stage::answer(request).await;
-
-        assert_eq!(status, 200, "{answer}");
-        let id = crate::stage::session_id(answer["checkoutUrl"].as_str().unwrap());
-        let session = stage.stripe_get(&format!("/v1/checkout/sessions/{id}")).await;
-        assert_eq!(session["amount_total"], 50);
-        assert!(session["success_url"].as_str().unwrap().starts_with(&stage.base), "{session}");
-        assert!(session["cancel_url"].as_str().unwrap().starts_with(&stage.base));
-        assert_ne!(session["metadata"]["userId"], "usr_other");
-        assert!(session["metadata"]["userId"].as_str().unwrap().starts_with("usr_"));
+        assert_eq!(status, 400, "{body}: {answer}");
+        assert!(
+            answer["error"].is_string(),
+            "the seed's field is there: {answer}"
+        );
     }
+
+    assert_eq!(made_at_stripe(stage, "/v1/checkout/sessions").await, 0);
+    assert!(customers(stage).await.is_empty());
 }
 
-on_both! {
-    fn enterprise_is_sold_by_people(stage) {
-        let maya = stage.person("maya@example.com").await;
+on_both!(case_k2_k3_what_a_client_sends_beside_the_choice_is_never_used);
+async fn case_k2_k3_what_a_client_sends_beside_the_choice_is_never_used(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let request = maya
+        .request(reqwest::Method::POST, "/api/stripe/create-checkout-session")
+        .header("host", "evil.example")
+        .header("x-forwarded-host", "evil.example")
+        .header("x-forwarded-proto", "gopher")
+        .json(&json!({
+            "type": "topup", "amount": 500, "userId": "usr_other", "customer": "cus_other",
+            "price": 1, "credits": 1_000_000, "success_url": "https://evil.example",
+            "metadata": { "credits": "9" }, "quantity": 99,
+        }));
 
-        let (status, answer) = maya.checkout(json!({"type": "subscription", "planId": "ENTERPRISE"})).await;
+    let (status, answer) = crate::stage::answer(request).await;
 
-        assert_eq!((status, &answer["code"]), (409, &json!("contact_sales")));
-    }
+    assert_eq!(status, 200, "{answer}");
+    let id = crate::stage::session_id(answer["checkoutUrl"].as_str().unwrap());
+    let session = stage
+        .stripe_get(&format!("/v1/checkout/sessions/{id}"))
+        .await;
+    assert_eq!(session["amount_total"], 50);
+    assert!(
+        session["success_url"]
+            .as_str()
+            .unwrap()
+            .starts_with(&stage.base),
+        "{session}"
+    );
+    assert!(
+        session["cancel_url"]
+            .as_str()
+            .unwrap()
+            .starts_with(&stage.base)
+    );
+    assert_ne!(session["metadata"]["userId"], "usr_other");
+    assert!(
+        session["metadata"]["userId"]
+            .as_str()
+            .unwrap()
+            .starts_with("usr_")
+    );
 }
 
-on_both! {
-    fn case_k4_twenty_first_checkouts_at_once_make_one_customer_and_five_pass(stage) {
-        let maya = stage.person("maya@example.com").await;
+on_both!(enterprise_is_sold_by_people);
+async fn enterprise_is_sold_by_people(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
 
-        let clicks = (0..20).map(|_| maya.checkout(json!({ "type": "topup", "amount": 500 })));
-        let answers = futures_util::future::join_all(clicks).await;
+    let (status, answer) = maya
+        .checkout(json!({"type": "subscription", "planId": "ENTERPRISE"}))
+        .await;
 
-        let count = |wanted| answers.iter().filter(|(status, _)| *status == wanted).count();
-        assert_eq!((count(200), count(429)), (5, 15), "{answers:?}");
-        assert_eq!(customers(stage).await.len(), 1);
-        let mut urls: Vec<_> = answers.iter().filter_map(|(_, body)| body["checkoutUrl"].as_str()).collect();
-        urls.dedup();
-        assert_eq!(urls.len(), 1, "a double click leads to one page: {urls:?}");
-    }
+    assert_eq!((status, &answer["code"]), (409, &json!("contact_sales")));
 }
 
-on_both! {
-    fn the_sixth_checkout_in_a_minute_is_told_when_to_come_back(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let body = json!({ "type": "topup", "amount": 500 });
-        for _ in 0..5 {
-            assert_eq!(maya.checkout(body.clone()).await.0, 200);
-        }
+on_both!(case_k4_twenty_first_checkouts_at_once_make_one_customer_and_five_pass);
+async fn case_k4_twenty_first_checkouts_at_once_make_one_customer_and_five_pass(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
 
-        let request = maya.request(reqwest::Method::POST, "/api/stripe/create-checkout-session");
-        let answer = request.json(&body).send().await.unwrap();
+    let clicks = (0..20).map(|_| maya.checkout(json!({ "type": "topup", "amount": 500 })));
+    let answers = futures_util::future::join_all(clicks).await;
 
-        assert_eq!(answer.status(), 429);
-        let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
-        assert!((1..=60).contains(&wait));
-    }
+    let count = |wanted| {
+        answers
+            .iter()
+            .filter(|(status, _)| *status == wanted)
+            .count()
+    };
+    assert_eq!((count(200), count(429)), (5, 15), "{answers:?}");
+    assert_eq!(customers(stage).await.len(), 1);
+    let mut urls: Vec<_> = answers
+        .iter()
+        .filter_map(|(_, body)| body["checkoutUrl"].as_str())
+        .collect();
+    urls.dedup();
+    assert_eq!(urls.len(), 1, "a double click leads to one page: {urls:?}");
 }
 
-on_both! {
-    fn one_hundred_requests_for_a_customer_make_one(stage) {
-        let people: Vec<_> = futures_util::future::join_all(
-            (0..5).map(|_| stage.person("maya@example.com"))).await;
-        let caller = signed_in(stage, &people[0]).await;
-
-        let calls = (0..100).map(|_| billing::payments::customer::get_or_create(&stage.app, &caller));
-        let mut ids: Vec<String> =
-            futures_util::future::join_all(calls).await.into_iter().map(Result::unwrap).collect();
-
-        ids.dedup();
-        assert_eq!(ids.len(), 1);
-        assert_eq!(customers(stage).await.len(), 1);
+on_both!(the_sixth_checkout_in_a_minute_is_told_when_to_come_back);
+async fn the_sixth_checkout_in_a_minute_is_told_when_to_come_back(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let body = json!({ "type": "topup", "amount": 500 });
+    for _ in 0..5 {
+        assert_eq!(maya.checkout(body.clone()).await.0, 200);
     }
+
+    let request = maya.request(reqwest::Method::POST, "/api/stripe/create-checkout-session");
+    let answer = request.json(&body).send().await.unwrap();
+
+    assert_eq!(answer.status(), 429);
+    let wait: u64 = answer.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=60).contains(&wait));
+}
+
+on_both!(one_hundred_requests_for_a_customer_make_one);
+async fn one_hundred_requests_for_a_customer_make_one(stage: &Stage) {
+    let people: Vec<_> =
+        futures_util::future::join_all((0..5).map(|_| stage.person("maya@example.com"))).await;
+    let caller = signed_in(stage, &people[0]).await;
+
+    let calls = (0..100).map(|_| billing::payments::customer::get_or_create(&stage.app, &caller));
+    let mut ids: Vec<String> = futures_util::future::join_all(calls)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(customers(stage).await.len(), 1);
 }
 
 async fn signed_in(stage: &Stage, person: &crate::stage::Person<'_>) -> billing::actors::SignedIn {
@@ -164,118 +214,154 @@ async fn signed_in(stage: &Stage, person: &crate::stage::Person<'_>) -> billing:
     }
 }
 
-on_both! {
-    fn case_k5_a_customer_whose_answer_was_lost_is_the_same_on_the_next_click(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.twin.faults(&json!({ "mode": "cut_after", "count": 1 })).await.unwrap();
+on_both!(case_k5_a_customer_whose_answer_was_lost_is_the_same_on_the_next_click);
+async fn case_k5_a_customer_whose_answer_was_lost_is_the_same_on_the_next_click(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage
+        .twin
+        .faults(&json!({ "mode": "cut_after", "count": 1 }))
+        .await
+        .unwrap();
 
-        let session = maya.session(json!({ "type": "topup", "amount": 500 })).await;
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 500 }))
+        .await;
 
-        assert_eq!(customers(stage).await.len(), 1);
-        maya.pay(&session).await;
-        maya.billing_when(|body| body["credits"]["balance"] == 600.0 || body["credits"]["balance"] == 600).await;
-    }
+    assert_eq!(customers(stage).await.len(), 1);
+    maya.pay(&session).await;
+    maya.billing_when(|body| {
+        body["credits"]["balance"] == 600.0 || body["credits"]["balance"] == 600
+    })
+    .await;
 }
 
-on_both! {
-    fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_works(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.session(json!({ "type": "subscription", "planId": "PRO" })).await;
-        stage.twin.faults(&json!({ "mode": "status", "status": 500, "count": 30 })).await.unwrap();
+on_both!(case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_works);
+async fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_works(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    maya.session(json!({ "type": "subscription", "planId": "PRO" }))
+        .await;
+    stage
+        .twin
+        .faults(&json!({ "mode": "status", "status": 500, "count": 30 }))
+        .await
+        .unwrap();
 
-        let (status, _) = maya.checkout(json!({ "type": "topup", "amount": 500 })).await;
+    let (status, _) = maya
+        .checkout(json!({ "type": "topup", "amount": 500 }))
+        .await;
 
-        assert!(matches!(status, 502 | 503), "{status}");
-        stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-        let session = maya.session(json!({ "type": "topup", "amount": 500 })).await;
-        assert!(session.starts_with("cs_test_"));
-    }
+    assert!(matches!(status, 502 | 503), "{status}");
+    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 500 }))
+        .await;
+    assert!(session.starts_with("cs_test_"));
 }
 
-on_both! {
-    fn case_k8_a_stripe_that_hangs_is_answered_in_time_and_nobody_waits_for_it(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        stage.twin.faults(&json!({ "mode": "hang", "seconds": 40, "count": 20 })).await.unwrap();
-        let started = Instant::now();
+on_both!(case_k8_a_stripe_that_hangs_is_answered_in_time_and_nobody_waits_for_it);
+async fn case_k8_a_stripe_that_hangs_is_answered_in_time_and_nobody_waits_for_it(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    stage
+        .twin
+        .faults(&json!({ "mode": "hang", "seconds": 40, "count": 20 }))
+        .await
+        .unwrap();
+    let started = Instant::now();
 
-        let click = maya.checkout(json!({ "type": "topup", "amount": 500 }));
-        let other = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            let asked = Instant::now();
-            noah.billing().await;
-            asked.elapsed()
-        };
-        let ((status, answer), waited) = tokio::join!(click, other);
+    let click = maya.checkout(json!({ "type": "topup", "amount": 500 }));
+    let other = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let asked = Instant::now();
+        noah.billing().await;
+        asked.elapsed()
+    };
+    let ((status, answer), waited) = tokio::join!(click, other);
 
-        assert_eq!(status, 503, "{answer}");
-        assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
-        assert!(waited < Duration::from_secs(2), "{waited:?}");
-        stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-    }
+    assert_eq!(status, 503, "{answer}");
+    assert!(
+        started.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        started.elapsed()
+    );
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
+    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
 }
 
-on_both! {
-    fn another_choice_ends_the_page_that_is_open(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let small = maya.session(json!({ "type": "topup", "amount": 500 })).await;
+on_both!(another_choice_ends_the_page_that_is_open);
+async fn another_choice_ends_the_page_that_is_open(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let small = maya
+        .session(json!({ "type": "topup", "amount": 500 }))
+        .await;
 
-        let large = maya.session(json!({ "type": "topup", "amount": 5000 })).await;
+    let large = maya
+        .session(json!({ "type": "topup", "amount": 5000 }))
+        .await;
 
-        assert_ne!(small, large);
-        let ended = stage.stripe_get(&format!("/v1/checkout/sessions/{small}")).await;
-        assert_eq!(ended["status"], "expired");
-    }
+    assert_ne!(small, large);
+    let ended = stage
+        .stripe_get(&format!("/v1/checkout/sessions/{small}"))
+        .await;
+    assert_eq!(ended["status"], "expired");
 }
 
-on_both! {
-    fn case_k16_a_customer_deleted_at_stripe_is_replaced(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(500).await;
-        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
-        let old = customers(stage).await[0]["id"].as_str().unwrap().to_owned();
-        let delete = stage.http.delete(format!("{}/v1/customers/{old}", stage.twin_url));
-        delete.bearer_auth("sk_test_other").send().await.unwrap();
+on_both!(case_k16_a_customer_deleted_at_stripe_is_replaced);
+async fn case_k16_a_customer_deleted_at_stripe_is_replaced(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["balance"] == 600)
+        .await;
+    let old = customers(stage).await[0]["id"].as_str().unwrap().to_owned();
+    let delete = stage
+        .http
+        .delete(format!("{}/v1/customers/{old}", stage.twin_url));
+    delete.bearer_auth("sk_test_other").send().await.unwrap();
 
-        let session = maya.session(json!({ "type": "topup", "amount": 1000 })).await;
-        maya.pay(&session).await;
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 1000 }))
+        .await;
+    maya.pay(&session).await;
 
-        maya.billing_when(|body| body["credits"]["balance"] == 1_600).await;
-    }
+    maya.billing_when(|body| body["credits"]["balance"] == 1_600)
+        .await;
 }
 
-on_both! {
-    fn case_k17_there_is_no_portal_without_a_customer(stage) {
-        let maya = stage.person("maya@example.com").await;
+on_both!(case_k17_there_is_no_portal_without_a_customer);
+async fn case_k17_there_is_no_portal_without_a_customer(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
 
-        let (status, answer) = maya.get("/api/stripe/customer-portal").await;
+    let (status, answer) = maya.get("/api/stripe/customer-portal").await;
 
-        assert_eq!((status, &answer["code"]), (409, &json!("no_customer")));
-    }
+    assert_eq!((status, &answer["code"]), (409, &json!("no_customer")));
 }
 
-on_both! {
-    fn case_k18_a_portal_is_opened_from_our_own_page_only(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(500).await;
-        let with = |name: &'static str, value: &'static str| {
-            let request = maya.request(reqwest::Method::GET, "/api/stripe/customer-portal");
-            crate::stage::answer(request.header(name, value))
-        };
+on_both!(case_k18_a_portal_is_opened_from_our_own_page_only);
+async fn case_k18_a_portal_is_opened_from_our_own_page_only(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    let with = |name: &'static str, value: &'static str| {
+        let request = maya.request(reqwest::Method::GET, "/api/stripe/customer-portal");
+        crate::stage::answer(request.header(name, value))
+    };
 
-        for (name, value) in [
-            ("sec-fetch-site", "cross-site"),
-            ("sec-fetch-site", "same-site"),
-            ("origin", "https://evil.example"),
-            ("sec-purpose", "prefetch"),
-            ("sec-fetch-dest", "image"),
-        ] {
-            assert_eq!(with(name, value).await.0, 403, "{name}: {value}");
-        }
-        assert_eq!(made_at_stripe(stage, "/v1/billing_portal/sessions").await, 0);
-
-        let (status, answer) = with("sec-fetch-site", "same-origin").await;
-        assert_eq!(status, 200, "{answer}");
-        assert!(answer["url"].as_str().unwrap().starts_with(&stage.twin_url));
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("sec-purpose", "prefetch"),
+        ("sec-fetch-dest", "image"),
+    ] {
+        assert_eq!(with(name, value).await.0, 403, "{name}: {value}");
     }
+    assert_eq!(
+        made_at_stripe(stage, "/v1/billing_portal/sessions").await,
+        0
+    );
+
+    let (status, answer) = with("sec-fetch-site", "same-origin").await;
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer["url"].as_str().unwrap().starts_with(&stage.twin_url));
 }

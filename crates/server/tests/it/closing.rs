@@ -25,54 +25,78 @@ async fn at_stripe(stage: &Stage, customer: &str) -> Vec<String> {
         .collect()
 }
 
-on_both! {
-    fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_stripe(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
-        maya.buy_pack(500).await;
-        maya.billing_when(|body| body["credits"]["balance"].as_f64() >= Some(1_500.0)).await;
-        stage.settled().await;
-        let key = maya.meter_key().await;
-        let before = stage.transactions(maya.account).await;
-        let customer = account(stage, maya.account).await.stripe_customer_id.unwrap();
+on_both!(case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_stripe);
+async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_stripe(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["balance"].as_f64() >= Some(1_500.0))
+        .await;
+    stage.settled().await;
+    let key = maya.meter_key().await;
+    let before = stage.transactions(maya.account).await;
+    let customer = account(stage, maya.account)
+        .await
+        .stripe_customer_id
+        .unwrap();
 
-        let (status, body) = close(&maya).await;
+    let (status, body) = close(&maya).await;
 
-        assert_eq!(status, 200, "{body}");
-        assert_eq!(at_stripe(stage, &customer).await, ["canceled"]);
-        let closed = account(stage, maya.account).await;
-        assert_eq!((closed.status.as_str(), closed.name.as_str(), closed.email), ("closed", "", None));
-        assert_eq!(maya.get("/api/dashboard/billing").await.0, 401, "its sessions are over");
-        let debit = stage.http.post(format!("{}/api/v1/debits", stage.base)).bearer_auth(key);
-        let debit = debit.header("idempotency-key", "late").json(&json!({ "credits": 1 }));
-        assert_eq!(answer(debit).await.0, 401, "its keys open nothing");
-        stage.settled().await;
-        let after = stage.transactions(maya.account).await;
-        assert_eq!(after[..before.len()], before[..], "the money rows stay");
-        assert!(stage.stripe_get(&format!("/v1/customers/{customer}")).await["email"].as_str().is_none_or(str::is_empty));
-    }
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(at_stripe(stage, &customer).await, ["canceled"]);
+    let closed = account(stage, maya.account).await;
+    assert_eq!(
+        (closed.status.as_str(), closed.name.as_str(), closed.email),
+        ("closed", "", None)
+    );
+    assert_eq!(
+        maya.get("/api/dashboard/billing").await.0,
+        401,
+        "its sessions are over"
+    );
+    let debit = stage
+        .http
+        .post(format!("{}/api/v1/debits", stage.base))
+        .bearer_auth(key);
+    let debit = debit
+        .header("idempotency-key", "late")
+        .json(&json!({ "credits": 1 }));
+    assert_eq!(answer(debit).await.0, 401, "its keys open nothing");
+    stage.settled().await;
+    let after = stage.transactions(maya.account).await;
+    assert_eq!(after[..before.len()], before[..], "the money rows stay");
+    assert!(
+        stage.stripe_get(&format!("/v1/customers/{customer}")).await["email"]
+            .as_str()
+            .is_none_or(str::is_empty)
+    );
 }
 
-on_both! {
-    fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_try_goes_on(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
-        stage.settled().await;
-        stage.twin.faults(&json!({ "mode": "status", "status": 500, "count": 1_000 })).await.unwrap();
+on_both!(case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_try_goes_on);
+async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_try_goes_on(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    stage.settled().await;
+    stage
+        .twin
+        .faults(&json!({ "mode": "status", "status": 500, "count": 1_000 }))
+        .await
+        .unwrap();
 
-        let (status, body) = close(&maya).await;
+    let (status, body) = close(&maya).await;
 
-        assert!(status == 502 || status == 503, "{status} {body}");
-        let kept = account(stage, maya.account).await;
-        assert_eq!(kept.status, "active");
-        assert!(kept.email.is_some());
-        stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-        stage.settled().await;
-        assert_eq!(close(&maya).await.0, 200);
-        assert_eq!(account(stage, maya.account).await.status, "closed");
-    }
+    assert!(status == 502 || status == 503, "{status} {body}");
+    let kept = account(stage, maya.account).await;
+    assert_eq!(kept.status, "active");
+    assert!(kept.email.is_some());
+    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.settled().await;
+    assert_eq!(close(&maya).await.0, 200);
+    assert_eq!(account(stage, maya.account).await.status, "closed");
 }
 
 /// Every text of every table, for a search.
@@ -99,60 +123,81 @@ async fn everything(stage: &Stage) -> String {
     all.await.unwrap()
 }
 
-on_both! {
-    fn case_m5_a_person_who_asks_to_be_forgotten_is_found_nowhere(stage) {
-        let maya = stage.person("planted.marker@example.com").await;
-        stage.http.post(format!("{}/api/auth/link", stage.base))
-            .json(&json!({ "email": "planted.marker@example.com" })).send().await.unwrap();
-        maya.buy_pack(500).await;
-        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
-        stage.settled().await;
-        assert!(everything(stage).await.contains("planted.marker"));
-        // The host's change is written down for Stripe, too.
-        let host = stage.server_key().await;
-        let name = account(stage, maya.account).await.public_id;
-        let put = || {
-            let body = json!({ "name": "Planted Renamed", "email": "planted.renamed@example.com" });
-            let url = format!("{}/api/v1/accounts/{name}", stage.base);
-            answer(stage.http.put(url).bearer_auth(&host).json(&body))
-        };
-        assert_eq!(put().await.0, 200);
-        stage.settled().await;
+on_both!(case_m5_a_person_who_asks_to_be_forgotten_is_found_nowhere);
+async fn case_m5_a_person_who_asks_to_be_forgotten_is_found_nowhere(stage: &Stage) {
+    let maya = stage.person("planted.marker@example.com").await;
+    stage
+        .http
+        .post(format!("{}/api/auth/link", stage.base))
+        .json(&json!({ "email": "planted.marker@example.com" }))
+        .send()
+        .await
+        .unwrap();
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["balance"] == 600)
+        .await;
+    stage.settled().await;
+    assert!(everything(stage).await.contains("planted.marker"));
+    // The host's change is written down for Stripe, too.
+    let host = stage.server_key().await;
+    let name = account(stage, maya.account).await.public_id;
+    let put = || {
+        let body = json!({ "name": "Planted Renamed", "email": "planted.renamed@example.com" });
+        let url = format!("{}/api/v1/accounts/{name}", stage.base);
+        answer(stage.http.put(url).bearer_auth(&host).json(&body))
+    };
+    assert_eq!(put().await.0, 200);
+    stage.settled().await;
 
-        assert_eq!(close(&maya).await.0, 200);
+    assert_eq!(close(&maya).await.0, 200);
 
-        stage.settled().await;
-        assert_eq!(put().await.0, 404, "what was forgotten is not written again");
-        let all = everything(stage).await;
-        let line = all.lines().find(|line| line.contains("planted"));
-        assert_eq!(line, None);
-        // The same address begins anew, as somebody else.
-        let again = stage.person("planted.marker@example.com").await;
-        assert_ne!(again.account, maya.account);
-        assert_eq!(again.billing().await["credits"]["balance"], 100);
-    }
+    stage.settled().await;
+    assert_eq!(
+        put().await.0,
+        404,
+        "what was forgotten is not written again"
+    );
+    let all = everything(stage).await;
+    let line = all.lines().find(|line| line.contains("planted"));
+    assert_eq!(line, None);
+    // The same address begins anew, as somebody else.
+    let again = stage.person("planted.marker@example.com").await;
+    assert_ne!(again.account, maya.account);
+    assert_eq!(again.billing().await["credits"]["balance"], 100);
 }
 
-on_both! {
-    fn an_organisation_closes_for_all_and_its_people_keep_their_own_accounts(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        let (_, made) = maya.post("/api/v1/organisations", json!({ "name": "Acme" })).await;
-        let place = made["id"].as_str().unwrap().to_owned();
-        let (user, now, name) = (noah.user, stage.app.now(), place.clone());
-        stage.app.db.write(0, move |tx| {
+on_both!(an_organisation_closes_for_all_and_its_people_keep_their_own_accounts);
+async fn an_organisation_closes_for_all_and_its_people_keep_their_own_accounts(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    let (_, made) = maya
+        .post("/api/v1/organisations", json!({ "name": "Acme" }))
+        .await;
+    let place = made["id"].as_str().unwrap().to_owned();
+    let (user, now, name) = (noah.user, stage.app.now(), place.clone());
+    stage
+        .app
+        .db
+        .write(0, move |tx| {
             let account = store::accounts::named(tx, &name)?.unwrap();
             store::users::put_member(tx, user, account.id, "member", now)
-        }).await.unwrap();
-        let path = format!("/api/v1/account?account={place}");
-        assert_eq!(answer(noah.request(Method::DELETE, &path)).await.0, 403);
-        assert_eq!(close(&maya).await.0, 409, "which one is not said");
+        })
+        .await
+        .unwrap();
+    let path = format!("/api/v1/account?account={place}");
+    assert_eq!(answer(noah.request(Method::DELETE, &path)).await.0, 403);
+    assert_eq!(close(&maya).await.0, 409, "which one is not said");
 
-        assert_eq!(answer(maya.request(Method::DELETE, &path)).await.0, 200);
+    assert_eq!(answer(maya.request(Method::DELETE, &path)).await.0, 200);
 
-        for person in [&maya, &noah] {
-            assert_eq!(person.get(&format!("/api/v1/balance?account={place}")).await.0, 404);
-            assert_eq!(person.get("/api/v1/balance").await.0, 200);
-        }
+    for person in [&maya, &noah] {
+        assert_eq!(
+            person
+                .get(&format!("/api/v1/balance?account={place}"))
+                .await
+                .0,
+            404
+        );
+        assert_eq!(person.get("/api/v1/balance").await.0, 200);
     }
 }

@@ -36,70 +36,95 @@ fn available(body: &Value, credits: i64) -> bool {
     body["credits"]["available"] == credits
 }
 
-on_both!(
-    fn a_grant_is_voided_once_with_a_reason_but_for_what_a_hold_has_pinned(stage) {
-        let person = stage.person("maya@example.com").await;
-        let operator = stage.person_as("olga@example.com", "admin").await;
-        person.buy_pack(1_000).await;
-        person.billing_when(|body| available(body, 1_100)).await;
-        let program = Program { stage, secret: person.meter_key().await };
-        let hold = program.post("/api/v1/holds", "h", json!({ "credits": 300 })).await;
-        let (_, grants) = person.get("/api/v1/grants").await;
-        let grant = grants["data"].as_array().unwrap().iter();
-        let mut grant = grant.filter(|g| g["kind"] == "purchase").map(|g| g["id"].as_str().unwrap());
-        let path = format!(
-            "/api/v1/accounts/{}/grants/{}/void",
-            public_id(&person).await,
-            grant.next_back().unwrap()
-        );
+on_both!(a_grant_is_voided_once_with_a_reason_but_for_what_a_hold_has_pinned);
+async fn a_grant_is_voided_once_with_a_reason_but_for_what_a_hold_has_pinned(stage: &Stage) {
+    let person = stage.person("maya@example.com").await;
+    let operator = stage.person_as("olga@example.com", "admin").await;
+    person.buy_pack(1_000).await;
+    person.billing_when(|body| available(body, 1_100)).await;
+    let program = Program {
+        stage,
+        secret: person.meter_key().await,
+    };
+    let hold = program
+        .post("/api/v1/holds", "h", json!({ "credits": 300 }))
+        .await;
+    let (_, grants) = person.get("/api/v1/grants").await;
+    let grant = grants["data"].as_array().unwrap().iter();
+    let mut grant = grant
+        .filter(|g| g["kind"] == "purchase")
+        .map(|g| g["id"].as_str().unwrap());
+    let path = format!(
+        "/api/v1/accounts/{}/grants/{}/void",
+        public_id(&person).await,
+        grant.next_back().unwrap()
+    );
 
-        let (status, problem) = by_hand(&operator, &path, "v0", json!({ "reason": "whim" })).await;
-        assert_eq!((status, &problem["field"]), (400, &json!("reason")));
-        assert_eq!(by_hand(&person, &path, "v0", json!({ "reason": "other" })).await.0, 403);
-        let body = json!({ "reason": "correction", "note": "bought twice" });
-        let (status, voided) = by_hand(&operator, &path, "v1", body.clone()).await;
-        let (replayed, again) = by_hand(&operator, &path, "v1", body.clone()).await;
-        let (second, _) = by_hand(&operator, &path, "v2", body).await;
+    let (status, problem) = by_hand(&operator, &path, "v0", json!({ "reason": "whim" })).await;
+    assert_eq!((status, &problem["field"]), (400, &json!("reason")));
+    assert_eq!(
+        by_hand(&person, &path, "v0", json!({ "reason": "other" }))
+            .await
+            .0,
+        403
+    );
+    let body = json!({ "reason": "correction", "note": "bought twice" });
+    let (status, voided) = by_hand(&operator, &path, "v1", body.clone()).await;
+    let (replayed, again) = by_hand(&operator, &path, "v1", body.clone()).await;
+    let (second, _) = by_hand(&operator, &path, "v2", body).await;
 
-        assert_eq!(status, 201, "{voided}");
-        assert_eq!(voided["credits"], 800, "200 of it are pinned by the hold");
-        assert_eq!((replayed, &again["credits"]), (201, &json!(800)));
-        assert_eq!(second, 409);
-        let id = hold.body["id"].as_str().unwrap();
-        let captured = program.post(&format!("/api/v1/holds/{id}/capture"), "c", json!({})).await;
-        assert_eq!(captured.body["captured"], 300, "{}", captured.body);
-        let billing = person.billing().await;
-        assert_eq!(billing["credits"]["balance"], 0, "{billing}");
-        audited(stage).await;
-    }
-);
+    assert_eq!(status, 201, "{voided}");
+    assert_eq!(voided["credits"], 800, "200 of it are pinned by the hold");
+    assert_eq!((replayed, &again["credits"]), (201, &json!(800)));
+    assert_eq!(second, 409);
+    let id = hold.body["id"].as_str().unwrap();
+    let captured = program
+        .post(&format!("/api/v1/holds/{id}/capture"), "c", json!({}))
+        .await;
+    assert_eq!(captured.body["captured"], 300, "{}", captured.body);
+    let billing = person.billing().await;
+    assert_eq!(billing["credits"]["balance"], 0, "{billing}");
+    audited(stage).await;
+}
 
-on_both!(
-    fn a_debt_is_let_go_with_a_reason_and_calls_work_again(stage) {
-        let person = stage.person("maya@example.com").await;
-        let operator = stage.person_as("olga@example.com", "admin").await;
-        person.buy_pack(1_000).await;
-        person.billing_when(|body| available(body, 1_100)).await;
-        let program = Program { stage, secret: person.meter_key().await };
-        program.debit("spend", 1_000).await;
-        let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-        stage.stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())]).await;
-        person.billing_when(|body| body["credits"]["debt"] == 900).await;
-        assert_eq!(program.debit("refused", 1).await.body["code"], "debt");
-        let path = format!("/api/v1/accounts/{}/credits/forgiveness", public_id(&person).await);
+on_both!(a_debt_is_let_go_with_a_reason_and_calls_work_again);
+async fn a_debt_is_let_go_with_a_reason_and_calls_work_again(stage: &Stage) {
+    let person = stage.person("maya@example.com").await;
+    let operator = stage.person_as("olga@example.com", "admin").await;
+    person.buy_pack(1_000).await;
+    person.billing_when(|body| available(body, 1_100)).await;
+    let program = Program {
+        stage,
+        secret: person.meter_key().await,
+    };
+    program.debit("spend", 1_000).await;
+    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+    stage
+        .stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())])
+        .await;
+    person
+        .billing_when(|body| body["credits"]["debt"] == 900)
+        .await;
+    assert_eq!(program.debit("refused", 1).await.body["code"], "debt");
+    let path = format!(
+        "/api/v1/accounts/{}/credits/forgiveness",
+        public_id(&person).await
+    );
 
-        let body = json!({ "reason": "goodwill", "credits": 901 });
-        assert_eq!(by_hand(&operator, &path, "f0", body).await.0, 409);
-        let (status, forgiven) =
-            by_hand(&operator, &path, "f1", json!({ "reason": "goodwill" })).await;
+    let body = json!({ "reason": "goodwill", "credits": 901 });
+    assert_eq!(by_hand(&operator, &path, "f0", body).await.0, 409);
+    let (status, forgiven) = by_hand(&operator, &path, "f1", json!({ "reason": "goodwill" })).await;
 
-        assert_eq!((status, &forgiven["credits"]), (201, &json!(900)), "{forgiven}");
-        person.buy_pack(500).await;
-        person.billing_when(|body| available(body, 500)).await;
-        assert_eq!(program.debit("works", 1).await.status, 201);
-        audited(stage).await;
-    }
-);
+    assert_eq!(
+        (status, &forgiven["credits"]),
+        (201, &json!(900)),
+        "{forgiven}"
+    );
+    person.buy_pack(500).await;
+    person.billing_when(|body| available(body, 500)).await;
+    assert_eq!(program.debit("works", 1).await.status, 201);
+    audited(stage).await;
+}
 
 /// The demo's catalog with a bonus on its largest pack, which ends after a year, and a carried-on
 /// allowance of PRO.
@@ -212,62 +237,109 @@ with_rich_catalog!(
     an_allowance_is_carried_on
 );
 
-on_both!(
-    fn usage_and_keys_are_files_too_and_a_key_filters_them(stage) {
-        let person = stage.person("maya@example.com").await;
-        let (_, made) = person.post("/api/v1/keys", json!({ "name": "=web" })).await;
-        let web = Program { stage, secret: made["secret"].as_str().unwrap().to_owned() };
-        let other = Program { stage, secret: person.meter_key().await };
-        let key = made["id"].as_str().unwrap();
-        web.post("/api/v1/debits", "a", json!({ "operation": "chat", "units": 2 })).await;
-        other.debit("b", 7).await;
+on_both!(usage_and_keys_are_files_too_and_a_key_filters_them);
+async fn usage_and_keys_are_files_too_and_a_key_filters_them(stage: &Stage) {
+    let person = stage.person("maya@example.com").await;
+    let (_, made) = person.post("/api/v1/keys", json!({ "name": "=web" })).await;
+    let web = Program {
+        stage,
+        secret: made["secret"].as_str().unwrap().to_owned(),
+    };
+    let other = Program {
+        stage,
+        secret: person.meter_key().await,
+    };
+    let key = made["id"].as_str().unwrap();
+    web.post(
+        "/api/v1/debits",
+        "a",
+        json!({ "operation": "chat", "units": 2 }),
+    )
+    .await;
+    other.debit("b", 7).await;
 
-        let file = |path: String| {
-            let request = person.request(Method::GET, &path).header("accept", "text/csv");
-            async move { request.send().await.unwrap().text().await.unwrap() }
-        };
-        let all = file("/api/v1/usage".to_owned()).await;
-        let one = file(format!("/dashboard/usage.csv?key={key}")).await;
-        let keys = file("/api/v1/keys".to_owned()).await;
-        let (_, filtered) = person.get(&format!("/api/v1/usage?key={key}")).await;
+    let file = |path: String| {
+        let request = person
+            .request(Method::GET, &path)
+            .header("accept", "text/csv");
+        async move { request.send().await.unwrap().text().await.unwrap() }
+    };
+    let all = file("/api/v1/usage".to_owned()).await;
+    let one = file(format!("/dashboard/usage.csv?key={key}")).await;
+    let keys = file("/api/v1/keys".to_owned()).await;
+    let (_, filtered) = person.get(&format!("/api/v1/usage?key={key}")).await;
 
-        assert!(all.starts_with("date,operation,key,key_name,calls,credits\r\n"), "{all}");
-        assert_eq!(all.lines().count(), 3);
-        assert_eq!(one.lines().count(), 2, "{one}");
-        assert!(one.contains(&format!(",chat,{key},\"'=web\",1,4\r\n")), "{one}");
-        assert!(keys.contains(key) && keys.starts_with("id,name,prefix"), "{keys}");
-        assert_eq!(filtered["total"]["credits"], 4);
-        assert_eq!(filtered["keys"].as_array().unwrap().len(), 1);
-        let (status, page) = person.page(&format!("/dashboard/usage?key={key}")).await;
-        assert_eq!(status, 200);
-        assert!(page.contains("selected>=web</option>"), "{page}");
-        let stranger = stage.person("other@example.com").await;
-        assert_eq!(stranger.get(&format!("/api/v1/usage?key={key}")).await.0, 404);
+    assert!(
+        all.starts_with("date,operation,key,key_name,calls,credits\r\n"),
+        "{all}"
+    );
+    assert_eq!(all.lines().count(), 3);
+    assert_eq!(one.lines().count(), 2, "{one}");
+    assert!(
+        one.contains(&format!(",chat,{key},\"'=web\",1,4\r\n")),
+        "{one}"
+    );
+    assert!(
+        keys.contains(key) && keys.starts_with("id,name,prefix"),
+        "{keys}"
+    );
+    assert_eq!(filtered["total"]["credits"], 4);
+    assert_eq!(filtered["keys"].as_array().unwrap().len(), 1);
+    let (status, page) = person.page(&format!("/dashboard/usage?key={key}")).await;
+    assert_eq!(status, 200);
+    assert!(page.contains("selected>=web</option>"), "{page}");
+    let stranger = stage.person("other@example.com").await;
+    assert_eq!(
+        stranger.get(&format!("/api/v1/usage?key={key}")).await.0,
+        404
+    );
+}
+
+on_both!(every_call_has_a_receipt_that_says_why_it_was_charged);
+async fn every_call_has_a_receipt_that_says_why_it_was_charged(stage: &Stage) {
+    let person = stage.person("maya@example.com").await;
+    let program = Program {
+        stage,
+        secret: person.meter_key().await,
+    };
+    let hold = program
+        .post(
+            "/api/v1/holds",
+            "h",
+            json!({ "operation": "chat", "units": 3, "endpoint": "/v1/chat" }),
+        )
+        .await;
+    let id = hold.body["id"].as_str().unwrap().to_owned();
+    program
+        .post(
+            &format!("/api/v1/holds/{id}/capture"),
+            "c",
+            json!({ "units": 2 }),
+        )
+        .await;
+
+    let (_, log) = person.page("/dashboard/usage/calls").await;
+    let start = log
+        .find("/dashboard/usage/calls/")
+        .expect("a link to a receipt");
+    let rest = &log[start..];
+    let href = &rest[..rest.find('"').unwrap()].replace("&amp;", "&");
+    let (status, receipt) = person.page(href).await;
+
+    assert_eq!(status, 200);
+    for said in [
+        "2 × chat",
+        "/v1/chat",
+        "version 1",
+        "6 credits",
+        "2 credits",
+        "4 credits",
+        "allowance",
+        &id,
+    ] {
+        assert!(receipt.contains(said), "{said} is not in {receipt}");
     }
-);
-
-on_both!(
-    fn every_call_has_a_receipt_that_says_why_it_was_charged(stage) {
-        let person = stage.person("maya@example.com").await;
-        let program = Program { stage, secret: person.meter_key().await };
-        let hold = program
-            .post("/api/v1/holds", "h", json!({ "operation": "chat", "units": 3, "endpoint": "/v1/chat" }))
-            .await;
-        let id = hold.body["id"].as_str().unwrap().to_owned();
-        program.post(&format!("/api/v1/holds/{id}/capture"), "c", json!({ "units": 2 })).await;
-
-        let (_, log) = person.page("/dashboard/usage/calls").await;
-        let start = log.find("/dashboard/usage/calls/").expect("a link to a receipt");
-        let rest = &log[start..];
-        let href = &rest[..rest.find('"').unwrap()].replace("&amp;", "&");
-        let (status, receipt) = person.page(href).await;
-
-        assert_eq!(status, 200);
-        for said in ["2 × chat", "/v1/chat", "version 1", "6 credits", "2 credits", "4 credits", "allowance", &id] {
-            assert!(receipt.contains(said), "{said} is not in {receipt}");
-        }
-        let stranger = stage.person("other@example.com").await;
-        let path = href.split('?').next().unwrap();
-        assert_eq!(stranger.page(path).await.0, 404);
-    }
-);
+    let stranger = stage.person("other@example.com").await;
+    let path = href.split('?').next().unwrap();
+    assert_eq!(stranger.page(path).await.0, 404);
+}

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::stage::on_both;
+use crate::stage::{Stage, on_both};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -27,9 +27,14 @@ fn metrics(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-on_both! {
-fn the_dashboard_and_the_rules_name_only_metrics_that_there_are(stage) {
-    let shown = stage.http.get(format!("{}/metrics", stage.base)).send().await.unwrap();
+on_both!(the_dashboard_and_the_rules_name_only_metrics_that_there_are);
+async fn the_dashboard_and_the_rules_name_only_metrics_that_there_are(stage: &Stage) {
+    let shown = stage
+        .http
+        .get(format!("{}/metrics", stage.base))
+        .send()
+        .await
+        .unwrap();
     let shown = metrics(&shown.text().await.unwrap());
 
     for name in ["grafana/dashboard.json", "prometheus/alerts.yml"] {
@@ -38,7 +43,6 @@ fn the_dashboard_and_the_rules_name_only_metrics_that_there_are(stage) {
         let unknown: Vec<_> = used.difference(&shown).collect();
         assert!(unknown.is_empty(), "{name} names {unknown:?}");
     }
-}
 }
 
 #[test]

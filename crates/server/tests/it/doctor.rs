@@ -47,106 +47,153 @@ async fn write(stage: &Stage, statement: &'static str) {
     assert!(done.await.unwrap() > 0, "{statement}");
 }
 
-on_both! {
-    fn each_line_of_the_checklist_fails_by_itself_and_passes_when_it_is_so(stage) {
-        assert_eq!(now_failing(stage).await, ["webhooks", "monitoring", "backup"], "as after `setup`");
-        stage.person_as("boss@example.com", "admin").await;
-        assert_eq!(now_failing(stage).await, ["webhooks", "backup"]);
-        let (code, noted) = run_on(&stage.app, &["backup", "--noted"]).await;
-        assert_eq!(code, 0, "{noted}");
-        assert_eq!(now_failing(stage).await, ["webhooks"]);
-        let ann = stage.person("ann@example.com").await;
-        ann.buy_pack(500).await;
-        ann.billing_when(|body| body["credits"]["available"] == 600).await;
-        stage.settled().await;
-        assert_eq!(now_failing(stage).await, [""; 0], "ready");
+on_both!(each_line_of_the_checklist_fails_by_itself_and_passes_when_it_is_so);
+async fn each_line_of_the_checklist_fails_by_itself_and_passes_when_it_is_so(stage: &Stage) {
+    assert_eq!(
+        now_failing(stage).await,
+        ["webhooks", "monitoring", "backup"],
+        "as after `setup`"
+    );
+    stage.person_as("boss@example.com", "admin").await;
+    assert_eq!(now_failing(stage).await, ["webhooks", "backup"]);
+    let (code, noted) = run_on(&stage.app, &["backup", "--noted"]).await;
+    assert_eq!(code, 0, "{noted}");
+    assert_eq!(now_failing(stage).await, ["webhooks"]);
+    let ann = stage.person("ann@example.com").await;
+    ann.buy_pack(500).await;
+    ann.billing_when(|body| body["credits"]["available"] == 600)
+        .await;
+    stage.settled().await;
+    assert_eq!(now_failing(stage).await, [""; 0], "ready");
 
-        // Settings.
-        let no_key = with_settings(stage, |settings| {
-            settings.stripe.secret_key = SecretString::from(String::new());
-        }).await;
-        assert!(failing(&no_key, &["doctor"]).await.contains(&"configuration".to_owned()));
-        let no_mail = with_settings(stage, |settings| settings.mail.host = String::new()).await;
-        assert_eq!(failing(&no_mail, &["doctor"]).await, ["mail"]);
-        let elsewhere = with_settings(stage, |settings| {
-            settings.service.base_url = "http://127.0.0.1:9".to_owned();
-        }).await;
-        let lines = failing(&elsewhere, &["doctor"]).await;
-        assert!(lines.contains(&"webhook endpoint".to_owned()), "{lines:?}");
+    // Settings.
+    let no_key = with_settings(stage, |settings| {
+        settings.stripe.secret_key = SecretString::from(String::new());
+    })
+    .await;
+    assert!(
+        failing(&no_key, &["doctor"])
+            .await
+            .contains(&"configuration".to_owned())
+    );
+    let no_mail = with_settings(stage, |settings| settings.mail.host = String::new()).await;
+    assert_eq!(failing(&no_mail, &["doctor"]).await, ["mail"]);
+    let elsewhere = with_settings(stage, |settings| {
+        settings.service.base_url = "http://127.0.0.1:9".to_owned();
+    })
+    .await;
+    let lines = failing(&elsewhere, &["doctor"]).await;
+    assert!(lines.contains(&"webhook endpoint".to_owned()), "{lines:?}");
 
-        // Stripe.
-        stage.twin.faults(&json!({ "mode": "status", "status": 401, "count": 1_000 })).await.unwrap();
-        assert_eq!(now_failing(stage).await, ["Stripe", "catalog", "webhook endpoint"]);
-        stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-        let pro = stage.app.prices().price_of_tier["PRO"].clone();
-        let path = format!("/v1/prices/{pro}");
-        let key = stage.stripe_get(&path).await["lookup_key"].as_str().unwrap().to_owned();
-        stage.stripe_post(&path, &[("lookup_key", "somebody-elses")]).await;
-        assert_eq!(now_failing(stage).await, ["catalog"]);
-        stage.stripe_post(&path, &[("lookup_key", &key)]).await;
-        stage.settled().await;
+    // Stripe.
+    stage
+        .twin
+        .faults(&json!({ "mode": "status", "status": 401, "count": 1_000 }))
+        .await
+        .unwrap();
+    assert_eq!(
+        now_failing(stage).await,
+        ["Stripe", "catalog", "webhook endpoint"]
+    );
+    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let path = format!("/v1/prices/{pro}");
+    let key = stage.stripe_get(&path).await["lookup_key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    stage
+        .stripe_post(&path, &[("lookup_key", "somebody-elses")])
+        .await;
+    assert_eq!(now_failing(stage).await, ["catalog"]);
+    stage.stripe_post(&path, &[("lookup_key", &key)]).await;
+    stage.settled().await;
 
-        // What waits for a person.
-        write(stage, "update account_sync set parked_at = 1").await;
-        assert_eq!(now_failing(stage).await, ["sync"]);
-        write(stage, "update account_sync set parked_at = null").await;
-        write(stage, "update stripe_event set state = 'parked' where n = 1").await;
-        assert_eq!(now_failing(stage).await, ["webhooks"]);
-        write(stage, "update stripe_event set state = 'done' where n = 1").await;
-        nightly::note(&stage.app, 2, 0).await.unwrap();
-        alerts::once(&stage.app).await.unwrap();
-        assert_eq!(now_failing(stage).await, ["monitoring"]);
-        nightly::note(&stage.app, 0, 0).await.unwrap();
-        alerts::once(&stage.app).await.unwrap();
+    // What waits for a person.
+    write(stage, "update account_sync set parked_at = 1").await;
+    assert_eq!(now_failing(stage).await, ["sync"]);
+    write(stage, "update account_sync set parked_at = null").await;
+    write(
+        stage,
+        "update stripe_event set state = 'parked' where n = 1",
+    )
+    .await;
+    assert_eq!(now_failing(stage).await, ["webhooks"]);
+    write(stage, "update stripe_event set state = 'done' where n = 1").await;
+    nightly::note(&stage.app, 2, 0).await.unwrap();
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(now_failing(stage).await, ["monitoring"]);
+    nightly::note(&stage.app, 0, 0).await.unwrap();
+    alerts::once(&stage.app).await.unwrap();
 
-        // Time.
-        let old = stage.app.real_now().plus_days(-8);
-        stage.app.db.write(0, move |tx| {
+    // Time.
+    let old = stage.app.real_now().plus_days(-8);
+    stage
+        .app
+        .db
+        .write(0, move |tx| {
             store::settings::put(tx, server::cli::backup::LAST, &old.rfc3339(), old).map(|_| ())
-        }).await.unwrap();
-        assert_eq!(now_failing(stage).await, ["backup"]);
-        run_on(&stage.app, &["backup", "--noted"]).await;
-        assert_eq!(now_failing(stage).await, [""; 0]);
-        write(stage, "delete from refinery_schema_history
-                       where version = (select max(version) from refinery_schema_history)").await;
-        assert_eq!(now_failing(stage).await, ["schema"]);
-    }
+        })
+        .await
+        .unwrap();
+    assert_eq!(now_failing(stage).await, ["backup"]);
+    run_on(&stage.app, &["backup", "--noted"]).await;
+    assert_eq!(now_failing(stage).await, [""; 0]);
+    write(
+        stage,
+        "delete from refinery_schema_history
+                   where version = (select max(version) from refinery_schema_history)",
+    )
+    .await;
+    assert_eq!(now_failing(stage).await, ["schema"]);
 }
 
-on_both! {
-    fn what_must_be_seen_after_a_deployment_is_asked_for_apart(stage) {
-        let later = |names: Vec<String>| -> Vec<String> {
-            let first = ["webhooks", "monitoring", "backup"];
-            names.into_iter().filter(|name| !first.contains(&name.as_str())).collect()
-        };
-        let asked = ["doctor", "--deployed"];
-        assert_eq!(
-            later(failing(&stage.app, &asked).await),
-            ["payments", "credits", "plan changes", "books"]
-        );
+on_both!(what_must_be_seen_after_a_deployment_is_asked_for_apart);
+async fn what_must_be_seen_after_a_deployment_is_asked_for_apart(stage: &Stage) {
+    let later = |names: Vec<String>| -> Vec<String> {
+        let first = ["webhooks", "monitoring", "backup"];
+        names
+            .into_iter()
+            .filter(|name| !first.contains(&name.as_str()))
+            .collect()
+    };
+    let asked = ["doctor", "--deployed"];
+    assert_eq!(
+        later(failing(&stage.app, &asked).await),
+        ["payments", "credits", "plan changes", "books"]
+    );
 
-        let ann = stage.person("ann@example.com").await;
-        ann.subscribe("PRO").await;
-        ann.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
-        assert_eq!(
-            later(failing(&stage.app, &asked).await),
-            ["credits", "plan changes", "books"]
-        );
-        let program = Program { stage, secret: ann.meter_key().await };
-        program.debit("one", 1).await;
-        assert_eq!(later(failing(&stage.app, &asked).await), ["plan changes", "books"]);
-        let account = ann.account;
-        let subscription = stage.app.read(move |tx| store::subscriptions::of_account(tx, account));
-        let id = subscription.await.unwrap()[0].subscription_id.clone();
-        cancelled(stage, &id).await;
-        ann.billing_when(|body| body["subscription"]["tier"] == "FREE").await;
-        stage.settled().await;
-        assert_eq!(later(failing(&stage.app, &asked).await), ["books"]);
-        nightly::note(&stage.app, 1, 0).await.unwrap();
-        assert_eq!(later(failing(&stage.app, &asked).await), ["books"]);
-        assert_eq!(run_on(&stage.app, &["audit"]).await.0, 0);
-        assert_eq!(later(failing(&stage.app, &asked).await), [""; 0]);
-    }
+    let ann = stage.person("ann@example.com").await;
+    ann.subscribe("PRO").await;
+    ann.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    assert_eq!(
+        later(failing(&stage.app, &asked).await),
+        ["credits", "plan changes", "books"]
+    );
+    let program = Program {
+        stage,
+        secret: ann.meter_key().await,
+    };
+    program.debit("one", 1).await;
+    assert_eq!(
+        later(failing(&stage.app, &asked).await),
+        ["plan changes", "books"]
+    );
+    let account = ann.account;
+    let subscription = stage
+        .app
+        .read(move |tx| store::subscriptions::of_account(tx, account));
+    let id = subscription.await.unwrap()[0].subscription_id.clone();
+    cancelled(stage, &id).await;
+    ann.billing_when(|body| body["subscription"]["tier"] == "FREE")
+        .await;
+    stage.settled().await;
+    assert_eq!(later(failing(&stage.app, &asked).await), ["books"]);
+    nightly::note(&stage.app, 1, 0).await.unwrap();
+    assert_eq!(later(failing(&stage.app, &asked).await), ["books"]);
+    assert_eq!(run_on(&stage.app, &["audit"]).await.0, 0);
+    assert_eq!(later(failing(&stage.app, &asked).await), [""; 0]);
 }
 
 async fn cancelled(stage: &Stage, subscription: &str) -> Value {

@@ -22,140 +22,189 @@ async fn subscription_path(stage: &Stage) -> String {
     )
 }
 
-on_both! {
-    fn a_renewal_is_one_more_payment_and_the_next_allowance(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(is("PRO", "ACTIVE")).await;
+on_both!(a_renewal_is_one_more_payment_and_the_next_allowance);
+async fn a_renewal_is_one_more_payment_and_the_next_allowance(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
 
-        stage.twin.advance("32d").await.unwrap();
+    stage.twin.advance("32d").await.unwrap();
 
-        let body = maya.billing_when(is("PRO", "ACTIVE")).await;
-        let rows = stage.transactions(maya.account).await;
-        let payment = ("SUBSCRIPTION_PAYMENT".to_owned(), "COMPLETED".to_owned(), 1_900);
-        assert_eq!(rows, [payment.clone(), payment]);
-        let kinds: Vec<&str> = body["credits"]["grants"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|grant| grant["kind"].as_str().unwrap())
-            .collect();
-        assert_eq!(kinds, ["allowance"], "the old ones ended with their periods");
-        assert_eq!(balance(&body), 1_000.0);
-    }
+    let body = maya.billing_when(is("PRO", "ACTIVE")).await;
+    let rows = stage.transactions(maya.account).await;
+    let payment = (
+        "SUBSCRIPTION_PAYMENT".to_owned(),
+        "COMPLETED".to_owned(),
+        1_900,
+    );
+    assert_eq!(rows, [payment.clone(), payment]);
+    let kinds: Vec<&str> = body["credits"]["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|grant| grant["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["allowance"],
+        "the old ones ended with their periods"
+    );
+    assert_eq!(balance(&body), 1_000.0);
 }
 
-on_both! {
-    fn a_cancelled_plan_lasts_to_its_end_and_bought_credits_stay(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(500).await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(is("PRO", "ACTIVE")).await;
-        let path = subscription_path(stage).await;
-        stage.stripe_post(&path, &[("cancel_at_period_end", "true")]).await;
-        let body = maya.billing_when(|body| body["subscription"]["cancelAt"].is_string()).await;
-        assert_eq!(body["subscription"]["accessTier"], "PRO");
+on_both!(a_cancelled_plan_lasts_to_its_end_and_bought_credits_stay);
+async fn a_cancelled_plan_lasts_to_its_end_and_bought_credits_stay(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    let path = subscription_path(stage).await;
+    stage
+        .stripe_post(&path, &[("cancel_at_period_end", "true")])
+        .await;
+    let body = maya
+        .billing_when(|body| body["subscription"]["cancelAt"].is_string())
+        .await;
+    assert_eq!(body["subscription"]["accessTier"], "PRO");
 
-        stage.stripe_post(&path, &[("cancel_at_period_end", "false")]).await;
-        maya.billing_when(|body| body["subscription"]["cancelAt"].is_null()).await;
-        stage.stripe_post(&path, &[("cancel_at_period_end", "true")]).await;
-        maya.billing_when(|body| body["subscription"]["cancelAt"].is_string()).await;
-        stage.twin.advance("32d").await.unwrap();
+    stage
+        .stripe_post(&path, &[("cancel_at_period_end", "false")])
+        .await;
+    maya.billing_when(|body| body["subscription"]["cancelAt"].is_null())
+        .await;
+    stage
+        .stripe_post(&path, &[("cancel_at_period_end", "true")])
+        .await;
+    maya.billing_when(|body| body["subscription"]["cancelAt"].is_string())
+        .await;
+    stage.twin.advance("32d").await.unwrap();
 
-        let body = maya.billing_when(|body| body["subscription"]["tier"] == "FREE").await;
-        assert_eq!(balance(&body), 600.0, "the bought ones and the free month's");
-        let rows = stage.transactions(maya.account).await;
-        assert_eq!(rows.last().unwrap().0, "SUBSCRIPTION_CANCEL");
-        let mails = stage.mail_subjects().await;
-        assert!(mails.iter().any(|subject| subject.contains("end")), "{mails:?}");
-    }
+    let body = maya
+        .billing_when(|body| body["subscription"]["tier"] == "FREE")
+        .await;
+    assert_eq!(
+        balance(&body),
+        600.0,
+        "the bought ones and the free month's"
+    );
+    let rows = stage.transactions(maya.account).await;
+    assert_eq!(rows.last().unwrap().0, "SUBSCRIPTION_CANCEL");
+    let mails = stage.mail_subjects().await;
+    assert!(
+        mails.iter().any(|subject| subject.contains("end")),
+        "{mails:?}"
+    );
 }
 
-on_both! {
-    fn a_failed_renewal_is_told_graced_and_mended(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(is("PRO", "ACTIVE")).await;
-        stage.twin.decline_next(None, Some("insufficient_funds")).await.unwrap();
+on_both!(a_failed_renewal_is_told_graced_and_mended);
+async fn a_failed_renewal_is_told_graced_and_mended(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage
+        .twin
+        .decline_next(None, Some("insufficient_funds"))
+        .await
+        .unwrap();
 
-        stage.twin.advance("31d").await.unwrap();
+    stage.twin.advance("31d").await.unwrap();
 
-        let body = maya.billing_when(is("PRO", "PAST_DUE")).await;
-        assert!(body["subscription"]["graceUntil"].is_string());
-        stage.settled().await;
-        let mails = stage.mail_subjects().await;
-        let failed = mails.iter().filter(|subject| subject.contains("did not go through")).count();
-        assert_eq!(failed, 1, "{mails:?}");
-        let invoices = stage.stripe_get("/v1/invoices?limit=10").await;
-        let open = invoices["data"].as_array().unwrap().iter().find(|i| i["status"] == "open");
-        let path = format!("/v1/invoices/{}/pay", open.unwrap()["id"].as_str().unwrap());
-        stage.stripe_post(&path, &[]).await;
+    let body = maya.billing_when(is("PRO", "PAST_DUE")).await;
+    assert!(body["subscription"]["graceUntil"].is_string());
+    stage.settled().await;
+    let mails = stage.mail_subjects().await;
+    let failed = mails
+        .iter()
+        .filter(|subject| subject.contains("did not go through"))
+        .count();
+    assert_eq!(failed, 1, "{mails:?}");
+    let invoices = stage.stripe_get("/v1/invoices?limit=10").await;
+    let open = invoices["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|i| i["status"] == "open");
+    let path = format!("/v1/invoices/{}/pay", open.unwrap()["id"].as_str().unwrap());
+    stage.stripe_post(&path, &[]).await;
 
-        let body = maya.billing_when(is("PRO", "ACTIVE")).await;
-        assert!(body["subscription"]["graceUntil"].is_null());
-        assert_eq!(balance(&body), 1_000.0);
-    }
+    let body = maya.billing_when(is("PRO", "ACTIVE")).await;
+    assert!(body["subscription"]["graceUntil"].is_null());
+    assert_eq!(balance(&body), 1_000.0);
 }
 
-on_both! {
-    fn a_payment_that_is_never_mended_ends_the_access_and_then_the_plan(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(is("PRO", "ACTIVE")).await;
-        let customer = stage.stripe_get("/v1/customers").await["data"][0]["id"].clone();
-        let path = format!("/v1/customers/{}", customer.as_str().unwrap());
-        let method = stage
-            .stripe_post("/v1/payment_methods/pm_card_chargeCustomerFail/attach", &[
-                ("customer", customer.as_str().unwrap()),
-            ])
-            .await;
-        let method = method["id"].as_str().unwrap();
-        stage.stripe_post(&path, &[("invoice_settings[default_payment_method]", method)]).await;
-        let path = subscription_path(stage).await;
-        stage.stripe_post(&path, &[("default_payment_method", method)]).await;
+on_both!(a_payment_that_is_never_mended_ends_the_access_and_then_the_plan);
+async fn a_payment_that_is_never_mended_ends_the_access_and_then_the_plan(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    let customer = stage.stripe_get("/v1/customers").await["data"][0]["id"].clone();
+    let path = format!("/v1/customers/{}", customer.as_str().unwrap());
+    let method = stage
+        .stripe_post(
+            "/v1/payment_methods/pm_card_chargeCustomerFail/attach",
+            &[("customer", customer.as_str().unwrap())],
+        )
+        .await;
+    let method = method["id"].as_str().unwrap();
+    stage
+        .stripe_post(
+            &path,
+            &[("invoice_settings[default_payment_method]", method)],
+        )
+        .await;
+    let path = subscription_path(stage).await;
+    stage
+        .stripe_post(&path, &[("default_payment_method", method)])
+        .await;
 
-        stage.twin.advance("31d").await.unwrap();
-        maya.billing_when(is("PRO", "PAST_DUE")).await;
-        stage.twin.advance("8d").await.unwrap();
-        maya.billing_when(is("FREE", "PAST_DUE")).await;
-        stage.twin.advance("30d").await.unwrap();
+    stage.twin.advance("31d").await.unwrap();
+    maya.billing_when(is("PRO", "PAST_DUE")).await;
+    stage.twin.advance("8d").await.unwrap();
+    maya.billing_when(is("FREE", "PAST_DUE")).await;
+    stage.twin.advance("30d").await.unwrap();
 
-        let body = maya.billing_when(|body| body["subscription"]["tier"] == "FREE").await;
-        assert_eq!(body["subscription"]["status"], "CANCELED", "{body}");
-    }
+    let body = maya
+        .billing_when(|body| body["subscription"]["tier"] == "FREE")
+        .await;
+    assert_eq!(body["subscription"]["status"], "CANCELED", "{body}");
 }
 
-on_both! {
-    fn a_refund_takes_back_what_its_payment_brought(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.buy_pack(5_000).await;
-        maya.billing_when(|body| balance(body) == 5_100.0).await;
-        let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-        let charge = charge.as_str().unwrap();
+on_both!(a_refund_takes_back_what_its_payment_brought);
+async fn a_refund_takes_back_what_its_payment_brought(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(5_000).await;
+    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+    let charge = charge.as_str().unwrap();
 
-        stage.stripe_post("/v1/refunds", &[("charge", charge), ("amount", "250")]).await;
-        maya.billing_when(|body| balance(body) == 2_600.0).await;
-        stage.stripe_post("/v1/refunds", &[("charge", charge)]).await;
-        maya.billing_when(|body| balance(body) == 100.0).await;
+    stage
+        .stripe_post("/v1/refunds", &[("charge", charge), ("amount", "250")])
+        .await;
+    maya.billing_when(|body| balance(body) == 2_600.0).await;
+    stage
+        .stripe_post("/v1/refunds", &[("charge", charge)])
+        .await;
+    maya.billing_when(|body| balance(body) == 100.0).await;
 
-        let rows = stage.transactions(maya.account).await;
-        assert_eq!(rows[0], ("CREDIT_TOPUP".into(), "REFUNDED".into(), 500));
-        assert_eq!(rows.iter().filter(|row| row.0 == "REFUND").count(), 2);
-    }
+    let rows = stage.transactions(maya.account).await;
+    assert_eq!(rows[0], ("CREDIT_TOPUP".into(), "REFUNDED".into(), 500));
+    assert_eq!(rows.iter().filter(|row| row.0 == "REFUND").count(), 2);
 }
 
-on_both! {
-    fn an_abandoned_checkout_is_cancelled_when_it_expires(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.session(json!({ "type": "topup", "amount": 500 })).await;
+on_both!(an_abandoned_checkout_is_cancelled_when_it_expires);
+async fn an_abandoned_checkout_is_cancelled_when_it_expires(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.session(json!({ "type": "topup", "amount": 500 }))
+        .await;
 
-        stage.twin.advance("25h").await.unwrap();
-        stage.settled().await;
+    stage.twin.advance("25h").await.unwrap();
+    stage.settled().await;
 
-        let rows = stage.transactions(maya.account).await;
-        assert_eq!(rows, [("CREDIT_TOPUP".into(), "CANCELLED".into(), 50)]);
-        let fresh = maya.session(json!({ "type": "topup", "amount": 500 })).await;
-        maya.pay(&fresh).await;
-        maya.billing_when(|body| balance(body) == 600.0).await;
-    }
+    let rows = stage.transactions(maya.account).await;
+    assert_eq!(rows, [("CREDIT_TOPUP".into(), "CANCELLED".into(), 50)]);
+    let fresh = maya
+        .session(json!({ "type": "topup", "amount": 500 }))
+        .await;
+    maya.pay(&fresh).await;
+    maya.billing_when(|body| balance(body) == 600.0).await;
 }

@@ -27,154 +27,198 @@ async fn audited(stage: &Stage) {
     assert_eq!(report.findings, []);
 }
 
-on_both!(
-    fn a_limit_of_a_key_refuses_that_key_alone_and_says_which(stage) {
-        let person = stage.person("limits@example.com").await;
-        person.buy_pack(1_000).await;
-        let (web, key) = own_key(&person, stage).await;
-        let (other, _) = own_key(&person, stage).await;
-        assert_eq!(web.debit("before", 30).await.status, 201);
+on_both!(a_limit_of_a_key_refuses_that_key_alone_and_says_which);
+async fn a_limit_of_a_key_refuses_that_key_alone_and_says_which(stage: &Stage) {
+    let person = stage.person("limits@example.com").await;
+    person.buy_pack(1_000).await;
+    let (web, key) = own_key(&person, stage).await;
+    let (other, _) = own_key(&person, stage).await;
+    assert_eq!(web.debit("before", 30).await.status, 201);
 
-        let (status, limit) = put(
-            &person,
-            json!({ "scope": "key", "subject": key, "window": "day", "credits": 100 }),
-        )
+    let (status, limit) = put(
+        &person,
+        json!({ "scope": "key", "subject": key, "window": "day", "credits": 100 }),
+    )
+    .await;
+    assert_eq!(status, 200, "{limit}");
+    assert_eq!(limit["used"], 30, "what was spent today counts");
+    let hold = web
+        .post("/api/v1/holds", "h", json!({ "credits": 60 }))
         .await;
-        assert_eq!(status, 200, "{limit}");
-        assert_eq!(limit["used"], 30, "what was spent today counts");
-        let hold = web.post("/api/v1/holds", "h", json!({ "credits": 60 })).await;
-        assert_eq!(hold.status, 201);
-        let refused = web.debit("over", 11).await;
+    assert_eq!(hold.status, 201);
+    let refused = web.debit("over", 11).await;
 
-        assert_eq!(refused.status, 402, "{}", refused.body);
-        assert_eq!(refused.body["code"], "spend_limit");
-        assert_eq!(refused.body["limit"], "key_day");
-        assert_eq!(refused.body["cap"], 100);
-        assert_eq!(refused.body["used"], 30);
-        assert_eq!(refused.body["held"], 60);
-        assert_eq!(refused.body["needed"], 11);
-        assert!(refused.body["resetsAt"].is_string());
-        assert_eq!(other.debit("free", 200).await.status, 201);
-        assert_eq!(web.debit("over", 10).await.status, 201, "a refusal is not remembered");
-        let access = web.get("/api/v1/access?operation=call").await;
-        assert_eq!(access.body["reason"], "spend_limit");
-        audited(stage).await;
-    }
-);
+    assert_eq!(refused.status, 402, "{}", refused.body);
+    assert_eq!(refused.body["code"], "spend_limit");
+    assert_eq!(refused.body["limit"], "key_day");
+    assert_eq!(refused.body["cap"], 100);
+    assert_eq!(refused.body["used"], 30);
+    assert_eq!(refused.body["held"], 60);
+    assert_eq!(refused.body["needed"], 11);
+    assert!(refused.body["resetsAt"].is_string());
+    assert_eq!(other.debit("free", 200).await.status, 201);
+    assert_eq!(
+        web.debit("over", 10).await.status,
+        201,
+        "a refusal is not remembered"
+    );
+    let access = web.get("/api/v1/access?operation=call").await;
+    assert_eq!(access.body["reason"], "spend_limit");
+    audited(stage).await;
+}
 
-on_both!(
-    fn of_parallel_calls_exactly_those_within_the_limit_pass(stage) {
-        let person = stage.person("limits@example.com").await;
-        person.buy_pack(1_000).await;
-        let (program, _) = own_key(&person, stage).await;
-        put(&person, json!({ "scope": "account", "window": "month", "credits": 20 })).await;
+on_both!(of_parallel_calls_exactly_those_within_the_limit_pass);
+async fn of_parallel_calls_exactly_those_within_the_limit_pass(stage: &Stage) {
+    let person = stage.person("limits@example.com").await;
+    person.buy_pack(1_000).await;
+    let (program, _) = own_key(&person, stage).await;
+    put(
+        &person,
+        json!({ "scope": "account", "window": "month", "credits": 20 }),
+    )
+    .await;
 
-        let keys: Vec<String> = (0..64).map(|n| format!("k{n}")).collect();
-        let answers = join_all(keys.iter().map(|key| program.debit(key, 1))).await;
+    let keys: Vec<String> = (0..64).map(|n| format!("k{n}")).collect();
+    let answers = join_all(keys.iter().map(|key| program.debit(key, 1))).await;
 
-        let passed = answers.iter().filter(|a| a.status == 201).count();
-        let refused = answers.iter().filter(|a| a.status == 402).count();
-        assert_eq!((passed, refused), (20, 44));
-        let (_, limits) = person.get("/api/v1/limits").await;
-        assert_eq!(limits["data"][0]["used"], 20);
-        assert_eq!(limits["data"][0]["left"], 0);
-        audited(stage).await;
-    }
-);
+    let passed = answers.iter().filter(|a| a.status == 201).count();
+    let refused = answers.iter().filter(|a| a.status == 402).count();
+    assert_eq!((passed, refused), (20, 44));
+    let (_, limits) = person.get("/api/v1/limits").await;
+    assert_eq!(limits["data"][0]["used"], 20);
+    assert_eq!(limits["data"][0]["left"], 0);
+    audited(stage).await;
+}
 
-on_both!(
-    fn a_members_limit_counts_all_keys_the_member_made(stage) {
-        let person = stage.person("limits@example.com").await;
-        person.buy_pack(1_000).await;
-        let (first, _) = own_key(&person, stage).await;
-        let (second, _) = own_key(&person, stage).await;
-        let member = person.user_id().await;
+on_both!(a_members_limit_counts_all_keys_the_member_made);
+async fn a_members_limit_counts_all_keys_the_member_made(stage: &Stage) {
+    let person = stage.person("limits@example.com").await;
+    person.buy_pack(1_000).await;
+    let (first, _) = own_key(&person, stage).await;
+    let (second, _) = own_key(&person, stage).await;
+    let member = person.user_id().await;
 
-        let (status, limit) = put(
-            &person,
-            json!({ "scope": "member", "subject": member, "window": "lifetime", "credits": 50 }),
-        )
+    let (status, limit) = put(
+        &person,
+        json!({ "scope": "member", "subject": member, "window": "lifetime", "credits": 50 }),
+    )
+    .await;
+    assert_eq!(status, 200, "{limit}");
+    assert_eq!(limit["resetsAt"], Value::Null);
+    assert_eq!(first.debit("a", 30).await.status, 201);
+    let refused = second.debit("b", 21).await;
+
+    assert_eq!(refused.body["limit"], "member_lifetime", "{}", refused.body);
+    let foreign = Program {
+        stage,
+        secret: person.meter_key().await,
+    };
+    assert_eq!(foreign.debit("c", 100).await.status, 201);
+    audited(stage).await;
+}
+
+on_both!(a_capture_by_another_key_counts_for_the_key_that_was_admitted);
+async fn a_capture_by_another_key_counts_for_the_key_that_was_admitted(stage: &Stage) {
+    let person = stage.person("limits@example.com").await;
+    person.buy_pack(1_000).await;
+    let (web, key) = own_key(&person, stage).await;
+    let (worker, _) = own_key(&person, stage).await;
+    put(
+        &person,
+        json!({ "scope": "key", "subject": key, "window": "day", "credits": 100 }),
+    )
+    .await;
+    let hold = web
+        .post("/api/v1/holds", "h", json!({ "credits": 50 }))
         .await;
-        assert_eq!(status, 200, "{limit}");
-        assert_eq!(limit["resetsAt"], Value::Null);
-        assert_eq!(first.debit("a", 30).await.status, 201);
-        let refused = second.debit("b", 21).await;
+    let id = hold.body["id"].as_str().unwrap().to_owned();
 
-        assert_eq!(refused.body["limit"], "member_lifetime", "{}", refused.body);
-        let foreign = Program { stage, secret: person.meter_key().await };
-        assert_eq!(foreign.debit("c", 100).await.status, 201);
-        audited(stage).await;
-    }
-);
+    let path = format!("/api/v1/holds/{id}/capture");
+    let settled = worker.post(&path, "c", json!({ "credits": 130 })).await;
 
-on_both!(
-    fn a_capture_by_another_key_counts_for_the_key_that_was_admitted(stage) {
-        let person = stage.person("limits@example.com").await;
-        person.buy_pack(1_000).await;
-        let (web, key) = own_key(&person, stage).await;
-        let (worker, _) = own_key(&person, stage).await;
-        put(&person, json!({ "scope": "key", "subject": key, "window": "day", "credits": 100 })).await;
-        let hold = web.post("/api/v1/holds", "h", json!({ "credits": 50 })).await;
-        let id = hold.body["id"].as_str().unwrap().to_owned();
+    assert_eq!(settled.body["captured"], 100, "{}", settled.body);
+    assert_eq!(settled.body["uncollected"], 30);
+    let (_, limits) = person.get("/api/v1/limits").await;
+    assert_eq!(limits["data"][0]["used"], 100);
+    assert_eq!(limits["data"][0]["held"], 0);
+    let receipt = web.get(&format!("/api/v1/holds/{id}")).await;
+    assert_eq!(receipt.body["key"]["id"], key);
+    audited(stage).await;
+}
 
-        let path = format!("/api/v1/holds/{id}/capture");
-        let settled = worker.post(&path, "c", json!({ "credits": 130 })).await;
+on_both!(wrong_limits_are_refused_by_field_and_anothers_key_is_not_there);
+async fn wrong_limits_are_refused_by_field_and_anothers_key_is_not_there(stage: &Stage) {
+    let person = stage.person("limits@example.com").await;
+    let other = stage.person("other@example.com").await;
+    let (_, foreign) = own_key(&other, stage).await;
 
-        assert_eq!(settled.body["captured"], 100, "{}", settled.body);
-        assert_eq!(settled.body["uncollected"], 30);
-        let (_, limits) = person.get("/api/v1/limits").await;
-        assert_eq!(limits["data"][0]["used"], 100);
-        assert_eq!(limits["data"][0]["held"], 0);
-        let receipt = web.get(&format!("/api/v1/holds/{id}")).await;
-        assert_eq!(receipt.body["key"]["id"], key);
-        audited(stage).await;
-    }
-);
-
-on_both!(
-    fn wrong_limits_are_refused_by_field_and_anothers_key_is_not_there(stage) {
-        let person = stage.person("limits@example.com").await;
-        let other = stage.person("other@example.com").await;
-        let (_, foreign) = own_key(&other, stage).await;
-
-        for (body, status, field) in [
-            (json!({ "scope": "team", "window": "day", "credits": 1 }), 400, "scope"),
-            (json!({ "scope": "account", "window": "week", "credits": 1 }), 400, "window"),
-            (json!({ "scope": "account", "window": "day", "credits": -1 }), 400, "credits"),
-            (json!({ "scope": "account", "window": "day", "credits": 1e3 }), 200, ""),
-            (json!({ "scope": "account", "subject": "key_1", "window": "day", "credits": 1 }), 400, "subject"),
-            (json!({ "scope": "key", "window": "day", "credits": 1 }), 404, "subject"),
-            (json!({ "scope": "key", "subject": foreign, "window": "day", "credits": 1 }), 404, "subject"),
-        ] {
-            let (answered, problem) = put(&person, body.clone()).await;
-            assert_eq!(answered, status, "{body} {problem}");
-            if !field.is_empty() {
-                assert_eq!(problem["field"], field, "{problem}");
-            }
+    for (body, status, field) in [
+        (
+            json!({ "scope": "team", "window": "day", "credits": 1 }),
+            400,
+            "scope",
+        ),
+        (
+            json!({ "scope": "account", "window": "week", "credits": 1 }),
+            400,
+            "window",
+        ),
+        (
+            json!({ "scope": "account", "window": "day", "credits": -1 }),
+            400,
+            "credits",
+        ),
+        (
+            json!({ "scope": "account", "window": "day", "credits": 1e3 }),
+            200,
+            "",
+        ),
+        (
+            json!({ "scope": "account", "subject": "key_1", "window": "day", "credits": 1 }),
+            400,
+            "subject",
+        ),
+        (
+            json!({ "scope": "key", "window": "day", "credits": 1 }),
+            404,
+            "subject",
+        ),
+        (
+            json!({ "scope": "key", "subject": foreign, "window": "day", "credits": 1 }),
+            404,
+            "subject",
+        ),
+    ] {
+        let (answered, problem) = put(&person, body.clone()).await;
+        assert_eq!(answered, status, "{body} {problem}");
+        if !field.is_empty() {
+            assert_eq!(problem["field"], field, "{problem}");
         }
-        let (_, limits) = person.get("/api/v1/limits").await;
-        let id = limits["data"][0]["id"].as_str().unwrap();
-        let theirs = other.request(Method::DELETE, &format!("/api/v1/limits/{id}"));
-        assert_eq!(answer(theirs).await.0, 404);
-        let ours = person.request(Method::DELETE, &format!("/api/v1/limits/{id}"));
-        assert_eq!(answer(ours).await.0, 204);
-        let (_, limits) = person.get("/api/v1/limits").await;
-        assert_eq!(limits["data"], json!([]));
     }
-);
+    let (_, limits) = person.get("/api/v1/limits").await;
+    let id = limits["data"][0]["id"].as_str().unwrap();
+    let theirs = other.request(Method::DELETE, &format!("/api/v1/limits/{id}"));
+    assert_eq!(answer(theirs).await.0, 404);
+    let ours = person.request(Method::DELETE, &format!("/api/v1/limits/{id}"));
+    assert_eq!(answer(ours).await.0, 204);
+    let (_, limits) = person.get("/api/v1/limits").await;
+    assert_eq!(limits["data"], json!([]));
+}
 
-on_both!(
-    fn credits_in_a_402_keep_every_digit(stage) {
-        let person = stage.person("limits@example.com").await;
-        let program = Program { stage, secret: person.meter_key().await };
-        let request = program
-            .request(Method::POST, "/api/v1/debits")
-            .header("idempotency-key", "large")
-            .header("content-type", "application/json")
-            .body(r#"{"credits": 123456789012.123457}"#);
+on_both!(credits_in_a_402_keep_every_digit);
+async fn credits_in_a_402_keep_every_digit(stage: &Stage) {
+    let person = stage.person("limits@example.com").await;
+    let program = Program {
+        stage,
+        secret: person.meter_key().await,
+    };
+    let request = program
+        .request(Method::POST, "/api/v1/debits")
+        .header("idempotency-key", "large")
+        .header("content-type", "application/json")
+        .body(r#"{"credits": 123456789012.123457}"#);
 
-        let text = request.send().await.unwrap().text().await.unwrap();
+    let text = request.send().await.unwrap().text().await.unwrap();
 
-        assert!(text.contains("\"needed\":123456789012.123457"), "{text}");
-    }
-);
+    assert!(text.contains("\"needed\":123456789012.123457"), "{text}");
+}

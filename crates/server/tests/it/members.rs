@@ -92,101 +92,143 @@ async fn members(owner: &Person<'_>, place: &str) -> Vec<(String, String, String
         .collect()
 }
 
-on_both! {
-    fn an_invitation_is_mailed_works_once_and_gives_its_role(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let place = found(&maya, "Acme").await;
-        let cookie = bring_in(stage, &maya, &place, "noah@example.com", "billing").await;
+on_both!(an_invitation_is_mailed_works_once_and_gives_its_role);
+async fn an_invitation_is_mailed_works_once_and_gives_its_role(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let place = found(&maya, "Acme").await;
+    let cookie = bring_in(stage, &maya, &place, "noah@example.com", "billing").await;
 
-        let token = mailed(stage, "noah@example.com", 1).await;
-        let url = format!("{}/api/auth/invitation/{token}", stage.base);
-        assert_eq!(stage.http.post(url).send().await.unwrap().status(), 400, "once");
+    let token = mailed(stage, "noah@example.com", 1).await;
+    let url = format!("{}/api/auth/invitation/{token}", stage.base);
+    assert_eq!(
+        stage.http.post(url).send().await.unwrap().status(),
+        400,
+        "once"
+    );
 
-        let people = members(&maya, &place).await;
-        let roles: Vec<(&str, &str)> = people.iter().map(|(mail, role, _)| (mail.as_str(), role.as_str())).collect();
-        assert_eq!(roles, [("maya@example.com", "owner"), ("noah@example.com", "billing")]);
-        let checkout = format!("/api/stripe/create-checkout-session?account={place}");
-        let pack = json!({ "type": "topup", "amount": 500 });
-        assert_eq!(call(stage, &cookie, Method::POST, &checkout, pack).await.0, 200);
-        // No free credits: neither at its founding, nor when its owner signs in again.
-        billing::people::users::sign_in(&stage.app, "maya@example.com").await.unwrap();
-        let (_, billing) = maya.get(&format!("/api/dashboard/billing?account={place}")).await;
-        assert_eq!(billing["credits"]["balance"], 0);
-    }
+    let people = members(&maya, &place).await;
+    let roles: Vec<(&str, &str)> = people
+        .iter()
+        .map(|(mail, role, _)| (mail.as_str(), role.as_str()))
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            ("maya@example.com", "owner"),
+            ("noah@example.com", "billing")
+        ]
+    );
+    let checkout = format!("/api/stripe/create-checkout-session?account={place}");
+    let pack = json!({ "type": "topup", "amount": 500 });
+    assert_eq!(
+        call(stage, &cookie, Method::POST, &checkout, pack).await.0,
+        200
+    );
+    // No free credits: neither at its founding, nor when its owner signs in again.
+    billing::people::users::sign_in(&stage.app, "maya@example.com")
+        .await
+        .unwrap();
+    let (_, billing) = maya
+        .get(&format!("/api/dashboard/billing?account={place}"))
+        .await;
+    assert_eq!(billing["credits"]["balance"], 0);
 }
 
-on_both! {
-    fn an_invitation_that_was_replaced_or_withdrawn_opens_nothing(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let place = found(&maya, "Acme").await;
-        let path = format!("/api/v1/members?account={place}");
-        let invite = json!({ "email": "noah@example.com", "role": "member" });
-        maya.post(&path, invite.clone()).await;
-        let first = mailed(stage, "noah@example.com", 1).await;
-        maya.post(&path, invite).await;
-        let open = async |token: &str| {
-            let url = format!("{}/invitation?token={token}", stage.base);
-            stage.http.get(url).send().await.unwrap().status().as_u16()
-        };
-        let (_, listed) = maya.get(&path).await;
-        let invitations = listed["invitations"].as_array().unwrap();
-        assert_eq!(invitations.len(), 1, "{listed}");
-        assert_eq!(open(&first).await, 400, "only the latest link works");
+on_both!(an_invitation_that_was_replaced_or_withdrawn_opens_nothing);
+async fn an_invitation_that_was_replaced_or_withdrawn_opens_nothing(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let place = found(&maya, "Acme").await;
+    let path = format!("/api/v1/members?account={place}");
+    let invite = json!({ "email": "noah@example.com", "role": "member" });
+    maya.post(&path, invite.clone()).await;
+    let first = mailed(stage, "noah@example.com", 1).await;
+    maya.post(&path, invite).await;
+    let open = async |token: &str| {
+        let url = format!("{}/invitation?token={token}", stage.base);
+        stage.http.get(url).send().await.unwrap().status().as_u16()
+    };
+    let (_, listed) = maya.get(&path).await;
+    let invitations = listed["invitations"].as_array().unwrap();
+    assert_eq!(invitations.len(), 1, "{listed}");
+    assert_eq!(open(&first).await, 400, "only the latest link works");
 
-        let id = invitations[0]["id"].as_str().unwrap();
-        let path = format!("/api/v1/invitations/{id}?account={place}");
-        let gone = maya.request(Method::DELETE, &path).send().await.unwrap();
+    let id = invitations[0]["id"].as_str().unwrap();
+    let path = format!("/api/v1/invitations/{id}?account={place}");
+    let gone = maya.request(Method::DELETE, &path).send().await.unwrap();
 
-        assert_eq!(gone.status(), 204);
-        assert_eq!(maya.request(Method::DELETE, &path).send().await.unwrap().status(), 404);
-    }
+    assert_eq!(gone.status(), 204);
+    assert_eq!(
+        maya.request(Method::DELETE, &path)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
 }
 
-on_both! {
-    fn the_last_owner_stays_and_everybody_else_may_leave(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let place = found(&maya, "Acme").await;
-        let noah = bring_in(stage, &maya, &place, "noah@example.com", "member").await;
-        let people = members(&maya, &place).await;
-        let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
-        let (mine, noahs) = (address(0), address(1));
+on_both!(the_last_owner_stays_and_everybody_else_may_leave);
+async fn the_last_owner_stays_and_everybody_else_may_leave(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let place = found(&maya, "Acme").await;
+    let noah = bring_in(stage, &maya, &place, "noah@example.com", "member").await;
+    let people = members(&maya, &place).await;
+    let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
+    let (mine, noahs) = (address(0), address(1));
 
-        for (method, body) in [(Method::DELETE, json!({})), (Method::PUT, json!({ "role": "member" }))] {
-            let (status, answer) = answer(maya.request(method, &mine).json(&body)).await;
-            assert_eq!((status, &answer["code"]), (409, &json!("last_owner")));
-        }
-        // A member removes nobody else, and gives no roles.
-        let (status, refused) = call(stage, &noah, Method::DELETE, &mine, json!({})).await;
-        assert_eq!((status, &refused["code"]), (403, &json!("not_owner")));
-        assert_eq!(call(stage, &noah, Method::PUT, &noahs, json!({ "role": "owner" })).await.0, 403);
-
-        assert_eq!(call(stage, &noah, Method::DELETE, &noahs, json!({})).await.0, 204);
-
-        let path = format!("/api/v1/members?account={place}");
-        let seen = call(stage, &noah, Method::GET, &path, json!({})).await;
-        assert_eq!(seen.0, 404, "whoever left sees nothing of it");
-        assert_eq!(members(&maya, &place).await.len(), 1);
+    for (method, body) in [
+        (Method::DELETE, json!({})),
+        (Method::PUT, json!({ "role": "member" })),
+    ] {
+        let (status, answer) = answer(maya.request(method, &mine).json(&body)).await;
+        assert_eq!((status, &answer["code"]), (409, &json!("last_owner")));
     }
+    // A member removes nobody else, and gives no roles.
+    let (status, refused) = call(stage, &noah, Method::DELETE, &mine, json!({})).await;
+    assert_eq!((status, &refused["code"]), (403, &json!("not_owner")));
+    assert_eq!(
+        call(
+            stage,
+            &noah,
+            Method::PUT,
+            &noahs,
+            json!({ "role": "owner" })
+        )
+        .await
+        .0,
+        403
+    );
+
+    assert_eq!(
+        call(stage, &noah, Method::DELETE, &noahs, json!({}))
+            .await
+            .0,
+        204
+    );
+
+    let path = format!("/api/v1/members?account={place}");
+    let seen = call(stage, &noah, Method::GET, &path, json!({})).await;
+    assert_eq!(seen.0, 404, "whoever left sees nothing of it");
+    assert_eq!(members(&maya, &place).await.len(), 1);
 }
 
-on_both! {
-    fn two_owners_who_leave_at_once_leave_one(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let place = found(&maya, "Acme").await;
-        let noah = bring_in(stage, &maya, &place, "noah@example.com", "owner").await;
-        let people = members(&maya, &place).await;
-        let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
-        let (mine, noahs) = (address(0), address(1));
+on_both!(two_owners_who_leave_at_once_leave_one);
+async fn two_owners_who_leave_at_once_leave_one(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let place = found(&maya, "Acme").await;
+    let noah = bring_in(stage, &maya, &place, "noah@example.com", "owner").await;
+    let people = members(&maya, &place).await;
+    let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
+    let (mine, noahs) = (address(0), address(1));
 
-        let (first, second) = tokio::join!(
-            call(stage, &maya.cookie, Method::DELETE, &mine, json!({})),
-            call(stage, &noah, Method::DELETE, &noahs, json!({})),
-        );
+    let (first, second) = tokio::join!(
+        call(stage, &maya.cookie, Method::DELETE, &mine, json!({})),
+        call(stage, &noah, Method::DELETE, &noahs, json!({})),
+    );
 
-        let mut both = [first.0, second.0];
-        both.sort_unstable();
-        assert_eq!(both, [204, 409]);
-    }
+    let mut both = [first.0, second.0];
+    both.sort_unstable();
+    assert_eq!(both, [204, 409]);
 }
 
 /// Addresses that are about a user, not an account.
@@ -207,62 +249,78 @@ fn is_role_refused(status: u16, body: &Value) -> bool {
     status == 403 && matches!(code, "not_owner" | "not_billing_member")
 }
 
-on_both! {
-    fn case_a4_every_route_keeps_to_its_account_and_asks_for_its_role(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let eve = stage.person("eve@example.com").await;
-        let place = found(&maya, "Acme").await;
-        let member = bring_in(stage, &maya, &place, "m@example.com", "member").await;
-        let billing = bring_in(stage, &maya, &place, "b@example.com", "billing").await;
-        let (mut walked, mut refused) = (0, 0);
-        for (path, methods) in routes() {
-            let is_public = crate::access::PUBLIC.contains(&path.as_str());
-            if is_public || OF_USERS.contains(&path.as_str()) {
+on_both!(case_a4_every_route_keeps_to_its_account_and_asks_for_its_role);
+async fn case_a4_every_route_keeps_to_its_account_and_asks_for_its_role(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let eve = stage.person("eve@example.com").await;
+    let place = found(&maya, "Acme").await;
+    let member = bring_in(stage, &maya, &place, "m@example.com", "member").await;
+    let billing = bring_in(stage, &maya, &place, "b@example.com", "billing").await;
+    let (mut walked, mut refused) = (0, 0);
+    for (path, methods) in routes() {
+        let is_public = crate::access::PUBLIC.contains(&path.as_str());
+        if is_public || OF_USERS.contains(&path.as_str()) {
+            continue;
+        }
+        for name in methods {
+            let method = Method::from_bytes(name.to_uppercase().as_bytes()).unwrap();
+            let plain = path.replace(['{', '}'], "x");
+            let url = format!("{plain}?account={place}");
+            let ask =
+                async |cookie: &str| call(stage, cookie, method.clone(), &url, json!({})).await;
+            let (status, body) = ask(&eve.cookie).await;
+            if path.contains("/admin") {
+                let code = body["code"].as_str().unwrap_or_default().to_owned();
+                let is_refused = status == 403 && code == "not_an_operator";
+                assert!(
+                    is_refused || status == 303,
+                    "{method} {path}: {status} {body}"
+                );
                 continue;
             }
-            for name in methods {
-                let method = Method::from_bytes(name.to_uppercase().as_bytes()).unwrap();
-                let plain = path.replace(['{', '}'], "x");
-                let url = format!("{plain}?account={place}");
-                let ask = async |cookie: &str| call(stage, cookie, method.clone(), &url, json!({})).await;
-                let (status, body) = ask(&eve.cookie).await;
-                if path.contains("/admin") {
-                    let code = body["code"].as_str().unwrap_or_default().to_owned();
-                    let is_refused = status == 403 && code == "not_an_operator";
-                    assert!(is_refused || status == 303, "{method} {path}: {status} {body}");
+            if status == 401 {
+                continue; // for keys alone
+            }
+            if status == 403 && body["code"] == "not_an_operator" {
+                continue; // for server keys and operators
+            }
+            walked += 1;
+            assert_eq!(status, 404, "a stranger's {method} {path}: {body}");
+            for (cookie, role) in [
+                (&member, "member"),
+                (&billing, "billing"),
+                (&maya.cookie, "owner"),
+            ] {
+                let need = need_of(&method, &path);
+                if need.is_met_by(role) && ENDS.contains(&path.as_str()) {
                     continue;
                 }
-                if status == 401 {
-                    continue; // for keys alone
-                }
-                if status == 403 && body["code"] == "not_an_operator" {
-                    continue; // for server keys and operators
-                }
-                walked += 1;
-                assert_eq!(status, 404, "a stranger's {method} {path}: {body}");
-                for (cookie, role) in [(&member, "member"), (&billing, "billing"), (&maya.cookie, "owner")] {
-                    let need = need_of(&method, &path);
-                    if need.is_met_by(role) && ENDS.contains(&path.as_str()) {
-                        continue;
-                    }
-                    let (status, body) = ask(cookie).await;
-                    if need.is_met_by(role) {
-                        assert!(status < 500 || status == 503, "{role} {method} {path}: {status} {body}");
-                        assert_ne!(status, 401, "{role} {method} {path}");
-                        // A page that asks before an act may ask for more; so does removing others.
-                        let is_own_rule = method == Method::GET
-                            || path == "/api/v1/members/{id}"
-                            || path.ends_with("/remove");
-                        assert!(is_own_rule || !is_role_refused(status, &body), "{role} {method} {path}: {body}");
-                    } else {
-                        refused += 1;
-                        assert!(is_role_refused(status, &body), "{role} {method} {path}: {status} {body}");
-                    }
+                let (status, body) = ask(cookie).await;
+                if need.is_met_by(role) {
+                    assert!(
+                        status < 500 || status == 503,
+                        "{role} {method} {path}: {status} {body}"
+                    );
+                    assert_ne!(status, 401, "{role} {method} {path}");
+                    // A page that asks before an act may ask for more; so does removing others.
+                    let is_own_rule = method == Method::GET
+                        || path == "/api/v1/members/{id}"
+                        || path.ends_with("/remove");
+                    assert!(
+                        is_own_rule || !is_role_refused(status, &body),
+                        "{role} {method} {path}: {body}"
+                    );
+                } else {
+                    refused += 1;
+                    assert!(
+                        is_role_refused(status, &body),
+                        "{role} {method} {path}: {status} {body}"
+                    );
                 }
             }
         }
-        assert!(walked > 30 && refused > 20, "{walked} {refused}");
     }
+    assert!(walked > 30 && refused > 20, "{walked} {refused}");
 }
 
 #[test]
@@ -287,56 +345,120 @@ fn the_table_of_roles_says_what_the_guide_says() {
     assert_eq!(need(Method::DELETE, "/api/v1/account"), MemberRole::Owner);
 }
 
-on_both! {
-    fn members_are_managed_on_a_page_without_script(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let form = |path: &str, fields: &[(&str, &str)]| {
-            maya.request(Method::POST, path).header("accept", "text/html").form(fields)
-        };
-        let made = form("/dashboard/organisations", &[("name", "Acme & <b>Sons</b>")]).send().await.unwrap();
-        let there = made.headers()["location"].to_str().unwrap().to_owned();
-        assert!(there.starts_with("/dashboard/members?account=acc_"), "{there}");
+on_both!(members_are_managed_on_a_page_without_script);
+async fn members_are_managed_on_a_page_without_script(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let form = |path: &str, fields: &[(&str, &str)]| {
+        maya.request(Method::POST, path)
+            .header("accept", "text/html")
+            .form(fields)
+    };
+    let made = form(
+        "/dashboard/organisations",
+        &[("name", "Acme & <b>Sons</b>")],
+    )
+    .send()
+    .await
+    .unwrap();
+    let there = made.headers()["location"].to_str().unwrap().to_owned();
+    assert!(
+        there.starts_with("/dashboard/members?account=acc_"),
+        "{there}"
+    );
 
-        let wrong = form(&there, &[("email", "noah@"), ("role", "member")]).send().await.unwrap();
-        assert_eq!(wrong.status(), 400);
-        let html = wrong.text().await.unwrap();
-        assert!(html.contains("Enter an email address") && html.contains("noah@"), "{html}");
-        let sent = form(&there, &[("email", "noah@example.com"), ("role", "billing")]).send().await.unwrap();
-        assert_eq!(sent.status(), 303);
+    let wrong = form(&there, &[("email", "noah@"), ("role", "member")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(wrong.status(), 400);
+    let html = wrong.text().await.unwrap();
+    assert!(
+        html.contains("Enter an email address") && html.contains("noah@"),
+        "{html}"
+    );
+    let sent = form(
+        &there,
+        &[("email", "noah@example.com"), ("role", "billing")],
+    )
+    .send()
+    .await
+    .unwrap();
+    assert_eq!(sent.status(), 303);
 
-        let (status, html) = maya.page(&there).await;
-        assert_eq!(status, 200);
-        assert!(html.contains("noah@example.com") && html.contains("Acme &#38; &#60;b&#62;"), "{html}");
-        let token = mailed(stage, "noah@example.com", 1).await;
-        let page = stage.http.get(format!("{}/invitation?token={token}", stage.base)).send().await.unwrap();
-        let page = page.text().await.unwrap();
-        assert!(page.contains(&format!("/api/auth/invitation/{token}")), "{page}");
-    }
+    let (status, html) = maya.page(&there).await;
+    assert_eq!(status, 200);
+    assert!(
+        html.contains("noah@example.com") && html.contains("Acme &#38; &#60;b&#62;"),
+        "{html}"
+    );
+    let token = mailed(stage, "noah@example.com", 1).await;
+    let page = stage
+        .http
+        .get(format!("{}/invitation?token={token}", stage.base))
+        .send()
+        .await
+        .unwrap();
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains(&format!("/api/auth/invitation/{token}")),
+        "{page}"
+    );
 }
 
-on_both! {
-    fn signed_in_places_are_listed_and_ended(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let second = billing::people::sign_in::open_session(&stage.app, maya.user, "curl/8.5").await.unwrap();
-        let second = format!("lbx_session={second}");
-        let eve = stage.person("eve@example.com").await;
-        let (_, listed) = maya.get("/api/v1/sessions").await;
-        let rows = listed["data"].as_array().unwrap().clone();
-        assert_eq!(rows.len(), 2, "{listed}");
-        let other = rows.iter().find(|row| row["current"] == false).unwrap();
-        let path = format!("/api/v1/sessions/{}", other["id"].as_str().unwrap());
+on_both!(signed_in_places_are_listed_and_ended);
+async fn signed_in_places_are_listed_and_ended(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let second = billing::people::sign_in::open_session(&stage.app, maya.user, "curl/8.5")
+        .await
+        .unwrap();
+    let second = format!("lbx_session={second}");
+    let eve = stage.person("eve@example.com").await;
+    let (_, listed) = maya.get("/api/v1/sessions").await;
+    let rows = listed["data"].as_array().unwrap().clone();
+    assert_eq!(rows.len(), 2, "{listed}");
+    let other = rows.iter().find(|row| row["current"] == false).unwrap();
+    let path = format!("/api/v1/sessions/{}", other["id"].as_str().unwrap());
 
-        assert_eq!(eve.request(Method::DELETE, &path).send().await.unwrap().status(), 404);
-        assert_eq!(call(stage, &second, Method::GET, "/api/v1/sessions", json!({})).await.0, 200);
-        assert_eq!(maya.request(Method::DELETE, &path).send().await.unwrap().status(), 204);
+    assert_eq!(
+        eve.request(Method::DELETE, &path)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        404
+    );
+    assert_eq!(
+        call(stage, &second, Method::GET, "/api/v1/sessions", json!({}))
+            .await
+            .0,
+        200
+    );
+    assert_eq!(
+        maya.request(Method::DELETE, &path)
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        204
+    );
 
-        assert_eq!(call(stage, &second, Method::GET, "/api/v1/sessions", json!({})).await.0, 401);
-        let (status, html) = maya.page("/dashboard/sessions").await;
-        assert!(status == 200 && html.contains("This device"), "{html}");
-        billing::people::sign_in::open_session(&stage.app, maya.user, "x").await.unwrap();
-        let ended = maya.request(Method::POST, "/dashboard/sessions/end-others").send().await.unwrap();
-        assert_eq!(ended.status(), 303);
-        let (_, listed) = maya.get("/api/v1/sessions").await;
-        assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{listed}");
-    }
+    assert_eq!(
+        call(stage, &second, Method::GET, "/api/v1/sessions", json!({}))
+            .await
+            .0,
+        401
+    );
+    let (status, html) = maya.page("/dashboard/sessions").await;
+    assert!(status == 200 && html.contains("This device"), "{html}");
+    billing::people::sign_in::open_session(&stage.app, maya.user, "x")
+        .await
+        .unwrap();
+    let ended = maya
+        .request(Method::POST, "/dashboard/sessions/end-others")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(ended.status(), 303);
+    let (_, listed) = maya.get("/api/v1/sessions").await;
+    assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{listed}");
 }

@@ -1,5 +1,7 @@
 //! Calls that cost credits.
 
+mod keys;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -125,330 +127,304 @@ fn count(answers: &[Answer], status: u16) -> usize {
         .count()
 }
 
-on_both! {
-    fn case_c1_of_64_parallel_debits_exactly_those_with_room_are_charged(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let keys: Vec<String> = (0..64).map(|_| fresh_key()).collect();
+on_both!(case_c1_of_64_parallel_debits_exactly_those_with_room_are_charged);
+async fn case_c1_of_64_parallel_debits_exactly_those_with_room_are_charged(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let keys: Vec<String> = (0..64).map(|_| fresh_key()).collect();
 
-        let answers = join_all(keys.iter().map(|key| program.debit(key, 5))).await;
+    let answers = join_all(keys.iter().map(|key| program.debit(key, 5))).await;
 
-        assert_eq!((count(&answers, 201), count(&answers, 402)), (20, 44));
-        assert_eq!(program.available().await, 0.0);
-        let refused = answers.iter().find(|answer| answer.status == 402).unwrap();
-        assert_eq!(refused.body["code"], "insufficient_credits");
-        assert_eq!(refused.body["needed"], 5);
-        assert!(refused.body["topUpUrl"].as_str().unwrap().contains("/dashboard/billing/credits?account=acc_"));
-    }
+    assert_eq!((count(&answers, 201), count(&answers, 402)), (20, 44));
+    assert_eq!(program.available().await, 0.0);
+    let refused = answers.iter().find(|answer| answer.status == 402).unwrap();
+    assert_eq!(refused.body["code"], "insufficient_credits");
+    assert_eq!(refused.body["needed"], 5);
+    assert!(
+        refused.body["topUpUrl"]
+            .as_str()
+            .unwrap()
+            .contains("/dashboard/billing/credits?account=acc_")
+    );
 }
 
-on_both! {
-    fn case_c2_a_call_that_costs_all_that_is_left_is_allowed(stage) {
-        let program = program(stage, "maya@example.com").await;
+on_both!(case_c2_a_call_that_costs_all_that_is_left_is_allowed);
+async fn case_c2_a_call_that_costs_all_that_is_left_is_allowed(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
 
-        let debit = program.debit(&fresh_key(), 100).await;
+    let debit = program.debit(&fresh_key(), 100).await;
 
-        assert_eq!(debit.status, 201, "{}", debit.body);
-        assert_eq!(debit.body["available"], 0);
-        assert_eq!(debit.header("x-credits-cost"), Some("100"));
-        assert_eq!(debit.header("x-credits-remaining"), Some("0"));
-        assert!(debit.header("x-request-id").is_some());
-    }
+    assert_eq!(debit.status, 201, "{}", debit.body);
+    assert_eq!(debit.body["available"], 0);
+    assert_eq!(debit.header("x-credits-cost"), Some("100"));
+    assert_eq!(debit.header("x-credits-remaining"), Some("0"));
+    assert!(debit.header("x-request-id").is_some());
 }
 
-on_both! {
-    fn case_c3_an_amount_that_is_no_positive_exact_number_is_refused(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let bad = [
-            "0", "-1", "-0.5", "0.0000001", "\"5\"", "NaN", "Infinity", "1e3", "1E400",
-            "9223372036854775808", "9223372036854775807", "true", "{}", "[1]", "0x10", "1.",
-        ];
+on_both!(case_c3_an_amount_that_is_no_positive_exact_number_is_refused);
+async fn case_c3_an_amount_that_is_no_positive_exact_number_is_refused(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let bad = [
+        "0",
+        "-1",
+        "-0.5",
+        "0.0000001",
+        "\"5\"",
+        "NaN",
+        "Infinity",
+        "1e3",
+        "1E400",
+        "9223372036854775808",
+        "9223372036854775807",
+        "true",
+        "{}",
+        "[1]",
+        "0x10",
+        "1.",
+    ];
 
-        for amount in bad {
-            for path in ["/api/v1/debits", "/api/v1/holds"] {
-                let body = format!("{{\"credits\":{amount}}}");
-                let answer = program.call(Method::POST, path, Some(&fresh_key()), &body).await;
-                assert_eq!(answer.status, 400, "{amount} at {path}: {}", answer.body);
-            }
+    for amount in bad {
+        for path in ["/api/v1/debits", "/api/v1/holds"] {
+            let body = format!("{{\"credits\":{amount}}}");
+            let answer = program
+                .call(Method::POST, path, Some(&fresh_key()), &body)
+                .await;
+            assert_eq!(answer.status, 400, "{amount} at {path}: {}", answer.body);
         }
-        for body in [
-            json!({ "units": 0 }),
-            json!({ "units": -1 }),
-            json!({ "units": 1.5 }),
-            json!({ "units": i64::MAX }),
-            json!({ "operation": "no-such" }),
-            json!({ "credits": 1, "units": 1 }),
-            json!({ "credits": 1, "operation": "call" }),
-            json!({ "credits": 1, "price": 0 }),
-        ] {
-            let answer = program.post("/api/v1/debits", &fresh_key(), body.clone()).await;
-            assert_eq!(answer.status, 400, "{body}: {}", answer.body);
-        }
-        for ttl in [0, -1, 86_401] {
-            let body = json!({ "credits": 1, "ttlSeconds": ttl });
-            assert_eq!(program.post("/api/v1/holds", &fresh_key(), body).await.status, 400);
-        }
-        let nameless = program.call(Method::POST, "/api/v1/debits", None, "{}").await;
-        assert_eq!((nameless.status, &nameless.body["code"]), (400, &json!("idempotency_key_required")));
-        assert_eq!(program.available().await, 100.0);
     }
+    for body in [
+        json!({ "units": 0 }),
+        json!({ "units": -1 }),
+        json!({ "units": 1.5 }),
+        json!({ "units": i64::MAX }),
+        json!({ "operation": "no-such" }),
+        json!({ "credits": 1, "units": 1 }),
+        json!({ "credits": 1, "operation": "call" }),
+        json!({ "credits": 1, "price": 0 }),
+    ] {
+        let answer = program
+            .post("/api/v1/debits", &fresh_key(), body.clone())
+            .await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.body);
+    }
+    for ttl in [0, -1, 86_401] {
+        let body = json!({ "credits": 1, "ttlSeconds": ttl });
+        assert_eq!(
+            program
+                .post("/api/v1/holds", &fresh_key(), body)
+                .await
+                .status,
+            400
+        );
+    }
+    let nameless = program
+        .call(Method::POST, "/api/v1/debits", None, "{}")
+        .await;
+    assert_eq!(
+        (nameless.status, &nameless.body["code"]),
+        (400, &json!("idempotency_key_required"))
+    );
+    assert_eq!(program.available().await, 100.0);
 }
 
-on_both! {
-    fn case_c4_32_retries_of_one_key_are_one_debit_with_one_answer(stage) {
-        let (maya, omar) = (program(stage, "maya@example.com").await, program(stage, "omar@example.com").await);
+on_both!(case_c4_32_retries_of_one_key_are_one_debit_with_one_answer);
+async fn case_c4_32_retries_of_one_key_are_one_debit_with_one_answer(stage: &Stage) {
+    let (maya, omar) = (
+        program(stage, "maya@example.com").await,
+        program(stage, "omar@example.com").await,
+    );
 
-        let answers = join_all((0..32).map(|_| maya.debit("once", 7))).await;
-        let other_amount = maya.debit("once", 8).await;
-        let other_kind = maya.post("/api/v1/holds", "once", json!({ "credits": 7 })).await;
-        let same_amount = maya.post("/api/v1/debits", "once", json!({ "credits": 7 })).await;
-        let other_account = omar.debit("once", 7).await;
+    let answers = join_all((0..32).map(|_| maya.debit("once", 7))).await;
+    let other_amount = maya.debit("once", 8).await;
+    let other_kind = maya
+        .post("/api/v1/holds", "once", json!({ "credits": 7 }))
+        .await;
+    let same_amount = maya
+        .post("/api/v1/debits", "once", json!({ "credits": 7 }))
+        .await;
+    let other_account = omar.debit("once", 7).await;
 
-        assert_eq!(count(&answers, 201), 32);
-        assert!(answers.iter().all(|answer| answer.body == answers[0].body));
-        let first = answers.iter().filter(|answer| answer.header("idempotency-replayed").is_none());
-        assert_eq!(first.count(), 1);
-        assert_eq!((other_amount.status, &other_amount.body["code"]), (409, &json!("idempotency_key_reused")));
-        assert_eq!(other_kind.status, 409);
-        assert_eq!(same_amount.header("idempotency-replayed"), Some("true"));
-        assert_eq!(other_account.status, 201);
-        assert_eq!(other_account.header("idempotency-replayed"), None);
-        assert_eq!((maya.available().await, omar.available().await), (93.0, 93.0));
-    }
+    assert_eq!(count(&answers, 201), 32);
+    assert!(answers.iter().all(|answer| answer.body == answers[0].body));
+    let first = answers
+        .iter()
+        .filter(|answer| answer.header("idempotency-replayed").is_none());
+    assert_eq!(first.count(), 1);
+    assert_eq!(
+        (other_amount.status, &other_amount.body["code"]),
+        (409, &json!("idempotency_key_reused"))
+    );
+    assert_eq!(other_kind.status, 409);
+    assert_eq!(same_amount.header("idempotency-replayed"), Some("true"));
+    assert_eq!(other_account.status, 201);
+    assert_eq!(other_account.header("idempotency-replayed"), None);
+    assert_eq!(
+        (maya.available().await, omar.available().await),
+        (93.0, 93.0)
+    );
 }
 
-on_both! {
-    fn case_c5_a_refusal_is_not_remembered(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let program = Program { stage, secret: maya.meter_key().await };
-        assert_eq!(program.debit("again", 150).await.status, 402);
-        maya.buy_pack(500).await;
-        maya.billing_when(|body| body["credits"]["balance"] == 600).await;
+on_both!(case_c5_a_refusal_is_not_remembered);
+async fn case_c5_a_refusal_is_not_remembered(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let program = Program {
+        stage,
+        secret: maya.meter_key().await,
+    };
+    assert_eq!(program.debit("again", 150).await.status, 402);
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["balance"] == 600)
+        .await;
 
-        let debit = program.debit("again", 150).await;
+    let debit = program.debit("again", 150).await;
 
-        assert_eq!((debit.status, debit.header("idempotency-replayed")), (201, None));
-        assert_eq!(program.available().await, 450.0);
-    }
+    assert_eq!(
+        (debit.status, debit.header("idempotency-replayed")),
+        (201, None)
+    );
+    assert_eq!(program.available().await, 450.0);
 }
 
-on_both! {
-    fn a_hold_sets_credits_aside_and_its_replay_says_the_same(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let body = json!({ "operation": "ocr", "units": 4, "ttlSeconds": 600, "endpoint": "/v1/ocr" });
+on_both!(a_hold_sets_credits_aside_and_its_replay_says_the_same);
+async fn a_hold_sets_credits_aside_and_its_replay_says_the_same(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let body = json!({ "operation": "ocr", "units": 4, "ttlSeconds": 600, "endpoint": "/v1/ocr" });
 
-        let first = program.post("/api/v1/holds", "one", body.clone()).await;
-        let hold = first.body["id"].as_str().unwrap();
-        let pending = program.get(&format!("/api/v1/holds/{hold}")).await;
-        let captured = program.capture(hold, json!({ "units": 3 })).await;
-        let replay = program.post("/api/v1/holds", "one", body).await;
+    let first = program.post("/api/v1/holds", "one", body.clone()).await;
+    let hold = first.body["id"].as_str().unwrap();
+    let pending = program.get(&format!("/api/v1/holds/{hold}")).await;
+    let captured = program.capture(hold, json!({ "units": 3 })).await;
+    let replay = program.post("/api/v1/holds", "one", body).await;
 
-        assert_eq!((first.status, &first.body["state"]), (201, &json!("pending")));
-        assert_eq!((&first.body["credits"], &first.body["available"]), (&json!(20), &json!(80)));
-        assert_eq!(pending.body["state"], "pending");
-        assert_eq!(pending.body["endpoint"], "/v1/ocr");
-        assert_eq!(pending.body["lots"][0]["kind"], "allowance");
-        assert_eq!(pending.body["lots"][0]["held"], 20);
-        assert_eq!(captured.status, 200, "{}", captured.body);
-        assert_eq!(captured.body["captured"], 15);
-        assert_eq!(captured.body["released"], 5);
-        assert_eq!(captured.body["available"], 85);
-        assert_eq!((replay.status, &replay.body), (201, &first.body));
-        assert_eq!(replay.header("idempotency-replayed"), Some("true"));
-        let receipt = program.get(&format!("/api/v1/holds/{hold}")).await.body;
-        assert_eq!(receipt["state"], "captured");
-        assert_eq!((&receipt["held"], &receipt["charged"], &receipt["returned"]), (&json!(20), &json!(15), &json!(5)));
-        assert_eq!(receipt["lots"][0]["charged"], 15);
-        assert_eq!(receipt["rateCardVersion"], 1);
-        let usage = program.get("/api/v1/usage").await.body;
-        assert_eq!(usage["total"], json!({ "calls": 1, "credits": 15 }));
-        assert_eq!(usage["operations"][0]["operation"], "ocr");
-    }
+    assert_eq!(
+        (first.status, &first.body["state"]),
+        (201, &json!("pending"))
+    );
+    assert_eq!(
+        (&first.body["credits"], &first.body["available"]),
+        (&json!(20), &json!(80))
+    );
+    assert_eq!(pending.body["state"], "pending");
+    assert_eq!(pending.body["endpoint"], "/v1/ocr");
+    assert_eq!(pending.body["lots"][0]["kind"], "allowance");
+    assert_eq!(pending.body["lots"][0]["held"], 20);
+    assert_eq!(captured.status, 200, "{}", captured.body);
+    assert_eq!(captured.body["captured"], 15);
+    assert_eq!(captured.body["released"], 5);
+    assert_eq!(captured.body["available"], 85);
+    assert_eq!((replay.status, &replay.body), (201, &first.body));
+    assert_eq!(replay.header("idempotency-replayed"), Some("true"));
+    let receipt = program.get(&format!("/api/v1/holds/{hold}")).await.body;
+    assert_eq!(receipt["state"], "captured");
+    assert_eq!(
+        (&receipt["held"], &receipt["charged"], &receipt["returned"]),
+        (&json!(20), &json!(15), &json!(5))
+    );
+    assert_eq!(receipt["lots"][0]["charged"], 15);
+    assert_eq!(receipt["rateCardVersion"], 1);
+    let usage = program.get("/api/v1/usage").await.body;
+    assert_eq!(usage["total"], json!({ "calls": 1, "credits": 15 }));
+    assert_eq!(usage["operations"][0]["operation"], "ocr");
 }
 
-on_both! {
-    fn case_c6_of_parallel_settlements_one_wins_and_the_others_learn_its_state(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let hold = program.hold(40).await;
+on_both!(case_c6_of_parallel_settlements_one_wins_and_the_others_learn_its_state);
+async fn case_c6_of_parallel_settlements_one_wins_and_the_others_learn_its_state(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let hold = program.hold(40).await;
 
-        let answers = join_all((0..3).map(|_| program.capture(&hold, json!({ "credits": 30 })))).await;
-        let late = program.release(&hold).await;
+    let answers = join_all((0..3).map(|_| program.capture(&hold, json!({ "credits": 30 })))).await;
+    let late = program.release(&hold).await;
 
-        assert_eq!((count(&answers, 200), count(&answers, 409)), (1, 2));
-        let lost = answers.iter().find(|answer| answer.status == 409).unwrap();
-        assert_eq!(lost.body["state"], "captured");
-        assert_eq!((late.status, &late.body["state"]), (409, &json!("captured")));
-        assert_eq!(program.available().await, 70.0);
+    assert_eq!((count(&answers, 200), count(&answers, 409)), (1, 2));
+    let lost = answers.iter().find(|answer| answer.status == 409).unwrap();
+    assert_eq!(lost.body["state"], "captured");
+    assert_eq!(
+        (late.status, &late.body["state"]),
+        (409, &json!("captured"))
+    );
+    assert_eq!(program.available().await, 70.0);
 
-        let hold = program.hold(40).await;
-        let capture_zero = json!({ "credits": 0 });
-        let (capture, release) = tokio::join!(program.capture(&hold, capture_zero), program.release(&hold));
-        assert_eq!(count(&[capture, release], 200), 1);
-        assert_eq!(program.available().await, 70.0);
-    }
+    let hold = program.hold(40).await;
+    let capture_zero = json!({ "credits": 0 });
+    let (capture, release) =
+        tokio::join!(program.capture(&hold, capture_zero), program.release(&hold));
+    assert_eq!(count(&[capture, release], 200), 1);
+    assert_eq!(program.available().await, 70.0);
 }
 
-on_both! {
-    fn case_c6_a_capture_above_its_hold_takes_what_is_available_and_no_more(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let hold = program.hold(40).await;
+on_both!(case_c6_a_capture_above_its_hold_takes_what_is_available_and_no_more);
+async fn case_c6_a_capture_above_its_hold_takes_what_is_available_and_no_more(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let hold = program.hold(40).await;
 
-        let above = program.capture(&hold, json!({ "credits": 150 })).await;
+    let above = program.capture(&hold, json!({ "credits": 150 })).await;
 
-        assert_eq!(above.status, 200);
-        assert_eq!((&above.body["captured"], &above.body["uncollected"]), (&json!(100), &json!(50)));
-        assert_eq!((&above.body["released"], &above.body["available"]), (&json!(0), &json!(0)));
-    }
+    assert_eq!(above.status, 200);
+    assert_eq!(
+        (&above.body["captured"], &above.body["uncollected"]),
+        (&json!(100), &json!(50))
+    );
+    assert_eq!(
+        (&above.body["released"], &above.body["available"]),
+        (&json!(0), &json!(0))
+    );
 }
 
-on_both! {
-    fn case_c6_a_hold_that_ran_out_is_captured_late_once(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let (hold, other) = (program.hold(40).await, program.hold(10).await);
-        stage.twin.advance("10m").await.unwrap();
-        stage.settled().await;
+on_both!(case_c6_a_hold_that_ran_out_is_captured_late_once);
+async fn case_c6_a_hold_that_ran_out_is_captured_late_once(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let (hold, other) = (program.hold(40).await, program.hold(10).await);
+    stage.twin.advance("10m").await.unwrap();
+    stage.settled().await;
 
-        let expired = program.get(&format!("/api/v1/holds/{hold}")).await;
-        let release = program.release(&hold).await;
-        let late = program.capture(&hold, json!({ "credits": 30 })).await;
-        let again = program.capture(&hold, json!({ "credits": 30 })).await;
-        stage.twin.advance("25h").await.unwrap();
-        stage.settled().await;
-        let too_late = program.capture(&other, json!({})).await;
+    let expired = program.get(&format!("/api/v1/holds/{hold}")).await;
+    let release = program.release(&hold).await;
+    let late = program.capture(&hold, json!({ "credits": 30 })).await;
+    let again = program.capture(&hold, json!({ "credits": 30 })).await;
+    stage.twin.advance("25h").await.unwrap();
+    stage.settled().await;
+    let too_late = program.capture(&other, json!({})).await;
 
-        assert_eq!(expired.body["state"], "expired");
-        assert_eq!((release.status, &release.body["state"]), (409, &json!("expired")));
-        assert_eq!((late.status, &late.body["captured"]), (200, &json!(30)));
-        assert_eq!((again.status, &again.body["state"]), (409, &json!("captured")));
-        assert_eq!((too_late.status, &too_late.body["state"]), (409, &json!("expired")));
-    }
+    assert_eq!(expired.body["state"], "expired");
+    assert_eq!(
+        (release.status, &release.body["state"]),
+        (409, &json!("expired"))
+    );
+    assert_eq!((late.status, &late.body["captured"]), (200, &json!(30)));
+    assert_eq!(
+        (again.status, &again.body["state"]),
+        (409, &json!("captured"))
+    );
+    assert_eq!(
+        (too_late.status, &too_late.body["state"]),
+        (409, &json!("expired"))
+    );
 }
 
-on_both! {
-    fn a_capture_with_a_key_is_repeated_with_the_same_answer(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let hold = program.hold(40).await;
-        let path = format!("/api/v1/holds/{hold}/capture");
+on_both!(a_capture_with_a_key_is_repeated_with_the_same_answer);
+async fn a_capture_with_a_key_is_repeated_with_the_same_answer(stage: &Stage) {
+    let program = program(stage, "maya@example.com").await;
+    let hold = program.hold(40).await;
+    let path = format!("/api/v1/holds/{hold}/capture");
 
-        let first = program.call(Method::POST, &path, Some("k"), "").await;
-        let again = program.call(Method::POST, &path, Some("k"), "").await;
+    let first = program.call(Method::POST, &path, Some("k"), "").await;
+    let again = program.call(Method::POST, &path, Some("k"), "").await;
 
-        assert_eq!((first.status, &first.body["captured"]), (200, &json!(40)));
-        assert_eq!((again.status, &again.body), (200, &first.body));
-        assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    }
+    assert_eq!((first.status, &first.body["captured"]), (200, &json!(40)));
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
 }
 
-on_both! {
-    fn another_accounts_hold_is_as_absent_as_none(stage) {
-        let (maya, omar) = (program(stage, "maya@example.com").await, program(stage, "omar@example.com").await);
-        let hold = maya.hold(10).await;
+on_both!(another_accounts_hold_is_as_absent_as_none);
+async fn another_accounts_hold_is_as_absent_as_none(stage: &Stage) {
+    let (maya, omar) = (
+        program(stage, "maya@example.com").await,
+        program(stage, "omar@example.com").await,
+    );
+    let hold = maya.hold(10).await;
 
-        assert_eq!(omar.get(&format!("/api/v1/holds/{hold}")).await.status, 404);
-        assert_eq!(omar.capture(&hold, json!({})).await.status, 404);
-        assert_eq!(omar.release(&hold).await.status, 404);
-        assert_eq!(omar.release("hold_none").await.status, 404);
-        assert_eq!(maya.available().await, 90.0);
-    }
-}
-
-on_both! {
-    fn a_meter_key_spends_for_its_own_account_and_a_server_key_for_the_one_it_names(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let meter = program(stage, "omar@example.com").await;
-        let host = host(stage).await;
-        let id = maya.account;
-        let account = stage.app.read(move |tx| store::accounts::find(tx, id)).await.unwrap().unwrap();
-        let body = json!({ "account": account.public_id, "credits": 2 });
-
-        let strange = meter.post("/api/v1/debits", &fresh_key(), body.clone()).await;
-        let named = host.post("/api/v1/debits", &fresh_key(), body.clone()).await;
-        let nameless = host.post("/api/v1/debits", &fresh_key(), json!({ "credits": 2 })).await;
-        let absent = host.post("/api/v1/debits", &fresh_key(), json!({ "account": "acc_x" })).await;
-        let hold = host.post("/api/v1/holds", &fresh_key(), body).await;
-        let hold = hold.body["id"].as_str().unwrap().to_owned();
-        let captured = host.capture(&hold, json!({})).await;
-
-        assert_eq!((strange.status, named.status), (404, 201));
-        assert_eq!((nameless.status, absent.status), (400, 404));
-        assert_eq!((captured.status, &captured.body["available"]), (200, &json!(96)));
-    }
-}
-
-on_both! {
-    fn a_batch_answers_every_debit_as_if_it_came_alone(stage) {
-        let program = program(stage, "maya@example.com").await;
-        let debits = json!({ "debits": [
-            { "key": "a", "credits": 60 },
-            { "key": "b", "credits": 60 },
-            { "key": "c", "operation": "embeddings", "units": 3 },
-            { "key": "a", "credits": 60 },
-            { "key": "a", "credits": 61 },
-            { "credits": 1 },
-            { "key": "d", "credits": 0 },
-        ] });
-
-        let answer = program.post("/api/v1/debits/batch", "unused", debits).await;
-
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let results = answer.body["results"].as_array().unwrap();
-        let statuses: Vec<u64> = results.iter().map(|one| one["status"].as_u64().unwrap()).collect();
-        assert_eq!(statuses, [201, 402, 201, 201, 409, 400, 400]);
-        assert_eq!(results[0]["id"], results[3]["id"]);
-        assert_eq!((&results[0]["replayed"], &results[3]["replayed"]), (&json!(false), &json!(true)));
-        assert_eq!(results[1]["code"], "insufficient_credits");
-        assert_eq!(results[1]["key"], "b");
-        assert_eq!(results[2]["credits"], 0.3);
-        assert_eq!(program.available().await, 39.7);
-        let many: Vec<Value> = (0..1_001).map(|_| json!({})).collect();
-        let answer = program.post("/api/v1/debits/batch", "unused", json!({ "debits": many })).await;
-        assert_eq!(answer.status, 400);
-    }
-}
-
-on_both! {
-    fn case_a10_a_key_is_shown_once_stored_hashed_and_stops_within_a_second(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let (status, made) = maya.post("/api/v1/keys", json!({ "name": "prod-web" })).await;
-        assert_eq!(status, 201, "{made}");
-        let secret = made["secret"].as_str().unwrap().to_owned();
-        let program = Program { stage, secret: secret.clone() };
-        assert_eq!(program.debit(&fresh_key(), 1).await.status, 201);
-
-        let (_, listed) = maya.get("/api/v1/keys").await;
-        assert!(secret.starts_with("lbx_test_") && secret.len() >= 57);
-        assert!(!listed.to_string().contains(&secret));
-        assert_eq!(listed["data"][0]["id"], made["id"]);
-        let path = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
-        let revoked = crate::stage::answer(maya.request(Method::DELETE, &path)).await;
-        assert_eq!(revoked.0, 200, "{}", revoked.1);
-        tokio::time::sleep(Duration::from_millis(900)).await;
-        assert_eq!(program.debit(&fresh_key(), 1).await.status, 401);
-        assert_eq!(crate::stage::answer(maya.request(Method::DELETE, &path)).await.0, 404);
-    }
-}
-
-on_both! {
-    fn a_meter_key_reads_its_balance_but_no_lists_and_makes_no_keys(stage) {
-        let program = program(stage, "maya@example.com").await;
-
-        assert_eq!(program.get("/api/v1/balance").await.status, 200);
-        assert_eq!(program.get("/api/v1/access").await.body["allowed"], true);
-        assert_eq!(program.get("/api/v1/keys").await.status, 403);
-        assert_eq!(program.post("/api/v1/keys", "k", json!({ "name": "x" })).await.status, 403);
-    }
-}
-
-on_both! {
-    fn a_user_sees_own_keys_only_and_makes_no_server_key(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let omar = stage.person("omar@example.com").await;
-        let (_, made) = maya.post("/api/v1/keys", json!({ "name": "prod-web" })).await;
-        let path = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
-
-        assert_eq!(crate::stage::answer(omar.request(Method::DELETE, &path)).await.0, 404);
-        assert_eq!(omar.get("/api/v1/keys").await.1["data"], json!([]));
-        let (status, body) = omar.post("/api/v1/keys", json!({ "name": "x", "scope": "server" })).await;
-        assert_eq!((status, &body["code"]), (403, &json!("not_an_operator")));
-        assert_eq!(omar.post("/api/v1/keys", json!({ "name": " " })).await.0, 400);
-    }
+    assert_eq!(omar.get(&format!("/api/v1/holds/{hold}")).await.status, 404);
+    assert_eq!(omar.capture(&hold, json!({})).await.status, 404);
+    assert_eq!(omar.release(&hold).await.status, 404);
+    assert_eq!(omar.release("hold_none").await.status, 404);
+    assert_eq!(maya.available().await, 90.0);
 }

@@ -345,8 +345,8 @@ with_a_host! {
     a_redirect_is_not_followed_and_410_disables
 }
 
-on_both! {
-fn addresses_beside_the_service_and_unknown_names_are_refused(stage) {
+on_both!(addresses_beside_the_service_and_unknown_names_are_refused);
+async fn addresses_beside_the_service_and_unknown_names_are_refused(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
 
     for url in [
@@ -359,17 +359,20 @@ fn addresses_beside_the_service_and_unknown_names_are_refused(stage) {
         "not an address",
     ] {
         let (status, body) = operator.post(ENDPOINTS, json!({ "url": url })).await;
-        assert_eq!((status, &body["field"]), (400, &json!("url")), "{url}: {body}");
+        assert_eq!(
+            (status, &body["field"]),
+            (400, &json!("url")),
+            "{url}: {body}"
+        );
     }
     let body = json!({ "url": "https://hooks.example.com/", "events": ["no.such"] });
     let (status, body) = operator.post(ENDPOINTS, body).await;
     assert_eq!((status, &body["field"]), (400, &json!("events")), "{body}");
     an_address_is_looked_at_again_when_a_notice_is_sent(stage).await;
 }
-}
 
-on_both! {
-fn only_operators_and_server_keys_see_and_change_endpoints(stage) {
+on_both!(only_operators_and_server_keys_see_and_change_endpoints);
+async fn only_operators_and_server_keys_see_and_change_endpoints(stage: &Stage) {
     let user = stage.person("ann@example.com").await;
     let viewer = stage.person_as("look@example.com", "viewer").await;
     let wanted = json!({ "url": "https://hooks.example.com/" });
@@ -381,7 +384,9 @@ fn only_operators_and_server_keys_see_and_change_endpoints(stage) {
     assert_eq!(viewer.post(ENDPOINTS, wanted.clone()).await.0, 403);
     let url = format!("{}{ENDPOINTS}", stage.base);
     assert_eq!(answer(stage.http.get(&url)).await.0, 401);
-    assert_eq!(answer(stage.http.get(&url).bearer_auth(&meter)).await.0, 403);
+    assert_eq!(
+        answer(stage.http.get(&url).bearer_auth(&meter)).await.0,
+        403
+    );
     assert_eq!(viewer.get(&format!("{ENDPOINTS}/we_none")).await.0, 404);
-}
 }

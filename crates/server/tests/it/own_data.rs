@@ -62,29 +62,53 @@ async fn busy<'a>(stage: &'a Stage, email: &str) -> Person<'a> {
     person
 }
 
-on_both! { with sealed,
-fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(stage) {
+on_both!(
+    case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others,
+    sealed
+);
+async fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(stage: &Stage) {
     let ann = busy(stage, "ann@people.example").await;
     let ben = busy(stage, "ben@people.example").await;
     let stranger = stage.http.get(format!("{}{EXPORT}", stage.base));
     let account = ann.account;
-    let row = stage.app.read(move |tx| store::accounts::find(tx, account)).await.unwrap().unwrap();
+    let row = stage
+        .app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await
+        .unwrap()
+        .unwrap();
     let (user, now) = (ben.user, stage.app.now());
-    stage.app.db.write(account, move |tx| {
-        store::users::put_member(tx, user, account, "billing", now)
-    }).await.unwrap();
+    stage
+        .app
+        .db
+        .write(account, move |tx| {
+            store::users::put_member(tx, user, account, "billing", now)
+        })
+        .await
+        .unwrap();
     let of_ann = format!("{EXPORT}?account={}", row.public_id);
 
     assert_eq!(answer(stranger).await.0, 401);
     assert_eq!(ben.get(&of_ann).await.0, 403, "owners only");
     assert_eq!(ben.get(&format!("{EXPORT}?account=acc_none")).await.0, 404);
     let (_, page) = ann.page("/dashboard/settings").await;
-    assert!(page.contains(&format!("href=\"{of_ann}\" download")), "{page}");
-    let request = ann.request(Method::GET, EXPORT).header("accept", "text/html");
+    assert!(
+        page.contains(&format!("href=\"{of_ann}\" download")),
+        "{page}"
+    );
+    let request = ann
+        .request(Method::GET, EXPORT)
+        .header("accept", "text/html");
     let file = request.send().await.unwrap();
     assert_eq!(file.status(), 200);
-    let named = file.headers()["content-disposition"].to_str().unwrap().to_owned();
-    assert!(named.contains(&format!("{}.json", row.public_id)), "{named}");
+    let named = file.headers()["content-disposition"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        named.contains(&format!("{}.json", row.public_id)),
+        "{named}"
+    );
     let text = file.text().await.unwrap();
     let document: Value = serde_json::from_str(&text).unwrap();
 
@@ -97,19 +121,47 @@ fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(stage) {
     found.sort_unstable();
     assert_eq!(found, wanted);
     for table in [
-        "account", "user_account", "membership", "api_key", "journal", "wallet", "credit_grant",
-        "hold", "usage_day", "stripe_customer", "stripe_intent", "stripe_event", "subscription",
-        "invoice", "transactions", "session", "invitation", "account_setting", "spend_limit",
-        "outbox", "payment_method",
+        "account",
+        "user_account",
+        "membership",
+        "api_key",
+        "journal",
+        "wallet",
+        "credit_grant",
+        "hold",
+        "usage_day",
+        "stripe_customer",
+        "stripe_intent",
+        "stripe_event",
+        "subscription",
+        "invoice",
+        "transactions",
+        "session",
+        "invitation",
+        "account_setting",
+        "spend_limit",
+        "outbox",
+        "payment_method",
     ] {
         let rows = tables[table].as_array().unwrap();
         assert!(!rows.is_empty(), "{table} is empty");
         let own = |row: &&Value| row.get("account_id").is_none_or(|id| *id == account);
-        assert_eq!(rows.iter().filter(own).count(), rows.len(), "{table} holds another's rows");
+        assert_eq!(
+            rows.iter().filter(own).count(),
+            rows.len(),
+            "{table} holds another's rows"
+        );
     }
     let sessions = tables["session"].as_array().unwrap();
-    assert!(sessions.iter().all(|row| row["user_id"] == ann.user), "another's places: {sessions:?}");
-    let entries = stage.app.read(move |tx| store::ledger::journal_after(tx, account, 0, 1_000)).await.unwrap();
+    assert!(
+        sessions.iter().all(|row| row["user_id"] == ann.user),
+        "another's places: {sessions:?}"
+    );
+    let entries = stage
+        .app
+        .read(move |tx| store::ledger::journal_after(tx, account, 0, 1_000))
+        .await
+        .unwrap();
     assert_eq!(tables["journal"].as_array().unwrap().len(), entries.len());
     assert_eq!(tables["account"][0]["email"], "ann@people.example");
     assert!(text.contains("guest-of-ann@people.example"));
@@ -125,17 +177,31 @@ fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(stage) {
     exported(stage, &["--to", to, "--account", "ann@people.example"]).await;
     let file = folder.path().join(own_data::file_name(&row));
     let by_command: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    for name in names.iter().filter(|name| **name != "audit_log" && **name != "session") {
-        assert_eq!(by_command["tables"][name], document["tables"][name], "{name}");
+    for name in names
+        .iter()
+        .filter(|name| **name != "audit_log" && **name != "session")
+    {
+        assert_eq!(
+            by_command["tables"][name], document["tables"][name],
+            "{name}"
+        );
     }
     let acts = by_command["tables"]["audit_log"].as_array().unwrap();
-    let acts: Vec<&str> = acts.iter().map(|act| act["action"].as_str().unwrap()).collect();
-    assert!(acts.contains(&"account.export") && acts.contains(&"export"), "{acts:?}");
-}
+    let acts: Vec<&str> = acts
+        .iter()
+        .map(|act| act["action"].as_str().unwrap())
+        .collect();
+    assert!(
+        acts.contains(&"account.export") && acts.contains(&"export"),
+        "{acts:?}"
+    );
 }
 
-on_both! { with sealed,
-fn addresses_that_are_sealed_at_rest_leave_readable_for_who_holds_the_key(stage) {
+on_both!(
+    addresses_that_are_sealed_at_rest_leave_readable_for_who_holds_the_key,
+    sealed
+);
+async fn addresses_that_are_sealed_at_rest_leave_readable_for_who_holds_the_key(stage: &Stage) {
     stage.person("ann@people.example").await;
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().to_str().unwrap();
@@ -147,21 +213,30 @@ fn addresses_that_are_sealed_at_rest_leave_readable_for_who_holds_the_key(stage)
     assert!(read("user_account.jsonl").contains("\"ann@people.example\""));
     for table in store::export::TABLES {
         let text = read(&format!("{}.jsonl", table.name));
-        assert!(!text.contains("lbx1."), "{} holds what cannot be read", table.name);
+        assert!(
+            !text.contains("lbx1."),
+            "{} holds what cannot be read",
+            table.name
+        );
     }
 }
-}
 
-on_both! {
-fn case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them_back(stage) {
+on_both!(case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them_back);
+async fn case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them_back(
+    stage: &Stage,
+) {
     let ann = stage.person("planted.marker@people.example").await;
     ann.buy_pack(500).await;
-    ann.billing_when(|body| body["credits"]["balance"] == 600).await;
+    ann.billing_when(|body| body["credits"]["balance"] == 600)
+        .await;
     stage.settled().await;
     let account = ann.account;
     let find = || stage.app.read(move |tx| store::accounts::find(tx, account));
     let customer = find().await.unwrap().unwrap().stripe_customer_id.unwrap();
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].as_str().unwrap().to_owned();
+    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let closed = answer(ann.request(Method::DELETE, "/api/v1/account")).await;
     assert_eq!(closed.0, 200, "{}", closed.1);
     stage.settled().await;
@@ -169,31 +244,64 @@ fn case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them
 
     // Somebody writes the address at Stripe again, and money goes back.
     let path = format!("/v1/customers/{customer}");
-    let form = [("email", "planted.marker@people.example"), ("name", "Planted Marker")];
+    let form = [
+        ("email", "planted.marker@people.example"),
+        ("name", "Planted Marker"),
+    ];
     stage.stripe_post(&path, &form).await;
-    stage.stripe_post("/v1/refunds", &[("charge", &charge)]).await;
+    stage
+        .stripe_post("/v1/refunds", &[("charge", &charge)])
+        .await;
     stage.settled().await;
     let account_now = ann.account;
     let ring = stage.app.real_now();
-    stage.app.db.write(account_now, move |tx| store::sync::mark_for_sync(tx, account_now, ring)).await.unwrap();
+    stage
+        .app
+        .db
+        .write(account_now, move |tx| {
+            store::sync::mark_for_sync(tx, account_now, ring)
+        })
+        .await
+        .unwrap();
     stage.app.sync_due.notify_one();
     stage.settled().await;
 
     let events = stage.events().await;
     assert!(events.len() > before, "they arrived");
     for event in &events[..events.len() - before] {
-        assert!(["done", "ignored", "parked"].contains(&event.state.as_str()), "{event:?}");
+        assert!(
+            ["done", "ignored", "parked"].contains(&event.state.as_str()),
+            "{event:?}"
+        );
         let n = event.n;
-        let payload = stage.app.read(move |tx| store::events::payload(tx, n)).await.unwrap();
+        let payload = stage
+            .app
+            .read(move |tx| store::events::payload(tx, n))
+            .await
+            .unwrap();
         let text = payload.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert!(text.is_none_or(|text| !text.contains("lanted")), "{}", event.kind);
+        assert!(
+            text.is_none_or(|text| !text.contains("lanted")),
+            "{}",
+            event.kind
+        );
     }
     let row = find().await.unwrap().unwrap();
-    assert_eq!((row.status.as_str(), row.name.as_str(), row.email), ("closed", "", None));
+    assert_eq!(
+        (row.status.as_str(), row.name.as_str(), row.email),
+        ("closed", "", None)
+    );
     let refunds = stage.transactions(account).await;
-    assert!(refunds.iter().any(|(kind, ..)| kind == "REFUND"), "booked under its number: {refunds:?}");
+    assert!(
+        refunds.iter().any(|(kind, ..)| kind == "REFUND"),
+        "booked under its number: {refunds:?}"
+    );
     let folder = tempfile::tempdir().unwrap();
-    exported(stage, &["--to", folder.path().to_str().unwrap(), "--format", "jsonl"]).await;
+    exported(
+        stage,
+        &["--to", folder.path().to_str().unwrap(), "--format", "jsonl"],
+    )
+    .await;
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let path = file.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
@@ -201,5 +309,4 @@ fn case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them
     }
     let of_card = std::fs::read_to_string(folder.path().join("payment_method.jsonl")).unwrap();
     assert_eq!(of_card, "", "nor the card");
-}
 }

@@ -1,5 +1,7 @@
 //! Pages as a browser meets them: forms post and redirect, nothing needs a script.
 
+mod sign_in;
+
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, Response};
@@ -44,182 +46,213 @@ pub async fn mailed_link(stage: &Stage) -> String {
     }
 }
 
-on_both! {
-    fn every_page_of_an_account_is_shown_to_its_people_and_leads_others_to_sign_in(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let pages = [
-            "/dashboard/billing",
-            "/dashboard/billing/upgrade",
-            "/dashboard/billing/credits",
-            "/dashboard/billing/success",
-            "/dashboard/billing/cancel",
-            "/dashboard/billing/history.csv",
-            "/dashboard/usage?period=7d",
-            "/dashboard/keys",
-        ];
-        for path in pages {
-            assert_eq!(maya.page(path).await.0, 200, "{path}");
+on_both!(every_page_of_an_account_is_shown_to_its_people_and_leads_others_to_sign_in);
+async fn every_page_of_an_account_is_shown_to_its_people_and_leads_others_to_sign_in(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    let pages = [
+        "/dashboard/billing",
+        "/dashboard/billing/upgrade",
+        "/dashboard/billing/credits",
+        "/dashboard/billing/success",
+        "/dashboard/billing/cancel",
+        "/dashboard/billing/history.csv",
+        "/dashboard/usage?period=7d",
+        "/dashboard/keys",
+    ];
+    for path in pages {
+        assert_eq!(maya.page(path).await.0, 200, "{path}");
 
-            let sent_away = stranger(stage, path).await;
+        let sent_away = stranger(stage, path).await;
 
-            assert_eq!(sent_away.status(), 303, "{path}");
-            assert!(location(&sent_away).starts_with("/login?next=%2Fdashboard"), "{path}");
-        }
-        for path in ["/pricing", "/login", "/login?next=/dashboard/usage"] {
-            assert_eq!(stranger(stage, path).await.status(), 200, "{path}");
-        }
-        assert_eq!(location(&stranger(stage, "/").await), "/pricing");
+        assert_eq!(sent_away.status(), 303, "{path}");
+        assert!(
+            location(&sent_away).starts_with("/login?next=%2Fdashboard"),
+            "{path}"
+        );
+    }
+    for path in ["/pricing", "/login", "/login?next=/dashboard/usage"] {
+        assert_eq!(stranger(stage, path).await.status(), 200, "{path}");
+    }
+    assert_eq!(location(&stranger(stage, "/").await), "/pricing");
+}
+
+on_both!(operators_pages_are_closed_to_users);
+async fn operators_pages_are_closed_to_users(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    for path in ["/admin/transactions", "/admin/accounts", "/admin/events"] {
+        assert_eq!(maya.page(path).await.0, 403, "{path}");
+        assert_eq!(olga.page(path).await.0, 200, "{path}");
     }
 }
 
-on_both! {
-    fn operators_pages_are_closed_to_users(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let olga = stage.person_as("olga@example.com", "admin").await;
-        for path in ["/admin/transactions", "/admin/accounts", "/admin/events"] {
-            assert_eq!(maya.page(path).await.0, 403, "{path}");
-            assert_eq!(olga.page(path).await.0, 200, "{path}");
-        }
+on_both!(case_k14_the_success_page_shows_only_a_session_of_ones_own);
+async fn case_k14_the_success_page_shows_only_a_session_of_ones_own(stage: &Stage) {
+    let (maya, eve) = (
+        stage.person("maya@example.com").await,
+        stage.person("eve@example.com").await,
+    );
+    let session = maya.buy_pack(5_000).await;
+    stage.settled().await;
+    let path = format!("{BILLING}/success?session_id={session}");
+
+    let (status, page) = eve.page(&path).await;
+
+    assert_eq!(status, 404);
+    assert!(page.contains("could not find this checkout") && !page.contains("5,000"));
+    assert_eq!(
+        eve.page(&format!("{BILLING}/success?session_id=cs_test_none"))
+            .await
+            .0,
+        404
+    );
+    assert_eq!(eve.billing().await["credits"]["balance"], json!(100));
+}
+
+on_both!(case_k14_the_success_page_gives_nothing_for_what_is_not_paid);
+async fn case_k14_the_success_page_gives_nothing_for_what_is_not_paid(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 5_000 }))
+        .await;
+
+    let (status, page) = maya
+        .page(&format!("{BILLING}/success?session_id={session}"))
+        .await;
+
+    assert_eq!(status, 200);
+    assert!(page.contains("This checkout is not paid"), "{page}");
+    assert_eq!(maya.billing().await["credits"]["balance"], json!(100));
+}
+
+on_both!(case_k14_the_success_page_is_right_at_first_sight_without_any_webhook);
+async fn case_k14_the_success_page_is_right_at_first_sight_without_any_webhook(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    assert_eq!(maya.billing().await["credits"]["balance"], json!(100));
+    stage.webhooks(false).await;
+    let pack = maya.buy_pack(5_000).await;
+    let plan = maya.subscribe("PRO").await;
+
+    let (_, credits) = maya
+        .page(&format!("{BILLING}/success?type=credits&session_id={pack}"))
+        .await;
+    let (_, pro) = maya
+        .page(&format!("{BILLING}/success?session_id={plan}"))
+        .await;
+    for _ in 0..5 {
+        maya.page(&format!("{BILLING}/success?session_id={pack}"))
+            .await;
+    }
+
+    assert!(credits.contains("5,000 credits added"), "{credits}");
+    assert!(
+        pro.contains("Pro is active") && pro.contains("$19.00 per month"),
+        "{pro}"
+    );
+    assert_eq!(maya.billing().await["credits"]["balance"], json!(6_100));
+}
+
+on_both!(case_k15_the_cancel_page_keeps_the_choice_and_changes_nothing);
+async fn case_k15_the_cancel_page_keeps_the_choice_and_changes_nothing(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 5_000 }))
+        .await;
+
+    let (status, page) = maya.page(&format!("{BILLING}/cancel")).await;
+
+    assert_eq!(status, 200);
+    assert!(page.contains("Nothing was charged") && page.contains("5,000 credits for $5.00"));
+    let at_stripe = stage
+        .stripe_get(&format!("/v1/checkout/sessions/{session}"))
+        .await;
+    assert_eq!(at_stripe["status"], "open");
+}
+
+on_both!(a_pack_and_a_plan_are_bought_by_forms);
+async fn a_pack_and_a_plan_are_bought_by_forms(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+
+    let pack = send(&maya, &format!("{BILLING}/credits"), &[("amount", "1000")]).await;
+    let plan = send(&maya, &format!("{BILLING}/upgrade"), &[("planId", "PRO")]).await;
+
+    assert_eq!((pack.status().as_u16(), plan.status().as_u16()), (303, 303));
+    for answer in [pack, plan] {
+        maya.pay(&session_id(&location(&answer))).await;
+    }
+    maya.billing_when(|body| body["credits"]["balance"] == json!(2_100))
+        .await;
+}
+
+on_both!(a_pack_that_was_paid_is_bought_again_on_a_page_of_its_own);
+async fn a_pack_that_was_paid_is_bought_again_on_a_page_of_its_own(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let form = [("amount", "500")];
+    let open = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
+    let same = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
+    assert_eq!(open, same, "an open page is used again");
+    maya.pay(&session_id(&open)).await;
+
+    let next = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
+
+    assert_ne!(session_id(&open), session_id(&next));
+    maya.pay(&session_id(&next)).await;
+    maya.billing_when(|body| body["credits"]["balance"] == json!(1_100))
+        .await;
+}
+
+on_both!(a_choice_that_is_not_for_sale_shows_the_form_again);
+async fn a_choice_that_is_not_for_sale_shows_the_form_again(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    for amount in ["", "7", "-500", "1e3", "500.0"] {
+        let answer = send(&maya, &format!("{BILLING}/credits"), &[("amount", amount)]).await;
+        assert_eq!(answer.status(), 400, "{amount}");
+        assert!(
+            answer.text().await.unwrap().contains("Choose a pack"),
+            "{amount}"
+        );
+    }
+    for (plan, status) in [("FREE", 400), ("NONE", 400), ("ENTERPRISE", 409)] {
+        let answer = send(&maya, &format!("{BILLING}/upgrade"), &[("planId", plan)]).await;
+        assert_eq!(answer.status(), status, "{plan}");
+        assert!(
+            answer.text().await.unwrap().contains("Nothing was bought"),
+            "{plan}"
+        );
     }
 }
 
-on_both! {
-    fn case_k14_the_success_page_shows_only_a_session_of_ones_own(stage) {
-        let (maya, eve) = (stage.person("maya@example.com").await, stage.person("eve@example.com").await);
-        let session = maya.buy_pack(5_000).await;
-        stage.settled().await;
-        let path = format!("{BILLING}/success?session_id={session}");
+on_both!(a_plan_is_cancelled_at_the_end_of_its_period_and_kept_after_all);
+async fn a_plan_is_cancelled_at_the_end_of_its_period_and_kept_after_all(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    let plan = format!("{BILLING}/plan");
+    let (_, question) = maya.page(&format!("{plan}?act=cancel")).await;
+    assert!(
+        question.contains("Calls per month drop from 10,000 to 1,000."),
+        "{question}"
+    );
 
-        let (status, page) = eve.page(&path).await;
+    let cancelled = send(&maya, &plan, &[("act", "cancel"), ("reason", "unused")]).await;
 
-        assert_eq!(status, 404);
-        assert!(page.contains("could not find this checkout") && !page.contains("5,000"));
-        assert_eq!(eve.page(&format!("{BILLING}/success?session_id=cs_test_none")).await.0, 404);
-        assert_eq!(eve.billing().await["credits"]["balance"], json!(100));
-    }
-}
+    assert_eq!(cancelled.status(), 303);
+    let body = maya.billing().await;
+    assert_eq!(body["subscription"]["tier"], "PRO");
+    assert!(body["subscription"]["cancelAt"].is_string(), "{body}");
+    let (_, page) = maya.page(BILLING).await;
+    assert!(page.contains("Keep Pro") && page.contains("be charged again"));
 
-on_both! {
-    fn case_k14_the_success_page_gives_nothing_for_what_is_not_paid(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let session = maya.session(json!({ "type": "topup", "amount": 5_000 })).await;
+    // Twice is as good as once.
+    assert_eq!(send(&maya, &plan, &[("act", "cancel")]).await.status(), 303);
+    assert_eq!(send(&maya, &plan, &[("act", "resume")]).await.status(), 303);
 
-        let (status, page) = maya.page(&format!("{BILLING}/success?session_id={session}")).await;
-
-        assert_eq!(status, 200);
-        assert!(page.contains("This checkout is not paid"), "{page}");
-        assert_eq!(maya.billing().await["credits"]["balance"], json!(100));
-    }
-}
-
-on_both! {
-    fn case_k14_the_success_page_is_right_at_first_sight_without_any_webhook(stage) {
-        let maya = stage.person("maya@example.com").await;
-        assert_eq!(maya.billing().await["credits"]["balance"], json!(100));
-        stage.webhooks(false).await;
-        let pack = maya.buy_pack(5_000).await;
-        let plan = maya.subscribe("PRO").await;
-
-        let (_, credits) = maya.page(&format!("{BILLING}/success?type=credits&session_id={pack}")).await;
-        let (_, pro) = maya.page(&format!("{BILLING}/success?session_id={plan}")).await;
-        for _ in 0..5 {
-            maya.page(&format!("{BILLING}/success?session_id={pack}")).await;
-        }
-
-        assert!(credits.contains("5,000 credits added"), "{credits}");
-        assert!(pro.contains("Pro is active") && pro.contains("$19.00 per month"), "{pro}");
-        assert_eq!(maya.billing().await["credits"]["balance"], json!(6_100));
-    }
-}
-
-on_both! {
-    fn case_k15_the_cancel_page_keeps_the_choice_and_changes_nothing(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let session = maya.session(json!({ "type": "topup", "amount": 5_000 })).await;
-
-        let (status, page) = maya.page(&format!("{BILLING}/cancel")).await;
-
-        assert_eq!(status, 200);
-        assert!(page.contains("Nothing was charged") && page.contains("5,000 credits for $5.00"));
-        let at_stripe = stage.stripe_get(&format!("/v1/checkout/sessions/{session}")).await;
-        assert_eq!(at_stripe["status"], "open");
-    }
-}
-
-on_both! {
-    fn a_pack_and_a_plan_are_bought_by_forms(stage) {
-        let maya = stage.person("maya@example.com").await;
-
-        let pack = send(&maya, &format!("{BILLING}/credits"), &[("amount", "1000")]).await;
-        let plan = send(&maya, &format!("{BILLING}/upgrade"), &[("planId", "PRO")]).await;
-
-        assert_eq!((pack.status().as_u16(), plan.status().as_u16()), (303, 303));
-        for answer in [pack, plan] {
-            maya.pay(&session_id(&location(&answer))).await;
-        }
-        maya.billing_when(|body| body["credits"]["balance"] == json!(2_100)).await;
-    }
-}
-
-on_both! {
-    fn a_pack_that_was_paid_is_bought_again_on_a_page_of_its_own(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let form = [("amount", "500")];
-        let open = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
-        let same = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
-        assert_eq!(open, same, "an open page is used again");
-        maya.pay(&session_id(&open)).await;
-
-        let next = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
-
-        assert_ne!(session_id(&open), session_id(&next));
-        maya.pay(&session_id(&next)).await;
-        maya.billing_when(|body| body["credits"]["balance"] == json!(1_100)).await;
-    }
-}
-
-on_both! {
-    fn a_choice_that_is_not_for_sale_shows_the_form_again(stage) {
-        let maya = stage.person("maya@example.com").await;
-        for amount in ["", "7", "-500", "1e3", "500.0"] {
-            let answer = send(&maya, &format!("{BILLING}/credits"), &[("amount", amount)]).await;
-            assert_eq!(answer.status(), 400, "{amount}");
-            assert!(answer.text().await.unwrap().contains("Choose a pack"), "{amount}");
-        }
-        for (plan, status) in [("FREE", 400), ("NONE", 400), ("ENTERPRISE", 409)] {
-            let answer = send(&maya, &format!("{BILLING}/upgrade"), &[("planId", plan)]).await;
-            assert_eq!(answer.status(), status, "{plan}");
-            assert!(answer.text().await.unwrap().contains("Nothing was bought"), "{plan}");
-        }
-    }
-}
-
-on_both! {
-    fn a_plan_is_cancelled_at_the_end_of_its_period_and_kept_after_all(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
-        let plan = format!("{BILLING}/plan");
-        let (_, question) = maya.page(&format!("{plan}?act=cancel")).await;
-        assert!(question.contains("Calls per month drop from 10,000 to 1,000."), "{question}");
-
-        let cancelled = send(&maya, &plan, &[("act", "cancel"), ("reason", "unused")]).await;
-
-        assert_eq!(cancelled.status(), 303);
-        let body = maya.billing().await;
-        assert_eq!(body["subscription"]["tier"], "PRO");
-        assert!(body["subscription"]["cancelAt"].is_string(), "{body}");
-        let (_, page) = maya.page(BILLING).await;
-        assert!(page.contains("Keep Pro") && page.contains("be charged again"));
-
-        // Twice is as good as once.
-        assert_eq!(send(&maya, &plan, &[("act", "cancel")]).await.status(), 303);
-        assert_eq!(send(&maya, &plan, &[("act", "resume")]).await.status(), 303);
-
-        assert!(maya.billing().await["subscription"]["cancelAt"].is_null());
-        let (_, page) = maya.page(BILLING).await;
-        assert!(page.contains("Renews on") && page.contains("Cancel plan"));
-    }
+    assert!(maya.billing().await["subscription"]["cancelAt"].is_null());
+    let (_, page) = maya.page(BILLING).await;
+    assert!(page.contains("Renews on") && page.contains("Cancel plan"));
 }
 
 /// The value of the first hidden field of this name.
@@ -229,185 +262,115 @@ pub fn hidden(page: &str, name: &str) -> String {
     page[start..].split('"').next().expect("a value").to_owned()
 }
 
-on_both! {
-    fn a_larger_plan_costs_what_the_review_said_and_starts_at_once(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
-        let (status, review) = maya.page(&format!("{BILLING}/upgrade?planId=PRO_PLUS")).await;
-        assert_eq!(status, 200);
-        assert!(review.contains("Pro to Pro Plus") && review.contains("Due today"), "{review}");
-        let quote = hidden(&review, "quote");
-        let due: i64 = quote.split(':').nth(1).unwrap().parse().unwrap();
-        assert!(due > 0 && due <= 3_000, "{quote}");
-
-        let form = [("act", "change"), ("planId", "PRO_PLUS"), ("quote", &*quote)];
-        let changed = send(&maya, &format!("{BILLING}/plan"), &form).await;
-
-        assert_eq!(changed.status(), 303);
-        let body = maya.billing().await;
-        assert_eq!(body["subscription"]["tier"], "PRO_PLUS");
-        assert_eq!(body["subscription"]["status"], "ACTIVE");
-        let rows = stage.transactions(maya.account).await;
-        assert_eq!(rows[1], ("SUBSCRIPTION_UPGRADE".into(), "COMPLETED".into(), due));
-        // A second click finds the change done.
-        let again = send(&maya, &format!("{BILLING}/plan"), &form).await;
-        assert_eq!(again.status(), 409);
-        assert_eq!(stage.transactions(maya.account).await.len(), 2);
-    }
-}
-
-on_both! {
-    fn an_amount_or_a_moment_of_ones_own_choice_is_reviewed_again_and_charges_nothing(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO").await;
-        let now = stage.app.now().seconds();
-        let later = now + 29 * 86_400;
-
-        for quote in [format!("{now}:1"), format!("{later}:100"), format!("{}:3000", now - 9_000)] {
-            let form = [("act", "change"), ("planId", "PRO_PLUS"), ("quote", &*quote)];
-            let answer = send(&maya, &format!("{BILLING}/plan"), &form).await;
-            assert_eq!(answer.status(), 409, "{quote}");
-            assert!(answer.text().await.unwrap().contains("The amount has changed"), "{quote}");
-        }
-        let form = [("act", "change"), ("planId", "PRO_PLUS")];
-        assert_eq!(send(&maya, &format!("{BILLING}/plan"), &form).await.status(), 400);
-        assert_eq!(maya.billing().await["subscription"]["tier"], "PRO");
-        assert_eq!(stage.transactions(maya.account).await.len(), 1);
-    }
-}
-
-on_both! {
-    fn a_smaller_plan_is_not_reviewed_as_a_larger_one(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO_PLUS").await;
-        maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS").await;
-
-        let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId=PRO")).await;
-        assert_eq!(status, 200);
-        assert!(page.contains("Move to Pro on") && !page.contains("and upgrade"), "{page}");
-        for plan in ["PRO_PLUS", "FREE", "ENTERPRISE"] {
-            let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId={plan}")).await;
-            assert_eq!(status, 409, "{plan}");
-            assert!(!page.contains("Due today"), "{plan}");
-        }
-    }
-}
-
-on_both! {
-    fn without_a_plan_there_is_nothing_to_cancel(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let plan = format!("{BILLING}/plan");
-
-        assert_eq!(maya.page(&format!("{plan}?act=cancel")).await.0, 303);
-        assert_eq!(send(&maya, &plan, &[("act", "cancel")]).await.status(), 409);
-        assert_eq!(send(&maya, &plan, &[("act", "sell")]).await.status(), 400);
-    }
-}
-
-on_both! {
-    fn a_key_is_shown_once_and_opens_nothing_once_it_is_revoked(stage) {
-        let (maya, eve) = (stage.person("maya@example.com").await, stage.person("eve@example.com").await);
-
-        let made = send(&maya, "/dashboard/keys", &[("name", "prod-web"), ("scope", "meter")]).await;
-        let again = send(&maya, "/dashboard/keys", &[("name", "prod-web")]).await;
-
-        assert_eq!((made.status().as_u16(), again.status().as_u16()), (200, 409));
-        let page = made.text().await.unwrap();
-        let start = page.find("lbx_test_").unwrap();
-        let secret = page[start..].split('<').next().unwrap().to_owned();
-        assert_eq!(secret.len(), "lbx_test_".len() + 64);
-        let (_, list) = maya.page("/dashboard/keys").await;
-        assert!(list.contains("prod-web") && !list.contains(&secret));
-
-        let revoke = list.split('"').find(|part| part.ends_with("/revoke")).unwrap().to_owned();
-        assert_eq!(eve.page(&revoke).await.0, 404);
-        assert_eq!(send(&eve, &revoke, &[("confirm", "yes")]).await.status(), 404);
-        assert_eq!(maya.page(&revoke).await.0, 200);
-        assert_eq!(send(&maya, &revoke, &[("confirm", "yes")]).await.status(), 303);
-        let balance = stage.http.get(format!("{}/api/v1/balance", stage.base));
-        assert_eq!(balance.bearer_auth(&secret).send().await.unwrap().status(), 401);
-    }
-}
-
-on_both! {
-    fn a_user_makes_no_key_that_acts_for_others(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let olga = stage.person_as("olga@example.com", "admin").await;
-        let form = [("name", "host"), ("scope", "server")];
-
-        assert_eq!(send(&maya, "/dashboard/keys", &form).await.status(), 403);
-        assert_eq!(send(&olga, "/dashboard/keys", &form).await.status(), 200);
-    }
-}
-
-on_both! {
-    fn a_mailed_link_signs_in_by_its_button_and_only_once(stage) {
-        let nobody = Person { stage, cookie: String::new(), account: 0, user: 0 };
-
-        let wrong = send(&nobody, "/login", &[("email", "maya@")]).await;
-        let sent = send(&nobody, "/login", &[("email", "maya@example.com"), ("next", "/dashboard/usage")]).await;
-
-        assert_eq!((wrong.status().as_u16(), sent.status().as_u16()), (400, 200));
-        assert!(wrong.text().await.unwrap().contains("maya@"));
-        let link = mailed_link(stage).await;
-        for _ in 0..2 {
-            assert_eq!(stranger(stage, &link).await.status(), 200, "looking does not use it up");
-        }
-        let token = link.rsplit('=').next().unwrap();
-        let button = format!("/api/auth/link/{token}");
-        let signed_in = send(&nobody, &button, &[]).await;
-        assert_eq!((signed_in.status().as_u16(), &*location(&signed_in)), (303, "/dashboard/usage"));
-        assert!(signed_in.headers()["set-cookie"].to_str().unwrap().contains("HttpOnly"));
-        assert_eq!(send(&nobody, &button, &[]).await.status(), 400);
-        assert_eq!(stranger(stage, &link).await.status(), 400);
-    }
-}
-
-on_both! {
-    fn case_a14_nobody_is_led_to_another_site(stage) {
-        for next in ["//evil.example", "/%5Cevil.example", "https://evil.example", "javascript:alert(1)"] {
-            let page = stranger(stage, &format!("/login?next={next}")).await.text().await.unwrap();
-            assert!(!page.contains("evil") && !page.contains("javascript:"), "{next}");
-        }
-    }
-}
-
-on_both! {
-    fn too_many_links_are_refused_with_when_to_try_again(stage) {
-        let nobody = Person { stage, cookie: String::new(), account: 0, user: 0 };
-        let limit = stage.app.settings.limits.sign_in_per_minute;
-        for _ in 0..limit {
-            let sent = send(&nobody, "/login", &[("email", "maya@example.com")]).await;
-            assert_eq!(sent.status(), 200);
-        }
-
-        let refused = send(&nobody, "/login", &[("email", "maya@example.com")]).await;
-
-        assert_eq!(refused.status(), 429);
-        assert!(refused.headers().contains_key("retry-after"));
-        assert!(refused.text().await.unwrap().contains("Too many sign-in links"));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_billing_is_off_its_pages_say_so_and_usage_works() {
-    let off = |settings: &mut billing::config::Settings| settings.billing.enabled = false;
-    let stage = Stage::with(store::testing::sqlite(), off).await;
+on_both!(a_larger_plan_costs_what_the_review_said_and_starts_at_once);
+async fn a_larger_plan_costs_what_the_review_said_and_starts_at_once(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    let (status, review) = maya
+        .page(&format!("{BILLING}/upgrade?planId=PRO_PLUS"))
+        .await;
+    assert_eq!(status, 200);
+    assert!(
+        review.contains("Pro to Pro Plus") && review.contains("Due today"),
+        "{review}"
+    );
+    let quote = hidden(&review, "quote");
+    let due: i64 = quote.split(':').nth(1).unwrap().parse().unwrap();
+    assert!(due > 0 && due <= 3_000, "{quote}");
 
-    for path in [
-        BILLING,
-        "/dashboard/billing/upgrade",
-        "/dashboard/billing/credits",
+    let form = [
+        ("act", "change"),
+        ("planId", "PRO_PLUS"),
+        ("quote", &*quote),
+    ];
+    let changed = send(&maya, &format!("{BILLING}/plan"), &form).await;
+
+    assert_eq!(changed.status(), 303);
+    let body = maya.billing().await;
+    assert_eq!(body["subscription"]["tier"], "PRO_PLUS");
+    assert_eq!(body["subscription"]["status"], "ACTIVE");
+    let rows = stage.transactions(maya.account).await;
+    assert_eq!(
+        rows[1],
+        ("SUBSCRIPTION_UPGRADE".into(), "COMPLETED".into(), due)
+    );
+    // A second click finds the change done.
+    let again = send(&maya, &format!("{BILLING}/plan"), &form).await;
+    assert_eq!(again.status(), 409);
+    assert_eq!(stage.transactions(maya.account).await.len(), 2);
+}
+
+on_both!(an_amount_or_a_moment_of_ones_own_choice_is_reviewed_again_and_charges_nothing);
+async fn an_amount_or_a_moment_of_ones_own_choice_is_reviewed_again_and_charges_nothing(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    let now = stage.app.now().seconds();
+    let later = now + 29 * 86_400;
+
+    for quote in [
+        format!("{now}:1"),
+        format!("{later}:100"),
+        format!("{}:3000", now - 9_000),
     ] {
-        let (status, page) = maya.page(path).await;
-        assert_eq!(status, 404, "{path}");
-        assert!(page.contains("Billing is not available yet"), "{path}");
+        let form = [
+            ("act", "change"),
+            ("planId", "PRO_PLUS"),
+            ("quote", &*quote),
+        ];
+        let answer = send(&maya, &format!("{BILLING}/plan"), &form).await;
+        assert_eq!(answer.status(), 409, "{quote}");
+        assert!(
+            answer
+                .text()
+                .await
+                .unwrap()
+                .contains("The amount has changed"),
+            "{quote}"
+        );
     }
-    assert_eq!(maya.page("/dashboard/usage").await.0, 200);
-    let (_, keys) = maya.page("/dashboard/keys").await;
-    assert!(!keys.contains("href=\"/dashboard/billing"), "{keys}");
-    stage.close().await;
+    let form = [("act", "change"), ("planId", "PRO_PLUS")];
+    assert_eq!(
+        send(&maya, &format!("{BILLING}/plan"), &form)
+            .await
+            .status(),
+        400
+    );
+    assert_eq!(maya.billing().await["subscription"]["tier"], "PRO");
+    assert_eq!(stage.transactions(maya.account).await.len(), 1);
+}
+
+on_both!(a_smaller_plan_is_not_reviewed_as_a_larger_one);
+async fn a_smaller_plan_is_not_reviewed_as_a_larger_one(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO_PLUS").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS")
+        .await;
+
+    let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId=PRO")).await;
+    assert_eq!(status, 200);
+    assert!(
+        page.contains("Move to Pro on") && !page.contains("and upgrade"),
+        "{page}"
+    );
+    for plan in ["PRO_PLUS", "FREE", "ENTERPRISE"] {
+        let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId={plan}")).await;
+        assert_eq!(status, 409, "{plan}");
+        assert!(!page.contains("Due today"), "{plan}");
+    }
+}
+
+on_both!(without_a_plan_there_is_nothing_to_cancel);
+async fn without_a_plan_there_is_nothing_to_cancel(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let plan = format!("{BILLING}/plan");
+
+    assert_eq!(maya.page(&format!("{plan}?act=cancel")).await.0, 303);
+    assert_eq!(send(&maya, &plan, &[("act", "cancel")]).await.status(), 409);
+    assert_eq!(send(&maya, &plan, &[("act", "sell")]).await.status(), 400);
 }

@@ -34,123 +34,181 @@ fn addresses(html: &str) -> Vec<String> {
     pieces.map(str::to_owned).collect()
 }
 
-on_both! {
-    fn somebody_in_several_accounts_must_say_which_one_a_write_is_for(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        let noahs = join(&maya, &noah, "billing").await;
-        let body = json!({ "type": "topup", "amount": 500 });
+on_both!(somebody_in_several_accounts_must_say_which_one_a_write_is_for);
+async fn somebody_in_several_accounts_must_say_which_one_a_write_is_for(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    let noahs = join(&maya, &noah, "billing").await;
+    let body = json!({ "type": "topup", "amount": 500 });
 
-        let (status, answer) = maya.checkout(body.clone()).await;
+    let (status, answer) = maya.checkout(body.clone()).await;
 
-        assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
-        let named: Vec<&Value> = answer["accounts"].as_array().unwrap().iter().map(|a| &a["id"]).collect();
-        assert!(named.contains(&&json!(noahs)) && named.len() == 2, "{answer}");
-        for (path, form) in [
-            ("/dashboard/billing/plan", [("act", "cancel")]),
-            ("/dashboard/billing/credits", [("amount", "500")]),
-            ("/dashboard/keys", [("name", "prod")]),
-        ] {
-            let request = maya.request(Method::POST, path).header("accept", "text/html");
-            let answer = request.form(&form).send().await.unwrap();
-            assert_eq!(answer.status(), 409, "{path}");
-            let page = answer.text().await.unwrap();
-            assert!(page.contains(&format!("/dashboard?account={noahs}")), "{page}");
+    assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
+    let named: Vec<&Value> = answer["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["id"])
+        .collect();
+    assert!(
+        named.contains(&&json!(noahs)) && named.len() == 2,
+        "{answer}"
+    );
+    for (path, form) in [
+        ("/dashboard/billing/plan", [("act", "cancel")]),
+        ("/dashboard/billing/credits", [("amount", "500")]),
+        ("/dashboard/keys", [("name", "prod")]),
+    ] {
+        let request = maya
+            .request(Method::POST, path)
+            .header("accept", "text/html");
+        let answer = request.form(&form).send().await.unwrap();
+        assert_eq!(answer.status(), 409, "{path}");
+        let page = answer.text().await.unwrap();
+        assert!(
+            page.contains(&format!("/dashboard?account={noahs}")),
+            "{page}"
+        );
+    }
+    let (status, answer) = maya.post("/api/v1/keys", json!({ "name": "x" })).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
+
+    let path = format!("/api/stripe/create-checkout-session?account={noahs}");
+    assert_eq!(maya.post(&path, body).await.0, 200);
+    let customer = stage.app.read({
+        let (own, other) = (maya.account, noah.account);
+        move |tx| {
+            Ok((
+                store::customers::current(tx, own)?,
+                store::customers::current(tx, other)?,
+            ))
         }
-        let (status, answer) = maya.post("/api/v1/keys", json!({ "name": "x" })).await;
-        assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
-
-        let path = format!("/api/stripe/create-checkout-session?account={noahs}");
-        assert_eq!(maya.post(&path, body).await.0, 200);
-        let customer = stage.app.read({
-            let (own, other) = (maya.account, noah.account);
-            move |tx| Ok((store::customers::current(tx, own)?, store::customers::current(tx, other)?))
-        });
-        let (own, other) = customer.await.unwrap();
-        assert!(own.is_none() && other.is_some(), "the named account alone was touched");
-    }
+    });
+    let (own, other) = customer.await.unwrap();
+    assert!(
+        own.is_none() && other.is_some(),
+        "the named account alone was touched"
+    );
 }
 
-on_both! {
-    fn a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        let noahs = join(&maya, &noah, "owner").await;
-        let query = format!("account={noahs}");
-        for path in [
-            "/dashboard/billing", "/dashboard/billing/upgrade", "/dashboard/billing/credits",
-            "/dashboard/usage", "/dashboard/keys", "/dashboard/billing/success",
-            "/dashboard/billing/cancel",
-        ] {
-            let (status, html) = maya.page(&format!("{path}?{query}")).await;
+on_both!(a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account);
+async fn a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    let noahs = join(&maya, &noah, "owner").await;
+    let query = format!("account={noahs}");
+    for path in [
+        "/dashboard/billing",
+        "/dashboard/billing/upgrade",
+        "/dashboard/billing/credits",
+        "/dashboard/usage",
+        "/dashboard/keys",
+        "/dashboard/billing/success",
+        "/dashboard/billing/cancel",
+    ] {
+        let (status, html) = maya.page(&format!("{path}?{query}")).await;
 
-            assert_eq!(status, 200, "{path}");
-            let all = addresses(&html);
-            assert!(all.len() > 5, "{path}: {all:?}");
-            let mine = format!("account={}", public_id(&maya).await);
-            for address in all {
-                // The menu's way to the other account alone names another.
-                let is_switch = address == format!("/dashboard?{mine}");
-                assert!(address.contains(&query) || is_switch, "{path}: {address}");
-            }
+        assert_eq!(status, 200, "{path}");
+        let all = addresses(&html);
+        assert!(all.len() > 5, "{path}: {all:?}");
+        let mine = format!("account={}", public_id(&maya).await);
+        for address in all {
+            // The menu's way to the other account alone names another.
+            let is_switch = address == format!("/dashboard?{mine}");
+            assert!(address.contains(&query) || is_switch, "{path}: {address}");
         }
-
-        let request = maya.request(Method::POST, &format!("/dashboard/keys?{query}"));
-        let made = request.form(&[("name", "prod")]).send().await.unwrap();
-        assert_eq!(made.status(), 200);
-        let html = made.text().await.unwrap();
-        let revoke = html.split('"').find(|piece| piece.contains("/revoke")).unwrap();
-        let request = maya.request(Method::POST, revoke).form(&[("confirm", "yes")]);
-        let gone = request.send().await.unwrap();
-        assert_eq!(gone.status(), 303);
-        let to = gone.headers()["location"].to_str().unwrap();
-        assert_eq!(to, format!("/dashboard/keys?{query}"));
     }
+
+    let request = maya.request(Method::POST, &format!("/dashboard/keys?{query}"));
+    let made = request.form(&[("name", "prod")]).send().await.unwrap();
+    assert_eq!(made.status(), 200);
+    let html = made.text().await.unwrap();
+    let revoke = html
+        .split('"')
+        .find(|piece| piece.contains("/revoke"))
+        .unwrap();
+    let request = maya
+        .request(Method::POST, revoke)
+        .form(&[("confirm", "yes")]);
+    let gone = request.send().await.unwrap();
+    assert_eq!(gone.status(), 303);
+    let to = gone.headers()["location"].to_str().unwrap();
+    assert_eq!(to, format!("/dashboard/keys?{query}"));
 }
 
-on_both! {
-    fn two_names_for_the_account_are_a_fault_and_a_strangers_is_not_there(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        let (mine, noahs) = (public_id(&maya).await, public_id(&noah).await);
-        for path in ["/api/dashboard/billing", "/dashboard/keys", "/api/v1/balance"] {
-            let twice = format!("{path}?account={mine}&account={noahs}");
-            assert_eq!(maya.get(&twice).await.0, 400, "{path}");
-            assert_eq!(maya.get(&format!("{path}?account={noahs}")).await.0, 404, "{path}");
-        }
-
-        let (status, answer) = maya.post("/api/v1/keys", json!({ "name": "x", "account": noahs })).await;
-        assert_eq!(status, 400, "{answer}");
+on_both!(two_names_for_the_account_are_a_fault_and_a_strangers_is_not_there);
+async fn two_names_for_the_account_are_a_fault_and_a_strangers_is_not_there(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    let (mine, noahs) = (public_id(&maya).await, public_id(&noah).await);
+    for path in [
+        "/api/dashboard/billing",
+        "/dashboard/keys",
+        "/api/v1/balance",
+    ] {
+        let twice = format!("{path}?account={mine}&account={noahs}");
+        assert_eq!(maya.get(&twice).await.0, 400, "{path}");
+        assert_eq!(
+            maya.get(&format!("{path}?account={noahs}")).await.0,
+            404,
+            "{path}"
+        );
     }
+
+    let (status, answer) = maya
+        .post("/api/v1/keys", json!({ "name": "x", "account": noahs }))
+        .await;
+    assert_eq!(status, 400, "{answer}");
 }
 
-on_both! {
-    fn a_suspended_account_is_told_so_and_changes_nothing(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let (account, now) = (maya.account, stage.app.now());
-        stage.app.db.write(account, move |tx| store::accounts::set_status(tx, account, "suspended", now)).await.unwrap();
+on_both!(a_suspended_account_is_told_so_and_changes_nothing);
+async fn a_suspended_account_is_told_so_and_changes_nothing(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let (account, now) = (maya.account, stage.app.now());
+    stage
+        .app
+        .db
+        .write(account, move |tx| {
+            store::accounts::set_status(tx, account, "suspended", now)
+        })
+        .await
+        .unwrap();
 
-        let (status, answer) = maya.checkout(json!({ "type": "topup", "amount": 500 })).await;
+    let (status, answer) = maya
+        .checkout(json!({ "type": "topup", "amount": 500 }))
+        .await;
 
-        assert_eq!((status, &answer["code"]), (403, &json!("account_not_active")));
-        let (status, html) = maya.page("/dashboard/billing").await;
-        assert_eq!(status, 200);
-        assert!(html.contains("This account is suspended"), "{html}");
-        assert_eq!(maya.post("/api/v1/keys", json!({ "name": "x" })).await.0, 403);
-        // What ends the costs stays possible; there is no customer yet.
-        assert_eq!(maya.post("/api/stripe/customer-portal", json!({})).await.0, 409);
-    }
+    assert_eq!(
+        (status, &answer["code"]),
+        (403, &json!("account_not_active"))
+    );
+    let (status, html) = maya.page("/dashboard/billing").await;
+    assert_eq!(status, 200);
+    assert!(html.contains("This account is suspended"), "{html}");
+    assert_eq!(
+        maya.post("/api/v1/keys", json!({ "name": "x" })).await.0,
+        403
+    );
+    // What ends the costs stays possible; there is no customer yet.
+    assert_eq!(
+        maya.post("/api/stripe/customer-portal", json!({})).await.0,
+        409
+    );
 }
 
-on_both! {
-    fn a_sign_in_comes_back_to_the_page_with_its_account(stage) {
-        let request = stage.http.get(format!("{}/dashboard/keys?account=acc_1&x=2", stage.base));
+on_both!(a_sign_in_comes_back_to_the_page_with_its_account);
+async fn a_sign_in_comes_back_to_the_page_with_its_account(stage: &Stage) {
+    let request = stage
+        .http
+        .get(format!("{}/dashboard/keys?account=acc_1&x=2", stage.base));
 
-        let answer = request.header("accept", "text/html").send().await.unwrap();
+    let answer = request.header("accept", "text/html").send().await.unwrap();
 
-        let to = answer.headers()["location"].to_str().unwrap();
-        assert_eq!(to, "/login?next=%2Fdashboard%2Fkeys%3Faccount%3Dacc_1%26x%3D2");
-    }
+    let to = answer.headers()["location"].to_str().unwrap();
+    assert_eq!(
+        to,
+        "/login?next=%2Fdashboard%2Fkeys%3Faccount%3Dacc_1%26x%3D2"
+    );
 }
 
 fn fixtures() -> Value {
@@ -334,47 +392,63 @@ async fn a_signed_hand_over_opens_one_session_once() {
     .await;
 }
 
-on_both! {
-    fn without_a_shared_secret_no_token_of_a_host_is_looked_at(stage) {
-        let token = fixtures()["authjs.session-token century"].as_str().unwrap().to_owned();
-        let cookie = format!("authjs.session-token={token}");
+on_both!(without_a_shared_secret_no_token_of_a_host_is_looked_at);
+async fn without_a_shared_secret_no_token_of_a_host_is_looked_at(stage: &Stage) {
+    let token = fixtures()["authjs.session-token century"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let cookie = format!("authjs.session-token={token}");
 
-        assert_eq!(status_with(stage, "cookie", &cookie, "/api/dashboard/billing").await, 401);
-        assert_eq!(status_with(stage, "x-y", "z", "/api/auth/hand-over?token=x").await, 404);
-    }
+    assert_eq!(
+        status_with(stage, "cookie", &cookie, "/api/dashboard/billing").await,
+        401
+    );
+    assert_eq!(
+        status_with(stage, "x-y", "z", "/api/auth/hand-over?token=x").await,
+        404
+    );
 }
 
-on_both! {
-    fn case_a8_sign_in_mails_are_bounded_by_address_and_by_network(stage) {
-        let send = async |email: String| {
-            let request = stage.http.post(format!("{}/api/auth/link", stage.base));
-            request.json(&json!({ "email": email })).send().await.unwrap().status().as_u16()
-        };
+on_both!(case_a8_sign_in_mails_are_bounded_by_address_and_by_network);
+async fn case_a8_sign_in_mails_are_bounded_by_address_and_by_network(stage: &Stage) {
+    let send = async |email: String| {
+        let request = stage.http.post(format!("{}/api/auth/link", stage.base));
+        request
+            .json(&json!({ "email": email }))
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
 
-        let mut one_address = Vec::new();
-        for _ in 0..6 {
-            one_address.push(send("maya@example.com".to_owned()).await);
-        }
-        let mut one_network = Vec::new();
-        for number in 0..16 {
-            one_network.push(send(format!("p{number}@example.com")).await);
-        }
-
-        assert_eq!(one_address, [200, 200, 200, 200, 200, 429]);
-        assert_eq!(one_network.iter().filter(|status| **status == 200).count(), 14, "{one_network:?}");
-        assert_eq!(one_network.last(), Some(&429));
+    let mut one_address = Vec::new();
+    for _ in 0..6 {
+        one_address.push(send("maya@example.com".to_owned()).await);
     }
+    let mut one_network = Vec::new();
+    for number in 0..16 {
+        one_network.push(send(format!("p{number}@example.com")).await);
+    }
+
+    assert_eq!(one_address, [200, 200, 200, 200, 200, 429]);
+    assert_eq!(
+        one_network.iter().filter(|status| **status == 200).count(),
+        14,
+        "{one_network:?}"
+    );
+    assert_eq!(one_network.last(), Some(&429));
 }
 
-on_both! {
-    fn case_a8_wrong_links_are_slowed_down(stage) {
-        let mut statuses = Vec::new();
-        for number in 0..12 {
-            let url = format!("{}/api/auth/link/{number:064}", stage.base);
-            statuses.push(stage.http.post(url).send().await.unwrap().status().as_u16());
-        }
-
-        assert_eq!(statuses[..10], [400; 10]);
-        assert_eq!(statuses[10..], [429; 2]);
+on_both!(case_a8_wrong_links_are_slowed_down);
+async fn case_a8_wrong_links_are_slowed_down(stage: &Stage) {
+    let mut statuses = Vec::new();
+    for number in 0..12 {
+        let url = format!("{}/api/auth/link/{number:064}", stage.base);
+        statuses.push(stage.http.post(url).send().await.unwrap().status().as_u16());
     }
+
+    assert_eq!(statuses[..10], [400; 10]);
+    assert_eq!(statuses[10..], [429; 2]);
 }

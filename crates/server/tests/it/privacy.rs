@@ -261,17 +261,23 @@ on_each! {
     keys_are_rolled_and_left
 }
 
-on_both! {
-fn an_error_names_its_request_and_so_does_its_answer(stage) {
+on_both!(an_error_names_its_request_and_so_does_its_answer);
+async fn an_error_names_its_request_and_so_does_its_answer(stage: &Stage) {
     let ann = stage.person("ann@example.com").await;
 
-    let answer = ann.request(reqwest::Method::GET, "/api/admin/events").send().await.unwrap();
-    let header = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let answer = ann
+        .request(reqwest::Method::GET, "/api/admin/events")
+        .send()
+        .await
+        .unwrap();
+    let header = answer.headers()["x-request-id"]
+        .to_str()
+        .unwrap()
+        .to_owned();
     let body: Value = answer.json().await.unwrap();
 
     assert_eq!(body["requestId"], header.as_str());
     assert!(header.starts_with("req_"), "{header}");
-}
 }
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_localboxs-billing");

@@ -83,20 +83,23 @@ async fn answers(stage: &Stage) -> Answers {
     }
 }
 
-on_both! {
-    fn requirement_21_3_the_open_questions_are_answered_as_decided_unless_somebody_says_otherwise(stage) {
-        let found = answers(stage).await;
+on_both!(
+    requirement_21_3_the_open_questions_are_answered_as_decided_unless_somebody_says_otherwise
+);
+async fn requirement_21_3_the_open_questions_are_answered_as_decided_unless_somebody_says_otherwise(
+    stage: &Stage,
+) {
+    let found = answers(stage).await;
 
-        let decided = Answers {
-            bought_days: None,
-            promo_days: Some(90),
-            call_costs: json!(1),
-            pack_costs: "0.50".to_owned(),
-            free_credits: json!(100),
-            pays_back: true,
-        };
-        assert_eq!(found, decided);
-    }
+    let decided = Answers {
+        bought_days: None,
+        promo_days: Some(90),
+        call_costs: json!(1),
+        pack_costs: "0.50".to_owned(),
+        free_credits: json!(100),
+        pays_back: true,
+    };
+    assert_eq!(found, decided);
 }
 
 /// Another answer to each question, by the catalog and by settings.
@@ -119,18 +122,17 @@ fn otherwise(settings: &mut Settings) {
     settings.billing.cancel_now = "keep".to_owned();
 }
 
-on_both! { with otherwise,
-    fn requirement_21_3_another_value_is_another_answer(stage) {
-        let found = answers(stage).await;
+on_both!(requirement_21_3_another_value_is_another_answer, otherwise);
+async fn requirement_21_3_another_value_is_another_answer(stage: &Stage) {
+    let found = answers(stage).await;
 
-        let chosen = Answers {
-            bought_days: Some(365),
-            promo_days: Some(30),
-            call_costs: json!(2),
-            pack_costs: "0.75".to_owned(),
-            free_credits: json!(250),
-            pays_back: false,
-        };
-        assert_eq!(found, chosen);
-    }
+    let chosen = Answers {
+        bought_days: Some(365),
+        promo_days: Some(30),
+        call_costs: json!(2),
+        pack_costs: "0.75".to_owned(),
+        free_credits: json!(250),
+        pays_back: false,
+    };
+    assert_eq!(found, chosen);
 }

@@ -59,7 +59,9 @@ fn every_setting_is_described_under_its_section() {
 #[test]
 fn every_setting_is_read_somewhere() {
     let mut source = String::new();
-    sources(&root().join("crates/server/src"), &mut source);
+    for name in ["billing", "views", "web", "server"] {
+        sources(&root().join("crates").join(name).join("src"), &mut source);
+    }
     for (section, name) in settings() {
         let ways = [
             format!("{section}.{name}"),

@@ -90,197 +90,212 @@ async fn audited(stage: &Stage) {
     assert_eq!(report.findings, []);
 }
 
-on_both!(
-    fn case_c14_parallel_debits_bring_one_mail_a_crossing_and_a_grant_arms_the_next(stage) {
-        let (person, program) = subscriber(stage).await;
-        let (status, _) = set(&person, json!({ "creditsLowBelow": 1_000 })).await;
-        assert_eq!(status, 200);
-        let keys: Vec<String> = (0..32).map(|n| format!("k{n}")).collect();
+on_both!(case_c14_parallel_debits_bring_one_mail_a_crossing_and_a_grant_arms_the_next);
+async fn case_c14_parallel_debits_bring_one_mail_a_crossing_and_a_grant_arms_the_next(
+    stage: &Stage,
+) {
+    let (person, program) = subscriber(stage).await;
+    let (status, _) = set(&person, json!({ "creditsLowBelow": 1_000 })).await;
+    assert_eq!(status, 200);
+    let keys: Vec<String> = (0..32).map(|n| format!("k{n}")).collect();
 
-        join_all(keys.iter().map(|key| program.debit(key, 10))).await;
-        mail(stage, "left for").await;
-        program.debit("more", 10).await;
-        billing::jobs::low::once(&stage.app).await.unwrap();
+    join_all(keys.iter().map(|key| program.debit(key, 10))).await;
+    mail(stage, "left for").await;
+    program.debit("more", 10).await;
+    billing::jobs::low::once(&stage.app).await.unwrap();
 
-        assert_eq!(subjects(stage, "left for").await, 1);
-        person.buy_pack(500).await;
-        person
-            .billing_when(|body| body["credits"]["available"] == 1_270)
-            .await;
-        program.debit("again", 300).await;
-        billing::jobs::low::once(&stage.app).await.unwrap();
-        assert_eq!(subjects(stage, "left for").await, 2);
-        program.debit("rest", 970).await;
-        mail(stage, "No credits left for").await;
-        assert_eq!(subjects(stage, "left for").await, 3);
-    }
-);
-
-on_both!(
-    fn mails_that_were_switched_off_are_not_sent_and_the_necessary_cannot_be(stage) {
-        let (person, program) = subscriber(stage).await;
-        let (status, body) = set(
-            &person,
-            json!({ "notifications": { "credits": false }, "creditsLowBelow": 1_000 }),
-        )
+    assert_eq!(subjects(stage, "left for").await, 1);
+    person.buy_pack(500).await;
+    person
+        .billing_when(|body| body["credits"]["available"] == 1_270)
         .await;
-        assert_eq!((status, &body["notifications"]["credits"]), (200, &json!(false)));
+    program.debit("again", 300).await;
+    billing::jobs::low::once(&stage.app).await.unwrap();
+    assert_eq!(subjects(stage, "left for").await, 2);
+    program.debit("rest", 970).await;
+    mail(stage, "No credits left for").await;
+    assert_eq!(subjects(stage, "left for").await, 3);
+}
 
-        program.debit("all", 1_100).await;
-        billing::jobs::low::once(&stage.app).await.unwrap();
-        stage.settled().await;
+on_both!(mails_that_were_switched_off_are_not_sent_and_the_necessary_cannot_be);
+async fn mails_that_were_switched_off_are_not_sent_and_the_necessary_cannot_be(stage: &Stage) {
+    let (person, program) = subscriber(stage).await;
+    let (status, body) = set(
+        &person,
+        json!({ "notifications": { "credits": false }, "creditsLowBelow": 1_000 }),
+    )
+    .await;
+    assert_eq!(
+        (status, &body["notifications"]["credits"]),
+        (200, &json!(false))
+    );
 
-        assert_eq!(subjects(stage, "No credits left").await, 0);
-        let (status, body) = set(&person, json!({ "notifications": { "sign-in": false } })).await;
-        assert_eq!((status, &body["field"]), (400, &json!("notifications")));
+    program.debit("all", 1_100).await;
+    billing::jobs::low::once(&stage.app).await.unwrap();
+    stage.settled().await;
+
+    assert_eq!(subjects(stage, "No credits left").await, 0);
+    let (status, body) = set(&person, json!({ "notifications": { "sign-in": false } })).await;
+    assert_eq!((status, &body["field"]), (400, &json!("notifications")));
+}
+
+on_both!(a_pack_is_bought_once_when_credits_fall_below_the_threshold);
+async fn a_pack_is_bought_once_when_credits_fall_below_the_threshold(stage: &Stage) {
+    let (person, program) = subscriber(stage).await;
+    turned_on(&person, "20.00").await;
+    let keys: Vec<String> = (0..16).map(|n| format!("k{n}")).collect();
+
+    join_all(keys.iter().map(|key| program.debit(key, 40))).await;
+    let body = person
+        .billing_when(|body| body["credits"]["available"] == 5_460)
+        .await;
+    quiet(stage).await;
+
+    let grants = body["credits"]["grants"].as_array().unwrap();
+    assert_eq!(grants.last().unwrap()["kind"], "purchase");
+    mail(stage, "bought automatically").await;
+    assert_eq!(subjects(stage, "bought automatically").await, 1);
+    let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
+    let automatic = payments["data"].as_array().unwrap().iter();
+    let automatic: Vec<&Value> = automatic.filter(|p| p["amount"] == 500).collect();
+    assert_eq!(automatic.len(), 1);
+    assert_eq!(automatic[0]["status"], "succeeded");
+    let topups = stage.transactions(person.account).await;
+    let topups = topups.iter().filter(|(kind, ..)| kind == "CREDIT_TOPUP");
+    assert_eq!(topups.count(), 1);
+    let (_, settings) = person.get("/api/v1/settings").await;
+    assert_eq!(settings["autoTopup"]["spentThisMonth"]["amount"], "5.00");
+    audited(stage).await;
+}
+
+on_both!(a_declined_card_is_left_alone_for_hours_and_twice_declined_turns_it_off);
+async fn a_declined_card_is_left_alone_for_hours_and_twice_declined_turns_it_off(stage: &Stage) {
+    let (person, program) = subscriber(stage).await;
+    turned_on(&person, "20.00").await;
+    stage
+        .twin
+        .decline_next(None, Some("insufficient_funds"))
+        .await
+        .unwrap();
+
+    program.debit("low", 700).await;
+    let after = row_when(&person, |row| row.declines == 1).await;
+    assert_eq!(after.state, "on");
+    assert!(after.next_attempt_at > stage.app.now().plus_seconds(3_600));
+    quiet(stage).await;
+    assert_eq!(row(&person).await.declines, 1, "no blind retry");
+
+    stage
+        .twin
+        .decline_next(None, Some("insufficient_funds"))
+        .await
+        .unwrap();
+    stage.twin.advance("7h").await.unwrap();
+    let after = row_when(&person, |row| row.state == "off").await;
+
+    assert_eq!(
+        after.off_reason.as_deref(),
+        Some("the bank declined the card")
+    );
+    mail(stage, "Automatic top-up is off").await;
+    let (_, billing) = person.get("/api/dashboard/billing").await;
+    assert_eq!(billing["credits"]["available"], 400);
+    let failed = stage.transactions(person.account).await;
+    let failed = failed.iter().filter(|(_, status, _)| status == "FAILED");
+    assert_eq!(failed.count(), 2);
+}
+
+on_both!(a_card_whose_bank_asks_for_its_owner_brings_a_mail_and_no_retry);
+async fn a_card_whose_bank_asks_for_its_owner_brings_a_mail_and_no_retry(stage: &Stage) {
+    let (person, program) = subscriber(stage).await;
+    turned_on(&person, "20.00").await;
+    stage
+        .twin
+        .decline_next(None, Some("authentication_required"))
+        .await
+        .unwrap();
+
+    program.debit("low", 700).await;
+    row_when(&person, |row| row.state == "waiting").await;
+    mail(stage, "onfirm").await;
+    quiet(stage).await;
+    stage.twin.advance("2d").await.unwrap();
+    quiet(stage).await;
+
+    assert_eq!(row(&person).await.state, "waiting");
+    let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
+    let automatic = payments["data"].as_array().unwrap().iter();
+    assert_eq!(automatic.filter(|p| p["amount"] == 500).count(), 1);
+    person.buy_pack(1_000).await;
+    row_when(&person, |row| row.state == "on").await;
+}
+
+on_both!(the_monthly_cap_stops_it_and_says_so);
+async fn the_monthly_cap_stops_it_and_says_so(stage: &Stage) {
+    let (person, program) = subscriber(stage).await;
+    turned_on(&person, "7.50").await;
+    program.debit("low", 700).await;
+    person
+        .billing_when(|body| body["credits"]["available"] == 5_400)
+        .await;
+    stage.twin.advance("1h").await.unwrap();
+
+    program.debit("low again", 5_000).await;
+    let row = row_when(&person, |row| row.state == "off").await;
+
+    assert_eq!(
+        row.off_reason.as_deref(),
+        Some("this month's cap of $7.50 is reached")
+    );
+    mail(stage, "Automatic top-up is off").await;
+}
+
+on_both!(several_processes_at_once_make_one_payment);
+async fn several_processes_at_once_make_one_payment(stage: &Stage) {
+    let (person, program) = subscriber(stage).await;
+    turned_on(&person, "20.00").await;
+
+    program.debit("low", 700).await;
+    let rounds = (0..8).map(|_| billing::jobs::topup::once(&stage.app));
+    for round in join_all(rounds).await {
+        round.unwrap();
     }
-);
+    person
+        .billing_when(|body| body["credits"]["available"] == 5_400)
+        .await;
+    quiet(stage).await;
 
-on_both!(
-    fn a_pack_is_bought_once_when_credits_fall_below_the_threshold(stage) {
-        let (person, program) = subscriber(stage).await;
-        turned_on(&person, "20.00").await;
-        let keys: Vec<String> = (0..16).map(|n| format!("k{n}")).collect();
+    let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
+    let automatic = payments["data"].as_array().unwrap().iter();
+    assert_eq!(automatic.filter(|p| p["amount"] == 500).count(), 1);
+    audited(stage).await;
+}
 
-        join_all(keys.iter().map(|key| program.debit(key, 40))).await;
-        let body = person
-            .billing_when(|body| body["credits"]["available"] == 5_460)
-            .await;
-        quiet(stage).await;
+on_both!(wrong_settings_are_refused_with_field_reason_and_what_to_do);
+async fn wrong_settings_are_refused_with_field_reason_and_what_to_do(stage: &Stage) {
+    let person = stage.person("topup@example.com").await;
+    let auto = |threshold: Value, pack: Value, max: &str| {
+        json!({ "autoTopup": {
+            "enabled": true, "threshold": threshold, "pack": pack, "monthlyMax": max } })
+    };
 
-        let grants = body["credits"]["grants"].as_array().unwrap();
-        assert_eq!(grants.last().unwrap()["kind"], "purchase");
-        mail(stage, "bought automatically").await;
-        assert_eq!(subjects(stage, "bought automatically").await, 1);
-        let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
-        let automatic = payments["data"].as_array().unwrap().iter();
-        let automatic: Vec<&Value> = automatic.filter(|p| p["amount"] == 500).collect();
-        assert_eq!(automatic.len(), 1);
-        assert_eq!(automatic[0]["status"], "succeeded");
-        let topups = stage.transactions(person.account).await;
-        let topups = topups.iter().filter(|(kind, ..)| kind == "CREDIT_TOPUP");
-        assert_eq!(topups.count(), 1);
-        let (_, settings) = person.get("/api/v1/settings").await;
-        assert_eq!(settings["autoTopup"]["spentThisMonth"]["amount"], "5.00");
-        audited(stage).await;
+    for (body, status, field) in [
+        (json!({ "creditsLowBelow": 0 }), 400, "creditsLowBelow"),
+        (json!({ "creditsLowBelow": -5 }), 400, "creditsLowBelow"),
+        (auto(json!(0), json!(5000), "50.00"), 400, "threshold"),
+        (auto(json!(10), json!(777), "50.00"), 400, "pack"),
+        (auto(json!(10), json!(5000), "4.99"), 400, "monthlyMax"),
+        (auto(json!(10), json!(5000), "lots"), 400, "monthlyMax"),
+        (auto(json!(10), json!(5000), "50.00"), 409, "autoTopup"),
+    ] {
+        let (answered, problem) = set(&person, body.clone()).await;
+        assert_eq!(answered, status, "{body} {problem}");
+        assert_eq!(problem["field"], field, "{problem}");
     }
-);
-
-on_both!(
-    fn a_declined_card_is_left_alone_for_hours_and_twice_declined_turns_it_off(stage) {
-        let (person, program) = subscriber(stage).await;
-        turned_on(&person, "20.00").await;
-        stage.twin.decline_next(None, Some("insufficient_funds")).await.unwrap();
-
-        program.debit("low", 700).await;
-        let after = row_when(&person, |row| row.declines == 1).await;
-        assert_eq!(after.state, "on");
-        assert!(after.next_attempt_at > stage.app.now().plus_seconds(3_600));
-        quiet(stage).await;
-        assert_eq!(row(&person).await.declines, 1, "no blind retry");
-
-        stage.twin.decline_next(None, Some("insufficient_funds")).await.unwrap();
-        stage.twin.advance("7h").await.unwrap();
-        let after = row_when(&person, |row| row.state == "off").await;
-
-        assert_eq!(after.off_reason.as_deref(), Some("the bank declined the card"));
-        mail(stage, "Automatic top-up is off").await;
-        let (_, billing) = person.get("/api/dashboard/billing").await;
-        assert_eq!(billing["credits"]["available"], 400);
-        let failed = stage.transactions(person.account).await;
-        let failed = failed.iter().filter(|(_, status, _)| status == "FAILED");
-        assert_eq!(failed.count(), 2);
-    }
-);
-
-on_both!(
-    fn a_card_whose_bank_asks_for_its_owner_brings_a_mail_and_no_retry(stage) {
-        let (person, program) = subscriber(stage).await;
-        turned_on(&person, "20.00").await;
-        stage.twin.decline_next(None, Some("authentication_required")).await.unwrap();
-
-        program.debit("low", 700).await;
-        row_when(&person, |row| row.state == "waiting").await;
-        mail(stage, "onfirm").await;
-        quiet(stage).await;
-        stage.twin.advance("2d").await.unwrap();
-        quiet(stage).await;
-
-        assert_eq!(row(&person).await.state, "waiting");
-        let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
-        let automatic = payments["data"].as_array().unwrap().iter();
-        assert_eq!(automatic.filter(|p| p["amount"] == 500).count(), 1);
-        person.buy_pack(1_000).await;
-        row_when(&person, |row| row.state == "on").await;
-    }
-);
-
-on_both!(
-    fn the_monthly_cap_stops_it_and_says_so(stage) {
-        let (person, program) = subscriber(stage).await;
-        turned_on(&person, "7.50").await;
-        program.debit("low", 700).await;
-        person
-            .billing_when(|body| body["credits"]["available"] == 5_400)
-            .await;
-        stage.twin.advance("1h").await.unwrap();
-
-        program.debit("low again", 5_000).await;
-        let row = row_when(&person, |row| row.state == "off").await;
-
-        assert_eq!(row.off_reason.as_deref(), Some("this month's cap of $7.50 is reached"));
-        mail(stage, "Automatic top-up is off").await;
-    }
-);
-
-on_both!(
-    fn several_processes_at_once_make_one_payment(stage) {
-        let (person, program) = subscriber(stage).await;
-        turned_on(&person, "20.00").await;
-
-        program.debit("low", 700).await;
-        let rounds = (0..8).map(|_| billing::jobs::topup::once(&stage.app));
-        for round in join_all(rounds).await {
-            round.unwrap();
-        }
-        person
-            .billing_when(|body| body["credits"]["available"] == 5_400)
-            .await;
-        quiet(stage).await;
-
-        let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
-        let automatic = payments["data"].as_array().unwrap().iter();
-        assert_eq!(automatic.filter(|p| p["amount"] == 500).count(), 1);
-        audited(stage).await;
-    }
-);
-
-on_both!(
-    fn wrong_settings_are_refused_with_field_reason_and_what_to_do(stage) {
-        let person = stage.person("topup@example.com").await;
-        let auto = |threshold: Value, pack: Value, max: &str| {
-            json!({ "autoTopup": {
-                "enabled": true, "threshold": threshold, "pack": pack, "monthlyMax": max } })
-        };
-
-        for (body, status, field) in [
-            (json!({ "creditsLowBelow": 0 }), 400, "creditsLowBelow"),
-            (json!({ "creditsLowBelow": -5 }), 400, "creditsLowBelow"),
-            (auto(json!(0), json!(5000), "50.00"), 400, "threshold"),
-            (auto(json!(10), json!(777), "50.00"), 400, "pack"),
-            (auto(json!(10), json!(5000), "4.99"), 400, "monthlyMax"),
-            (auto(json!(10), json!(5000), "lots"), 400, "monthlyMax"),
-            (auto(json!(10), json!(5000), "50.00"), 409, "autoTopup"),
-        ] {
-            let (answered, problem) = set(&person, body.clone()).await;
-            assert_eq!(answered, status, "{body} {problem}");
-            assert_eq!(problem["field"], field, "{problem}");
-        }
-        let (status, body) = set(&person, json!({ "creditsLowBelow": null })).await;
-        assert_eq!((status, &body["creditsLowBelow"]), (200, &Value::Null));
-        assert_eq!(body["autoTopup"]["state"], "off");
-    }
-);
+    let (status, body) = set(&person, json!({ "creditsLowBelow": null })).await;
+    assert_eq!((status, &body["creditsLowBelow"]), (200, &Value::Null));
+    assert_eq!(body["autoTopup"]["state"], "off");
+}
 
 /// Posts a form as a browser does, and answers the status and the page.
 async fn form(person: &Person<'_>, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
@@ -292,50 +307,78 @@ async fn form(person: &Person<'_>, path: &str, fields: &[(&str, &str)]) -> (u16,
     (answer.status().as_u16(), answer.text().await.expect("text"))
 }
 
-on_both!(
-    fn the_settings_page_saves_without_a_script_and_answers_a_wrong_value_in_its_place(stage) {
-        let (person, _) = subscriber(stage).await;
+on_both!(the_settings_page_saves_without_a_script_and_answers_a_wrong_value_in_its_place);
+async fn the_settings_page_saves_without_a_script_and_answers_a_wrong_value_in_its_place(
+    stage: &Stage,
+) {
+    let (person, _) = subscriber(stage).await;
 
-        let saved = form(
-            &person,
-            "/dashboard/settings",
-            &[("receipts", "on"), ("credits", "on"), ("low", "1,000")],
-        )
-        .await;
-        assert_eq!(saved.0, 303, "{}", saved.1);
-        let (_, settings) = person.get("/api/v1/settings").await;
-        assert_eq!(settings["creditsLowBelow"], 1_000);
-        assert_eq!(settings["notifications"]["receipts"], true);
-        assert_eq!(settings["notifications"]["plan"], false);
+    let saved = form(
+        &person,
+        "/dashboard/settings",
+        &[("receipts", "on"), ("credits", "on"), ("low", "1,000")],
+    )
+    .await;
+    assert_eq!(saved.0, 303, "{}", saved.1);
+    let (_, settings) = person.get("/api/v1/settings").await;
+    assert_eq!(settings["creditsLowBelow"], 1_000);
+    assert_eq!(settings["notifications"]["receipts"], true);
+    assert_eq!(settings["notifications"]["plan"], false);
 
-        let (status, wrong) = form(&person, "/dashboard/settings", &[("low", "lots")]).await;
-        assert_eq!(status, 400);
-        assert!(wrong.contains("value=\"lots\"") && wrong.contains("id=\"low-error\""));
+    let (status, wrong) = form(&person, "/dashboard/settings", &[("low", "lots")]).await;
+    assert_eq!(status, 400);
+    assert!(wrong.contains("value=\"lots\"") && wrong.contains("id=\"low-error\""));
 
-        let auto = [("threshold", "500"), ("pack", "5000"), ("cap", "1"), ("act", "on")];
-        let (status, wrong) = form(&person, "/dashboard/billing/auto-top-up", &auto).await;
-        assert_eq!(status, 400);
-        assert!(wrong.contains("at least the price of the pack"), "{wrong}");
-        let auto = [("threshold", "500"), ("pack", "5000"), ("cap", "50"), ("act", "on")];
-        assert_eq!(form(&person, "/dashboard/billing/auto-top-up", &auto).await.0, 303);
-        assert_eq!(row(&person).await.state, "on");
-        let off = [("act", "off")];
-        assert_eq!(form(&person, "/dashboard/billing/auto-top-up", &off).await.0, 303);
-        assert_eq!(row(&person).await.state, "off");
+    let auto = [
+        ("threshold", "500"),
+        ("pack", "5000"),
+        ("cap", "1"),
+        ("act", "on"),
+    ];
+    let (status, wrong) = form(&person, "/dashboard/billing/auto-top-up", &auto).await;
+    assert_eq!(status, 400);
+    assert!(wrong.contains("at least the price of the pack"), "{wrong}");
+    let auto = [
+        ("threshold", "500"),
+        ("pack", "5000"),
+        ("cap", "50"),
+        ("act", "on"),
+    ];
+    assert_eq!(
+        form(&person, "/dashboard/billing/auto-top-up", &auto)
+            .await
+            .0,
+        303
+    );
+    assert_eq!(row(&person).await.state, "on");
+    let off = [("act", "off")];
+    assert_eq!(
+        form(&person, "/dashboard/billing/auto-top-up", &off)
+            .await
+            .0,
+        303
+    );
+    assert_eq!(row(&person).await.state, "off");
 
-        let limit = [("subject", "account"), ("window", "day"), ("credits", "x")];
-        let (status, wrong) = form(&person, "/dashboard/settings/limits", &limit).await;
-        assert_eq!(status, 400);
-        assert!(wrong.contains("href=\"#credits\""));
-        let limit = [("subject", "account"), ("window", "day"), ("credits", "250")];
-        assert_eq!(form(&person, "/dashboard/settings/limits", &limit).await.0, 303);
-        let (_, page) = person.page("/dashboard/settings").await;
-        assert!(page.contains("250 credits a day"), "{page}");
-        let (_, limits) = person.get("/api/v1/limits").await;
-        let id = limits["data"][0]["id"].as_str().unwrap();
-        let path = format!("/dashboard/settings/limits/{id}/remove");
-        assert_eq!(form(&person, &path, &[]).await.0, 303);
-        let (_, limits) = person.get("/api/v1/limits").await;
-        assert_eq!(limits["data"], json!([]));
-    }
-);
+    let limit = [("subject", "account"), ("window", "day"), ("credits", "x")];
+    let (status, wrong) = form(&person, "/dashboard/settings/limits", &limit).await;
+    assert_eq!(status, 400);
+    assert!(wrong.contains("href=\"#credits\""));
+    let limit = [
+        ("subject", "account"),
+        ("window", "day"),
+        ("credits", "250"),
+    ];
+    assert_eq!(
+        form(&person, "/dashboard/settings/limits", &limit).await.0,
+        303
+    );
+    let (_, page) = person.page("/dashboard/settings").await;
+    assert!(page.contains("250 credits a day"), "{page}");
+    let (_, limits) = person.get("/api/v1/limits").await;
+    let id = limits["data"][0]["id"].as_str().unwrap();
+    let path = format!("/dashboard/settings/limits/{id}/remove");
+    assert_eq!(form(&person, &path, &[]).await.0, 303);
+    let (_, limits) = person.get("/api/v1/limits").await;
+    assert_eq!(limits["data"], json!([]));
+}

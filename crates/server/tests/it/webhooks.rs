@@ -1,5 +1,7 @@
 //! Deliveries, good and bad: what Stripe tells us, in whatever order and however often.
 
+mod failures;
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -35,457 +37,356 @@ async fn refused(stage: &Stage, body: Vec<u8>, signature: &str) {
     assert!(stage.events().await.is_empty(), "nothing is stored");
 }
 
-on_both! {
-    fn case_w1_w2_w3_w5_what_is_not_signed_by_stripe_is_refused_and_not_stored(stage) {
-        let body = some_event().to_string().into_bytes();
-        let now = stage.app.real_now().seconds();
-        let secret = stage.webhook_secret();
-        let good = stripe::sign(&body, &secret, now);
-        let without = stage.http.post(format!("{}/api/stripe/webhook", stage.base)).body(body.clone());
-        assert_eq!(without.send().await.unwrap().status(), 400);
+on_both!(case_w1_w2_w3_w5_what_is_not_signed_by_stripe_is_refused_and_not_stored);
+async fn case_w1_w2_w3_w5_what_is_not_signed_by_stripe_is_refused_and_not_stored(stage: &Stage) {
+    let body = some_event().to_string().into_bytes();
+    let now = stage.app.real_now().seconds();
+    let secret = stage.webhook_secret();
+    let good = stripe::sign(&body, &secret, now);
+    let without = stage
+        .http
+        .post(format!("{}/api/stripe/webhook", stage.base))
+        .body(body.clone());
+    assert_eq!(without.send().await.unwrap().status(), 400);
 
-        refused(stage, body.clone(), "garbled").await;
-        refused(stage, body.clone(), &format!("{good},{good}")).await;
-        refused(stage, body.clone(), &stripe::sign(&body, "whsec_wrong", now)).await;
-        refused(stage, body.clone(), &stripe::sign(&body, "", now)).await;
-        refused(stage, body.clone(), &good.replace("v1=", "v0=")).await;
-        refused(stage, body.clone(), &stripe::sign(&body, &secret, now - 301)).await;
-        refused(stage, body.clone(), &stripe::sign(&body, &secret, now + 400)).await;
-        let mut changed = body.clone();
-        changed[5] ^= 1;
-        refused(stage, changed, &good).await;
+    refused(stage, body.clone(), "garbled").await;
+    refused(stage, body.clone(), &format!("{good},{good}")).await;
+    refused(
+        stage,
+        body.clone(),
+        &stripe::sign(&body, "whsec_wrong", now),
+    )
+    .await;
+    refused(stage, body.clone(), &stripe::sign(&body, "", now)).await;
+    refused(stage, body.clone(), &good.replace("v1=", "v0=")).await;
+    refused(
+        stage,
+        body.clone(),
+        &stripe::sign(&body, &secret, now - 301),
+    )
+    .await;
+    refused(
+        stage,
+        body.clone(),
+        &stripe::sign(&body, &secret, now + 400),
+    )
+    .await;
+    let mut changed = body.clone();
+    changed[5] ^= 1;
+    refused(stage, changed, &good).await;
 
-        let late = stripe::sign(&body, &secret, now - 240);
-        assert_eq!(stage.deliver_signed(body, &late).await.status(), 200);
-    }
+    let late = stripe::sign(&body, &secret, now - 240);
+    assert_eq!(stage.deliver_signed(body, &late).await.status(), 200);
 }
 
-on_both! {
-    fn case_w4_any_of_several_signatures_is_enough(stage) {
-        let body = some_event().to_string().into_bytes();
-        let now = stage.app.real_now().seconds();
-        let secret = stage.webhook_secret();
+on_both!(case_w4_any_of_several_signatures_is_enough);
+async fn case_w4_any_of_several_signatures_is_enough(stage: &Stage) {
+    let body = some_event().to_string().into_bytes();
+    let now = stage.app.real_now().seconds();
+    let secret = stage.webhook_secret();
 
-        let header = stripe::sign_with_all(&body, &["whsec_old", &secret], now) + ",v1=zz";
+    let header = stripe::sign_with_all(&body, &["whsec_old", &secret], now) + ",v1=zz";
 
-        assert_eq!(stage.deliver_signed(body, &header).await.status(), 200);
-    }
+    assert_eq!(stage.deliver_signed(body, &header).await.status(), 200);
 }
 
-on_both! {
-    fn case_w6_what_is_signed_but_no_event_is_refused_quickly(stage) {
-        let deep = "[".repeat(20_000);
-        for body in ["not json", "[]", "{\"id\":NaN}", deep.as_str(), "{}"] {
-            let started = Instant::now();
-            assert_eq!(stage.deliver_bytes(body.into()).await.status(), 400);
-            assert!(started.elapsed() < Duration::from_secs(1));
-        }
-        assert!(stage.events().await.is_empty());
-    }
-}
-
-on_both! {
-    fn case_w7_a_body_over_a_mebibyte_is_refused(stage) {
-        let body = vec![b' '; 1024 * 1024 + 1];
-
-        assert_eq!(stage.deliver_bytes(body).await.status(), 413);
-    }
-}
-
-on_both! {
-    fn case_w8_what_is_not_ours_to_handle_is_stored_as_ignored(stage) {
-        let mut unknown = some_event();
-        unknown["type"] = json!("issuing_card.created");
-        let mut connected = renamed(&some_event(), "evt_2");
-        connected["account"] = json!("acct_other");
-        let mut live = renamed(&some_event(), "evt_3");
-        live["livemode"] = json!(true);
-
-        for event in [&unknown, &connected, &live] {
-            assert_eq!(stage.deliver(event).await.status(), 200);
-        }
-
-        let events = stage.events().await;
-        assert_eq!(events.len(), 3);
-        assert!(events.iter().all(|event| event.state == "ignored"), "{events:?}");
-    }
-}
-
-on_both! {
-    fn case_w9_an_event_delivered_fifty_times_at_once_has_one_effect(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let event = stage.stripe_events("checkout.session.completed").await.remove(0);
-
-        let deliveries = (0..50).map(|_| stage.deliver(&event));
-        let answers = futures_util::future::join_all(deliveries).await;
-
-        assert!(answers.iter().all(|answer| answer.status() == 200));
-        maya.billing_when(|body| balance(body) == 1_100.0).await;
-        stage.settled().await;
-        assert_eq!(balance(&maya.billing().await), 1_100.0);
-        assert_eq!(stage.events().await.len(), 1);
-    }
-}
-
-on_both! {
-    fn case_w10_one_payment_told_by_several_events_is_one_credit(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let completed = stage.stripe_events("checkout.session.completed").await.remove(0);
-        let paid = stage.stripe_events("payment_intent.succeeded").await.remove(0);
-
-        for (index, event) in [&completed, &paid, &completed, &paid].into_iter().enumerate() {
-            stage.deliver(&renamed(event, &format!("evt_again_{index}"))).await;
-            stage.settled().await;
-        }
-
-        assert_eq!(balance(&maya.billing().await), 1_100.0);
-        assert_eq!(stage.transactions(maya.account).await.len(), 1);
-    }
-}
-
-on_both! {
-    fn case_w11_a_delayed_payment_brings_credits_when_it_succeeds(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let session = maya.session(json!({ "type": "topup", "amount": 1000 })).await;
-        stage.twin.pay(&session, twin::client::PayBy::Delayed).await.unwrap();
-        stage.settled().await;
-        assert_eq!(balance(&maya.billing().await), 100.0);
-        let pending = [("CREDIT_TOPUP".to_owned(), "PENDING".to_owned(), 100)];
+on_both!(case_w6_what_is_signed_but_no_event_is_refused_quickly);
+async fn case_w6_what_is_signed_but_no_event_is_refused_quickly(stage: &Stage) {
+    let deep = "[".repeat(20_000);
+    for body in ["not json", "[]", "{\"id\":NaN}", deep.as_str(), "{}"] {
         let started = Instant::now();
-        while stage.transactions(maya.account).await != pending {
-            assert!(started.elapsed() < crate::stage::PATIENCE);
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-
-        stage.twin.settle(&session, true).await.unwrap();
-
-        maya.billing_when(|body| balance(body) == 1_100.0).await;
-        let done = [("CREDIT_TOPUP".to_owned(), "COMPLETED".to_owned(), 100)];
-        assert_eq!(stage.transactions(maya.account).await, done);
+        assert_eq!(stage.deliver_bytes(body.into()).await.status(), 400);
+        assert!(started.elapsed() < Duration::from_secs(1));
     }
+    assert!(stage.events().await.is_empty());
 }
 
-on_both! {
-    fn case_w11_a_delayed_payment_that_fails_brings_nothing(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let session = maya.session(json!({ "type": "topup", "amount": 1000 })).await;
-        stage.twin.pay(&session, twin::client::PayBy::Delayed).await.unwrap();
+on_both!(case_w7_a_body_over_a_mebibyte_is_refused);
+async fn case_w7_a_body_over_a_mebibyte_is_refused(stage: &Stage) {
+    let body = vec![b' '; 1024 * 1024 + 1];
 
-        stage.twin.settle(&session, false).await.unwrap();
-
-        let failed = [("CREDIT_TOPUP".to_owned(), "FAILED".to_owned(), 100)];
-        let started = Instant::now();
-        while stage.transactions(maya.account).await != failed {
-            assert!(started.elapsed() < crate::stage::PATIENCE);
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        assert_eq!(balance(&maya.billing().await), 100.0);
-    }
+    assert_eq!(stage.deliver_bytes(body).await.status(), 413);
 }
 
-on_both! {
-    fn case_w12_subscription_events_in_any_order_end_at_stripes_truth(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.subscribe("PRO").await;
-        let subscription = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"].clone();
-        let path = format!("/v1/subscriptions/{}", subscription.as_str().unwrap());
-        stage.stripe_post(&path, &[("metadata[note]", "changed")]).await;
-        let created = stage.stripe_events("customer.subscription.created").await.remove(0);
-        let updated = stage.stripe_events("customer.subscription.updated").await.remove(0);
+on_both!(case_w8_what_is_not_ours_to_handle_is_stored_as_ignored);
+async fn case_w8_what_is_not_ours_to_handle_is_stored_as_ignored(stage: &Stage) {
+    let mut unknown = some_event();
+    unknown["type"] = json!("issuing_card.created");
+    let mut connected = renamed(&some_event(), "evt_2");
+    connected["account"] = json!("acct_other");
+    let mut live = renamed(&some_event(), "evt_3");
+    live["livemode"] = json!(true);
 
-        for order in [[&created, &updated], [&updated, &created]] {
-            for (index, event) in order.into_iter().enumerate() {
-                let id = format!("{}_{index}_{}", event["id"].as_str().unwrap(), order.len());
-                stage.deliver(&renamed(event, &id)).await;
-            }
-        }
-        maya.billing_when(is_tier("PRO")).await;
-        let delete = stage.http.delete(format!("{}{path}", stage.twin_url));
-        delete.bearer_auth("sk_test_other").send().await.unwrap();
-        let deleted = stage.stripe_events("customer.subscription.deleted").await.remove(0);
-        stage.deliver(&deleted).await;
-        maya.billing_when(is_tier("FREE")).await;
-        for event in [&updated, &created] {
-            stage.deliver(&renamed(event, &format!("late_{}", event["id"].as_str().unwrap()))).await;
-        }
+    for event in [&unknown, &connected, &live] {
+        assert_eq!(stage.deliver(event).await.status(), 200);
+    }
+
+    let events = stage.events().await;
+    assert_eq!(events.len(), 3);
+    assert!(
+        events.iter().all(|event| event.state == "ignored"),
+        "{events:?}"
+    );
+}
+
+on_both!(case_w9_an_event_delivered_fifty_times_at_once_has_one_effect);
+async fn case_w9_an_event_delivered_fifty_times_at_once_has_one_effect(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let event = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+
+    let deliveries = (0..50).map(|_| stage.deliver(&event));
+    let answers = futures_util::future::join_all(deliveries).await;
+
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    stage.settled().await;
+    assert_eq!(balance(&maya.billing().await), 1_100.0);
+    assert_eq!(stage.events().await.len(), 1);
+}
+
+on_both!(case_w10_one_payment_told_by_several_events_is_one_credit);
+async fn case_w10_one_payment_told_by_several_events_is_one_credit(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let completed = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+    let paid = stage
+        .stripe_events("payment_intent.succeeded")
+        .await
+        .remove(0);
+
+    for (index, event) in [&completed, &paid, &completed, &paid]
+        .into_iter()
+        .enumerate()
+    {
+        stage
+            .deliver(&renamed(event, &format!("evt_again_{index}")))
+            .await;
         stage.settled().await;
-
-        assert_eq!(maya.billing().await["subscription"]["tier"], "FREE");
     }
+
+    assert_eq!(balance(&maya.billing().await), 1_100.0);
+    assert_eq!(stage.transactions(maya.account).await.len(), 1);
 }
 
-on_both! {
-    fn case_w13_the_late_end_of_an_old_subscription_leaves_the_new_one(stage) {
-        let maya = stage.person("maya@example.com").await;
-        maya.subscribe("PRO").await;
-        maya.billing_when(is_tier("PRO")).await;
-        let old = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"].clone();
-        let path = format!("{}/v1/subscriptions/{}", stage.twin_url, old.as_str().unwrap());
-        stage.http.delete(path).bearer_auth("sk_test_other").send().await.unwrap();
-        maya.billing_when(is_tier("FREE")).await;
-        maya.subscribe("PRO_PLUS").await;
-        maya.billing_when(is_tier("PRO_PLUS")).await;
-
-        let deleted = stage.stripe_events("customer.subscription.deleted").await.remove(0);
-        stage.deliver(&renamed(&deleted, "evt_late")).await;
-        stage.settled().await;
-
-        assert_eq!(maya.billing().await["subscription"]["tier"], "PRO_PLUS");
+on_both!(case_w11_a_delayed_payment_brings_credits_when_it_succeeds);
+async fn case_w11_a_delayed_payment_brings_credits_when_it_succeeds(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 1000 }))
+        .await;
+    stage
+        .twin
+        .pay(&session, twin::client::PayBy::Delayed)
+        .await
+        .unwrap();
+    stage.settled().await;
+    assert_eq!(balance(&maya.billing().await), 100.0);
+    let pending = [("CREDIT_TOPUP".to_owned(), "PENDING".to_owned(), 100)];
+    let started = Instant::now();
+    while stage.transactions(maya.account).await != pending {
+        assert!(started.elapsed() < crate::stage::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
+
+    stage.twin.settle(&session, true).await.unwrap();
+
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    let done = [("CREDIT_TOPUP".to_owned(), "COMPLETED".to_owned(), 100)];
+    assert_eq!(stage.transactions(maya.account).await, done);
 }
 
-on_both! {
-    fn case_w16_a_payment_is_one_row_whichever_of_its_two_events_arrives(stage) {
-        for (name, kind) in [("one", "invoice.paid"), ("two", "invoice.payment_succeeded")] {
-            let person = stage.person(&format!("{name}@example.com")).await;
-            stage.webhooks(false).await;
-            person.subscribe("PRO").await;
-            let event = stage.stripe_events(kind).await.remove(0);
+on_both!(case_w11_a_delayed_payment_that_fails_brings_nothing);
+async fn case_w11_a_delayed_payment_that_fails_brings_nothing(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 1000 }))
+        .await;
+    stage
+        .twin
+        .pay(&session, twin::client::PayBy::Delayed)
+        .await
+        .unwrap();
 
-            stage.deliver(&event).await;
+    stage.twin.settle(&session, false).await.unwrap();
 
-            person.billing_when(is_tier("PRO")).await;
-            stage.settled().await;
-            let rows = stage.transactions(person.account).await;
-            assert_eq!(rows, [("SUBSCRIPTION_PAYMENT".into(), "COMPLETED".into(), 1_900)], "{kind}");
+    let failed = [("CREDIT_TOPUP".to_owned(), "FAILED".to_owned(), 100)];
+    let started = Instant::now();
+    while stage.transactions(maya.account).await != failed {
+        assert!(started.elapsed() < crate::stage::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert_eq!(balance(&maya.billing().await), 100.0);
+}
+
+on_both!(case_w12_subscription_events_in_any_order_end_at_stripes_truth);
+async fn case_w12_subscription_events_in_any_order_end_at_stripes_truth(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.subscribe("PRO").await;
+    let subscription = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"].clone();
+    let path = format!("/v1/subscriptions/{}", subscription.as_str().unwrap());
+    stage
+        .stripe_post(&path, &[("metadata[note]", "changed")])
+        .await;
+    let created = stage
+        .stripe_events("customer.subscription.created")
+        .await
+        .remove(0);
+    let updated = stage
+        .stripe_events("customer.subscription.updated")
+        .await
+        .remove(0);
+
+    for order in [[&created, &updated], [&updated, &created]] {
+        for (index, event) in order.into_iter().enumerate() {
+            let id = format!("{}_{index}_{}", event["id"].as_str().unwrap(), order.len());
+            stage.deliver(&renamed(event, &id)).await;
         }
     }
+    maya.billing_when(is_tier("PRO")).await;
+    let delete = stage.http.delete(format!("{}{path}", stage.twin_url));
+    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    let deleted = stage
+        .stripe_events("customer.subscription.deleted")
+        .await
+        .remove(0);
+    stage.deliver(&deleted).await;
+    maya.billing_when(is_tier("FREE")).await;
+    for event in [&updated, &created] {
+        stage
+            .deliver(&renamed(
+                event,
+                &format!("late_{}", event["id"].as_str().unwrap()),
+            ))
+            .await;
+    }
+    stage.settled().await;
+
+    assert_eq!(maya.billing().await["subscription"]["tier"], "FREE");
 }
 
-on_both! {
-    fn case_w18_an_event_that_comes_before_our_own_commit_is_not_lost(stage) {
-        let maya = stage.person("maya@example.com").await;
+on_both!(case_w13_the_late_end_of_an_old_subscription_leaves_the_new_one);
+async fn case_w13_the_late_end_of_an_old_subscription_leaves_the_new_one(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is_tier("PRO")).await;
+    let old = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"].clone();
+    let path = format!(
+        "{}/v1/subscriptions/{}",
+        stage.twin_url,
+        old.as_str().unwrap()
+    );
+    stage
+        .http
+        .delete(path)
+        .bearer_auth("sk_test_other")
+        .send()
+        .await
+        .unwrap();
+    maya.billing_when(is_tier("FREE")).await;
+    maya.subscribe("PRO_PLUS").await;
+    maya.billing_when(is_tier("PRO_PLUS")).await;
+
+    let deleted = stage
+        .stripe_events("customer.subscription.deleted")
+        .await
+        .remove(0);
+    stage.deliver(&renamed(&deleted, "evt_late")).await;
+    stage.settled().await;
+
+    assert_eq!(maya.billing().await["subscription"]["tier"], "PRO_PLUS");
+}
+
+on_both!(case_w16_a_payment_is_one_row_whichever_of_its_two_events_arrives);
+async fn case_w16_a_payment_is_one_row_whichever_of_its_two_events_arrives(stage: &Stage) {
+    for (name, kind) in [
+        ("one", "invoice.paid"),
+        ("two", "invoice.payment_succeeded"),
+    ] {
+        let person = stage.person(&format!("{name}@example.com")).await;
         stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let account = maya.account;
-        // As if the answer to the creation of the customer had never been written down.
-        stage.app.db.write(account, move |tx| store::testing::forget_customers(tx, account)).await.unwrap();
-        let event = stage.stripe_events("payment_intent.succeeded").await.remove(0);
+        person.subscribe("PRO").await;
+        let event = stage.stripe_events(kind).await.remove(0);
+
+        stage.deliver(&event).await;
+
+        person.billing_when(is_tier("PRO")).await;
+        stage.settled().await;
+        let rows = stage.transactions(person.account).await;
+        assert_eq!(
+            rows,
+            [("SUBSCRIPTION_PAYMENT".into(), "COMPLETED".into(), 1_900)],
+            "{kind}"
+        );
+    }
+}
+
+on_both!(case_w18_an_event_that_comes_before_our_own_commit_is_not_lost);
+async fn case_w18_an_event_that_comes_before_our_own_commit_is_not_lost(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let account = maya.account;
+    // As if the answer to the creation of the customer had never been written down.
+    stage
+        .app
+        .db
+        .write(account, move |tx| {
+            store::testing::forget_customers(tx, account)
+        })
+        .await
+        .unwrap();
+    let event = stage
+        .stripe_events("payment_intent.succeeded")
+        .await
+        .remove(0);
+
+    assert_eq!(stage.deliver(&event).await.status(), 200);
+
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+}
+
+on_both!(case_w19_an_event_of_an_unknown_customer_waits_and_is_shown);
+async fn case_w19_an_event_of_an_unknown_customer_waits_and_is_shown(stage: &Stage) {
+    assert_eq!(stage.deliver(&some_event()).await.status(), 200);
+
+    let event = &stage.events().await[0];
+
+    assert_eq!(event.state, "unmatched");
+}
+
+on_both!(case_w22_events_of_older_and_newer_versions_have_the_same_result);
+async fn case_w22_events_of_older_and_newer_versions_have_the_same_result(stage: &Stage) {
+    let versions = [
+        "2024-11-20.acacia",
+        "2025-03-31.basil",
+        "2026-08-26.dahlia",
+        "2026-10-28.endive",
+    ];
+    for (index, version) in versions.into_iter().enumerate() {
+        let person = stage.person(&format!("p{index}@example.com")).await;
+        stage.webhooks(false).await;
+        person.subscribe("PRO").await;
+        let mut event = stage.stripe_events("invoice.paid").await.remove(0);
+        event["api_version"] = json!(version);
+        if version.ends_with("acacia") {
+            let invoice = &mut event["data"]["object"];
+            invoice["subscription"] =
+                invoice["parent"]["subscription_details"]["subscription"].take();
+            invoice.as_object_mut().unwrap().remove("parent");
+        }
 
         assert_eq!(stage.deliver(&event).await.status(), 200);
 
-        maya.billing_when(|body| balance(body) == 1_100.0).await;
-    }
-}
-
-on_both! {
-    fn case_w19_an_event_of_an_unknown_customer_waits_and_is_shown(stage) {
-        assert_eq!(stage.deliver(&some_event()).await.status(), 200);
-
-        let event = &stage.events().await[0];
-
-        assert_eq!(event.state, "unmatched");
-    }
-}
-
-on_both! {
-    fn case_w22_events_of_older_and_newer_versions_have_the_same_result(stage) {
-        let versions =
-            ["2024-11-20.acacia", "2025-03-31.basil", "2026-08-26.dahlia", "2026-10-28.endive"];
-        for (index, version) in versions.into_iter().enumerate() {
-            let person = stage.person(&format!("p{index}@example.com")).await;
-            stage.webhooks(false).await;
-            person.subscribe("PRO").await;
-            let mut event = stage.stripe_events("invoice.paid").await.remove(0);
-            event["api_version"] = json!(version);
-            if version.ends_with("acacia") {
-                let invoice = &mut event["data"]["object"];
-                invoice["subscription"] = invoice["parent"]["subscription_details"]["subscription"].take();
-                invoice.as_object_mut().unwrap().remove("parent");
-            }
-
-            assert_eq!(stage.deliver(&event).await.status(), 200);
-
-            person.billing_when(is_tier("PRO")).await;
-        }
-    }
-}
-
-on_both! {
-    fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let event = stage.stripe_events("checkout.session.completed").await.remove(0);
-        stage.twin.faults(&json!({ "mode": "status", "status": 500, "count": 4 })).await.unwrap();
-
-        assert_eq!(stage.deliver(&event).await.status(), 200);
-
-        maya.billing_when(|body| balance(body) == 1_100.0).await;
-        stage.settled().await;
-        assert_eq!(balance(&maya.billing().await), 1_100.0);
-        assert_eq!(stage.events().await[0].state, "done");
-    }
-}
-
-on_both! {
-    fn case_w24_an_account_that_always_fails_is_parked_and_others_go_on(stage) {
-        let maya = stage.person("maya@example.com").await;
-        let noah = stage.person("noah@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let of_maya = stage.stripe_events("checkout.session.completed").await.remove(0);
-        let account = maya.account;
-        stage.app.db.write(account, move |tx| store::testing::near_parking(tx, account)).await.unwrap();
-        stage.twin.faults(&json!({ "mode": "status", "status": 400, "count": 1 })).await.unwrap();
-        stage.deliver(&of_maya).await;
-        let started = Instant::now();
-        while stage.app.read(|tx| store::sync::parked(tx, 10)).await.unwrap().is_empty() {
-            assert!(started.elapsed() < crate::stage::PATIENCE);
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-
-        noah.buy_pack(500).await;
-        let of_noah = stage.stripe_events("checkout.session.completed").await.remove(0);
-        stage.deliver(&of_noah).await;
-
-        noah.billing_when(|body| balance(body) == 600.0).await;
-        assert_eq!(balance(&maya.billing().await), 100.0);
-        let now = stage.app.real_now();
-        stage.app.db.write(account, move |tx| store::sync::unpark(tx, account, now)).await.unwrap();
-        maya.billing_when(|body| balance(body) == 1_100.0).await;
-    }
-}
-
-on_both! {
-    fn case_w30_what_no_webhook_told_is_found_by_a_sync(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        maya.subscribe("PRO").await;
-
-        let first = billing::sync::account(&stage.app, maya.account).await.unwrap();
-        let second = billing::sync::account(&stage.app, maya.account).await.unwrap();
-
-        assert!(!first.changes.is_empty());
-        assert!(second.changes.is_empty(), "{second:?}");
-        let body = maya.billing().await;
-        assert_eq!((balance(&body), &body["subscription"]["tier"]), (2_100.0, &json!("PRO")));
-    }
-}
-
-on_both! {
-    fn case_w25_an_acknowledged_event_is_done_although_its_worker_died(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let event = stage.stripe_events("checkout.session.completed").await.remove(0);
-        // A worker takes the account and dies: its lease runs out by itself.
-        let (account, now) = (maya.account, stage.app.real_now());
-        let taken = stage.app.db.write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)?;
-            store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-        });
-        assert!(taken.await.unwrap().is_some());
-        assert_eq!(stage.deliver(&event).await.status(), 200);
-        assert_eq!(stage.events().await[0].state, "received");
-
-        maya.billing_when(|body| balance(body) == 1_100.0).await;
-
-        stage.settled().await;
-        assert_eq!(stage.events().await[0].state, "done");
-    }
-}
-
-on_both! {
-    fn case_w26_a_sync_that_was_overtaken_writes_nothing(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let (account, now) = (maya.account, stage.app.real_now());
-        let stale = stage
-            .app
-            .db
-            .write(account, move |tx| {
-                store::sync::mark_for_sync(tx, account, now)?;
-                store::sync::lease_account(tx, account, now, now.plus_seconds(-1))
-            })
-            .await
-            .unwrap()
-            .unwrap();
-
-        billing::sync::account(&stage.app, account).await.unwrap();
-        let late = stage.app.db.write(account, move |tx| {
-            store::settings::put(tx, "w26", "written", now)?;
-            store::sync::finish(tx, &stale, now)
-        });
-
-        assert!(late.await.is_err(), "the token fences the commit");
-        let kept = stage.app.read(|tx| store::settings::get(tx, "w26")).await.unwrap();
-        assert_eq!(kept, None, "what the overtaken worker wrote is gone with it");
-        assert_eq!(balance(&maya.billing().await), 1_100.0);
-    }
-}
-
-on_both! {
-    fn case_w28_a_database_that_cannot_be_written_is_answered_503(stage) {
-        let block = stage.block_writes().await;
-        let started = Instant::now();
-
-        let answer = stage.deliver(&some_event()).await;
-
-        assert_eq!(answer.status(), 503);
-        assert!(answer.headers().contains_key("retry-after"));
-        assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-        drop(block);
-    }
-}
-
-on_both! {
-    fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let mut event = stage.stripe_events("checkout.session.completed").await.remove(0);
-        event["livemode"] = json!(true);
-
-        assert_eq!(stage.deliver(&event).await.status(), 200);
-
-        stage.settled().await;
-        assert_eq!(stage.events().await[0].state, "ignored");
-        assert_eq!(balance(&maya.billing().await), 100.0);
-    }
-}
-
-on_both! {
-    fn case_w29_while_a_secret_is_rolled_the_old_and_the_new_are_believed_without_a_restart(stage) {
-        let old = stage.webhook_secret();
-        stage.app.add_webhook_secret("whsec_new").await.unwrap();
-        let now = stage.app.real_now().seconds();
-
-        for (secret, id) in [(old.as_str(), "evt_old"), ("whsec_new", "evt_new")] {
-            let body = renamed(&some_event(), id).to_string().into_bytes();
-            let signature = stripe::sign(&body, secret, now);
-            assert_eq!(stage.deliver_signed(body, &signature).await.status(), 200, "{id}");
-        }
-
-        assert_eq!(stage.events().await.len(), 2);
-    }
-}
-
-on_both! {
-    fn case_w32_an_event_that_waited_for_hours_is_worked_on_without_another_look_at_its_time(stage) {
-        let maya = stage.person("maya@example.com").await;
-        stage.webhooks(false).await;
-        maya.buy_pack(1_000).await;
-        let event = stage.stripe_events("checkout.session.completed").await.remove(0);
-        // Nobody works on the account when the event arrives, and hours pass.
-        let (account, now) = (maya.account, stage.app.real_now());
-        let taken = stage.app.db.write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)?;
-            store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-        });
-        assert!(taken.await.unwrap().is_some());
-        assert_eq!(stage.deliver(&event).await.status(), 200);
-        stage.twin.advance("5h").await.unwrap();
-
-        maya.billing_when(|body| balance(body) == 1_100.0).await;
-        assert_eq!(stage.events().await[0].state, "done");
+        person.billing_when(is_tier("PRO")).await;
     }
 }

@@ -1,0 +1,184 @@
+//! Customers and checkout sessions.
+
+use super::*;
+
+on_both!(
+    case_k6_a_customer_that_was_made_and_not_kept_is_found_again_within_a_day_and_after,
+    between::put
+);
+async fn case_k6_a_customer_that_was_made_and_not_kept_is_found_again_within_a_day_and_after(
+    stage: &Stage,
+) {
+    let (maya, noah) = (
+        stage.person("maya@example.com").await,
+        stage.person("noah@example.com").await,
+    );
+    let between = between::of(stage);
+    for (person, pause) in [(&maya, None), (&noah, Some("25h"))] {
+        let call = between.hold("POST", "/v1/customers");
+        // The customer is made, and whoever asked for it is gone before it is written down.
+        tokio::select! {
+            answered = person.checkout(pack(500)) => panic!("{answered:?}"),
+            () = call.reached() => {}
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        call.open();
+        assert_eq!(customers_of(person).await.len(), 1);
+        let account = person.account;
+        let kept = stage
+            .app
+            .read(move |tx| store::customers::current(tx, account));
+        assert_eq!(kept.await.unwrap(), None);
+
+        if let Some(pause) = pause {
+            // Stripe has forgotten the key: the orphan is found by what it carries.
+            stage.twin.advance(pause).await.unwrap();
+        }
+        person.buy_pack(500).await;
+        assert_eq!(customers_of(person).await.len(), 1, "no second one is made");
+        person.billing_when(|body| balance(body) >= 600.0).await;
+    }
+}
+
+on_both!(
+    case_k9_a_key_that_is_in_use_elsewhere_is_tried_again,
+    between::put
+);
+async fn case_k9_a_key_that_is_in_use_elsewhere_is_tried_again(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let between = between::of(stage);
+    let in_use = json!({ "error": { "type": "idempotency_error", "code": "idempotency_key_in_use",
+        "message": "There is currently another in-progress request using this key." } });
+    between.answer("POST", "/v1/checkout/sessions", 2, 409, &in_use);
+
+    let (status, answer) = maya.checkout(pack(500)).await;
+
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(between.calls("POST", "/v1/checkout/sessions"), 3);
+    let made = stage.stripe_get("/v1/checkout/sessions").await;
+    assert_eq!(made["data"].as_array().unwrap().len(), 1);
+}
+
+on_both!(
+    case_k10_what_stripe_says_of_a_refusal_is_not_passed_on,
+    between::put
+);
+async fn case_k10_what_stripe_says_of_a_refusal_is_not_passed_on(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let between = between::of(stage);
+    let said = "No such price: 'price_inside'; a similar object exists in live mode.";
+    for (status, kind, code) in [
+        (400, "invalid_request_error", "resource_missing"),
+        (402, "card_error", "card_declined"),
+    ] {
+        let error = json!({ "error": { "type": kind, "code": code, "message": said,
+            "request_log_url": "https://dashboard.stripe.com/acct_inside" } });
+        between.answer("POST", "/v1/checkout/sessions", 1, status, &error);
+
+        let (status, answer) = maya.checkout(pack(500)).await;
+
+        assert_eq!(
+            (status, &answer["code"]),
+            (502, &json!("stripe_refused")),
+            "{answer}"
+        );
+        assert!(!answer.to_string().contains("inside"), "{answer}");
+    }
+    assert_eq!(
+        maya.checkout(pack(500)).await.0,
+        200,
+        "the next click is a new attempt"
+    );
+}
+
+on_both!(
+    case_k11_a_price_that_changes_between_page_and_click_is_charged_as_stripe_shows_it,
+    |settings| own_catalog(settings, CATALOG)
+);
+async fn case_k11_a_price_that_changes_between_page_and_click_is_charged_as_stripe_shows_it(
+    stage: &Stage,
+) {
+    let (maya, noah) = (
+        stage.person("maya@example.com").await,
+        stage.person("noah@example.com").await,
+    );
+    let old_page = maya.session(pack(500)).await;
+    let text = CATALOG.replace(
+        "credits = 500\nprice = \"0.50\"",
+        "credits = 500\nbonus = 100\nprice = \"0.80\"",
+    );
+    std::fs::write(&stage.app.settings.billing.catalog, text).unwrap();
+    let started = Instant::now();
+    while stage.app.catalog().pack(500).unwrap().price.amount != 80 {
+        assert!(started.elapsed() < PATIENCE, "the catalog is not followed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    billing::setup::run(&stage.app, false).await.unwrap();
+
+    let new_page = noah.session(pack(500)).await;
+    maya.pay(&old_page).await;
+    noah.pay(&new_page).await;
+
+    maya.billing_when(|body| balance(body) == 600.0).await;
+    noah.billing_when(|body| balance(body) == 700.0).await;
+    stage.settled().await;
+    let row = |amount| vec![("CREDIT_TOPUP".to_owned(), "COMPLETED".to_owned(), amount)];
+    assert_eq!(
+        stage.transactions(maya.account).await,
+        row(50),
+        "what her page showed"
+    );
+    assert_eq!(stage.transactions(noah.account).await, row(80));
+    audited(stage).await;
+}
+
+on_both!(case_k13_two_sessions_of_one_intent_bring_what_was_paid_once);
+async fn case_k13_two_sessions_of_one_intent_bring_what_was_paid_once(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let first = maya.session(pack(500)).await;
+    stage
+        .stripe_post(&format!("/v1/checkout/sessions/{first}/expire"), &[])
+        .await;
+    let seen = stage
+        .stripe_get(&format!("/v1/checkout/sessions/{first}"))
+        .await;
+    let intent = seen["metadata"]["intent"].as_str().unwrap();
+    let price = stage.app.prices().price_of_pack[&500].clone();
+    let again = stage
+        .stripe_post(
+            "/v1/checkout/sessions",
+            &[
+                ("mode", "payment"),
+                ("customer", seen["customer"].as_str().unwrap()),
+                ("line_items[0][price]", &price),
+                ("line_items[0][quantity]", "1"),
+                ("success_url", seen["success_url"].as_str().unwrap()),
+                ("metadata[intent]", intent),
+                ("payment_intent_data[metadata][intent]", intent),
+            ],
+        )
+        .await;
+
+    maya.pay(again["id"].as_str().unwrap()).await;
+    maya.billing_when(|body| balance(body) == 600.0).await;
+    for kind in ["checkout.session.completed", "checkout.session.expired"] {
+        for event in stage.stripe_events(kind).await {
+            assert_eq!(stage.deliver(&event).await.status(), 200);
+        }
+    }
+    stage.settled().await;
+    billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+
+    assert_eq!(balance(&maya.billing().await), 600.0, "once");
+    let mut statuses: Vec<_> = stage
+        .transactions(maya.account)
+        .await
+        .into_iter()
+        .map(|row| row.1)
+        .collect();
+    statuses.sort();
+    assert_eq!(statuses, ["CANCELLED", "COMPLETED"]);
+    audited(stage).await;
+}

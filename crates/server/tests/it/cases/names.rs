@@ -1,0 +1,165 @@
+//! Names at Stripe, order of answers, bursts of events.
+
+use super::*;
+
+on_both!(case_k23_a_name_that_changes_between_two_tries_is_told_to_stripe_afterwards);
+async fn case_k23_a_name_that_changes_between_two_tries_is_told_to_stripe_afterwards(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    stage
+        .twin
+        .faults(&json!({ "mode": "cut_after", "count": 20 }))
+        .await
+        .unwrap();
+    assert_eq!(maya.checkout(pack(500)).await.0, 503);
+    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    let (account, now) = (maya.account, stage.app.now());
+    let renamed = stage.app.db.write(account, move |tx| {
+        store::accounts::rename(tx, account, "Maya & Sons", Some("maya@example.com"), now)
+    });
+    renamed.await.unwrap();
+
+    let (status, answer) = maya.checkout(pack(500)).await;
+
+    assert_eq!(
+        status, 200,
+        "the same key came with the same parameters: {answer}"
+    );
+    let customers = customers_of(&maya).await;
+    assert_eq!(customers.len(), 1);
+    assert_eq!(customers[0]["name"], "Maya & Sons");
+}
+
+on_both!(case_k23_a_customer_is_called_what_the_host_calls_its_account);
+async fn case_k23_a_customer_is_called_what_the_host_calls_its_account(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    let key = stage.server_key().await;
+    let name = customers_of(&maya).await[0]["metadata"]["accountId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let put = stage
+        .http
+        .put(format!("{}/api/v1/accounts/{name}", stage.base))
+        .bearer_auth(key);
+
+    let (status, answer) =
+        crate::stage::answer(put.json(&json!({ "name": "Acme", "email": "pay@acme.example" })))
+            .await;
+
+    assert_eq!(status, 200, "{answer}");
+    let started = Instant::now();
+    loop {
+        let customer = customers_of(&maya).await.remove(0);
+        if customer["name"] == "Acme" && customer["email"] == "pay@acme.example" {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{customer}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+on_both!(
+    case_w14_an_older_answer_of_stripes_is_never_written_over_a_newer_one,
+    between::put
+);
+async fn case_w14_an_older_answer_of_stripes_is_never_written_over_a_newer_one(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    stage.webhooks(false).await;
+    let (between, account) = (between::of(stage), maya.account);
+    let sync = || {
+        let app = stage.app.clone();
+        tokio::spawn(async move { billing::sync::account(&app, account).await })
+    };
+
+    // A worker has fetched, and is taken for lost before it writes.
+    let last_call = between.hold("GET", "/v1/payment_methods/");
+    let older = sync();
+    last_call.reached().await;
+    move_to(stage, "PRO_PLUS").await;
+    let late = stage.app.real_now().plus_seconds(600);
+    let taken = stage.app.db.write(account, move |tx| {
+        store::sync::lease_account(tx, account, late, late.plus_seconds(-1_200))
+    });
+    assert!(taken.await.unwrap().is_some());
+    sync().await.unwrap().unwrap();
+    assert!(is("PRO_PLUS", "ACTIVE")(&maya.billing().await));
+    last_call.open();
+    assert!(older.await.unwrap().is_err(), "its token is old");
+    assert!(
+        is("PRO_PLUS", "ACTIVE")(&maya.billing().await),
+        "what it had fetched is dropped"
+    );
+
+    // Two that are both alive take turns: the newer looks after the older has written.
+    let last_call = between.hold("GET", "/v1/payment_methods/");
+    let older = sync();
+    last_call.reached().await;
+    move_to(stage, "PRO").await;
+    let newer = sync();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!newer.is_finished(), "one worker an account");
+    last_call.open();
+    older.await.unwrap().unwrap();
+    newer.await.unwrap().unwrap();
+    assert!(is("PRO", "ACTIVE")(&maya.billing().await));
+}
+
+/// Events of a burst, and how many of them are under way at once.
+const BURST: usize = 1_500;
+const AT_ONCE: usize = 50;
+
+on_both!(
+    case_w31_a_burst_of_events_is_taken_whole_and_looked_into_by_few,
+    between::put
+);
+async fn case_w31_a_burst_of_events_is_taken_whole_and_looked_into_by_few(stage: &Stage) {
+    let mut customers = Vec::new();
+    for number in 0..6 {
+        let person = stage.person(&format!("person{number}@example.com")).await;
+        person.buy_pack(500).await;
+        customers.push(customers_of(&person).await.remove(0));
+    }
+    stage.settled().await;
+    let between = between::of(stage);
+    between.most_in_hand();
+    let looks_before = between.calls("GET", "/v1/customers/");
+    let version = stage.app.settings.stripe.api_version.clone();
+    let now = stage.app.now().seconds();
+    let event = |number: usize| {
+        json!({
+            "id": format!("evt_burst_{number}"), "object": "event", "type": "customer.updated",
+            "created": now, "livemode": false, "api_version": version,
+            "data": { "object": customers[number % customers.len()] },
+        })
+    };
+
+    let all: Vec<usize> = (0..BURST).collect();
+    for part in all.chunks(AT_ONCE) {
+        let events: Vec<Value> = part.iter().map(|number| event(*number)).collect();
+        let answers = join_all(events.iter().map(|event| stage.deliver(event))).await;
+        assert!(
+            answers.iter().all(|answer| answer.status() == 200),
+            "every one is taken"
+        );
+    }
+    stage.settled().await;
+
+    let kept = stage.app.read(tx_count).await.unwrap();
+    assert_eq!(
+        kept,
+        i64::try_from(BURST).unwrap(),
+        "each is done, none waits"
+    );
+    let looks = between.calls("GET", "/v1/customers/") - looks_before;
+    assert!(looks < BURST / 2, "{looks} looks for {BURST} events");
+    assert!(
+        between.most_in_hand() <= 8,
+        "four workers ask, one thing at a time"
+    );
+}

@@ -1,0 +1,229 @@
+//! What is done in Stripe's portal.
+
+use super::*;
+
+/// The customer's portal, opened from our page.
+struct Portal<'a> {
+    stage: &'a Stage,
+    url: String,
+}
+
+impl Portal<'_> {
+    async fn of<'a>(person: &Person<'a>) -> Portal<'a> {
+        let (status, answer) = person.post("/api/stripe/customer-portal", json!({})).await;
+        assert_eq!(status, 200, "{answer}");
+        let url = answer["url"].as_str().unwrap().to_owned();
+        Portal {
+            stage: person.stage,
+            url,
+        }
+    }
+
+    async fn press(&self, button: &str, fields: &[(&str, &str)]) {
+        let held = subscription(self.stage).await;
+        let mut form = vec![("subscription", held["id"].as_str().unwrap())];
+        form.extend(fields);
+        let url = format!("{}/{button}", self.url);
+        let answer = self.stage.http.post(url).form(&form).send().await.unwrap();
+        let status = answer.status();
+        assert!(
+            status.is_redirection(),
+            "{button}: {status} {}",
+            answer.text().await.unwrap()
+        );
+    }
+
+    async fn switch_to(&self, tier: &str) {
+        let price = self.stage.app.prices().price_of_tier[tier].clone();
+        self.press("plan", &[("price", &price)]).await;
+    }
+}
+
+on_both!(case_k19_what_is_done_in_the_portal_counts_at_its_moment);
+async fn case_k19_what_is_done_in_the_portal_counts_at_its_moment(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO_PLUS").await;
+    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    let portal = Portal::of(&maya).await;
+
+    // Down at the period's end.
+    portal.switch_to("PRO").await;
+    let body = maya
+        .billing_when(|body| body["subscription"]["pendingChange"].is_object())
+        .await;
+    let pending = &body["subscription"]["pendingChange"];
+    assert_eq!(
+        (&pending["kind"], &pending["tier"]),
+        (&json!("scheduled"), &json!("PRO")),
+        "{body}"
+    );
+    assert_eq!(pending["at"], body["subscription"]["currentPeriodEnd"]);
+    assert!(is("PRO_PLUS", "ACTIVE")(&body), "{body}");
+    let (_, page) = maya.page("/dashboard/billing").await;
+    assert!(page.contains("You move from Pro Plus to Pro on"), "{page}");
+    stage.twin.advance("20d").await.unwrap();
+    stage.settled().await;
+    assert!(
+        is("PRO_PLUS", "ACTIVE")(&maya.billing().await),
+        "what is paid lasts to its end"
+    );
+    stage.twin.advance("12d").await.unwrap();
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+
+    // Up at once, for money.
+    portal.switch_to("PRO_PLUS").await;
+    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    let rows = stage.transactions(maya.account).await;
+    let of = |kind: &str| rows.iter().filter(|row| row.0 == kind).collect::<Vec<_>>();
+    assert_eq!(of("SUBSCRIPTION_DOWNGRADE").len(), 1, "{rows:?}");
+    let paid = of("SUBSCRIPTION_UPGRADE");
+    assert!(
+        paid.len() == 1 && paid[0].1 == "COMPLETED" && (2_700..=3_000).contains(&paid[0].2),
+        "{rows:?}"
+    );
+
+    // Ended, kept, ended again.
+    portal.press("cancel", &[]).await;
+    let body = maya
+        .billing_when(|body| body["subscription"]["cancelAt"].is_string())
+        .await;
+    assert!(is("PRO_PLUS", "ACTIVE")(&body), "{body}");
+    portal.press("resume", &[]).await;
+    maya.billing_when(|body| body["subscription"]["cancelAt"].is_null())
+        .await;
+
+    // A renewal that fails is mended by another card.
+    stage
+        .twin
+        .decline_next(None, Some("insufficient_funds"))
+        .await
+        .unwrap();
+    stage.twin.advance("31d").await.unwrap();
+    maya.billing_when(is("PRO_PLUS", "PAST_DUE")).await;
+    portal
+        .press(
+            "card",
+            &[
+                ("number", "5555555555554444"),
+                ("exp", "12/40"),
+                ("cvc", "123"),
+                ("name", "Maya"),
+            ],
+        )
+        .await;
+    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    let (_, page) = maya.page("/dashboard/billing").await;
+    assert!(page.contains("4444"), "{page}");
+
+    portal.press("cancel", &[]).await;
+    maya.billing_when(|body| body["subscription"]["cancelAt"].is_string())
+        .await;
+    stage.twin.advance("32d").await.unwrap();
+    maya.billing_when(|body| body["subscription"]["tier"] == "FREE")
+        .await;
+    audited(stage).await;
+}
+
+/// A code that takes everything off, once.
+async fn code(stage: &Stage, name: &str) {
+    let coupon = stage
+        .stripe_post(
+            "/v1/coupons",
+            &[("percent_off", "100"), ("duration", "once")],
+        )
+        .await;
+    stage
+        .stripe_post(
+            "/v1/promotion_codes",
+            &[
+                ("promotion[type]", "coupon"),
+                ("promotion[coupon]", coupon["id"].as_str().unwrap()),
+                ("code", name),
+            ],
+        )
+        .await;
+}
+
+async fn take_for_nothing(person: &Person<'_>, what: Value) {
+    let session = person.session(what).await;
+    let page = format!("{}/c/pay/{session}/promotion", person.stage.twin_url);
+    let typed = person
+        .stage
+        .http
+        .post(page)
+        .form(&[("promotion_code", "FREE")])
+        .send()
+        .await
+        .unwrap();
+    assert!(typed.status().is_redirection(), "{}", typed.status());
+    person.pay(&session).await;
+    let seen = person
+        .stage
+        .stripe_get(&format!("/v1/checkout/sessions/{session}"))
+        .await;
+    assert_eq!(seen["payment_status"], "no_payment_required");
+}
+
+on_both!(
+    case_k20_a_code_of_all_gives_the_plan_and_no_credits,
+    |settings| settings.billing.promotion_codes_for_credits = true
+);
+async fn case_k20_a_code_of_all_gives_the_plan_and_no_credits(stage: &Stage) {
+    code(stage, "FREE").await;
+    let maya = stage.person("maya@example.com").await;
+
+    take_for_nothing(&maya, json!({ "type": "subscription", "planId": "PRO" })).await;
+    take_for_nothing(&maya, pack(5_000)).await;
+
+    let body = maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    assert_eq!(body["invoices"][0]["amount"], "0.00");
+    assert_eq!(
+        balance(&maya.billing().await),
+        1_100.0,
+        "the plan's and the free ones"
+    );
+    let rows = stage.transactions(maya.account).await;
+    assert!(
+        rows.contains(&("SUBSCRIPTION_PAYMENT".into(), "COMPLETED".into(), 0)),
+        "{rows:?}"
+    );
+    assert!(
+        rows.contains(&("CREDIT_TOPUP".into(), "CANCELLED".into(), 0)),
+        "{rows:?}"
+    );
+    audited(stage).await;
+}
+
+on_both!(
+    case_k20_where_it_is_allowed_a_code_of_all_brings_the_pack_once,
+    |settings| {
+        settings.billing.promotion_codes_for_credits = true;
+        settings.billing.credits_without_payment = true;
+    }
+);
+async fn case_k20_where_it_is_allowed_a_code_of_all_brings_the_pack_once(stage: &Stage) {
+    code(stage, "FREE").await;
+    let maya = stage.person("maya@example.com").await;
+
+    take_for_nothing(&maya, pack(5_000)).await;
+
+    let body = maya.billing_when(|body| balance(body) == 5_100.0).await;
+    let kinds: Vec<_> = body["credits"]["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["kind"])
+        .collect();
+    assert_eq!(kinds, ["allowance", "promo"], "it is a gift");
+    stage.settled().await;
+    let report = billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+    assert!(report.changes.is_empty(), "{report:?}");
+    assert_eq!(
+        stage.transactions(maya.account).await,
+        [("CREDIT_TOPUP".into(), "COMPLETED".into(), 0)]
+    );
+    audited(stage).await;
+}

@@ -1,0 +1,91 @@
+//! Events in every order (case W12).
+
+use super::*;
+
+/// All orders of three.
+const ORDERS: [[usize; 3]; 6] = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+];
+
+on_both!(case_w12_every_order_doubled_and_twelve_at_once_ends_at_stripes_truth);
+async fn case_w12_every_order_doubled_and_twelve_at_once_ends_at_stripes_truth(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    let old = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/v1/subscriptions/{old}");
+    stage
+        .stripe_post(&path, &[("metadata[note]", "changed")])
+        .await;
+    let delete = stage.http.delete(format!("{}{path}", stage.twin_url));
+    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    maya.billing_when(|body| body["subscription"]["tier"] == "FREE")
+        .await;
+    maya.subscribe("PRO_PLUS").await;
+    maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS")
+        .await;
+    stage.settled().await;
+    stage.webhooks(false).await;
+    let of_old = async |kind: &str| {
+        let all = stage.stripe_events(kind).await;
+        all.into_iter()
+            .find(|event| event["data"]["object"]["id"] == json!(old))
+            .unwrap()
+    };
+    let events = [
+        of_old("customer.subscription.created").await,
+        of_old("customer.subscription.updated").await,
+        of_old("customer.subscription.deleted").await,
+    ];
+    let named = |number: usize, id: &str| -> Value {
+        let mut event = events[number].clone();
+        event["id"] = json!(id);
+        event
+    };
+    for (round, order) in ORDERS.iter().enumerate() {
+        // Each twice under its own id, one after the other.
+        for number in order {
+            let event = named(*number, &format!("evt_{round}_{number}"));
+            for _ in 0..2 {
+                assert_eq!(stage.deliver(&event).await.status(), 200);
+            }
+        }
+        // And twelve at once: each under two ids, doubled.
+        let all = order.iter().flat_map(|number| {
+            let ids =
+                ["a", "b"].map(|name| named(*number, &format!("evt_{round}_{number}_{name}")));
+            ids.into_iter().flat_map(|event| [event.clone(), event])
+        });
+        let sent: Vec<Value> = all.collect();
+        assert_eq!(sent.len(), 12);
+        let answers =
+            futures_util::future::join_all(sent.iter().map(|event| stage.deliver(event))).await;
+        assert!(answers.iter().all(|answer| answer.status() == 200));
+    }
+    stage.settled().await;
+
+    let (_, body) = maya.get("/api/dashboard/billing").await;
+    assert_eq!(body["subscription"]["tier"], "PRO_PLUS", "{body}");
+    let events = stage.events().await;
+    assert!(
+        events
+            .iter()
+            .all(|event| event.state == "done" || event.state == "ignored"),
+        "{events:?}"
+    );
+    let payments = stage.transactions(maya.account).await;
+    let paid = payments
+        .iter()
+        .filter(|row| row.0 == "SUBSCRIPTION_PAYMENT")
+        .count();
+    assert_eq!(paid, 2, "{payments:?}");
+}

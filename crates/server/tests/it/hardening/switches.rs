@@ -1,0 +1,223 @@
+//! Billing switched off and on, restarts, cohorts.
+
+use super::*;
+
+/// A world where billing is off, or on for some.
+async fn with_billing(
+    database: TestDatabase,
+    enabled: bool,
+    percent: i64,
+    listed: Vec<String>,
+) -> Stage {
+    Stage::with(database, move |settings| {
+        settings.billing.enabled = enabled;
+        settings.billing.cohort_percent = percent;
+        settings.billing.cohort = listed;
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on() {
+    for database in databases().await {
+        let stage = Stage::with(database, |_| {}).await;
+        let (account, cookie, user) = {
+            let maya = stage.person("maya@example.com").await;
+            (maya.account, maya.cookie.clone(), maya.user)
+        };
+        let session = {
+            let maya = Person {
+                stage: &stage,
+                cookie: cookie.clone(),
+                account,
+                user,
+            };
+            maya.session(json!({ "type": "topup", "amount": 500 }))
+                .await
+        };
+        let stage = stage
+            .restarted(|settings| settings.billing.enabled = false)
+            .await;
+        let maya = Person {
+            stage: &stage,
+            cookie: cookie.clone(),
+            account,
+            user,
+        };
+        maya.pay(&session).await;
+        let started = Instant::now();
+        while stage.events().await.is_empty() {
+            assert!(started.elapsed() < crate::stage::PATIENCE, "no event came");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        // Long enough for a worker that would work.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+
+        assert!(
+            stage
+                .events()
+                .await
+                .iter()
+                .all(|event| event.state != "done")
+        );
+        let (status, answer) = maya
+            .checkout(json!({ "type": "topup", "amount": 500 }))
+            .await;
+        assert_eq!((status, &answer["code"]), (404, &json!("billing_disabled")));
+        for path in [
+            "/dashboard/billing",
+            "/dashboard/billing/upgrade",
+            "/dashboard/billing/credits",
+        ] {
+            assert_eq!(maya.page(path).await.0, 404, "{path}");
+        }
+        let (status, html) = maya.page("/dashboard/usage").await;
+        assert!(
+            status == 200 && !html.contains("/dashboard/billing"),
+            "{html}"
+        );
+
+        let stage = stage
+            .restarted(|settings| settings.billing.enabled = true)
+            .await;
+        let maya = Person {
+            stage: &stage,
+            cookie,
+            account,
+            user,
+        };
+        maya.billing_when(|body| body["credits"]["balance"] == 600)
+            .await;
+        stage.settled().await;
+        stage.close().await;
+    }
+}
+
+/// Uptime of the webhook (19.2): what arrives while nobody listens is sent again by Stripe.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
+    const BUYERS: usize = 6;
+    for database in databases().await {
+        let mut stage = Stage::with(database, |_| {}).await;
+        let mut buyers = Vec::new();
+        for number in 0..BUYERS {
+            let buyer = stage.person(&format!("buyer{number}@example.com")).await;
+            let session = buyer
+                .session(json!({ "type": "topup", "amount": 500 }))
+                .await;
+            buyers.push((buyer.cookie.clone(), buyer.account, buyer.user, session));
+        }
+        let (twin, sessions) = (stage.twin.clone(), buyers.clone());
+        let paying = tokio::spawn(async move {
+            for (_, _, _, session) in sessions {
+                twin.pay(&session, twin::client::PayBy::Card).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(150)).await;
+            }
+        });
+
+        while !paying.is_finished() {
+            stage = stage.restarted(|_| {}).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        paying.await.unwrap();
+        // Past the first tries again; the poll that would hear of events without them is off.
+        for _ in 0..3 {
+            stage.twin.advance("2m").await.unwrap();
+        }
+
+        for (cookie, account, user, _) in buyers {
+            let buyer = Person {
+                stage: &stage,
+                cookie,
+                account,
+                user,
+            };
+            buyer
+                .billing_when(|body| body["credits"]["balance"] == 600)
+                .await;
+        }
+        stage.settled().await;
+        stage.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cohort_sees_billing_by_name_by_mail_or_by_its_share_and_nobody_else() {
+    let hash = hex::encode(billing::secrets::hash("noah@example.com"));
+    for database in databases().await {
+        let stage = with_billing(database, true, 0, vec![hash.clone()]).await;
+        let maya = stage.person("maya@example.com").await;
+        let noah = stage.person("noah@example.com").await;
+
+        let body = json!({ "type": "topup", "amount": 500 });
+        let (status, refused) = maya.checkout(body.clone()).await;
+
+        assert_eq!(
+            (status, &refused["code"]),
+            (404, &json!("billing_disabled"))
+        );
+        assert_eq!(maya.page("/dashboard/billing").await.0, 404);
+        let (status, html) = maya.page("/dashboard/usage").await;
+        assert!(
+            status == 200 && !html.contains("/dashboard/billing"),
+            "{html}"
+        );
+        let home = maya
+            .request(Method::GET, "/dashboard")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(home.headers()["location"], "/dashboard/usage");
+        assert_eq!(noah.checkout(body).await.0, 200);
+        assert_eq!(noah.page("/dashboard/billing").await.0, 200);
+        stage.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_share_of_accounts_is_about_as_large_as_it_says_and_only_grows() {
+    let mut settings = billing::config::Settings::load(None, &|_| None).unwrap();
+    let account = |number: u32| store::accounts::Account {
+        id: 1,
+        public_id: format!("acc_{number}"),
+        external_id: None,
+        kind: "personal".to_owned(),
+        name: String::new(),
+        email: None,
+        status: "active".to_owned(),
+        stripe_customer_id: None,
+        stripe_subscription_id: None,
+        subscription_tier: "FREE".to_owned(),
+        subscription_status: "NONE".to_owned(),
+        subscription_expires_at: None,
+        past_due_since: None,
+        tier_override: None,
+        tier_override_reason: None,
+        tier_override_actor: None,
+        tier_override_until: None,
+        anchor_at: domain::time::Timestamp::from_micros(0),
+        email_verified_at: None,
+        created_at: domain::time::Timestamp::from_micros(0),
+        updated_at: domain::time::Timestamp::from_micros(0),
+    };
+    let mut before: Vec<u32> = Vec::new();
+    for percent in [0, 10, 50, 100] {
+        settings.billing.cohort_percent = percent;
+
+        let shown: Vec<u32> = (0..2_000)
+            .filter(|n| settings.billing.is_on_for(&account(*n)))
+            .collect();
+
+        let wanted = 2_000 * usize::try_from(percent).unwrap() / 100;
+        assert!(
+            shown.len().abs_diff(wanted) < 150,
+            "{percent}: {}",
+            shown.len()
+        );
+        assert!(
+            before.iter().all(|one| shown.contains(one)),
+            "who saw it still does"
+        );
+        before = shown;
+    }
+}

@@ -1,0 +1,204 @@
+//! Odd text, errors of extractors, unknown addresses.
+
+use super::*;
+
+/// Text that breaks out of what it stands in, where it can.
+const ODD: &[&str] = &[
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=y>",
+    "'; drop table account; --",
+    "${jndi:ldap://x}",
+    "{{7*7}}",
+    "a\r\nSet-Cookie: evil=1",
+    "%00",
+    "\u{202e}evil",
+    "' or '1'='1",
+];
+
+on_both!(case_a12_text_with_markup_is_text_wherever_it_is_shown);
+async fn case_a12_text_with_markup_is_text_wherever_it_is_shown(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    for (number, text) in ODD.iter().filter(|text| !text.contains('\r')).enumerate() {
+        maya.post("/api/v1/organisations", json!({ "name": text }))
+            .await;
+        let name = format!("{number}{text}");
+        assert_eq!(
+            maya.request(
+                Method::POST,
+                &format!("/dashboard/keys?account={}", own(&maya).await)
+            )
+            .form(&[("name", name.as_str())])
+            .send()
+            .await
+            .unwrap()
+            .status(),
+            200
+        );
+    }
+    for path in [
+        "/dashboard/keys",
+        "/dashboard/members",
+        "/dashboard/billing",
+    ] {
+        let (status, html) = maya.page(path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(
+            !html.contains("<script>alert") && !html.contains("<img src=x"),
+            "{path}"
+        );
+    }
+    let (status, html) = olga.page("/admin/accounts").await;
+    assert_eq!(status, 200);
+    assert!(!html.contains("<script>alert") && !html.contains("<img src=x"));
+}
+
+async fn own(person: &Person<'_>) -> String {
+    let account = person.account;
+    let found = person
+        .stage
+        .app
+        .read(move |tx| store::accounts::find(tx, account));
+    found.await.unwrap().unwrap().public_id
+}
+
+on_both!(case_a13_odd_text_in_any_field_is_a_parameter_and_never_our_fault);
+async fn case_a13_odd_text_in_any_field_is_a_parameter_and_never_our_fault(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    let before = stage
+        .app
+        .read(|tx| store::accounts::list(tx, None, None, 100))
+        .await
+        .unwrap()
+        .len();
+    for text in ODD {
+        let encoded: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
+        for path in [
+            "/api/v1/balance?account=",
+            "/api/v1/transactions?after=",
+            "/dashboard/usage?period=",
+            "/dashboard/billing?after=",
+            "/login?next=",
+            "/invitation?token=",
+            "/login/confirm?token=",
+        ] {
+            let (status, page) = maya.page(&format!("{path}{encoded}")).await;
+            assert!(status < 500, "{path}{text}: {page}");
+        }
+        for path in [
+            "/admin/accounts?q=",
+            "/admin/accounts?search=",
+            "/admin/transactions?account=",
+            "/admin/events?type=",
+        ] {
+            let (status, page) = olga.page(&format!("{path}{encoded}")).await;
+            assert!(status < 500, "{path}{text}: {page}");
+        }
+        for (method, path, body) in [
+            (
+                Method::POST,
+                "/api/stripe/create-checkout-session",
+                json!({ "type": text, "planId": text }),
+            ),
+            (
+                Method::POST,
+                "/api/auth/link",
+                json!({ "email": text, "next": text }),
+            ),
+            (
+                Method::POST,
+                "/api/v1/members",
+                json!({ "email": text, "role": text }),
+            ),
+            (Method::PUT, "/api/v1/members/x", json!({ "role": text })),
+            (
+                Method::POST,
+                "/api/v1/keys",
+                json!({ "name": text, "scope": text }),
+            ),
+        ] {
+            let (status, answer) = answer(maya.request(method, path).json(&body)).await;
+            assert!(status < 500, "{path} {text}: {answer}");
+        }
+        for path in [
+            "/api/v1/members/",
+            "/api/v1/sessions/",
+            "/api/v1/keys/",
+            "/api/v1/invitations/",
+        ] {
+            let status = maya
+                .request(Method::DELETE, &format!("{path}{encoded}"))
+                .send()
+                .await
+                .unwrap()
+                .status();
+            assert!(status.is_client_error(), "{path}{text}: {status}");
+        }
+    }
+    let after = stage
+        .app
+        .read(|tx| store::accounts::list(tx, None, None, 100))
+        .await
+        .unwrap()
+        .len();
+    assert_eq!(after, before);
+}
+
+on_both!(case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_too);
+async fn case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_too(stage: &Stage) {
+    let olga = stage.person_as("olga@example.com", "admin").await;
+    for path in [
+        "/admin/transactions?limit=x",
+        "/admin/accounts/%ff",
+        "/dashboard/usage?period=%ff&period=1",
+    ] {
+        let (status, html) = olga.page(path).await;
+        assert!(status == 400 || status == 404, "{path}: {status}");
+        assert!(html.starts_with("<!doctype html>"), "{path}: {html}");
+        let (status, body) = olga.get(path).await;
+        assert!(
+            body["code"].is_string() && body["requestId"].is_string(),
+            "{path}: {status} {body}"
+        );
+    }
+}
+
+on_both!(case_a17_methods_and_addresses_that_are_not_ours_are_not_there);
+async fn case_a17_methods_and_addresses_that_are_not_ours_are_not_there(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    for method in ["TRACE", "TRACK", "CONNECTX", "PROPFIND", "DEBUG"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        for path in ["/", "/api/dashboard/billing", "/dashboard/billing"] {
+            let answer = maya
+                .request(method.clone(), path)
+                .header("x-echo", "me")
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(answer.status(), 405, "{method} {path}");
+            assert!(!answer.text().await.unwrap().contains("x-echo"));
+        }
+    }
+    for path in [
+        "/_twin",
+        "/_twin/mails",
+        "/v1/customers",
+        "/debug",
+        "/actuator",
+        "/.git/config",
+        "/.env",
+        "/server-status",
+        "/assets/../Cargo.toml",
+        "/assets/%2e%2e/Cargo.toml",
+        "/api/v1/noop",
+    ] {
+        let status = maya
+            .request(Method::GET, path)
+            .send()
+            .await
+            .unwrap()
+            .status();
+        assert_eq!(status, 404, "{path}");
+    }
+}

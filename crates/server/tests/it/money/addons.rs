@@ -1,0 +1,205 @@
+//! Add-ons beside a plan.
+
+use super::*;
+
+fn with_addons(settings: &mut Settings) {
+    let text = format!(
+        "{CATALOG}\n[[addon]]\nname = \"SEATS\"\ntitle = \"Extra seats\"\nprice = \"5.00\"\n"
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (_, path) = file.keep().unwrap();
+    std::fs::write(&path, text).unwrap();
+    settings.billing.catalog = path.to_str().unwrap().to_owned();
+}
+
+fn seats(stage: &Stage) -> String {
+    stage
+        .app
+        .prices()
+        .addon_of_price
+        .keys()
+        .next()
+        .unwrap()
+        .clone()
+}
+
+async fn findings(person: &Person<'_>) -> String {
+    let account = person.account;
+    let state = person
+        .stage
+        .app
+        .read(move |tx| store::sync::of_account(tx, account));
+    let state = state.await.unwrap().unwrap();
+    assert!(state.parked_at.is_none(), "{state:?}");
+    state.findings.unwrap_or_default()
+}
+
+on_both!(
+    an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_through_changes,
+    with_addons
+);
+async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_through_changes(
+    stage: &Stage,
+) {
+    let maya = on_plan(stage, "PRO_PLUS").await;
+    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
+    let seats = seats(stage);
+    stage
+        .stripe_post(
+            "/v1/subscription_items",
+            &[
+                ("subscription", &held),
+                ("price", &seats),
+                ("quantity", "3"),
+            ],
+        )
+        .await;
+
+    let body = maya
+        .billing_when(|body| {
+            body["subscription"]["addOns"]
+                .as_array()
+                .is_some_and(|all| !all.is_empty())
+        })
+        .await;
+
+    let addon = &body["subscription"]["addOns"][0];
+    assert_eq!(
+        (&addon["name"], &addon["quantity"], &addon["amount"]),
+        (&json!("SEATS"), &json!(3), &json!("15.00"))
+    );
+    assert!(is("PRO_PLUS", "ACTIVE")(&body), "{body}");
+    assert_eq!(body["credits"]["balance"], 6_100, "no second allowance");
+    assert_eq!(findings(&maya).await, "");
+    let (_, page) = maya.page("/dashboard/billing").await;
+    assert!(
+        page.contains("With Extra seats, 3, $15.00 per month"),
+        "{page}"
+    );
+
+    // A smaller plan for the period's end keeps the seats, and is paid with them.
+    let (status, done) = maya
+        .post(CHANGES, json!({ "action": "confirm", "planId": "PRO" }))
+        .await;
+    assert_eq!(
+        (status, &done["state"]),
+        (200, &json!("scheduled")),
+        "{done}"
+    );
+    assert_eq!(done["subscription"]["pendingChange"]["tier"], "PRO");
+    stage.twin.advance("32d").await.unwrap();
+    let body = maya.billing_when(is("PRO", "ACTIVE")).await;
+    assert_eq!(body["subscription"]["addOns"][0]["quantity"], 3, "{body}");
+    let allowances: Vec<_> = body["credits"]["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["remaining"])
+        .collect();
+    assert_eq!(allowances, [&json!(1_000)], "one allowance a period");
+    let rows = stage.transactions(maya.account).await;
+    let renewal = rows
+        .iter()
+        .rfind(|row| row.0 == "SUBSCRIPTION_PAYMENT")
+        .unwrap();
+    assert!(renewal.2 >= 1_900 + 1_500, "{rows:?}");
+
+    // A larger one too.
+    let (_, preview) = maya
+        .post(
+            CHANGES,
+            json!({ "action": "preview", "planId": "PRO_PLUS" }),
+        )
+        .await;
+    let confirm = json!({ "action": "confirm", "planId": "PRO_PLUS", "quote": preview["quote"] });
+    let (status, done) = maya.post(CHANGES, confirm).await;
+    assert_eq!(
+        (status, &done["subscription"]["accessTier"]),
+        (200, &json!("PRO_PLUS")),
+        "{done}"
+    );
+    assert_eq!(done["subscription"]["addOns"][0]["name"], "SEATS");
+    assert_eq!(
+        subscription(stage).await["items"]["data"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    in_step(&maya).await;
+    audited(stage).await;
+}
+
+on_both!(
+    the_plan_is_found_behind_an_add_on_and_an_unknown_item_parks_nobody,
+    with_addons
+);
+async fn the_plan_is_found_behind_an_add_on_and_an_unknown_item_parks_nobody(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    let customer = listed(stage, "/v1/customers").await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let method = stage
+        .stripe_post(
+            "/v1/payment_methods/pm_card_visa/attach",
+            &[("customer", &customer)],
+        )
+        .await;
+    let product = stage
+        .stripe_post("/v1/products", &[("name", "Consulting")])
+        .await;
+    let stray = stage
+        .stripe_post(
+            "/v1/prices",
+            &[
+                ("product", product["id"].as_str().unwrap()),
+                ("unit_amount", "700"),
+                ("currency", "usd"),
+                ("recurring[interval]", "month"),
+            ],
+        )
+        .await;
+    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let seats = seats(stage);
+
+    stage
+        .stripe_post(
+            "/v1/subscriptions",
+            &[
+                ("customer", &customer),
+                ("default_payment_method", method["id"].as_str().unwrap()),
+                ("items[0][price]", &seats),
+                ("items[1][price]", stray["id"].as_str().unwrap()),
+                ("items[2][price]", &pro),
+            ],
+        )
+        .await;
+
+    let body = maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    assert_eq!(
+        body["subscription"]["addOns"].as_array().unwrap().len(),
+        2,
+        "{body}"
+    );
+    assert_eq!(maya.billing().await["credits"]["balance"], 1_600);
+    assert!(
+        findings(&maya).await.contains("unknown price"),
+        "a person should look"
+    );
+    let rows = stage.transactions(maya.account).await;
+    assert!(
+        rows.contains(&("SUBSCRIPTION_PAYMENT".into(), "COMPLETED".into(), 3_100)),
+        "{rows:?}"
+    );
+    // Stripe's portal changes no subscription to several products.
+    let (_, portal) = maya.post("/api/stripe/customer-portal", json!({})).await;
+    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
+    let plus = stage.app.prices().price_of_tier["PRO_PLUS"].clone();
+    let url = format!("{}/plan", portal["url"].as_str().unwrap());
+    let form = [("subscription", held.as_str()), ("price", &plus)];
+    let pressed = stage.http.post(url).form(&form).send().await.unwrap();
+    assert!(pressed.status().is_client_error(), "{}", pressed.status());
+}

@@ -1,0 +1,185 @@
+//! Automatic top-up.
+
+use super::*;
+
+/// A card as what payments without their owner are made with: without one they are not turned on.
+async fn pays_by_card(person: &Person<'_>) {
+    let stage = person.stage;
+    let customer = listed(stage, "/v1/customers").await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = "/v1/payment_methods/pm_card_visa/attach";
+    let method = stage.stripe_post(path, &[("customer", &customer)]).await;
+    let method = method["id"].as_str().unwrap().to_owned();
+    let form = [("invoice_settings[default_payment_method]", method.as_str())];
+    stage
+        .stripe_post(&format!("/v1/customers/{customer}"), &form)
+        .await;
+    let (account, started) = (person.account, Instant::now());
+    let card = || {
+        stage
+            .app
+            .read(move |tx| store::payment_methods::of_account(tx, account))
+    };
+    while card().await.unwrap().is_none() {
+        assert!(started.elapsed() < PATIENCE, "the card is not seen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// A bank debit as what the next payment is made with: it takes days.
+async fn pays_by_debit(stage: &Stage, iban: &str) {
+    let customer = listed(stage, "/v1/customers").await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let method = stage
+        .stripe_post(
+            "/v1/payment_methods",
+            &[
+                ("type", "sepa_debit"),
+                ("sepa_debit[iban]", iban),
+                ("billing_details[name]", "Maya"),
+                ("billing_details[email]", "maya@example.com"),
+            ],
+        )
+        .await;
+    let method = method["id"].as_str().unwrap().to_owned();
+    stage
+        .stripe_post(
+            &format!("/v1/payment_methods/{method}/attach"),
+            &[("customer", &customer)],
+        )
+        .await;
+    let form = [("invoice_settings[default_payment_method]", method.as_str())];
+    stage
+        .stripe_post(&format!("/v1/customers/{customer}"), &form)
+        .await;
+}
+
+async fn turned_on(person: &Person<'_>) {
+    let on = json!({ "autoTopup": { "enabled": true, "threshold": 500, "pack": 5000, "monthlyMax": "50.00" } });
+    let (status, body) = answer(person.request(Method::PUT, "/api/v1/settings").json(&on)).await;
+    assert_eq!(status, 200, "{body}");
+}
+
+async fn automatic(stage: &Stage) -> Vec<Value> {
+    let all = listed(stage, "/v1/payment_intents?limit=100").await;
+    all.into_iter().filter(|one| one["amount"] == 500).collect()
+}
+
+async fn automatic_when(stage: &Stage, status: &str) {
+    let started = Instant::now();
+    loop {
+        billing::jobs::topup::once(&stage.app).await.unwrap();
+        let all = automatic(stage).await;
+        if all.iter().any(|one| one["status"] == status) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{all:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+on_both!(an_automatic_purchase_is_not_made_again_while_its_money_is_on_the_way);
+async fn an_automatic_purchase_is_not_made_again_while_its_money_is_on_the_way(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["available"] == 600)
+        .await;
+    pays_by_card(&maya).await;
+    turned_on(&maya).await;
+    // One was made and its bank takes days: the payment is under way.
+    let session = maya
+        .session(json!({ "type": "topup", "amount": 5000 }))
+        .await;
+    stage
+        .twin
+        .pay(&session, twin::client::PayBy::Delayed)
+        .await
+        .unwrap();
+    let seen = stage
+        .stripe_get(&format!("/v1/checkout/sessions/{session}"))
+        .await;
+    let payment = seen["payment_intent"].as_str().unwrap().to_owned();
+    let (account, now) = (maya.account, stage.app.now());
+    let made = stage.app.db.write(account, move |tx| {
+        let new = store::intents::NewIntent {
+            id: "int_on_its_way",
+            account_id: account,
+            kind: store::auto_topup::INTENT_KIND,
+            params: "",
+            ..store::intents::NewIntent::default()
+        };
+        store::intents::insert(tx, &new, now)?;
+        store::intents::set_done(tx, "int_on_its_way", &payment, None, None, now)
+    });
+    assert!(made.await.unwrap());
+    let program = Program {
+        stage,
+        secret: maya.meter_key().await,
+    };
+
+    program.debit(&fresh_key(), 200).await;
+    for _ in 0..3 {
+        for _ in 0..2 {
+            billing::jobs::topup::once(&stage.app).await.unwrap();
+            stage.settled().await;
+        }
+        stage.twin.advance("7h").await.unwrap();
+    }
+
+    assert_eq!(
+        automatic(stage).await.len(),
+        1,
+        "the card is not charged beside it"
+    );
+    assert_eq!(maya.billing().await["credits"]["available"], 400);
+}
+
+on_both!(an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined);
+async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| body["credits"]["available"] == 600)
+        .await;
+    pays_by_card(&maya).await;
+    turned_on(&maya).await;
+    pays_by_debit(stage, "AT861904300235473202").await;
+    let program = Program {
+        stage,
+        secret: maya.meter_key().await,
+    };
+    program.debit(&fresh_key(), 200).await;
+    automatic_when(stage, "processing").await;
+
+    let started = Instant::now();
+    let account = maya.account;
+    let state = loop {
+        stage.twin.advance("5d").await.unwrap();
+        billing::jobs::topup::once(&stage.app).await.unwrap();
+        let row = stage
+            .app
+            .read(move |tx| store::auto_topup::of_account(tx, account))
+            .await
+            .unwrap()
+            .unwrap();
+        if row.state == "off" || started.elapsed() > PATIENCE {
+            break row;
+        }
+    };
+
+    assert_eq!(
+        (state.state.as_str(), state.declines),
+        ("off", 2),
+        "{state:?}"
+    );
+    assert_eq!(automatic(stage).await.len(), 2, "tried again once");
+    assert_eq!(
+        maya.billing().await["credits"]["balance"].as_i64().unwrap() / 1_000,
+        0,
+        "nothing was granted"
+    );
+    audited(stage).await;
+}

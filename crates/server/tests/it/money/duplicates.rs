@@ -1,0 +1,122 @@
+//! Second subscriptions that should not be (case K12).
+
+use super::*;
+
+on_both!(case_k12_a_second_plan_that_is_paid_days_later_is_refunded_when_the_money_comes);
+async fn case_k12_a_second_plan_that_is_paid_days_later_is_refunded_when_the_money_comes(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    let customer = listed(stage, "/v1/customers").await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let old_page = maya
+        .session(json!({ "type": "subscription", "planId": "PRO" }))
+        .await;
+    let method = stage
+        .stripe_post(
+            "/v1/payment_methods/pm_card_visa/attach",
+            &[("customer", &customer)],
+        )
+        .await;
+    let plus = stage.app.prices().price_of_tier["PRO_PLUS"].clone();
+    stage
+        .stripe_post(
+            "/v1/subscriptions",
+            &[
+                ("customer", &customer),
+                ("items[0][price]", &plus),
+                ("default_payment_method", method["id"].as_str().unwrap()),
+            ],
+        )
+        .await;
+    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    stage
+        .twin
+        .pay(&old_page, twin::client::PayBy::Delayed)
+        .await
+        .unwrap();
+    let started = Instant::now();
+    while listed(stage, "/v1/subscriptions").await.len() != 1 {
+        assert!(started.elapsed() < PATIENCE, "the second is not cancelled");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stage.settled().await;
+    assert!(
+        listed(stage, "/v1/refunds").await.is_empty(),
+        "nothing came yet"
+    );
+
+    stage.twin.settle(&old_page, true).await.unwrap();
+
+    rows_when(&maya, |rows| refunds(rows) == [1_900]).await;
+    stage.settled().await;
+    for _ in 0..2 {
+        billing::sync::account(&stage.app, maya.account)
+            .await
+            .unwrap();
+    }
+    assert_eq!(listed(stage, "/v1/refunds").await.len(), 1, "once");
+    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    audited(stage).await;
+}
+
+on_both!(a_subscription_of_a_former_customer_keeps_that_customers_name);
+async fn a_subscription_of_a_former_customer_keeps_that_customers_name(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+    let former = stage
+        .stripe_post("/v1/customers", &[("name", "Former")])
+        .await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let method = stage
+        .stripe_post(
+            "/v1/payment_methods/pm_card_visa/attach",
+            &[("customer", &former)],
+        )
+        .await;
+    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let old = stage
+        .stripe_post(
+            "/v1/subscriptions",
+            &[
+                ("customer", &former),
+                ("items[0][price]", &pro),
+                ("default_payment_method", method["id"].as_str().unwrap()),
+            ],
+        )
+        .await;
+    let old = old["id"].as_str().unwrap().to_owned();
+    let delete = stage
+        .http
+        .delete(format!("{}/v1/subscriptions/{old}", stage.twin_url));
+    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    let (account, now, named) = (maya.account, stage.app.now(), former.clone());
+    let known = stage.app.db.write(account, move |tx| {
+        store::customers::insert_former(tx, &named, account, now)
+    });
+    known.await.unwrap();
+
+    billing::sync::whole_account(&stage.app, account)
+        .await
+        .unwrap();
+
+    let rows = stage
+        .app
+        .read(move |tx| store::subscriptions::of_account(tx, account))
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 2);
+    let row = rows.iter().find(|row| row.subscription_id == old).unwrap();
+    assert_eq!(row.customer_id, former);
+    assert_ne!(
+        rows.iter()
+            .find(|row| row.subscription_id != old)
+            .unwrap()
+            .customer_id,
+        former
+    );
+}

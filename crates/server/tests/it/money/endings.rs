@@ -1,0 +1,188 @@
+//! Plans that end at once.
+
+use super::*;
+
+async fn end_now(maya: &Person<'_>) -> (Value, (u16, Value)) {
+    let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
+    let (status, preview) = maya.post(CHANGES, asked).await;
+    assert_eq!(status, 200, "{preview}");
+    let body = json!({ "action": "cancel", "when": "now", "quote": preview["quote"] });
+    (preview, maya.post(CHANGES, body).await)
+}
+
+on_both!(an_end_now_is_told_by_one_letter_of_the_refund_and_one_of_the_end);
+async fn an_end_now_is_told_by_one_letter_of_the_refund_and_one_of_the_end(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+
+    let (preview, (status, done)) = end_now(&maya).await;
+    assert_eq!(status, 200, "{done}");
+    rows_when(&maya, |rows| {
+        refunds(rows) == [cents(&preview["refund"]["amount"])]
+    })
+    .await;
+    stage.settled().await;
+    for event in stage.stripe_events("charge.refunded").await {
+        assert_eq!(stage.deliver(&event).await.status(), 200);
+    }
+    billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+
+    assert_eq!(
+        mails_with(stage, "refund").await,
+        1,
+        "{:?}",
+        stage.mail_subjects().await
+    );
+    assert_eq!(
+        mails_with(stage, "ended").await + mails_with(stage, "over").await,
+        1,
+        "{:?}",
+        stage.mail_subjects().await
+    );
+}
+
+on_both!(
+    credits_that_are_spent_while_a_plan_ends_are_not_paid_back,
+    between::put
+);
+async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+    let program = Program {
+        stage,
+        secret: maya.meter_key().await,
+    };
+    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+
+    let spend = async {
+        // The refund is confirmed, the plan is just ending at Stripe.
+        call.reached().await;
+        let spent = program.debit(&fresh_key(), 850).await;
+        assert_eq!(spent.status, 201, "{}", spent.body);
+        call.open();
+    };
+    let ((preview, (status, done)), ()) = tokio::join!(end_now(&maya), spend);
+
+    assert_eq!(status, 200, "{done}");
+    assert!(cents(&preview["refund"]["amount"]) > 1_850, "{preview}");
+    let rows = rows_when(&maya, |rows| !refunds(rows).is_empty()).await;
+    let back: i64 = refunds(&rows).iter().sum();
+    assert!(
+        (285..=475).contains(&back),
+        "15 to 25 percent of what was paid: {rows:?}"
+    );
+    let left = maya.billing().await["credits"]["balance"].as_f64().unwrap();
+    assert!(left <= 100.0, "{left}");
+    audited(stage).await;
+}
+
+on_both!(
+    an_end_now_pays_what_is_left_of_a_payment_that_was_refunded_meanwhile,
+    between::put
+);
+async fn an_end_now_pays_what_is_left_of_a_payment_that_was_refunded_meanwhile(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+    let charge = listed(stage, "/v1/charges").await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+
+    let other = async {
+        call.reached().await;
+        stage
+            .stripe_post("/v1/refunds", &[("charge", &charge), ("amount", "1000")])
+            .await;
+        call.open();
+    };
+    let ((_, (status, done)), ()) = tokio::join!(end_now(&maya), other);
+
+    assert_eq!(status, 200, "{done}");
+    rows_when(&maya, |rows| refunds(rows).iter().sum::<i64>() == 1_900).await;
+    let account = maya.account;
+    let left = stage
+        .app
+        .read(move |tx| store::intents::under_way(tx, account, "plan_end"));
+    assert!(left.await.unwrap().is_none(), "nothing is left to be done");
+}
+
+on_both!(
+    an_end_now_of_a_disputed_payment_ends_the_plan_and_leaves_the_money_to_the_bank,
+    between::put
+);
+async fn an_end_now_of_a_disputed_payment_ends_the_plan_and_leaves_the_money_to_the_bank(
+    stage: &Stage,
+) {
+    let maya = on_plan(stage, "PRO").await;
+    let charge = listed(stage, "/v1/charges").await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+
+    let other = async {
+        call.reached().await;
+        stage.twin.dispute(&charge, None).await.unwrap();
+        call.open();
+    };
+    let ((_, (status, done)), ()) = tokio::join!(end_now(&maya), other);
+
+    assert_eq!(
+        (status, &done["subscription"]["accessTier"]),
+        (200, &json!("FREE")),
+        "{done}"
+    );
+    stage.settled().await;
+    assert!(
+        listed(stage, "/v1/refunds").await.is_empty(),
+        "not paid back twice"
+    );
+    audited(stage).await;
+}
+
+on_both!(a_smaller_plan_taken_by_hand_at_once_leaves_a_balance_that_is_never_paid_out_twice);
+async fn a_smaller_plan_taken_by_hand_at_once_leaves_a_balance_that_is_never_paid_out_twice(
+    stage: &Stage,
+) {
+    let maya = on_plan(stage, "PRO_PLUS").await;
+    let held = subscription(stage).await;
+    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
+    stage
+        .stripe_post(
+            &path,
+            &[
+                (
+                    "items[0][id]",
+                    held["items"]["data"][0]["id"].as_str().unwrap(),
+                ),
+                ("items[0][price]", &pro),
+                ("proration_behavior", "always_invoice"),
+            ],
+        )
+        .await;
+
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    let rows = stage.transactions(maya.account).await;
+    assert!(rows.iter().all(|row| row.2 >= 0), "{rows:?}");
+    let balance = |customer: &Value| customer["balance"].as_i64().unwrap();
+    let owed = balance(&listed(stage, "/v1/customers").await[0]);
+    assert!((-3_001..-2_900).contains(&owed), "{owed}");
+
+    // The next period is paid from the balance: there is no payment that could go back.
+    stage.twin.advance("32d").await.unwrap();
+    stage.settled().await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    assert_eq!(maya.billing().await["invoices"][0]["amount"], "0.00");
+    let (preview, (status, done)) = end_now(&maya).await;
+    assert_eq!(
+        (status, cents(&preview["refund"]["amount"])),
+        (200, 0),
+        "{preview} {done}"
+    );
+    stage.settled().await;
+    assert!(listed(stage, "/v1/refunds").await.is_empty());
+    in_step(&maya).await;
+    audited(stage).await;
+}

@@ -1,0 +1,132 @@
+//! What is done in Stripe's portal.
+
+use super::*;
+
+/// The demo's plans, PRO with a trial of 14 days.
+fn with_trial(settings: &mut Settings) {
+    let text = CATALOG.replace("price = \"19.00\"", "price = \"19.00\"\ntrial_days = 14");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (_, path) = file.keep().unwrap();
+    std::fs::write(&path, text).unwrap();
+    settings.billing.catalog = path.to_str().unwrap().to_owned();
+}
+
+on_both!(
+    a_larger_plan_that_is_taken_in_the_portal_during_a_trial_is_paid_at_once,
+    with_trial
+);
+async fn a_larger_plan_that_is_taken_in_the_portal_during_a_trial_is_paid_at_once(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "TRIALING")).await;
+    let (_, portal) = maya.post("/api/stripe/customer-portal", json!({})).await;
+    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
+    let plus = stage.app.prices().price_of_tier["PRO_PLUS"].clone();
+
+    let url = format!("{}/plan", portal["url"].as_str().unwrap());
+    let form = [("subscription", held.as_str()), ("price", &plus)];
+    stage.http.post(url).form(&form).send().await.unwrap();
+
+    let body = maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    assert!(body["subscription"]["trialEnd"].is_null(), "{body}");
+    let charges = listed(stage, "/v1/charges").await;
+    assert_eq!(charges[0]["amount"], 4_900, "{charges:?}");
+}
+
+on_both!(setup_sees_and_mends_what_was_switched_off_in_the_portals_configuration);
+async fn setup_sees_and_mends_what_was_switched_off_in_the_portals_configuration(stage: &Stage) {
+    let check = || billing::setup::run(&stage.app, true);
+    assert_eq!(check().await.unwrap().changes, Vec::<String>::new());
+    let known = listed(stage, "/v1/billing_portal/configurations").await;
+    let update = &known[0]["features"]["subscription_update"];
+    assert_eq!(update["enabled"], true, "plans can be switched: {update}");
+    assert_eq!(
+        update["schedule_at_period_end"]["conditions"][0]["type"],
+        "decreasing_item_amount"
+    );
+    assert_eq!(update["products"].as_array().unwrap().len(), 2, "{update}");
+    let path = format!(
+        "/v1/billing_portal/configurations/{}",
+        known[0]["id"].as_str().unwrap()
+    );
+
+    for _ in 0..2 {
+        stage
+            .stripe_post(
+                &path,
+                &[("features[subscription_update][enabled]", "false")],
+            )
+            .await;
+        assert_eq!(check().await.unwrap().changes, ["portal configuration"]);
+        billing::setup::run(&stage.app, false).await.unwrap();
+        assert_eq!(check().await.unwrap().changes, Vec::<String>::new());
+    }
+
+    assert_eq!(
+        listed(stage, "/v1/billing_portal/configurations")
+            .await
+            .len(),
+        1
+    );
+}
+
+on_both!(a_pause_of_collection_keeps_the_plan_and_a_paused_subscription_gives_none);
+async fn a_pause_of_collection_keeps_the_plan_and_a_paused_subscription_gives_none(stage: &Stage) {
+    let maya = on_plan(stage, "PRO").await;
+    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/subscriptions/{held}");
+    let account = maya.account;
+    let is_paused = || {
+        stage
+            .app
+            .read(move |tx| Ok(store::subscriptions::of_account(tx, account)?[0].paused))
+    };
+
+    stage
+        .stripe_post(&path, &[("pause_collection[behavior]", "void")])
+        .await;
+    let started = Instant::now();
+    while !is_paused().await.unwrap() {
+        assert!(started.elapsed() < PATIENCE, "the pause is not seen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(
+        is("PRO", "ACTIVE")(&maya.billing().await),
+        "who is not charged keeps the plan"
+    );
+    stage.stripe_post(&path, &[("pause_collection", "")]).await;
+    while is_paused().await.unwrap() {
+        assert!(started.elapsed() < PATIENCE, "the resumption is not seen");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // A trial that ends without a card pauses the subscription itself.
+    let noah = stage.person("noah@example.com").await;
+    noah.buy_pack(500).await;
+    let customers = listed(stage, "/v1/customers").await;
+    let customer = customers
+        .iter()
+        .find(|one| one["email"] == "noah@example.com")
+        .unwrap();
+    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    stage
+        .stripe_post(
+            "/v1/subscriptions",
+            &[
+                ("customer", customer["id"].as_str().unwrap()),
+                ("items[0][price]", &pro),
+                ("trial_period_days", "5"),
+                (
+                    "trial_settings[end_behavior][missing_payment_method]",
+                    "pause",
+                ),
+            ],
+        )
+        .await;
+    noah.billing_when(is("PRO", "TRIALING")).await;
+    stage.twin.advance("6d").await.unwrap();
+    let body = noah
+        .billing_when(|body| body["subscription"]["status"] == "PAUSED")
+        .await;
+    assert_eq!(body["subscription"]["accessTier"], "FREE", "{body}");
+}

@@ -1,0 +1,236 @@
+//! The figures of the business and the list of transactions.
+
+use super::*;
+
+on_both!(the_overview_and_metrics_say_the_same_and_lead_to_the_rows);
+async fn the_overview_and_metrics_say_the_same_and_lead_to_the_rows(stage: &Stage) {
+    let (_maya, _, _) = buyer(stage, "maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    noah.subscribe("PRO").await;
+    noah.billing_when(|body| body["subscription"]["tier"] == "PRO")
+        .await;
+    stage.settled().await;
+    let viewer = stage.person_as("looks@example.com", "viewer").await;
+
+    let (status, page) = viewer.page("/admin").await;
+    let metrics = stage
+        .http
+        .get(format!("{}/metrics", stage.base))
+        .send()
+        .await
+        .unwrap();
+    let metrics = metrics.text().await.unwrap();
+
+    assert_eq!(status, 200);
+    // $5.00 and $19.00 by two accounts; one subscription of $19.00.
+    for text in ["100.00%", "$12.00", "$19.00"] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    for line in [
+        "lbx_payment_success_ratio 1.0000",
+        "lbx_webhook_success_ratio 1.0000",
+        "lbx_arpu_minor_units{currency=\"usd\"} 1200",
+        "lbx_mrr_minor_units{currency=\"usd\"} 1900",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    assert!(metrics.contains("lbx_balance_average_credits"), "{metrics}");
+    for (start, _) in page.match_indices("<dd><a href=\"") {
+        let rest = &page[start + 13..];
+        let href = rest[..rest.find('"').unwrap()].replace("&#38;", "&");
+        let (status, rows) = viewer.page(&href).await;
+        assert_eq!(status, 200, "{href}");
+        assert!(
+            rows.contains("<table") || href.contains("churned"),
+            "{href}"
+        );
+    }
+    let (_, subscribed) = viewer.page("/admin/accounts?view=subscribed").await;
+    assert!(subscribed.contains("noah") && !subscribed.contains("maya@"));
+    assert_eq!(viewer.page("/admin/export").await.0, 403);
+}
+
+on_both!(churn_arpu_and_mrr_are_what_a_hand_computes);
+async fn churn_arpu_and_mrr_are_what_a_hand_computes(stage: &Stage) {
+    // Five accounts: ann pays $19 a month, ben $190 a year, cid left 10 days ago, dee tries,
+    // eve left 50 days ago. Payments of 30 days: $19.00, $190.00 of which $40.00 went back, and
+    // one that failed.
+    let now = stage.app.now();
+    let mut accounts = Vec::new();
+    for name in ["ann", "ben", "cid", "dee", "eve"] {
+        accounts.push(stage.person(&format!("{name}@example.com")).await.account);
+    }
+    let row = move |place: usize, account: i64| store::subscriptions::Subscription {
+        subscription_id: format!("sub_{place}"),
+        account_id: account,
+        customer_id: format!("cus_{place}"),
+        status: if matches!(place, 2 | 4) {
+            "canceled"
+        } else {
+            "active"
+        }
+        .to_owned(),
+        tier: Some("PRO".to_owned()),
+        price_id: None,
+        currency: Some("usd".to_owned()),
+        amount_minor: Some(if place == 1 { 19_000 } else { 1_900 }),
+        billing_interval: Some(if place == 1 { "year" } else { "month" }.to_owned()),
+        period_start: None,
+        period_end: None,
+        cancel_at: None,
+        cancel_at_period_end: false,
+        canceled_at: None,
+        ended_at: match place {
+            2 => Some(now.plus_days(-10)),
+            4 => Some(now.plus_days(-50)),
+            _ => None,
+        },
+        trial_end: (place == 3).then(|| now.plus_days(5)),
+        paused: false,
+        past_due_since: None,
+        pending_change: None,
+        schedule_id: None,
+        live: !matches!(place, 2 | 4),
+        created_at: now.plus_days(-100),
+        synced_at: now,
+        items: None,
+    };
+    stage
+        .app
+        .db
+        .write(0, move |tx| {
+            for (place, account) in accounts.iter().enumerate() {
+                store::subscriptions::put(tx, &row(place, *account))?;
+            }
+            for (key, account, status, minor, back, day) in [
+                ("p1", accounts[0], "COMPLETED", 1_900, 0, -3),
+                ("p2", accounts[1], "COMPLETED", 19_000, 4_000, -20),
+                ("p3", accounts[0], "FAILED", 1_900, 0, -5),
+                ("p4", accounts[4], "COMPLETED", 1_900, 0, -60),
+            ] {
+                let new = store::transactions::NewTransaction {
+                    public_id: key,
+                    account_id: account,
+                    natural_key: key,
+                    kind: "SUBSCRIPTION_PAYMENT",
+                    status,
+                    amount_minor: minor,
+                    refunded_minor: back,
+                    currency: "usd",
+                    product_type: "subscription",
+                    occurred_at: now.plus_days(day),
+                    ..Default::default()
+                };
+                store::transactions::put(tx, &new, now)?;
+            }
+            Ok(())
+        })
+        .await
+        .unwrap();
+
+    let figures = billing::books::figures::read(&stage.app).await.unwrap();
+
+    // Subscribed 30 days ago: ann, ben, cid. Of these cid left: 1 of 3.
+    assert_eq!((figures.churn.part, figures.churn.whole), (1, 3));
+    // 19.00 + 150.00 by two accounts.
+    assert_eq!(figures.revenue.amount, 16_900);
+    assert_eq!((figures.paying, figures.arpu.unwrap().amount), (2, 8_450));
+    // 19.00 and a twelfth of 190.00.
+    assert_eq!(
+        (figures.mrr.amount, figures.subscriptions),
+        (1_900 + 1_583, 2)
+    );
+    assert_eq!((figures.payments.part, figures.payments.whole), (2, 3));
+}
+
+on_both!(transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files);
+async fn transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files(stage: &Stage) {
+    let (maya, _, payment) = buyer(stage, "maya@example.com").await;
+    maya.buy_pack(1_000).await;
+    maya.billing_when(|body| body["credits"]["balance"] == 6_100)
+        .await;
+    let finance = stage.person_as("finance@example.com", "finance").await;
+    refund(
+        &finance,
+        "r",
+        json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" }),
+    )
+    .await;
+    stage.settled().await;
+    let session = stage.stripe_get("/v1/checkout/sessions").await["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+
+    let (_, all) = finance.page("/admin/transactions").await;
+    let (_, found) = finance
+        .page(&format!("/admin/transactions?q={session}"))
+        .await;
+    let (bad, _) = finance.page("/admin/transactions?after=nonsense").await;
+    let saved = send(
+        &finance,
+        "/admin/transactions/views",
+        &[
+            ("name", "Packs <b>"),
+            ("query", "type=CREDIT_TOPUP&evil=//x"),
+        ],
+    )
+    .await;
+    let (_, with_view) = finance.page("/admin/transactions?type=CREDIT_TOPUP").await;
+    let (_, of_others) = stage
+        .person_as("ops@example.com", "admin")
+        .await
+        .page("/admin/transactions")
+        .await;
+    let csv = finance
+        .request(Method::GET, "/admin/transactions.csv?type=PAYMENT")
+        .send()
+        .await
+        .unwrap();
+    let csv_type = csv.headers()["content-type"].to_str().unwrap().to_owned();
+    let csv = csv.text().await.unwrap();
+
+    assert!(all.contains("$6.00") && all.contains("$1.00"), "{all}");
+    assert!(
+        found.contains(&session[..20]) || found.matches("<tr>").count() == 2,
+        "{found}"
+    );
+    assert_eq!(bad, 400);
+    assert_eq!(location(&saved), "/admin/transactions?type=CREDIT_TOPUP");
+    assert!(with_view.contains("Packs &#60;b&#62;") && with_view.contains("Remove the view"));
+    assert!(!of_others.contains("Packs"));
+    assert!(csv_type.starts_with("text/csv"));
+    assert_eq!(csv.lines().count(), 3, "{csv}");
+    let remove = with_view
+        .split("/admin/transactions/views/")
+        .nth(1)
+        .unwrap();
+    let remove = format!(
+        "/admin/transactions/views/{}/remove",
+        remove.split('/').next().unwrap()
+    );
+    let ops = stage.person_as("ops@example.com", "admin").await;
+    send(&ops, &remove, &[]).await;
+    assert!(
+        finance
+            .page("/admin/transactions")
+            .await
+            .1
+            .contains("Packs")
+    );
+    send(&finance, &remove, &[]).await;
+    assert!(
+        !finance
+            .page("/admin/transactions")
+            .await
+            .1
+            .contains("Packs")
+    );
+    let empty = send(
+        &finance,
+        "/admin/transactions/views",
+        &[("name", "All"), ("query", "")],
+    )
+    .await;
+    assert_eq!(empty.status(), 400);
+}

@@ -1,0 +1,221 @@
+//! Plans that end at once.
+
+use super::*;
+
+on_both!(a_plan_that_ends_now_gives_the_rest_of_the_period_back);
+async fn a_plan_that_ends_now_gives_the_rest_of_the_period_back(stage: &Stage) {
+    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    stage.twin.advance("10d").await.unwrap();
+    stage.settled().await;
+    let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
+    let (status, preview) = change(&maya, asked).await;
+    assert_eq!(status, 200, "{preview}");
+    let refund = cents(&preview["refund"]);
+    // 10 of 30 or 31 days are used.
+    assert!((1_260..=1_290).contains(&refund), "{preview}");
+
+    let body =
+        json!({ "action": "cancel", "when": "now", "quote": preview["quote"], "reason": "unused" });
+    let (status, done) = change(&maya, body).await;
+
+    assert_eq!((status, &done["state"]), (200, &json!("done")), "{done}");
+    assert_eq!(done["subscription"]["accessTier"], "FREE");
+    let refunds = stage.stripe_get("/v1/refunds").await;
+    let amounts: Vec<_> = refunds["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["amount"].clone())
+        .collect();
+    assert_eq!(amounts, [refund]);
+    let rows = stage.transactions(maya.account).await;
+    assert!(
+        rows.contains(&("REFUND".into(), "COMPLETED".into(), refund)),
+        "{rows:?}"
+    );
+    assert!(
+        rows.iter().any(|row| row.0 == "SUBSCRIPTION_CANCEL"),
+        "{rows:?}"
+    );
+    let held = subscription(stage).await;
+    assert_eq!(held["cancellation_details"]["feedback"], "unused");
+    let (status, _) = change(
+        &maya,
+        json!({ "action": "cancel", "when": "now", "quote": preview["quote"] }),
+    )
+    .await;
+    assert_eq!(status, 409, "there is no plan any more");
+}
+
+on_both!(an_end_now_pays_nothing_back_for_credits_that_were_spent_and_ends_the_rest);
+async fn an_end_now_pays_nothing_back_for_credits_that_were_spent_and_ends_the_rest(stage: &Stage) {
+    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let key = maya.meter_key().await;
+    // The free month's credits are spent as well: 100 of them come first or last.
+    let debit = stage
+        .http
+        .post(format!("{}/api/v1/debits", stage.base))
+        .bearer_auth(key)
+        .header("idempotency-key", "k")
+        .json(&json!({ "credits": 850 }));
+    assert_eq!(crate::stage::answer(debit).await.0, 201);
+
+    let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
+    let (_, preview) = change(&maya, asked).await;
+
+    let refund = cents(&preview["refund"]);
+    assert!(
+        (285..=475).contains(&refund),
+        "15 to 25 percent of $19.00: {preview}"
+    );
+    let body = json!({ "action": "cancel", "when": "now", "quote": preview["quote"] });
+    let (status, done) = change(&maya, body).await;
+    assert_eq!(status, 200, "{done}");
+    let left = maya.billing().await["credits"]["balance"].as_f64().unwrap();
+    assert!(left <= 100.0, "the plan's credits end with it: {left}");
+}
+
+on_both!(an_end_now_is_reviewed_on_its_page_and_asked_again_when_the_amount_is_another);
+async fn an_end_now_is_reviewed_on_its_page_and_asked_again_when_the_amount_is_another(
+    stage: &Stage,
+) {
+    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let (_, question) = maya.page("/dashboard/billing/plan?act=cancel").await;
+    assert!(
+        question.contains("/dashboard/billing/plan?act=end"),
+        "{question}"
+    );
+    let (status, review) = maya.page("/dashboard/billing/plan?act=end").await;
+    assert_eq!(status, 200);
+    assert!(review.contains("End Pro and refund $"), "{review}");
+    let end = |quote: String| {
+        let form = [("act", "end".to_owned()), ("quote", quote)];
+        maya.request(reqwest::Method::POST, "/dashboard/billing/plan")
+            .form(&form)
+            .send()
+    };
+
+    let now = stage.app.now().seconds();
+    let wrong = end(format!("{now}:500000")).await.unwrap();
+    assert_eq!(wrong.status(), 409);
+    assert_eq!(maya.billing().await["subscription"]["accessTier"], "PRO");
+    assert_eq!(end("?".to_owned()).await.unwrap().status(), 400);
+
+    let field = "name=\"quote\" value=\"";
+    let start = review.find(field).unwrap() + field.len();
+    let quote = review[start..].split('"').next().unwrap().to_owned();
+    assert_eq!(end(quote).await.unwrap().status(), 303);
+    assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");
+}
+
+on_both!(case_d6_an_end_that_a_crash_left_half_done_is_finished_once);
+async fn case_d6_an_end_that_a_crash_left_half_done_is_finished_once(stage: &Stage) {
+    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
+    let payment = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let params = stripe::Form::new()
+        .push("subscription", &held)
+        .push("refund[0][payment_intent]", &payment)
+        .push("refund[0][amount]", 700)
+        .encode();
+    let (account, long_ago) = (maya.account, stage.app.now().plus_seconds(-120));
+    stage
+        .app
+        .db
+        .write(account, move |tx| {
+            let new = NewIntent {
+                id: "int_left",
+                account_id: account,
+                kind: "plan_end",
+                params: &params,
+                ..NewIntent::default()
+            };
+            store::intents::insert(tx, &new, long_ago)
+        })
+        .await
+        .unwrap();
+    // The first step was made before the crash.
+    let url = format!("{}/v1/subscriptions/{held}", stage.twin_url);
+    stage
+        .http
+        .delete(url)
+        .bearer_auth("sk_test_other")
+        .send()
+        .await
+        .unwrap();
+
+    for _ in 0..2 {
+        billing::payments::plan::ending::finish_left(&stage.app)
+            .await
+            .unwrap();
+    }
+
+    let refunds = stage.stripe_get("/v1/refunds").await;
+    assert_eq!(refunds["data"].as_array().unwrap().len(), 1, "{refunds}");
+    assert_eq!(refunds["data"][0]["amount"], 700);
+    maya.billing_when(|body| body["subscription"]["accessTier"] == "FREE")
+        .await;
+}
+
+on_both!(
+    where_it_is_switched_off_plans_end_with_their_period_only,
+    |settings: &mut Settings| settings.billing.cancel_now = "off".to_owned()
+);
+async fn where_it_is_switched_off_plans_end_with_their_period_only(stage: &Stage) {
+    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+
+    let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
+    let (status, answer) = change(&maya, asked).await;
+
+    assert_eq!((status, &answer["code"]), (409, &json!("ends_with_period")));
+    let (_, question) = maya.page("/dashboard/billing/plan?act=cancel").await;
+    assert!(!question.contains("act=end"), "{question}");
+}
+
+on_both!(only_those_who_pay_for_an_account_change_its_plan);
+async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
+    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let eve = stage.person("eve@example.com").await;
+    let (account, user) = (maya.account, eve.user);
+    let name = stage
+        .app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await
+        .unwrap()
+        .unwrap()
+        .public_id;
+    let path = format!("{CHANGES}?account={name}");
+    let body = json!({ "action": "cancel" });
+
+    assert_eq!(
+        eve.post(&path, body.clone()).await.0,
+        404,
+        "another's account"
+    );
+    let now = stage.app.now();
+    stage
+        .app
+        .db
+        .write(account, move |tx| {
+            store::users::put_member(tx, user, account, "member", now)
+        })
+        .await
+        .unwrap();
+    let (status, answer) = eve.post(&path, body.clone()).await;
+    assert_eq!(
+        (status, &answer["code"]),
+        (403, &json!("not_billing_member"))
+    );
+    let stranger = stage
+        .http
+        .post(format!("{}{CHANGES}", stage.base))
+        .json(&body);
+    assert_eq!(crate::stage::answer(stranger).await.0, 401);
+    let own = format!("{CHANGES}?account={}", public_id(stage, eve.account).await);
+    let (status, answer) = eve.post(&own, body).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("no_plan")));
+    assert!(maya.billing().await["subscription"]["cancelAt"].is_null());
+}

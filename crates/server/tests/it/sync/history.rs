@@ -1,0 +1,262 @@
+//! What is found without webhooks: old refunds, long histories, lost events.
+
+use super::*;
+
+on_both!(a_refund_of_an_old_payment_is_found_by_the_event_that_names_it);
+async fn a_refund_of_an_old_payment_is_found_by_the_event_that_names_it(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(5_000).await;
+    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    stage.twin.advance("80d").await.unwrap();
+    billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+
+    stage
+        .stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())])
+        .await;
+
+    maya.billing_when(|body| balance(body) == 100.0).await;
+    let rows = stage.transactions(maya.account).await;
+    assert_eq!(rows[0], ("CREDIT_TOPUP".into(), "REFUNDED".into(), 500));
+}
+
+on_both!(a_history_of_more_than_a_thousand_payments_is_read_to_its_beginning);
+async fn a_history_of_more_than_a_thousand_payments_is_read_to_its_beginning(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(5_000).await;
+    maya.subscribe("PRO").await;
+    let customer = customer(stage).await;
+    stage.twin.advance("3d").await.unwrap();
+    let form = [
+        ("customer", customer.as_str()),
+        ("amount", "100"),
+        ("currency", "usd"),
+        ("payment_method", "pm_card_visa"),
+        ("confirm", "true"),
+        ("automatic_payment_methods[enabled]", "true"),
+        ("automatic_payment_methods[allow_redirects]", "never"),
+    ];
+    for _ in 0..2 {
+        for _ in 0..600 {
+            stage.stripe_post("/v1/payment_intents", &form).await;
+        }
+        stage.twin.advance("1d").await.unwrap();
+    }
+
+    billing::sync::whole_account(&stage.app, maya.account)
+        .await
+        .unwrap();
+
+    let body = maya.billing().await;
+    assert_eq!(body["subscription"]["accessTier"], "PRO");
+    assert_eq!(balance(&body), 6_100.0, "the oldest purchase of all, too");
+    let account = maya.account;
+    let state = stage
+        .app
+        .read(move |tx| store::sync::of_account(tx, account))
+        .await;
+    let state = state.unwrap().unwrap();
+    assert_eq!(
+        (state.backfill_until, state.parked_at),
+        (None, None),
+        "{state:?}"
+    );
+    assert!(state.read_until.is_some());
+}
+
+on_both!(case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_known);
+async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_known(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    maya.billing_when(|body| balance(body) == 600.0).await;
+    let customer = customer(stage).await;
+    let pro = stage
+        .stripe_get(&format!("/v1/prices/{}", price(stage, "PRO")))
+        .await;
+    let form = [
+        ("product", pro["product"].as_str().unwrap()),
+        ("currency", "usd"),
+        ("unit_amount", "1500"),
+        ("recurring[interval]", "month"),
+    ];
+    let secret = stage.stripe_post("/v1/prices", &form).await["id"].clone();
+    let secret = secret.as_str().unwrap().to_owned();
+
+    subscribe_by_hand(stage, &customer, &secret).await;
+
+    let account = maya.account;
+    let started = Instant::now();
+    let parked = loop {
+        let state = stage
+            .app
+            .read(move |tx| store::sync::of_account(tx, account))
+            .await;
+        let state = state.unwrap().unwrap();
+        if state.parked_at.is_some() {
+            break state;
+        }
+        assert!(started.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    };
+    assert_eq!(parked.waits_for_price.as_deref(), Some(secret.as_str()));
+    assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");
+    let about = |state: &'static str| async move {
+        let events = stage.events().await;
+        let ours = events
+            .iter()
+            .filter(|event| event.kind == "customer.subscription.created");
+        ours.filter(|event| event.state == state).count()
+    };
+    stage.settled().await;
+    assert_eq!(about("parked").await, 1);
+
+    let known = secret.clone();
+    stage
+        .app
+        .db
+        .write(0, move |tx| {
+            store::catalog::put_price(
+                tx,
+                &store::catalog::Price {
+                    price_id: known.clone(),
+                    lookup_key: "by hand".to_owned(),
+                    kind: "tier".to_owned(),
+                    name: "PRO".to_owned(),
+                    currency: "usd".to_owned(),
+                    amount_minor: 1_500,
+                    first_version: 1,
+                    archived_at: None,
+                },
+            )
+        })
+        .await
+        .unwrap();
+    stage.app.load_prices().await.unwrap();
+
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    assert_eq!(about("parked").await, 0);
+    let state = stage
+        .app
+        .read(move |tx| store::sync::of_account(tx, account))
+        .await;
+    assert_eq!(state.unwrap().unwrap().waits_for_price, None);
+}
+
+/// A service that polls Stripe's events, and gets no webhook at all.
+async fn polls_and_converges(database: store::testing::TestDatabase) {
+    let stage = Stage::with(database, |settings| settings.stripe.events_poll_seconds = 1).await;
+    stage.webhooks(false).await;
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(5_000).await;
+    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    let charges = stage.stripe_get("/v1/charges").await;
+    let topup = charges["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["amount"] == 500);
+    let topup = topup.unwrap()["id"].as_str().unwrap().to_owned();
+    stage
+        .stripe_post("/v1/refunds", &[("charge", &topup)])
+        .await;
+    let path = format!(
+        "/v1/subscriptions/{}",
+        subscription(&stage).await["id"].as_str().unwrap()
+    );
+    stage
+        .stripe_post(&path, &[("cancel_at_period_end", "true")])
+        .await;
+
+    maya.billing_when(|body| body["subscription"]["cancelAt"].is_string())
+        .await;
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    let settled = |events: &[store::events::Event]| {
+        !events.is_empty() && events.iter().all(|event| event.state == "done")
+    };
+    let started = Instant::now();
+    while !settled(&stage.events().await) {
+        assert!(started.elapsed() < PATIENCE, "{:?}", stage.events().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stage.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_every_webhook_lost_the_poll_hears_of_everything_on_sqlite() {
+    polls_and_converges(store::testing::sqlite()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_every_webhook_lost_the_poll_hears_of_everything_on_postgres() {
+    let database = tokio::task::spawn_blocking(store::testing::postgres)
+        .await
+        .unwrap();
+    polls_and_converges(database).await;
+}
+
+on_both!(a_trials_end_is_told_once_even_if_no_event_comes);
+async fn a_trials_end_is_told_once_even_if_no_event_comes(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.buy_pack(500).await;
+    let customer = customer(stage).await;
+    let trial = [
+        ("customer", customer.as_str()),
+        ("items[0][price]", &price(stage, "PRO")),
+        ("trial_period_days", "14"),
+    ];
+    stage.stripe_post("/v1/subscriptions", &trial).await;
+    maya.billing_when(is("PRO", "TRIALING")).await;
+    stage.webhooks(false).await;
+    let told = || async {
+        stage.settled().await;
+        let mails = stage.mail_subjects().await;
+        mails
+            .iter()
+            .filter(|subject| subject.to_lowercase().contains("trial"))
+            .count()
+    };
+
+    stage.twin.advance("10d").await.unwrap();
+    assert_eq!(told().await, 0);
+    stage.twin.advance("2d").await.unwrap();
+    assert_eq!(told().await, 1, "{:?}", stage.mail_subjects().await);
+    billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+    stage.twin.advance("1h").await.unwrap();
+    assert_eq!(told().await, 1, "once");
+}
+
+on_both!(a_renewal_and_a_retry_are_seen_although_every_event_is_lost);
+async fn a_renewal_and_a_retry_are_seen_although_every_event_is_lost(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    maya.subscribe("PRO").await;
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.webhooks(false).await;
+    stage
+        .twin
+        .decline_next(None, Some("insufficient_funds"))
+        .await
+        .unwrap();
+
+    stage.twin.advance("31d").await.unwrap();
+    maya.billing_when(is("PRO", "PAST_DUE")).await;
+    stage.twin.advance("6d").await.unwrap();
+
+    maya.billing_when(is("PRO", "ACTIVE")).await;
+    stage.settled().await;
+    let mails = stage.mail_subjects().await;
+    let failed = mails
+        .iter()
+        .filter(|subject| subject.contains("did not go through"))
+        .count();
+    assert_eq!(failed, 1, "{mails:?}");
+}

@@ -1,0 +1,202 @@
+//! Alert rules.
+
+use super::*;
+
+/// One rule: its trouble begins, and ends.
+async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
+    let (account, now) = (ann.account, stage.app.real_now());
+    let long_ago = now.plus_days(-2);
+    let event = move |event_id| events::NewEvent {
+        event_id,
+        kind: "invoice.paid",
+        state: "received",
+        account_id: Some(account),
+        ..events::NewEvent::default()
+    };
+    let rule = rule.to_owned();
+    if rule == "audit" {
+        nightly::note(&stage.app, 1, 0).await.unwrap();
+        return;
+    }
+    let begun = stage.app.db.write(0, move |tx| {
+        match rule.as_str() {
+            "failed-webhooks" => {
+                for _ in 0..6 {
+                    rows::failed_again(tx)?;
+                }
+            }
+            "inbox-age" => {
+                events::insert(tx, &event("evt_old"), long_ago)?;
+            }
+            "parked" => {
+                let n = events::insert(tx, &event("evt_parked"), now)?;
+                events::settle(tx, n.unwrap(), "parked", "for a person", now)?;
+            }
+            "bad-signatures" => {
+                rows::add(tx, "bad-signature", 21, now)?;
+            }
+            "stripe-errors" => {
+                rows::add(tx, "stripe-error", 21, now)?;
+            }
+            "outbox" => {
+                let new = outbox::NewMessage {
+                    key: "mail:old",
+                    kind: "mail",
+                    account_id: None,
+                    recipient: "somebody@example.com",
+                    payload: "{}",
+                };
+                outbox::enqueue(tx, &new, long_ago)?;
+                let row = outbox::by_key(tx, "mail:old")?.unwrap();
+                outbox::set_failed(tx, row.id, "not reached", Some(now.plus_days(1)))?;
+            }
+            "stuck-holds" => {
+                tx.execute(
+                    "update hold set expires_at = expires_at - 86400000000 where account_id = $1",
+                    args![account],
+                )?;
+            }
+            "uncollected" => {
+                tx.execute(
+                    "update hold set uncollected = 1001000000, resolved_at = authorized_at
+                      where account_id = $1",
+                    args![account],
+                )?;
+            }
+            "endpoint-disabled" => {
+                let all = store::webhook_endpoints::all(tx)?;
+                let id = &all[0].public_id;
+                store::webhook_endpoints::disable(tx, id, "it answered 410", now)?;
+            }
+            other => panic!("how does {other} begin?"),
+        }
+        Ok(())
+    });
+    begun.await.unwrap();
+}
+
+async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
+    let (account, now) = (ann.account, stage.app.real_now());
+    let rule = rule.to_owned();
+    if rule == "audit" {
+        nightly::note(&stage.app, 0, 0).await.unwrap();
+        return;
+    }
+    let ended = stage.app.db.write(0, move |tx| {
+        let settle = |tx: &mut store::Tx<'_>, id: &str| {
+            let event = events::find(tx, id)?.unwrap();
+            events::settle(tx, event.n, "done", "applied", now).map(|_| ())
+        };
+        match rule.as_str() {
+            "failed-webhooks" => {
+                rows::succeeded(tx)?;
+            }
+            "inbox-age" => settle(tx, "evt_old")?,
+            "parked" => settle(tx, "evt_parked")?,
+            "bad-signatures" | "stripe-errors" => {
+                rows::forget_tallies(tx, now.plus_seconds(7_200))?;
+            }
+            "outbox" => {
+                let row = outbox::by_key(tx, "mail:old")?.unwrap();
+                outbox::set_sent(tx, row.id, now)?;
+            }
+            "stuck-holds" => {
+                tx.execute(
+                    "update hold set expires_at = expires_at + 86400000000 where account_id = $1",
+                    args![account],
+                )?;
+            }
+            "uncollected" => {
+                tx.execute(
+                    "update hold set uncollected = 0, resolved_at = null where account_id = $1",
+                    args![account],
+                )?;
+            }
+            "endpoint-disabled" => {
+                let all = store::webhook_endpoints::all(tx)?;
+                store::webhook_endpoints::enable(tx, &all[0].public_id, now)?;
+            }
+            other => panic!("how does {other} end?"),
+        }
+        Ok(())
+    });
+    ended.await.unwrap();
+}
+
+on_both!(
+    every_rule_opens_one_incident_tells_of_it_and_closes_it_by_itself,
+    hosted
+);
+async fn every_rule_opens_one_incident_tells_of_it_and_closes_it_by_itself(stage: &Stage) {
+    let (quiet, host) = (Host::start().await, Host::start().await);
+    let operator = stage.person_as("boss@example.com", "admin").await;
+    endpoint(&operator, &quiet, json!(["payment.failed"])).await;
+    endpoint(&operator, &host, json!(["alert.opened", "alert.closed"])).await;
+    let ann = stage.person("ann@example.com").await;
+    let program = Program {
+        stage,
+        secret: ann.meter_key().await,
+    };
+    let held = program
+        .post(
+            "/api/v1/holds",
+            &fresh_key(),
+            json!({ "credits": 10, "ttlSeconds": 80_000 }),
+        )
+        .await;
+    assert_eq!(held.status, 201, "{}", held.body);
+    alerts::once(&stage.app).await.unwrap();
+    assert_eq!(
+        operator.get("/api/admin/alerts").await.1["data"],
+        json!([]),
+        "all is well"
+    );
+
+    // What is compared once a day has a story of its own.
+    let rules = alerts::RULES
+        .iter()
+        .filter(|rule| **rule != alerts::REVENUE);
+    for (number, rule) in rules.enumerate() {
+        begins(stage, &ann, rule).await;
+        alerts::once(&stage.app).await.unwrap();
+        alerts::once(&stage.app).await.unwrap();
+        let open = operator.get("/api/admin/alerts?state=open").await.1["data"].clone();
+        let open: Vec<&str> = open
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["rule"].as_str().unwrap())
+            .collect();
+        assert_eq!(open, [*rule], "this and no other");
+        let opened = host.until("alert.opened", number + 1).await;
+        ends(stage, &ann, rule).await;
+        alerts::once(&stage.app).await.unwrap();
+        alerts::once(&stage.app).await.unwrap();
+        let closed = host.until("alert.closed", number + 1).await;
+
+        assert_eq!(states(&operator, rule).await, ["closed"], "{rule}");
+        assert_eq!(
+            (opened.len(), closed.len()),
+            (number + 1, number + 1),
+            "{rule}: once each"
+        );
+        assert_eq!(opened[number].json()["data"]["rule"], *rule);
+        assert_eq!(closed[number].json()["data"]["rule"], *rule);
+        stage.settled().await;
+        let summary = opened[number].json()["data"]["summary"]
+            .as_str()
+            .unwrap()
+            .trim_end_matches('.')
+            .to_owned();
+        let subjects = stage.mail_subjects().await;
+        let told = |start: &str| {
+            let wanted = format!("{start}: {summary}");
+            subjects.iter().filter(|one| **one == wanted).count()
+        };
+        assert_eq!(
+            (told("Alert"), told("Resolved")),
+            (1, 1),
+            "{rule}: {subjects:?}"
+        );
+    }
+}

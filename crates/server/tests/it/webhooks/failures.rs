@@ -1,0 +1,246 @@
+//! Syncs that fail, workers that die, databases that cannot be written.
+
+use super::*;
+
+on_both!(case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect);
+async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let event = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+    stage
+        .twin
+        .faults(&json!({ "mode": "status", "status": 500, "count": 4 }))
+        .await
+        .unwrap();
+
+    assert_eq!(stage.deliver(&event).await.status(), 200);
+
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    stage.settled().await;
+    assert_eq!(balance(&maya.billing().await), 1_100.0);
+    assert_eq!(stage.events().await[0].state, "done");
+}
+
+on_both!(case_w24_an_account_that_always_fails_is_parked_and_others_go_on);
+async fn case_w24_an_account_that_always_fails_is_parked_and_others_go_on(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    let noah = stage.person("noah@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let of_maya = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+    let account = maya.account;
+    stage
+        .app
+        .db
+        .write(account, move |tx| store::testing::near_parking(tx, account))
+        .await
+        .unwrap();
+    stage
+        .twin
+        .faults(&json!({ "mode": "status", "status": 400, "count": 1 }))
+        .await
+        .unwrap();
+    stage.deliver(&of_maya).await;
+    let started = Instant::now();
+    while stage
+        .app
+        .read(|tx| store::sync::parked(tx, 10))
+        .await
+        .unwrap()
+        .is_empty()
+    {
+        assert!(started.elapsed() < crate::stage::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+
+    noah.buy_pack(500).await;
+    let of_noah = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+    stage.deliver(&of_noah).await;
+
+    noah.billing_when(|body| balance(body) == 600.0).await;
+    assert_eq!(balance(&maya.billing().await), 100.0);
+    let now = stage.app.real_now();
+    stage
+        .app
+        .db
+        .write(account, move |tx| store::sync::unpark(tx, account, now))
+        .await
+        .unwrap();
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+}
+
+on_both!(case_w30_what_no_webhook_told_is_found_by_a_sync);
+async fn case_w30_what_no_webhook_told_is_found_by_a_sync(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    maya.subscribe("PRO").await;
+
+    let first = billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+    let second = billing::sync::account(&stage.app, maya.account)
+        .await
+        .unwrap();
+
+    assert!(!first.changes.is_empty());
+    assert!(second.changes.is_empty(), "{second:?}");
+    let body = maya.billing().await;
+    assert_eq!(
+        (balance(&body), &body["subscription"]["tier"]),
+        (2_100.0, &json!("PRO"))
+    );
+}
+
+on_both!(case_w25_an_acknowledged_event_is_done_although_its_worker_died);
+async fn case_w25_an_acknowledged_event_is_done_although_its_worker_died(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let event = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+    // A worker takes the account and dies: its lease runs out by itself.
+    let (account, now) = (maya.account, stage.app.real_now());
+    let taken = stage.app.db.write(account, move |tx| {
+        store::sync::mark_for_sync(tx, account, now)?;
+        store::sync::lease_account(tx, account, now, now.plus_seconds(2))
+    });
+    assert!(taken.await.unwrap().is_some());
+    assert_eq!(stage.deliver(&event).await.status(), 200);
+    assert_eq!(stage.events().await[0].state, "received");
+
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+
+    stage.settled().await;
+    assert_eq!(stage.events().await[0].state, "done");
+}
+
+on_both!(case_w26_a_sync_that_was_overtaken_writes_nothing);
+async fn case_w26_a_sync_that_was_overtaken_writes_nothing(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let (account, now) = (maya.account, stage.app.real_now());
+    let stale = stage
+        .app
+        .db
+        .write(account, move |tx| {
+            store::sync::mark_for_sync(tx, account, now)?;
+            store::sync::lease_account(tx, account, now, now.plus_seconds(-1))
+        })
+        .await
+        .unwrap()
+        .unwrap();
+
+    billing::sync::account(&stage.app, account).await.unwrap();
+    let late = stage.app.db.write(account, move |tx| {
+        store::settings::put(tx, "w26", "written", now)?;
+        store::sync::finish(tx, &stale, now)
+    });
+
+    assert!(late.await.is_err(), "the token fences the commit");
+    let kept = stage
+        .app
+        .read(|tx| store::settings::get(tx, "w26"))
+        .await
+        .unwrap();
+    assert_eq!(
+        kept, None,
+        "what the overtaken worker wrote is gone with it"
+    );
+    assert_eq!(balance(&maya.billing().await), 1_100.0);
+}
+
+on_both!(case_w28_a_database_that_cannot_be_written_is_answered_503);
+async fn case_w28_a_database_that_cannot_be_written_is_answered_503(stage: &Stage) {
+    let block = stage.block_writes().await;
+    let started = Instant::now();
+
+    let answer = stage.deliver(&some_event()).await;
+
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+    drop(block);
+}
+
+on_both!(case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing);
+async fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage: &Stage) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let mut event = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+    event["livemode"] = json!(true);
+
+    assert_eq!(stage.deliver(&event).await.status(), 200);
+
+    stage.settled().await;
+    assert_eq!(stage.events().await[0].state, "ignored");
+    assert_eq!(balance(&maya.billing().await), 100.0);
+}
+
+on_both!(case_w29_while_a_secret_is_rolled_the_old_and_the_new_are_believed_without_a_restart);
+async fn case_w29_while_a_secret_is_rolled_the_old_and_the_new_are_believed_without_a_restart(
+    stage: &Stage,
+) {
+    let old = stage.webhook_secret();
+    stage.app.add_webhook_secret("whsec_new").await.unwrap();
+    let now = stage.app.real_now().seconds();
+
+    for (secret, id) in [(old.as_str(), "evt_old"), ("whsec_new", "evt_new")] {
+        let body = renamed(&some_event(), id).to_string().into_bytes();
+        let signature = stripe::sign(&body, secret, now);
+        assert_eq!(
+            stage.deliver_signed(body, &signature).await.status(),
+            200,
+            "{id}"
+        );
+    }
+
+    assert_eq!(stage.events().await.len(), 2);
+}
+
+on_both!(case_w32_an_event_that_waited_for_hours_is_worked_on_without_another_look_at_its_time);
+async fn case_w32_an_event_that_waited_for_hours_is_worked_on_without_another_look_at_its_time(
+    stage: &Stage,
+) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let event = stage
+        .stripe_events("checkout.session.completed")
+        .await
+        .remove(0);
+    // Nobody works on the account when the event arrives, and hours pass.
+    let (account, now) = (maya.account, stage.app.real_now());
+    let taken = stage.app.db.write(account, move |tx| {
+        store::sync::mark_for_sync(tx, account, now)?;
+        store::sync::lease_account(tx, account, now, now.plus_seconds(2))
+    });
+    assert!(taken.await.unwrap().is_some());
+    assert_eq!(stage.deliver(&event).await.status(), 200);
+    stage.twin.advance("5h").await.unwrap();
+
+    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    assert_eq!(stage.events().await[0].state, "done");
+}

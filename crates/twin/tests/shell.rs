@@ -1247,7 +1247,7 @@ mod pages {
     }
 
     #[tokio::test]
-    async fn the_control_page_moves_the_clock_and_shows_what_happened() {
+    async fn the_control_page_advances_the_clock_and_shows_recent_activity() {
         let twin = start().await;
         let (id, _) = payment_session(&twin).await;
 
@@ -1274,8 +1274,8 @@ mod pages {
         let (_, page) = twin.page("/_twin").await;
         for words in [
             id.as_str(),
-            "Switch webhooks on",
-            "The next 2 calls: status.",
+            "Turn webhooks on",
+            "Fault for the next 2 calls: status.",
         ] {
             assert!(page.contains(words), "{words}");
         }

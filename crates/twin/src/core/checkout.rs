@@ -749,9 +749,9 @@ impl Core {
         let email = opt(row, "customer_details.email").or_else(|| opt(customer?, "email"));
         Some(CheckoutView {
             id: session_id.to_owned(),
-            mode: owned(row, "mode"),
-            status: owned(row, "status"),
-            payment_status: owned(row, "payment_status"),
+            mode: text(row, "mode").into(),
+            status: text(row, "status").into(),
+            payment_status: text(row, "payment_status").into(),
             title,
             lines,
             amount_subtotal: int(row, "amount_subtotal"),

@@ -518,7 +518,7 @@ impl Core {
         Some(InvoiceView {
             token: self.note(&id, "token").as_str().unwrap_or("").to_owned(),
             number: text_of("number"),
-            status: owned(row, "status"),
+            status: text(row, "status").into(),
             created: int(row, "created"),
             lines: inner(row, "lines")
                 .iter()

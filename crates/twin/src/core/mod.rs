@@ -48,6 +48,7 @@ use serde_json::Value;
 
 pub use data::{API_VERSION, SDK_VERSION};
 use errors::{Answer, ApiError};
+pub use value::is_zero_decimal;
 pub use views::*;
 
 use ids::Rng;

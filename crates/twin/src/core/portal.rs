@@ -326,7 +326,7 @@ impl Core {
             .sum();
         SubscriptionView {
             id: owned(row, "id"),
-            status: owned(row, "status"),
+            status: text(row, "status").into(),
             name: self.product_name(price),
             amount,
             currency: owned(row, "currency"),

@@ -7,7 +7,8 @@ use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::By;
-use super::subscriptions::{INCOMPLETE_SECONDS, period_end};
+use super::subscription_states::INCOMPLETE_SECONDS;
+use super::subscriptions::period_end;
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
 use super::{Core, DunningEnd};
 

@@ -1,4 +1,4 @@
-//! Changes to a subscription: members, items with proration, pending updates, the end of a trial.
+//! Changing subscriptions: fields, items with proration, and trials.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,8 @@ use super::lines::Draft;
 use super::lists::inner;
 use super::params::metadata;
 use super::payments::{By, Paid};
-use super::subscriptions::{INCOMPLETE_SECONDS, note_cancellation, one_rhythm, period_end, rhythm};
+use super::subscription_states::note_cancellation;
+use super::subscriptions::{period_end, rhythm};
 use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core};
 
@@ -68,56 +69,6 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.need("subscription", id, "id")
 }
 
-/// `GET /v1/subscription_items`
-pub(super) fn items(core: &mut Core, call: &Call) -> Answer {
-    let id = opt(&call.params, "subscription")
-        .ok_or_else(|| ApiError::required("subscription").boxed())?;
-    let subscription = core.need("subscription", id, "subscription")?;
-    core.page_of(
-        call,
-        "subscription_item",
-        inner(&subscription, "items").iter().collect(),
-    )
-}
-
-/// `GET /v1/subscription_items/{item}`
-pub(super) fn item(core: &mut Core, call: &Call) -> Answer {
-    core.find_item(call.id()).map(|(_, item)| item)
-}
-
-/// `POST /v1/subscription_items`
-pub(super) fn create_item(core: &mut Core, call: &Call) -> Answer {
-    let id = opt(&call.params, "subscription")
-        .ok_or_else(|| ApiError::required("subscription").boxed())?
-        .to_owned();
-    core.need("subscription", &id, "subscription")?;
-    let known = core.item_ids(&id);
-    core.change_one_item(&id, &call.params, json!({}))?;
-    let after = core.need("subscription", &id, "subscription")?;
-    let new = inner(&after, "items")
-        .iter()
-        .find(|item| !known.contains(&owned(item, "id")));
-    Ok(new.cloned().unwrap_or_default())
-}
-
-/// `POST /v1/subscription_items/{item}`
-pub(super) fn update_item(core: &mut Core, call: &Call) -> Answer {
-    let (subscription, _) = core.find_item(call.id())?;
-    core.change_one_item(&subscription, &call.params, json!({"id": call.id()}))?;
-    core.find_item(call.id()).map(|(_, item)| item)
-}
-
-/// `DELETE /v1/subscription_items/{item}`
-pub(super) fn delete_item(core: &mut Core, call: &Call) -> Answer {
-    let (subscription, _) = core.find_item(call.id())?;
-    core.change_one_item(
-        &subscription,
-        &call.params,
-        json!({"id": call.id(), "deleted": true}),
-    )?;
-    Ok(json!({"id": call.id(), "object": "subscription_item", "deleted": true}))
-}
-
 fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
     let is_over = matches!(text(before, "status"), "canceled" | "incomplete_expired");
     let harmless = ["metadata", "cancellation_details"];
@@ -166,6 +117,27 @@ fn refuse_beside_pending(sent: &Value) -> Answer<()> {
         "When `payment_behavior` is set to `pending_if_incomplete`, you may only pass supported parameters. `{key}` is not supported."
     );
     Err(ApiError::bad("", key, message).boxed())
+}
+
+/// `cancel_at_period_end` and `cancel_at` as sent, with what follows from them.
+fn change_cancellation(row: &mut Value, sent: &Value, now: i64) {
+    if !has(sent, "cancel_at_period_end") && !has(sent, "cancel_at") {
+        return;
+    }
+    let end = get(row, "items.data.0.current_period_end").clone();
+    if let Some(word) = opt(sent, "cancel_at") {
+        debug_assert!(
+            word.ends_with("period_end") || word.ends_with("until"),
+            "the schema allows these"
+        );
+        row["cancel_at"] = end;
+    } else if !has(sent, "cancel_at") {
+        row["cancel_at"] = Value::Null;
+    }
+    if has(sent, "cancel_at") {
+        row["cancel_at_period_end"] = false.into();
+    }
+    note_cancellation(row, now);
 }
 
 impl Core {
@@ -307,64 +279,6 @@ impl Core {
         })
     }
 
-    /// The items a subscription has after the sent ones are merged in.
-    pub(super) fn items_after(
-        &mut self,
-        row: &Value,
-        sent: &[Value],
-        param: &str,
-    ) -> Answer<Vec<Value>> {
-        let mut items = inner(row, "items").to_vec();
-        let first = items.first().cloned().unwrap_or_default();
-        let period = (
-            int(&first, "current_period_start"),
-            int(&first, "current_period_end"),
-        );
-        for (index, one) in sent.iter().enumerate() {
-            let named = format!("{param}[{index}]");
-            let Some(id) = opt(one, "id") else {
-                let price = self.recurring_price(one, &named)?;
-                let twice = items
-                    .iter()
-                    .any(|item| get(item, "price.id") == get(&price, "id"));
-                if twice {
-                    let message = format!(
-                        "Cannot add multiple subscription items with the same plan: {}",
-                        text(&price, "id")
-                    );
-                    return Err(ApiError::bad("", &named, message).boxed());
-                }
-                let kept = metadata(&Value::Null, get(one, "metadata"))?;
-                let quantity = opt_int(one, "quantity").unwrap_or(1);
-                items.push(self.new_item(text(row, "id"), &price, quantity, &kept, period));
-                continue;
-            };
-            let place = items
-                .iter()
-                .position(|item| text(item, "id") == id)
-                .ok_or_else(|| {
-                    ApiError::missing("subscription item", id, &format!("{named}[id]")).boxed()
-                })?;
-            if flag(one, "deleted") {
-                items.remove(place);
-                continue;
-            }
-            if has(one, "price") || has(one, "price_data") {
-                items[place]["price"] = self.recurring_price(one, &named)?;
-            }
-            if let Some(quantity) = opt_int(one, "quantity") {
-                items[place]["quantity"] = quantity.into();
-            }
-            items[place]["metadata"] = metadata(&items[place]["metadata"], get(one, "metadata"))?;
-        }
-        if items.is_empty() {
-            let message = "A subscription must have at least one active plan.";
-            return Err(ApiError::bad("", param, message).boxed());
-        }
-        one_rhythm(items.iter().map(|item| get(item, "price")))?;
-        Ok(items)
-    }
-
     /// What a change would bill.
     pub(super) fn bill_of(&self, row: &Value, change: &Change) -> Bill {
         let prorates = change.proration != "none" && text(row, "status") != "trialing";
@@ -488,71 +402,6 @@ impl Core {
         }
     }
 
-    /// The change was not paid: it waits.
-    fn show_pending(&mut self, id: &str, change: &Change) {
-        let expires_at = self.now + INCOMPLETE_SECONDS;
-        let anchor = if change.resets {
-            json!(change.at)
-        } else {
-            Value::Null
-        };
-        self.modify(id, |row| {
-            row["pending_update"] = json!({
-                "billing_cycle_anchor": anchor, "discounts": null, "expires_at": expires_at,
-                "metadata": null, "subscription_items": change.items, "trial_end": null,
-                "trial_from_plan": null});
-        });
-        self.wake(expires_at, id);
-    }
-
-    /// The change was paid: it counts. Told only when it had been waiting.
-    pub(super) fn apply_pending(&mut self, id: &str) {
-        let pending = self.note(id, "pending");
-        let before = self.store.get(id).cloned().unwrap_or_default();
-        let period = opt_int(&pending, "period.0").zip(opt_int(&pending, "period.1"));
-        self.put_items(id, list(&pending, "items"), period);
-        self.set_note(id, "pending", Value::Null);
-        if has(&before, "pending_update") {
-            self.modify(id, |row| row["pending_update"] = Value::Null);
-            self.emit_change("customer.subscription.updated", id, &before);
-            self.emit("customer.subscription.pending_update_applied", id);
-            self.plan_ahead(id);
-        }
-    }
-
-    /// A waiting change was not paid in time.
-    pub(super) fn expire_pending(&mut self, id: &str) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
-        self.drop_pending(id);
-        self.emit("customer.subscription.pending_update_expired", id);
-        self.emit_change("customer.subscription.updated", id, &before);
-    }
-
-    /// The invoice that a change waits for was taken back: the change is discarded.
-    pub(super) fn give_up_change(&mut self, invoice: &Value) {
-        let Some(id) = opt(invoice, "parent.subscription_details.subscription") else {
-            return;
-        };
-        if self.note(id, "pending")["invoice"] != invoice["id"] {
-            return;
-        }
-        let before = self.store.get(id).cloned().unwrap_or_default();
-        self.set_note(id, "pending", Value::Null);
-        self.modify(id, |row| row["pending_update"] = Value::Null);
-        self.emit_change("customer.subscription.updated", id, &before);
-    }
-
-    /// A waiting change gives way: to a newer one, to time, or to the end of the subscription.
-    pub(super) fn drop_pending(&mut self, id: &str) {
-        let pending = self.note(id, "pending");
-        let Some(invoice) = pending["invoice"].as_str() else {
-            return;
-        };
-        self.set_note(id, "pending", Value::Null);
-        self.modify(id, |row| row["pending_update"] = Value::Null);
-        self.void_invoice(invoice);
-    }
-
     /// Writes items, and the period that began with them.
     pub(super) fn put_items(&mut self, id: &str, items: &[Value], period: Option<(i64, i64)>) {
         self.modify(id, |row| {
@@ -564,73 +413,4 @@ impl Core {
         });
         self.plan_ahead(id);
     }
-
-    fn find_item(&self, id: &str) -> Answer<(String, Value)> {
-        self.store
-            .all("subscription")
-            .find_map(|row| {
-                let item = inner(row, "items")
-                    .iter()
-                    .find(|item| text(item, "id") == id)?;
-                Some((owned(row, "id"), item.clone()))
-            })
-            .ok_or_else(|| {
-                ApiError::missing("subscription_item", id, "item")
-                    .with_status(404)
-                    .boxed()
-            })
-    }
-
-    fn item_ids(&self, subscription: &str) -> Vec<String> {
-        let row = self.store.get(subscription).cloned().unwrap_or_default();
-        inner(&row, "items")
-            .iter()
-            .map(|item| owned(item, "id"))
-            .collect()
-    }
-
-    fn change_one_item(&mut self, id: &str, sent: &Value, mut item: Value) -> Answer<()> {
-        let before = self.need("subscription", id, "subscription")?;
-        for name in ["price", "price_data", "quantity", "metadata"] {
-            if has(sent, name) {
-                item[name] = get(sent, name).clone();
-            }
-        }
-        let mut whole = json!({ "items": [item] });
-        for name in [
-            "proration_behavior",
-            "proration_date",
-            "payment_behavior",
-            "off_session",
-        ] {
-            if has(sent, name) {
-                whole[name] = get(sent, name).clone();
-            }
-        }
-        let change = self.change_from(id, &whole)?;
-        self.change_items(id, change)?;
-        self.emit_change("customer.subscription.updated", id, &before);
-        Ok(())
-    }
-}
-
-/// `cancel_at_period_end` and `cancel_at` as sent, with what follows from them.
-fn change_cancellation(row: &mut Value, sent: &Value, now: i64) {
-    if !has(sent, "cancel_at_period_end") && !has(sent, "cancel_at") {
-        return;
-    }
-    let end = get(row, "items.data.0.current_period_end").clone();
-    if let Some(word) = opt(sent, "cancel_at") {
-        debug_assert!(
-            word.ends_with("period_end") || word.ends_with("until"),
-            "the schema allows these"
-        );
-        row["cancel_at"] = end;
-    } else if !has(sent, "cancel_at") {
-        row["cancel_at"] = Value::Null;
-    }
-    if has(sent, "cancel_at") {
-        row["cancel_at_period_end"] = false.into();
-    }
-    note_cancellation(row, now);
 }

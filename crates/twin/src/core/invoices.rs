@@ -474,37 +474,15 @@ impl Core {
         }
     }
 
-    /// Invoice items that wait for the next invoice of a subscription (or of the customer).
-    pub(super) fn pending_items(&self, customer: &str, subscription: Option<&str>) -> Vec<Draft> {
-        self.store
-            .all("invoiceitem")
-            .filter(|item| item["invoice"].is_null() && text(item, "customer") == customer)
-            .filter(|item| {
-                let of = opt(item, "parent.subscription_details.subscription");
-                of.is_none() || subscription.is_none() || of == subscription
-            })
-            .map(|item| {
-                let price = self
-                    .store
-                    .get(text(item, "pricing.price_details.price"))
-                    .cloned();
-                Draft::from_invoice_item(item, price.unwrap_or_default())
-            })
-            .collect()
-    }
-
-    /// Stores lines as invoice items and tells; the drafts then know them.
-    pub(super) fn store_items(&mut self, customer: &str, drafts: Vec<Draft>) -> Vec<Draft> {
-        drafts
-            .into_iter()
-            .map(|mut draft| {
-                let id = self.rng.id("ii");
-                self.store
-                    .put(&id, draft.invoice_item(&id, customer, self.now));
-                self.emit("invoiceitem.created", &id);
-                draft.invoice_item = Some(id);
-                draft
-            })
-            .collect()
+    /// Gives an open invoice up.
+    pub(super) fn mark_uncollectible(&mut self, id: &str) {
+        let now = self.now;
+        self.modify(id, |row| {
+            row["status"] = "uncollectible".into();
+            row["auto_advance"] = false.into();
+            row["next_payment_attempt"] = Value::Null;
+            set(row, "status_transitions.marked_uncollectible_at", now);
+        });
+        self.emit("invoice.marked_uncollectible", id);
     }
 }

@@ -1,17 +1,11 @@
-//! Payment intents and charges: one engine for the API, hosted pages and renewals.
+//! Payments: the engine that the API, the hosted pages and renewals share.
 
 use serde_json::{Value, json};
 
+use super::Core;
 use super::cards::{self, Afterwards, Secure};
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
-use super::params::metadata;
-use super::time::DAY;
-use super::value::{
-    flag, get, has, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null, owned,
-    text,
-};
-use super::{Call, Core};
+use super::value::{int, minimum_charge, money_text, opt, owned, text};
 
 /// How an attempt to pay went, if the bank did not refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,226 +51,6 @@ pub(super) struct NewIntent {
     pub(super) members: Value,
 }
 
-/// `GET /v1/payment_intents`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "payment_intent", |row| {
-        matches(&call.params, row, &["customer"])
-    })
-}
-
-/// `GET /v1/payment_intents/search`
-pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "payment_intent")
-}
-
-/// `GET /v1/payment_intents/{intent}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("payment_intent", call.id(), "intent")
-        .map_err(|error| path_error(*error))
-}
-
-/// `POST /v1/payment_intents`
-pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
-    let sent = &call.params;
-    let (amount, currency) = (int(sent, "amount"), owned(sent, "currency"));
-    if amount < minimum_charge(&currency) {
-        return Err(too_small(amount, &currency, "amount"));
-    }
-    let customer = opt(sent, "customer").map(str::to_owned);
-    if let Some(customer) = &customer {
-        core.need("customer", customer, "customer[id]")?;
-    }
-    let method = match opt(sent, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None if has(sent, "payment_method_data") => {
-            Some(core.method_from(get(sent, "payment_method_data"))?)
-        }
-        None => None,
-    };
-    let mut members = json!({"metadata": metadata(&Value::Null, get(sent, "metadata"))?});
-    for name in [
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "statement_descriptor_suffix",
-    ] {
-        if has(sent, name) {
-            members[name] = or_null(sent, name);
-        }
-    }
-    for name in ["capture_method", "confirmation_method"] {
-        if let Some(word) = opt(sent, name) {
-            members[name] = word.into();
-        }
-    }
-    let types = [
-        list(sent, "payment_method_types"),
-        list(sent, "allowed_payment_method_types"),
-    ];
-    if let Some(types) = types.into_iter().find(|one| !one.is_empty()) {
-        members["payment_method_types"] = types.into();
-        members["automatic_payment_methods"] = Value::Null;
-    }
-    if let Some(method) = &method {
-        members["payment_method"] = method.clone().into();
-        members["status"] = "requires_confirmation".into();
-    }
-    let id = core.new_intent(NewIntent {
-        amount,
-        currency,
-        customer,
-        description: or_null(sent, "description"),
-        members,
-    });
-    if flag(sent, "confirm") {
-        let by = if flag(sent, "off_session") {
-            By::Merchant
-        } else {
-            By::Customer
-        };
-        core.confirm_intent(&id, method.as_deref(), by)?;
-    }
-    core.need("payment_intent", &id, "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}`
-pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    let sent = &call.params;
-    let mut after = before.clone();
-    if has(sent, "amount") && !text(&before, "status").starts_with("requires_") {
-        return Err(unexpected(
-            &before,
-            "This PaymentIntent's amount could not be updated because it has a status of",
-        ));
-    }
-    for name in [
-        "amount",
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "description",
-    ] {
-        if has(sent, name) {
-            after[name] = or_null(sent, name);
-        }
-    }
-    if let Some(name) = opt(sent, "payment_method") {
-        after["payment_method"] = core.method_named(name, "payment_method[id]")?.into();
-        after["status"] = "requires_confirmation".into();
-    }
-    after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
-    core.store.put(call.id(), after);
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}/confirm`
-pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    let method = match opt(&call.params, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None => None,
-    };
-    let by = if flag(&call.params, "off_session") {
-        By::Merchant
-    } else {
-        By::Customer
-    };
-    core.confirm_intent(call.id(), method.as_deref(), by)?;
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}/capture`
-pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
-    let intent = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    if text(&intent, "status") != "requires_capture" {
-        return Err(unexpected(
-            &intent,
-            "This PaymentIntent could not be captured because it has a status of",
-        ));
-    }
-    let whole = int(&intent, "amount");
-    let amount = opt_int(&call.params, "amount_to_capture").unwrap_or(whole);
-    if amount < 1 || amount > whole {
-        let message = format!(
-            "The amount you have requested to capture is more than the {whole} that is capturable."
-        );
-        return Err(ApiError::bad("amount_too_large", "amount_to_capture", message).boxed());
-    }
-    let charge = owned(&intent, "latest_charge");
-    let txn = core.balance_entry("charge", &charge, amount, text(&intent, "currency"));
-    core.modify(&charge, |row| {
-        row["captured"] = true.into();
-        row["amount_captured"] = amount.into();
-        row["amount_refunded"] = (whole - amount).into();
-        row["balance_transaction"] = txn.into();
-    });
-    core.emit("charge.captured", &charge);
-    core.modify(call.id(), |row| {
-        row["status"] = "succeeded".into();
-        row["amount_capturable"] = 0.into();
-        row["amount_received"] = amount.into();
-    });
-    core.emit("payment_intent.succeeded", call.id());
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}/cancel`
-pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
-    let intent = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    if matches!(
-        text(&intent, "status"),
-        "succeeded" | "canceled" | "processing"
-    ) {
-        return Err(unexpected(
-            &intent,
-            "You cannot cancel this PaymentIntent because it has a status of",
-        ));
-    }
-    let reason = opt(&call.params, "cancellation_reason").map_or(Value::Null, Value::from);
-    core.cancel_intent(call.id(), reason);
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `GET /v1/charges`
-pub(super) fn charges(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "charge", |row| {
-        matches(&call.params, row, &["customer", "payment_intent"])
-    })
-}
-
-/// `GET /v1/charges/search`
-pub(super) fn search_charges(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "charge")
-}
-
-/// `GET /v1/charges/{charge}`
-pub(super) fn charge(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("charge", call.id(), "charge")
-}
-
-/// `POST /v1/charges/{charge}`
-pub(super) fn update_charge(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("charge", call.id(), "charge")?;
-    let mut after = before.clone();
-    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
-    for name in ["description", "receipt_email"] {
-        if has(&call.params, name) {
-            after[name] = or_null(&call.params, name);
-        }
-    }
-    core.store.put(call.id(), after);
-    core.emit_change("charge.updated", call.id(), &before);
-    core.need_path("charge", call.id(), "charge")
-}
-
 /// Below what Stripe charges.
 pub(super) fn too_small(amount: i64, currency: &str, param: &str) -> Box<ApiError> {
     let least = money_text(minimum_charge(currency), currency);
@@ -288,12 +62,7 @@ pub(super) fn too_small(amount: i64, currency: &str, param: &str) -> Box<ApiErro
     ApiError::bad("amount_too_small", param, message).boxed()
 }
 
-fn path_error(error: ApiError) -> Box<ApiError> {
-    let message = error.message.replace("payment intent", "payment_intent");
-    ApiError { message, ..error }.with_status(404).boxed()
-}
-
-fn unexpected(intent: &Value, sentence: &str) -> Box<ApiError> {
+pub(super) fn unexpected(intent: &Value, sentence: &str) -> Box<ApiError> {
     let message = format!("{sentence} {}.", text(intent, "status"));
     ApiError::bad("payment_intent_unexpected_state", "", message)
         .with("payment_intent", intent.clone())
@@ -473,7 +242,7 @@ impl Core {
         }
     }
 
-    fn is_debit(&self, method: &str) -> bool {
+    pub(super) fn is_debit(&self, method: &str) -> bool {
         self.store
             .get(method)
             .is_some_and(|row| text(row, "type") != "card")
@@ -639,117 +408,4 @@ impl Core {
         });
         self.emit("payment_intent.canceled", id);
     }
-
-    /// The charge of an attempt: succeeded, or failed with a decline code.
-    fn new_charge(&mut self, intent_id: &str, method: &str, declined: Option<&str>) -> String {
-        let intent = self.store.get(intent_id).cloned().unwrap_or_default();
-        let method_row = self.store.get(method).cloned().unwrap_or_default();
-        let id = self.rng.id(if text(&method_row, "type") == "card" {
-            "ch"
-        } else {
-            "py"
-        });
-        let amount = int(&intent, "amount");
-        let is_captured = declined.is_none() && text(&intent, "capture_method") != "manual";
-        let error = declined.map(cards::decline);
-        let entry = if is_captured && !self.is_debit(method) {
-            self.balance_entry("charge", &id, amount, text(&intent, "currency"))
-                .into()
-        } else {
-            Value::Null
-        };
-        let mut charge = json!({
-            "id": id, "object": "charge", "amount": amount,
-            "amount_captured": if is_captured { amount } else { 0 }, "amount_refunded": 0,
-            "application": null, "application_fee": null, "application_fee_amount": null,
-            "balance_transaction": entry, "billing_details": method_row["billing_details"],
-            "calculated_statement_descriptor": "LOCAL TWIN", "captured": is_captured,
-            "created": self.now, "currency": intent["currency"], "customer": intent["customer"],
-            "description": intent["description"], "disputed": false,
-            "failure_balance_transaction": null,
-            "failure_code": error.as_ref().and_then(|one| one.code.clone()),
-            "failure_message": error.as_ref().map(|one| one.message.clone()),
-            "fraud_details": {}, "livemode": false, "metadata": intent["metadata"],
-        });
-        let rest = json!({
-            "on_behalf_of": null, "outcome": outcome(declined), "paid": declined.is_none(),
-            "payment_intent": intent_id, "payment_method": method,
-            "payment_method_details": charge_details(&method_row), "radar_options": {},
-            "receipt_email": intent["receipt_email"], "receipt_number": null,
-            "receipt_url": if declined.is_none() {
-                format!("{}/receipts/{id}", self.public_url).into() } else { Value::Null },
-            "refunded": false, "review": null, "shipping": intent["shipping"],
-            "source_transfer": null, "statement_descriptor": null,
-            "statement_descriptor_suffix": null,
-            "status": if declined.is_none() { "succeeded" } else { "failed" },
-            "transfer_data": null, "transfer_group": null,
-        });
-        merge(&mut charge, rest);
-        self.store.put(&id, charge);
-        self.modify(intent_id, |row| row["latest_charge"] = id.clone().into());
-        id
-    }
-
-    /// A line of the account's balance. Charges pay Stripe's card fee, 2.9% and 30.
-    pub(super) fn balance_entry(
-        &mut self,
-        kind: &str,
-        source: &str,
-        amount: i64,
-        currency: &str,
-    ) -> String {
-        let id = self.rng.id("txn");
-        let fee = if kind == "charge" {
-            (amount * 29 + 500) / 1000 + 30
-        } else {
-            0
-        };
-        let fees = if fee == 0 {
-            json!([])
-        } else {
-            json!([{"amount": fee, "application": null, "currency": currency,
-                    "description": "Stripe processing fees", "type": "stripe_fee"}])
-        };
-        let entry = json!({
-            "id": id, "object": "balance_transaction", "amount": amount,
-            "available_on": self.now + 2 * DAY, "balance_type": "payments", "created": self.now,
-            "currency": currency, "description": null, "exchange_rate": null, "fee": fee,
-            "fee_details": fees, "net": amount - fee, "reporting_category": kind,
-            "source": source, "status": "pending", "type": kind,
-        });
-        self.store.put(&id, entry);
-        id
-    }
-}
-
-fn outcome(declined: Option<&str>) -> Value {
-    match declined {
-        None => json!({"advice_code": null, "network_advice_code": null,
-            "network_decline_code": null, "network_status": "approved_by_network",
-            "reason": null, "risk_level": "normal", "risk_score": 20,
-            "seller_message": "Payment complete.", "type": "authorized"}),
-        Some(code) => json!({"advice_code": null, "network_advice_code": null,
-            "network_decline_code": null, "network_status": "declined_by_network",
-            "reason": code, "risk_level": "normal", "risk_score": 20,
-            "seller_message": "The bank did not return any further details with this decline.",
-            "type": "issuer_declined"}),
-    }
-}
-
-fn charge_details(method: &Value) -> Value {
-    if text(method, "type") != "card" {
-        let debit = get(method, "sepa_debit");
-        return json!({"type": "sepa_debit", "sepa_debit": {"bank_code": debit["bank_code"],
-            "branch_code": null, "country": debit["country"], "fingerprint": debit["fingerprint"],
-            "last4": debit["last4"], "mandate": null}});
-    }
-    let card = get(method, "card");
-    json!({"type": "card", "card": {
-        "amount_authorized": null, "authorization_code": null, "brand": card["brand"],
-        "checks": card["checks"], "country": card["country"], "exp_month": card["exp_month"],
-        "exp_year": card["exp_year"], "fingerprint": card["fingerprint"],
-        "funding": card["funding"], "installments": null, "last4": card["last4"], "mandate": null,
-        "network": card["brand"], "network_token": {"used": false},
-        "network_transaction_id": null, "regulated_status": "unregulated", "three_d_secure": null,
-        "wallet": null}})
 }

@@ -6,7 +6,7 @@ use super::errors::{Answer, ApiError};
 use super::lists::{inner, matches};
 use super::params::metadata;
 use super::payments::By;
-use super::subscriptions::NewSubscription;
+use super::subscription_create::NewSubscription;
 use super::time::add_interval;
 use super::value::{get, has, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};

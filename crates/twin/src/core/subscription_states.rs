@@ -1,0 +1,246 @@
+//! The states of a subscription: what payments, failed payments and cancellation do to it.
+
+use serde_json::{Value, json};
+
+use super::Core;
+use super::invoices::NewInvoice;
+use super::lines::Draft;
+use super::lists::inner;
+use super::payments::By;
+use super::time::{DAY, HOUR};
+use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
+
+/// How long an unpaid first invoice, or a pending update, waits.
+pub(super) const INCOMPLETE_SECONDS: i64 = 23 * HOUR;
+
+const TRIAL_NOTICE_SECONDS: i64 = 3 * DAY;
+
+/// The members that follow from a wish to cancel.
+pub(super) fn note_cancellation(row: &mut Value, now: i64) {
+    let end = inner(row, "items")
+        .first()
+        .and_then(|item| opt_int(item, "current_period_end"));
+    let wishes = flag(row, "cancel_at_period_end");
+    if wishes {
+        row["cancel_at"] = json!(end);
+    }
+    if wishes || has(row, "cancel_at") {
+        if row["canceled_at"].is_null() {
+            row["canceled_at"] = now.into();
+        }
+        set(row, "cancellation_details.reason", "cancellation_requested");
+    } else {
+        row["canceled_at"] = Value::Null;
+        set(row, "cancellation_details.reason", Value::Null);
+    }
+}
+
+impl Core {
+    /// Asks to be woken at everything a subscription has before it.
+    pub(super) fn plan_ahead(&mut self, id: &str) {
+        let Some(row) = self.store.get(id).cloned() else {
+            return;
+        };
+        if let Some(end) = inner(&row, "items")
+            .first()
+            .and_then(|item| opt_int(item, "current_period_end"))
+        {
+            self.wake(end, id);
+        }
+        if let Some(at) = opt_int(&row, "cancel_at") {
+            self.wake(at, id);
+        }
+        if text(&row, "status") == "incomplete" {
+            self.wake(int(&row, "created") + INCOMPLETE_SECONDS, id);
+        }
+        if let Some(at) = opt_int(&row, "pending_update.expires_at") {
+            self.wake(at, id);
+        }
+        if text(&row, "status") == "trialing" {
+            let notice = int(&row, "trial_end") - TRIAL_NOTICE_SECONDS;
+            if notice <= self.now {
+                self.tell_trial_will_end(id);
+            } else {
+                self.wake(notice, id);
+            }
+        }
+    }
+
+    /// Once for each end of a trial.
+    pub(super) fn tell_trial_will_end(&mut self, id: &str) {
+        let end = self
+            .store
+            .get(id)
+            .map_or(Value::Null, |row| row["trial_end"].clone());
+        if self.note(id, "trial_told") != end {
+            self.set_note(id, "trial_told", end);
+            self.emit("customer.subscription.trial_will_end", id);
+        }
+    }
+
+    /// An invoice of a subscription was paid.
+    pub(super) fn subscription_paid(&mut self, id: &str, invoice: &str) {
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        if self.note(id, "pending")["invoice"] == invoice {
+            self.apply_pending(id);
+            return;
+        }
+        let is_latest = text(&before, "latest_invoice") == invoice;
+        let others_open = self.store.all("invoice").any(|row| {
+            text(row, "status") == "open"
+                && get(row, "parent.subscription_details.subscription") == id
+        });
+        let status = text(&before, "status");
+        let revives = status == "incomplete"
+            || matches!(status, "past_due" | "unpaid") && (is_latest || !others_open);
+        let method = self
+            .invoice_intent(invoice)
+            .and_then(|intent| {
+                self.store
+                    .get(&intent)
+                    .map(|row| owned(row, "payment_method"))
+            })
+            .filter(|method| !method.is_empty() && self.note(id, "keeps_method") == true);
+        let now = self.now;
+        self.modify(id, |row| {
+            if revives {
+                let in_trial = opt_int(row, "trial_end").is_some_and(|end| end > now);
+                row["status"] = if in_trial { "trialing" } else { "active" }.into();
+            }
+            if let Some(method) = method {
+                row["default_payment_method"] = method.into();
+            }
+        });
+        self.modify(text(&before, "customer"), |row| {
+            row["delinquent"] = false.into()
+        });
+        if self.note(id, "announced") == true {
+            self.emit_change("customer.subscription.updated", id, &before);
+        }
+    }
+
+    /// An attempt to pay an invoice of a subscription failed.
+    pub(super) fn subscription_unpaid(&mut self, id: &str, invoice: &str, is_last: bool) {
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        if self.note(id, "pending")["invoice"] == invoice {
+            return;
+        }
+        if matches!(text(&before, "status"), "active" | "trialing") {
+            self.modify(text(&before, "customer"), |row| {
+                row["delinquent"] = true.into()
+            });
+            self.modify_and_tell("customer.subscription.updated", id, |row| {
+                row["status"] = "past_due".into();
+            });
+        }
+        if is_last {
+            self.end_dunning(id);
+        }
+    }
+
+    /// Whether failed payments of that invoice are retried.
+    pub(super) fn is_dunned(&self, subscription: &Value, invoice: &str) -> bool {
+        let is_live = matches!(
+            text(subscription, "status"),
+            "active" | "past_due" | "trialing" | "unpaid"
+        );
+        is_live
+            && self.note(text(subscription, "id"), "pending")["invoice"] != invoice
+            && text(subscription, "collection_method") == "charge_automatically"
+    }
+
+    /// Ends a subscription at once, with a credit for the rest of the period when asked for.
+    pub(super) fn cancel_with_credit(
+        &mut self,
+        subscription: &Value,
+        prorate: bool,
+        invoice_now: bool,
+    ) {
+        let id = owned(subscription, "id");
+        let customer = owned(subscription, "customer");
+        let is_live = matches!(text(subscription, "status"), "active" | "past_due");
+        if prorate && is_live {
+            let credits: Vec<Draft> = inner(subscription, "items")
+                .iter()
+                .map(|item| self.rest_of_period(subscription, item, self.now, true))
+                .collect();
+            self.store_items(&customer, credits);
+        }
+        let waiting = self.pending_items(&customer, Some(&id));
+        if invoice_now && !waiting.is_empty() {
+            let invoice = self.new_invoice(NewInvoice {
+                customer: &customer,
+                subscription: Some(&id),
+                reason: "manual",
+                currency: text(subscription, "currency"),
+                lines: waiting,
+                period: (self.now, self.now),
+                advances: false,
+            });
+            let _ = self.pay_invoice(&invoice, None, By::Merchant);
+        }
+        self.end_subscription(&id, "cancellation_requested");
+    }
+
+    /// The end of a subscription, told.
+    pub(super) fn end_subscription(&mut self, id: &str, reason: &str) {
+        let Some(before) = self.store.get(id).cloned() else {
+            return;
+        };
+        let now = self.now;
+        if text(&before, "status") == "incomplete"
+            && let Some(invoice) = opt(&before, "latest_invoice")
+        {
+            self.void_invoice(invoice);
+        }
+        if let Some(schedule) = opt(&before, "schedule") {
+            self.end_schedule(schedule, "canceled");
+        }
+        self.drop_pending(id);
+        self.stop_collecting(id);
+        self.modify(id, |row| {
+            row["status"] = "canceled".into();
+            row["ended_at"] = now.into();
+            if row["canceled_at"].is_null() {
+                row["canceled_at"] = now.into();
+            }
+            if get(row, "cancellation_details.reason").is_null() {
+                set(row, "cancellation_details.reason", reason);
+            }
+        });
+        self.emit("customer.subscription.deleted", id);
+    }
+
+    /// Open invoices of an ended subscription are not tried again.
+    fn stop_collecting(&mut self, id: &str) {
+        let open: Vec<String> = self
+            .store
+            .all("invoice")
+            .filter(|row| get(row, "parent.subscription_details.subscription") == id)
+            .filter(|row| {
+                matches!(text(row, "status"), "open" | "draft") && flag(row, "auto_advance")
+            })
+            .map(|row| owned(row, "id"))
+            .collect();
+        for invoice in open {
+            self.modify(&invoice, |row| {
+                row["auto_advance"] = false.into();
+                row["next_payment_attempt"] = Value::Null;
+            });
+        }
+    }
+
+    /// Ends every subscription of a customer that is being deleted.
+    pub(super) fn end_all_of(&mut self, customer: &str) {
+        let live: Vec<String> = self
+            .store
+            .all("subscription")
+            .filter(|row| text(row, "customer") == customer)
+            .filter(|row| !matches!(text(row, "status"), "canceled" | "incomplete_expired"))
+            .map(|row| owned(row, "id"))
+            .collect();
+        for id in live {
+            self.end_subscription(&id, "cancellation_requested");
+        }
+    }
+}

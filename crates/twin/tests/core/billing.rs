@@ -1,10 +1,9 @@
 use serde_json::{Value, json};
-use twin::core::DunningEnd;
 
 use crate::shop::{DAY, HOUR, NOW, Shop, card, good_card, word};
 
 /// A subscriber on a plan of 1900 a month.
-fn subscriber(shop: &mut Shop, card: &str) -> (String, Value) {
+pub fn subscriber(shop: &mut Shop, card: &str) -> (String, Value) {
     let customer = shop.customer(card);
     let plan = shop.plan("PRO", 1900);
     let sub = shop.subscribe(&customer, &plan, "");
@@ -12,12 +11,12 @@ fn subscriber(shop: &mut Shop, card: &str) -> (String, Value) {
     (customer, sub["id"].clone())
 }
 
-fn latest_invoice(shop: &Shop, sub: &Value) -> Value {
+pub fn latest_invoice(shop: &Shop, sub: &Value) -> Value {
     shop.see(&shop.see(sub)["latest_invoice"])
 }
 
 /// 1 February 2026.
-const FEBRUARY: i64 = NOW + 31 * DAY;
+pub const FEBRUARY: i64 = NOW + 31 * DAY;
 
 #[test]
 fn a_subscription_by_the_api_is_paid_at_once_and_told_last() {
@@ -138,183 +137,6 @@ fn next_due_names_the_soonest_moment() {
     assert_eq!(shop.core.next_due(), Some(FEBRUARY));
     shop.wait(31 * DAY);
     assert_eq!(shop.core.next_due(), Some(FEBRUARY + HOUR));
-}
-
-#[test]
-fn a_failing_renewal_is_past_due_then_retried_then_cancelled() {
-    let mut shop = Shop::open();
-    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    shop.give_card(&customer, "pm_card_chargeCustomerFail");
-    shop.wait(31 * DAY);
-    shop.happened();
-
-    shop.wait(HOUR);
-    let first = shop.happened();
-    let invoice = latest_invoice(&shop, &sub);
-
-    assert_eq!(
-        first,
-        [
-            "invoice.finalized",
-            "payment_intent.created",
-            "charge.failed",
-            "payment_intent.payment_failed",
-            "invoice.payment_failed",
-            "invoice.updated",
-            "customer.subscription.updated",
-        ]
-    );
-    assert_eq!(shop.see(&sub)["status"], "past_due");
-    assert_eq!(
-        shop.last("customer.subscription.updated")["data"]["previous_attributes"],
-        json!({"status": "active"})
-    );
-    assert_eq!(
-        (&invoice["status"], &invoice["attempt_count"]),
-        (&json!("open"), &json!(1))
-    );
-    assert_eq!(invoice["next_payment_attempt"], FEBRUARY + HOUR + 3 * DAY);
-
-    let mut attempts = Vec::new();
-    for days in [3, 5, 7, 6] {
-        assert_eq!(shop.see(&sub)["status"], "past_due");
-        shop.wait(days * DAY);
-        attempts.push(
-            latest_invoice(&shop, &sub)["attempt_count"]
-                .as_i64()
-                .unwrap(),
-        );
-    }
-    assert_eq!(attempts, [2, 3, 4, 5]);
-    let ended = shop.see(&sub);
-    assert_eq!(ended["status"], "canceled");
-    assert_eq!(ended["cancellation_details"]["reason"], "payment_failed");
-    assert!(
-        shop.happened()
-            .contains(&"customer.subscription.deleted".to_owned())
-    );
-    let invoice = latest_invoice(&shop, &sub);
-    assert_eq!(
-        (&invoice["status"], &invoice["next_payment_attempt"]),
-        (&json!("open"), &Value::Null)
-    );
-    shop.wait(60 * DAY);
-    assert!(shop.happened().is_empty());
-}
-
-#[test]
-fn dunning_can_end_unpaid_and_later_invoices_stay_drafts() {
-    let mut shop = Shop::open();
-    shop.core.set_dunning(vec![1], DunningEnd::MarkUnpaid);
-    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    shop.give_card(&customer, "pm_card_chargeCustomerFail");
-
-    shop.wait(31 * DAY + HOUR + DAY);
-    let unpaid = shop.see(&sub)["status"].clone();
-    shop.wait(30 * DAY);
-
-    assert_eq!(unpaid, "unpaid");
-    assert_eq!(latest_invoice(&shop, &sub)["status"], "draft");
-    assert_eq!(latest_invoice(&shop, &sub)["auto_advance"], false);
-}
-
-#[test]
-fn dunning_can_leave_a_subscription_past_due() {
-    let mut shop = Shop::open();
-    shop.core.set_dunning(vec![], DunningEnd::LeavePastDue);
-    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    shop.give_card(&customer, "pm_card_chargeCustomerFail");
-
-    shop.wait(40 * DAY);
-
-    assert_eq!(shop.see(&sub)["status"], "past_due");
-}
-
-#[test]
-fn a_new_card_and_paying_the_invoice_recover_the_subscription() {
-    let mut shop = Shop::open();
-    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    shop.give_card(&customer, "pm_card_chargeCustomerFail");
-    shop.wait(31 * DAY + HOUR);
-    shop.give_card(&customer, "pm_card_mastercard");
-    shop.happened();
-
-    let invoice = latest_invoice(&shop, &sub);
-    let paid = shop.post(&format!("/v1/invoices/{}/pay", word(&invoice["id"])), "");
-
-    assert_eq!(paid["status"], "paid");
-    assert_eq!(shop.see(&sub)["status"], "active");
-    let events = shop.happened();
-    assert!(events.contains(&"invoice.paid".to_owned()));
-    assert_eq!(
-        shop.last("customer.subscription.updated")["data"]["previous_attributes"],
-        json!({"status": "past_due"})
-    );
-    shop.wait(DAY * 3);
-    assert!(shop.happened().is_empty());
-}
-
-#[test]
-fn a_hard_decline_is_counted_but_not_sent_until_there_is_a_new_card() {
-    let mut shop = Shop::open();
-    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    shop.core.decline_next(Some(&customer), "stolen_card");
-    shop.wait(31 * DAY + HOUR);
-    shop.happened();
-
-    shop.wait(3 * DAY);
-    let second = shop.happened();
-    let counted = latest_invoice(&shop, &sub)["attempt_count"].clone();
-    shop.give_card(&customer, "pm_card_mastercard");
-    shop.wait(5 * DAY);
-
-    assert!(
-        !second.iter().any(|kind| kind.starts_with("charge.")),
-        "{second:?}"
-    );
-    assert_eq!(counted, 2);
-    assert_eq!(shop.see(&sub)["status"], "active");
-}
-
-#[test]
-fn a_manual_attempt_after_the_first_does_not_count() {
-    let mut shop = Shop::open();
-    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    shop.give_card(&customer, "pm_card_chargeCustomerFail");
-    shop.wait(31 * DAY + HOUR);
-    let before = latest_invoice(&shop, &sub);
-
-    let (status, error) = shop.refused(
-        "POST",
-        &format!("/v1/invoices/{}/pay", word(&before["id"])),
-        "",
-    );
-
-    let after = latest_invoice(&shop, &sub);
-    assert_eq!((status, &error["type"]), (402, &json!("card_error")));
-    assert_eq!(error["message"], "Your card was declined.");
-    assert_eq!(after["attempt_count"], 1);
-    assert_eq!(
-        after["next_payment_attempt"],
-        before["next_payment_attempt"]
-    );
-}
-
-#[test]
-fn a_renewal_without_a_card_fails_without_a_charge() {
-    let mut shop = Shop::open();
-    let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
-    let methods = shop.get(&format!("/v1/customers/{customer}/payment_methods"));
-    let method = word(&methods["data"][0]["id"]);
-    shop.post(&format!("/v1/payment_methods/{method}/detach"), "");
-    shop.happened();
-
-    shop.wait(31 * DAY + HOUR);
-
-    let events = shop.happened();
-    assert!(events.contains(&"invoice.payment_failed".to_owned()));
-    assert!(!events.iter().any(|kind| kind.starts_with("charge.")));
-    assert_eq!(shop.see(&sub)["status"], "past_due");
 }
 
 #[test]
@@ -467,116 +289,6 @@ fn a_subscription_without_any_card_is_refused() {
 
     assert_eq!((status, &error["code"]), (400, &json!("resource_missing")));
     assert!(shop.core.objects("subscription").is_empty());
-}
-
-#[test]
-fn a_trial_starts_with_a_free_invoice_warns_three_days_before_and_then_charges() {
-    let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
-    shop.happened();
-
-    let sub = shop.subscribe(&customer, &plan, "&trial_period_days=14");
-    let start = shop.happened();
-    shop.wait(11 * DAY - 1);
-    let silence = shop.happened();
-    shop.wait(1);
-    let warning = shop.happened();
-    shop.wait(3 * DAY);
-    let end = shop.happened();
-    shop.wait(HOUR);
-
-    assert_eq!(sub["status"], "trialing");
-    assert_eq!(
-        start,
-        [
-            "invoice.created",
-            "invoice.finalized",
-            "invoice.paid",
-            "customer.subscription.created"
-        ]
-    );
-    assert!(silence.is_empty());
-    assert_eq!(warning, ["customer.subscription.trial_will_end"]);
-    assert_eq!(end, ["customer.subscription.updated", "invoice.created"]);
-    assert!(
-        shop.happened()
-            .contains(&"invoice.payment_succeeded".to_owned())
-    );
-    let after = shop.see(&sub["id"]);
-    assert_eq!(after["status"], "active");
-    assert_eq!(
-        after["items"]["data"][0]["current_period_start"],
-        NOW + 14 * DAY
-    );
-    assert_eq!(
-        after["items"]["data"][0]["current_period_end"],
-        NOW + 14 * DAY + 31 * DAY
-    );
-}
-
-#[test]
-fn a_trial_shorter_than_three_days_warns_at_once() {
-    let mut shop = Shop::open();
-    let customer = shop.customer("pm_card_visa");
-    let plan = shop.plan("PRO", 1900);
-    shop.happened();
-
-    shop.subscribe(&customer, &plan, "&trial_period_days=1");
-
-    let events = shop.happened();
-    assert_eq!(
-        events.last().unwrap(),
-        "customer.subscription.trial_will_end"
-    );
-    shop.wait(20 * HOUR);
-    assert!(shop.happened().is_empty());
-}
-
-#[test]
-fn a_trial_without_a_card_ends_as_its_settings_say() {
-    let mut shop = Shop::open();
-    let plan = shop.plan("PRO", 1900);
-    let mut end = |behavior: &str| {
-        let customer = shop.customer("");
-        let more = format!(
-            "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]={behavior}"
-        );
-        let sub = shop.subscribe(&customer, &plan, &more);
-        shop.wait(7 * DAY + 2 * HOUR);
-        word(&shop.see(&sub["id"])["status"])
-    };
-
-    assert_eq!(end("cancel"), "canceled");
-    assert_eq!(end("pause"), "paused");
-    assert_eq!(end("create_invoice"), "past_due");
-}
-
-#[test]
-fn ending_a_trial_now_charges_now_and_needs_a_card() {
-    let mut shop = Shop::open();
-    let plan = shop.plan("PRO", 1900);
-    let with = shop.customer("pm_card_visa");
-    let without = shop.customer("");
-    let sub = shop.subscribe(&with, &plan, "&trial_period_days=14");
-    let bare = shop.subscribe(&without, &plan, "&trial_period_days=14");
-    shop.wait(DAY);
-    shop.happened();
-
-    let charged = shop.post(
-        &format!("/v1/subscriptions/{}", word(&sub["id"])),
-        "trial_end=now",
-    );
-    let refused = shop.refused(
-        "POST",
-        &format!("/v1/subscriptions/{}", word(&bare["id"])),
-        "trial_end=now",
-    );
-
-    assert_eq!(charged["status"], "active");
-    assert_eq!(charged["billing_cycle_anchor"], NOW + DAY);
-    assert_eq!(latest_invoice(&shop, &sub["id"])["amount_paid"], 1900);
-    assert_eq!(refused.0, 400);
 }
 
 #[test]

@@ -6,9 +6,14 @@
 mod billing;
 mod changes;
 mod checkout;
+mod checkout_subscriptions;
+mod dunning;
 mod money;
 mod protocol;
+mod reading;
+mod schedules;
 mod schema;
 mod shop;
 mod storm;
+mod trials;
 mod triggers;

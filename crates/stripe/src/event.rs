@@ -4,10 +4,12 @@
 //! borrowed from the body. What we do not know (fields, words, types) is passed over. What is not
 //! an event (no JSON, too deep, a key given twice) is refused.
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+mod node;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
+
+use node::Node;
 
 /// Longest id or type that is taken; Stripe's stay far below.
 pub const WORD_BYTES_MAX: usize = 255;
@@ -206,158 +208,6 @@ impl<'a> EventObject<'a> {
         }
     }
 }
-
-/// JSON as it came, borrowed; numbers that are no 64-bit integers and `null` are `Other`.
-///
-/// Built by recursion, which `serde_json` stops at a depth of 128.
-enum Node<'a> {
-    Other,
-    Bool(bool),
-    Integer(i64),
-    Text(Cow<'a, str>),
-    Seq(Vec<Node<'a>>),
-    Map(Vec<(Cow<'a, str>, Node<'a>)>),
-}
-
-impl<'a> Node<'a> {
-    fn get(&self, key: &str) -> &Node<'a> {
-        let Node::Map(entries) = self else {
-            return &Node::Other;
-        };
-        entries
-            .iter()
-            .find(|(name, _)| name == key)
-            .map_or(&Node::Other, |(_, value)| value)
-    }
-
-    fn first(&self) -> &Node<'a> {
-        let Node::Seq(items) = self else {
-            return &Node::Other;
-        };
-        items.first().unwrap_or(&Node::Other)
-    }
-
-    fn str(&self) -> Option<&str> {
-        if let Node::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
-    }
-
-    fn text(&self) -> Option<Cow<'a, str>> {
-        if let Node::Text(text) = self {
-            Some(text.clone())
-        } else {
-            None
-        }
-    }
-
-    /// A text that can be an id: not empty and not endless.
-    fn word(&self) -> Option<Cow<'a, str>> {
-        self.text()
-            .filter(|text| !text.is_empty() && text.len() <= WORD_BYTES_MAX)
-    }
-
-    /// An id, given plainly or as the id of the expanded object.
-    fn reference(&self) -> Option<Cow<'a, str>> {
-        self.word().or_else(|| self.get("id").word())
-    }
-
-    fn bool(&self) -> Option<bool> {
-        if let Node::Bool(value) = self {
-            Some(*value)
-        } else {
-            None
-        }
-    }
-
-    fn seconds(&self) -> Option<i64> {
-        if let Node::Integer(value) = self {
-            Some(*value)
-        } else {
-            None
-        }
-    }
-
-    fn texts(&self) -> BTreeMap<Cow<'a, str>, Cow<'a, str>> {
-        let Node::Map(entries) = self else {
-            return BTreeMap::new();
-        };
-        entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), value.text()?)))
-            .collect()
-    }
-}
-
-impl<'de> Deserialize<'de> for Node<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
-        Ok(Node::Other)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
-        Ok(Node::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
-        Ok(Node::Integer(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
-        Ok(i64::try_from(value).map_or(Node::Other, Node::Integer))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Node<'de>, E> {
-        Ok(Node::Other)
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Node<'de>, E> {
-        Ok(Node::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node<'de>, E> {
-        Ok(Node::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node<'de>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Node::Seq(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
-        let mut entries = Vec::new();
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, Node<'de>>()? {
-            entries.push((key, value));
-        }
-        let names: BTreeSet<&str> = entries.iter().map(|(name, _)| name.as_ref()).collect();
-        if names.len() < entries.len() {
-            return Err(de::Error::custom("a key is given twice"));
-        }
-        Ok(Node::Map(entries))
-    }
-}
-
-/// `Cow` alone would always be read as owned.
-#[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ mod error_body;
 mod event;
 mod expandable;
 mod invoice;
+mod invoice_line;
 mod list;
 mod payment_intent;
 mod payment_method;
@@ -40,9 +41,11 @@ pub use error_body::{ApiError, ApiErrorBody};
 pub use event::Event;
 pub use expandable::Expandable;
 pub use invoice::{
-    BillingReason, DiscountAmount, FinalizationError, Invoice, InvoiceLine, InvoiceLineParent,
-    InvoiceLineSource, InvoiceParent, InvoicePayment, InvoicePaymentTarget, InvoiceStatus,
-    InvoiceStatusTransitions, InvoiceSubscriptionDetails, LinePriceDetails, LinePricing, Period,
+    BillingReason, DiscountAmount, FinalizationError, Invoice, InvoiceParent, InvoicePayment,
+    InvoicePaymentTarget, InvoiceStatus, InvoiceStatusTransitions, InvoiceSubscriptionDetails,
+};
+pub use invoice_line::{
+    InvoiceLine, InvoiceLineParent, InvoiceLineSource, LinePriceDetails, LinePricing, Period,
 };
 pub use list::List;
 pub use payment_intent::{PaymentError, PaymentIntent, PaymentIntentStatus};

@@ -1,6 +1,5 @@
 //! A server on this machine that records what it is asked and answers as it is told, cut and hung
 //! connections included. No Stripe: it knows the wire only.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Once};

@@ -1,17 +1,14 @@
 //! Every call the client can make is one that Stripe's own description knows: method, path, names
 //! of parameters and, where Stripe fixes them, their words. (`fixtures/paths.json`)
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-mod stand_in;
-
+use crate::stand_in::{Reply, Request, StandIn};
 use serde_json::Value;
-use stand_in::{Reply, Request, StandIn};
 use stripe::{Client, DEFAULT_API_VERSION, Form, HANDLED_EVENTS};
 
 const MAX: usize = 10;
 
 fn described() -> Value {
-    serde_json::from_str(include_str!("../fixtures/paths.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/paths.json")).unwrap()
 }
 
 /// Makes the calls and keeps their names; the stand-in refuses every one.

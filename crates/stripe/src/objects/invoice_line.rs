@@ -3,28 +3,28 @@
 use super::{Expandable, Metadata, Price, Subscription, or_default};
 use serde::Deserialize;
 
-/// One thing an invoice is for.
+/// A line of an invoice.
 ///
-/// Since basil the price is in `pricing` and the rest in `parent`; ask the methods.
+/// Since basil, the price is in `pricing` and the rest in `parent`. The methods read every version.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoiceLine {
-    /// `il_...`
+    /// The id, `il_...`.
     pub id: String,
-    /// Minor units; negative for what is given back in a proration.
+    /// The amount in minor units. It is negative for a proration credit.
     pub amount: i64,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: Option<String>,
-    /// As on the paper.
+    /// The description on the invoice.
     pub description: Option<String>,
-    /// How many.
+    /// The quantity.
     pub quantity: Option<i64>,
-    /// What time it pays for.
+    /// The period that the line pays for.
     pub period: Option<Period>,
-    /// The price since basil.
+    /// The price, since basil.
     pub pricing: Option<LinePricing>,
-    /// What the line comes from, since basil.
+    /// The source of the line, since basil.
     pub parent: Option<InvoiceLineParent>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 
@@ -39,7 +39,7 @@ pub struct InvoiceLine {
 }
 
 impl InvoiceLine {
-    /// The price, wherever this version keeps it.
+    /// The price, wherever the version keeps it.
     #[must_use]
     pub fn price(&self) -> &Expandable<Price> {
         let details = self
@@ -52,7 +52,7 @@ impl InvoiceLine {
         }
     }
 
-    /// The product's id, wherever this version keeps it.
+    /// The id of the product, wherever the version keeps it.
     #[must_use]
     pub fn product_id(&self) -> Option<&str> {
         let details = self
@@ -63,14 +63,14 @@ impl InvoiceLine {
         since_basil.or_else(|| self.price().get()?.product.id())
     }
 
-    /// Whether the line settles the rest of a period after a change.
+    /// Whether the line is a proration.
     #[must_use]
     pub fn is_proration(&self) -> bool {
         let since_basil = self.source().and_then(|source| source.proration);
         since_basil.or(self.top_proration).unwrap_or(false)
     }
 
-    /// The subscription's id, wherever this version keeps it.
+    /// The id of the subscription, wherever the version keeps it.
     #[must_use]
     pub fn subscription_id(&self) -> Option<&str> {
         let since_basil = self
@@ -79,7 +79,7 @@ impl InvoiceLine {
         since_basil.or_else(|| self.top_subscription.id())
     }
 
-    /// The subscription item's id, wherever this version keeps it.
+    /// The id of the subscription item, wherever the version keeps it.
     #[must_use]
     pub fn subscription_item_id(&self) -> Option<&str> {
         let since_basil = self
@@ -97,50 +97,50 @@ impl InvoiceLine {
     }
 }
 
-/// A span of time in unix seconds.
+/// A period of time, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Period {
-    /// The first second.
+    /// The first second of the period.
     pub start: i64,
-    /// The second after the last.
+    /// The second after the end of the period.
     pub end: i64,
 }
 
-/// What a line costs.
+/// The pricing of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LinePricing {
-    /// The price, if there is one.
+    /// The details of the price, if there is one.
     pub price_details: Option<LinePriceDetails>,
 }
 
-/// The price of a line.
+/// The price and the product of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LinePriceDetails {
-    /// The price.
+    /// The price itself.
     #[serde(default)]
     pub price: Expandable<Price>,
-    /// The product's id.
+    /// The id of the product.
     pub product: Option<String>,
 }
 
-/// What a line comes from.
+/// The source of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoiceLineParent {
-    /// Set if it comes from a subscription's item.
+    /// The source, if it is a subscription item.
     pub subscription_item_details: Option<InvoiceLineSource>,
-    /// Set if it comes from an invoice item.
+    /// The source, if it is an invoice item.
     pub invoice_item_details: Option<InvoiceLineSource>,
 }
 
-/// The subscription's item or the invoice item that a line comes from.
+/// The subscription item or the invoice item that a line comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoiceLineSource {
-    /// Whether the line settles the rest of a period after a change.
+    /// Whether the line is a proration.
     pub proration: Option<bool>,
-    /// The subscription's id.
+    /// The id of the subscription.
     pub subscription: Option<String>,
-    /// The subscription item's id.
+    /// The id of the subscription item.
     pub subscription_item: Option<String>,
-    /// The invoice item's id.
+    /// The id of the invoice item.
     pub invoice_item: Option<String>,
 }

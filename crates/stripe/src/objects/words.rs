@@ -1,19 +1,19 @@
-//! Words of Stripe's (statuses, reasons) as enums that keep a word they do not know.
+//! Enums for Stripe's string values (statuses, reasons) that keep unknown values.
 
-/// Makes an enum of Stripe's words. A word that a newer version brings is kept in `Other`, so that
-/// it never fails the whole object.
+/// Defines an enum for one of Stripe's string types. A value that a newer version introduces is
+/// kept in `Other`, so that it never makes the whole object unreadable.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A word this program does not know.
+            /// A value that this program doesn't know.
             Other(String),
         }
 
         impl $name {
-            /// The word as Stripe writes it.
+            /// The value as Stripe writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {

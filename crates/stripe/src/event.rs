@@ -1,8 +1,8 @@
-//! A delivered event, as far as it says which account may have changed.
+//! Parsing of delivered events, as far as they say which account may have changed.
 //!
-//! Events are bells: what they carry is not the truth, so only what leads to an account is read,
-//! borrowed from the body. What we do not know (fields, words, types) is passed over. What is not
-//! an event (no JSON, too deep, a key given twice) is refused.
+//! An event is only a signal: its content may be outdated, so only the ids that lead to an account
+//! are read, borrowed from the body. Unknown fields, values and types are ignored. A body that is
+//! not an event (invalid JSON, nested too deeply, a duplicate key) is refused.
 
 mod node;
 
@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 
 use node::Node;
 
-/// Longest id or type that is taken; Stripe's stay far below.
+/// The longest id or type that is accepted. Stripe's are far shorter.
 pub const WORD_BYTES_MAX: usize = 255;
 
-/// The events a webhook endpoint registers for. Others may come and are passed over.
+/// The events that our webhook endpoint subscribes to. Others may arrive and are ignored.
 pub const HANDLED_EVENTS: &[&str] = &[
     "charge.dispute.closed",
     "charge.dispute.created",
@@ -63,79 +63,81 @@ pub const HANDLED_EVENTS: &[&str] = &[
     "subscription_schedule.updated",
 ];
 
-/// Whether we registered for this type of event.
+/// Whether our endpoint subscribes to this type of event.
 #[must_use]
 pub fn is_handled(kind: &str) -> bool {
     HANDLED_EVENTS.binary_search(&kind).is_ok()
 }
 
-/// Why a signed body is not an event that we can take.
+/// The reason why a signed body is not an event that we can process.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// No JSON, nested too deep, or a key given twice in one object.
+    /// The body is not valid JSON, is nested too deeply or has a duplicate key in an object.
     #[error("the body is not well-formed JSON (line {line}, column {column})")]
     NotJson {
-        /// Where.
+        /// The line of the error.
         line: usize,
-        /// Where.
+        /// The column of the error.
         column: usize,
     },
-    /// JSON, but not an event.
+    /// The body is JSON, but not an event. The value names the missing field.
     #[error("the event has no usable `{0}`")]
     NotAnEvent(&'static str),
-    /// A thin event (`v2.core.event`): it carries ids only. The endpoint was registered for the
-    /// wrong kind; snapshot events are what we read.
+    /// The body is a thin event (`v2.core.event`), which carries only ids. The endpoint was
+    /// registered for the wrong kind; it must receive snapshot events.
     #[error("this is a thin event; register the endpoint for snapshot events")]
     Thin,
 }
 
-/// An event.
+/// A delivered event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// `evt_...`
+    /// The id, `evt_...`.
     pub id: Cow<'a, str>,
-    /// Such as `invoice.paid`.
+    /// The type, such as `invoice.paid`.
     pub kind: Cow<'a, str>,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// False for test data.
+    /// Whether the event is live. It is `false` for test data.
     pub livemode: bool,
-    /// The shape of the object.
+    /// The API version of the object in the event.
     pub api_version: Option<Cow<'a, str>>,
-    /// The connected account, if the event is not our own account's.
+    /// The connected account, if the event doesn't belong to our own account.
     pub account: Option<Cow<'a, str>>,
-    /// What the event is about.
+    /// The object that the event is about.
     pub object: EventObject<'a>,
 }
 
-/// The ids by which an event's object leads to an account.
+/// The ids in an event's object that lead to an account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventObject<'a> {
-    /// Missing on previews.
+    /// The id of the object. Previews have none.
     pub id: Option<Cow<'a, str>>,
-    /// The object's type, such as `invoice`.
+    /// The type of the object, such as `invoice`.
     pub object: Option<Cow<'a, str>>,
-    /// `cus_...`; of a customer's own event the customer, of a detached payment method the former.
+    /// The id of the customer, `cus_...`. For an event about a customer, it is that customer; for a
+    /// detached payment method, it is the previous one.
     pub customer: Option<Cow<'a, str>>,
-    /// `pi_...`
+    /// The id of the payment intent, `pi_...`.
     pub payment_intent: Option<Cow<'a, str>>,
-    /// `ch_...`
+    /// The id of the charge, `ch_...`.
     pub charge: Option<Cow<'a, str>>,
-    /// `in_...`
+    /// The id of the invoice, `in_...`.
     pub invoice: Option<Cow<'a, str>>,
-    /// `sub_...`
+    /// The id of the subscription, `sub_...`.
     pub subscription: Option<Cow<'a, str>>,
-    /// Our name for the buyer, on Checkout sessions.
+    /// The id that we passed for the account, on Checkout sessions.
     pub client_reference_id: Option<Cow<'a, str>>,
-    /// Our words on the object.
+    /// The metadata that we set on the object.
     pub metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
 }
 
-/// Reads a body whose signature was verified.
+/// Parses a body whose signature was verified.
 ///
 /// # Errors
 ///
-/// See [`EventError`]. An unknown field, word or type is never one.
+/// Fails with an [`EventError`] if the body is not a snapshot event. An unknown field, value or
+/// type is not an error.
 pub fn parse(body: &[u8]) -> Result<Event<'_>, EventError> {
     let event: Node<'_> = serde_json::from_slice(body).map_err(|error| EventError::NotJson {
         line: error.line(),

@@ -8,9 +8,9 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::WORD_BYTES_MAX;
 
-/// JSON as it came, borrowed; numbers that are no 64-bit integers and `null` are `Other`.
+/// A borrowed JSON value. `null` and numbers that aren't 64-bit integers are `Other`.
 ///
-/// Built by recursion, which `serde_json` stops at a depth of 128.
+/// It is built recursively, which `serde_json` limits to a depth of 128.
 pub(super) enum Node<'a> {
     Other,
     Bool(bool),
@@ -54,13 +54,13 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A text that can be an id: not empty and not endless.
+    /// The text, if it can be an id: it is neither empty nor too long.
     pub fn word(&self) -> Option<Cow<'a, str>> {
         self.text()
             .filter(|text| !text.is_empty() && text.len() <= WORD_BYTES_MAX)
     }
 
-    /// An id, given plainly or as the id of the expanded object.
+    /// An id, either plain or inside an expanded object.
     pub fn reference(&self) -> Option<Cow<'a, str>> {
         self.word().or_else(|| self.get("id").word())
     }
@@ -150,12 +150,12 @@ impl<'de> Visitor<'de> for NodeVisitor {
         }
         let names: BTreeSet<&str> = entries.iter().map(|(name, _)| name.as_ref()).collect();
         if names.len() < entries.len() {
-            return Err(de::Error::custom("a key is given twice"));
+            return Err(de::Error::custom("duplicate key in an object"));
         }
         Ok(Node::Map(entries))
     }
 }
 
-/// `Cow` alone would always be read as owned.
+/// A key of an object. Without `borrow`, serde would always read `Cow` as owned.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

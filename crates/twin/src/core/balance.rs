@@ -1,4 +1,4 @@
-//! The account and its money.
+//! The account, its balance and its balance transactions.
 
 use serde_json::{Value, json};
 
@@ -73,7 +73,7 @@ fn settings() -> Value {
 }
 
 impl Core {
-    /// A line of the account's balance. Charges pay Stripe's card fee, 2.9% and 30.
+    /// Creates a balance transaction. A charge pays Stripe's card fee of 2.9% plus 30 minor units.
     pub(super) fn balance_entry(
         &mut self,
         kind: &str,

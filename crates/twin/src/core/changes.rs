@@ -7,30 +7,30 @@ use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::params::metadata;
-use super::payments::{By, Paid};
-use super::subscription_states::note_cancellation;
-use super::subscriptions::{period_end, rhythm};
+use super::payments::{Initiator, Paid};
+use super::subscription_states::mark_cancellation;
+use super::subscriptions::{billing_interval, period_end};
 use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core};
 
-/// How items change and who pays when.
+/// A change to the items of a subscription, and how it is paid.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
-    /// The items afterwards.
+    /// The items after the change.
     pub(super) items: Vec<Value>,
-    /// `always_invoice`, `create_prorations` or `none`.
+    /// How prorations are billed.
     pub(super) proration: String,
-    /// `allow_incomplete`, `error_if_incomplete`, `pending_if_incomplete` or `default_incomplete`.
+    /// What happens if the payment does not succeed.
     pub(super) behavior: String,
-    /// The moment from which prorations count.
+    /// The moment from which prorations are calculated.
     pub(super) at: i64,
-    /// Whether the billing period begins anew.
+    /// Whether a new billing period starts with the change.
     pub(super) resets: bool,
-    pub(super) extras: Vec<Draft>,
-    pub(super) by: By,
+    pub(super) one_time_lines: Vec<Draft>,
+    pub(super) by: Initiator,
 }
 
-/// What a change bills, worked out without doing it.
+/// What a change would bill.
 pub(super) struct Bill {
     pub(super) prorations: Vec<Draft>,
     pub(super) full: Vec<Draft>,
@@ -44,7 +44,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let before = core.need("subscription", id, "id")?;
     let sent = &call.params;
     refuse_on_ended(&before, sent)?;
-    refuse_beside_pending(sent)?;
+    refuse_unsupported_for_pending(sent)?;
     if let Some(schedule) = opt(&before, "schedule")
         && ["cancel_at", "cancel_at_period_end"]
             .iter()
@@ -89,8 +89,8 @@ fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
     Ok(())
 }
 
-/// Only what can wait may come together with `pending_if_incomplete`.
-fn refuse_beside_pending(sent: &Value) -> Answer<()> {
+/// Refuses parameters that cannot be combined with `pending_if_incomplete`.
+fn refuse_unsupported_for_pending(sent: &Value) -> Answer<()> {
     const WAITS: [&str; 11] = [
         "items",
         "payment_behavior",
@@ -119,7 +119,7 @@ fn refuse_beside_pending(sent: &Value) -> Answer<()> {
     Err(ApiError::bad("", key, message).boxed())
 }
 
-/// `cancel_at_period_end` and `cancel_at` as sent, with what follows from them.
+/// Applies `cancel_at_period_end` and `cancel_at` with the fields that follow from them.
 fn change_cancellation(row: &mut Value, sent: &Value, now: i64) {
     if !has(sent, "cancel_at_period_end") && !has(sent, "cancel_at") {
         return;
@@ -137,7 +137,7 @@ fn change_cancellation(row: &mut Value, sent: &Value, now: i64) {
     if has(sent, "cancel_at") {
         row["cancel_at_period_end"] = false.into();
     }
-    note_cancellation(row, now);
+    mark_cancellation(row, now);
 }
 
 impl Core {
@@ -185,7 +185,8 @@ impl Core {
         Ok(())
     }
 
-    /// `trial_end`: `now` charges at once, a later moment moves it.
+    /// Applies `trial_end`: `now` ends the trial and charges immediately, and a later moment moves
+    /// the end.
     fn change_trial(&mut self, id: &str, sent: &Value) -> Answer<()> {
         let row = self.need("subscription", id, "id")?;
         let now = self.now;
@@ -227,23 +228,23 @@ impl Core {
             return Err(ApiError::bad("resource_missing", "", message).boxed());
         }
         self.modify(id, |row| row["trial_end"] = now.into());
-        self.tell_trial_will_end(id);
+        self.emit_trial_will_end(id);
         match (pays, missing) {
-            (true, _) => self.start_period(id, now, By::Merchant)?,
+            (true, _) => self.start_period(id, now, Initiator::Merchant)?,
             (_, "pause") => self.pause(id),
             _ => self.end_subscription(id, "cancellation_requested"),
         }
         Ok(())
     }
 
-    /// The change that parameters of an update ask for.
+    /// Reads a change from the parameters of an update.
     pub(super) fn change_from(&mut self, id: &str, sent: &Value) -> Answer<Change> {
         let row = self.need("subscription", id, "id")?;
         let items = self.items_after(&row, list(sent, "items"), "items")?;
-        let old = rhythm(get(&row, "items.data.0.price"));
+        let old = billing_interval(get(&row, "items.data.0.price"));
         let turns = items
             .first()
-            .is_some_and(|item| rhythm(get(item, "price")) != old);
+            .is_some_and(|item| billing_interval(get(item, "price")) != old);
         let from_free = inner(&row, "items")
             .iter()
             .all(|item| int(item, "price.unit_amount") == 0)
@@ -270,17 +271,18 @@ impl Core {
             at,
             resets: !in_trial
                 && (turns || from_free || text(sent, "billing_cycle_anchor") == "now"),
-            extras: self.extra_lines(list(sent, "add_invoice_items"), "add_invoice_items")?,
+            one_time_lines: self
+                .one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?,
             by: if flag(sent, "off_session") {
-                By::Merchant
+                Initiator::Merchant
             } else {
-                By::Customer
+                Initiator::Customer
             },
         })
     }
 
-    /// What a change would bill.
-    pub(super) fn bill_of(&self, row: &Value, change: &Change) -> Bill {
+    /// Calculates what a change would bill.
+    pub(super) fn bill_for(&self, row: &Value, change: &Change) -> Bill {
         let prorates = change.proration != "none" && text(row, "status") != "trialing";
         if !change.resets {
             let prorations = if prorates {
@@ -289,7 +291,7 @@ impl Core {
                 Vec::new()
             };
             let now = change.proration == "always_invoice" && !prorations.is_empty()
-                || !change.extras.is_empty();
+                || !change.one_time_lines.is_empty();
             return Bill {
                 prorations,
                 full: Vec::new(),
@@ -318,24 +320,24 @@ impl Core {
         }
     }
 
-    /// Changes items, bills the difference, and leaves the telling of the subscription to the caller.
+    /// Changes the items and bills the difference. The caller emits the event of the subscription.
     pub(super) fn change_items(&mut self, id: &str, change: Change) -> Answer<()> {
         self.drop_pending(id);
         let row = self.need("subscription", id, "id")?;
-        let bill = self.bill_of(&row, &change);
+        let bill = self.bill_for(&row, &change);
         let customer = owned(&row, "customer");
         let prorations = self.store_items(&customer, bill.prorations);
-        let extras = self.store_items(&customer, change.extras.clone());
+        let one_time_lines = self.store_items(&customer, change.one_time_lines.clone());
         if !bill.now {
-            self.put_items(id, &change.items, bill.period);
+            self.set_items(id, &change.items, bill.period);
             return Ok(());
         }
         let waits = change.behavior == "pending_if_incomplete";
         if !waits {
-            self.put_items(id, &change.items, bill.period);
+            self.set_items(id, &change.items, bill.period);
         }
         let mut lines = prorations;
-        lines.extend(extras);
+        lines.extend(one_time_lines);
         let known: Vec<Option<String>> = lines.iter().map(|one| one.invoice_item.clone()).collect();
         let waiting = self.pending_items(&customer, Some(id));
         lines.extend(
@@ -378,7 +380,7 @@ impl Core {
         let result = self.pay_invoice(invoice, None, change.by);
         match (result, change.behavior.as_str()) {
             (Ok(Paid::Now | Paid::Later), _) => Ok(()),
-            (Ok(Paid::NeedsCustomer), "error_if_incomplete") => {
+            (Ok(Paid::RequiresAction), "error_if_incomplete") => {
                 let message = "Payment for this subscription requires additional user action before it can be completed successfully.";
                 let mut error =
                     ApiError::card("subscription_payment_intent_requires_action", "", message);
@@ -389,11 +391,11 @@ impl Core {
                 error.keep = false;
                 Err(error)
             }
-            (Ok(Paid::NeedsCustomer) | Err(_), "pending_if_incomplete") => {
+            (Ok(Paid::RequiresAction) | Err(_), "pending_if_incomplete") => {
                 self.show_pending(id, change);
                 Ok(())
             }
-            (Ok(Paid::NeedsCustomer), _) => {
+            (Ok(Paid::RequiresAction), _) => {
                 self.subscription_unpaid(id, invoice, false);
                 Ok(())
             }
@@ -402,8 +404,8 @@ impl Core {
         }
     }
 
-    /// Writes items, and the period that began with them.
-    pub(super) fn put_items(&mut self, id: &str, items: &[Value], period: Option<(i64, i64)>) {
+    /// Sets the items and, if one started, the new period.
+    pub(super) fn set_items(&mut self, id: &str, items: &[Value], period: Option<(i64, i64)>) {
         self.modify(id, |row| {
             row["items"]["data"] = items.into();
             if let Some((start, end)) = period {

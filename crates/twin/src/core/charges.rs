@@ -74,7 +74,7 @@ fn charge_details(method: &Value) -> Value {
 }
 
 impl Core {
-    /// The charge of an attempt: succeeded, or failed with a decline code.
+    /// Creates the charge of an attempt. It succeeded unless there is a decline code.
     pub(super) fn new_charge(
         &mut self,
         intent_id: &str,

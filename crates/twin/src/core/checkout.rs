@@ -64,7 +64,7 @@ pub(super) fn expire(core: &mut Core, call: &Call) -> Answer {
     core.need_path("checkout.session", call.id(), "id")
 }
 
-/// `GET /v1/payment_pages/{session}`: what hosted Checkout itself asks for.
+/// `GET /v1/payment_pages/{session}`: the call that hosted Checkout makes itself.
 pub(super) fn page(core: &mut Core, call: &Call) -> Answer {
     core.payment_page(call.id())
 }
@@ -107,7 +107,7 @@ impl Core {
         Ok(page)
     }
 
-    /// A session's time is over.
+    /// Expires a session.
     pub(super) fn expire_session(&mut self, id: &str) {
         let intent = self
             .store
@@ -128,7 +128,7 @@ impl Core {
         self.emit("checkout.session.expired", id);
     }
 
-    /// What falls due for a session.
+    /// Expires a session if its time has come.
     pub(super) fn session_due(&mut self, id: &str) {
         let Some(row) = self.store.get(id) else {
             return;

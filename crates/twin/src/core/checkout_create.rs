@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::discounts::reduction;
 use super::errors::{Answer, ApiError};
 use super::params::metadata;
-use super::subscriptions::{one_rhythm, trial_end};
+use super::subscriptions::{check_same_interval, trial_end};
 use super::time::{DAY, HOUR};
 use super::value::{
     flag, get, has, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null, owned,
@@ -19,7 +19,7 @@ const LINES_MAX: usize = 100;
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let mode = opt(sent, "mode").ok_or_else(|| ApiError::required("mode").boxed())?;
-    refuse_mixed(sent, mode)?;
+    refuse_conflicting_params(sent, mode)?;
     let customer = core.session_customer(sent)?;
     let items = core.session_lines(sent, mode)?;
     let trial = trial_end(core.now, get(sent, "subscription_data"))?;
@@ -54,7 +54,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.need("checkout.session", &id, "id")
 }
 
-fn refuse_mixed(sent: &Value, mode: &str) -> Answer<()> {
+fn refuse_conflicting_params(sent: &Value, mode: &str) -> Answer<()> {
     let foreign = match mode {
         "payment" => ["subscription_data", "setup_intent_data"],
         "subscription" => ["payment_intent_data", "setup_intent_data"],
@@ -119,7 +119,7 @@ impl Core {
         Ok(Some(customer.to_owned()))
     }
 
-    /// The line items as objects, from prices and inline prices.
+    /// Creates the line items from prices and inline prices.
     fn session_lines(&mut self, sent: &Value, mode: &str) -> Answer<Vec<Value>> {
         let lines = list(sent, "line_items");
         if mode == "setup" {
@@ -138,7 +138,7 @@ impl Core {
             items.push(self.session_line(line, index, mode)?);
         }
         let recurring = |item: &&Value| text(item, "price.type") == "recurring";
-        one_rhythm(
+        check_same_interval(
             items
                 .iter()
                 .filter(recurring)
@@ -296,7 +296,8 @@ impl Core {
         Ok(session)
     }
 
-    /// The session's sums, after its discounts and for a trial without the recurring lines.
+    /// Updates the totals of a session after its discounts. During a trial, recurring lines don't
+    /// count.
     pub(super) fn total_session(&mut self, id: &str) {
         let items = self.note(id, "items");
         let in_trial = self.note(id, "trial").is_i64();

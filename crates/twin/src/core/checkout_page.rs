@@ -21,7 +21,7 @@ fn line_view(item: &Value) -> LineView {
 }
 
 impl Core {
-    /// A session as its page shows it.
+    /// The session as its page shows it.
     pub fn checkout_view(&self, session_id: &str) -> Option<CheckoutView> {
         let row = self
             .store
@@ -67,7 +67,8 @@ impl Core {
         })
     }
 
-    /// Pays a session; answers with it. A refused card leaves it open, with the failed charge.
+    /// Pays a session and returns it. A declined card leaves the session open, with the failed
+    /// charge.
     pub fn pay_checkout(
         &mut self,
         session_id: &str,
@@ -83,7 +84,7 @@ impl Core {
         self.session_answer(session_id, paid)
     }
 
-    /// Goes on after the bank's confirmation page.
+    /// Continues a payment after the customer has authenticated or failed to.
     pub fn authenticate_checkout(
         &mut self,
         session_id: &str,
@@ -94,7 +95,7 @@ impl Core {
         let session = self.open_session(session_id)?;
         let Some(intent) = self.waiting_intent(session_id) else {
             return Err(PayError::NotPossible(
-                "Nothing waits for a confirmation.".to_owned(),
+                "This session doesn't wait for authentication.".to_owned(),
             ));
         };
         let method = self
@@ -110,7 +111,7 @@ impl Core {
             }
             core.set_note(&method, "confirmed", true);
             match core.verdict_after_confirmation(&method) {
-                Verdict::Pays => {
+                Verdict::Approves => {
                     core.cancel_intent(&intent, "abandoned".into());
                     core.finish_subscribing(session_id, &session, &method)
                 }
@@ -120,7 +121,7 @@ impl Core {
         self.session_answer(session_id, paid)
     }
 
-    /// The outcome of a delayed payment method.
+    /// Settles a delayed payment.
     pub fn settle_checkout(
         &mut self,
         session_id: &str,
@@ -142,7 +143,7 @@ impl Core {
             .is_some_and(|row| text(row, "status") == "processing");
         let Some(intent) = intent.filter(|_| waits) else {
             return Err(PayError::NotPossible(
-                "No delayed payment is under way.".to_owned(),
+                "This session has no delayed payment in progress.".to_owned(),
             ));
         };
         self.settle_intent(&intent, succeeded);
@@ -152,7 +153,7 @@ impl Core {
             .ok_or(PayError::NotFound)
     }
 
-    /// Takes a promotion code that the customer typed.
+    /// Applies a promotion code that the customer entered.
     pub fn apply_promotion_code(
         &mut self,
         session_id: &str,
@@ -177,7 +178,7 @@ impl Core {
             .ok_or(PayError::NotFound)
     }
 
-    /// Writes the mail address typed on the page, when the session has none yet.
+    /// Sets the email address that the customer entered, if the session has none yet.
     pub fn set_checkout_email(&mut self, session_id: &str, email: &str) {
         let is_open = self.store.get(session_id).is_some_and(|row| {
             text(row, "status") == "open"
@@ -199,7 +200,7 @@ impl Core {
         match text(&row, "status") {
             "open" => Ok(row),
             "complete" => Err(PayError::NotPossible(
-                "This session is paid already.".to_owned(),
+                "This session is already paid.".to_owned(),
             )),
             _ => Err(PayError::NotPossible(
                 "This session has expired.".to_owned(),
@@ -223,7 +224,7 @@ impl Core {
         waits.then_some(id)
     }
 
-    /// Runs what a page asked for under the undo that requests have.
+    /// Runs an action of a page so that a refusal undoes it, as for API requests.
     pub(super) fn on_page<T>(
         &mut self,
         work: impl FnOnce(&mut Core) -> Answer<T>,
@@ -249,7 +250,7 @@ impl Core {
     }
 
     fn session_answer(&self, id: &str, paid: Paid) -> Result<Value, PayError> {
-        if paid == Paid::NeedsCustomer {
+        if paid == Paid::RequiresAction {
             return Err(PayError::RequiresAuthentication);
         }
         self.store.get(id).cloned().ok_or(PayError::NotFound)

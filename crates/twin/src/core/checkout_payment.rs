@@ -6,7 +6,7 @@ use super::Core;
 use super::checkout_create::details_of;
 use super::errors::Answer;
 use super::params::metadata;
-use super::payments::{By, NewIntent, Paid, Verdict};
+use super::payments::{Initiator, NewIntent, Paid, Verdict};
 use super::subscription_create::NewSubscription;
 use super::time::DAY;
 use super::value::{get, has, int, opt, opt_int, or_null, owned, text};
@@ -24,7 +24,7 @@ impl Core {
             }
             "payment" => {
                 let intent = self.session_intent(id, &session);
-                let paid = self.confirm_intent(&intent, Some(method), By::Customer)?;
+                let paid = self.confirm_intent(&intent, Some(method), Initiator::Customer)?;
                 self.after_session_payment(id, method, paid);
                 Ok(paid)
             }
@@ -32,22 +32,22 @@ impl Core {
                 let verdict = if amount == 0 && mode == "subscription" || mode == "setup" {
                     self.verdict_to_save(method)
                 } else {
-                    self.verdict(method, customer.as_deref(), By::Customer)
+                    self.verdict(method, customer.as_deref(), Initiator::Customer)
                 };
                 self.subscribe_or_set_up(id, &session, method, verdict)
             }
         }
     }
 
-    /// Whether a card can be saved: it may want confirmation, or be refused.
+    /// The verdict of the bank when a card is saved without a payment.
     fn verdict_to_save(&self, method: &str) -> Verdict {
         match self.test_card(method) {
             Some(card) if !card.attaches => Verdict::Declines(card.decline.to_owned()),
-            _ => Verdict::Pays,
+            _ => Verdict::Approves,
         }
     }
 
-    /// The intent of a payment session, made with the first attempt.
+    /// The payment intent of a session in payment mode. The first attempt creates it.
     fn session_intent(&mut self, id: &str, session: &Value) -> String {
         if let Some(intent) = opt(session, "payment_intent") {
             return intent.to_owned();
@@ -83,7 +83,7 @@ impl Core {
         intent
     }
 
-    /// The session's customer, made from what was typed when there is none.
+    /// The customer of a session. If there is none, it is created from what the customer entered.
     fn customer_of_session(&mut self, id: &str) -> Option<String> {
         let session = self.store.get(id).cloned()?;
         if let Some(customer) = opt(&session, "customer") {
@@ -99,12 +99,12 @@ impl Core {
         match paid {
             Paid::Now => self.complete_session(id, method, "paid"),
             Paid::Later => self.complete_session(id, method, "unpaid"),
-            Paid::NeedsCustomer => {}
+            Paid::RequiresAction => {}
         }
     }
 
-    /// Subscription and setup mode: the bank is asked first, so that a refusal leaves only a failed
-    /// payment behind, and no subscription.
+    /// Completes a session in subscription or setup mode. The bank is asked first, so that a
+    /// decline leaves only a failed payment and no subscription.
     fn subscribe_or_set_up(
         &mut self,
         id: &str,
@@ -112,7 +112,7 @@ impl Core {
         method: &str,
         verdict: Verdict,
     ) -> Answer<Paid> {
-        if verdict == Verdict::Pays {
+        if verdict == Verdict::Approves {
             return self.finish_subscribing(id, session, method);
         }
         let amount = int(session, "amount_total");
@@ -186,13 +186,13 @@ impl Core {
         let data = get(&sent, "subscription_data").clone();
         let items = self.note(id, "items");
         let mut recurring = Vec::new();
-        let mut extras = Vec::new();
+        let mut one_time_lines = Vec::new();
         for item in items.as_array().into_iter().flatten() {
             let price = self.need("price", text(item, "price.id"), "price")?;
             if text(&price, "type") == "recurring" {
                 recurring.push((price, int(item, "quantity"), json!({})));
             } else {
-                extras.push(self.one_time_line(&price, int(item, "quantity")));
+                one_time_lines.push(self.one_time_line(&price, int(item, "quantity")));
             }
         }
         let chosen = self.note(id, "discounts");
@@ -210,13 +210,13 @@ impl Core {
         Ok(NewSubscription {
             customer: customer.to_owned(),
             items: recurring,
-            extras,
+            one_time_lines,
             metadata: metadata(&Value::Null, get(&data, "metadata"))?,
             method: Some(method.to_owned()),
             trial_end: opt_int(&data, "trial_end").or(days),
             anchor: opt_int(&data, "billing_cycle_anchor"),
             behavior: "allow_incomplete".to_owned(),
-            by: By::Customer,
+            by: Initiator::Customer,
             members: super::subscriptions::members(&data),
             keeps_method: true,
             discounts,
@@ -256,7 +256,7 @@ impl Core {
         self.emit("checkout.session.completed", id);
     }
 
-    /// The bank debit behind a completed session arrived, or did not.
+    /// Updates a completed session after its bank debit succeeded or failed.
     pub(super) fn session_settled(&mut self, intent: &str, succeeded: bool) {
         let session = self
             .note(intent, "session")

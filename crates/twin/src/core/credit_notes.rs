@@ -53,7 +53,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.need_path("credit_note", call.id(), "id")
 }
 
-/// `POST /v1/credit_notes/{id}/void`: only while its invoice is open.
+/// `POST /v1/credit_notes/{id}/void`: a credit note can be voided while its invoice is open.
 pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     let note = core.need_path("credit_note", call.id(), "id")?;
     let invoice = core.need("invoice", text(&note, "invoice"), "invoice")?;
@@ -72,12 +72,12 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     core.need_path("credit_note", call.id(), "id")
 }
 
-/// How a credit note gives back what was paid.
+/// How a credit note returns what was paid.
 struct Parts {
     refund: i64,
     credit: i64,
     out_of_band: i64,
-    /// Refunds that were made before, with what of each the note accounts for.
+    /// Existing refunds, each with the amount that the credit note covers.
     linked: Vec<(String, i64)>,
 }
 
@@ -88,7 +88,7 @@ impl Parts {
     }
 }
 
-/// What the lines in parameters come to.
+/// The total of the lines in the parameters.
 fn total_of(sent: &Value, invoice: &Value, parts: &Parts) -> Option<i64> {
     if let Some(amount) = opt_int(sent, "amount") {
         return Some(amount);
@@ -219,7 +219,7 @@ impl Core {
         Ok(row)
     }
 
-    /// Lowers what an open invoice asks, or raises it again.
+    /// Reduces the amount due of an open invoice, or increases it if the amount is negative.
     fn lower_invoice(&mut self, id: &str, amount: i64) {
         self.modify(id, |row| {
             for name in ["amount_due", "amount_remaining"] {
@@ -243,7 +243,7 @@ impl Core {
 
     fn credit_customer(&mut self, customer: &str, amount: i64) {
         if amount > 0 {
-            self.modify_and_tell("customer.updated", customer, |row| {
+            self.modify_and_emit("customer.updated", customer, |row| {
                 row["balance"] = (int(row, "balance") - amount).into();
             });
         }
@@ -267,7 +267,7 @@ fn refund_row((refund, amount): &(String, i64)) -> Value {
            "type": "refund"})
 }
 
-/// Whether the invoice was paid; refuses what does not add up.
+/// Returns whether the invoice was paid, and refuses amounts that don't add up.
 fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
     let currency = text(invoice, "currency");
     let is_paid = match text(invoice, "status") {

@@ -6,7 +6,7 @@ use super::errors::{Answer, ApiError};
 use super::invoices::NewInvoice;
 use super::lists::{inner, matches};
 use super::params::metadata;
-use super::payments::{By, Paid};
+use super::payments::{Initiator, Paid};
 use super::time::HOUR;
 use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, text};
 use super::{Call, Core};
@@ -98,14 +98,14 @@ fn fill(row: &mut Value, sent: &Value) {
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let before = core.need_path("invoice", call.id(), "invoice")?;
     let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
-    core.modify_and_tell("invoice.updated", call.id(), |row| {
+    core.modify_and_emit("invoice.updated", call.id(), |row| {
         row["metadata"] = kept;
         fill(row, &call.params);
     });
     core.need_path("invoice", call.id(), "invoice")
 }
 
-/// `DELETE /v1/invoices/{invoice}`: drafts only.
+/// `DELETE /v1/invoices/{invoice}`: only drafts can be deleted.
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if text(&invoice, "status") != "draft" || !invoice["parent"].is_null() {
@@ -159,10 +159,10 @@ pub(super) fn pay(core: &mut Core, call: &Call) -> Answer {
         None => None,
     };
     let by = match get(&call.params, "off_session") {
-        Value::Bool(false) => By::Customer,
-        _ => By::Merchant,
+        Value::Bool(false) => Initiator::Customer,
+        _ => Initiator::Merchant,
     };
-    if core.pay_invoice(id, method.as_deref(), by)? == Paid::NeedsCustomer {
+    if core.pay_invoice(id, method.as_deref(), by)? == Paid::RequiresAction {
         let message = "Payment for this invoice requires additional user action before it can be completed successfully. Payment can be completed using the PaymentIntent associated with the invoice.";
         return Err(ApiError::card("invoice_payment_intent_requires_action", "", message).boxed());
     }
@@ -177,7 +177,7 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
         return Err(ApiError::invalid(message).boxed());
     }
     core.void_invoice(call.id());
-    core.give_up_change(&invoice);
+    core.discard_pending(&invoice);
     core.need_path("invoice", call.id(), "invoice")
 }
 

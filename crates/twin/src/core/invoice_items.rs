@@ -98,7 +98,7 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// Adds a stored item to a draft.
+    /// Adds a stored item to a draft invoice.
     fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) -> Answer<()> {
         let mut row = self.need("invoice", invoice, "invoice")?;
         if text(&row, "status") != "draft" {
@@ -109,13 +109,13 @@ impl Core {
         if let Some(lines) = row["lines"]["data"].as_array_mut() {
             lines.push(line);
         }
-        self.sum_up(&mut row);
+        self.update_totals(&mut row);
         self.store.put(invoice, row);
         self.modify(item, |row| row["invoice"] = invoice.into());
         Ok(())
     }
 
-    /// Invoice items that wait for the next invoice of a subscription (or of the customer).
+    /// The invoice items that wait for the next invoice of a subscription or of the customer.
     pub(super) fn pending_items(&self, customer: &str, subscription: Option<&str>) -> Vec<Draft> {
         self.store
             .all("invoiceitem")
@@ -134,7 +134,8 @@ impl Core {
             .collect()
     }
 
-    /// Stores lines as invoice items and tells; the drafts then know them.
+    /// Stores lines as invoice items, emits their events and returns the lines with the ids of
+    /// their items.
     pub(super) fn store_items(&mut self, customer: &str, drafts: Vec<Draft>) -> Vec<Draft> {
         drafts
             .into_iter()

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::lists::inner;
-use super::payments::{By, Paid};
+use super::payments::{Initiator, Paid};
 use super::value::{flag, int, opt, owned, text};
 use super::{Core, InvoiceView, LineView, PayError, Payment};
 
@@ -21,7 +21,7 @@ impl Core {
             .map(|row| owned(row, "invoice"))
     }
 
-    /// An invoice as its hosted page shows it, by its token or its id.
+    /// The invoice as its hosted page shows it, by its token or id.
     pub fn invoice_view(&self, token_or_id: &str) -> Option<InvoiceView> {
         let id = self.invoice_behind(token_or_id)?;
         let row = self.store.get(&id).filter(|row| !flag(row, "deleted"))?;
@@ -70,7 +70,7 @@ impl Core {
         }
     }
 
-    /// Pays an open invoice on its hosted page. The payment method is saved with the customer.
+    /// Pays an open invoice on its hosted page. The payment method is attached to the customer.
     pub fn pay_invoice_page(
         &mut self,
         token_or_id: &str,
@@ -91,12 +91,12 @@ impl Core {
             if can_save {
                 core.attach(&method, &customer, "payment_method")?;
             }
-            core.pay_invoice(&id, Some(&method), By::Customer)
+            core.pay_invoice(&id, Some(&method), Initiator::Customer)
         })?;
         self.invoice_answer(&id, paid)
     }
 
-    /// Goes on after the bank's confirmation page for an invoice.
+    /// Continues the payment of an invoice after the customer has authenticated or failed to.
     pub fn authenticate_invoice(
         &mut self,
         token_or_id: &str,
@@ -111,7 +111,7 @@ impl Core {
     }
 
     fn invoice_answer(&self, id: &str, paid: Paid) -> Result<Value, PayError> {
-        if paid == Paid::NeedsCustomer {
+        if paid == Paid::RequiresAction {
             return Err(PayError::RequiresAuthentication);
         }
         self.store.get(id).cloned().ok_or(PayError::NotFound)

@@ -66,7 +66,7 @@ fn mark_preview(invoice: &mut Value) {
 }
 
 impl Core {
-    /// Lines, reason and period of a preview for a subscription.
+    /// The lines, reason and period of a preview for a subscription.
     fn preview_lines(
         &mut self,
         id: &str,
@@ -79,9 +79,9 @@ impl Core {
         let mut lines = Vec::new();
         if changes {
             let change = self.change_from(id, details)?;
-            let bill = self.bill_of(row, &change);
+            let bill = self.bill_for(row, &change);
             lines.extend(bill.prorations.into_iter().map(|mut draft| {
-                // A preview's prorations come from items that do not exist yet.
+                // The prorations of a preview come from invoice items that don't exist yet.
                 draft.invoice_item = Some("ii_preview".to_owned());
                 draft
             }));
@@ -103,7 +103,7 @@ impl Core {
         Ok((lines, "upcoming", (start, end)))
     }
 
-    /// What the end of a subscription at this moment gives back.
+    /// A preview of the credit for canceling a subscription now.
     fn preview_end(&mut self, row: &Value, details: &Value) -> Value {
         let at = opt_int(details, "proration_date").unwrap_or(self.now);
         let is_live = matches!(text(row, "status"), "active" | "past_due");
@@ -144,7 +144,7 @@ impl Core {
             currency = owned(&price, "currency");
             let quantity = opt_int(item, "quantity").unwrap_or(1);
             let row = self.new_item("", &price, quantity, &json!({}), (self.now, self.now));
-            let (interval, count) = super::subscriptions::rhythm(&price);
+            let (interval, count) = super::subscriptions::billing_interval(&price);
             let end = super::time::add_interval(self.now, interval, count);
             let mut line = self.period_line(&none, &row, self.now, end);
             line.subscription = None;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
-use super::payments::{By, NewIntent, too_small, unexpected};
+use super::payments::{Initiator, NewIntent, too_small, unexpected};
 use super::value::{flag, get, has, int, list, minimum_charge, opt, opt_int, or_null, owned, text};
 use super::{Call, Core};
 
@@ -82,9 +82,9 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     });
     if flag(sent, "confirm") {
         let by = if flag(sent, "off_session") {
-            By::Merchant
+            Initiator::Merchant
         } else {
-            By::Customer
+            Initiator::Customer
         };
         core.confirm_intent(&id, method.as_deref(), by)?;
     }
@@ -133,9 +133,9 @@ pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
         None => None,
     };
     let by = if flag(&call.params, "off_session") {
-        By::Merchant
+        Initiator::Merchant
     } else {
-        By::Customer
+        Initiator::Customer
     };
     core.confirm_intent(call.id(), method.as_deref(), by)?;
     core.need_path("payment_intent", call.id(), "intent")

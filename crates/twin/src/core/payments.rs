@@ -3,55 +3,56 @@
 use serde_json::{Value, json};
 
 use super::Core;
-use super::cards::{self, Afterwards, Secure};
+use super::cards::{self, Afterwards, Authentication};
 use super::errors::{Answer, ApiError};
 use super::value::{int, minimum_charge, money_text, opt, owned, text};
 
-/// How an attempt to pay went, if the bank did not refuse.
+/// The outcome of an attempt to pay that the bank did not decline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paid {
-    /// The money is there (or reserved, with manual capture).
+    /// The payment succeeded, or is authorized with manual capture.
     Now,
-    /// A bank debit is under way.
+    /// A bank debit is processing.
     Later,
-    /// The customer has to confirm.
-    NeedsCustomer,
+    /// The customer has to authenticate.
+    RequiresAction,
 }
 
-/// Who tries: it decides whether a bank may ask the customer, and whether a retry is counted.
+/// Who starts a payment. It decides whether a bank can require authentication and whether a retry
+/// is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    /// The customer is there.
+pub(super) enum Initiator {
+    /// The customer is present.
     Customer,
-    /// The merchant, by the API, without the customer.
+    /// The merchant charges through the API, off session.
     Merchant,
-    /// The clock.
+    /// The billing schedule charges automatically.
     Schedule,
 }
 
-/// What a bank would say.
+/// The verdict of the bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Yes.
-    Pays,
-    /// No, with a decline code.
+    /// The bank approves.
+    Approves,
+    /// The bank declines with a decline code.
     Declines(String),
-    /// The customer has to confirm first.
-    Asks,
+    /// The bank requires the customer to authenticate first.
+    RequiresAuthentication,
 }
 
-/// A payment intent to be made.
+/// The input for creating a payment intent.
 #[derive(Default)]
 pub(super) struct NewIntent {
     pub(super) amount: i64,
     pub(super) currency: String,
     pub(super) customer: Option<String>,
     pub(super) description: Value,
-    /// Further members to write over the defaults.
+    /// Fields that override the defaults.
     pub(super) members: Value,
 }
 
-/// Below what Stripe charges.
+/// The error for an amount below the minimum charge.
 pub(super) fn too_small(amount: i64, currency: &str, param: &str) -> Box<ApiError> {
     let least = money_text(minimum_charge(currency), currency);
     let message = format!("Amount must be at least {least} {currency}");
@@ -70,13 +71,13 @@ pub(super) fn unexpected(intent: &Value, sentence: &str) -> Box<ApiError> {
 }
 
 impl Core {
-    /// The next charge of that customer (or of anybody) is declined with that code.
+    /// Declines the next charge of a customer, or of any customer, with a decline code.
     pub fn decline_next(&mut self, customer: Option<&str>, decline_code: &str) {
         self.declines
             .push((customer.map(str::to_owned), decline_code.to_owned()));
     }
 
-    /// Makes a payment intent and tells.
+    /// Creates a payment intent and emits its event.
     pub(super) fn new_intent(&mut self, new: NewIntent) -> String {
         let id = self.rng.id("pi");
         let secret = format!("{id}_secret_{}", self.rng.text(25));
@@ -105,9 +106,14 @@ impl Core {
         id
     }
 
-    /// Asks the bank. A decline asked for beforehand is used up.
-    pub(super) fn verdict(&mut self, method: &str, customer: Option<&str>, by: By) -> Verdict {
-        // Checkout asks before it makes the subscription; the bank is not asked twice.
+    /// Asks the bank for its verdict. A requested decline is used up.
+    pub(super) fn verdict(
+        &mut self,
+        method: &str,
+        customer: Option<&str>,
+        by: Initiator,
+    ) -> Verdict {
+        // Checkout asks before it creates the subscription, so the bank must not be asked twice.
         if self.note(method, "just_asked") == true {
             return self.verdict_after_confirmation(method);
         }
@@ -119,36 +125,36 @@ impl Core {
             return Verdict::Declines(self.declines.remove(index).1);
         }
         let Some(card) = self.test_card(method) else {
-            return Verdict::Pays;
+            return Verdict::Approves;
         };
         let confirmed = self.note(method, "confirmed") == true;
-        let asks = match card.secure {
-            Secure::No => false,
-            Secure::OnSession => by == By::Customer || !confirmed,
-            Secure::FirstUse => !confirmed,
-            Secure::Always => true,
+        let asks = match card.authentication {
+            Authentication::Never => false,
+            Authentication::OnSession => by == Initiator::Customer || !confirmed,
+            Authentication::FirstUse => !confirmed,
+            Authentication::Always => true,
         };
         match (asks, by) {
-            (true, By::Customer) => Verdict::Asks,
+            (true, Initiator::Customer) => Verdict::RequiresAuthentication,
             (true, _) => Verdict::Declines("authentication_required".to_owned()),
             _ => self.verdict_after_confirmation(method),
         }
     }
 
-    /// What the bank says once the customer has confirmed.
+    /// The verdict of the bank once the customer has authenticated.
     pub(super) fn verdict_after_confirmation(&self, method: &str) -> Verdict {
         match self.test_card(method).map_or("", |card| card.decline) {
-            "" => Verdict::Pays,
+            "" => Verdict::Approves,
             code => Verdict::Declines(code.to_owned()),
         }
     }
 
-    /// Confirms an intent; one that pays an invoice settles it too.
+    /// Confirms a payment intent. If it pays an invoice, it also updates the invoice.
     pub(super) fn confirm_intent(
         &mut self,
         id: &str,
         method: Option<&str>,
-        by: By,
+        by: Initiator,
     ) -> Answer<Paid> {
         let intent = self.need("payment_intent", id, "intent")?;
         let open = [
@@ -170,50 +176,50 @@ impl Core {
             );
         };
         let verdict = self.verdict(&method, opt(&intent, "customer"), by);
-        self.carry_out(id, &method, verdict, by)
+        self.apply_verdict(id, &method, verdict, by)
     }
 
-    /// Goes on after the customer confirmed, or refused to.
+    /// Continues a payment after the customer has authenticated or failed to.
     pub(super) fn authenticate_intent(&mut self, id: &str, ok: bool) -> Answer<Paid> {
         let intent = self.need("payment_intent", id, "intent")?;
         if text(&intent, "status") != "requires_action" {
             return Err(unexpected(
                 &intent,
-                "This PaymentIntent does not wait for a confirmation; its status is",
+                "This PaymentIntent doesn't wait for authentication because it has a status of",
             ));
         }
         let method = owned(&intent, "payment_method");
         if ok {
             self.set_note(&method, "confirmed", true);
             let verdict = self.verdict_after_confirmation(&method);
-            return self.carry_out(id, &method, verdict, By::Customer);
+            return self.apply_verdict(id, &method, verdict, Initiator::Customer);
         }
         let message = "We are unable to authenticate your payment method. Please choose a different payment method and try again.";
         let error = ApiError::card("payment_intent_authentication_failure", "", message);
         let error = self.fail_intent(id, &method, None, error);
-        self.invoice_attempt_failed(id, &error, By::Customer);
+        self.invoice_attempt_failed(id, &error, Initiator::Customer);
         Err(error)
     }
 
-    /// Does what the bank said, and lets the invoice behind the intent follow.
-    pub(super) fn carry_out(
+    /// Applies the verdict of the bank to a payment intent and its invoice.
+    pub(super) fn apply_verdict(
         &mut self,
         id: &str,
         method: &str,
         verdict: Verdict,
-        by: By,
+        by: Initiator,
     ) -> Answer<Paid> {
         let result = self.charge_intent(id, method, verdict);
         match &result {
             Ok(Paid::Now) => self.invoice_intent_paid(id),
             Ok(Paid::Later) => {}
-            Ok(Paid::NeedsCustomer) => self.invoice_needs_customer(id, by),
+            Ok(Paid::RequiresAction) => self.invoice_needs_customer(id, by),
             Err(error) => self.invoice_attempt_failed(id, error, by),
         }
         result
     }
 
-    /// The payment itself, with its charge and events.
+    /// Performs the payment with its charge and events.
     pub(super) fn charge_intent(
         &mut self,
         id: &str,
@@ -222,7 +228,7 @@ impl Core {
     ) -> Answer<Paid> {
         self.modify(id, |intent| intent["payment_method"] = method.into());
         match verdict {
-            Verdict::Asks => {
+            Verdict::RequiresAuthentication => {
                 let url = format!("{}/3ds/{id}", self.public_url);
                 self.modify(id, |intent| {
                     intent["status"] = "requires_action".into();
@@ -230,15 +236,15 @@ impl Core {
                         "redirect_to_url": {"return_url": null, "url": url}});
                 });
                 self.emit("payment_intent.requires_action", id);
-                Ok(Paid::NeedsCustomer)
+                Ok(Paid::RequiresAction)
             }
             Verdict::Declines(code) => {
                 let charge = self.new_charge(id, method, Some(&code));
                 self.emit("charge.failed", &charge);
                 Err(self.fail_intent(id, method, Some(&charge), cards::decline(&code)))
             }
-            Verdict::Pays if self.is_debit(method) => Ok(self.begin_debit(id, method)),
-            Verdict::Pays => Ok(self.take_money(id, method)),
+            Verdict::Approves if self.is_debit(method) => Ok(self.begin_debit(id, method)),
+            Verdict::Approves => Ok(self.take_money(id, method)),
         }
     }
 
@@ -284,7 +290,7 @@ impl Core {
         Paid::Now
     }
 
-    /// `setup_future_usage` saves the payment method with the customer.
+    /// Attaches the payment method to the customer if `setup_future_usage` is set.
     fn keep_method(&mut self, intent: &Value, method: &str) {
         let Some(customer) = opt(intent, "customer") else {
             return;
@@ -319,7 +325,7 @@ impl Core {
         Paid::Later
     }
 
-    /// The bank debit of an intent arrives, or does not.
+    /// Settles the bank debit of a payment intent as succeeded or failed.
     pub(super) fn settle_intent(&mut self, id: &str, succeeded: bool) {
         let Some(intent) = self.store.get(id).cloned() else {
             return;
@@ -356,12 +362,12 @@ impl Core {
             let method = owned(&intent, "payment_method");
             let error = ApiError::card("payment_method_provider_decline", "", message);
             let error = self.fail_intent(id, &method, Some(&charge), error);
-            self.invoice_attempt_failed(id, &error, By::Schedule);
+            self.invoice_attempt_failed(id, &error, Initiator::Schedule);
         }
         self.session_settled(id, succeeded);
     }
 
-    /// What a debit's payment method makes of it by itself.
+    /// Settles a bank debit that has become due, as its payment method determines.
     pub(super) fn intent_due(&mut self, id: &str) {
         let Some(intent) = self.store.get(id) else {
             return;
@@ -396,7 +402,7 @@ impl Core {
         error.with("payment_intent", intent).boxed()
     }
 
-    /// Ends an intent that will not be paid.
+    /// Cancels a payment intent.
     pub(super) fn cancel_intent(&mut self, id: &str, reason: Value) {
         let now = self.now;
         self.modify(id, |intent| {

@@ -8,7 +8,7 @@ use super::subscription_states::INCOMPLETE_SECONDS;
 use super::value::{has, list, opt, opt_int};
 
 impl Core {
-    /// The change was not paid: it waits.
+    /// Shows a change that was not paid as a pending update.
     pub(super) fn show_pending(&mut self, id: &str, change: &Change) {
         let expires_at = self.now + INCOMPLETE_SECONDS;
         let anchor = if change.resets {
@@ -25,12 +25,12 @@ impl Core {
         self.wake(expires_at, id);
     }
 
-    /// The change was paid: it counts. Told only when it had been waiting.
+    /// Applies a change that was paid. It only emits events if the change was waiting.
     pub(super) fn apply_pending(&mut self, id: &str) {
         let pending = self.note(id, "pending");
         let before = self.store.get(id).cloned().unwrap_or_default();
         let period = opt_int(&pending, "period.0").zip(opt_int(&pending, "period.1"));
-        self.put_items(id, list(&pending, "items"), period);
+        self.set_items(id, list(&pending, "items"), period);
         self.set_note(id, "pending", Value::Null);
         if has(&before, "pending_update") {
             self.modify(id, |row| row["pending_update"] = Value::Null);
@@ -40,7 +40,7 @@ impl Core {
         }
     }
 
-    /// A waiting change was not paid in time.
+    /// Expires a pending update that was not paid in time.
     pub(super) fn expire_pending(&mut self, id: &str) {
         let before = self.store.get(id).cloned().unwrap_or_default();
         self.drop_pending(id);
@@ -48,8 +48,8 @@ impl Core {
         self.emit_change("customer.subscription.updated", id, &before);
     }
 
-    /// The invoice that a change waits for was taken back: the change is discarded.
-    pub(super) fn give_up_change(&mut self, invoice: &Value) {
+    /// Discards a pending update because its invoice was voided.
+    pub(super) fn discard_pending(&mut self, invoice: &Value) {
         let Some(id) = opt(invoice, "parent.subscription_details.subscription") else {
             return;
         };
@@ -62,7 +62,7 @@ impl Core {
         self.emit_change("customer.subscription.updated", id, &before);
     }
 
-    /// A waiting change gives way: to a newer one, to time, or to the end of the subscription.
+    /// Drops a pending update because of a newer change, its expiry or the end of the subscription.
     pub(super) fn drop_pending(&mut self, id: &str) {
         let pending = self.note(id, "pending");
         let Some(invoice) = pending["invoice"].as_str() else {

@@ -70,8 +70,8 @@ pub(super) fn create_session(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// Saves the account's default portal settings, as its owner does once in the dashboard. Without them
-    /// (and without a `configuration`) portal sessions are refused, as at Stripe.
+    /// Saves the default portal settings, as the owner of an account does once in the dashboard.
+    /// Without them and without a `configuration`, portal sessions are refused, as at Stripe.
     pub fn save_portal_defaults(&mut self) -> String {
         let known = self
             .store
@@ -165,7 +165,7 @@ impl Core {
         self.check_products(row)
     }
 
-    /// Switching plans needs products, and each price must be one of its product.
+    /// Checks that plan switching has products and that each price belongs to its product.
     fn check_products(&self, row: &Value) -> Answer<()> {
         let update = get(row, "features.subscription_update");
         let products = list(update, "products");
@@ -191,7 +191,7 @@ impl Core {
         Ok(())
     }
 
-    /// The deep link of a session, with everything Stripe answers.
+    /// The flow of a session with all fields that Stripe returns.
     fn flow_of(&self, sent: &Value, customer: &str) -> Answer {
         let Some(kind) = opt(sent, "flow_data.type") else {
             return Ok(Value::Null);
@@ -215,7 +215,7 @@ impl Core {
                 return Err(ApiError::missing("subscription", id, &param).boxed());
             }
             if matches!(text(&row, "status"), "canceled" | "incomplete_expired") {
-                let message = "This subscription is canceled and cannot be changed.";
+                let message = "This subscription is canceled and can't be changed.";
                 return Err(ApiError::bad("", &param, message).boxed());
             }
             let mut data = get(sent, &format!("flow_data.{kind}")).clone();

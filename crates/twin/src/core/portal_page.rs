@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use super::changes::Change;
 use super::errors::Answer;
 use super::lists::inner;
-use super::payments::By;
-use super::subscription_states::note_cancellation;
+use super::payments::Initiator;
+use super::subscription_states::mark_cancellation;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, set, text};
 use super::{
     Call, CardView, Core, PayError, Payment, PlanView, PortalAllows, PortalView, SubscriptionView,
 };
 
 impl Core {
-    /// The portal as its page shows it, by the secret in its address or by its id.
+    /// The portal as its page shows it, by the secret in its URL or by its id.
     pub fn portal_view(&self, portal_session: &str) -> Option<PortalView> {
         let session = self.portal_behind(portal_session)?;
         let configuration = self.store.get(text(&session, "configuration"))?;
@@ -119,7 +119,7 @@ impl Core {
         }
     }
 
-    /// The plan a schedule switches to next.
+    /// The name of the plan that a schedule switches to next.
     fn scheduled_change(&self, row: &Value) -> Option<String> {
         let schedule = self.store.get(opt(row, "schedule")?)?;
         let next = list(schedule, "phases")
@@ -150,7 +150,8 @@ impl Core {
             .collect()
     }
 
-    /// The session's customer's subscription, if the configuration allows the feature.
+    /// The subscription of the session's customer with the settings of a feature, if the
+    /// configuration enables it.
     fn portal_subject(
         &self,
         portal: &str,
@@ -165,9 +166,7 @@ impl Core {
             .ok_or(PayError::NotFound)?;
         let features = get(&configuration, &format!("features.{feature}")).clone();
         if !flag(&features, "enabled") {
-            return Err(PayError::NotPossible(
-                "This is not allowed here.".to_owned(),
-            ));
+            return Err(PayError::NotPossible("This isn't allowed here.".to_owned()));
         }
         let row = self
             .store
@@ -182,7 +181,7 @@ impl Core {
         Ok((row.clone(), features))
     }
 
-    /// Cancels: at the period's end or at once, as the configuration says.
+    /// Cancels a subscription, at the end of the period or immediately as the configuration says.
     pub fn portal_cancel(
         &mut self,
         portal: &str,
@@ -198,9 +197,9 @@ impl Core {
             self.end_subscription(subscription, "cancellation_requested");
         } else {
             let at = self.now;
-            self.modify_and_tell("customer.subscription.updated", subscription, |row| {
+            self.modify_and_emit("customer.subscription.updated", subscription, |row| {
                 row["cancel_at_period_end"] = true.into();
-                note_cancellation(row, at);
+                mark_cancellation(row, at);
             });
         }
         self.store
@@ -209,7 +208,7 @@ impl Core {
             .ok_or(PayError::NotFound)
     }
 
-    /// Takes a cancellation, or a scheduled change of plan, back.
+    /// Undoes a cancellation or a scheduled change of plan.
     pub fn portal_resume(
         &mut self,
         portal: &str,
@@ -222,10 +221,10 @@ impl Core {
             self.end_schedule(schedule, "released");
         }
         let at = self.now;
-        self.modify_and_tell("customer.subscription.updated", subscription, |row| {
+        self.modify_and_emit("customer.subscription.updated", subscription, |row| {
             row["cancel_at_period_end"] = false.into();
             row["cancel_at"] = Value::Null;
-            note_cancellation(row, at);
+            mark_cancellation(row, at);
         });
         self.store
             .get(subscription)
@@ -233,7 +232,7 @@ impl Core {
             .ok_or(PayError::NotFound)
     }
 
-    /// A new default card. Open invoices that failed are tried with it at once.
+    /// Sets a new default card. Open invoices that failed are retried with it immediately.
     pub fn portal_set_card(
         &mut self,
         portal: &str,
@@ -247,29 +246,27 @@ impl Core {
             .get(text(&session, "configuration"))
             .is_some_and(|row| flag(row, "features.payment_method_update.enabled"));
         if !allowed {
-            return Err(PayError::NotPossible(
-                "This is not allowed here.".to_owned(),
-            ));
+            return Err(PayError::NotPossible("This isn't allowed here.".to_owned()));
         }
         let customer = owned(&session, "customer");
         let method = self.on_page(|core| {
             let method = core.method_of(&payment)?;
             core.attach(&method, &customer, "payment_method")
         })?;
-        self.modify_and_tell("customer.updated", &customer, |row| {
+        self.modify_and_emit("customer.updated", &customer, |row| {
             set(
                 row,
                 "invoice_settings.default_payment_method",
                 method.clone(),
             );
         });
-        self.use_everywhere(&customer, &method);
+        self.replace_subscription_cards(&customer, &method);
         self.retry_open_invoices(&customer);
         self.store.get(&method).cloned().ok_or(PayError::NotFound)
     }
 
-    /// Subscriptions with a card of their own take the new one.
-    fn use_everywhere(&mut self, customer: &str, method: &str) {
+    /// Sets the new card on subscriptions that have their own payment method.
+    fn replace_subscription_cards(&mut self, customer: &str, method: &str) {
         let own: Vec<String> = self
             .store
             .all("subscription")
@@ -278,14 +275,14 @@ impl Core {
             .map(|row| owned(row, "id"))
             .collect();
         for id in own {
-            self.modify_and_tell("customer.subscription.updated", &id, |row| {
+            self.modify_and_emit("customer.subscription.updated", &id, |row| {
                 row["default_payment_method"] = method.into();
             });
         }
     }
 
-    /// Switches to another price: at once with the configured proration, or at the period's end by a
-    /// schedule where the configuration says so for cheaper plans.
+    /// Switches to another price: immediately with the configured proration, or at the end of the
+    /// period by a schedule if the configuration says so for cheaper plans.
     pub fn portal_switch_plan(
         &mut self,
         portal: &str,
@@ -304,15 +301,15 @@ impl Core {
             .cloned()
             .filter(|_| offered)
             .ok_or(PayError::NotFound)?;
-        // As at Stripe: what has several products is cancelled here and changed elsewhere.
+        // As at Stripe, a subscription with several products can be canceled here but not changed.
         if inner(&row, "items").len() > 1 {
-            let message = "A subscription to several products cannot be changed here.";
+            let message = "A subscription with several products can't be changed here.";
             return Err(PayError::NotPossible(message.to_owned()));
         }
         let old = get(&row, "items.data.0.price");
         if get(old, "id") == price {
             return Err(PayError::NotPossible(
-                "The subscription is on this plan already.".to_owned(),
+                "The subscription is already on this plan.".to_owned(),
             ));
         }
         let conditions = list(&features, "schedule_at_period_end.conditions");
@@ -347,7 +344,7 @@ impl Core {
             "proration_behavior": opt(features, "proration_behavior").unwrap_or("none")});
         let before = self.need("subscription", &id, "id")?;
         let change = Change {
-            by: By::Customer,
+            by: Initiator::Customer,
             ..self.change_from(&id, &sent)?
         };
         let change = Change {
@@ -364,7 +361,8 @@ impl Core {
         Ok(())
     }
 
-    /// A schedule of two phases: what is, until the period ends; the new price from then on.
+    /// Creates a schedule of two phases: the current items until the end of the period, and the new
+    /// price after that.
     fn schedule_switch(&mut self, row: &Value, price: &str) -> Answer<()> {
         let made = json!({"from_subscription": row["id"]});
         let create = Call {

@@ -10,7 +10,7 @@ use super::time::HOUR;
 use super::value::{flag, get, int, money_text, opt, opt_int, owned, text};
 use super::{Call, Core};
 
-/// When a pending refund arrives, and when one that fails comes back.
+/// The time after which a pending refund succeeds or a failing one fails.
 const REFUND_SETTLES_AFTER: i64 = HOUR;
 
 /// `GET /v1/refunds`
@@ -57,7 +57,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.need("refund", &id, "id")
 }
 
-/// `POST /v1/charges/{charge}/refund`: the old way, answering with the charge.
+/// `POST /v1/charges/{charge}/refund`: the legacy endpoint, which returns the charge.
 pub(super) fn refund_charge(core: &mut Core, call: &Call) -> Answer {
     core.refund(call.id(), &call.params)?;
     core.need_path("charge", call.id(), "charge")
@@ -88,7 +88,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// Gives money of a charge back, all that is left or a part.
+    /// Refunds a charge, in full or in part.
     pub(super) fn refund(&mut self, charge: &str, sent: &Value) -> Answer<String> {
         let row = self.need("charge", charge, "charge")?;
         let currency = owned(&row, "currency");
@@ -131,7 +131,7 @@ impl Core {
         Ok(id)
     }
 
-    /// What becomes of a refund on a special test card.
+    /// Settles a refund on a test card whose refunds are delayed or fail.
     pub(super) fn refund_due(&mut self, id: &str) {
         let Some(refund) = self.store.get(id).cloned() else {
             return;
@@ -161,7 +161,7 @@ impl Core {
         }
     }
 
-    /// The money comes back to the account.
+    /// Fails a refund and returns the money to the account.
     fn fail_refund(&mut self, id: &str, refund: &Value, charge: &str) {
         let amount = int(refund, "amount");
         let txn = self.balance_entry("refund_failure", id, amount, text(refund, "currency"));

@@ -1,4 +1,4 @@
-//! Every address of the API on one screen.
+//! The routes of the API.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::{
     subscription_items, subscriptions,
 };
 
-/// What answers a request.
+/// The handler of a request.
 pub type Handler = fn(&mut Core, &Call) -> Answer<Value>;
 
 const ROUTES: &[(&str, &str, Handler)] = &[
@@ -326,7 +326,7 @@ pub fn handler(method: &str, template: &str) -> Option<Handler> {
         .map(|(.., handler)| *handler)
 }
 
-/// The described path that an address fits, and the ids in it. Literal parts win over ids.
+/// The described path that a URL path matches, and the ids in it. Literal segments win over ids.
 pub fn template_of(path: &str) -> Option<(&'static str, Vec<String>)> {
     let parts: Vec<&str> = path.split('/').collect();
     let mut best: Option<(&'static str, Vec<String>)> = None;

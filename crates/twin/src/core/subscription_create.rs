@@ -7,27 +7,27 @@ use super::invoices::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
-use super::payments::{By, Paid};
-use super::subscription_states::note_cancellation;
-use super::subscriptions::{members, one_rhythm, rhythm, trial_end};
+use super::payments::{Initiator, Paid};
+use super::subscription_states::mark_cancellation;
+use super::subscriptions::{billing_interval, check_same_interval, members, trial_end};
 use super::time::add_interval;
 use super::value::{flag, get, list, merge, opt, opt_int, text};
 use super::{Call, Core};
 
-/// A subscription to be made.
+/// The input for creating a subscription.
 pub(super) struct NewSubscription {
     pub(super) customer: String,
-    /// Price, quantity, metadata.
+    /// The price, quantity and metadata of each item.
     pub(super) items: Vec<(Value, i64, Value)>,
-    /// One-time lines of the first invoice.
-    pub(super) extras: Vec<Draft>,
+    /// The one-time lines on the first invoice.
+    pub(super) one_time_lines: Vec<Draft>,
     pub(super) metadata: Value,
     pub(super) method: Option<String>,
     pub(super) trial_end: Option<i64>,
     pub(super) anchor: Option<i64>,
     pub(super) behavior: String,
-    pub(super) by: By,
-    /// Further members to write over the defaults.
+    pub(super) by: Initiator,
+    /// Fields that override the defaults.
     pub(super) members: Value,
     /// Whether the payment method of the first payment becomes the default.
     pub(super) keeps_method: bool,
@@ -54,13 +54,14 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         let kept = metadata(&Value::Null, get(item, "metadata"))?;
         items.push((price, opt_int(item, "quantity").unwrap_or(1), kept));
     }
-    one_rhythm(items.iter().map(|(price, ..)| price))?;
+    check_same_interval(items.iter().map(|(price, ..)| price))?;
     let method = match opt(sent, "default_payment_method") {
         Some(name) => Some(core.usable_method(name, Some(&customer), "default_payment_method")?),
         None => None,
     };
-    let extras = core.extra_lines(list(sent, "add_invoice_items"), "add_invoice_items")?;
-    let (interval, count) = rhythm(&items[0].0);
+    let one_time_lines =
+        core.one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?;
+    let (interval, count) = billing_interval(&items[0].0);
     let natural = add_interval(core.now, interval, count);
     if opt_int(sent, "billing_cycle_anchor").is_some_and(|at| at < core.now || at > natural) {
         let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
@@ -74,9 +75,9 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
             .unwrap_or("allow_incomplete")
             .to_owned(),
         by: if flag(sent, "off_session") {
-            By::Merchant
+            Initiator::Merchant
         } else {
-            By::Customer
+            Initiator::Customer
         },
         members: members(sent),
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
@@ -84,7 +85,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         discounts: core.discounts_from(sent, &customer)?,
         customer,
         items,
-        extras,
+        one_time_lines,
         method,
     })
 }
@@ -96,12 +97,12 @@ fn is_listed(pending: &Draft, lines: &[Draft]) -> bool {
 }
 
 impl Core {
-    /// Makes a subscription with its first invoice, and tells.
+    /// Creates a subscription with its first invoice and emits the events.
     pub(super) fn create_subscription(&mut self, new: NewSubscription) -> Answer<String> {
         let (id, period) = self.build_subscription(&new);
         let subscription = self.store.get(&id).cloned().unwrap_or_default();
         let mut lines = self.first_lines(&new, &subscription, period);
-        lines.extend(self.store_items(&new.customer, new.extras));
+        lines.extend(self.store_items(&new.customer, new.one_time_lines));
         let waiting = self.pending_items(&new.customer, Some(&id));
         let waiting: Vec<Draft> = waiting
             .into_iter()
@@ -132,11 +133,11 @@ impl Core {
         Ok(id)
     }
 
-    /// The subscription itself, stored but not told, with its first period.
+    /// Stores a subscription without an event and returns its id and first period.
     fn build_subscription(&mut self, new: &NewSubscription) -> (String, (i64, i64)) {
         let id = self.rng.id("sub");
         let price = &new.items[0].0;
-        let (interval, count) = rhythm(price);
+        let (interval, count) = billing_interval(price);
         let now = self.now;
         let natural = add_interval(now, interval, count);
         let end = new
@@ -189,7 +190,7 @@ impl Core {
         for (name, value) in new.members.as_object().into_iter().flatten() {
             subscription[name] = value.clone();
         }
-        note_cancellation(&mut subscription, now);
+        mark_cancellation(&mut subscription, now);
         self.store.put(&id, subscription);
         if new.keeps_method {
             self.set_note(&id, "keeps_method", true);
@@ -198,7 +199,7 @@ impl Core {
         (id, (now, end))
     }
 
-    /// A subscription item.
+    /// Builds a subscription item.
     pub(super) fn new_item(
         &mut self,
         subscription: &str,
@@ -215,7 +216,7 @@ impl Core {
         })
     }
 
-    /// The first invoice's lines: a trial is free, a short first period is charged by its share.
+    /// The lines of the first invoice. A trial is free, and a short first period is prorated.
     fn first_lines(
         &self,
         new: &NewSubscription,
@@ -230,7 +231,7 @@ impl Core {
                     return self.trial_line(subscription, item, start, end);
                 }
                 let mut line = self.period_line(subscription, item, start, end);
-                let (interval, count) = rhythm(get(item, "price"));
+                let (interval, count) = billing_interval(get(item, "price"));
                 let natural = add_interval(start, interval, count);
                 if end < natural {
                     line.amount = share(line.amount, end - start, natural - start);
@@ -240,15 +241,21 @@ impl Core {
             .collect()
     }
 
-    /// Pays the first invoice. Only `error_if_incomplete` lets a refusal through.
-    fn first_payment(&mut self, id: &str, invoice: &str, behavior: &str, by: By) -> Answer<()> {
+    /// Pays the first invoice. A failed payment is only an error with `error_if_incomplete`.
+    fn first_payment(
+        &mut self,
+        id: &str,
+        invoice: &str,
+        behavior: &str,
+        by: Initiator,
+    ) -> Answer<()> {
         let row = self.store.get(invoice).cloned().unwrap_or_default();
         if self.method_for_invoice(&row).is_none() {
             let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method. For more information, visit https://docs.stripe.com/billing/subscriptions/payment-methods-setting#payment-method-priority.";
             return Err(ApiError::bad("resource_missing", "", message).boxed());
         }
         match self.pay_invoice(invoice, None, by) {
-            Ok(Paid::NeedsCustomer) if behavior == "error_if_incomplete" => {
+            Ok(Paid::RequiresAction) if behavior == "error_if_incomplete" => {
                 let message = "Payment for this subscription requires additional user action before it can be completed successfully.";
                 let mut error =
                     ApiError::card("subscription_payment_intent_requires_action", "", message);
@@ -259,7 +266,7 @@ impl Core {
                 error.keep = false;
                 Err(error)
             }
-            // A debit under way counts as paid until it fails.
+            // A bank debit counts as paid until it fails.
             Ok(Paid::Later) => {
                 self.modify(id, |row| row["status"] = "active".into());
                 Ok(())

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError};
 use super::lists::inner;
 use super::params::metadata;
-use super::subscriptions::one_rhythm;
+use super::subscriptions::check_same_interval;
 use super::value::{flag, get, has, int, opt, opt_int, owned, text};
 use super::{Call, Core};
 
@@ -60,7 +60,7 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// The items a subscription has after the sent ones are merged in.
+    /// The items of a subscription after the sent items were merged in.
     pub(super) fn items_after(
         &mut self,
         row: &Value,
@@ -114,7 +114,7 @@ impl Core {
             let message = "A subscription must have at least one active plan.";
             return Err(ApiError::bad("", param, message).boxed());
         }
-        one_rhythm(items.iter().map(|item| get(item, "price")))?;
+        check_same_interval(items.iter().map(|item| get(item, "price")))?;
         Ok(items)
     }
 

@@ -6,17 +6,17 @@ use super::Core;
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
-use super::payments::By;
+use super::payments::Initiator;
 use super::time::{DAY, HOUR};
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
 
-/// How long an unpaid first invoice, or a pending update, waits.
+/// How long an unpaid first invoice or a pending update waits.
 pub(super) const INCOMPLETE_SECONDS: i64 = 23 * HOUR;
 
 const TRIAL_NOTICE_SECONDS: i64 = 3 * DAY;
 
-/// The members that follow from a wish to cancel.
-pub(super) fn note_cancellation(row: &mut Value, now: i64) {
+/// Sets the fields that follow from `cancel_at` and `cancel_at_period_end`.
+pub(super) fn mark_cancellation(row: &mut Value, now: i64) {
     let end = inner(row, "items")
         .first()
         .and_then(|item| opt_int(item, "current_period_end"));
@@ -36,7 +36,7 @@ pub(super) fn note_cancellation(row: &mut Value, now: i64) {
 }
 
 impl Core {
-    /// Asks to be woken at everything a subscription has before it.
+    /// Schedules checks for every future moment of a subscription.
     pub(super) fn plan_ahead(&mut self, id: &str) {
         let Some(row) = self.store.get(id).cloned() else {
             return;
@@ -59,15 +59,15 @@ impl Core {
         if text(&row, "status") == "trialing" {
             let notice = int(&row, "trial_end") - TRIAL_NOTICE_SECONDS;
             if notice <= self.now {
-                self.tell_trial_will_end(id);
+                self.emit_trial_will_end(id);
             } else {
                 self.wake(notice, id);
             }
         }
     }
 
-    /// Once for each end of a trial.
-    pub(super) fn tell_trial_will_end(&mut self, id: &str) {
+    /// Emits `trial_will_end` once for each end of a trial.
+    pub(super) fn emit_trial_will_end(&mut self, id: &str) {
         let end = self
             .store
             .get(id)
@@ -78,7 +78,7 @@ impl Core {
         }
     }
 
-    /// An invoice of a subscription was paid.
+    /// Updates a subscription after one of its invoices was paid.
     pub(super) fn subscription_paid(&mut self, id: &str, invoice: &str) {
         let before = self.store.get(id).cloned().unwrap_or_default();
         if self.note(id, "pending")["invoice"] == invoice {
@@ -119,7 +119,7 @@ impl Core {
         }
     }
 
-    /// An attempt to pay an invoice of a subscription failed.
+    /// Updates a subscription after an attempt to pay one of its invoices failed.
     pub(super) fn subscription_unpaid(&mut self, id: &str, invoice: &str, is_last: bool) {
         let before = self.store.get(id).cloned().unwrap_or_default();
         if self.note(id, "pending")["invoice"] == invoice {
@@ -129,7 +129,7 @@ impl Core {
             self.modify(text(&before, "customer"), |row| {
                 row["delinquent"] = true.into()
             });
-            self.modify_and_tell("customer.subscription.updated", id, |row| {
+            self.modify_and_emit("customer.subscription.updated", id, |row| {
                 row["status"] = "past_due".into();
             });
         }
@@ -138,7 +138,7 @@ impl Core {
         }
     }
 
-    /// Whether failed payments of that invoice are retried.
+    /// Whether failed payments of the invoice are retried.
     pub(super) fn is_dunned(&self, subscription: &Value, invoice: &str) -> bool {
         let is_live = matches!(
             text(subscription, "status"),
@@ -149,7 +149,7 @@ impl Core {
             && text(subscription, "collection_method") == "charge_automatically"
     }
 
-    /// Ends a subscription at once, with a credit for the rest of the period when asked for.
+    /// Cancels a subscription immediately, with a credit for the rest of the period on request.
     pub(super) fn cancel_with_credit(
         &mut self,
         subscription: &Value,
@@ -177,12 +177,12 @@ impl Core {
                 period: (self.now, self.now),
                 advances: false,
             });
-            let _ = self.pay_invoice(&invoice, None, By::Merchant);
+            let _ = self.pay_invoice(&invoice, None, Initiator::Merchant);
         }
         self.end_subscription(&id, "cancellation_requested");
     }
 
-    /// The end of a subscription, told.
+    /// Ends a subscription and emits the event.
     pub(super) fn end_subscription(&mut self, id: &str, reason: &str) {
         let Some(before) = self.store.get(id).cloned() else {
             return;
@@ -211,7 +211,7 @@ impl Core {
         self.emit("customer.subscription.deleted", id);
     }
 
-    /// Open invoices of an ended subscription are not tried again.
+    /// Stops retrying the open invoices of an ended subscription.
     fn stop_collecting(&mut self, id: &str) {
         let open: Vec<String> = self
             .store
@@ -231,7 +231,7 @@ impl Core {
     }
 
     /// Ends every subscription of a customer that is being deleted.
-    pub(super) fn end_all_of(&mut self, customer: &str) {
+    pub(super) fn end_subscriptions_of(&mut self, customer: &str) {
         let live: Vec<String> = self
             .store
             .all("subscription")

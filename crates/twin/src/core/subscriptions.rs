@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError};
 use super::lines::Draft;
 use super::lists::{inner, matches};
-use super::payments::By;
+use super::payments::Initiator;
 use super::time::{DAY, next_on_grid};
 use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core};
 
 const TRIAL_SECONDS_MAX: i64 = 730 * DAY;
 
-/// `GET /v1/subscriptions`; cancelled ones only when asked for.
+/// `GET /v1/subscriptions`: canceled subscriptions are only returned on request.
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let status = opt(&call.params, "status").unwrap_or("");
     let price = opt(&call.params, "price");
@@ -52,7 +52,7 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
     core.need_path("subscription", call.id(), "id")
 }
 
-/// `DELETE /v1/subscriptions/{subscription}`: at once.
+/// `DELETE /v1/subscriptions/{subscription}`: cancels immediately.
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     let subscription = core.need_path("subscription", call.id(), "id")?;
     if matches!(
@@ -81,20 +81,20 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     core.need_path("subscription", call.id(), "id")
 }
 
-/// `POST /v1/subscriptions/{subscription}/resume`: from `paused`.
+/// `POST /v1/subscriptions/{subscription}/resume`: resumes a paused subscription.
 pub(super) fn resume(core: &mut Core, call: &Call) -> Answer {
     let before = core.need_path("subscription", call.id(), "id")?;
     if text(&before, "status") != "paused" {
         let message = "Only paused subscriptions can be resumed.";
         return Err(ApiError::invalid(message).boxed());
     }
-    core.start_period(call.id(), core.now, By::Merchant)?;
+    core.start_period(call.id(), core.now, Initiator::Merchant)?;
     core.emit("customer.subscription.resumed", call.id());
     core.emit_change("customer.subscription.updated", call.id(), &before);
     core.need_path("subscription", call.id(), "id")
 }
 
-/// The members of a subscription that are taken over as they were sent.
+/// The fields of a subscription that are copied from the parameters.
 pub(super) fn members(sent: &Value) -> Value {
     let mut members = json!({});
     for name in ["description", "cancel_at", "days_until_due"] {
@@ -120,7 +120,7 @@ pub(super) fn members(sent: &Value) -> Value {
     members
 }
 
-/// The end of the trial that parameters ask for.
+/// The end of the trial that the parameters request.
 pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
     let by_days = opt_int(sent, "trial_period_days").map(|days| now + days * DAY);
     let end = opt_int(sent, "trial_end")
@@ -139,16 +139,16 @@ pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
     }
 }
 
-/// All prices of a subscription are billed in the same rhythm and currency here.
-pub(super) fn one_rhythm<'a>(prices: impl Iterator<Item = &'a Value>) -> Answer<()> {
-    let rhythm = |price: &Value| {
+/// Refuses prices with different intervals or currencies.
+pub(super) fn check_same_interval<'a>(prices: impl Iterator<Item = &'a Value>) -> Answer<()> {
+    let billing_interval = |price: &Value| {
         (
             owned(price, "currency"),
             owned(price, "recurring.interval"),
             int(price, "recurring.interval_count"),
         )
     };
-    let all: Vec<_> = prices.map(rhythm).collect();
+    let all: Vec<_> = prices.map(billing_interval).collect();
     if all.windows(2).all(|pair| pair[0] == pair[1]) {
         return Ok(());
     }
@@ -156,17 +156,17 @@ pub(super) fn one_rhythm<'a>(prices: impl Iterator<Item = &'a Value>) -> Answer<
     Err(ApiError::bad("", "items", message).boxed())
 }
 
-/// Interval and count of a price.
-pub(super) fn rhythm(price: &Value) -> (&str, i64) {
+/// The billing interval of a price and its count.
+pub(super) fn billing_interval(price: &Value) -> (&str, i64) {
     (
         text(price, "recurring.interval"),
         int(price, "recurring.interval_count").max(1),
     )
 }
 
-/// The end of the period that begins at `start` on a subscription's grid.
+/// The end of the billing period that starts at `start`.
 pub(super) fn period_end(subscription: &Value, price: &Value, start: i64) -> i64 {
-    let (interval, count) = rhythm(price);
+    let (interval, count) = billing_interval(price);
     next_on_grid(
         int(subscription, "billing_cycle_anchor"),
         interval,
@@ -176,7 +176,7 @@ pub(super) fn period_end(subscription: &Value, price: &Value, start: i64) -> i64
 }
 
 impl Core {
-    /// The active recurring price of an item in parameters.
+    /// The active recurring price of an item in the parameters.
     pub(super) fn recurring_price(&mut self, item: &Value, param: &str) -> Answer {
         let named = format!("{param}[price]");
         let id = match opt(item, "price") {
@@ -202,8 +202,12 @@ impl Core {
         Ok(price)
     }
 
-    /// One-time lines from parameters.
-    pub(super) fn extra_lines(&mut self, sent: &[Value], param: &str) -> Answer<Vec<Draft>> {
+    /// Reads one-time lines from parameters.
+    pub(super) fn one_time_lines_from(
+        &mut self,
+        sent: &[Value],
+        param: &str,
+    ) -> Answer<Vec<Draft>> {
         let mut drafts = Vec::new();
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");

@@ -2,12 +2,14 @@
 //! dunning.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::errors::Answer;
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::Initiator;
+use super::status;
 use super::subscription_states::INCOMPLETE_SECONDS;
 use super::subscriptions::period_end;
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
@@ -63,15 +65,15 @@ impl Core {
         let Some(row) = self.store.get(id).cloned() else {
             return;
         };
-        let status = text(&row, "status");
+        let status = status::subscription(&row);
         let now = self.now;
-        if status == "incomplete" {
+        if status == SubscriptionStatus::Incomplete {
             if int(&row, "created") + INCOMPLETE_SECONDS <= now {
                 self.expire_incomplete(id);
             }
             return;
         }
-        if matches!(status, "canceled" | "incomplete_expired") {
+        if status::has_ended(&row) {
             return;
         }
         if opt_int(&row, "pending_update.expires_at").is_some_and(|at| at <= now) {
@@ -81,13 +83,13 @@ impl Core {
             self.end_subscription(id, "cancellation_requested");
             return;
         }
-        if status == "trialing" {
+        if status == SubscriptionStatus::Trialing {
             self.plan_ahead(id);
         }
         let end = inner(&row, "items")
             .first()
             .map_or(i64::MAX, |item| int(item, "current_period_end"));
-        if end <= now && status != "paused" {
+        if end <= now && status != SubscriptionStatus::Paused {
             self.renew(id, end);
         }
     }
@@ -95,7 +97,7 @@ impl Core {
     /// Starts the next period of a subscription at `start`.
     fn renew(&mut self, id: &str, start: i64) {
         let before = self.store.get(id).cloned().unwrap_or_default();
-        let trial_ends = text(&before, "status") == "trialing";
+        let trial_ends = status::is_trialing(&before);
         if trial_ends
             && self
                 .default_method(&before, text(&before, "customer"))
@@ -136,11 +138,11 @@ impl Core {
         let mut lines = self.pending_items(&customer, Some(id));
         lines.extend(self.period_lines(row, coming));
         let paused = has(row, "pause_collection");
-        let advances = text(row, "status") != "unpaid" && !paused;
+        let advances = status::subscription(row) != SubscriptionStatus::Unpaid && !paused;
         let invoice = self.new_invoice(NewInvoice {
             customer: &customer,
             subscription: Some(id),
-            reason: "subscription_cycle",
+            reason: BillingReason::SubscriptionCycle,
             currency: text(row, "currency"),
             lines,
             period: past,
@@ -181,7 +183,7 @@ impl Core {
         let invoice = self.new_invoice(NewInvoice {
             customer: &customer,
             subscription: Some(id),
-            reason: "subscription_update",
+            reason: BillingReason::SubscriptionUpdate,
             currency: text(&row, "currency"),
             lines,
             period: (at, at),
@@ -241,7 +243,7 @@ impl Core {
         let open: Vec<String> = self
             .store
             .all("invoice")
-            .filter(|row| text(row, "customer") == customer && text(row, "status") == "open")
+            .filter(|row| text(row, "customer") == customer && status::is_open(row))
             .filter(|row| flag(row, "attempted"))
             .map(|row| owned(row, "id"))
             .collect();

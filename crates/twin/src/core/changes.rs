@@ -1,13 +1,16 @@
 //! Changing subscriptions: fields, items with proration, and trials.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, SubscriptionStatus};
 
+use super::behavior::{PaymentBehavior, ProrationBehavior};
 use super::errors::{Answer, ApiError};
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::params::metadata;
 use super::payments::{Initiator, Paid};
+use super::status;
 use super::subscription_states::mark_cancellation;
 use super::subscriptions::{billing_interval, period_end};
 use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, set, text};
@@ -19,9 +22,9 @@ pub(super) struct Change {
     /// The items after the change.
     pub(super) items: Vec<Value>,
     /// How prorations are billed.
-    pub(super) proration: String,
+    pub(super) proration: ProrationBehavior,
     /// What happens if the payment does not succeed.
-    pub(super) behavior: String,
+    pub(super) behavior: PaymentBehavior,
     /// The moment from which prorations are calculated.
     pub(super) at: i64,
     /// Whether a new billing period starts with the change.
@@ -70,19 +73,19 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 }
 
 fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
-    let is_over = matches!(text(before, "status"), "canceled" | "incomplete_expired");
+    let has_ended = status::has_ended(before);
     let harmless = ["metadata", "cancellation_details"];
     let others = sent
         .as_object()
         .into_iter()
         .flatten()
         .any(|(key, _)| !harmless.contains(&key.as_str()));
-    if is_over && others {
+    if has_ended && others {
         let message =
             "A canceled subscription can only update its cancellation_details and metadata.";
         return Err(ApiError::invalid(message).boxed());
     }
-    if text(before, "status") == "incomplete" && has(sent, "items") {
+    if status::subscription(before) == SubscriptionStatus::Incomplete && has(sent, "items") {
         let message = "Subscription is incomplete: the first invoice must be paid before its items can change.";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -104,7 +107,7 @@ fn refuse_unsupported_for_pending(sent: &Value) -> Answer<()> {
         "off_session",
         "metadata",
     ];
-    if text(sent, "payment_behavior") != "pending_if_incomplete" {
+    if PaymentBehavior::from_params(sent) != PaymentBehavior::PendingIfIncomplete {
         return Ok(());
     }
     let other = sent
@@ -190,7 +193,7 @@ impl Core {
     fn change_trial(&mut self, id: &str, sent: &Value) -> Answer<()> {
         let row = self.need("subscription", id, "id")?;
         let now = self.now;
-        let in_trial = text(&row, "status") == "trialing";
+        let in_trial = status::is_trialing(&row);
         match get(sent, "trial_end") {
             Value::String(word) if word == "now" && in_trial => self.end_trial(id, &row),
             Value::Number(at) => {
@@ -259,15 +262,11 @@ impl Core {
             let message = "Cannot specify `proration_date` outside of the current billing period.";
             return Err(ApiError::bad("", "proration_date", message).boxed());
         }
-        let in_trial = text(&row, "status") == "trialing";
+        let in_trial = status::is_trialing(&row);
         Ok(Change {
             items,
-            proration: opt(sent, "proration_behavior")
-                .unwrap_or("create_prorations")
-                .to_owned(),
-            behavior: opt(sent, "payment_behavior")
-                .unwrap_or("allow_incomplete")
-                .to_owned(),
+            proration: ProrationBehavior::from_params(sent),
+            behavior: PaymentBehavior::from_params(sent),
             at,
             resets: !in_trial
                 && (turns || from_free || text(sent, "billing_cycle_anchor") == "now"),
@@ -283,14 +282,15 @@ impl Core {
 
     /// Calculates what a change would bill.
     pub(super) fn bill_for(&self, row: &Value, change: &Change) -> Bill {
-        let prorates = change.proration != "none" && text(row, "status") != "trialing";
+        let prorates = change.proration != ProrationBehavior::None && !status::is_trialing(row);
         if !change.resets {
             let prorations = if prorates {
                 self.proration_lines(row, &change.items, change.at)
             } else {
                 Vec::new()
             };
-            let now = change.proration == "always_invoice" && !prorations.is_empty()
+            let now = change.proration == ProrationBehavior::AlwaysInvoice
+                && !prorations.is_empty()
                 || !change.one_time_lines.is_empty();
             return Bill {
                 prorations,
@@ -332,7 +332,7 @@ impl Core {
             self.set_items(id, &change.items, bill.period);
             return Ok(());
         }
-        let waits = change.behavior == "pending_if_incomplete";
+        let waits = change.behavior == PaymentBehavior::PendingIfIncomplete;
         if !waits {
             self.set_items(id, &change.items, bill.period);
         }
@@ -349,7 +349,7 @@ impl Core {
         let invoice = self.new_invoice(NewInvoice {
             customer: &customer,
             subscription: Some(id),
-            reason: "subscription_update",
+            reason: BillingReason::SubscriptionUpdate,
             currency: text(&row, "currency"),
             lines,
             period: (self.now, self.now),
@@ -366,32 +366,29 @@ impl Core {
     }
 
     fn pay_for_change(&mut self, id: &str, invoice: &str, change: &Change) -> Answer<()> {
-        if change.behavior == "default_incomplete" {
+        if change.behavior == PaymentBehavior::DefaultIncomplete {
             self.finalize_invoice(invoice);
-            let is_open = self
-                .store
-                .get(invoice)
-                .is_some_and(|row| text(row, "status") == "open");
+            let is_open = self.store.get(invoice).is_some_and(status::is_open);
             if is_open {
                 self.modify(id, |row| row["status"] = "past_due".into());
             }
             return Ok(());
         }
         let result = self.pay_invoice(invoice, None, change.by);
-        match (result, change.behavior.as_str()) {
+        match (result, change.behavior) {
             (Ok(Paid::Now | Paid::Later), _) => Ok(()),
-            (Ok(Paid::RequiresAction), "error_if_incomplete") => {
+            (Ok(Paid::RequiresAction), PaymentBehavior::ErrorIfIncomplete) => {
                 let message = "Payment for this subscription requires additional user action before it can be completed successfully.";
                 let mut error =
                     ApiError::card("subscription_payment_intent_requires_action", "", message);
                 error.keep = false;
                 Err(error.boxed())
             }
-            (Err(mut error), "error_if_incomplete") => {
+            (Err(mut error), PaymentBehavior::ErrorIfIncomplete) => {
                 error.keep = false;
                 Err(error)
             }
-            (Ok(Paid::RequiresAction) | Err(_), "pending_if_incomplete") => {
+            (Ok(Paid::RequiresAction) | Err(_), PaymentBehavior::PendingIfIncomplete) => {
                 self.show_pending(id, change);
                 Ok(())
             }

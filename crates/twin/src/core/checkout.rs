@@ -1,10 +1,12 @@
 //! Checkout sessions: reading, updating and expiring them.
 
 use serde_json::{Value, json};
+use stripe::objects::CheckoutStatus;
 
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
+use super::status;
 use super::value::{get, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};
 
@@ -53,7 +55,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/checkout/sessions/{session}/expire`
 pub(super) fn expire(core: &mut Core, call: &Call) -> Answer {
     let row = core.need_path("checkout.session", call.id(), "id")?;
-    if text(&row, "status") != "open" {
+    if status::session(&row) != CheckoutStatus::Open {
         let message = format!(
             "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of `{}`.",
             text(&row, "status")
@@ -72,7 +74,7 @@ pub(super) fn page(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/payment_pages/{session}/confirm`
 pub(super) fn confirm_page(core: &mut Core, call: &Call) -> Answer {
     let session = core.need_path("checkout.session", call.id(), "id")?;
-    if text(&session, "status") != "open" {
+    if status::session(&session) != CheckoutStatus::Open {
         let message = "This Checkout Session is no longer open.";
         return Err(ApiError::bad("checkout_session_not_open", "session", message).boxed());
     }
@@ -114,11 +116,7 @@ impl Core {
             .get(id)
             .map(|row| owned(row, "payment_intent"))
             .unwrap_or_default();
-        if self
-            .store
-            .get(&intent)
-            .is_some_and(|row| text(row, "status").starts_with("requires_"))
-        {
+        if self.store.get(&intent).is_some_and(status::is_unfinished) {
             self.cancel_intent(&intent, "expired".into());
         }
         self.modify(id, |row| {
@@ -133,7 +131,7 @@ impl Core {
         let Some(row) = self.store.get(id) else {
             return;
         };
-        if text(row, "status") == "open" && int(row, "expires_at") <= self.now {
+        if status::session(row) == CheckoutStatus::Open && int(row, "expires_at") <= self.now {
             self.expire_session(id);
         }
     }

@@ -1,10 +1,12 @@
 //! The hosted Checkout page: what it shows and what the customer does there.
 
 use serde_json::{Value, json};
+use stripe::objects::{CheckoutStatus, PaymentIntentStatus};
 
 use super::checkout_create::details_of;
 use super::errors::Answer;
 use super::payments::{Paid, Verdict};
+use super::status;
 use super::time::DAY;
 use super::value::{flag, get, int, opt, opt_int, owned, set, text};
 use super::{CheckoutView, Core, LineView, PayError, Payment};
@@ -140,7 +142,7 @@ impl Core {
         let waits = intent
             .as_ref()
             .and_then(|id| self.store.get(id))
-            .is_some_and(|row| text(row, "status") == "processing");
+            .is_some_and(|row| status::payment(row) == PaymentIntentStatus::Processing);
         let Some(intent) = intent.filter(|_| waits) else {
             return Err(PayError::NotPossible(
                 "This session has no delayed payment in progress.".to_owned(),
@@ -181,7 +183,7 @@ impl Core {
     /// Sets the email address that the customer entered, if the session has none yet.
     pub fn set_checkout_email(&mut self, session_id: &str, email: &str) {
         let is_open = self.store.get(session_id).is_some_and(|row| {
-            text(row, "status") == "open"
+            status::session(row) == CheckoutStatus::Open
                 && row["customer"].is_null()
                 && row["customer_email"].is_null()
         });
@@ -197,9 +199,9 @@ impl Core {
             .get(id)
             .filter(|row| row["object"] == "checkout.session");
         let row = row.cloned().ok_or(PayError::NotFound)?;
-        match text(&row, "status") {
-            "open" => Ok(row),
-            "complete" => Err(PayError::NotPossible(
+        match status::session(&row) {
+            CheckoutStatus::Open => Ok(row),
+            CheckoutStatus::Complete => Err(PayError::NotPossible(
                 "This session is already paid.".to_owned(),
             )),
             _ => Err(PayError::NotPossible(
@@ -212,7 +214,7 @@ impl Core {
         let row = self
             .store
             .get(session_id)
-            .filter(|row| text(row, "status") == "open")?;
+            .filter(|row| status::session(row) == CheckoutStatus::Open)?;
         let attempt = self.note(session_id, "attempt");
         let id = opt(row, "payment_intent")
             .or_else(|| attempt.as_str())?
@@ -220,7 +222,7 @@ impl Core {
         let waits = self
             .store
             .get(&id)
-            .is_some_and(|row| text(row, "status") == "requires_action");
+            .is_some_and(status::awaits_authentication);
         waits.then_some(id)
     }
 

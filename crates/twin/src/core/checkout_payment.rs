@@ -1,12 +1,15 @@
 //! Paying Checkout sessions in each mode, and completing and settling them.
 
 use serde_json::{Value, json};
+use stripe::objects::{CheckoutPaymentStatus, InvoiceStatus};
 
 use super::Core;
+use super::behavior::PaymentBehavior;
 use super::checkout_create::details_of;
 use super::errors::Answer;
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, Paid, Verdict};
+use super::status;
 use super::subscription_create::NewSubscription;
 use super::time::DAY;
 use super::value::{get, has, int, opt, opt_int, or_null, owned, text};
@@ -19,7 +22,7 @@ impl Core {
         let amount = int(&session, "amount_total");
         match text(&session, "mode") {
             "payment" if amount == 0 => {
-                self.complete_session(id, method, "no_payment_required");
+                self.complete_session(id, method, &CheckoutPaymentStatus::NoPaymentRequired);
                 Ok(Paid::Now)
             }
             "payment" => {
@@ -97,8 +100,8 @@ impl Core {
 
     pub(super) fn after_session_payment(&mut self, id: &str, method: &str, paid: Paid) {
         match paid {
-            Paid::Now => self.complete_session(id, method, "paid"),
-            Paid::Later => self.complete_session(id, method, "unpaid"),
+            Paid::Now => self.complete_session(id, method, &CheckoutPaymentStatus::Paid),
+            Paid::Later => self.complete_session(id, method, &CheckoutPaymentStatus::Unpaid),
             Paid::RequiresAction => {}
         }
     }
@@ -149,7 +152,7 @@ impl Core {
             self.emit("payment_method.attached", method);
         }
         if text(session, "mode") == "setup" {
-            self.complete_session(id, method, "no_payment_required");
+            self.complete_session(id, method, &CheckoutPaymentStatus::NoPaymentRequired);
             return Ok(Paid::Now);
         }
         let new = self.subscription_of_session(id, &fresh, method)?;
@@ -162,18 +165,18 @@ impl Core {
         let paid = self
             .store
             .get(&invoice)
-            .map(|row| (owned(row, "status"), int(row, "amount_due")));
+            .map(|row| (status::invoice(row), int(row, "amount_due")));
         self.modify(id, |row| {
             row["subscription"] = subscription.into();
             row["invoice"] = invoice.into();
         });
-        let (status, word) = match paid.as_ref().map(|(status, due)| (status.as_str(), *due)) {
-            Some(("paid", 0)) => (Paid::Now, "no_payment_required"),
-            Some(("paid", _)) => (Paid::Now, "paid"),
-            _ => (Paid::Later, "unpaid"),
+        let (paid, payment_status) = match paid {
+            Some((InvoiceStatus::Paid, 0)) => (Paid::Now, CheckoutPaymentStatus::NoPaymentRequired),
+            Some((InvoiceStatus::Paid, _)) => (Paid::Now, CheckoutPaymentStatus::Paid),
+            _ => (Paid::Later, CheckoutPaymentStatus::Unpaid),
         };
-        self.complete_session(id, method, word);
-        Ok(status)
+        self.complete_session(id, method, &payment_status);
+        Ok(paid)
     }
 
     fn subscription_of_session(
@@ -215,7 +218,7 @@ impl Core {
             method: Some(method.to_owned()),
             trial_end: opt_int(&data, "trial_end").or(days),
             anchor: opt_int(&data, "billing_cycle_anchor"),
-            behavior: "allow_incomplete".to_owned(),
+            behavior: PaymentBehavior::AllowIncomplete,
             by: Initiator::Customer,
             members: super::subscriptions::members(&data),
             keeps_method: true,
@@ -223,7 +226,7 @@ impl Core {
         })
     }
 
-    fn complete_session(&mut self, id: &str, method: &str, payment_status: &str) {
+    fn complete_session(&mut self, id: &str, method: &str, payment_status: &CheckoutPaymentStatus) {
         let method_row = self.store.get(method).cloned().unwrap_or_default();
         let session = self.store.get(id).cloned().unwrap_or_default();
         let customer = self
@@ -249,7 +252,7 @@ impl Core {
         details["address"] = get(&method_row, "billing_details.address").clone();
         self.modify(id, |row| {
             row["status"] = "complete".into();
-            row["payment_status"] = payment_status.into();
+            row["payment_status"] = payment_status.as_str().into();
             row["customer_details"] = details;
             row["url"] = Value::Null;
         });

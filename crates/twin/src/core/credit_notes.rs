@@ -1,10 +1,12 @@
 //! Credit notes: corrections of finalized invoices.
 
 use serde_json::{Value, json};
+use stripe::objects::InvoiceStatus;
 
 use super::errors::{Answer, ApiError};
 use super::lists::{inner, matches};
 use super::params::metadata;
+use super::status;
 use super::value::{get, has, int, list, money_text, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core};
 
@@ -57,7 +59,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     let note = core.need_path("credit_note", call.id(), "id")?;
     let invoice = core.need("invoice", text(&note, "invoice"), "invoice")?;
-    if text(&note, "status") == "void" || text(&invoice, "status") != "open" {
+    if text(&note, "status") == "void" || !status::is_open(&invoice) {
         let message = "You can only void an issued credit note of an open invoice.";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -161,7 +163,7 @@ impl Core {
         let is_settled = self
             .store
             .get(&invoice_id)
-            .is_some_and(|row| text(row, "status") == "open" && int(row, "amount_remaining") == 0);
+            .is_some_and(|row| status::is_open(row) && int(row, "amount_remaining") == 0);
         if is_settled {
             self.invoice_paid(&invoice_id, 0);
         }
@@ -270,9 +272,9 @@ fn refund_row((refund, amount): &(String, i64)) -> Value {
 /// Returns whether the invoice was paid, and refuses amounts that don't add up.
 fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
     let currency = text(invoice, "currency");
-    let is_paid = match text(invoice, "status") {
-        "paid" => true,
-        "open" => false,
+    let is_paid = match status::invoice(invoice) {
+        InvoiceStatus::Paid => true,
+        InvoiceStatus::Open => false,
         status => {
             let message = format!(
                 "Credit notes can only be issued for open or paid invoices; this one is {status}."

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
+use super::status;
 use super::time::DAY;
 use super::value::{flag, get, int, or_null, owned, set, text};
 use super::{Call, Core, PayError};
@@ -41,7 +42,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
         }
     });
     let submits = get(sent, "submit").as_bool().unwrap_or(true);
-    let is_open = text(&before, "status").ends_with("needs_response");
+    let is_open = status::needs_response(&before);
     if is_open && submits && !evidence.is_null() {
         core.submit_evidence(id);
     }
@@ -57,7 +58,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/disputes/{dispute}/close`: accepts the dispute as lost.
 pub(super) fn close(core: &mut Core, call: &Call) -> Answer {
     let dispute = core.need_path("dispute", call.id(), "dispute")?;
-    if !text(&dispute, "status").ends_with("needs_response") {
+    if !status::needs_response(&dispute) {
         let message = "This dispute is already closed.";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -101,7 +102,7 @@ impl Core {
             .get(dispute)
             .filter(|row| row["object"] == "dispute")
             .ok_or(PayError::NotFound)?;
-        if matches!(text(row, "status"), "won" | "lost" | "warning_closed") {
+        if status::is_closed(row) {
             return Err(PayError::NotPossible(
                 "This dispute is already closed.".to_owned(),
             ));
@@ -176,7 +177,7 @@ impl Core {
 
     fn submit_evidence(&mut self, id: &str) {
         self.modify(id, |row| {
-            let is_inquiry = text(row, "status").starts_with("warning");
+            let is_inquiry = status::is_inquiry(row);
             row["status"] = if is_inquiry {
                 "warning_under_review"
             } else {
@@ -190,7 +191,7 @@ impl Core {
 
     fn decide_dispute(&mut self, id: &str, won: bool) {
         let before = self.store.get(id).cloned().unwrap_or_default();
-        let is_inquiry = text(&before, "status").starts_with("warning");
+        let is_inquiry = status::is_inquiry(&before);
         let status = match (is_inquiry, won) {
             (true, _) => "warning_closed",
             (false, true) => "won",

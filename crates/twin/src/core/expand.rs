@@ -1,10 +1,12 @@
 //! `expand[]`: replaces ids by their objects and includes fields that are only returned on request.
 
 use serde_json::{Value, json};
+use stripe::objects::SubscriptionStatus;
 
 use super::Core;
 use super::data::definitions;
 use super::errors::{Answer, ApiError};
+use super::status;
 use super::value::{get, int, text};
 
 const LEVELS_MAX: usize = 4;
@@ -98,7 +100,10 @@ impl Core {
             ("customer", "subscriptions") => Some(self.embedded(
                 "subscription",
                 &format!("/v1/customers/{id}/subscriptions"),
-                |one| text(one, "customer") == id && text(one, "status") != "canceled",
+                |one| {
+                    text(one, "customer") == id
+                        && status::subscription(one) != SubscriptionStatus::Canceled
+                },
             )),
             ("customer", "sources" | "tax_ids") => {
                 let url = format!("/v1/customers/{id}/{part}");

@@ -1,14 +1,16 @@
 //! The endpoints of invoices and invoice payments.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, InvoiceStatus};
 
 use super::errors::{Answer, ApiError};
 use super::invoices::NewInvoice;
 use super::lists::{inner, matches};
 use super::params::metadata;
 use super::payments::{Initiator, Paid};
+use super::status;
 use super::time::HOUR;
-use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, text};
+use super::value::{flag, get, has, int, opt, opt_int, or_null, owned};
 use super::{Call, Core};
 
 /// `GET /v1/invoices`
@@ -59,7 +61,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let id = core.new_invoice(NewInvoice {
         customer: &customer,
         subscription: subscription.as_deref(),
-        reason: "manual",
+        reason: BillingReason::Manual,
         currency: &currency,
         lines,
         period: (core.now, core.now),
@@ -108,7 +110,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 /// `DELETE /v1/invoices/{invoice}`: only drafts can be deleted.
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
-    if text(&invoice, "status") != "draft" || !invoice["parent"].is_null() {
+    if !status::is_draft(&invoice) || !invoice["parent"].is_null() {
         let message = "You can only delete draft invoices that are not part of a subscription.";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -127,7 +129,7 @@ pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/invoices/{invoice}/finalize`
 pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
-    if text(&invoice, "status") != "draft" {
+    if !status::is_draft(&invoice) {
         let message =
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.";
         return Err(ApiError::bad("invoice_not_editable", "", message).boxed());
@@ -140,7 +142,7 @@ pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn pay(core: &mut Core, call: &Call) -> Answer {
     let id = call.id();
     let invoice = core.need("invoice", id, "invoice")?;
-    if text(&invoice, "status") == "paid" {
+    if status::invoice(&invoice) == InvoiceStatus::Paid {
         let message = "Invoice is already paid";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -172,7 +174,7 @@ pub(super) fn pay(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/invoices/{invoice}/void`
 pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
-    if !matches!(text(&invoice, "status"), "open" | "uncollectible") {
+    if !status::is_payable(&invoice) {
         let message = "You can only pass in open invoices. This invoice isn't open.";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -184,7 +186,7 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/invoices/{invoice}/mark_uncollectible`
 pub(super) fn uncollectible(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
-    if text(&invoice, "status") != "open" {
+    if !status::is_open(&invoice) {
         let message = "You can only pass in open invoices. This invoice isn't open.";
         return Err(ApiError::invalid(message).boxed());
     }

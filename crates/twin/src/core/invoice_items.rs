@@ -6,6 +6,7 @@ use super::errors::{Answer, ApiError};
 use super::lines::Draft;
 use super::lists::matches;
 use super::params::metadata;
+use super::status;
 use super::value::{get, has, int, opt, opt_int, text};
 use super::{Call, Core};
 
@@ -101,7 +102,7 @@ impl Core {
     /// Adds a stored item to a draft invoice.
     fn add_line(&mut self, invoice: &str, item: &str, draft: &Draft) -> Answer<()> {
         let mut row = self.need("invoice", invoice, "invoice")?;
-        if text(&row, "status") != "draft" {
+        if !status::is_draft(&row) {
             let message = "This invoice is no longer editable";
             return Err(ApiError::bad("invoice_not_editable", "invoice", message).boxed());
         }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::lists::inner;
 use super::payments::{Initiator, Paid};
+use super::status;
 use super::value::{flag, int, opt, owned, text};
 use super::{Core, InvoiceView, LineView, PayError, Payment};
 
@@ -33,7 +34,7 @@ impl Core {
         Some(InvoiceView {
             token: self.note(&id, "token").as_str().unwrap_or("").to_owned(),
             number: text_of("number"),
-            status: text(row, "status").into(),
+            status: status::invoice(row),
             created: int(row, "created"),
             lines: inner(row, "lines")
                 .iter()
@@ -45,9 +46,8 @@ impl Core {
             currency: owned(row, "currency"),
             customer_name: text_of("customer_name"),
             customer_email: text_of("customer_email"),
-            last_error: error.filter(|_| text(row, "status") == "open"),
-            awaits_authentication: intent
-                .is_some_and(|intent| text(intent, "status") == "requires_action"),
+            last_error: error.filter(|_| status::is_open(row)),
+            awaits_authentication: intent.is_some_and(status::awaits_authentication),
             hosted_invoice_url: text_of("hosted_invoice_url"),
             invoice_pdf: text_of("invoice_pdf"),
             id,
@@ -80,7 +80,7 @@ impl Core {
         self.tick(now);
         let id = self.invoice_behind(token_or_id).ok_or(PayError::NotFound)?;
         let invoice = self.store.get(&id).cloned().ok_or(PayError::NotFound)?;
-        if !matches!(text(&invoice, "status"), "open" | "uncollectible") {
+        if !status::is_payable(&invoice) {
             let message = format!("This invoice is {}.", text(&invoice, "status"));
             return Err(PayError::NotPossible(message));
         }

@@ -1,11 +1,14 @@
 //! Previews of invoices: the next invoice, or what a change would bill.
 
 use serde_json::{Value, json};
+use stripe::objects::BillingReason;
 
+use super::behavior::ProrationBehavior;
 use super::errors::{Answer, ApiError};
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
+use super::status;
 use super::subscriptions::period_end;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, set, text};
 use super::{Call, Core};
@@ -18,7 +21,7 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
         return core.preview_new(sent, &details);
     };
     let row = core.need("subscription", id, "subscription")?;
-    if matches!(text(&row, "status"), "canceled" | "incomplete_expired") {
+    if status::has_ended(&row) {
         let message = "No upcoming invoices for customer: the subscription is canceled.";
         return Err(ApiError::bad("invoice_upcoming_none", "", message)
             .with_status(404)
@@ -73,7 +76,7 @@ impl Core {
         row: &Value,
         details: &Value,
         changes: bool,
-    ) -> Answer<(Vec<Draft>, &'static str, (i64, i64))> {
+    ) -> Answer<(Vec<Draft>, BillingReason, (i64, i64))> {
         let customer = owned(row, "customer");
         let mut after = row.clone();
         let mut lines = Vec::new();
@@ -88,7 +91,11 @@ impl Core {
             if bill.now {
                 lines.extend(bill.full);
                 lines.extend(self.pending_items(&customer, Some(id)));
-                return Ok((lines, "subscription_update", (self.now, self.now)));
+                return Ok((
+                    lines,
+                    BillingReason::SubscriptionUpdate,
+                    (self.now, self.now),
+                ));
             }
             after["items"]["data"] = change.items.into();
         }
@@ -100,15 +107,15 @@ impl Core {
         );
         let next = period_end(row, get(&after, "items.data.0.price"), end);
         lines.extend(self.period_lines(&after, (end, next)));
-        Ok((lines, "upcoming", (start, end)))
+        Ok((lines, BillingReason::Upcoming, (start, end)))
     }
 
     /// A preview of the credit for canceling a subscription now.
     fn preview_end(&mut self, row: &Value, details: &Value) -> Value {
         let at = opt_int(details, "proration_date").unwrap_or(self.now);
-        let is_live = matches!(text(row, "status"), "active" | "past_due");
+        let is_creditable = status::is_creditable(row);
         let mut lines = Vec::new();
-        if is_live && text(details, "proration_behavior") != "none" {
+        if is_creditable && ProrationBehavior::from_params(details) != ProrationBehavior::None {
             for item in inner(row, "items") {
                 let mut draft = self.rest_of_period(row, item, at, true);
                 draft.invoice_item = Some("ii_preview".to_owned());
@@ -120,7 +127,7 @@ impl Core {
         let mut invoice = self.build_invoice(&NewInvoice {
             customer: &customer,
             subscription: Some(&id),
-            reason: "subscription_update",
+            reason: BillingReason::SubscriptionUpdate,
             currency: text(row, "currency"),
             lines,
             period: (self.now, self.now),
@@ -160,7 +167,7 @@ impl Core {
         let mut invoice = self.build_invoice(&NewInvoice {
             customer: &customer,
             subscription: None,
-            reason: "upcoming",
+            reason: BillingReason::Upcoming,
             currency: &currency,
             lines,
             period: (self.now, self.now),

@@ -1,12 +1,14 @@
 //! Invoices from draft to paid, void or uncollectible. The endpoints are in `invoice_api`.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, InvoiceStatus, PaymentIntentStatus};
 
 use super::Core;
 use super::cards;
 use super::errors::{Answer, ApiError};
 use super::lines::Draft;
 use super::payments::{Initiator, NewIntent, Paid};
+use super::status;
 use super::time::{DAY, HOUR};
 use super::value::{flag, get, int, list, merge, minimum_charge, opt, opt_int, owned, set, text};
 
@@ -14,7 +16,7 @@ use super::value::{flag, get, int, list, merge, minimum_charge, opt, opt_int, ow
 pub(super) struct NewInvoice<'a> {
     pub(super) customer: &'a str,
     pub(super) subscription: Option<&'a str>,
-    pub(super) reason: &'static str,
+    pub(super) reason: BillingReason,
     pub(super) currency: &'a str,
     pub(super) lines: Vec<Draft>,
     pub(super) period: (i64, i64),
@@ -64,7 +66,7 @@ impl Core {
             "automatic_tax": {"disabled_reason": null, "enabled": false, "liability": null,
                               "provider": null, "status": null},
             "automatically_finalizes_at": if advances { json!(self.now + HOUR + 1) } else { Value::Null },
-            "billing_reason": new.reason, "collection_method": "charge_automatically",
+            "billing_reason": new.reason.as_str(), "collection_method": "charge_automatically",
             "created": self.now, "currency": new.currency, "custom_fields": null,
             "customer": new.customer, "customer_account": null,
             "customer_address": customer["address"], "customer_email": customer["email"],
@@ -139,7 +141,7 @@ impl Core {
         let Some(mut invoice) = self.store.get(id).cloned() else {
             return;
         };
-        if text(&invoice, "status") != "draft" {
+        if !status::is_draft(&invoice) {
             return;
         }
         self.update_totals(&mut invoice);
@@ -209,7 +211,7 @@ impl Core {
             && self
                 .store
                 .get(&intent)
-                .is_some_and(|row| text(row, "status") != "canceled")
+                .is_some_and(|row| status::payment(row) != PaymentIntentStatus::Canceled)
         {
             return intent;
         }
@@ -280,9 +282,9 @@ impl Core {
     ) -> Answer<Paid> {
         self.finalize_invoice(id);
         let invoice = self.need("invoice", id, "invoice")?;
-        match text(&invoice, "status") {
-            "paid" => return Ok(Paid::Now),
-            "open" | "uncollectible" => {}
+        match status::invoice(&invoice) {
+            InvoiceStatus::Paid => return Ok(Paid::Now),
+            InvoiceStatus::Open | InvoiceStatus::Uncollectible => {}
             status => {
                 let message = format!("This invoice cannot be paid because it is {status}.");
                 return Err(ApiError::invalid(message).boxed());
@@ -436,10 +438,7 @@ impl Core {
     pub(super) fn void_invoice(&mut self, id: &str) {
         let now = self.now;
         if let Some(intent) = self.invoice_intent(id)
-            && self
-                .store
-                .get(&intent)
-                .is_some_and(|row| text(row, "status").starts_with("requires_"))
+            && self.store.get(&intent).is_some_and(status::is_unfinished)
         {
             self.cancel_intent(&intent, "void_invoice".into());
         }
@@ -462,19 +461,16 @@ impl Core {
         if !is_due || !flag(&invoice, "auto_advance") {
             return;
         }
-        match text(&invoice, "status") {
-            "draft" => {
+        match status::invoice(&invoice) {
+            InvoiceStatus::Draft => {
                 self.finalize_invoice(id);
-                let is_open = self
-                    .store
-                    .get(id)
-                    .is_some_and(|row| text(row, "status") == "open");
+                let is_open = self.store.get(id).is_some_and(status::is_open);
                 if is_open && text(&invoice, "collection_method") == "charge_automatically" {
                     // The events report the outcome.
                     let _ = self.pay_invoice(id, None, Initiator::Schedule);
                 }
             }
-            "open" => {
+            InvoiceStatus::Open => {
                 let _ = self.pay_invoice(id, None, Initiator::Schedule);
             }
             _ => {}

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Core;
 use super::ids::Rng;
+use super::status;
 use super::time::day_text;
 use super::value::{get, int, money_text, owned, text};
 
@@ -223,7 +224,7 @@ impl Core {
         let price = get(item, "price");
         let quantity = int(item, "quantity");
         let whole = int(price, "unit_amount") * quantity;
-        let is_free = text(subscription, "status") == "trialing";
+        let is_free = status::is_trialing(subscription);
         let signed = match (is_free, is_credit) {
             (true, _) => 0,
             (_, true) => -whole,

@@ -5,6 +5,7 @@
 //! uses real randomness: the same seed and the same calls give the same bytes.
 
 mod balance;
+mod behavior;
 mod billing;
 mod cards;
 mod catalog;
@@ -44,6 +45,7 @@ mod refunds;
 mod routes;
 mod schedules;
 mod setup;
+mod status;
 mod store;
 mod subscription_create;
 mod subscription_items;

@@ -1,11 +1,13 @@
 //! The endpoints of payment intents.
 
 use serde_json::{Value, json};
+use stripe::objects::PaymentIntentStatus;
 
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, too_small, unexpected};
+use super::status;
 use super::value::{flag, get, has, int, list, minimum_charge, opt, opt_int, or_null, owned, text};
 use super::{Call, Core};
 
@@ -98,7 +100,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
         .map_err(|one| path_error(*one))?;
     let sent = &call.params;
     let mut after = before.clone();
-    if has(sent, "amount") && !text(&before, "status").starts_with("requires_") {
+    if has(sent, "amount") && !status::is_unfinished(&before) {
         return Err(unexpected(
             &before,
             "This PaymentIntent's amount could not be updated because it has a status of",
@@ -146,7 +148,7 @@ pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
     let intent = core
         .need("payment_intent", call.id(), "intent")
         .map_err(|one| path_error(*one))?;
-    if text(&intent, "status") != "requires_capture" {
+    if status::payment(&intent) != PaymentIntentStatus::RequiresCapture {
         return Err(unexpected(
             &intent,
             "This PaymentIntent could not be captured because it has a status of",
@@ -184,8 +186,10 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
         .need("payment_intent", call.id(), "intent")
         .map_err(|one| path_error(*one))?;
     if matches!(
-        text(&intent, "status"),
-        "succeeded" | "canceled" | "processing"
+        status::payment(&intent),
+        PaymentIntentStatus::Succeeded
+            | PaymentIntentStatus::Canceled
+            | PaymentIntentStatus::Processing
     ) {
         return Err(unexpected(
             &intent,

@@ -1,10 +1,12 @@
 //! Payments: the engine that the API, the hosted pages and renewals share.
 
 use serde_json::{Value, json};
+use stripe::objects::PaymentIntentStatus;
 
 use super::Core;
 use super::cards::{self, Afterwards, Authentication};
 use super::errors::{Answer, ApiError};
+use super::status;
 use super::value::{int, minimum_charge, money_text, opt, owned, text};
 
 /// The outcome of an attempt to pay that the bank did not decline.
@@ -157,12 +159,7 @@ impl Core {
         by: Initiator,
     ) -> Answer<Paid> {
         let intent = self.need("payment_intent", id, "intent")?;
-        let open = [
-            "requires_payment_method",
-            "requires_confirmation",
-            "requires_action",
-        ];
-        if !open.contains(&text(&intent, "status")) {
+        if !status::is_confirmable(&intent) {
             let sentence = "You cannot confirm this PaymentIntent because it has a status of";
             return Err(unexpected(&intent, sentence));
         }
@@ -182,7 +179,7 @@ impl Core {
     /// Continues a payment after the customer has authenticated or failed to.
     pub(super) fn authenticate_intent(&mut self, id: &str, ok: bool) -> Answer<Paid> {
         let intent = self.need("payment_intent", id, "intent")?;
-        if text(&intent, "status") != "requires_action" {
+        if !status::awaits_authentication(&intent) {
             return Err(unexpected(
                 &intent,
                 "This PaymentIntent doesn't wait for authentication because it has a status of",
@@ -330,7 +327,7 @@ impl Core {
         let Some(intent) = self.store.get(id).cloned() else {
             return;
         };
-        if text(&intent, "status") != "processing" {
+        if status::payment(&intent) != PaymentIntentStatus::Processing {
             return;
         }
         let charge = owned(&intent, "latest_charge");

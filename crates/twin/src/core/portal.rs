@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
+use super::status;
 use super::value::{flag, get, has, list, opt, or_null, owned, set, text};
 use super::{Call, Core};
 
@@ -214,7 +215,7 @@ impl Core {
             if text(&row, "customer") != customer {
                 return Err(ApiError::missing("subscription", id, &param).boxed());
             }
-            if matches!(text(&row, "status"), "canceled" | "incomplete_expired") {
+            if status::has_ended(&row) {
                 let message = "This subscription is canceled and can't be changed.";
                 return Err(ApiError::bad("", &param, message).boxed());
             }

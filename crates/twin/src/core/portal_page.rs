@@ -1,11 +1,14 @@
 //! The pages of the billing portal: what they show and what the customer does there.
 
 use serde_json::{Value, json};
+use stripe::objects::SubscriptionStatus;
 
+use super::behavior::{PaymentBehavior, ScheduleEnd};
 use super::changes::Change;
 use super::errors::Answer;
 use super::lists::inner;
 use super::payments::Initiator;
+use super::status;
 use super::subscription_states::mark_cancellation;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, set, text};
 use super::{
@@ -25,10 +28,8 @@ impl Core {
         let id = text(customer, "id");
         let live = |row: &&Value| {
             text(row, "customer") == id
-                && !matches!(
-                    text(row, "status"),
-                    "canceled" | "incomplete" | "incomplete_expired"
-                )
+                && !status::has_ended(row)
+                && status::subscription(row) != SubscriptionStatus::Incomplete
         };
         let subscriptions: Vec<SubscriptionView> = self
             .store
@@ -48,7 +49,7 @@ impl Core {
             .store
             .all("invoice")
             .rev()
-            .filter(|row| text(row, "customer") == id && text(row, "status") != "draft")
+            .filter(|row| text(row, "customer") == id && !status::is_draft(row))
             .filter_map(|row| self.invoice_view(text(row, "id")))
             .collect();
         Some(PortalView {
@@ -102,14 +103,14 @@ impl Core {
             .sum();
         SubscriptionView {
             id: owned(row, "id"),
-            status: text(row, "status").into(),
+            status: status::subscription(row),
             name: self.product_name(price),
             amount,
             currency: owned(row, "currency"),
             interval: owned(price, "recurring.interval"),
             current_period_end: int(first, "current_period_end"),
             cancel_at: opt_int(row, "cancel_at"),
-            trial_end: opt_int(row, "trial_end").filter(|_| text(row, "status") == "trialing"),
+            trial_end: opt_int(row, "trial_end").filter(|_| status::is_trialing(row)),
             scheduled_change: self.scheduled_change(row),
             plans: if inner(row, "items").len() > 1 {
                 Vec::new()
@@ -173,7 +174,7 @@ impl Core {
             .get(subscription)
             .filter(|row| row["object"] == "subscription" && row["customer"] == session["customer"])
             .ok_or(PayError::NotFound)?;
-        if matches!(text(row, "status"), "canceled" | "incomplete_expired") {
+        if status::has_ended(row) {
             return Err(PayError::NotPossible(
                 "This subscription has ended.".to_owned(),
             ));
@@ -191,7 +192,7 @@ impl Core {
         self.tick(now);
         let (row, features) = self.portal_subject(portal, subscription, "subscription_cancel")?;
         if let Some(schedule) = opt(&row, "schedule") {
-            self.end_schedule(schedule, "released");
+            self.end_schedule(schedule, ScheduleEnd::Released);
         }
         if text(&features, "mode") == "immediately" {
             self.end_subscription(subscription, "cancellation_requested");
@@ -218,7 +219,7 @@ impl Core {
         self.tick(now);
         let (row, _) = self.portal_subject(portal, subscription, "subscription_cancel")?;
         if let Some(schedule) = opt(&row, "schedule") {
-            self.end_schedule(schedule, "released");
+            self.end_schedule(schedule, ScheduleEnd::Released);
         }
         let at = self.now;
         self.modify_and_emit("customer.subscription.updated", subscription, |row| {
@@ -271,7 +272,7 @@ impl Core {
             .store
             .all("subscription")
             .filter(|row| text(row, "customer") == customer && has(row, "default_payment_method"))
-            .filter(|row| !matches!(text(row, "status"), "canceled" | "incomplete_expired"))
+            .filter(|row| !status::has_ended(row))
             .map(|row| owned(row, "id"))
             .collect();
         for id in own {
@@ -322,7 +323,7 @@ impl Core {
         });
         self.on_page(|core| {
             if let Some(schedule) = opt(&row, "schedule") {
-                core.end_schedule(schedule, "released");
+                core.end_schedule(schedule, ScheduleEnd::Released);
             }
             if later {
                 core.schedule_switch(&row, price)
@@ -348,12 +349,12 @@ impl Core {
             ..self.change_from(&id, &sent)?
         };
         let change = Change {
-            behavior: "error_if_incomplete".to_owned(),
+            behavior: PaymentBehavior::ErrorIfIncomplete,
             ..change
         };
         self.change_items(&id, change)?;
         let ends_trial = opt(features, "trial_update_behavior") != Some("continue_trial");
-        if text(&before, "status") == "trialing" && ends_trial {
+        if status::is_trialing(&before) && ends_trial {
             let row = self.need("subscription", &id, "id")?;
             self.end_trial(&id, &row)?;
         }

@@ -1,11 +1,13 @@
 //! Refunds.
 
 use serde_json::{Value, json};
+use stripe::objects::RefundStatus;
 
 use super::cards::Afterwards;
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
+use super::status;
 use super::time::HOUR;
 use super::value::{flag, get, int, money_text, opt, opt_int, owned, text};
 use super::{Call, Core};
@@ -76,7 +78,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/refunds/{refund}/cancel`
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     let refund = core.need_path("refund", call.id(), "id")?;
-    if text(&refund, "status") != "requires_action" {
+    if status::refund(&refund) != RefundStatus::RequiresAction {
         let message = format!(
             "Refund {} cannot be canceled because it has a status of {}.",
             call.id(),
@@ -144,9 +146,9 @@ impl Core {
             .unwrap_or_default();
         match (
             self.test_card(&method).map(|card| card.afterwards),
-            text(&refund, "status"),
+            status::refund(&refund),
         ) {
-            (Some(Afterwards::RefundPends), "pending") => {
+            (Some(Afterwards::RefundPends), RefundStatus::Pending) => {
                 self.modify(id, |row| {
                     row["status"] = "succeeded".into();
                     if let Some(all) = row.as_object_mut() {
@@ -156,7 +158,9 @@ impl Core {
                 self.emit_change("refund.updated", id, &refund);
                 self.emit_change("charge.refund.updated", id, &refund);
             }
-            (Some(Afterwards::RefundFails), "succeeded") => self.fail_refund(id, &refund, &charge),
+            (Some(Afterwards::RefundFails), RefundStatus::Succeeded) => {
+                self.fail_refund(id, &refund, &charge)
+            }
             _ => {}
         }
     }

@@ -1,11 +1,14 @@
 //! Subscription schedules: planned phases of a subscription.
 
 use serde_json::{Value, json};
+use stripe::objects::ScheduleStatus;
 
+use super::behavior::{PaymentBehavior, ProrationBehavior, ScheduleEnd};
 use super::errors::{Answer, ApiError};
 use super::lists::{inner, matches};
 use super::params::metadata;
 use super::payments::Initiator;
+use super::status;
 use super::subscription_create::NewSubscription;
 use super::time::add_interval;
 use super::value::{get, has, int, list, opt, opt_int, owned, text};
@@ -62,7 +65,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn release(core: &mut Core, call: &Call) -> Answer {
     let row = core.need_path("subscription_schedule", call.id(), "id")?;
     refuse_ended(&row, "release")?;
-    core.end_schedule(call.id(), "released");
+    core.end_schedule(call.id(), ScheduleEnd::Released);
     core.need_path("subscription_schedule", call.id(), "id")
 }
 
@@ -72,16 +75,16 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     refuse_ended(&row, "cancel")?;
     match opt(&row, "subscription").map(str::to_owned) {
         Some(subscription) => core.end_subscription(&subscription, "cancellation_requested"),
-        None => core.end_schedule(call.id(), "canceled"),
+        None => core.end_schedule(call.id(), ScheduleEnd::Canceled),
     }
     core.need_path("subscription_schedule", call.id(), "id")
 }
 
 fn refuse_ended(row: &Value, verb: &str) -> Answer<()> {
-    let status = text(row, "status");
-    if matches!(status, "active" | "not_started") {
+    if status::is_live_schedule(row) {
         return Ok(());
     }
+    let status = text(row, "status");
     let message = format!(
         "You cannot {verb} a subscription schedule that is currently in the `{status}` status."
     );
@@ -231,7 +234,7 @@ impl Core {
             method: opt(&row, "default_settings.default_payment_method").map(str::to_owned),
             trial_end: None,
             anchor: None,
-            behavior: "default_incomplete".to_owned(),
+            behavior: PaymentBehavior::DefaultIncomplete,
             by: Initiator::Merchant,
             members: json!({"collection_method": "charge_automatically"}),
             keeps_method: false,
@@ -289,8 +292,8 @@ impl Core {
         let Some(row) = self.store.get(id).cloned() else {
             return;
         };
-        match text(&row, "status") {
-            "not_started" if int(&row, "phases.0.start_date") <= self.now => {
+        match status::schedule(&row) {
+            ScheduleStatus::NotStarted if int(&row, "phases.0.start_date") <= self.now => {
                 self.modify(id, |row| row["status"] = "active".into());
                 if let Ok(subscription) = self.begin_schedule(id) {
                     self.modify(id, |row| row["subscription"] = subscription.clone().into());
@@ -298,7 +301,7 @@ impl Core {
                     self.wake_for_phases(id);
                 }
             }
-            "active" => {
+            ScheduleStatus::Active => {
                 let subscription = owned(&row, "subscription");
                 // A renewal at the same moment already bills the new items.
                 self.subscription_due(&subscription);
@@ -333,7 +336,7 @@ impl Core {
             .unwrap_or_default();
         let items = self.items_of_phase(&sub, &phase);
         let at_boundary = int(&sub, "items.data.0.current_period_end") <= self.now;
-        if at_boundary || text(&phase, "proration_behavior") == "none" {
+        if at_boundary || ProrationBehavior::from_params(&phase) == ProrationBehavior::None {
             let before = self.modify(subscription, |row| row["items"]["data"] = items.into());
             if !at_boundary {
                 self.emit_change("customer.subscription.updated", subscription, &before);
@@ -342,8 +345,8 @@ impl Core {
         }
         let change = super::changes::Change {
             items,
-            proration: owned(&phase, "proration_behavior"),
-            behavior: "allow_incomplete".to_owned(),
+            proration: ProrationBehavior::from_params(&phase),
+            behavior: PaymentBehavior::AllowIncomplete,
             at: self.now,
             resets: false,
             one_time_lines: Vec::new(),
@@ -392,29 +395,29 @@ impl Core {
         let end = list(&row, "phases")
             .last()
             .map_or(i64::MAX, |phase| int(phase, "end_date"));
-        if end > self.now || text(&row, "status") != "active" {
+        if end > self.now || status::schedule(&row) != ScheduleStatus::Active {
             return;
         }
         if text(&row, "end_behavior") == "cancel" {
             let subscription = owned(&row, "subscription");
             self.end_subscription(&subscription, "cancellation_requested");
         } else {
-            self.end_schedule(id, "released");
+            self.end_schedule(id, ScheduleEnd::Released);
         }
     }
 
     /// Ends a schedule, which is released or canceled together with its subscription.
-    pub(super) fn end_schedule(&mut self, id: &str, status: &str) {
+    pub(super) fn end_schedule(&mut self, id: &str, end: ScheduleEnd) {
         let Some(row) = self.store.get(id).cloned() else {
             return;
         };
-        if !matches!(text(&row, "status"), "active" | "not_started") {
+        if !status::is_live_schedule(&row) {
             return;
         }
         let now = self.now;
-        let is_release = status == "released";
+        let is_release = end == ScheduleEnd::Released;
         self.modify(id, |row| {
-            row["status"] = status.into();
+            row["status"] = end.as_str().into();
             row["current_phase"] = Value::Null;
             row[if is_release {
                 "released_at"
@@ -426,7 +429,7 @@ impl Core {
                 row["subscription"] = Value::Null;
             }
         });
-        self.emit(&format!("subscription_schedule.{status}"), id);
+        self.emit(&format!("subscription_schedule.{}", end.as_str()), id);
         if let Some(subscription) = opt(&row, "subscription")
             && is_release
         {

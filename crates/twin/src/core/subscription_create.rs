@@ -1,13 +1,16 @@
 //! Creating subscriptions, with their first invoice and its payment.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, SubscriptionStatus};
 
+use super::behavior::PaymentBehavior;
 use super::errors::{Answer, ApiError};
 use super::invoices::NewInvoice;
 use super::lines::{Draft, share};
 use super::lists::inner;
 use super::params::metadata;
 use super::payments::{Initiator, Paid};
+use super::status;
 use super::subscription_states::mark_cancellation;
 use super::subscriptions::{billing_interval, check_same_interval, members, trial_end};
 use super::time::add_interval;
@@ -25,7 +28,7 @@ pub(super) struct NewSubscription {
     pub(super) method: Option<String>,
     pub(super) trial_end: Option<i64>,
     pub(super) anchor: Option<i64>,
-    pub(super) behavior: String,
+    pub(super) behavior: PaymentBehavior,
     pub(super) by: Initiator,
     /// Fields that override the defaults.
     pub(super) members: Value,
@@ -71,9 +74,7 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
         trial_end: trial_end(core.now, sent)?,
         anchor: opt_int(sent, "billing_cycle_anchor"),
         metadata: metadata(&Value::Null, get(sent, "metadata"))?,
-        behavior: opt(sent, "payment_behavior")
-            .unwrap_or("allow_incomplete")
-            .to_owned(),
+        behavior: PaymentBehavior::from_params(sent),
         by: if flag(sent, "off_session") {
             Initiator::Merchant
         } else {
@@ -112,7 +113,7 @@ impl Core {
         let invoice = self.new_invoice(NewInvoice {
             customer: &new.customer,
             subscription: Some(&id),
-            reason: "subscription_create",
+            reason: BillingReason::SubscriptionCreate,
             currency: text(&subscription, "currency"),
             lines,
             period: (self.now, self.now),
@@ -120,12 +121,9 @@ impl Core {
         });
         let by_invoice = text(&subscription, "collection_method") == "send_invoice";
         self.finalize_invoice(&invoice);
-        let is_open = self
-            .store
-            .get(&invoice)
-            .is_some_and(|row| text(row, "status") == "open");
-        if is_open && !by_invoice && new.behavior != "default_incomplete" {
-            self.first_payment(&id, &invoice, &new.behavior, new.by)?;
+        let is_open = self.store.get(&invoice).is_some_and(status::is_open);
+        if is_open && !by_invoice && new.behavior != PaymentBehavior::DefaultIncomplete {
+            self.first_payment(&id, &invoice, new.behavior, new.by)?;
         }
         self.set_note(&id, "announced", true);
         self.emit("customer.subscription.created", &id);
@@ -152,9 +150,9 @@ impl Core {
             .map(|(price, quantity, kept)| self.new_item(&id, price, *quantity, kept, (now, end)))
             .collect();
         let status = match (new.trial_end, text(&new.members, "collection_method")) {
-            (Some(_), _) => "trialing",
-            (None, "send_invoice") => "active",
-            _ => "incomplete",
+            (Some(_), _) => SubscriptionStatus::Trialing,
+            (None, "send_invoice") => SubscriptionStatus::Active,
+            _ => SubscriptionStatus::Incomplete,
         };
         let trial_start = new.trial_end.map(|_| now);
         let mut subscription = json!({
@@ -181,7 +179,7 @@ impl Core {
             "payment_settings": {"payment_method_options": null, "payment_method_types": null,
                                  "save_default_payment_method": "off"},
             "pending_invoice_item_interval": null, "pending_setup_intent": null,
-            "pending_update": null, "schedule": null, "start_date": now, "status": status,
+            "pending_update": null, "schedule": null, "start_date": now, "status": status.as_str(),
             "test_clock": null, "transfer_data": null, "trial_end": new.trial_end,
             "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
             "trial_start": trial_start,
@@ -246,7 +244,7 @@ impl Core {
         &mut self,
         id: &str,
         invoice: &str,
-        behavior: &str,
+        behavior: PaymentBehavior,
         by: Initiator,
     ) -> Answer<()> {
         let row = self.store.get(invoice).cloned().unwrap_or_default();
@@ -255,14 +253,14 @@ impl Core {
             return Err(ApiError::bad("resource_missing", "", message).boxed());
         }
         match self.pay_invoice(invoice, None, by) {
-            Ok(Paid::RequiresAction) if behavior == "error_if_incomplete" => {
+            Ok(Paid::RequiresAction) if behavior == PaymentBehavior::ErrorIfIncomplete => {
                 let message = "Payment for this subscription requires additional user action before it can be completed successfully.";
                 let mut error =
                     ApiError::card("subscription_payment_intent_requires_action", "", message);
                 error.keep = false;
                 Err(error.boxed())
             }
-            Err(mut error) if behavior == "error_if_incomplete" => {
+            Err(mut error) if behavior == PaymentBehavior::ErrorIfIncomplete => {
                 error.keep = false;
                 Err(error)
             }

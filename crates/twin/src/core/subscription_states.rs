@@ -1,12 +1,15 @@
 //! The states of a subscription: what payments, failed payments and cancellation do to it.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::Core;
+use super::behavior::ScheduleEnd;
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::payments::Initiator;
+use super::status;
 use super::time::{DAY, HOUR};
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
 
@@ -50,13 +53,13 @@ impl Core {
         if let Some(at) = opt_int(&row, "cancel_at") {
             self.wake(at, id);
         }
-        if text(&row, "status") == "incomplete" {
+        if status::subscription(&row) == SubscriptionStatus::Incomplete {
             self.wake(int(&row, "created") + INCOMPLETE_SECONDS, id);
         }
         if let Some(at) = opt_int(&row, "pending_update.expires_at") {
             self.wake(at, id);
         }
-        if text(&row, "status") == "trialing" {
+        if status::is_trialing(&row) {
             let notice = int(&row, "trial_end") - TRIAL_NOTICE_SECONDS;
             if notice <= self.now {
                 self.emit_trial_will_end(id);
@@ -87,12 +90,13 @@ impl Core {
         }
         let is_latest = text(&before, "latest_invoice") == invoice;
         let others_open = self.store.all("invoice").any(|row| {
-            text(row, "status") == "open"
-                && get(row, "parent.subscription_details.subscription") == id
+            status::is_open(row) && get(row, "parent.subscription_details.subscription") == id
         });
-        let status = text(&before, "status");
-        let revives = status == "incomplete"
-            || matches!(status, "past_due" | "unpaid") && (is_latest || !others_open);
+        let revives = match status::subscription(&before) {
+            SubscriptionStatus::Incomplete => true,
+            SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid => is_latest || !others_open,
+            _ => false,
+        };
         let method = self
             .invoice_intent(invoice)
             .and_then(|intent| {
@@ -125,7 +129,10 @@ impl Core {
         if self.note(id, "pending")["invoice"] == invoice {
             return;
         }
-        if matches!(text(&before, "status"), "active" | "trialing") {
+        if matches!(
+            status::subscription(&before),
+            SubscriptionStatus::Active | SubscriptionStatus::Trialing
+        ) {
             self.modify(text(&before, "customer"), |row| {
                 row["delinquent"] = true.into()
             });
@@ -141,8 +148,11 @@ impl Core {
     /// Whether failed payments of the invoice are retried.
     pub(super) fn is_dunned(&self, subscription: &Value, invoice: &str) -> bool {
         let is_live = matches!(
-            text(subscription, "status"),
-            "active" | "past_due" | "trialing" | "unpaid"
+            status::subscription(subscription),
+            SubscriptionStatus::Active
+                | SubscriptionStatus::PastDue
+                | SubscriptionStatus::Trialing
+                | SubscriptionStatus::Unpaid
         );
         is_live
             && self.note(text(subscription, "id"), "pending")["invoice"] != invoice
@@ -158,8 +168,8 @@ impl Core {
     ) {
         let id = owned(subscription, "id");
         let customer = owned(subscription, "customer");
-        let is_live = matches!(text(subscription, "status"), "active" | "past_due");
-        if prorate && is_live {
+        let is_creditable = status::is_creditable(subscription);
+        if prorate && is_creditable {
             let credits: Vec<Draft> = inner(subscription, "items")
                 .iter()
                 .map(|item| self.rest_of_period(subscription, item, self.now, true))
@@ -171,7 +181,7 @@ impl Core {
             let invoice = self.new_invoice(NewInvoice {
                 customer: &customer,
                 subscription: Some(&id),
-                reason: "manual",
+                reason: BillingReason::Manual,
                 currency: text(subscription, "currency"),
                 lines: waiting,
                 period: (self.now, self.now),
@@ -188,13 +198,13 @@ impl Core {
             return;
         };
         let now = self.now;
-        if text(&before, "status") == "incomplete"
+        if status::subscription(&before) == SubscriptionStatus::Incomplete
             && let Some(invoice) = opt(&before, "latest_invoice")
         {
             self.void_invoice(invoice);
         }
         if let Some(schedule) = opt(&before, "schedule") {
-            self.end_schedule(schedule, "canceled");
+            self.end_schedule(schedule, ScheduleEnd::Canceled);
         }
         self.drop_pending(id);
         self.stop_collecting(id);
@@ -218,7 +228,7 @@ impl Core {
             .all("invoice")
             .filter(|row| get(row, "parent.subscription_details.subscription") == id)
             .filter(|row| {
-                matches!(text(row, "status"), "open" | "draft") && flag(row, "auto_advance")
+                (status::is_open(row) || status::is_draft(row)) && flag(row, "auto_advance")
             })
             .map(|row| owned(row, "id"))
             .collect();
@@ -236,7 +246,7 @@ impl Core {
             .store
             .all("subscription")
             .filter(|row| text(row, "customer") == customer)
-            .filter(|row| !matches!(text(row, "status"), "canceled" | "incomplete_expired"))
+            .filter(|row| !status::has_ended(row))
             .map(|row| owned(row, "id"))
             .collect();
         for id in live {

@@ -1,11 +1,13 @@
 //! Subscriptions: their endpoints and the rules that creating and changing them share.
 
 use serde_json::{Value, json};
+use stripe::objects::SubscriptionStatus;
 
 use super::errors::{Answer, ApiError};
 use super::lines::Draft;
 use super::lists::{inner, matches};
 use super::payments::Initiator;
+use super::status;
 use super::time::{DAY, next_on_grid};
 use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core};
@@ -14,15 +16,14 @@ const TRIAL_SECONDS_MAX: i64 = 730 * DAY;
 
 /// `GET /v1/subscriptions`: canceled subscriptions are only returned on request.
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    let status = opt(&call.params, "status").unwrap_or("");
+    let wanted = text(&call.params, "status");
     let price = opt(&call.params, "price");
     core.page(call, "subscription", |row| {
-        let is = text(row, "status");
-        let fits = match status {
+        let fits = match wanted {
             "all" => true,
-            "" => is != "canceled" && is != "incomplete_expired",
-            "ended" => is == "canceled" || is == "incomplete_expired",
-            wanted => wanted == is,
+            "" => !status::has_ended(row),
+            "ended" => status::has_ended(row),
+            wanted => wanted == text(row, "status"),
         };
         fits && matches(&call.params, row, &["customer", "collection_method"])
             && price.is_none_or(|id| {
@@ -42,8 +43,7 @@ pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
     core.need_path("customer", call.id(), "customer")?;
     core.page(call, "subscription", |row| {
-        text(row, "customer") == call.id()
-            && !matches!(text(row, "status"), "canceled" | "incomplete_expired")
+        text(row, "customer") == call.id() && !status::has_ended(row)
     })
 }
 
@@ -55,10 +55,7 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 /// `DELETE /v1/subscriptions/{subscription}`: cancels immediately.
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     let subscription = core.need_path("subscription", call.id(), "id")?;
-    if matches!(
-        text(&subscription, "status"),
-        "canceled" | "incomplete_expired"
-    ) {
+    if status::has_ended(&subscription) {
         return Err(core.missing("subscription", call.id(), "id"));
     }
     let details = get(&call.params, "cancellation_details").clone();
@@ -84,7 +81,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/subscriptions/{subscription}/resume`: resumes a paused subscription.
 pub(super) fn resume(core: &mut Core, call: &Call) -> Answer {
     let before = core.need_path("subscription", call.id(), "id")?;
-    if text(&before, "status") != "paused" {
+    if status::subscription(&before) != SubscriptionStatus::Paused {
         let message = "Only paused subscriptions can be resumed.";
         return Err(ApiError::invalid(message).boxed());
     }

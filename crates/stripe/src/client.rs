@@ -275,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_stays_one_segment_of_the_path() {
+    fn an_id_stays_a_single_path_segment() {
         assert_eq!(
             path_of("/v1/invoices", "in_1", "/pay").unwrap(),
             "/v1/invoices/in_1/pay"

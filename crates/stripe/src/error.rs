@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declined_card_carries_the_payment_whether_plain_or_expanded() {
+    fn a_declined_card_names_the_payment_whether_it_is_expanded_or_not() {
         for payment in [
             r#""pi_1""#,
             r#"{"id":"pi_1","status":"requires_payment_method"}"#,

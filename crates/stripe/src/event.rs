@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_read_whether_plain_or_expanded() {
+    fn references_are_read_whether_they_are_expanded_or_not() {
         let plain = event(&json!({
             "id": "ch_1", "object": "charge", "customer": "cus_1", "payment_intent": "pi_1",
             "invoice": "in_1", "metadata": {"order": "7"},
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn references_of_a_strange_type_are_passed_over() {
+    fn references_of_an_unexpected_type_are_ignored() {
         let body = event(&json!({
             "id": 7, "object": ["x"], "customer": true, "charge": 1.5, "invoice": [1, {"id": "x"}],
             "payment_intent": "", "metadata": {"a": {"b": 1}, "c": "d"}, "subscription": null,
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detached_payment_method_leads_to_its_former_customer() {
+    fn a_detached_payment_method_leads_to_its_previous_customer() {
         let body = br#"{"id":"evt_1","object":"event","type":"payment_method.detached","created":1,
             "livemode":true,"data":{"object":{"id":"pm_1","object":"payment_method",
             "customer":null},"previous_attributes":{"customer":"cus_1"}}}"#;
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_type_version_and_field_are_no_errors() {
+    fn an_unknown_type_version_or_field_is_not_an_error() {
         let body = br#"{"id":"evt_1","object":"event","type":"moon.landed","created":1,
             "livemode":true,"api_version":"2040-01-01.zinnia","new":[{}],"data":{"object":{}}}"#;
 
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w6_what_is_no_json_is_refused() {
+    fn case_w6_a_body_that_is_not_json_is_refused() {
         let deep_array = "[".repeat(20_000) + &"]".repeat(20_000);
         let deep_object = r#"{"a":"#.repeat(20_000) + "1" + &"}".repeat(20_000);
         let deep_inside = String::from_utf8(event(&json!("HERE"))).unwrap();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w6_json_that_is_no_event_is_refused_and_says_what_is_missing() {
+    fn case_w6_json_that_is_not_an_event_is_refused_and_names_the_missing_field() {
         for (body, missing) in [
             ("null", "object"),
             ("7", "object"),
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_id_is_refused() {
+    fn an_overlong_id_is_refused() {
         let body = String::from_utf8(event(&json!({}))).unwrap();
 
         let body = body.replace("evt_1", &"e".repeat(WORD_BYTES_MAX + 1));
@@ -438,7 +438,7 @@ mod tests {
         }
 
         #[test]
-        fn case_w6_no_cut_or_changed_event_makes_it_panic(
+        fn case_w6_no_truncated_or_changed_event_makes_it_panic(
             cut in any::<proptest::sample::Index>(),
             byte in any::<u8>(),
         ) {

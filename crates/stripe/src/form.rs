@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_expansion_is_asked_for_once() {
+    fn the_same_expansion_is_requested_once() {
         let form = Form::new().expand("data.refunds").expand("data.refunds");
 
         assert_eq!(form.iter().count(), 1);
@@ -151,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stored_form_is_sent_again_byte_by_byte(
+        fn a_stored_form_is_sent_again_byte_for_byte(
             pairs in proptest::collection::vec((".{0,20}", ".{0,20}"), 0..8),
         ) {
             let form = pairs.into_iter().fold(Form::new(), |form, (name, value)| {

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_is_accepted_and_gives_the_timestamp() {
+    fn a_signed_body_is_accepted_and_returns_the_timestamp() {
         let header = sign(BODY, SECRET, NOW - 7);
 
         assert_eq!(check(BODY, &header, &[SECRET]), Ok(NOW - 7));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w2_an_empty_secret_beside_a_right_one_does_not_stop_the_right_one() {
+    fn case_w2_an_empty_secret_does_not_prevent_a_match_with_a_valid_one() {
         let header = sign(BODY, SECRET, NOW);
 
         assert_eq!(check(BODY, &header, &["", SECRET]), Ok(NOW));
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w5_the_same_json_written_again_is_refused() {
+    fn case_w5_the_same_json_serialized_again_is_refused() {
         let sent = b"{ \"a\" : \"\\u0041\",\r\n\t\"b\":1.0 }";
         let header = sign(sent, SECRET, NOW);
         let value: serde_json::Value = serde_json::from_slice(sent).unwrap();

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_body_turns_chaos_off_and_an_invalid_one_is_refused_with_a_sentence() {
+    fn an_empty_body_turns_chaos_off_and_an_invalid_one_is_refused_with_a_message() {
         assert_eq!(Chaos::read(&json!({})), Ok(Chaos::default()));
         for wrong in [
             json!([]),

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn different_calls_wait_differently_and_the_same_call_the_same() {
+    fn different_calls_wait_differently_and_the_same_call_waits_the_same() {
         let config = ClientConfig::new("https://api.stripe.com", "sk_test_1");
 
         assert_eq!(wait(&config, &call("a"), 0), wait(&config, &call("a"), 0));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn stripes_word_on_retrying_comes_before_the_status() {
+    fn stripe_should_retry_takes_precedence_over_the_status() {
         assert!(may_retry(503, None, false));
         assert!(may_retry(429, None, false));
         assert!(may_retry(409, None, false));

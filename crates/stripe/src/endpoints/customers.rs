@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_in_a_search_cannot_leave_its_quotes() {
+    fn a_value_in_a_search_cannot_escape_its_quotes() {
         assert_eq!(quoted("acc_1"), "'acc_1'");
         assert_eq!(quoted("a' OR email:'b"), r"'a\' OR email:\'b'");
         assert_eq!(quoted(r"a\"), r"'a\\'");

@@ -100,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn null_and_the_empty_id_refer_to_nothing() {
+    fn null_and_an_empty_id_are_absent() {
         assert!(read::<Customer>("null").is_absent());
         assert!(read::<Customer>(r#""""#).is_absent());
     }
 
     #[test]
-    fn a_deleted_object_is_still_known_by_its_id() {
+    fn a_deleted_object_keeps_its_id() {
         let invoice: Expandable<Invoice> =
             read(r#"{"id":"in_1","object":"invoice","deleted":true}"#);
 
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expanded_object_without_what_money_depends_on_is_an_error() {
+    fn an_expanded_object_that_lacks_a_required_field_is_an_error() {
         let invoice = serde_json::from_str::<Expandable<Invoice>>(r#"{"id":"in_1"}"#);
 
         assert!(invoice.is_err());

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn money_that_moved_elsewhere_shows_in_each_shape() {
+    fn a_payment_outside_stripe_is_recognized_in_every_version() {
         let record = payment("inpay_1", "paid", json!({"type": "payment_record"}));
         let intent = payment("inpay_1", "paid", json!({"payment_intent": "pi_1"}));
         for (more, expected) in [
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_and_a_status_we_do_not_know_are_kept() {
+    fn an_unknown_reason_and_an_unknown_status_are_kept() {
         let invoice = invoice(json!({"billing_reason": "moonrise", "status": "frozen"}));
 
         assert_eq!(

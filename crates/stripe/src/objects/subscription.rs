@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_items_the_longest_period_counts() {
+    fn of_several_items_the_latest_period_end_counts() {
         let subscription = subscription(json!({"items": {"data": [
             {"id": "si_1", "current_period_start": 20, "current_period_end": 30},
             {"id": "si_2", "current_period_start": 10, "current_period_end": 40},
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn it_cancels_at_the_date_or_with_the_period_but_not_when_somebody_said_so() {
+    fn a_subscription_ends_at_cancel_at_or_with_its_period_but_not_at_canceled_at() {
         let period = json!({"current_period_end": 40, "canceled_at": 5});
         let flagged = json!({"current_period_end": 40, "cancel_at_period_end": true});
         let dated = json!({"current_period_end": 40, "cancel_at": 33});
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_we_do_not_know_is_kept() {
+    fn an_unknown_status_is_kept() {
         let subscription = subscription(json!({"status": "hibernating"}));
 
         assert_eq!(

@@ -28,7 +28,7 @@ async fn every_call_carries_key_version_form_and_idempotency_key() {
 }
 
 #[tokio::test]
-async fn a_get_carries_its_parameters_in_the_address_and_no_idempotency_key() {
+async fn a_get_carries_its_parameters_in_the_query_and_no_idempotency_key() {
     let server = StandIn::replying(vec![Reply::ok(r#"{"data":[],"has_more":false}"#)]).await;
 
     let filter = Form::new()
@@ -46,7 +46,7 @@ async fn a_get_carries_its_parameters_in_the_address_and_no_idempotency_key() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_the_key_goes_nowhere() {
+async fn a_redirect_is_not_followed_and_the_key_is_not_sent_elsewhere() {
     let elsewhere = StandIn::replying(vec![Reply::ok(REFUND)]).await;
     let location = format!("{}/v1/refunds", elsewhere.base);
     let reply = Reply::status(307, "").header("Location", location);
@@ -94,7 +94,7 @@ async fn connections_are_used_again() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_cannot_be_right_is_refused() {
+async fn an_invalid_configuration_is_refused() {
     let server = StandIn::replying(vec![]).await;
     let _installs_the_provider = server.config();
     for (base, key) in [
@@ -126,7 +126,7 @@ async fn a_configuration_that_cannot_be_right_is_refused() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_right_is_not_sent() {
+async fn a_call_with_an_invalid_argument_is_not_sent() {
     let server = StandIn::replying(vec![]).await;
     let client = server.client();
 

@@ -4,7 +4,7 @@ use crate::stand_in::{Reply, StandIn};
 use stripe::Form;
 
 #[tokio::test]
-async fn a_list_is_read_page_by_page_up_to_its_bound() {
+async fn a_list_is_read_page_by_page_up_to_its_limit() {
     let server = StandIn::new(|request| {
         let limit: usize = request.query.get("limit").unwrap().parse().unwrap();
         let after = request
@@ -34,7 +34,7 @@ async fn a_list_is_read_page_by_page_up_to_its_bound() {
 }
 
 #[tokio::test]
-async fn a_search_goes_on_where_stripe_says() {
+async fn a_search_continues_at_the_cursor_of_stripe() {
     let server = StandIn::new(|request| match request.query.get("page") {
         None => Reply::ok(r#"{"data":[{"id":"cus_1"}],"has_more":true,"next_page":"p2"}"#),
         Some(_) => Reply::ok(r#"{"data":[{"id":"cus_2"}],"has_more":false,"next_page":null}"#),
@@ -62,7 +62,7 @@ async fn a_search_goes_on_where_stripe_says() {
 }
 
 #[tokio::test]
-async fn a_list_that_promises_more_and_brings_nothing_ends() {
+async fn a_list_that_claims_more_but_returns_nothing_ends() {
     let server = StandIn::new(|_| Reply::ok(r#"{"data":[],"has_more":true}"#)).await;
 
     let list = server

@@ -398,7 +398,7 @@ fn check_expansion(name: &str, call: &Value, described: &Value, path: &str) {
 }
 
 #[test]
-fn the_check_finds_what_stripe_does_not_know() {
+fn the_check_finds_unknown_calls_and_parameters() {
     let described = described();
     let fields = &described["calls"]["POST /v1/checkout/sessions"]["body"];
     for (parameter, value) in [

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stripe::{Client, Error, Form};
 
 #[tokio::test]
-async fn all_tries_carry_the_same_key_and_parameters() {
+async fn all_attempts_carry_the_same_key_and_parameters() {
     let failures = [
         Reply::Cut,
         Reply::CutInBody,
@@ -36,7 +36,7 @@ async fn all_tries_carry_the_same_key_and_parameters() {
 }
 
 #[tokio::test]
-async fn tries_are_bounded_and_the_last_answer_is_told() {
+async fn attempts_are_limited_and_the_last_answer_is_reported() {
     let server = StandIn::replying(vec![]).await;
 
     let error = refund(&server.client()).await.unwrap_err();
@@ -78,7 +78,7 @@ async fn stripe_can_forbid_a_retry() {
 }
 
 #[tokio::test]
-async fn an_answer_saved_under_the_key_is_not_asked_for_again() {
+async fn an_answer_saved_under_the_key_is_not_retried() {
     let reply = Reply::status(500, "{}").header("Idempotent-Replayed", "true");
     let server = StandIn::replying(vec![reply, Reply::ok(REFUND)]).await;
 
@@ -90,7 +90,7 @@ async fn an_answer_saved_under_the_key_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn what_stripe_refuses_is_not_tried_again() {
+async fn a_call_that_stripe_refuses_is_not_retried() {
     let body = error_body("invalid_request_error", "amount_too_small");
     let reply = Reply::status(400, &body).header("Idempotent-Replayed", "true");
     let server = StandIn::replying(vec![reply, Reply::ok(REFUND)]).await;
@@ -114,7 +114,7 @@ async fn what_stripe_refuses_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_told_as_one() {
+async fn a_declined_card_is_reported_as_such() {
     let body = r#"{"error":{"type":"card_error","code":"card_declined","message":"Declined.",
         "decline_code":"insufficient_funds","payment_intent":{"id":"pi_1","amount":1,
         "currency":"usd","created":1,"status":"requires_payment_method"}}}"#;
@@ -139,7 +139,7 @@ async fn a_declined_card_is_told_as_one() {
 }
 
 #[tokio::test]
-async fn a_missing_object_is_told_as_one() {
+async fn a_missing_object_is_reported_as_such() {
     let body = error_body("invalid_request_error", "resource_missing");
     let server = StandIn::replying(vec![Reply::status(404, &body)]).await;
 
@@ -153,7 +153,7 @@ async fn a_missing_object_is_told_as_one() {
 }
 
 #[tokio::test]
-async fn retry_after_is_waited_for() {
+async fn the_client_waits_for_retry_after() {
     let busy = Reply::status(429, "{}").header("Retry-After", 1);
     let server = StandIn::replying(vec![busy, Reply::ok(REFUND)]).await;
     let start = Instant::now();
@@ -164,7 +164,7 @@ async fn retry_after_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_retry_after_beyond_the_deadline_gives_up_at_once_and_tells_how_long() {
+async fn a_retry_after_beyond_the_deadline_fails_immediately_and_reports_the_time() {
     let busy = Reply::status(429, "{}").header("Retry-After", 60);
     let server = StandIn::replying(vec![busy, Reply::ok(REFUND)]).await;
     let start = Instant::now();
@@ -181,7 +181,7 @@ async fn a_retry_after_beyond_the_deadline_gives_up_at_once_and_tells_how_long()
 }
 
 #[tokio::test]
-async fn a_hanging_call_ends_and_is_tried_again() {
+async fn a_hanging_call_times_out_and_is_retried() {
     let server = StandIn::replying(vec![Reply::Hang, Reply::ok(REFUND)]).await;
     let mut config = server.config();
     config.call_timeout = Duration::from_millis(200);
@@ -193,7 +193,7 @@ async fn a_hanging_call_ends_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn the_deadline_bounds_all_tries_together() {
+async fn the_deadline_applies_to_all_attempts_together() {
     let server = StandIn::new(|_| Reply::Hang).await;
     let mut config = server.config();
     config.call_timeout = Duration::from_millis(400);
@@ -212,7 +212,7 @@ async fn the_deadline_bounds_all_tries_together() {
 }
 
 #[tokio::test]
-async fn a_cut_connection_leaves_the_outcome_of_a_change_unknown_but_not_of_a_read() {
+async fn a_broken_connection_leaves_the_outcome_of_a_change_unknown_but_not_of_a_read() {
     let server = StandIn::new(|_| Reply::Cut).await;
     let client = server.client();
 
@@ -226,7 +226,7 @@ async fn a_cut_connection_leaves_the_outcome_of_a_change_unknown_but_not_of_a_re
 }
 
 #[tokio::test]
-async fn a_busy_answer_after_a_cut_one_leaves_the_outcome_unknown() {
+async fn a_busy_answer_after_a_broken_connection_leaves_the_outcome_unknown() {
     let busy = Reply::status(429, "{}").header("Stripe-Should-Retry", "false");
     let server = StandIn::replying(vec![Reply::Cut, busy]).await;
 
@@ -263,7 +263,7 @@ async fn without_a_connection_nothing_was_done() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_off() {
+async fn an_answer_above_the_size_limit_is_refused() {
     let server = StandIn::new(|_| Reply::ok(&format!("\"{}\"", "a".repeat(5000)))).await;
     let mut config = server.config();
     config.answer_bytes_max = 4000;
@@ -279,7 +279,7 @@ async fn an_endless_answer_is_cut_off() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_told_without_quoting_it() {
+async fn an_unreadable_answer_is_reported_without_quoting_it() {
     for body in [
         "<html>ann@example.com</html>",
         r#"{"id":"re_1","amount":"ann@example.com","currency":"usd","created":1}"#,
@@ -299,7 +299,7 @@ async fn an_answer_that_cannot_be_read_is_told_without_quoting_it() {
 }
 
 #[tokio::test]
-async fn calls_beyond_the_limit_wait_for_a_free_place_and_give_up_in_time() {
+async fn calls_beyond_the_limit_wait_for_a_free_slot_and_give_up_at_the_deadline() {
     let server = StandIn::new(|_| Reply::Hang).await;
     let mut config = server.config();
     config.concurrency_max = 2;

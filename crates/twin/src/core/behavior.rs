@@ -6,6 +6,10 @@ use super::value::text;
 
 /// What happens to a subscription if the payment of a change does not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the variants have the names of Stripe's values"
+)]
 pub(super) enum PaymentBehavior {
     /// The change is kept, and the subscription may become incomplete or past due.
     AllowIncomplete,

@@ -1,6 +1,7 @@
 //! Creating Checkout sessions: validation, line items, discounts and totals.
 
 use serde_json::{Value, json};
+use stripe::objects::CheckoutMode;
 
 use super::discounts::reduction;
 use super::errors::{Answer, ApiError};
@@ -19,15 +20,16 @@ const LINES_MAX: usize = 100;
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let mode = opt(sent, "mode").ok_or_else(|| ApiError::required("mode").boxed())?;
-    refuse_conflicting_params(sent, mode)?;
+    let mode = CheckoutMode::from(mode);
+    refuse_conflicting_params(sent, &mode)?;
     let customer = core.session_customer(sent)?;
-    let items = core.session_lines(sent, mode)?;
+    let items = core.session_lines(sent, &mode)?;
     let trial = trial_end(core.now, get(sent, "subscription_data"))?;
     let ui = opt(sent, "ui_mode").unwrap_or("hosted_page");
     let expires_at = expiry(core.now, sent)?;
     let discounts = core.session_discounts(sent)?;
     let id = core.rng.id("cs_test");
-    let session = core.session_object(&id, sent, mode, ui, customer.as_deref(), expires_at)?;
+    let session = core.session_object(&id, sent, &mode, ui, customer.as_deref(), expires_at)?;
     core.store.put(&id, session);
     core.set_note(&id, "items", items);
     core.set_note(&id, "sent", sent.clone());
@@ -43,7 +45,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         .get(&id)
         .map(|row| owned(row, "currency"))
         .unwrap_or_default();
-    if mode == "payment" && total > 0 && total < minimum_charge(&currency) {
+    if mode == CheckoutMode::Payment && total > 0 && total < minimum_charge(&currency) {
         let least = money_text(minimum_charge(&currency), &currency);
         let message = format!(
             "The Checkout Session's total amount due must add up to at least {least} {currency}"
@@ -54,17 +56,19 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.need("checkout.session", &id, "id")
 }
 
-fn refuse_conflicting_params(sent: &Value, mode: &str) -> Answer<()> {
+fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
     let foreign = match mode {
-        "payment" => ["subscription_data", "setup_intent_data"],
-        "subscription" => ["payment_intent_data", "setup_intent_data"],
-        _ => ["subscription_data", "payment_intent_data"],
+        CheckoutMode::Payment => ["subscription_data", "setup_intent_data"],
+        CheckoutMode::Subscription => ["payment_intent_data", "setup_intent_data"],
+        CheckoutMode::Setup | CheckoutMode::Other(_) => {
+            ["subscription_data", "payment_intent_data"]
+        }
     };
     if let Some(name) = foreign.iter().find(|name| has(sent, name)) {
         let message = format!("You can not pass `{name}` in `{mode}` mode.");
         return Err(ApiError::bad("", name, message).boxed());
     }
-    if mode == "subscription" && has(sent, "customer_creation") {
+    if *mode == CheckoutMode::Subscription && has(sent, "customer_creation") {
         let message = "`customer_creation` can only be used in `payment` mode.";
         return Err(ApiError::bad("", "customer_creation", message).boxed());
     }
@@ -120,9 +124,9 @@ impl Core {
     }
 
     /// Creates the line items from prices and inline prices.
-    fn session_lines(&mut self, sent: &Value, mode: &str) -> Answer<Vec<Value>> {
+    fn session_lines(&mut self, sent: &Value, mode: &CheckoutMode) -> Answer<Vec<Value>> {
         let lines = list(sent, "line_items");
-        if mode == "setup" {
+        if *mode == CheckoutMode::Setup {
             return Ok(Vec::new());
         }
         if lines.is_empty() {
@@ -149,14 +153,14 @@ impl Core {
             let message = "All line items of a Checkout Session must have the same currency.";
             return Err(ApiError::bad("", "line_items", message).boxed());
         }
-        if mode == "subscription" && !items.iter().any(|item| recurring(&item)) {
+        if *mode == CheckoutMode::Subscription && !items.iter().any(|item| recurring(&item)) {
             let message = "You must provide at least one recurring price in `subscription` mode when using prices.";
             return Err(ApiError::invalid(message).boxed());
         }
         Ok(items)
     }
 
-    fn session_line(&mut self, line: &Value, index: usize, mode: &str) -> Answer {
+    fn session_line(&mut self, line: &Value, index: usize, mode: &CheckoutMode) -> Answer {
         let named = format!("line_items[{index}]");
         let id = match opt(line, "price") {
             Some(id) => id.to_owned(),
@@ -170,7 +174,7 @@ impl Core {
             let message = "The price specified is inactive. This field only accepts active prices.";
             return Err(ApiError::bad("", &format!("{named}[price]"), message).boxed());
         }
-        if mode == "payment" && text(&price, "type") == "recurring" {
+        if *mode == CheckoutMode::Payment && text(&price, "type") == "recurring" {
             let message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.";
             return Err(ApiError::invalid(message).boxed());
         }
@@ -226,7 +230,7 @@ impl Core {
         &mut self,
         id: &str,
         sent: &Value,
-        mode: &str,
+        mode: &CheckoutMode,
         ui: &str,
         customer: Option<&str>,
         expires_at: i64,
@@ -246,7 +250,7 @@ impl Core {
             .into_iter()
             .find(|one| !one.is_empty())
             .map_or_else(|| json!(["card"]), Value::from);
-        let is_payment = mode == "payment";
+        let is_payment = *mode == CheckoutMode::Payment;
         let kept = metadata(&Value::Null, get(sent, "metadata"))?;
         let mut session = json!({
             "id": id, "object": "checkout.session", "adaptive_pricing": {"enabled": false},
@@ -274,7 +278,7 @@ impl Core {
                 {"account_tax_ids": null, "custom_fields": null, "description": null,
                  "footer": null, "issuer": null, "metadata": {}, "rendering_options": null}}) }
                 else { Value::Null },
-            "livemode": false, "locale": or_null(sent, "locale"), "metadata": kept, "mode": mode,
+            "livemode": false, "locale": or_null(sent, "locale"), "metadata": kept, "mode": mode.as_str(),
             "origin_context": null, "payment_intent": null, "payment_link": null,
             "payment_method_collection": if is_payment { json!("if_required") } else { json!("always") },
             "payment_method_configuration_details": null, "payment_method_options": {},

@@ -1,7 +1,7 @@
 //! The hosted Checkout page: what it shows and what the customer does there.
 
 use serde_json::{Value, json};
-use stripe::objects::{CheckoutStatus, PaymentIntentStatus};
+use stripe::objects::{CheckoutMode, CheckoutStatus, PaymentIntentStatus};
 
 use super::checkout_create::details_of;
 use super::errors::Answer;
@@ -49,8 +49,8 @@ impl Core {
         let email = opt(row, "customer_details.email").or_else(|| opt(customer?, "email"));
         Some(CheckoutView {
             id: session_id.to_owned(),
-            mode: text(row, "mode").into(),
-            status: text(row, "status").into(),
+            mode: status::mode(row),
+            status: status::session(row),
             payment_status: text(row, "payment_status").into(),
             title,
             lines,
@@ -106,7 +106,7 @@ impl Core {
             .map(|row| owned(row, "payment_method"))
             .unwrap_or_default();
         let paid = self.on_page(|core| {
-            if text(&session, "mode") == "payment" || !ok {
+            if status::mode(&session) == CheckoutMode::Payment || !ok {
                 let paid = core.authenticate_intent(&intent, ok)?;
                 core.after_session_payment(session_id, &method, paid);
                 return Ok(paid);

@@ -1,7 +1,7 @@
 //! Paying Checkout sessions in each mode, and completing and settling them.
 
 use serde_json::{Value, json};
-use stripe::objects::{CheckoutPaymentStatus, InvoiceStatus};
+use stripe::objects::{CheckoutMode, CheckoutPaymentStatus, InvoiceStatus};
 
 use super::Core;
 use super::behavior::PaymentBehavior;
@@ -20,19 +20,19 @@ impl Core {
         let session = self.need("checkout.session", id, "id")?;
         let customer = opt(&session, "customer").map(str::to_owned);
         let amount = int(&session, "amount_total");
-        match text(&session, "mode") {
-            "payment" if amount == 0 => {
+        match status::mode(&session) {
+            CheckoutMode::Payment if amount == 0 => {
                 self.complete_session(id, method, &CheckoutPaymentStatus::NoPaymentRequired);
                 Ok(Paid::Now)
             }
-            "payment" => {
+            CheckoutMode::Payment => {
                 let intent = self.session_intent(id, &session);
                 let paid = self.confirm_intent(&intent, Some(method), Initiator::Customer)?;
                 self.after_session_payment(id, method, paid);
                 Ok(paid)
             }
             mode => {
-                let verdict = if amount == 0 && mode == "subscription" || mode == "setup" {
+                let verdict = if amount == 0 || mode == CheckoutMode::Setup {
                     self.verdict_to_save(method)
                 } else {
                     self.verdict(method, customer.as_deref(), Initiator::Customer)
@@ -151,7 +151,7 @@ impl Core {
             self.modify(method, |row| row["customer"] = fresh.clone().into());
             self.emit("payment_method.attached", method);
         }
-        if text(session, "mode") == "setup" {
+        if status::mode(session) == CheckoutMode::Setup {
             self.complete_session(id, method, &CheckoutPaymentStatus::NoPaymentRequired);
             return Ok(Paid::Now);
         }

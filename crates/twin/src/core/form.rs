@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nested_keys_and_both_ways_of_writing_lists_are_read() {
+    fn nested_keys_and_both_list_notations_are_read() {
         let tree =
             parse("a[b]=1&expand[]=x&expand[]=y&items[0][price]=p&l[][k]=1&l[][k]=2").unwrap();
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_and_endless_keys_are_refused() {
+    fn malformed_and_overlong_keys_are_refused() {
         assert!(parse("a[b=1").is_err());
         assert!(parse("[a]=1").is_err());
         assert!(parse(&format!("a{}=1", "[b]".repeat(20))).is_err());

@@ -261,7 +261,7 @@ mod tests {
     use super::share;
 
     #[test]
-    fn each_proration_line_is_rounded_down_on_its_own() {
+    fn each_proration_line_is_rounded_down_separately() {
         assert_eq!(share(-5, 1, 2), -3);
         assert_eq!(share(9, 1, 2), 4);
         assert_eq!(share(-2000, 1, 3), -667);

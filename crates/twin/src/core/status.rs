@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use stripe::objects::{
-    CheckoutStatus, DisputeStatus, InvoiceStatus, PaymentIntentStatus, RefundStatus,
+    CheckoutMode, CheckoutStatus, DisputeStatus, InvoiceStatus, PaymentIntentStatus, RefundStatus,
     ScheduleStatus, SubscriptionStatus,
 };
 
@@ -26,6 +26,11 @@ pub(super) fn payment(row: &Value) -> PaymentIntentStatus {
 /// The state of a Checkout session.
 pub(super) fn session(row: &Value) -> CheckoutStatus {
     text(row, "status").into()
+}
+
+/// The purpose of a Checkout session.
+pub(super) fn mode(row: &Value) -> CheckoutMode {
+    text(row, "mode").into()
 }
 
 /// The state of a subscription schedule.

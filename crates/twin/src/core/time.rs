@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_written_as_stripe_writes_them() {
+    fn days_are_formatted_as_stripe_formats_them() {
         assert_eq!(day_text(at(2026, 11, 2)), "2 Nov 2026");
         assert_eq!(date_text(at(2026, 1, 2)), "2026-01-02");
     }

@@ -19,7 +19,7 @@ pub fn latest_invoice(shop: &Shop, sub: &Value) -> Value {
 pub const FEBRUARY: i64 = NOW + 31 * DAY;
 
 #[test]
-fn a_subscription_by_the_api_is_paid_at_once_and_told_last() {
+fn a_subscription_from_the_api_is_paid_immediately_and_its_event_comes_last() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 1900);
@@ -105,7 +105,7 @@ fn a_renewal_drafts_an_invoice_and_charges_it_an_hour_later() {
 }
 
 #[test]
-fn every_moment_of_a_long_jump_happens_at_its_own_time() {
+fn everything_due_during_a_long_advance_happens_at_its_own_time() {
     let mut shop = Shop::open();
     let (_, sub) = subscriber(&mut shop, "pm_card_visa");
 
@@ -130,7 +130,7 @@ fn every_moment_of_a_long_jump_happens_at_its_own_time() {
 }
 
 #[test]
-fn next_due_names_the_soonest_moment() {
+fn next_due_returns_the_earliest_moment() {
     let mut shop = Shop::open();
     let (_, _) = subscriber(&mut shop, "pm_card_visa");
 
@@ -140,7 +140,7 @@ fn next_due_names_the_soonest_moment() {
 }
 
 #[test]
-fn cancelling_at_the_end_of_the_period_can_be_undone_and_takes_effect_at_the_boundary() {
+fn a_cancellation_at_the_end_of_the_period_can_be_undone_and_takes_effect_at_the_boundary() {
     let mut shop = Shop::open();
     let (_, sub) = subscriber(&mut shop, "pm_card_visa");
     let path = format!("/v1/subscriptions/{}", word(&sub));
@@ -183,7 +183,7 @@ fn cancelling_at_the_end_of_the_period_can_be_undone_and_takes_effect_at_the_bou
 }
 
 #[test]
-fn cancelling_at_once_makes_one_event_and_cannot_be_repeated() {
+fn an_immediate_cancellation_emits_one_event_and_cannot_be_repeated() {
     let mut shop = Shop::open();
     let (_, sub) = subscriber(&mut shop, "pm_card_visa");
     let path = format!("/v1/subscriptions/{}", word(&sub));
@@ -239,7 +239,7 @@ fn an_unpaid_first_invoice_makes_the_subscription_incomplete_and_expires_after_2
 }
 
 #[test]
-fn error_if_incomplete_keeps_nothing_and_tells_nothing() {
+fn error_if_incomplete_keeps_nothing_and_emits_nothing() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_chargeCustomerFail");
     let plan = shop.plan("PRO", 1900);
@@ -256,7 +256,7 @@ fn error_if_incomplete_keeps_nothing_and_tells_nothing() {
 }
 
 #[test]
-fn default_incomplete_waits_for_the_intent_to_be_confirmed() {
+fn default_incomplete_waits_for_the_payment_intent_to_be_confirmed() {
     let mut shop = Shop::open();
     let customer = shop.customer("");
     let plan = shop.plan("PRO", 1900);
@@ -331,7 +331,7 @@ fn the_portal_cancels_resumes_and_changes_the_card() {
 }
 
 #[test]
-fn a_new_card_in_the_portal_pays_what_is_open_at_once() {
+fn a_new_card_in_the_portal_pays_open_invoices_immediately() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
     shop.give_card(&customer, "pm_card_chargeCustomerFail");

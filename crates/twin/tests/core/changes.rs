@@ -36,7 +36,7 @@ pub fn amounts(invoice: &Value) -> Vec<i64> {
 }
 
 #[test]
-fn an_upgrade_with_always_invoice_charges_the_rest_of_the_period_at_once() {
+fn an_upgrade_with_always_invoice_charges_the_rest_of_the_period_immediately() {
     let mut shop = Shop::open();
     let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     shop.wait(31 * DAY / 2);
@@ -80,7 +80,7 @@ fn an_upgrade_with_always_invoice_charges_the_rest_of_the_period_at_once() {
 }
 
 #[test]
-fn proration_lines_are_floored_one_by_one() {
+fn proration_lines_are_rounded_down_one_by_one() {
     let mut shop = Shop::open();
     let (_, sub, other) = on_plan(&mut shop, "pm_card_visa", 2000, 1000);
     let end = sub["items"]["data"][0]["current_period_end"]
@@ -102,7 +102,7 @@ fn proration_lines_are_floored_one_by_one() {
 }
 
 #[test]
-fn a_negative_invoice_is_paid_at_nothing_and_credits_the_customer() {
+fn a_negative_invoice_is_paid_without_a_charge_and_credits_the_customer() {
     let mut shop = Shop::open();
     let (customer, sub, cheap) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
     let (path, body) = change(&sub, &cheap, "&proration_behavior=always_invoice");
@@ -227,7 +227,7 @@ fn a_pending_update_expires_after_23_hours_and_its_invoice_is_void() {
 }
 
 #[test]
-fn pending_if_incomplete_refuses_what_cannot_wait() {
+fn pending_if_incomplete_refuses_unsupported_parameters() {
     let mut shop = Shop::open();
     let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     let (path, body) = change(
@@ -240,7 +240,7 @@ fn pending_if_incomplete_refuses_what_cannot_wait() {
 }
 
 #[test]
-fn a_paid_pending_if_incomplete_upgrade_counts_at_once() {
+fn a_paid_pending_if_incomplete_upgrade_is_applied_immediately() {
     let mut shop = Shop::open();
     let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     let (path, body) = change(
@@ -300,7 +300,7 @@ fn an_upgrade_with_error_if_incomplete_changes_nothing_when_declined() {
 }
 
 #[test]
-fn another_interval_begins_a_new_period_at_once() {
+fn another_interval_starts_a_new_period_immediately() {
     let mut shop = Shop::open();
     let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     let yearly = shop.price("PRO", 19_000, "&recurring[interval]=year");
@@ -321,7 +321,7 @@ fn another_interval_begins_a_new_period_at_once() {
 }
 
 #[test]
-fn a_preview_says_what_the_change_then_costs_and_changes_nothing() {
+fn a_preview_matches_the_cost_of_the_change_and_changes_nothing() {
     let mut shop = Shop::open();
     let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     shop.wait(31 * DAY / 2);

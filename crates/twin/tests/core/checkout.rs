@@ -47,7 +47,7 @@ fn a_pack_is_bought_and_the_session_is_paid() {
 }
 
 #[test]
-fn a_new_session_is_open_and_its_address_holds_its_id() {
+fn a_new_session_is_open_and_its_url_contains_its_id() {
     let mut shop = Shop::open();
     shop.core.set_public_url("http://twin.example/");
     let pack = shop.price("Credits", 1000, "");
@@ -109,7 +109,7 @@ fn a_declined_card_leaves_the_session_open_with_a_failed_charge_and_another_pays
 }
 
 #[test]
-fn a_card_typed_wrongly_is_refused_without_a_charge() {
+fn a_mistyped_card_is_refused_without_a_charge() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
     let id = shop.session("payment", &pack, "");
@@ -137,7 +137,7 @@ fn a_card_typed_wrongly_is_refused_without_a_charge() {
 }
 
 #[test]
-fn a_bank_that_asks_is_answered_and_then_the_session_completes() {
+fn a_session_completes_after_the_customer_has_authenticated() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
     let id = shop.session("payment", &pack, "");
@@ -258,7 +258,7 @@ fn a_session_expires_after_a_day_and_can_no_longer_be_paid() {
 }
 
 #[test]
-fn a_session_that_makes_no_sense_is_refused() {
+fn an_invalid_session_is_refused() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
     let plan = shop.plan("PRO", 1900);
@@ -322,7 +322,7 @@ fn a_session_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn the_old_and_the_new_name_of_payment_method_types_are_both_taken() {
+fn the_old_and_the_new_name_of_payment_method_types_are_both_accepted() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
 
@@ -361,7 +361,7 @@ fn the_cli_completes_a_session_through_its_payment_page() {
 }
 
 #[test]
-fn an_iban_settles_by_itself() {
+fn an_iban_settles_automatically() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1500, "");
     let mut pay = |iban: &str| {
@@ -387,7 +387,7 @@ fn an_iban_settles_by_itself() {
 }
 
 #[test]
-fn a_promotion_code_takes_its_part_off() {
+fn a_promotion_code_reduces_the_total() {
     let mut shop = Shop::open();
     let plan = shop.plan("PRO", 2000);
     let coupon = word(&shop.post("/v1/coupons", "percent_off=25.5&duration=once")["id"]);

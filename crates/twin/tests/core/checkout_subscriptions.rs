@@ -80,7 +80,7 @@ fn a_declined_subscription_leaves_no_subscription_behind() {
 }
 
 #[test]
-fn a_subscription_with_a_bank_that_asks_begins_after_the_answer_and_renews() {
+fn a_subscription_that_requires_authentication_starts_after_it_and_renews() {
     let mut shop = Shop::open();
     let plan = shop.plan("PRO", 1900);
     let id = shop.session("subscription", &plan, "");

@@ -5,7 +5,7 @@ use crate::billing::{FEBRUARY, latest_invoice, subscriber};
 use crate::shop::{DAY, HOUR, Shop, word};
 
 #[test]
-fn a_failing_renewal_is_past_due_then_retried_then_cancelled() {
+fn a_failing_renewal_is_past_due_then_retried_then_canceled() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
     shop.give_card(&customer, "pm_card_chargeCustomerFail");
@@ -95,7 +95,7 @@ fn dunning_can_leave_a_subscription_past_due() {
 }
 
 #[test]
-fn a_new_card_and_paying_the_invoice_recover_the_subscription() {
+fn a_new_card_and_a_paid_invoice_recover_the_subscription() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
     shop.give_card(&customer, "pm_card_chargeCustomerFail");
@@ -119,7 +119,7 @@ fn a_new_card_and_paying_the_invoice_recover_the_subscription() {
 }
 
 #[test]
-fn a_hard_decline_is_counted_but_not_sent_until_there_is_a_new_card() {
+fn after_a_hard_decline_attempts_are_counted_but_not_charged_until_there_is_a_new_card() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
     shop.core.decline_next(Some(&customer), "stolen_card");

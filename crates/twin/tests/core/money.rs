@@ -11,7 +11,7 @@ fn paid(shop: &mut Shop, card: &str, amount: i64) -> (String, String) {
 }
 
 #[test]
-fn an_intent_that_is_confirmed_makes_its_events_in_order() {
+fn a_confirmed_payment_intent_emits_its_events_in_order() {
     let mut shop = Shop::open();
 
     let (intent, charge) = paid(&mut shop, "pm_card_visa", 2000);
@@ -90,7 +90,7 @@ fn each_declining_card_says_why() {
 }
 
 #[test]
-fn a_declining_card_cannot_be_saved_but_the_one_made_for_it_can() {
+fn a_declining_card_cannot_be_saved_except_the_one_that_fails_only_on_charges() {
     let mut shop = Shop::open();
     let customer = shop.customer("");
     let body = format!("customer={customer}");
@@ -111,7 +111,7 @@ fn a_declining_card_cannot_be_saved_but_the_one_made_for_it_can() {
 }
 
 #[test]
-fn a_bank_that_asks_every_time_refuses_payments_without_the_customer() {
+fn a_card_that_always_requires_authentication_declines_off_session_payments() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_authenticationRequired");
     let method = word(&shop.see(&json!(customer))["invoice_settings"]["default_payment_method"]);
@@ -134,7 +134,7 @@ fn a_bank_that_asks_every_time_refuses_payments_without_the_customer() {
 }
 
 #[test]
-fn too_small_an_amount_is_refused() {
+fn an_amount_below_the_minimum_is_refused() {
     let mut shop = Shop::open();
 
     let (_, error) = shop.refused("POST", "/v1/payment_intents", "amount=49&currency=usd");
@@ -145,7 +145,7 @@ fn too_small_an_amount_is_refused() {
 }
 
 #[test]
-fn partial_refunds_add_up_and_no_more_than_the_charge_comes_back() {
+fn partial_refunds_add_up_and_cannot_exceed_the_charge() {
     let mut shop = Shop::open();
     let (intent, charge) = paid(&mut shop, "pm_card_visa", 2000);
     shop.happened();
@@ -187,7 +187,7 @@ fn partial_refunds_add_up_and_no_more_than_the_charge_comes_back() {
 }
 
 #[test]
-fn a_pending_refund_arrives_and_a_failing_one_comes_back() {
+fn a_pending_refund_succeeds_later_and_a_failing_one_returns_the_money() {
     let mut shop = Shop::open();
     let (_, pending) = paid(&mut shop, "pm_card_pendingRefund", 2000);
     let (_, failing) = paid(&mut shop, "pm_card_refundFail", 2000);
@@ -209,7 +209,7 @@ fn a_pending_refund_arrives_and_a_failing_one_comes_back() {
 }
 
 #[test]
-fn a_disputed_charge_takes_the_money_and_evidence_wins_it_back() {
+fn a_dispute_withdraws_the_money_and_evidence_wins_it_back() {
     let mut shop = Shop::open();
     let (intent, charge) = paid(&mut shop, "pm_card_createDispute", 2000);
     let opened = shop.happened();
@@ -272,7 +272,7 @@ fn a_dispute_can_be_lost_and_an_inquiry_leaves_the_charge_refundable() {
 }
 
 #[test]
-fn a_reserved_payment_is_captured_in_part() {
+fn an_authorized_payment_is_captured_in_part() {
     let mut shop = Shop::open();
     let intent = shop.post(
         "/v1/payment_intents",
@@ -293,7 +293,7 @@ fn a_reserved_payment_is_captured_in_part() {
 }
 
 #[test]
-fn an_invoice_below_the_minimum_is_rolled_to_the_balance() {
+fn an_invoice_below_the_minimum_is_carried_over_to_the_balance() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let body = |amount: i64| format!("customer={customer}&amount={amount}&currency=usd");
@@ -320,7 +320,7 @@ fn an_invoice_below_the_minimum_is_rolled_to_the_balance() {
 }
 
 #[test]
-fn a_manual_invoice_is_finalized_voided_or_given_up() {
+fn a_manual_invoice_is_finalized_voided_or_marked_uncollectible() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let mut invoice = || {
@@ -348,7 +348,7 @@ fn a_manual_invoice_is_finalized_voided_or_given_up() {
 }
 
 #[test]
-fn money_taken_becomes_available_after_two_days() {
+fn charged_money_becomes_available_after_two_days() {
     let mut shop = Shop::open();
     paid(&mut shop, "pm_card_visa", 2000);
 

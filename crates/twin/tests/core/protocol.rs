@@ -20,7 +20,7 @@ fn an_unknown_parameter_is_refused_by_name_and_changes_nothing() {
 }
 
 #[test]
-fn missing_required_wrong_typed_and_wrong_enum_parameters_are_refused() {
+fn missing_mistyped_and_unknown_enum_parameters_are_refused() {
     let mut shop = Shop::open();
 
     let (_, missing) = shop.refused("POST", "/v1/prices", "unit_amount=5");
@@ -37,7 +37,7 @@ fn missing_required_wrong_typed_and_wrong_enum_parameters_are_refused() {
 }
 
 #[test]
-fn only_test_keys_open_the_twin() {
+fn only_test_keys_are_accepted() {
     let mut core = Core::new(1, NOW);
     let mut ask = |key: Option<&str>| {
         let request = ApiRequest {
@@ -169,7 +169,7 @@ fn events_name_the_request_and_its_key() {
 }
 
 #[test]
-fn an_event_keeps_the_object_as_it_was_and_what_changed() {
+fn an_event_keeps_the_object_and_the_previous_values() {
     let mut shop = Shop::open();
     let id = word(&shop.post("/v1/customers", "name=Ann")["id"]);
     shop.post(&format!("/v1/customers/{id}"), "metadata[a]=1");
@@ -192,7 +192,7 @@ fn an_event_keeps_the_object_as_it_was_and_what_changed() {
 }
 
 #[test]
-fn an_update_that_changes_nothing_makes_no_event() {
+fn an_update_that_changes_nothing_emits_no_event() {
     let mut shop = Shop::open();
     let id = word(&shop.post("/v1/customers", "name=Ann")["id"]);
     shop.happened();
@@ -357,7 +357,7 @@ fn the_same_seed_and_calls_give_the_same_bytes() {
 }
 
 #[test]
-fn a_saved_twin_goes_on_where_it_was() {
+fn a_saved_twin_continues_where_it_stopped() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 1900);

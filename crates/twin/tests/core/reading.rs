@@ -56,7 +56,7 @@ fn bad_cursors_and_limits_are_refused() {
 }
 
 #[test]
-fn expansions_replace_ids_and_wrong_ones_are_refused() {
+fn expansions_replace_ids_and_invalid_ones_are_refused() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 1900);
@@ -116,7 +116,7 @@ fn expansions_replace_ids_and_wrong_ones_are_refused() {
 }
 
 #[test]
-fn a_refused_expansion_undoes_what_the_request_did() {
+fn a_refused_expansion_undoes_the_request() {
     let mut shop = Shop::open();
 
     let (status, _) = shop.refused("POST", "/v1/customers", "name=Ann&expand[]=nothing");
@@ -127,7 +127,7 @@ fn a_refused_expansion_undoes_what_the_request_did() {
 }
 
 #[test]
-fn customers_are_found_by_metadata_and_mail() {
+fn customers_are_found_by_metadata_and_email() {
     let mut shop = Shop::open();
     shop.post(
         "/v1/customers",

@@ -4,7 +4,7 @@ use crate::changes::{amounts, on_plan};
 use crate::shop::{DAY, HOUR, NOW, Shop, word};
 
 #[test]
-fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_lets_go() {
+fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
     let mut shop = Shop::open();
     let (_, sub, cheap) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
     let id = word(&sub["id"]);
@@ -74,7 +74,7 @@ fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_lets_go() {
 }
 
 #[test]
-fn a_released_schedule_changes_nothing_any_more() {
+fn a_released_schedule_no_longer_changes_anything() {
     let mut shop = Shop::open();
     let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
     let schedule = shop.post(
@@ -96,7 +96,7 @@ fn a_released_schedule_changes_nothing_any_more() {
 }
 
 #[test]
-fn the_portal_switches_up_at_once_and_down_at_the_end_of_the_period() {
+fn the_portal_upgrades_immediately_and_downgrades_at_the_end_of_the_period() {
     let mut shop = Shop::open();
     let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     let pro = word(&sub["items"]["data"][0]["price"]["id"]);

@@ -171,7 +171,7 @@ fn every_kind_of_object_fits_stripes_schema() {
 }
 
 #[test]
-fn every_error_fits_stripes_schema_and_names_its_page() {
+fn every_error_fits_stripes_schema_and_links_to_its_documentation() {
     let mut shop = Shop::open();
 
     let (_, error) = shop.refused("POST", "/v1/customers", "x=1");

@@ -113,7 +113,7 @@ fn form(dice: &mut Dice, schema: &Value, name: &str, core: &Core, depth: usize) 
 }
 
 #[test]
-fn whatever_is_asked_the_twin_answers_and_its_objects_fit_the_schema() {
+fn the_twin_answers_every_request_and_its_objects_fit_the_schema() {
     let described: Value = serde_json::from_str(include_str!("../../data/paths.json")).unwrap();
     let paths = described["paths"].as_object().unwrap();
     let names: Vec<&String> = paths.keys().collect();

@@ -48,7 +48,7 @@ fn a_trial_starts_with_a_free_invoice_warns_three_days_before_and_then_charges()
 }
 
 #[test]
-fn a_trial_shorter_than_three_days_warns_at_once() {
+fn a_trial_shorter_than_three_days_warns_immediately() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 1900);
@@ -66,7 +66,7 @@ fn a_trial_shorter_than_three_days_warns_at_once() {
 }
 
 #[test]
-fn a_trial_without_a_card_ends_as_its_settings_say() {
+fn a_trial_without_a_card_ends_according_to_its_settings() {
     let mut shop = Shop::open();
     let plan = shop.plan("PRO", 1900);
     let mut end = |behavior: &str| {

@@ -21,7 +21,7 @@ const NOT_SERVED: [&str; 8] = [
 ];
 
 #[test]
-fn every_trigger_of_the_cli_makes_its_event() {
+fn every_trigger_of_the_cli_emits_its_event() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cli-triggers");
     let mut wrong = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

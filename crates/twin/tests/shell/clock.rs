@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::harness::*;
 
 #[tokio::test]
-async fn an_advance_moves_the_clock_and_a_second_one_meanwhile_is_refused() {
+async fn an_advance_moves_the_clock_and_a_concurrent_one_is_refused() {
     let twin = start().await;
     let receiver = Receiver::start().await;
     twin.endpoint(&receiver, &["customer.created"]).await;
@@ -97,7 +97,7 @@ async fn an_advance_stops_at_every_moment_a_follower_named_and_waits_until_it_is
 }
 
 #[tokio::test]
-async fn work_that_a_delivery_brings_is_awaited_before_the_next_step() {
+async fn an_advance_waits_for_the_work_that_a_delivery_causes_before_the_next_step() {
     let twin = Arc::new(start().await);
     let receiver = Receiver::start().await;
     twin.endpoint(&receiver, &["customer.created"]).await;
@@ -136,7 +136,7 @@ async fn work_that_a_delivery_brings_is_awaited_before_the_next_step() {
 }
 
 #[tokio::test]
-async fn a_follower_that_went_away_is_not_awaited_for_long() {
+async fn an_advance_does_not_wait_long_for_a_follower_that_has_disconnected() {
     let twin = start().await;
     twin.look("/_twin/clock?follower=gone&idle=0").await;
     let began = Instant::now();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::*;
 
 #[tokio::test]
-async fn an_event_is_posted_signed_with_real_time_to_the_endpoint_that_wants_it() {
+async fn an_event_is_posted_to_the_subscribed_endpoint_and_signed_with_real_time() {
     let twin = start().await;
     let receiver = Receiver::start().await;
     let other = Receiver::start().await;
@@ -29,7 +29,7 @@ async fn an_event_is_posted_signed_with_real_time_to_the_endpoint_that_wants_it(
 }
 
 #[tokio::test]
-async fn a_failed_delivery_is_tried_again_within_ten_seconds_signed_anew_and_logged() {
+async fn a_failed_delivery_is_retried_within_ten_seconds_signed_again_and_logged() {
     let twin = start().await;
     let receiver = Receiver::start().await;
     let endpoint = twin.endpoint(&receiver, &["customer.created"]).await;
@@ -78,7 +78,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn events_made_while_deliveries_are_off_are_never_delivered() {
+async fn events_that_occur_while_deliveries_are_off_are_never_delivered() {
     let twin = start().await;
     let receiver = Receiver::start().await;
     twin.endpoint(&receiver, &["*"]).await;
@@ -142,7 +142,7 @@ async fn a_triggered_event_is_delivered_like_any_other() {
 }
 
 #[tokio::test]
-async fn at_most_eight_deliveries_to_one_endpoint_are_under_way() {
+async fn at_most_eight_deliveries_to_one_endpoint_run_at_a_time() {
     let twin = start().await;
     let receiver = Receiver::start().await;
     twin.endpoint(&receiver, &["customer.created"]).await;

@@ -23,7 +23,7 @@ async fn customers(twin: &Running) -> usize {
 }
 
 #[tokio::test]
-async fn a_status_fault_answers_the_products_next_calls_and_leaves_other_keys_alone() {
+async fn a_status_fault_applies_to_the_next_calls_of_the_product_and_not_to_other_keys() {
     let twin = start_with(|config| config.product_key = Some("sk_test_product".to_owned())).await;
     let set = json!({"mode": "status", "status": 503, "count": 2});
     twin.control("/_twin/faults", set).await;
@@ -36,7 +36,7 @@ async fn a_status_fault_answers_the_products_next_calls_and_leaves_other_keys_al
 }
 
 #[tokio::test]
-async fn cut_ends_the_connection_before_the_work_and_cut_after_behind_it() {
+async fn cut_closes_the_connection_before_the_call_is_executed_and_cut_after_closes_it_afterward() {
     let twin = start().await;
 
     twin.control("/_twin/faults", json!({"mode": "cut"})).await;
@@ -77,7 +77,7 @@ async fn a_call_that_hangs_holds_its_idempotency_key_until_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_caller_that_gives_up_on_a_hanging_call_has_called_for_nothing() {
+async fn a_call_that_hangs_is_not_executed_if_its_client_disconnects() {
     let twin = start().await;
     twin.control("/_twin/faults", json!({"mode": "hang", "seconds": 1}))
         .await;
@@ -93,7 +93,7 @@ async fn a_caller_that_gives_up_on_a_hanging_call_has_called_for_nothing() {
 }
 
 #[tokio::test]
-async fn the_log_names_parameters_and_keys_but_holds_no_values() {
+async fn the_log_contains_the_names_of_parameters_but_not_their_values() {
     let twin = start().await;
     twin.customer("secret@example.com").await;
 
@@ -110,7 +110,7 @@ async fn the_log_names_parameters_and_keys_but_holds_no_values() {
 }
 
 #[tokio::test]
-async fn a_wrong_control_call_is_refused_with_a_sentence() {
+async fn an_invalid_control_call_is_refused_with_a_message() {
     let twin = start().await;
     for (path, body) in [
         ("/_twin/faults", json!({"mode": "burn"})),

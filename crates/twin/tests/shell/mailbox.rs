@@ -27,7 +27,7 @@ async fn send(twin: &Running, subject: &str, text: &str, html: &str) {
 }
 
 #[tokio::test]
-async fn a_mail_sent_by_smtp_is_shown_with_its_text_its_html_and_its_links() {
+async fn an_email_sent_by_smtp_is_shown_with_its_text_its_html_and_its_links() {
     let twin = start().await;
     let text = "Grüße!\n.A line that begins with a dot\nSign in: http://127.0.0.1:3000/x?y=1\n";
 
@@ -58,7 +58,7 @@ async fn a_mail_sent_by_smtp_is_shown_with_its_text_its_html_and_its_links() {
 }
 
 #[tokio::test]
-async fn a_mail_cannot_run_script_in_its_page() {
+async fn an_email_cannot_run_scripts_in_its_page() {
     let twin = start().await;
     send(
         &twin,

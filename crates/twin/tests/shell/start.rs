@@ -22,7 +22,7 @@ async fn a_twin_listens_on_loopback_only_and_refuses_a_live_key() {
 }
 
 #[tokio::test]
-async fn a_saved_twin_keeps_customers_mails_and_its_clock_over_a_restart() {
+async fn a_saved_twin_keeps_customers_emails_and_its_clock_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state/twin.json");
     let saved = |config: &mut Config| {
@@ -46,7 +46,7 @@ async fn a_saved_twin_keeps_customers_mails_and_its_clock_over_a_restart() {
 }
 
 #[tokio::test]
-async fn a_spoilt_state_file_stops_the_start_and_is_left_as_it_is() {
+async fn a_corrupt_state_file_prevents_the_start_and_is_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("twin.json");
     std::fs::write(&file, "{ not a state").unwrap();
@@ -60,7 +60,7 @@ async fn a_spoilt_state_file_stops_the_start_and_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_cli_session_tells_the_webhook_secret_to_those_with_a_key() {
+async fn the_cli_session_returns_the_webhook_secret_to_callers_with_a_key() {
     let twin = start_with(|config| {
         config.webhook_secret = Some("whsec_demo".to_owned());
         config.real_time = RealTime::of_the_system();

@@ -5,7 +5,7 @@ use super::*;
 use crate::harness::*;
 
 #[tokio::test]
-async fn checkout_shows_the_order_takes_the_card_and_goes_back_to_the_shop() {
+async fn checkout_shows_the_order_charges_the_card_and_returns_to_the_store() {
     let twin = start().await;
     let receiver = Receiver::start().await;
     twin.endpoint(&receiver, &["checkout.session.completed"])
@@ -45,7 +45,7 @@ async fn checkout_shows_the_order_takes_the_card_and_goes_back_to_the_shop() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_told_above_the_form_which_keeps_what_was_typed() {
+async fn a_declined_card_is_reported_above_the_form_which_keeps_its_values() {
     let twin = start().await;
     let (id, path) = payment_session(&twin).await;
 
@@ -61,7 +61,7 @@ async fn a_declined_card_is_told_above_the_form_which_keeps_what_was_typed() {
 }
 
 #[tokio::test]
-async fn a_form_with_mistakes_names_each_field_and_charges_nothing() {
+async fn a_form_with_errors_names_each_field_and_charges_nothing() {
     let twin = start().await;
     let (_, path) = payment_session(&twin).await;
 
@@ -82,7 +82,7 @@ async fn a_form_with_mistakes_names_each_field_and_charges_nothing() {
 }
 
 #[tokio::test]
-async fn a_card_with_3d_secure_asks_first_and_can_fail_or_complete() {
+async fn a_card_with_3d_secure_requires_authentication_that_can_fail_or_succeed() {
     let twin = start().await;
     let (id, path) = payment_session(&twin).await;
     let asked = twin.post_form(&path, &card(ASKS_FIRST)).await;
@@ -129,7 +129,7 @@ async fn bank_debit_completes_unpaid_and_settles_later() {
 }
 
 #[tokio::test]
-async fn an_expired_session_says_so_and_takes_no_money() {
+async fn an_expired_session_says_so_and_cannot_be_paid() {
     let twin = start().await;
     let (_, path) = payment_session(&twin).await;
 
@@ -143,7 +143,7 @@ async fn an_expired_session_says_so_and_takes_no_money() {
 }
 
 #[tokio::test]
-async fn the_control_interface_pays_a_session_and_answers_with_it() {
+async fn the_control_interface_pays_a_session_and_returns_it() {
     let twin = start().await;
     let (id, _) = payment_session(&twin).await;
     let control = twin::client::Control::new(&twin.handle.url()).unwrap();

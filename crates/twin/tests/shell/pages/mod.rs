@@ -131,7 +131,7 @@ pub fn location(response: &reqwest::Response) -> &str {
 }
 
 #[tokio::test]
-async fn a_charge_is_disputed_and_the_dispute_closed_by_the_control_interface() {
+async fn the_control_interface_opens_and_closes_a_dispute() {
     let twin = start().await;
     let (id, _) = payment_session(&twin).await;
     let control = twin::client::Control::new(&twin.handle.url()).unwrap();

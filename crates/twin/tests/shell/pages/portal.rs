@@ -2,7 +2,7 @@ use super::*;
 use crate::harness::*;
 
 #[tokio::test]
-async fn the_portal_cancels_after_a_question_and_resumes() {
+async fn the_portal_asks_before_it_cancels_and_can_resume() {
     let twin = start().await;
     let (customer, portal) = subscriber(&twin).await;
     let id = subscription_of(&twin, &customer).await["id"]
@@ -67,7 +67,7 @@ async fn the_portal_switches_to_a_plan_that_the_configuration_allows() {
 }
 
 #[tokio::test]
-async fn the_portal_takes_a_new_card_and_refuses_a_bad_one() {
+async fn the_portal_accepts_a_new_card_and_refuses_a_declined_one() {
     let twin = start().await;
     let (_, portal) = subscriber(&twin).await;
 

@@ -1,4 +1,4 @@
-//! Case W22: what billing reads of an object is the same in every version's shape.
+//! Case W22: billing reads the same from an object in every version.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ fn fixture(version: &str, object: &str) -> String {
     std::fs::read_to_string(folder.join(version).join(format!("{object}.json"))).unwrap()
 }
 
-/// Reads the object in all shapes and checks that what `view` sees is `expected` in each.
+/// Parses the object in all versions and checks that `view` returns `expected` for each.
 fn same_in_all<T: DeserializeOwned, V: PartialEq + Debug>(
     object: &str,
     expected: V,

@@ -1,4 +1,4 @@
-//! The sender of webhook deliveries: takes what is due from the queue, signs it and posts it.
+//! The sender of webhook deliveries. It takes what is due from the queue, signs it and posts it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -72,8 +72,8 @@ fn control_page() -> Router<App> {
         .route("/_twin/board/faults", post(board::faults))
         .route("/_twin/board/settle", post(board::settle))
         .route("/_twin/mailbox", get(mailbox::list))
-        .route("/_twin/mailbox/{mail}", get(mailbox::show))
-        .route("/_twin/mailbox/{mail}/html", get(mailbox::html))
+        .route("/_twin/mailbox/{email}", get(mailbox::show))
+        .route("/_twin/mailbox/{email}/html", get(mailbox::html))
 }
 
 /// The control interface for tests and the command line.

@@ -242,15 +242,15 @@ impl Transport {
     ) -> Failure {
         let request_id = word(headers, REQUEST_ID);
         let replayed = word(headers, IDEMPOTENT_REPLAYED).as_deref() == Some("true");
-        let told = serde_json::from_slice::<ApiErrorBody>(body)
+        let parsed = serde_json::from_slice::<ApiErrorBody>(body)
             .ok()
             .map(|body| body.error);
         let code = status.as_u16();
 
-        let error = match told {
-            told if matches!(code, 409 | 429 | 500..) => Error::Unavailable {
+        let error = match parsed {
+            parsed if matches!(code, 409 | 429 | 500..) => Error::Unavailable {
                 status: Some(code),
-                code: told
+                code: parsed
                     .and_then(|error| error.code)
                     .map(|code| cut(&code, WORD_CHARS_MAX).into()),
                 request_id,
@@ -259,8 +259,8 @@ impl Transport {
                 // Stripe sends 429 before it executes anything.
                 outcome_unknown: call.changes_something && code != 429,
             },
-            Some(told) if status.is_client_error() => {
-                Error::from_answer(code, self.tidy(told), request_id, replayed)
+            Some(parsed) if status.is_client_error() => {
+                Error::from_answer(code, self.tidy(parsed), request_id, replayed)
             }
             _ => Error::Malformed {
                 status: code,

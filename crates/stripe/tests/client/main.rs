@@ -1,4 +1,4 @@
-//! The client against a server that is slow, busy, broken or gone.
+//! Tests of the client against a server that is slow, busy, broken or unreachable.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod calls;

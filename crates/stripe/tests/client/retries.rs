@@ -1,4 +1,4 @@
-//! Retries, deadlines and the errors that are left in the end.
+//! Retries, deadlines and the resulting errors.
 
 use crate::stand_in::{Reply, StandIn};
 use crate::{REFUND, error_body, refund, refund_params};

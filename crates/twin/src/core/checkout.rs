@@ -12,7 +12,7 @@ use super::{Call, Core};
 
 /// `GET /v1/checkout/sessions`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    let mail = opt(&call.params, "customer_details.email");
+    let email = opt(&call.params, "customer_details.email");
     core.page(call, "checkout.session", |row| {
         matches(
             &call.params,
@@ -24,7 +24,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
                 "status",
                 "payment_link",
             ],
-        ) && mail.is_none_or(|wanted| text(row, "customer_details.email") == wanted)
+        ) && email.is_none_or(|wanted| text(row, "customer_details.email") == wanted)
     })
 }
 

@@ -77,7 +77,7 @@ pub(crate) async fn list(State(app): State<App>) -> Response {
     page(StatusCode::OK, &MailboxPage { emails })
 }
 
-/// `GET /_twin/mailbox/{mail}`
+/// `GET /_twin/mailbox/{email}`
 pub(crate) async fn show(State(app): State<App>, Path(id): Path<u64>) -> Response {
     let Some(email) = app.twin.mailbox().get(id).cloned() else {
         return not_found(UNKNOWN);
@@ -95,7 +95,7 @@ pub(crate) async fn show(State(app): State<App>, Path(id): Path<u64>) -> Respons
     page(StatusCode::OK, &email_page)
 }
 
-/// `GET /_twin/mailbox/{mail}/html`: only the HTML part, for a sandboxed frame without scripts.
+/// `GET /_twin/mailbox/{email}/html`: only the HTML part, for a sandboxed frame without scripts.
 pub(crate) async fn html(State(app): State<App>, Path(id): Path<u64>) -> Response {
     let Some(email) = app.twin.mailbox().get(id).cloned() else {
         return not_found(UNKNOWN);

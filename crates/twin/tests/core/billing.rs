@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::shop::{DAY, HOUR, NOW, Shop, card, good_card, word};
 
-/// A subscriber on a plan of 1900 a month.
+/// Creates a customer with a subscription for 1900 a month.
 pub fn subscriber(shop: &mut Shop, card: &str) -> (String, Value) {
     let customer = shop.customer(card);
     let plan = shop.plan("PRO", 1900);
@@ -309,7 +309,7 @@ fn the_portal_cancels_resumes_and_changes_the_card() {
     let secret = word(&portal["url"]).rsplit('/').next().unwrap().to_owned();
     let sub = word(&sub);
 
-    let cancelled = shop.core.portal_cancel(&secret, &sub, NOW).unwrap();
+    let canceled = shop.core.portal_cancel(&secret, &sub, NOW).unwrap();
     let resumed = shop.core.portal_resume(&id, &sub, NOW).unwrap();
     shop.core
         .portal_set_card(&id, card("5555555555554444"), NOW)
@@ -320,7 +320,7 @@ fn the_portal_cancels_resumes_and_changes_the_card() {
         .portal_set_card(&id, card("4000000000000002"), NOW);
 
     assert!(word(&nothing.1["message"]).starts_with("No configuration provided"));
-    assert_eq!(cancelled["cancel_at_period_end"], true);
+    assert_eq!(canceled["cancel_at_period_end"], true);
     assert_eq!(resumed["cancel_at_period_end"], false);
     assert_eq!(view.card.unwrap().last4, "4444");
     assert_eq!(view.subscriptions[0].name, "PRO");

@@ -1,13 +1,10 @@
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends with a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue must panic")]
 
 use serde_json::{Value, json};
 
 use crate::shop::{DAY, HOUR, NOW, Shop, word};
 
-/// A subscriber to a plan, at a shop that also sells another.
+/// Creates a customer with a subscription to one plan and returns the price of another plan too.
 pub fn on_plan(shop: &mut Shop, card: &str, amount: i64, other: i64) -> (String, Value, String) {
     let customer = shop.customer(card);
     let plan = shop.plan("PRO", amount);

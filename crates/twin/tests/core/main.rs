@@ -1,7 +1,7 @@
-//! The rules of Stripe that the twin keeps, each a test. Every object and event that passes through a test is
-//! held against Stripe's own schema.
+//! Tests of Stripe's rules in the twin. Every object and event that passes through a test is
+//! checked against Stripe's own schema.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, which may panic")]
+#![expect(clippy::unwrap_used, reason = "test helpers may panic")]
 
 mod billing;
 mod changes;

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use crate::shop::{DAY, Shop, checked, good_card, word};
 
-/// Everything the product listens to, and what the CLI triggers.
+/// The events that the product subscribes to and those that the CLI triggers.
 const TRIGGERS: &[&str] = &[
     "checkout.session.completed",
     "checkout.session.expired",
@@ -90,7 +90,7 @@ fn an_unknown_trigger_is_refused() {
     assert!(shop.core.trigger("issuing_card.created", shop.now).is_err());
 }
 
-/// Every kind of object that the test below must have seen.
+/// The kinds of objects that the test below must cover.
 const KINDS: [&str; 23] = [
     "customer",
     "product",

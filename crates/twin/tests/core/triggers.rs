@@ -1,4 +1,4 @@
-//! The request chains of the official CLI's `trigger`, run against the twin as the CLI would.
+//! The request chains of the official CLI's `trigger`, run against the twin as the CLI runs them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::shop::{Shop, word};
 
-/// Chains that name `coupon` as older versions did (ours refuses it), and those that want a test clock or
-/// the one event (`aborted`) that only an unpaid subscription brings.
+/// Chains that are not supported: those that use `coupon` as older versions did, those that need a
+/// test clock, and the one event (`aborted`) that only an unpaid subscription causes.
 const NOT_SERVED: [&str; 8] = [
     "promotion_code.created",
     "promotion_code.updated",
@@ -69,7 +69,7 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
     }
     shop.wait(60);
     let happened = shop.happened();
-    // Two chains tell a story rather than name an event.
+    // Two chains are named for a scenario rather than an event.
     let wanted = match kind {
         "subscription.payment_failed" => "invoice.payment_failed",
         "subscription.payment_succeeded" => "invoice.payment_succeeded",
@@ -82,7 +82,7 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
     }
 }
 
-/// `${name:field.0.id}` replaced by what an earlier answer says.
+/// Replaces `${name:field.0.id}` with the value from an earlier answer.
 fn filled(text: &str, answers: &BTreeMap<String, Value>) -> String {
     let Some(start) = text.find("${") else {
         return text.to_owned();

@@ -75,7 +75,7 @@ async fn an_advance_stops_at_every_moment_a_follower_named_and_waits_until_it_is
                         stops.push(moment);
                     }
                 }
-                // Work that takes a while: the clock must not move meanwhile.
+                // The work takes a while, and the clock must not move during it.
                 tokio::time::sleep(Duration::from_millis(30)).await;
                 let next = due.into_iter().find(|moment| *moment > now);
                 let next = next.map_or_else(String::new, |next| format!("&due={next}"));
@@ -130,7 +130,7 @@ async fn an_advance_waits_for_the_work_that_a_delivery_causes_before_the_next_st
     );
     assert!(
         confirmed_after.lock().unwrap().contains(&1),
-        "idle was not asked for again"
+        "the follower was not asked again"
     );
     follower.abort();
 }

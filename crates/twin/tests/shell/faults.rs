@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::harness::*;
 
 async fn try_customer(twin: &Running, key: &str) -> Result<StatusCode, reqwest::Error> {
-    // A connection of its own: a pooled one that was cut could be tried anew by the client.
+    // Use a new connection, because the client could retry on a pooled one that was closed.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = http.post(twin.url("/v1/customers")).bearer_auth(key);
     let response = request

@@ -114,7 +114,7 @@ impl Running {
     }
 }
 
-/// What a webhook endpoint got.
+/// A delivery that a webhook endpoint received.
 #[derive(Debug, Clone)]
 pub struct Got {
     pub headers: HeaderMap,
@@ -136,7 +136,7 @@ impl Got {
     }
 }
 
-/// A webhook endpoint that writes down all it gets.
+/// A webhook endpoint that records all deliveries.
 #[derive(Clone)]
 pub struct Receiver {
     pub address: SocketAddr,
@@ -202,7 +202,7 @@ impl Receiver {
         panic!("{count} deliveries were awaited, {} came", self.got().len());
     }
 
-    /// Deliveries that come although none should: given a moment to show themselves.
+    /// Waits a moment and checks that no further delivery arrives.
     pub async fn stays_at(&self, count: usize) {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(self.got().len(), count);

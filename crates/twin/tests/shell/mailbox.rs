@@ -13,7 +13,7 @@ fn address(text: &str) -> Mailbox {
 async fn send(twin: &Running, subject: &str, text: &str, html: &str) {
     let at = twin.handle.smtp_address().unwrap();
     let parts = MultiPart::alternative_plain_html(text.to_owned(), html.to_owned());
-    let mail = Message::builder()
+    let email = Message::builder()
         .from(address("Shop <shop@example.com>"))
         .to(address("Ada <ada@example.com>"))
         .subject(subject)
@@ -23,7 +23,7 @@ async fn send(twin: &Running, subject: &str, text: &str, html: &str) {
         .port(at.port())
         .tls(Tls::None)
         .build();
-    transport.send(mail).await.unwrap();
+    transport.send(email).await.unwrap();
 }
 
 #[tokio::test]
@@ -33,19 +33,19 @@ async fn an_email_sent_by_smtp_is_shown_with_its_text_its_html_and_its_links() {
 
     send(&twin, "Ihre Rechnung über 19 €", text, "<p>Grüße</p>").await;
 
-    let mails = twin.look("/_twin/mails").await;
-    let mail = &mails["data"][0];
-    assert_eq!(mail["subject"], "Ihre Rechnung über 19 €");
-    assert_eq!(mail["to"], json!(["ada@example.com"]));
-    assert_eq!(mail["from"], "shop@example.com");
+    let emails = twin.look("/_twin/mails").await;
+    let email = &emails["data"][0];
+    assert_eq!(email["subject"], "Ihre Rechnung über 19 €");
+    assert_eq!(email["to"], json!(["ada@example.com"]));
+    assert_eq!(email["from"], "shop@example.com");
     assert!(
-        mail["text"]
+        email["text"]
             .as_str()
             .unwrap()
             .contains("\n.A line that begins"),
-        "{mail}"
+        "{email}"
     );
-    assert_eq!(mail["html"].as_str().unwrap().trim(), "<p>Grüße</p>");
+    assert_eq!(email["html"].as_str().unwrap().trim(), "<p>Grüße</p>");
 
     let (_, list) = twin.page("/_twin/mailbox").await;
     assert!(list.contains("Ihre Rechnung"));

@@ -1,7 +1,7 @@
 //! The twin over HTTP: deliveries, faults, clock, pages and mailbox, on real loopback sockets.
 #![expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on fails there and then"
+    reason = "a test that cannot continue must fail immediately"
 )]
 
 mod clock;

@@ -20,7 +20,7 @@ pub fn card(number: &str) -> Vec<(&str, &str)> {
     ]
 }
 
-/// A session for one payment of $19.00; its id and its path on the twin.
+/// Creates a session for one payment of $19.00. Returns its id and its path.
 pub async fn payment_session(twin: &Running) -> (String, String) {
     let form = [
         ("mode", "payment"),
@@ -60,7 +60,8 @@ pub async fn monthly_price(twin: &Running, product: &str, amount: &str) -> Strin
     price["id"].as_str().unwrap().to_owned()
 }
 
-/// A portal in which everything may be done, with switching between the product's prices.
+/// Creates a portal configuration with all features, including switching between the prices of the
+/// product.
 pub async fn portal_configuration(twin: &Running, product: &str, prices: [&str; 2]) -> String {
     let form = [
         ("features[customer_update][enabled]", "false"),
@@ -90,7 +91,8 @@ pub async fn portal_configuration(twin: &Running, product: &str, prices: [&str; 
     made["id"].as_str().unwrap().to_owned()
 }
 
-/// A customer with a subscription at $10.00 a month, bought on the page; and its portal.
+/// Creates a customer who buys a subscription for $10.00 a month on the page. Returns the customer
+/// and the path of its portal.
 pub async fn subscriber(twin: &Running) -> (String, String) {
     let customer = twin.customer("ada@example.com").await;
     let product = twin.api("/v1/products", &[("name", "Pro plan")]).await;

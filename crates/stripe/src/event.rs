@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use node::Node;
 
 /// The longest id or type that is accepted. Stripe's are far shorter.
-pub const WORD_BYTES_MAX: usize = 255;
+pub const ID_BYTES_MAX: usize = 255;
 
 /// The events that our webhook endpoint subscribes to. Others may arrive and are ignored.
 pub const HANDLED_EVENTS: &[&str] = &[
@@ -153,10 +153,13 @@ pub fn parse(body: &[u8]) -> Result<Event<'_>, EventError> {
         return Err(EventError::NotAnEvent("data.object"));
     }
     Ok(Event {
-        id: event.get("id").word().ok_or(EventError::NotAnEvent("id"))?,
+        id: event
+            .get("id")
+            .id_text()
+            .ok_or(EventError::NotAnEvent("id"))?,
         kind: event
             .get("type")
-            .word()
+            .id_text()
             .ok_or(EventError::NotAnEvent("type"))?,
         created: event
             .get("created")
@@ -166,19 +169,19 @@ pub fn parse(body: &[u8]) -> Result<Event<'_>, EventError> {
             .get("livemode")
             .bool()
             .ok_or(EventError::NotAnEvent("livemode"))?,
-        api_version: event.get("api_version").word(),
-        account: event.get("account").word(),
+        api_version: event.get("api_version").id_text(),
+        account: event.get("account").id_text(),
         object: EventObject::read(data.get("object"), data.get("previous_attributes")),
     })
 }
 
 impl<'a> EventObject<'a> {
     fn read(object: &Node<'a>, previous: &Node<'a>) -> Self {
-        let kind = object.get("object").word();
+        let kind = object.get("object").id_text();
         let own_id = |name: &str| {
             object
                 .get("id")
-                .word()
+                .id_text()
                 .filter(|_| kind.as_deref() == Some(name))
         };
         let subscription_of_parent = || {
@@ -205,7 +208,7 @@ impl<'a> EventObject<'a> {
                 .or_else(subscription_of_parent),
             client_reference_id: object.get("client_reference_id").text(),
             metadata: object.get("metadata").texts(),
-            id: object.get("id").word(),
+            id: object.get("id").id_text(),
             object: kind,
         }
     }
@@ -391,7 +394,7 @@ mod tests {
     fn an_overlong_id_is_refused() {
         let body = String::from_utf8(event(&json!({}))).unwrap();
 
-        let body = body.replace("evt_1", &"e".repeat(WORD_BYTES_MAX + 1));
+        let body = body.replace("evt_1", &"e".repeat(ID_BYTES_MAX + 1));
 
         assert_eq!(parse(body.as_bytes()), Err(EventError::NotAnEvent("id")));
     }

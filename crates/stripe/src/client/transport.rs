@@ -27,7 +27,7 @@ const USER_AGENT: &str = concat!("localboxs-billing/", env!("CARGO_PKG_VERSION")
 /// Idle connections are kept for this long. Stripe closes them a little later.
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(50);
 /// Values from Stripe are truncated to this length in logs.
-const WORD_CHARS_MAX: usize = 100;
+const VALUE_CHARS_MAX: usize = 100;
 /// Messages from Stripe are truncated to this length.
 const MESSAGE_CHARS_MAX: usize = 500;
 /// The longest wait that is accepted from `Retry-After`.
@@ -188,7 +188,7 @@ impl Transport {
             .map_err(|error| unreachable(error, call))?;
         let status = response.status();
         let headers = response.headers().clone();
-        let request_id = word(&headers, REQUEST_ID);
+        let request_id = header_text(&headers, REQUEST_ID);
         tracing::debug!(
             stripe.method = %call.method, stripe.path = call.path, stripe.status = status.as_u16(),
             stripe.request_id = request_id, "Stripe answered {status}"
@@ -240,8 +240,8 @@ impl Transport {
         body: &[u8],
         call: &Call<'_>,
     ) -> Failure {
-        let request_id = word(headers, REQUEST_ID);
-        let replayed = word(headers, IDEMPOTENT_REPLAYED).as_deref() == Some("true");
+        let request_id = header_text(headers, REQUEST_ID);
+        let replayed = header_text(headers, IDEMPOTENT_REPLAYED).as_deref() == Some("true");
         let parsed = serde_json::from_slice::<ApiErrorBody>(body)
             .ok()
             .map(|body| body.error);
@@ -252,7 +252,7 @@ impl Transport {
                 status: Some(code),
                 code: parsed
                     .and_then(|error| error.code)
-                    .map(|code| cut(&code, WORD_CHARS_MAX).into()),
+                    .map(|code| cut(&code, VALUE_CHARS_MAX).into()),
                 request_id,
                 retry_after: retry_after(headers),
                 replayed,
@@ -271,7 +271,7 @@ impl Transport {
                 outcome_unknown: call.changes_something && !status.is_redirection(),
             },
         };
-        let should_retry = word(headers, STRIPE_SHOULD_RETRY);
+        let should_retry = header_text(headers, STRIPE_SHOULD_RETRY);
         let may_retry = retry::may_retry(code, should_retry.as_deref(), replayed);
         Failure { error, may_retry }
     }
@@ -279,7 +279,7 @@ impl Transport {
     /// Truncates Stripe's values for logs and removes our key in case a message quotes it.
     fn tidy(&self, error: crate::objects::ApiError) -> crate::objects::ApiError {
         let key = self.config.secret_key.expose_secret();
-        let short = |text: Option<String>| text.map(|text| cut(&text, WORD_CHARS_MAX));
+        let short = |text: Option<String>| text.map(|text| cut(&text, VALUE_CHARS_MAX));
         let message = error
             .message
             .map(|text| cut(&text.replace(key, "(key)"), MESSAGE_CHARS_MAX));
@@ -378,8 +378,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX)))
 }
 
-fn word(headers: &HeaderMap, name: &str) -> Option<Box<str>> {
-    Some(cut(headers.get(name)?.to_str().ok()?, WORD_CHARS_MAX).into())
+fn header_text(headers: &HeaderMap, name: &str) -> Option<Box<str>> {
+    Some(cut(headers.get(name)?.to_str().ok()?, VALUE_CHARS_MAX).into())
 }
 
 fn cut(text: &str, chars_max: usize) -> String {
@@ -394,7 +394,7 @@ fn cut(text: &str, chars_max: usize) -> String {
 fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if text.starts_with("missing field") {
-        return cut(&text, WORD_CHARS_MAX);
+        return cut(&text, VALUE_CHARS_MAX);
     }
     let place = format!("line {}, column {}", error.line(), error.column());
     format!("{:?} error at {place}", error.classify())

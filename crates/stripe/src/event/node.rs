@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::WORD_BYTES_MAX;
+use super::ID_BYTES_MAX;
 
 /// A borrowed JSON value. `null` and numbers that aren't 64-bit integers are `Other`.
 ///
@@ -55,14 +55,14 @@ impl<'a> Node<'a> {
     }
 
     /// The text, if it can be an id: it is neither empty nor too long.
-    pub fn word(&self) -> Option<Cow<'a, str>> {
+    pub fn id_text(&self) -> Option<Cow<'a, str>> {
         self.text()
-            .filter(|text| !text.is_empty() && text.len() <= WORD_BYTES_MAX)
+            .filter(|text| !text.is_empty() && text.len() <= ID_BYTES_MAX)
     }
 
     /// An id, either plain or inside an expanded object.
     pub fn reference(&self) -> Option<Cow<'a, str>> {
-        self.word().or_else(|| self.get("id").word())
+        self.id_text().or_else(|| self.get("id").id_text())
     }
 
     pub fn bool(&self) -> Option<bool> {

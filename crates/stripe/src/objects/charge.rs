@@ -1,6 +1,6 @@
 //! A charge: one attempt to move money, and how much of it was refunded.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Card, Customer, Expandable, Invoice, List, Metadata, PaymentIntent, Refund, or_default,
 };
@@ -83,7 +83,7 @@ pub struct PaymentMethodDetails {
     pub card: Option<Card>,
 }
 
-words! {
+string_enum! {
     /// The outcome of a charge.
     ChargeStatus {
         /// The charge succeeded.

@@ -1,6 +1,6 @@
 //! A Checkout session: a customer's visit to Stripe's payment page.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Customer, Expandable, Invoice, List, Metadata, PaymentIntent, Price, Subscription, or_default,
 };
@@ -106,7 +106,7 @@ pub struct CheckoutLineItem {
     pub quantity: Option<i64>,
 }
 
-words! {
+string_enum! {
     /// The purpose of a Checkout session.
     CheckoutMode {
         /// The session takes one payment.
@@ -118,7 +118,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The state of a Checkout session.
     CheckoutStatus {
         /// The session accepts a payment.
@@ -130,7 +130,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The state of the payment of a Checkout session.
     CheckoutPaymentStatus {
         /// The payment has arrived.

@@ -1,6 +1,6 @@
 //! A dispute: the cardholder's bank claims the money back.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Charge, Expandable, Metadata, PaymentIntent, or_default};
 use serde::Deserialize;
 
@@ -45,7 +45,7 @@ pub struct DisputeEvidenceDetails {
     pub has_evidence: bool,
 }
 
-words! {
+string_enum! {
     /// The state of a dispute.
     DisputeStatus {
         /// The bank has sent an inquiry and not withdrawn any money. We should answer or refund.

@@ -1,6 +1,6 @@
 //! An invoice: what is owed, what for, and how it was paid.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Charge, Customer, Expandable, InvoiceLine, List, Metadata, PaymentIntent, Subscription,
     or_default,
@@ -268,7 +268,7 @@ pub struct FinalizationError {
     pub message: Option<String>,
 }
 
-words! {
+string_enum! {
     /// The state of an invoice.
     InvoiceStatus {
         /// The invoice can still change.
@@ -284,7 +284,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// The reason why an invoice was created.
     BillingReason {
         /// A subscription started.

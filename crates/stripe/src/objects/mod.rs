@@ -23,10 +23,10 @@ mod portal;
 mod price;
 mod product;
 mod refund;
+mod string_enum;
 mod subscription;
 mod subscription_schedule;
 mod webhook_endpoint;
-mod words;
 
 pub use account::Account;
 pub use charge::{Charge, ChargeStatus, PaymentMethodDetails};

@@ -1,6 +1,6 @@
 //! A payment intent: one payment with all its attempts.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Charge, Customer, Expandable, Invoice, Metadata, PaymentMethod, or_default};
 use serde::Deserialize;
 
@@ -61,7 +61,7 @@ pub struct PaymentError {
     pub message: Option<String>,
 }
 
-words! {
+string_enum! {
     /// The state of a payment.
     PaymentIntentStatus {
         /// The payment has no payment method, or the latest one was declined.

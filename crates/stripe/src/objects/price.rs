@@ -1,6 +1,6 @@
 //! A price: how much a product costs, and how often.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Expandable, Metadata, Product, or_default};
 use serde::Deserialize;
 
@@ -47,7 +47,7 @@ fn one() -> u32 {
     1
 }
 
-words! {
+string_enum! {
     /// The unit of a billing interval.
     Interval {
         /// The unit is a day.

@@ -1,6 +1,6 @@
 //! A refund: money that is returned to the customer.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Charge, Expandable, Metadata, PaymentIntent, or_default};
 use serde::Deserialize;
 
@@ -32,7 +32,7 @@ pub struct Refund {
     pub metadata: Metadata,
 }
 
-words! {
+string_enum! {
     /// The state of a refund.
     RefundStatus {
         /// The refund is on its way.

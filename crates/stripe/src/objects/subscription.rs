@@ -1,6 +1,6 @@
 //! A subscription: a recurring payment of a customer.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Customer, Expandable, Invoice, List, Metadata, PaymentMethod, Price, SubscriptionSchedule,
     or_default,
@@ -162,7 +162,7 @@ pub struct PendingUpdate {
     pub trial_end: Option<i64>,
 }
 
-words! {
+string_enum! {
     /// The state of a subscription.
     SubscriptionStatus {
         /// The first payment is still due. Stripe gives up after 23 hours.
@@ -184,7 +184,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How a subscription is paid.
     CollectionMethod {
         /// Stripe charges the payment method.

@@ -1,6 +1,6 @@
 //! A subscription schedule: planned changes to a subscription.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Customer, Expandable, Metadata, Price, Subscription, or_default};
 use serde::Deserialize;
 
@@ -98,7 +98,7 @@ pub struct ScheduleItem {
     pub quantity: Option<i64>,
 }
 
-words! {
+string_enum! {
     /// The state of a subscription schedule.
     ScheduleStatus {
         /// The first phase has not started.

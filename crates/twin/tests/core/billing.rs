@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::shop::{DAY, HOUR, NOW, Shop, card, good_card, word};
+use crate::shop::{DAY, HOUR, NOW, Shop, card, good_card, string};
 
 /// Creates a customer with a subscription for 1900 a month.
 pub fn subscriber(shop: &mut Shop, card: &str) -> (String, Value) {
@@ -143,7 +143,7 @@ fn next_due_returns_the_earliest_moment() {
 fn a_cancellation_at_the_end_of_the_period_can_be_undone_and_takes_effect_at_the_boundary() {
     let mut shop = Shop::open();
     let (_, sub) = subscriber(&mut shop, "pm_card_visa");
-    let path = format!("/v1/subscriptions/{}", word(&sub));
+    let path = format!("/v1/subscriptions/{}", string(&sub));
 
     let wish = shop.post(&path, "cancel_at_period_end=true");
     let undone = shop.post(&path, "cancel_at_period_end=false");
@@ -186,7 +186,7 @@ fn a_cancellation_at_the_end_of_the_period_can_be_undone_and_takes_effect_at_the
 fn an_immediate_cancellation_emits_one_event_and_cannot_be_repeated() {
     let mut shop = Shop::open();
     let (_, sub) = subscriber(&mut shop, "pm_card_visa");
-    let path = format!("/v1/subscriptions/{}", word(&sub));
+    let path = format!("/v1/subscriptions/{}", string(&sub));
 
     let ended = shop.delete(&path);
 
@@ -207,7 +207,7 @@ fn an_end_date_ends_a_subscription_in_the_middle_of_a_period() {
     let (_, sub) = subscriber(&mut shop, "pm_card_visa");
 
     shop.post(
-        &format!("/v1/subscriptions/{}", word(&sub)),
+        &format!("/v1/subscriptions/{}", string(&sub)),
         &format!("cancel_at={}", NOW + 5 * DAY),
     );
     shop.wait(5 * DAY);
@@ -262,7 +262,7 @@ fn default_incomplete_waits_for_the_payment_intent_to_be_confirmed() {
     let plan = shop.plan("PRO", 1900);
 
     let sub = shop.subscribe(&customer, &plan, "&payment_behavior=default_incomplete&expand[]=latest_invoice.confirmation_secret&expand[]=latest_invoice.payments");
-    let intent = word(&sub["latest_invoice"]["payments"]["data"][0]["payment"]["payment_intent"]);
+    let intent = string(&sub["latest_invoice"]["payments"]["data"][0]["payment"]["payment_intent"]);
     shop.post(
         &format!("/v1/payment_intents/{intent}/confirm"),
         "payment_method=pm_card_visa",
@@ -270,7 +270,7 @@ fn default_incomplete_waits_for_the_payment_intent_to_be_confirmed() {
 
     assert_eq!(sub["status"], "incomplete");
     assert!(
-        word(&sub["latest_invoice"]["confirmation_secret"]["client_secret"]).starts_with(&intent)
+        string(&sub["latest_invoice"]["confirmation_secret"]["client_secret"]).starts_with(&intent)
     );
     assert_eq!(shop.see(&sub["id"])["status"], "active");
 }
@@ -305,9 +305,13 @@ fn the_portal_cancels_resumes_and_changes_the_card() {
         "/v1/billing_portal/sessions",
         &format!("customer={customer}&return_url=https://shop.example/back"),
     );
-    let id = word(&portal["id"]);
-    let secret = word(&portal["url"]).rsplit('/').next().unwrap().to_owned();
-    let sub = word(&sub);
+    let id = string(&portal["id"]);
+    let secret = string(&portal["url"])
+        .rsplit('/')
+        .next()
+        .unwrap()
+        .to_owned();
+    let sub = string(&sub);
 
     let canceled = shop.core.portal_cancel(&secret, &sub, NOW).unwrap();
     let resumed = shop.core.portal_resume(&id, &sub, NOW).unwrap();
@@ -319,7 +323,7 @@ fn the_portal_cancels_resumes_and_changes_the_card() {
         .core
         .portal_set_card(&id, card("4000000000000002"), NOW);
 
-    assert!(word(&nothing.1["message"]).starts_with("No configuration provided"));
+    assert!(string(&nothing.1["message"]).starts_with("No configuration provided"));
     assert_eq!(canceled["cancel_at_period_end"], true);
     assert_eq!(resumed["cancel_at_period_end"], false);
     assert_eq!(view.card.unwrap().last4, "4444");
@@ -337,7 +341,7 @@ fn a_new_card_in_the_portal_pays_open_invoices_immediately() {
     shop.give_card(&customer, "pm_card_chargeCustomerFail");
     shop.wait(31 * DAY + HOUR);
     shop.core.save_portal_defaults();
-    let portal = word(
+    let portal = string(
         &shop.post(
             "/v1/billing_portal/sessions",
             &format!("customer={customer}"),
@@ -359,7 +363,7 @@ fn an_open_invoice_is_paid_on_its_page() {
     shop.give_card(&customer, "pm_card_chargeCustomerFail");
     shop.wait(31 * DAY + HOUR);
     let invoice = latest_invoice(&shop, &sub);
-    let token = word(&invoice["hosted_invoice_url"])
+    let token = string(&invoice["hosted_invoice_url"])
         .rsplit('/')
         .next()
         .unwrap()
@@ -386,7 +390,7 @@ fn a_paused_collection_drafts_invoices_and_charges_nothing() {
     let mut shop = Shop::open();
     let (_, sub) = subscriber(&mut shop, "pm_card_visa");
     shop.post(
-        &format!("/v1/subscriptions/{}", word(&sub)),
+        &format!("/v1/subscriptions/{}", string(&sub)),
         "pause_collection[behavior]=keep_as_draft",
     );
     shop.happened();

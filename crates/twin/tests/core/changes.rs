@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::shop::{DAY, HOUR, NOW, Shop, word};
+use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
 /// Creates a customer with a subscription to one plan and returns the price of another plan too.
 pub fn on_plan(shop: &mut Shop, card: &str, amount: i64, other: i64) -> (String, Value, String) {
@@ -15,8 +15,8 @@ pub fn on_plan(shop: &mut Shop, card: &str, amount: i64, other: i64) -> (String,
 }
 
 pub fn change(sub: &Value, price: &str, more: &str) -> (String, String) {
-    let item = word(&sub["items"]["data"][0]["id"]);
-    let path = format!("/v1/subscriptions/{}", word(&sub["id"]));
+    let item = string(&sub["items"]["data"][0]["id"]);
+    let path = format!("/v1/subscriptions/{}", string(&sub["id"]));
     (
         path,
         format!("items[0][id]={item}&items[0][price]={price}{more}"),
@@ -175,7 +175,7 @@ fn an_unpaid_upgrade_waits_as_a_pending_update_and_is_applied_when_paid() {
     );
 
     let waiting = shop.post(&path, &body);
-    let invoice = word(&waiting["latest_invoice"]);
+    let invoice = string(&waiting["latest_invoice"]);
     let first = shop.happened();
     shop.post(&format!("/v1/invoices/{invoice}/pay"), "");
     let after = shop.see(&sub["id"]);
@@ -322,8 +322,8 @@ fn a_preview_matches_the_cost_of_the_change_and_changes_nothing() {
     let mut shop = Shop::open();
     let (_, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
     shop.wait(31 * DAY / 2);
-    let item = word(&sub["items"]["data"][0]["id"]);
-    let id = word(&sub["id"]);
+    let item = string(&sub["items"]["data"][0]["id"]);
+    let id = string(&sub["id"]);
     let date = shop.now;
 
     let preview = shop.post("/v1/invoices/create_preview", &format!(
@@ -356,7 +356,7 @@ fn a_quantity_change_prorates_the_whole_item() {
     let mut shop = Shop::open();
     let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 1000, 4900);
     shop.wait(31 * DAY / 2);
-    let item = word(&sub["items"]["data"][0]["id"]);
+    let item = string(&sub["items"]["data"][0]["id"]);
 
     shop.post(
         &format!("/v1/subscription_items/{item}"),

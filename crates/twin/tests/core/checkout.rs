@@ -1,7 +1,7 @@
 use serde_json::json;
 use twin::core::{PayError, Payment};
 
-use crate::shop::{DAY, NOW, Shop, card, good_card, word};
+use crate::shop::{DAY, NOW, Shop, card, good_card, string};
 
 #[test]
 fn a_pack_is_bought_and_the_session_is_paid() {
@@ -271,11 +271,11 @@ fn an_invalid_session_is_refused() {
         "mode"
     );
     assert!(
-        word(&refuse(format!("mode=payment&{ok}&line_items[0][price]={plan}"))["message"])
+        string(&refuse(format!("mode=payment&{ok}&line_items[0][price]={plan}"))["message"])
             .contains("recurring")
     );
     assert!(
-        word(
+        string(
             &refuse(format!(
                 "mode=subscription&{ok}&line_items[0][price]={pack}"
             ))["message"]
@@ -346,13 +346,13 @@ fn the_cli_completes_a_session_through_its_payment_page() {
     let wrong = shop.refused(
         "POST",
         &format!("/v1/payment_pages/{id}/confirm"),
-        &format!("payment_method={}&expected_amount=1", word(&method["id"])),
+        &format!("payment_method={}&expected_amount=1", string(&method["id"])),
     );
     shop.post(
         &format!("/v1/payment_pages/{id}/confirm"),
         &format!(
             "payment_method={}&expected_amount=1500",
-            word(&method["id"])
+            string(&method["id"])
         ),
     );
 
@@ -368,7 +368,7 @@ fn an_iban_settles_automatically() {
         let id = shop.session("payment", &pack, "&payment_method_types[]=sepa_debit");
         let body =
             format!("type=sepa_debit&sepa_debit[iban]={iban}&billing_details[email]=a@b.example");
-        let method = word(&shop.post("/v1/payment_methods", &body)["id"]);
+        let method = string(&shop.post("/v1/payment_methods", &body)["id"]);
         shop.post(
             &format!("/v1/payment_pages/{id}/confirm"),
             &format!("payment_method={method}"),
@@ -390,7 +390,7 @@ fn an_iban_settles_automatically() {
 fn a_promotion_code_reduces_the_total() {
     let mut shop = Shop::open();
     let plan = shop.plan("PRO", 2000);
-    let coupon = word(&shop.post("/v1/coupons", "percent_off=25.5&duration=once")["id"]);
+    let coupon = string(&shop.post("/v1/coupons", "percent_off=25.5&duration=once")["id"]);
     shop.post(
         "/v1/promotion_codes",
         &format!("promotion[type]=coupon&promotion[coupon]={coupon}&code=HELLO"),

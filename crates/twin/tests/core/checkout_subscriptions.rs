@@ -1,7 +1,7 @@
 use serde_json::json;
 use twin::core::PayError;
 
-use crate::shop::{DAY, NOW, Shop, card, good_card, word};
+use crate::shop::{DAY, NOW, Shop, card, good_card, string};
 
 #[test]
 fn a_subscription_is_bought_with_one_paid_invoice() {
@@ -49,7 +49,7 @@ fn a_subscription_is_bought_with_one_paid_invoice() {
         sub["id"]
     );
     assert_eq!(invoice["amount_paid"], 1900);
-    assert!(word(&invoice["number"]).ends_with("-0001"));
+    assert!(string(&invoice["number"]).ends_with("-0001"));
     assert_eq!(shop.see(&session["customer"])["email"], "bob@example.com");
 }
 

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use twin::core::DunningEnd;
 
 use crate::billing::{FEBRUARY, latest_invoice, subscriber};
-use crate::shop::{DAY, HOUR, Shop, word};
+use crate::shop::{DAY, HOUR, Shop, string};
 
 #[test]
 fn a_failing_renewal_is_past_due_then_retried_then_canceled() {
@@ -104,7 +104,7 @@ fn a_new_card_and_a_paid_invoice_recover_the_subscription() {
     shop.happened();
 
     let invoice = latest_invoice(&shop, &sub);
-    let paid = shop.post(&format!("/v1/invoices/{}/pay", word(&invoice["id"])), "");
+    let paid = shop.post(&format!("/v1/invoices/{}/pay", string(&invoice["id"])), "");
 
     assert_eq!(paid["status"], "paid");
     assert_eq!(shop.see(&sub)["status"], "active");
@@ -150,7 +150,7 @@ fn a_manual_attempt_after_the_first_does_not_count() {
 
     let (status, error) = shop.refused(
         "POST",
-        &format!("/v1/invoices/{}/pay", word(&before["id"])),
+        &format!("/v1/invoices/{}/pay", string(&before["id"])),
         "",
     );
 
@@ -169,7 +169,7 @@ fn a_renewal_without_a_card_fails_without_a_charge() {
     let mut shop = Shop::open();
     let (customer, sub) = subscriber(&mut shop, "pm_card_visa");
     let methods = shop.get(&format!("/v1/customers/{customer}/payment_methods"));
-    let method = word(&methods["data"][0]["id"]);
+    let method = string(&methods["data"][0]["id"]);
     shop.post(&format!("/v1/payment_methods/{method}/detach"), "");
     shop.happened();
 

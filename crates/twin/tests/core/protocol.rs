@@ -1,7 +1,7 @@
 use serde_json::json;
 use twin::core::{ApiRequest, Core};
 
-use crate::shop::{NOW, Shop, word};
+use crate::shop::{NOW, Shop, string};
 
 #[test]
 fn an_unknown_parameter_is_refused_by_name_and_changes_nothing() {
@@ -25,13 +25,13 @@ fn missing_mistyped_and_unknown_enum_parameters_are_refused() {
 
     let (_, missing) = shop.refused("POST", "/v1/prices", "unit_amount=5");
     let (_, typed) = shop.refused("POST", "/v1/prices", "currency=usd&unit_amount=5.5");
-    let (_, word) = shop.refused("POST", "/v1/checkout/sessions", "mode=buy");
+    let (_, unknown) = shop.refused("POST", "/v1/checkout/sessions", "mode=buy");
 
     assert_eq!(missing["code"], "parameter_missing");
     assert_eq!(missing["param"], "currency");
     assert_eq!(typed["code"], "parameter_invalid_integer");
     assert_eq!(
-        word["message"],
+        unknown["message"],
         "Invalid mode: must be one of payment, setup, or subscription"
     );
 }
@@ -171,7 +171,7 @@ fn events_name_the_request_and_its_key() {
 #[test]
 fn an_event_keeps_the_object_and_the_previous_values() {
     let mut shop = Shop::open();
-    let id = word(&shop.post("/v1/customers", "name=Ann")["id"]);
+    let id = string(&shop.post("/v1/customers", "name=Ann")["id"]);
     shop.post(&format!("/v1/customers/{id}"), "metadata[a]=1");
     let event = shop.last("customer.updated");
     shop.post(&format!("/v1/customers/{id}"), "name=Bob");
@@ -194,7 +194,7 @@ fn an_event_keeps_the_object_and_the_previous_values() {
 #[test]
 fn an_update_that_changes_nothing_emits_no_event() {
     let mut shop = Shop::open();
-    let id = word(&shop.post("/v1/customers", "name=Ann")["id"]);
+    let id = string(&shop.post("/v1/customers", "name=Ann")["id"]);
     shop.happened();
 
     shop.post(&format!("/v1/customers/{id}"), "name=Ann");
@@ -205,7 +205,7 @@ fn an_update_that_changes_nothing_emits_no_event() {
 #[test]
 fn metadata_is_merged_and_an_empty_value_removes_a_key() {
     let mut shop = Shop::open();
-    let id = word(&shop.post("/v1/customers", "metadata[a]=1&metadata[b]=2")["id"]);
+    let id = string(&shop.post("/v1/customers", "metadata[a]=1&metadata[b]=2")["id"]);
 
     let changed = shop.post(&format!("/v1/customers/{id}"), "metadata[a]=&metadata[c]=3");
     let cleared = shop.post(&format!("/v1/customers/{id}"), "metadata=");
@@ -317,13 +317,13 @@ fn the_secret_of_a_webhook_endpoint_is_shown_once() {
         "/v1/webhook_endpoints",
         "url=https://shop.example/hook&enabled_events[]=invoice.paid&api_version=2026-08-26.dahlia",
     );
-    let id = word(&made["id"]);
+    let id = string(&made["id"]);
     let shown = shop.get(&format!("/v1/webhook_endpoints/{id}"));
     let known = shop.core.webhook_endpoints();
 
-    assert!(word(&made["secret"]).starts_with("whsec_"));
+    assert!(string(&made["secret"]).starts_with("whsec_"));
     assert!(shown.get("secret").is_none());
-    assert_eq!(known[0].secrets, [word(&made["secret"])]);
+    assert_eq!(known[0].secrets, [string(&made["secret"])]);
     assert!(known[0].wants("invoice.paid") && !known[0].wants("invoice.voided"));
     assert_eq!(
         shop.refused(

@@ -1,12 +1,12 @@
 use serde_json::json;
 
-use crate::shop::{Shop, word};
+use crate::shop::{Shop, string};
 
 #[test]
 fn lists_are_newest_first_and_paged_both_ways() {
     let mut shop = Shop::open();
     let ids: Vec<String> = (0..5)
-        .map(|n| word(&shop.post("/v1/customers", &format!("name=c{n}"))["id"]))
+        .map(|n| string(&shop.post("/v1/customers", &format!("name=c{n}"))["id"]))
         .collect();
 
     let first = shop.get("/v1/customers?limit=2");
@@ -18,7 +18,7 @@ fn lists_are_newest_first_and_paged_both_ways() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|one| word(&one["name"]))
+            .map(|one| string(&one["name"]))
             .collect()
     };
 
@@ -60,7 +60,7 @@ fn expansions_replace_ids_and_invalid_ones_are_refused() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 1900);
-    let sub = word(&shop.subscribe(&customer, &plan, "")["id"]);
+    let sub = string(&shop.subscribe(&customer, &plan, "")["id"]);
 
     let deep = shop.get(&format!(
         "/v1/subscriptions/{sub}?expand[]=latest_invoice.payments&expand[]=customer&expand[]=items.data.price.product"
@@ -100,7 +100,7 @@ fn expansions_replace_ids_and_invalid_ones_are_refused() {
             .unwrap()
             .contains("more than 4 levels")
     );
-    let invoice = word(&deep["latest_invoice"]["id"]);
+    let invoice = string(&deep["latest_invoice"]["id"]);
     let paid = shop.get(&format!(
         "/v1/invoices/{invoice}?expand[]=payments.data.payment.payment_intent"
     ));

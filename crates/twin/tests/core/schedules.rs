@@ -1,14 +1,14 @@
 use serde_json::json;
 
 use crate::changes::{amounts, on_plan};
-use crate::shop::{DAY, HOUR, NOW, Shop, word};
+use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
 #[test]
 fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
     let mut shop = Shop::open();
     let (_, sub, cheap) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
-    let id = word(&sub["id"]);
-    let old = word(&sub["items"]["data"][0]["price"]["id"]);
+    let id = string(&sub["id"]);
+    let old = string(&sub["items"]["data"][0]["price"]["id"]);
     let end = sub["items"]["data"][0]["current_period_end"]
         .as_i64()
         .unwrap();
@@ -17,7 +17,7 @@ fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
         "/v1/subscription_schedules",
         &format!("from_subscription={id}"),
     );
-    let path = format!("/v1/subscription_schedules/{}", word(&schedule["id"]));
+    let path = format!("/v1/subscription_schedules/{}", string(&schedule["id"]));
     shop.post(&path, &format!(
         "end_behavior=release&phases[0][items][0][price]={old}&phases[0][start_date]={NOW}&phases[0][end_date]={end}&phases[1][items][0][price]={cheap}&phases[1][duration][interval]=month"
     ));
@@ -79,11 +79,11 @@ fn a_released_schedule_no_longer_changes_anything() {
     let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
     let schedule = shop.post(
         "/v1/subscription_schedules",
-        &format!("from_subscription={}", word(&sub["id"])),
+        &format!("from_subscription={}", string(&sub["id"])),
     );
     let path = format!(
         "/v1/subscription_schedules/{}/release",
-        word(&schedule["id"])
+        string(&schedule["id"])
     );
 
     let released = shop.post(&path, "");
@@ -99,8 +99,8 @@ fn a_released_schedule_no_longer_changes_anything() {
 fn the_portal_upgrades_immediately_and_downgrades_at_the_end_of_the_period() {
     let mut shop = Shop::open();
     let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
-    let pro = word(&sub["items"]["data"][0]["price"]["id"]);
-    let product = |shop: &Shop, price: &str| word(&shop.see(&json!(price))["product"]);
+    let pro = string(&sub["items"]["data"][0]["price"]["id"]);
+    let product = |shop: &Shop, price: &str| string(&shop.see(&json!(price))["product"]);
     let (one, two) = (product(&shop, &pro), product(&shop, &plus));
     let configuration = shop.post("/v1/billing_portal/configurations", &format!(
         "features[subscription_cancel][enabled]=true&features[subscription_update][enabled]=true&features[subscription_update][default_allowed_updates][]=price&features[subscription_update][proration_behavior]=always_invoice&features[subscription_update][products][0][product]={one}&features[subscription_update][products][0][prices][]={pro}&features[subscription_update][products][1][product]={two}&features[subscription_update][products][1][prices][]={plus}&features[subscription_update][schedule_at_period_end][conditions][0][type]=decreasing_item_amount"
@@ -109,11 +109,11 @@ fn the_portal_upgrades_immediately_and_downgrades_at_the_end_of_the_period() {
         "/v1/billing_portal/sessions",
         &format!(
             "customer={customer}&configuration={}",
-            word(&configuration["id"])
+            string(&configuration["id"])
         ),
     );
-    let portal = word(&portal["id"]);
-    let id = word(&sub["id"]);
+    let portal = string(&portal["id"]);
+    let id = string(&sub["id"]);
 
     let up = shop
         .core

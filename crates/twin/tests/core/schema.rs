@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::shop::{DAY, Shop, checked, good_card, word};
+use crate::shop::{DAY, Shop, checked, good_card, string};
 
 /// The events that the product subscribes to and those that the CLI triggers.
 const TRIGGERS: &[&str] = &[
@@ -122,7 +122,7 @@ fn every_kind_of_object_fits_stripes_schema() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 1900);
-    let sub = word(&shop.subscribe(&customer, &plan, "")["id"]);
+    let sub = string(&shop.subscribe(&customer, &plan, "")["id"]);
     let session = shop.session("subscription", &plan, "");
     shop.core
         .pay_checkout(&session, good_card(), shop.now)
@@ -140,7 +140,7 @@ fn every_kind_of_object_fits_stripes_schema() {
         "/v1/webhook_endpoints",
         "url=https://x.example/&enabled_events[]=*",
     );
-    let coupon = word(
+    let coupon = string(
         &shop.post(
             "/v1/coupons",
             "amount_off=500&currency=usd&duration=forever",
@@ -180,7 +180,7 @@ fn every_error_fits_stripes_schema_and_links_to_its_documentation() {
         error["doc_url"],
         "https://docs.stripe.com/error-codes/parameter-unknown"
     );
-    assert!(word(&error["request_log_url"]).contains("req_"));
+    assert!(string(&error["request_log_url"]).contains("req_"));
     assert_eq!(error["type"], "invalid_request_error");
     assert_eq!(error.get("decline_code"), None::<&Value>);
 }

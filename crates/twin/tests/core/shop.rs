@@ -123,7 +123,7 @@ impl Shop {
     /// Creates a customer. The card, if any, becomes the default.
     pub fn customer(&mut self, card: &str) -> String {
         let customer = self.post("/v1/customers", "email=ann@example.com&name=Ann");
-        let id = word(&customer["id"]);
+        let id = string(&customer["id"]);
         if !card.is_empty() {
             self.give_card(&id, card);
         }
@@ -135,7 +135,7 @@ impl Shop {
             &format!("/v1/payment_methods/{card}/attach"),
             &format!("customer={customer}"),
         );
-        let id = word(&method["id"]);
+        let id = string(&method["id"]);
         let body = format!("invoice_settings[default_payment_method]={id}");
         self.post(&format!("/v1/customers/{customer}"), &body);
         id
@@ -149,7 +149,7 @@ impl Shop {
     pub fn price(&mut self, name: &str, amount: i64, more: &str) -> String {
         let body = format!("product_data[name]={name}&unit_amount={amount}&currency=usd{more}");
         // `product_data` of a price accepts only a few fields of a product.
-        word(&self.post("/v1/prices", &body)["id"])
+        string(&self.post("/v1/prices", &body)["id"])
     }
 
     pub fn subscribe(&mut self, customer: &str, price: &str, more: &str) -> Value {
@@ -161,11 +161,11 @@ impl Shop {
         let body = format!(
             "mode={mode}&success_url=https://shop.example/ok?id={{CHECKOUT_SESSION_ID}}&line_items[0][price]={price}&line_items[0][quantity]=1{more}"
         );
-        word(&self.post("/v1/checkout/sessions", &body)["id"])
+        string(&self.post("/v1/checkout/sessions", &body)["id"])
     }
 }
 
-pub fn word(value: &Value) -> String {
+pub fn string(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 

@@ -1,5 +1,5 @@
 use crate::billing::latest_invoice;
-use crate::shop::{DAY, HOUR, NOW, Shop, word};
+use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
 #[test]
 fn a_trial_starts_with_a_free_invoice_warns_three_days_before_and_then_charges() {
@@ -76,7 +76,7 @@ fn a_trial_without_a_card_ends_according_to_its_settings() {
         );
         let sub = shop.subscribe(&customer, &plan, &more);
         shop.wait(7 * DAY + 2 * HOUR);
-        word(&shop.see(&sub["id"])["status"])
+        string(&shop.see(&sub["id"])["status"])
     };
 
     assert_eq!(end("cancel"), "canceled");
@@ -96,12 +96,12 @@ fn ending_a_trial_now_charges_now_and_needs_a_card() {
     shop.happened();
 
     let charged = shop.post(
-        &format!("/v1/subscriptions/{}", word(&sub["id"])),
+        &format!("/v1/subscriptions/{}", string(&sub["id"])),
         "trial_end=now",
     );
     let refused = shop.refused(
         "POST",
-        &format!("/v1/subscriptions/{}", word(&bare["id"])),
+        &format!("/v1/subscriptions/{}", string(&bare["id"])),
         "trial_end=now",
     );
 

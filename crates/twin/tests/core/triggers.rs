@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::shop::{Shop, word};
+use crate::shop::{Shop, string};
 
 /// Chains that are not supported: those that use `coupon` as older versions did, those that need a
 /// test clock, and the one event (`aborted`) that only an unpaid subscription causes.
@@ -46,10 +46,10 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
     shop.core.save_portal_defaults();
     let mut answers: BTreeMap<String, Value> = BTreeMap::new();
     for step in chain["fixtures"].as_array().unwrap() {
-        let path = filled(&word(&step["path"]), &answers);
+        let path = filled(&string(&step["path"]), &answers);
         let mut form = String::new();
         flatten("", &step["params"], &answers, &mut form);
-        let method = word(&step["method"]).to_uppercase();
+        let method = string(&step["method"]).to_uppercase();
         let (target, body) = if method == "GET" {
             (format!("{path}?{form}"), "")
         } else {
@@ -65,7 +65,7 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
                 answer.body["error"]["message"]
             ));
         }
-        answers.insert(word(&step["name"]), answer.body);
+        answers.insert(string(&step["name"]), answer.body);
     }
     shop.wait(60);
     let happened = shop.happened();

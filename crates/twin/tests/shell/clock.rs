@@ -29,7 +29,9 @@ async fn an_advance_moves_the_clock_and_a_concurrent_one_is_refused() {
         1,
         "the advance waits for the delivery's answer"
     );
-    let now = twin.look("/_twin/clock").await["now"].as_i64().unwrap();
+    let now = twin.control_get("/_twin/clock").await["now"]
+        .as_i64()
+        .unwrap();
     assert!(
         (START + 30 * DAY..START + 30 * DAY + 60).contains(&now),
         "{now}"
@@ -52,7 +54,7 @@ async fn a_retry_is_a_due_moment_of_an_advance() {
     assert_eq!(receiver.got().len(), 8, "the first try and seven more");
     assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(
-        twin.look("/_twin/deliveries").await["data"][0]["outcome"],
+        twin.control_get("/_twin/deliveries").await["data"][0]["outcome"],
         "failed"
     );
 }
@@ -65,7 +67,7 @@ async fn an_advance_stops_at_every_moment_a_follower_named_and_waits_until_it_is
     let follower = {
         let (twin, stops) = (Arc::clone(&twin), Arc::clone(&stops));
         tokio::spawn(async move {
-            let mut at = twin.look("/_twin/clock?follower=service").await;
+            let mut at = twin.control_get("/_twin/clock?follower=service").await;
             loop {
                 let (now, seq) = (at["now"].as_i64().unwrap(), at["seq"].as_u64().unwrap());
                 for moment in due {
@@ -81,7 +83,7 @@ async fn an_advance_stops_at_every_moment_a_follower_named_and_waits_until_it_is
                 let next = next.map_or_else(String::new, |next| format!("&due={next}"));
                 let path =
                     format!("/_twin/clock?follower=service&seen={seq}&idle=1&waitMs=1000{next}");
-                at = twin.look(&path).await;
+                at = twin.control_get(&path).await;
             }
         })
     };
@@ -114,7 +116,7 @@ async fn an_advance_waits_for_the_work_that_a_delivery_causes_before_the_next_st
             loop {
                 confirmed.lock().unwrap().push(receiver.got().len());
                 let path = format!("/_twin/clock?follower=service&seen={seq}&idle=1&waitMs=9000");
-                seq = twin.look(&path).await["seq"].as_u64().unwrap();
+                seq = twin.control_get(&path).await["seq"].as_u64().unwrap();
             }
         })
     };
@@ -138,7 +140,7 @@ async fn an_advance_waits_for_the_work_that_a_delivery_causes_before_the_next_st
 #[tokio::test]
 async fn an_advance_does_not_wait_long_for_a_follower_that_has_disconnected() {
     let twin = start().await;
-    twin.look("/_twin/clock?follower=gone&idle=0").await;
+    twin.control_get("/_twin/clock?follower=gone&idle=0").await;
     let began = Instant::now();
 
     let (status, _) = twin.control("/_twin/clock", json!({"advance": "1d"})).await;

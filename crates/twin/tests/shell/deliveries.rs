@@ -47,7 +47,7 @@ async fn a_failed_delivery_is_retried_within_ten_seconds_signed_again_and_logged
         second.headers["stripe-signature"]
     );
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let log = twin.look("/_twin/deliveries").await;
+    let log = twin.control_get("/_twin/deliveries").await;
     let entry = &log["data"][0];
     assert_eq!(entry["outcome"], "delivered");
     assert_eq!(entry["endpoint"], endpoint["id"]);
@@ -73,7 +73,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 
     receiver.wait_for(1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let log = twin.look("/_twin/deliveries").await;
+    let log = twin.control_get("/_twin/deliveries").await;
     assert_eq!(log["data"][0]["outcome"], "waiting");
 }
 
@@ -176,7 +176,7 @@ async fn chaos_doubles_and_drops_by_the_seed_and_an_empty_body_ends_it() {
     twin.customer("never@example.com").await;
     receiver.stays_at(3).await;
     assert_eq!(
-        twin.look("/_twin/deliveries").await["data"][0]["outcome"],
+        twin.control_get("/_twin/deliveries").await["data"][0]["outcome"],
         "dropped"
     );
 

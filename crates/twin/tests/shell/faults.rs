@@ -97,7 +97,7 @@ async fn the_log_contains_the_names_of_parameters_but_not_their_values() {
     let twin = start().await;
     twin.customer("secret@example.com").await;
 
-    let log = twin.look("/_twin/requests").await;
+    let log = twin.control_get("/_twin/requests").await;
 
     let call = &log["data"][0];
     assert_eq!(

@@ -76,7 +76,7 @@ impl Running {
         (status, response.json().await.unwrap())
     }
 
-    pub async fn look(&self, path: &str) -> Value {
+    pub async fn control_get(&self, path: &str) -> Value {
         self.http
             .get(self.url(path))
             .send()
@@ -116,13 +116,13 @@ impl Running {
 
 /// A delivery that a webhook endpoint received.
 #[derive(Debug, Clone)]
-pub struct Got {
+pub struct Delivery {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub at: Instant,
 }
 
-impl Got {
+impl Delivery {
     pub fn event(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -140,7 +140,7 @@ impl Got {
 #[derive(Clone)]
 pub struct Receiver {
     pub address: SocketAddr,
-    pub got: Arc<Mutex<Vec<Got>>>,
+    pub got: Arc<Mutex<Vec<Delivery>>>,
     pub answer: Arc<AtomicU16>,
     pub delay_ms: Arc<AtomicUsize>,
     pub in_flight: Arc<AtomicUsize>,
@@ -152,7 +152,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     receiver.in_flight_max.fetch_max(now, Ordering::SeqCst);
     let delay = receiver.delay_ms.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(u64::try_from(delay).unwrap())).await;
-    receiver.got.lock().unwrap().push(Got {
+    receiver.got.lock().unwrap().push(Delivery {
         headers,
         body,
         at: Instant::now(),
@@ -183,7 +183,7 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
-    pub fn got(&self) -> Vec<Got> {
+    pub fn got(&self) -> Vec<Delivery> {
         self.got.lock().unwrap().clone()
     }
 
@@ -191,7 +191,7 @@ impl Receiver {
         self.answer.store(status, Ordering::SeqCst);
     }
 
-    pub async fn wait_for(&self, count: usize) -> Vec<Got> {
+    pub async fn wait_for(&self, count: usize) -> Vec<Delivery> {
         for _ in 0..500 {
             let got = self.got();
             if got.len() >= count {

@@ -54,7 +54,7 @@ async fn a_listener_gets_events_for_both_versions_and_its_answer_is_logged() {
     let now = jiff::Timestamp::now().as_second();
     stripe::verify(payload.as_bytes(), signature, &[secret], now, 30).unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    let log = twin.look("/_twin/deliveries").await;
+    let log = twin.control_get("/_twin/deliveries").await;
     assert_eq!(log["data"][0]["endpoint"], "stripe listen");
     assert_eq!(log["data"][0]["outcome"], "delivered");
 }

@@ -33,7 +33,7 @@ async fn an_email_sent_by_smtp_is_shown_with_its_text_its_html_and_its_links() {
 
     send(&twin, "Ihre Rechnung über 19 €", text, "<p>Grüße</p>").await;
 
-    let emails = twin.look("/_twin/mails").await;
+    let emails = twin.control_get("/_twin/mails").await;
     let email = &emails["data"][0];
     assert_eq!(email["subject"], "Ihre Rechnung über 19 €");
     assert_eq!(email["to"], json!(["ada@example.com"]));

@@ -33,7 +33,9 @@ async fn a_saved_twin_keeps_customers_emails_and_its_clock_across_a_restart() {
     let customer = twin.customer("ada@example.com").await;
     twin.control("/_twin/clock", json!({"advance": "40d"}))
         .await;
-    let before = twin.look("/_twin/clock").await["now"].as_i64().unwrap();
+    let before = twin.control_get("/_twin/clock").await["now"]
+        .as_i64()
+        .unwrap();
     twin.handle.shutdown();
     twin.handle.join().await;
 
@@ -41,7 +43,9 @@ async fn a_saved_twin_keeps_customers_emails_and_its_clock_across_a_restart() {
 
     let kept = twin.api_get(&format!("/v1/customers/{customer}")).await;
     assert_eq!(kept["email"], "ada@example.com");
-    let after = twin.look("/_twin/clock").await["now"].as_i64().unwrap();
+    let after = twin.control_get("/_twin/clock").await["now"]
+        .as_i64()
+        .unwrap();
     assert!((before..before + 60).contains(&after));
 }
 

@@ -26,6 +26,10 @@ const USER_AGENT: &str = concat!("localboxs-billing/", env!("CARGO_PKG_VERSION")
 
 /// Idle connections are kept for this long. Stripe closes them a little later.
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(50);
+/// An attempt is not started with less time than this: it could not finish before the deadline and
+/// would only leave its outcome unknown.
+const ATTEMPT_MIN: Duration = Duration::from_millis(50);
+
 /// Values from Stripe are truncated to this length in logs.
 const VALUE_CHARS_MAX: usize = 100;
 /// Messages from Stripe are truncated to this length.
@@ -41,7 +45,7 @@ pub(super) struct Transport {
     base: String,
     authorization: HeaderValue,
     version: HeaderValue,
-    places: Semaphore,
+    slots: Semaphore,
 }
 
 /// A successful answer.
@@ -119,7 +123,7 @@ impl Transport {
             base,
             authorization,
             version,
-            places: Semaphore::new(config.concurrency_max),
+            slots: Semaphore::new(config.concurrency_max),
             config,
         })
     }
@@ -131,11 +135,11 @@ impl Transport {
         deadline: Instant,
     ) -> std::result::Result<Answer, Failure> {
         let request = self.request(call)?;
-        let Some(place) = within(deadline, self.places.acquire()).await else {
+        let Some(slot) = within(deadline, self.slots.acquire()).await else {
             return Err(Failure::no_answer_in_time(false));
         };
-        let _place = place.expect("the semaphore is never closed");
-        if Instant::now() >= deadline {
+        let _slot = slot.expect("the semaphore is never closed");
+        if Instant::now() + ATTEMPT_MIN >= deadline {
             return Err(Failure::no_answer_in_time(false));
         }
 

@@ -292,7 +292,7 @@ async fn an_unreadable_answer_is_reported_without_quoting_it() {
         assert!(matches!(error, Error::Malformed { .. }), "{error:?}");
         assert!(
             error.is_outcome_unknown(),
-            "it was done, and we do not know what"
+            "the call was executed, but its result is unknown"
         );
         assert!(!format!("{error} {error:?}").contains("ann@"), "{error:?}");
     }
@@ -319,5 +319,5 @@ async fn calls_beyond_the_limit_wait_for_a_free_slot_and_give_up_at_the_deadline
     }
 
     assert_eq!(server.requests().len(), 2);
-    assert_eq!(unknown, 2, "what found no free place was not sent");
+    assert_eq!(unknown, 2, "a call without a free slot is not sent");
 }

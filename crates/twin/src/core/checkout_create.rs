@@ -103,6 +103,16 @@ fn expiry(now: i64, sent: &Value) -> Answer<i64> {
     Err(ApiError::bad("", "expires_at", problem).boxed())
 }
 
+/// The invoice settings of a session, which only payment mode has.
+fn invoice_creation(mode: &CheckoutMode) -> Value {
+    if *mode != CheckoutMode::Payment {
+        return Value::Null;
+    }
+    json!({"enabled": false, "invoice_data": {
+        "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null,
+        "issuer": null, "metadata": {}, "rendering_options": null}})
+}
+
 pub(super) fn details_of(known: &Value) -> Value {
     json!({"address": null, "business_name": null, "email": known["email"],
            "individual_name": null, "name": null, "phone": null, "tax_exempt": "none",
@@ -274,10 +284,7 @@ impl Core {
         });
         let rest = json!({
             "invoice": null,
-            "invoice_creation": if is_payment { json!({"enabled": false, "invoice_data":
-                {"account_tax_ids": null, "custom_fields": null, "description": null,
-                 "footer": null, "issuer": null, "metadata": {}, "rendering_options": null}}) }
-                else { Value::Null },
+            "invoice_creation": invoice_creation(mode),
             "livemode": false, "locale": or_null(sent, "locale"), "metadata": kept, "mode": mode.as_str(),
             "origin_context": null, "payment_intent": null, "payment_link": null,
             "payment_method_collection": if is_payment { json!("if_required") } else { json!("always") },

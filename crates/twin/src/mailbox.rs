@@ -1,4 +1,4 @@
-//! The mailbox: mails that the demo sent, read into what a person sees.
+//! The mailbox: parsed emails that the service sent to the SMTP sink.
 
 use std::collections::VecDeque;
 
@@ -7,36 +7,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
 
-/// Mails kept; older ones make room.
-const MAILS_MAX: usize = 1_000;
+/// Emails kept in the mailbox. The oldest makes room for a new one.
+const EMAILS_MAX: usize = 1_000;
 
-/// One mail as received.
+/// One received email.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Mail {
-    /// Counts from 1 in the order of arrival.
+pub struct Email {
+    /// The number of the email, counted from 1 in the order of arrival.
     pub id: u64,
-    /// Whom the envelope names: who would really get it.
+    /// The recipients on the envelope, to whom a mail server would deliver it.
     pub to: Vec<String>,
     /// The sender's address.
     pub from: String,
-    /// The subject, decoded.
+    /// The decoded subject.
     pub subject: String,
-    /// The text part; empty when there is none.
+    /// The text part, or an empty string if there is none.
     pub text: String,
-    /// The HTML part; empty when there is none.
+    /// The HTML part, or an empty string if there is none.
     pub html: String,
-    /// When it came by the billing clock, RFC 3339.
+    /// The time of arrival on the billing clock, as RFC 3339.
     pub received_at: String,
-    /// When it came by real time, RFC 3339.
+    /// The time of arrival in real time, as RFC 3339.
     pub received_at_real: String,
 }
 
-/// The mails in order of arrival.
+/// The emails in order of arrival.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Mailbox {
     last_id: u64,
-    mails: VecDeque<Mail>,
+    #[serde(rename = "mails")]
+    emails: VecDeque<Email>,
 }
 
 impl Mailbox {
@@ -46,60 +47,60 @@ impl Mailbox {
         let parsed = parsed.as_ref();
         let text_of =
             |part: Option<std::borrow::Cow<'_, str>>| part.unwrap_or_default().into_owned();
-        // A part that was converted from the other one is no part of the mail.
+        // The parser converts a missing part from the other one; only real parts count here.
         let has_text =
-            parsed.is_some_and(|mail| mail.text_bodies().any(|part| !part.is_text_html()));
+            parsed.is_some_and(|email| email.text_bodies().any(|part| !part.is_text_html()));
         let has_html =
-            parsed.is_some_and(|mail| mail.html_bodies().any(|part| part.is_text_html()));
-        self.mails.push_back(Mail {
+            parsed.is_some_and(|email| email.html_bodies().any(|part| part.is_text_html()));
+        self.emails.push_back(Email {
             id: self.last_id,
             to: envelope.to.clone(),
             from: parsed
-                .and_then(|mail| mail.from())
+                .and_then(|email| email.from())
                 .and_then(Address::first)
                 .and_then(|from| from.address.as_deref())
                 .unwrap_or(&envelope.from)
                 .to_owned(),
             subject: parsed
-                .and_then(|mail| mail.subject())
+                .and_then(|email| email.subject())
                 .unwrap_or_default()
                 .to_owned(),
             text: if has_text {
-                text_of(parsed.and_then(|mail| mail.body_text(0)))
+                text_of(parsed.and_then(|email| email.body_text(0)))
             } else {
                 String::new()
             },
             html: if has_html {
-                text_of(parsed.and_then(|mail| mail.body_html(0)))
+                text_of(parsed.and_then(|email| email.body_html(0)))
             } else {
                 String::new()
             },
             received_at: crate::clock::rfc3339(billing),
             received_at_real: crate::clock::rfc3339(real),
         });
-        if self.mails.len() > MAILS_MAX {
-            self.mails.pop_front();
+        if self.emails.len() > EMAILS_MAX {
+            self.emails.pop_front();
         }
     }
 
-    pub fn newest_first(&self) -> impl Iterator<Item = &Mail> {
-        self.mails.iter().rev()
+    pub fn newest_first(&self) -> impl Iterator<Item = &Email> {
+        self.emails.iter().rev()
     }
 
-    pub fn get(&self, id: u64) -> Option<&Mail> {
-        self.mails.iter().find(|mail| mail.id == id)
+    pub fn get(&self, id: u64) -> Option<&Email> {
+        self.emails.iter().find(|email| email.id == id)
     }
 
     pub fn len(&self) -> usize {
-        self.mails.len()
+        self.emails.len()
     }
 
     pub fn clear(&mut self) {
-        self.mails.clear();
+        self.emails.clear();
     }
 }
 
-/// Who sends to whom, by the SMTP dialogue.
+/// The sender and the recipients that the SMTP client announced.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Envelope {
     pub from: String,
@@ -110,7 +111,7 @@ pub(crate) struct Envelope {
 mod tests {
     use super::*;
 
-    fn received(raw: &str) -> Mail {
+    fn received(raw: &str) -> Email {
         let mut mailbox = Mailbox::default();
         let envelope = Envelope {
             from: "app@example.com".to_owned(),
@@ -121,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn subject_and_both_parts_are_decoded() {
-        let mail = received(concat!(
+    fn the_subject_and_both_parts_are_decoded() {
+        let email = received(concat!(
             "From: Shop <shop@example.com>\r\n",
             "Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= =?UTF-8?B?IOKCrDE5?=\r\n",
             "Content-Type: multipart/alternative; boundary=b\r\n\r\n",
@@ -132,26 +133,26 @@ mod tests {
             "Content-Transfer-Encoding: base64\r\n\r\nPGI+UGF5PC9iPg==\r\n--b--\r\n",
         ));
 
-        assert_eq!(mail.from, "shop@example.com");
-        assert_eq!(mail.to, ["ada@example.com"]);
-        assert_eq!(mail.subject, "Grüße €19");
-        assert_eq!(mail.text.trim(), "Pay €19 now");
-        assert_eq!(mail.html.trim(), "<b>Pay</b>");
+        assert_eq!(email.from, "shop@example.com");
+        assert_eq!(email.to, ["ada@example.com"]);
+        assert_eq!(email.subject, "Grüße €19");
+        assert_eq!(email.text.trim(), "Pay €19 now");
+        assert_eq!(email.html.trim(), "<b>Pay</b>");
     }
 
     #[test]
-    fn a_text_mail_has_no_html_part() {
-        let mail = received("Subject: Hi\r\n\r\nHello\r\n");
+    fn a_text_email_has_no_html_part() {
+        let email = received("Subject: Hi\r\n\r\nHello\r\n");
 
-        assert_eq!((mail.text.trim(), mail.html.as_str()), ("Hello", ""));
+        assert_eq!((email.text.trim(), email.html.as_str()), ("Hello", ""));
     }
 
     #[test]
-    fn bytes_that_are_no_mail_are_kept_as_an_empty_one() {
-        let mail = received("");
+    fn bytes_that_are_not_an_email_are_kept_as_an_empty_one() {
+        let email = received("");
 
         assert_eq!(
-            (mail.from.as_str(), mail.subject.as_str()),
+            (email.from.as_str(), email.subject.as_str()),
             ("app@example.com", "")
         );
     }

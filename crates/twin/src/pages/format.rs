@@ -1,18 +1,13 @@
-//! Money and moments as people read them.
+//! Formats money, dates and lines for the pages.
 
-use crate::core::LineView;
+use crate::core::{LineView, is_zero_decimal};
 
-/// Currencies without minor units, as Stripe lists them.
-const ZERO_DECIMAL: [&str; 16] = [
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",
-    "xaf", "xof", "xpf",
-];
-
-/// `1900` of `usd` is `$19.00`; a negative amount has a minus sign of its own width.
+/// Formats an amount in minor units: `1900` of `usd` is `$19.00`. A negative amount gets a real
+/// minus sign (U+2212).
 pub(super) fn money(amount: i64, currency: &str) -> String {
     let sign = if amount < 0 { "\u{2212}" } else { "" };
     let amount = amount.unsigned_abs();
-    let figure = if ZERO_DECIMAL.contains(&currency) {
+    let figure = if is_zero_decimal(currency) {
         grouped(amount)
     } else {
         format!("{}.{:02}", grouped(amount / 100), amount % 100)
@@ -37,29 +32,30 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// `15 Dec 2026`
+/// Formats a day as `15 Dec 2026`.
 pub(super) fn day(seconds: i64) -> String {
-    told(seconds, "%-d %b %Y")
+    formatted(seconds, "%-d %b %Y")
 }
 
-/// `15 Dec 2026, 09:30:00 UTC`
+/// Formats a moment as `15 Dec 2026, 09:30:00 UTC`.
 pub(super) fn moment(seconds: i64) -> String {
-    told(seconds, "%-d %b %Y, %H:%M:%S UTC")
+    formatted(seconds, "%-d %b %Y, %H:%M:%S UTC")
 }
 
-/// RFC 3339, for `datetime`.
+/// Formats a moment as RFC 3339 for the `datetime` attribute.
 pub(super) fn iso(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.to_string())
 }
 
-fn told(seconds: i64, format: &str) -> String {
+fn formatted(seconds: i64, format: &str) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(
         |_| seconds.to_string(),
         |at| at.strftime(format).to_string(),
     )
 }
 
-/// `/month`, `every 3 months`, or nothing for a price that is paid once.
+/// Formats a billing interval as ` per month` or ` every 3 months`. A one-time price gets an empty
+/// string.
 pub(super) fn per(interval: Option<&str>, count: i64) -> String {
     match (interval, count) {
         (None, _) => String::new(),
@@ -68,7 +64,7 @@ pub(super) fn per(interval: Option<&str>, count: i64) -> String {
     }
 }
 
-/// A line as a label and a figure.
+/// Formats a line as a label and an amount.
 pub(super) fn line(line: &LineView, currency: &str) -> (String, String) {
     let mut label = line.description.clone();
     if line.quantity > 1 {
@@ -78,7 +74,7 @@ pub(super) fn line(line: &LineView, currency: &str) -> (String, String) {
     (label, format!("{}{per}", money(line.amount, currency)))
 }
 
-/// `past_due` is `past due`.
+/// Formats one of Stripe's status values for people: `past_due` becomes `past due`.
 pub(super) fn plain(status: &str) -> String {
     status.replace('_', " ")
 }
@@ -97,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_told_in_utc_with_the_year() {
+    fn moments_are_formatted_in_utc_with_the_year() {
         assert_eq!(day(1_797_292_800), "15 Dec 2026");
         assert_eq!(moment(0), "1 Jan 1970, 00:00:00 UTC");
     }

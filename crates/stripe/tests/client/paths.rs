@@ -1,20 +1,17 @@
-//! Every call the client can make is one that Stripe's own description knows: method, path, names
-//! of parameters and, where Stripe fixes them, their words. (`fixtures/paths.json`)
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
+//! Checks every call of the client against Stripe's own description (`fixtures/paths.json`): the
+//! method, the path, the names of the parameters and, for enums, their values.
 
-mod stand_in;
-
+use crate::stand_in::{Reply, Request, StandIn};
 use serde_json::Value;
-use stand_in::{Reply, Request, StandIn};
 use stripe::{Client, DEFAULT_API_VERSION, Form, HANDLED_EVENTS};
 
 const MAX: usize = 10;
 
 fn described() -> Value {
-    serde_json::from_str(include_str!("../fixtures/paths.json")).unwrap()
+    serde_json::from_str(include_str!("../../fixtures/paths.json")).unwrap()
 }
 
-/// Makes the calls and keeps their names; the stand-in refuses every one.
+/// Makes the calls and records their names. The stand-in refuses every call.
 macro_rules! call {
     ($client:ident, $made:ident, $($method:ident($($argument:expr),*);)+) => {
         $(
@@ -268,7 +265,7 @@ async fn call_portal_and_webhooks(client: &Client, made: &mut Vec<&'static str>)
     );
 }
 
-/// The names of all calls, from the sources.
+/// The names of all calls in the sources.
 fn calls_in_the_sources() -> Vec<String> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/endpoints");
     let mut names = Vec::new();
@@ -315,14 +312,14 @@ async fn every_call_is_one_that_stripe_describes() {
     );
 }
 
-/// Checks a request and gives the name of the call it is.
+/// Checks a request and returns the name of its call.
 fn check(request: &Request, described: &Value) -> String {
     let calls = described["calls"].as_object().unwrap();
     let of_this_path = |name: &&String| {
         let (method, path) = name.split_once(' ').unwrap();
         method == request.method && is_at(path, &request.path)
     };
-    // Of `/customers/search` and `/customers/{customer}` the plain one is meant.
+    // `/customers/search` must match before `/customers/{customer}`.
     let name = calls
         .keys()
         .filter(of_this_path)
@@ -356,7 +353,7 @@ fn is_at(template: &str, path: &str) -> bool {
     template.len() == path.len() && template.iter().zip(&path).all(fits)
 }
 
-/// Walks down `a[b][0][c]` in the description.
+/// Resolves a name such as `a[b][0][c]` in the description.
 fn check_parameter(call: &str, fields: &Value, parameter: &str, value: &str) {
     let mut parts = parameter.split('[').map(|part| part.trim_end_matches(']'));
     let first = parts.next().unwrap();
@@ -401,12 +398,12 @@ fn check_expansion(name: &str, call: &Value, described: &Value, path: &str) {
 }
 
 #[test]
-fn the_check_finds_what_stripe_does_not_know() {
+fn the_check_finds_unknown_calls_and_parameters() {
     let described = described();
     let fields = &described["calls"]["POST /v1/checkout/sessions"]["body"];
     for (parameter, value) in [
-        ("colour", "red"),
-        ("line_items[0][colour]", "red"),
+        ("color", "red"),
+        ("line_items[0][color]", "red"),
         ("line_items[price]", "price_1"),
         ("mode", "gift"),
         ("line_items", "price_1"),

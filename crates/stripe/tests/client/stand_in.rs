@@ -1,6 +1,5 @@
-//! A server on this machine that records what it is asked and answers as it is told, cut and hung
-//! connections included. No Stripe: it knows the wire only.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! A local server that records requests and answers from a script, including broken and hanging
+//! connections. It knows HTTP but nothing about Stripe.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Once};
@@ -11,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub const KEY: &str = "sk_test_stand_in";
 
-/// A request as it came over the wire.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub method: String,
@@ -19,22 +18,22 @@ pub struct Request {
     pub query: Form,
     pub body: Form,
     pub headers: BTreeMap<String, String>,
-    /// Which connection it came on, from 0.
+    /// The number of its connection, from 0.
     pub connection: usize,
 }
 
-/// What to do with a request.
+/// What the server does with a request.
 pub enum Reply {
     Answer {
         status: u16,
         headers: Vec<(&'static str, String)>,
         body: String,
     },
-    /// Close without a word, the request read.
+    /// Close the connection after reading the request.
     Cut,
-    /// Close in the middle of a body.
+    /// Close the connection in the middle of a body.
     CutInBody,
-    /// Say nothing for a minute.
+    /// Don't answer for a minute.
     Hang,
 }
 
@@ -67,7 +66,7 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Answers each request as the script says.
+    /// Starts a server that answers each request from the script.
     pub async fn new(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -90,7 +89,7 @@ impl StandIn {
         Self { base, requests }
     }
 
-    /// Answers with one reply after the other; the last one from then on is a 500.
+    /// Starts a server that returns the replies in order, and 500 after that.
     pub async fn replying(replies: Vec<Reply>) -> Self {
         let mut replies = replies.into_iter();
         Self::new(move |_| replies.next().unwrap_or_else(|| Reply::status(500, "{}"))).await

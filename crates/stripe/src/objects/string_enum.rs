@@ -1,32 +1,32 @@
-//! Words of Stripe's (statuses, reasons) as enums that keep a word they do not know.
+//! Enums for Stripe's string values (statuses, reasons) that keep unknown values.
 
-/// Makes an enum of Stripe's words. A word that a newer version brings is kept in `Other`, so that
-/// it never fails the whole object.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+/// Defines an enum for one of Stripe's string types. A value that a newer version introduces is
+/// kept in `Other`, so that it never makes the whole object unreadable.
+macro_rules! string_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $value:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A word this program does not know.
+            /// A value that this program doesn't know.
             Other(String),
         }
 
         impl $name {
-            /// The word as Stripe writes it.
+            /// The value as Stripe writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 match self {
-                    $(Self::$variant => $word,)+
-                    Self::Other(word) => word,
+                    $(Self::$variant => $value,)+
+                    Self::Other(value) => value,
                 }
             }
         }
 
         impl From<&str> for $name {
-            fn from(word: &str) -> Self {
-                match word {
-                    $($word => Self::$variant,)+
+            fn from(value: &str) -> Self {
+                match value {
+                    $($value => Self::$variant,)+
                     other => Self::Other(other.to_owned()),
                 }
             }
@@ -40,11 +40,11 @@ macro_rules! words {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                Ok(Self::from(word.as_ref()))
+                let value = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Ok(Self::from(value.as_ref()))
             }
         }
     };
 }
 
-pub(super) use words;
+pub(super) use string_enum;

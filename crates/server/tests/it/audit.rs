@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use serde_json::{Value, json};
-use server::cli::on_app;
-use server::cli::on_app::OnApp;
+use server::cli::database_command;
+use server::cli::database_command::DatabaseCommand;
 use server::cli::output::Output;
 
 use crate::stage::{Stage, on_both};
@@ -13,7 +13,7 @@ use crate::stage::{Stage, on_both};
 #[command(no_binary_name = true)]
 struct Line {
     #[command(subcommand)]
-    command: OnApp,
+    command: DatabaseCommand,
 }
 
 /// Runs a command as the control socket does; answers its exit code and its JSON.
@@ -25,7 +25,7 @@ async fn run(stage: &Stage, line: &[&str]) -> (u8, Value) {
 pub async fn run_on(app: &billing::app::App, line: &[&str]) -> (u8, Value) {
     let command = Line::try_parse_from(line).unwrap().command;
     let mut out = Output::new(true);
-    let code = on_app::run(app, command, &mut out).await;
+    let code = database_command::run(app, command, &mut out).await;
     let value = serde_json::from_str(&out.text).unwrap_or(Value::Null);
     (code, value)
 }

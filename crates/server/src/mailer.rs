@@ -37,7 +37,7 @@ pub async fn run(app: App) {
     let transport = match transport(&app) {
         Ok(transport) => transport,
         Err(error) => {
-            tracing::error!(%error, "Emails can't be sent because the mail settings are invalid; they stay in the outbox");
+            tracing::error!(%error, "The [mail] settings are invalid; emails stay in the outbox");
             return;
         }
     };
@@ -153,7 +153,7 @@ async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) 
         }
         Err(error) => {
             tracing::warn!(
-                mail = id,
+                outbox_id = id,
                 attempts = message.attempts,
                 "An email could not be sent"
             );

@@ -101,8 +101,8 @@ mod traces {
         let share = f64::from(telemetry.sampled_per_mille) / 1_000.0;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
-            // Sampling depends only on the trace's id, so that a header sent from outside can continue
-            // a trace but can't force one.
+            // Sampling depends only on the trace's id, so that a header sent from outside can
+            // continue a trace but can't force one.
             .with_sampler(Sampler::TraceIdRatioBased(share))
             .with_resource(
                 Resource::builder()

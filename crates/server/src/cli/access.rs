@@ -1,4 +1,5 @@
-//! Creates users, sessions, sign-in links and API keys, and finds accounts by name, for the commands.
+//! Creates users, sessions, sign-in links and API keys, and finds accounts by name, for the
+//! commands.
 
 use billing::actors::KEY_PREFIX;
 use billing::app::App;
@@ -10,11 +11,12 @@ use domain::time::Timestamp;
 use store::api_keys::NewApiKey;
 use web::sign_in::cookies::cookie_name;
 
-/// How many bytes of a key's secret are stored as readable text, so that its owner can recognize it.
+/// How many bytes of a key's secret are stored as readable text, so that its owner can recognize
+/// it.
 const PREFIX_BYTES: usize = 16;
 
-/// Returns the row ids of the user with this email address and of the user's first account. Creates the
-/// user if it doesn't exist, and sets its role if one is given. The address counts as verified.
+/// Returns the row ids of the user with this email address and of the user's first account. Creates
+/// the user if it doesn't exist, and sets its role if one is given. The address counts as verified.
 pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i64)> {
     let user = users::ensure(app, email, role.unwrap_or("user"), true).await?;
     let wanted = role.filter(|role| *role != user.role).map(str::to_owned);
@@ -81,8 +83,8 @@ pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<Stri
     Ok(secret)
 }
 
-/// Finds an account by its id, the host application's id for it, its Stripe customer or a user's email
-/// address.
+/// Finds an account by its id, the host application's id for it, its Stripe customer or a user's
+/// email address.
 pub async fn account(app: &App, name: &str) -> Result<store::accounts::Account> {
     let wanted = name.trim().to_owned();
     let found = app

@@ -1,5 +1,5 @@
-//! `sync --adopt` and `admin adopt`: links existing Stripe customers to accounts, so that their earlier
-//! purchases count here too. Shows what it would do unless `--apply` is given.
+//! `sync --adopt` and `admin adopt`: links existing Stripe customers to accounts, so that their
+//! earlier purchases count here too. Shows what it would do unless `--apply` is given.
 
 use std::collections::BTreeMap;
 
@@ -36,8 +36,8 @@ struct Found {
 /// Options of `admin adopt`, and of `sync --adopt`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AdoptArgs {
-    /// Links only this account's customers. The account is named by its id, the host application's id
-    /// for it, its Stripe customer or a user's email address.
+    /// Links only this account's customers. The account is named by its id, the host application's
+    /// id for it, its Stripe customer or a user's email address.
     pub account: Option<String>,
     /// With an account: links this customer, whatever its metadata and address.
     #[arg(long, requires = "account")]
@@ -188,8 +188,8 @@ fn leave(found: &mut Found, ones: Vec<Match>, why: &str) {
     found.unclear.extend(ones);
 }
 
-/// The account of this customer: the one that its metadata name, otherwise the one with its verified
-/// email address.
+/// The account of this customer: the one that its metadata name, otherwise the one with its
+/// verified email address.
 async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> {
     let named = |key: &str| customer.metadata.get(key).cloned();
     let (account, user) = (named("accountId"), named("userId"));
@@ -232,8 +232,8 @@ fn personal(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<store::ac
     }
 }
 
-/// Makes the customer the account's current one. If the account already has one, the customer becomes
-/// a former one, whose subscriptions and payments still count.
+/// Makes the customer the account's current one. If the account already has one, the customer
+/// becomes a former one, whose subscriptions and payments still count.
 async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
     let (customer, account, name) = (one.customer.clone(), one.account, one.name.clone());
     let (now, real_now, by) = (app.now(), app.real_now(), one.by);

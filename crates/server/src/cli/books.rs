@@ -1,4 +1,5 @@
-//! `audit` checks the journal and everything derived from it; `balance` prints an account's credits.
+//! `audit` checks the journal and everything derived from it; `balance` prints an account's
+//! credits.
 
 use billing::app::App;
 use billing::books::audit::{Finding, Scope};
@@ -23,10 +24,12 @@ pub struct AuditArgs {
     /// Checks only that the journal was not changed.
     #[arg(long)]
     chain: bool,
-    /// Also checks everything that is derived from the journal. This is the default without --chain.
+    /// Also checks everything that is derived from the journal. This is the default without
+    /// --chain.
     #[arg(long)]
     rebuild: bool,
-    /// Also checks that every account matches Stripe, and that every refund and dispute is recorded.
+    /// Also checks that every account matches Stripe, and that every refund and dispute is
+    /// recorded.
     #[arg(long, conflicts_with = "chain")]
     stripe: bool,
 }
@@ -97,8 +100,8 @@ pub async fn audit(app: &App, args: &AuditArgs, out: &mut Output) -> anyhow::Res
     })
 }
 
-/// Adds the comparison with Stripe to the report. Returns the number of differences, and the accounts
-/// that could not be compared.
+/// Adds the comparison with Stripe to the report. Returns the number of differences, and the
+/// accounts that could not be compared.
 async fn with_stripe(
     app: &App,
     value: &mut Value,

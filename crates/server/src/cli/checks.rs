@@ -1,4 +1,5 @@
-//! `setup` and `config check`: brings Stripe in line with the catalog, and checks the configuration.
+//! `setup` and `config check`: brings Stripe in line with the catalog, and checks the
+//! configuration.
 
 use std::process::ExitCode;
 

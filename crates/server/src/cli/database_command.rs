@@ -32,8 +32,8 @@ pub enum DatabaseCommand {
     /// Manages the database schema.
     #[command(subcommand)]
     Migrate(schema::Migrate),
-    /// Rebuilds rows that differ from the journal, and syncs accounts that differ from Stripe. Shows
-    /// what it would do unless --apply is given.
+    /// Rebuilds rows that differ from the journal, and syncs accounts that differ from Stripe.
+    /// Shows what it would do unless --apply is given.
     Repair(repair::Args),
     /// Prints accounting reports. Exits with 3 if a report doesn't reconcile with the ledger.
     #[command(subcommand)]

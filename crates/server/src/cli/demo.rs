@@ -1,4 +1,5 @@
-//! `demo`: the service and a Stripe twin in one process. It needs neither a Stripe account nor a network.
+//! `demo`: the service and a Stripe twin in one process. It needs neither a Stripe account nor a
+//! network.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -122,7 +123,8 @@ async fn listen(port: u16, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         if error.kind() == std::io::ErrorKind::AddrInUse {
             anyhow::anyhow!(
-                "Port {port} is in use: stop the program that uses it, or choose another port with {flag}."
+                "Port {port} is in use: stop the program that uses it, or choose another port with \
+                 {flag}."
             )
         } else {
             anyhow::anyhow!("Cannot listen on {address}: {error}")
@@ -181,7 +183,8 @@ impl Twin {
 
     async fn elsewhere(url: &str, secret: &mut String) -> anyhow::Result<Twin> {
         let url = url.trim_end_matches('/').to_owned();
-        // The secret with which `stripe listen` signs at that twin, so that its events are accepted too.
+        // The secret with which `stripe listen` signs at that twin, so that its events are accepted
+        // too.
         if let Some(theirs) = Control::new(&url)?.cli_secret(STRIPE_KEY).await? {
             *secret = theirs;
         }
@@ -239,7 +242,8 @@ async fn start(
     if !is_known {
         delete_endpoint(&app, &twin.url).await?;
     }
-    // The service listens before its endpoint is registered, since a delivery may follow immediately.
+    // The service listens before its endpoint is registered, since a delivery may follow
+    // immediately.
     let service = Service::start(app.clone(), listener)?;
     let control_socket = control::open(&app, &data.join(socket::NAME))?;
     let report = setup::run(&app, false)
@@ -268,8 +272,8 @@ async fn start(
     Ok((service, control_socket, started))
 }
 
-/// Deletes an endpoint that the twin has from an earlier database. Its secret is lost, so `setup` must
-/// create it again.
+/// Deletes an endpoint that the twin has from an earlier database. Its secret is lost, so `setup`
+/// must create it again.
 async fn delete_endpoint(app: &App, twin_url: &str) -> anyhow::Result<()> {
     let url = format!("{}/api/stripe/webhook", app.settings.service.base_url);
     let all = Form::new();
@@ -349,7 +353,8 @@ fn demo_files(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
     };
     if let Some(other) = paths.iter().find(|path| !is_known(path)) {
         anyhow::bail!(
-            "--reset only deletes files that a demo created, and {} is another file: nothing was deleted.",
+            "--reset only deletes files that a demo created, and {} is another file: nothing was \
+             deleted.",
             other.display()
         );
     }
@@ -388,7 +393,7 @@ fn welcome(started: &Started) -> String {
     let auth = format!("-H 'Authorization: Bearer {api_key}'");
     let json = "-H 'Content-Type: application/json'";
     format!(
-        "LocalBoxs Billing is running. No real money moves: payments go to a Stripe twin on this machine.
+        "LocalBoxs Billing is running. No real money moves: payments go to a local Stripe twin.
 
   Pricing         {base_url}/pricing
   Stripe twin     {twin_url}/_twin    (clock, faults, events)

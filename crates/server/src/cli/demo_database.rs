@@ -1,5 +1,5 @@
-//! Recognizes the database of a demo. A demo stores the URL of its twin in the settings table, where
-//! a command in another process and perhaps another folder finds it.
+//! Recognizes the database of a demo. A demo stores the URL of its twin in the settings table,
+//! where a command in another process and perhaps another folder finds it.
 
 use billing::app::App;
 use billing::config::Settings;

@@ -1,5 +1,5 @@
-//! `doctor`: the deployment checklist. Checks what the service needs before the first customer; with
-//! `--deployed` also what must have happened since. Exits with 1 if a check fails.
+//! `doctor`: the deployment checklist. Checks what the service needs before the first customer;
+//! with `--deployed` also what must have happened since. Exits with 1 if a check fails.
 
 use billing::app::App;
 use billing::jobs::nightly;
@@ -12,7 +12,8 @@ use stripe::Form;
 use crate::cli::backup;
 use crate::cli::output::{Output, counted};
 
-/// How many seconds our clock may differ from Stripe's. Beyond 300, signatures of events are refused.
+/// How many seconds our clock may differ from Stripe's. Beyond 300, signatures of events are
+/// refused.
 const SKEW_SECONDS_MAX: i64 = 60;
 
 const ENDPOINTS_MAX: usize = 200;

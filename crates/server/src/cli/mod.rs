@@ -102,7 +102,8 @@ impl Context {
 /// Parses the arguments of this process and runs the command they name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // All TLS clients share one crypto provider, which must be installed before the first is created.
+    // All TLS clients share one crypto provider, which must be installed before the first is
+    // created.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let context = Context {
         config: cli.config,

@@ -15,8 +15,8 @@ use crate::cli::{DIFFERENT, access, compare};
 /// Options of `repair`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The account to repair: its id, the host application's id for it, its Stripe customer or a user's
-    /// email address (default: all accounts).
+    /// The account to repair: its id, the host application's id for it, its Stripe customer or a
+    /// user's email address (default: all accounts).
     account: Option<String>,
     /// Makes the repairs. Without it, they are only shown.
     #[arg(long)]
@@ -63,19 +63,39 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         "differs": left,
         "failed": failed.iter().map(|(a, e)| json!({ "account": a, "error": e })).collect::<Vec<_>>(),
     });
-    let verb = if args.apply {
+    let text = summary(&before, &books, accounts.len(), left, args.apply);
+    out.answer(&value, text);
+    for (account, error) in &failed {
+        out.error(format!("{account}: {error}"));
+    }
+    Ok(match (failed.is_empty(), left) {
+        (false, _) => 1,
+        (true, 0) => 0,
+        (true, _) => DIFFERENT,
+    })
+}
+
+/// The repairs as text: a line for each, and a summary.
+fn summary(
+    before: &compare::Compared,
+    books: &[Books],
+    checked: usize,
+    left: usize,
+    is_applied: bool,
+) -> String {
+    let verb = if is_applied {
         "repaired"
     } else {
         "would repair"
     };
     let mut text = before.text(verb);
-    for one in &books {
-        text.push_str(&one.text(args.apply));
+    for one in books {
+        text.push_str(&one.text(is_applied));
     }
-    text.push_str(&match (before.accounts.len() + books.len(), args.apply) {
+    text.push_str(&match (before.accounts.len() + books.len(), is_applied) {
         (0, _) => format!(
             "Nothing to repair: {} checked against the journal and Stripe.",
-            counted(accounts.len(), "account")
+            counted(checked, "account")
         ),
         (count, false) => format!(
             "Differences found in {}. To repair: repair --apply",
@@ -86,15 +106,7 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
             counted(count, "account")
         ),
     });
-    out.answer(&value, text);
-    for (account, error) in &failed {
-        out.error(format!("{account}: {error}"));
-    }
-    Ok(match (failed.is_empty(), left) {
-        (false, _) => 1,
-        (true, 0) => 0,
-        (true, _) => DIFFERENT,
-    })
+    text
 }
 
 /// An account whose rows differ from what its journal says.

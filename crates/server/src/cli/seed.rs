@@ -22,8 +22,8 @@ const PER_COMMIT: usize = 250;
 /// Options of `admin seed`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SeedArgs {
-    /// A file with one line of JSON per account: `{"id": "user-1", "name": "Maya", "email": "..."}`.
-    /// The id is the host application's own.
+    /// A file with one line of JSON per account: `{"id": "user-1", "name": "Maya", "email":
+    /// "..."}`. The id is the host application's own.
     pub file: PathBuf,
     /// Checks the file and shows what would be created.
     #[arg(long)]
@@ -73,7 +73,8 @@ pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result
     Ok(())
 }
 
-/// Reads the whole file, or returns the first invalid line, so that an invalid file creates nothing.
+/// Reads the whole file, or returns the first invalid line, so that an invalid file creates
+/// nothing.
 async fn read(app: &App, path: &PathBuf) -> anyhow::Result<Vec<Put>> {
     let file = tokio::fs::File::open(path)
         .await

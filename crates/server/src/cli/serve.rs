@@ -25,7 +25,8 @@ pub async fn run(context: &Context) -> CommandResult {
     let app = App::open(settings).await?;
     anyhow::ensure!(
         !app.settings.billing.enabled || !app.webhook_secrets().is_empty(),
-        "STRIPE_WEBHOOK_SECRET is missing, so no event could be verified; run `setup` to create one."
+        "STRIPE_WEBHOOK_SECRET is missing, so no event could be verified; run `setup` to create \
+         one."
     );
     clock::catch_up(&app).await?;
     demo_database::unmark(&app).await?;

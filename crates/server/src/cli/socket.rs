@@ -2,7 +2,8 @@
 //! command that finds a running service sends its arguments there.
 //!
 //! The protocol is one line of JSON each way: `{"args": [...], "database": ...}` as the request and
-//! `{"stdout", "stderr", "code"}` as the response. The mode of the socket file keeps other users out.
+//! `{"stdout", "stderr", "code"}` as the response. The mode of the socket file keeps other users
+//! out.
 
 use std::fs::File;
 use std::io;

@@ -23,8 +23,8 @@ const MATCHES_MAX: usize = 1_000;
 /// Options of `sync`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The account to sync: its id, the host application's id for it, its Stripe customer or a user's
-    /// email address.
+    /// The account to sync: its id, the host application's id for it, its Stripe customer or a
+    /// user's email address.
     #[arg(conflicts_with_all = ["all", "since"])]
     account: Option<String>,
     /// Syncs all accounts. This is the default.

@@ -17,8 +17,8 @@ pub enum Correction {
     /// Adds or removes credits.
     #[command(allow_negative_numbers = true)]
     Adjust {
-        /// The account: its id, the host application's id for it, its Stripe customer or a user's email
-        /// address.
+        /// The account: its id, the host application's id for it, its Stripe customer or a user's
+        /// email address.
         account: String,
         /// How many credits to add; a negative number removes credits.
         credits: String,
@@ -28,8 +28,8 @@ pub enum Correction {
     },
     /// Voids a grant: removes its credits, except those that open holds have set aside.
     Void {
-        /// The account: its id, the host application's id for it, its Stripe customer or a user's email
-        /// address.
+        /// The account: its id, the host application's id for it, its Stripe customer or a user's
+        /// email address.
         account: String,
         /// Id of the grant (grant_...).
         grant: String,
@@ -39,8 +39,8 @@ pub enum Correction {
     },
     /// Forgives debt that a reversed payment left.
     Forgive {
-        /// The account: its id, the host application's id for it, its Stripe customer or a user's email
-        /// address.
+        /// The account: its id, the host application's id for it, its Stripe customer or a user's
+        /// email address.
         account: String,
         /// How many credits of debt to forgive (default: all of it).
         credits: Option<String>,
@@ -189,8 +189,8 @@ async fn adjust(
     let amount = Credits::parse(credits)?;
     let (by_hand, key) = (why.by_hand()?, why.key(app)?);
     let name = key.0.clone();
-    // Reading the summary grants an allowance that is due. It must come first: journal entries are in
-    // order of time, and the correction is dated now.
+    // Reading the summary grants an allowance that is due. It must come first: journal entries are
+    // in order of time, and the correction is dated now.
     billing::summary::view(app, account.id).await?;
     let (done, available) = if why.dry_run {
         (true, credits::look(app, &account, amount).await?.0)

@@ -1,7 +1,7 @@
 //! `admin refund`: refunds a payment, in full or in part.
 
 use billing::app::App;
-use billing::payments::refund::{Ask, Preview, make, preview};
+use billing::payments::refund::{Ask, Preview, REASONS, make, preview};
 use domain::money::Credits;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub struct RefundArgs {
     #[arg(long)]
     amount: Option<String>,
     /// Reason, as Stripe names it.
-    #[arg(long, default_value = "requested_by_customer", value_parser = billing::payments::refund::REASONS)]
+    #[arg(long, default_value = "requested_by_customer", value_parser = REASONS)]
     reason: String,
     /// Note for the audit log.
     #[arg(long)]

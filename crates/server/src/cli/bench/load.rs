@@ -199,7 +199,8 @@ impl Pace {
         }
     }
 
-    /// Waits until the next request is due and returns when that was, or `None` after the load's end.
+    /// Waits until the next request is due and returns when that was, or `None` after the load's
+    /// end.
     async fn due(&mut self) -> Option<Instant> {
         let at = match self.step {
             Some(step) => {

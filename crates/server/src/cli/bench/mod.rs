@@ -1,10 +1,10 @@
 //! `bench`: measures how fast this machine serves requests, compared with the service's own no-op
 //! endpoint.
 //!
-//! One process runs the service, a new database and the load, so figures can be compared within a run
-//! but not between machines. Authentication, validation, idempotency and the real ledger are on.
-//! Background work at Stripe is off, except in the part that measures it with a twin. An audit runs at
-//! the end.
+//! One process runs the service, a new database and the load, so figures can be compared within a
+//! run but not between machines. Authentication, validation, idempotency and the real ledger are
+//! on. Background work at Stripe is off, except in the part that measures it with a twin. An audit
+//! runs at the end.
 
 pub mod load;
 pub mod synced;
@@ -74,7 +74,8 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_value = "1,8,64,256",
           value_parser = clap::value_parser!(u16).range(1..=1_024))]
     connections: Vec<u16>,
-    /// URL of an empty PostgreSQL database to measure instead of a file. The bench fills it with data.
+    /// URL of an empty PostgreSQL database to measure instead of a file. The bench fills it with
+    /// data.
     #[arg(long)]
     database_url: Option<String>,
 }
@@ -118,8 +119,8 @@ struct Cell {
     of_noop: f64,
 }
 
-/// Measures, audits and prints the table. Exits with 1 if requests were refused, and with 3 if the audit
-/// found differences.
+/// Measures, audits and prints the table. Exits with 1 if requests were refused, and with 3 if the
+/// audit found differences.
 pub async fn run(context: &Context, args: &Args) -> CommandResult {
     crate::telemetry::start_as_text(None);
     if cfg!(debug_assertions) {
@@ -164,8 +165,8 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> CommandResu
     let mut cells = measure(&target(service.address), &Kind::PAGES, args).await?;
     service.stop().await;
     cells.retain(|cell| cell.kind != Kind::Noop);
-    // With billing off, stored events wait and no worker asks Stripe about customers that it doesn't
-    // have.
+    // With billing off, stored events wait and no worker asks Stripe about customers that it
+    // doesn't have.
     settings.billing.enabled = false;
     let app = App::open(settings).await?;
     let service = start(app.clone()).await?;

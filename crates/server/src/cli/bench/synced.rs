@@ -1,7 +1,7 @@
 //! Measures the time from the arrival of an event until it is applied, with a twin in this process.
 //!
-//! Users buy packs until the time is up; then the bench waits until every event that the twin sent has
-//! been applied. Both times are read from the inbox: the load itself measures nothing. The time
+//! Users buy packs until the time is up; then the bench waits until every event that the twin sent
+//! has been applied. Both times are read from the inbox: the load itself measures nothing. The time
 //! includes the responses of Stripe, here of the twin.
 
 use std::net::Ipv4Addr;

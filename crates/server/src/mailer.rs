@@ -1,4 +1,5 @@
-//! Mails: written to the outbox in the commit of what they tell of, sent from there once each.
+//! Sends emails from the outbox, each once. An email is written to the outbox in the database
+//! transaction of the change that it reports.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,31 +17,32 @@ pub use billing::letters::encode;
 pub use billing::letters::payload;
 pub use domain::letters::Letter;
 
-/// Mails taken in one round, and how long a round may take before another may take them.
-const MAILS_MAX: i64 = 20;
+/// The most emails that are sent in one round.
+const EMAILS_MAX: i64 = 20;
 
+/// Seconds after which an email that a round has taken may be taken by another.
 const TAKE_SECONDS: i64 = 600;
 
-/// Tries before a mail is given up.
+/// Attempts after which an email counts as failed.
 const ATTEMPTS_MAX: i64 = 10;
 
-/// How often the outbox is looked at without a bell.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often the outbox is checked when no new email is signaled.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 
-/// Longest a try may take.
+/// The longest that an attempt may take.
 const SEND_MAX: Duration = Duration::from_secs(20);
 
-/// Sends until the program stops.
+/// Sends emails until the program stops.
 pub async fn run(app: App) {
     let transport = match transport(&app) {
         Ok(transport) => transport,
         Err(error) => {
-            tracing::error!(%error, "Mails cannot be sent as configured; they wait in the outbox");
+            tracing::error!(%error, "The [mail] settings are invalid; emails stay in the outbox");
             return;
         }
     };
     let Some(transport) = transport else {
-        tracing::warn!("No mail server is configured; mails wait in the outbox");
+        tracing::warn!("No SMTP server is configured; emails stay in the outbox");
         return;
     };
     while !app.is_stopping.load(Ordering::SeqCst) {
@@ -51,7 +53,7 @@ pub async fn run(app: App) {
         }
         tokio::select! {
             () = app.mail_bell.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(CHECK_EVERY) => {}
         }
     }
 }
@@ -76,7 +78,7 @@ fn transport(app: &App) -> anyhow::Result<Option<Transport>> {
     Ok(Some(builder.build()))
 }
 
-/// Sends what is due; answers how many were tried.
+/// Sends the emails that are due, and returns how many were attempted.
 async fn round(app: &App, transport: &Transport) -> Result<usize> {
     let now = app.real_now();
     let next = app.read(|tx| outbox::next_due(tx, "mail")).await?;
@@ -87,7 +89,7 @@ async fn round(app: &App, transport: &Transport) -> Result<usize> {
     let _busy = app.busy();
     let taken = app
         .write(0, move |tx| {
-            outbox::take_due(tx, "mail", now, until, MAILS_MAX)
+            outbox::take_due(tx, "mail", now, until, EMAILS_MAX)
         })
         .await?;
     let count = taken.len();
@@ -133,7 +135,7 @@ async fn send(app: &App, transport: &Transport, message: &outbox::Message) -> an
     Ok(())
 }
 
-/// Whether the account's people want this kind of mail. What they switched off counts as sent.
+/// Whether the account's members want this kind of email. One that they turned off counts as sent.
 async fn is_wanted(app: &App, account: Option<i64>, letter: &Letter) -> Result<bool> {
     let (Some(account), Some(notice)) = (account, letter.notice()) else {
         return Ok(true);
@@ -151,9 +153,9 @@ async fn settle(app: &App, message: &outbox::Message, sent: anyhow::Result<()>) 
         }
         Err(error) => {
             tracing::warn!(
-                mail = id,
+                outbox_id = id,
                 attempts = message.attempts,
-                "A mail could not be sent"
+                "An email could not be sent"
             );
             let text = error.to_string();
             let exponent = u32::try_from(message.attempts.clamp(0, 12)).expect("clamped");

@@ -1,5 +1,5 @@
-//! `sync --adopt`: links customers that exist at Stripe to our accounts, so that what they bought
-//! before we came is theirs here too. Says first what it would do.
+//! `sync --adopt` and `admin adopt`: links existing Stripe customers to accounts, so that their
+//! earlier purchases count here too. Shows what it would do unless `--apply` is given.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use stripe::Form;
 use stripe::objects::Customer;
 
 use crate::cli::access;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 
-/// Customers looked through.
+/// The most customers that a search reads.
 const CUSTOMERS_MAX: usize = 200_000;
 
-/// A customer and the account it belongs to.
+/// A customer with the account that it belongs to, and how that is known.
 struct Match {
     customer: String,
     account: i64,
@@ -23,35 +23,44 @@ struct Match {
     by: &'static str,
 }
 
-/// What was found.
+/// The outcome of a search.
 #[derive(Default)]
 struct Found {
     matches: Vec<Match>,
-    /// Customers that more than one thing speaks for, and why they are left alone.
+    /// Customers that are left unlinked because their account is ambiguous, each with the reason.
     unclear: Vec<(String, String)>,
+    /// How many customers belong to no account here.
     unknown: usize,
 }
 
-/// Links, or says what would be linked.
-pub async fn run(
-    app: &App,
-    account: Option<&str>,
-    customer: Option<&str>,
-    apply: bool,
-    out: &mut Output,
-) -> anyhow::Result<u8> {
-    let account = match account {
+/// Options of `admin adopt`, and of `sync --adopt`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct AdoptArgs {
+    /// Links only this account's customers. The account is named by its id, the host application's
+    /// id for it, its Stripe customer or a user's email address.
+    pub account: Option<String>,
+    /// With an account: links this customer, whatever its metadata and address.
+    #[arg(long, requires = "account")]
+    pub customer: Option<String>,
+    /// Links the customers. Without it, the links are only shown.
+    #[arg(long)]
+    pub apply: bool,
+}
+
+/// Links customers, or shows which would be linked.
+pub async fn run(app: &App, args: &AdoptArgs, out: &mut Output) -> anyhow::Result<u8> {
+    let account = match &args.account {
         Some(name) => Some(access::account(app, name).await?),
         None => None,
     };
-    let mut found = match (&account, customer) {
-        (Some(account), Some(customer)) => by_hand(app, account, customer).await?,
+    let mut found = match (&account, args.customer.as_deref()) {
+        (Some(account), Some(customer)) => named_customer(app, account, customer).await?,
         _ => search(app).await?,
     };
     if let Some(account) = &account {
         found.matches.retain(|one| one.account == account.id);
     }
-    if apply {
+    if args.apply {
         for one in &found.matches {
             link(app, one).await?;
         }
@@ -59,11 +68,11 @@ pub async fn run(
             sync::whole_account(app, one.account).await?;
         }
     }
-    tell(&found, apply, out);
+    report(&found, args.apply, out);
     Ok(0)
 }
 
-fn tell(found: &Found, applied: bool, out: &mut Output) {
+fn report(found: &Found, applied: bool, out: &mut Output) {
     let verb = if applied { "linked" } else { "would link" };
     let mut text = String::new();
     for one in &found.matches {
@@ -71,14 +80,15 @@ fn tell(found: &Found, applied: bool, out: &mut Output) {
         text.push_str(&format!("{verb} {customer} to {name}, by {by}\n"));
     }
     for (customer, why) in &found.unclear {
-        text.push_str(&format!("left {customer} alone: {why}\n"));
+        text.push_str(&format!("not linked: {customer}: {why}\n"));
     }
     let (count, unknown) = (found.matches.len(), found.unknown);
     text.push_str(&format!(
-        "{count} customers {verb}, {unknown} of nobody here."
+        "{verb} {}; {unknown} without an account here.",
+        counted(count, "customer")
     ));
     if !applied && count > 0 {
-        text.push_str(" Do it with: sync --adopt --apply");
+        text.push_str(" To link: sync --adopt --apply");
     }
     let matches = found.matches.iter();
     let matches =
@@ -94,7 +104,8 @@ fn tell(found: &Found, applied: bool, out: &mut Output) {
     out.answer(&value, text);
 }
 
-async fn by_hand(
+/// The customer that the operator named, unless it belongs to another account.
+async fn named_customer(
     app: &App,
     account: &store::accounts::Account,
     customer: &str,
@@ -107,7 +118,7 @@ async fn by_hand(
         .await?;
     anyhow::ensure!(
         known.is_none_or(|known| known == account.id),
-        "{customer} is another account's."
+        "{customer} belongs to another account."
     );
     let one = Match {
         customer: object.id,
@@ -121,7 +132,7 @@ async fn by_hand(
     })
 }
 
-/// Looks through all customers at Stripe that no account of ours has.
+/// Searches all Stripe customers that are linked to no account yet.
 async fn search(app: &App) -> anyhow::Result<Found> {
     let listed = app
         .stripe
@@ -129,10 +140,10 @@ async fn search(app: &App) -> anyhow::Result<Found> {
         .await?;
     anyhow::ensure!(
         !listed.has_more,
-        "Stripe has more customers than are looked through: name them one by one."
+        "Stripe has more customers than one search reads; link them one by one."
     );
     let mut found = Found::default();
-    let mut by_mail: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
+    let mut by_email: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
     for customer in listed.data.into_iter().filter(|one| !one.deleted) {
         let id = customer.id.clone();
         let known = app
@@ -142,14 +153,14 @@ async fn search(app: &App) -> anyhow::Result<Found> {
             continue;
         }
         match owner(app, &customer).await? {
-            Some(one) if one.by == "mail address" => {
-                by_mail.entry(one.account).or_default().push(one);
+            Some(one) if one.by == "email address" => {
+                by_email.entry(one.account).or_default().push(one);
             }
             Some(one) => found.matches.push(one),
             None => found.unknown += 1,
         }
     }
-    for (account, mut ones) in by_mail {
+    for (account, mut ones) in by_email {
         let current = app
             .read(move |tx| store::customers::current(tx, account))
             .await?;
@@ -160,9 +171,13 @@ async fn search(app: &App) -> anyhow::Result<Found> {
             (true, _) => leave(
                 &mut found,
                 ones,
-                "the account with its address has a customer",
+                "the account with its email address has a customer",
             ),
-            (false, false) => leave(&mut found, ones, "several customers have this address"),
+            (false, false) => leave(
+                &mut found,
+                ones,
+                "several customers have this email address",
+            ),
         }
     }
     Ok(found)
@@ -173,14 +188,15 @@ fn leave(found: &mut Found, ones: Vec<Match>, why: &str) {
     found.unclear.extend(ones);
 }
 
-/// Whose customer this is: by what its metadata name, else by a verified address.
+/// The account of this customer: the one that its metadata name, otherwise the one with its
+/// verified email address.
 async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> {
     let named = |key: &str| customer.metadata.get(key).cloned();
     let (account, user) = (named("accountId"), named("userId"));
-    let mail = customer
+    let email = customer
         .email
         .as_ref()
-        .map(|mail| mail.trim().to_lowercase());
+        .map(|email| email.trim().to_lowercase());
     let found = app
         .read(move |tx| {
             for name in account.iter().chain(user.iter()) {
@@ -191,14 +207,14 @@ async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> 
                     return Ok(personal(tx, user.id)?.map(|account| (account, "metadata")));
                 }
             }
-            let Some(mail) = &mail else { return Ok(None) };
-            let Some(user) = store::users::by_email(tx, mail)? else {
+            let Some(email) = &email else { return Ok(None) };
+            let Some(user) = store::users::by_email(tx, email)? else {
                 return Ok(None);
             };
             let account = personal(tx, user.id)?;
-            // An address that nobody answered at proves nothing.
+            // An unverified address proves nothing.
             let account = account.filter(|account| account.email_verified_at.is_some());
-            Ok(account.map(|account| (account, "mail address")))
+            Ok(account.map(|account| (account, "email address")))
         })
         .await?;
     Ok(found.map(|(account, by)| Match {
@@ -216,8 +232,8 @@ fn personal(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<store::ac
     }
 }
 
-/// Notes the customer as the account's current one; beside another it is a former one, whose
-/// subscriptions and payments count all the same.
+/// Makes the customer the account's current one. If the account already has one, the customer
+/// becomes a former one, whose subscriptions and payments still count.
 async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
     let (customer, account, name) = (one.customer.clone(), one.account, one.name.clone());
     let (now, real_now, by) = (app.now(), app.real_now(), one.by);

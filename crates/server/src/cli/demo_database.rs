@@ -1,18 +1,19 @@
-//! Marks in a demo's database: how a command beside it, which shares no memory and perhaps no
-//! folder with it, finds its twin.
+//! Recognizes the database of a demo. A demo stores the URL of its twin in the settings table,
+//! where a command in another process and perhaps another folder finds it.
 
 use billing::app::App;
 use billing::config::Settings;
 use store::DatabaseUrl;
 
-use crate::cli::twins::STRIPE_KEY;
+use crate::cli::twin_config;
+use crate::cli::twin_config::STRIPE_KEY;
 
 const TWIN_URL: &str = "demo.twin_url";
 
 const BASE_URL: &str = "demo.base_url";
 
-/// Marks the database as a demo's.
-pub async fn put(app: &App) -> anyhow::Result<()> {
+/// Marks the database as belonging to a demo.
+pub async fn mark(app: &App) -> anyhow::Result<()> {
     let twin = app.settings.stripe.api_base.clone();
     let origin = app.settings.service.base_url.clone();
     let now = app.real_now();
@@ -24,8 +25,8 @@ pub async fn put(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes the marks away: from now on it is the database of a service.
-pub async fn remove(app: &App) -> anyhow::Result<()> {
+/// Removes the mark: from now on the database belongs to a service.
+pub async fn unmark(app: &App) -> anyhow::Result<()> {
     app.write(0, |tx| {
         store::settings::remove(tx, TWIN_URL)?;
         store::settings::remove(tx, BASE_URL)
@@ -34,8 +35,8 @@ pub async fn remove(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Opens the database for a command. One that a demo marked is opened as the demo does it, with
-/// the demo's Stripe, unless another than the default is configured.
+/// Opens the database for a command. A demo's database is opened with the demo's twin as Stripe,
+/// unless the configuration names another Stripe than the default.
 pub async fn open(settings: Settings) -> anyhow::Result<App> {
     let is_default = settings.stripe.api_base == Settings::STRIPE && !settings.stripe.is_live();
     let app = App::open(settings).await?;
@@ -43,7 +44,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<App> {
         billing::jobs::clock::catch_up(&app).await?;
         return Ok(app);
     }
-    let marks = app
+    let mark = app
         .read(|tx| {
             Ok((
                 store::settings::get(tx, TWIN_URL)?,
@@ -51,7 +52,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<App> {
             ))
         })
         .await?;
-    let (Some(twin), Some(origin)) = marks else {
+    let (Some(twin), Some(origin)) = mark else {
         return Ok(app);
     };
     let mut settings = app.settings.clone();
@@ -59,7 +60,7 @@ pub async fn open(settings: Settings) -> anyhow::Result<App> {
     settings.stripe.api_base.clone_from(&twin);
     settings.stripe.webhook_secret = "".into();
     settings.service.base_url = origin;
-    if let Some(smtp) = crate::cli::twins::smtp(&twin).await {
+    if let Some(smtp) = twin_config::smtp_address(&twin).await {
         settings.mail.host = smtp.ip().to_string();
         settings.mail.port = smtp.port();
         settings.mail.encryption = "none".to_owned();
@@ -67,15 +68,16 @@ pub async fn open(settings: Settings) -> anyhow::Result<App> {
     settings.clock.follow = twin;
     let app = App::with_db(settings, app.db.clone()).await?;
     if let Err(error) = billing::jobs::clock::catch_up(&app).await {
-        tracing::info!(%error, "The demo's twin does not run; the clock is the system's");
+        tracing::info!(%error, "The demo's twin is not running; using the system clock");
     }
     Ok(app)
 }
 
-/// Empties a PostgreSQL database that a demo marked, or that is empty.
-pub async fn forget_database(settings: &Settings) -> anyhow::Result<()> {
+/// Deletes all tables of a PostgreSQL database that a demo marked. Fails if the database has tables
+/// but no mark.
+pub async fn drop_tables(settings: &Settings) -> anyhow::Result<()> {
     let url = settings.database_url()?;
-    let (steps, options) = (steps(&url).await?, settings.database_options());
+    let (steps, options) = (steps_applied(&url).await?, settings.database_options());
     if steps == 0 {
         return Ok(());
     }
@@ -92,14 +94,15 @@ pub async fn forget_database(settings: &Settings) -> anyhow::Result<()> {
     };
     anyhow::ensure!(
         is_demos,
-        "--reset empties only a database that a demo filled, and this one is not: nothing was \
+        "--reset only deletes a database that a demo created, and this one was not: nothing was \
          deleted."
     );
     tokio::task::spawn_blocking(move || store::migrate::down(&url, usize::MAX)).await??;
     Ok(())
 }
 
-async fn steps(url: &DatabaseUrl) -> anyhow::Result<usize> {
+/// How many migrations are applied.
+async fn steps_applied(url: &DatabaseUrl) -> anyhow::Result<usize> {
     let url = url.clone();
     let steps = tokio::task::spawn_blocking(move || store::migrate::status(&url)).await??;
     Ok(steps

@@ -1,4 +1,4 @@
-//! The Stripe twin as the commands start it.
+//! The configuration with which the commands start a Stripe twin.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -8,16 +8,16 @@ use domain::ids::Chance;
 use domain::time::Clock;
 use twin::client::Control;
 
-/// The key the demo shows the twin, which takes any test key.
+/// The secret key that the demo uses with the twin, which accepts any test key.
 pub const STRIPE_KEY: &str = "sk_test_demo_localboxs_billing";
 
-/// A new twin's source of ids: another each time, so that two never make the same.
+/// A random seed for a new twin's ids, so that no two twins create the same ids.
 pub fn seed() -> u64 {
     let bits = SystemChance.bits();
     u64::try_from(bits >> 64).expect("the upper half has 64 bits")
 }
 
-/// What both kinds of running a twin share.
+/// The configuration that `demo`, `twin serve` and `bench` share.
 pub fn config(port: u16, save_file: Option<&Path>, product_key: &str) -> twin::Config {
     let mut config = twin::Config::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     config.seed = seed();
@@ -27,8 +27,8 @@ pub fn config(port: u16, save_file: Option<&Path>, product_key: &str) -> twin::C
     config
 }
 
-/// Where a running twin's mailbox takes mails in.
-pub async fn smtp(url: &str) -> Option<SocketAddr> {
+/// The SMTP address of a running twin's mailbox.
+pub async fn smtp_address(url: &str) -> Option<SocketAddr> {
     let found = Control::new(url).ok()?.get("/_twin/smtp").await.ok()?;
     found["address"].as_str()?.parse().ok()
 }

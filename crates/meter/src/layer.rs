@@ -1,5 +1,5 @@
-//! A `tower` layer: credits are set aside before the inner service and charged after it, so that a
-//! handler need not know of billing.
+//! A `tower` layer that sets credits aside before the inner service and charges them after it, so
+//! that handlers don't need to know about billing.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,26 +12,27 @@ use tower_service::Service;
 
 use crate::{Cost, Error, Meter};
 
-/// What a request costs, and the name of the attempt: the same for the same request sent again.
+/// The cost of a request and its idempotency key, which must be the same when the request is
+/// retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
-    /// What is set aside before the work.
+    /// The cost that is set aside before the work.
     pub cost: Cost,
-    /// The idempotency key.
+    /// The idempotency key of the request.
     pub key: String,
 }
 
-/// Put into a response's extensions by the inner service: the units that were really used. Without
-/// it all that was set aside is charged.
+/// The units that were actually used. The inner service puts it into the extensions of its
+/// response; without it, the whole hold is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Used(pub u64);
 
-/// Meters the services it is put around.
+/// A layer that meters the services it wraps.
 ///
-/// `price` tells what a request costs; `None` is free. A refusal is answered 402 with the billing
-/// service's own problem document, a billing service that does not answer 503; in both cases the
-/// inner service is not called. A response below 400 is charged, any other gives the credits back,
-/// and so does a hold's own end when the caller goes away meanwhile.
+/// `price` returns the cost of a request, or `None` if it is free. A refusal is answered with 402
+/// and the problem document of the billing service, and an unavailable billing service with 503. In
+/// both cases the inner service is not called. A response below 400 is charged; any other response
+/// releases the hold. If the client disconnects, the hold expires.
 #[derive(Clone, Debug)]
 pub struct MeterLayer<F> {
     meter: Meter,
@@ -39,7 +40,7 @@ pub struct MeterLayer<F> {
 }
 
 impl<F> MeterLayer<F> {
-    /// A layer that asks `meter` for what `price` says.
+    /// Creates a layer that authorizes the cost that `price` returns with `meter`.
     pub fn new(meter: Meter, price: F) -> MeterLayer<F> {
         MeterLayer { meter, price }
     }
@@ -57,7 +58,7 @@ impl<S, F: Clone> Layer<S> for MeterLayer<F> {
     }
 }
 
-/// A metered service; see [`MeterLayer`].
+/// A service that is metered by a [`MeterLayer`].
 #[derive(Clone, Debug)]
 pub struct Metered<S, F> {
     inner: S,
@@ -83,7 +84,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that was made ready is called; its clone takes the place.
+        // Call the service that was polled ready, and leave its clone in its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let (charge, meter) = ((self.price)(&request), self.meter.clone());
@@ -95,20 +96,21 @@ where
                 Ok(hold) => hold,
                 Err(error) => return Ok(refusal(error)),
             };
-            // It was served and charged under that name, or is being served: once is what was paid.
+            // The request was already served and charged under this key, or is being served now. It
+            // was paid once, so it is served once.
             if hold.is_replayed {
                 return Ok(repeated());
             }
             let answer = inner.call(request).await;
-            // None: nothing was served. A body need not be shared between threads, so what is
-            // wanted of the answer is read before the wait.
+            // `None` means that nothing was served. A body may not be `Sync`, so the response is
+            // read before the next await.
             let served = match &answer {
                 Ok(response) if response.status().as_u16() < 400 => {
                     Some(response.extensions().get::<Used>().map(|used| used.0))
                 }
                 _ => None,
             };
-            // What cannot be settled now ends by itself: the caller has an answer already.
+            // The client gets its answer in any case. A hold that cannot be settled now expires.
             let _settled = match served {
                 Some(used) => meter.capture(&hold.id, used).await,
                 None => meter.release(&hold.id).await,
@@ -120,8 +122,8 @@ where
 
 fn repeated<R: From<String>>() -> Response<R> {
     let problem = json!({
-        "status": 409, "code": "repeated", "title": "This request was made before",
-        "detail": "A request of this name was served, or is being served. A new one needs a new name.",
+        "status": 409, "code": "repeated", "title": "Request already made",
+        "detail": "A request with this key was already served or is being served. Use a new key for a new request.",
     });
     answered(StatusCode::CONFLICT, &problem)
 }
@@ -133,10 +135,10 @@ fn refusal<R: From<String>>(error: Error) -> Response<R> {
             status: 429,
             problem,
         } => (StatusCode::TOO_MANY_REQUESTS, problem),
-        // A wrong key or a wrong price is the host's fault, not its caller's.
+        // A wrong key or a wrong price is a mistake of the host application, not of its client.
         Error::Refused { .. } | Error::Unavailable(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
-            json!({ "status": 503, "code": "billing_unavailable", "title": "Not available now" }),
+            json!({ "status": 503, "code": "billing_unavailable", "title": "Billing is not available" }),
         ),
     };
     answered(status, &problem)
@@ -164,7 +166,7 @@ mod tests {
 
     type Log = Arc<Mutex<Vec<String>>>;
 
-    /// A billing service that has credits for keys that do not begin with "poor".
+    /// A billing service that grants holds unless the key starts with "poor".
     async fn billing(log: Log) -> Meter {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let hold = |State(log): State<Log>, headers: http::HeaderMap, Json(body): Json<Value>| async move {
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_is_made_again_is_not_served_again() {
+    async fn a_repeated_request_is_not_served_again() {
         let log = Log::default();
         let app = app(billing(Arc::clone(&log)).await);
 
@@ -256,7 +258,7 @@ mod tests {
         assert_eq!(
             send(&app, "/good", None).await,
             200,
-            "what costs nothing is not asked about"
+            "a free request needs no hold"
         );
 
         let seen = log.lock().unwrap().clone();
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_is_served_while_billing_does_not_answer() {
+    async fn nothing_is_served_while_billing_is_not_available() {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let app = app(Meter::new("http://127.0.0.1:9", "k").unwrap());
 

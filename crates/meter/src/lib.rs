@@ -1,14 +1,14 @@
-//! What a host application embeds to meter its own calls: hold credits before the work, capture
-//! what it cost after, or debit in one step.
+//! The library that a host application embeds to meter its calls: authorize a hold before the work,
+//! capture what the work cost afterward, or debit in one step.
 //!
 //! ```no_run
-//! # async fn answer_a_chat() -> Result<u64, Box<dyn std::error::Error>> { Ok(1) }
+//! # async fn answer_chat() -> Result<u64, Box<dyn std::error::Error>> { Ok(1) }
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use meter::{Cost, Meter};
 //!
 //! let meter = Meter::new("http://127.0.0.1:3000", "lbx_test_...")?;
 //! let hold = meter.authorize(&Cost::units("chat", 4), "request-17").await?;
-//! match answer_a_chat().await {
+//! match answer_chat().await {
 //!     Ok(units) => meter.capture(&hold.id, Some(units)).await?,
 //!     Err(_) => meter.release(&hold.id).await?,
 //! };
@@ -16,7 +16,7 @@
 //! # }
 //! ```
 //!
-//! The program that embeds it installs the TLS provider of its choice, as for any `reqwest` client
+//! The host application must install a rustls crypto provider, as for any `reqwest` client that is
 //! built without one.
 
 #[cfg(feature = "tower")]
@@ -32,10 +32,10 @@ use serde_json::{Value, json};
 
 pub use open::{Owed, Reconciled};
 
-/// Longest a call to the billing service may take.
+/// The longest time that a call to the billing service may take.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
-/// A client of one billing service, with one key.
+/// A client of one billing service with one API key.
 #[derive(Clone)]
 pub struct Meter {
     base: String,
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Meter {
     }
 }
 
-/// What a call costs, in the catalog's words.
+/// The cost of a call: an operation of the catalog and a number of units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cost {
     account: Option<String>,
@@ -61,7 +61,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// `units` of an operation of the catalog.
+    /// The cost of `units` of an operation of the catalog.
     pub fn units(operation: impl Into<String>, units: u64) -> Cost {
         Cost {
             account: None,
@@ -70,7 +70,7 @@ impl Cost {
         }
     }
 
-    /// For this account: a server key must name one.
+    /// Sets the account that pays. A server key must name one.
     #[must_use]
     pub fn of_account(mut self, account: impl Into<String>) -> Cost {
         self.account = Some(account.into());
@@ -78,51 +78,55 @@ impl Cost {
     }
 }
 
-/// Credits set aside for a call.
+/// Credits that are set aside for a call.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Hold {
-    /// Its id.
+    /// The id of the hold.
     pub id: String,
-    /// pending, captured, released or expired; open for a call that was let through while the
-    /// service did not answer.
+    /// The state: `pending`, `captured`, `released` or `expired`, or `open` for a call that was
+    /// admitted while the service did not answer.
     pub state: String,
-    /// Whether this is the answer to an earlier attempt of the same name: the work was begun then.
+    /// Whether an earlier attempt with the same idempotency key created the hold. Its work has
+    /// already started.
     #[serde(skip)]
     pub is_replayed: bool,
 }
 
-/// Why a call must not be served, or could not be metered.
+/// The reason why a call must not be served or could not be metered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The account may not make this call: 402 with the service's problem document, which says
-    /// which limit refused, what is needed and where to top up. Serve nothing.
+    /// The account may not make this call. The service answered 402 with a problem document that
+    /// says which limit applies, how many credits are needed and where to buy more. Don't serve the
+    /// call.
     #[error("the account may not make this call")]
     PaymentRequired(Value),
-    /// Another refusal: a bad key, an unknown operation, a settled hold.
+    /// The service refused the call for another reason, such as a bad key, an unknown operation or
+    /// a settled hold.
     #[error("the billing service answered {status}")]
     Refused {
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
-        /// The problem document.
+        /// The problem document in the answer.
         problem: Value,
     },
-    /// The service is not there now. Repeat with the same key, or refuse the call.
-    #[error("the billing service does not answer")]
+    /// The service is not available. Retry with the same idempotency key, or refuse the call.
+    #[error("the billing service is not available")]
     Unavailable(#[source] Option<reqwest::Error>),
 }
 
-/// What the headers of an answer say.
-struct Said {
-    /// What the call costs, in credits.
+/// The headers of an answer that the client reads.
+struct AnswerHeaders {
+    /// The cost of the call in credits.
     cost: Option<String>,
     is_replayed: bool,
 }
 
 impl Meter {
-    /// A client of the service at `base` with a meter key.
+    /// Creates a client of the service at `base` with a meter key.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when no HTTP client can be made.
+    ///
+    /// Fails with [`Error::Unavailable`] if the HTTP client cannot be created.
     pub fn new(base: &str, key: &str) -> Result<Meter, Error> {
         let http = reqwest::Client::builder()
             .timeout(CALL_MAX)
@@ -137,11 +141,13 @@ impl Meter {
         })
     }
 
-    /// Sets credits aside before the work. `idempotency_key` names the attempt: the same on a
-    /// retry, so that it holds once.
+    /// Sets credits aside before the work. `idempotency_key` names the attempt: pass the same key
+    /// on a retry, so that only one hold is created.
     ///
     /// # Errors
-    /// See [`Error`].
+    ///
+    /// Fails with an [`Error`] that says whether the call was refused or the service was
+    /// unavailable.
     pub async fn authorize(&self, cost: &Cost, idempotency_key: &str) -> Result<Hold, Error> {
         let mut body = json!({ "operation": cost.operation, "units": cost.units });
         if let Some(account) = &cost.account {
@@ -151,11 +157,11 @@ impl Meter {
             .post("/api/v1/holds", body, Some(idempotency_key))
             .await;
         match (answer, &self.open) {
-            (Ok((hold, said)), open) => {
+            (Ok((hold, headers)), open) => {
                 if let Some(open) = open {
-                    open.learn(cost, said.cost.as_deref());
+                    open.remember_price(cost, headers.cost.as_deref());
                 }
-                let is_replayed = said.is_replayed;
+                let is_replayed = headers.is_replayed;
                 Ok(Hold {
                     is_replayed,
                     ..hold
@@ -168,10 +174,12 @@ impl Meter {
         }
     }
 
-    /// Charges a hold: what the call cost in the end, or all of it. The rest is given back.
+    /// Captures a hold: the given number of units, or all of it. The rest is released.
     ///
     /// # Errors
-    /// See [`Error`].
+    ///
+    /// Fails with an [`Error`] that says whether the call was refused or the service was
+    /// unavailable.
     pub async fn capture(&self, hold: &str, units: Option<u64>) -> Result<Hold, Error> {
         if let Some(settled) = self.open.as_ref().and_then(|open| open.settle(hold, units)) {
             return Ok(settled);
@@ -181,10 +189,12 @@ impl Meter {
             .await
     }
 
-    /// Gives a hold's credits back: the work was not done.
+    /// Releases a hold, because the work was not done.
     ///
     /// # Errors
-    /// See [`Error`].
+    ///
+    /// Fails with an [`Error`] that says whether the call was refused or the service was
+    /// unavailable.
     pub async fn release(&self, hold: &str) -> Result<Hold, Error> {
         if let Some(settled) = self
             .open
@@ -201,13 +211,13 @@ impl Meter {
         self.post(path, body, key).await.map(|(hold, _)| hold)
     }
 
-    /// The answer, and what its headers say.
+    /// Posts the body and returns the answer with the headers that matter.
     async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: Value,
         key: Option<&str>,
-    ) -> Result<(T, Said), Error> {
+    ) -> Result<(T, AnswerHeaders), Error> {
         let mut request = self
             .http
             .post(format!("{}{path}", self.base))
@@ -215,17 +225,19 @@ impl Meter {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let lost = |error| Error::Unavailable(Some(error));
-        let answer = request.json(&body).send().await.map_err(lost)?;
+        let unavailable = |error| Error::Unavailable(Some(error));
+        let answer = request.json(&body).send().await.map_err(unavailable)?;
         let status = answer.status().as_u16();
         let header = |name| answer.headers().get(name)?.to_str().ok();
-        let said = Said {
+        let headers = AnswerHeaders {
             cost: header("x-credits-cost").map(str::to_owned),
             is_replayed: header("idempotency-replayed") == Some("true"),
         };
         match status {
-            200 | 201 => Ok((answer.json().await.map_err(lost)?, said)),
-            402 => Err(Error::PaymentRequired(answer.json().await.map_err(lost)?)),
+            200 | 201 => Ok((answer.json().await.map_err(unavailable)?, headers)),
+            402 => Err(Error::PaymentRequired(
+                answer.json().await.map_err(unavailable)?,
+            )),
             500.. => Err(Error::Unavailable(None)),
             _ => {
                 let problem = answer.json().await.unwrap_or(Value::Null);
@@ -252,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hold_is_asked_for_with_the_key_and_the_name_of_the_attempt() {
+    async fn a_hold_is_requested_with_the_key_and_the_idempotency_key() {
         let holds = post(|headers: HeaderMap, Json(body): Json<Value>| async move {
             assert_eq!(headers["authorization"], "Bearer lbx_test_key");
             assert_eq!(headers["idempotency-key"], "attempt-1");
@@ -276,7 +288,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_a_fault_and_a_missing_service_are_told_apart() {
+    async fn a_refusal_an_error_and_a_missing_service_are_distinguished() {
         let router = Router::new()
             .route(
                 "/api/v1/holds",

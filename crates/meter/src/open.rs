@@ -1,11 +1,12 @@
-//! What happens while the billing service does not answer.
+//! The mode for outages of the billing service.
 //!
-//! Closed, the default: nothing is served. Open: calls go on up to a ceiling of credits an account,
-//! are written down, and are charged once the service is back ([`Meter::reconcile`]). A price is
-//! what the service said last; an operation it never priced is refused.
+//! By default a meter is closed: nothing is served. An open meter admits calls up to a ceiling of
+//! credits per account, records them and charges them once the service is back
+//! ([`Meter::reconcile`]). It uses the last price that the service returned and refuses an
+//! operation without a known price.
 //!
-//! What was let through is in memory: keep [`Meter::owed`] where it survives, if a crash of the
-//! host application must not lose it.
+//! The admitted calls are kept in memory. Persist [`Meter::owed`] if a crash of the host
+//! application must not lose them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,38 +15,38 @@ use serde_json::{Value, json};
 
 use crate::{Cost, Error, Hold, Meter};
 
-/// Micro-credits in a credit.
+/// The number of micro-credits in a credit.
 const MICROS: u64 = 1_000_000;
-/// Calls that wait to be charged; more are refused.
+/// The largest number of calls that may wait to be charged. Further calls are refused.
 const OWED_MAX: usize = 100_000;
-/// What the name of a hold begins with that the service knows nothing of.
+/// The prefix of the id of a hold that exists only in this process.
 const OPEN: &str = "open_";
 
-/// A call that was let through and is still to be charged.
+/// A call that was admitted and is not charged yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owed {
-    /// The account, where the key names one; the key's own without.
+    /// The account that pays, or `None` for the account of the API key.
     pub account: Option<String>,
-    /// The operation.
+    /// The operation of the catalog.
     pub operation: String,
-    /// Units of it.
+    /// The number of units.
     pub units: u64,
-    /// The name under which it is charged, once.
+    /// The idempotency key under which it is charged once.
     pub key: String,
 }
 
-/// What a reconciliation came to.
+/// The result of a reconciliation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reconciled {
-    /// Calls that were charged.
+    /// The number of calls that were charged.
     pub charged: usize,
-    /// Calls that the account could not pay for; they are not tried again.
+    /// The calls that the account could not pay for. They are not retried.
     pub refused: Vec<Owed>,
-    /// Calls that wait on, since the service does not answer.
+    /// The number of calls that still wait because the service did not answer.
     pub left: usize,
 }
 
-/// See the module.
+/// The state of an open meter.
 #[derive(Debug)]
 pub(crate) struct Open {
     ceiling_micros: u64,
@@ -54,13 +55,13 @@ pub(crate) struct Open {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What a unit of an operation cost last, in micro-credits, rounded up.
+    /// The last known price of one unit of each operation, in micro-credits, rounded up.
     prices: HashMap<String, u64>,
-    /// Let through and not charged yet, by account, in micro-credits.
+    /// The cost of calls that were admitted and not charged yet, by account, in micro-credits.
     spent: HashMap<Option<String>, u64>,
-    /// Holds that stand for calls under way.
+    /// The holds of calls in progress.
     holds: HashMap<String, Owed>,
-    /// Calls to charge.
+    /// The calls that wait to be charged.
     owed: Vec<Owed>,
 }
 
@@ -76,16 +77,16 @@ impl Open {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers what the service said that a call costs.
-    pub(crate) fn learn(&self, cost: &Cost, said: Option<&str>) {
-        let Some(micros) = said.and_then(read_micros) else {
+    /// Remembers the cost of a call that the service returned.
+    pub(crate) fn remember_price(&self, cost: &Cost, credits: Option<&str>) {
+        let Some(micros) = credits.and_then(read_micros) else {
             return;
         };
         let unit = micros.div_ceil(cost.units.max(1));
         self.state().prices.insert(cost.operation.clone(), unit);
     }
 
-    /// Lets a call through, or refuses it: beyond the ceiling, or without a price.
+    /// Admits a call. Returns `None` if it exceeds the ceiling or has no known price.
     pub(crate) fn admit(&self, cost: &Cost, key: &str) -> Option<Hold> {
         let mut state = self.state();
         let id = format!("{OPEN}{key}");
@@ -116,8 +117,8 @@ impl Open {
         Some(open_hold(id))
     }
 
-    /// Settles a hold of ours: with units it is owed, without any it is forgotten. `None` when the
-    /// hold is the service's.
+    /// Settles a hold of this process: with units it is owed, and with zero units it is dropped.
+    /// Returns `None` if the hold belongs to the service.
     pub(crate) fn settle(&self, hold: &str, units: Option<u64>) -> Option<Hold> {
         if !hold.starts_with(OPEN) {
             return None;
@@ -148,8 +149,9 @@ impl Open {
         self.state().owed.clone()
     }
 
-    /// Forgets a call that was charged or refused: its account's ceiling has room again.
-    fn done(&self, owed: &Owed) {
+    /// Removes a call that was charged or refused, which frees room below the ceiling of its
+    /// account.
+    fn remove(&self, owed: &Owed) {
         let mut state = self.state();
         let price = state.prices.get(&owed.operation).copied().unwrap_or(0);
         let cost = price.saturating_mul(owed.units);
@@ -168,7 +170,7 @@ fn open_hold(id: String) -> Hold {
     }
 }
 
-/// `6` or `0.25` credits, in micro-credits.
+/// Reads credits such as `6` or `0.25` and returns micro-credits.
 fn read_micros(text: &str) -> Option<u64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 6 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
@@ -183,15 +185,15 @@ fn read_micros(text: &str) -> Option<u64> {
 }
 
 impl Meter {
-    /// Goes on while the service does not answer, up to so many credits an account. Without, calls
-    /// are refused then.
+    /// Admits calls while the service does not answer, up to a ceiling of credits per account.
+    /// Without this, such calls are refused.
     #[must_use]
     pub fn open(mut self, ceiling_credits: u64) -> Meter {
         self.open = Some(std::sync::Arc::new(Open::new(ceiling_credits)));
         self
     }
 
-    /// Calls that were let through and are still to be charged.
+    /// The calls that were admitted and are not charged yet.
     #[must_use]
     pub fn owed(&self) -> Vec<Owed> {
         self.open
@@ -200,12 +202,13 @@ impl Meter {
             .unwrap_or_default()
     }
 
-    /// Charges what was let through, each call once under its own key. Call it now and then, and
-    /// when the service is back; it stops at the first call that has no answer.
+    /// Charges the admitted calls, each once under its own key. Call it periodically and when the
+    /// service is back. It stops at the first call without an answer.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a call that the service does not take, such as one with a bad key;
-    /// it stays owed.
+    ///
+    /// Fails with [`Error::Refused`] for a call that the service refuses, for example because of a
+    /// bad key. The call stays owed.
     pub async fn reconcile(&self) -> Result<Reconciled, Error> {
         let mut result = Reconciled::default();
         let Some(open) = &self.open else {
@@ -214,11 +217,11 @@ impl Meter {
         for owed in open.owed() {
             match self.charge(&owed).await {
                 Ok(()) => {
-                    open.done(&owed);
+                    open.remove(&owed);
                     result.charged += 1;
                 }
                 Err(Error::PaymentRequired(_)) => {
-                    open.done(&owed);
+                    open.remove(&owed);
                     result.refused.push(owed);
                 }
                 Err(Error::Unavailable(_)) => break,
@@ -252,10 +255,10 @@ mod tests {
 
     use super::*;
 
-    /// The keys that were charged, over all lives of the service.
+    /// The keys that were charged, across restarts of the service.
     type Charged = Arc<Mutex<HashSet<String>>>;
 
-    async fn live(at: Option<SocketAddr>, charged: Charged) -> (SocketAddr, JoinHandle<()>) {
+    async fn started(at: Option<SocketAddr>, charged: Charged) -> (SocketAddr, JoinHandle<()>) {
         let holds = post(|Json(body): Json<Value>| async move {
             let cost = body["units"].as_u64().unwrap() * 2;
             let answer = json!({ "id": "hold_1", "state": "pending" });
@@ -291,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn a_killed_service_refuses_calls_unless_a_ceiling_lets_them_through() {
         let charged = Charged::default();
-        let (at, service) = live(None, charged.clone()).await;
+        let (at, service) = started(None, charged.clone()).await;
         let closed = meter(at);
         let open = meter(at).open(10);
         let chat = Cost::units("chat", 2);
@@ -319,9 +322,13 @@ mod tests {
         open.capture(&first.id, Some(1)).await.unwrap();
         open.release(&second.id).await.unwrap();
         assert_eq!(open.owed().len(), 1);
-        assert_eq!(open.reconcile().await.unwrap().left, 1, "it is still away");
+        assert_eq!(
+            open.reconcile().await.unwrap().left,
+            1,
+            "the service is still down"
+        );
 
-        let (_, service) = live(Some(at), charged.clone()).await;
+        let (_, service) = started(Some(at), charged.clone()).await;
         let reconciled = open.reconcile().await.unwrap();
         let nothing = open.reconcile().await.unwrap();
 
@@ -331,15 +338,15 @@ mod tests {
         killed(service).await;
         assert!(
             open.authorize(&Cost::units("chat", 5), "e").await.is_ok(),
-            "there is room again"
+            "the ceiling has room again"
         );
     }
 
     #[tokio::test]
-    async fn each_account_has_a_ceiling_of_its_own() {
+    async fn each_account_has_its_own_ceiling() {
         let open = Open::new(4);
         let of = |account: &str| Cost::units("chat", 1).of_account(account);
-        open.learn(&of("a"), Some("2.5"));
+        open.remember_price(&of("a"), Some("2.5"));
 
         assert!(open.admit(&of("a"), "1").is_some());
         assert!(open.admit(&of("a"), "2").is_none());

@@ -1,10 +1,8 @@
-//! LocalBoxs Billing: tiers and prepaid API credits on Stripe.
+//! The program: LocalBoxs Billing, which sells plans and prepaid API credits on Stripe.
 //!
-//! The rooms: [`config`] reads the outside, [`app`] is what a handler may reach, [`router`] has
-//! every address on one screen, [`http`] stands before all handlers, [`api`] answers JSON and
-//! [`pages`] HTML; [`webhooks`] records what Stripe tells, [`sync`] makes our rows agree with it,
-//! [`payments`] asks it for something, [`jobs`] do what no request waits for, and [`cli`] is the
-//! command line.
+//! [`cli`] is the command line, [`service`] runs the HTTP listener and the background jobs,
+//! [`mailer`] sends emails, and [`telemetry`] sets up logs and traces. What the product does is in
+//! the crate `billing`, its HTML in `views`, and its HTTP in `web`.
 
 pub mod cli;
 pub mod mailer;

@@ -1,4 +1,5 @@
-//! Mails: written to the outbox in the commit of what they tell of, sent from there once each.
+//! Sends emails from the outbox, each once. An email is written to the outbox in the database
+//! transaction of the change that it reports.
 
 use std::time::Duration;
 
@@ -19,20 +20,20 @@ use views::mails::words::{About, word};
 pub use billing::letters::encode;
 pub use domain::letters::Letter;
 
-/// Longest a try may take.
+/// The longest that an attempt may take.
 const SEND_MAX: Duration = Duration::from_secs(20);
 
-/// Sends until the program stops.
+/// Sends emails until the program stops.
 pub async fn run(app: App) {
     let transport = match transport(&app) {
         Ok(transport) => transport,
         Err(error) => {
-            tracing::error!(%error, "Mails cannot be sent as configured; they wait in the outbox");
+            tracing::error!(%error, "The [mail] settings are invalid; emails stay in the outbox");
             return;
         }
     };
     let Some(transport) = transport else {
-        tracing::warn!("No mail server is configured; mails wait in the outbox");
+        tracing::warn!("No SMTP server is configured; emails stay in the outbox");
         return;
     };
     outbox::run(&app, &Emails { transport }).await;
@@ -116,7 +117,7 @@ async fn send(app: &App, transport: &Transport, message: &Message) -> anyhow::Re
     Ok(())
 }
 
-/// Whether the account's people want this kind of mail. What they switched off counts as sent.
+/// Whether the account's members want this kind of email. One that they turned off counts as sent.
 async fn is_wanted(app: &App, account: Option<i64>, letter: &Letter) -> Result<bool> {
     let (Some(account), Some(notice)) = (account, letter.notice()) else {
         return Ok(true);
@@ -135,9 +136,9 @@ async fn settle(app: &App, message: &Message, sent: anyhow::Result<()>) -> Resul
         }
         Err(error) => {
             tracing::warn!(
-                mail = id,
+                outbox_id = id,
                 attempts = message.attempts,
-                "A mail could not be sent"
+                "An email could not be sent"
             );
             let text = error.to_string();
             let wait = backoff::EMAIL.next_seconds(message.attempts);

@@ -1,4 +1,4 @@
-//! The command-line entry.
+//! The entry point of the program.
 
 fn main() -> std::process::ExitCode {
     server::cli::main()

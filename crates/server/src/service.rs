@@ -1,4 +1,4 @@
-//! The running service: the listener and the jobs, started and stopped together.
+//! The running service: starts and stops the HTTP listener and the background jobs together.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -14,10 +14,10 @@ use web::router;
 use crate::{mailer, telemetry};
 use std::time::Duration;
 
-/// Longest a stop waits for requests in progress (case D7).
+/// The longest that a stop waits for requests in progress (case D7).
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
-/// Waits for SIGTERM or an interrupt.
+/// Waits until the process receives SIGTERM or an interrupt.
 pub async fn stop_signal() {
     let interrupt = tokio::signal::ctrl_c();
     let Ok(mut terminate) =
@@ -32,11 +32,11 @@ pub async fn stop_signal() {
     }
 }
 
-/// The running service.
+/// A running service.
 pub struct Service {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// Its state.
+    /// The state that its handlers and jobs share.
     pub app: App,
     stop: watch::Sender<bool>,
     server: tokio::task::JoinHandle<()>,
@@ -44,7 +44,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts to answer and to work.
+    /// Starts the HTTP listener, the background jobs and the mailer.
     pub fn start(app: App, listener: TcpListener) -> anyhow::Result<Service> {
         let address = listener.local_addr()?;
         let mut jobs = jobs::start(&app);
@@ -65,8 +65,8 @@ impl Service {
         })
     }
 
-    /// Answers what is in hand, then ends. What is not answered in time is cut; its writes are
-    /// whole or not there.
+    /// Stops the service. Requests in progress are completed first; those that take too long are
+    /// aborted, which leaves each of their writes either complete or not made.
     pub async fn stop(mut self) {
         self.app.is_stopping.store(true, Ordering::SeqCst);
         self.app.sync_due.notify_waiters();
@@ -75,7 +75,7 @@ impl Service {
         let _ = self.stop.send(true);
         let drained = tokio::time::timeout(DRAIN_MAX, &mut self.server).await;
         if drained.is_err() {
-            tracing::warn!("Some requests were cut");
+            tracing::warn!("Some requests were aborted");
             self.server.abort();
         }
         self.jobs.end().await;

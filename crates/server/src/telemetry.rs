@@ -1,7 +1,7 @@
-//! Logs, and in a build with the feature `otel` traces for an OpenTelemetry collector.
+//! Logs, and traces for an OpenTelemetry collector in a build with the feature `otel`.
 //!
-//! A trace holds what the log holds and no more: the request's id, its method, the route's pattern
-//! and the status. No address, no body, no name; the path of a route with a token is its pattern.
+//! A trace contains no more than the log: the request's id, its method, the route's pattern and the
+//! status. It contains no address, body or name, and never a path, which may contain a token.
 
 use std::io::IsTerminal;
 
@@ -12,12 +12,14 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 pub use traces::finish;
 
-type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
+/// A layer of the subscriber, whatever its type.
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Structured logs on standard error, filtered by `RUST_LOG`; and traces, if they go anywhere.
+/// Starts structured logs on standard error, filtered by `RUST_LOG`, and traces if a collector is
+/// configured.
 pub fn start_as_json(to: Option<&Telemetry>) {
     let filter = EnvFilter::try_from_default_env();
-    // The migrator's lines name the folder that it was built in.
+    // The log lines of the migrator contain the path of the folder in which it was built.
     let filter = filter.unwrap_or_else(|_| "info,refinery_core=warn".into());
     let logs = tracing_subscriber::fmt::layer()
         .json()
@@ -26,7 +28,8 @@ pub fn start_as_json(to: Option<&Telemetry>) {
     start(logs.boxed(), to);
 }
 
-/// Logs for people on standard error, filtered by `RUST_LOG`; warnings only by default.
+/// Starts readable logs on standard error, filtered by `RUST_LOG`, which shows only warnings by
+/// default.
 pub fn start_as_text(to: Option<&Telemetry>) {
     let filter = EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| "warn".into());
@@ -37,7 +40,7 @@ pub fn start_as_text(to: Option<&Telemetry>) {
     start(logs.boxed(), to);
 }
 
-fn start(logs: Boxed, to: Option<&Telemetry>) {
+fn start(logs: BoxedLayer, to: Option<&Telemetry>) {
     let mut layers = vec![logs];
     if let Some(traces) = to.and_then(traces::layer) {
         layers.push(traces);
@@ -47,14 +50,14 @@ fn start(logs: Boxed, to: Option<&Telemetry>) {
 
 #[cfg(not(feature = "otel"))]
 mod traces {
-    use super::Boxed;
+    use super::BoxedLayer;
     use billing::config::Telemetry;
 
-    pub fn layer(_: &Telemetry) -> Option<Boxed> {
+    pub fn layer(_: &Telemetry) -> Option<BoxedLayer> {
         None
     }
 
-    /// Sends what is not sent yet.
+    /// Sends the traces that have not been sent yet.
     pub async fn finish() {}
 }
 
@@ -72,16 +75,16 @@ mod traces {
     use tracing_subscriber::Layer;
     use tracing_subscriber::filter::filter_fn;
 
-    use super::Boxed;
+    use super::BoxedLayer;
     use billing::config::Telemetry;
     use billing::tracing::TARGET;
 
-    /// Longest an export may take.
+    /// The longest that an export may take.
     const EXPORT_MAX: Duration = Duration::from_secs(5);
 
     static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-    pub fn layer(telemetry: &Telemetry) -> Option<Boxed> {
+    pub fn layer(telemetry: &Telemetry) -> Option<BoxedLayer> {
         if telemetry.otlp_endpoint.is_empty() {
             return None;
         }
@@ -98,7 +101,8 @@ mod traces {
         let share = f64::from(telemetry.sampled_per_mille) / 1_000.0;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
-            // By the trace's id alone: a stranger's header continues a trace, and forces none.
+            // Sampling depends only on the trace's id, so that a header sent from outside can
+            // continue a trace but can't force one.
             .with_sampler(Sampler::TraceIdRatioBased(share))
             .with_resource(
                 Resource::builder()
@@ -108,7 +112,7 @@ mod traces {
             .build();
         let tracer = provider.tracer("localboxs-billing");
         let _ = PROVIDER.set(provider);
-        let ours = filter_fn(|about| about.is_span() && about.target() == TARGET);
+        let ours = filter_fn(|metadata| metadata.is_span() && metadata.target() == TARGET);
         let layer = tracing_opentelemetry::layer()
             .with_tracer(tracer)
             .with_location(false)
@@ -116,12 +120,13 @@ mod traces {
         Some(layer.with_filter(ours).boxed())
     }
 
-    /// Sends what is not sent yet.
+    /// Sends the traces that have not been sent yet.
     pub async fn finish() {
         if let Some(provider) = PROVIDER.get() {
-            let ended = tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(EXPORT_MAX));
-            if let Ok(Err(error)) = ended.await {
-                tracing::debug!(%error, "The last traces were not sent");
+            let finished =
+                tokio::task::spawn_blocking(|| provider.shutdown_with_timeout(EXPORT_MAX));
+            if let Ok(Err(error)) = finished.await {
+                tracing::debug!(%error, "The last traces could not be sent");
             }
         }
     }

@@ -1,5 +1,6 @@
-//! Calls to Stripe: one key over all tries, patience within a deadline, and errors that say what
-//! is known. The calls themselves are in [`endpoints`](crate::endpoints).
+//! The client: it retries calls under one idempotency key until a deadline, and its errors say
+//! whether a call may have been executed. The calls themselves are in
+//! [`endpoints`](crate::endpoints).
 
 mod config;
 mod retry;
@@ -17,39 +18,39 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::{Instant, sleep, timeout_at};
 use transport::{Failure, Transport};
 
-/// Most objects a page of a list can hold.
+/// The largest number of objects on a page of a list.
 pub const PAGE_ITEMS_MAX: usize = 100;
 
-/// Longest idempotency key that Stripe takes.
+/// The longest idempotency key that Stripe accepts.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// A client for one Stripe account. Cheap to clone; clones share connections and limits.
+/// A client for one Stripe account. It is cheap to clone, and clones share connections and limits.
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Arc<Transport>,
     failures: Arc<AtomicU64>,
 }
 
-/// One call, as it goes over the wire in every try.
+/// One call as it is sent in every attempt.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     method: Method,
     path: String,
     form: Form,
     idempotency_key: Option<&'a str>,
-    /// Whether doing it is of consequence, so that not knowing matters.
+    /// Whether the call changes something at Stripe, so that an unknown outcome matters.
     changes_something: bool,
 }
 
 impl Client {
-    /// Makes a client. Nothing is sent yet.
+    /// Creates a client. It sends nothing yet.
     ///
-    /// The program must have installed a rustls crypto provider before.
+    /// The program must have installed a rustls crypto provider.
     ///
     /// # Errors
     ///
-    /// [`Error::Unsendable`] if the configuration cannot be right: an address that is none, an
-    /// empty key, a live key on its way over plain HTTP.
+    /// Fails with [`Error::Unsendable`] if the configuration is invalid: a malformed URL, an empty
+    /// key, or a live key that would be sent over plain HTTP.
     pub fn new(config: ClientConfig) -> Result<Self> {
         Ok(Self {
             transport: Arc::new(Transport::new(config)?),
@@ -57,8 +58,8 @@ impl Client {
         })
     }
 
-    /// Calls that failed since the client was made, refusals of Stripe's included; its clones
-    /// count together.
+    /// The number of calls that failed since the client was created, including refusals. Clones
+    /// share the count.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -74,7 +75,7 @@ impl Client {
         self.send(&call).await
     }
 
-    /// Posts under the caller's idempotency key, the same in every try.
+    /// Posts under the caller's idempotency key, which is the same in every attempt.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         path: String,
@@ -84,7 +85,7 @@ impl Client {
         let length = idempotency_key.len();
         if length == 0 || length > IDEMPOTENCY_KEY_BYTES_MAX || !is_visible(idempotency_key) {
             return Err(Error::Unsendable(
-                "the idempotency key is not 1 to 255 visible letters",
+                "the idempotency key must have 1 to 255 visible ASCII characters",
             ));
         }
         let call = Call {
@@ -97,8 +98,8 @@ impl Client {
         self.send(&call).await
     }
 
-    /// Posts what is harmless to do twice and wrong to replay, such as a preview.
-    pub(crate) async fn post_again_and_again<T: DeserializeOwned>(
+    /// Posts a call that is harmless to repeat and must not be replayed, such as a preview.
+    pub(crate) async fn post_without_key<T: DeserializeOwned>(
         &self,
         path: String,
         form: Form,
@@ -113,8 +114,8 @@ impl Client {
         self.send(&call).await
     }
 
-    /// Deletes. Stripe takes no key here: after a try without an answer the next one may say that
-    /// the object is not there any more.
+    /// Deletes an object. Stripe accepts no idempotency key here: after an attempt without an
+    /// answer, the next one may report that the object no longer exists.
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: String, form: Form) -> Result<T> {
         let call = Call {
             method: Method::DELETE,
@@ -126,7 +127,7 @@ impl Client {
         self.send(&call).await
     }
 
-    /// Reads a list page by page up to `items_max`; `has_more` tells whether that cut it short.
+    /// Reads a list page by page up to `items_max`. `has_more` says whether the list continues.
     pub(crate) async fn list<T>(
         &self,
         path: &str,
@@ -148,7 +149,7 @@ impl Client {
                 .push("limit", wanted)
                 .push_opt("starting_after", last_id);
             let page: List<T> = self.get(path.to_owned(), form).await?;
-            // A page that says there is more and brings nothing would be asked for without end.
+            // A page that claims more objects but has none would be requested forever.
             all.has_more = page.has_more && !page.data.is_empty();
             all.url = page.url;
             all.data.extend(page.data);
@@ -156,7 +157,7 @@ impl Client {
         Ok(all)
     }
 
-    /// Reads what is newer than `id`, oldest first, up to `items_max`.
+    /// Reads the objects that are newer than `id`, oldest first, up to `items_max`.
     pub(crate) async fn list_newer_than<T>(
         &self,
         path: &str,
@@ -178,7 +179,7 @@ impl Client {
                 .clone()
                 .push("limit", wanted)
                 .push("ending_before", newest_id);
-            // The page next to the cursor, newest first.
+            // Stripe sends the page next to the cursor, newest first.
             let page: List<T> = self.get(path.to_owned(), form).await?;
             all.has_more = page.has_more && !page.data.is_empty();
             all.url = page.url;
@@ -187,8 +188,8 @@ impl Client {
         Ok(all)
     }
 
-    /// Reads what a search finds, page by page up to `items_max`. A search lags behind by up to a
-    /// minute.
+    /// Reads the results of a search page by page up to `items_max`. The search index lags by up to
+    /// a minute.
     pub(crate) async fn search<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -214,7 +215,8 @@ impl Client {
         Ok(all)
     }
 
-    /// Tries until there is an answer, the tries are used up or the deadline would pass.
+    /// Sends the call until there is an answer, the attempts are used up or the deadline would
+    /// pass.
     async fn send<T: DeserializeOwned>(&self, call: &Call<'_>) -> Result<T> {
         let config = &self.transport.config;
         let deadline = Instant::now() + config.deadline;
@@ -238,21 +240,23 @@ impl Client {
             tracing::debug!(
                 stripe.path = call.path,
                 tries,
-                "Trying a call to Stripe again: {error}"
+                "Retrying a call to Stripe: {error}"
             );
             sleep(wait).await;
         }
     }
 }
 
-/// The path of an object, or of what is done with it.
+/// The path of an object or of an action on it.
 ///
-/// An id that came from elsewhere must stay one segment: an empty one would address the list, one
-/// with slashes another object.
+/// An id from outside must stay one path segment: an empty one would address the list, and one with
+/// slashes another object.
 pub(crate) fn path_of(collection: &str, id: &str, action: &str) -> Result<String> {
     let is_id_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if id.is_empty() || id.len() > 255 || !id.bytes().all(is_id_byte) {
-        return Err(Error::Unsendable("an id is not one of Stripe's"));
+        return Err(Error::Unsendable(
+            "an id has characters that Stripe's ids never have",
+        ));
     }
     Ok(format!("{collection}/{id}{action}"))
 }
@@ -261,7 +265,7 @@ fn is_visible(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// What is left of the deadline bounds everything, waiting for a free place included.
+/// Awaits the future for the rest of the deadline, which also bounds the wait for a free slot.
 async fn within<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     timeout_at(deadline, future).await.ok()
 }
@@ -271,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_stays_one_segment_of_the_path() {
+    fn an_id_stays_a_single_path_segment() {
         assert_eq!(
             path_of("/v1/invoices", "in_1", "/pay").unwrap(),
             "/v1/invoices/in_1/pay"

@@ -1,10 +1,10 @@
-//! The calls, one file a group of resources. All are methods of [`Client`](crate::Client).
+//! The calls, one file per group of resources. All are methods of [`Client`](crate::Client).
 //!
-//! What creates or changes something takes an idempotency key: the caller's name for this one
-//! attempt, the same however often it is sent. Its parameters go out exactly as given, since Stripe
-//! refuses a known key with others. What is fetched comes with the expansions that each call tells.
-//! Lists read page by page up to a bound that the caller names; `has_more` on the result tells
-//! whether the bound cut it short.
+//! A call that creates or changes something takes an idempotency key: the caller's name for one
+//! attempt, the same however often it is sent. Its parameters are sent exactly as given, because
+//! Stripe refuses a known key with different parameters. Each call that reads documents what it
+//! expands. Lists are read page by page up to a limit that the caller sets; `has_more` on the
+//! result says whether the list continues.
 
 mod account;
 mod catalog;

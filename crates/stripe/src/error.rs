@@ -1,4 +1,4 @@
-//! What can become of a call, named for what the caller can do about it.
+//! The errors of a call, named for what the caller can do about them.
 
 use crate::objects::ApiError;
 use std::fmt;
@@ -7,114 +7,116 @@ use std::time::Duration;
 /// The result of a call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a call has no result.
+/// The reason why a call has no result.
 ///
-/// Neither `Display` nor `Debug` shows Stripe's message, which may quote what a customer typed; it
-/// is a field for those who show it to that customer or an administrator.
+/// Neither `Display` nor `Debug` shows Stripe's message, which may quote what a customer entered.
+/// It is a field for code that shows it to that customer or to an operator.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Stripe understood and said no: the call is wrong as it is. Sending it again changes nothing.
+    /// Stripe refused the call. The call itself is wrong, so sending it again changes nothing.
     #[error(
         "Stripe refused the call: {status} {kind}{}{}",
-        told("code", code),
-        told("param", param)
+        field("code", code),
+        field("param", param)
     )]
     Refused {
         /// The HTTP status.
         status: u16,
         /// Stripe's code, such as `resource_missing` for a referenced id.
         code: Option<Box<str>>,
-        /// `invalid_request_error`, `idempotency_error`, ...
+        /// The type, such as `invalid_request_error` or `idempotency_error`.
         kind: Box<str>,
-        /// The parameter it is about.
+        /// The parameter at fault.
         param: Option<Box<str>>,
-        /// Stripe's sentence.
+        /// Stripe's message.
         message: Option<Box<str>>,
-        /// What Stripe's support asks for.
+        /// The request id, which Stripe's support asks for.
         request_id: Option<Box<str>>,
-        /// Whether this is the answer saved under the idempotency key.
+        /// Whether this is the answer that Stripe saved under the idempotency key.
         replayed: bool,
     },
-    /// The card was declined: ask the buyer for another.
+    /// The card was declined. Ask the customer for another one.
     #[error(
         "the card was declined:{}{}",
-        told("code", code),
-        told("decline_code", decline_code)
+        field("code", code),
+        field("decline_code", decline_code)
     )]
     Card {
-        /// Such as `card_declined`, `expired_card`, `authentication_required`.
+        /// Stripe's code, such as `card_declined`, `expired_card` or `authentication_required`.
         code: Option<Box<str>>,
-        /// The bank's reason, such as `insufficient_funds`.
+        /// The reason that the bank gave, such as `insufficient_funds`.
         decline_code: Option<Box<str>>,
-        /// A sentence for the buyer.
+        /// The message for the customer.
         message: Option<Box<str>>,
-        /// The payment that failed.
+        /// The id of the payment intent that failed.
         payment_intent: Option<Box<str>>,
-        /// The charge that failed.
+        /// The id of the charge that failed.
         charge: Option<Box<str>>,
-        /// What Stripe's support asks for.
+        /// The request id, which Stripe's support asks for.
         request_id: Option<Box<str>>,
-        /// Whether this is the answer saved under the idempotency key.
+        /// Whether this is the answer that Stripe saved under the idempotency key.
         replayed: bool,
     },
-    /// The object that the call names is not there.
-    #[error("Stripe does not know that object{}", told("param", param))]
+    /// The object that the call names doesn't exist.
+    #[error("Stripe has no such object{}", field("param", param))]
     NotFound {
-        /// The parameter it is about.
+        /// The parameter at fault.
         param: Option<Box<str>>,
-        /// Stripe's sentence.
+        /// Stripe's message.
         message: Option<Box<str>>,
-        /// What Stripe's support asks for.
+        /// The request id, which Stripe's support asks for.
         request_id: Option<Box<str>>,
     },
-    /// Stripe did not answer in time, is busy or broken, after all retries: try later, with the
+    /// After all retries, Stripe did not answer in time, was busy or failed. Try later with the
     /// same idempotency key.
     #[error("Stripe is not available: {}", match status {
         Some(status) => format!("it answered {status}"),
         None => "no answer in time".to_owned(),
     })]
     Unavailable {
-        /// The HTTP status; none if there was no answer in time.
+        /// The HTTP status, or `None` if there was no answer in time.
         status: Option<u16>,
         /// Stripe's code, such as `lock_timeout` or `idempotency_key_in_use`.
         code: Option<Box<str>>,
-        /// What Stripe's support asks for.
+        /// The request id, which Stripe's support asks for.
         request_id: Option<Box<str>>,
-        /// How long Stripe wants to be left alone.
+        /// The time to wait that Stripe asked for.
         retry_after: Option<Duration>,
-        /// Whether this is the answer saved under the idempotency key: the key is used up.
+        /// Whether this is the answer that Stripe saved under the idempotency key. The key is then
+        /// used up.
         replayed: bool,
-        /// Whether the call may have been done all the same.
+        /// Whether the call may have been executed nevertheless.
         outcome_unknown: bool,
     },
-    /// There is no connection to Stripe, or it broke: try later, with the same idempotency key.
+    /// There is no connection to Stripe, or it broke. Try later with the same idempotency key.
     #[error("Stripe cannot be reached: {reason}")]
     Unreachable {
-        /// What the connection failed at.
+        /// The error of the connection.
         reason: String,
-        /// Whether the call may have been done all the same.
+        /// Whether the call may have been executed nevertheless.
         outcome_unknown: bool,
     },
-    /// The answer is not what Stripe answers: something between us, or a version we cannot read.
+    /// The answer is not one of Stripe's: it comes from a proxy, or from a version that we cannot
+    /// read.
     #[error("Stripe's answer ({status}) cannot be read: {reason}")]
     Malformed {
         /// The HTTP status.
         status: u16,
-        /// What is wrong with it.
+        /// The reason why the answer cannot be read.
         reason: String,
-        /// What Stripe's support asks for.
+        /// The request id, which Stripe's support asks for.
         request_id: Option<Box<str>>,
-        /// Whether the call was or may have been done.
+        /// Whether the call was or may have been executed.
         outcome_unknown: bool,
     },
-    /// The call was not sent: the configuration or an argument cannot be right.
+    /// The call was not sent, because the configuration or an argument is invalid.
     #[error("the call to Stripe was not sent: {0}")]
     Unsendable(&'static str),
 }
 
 impl Error {
-    /// Whether the call may have been done although there is no result. Send the same parameters
-    /// under the same idempotency key to find out; never a fresh key.
+    /// Whether the call may have been executed although there is no result. To find out, send the
+    /// same parameters under the same idempotency key, never under a new one.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         match self {
@@ -134,7 +136,7 @@ impl Error {
         }
     }
 
-    /// Whether Stripe answered from what it saved under the idempotency key. The key is used up:
+    /// Whether Stripe answered with what it saved under the idempotency key. The key is used up:
     /// the same call will get the same answer.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
@@ -156,7 +158,7 @@ impl Error {
         temporary && !self.is_replayed()
     }
 
-    /// How long Stripe wants to be left alone.
+    /// The time to wait that Stripe asked for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         if let Self::Unavailable { retry_after, .. } = self {
@@ -166,7 +168,7 @@ impl Error {
         }
     }
 
-    /// Stripe's code, if it said one.
+    /// Stripe's code, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -177,7 +179,7 @@ impl Error {
         }
     }
 
-    /// What Stripe's support asks for.
+    /// The request id, which Stripe's support asks for.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         match self {
@@ -190,7 +192,8 @@ impl Error {
         }
     }
 
-    /// Stripe's sentence, if it said one. For the customer or an administrator, not for the log.
+    /// Stripe's message, if there is one. It is meant for the customer or an operator, not for the
+    /// log.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         match self {
@@ -201,8 +204,8 @@ impl Error {
         }
     }
 
-    /// The error that Stripe tells with a status of 4xx.
-    pub(crate) fn told(
+    /// The error for an answer with a 4xx status.
+    pub(crate) fn from_answer(
         status: u16,
         error: ApiError,
         request_id: Option<Box<str>>,
@@ -238,7 +241,7 @@ impl Error {
         }
     }
 
-    /// What an earlier try may have done, the last one's failure cannot undo.
+    /// Keeps the outcome unknown if an earlier attempt may have been executed.
     pub(crate) fn after_unknown_outcome(mut self, earlier_unknown: bool) -> Self {
         match &mut self {
             Self::Unavailable {
@@ -272,7 +275,7 @@ impl fmt::Debug for Error {
     }
 }
 
-fn told(name: &str, value: &Option<Box<str>>) -> String {
+fn field(name: &str, value: &Option<Box<str>>) -> String {
     value
         .as_ref()
         .map(|value| format!(" {name}={value}"))
@@ -294,7 +297,7 @@ mod tests {
                 "message":"Invalid email address: ann@example"}"#,
         );
 
-        let error = Error::told(400, error, Some("req_1".into()), false);
+        let error = Error::from_answer(400, error, Some("req_1".into()), false);
 
         assert_eq!(error.message(), Some("Invalid email address: ann@example"));
         let expected =
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declined_card_carries_the_payment_whether_plain_or_expanded() {
+    fn a_declined_card_names_the_payment_whether_it_is_expanded_or_not() {
         for payment in [
             r#""pi_1""#,
             r#"{"id":"pi_1","status":"requires_payment_method"}"#,
@@ -319,7 +322,7 @@ mod tests {
                 charge,
                 decline_code,
                 ..
-            } = Error::told(402, error, None, false)
+            } = Error::from_answer(402, error, None, false)
             else {
                 panic!("a card error");
             };

@@ -1,18 +1,20 @@
-//! A delivered event, as far as it says which account may have changed.
+//! Parsing of delivered events, as far as they say which account may have changed.
 //!
-//! Events are bells: what they carry is not the truth, so only what leads to an account is read,
-//! borrowed from the body. What we do not know (fields, words, types) is passed over. What is not
-//! an event (no JSON, too deep, a key given twice) is refused.
+//! An event is only a signal: its content may be outdated, so only the ids that lead to an account
+//! are read, borrowed from the body. Unknown fields, values and types are ignored. A body that is
+//! not an event (invalid JSON, nested too deeply, a duplicate key) is refused.
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+mod node;
+
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 
-/// Longest id or type that is taken; Stripe's stay far below.
-pub const WORD_BYTES_MAX: usize = 255;
+use node::Node;
 
-/// The events a webhook endpoint registers for. Others may come and are passed over.
+/// The longest id or type that is accepted. Stripe's are far shorter.
+pub const ID_BYTES_MAX: usize = 255;
+
+/// The events that our webhook endpoint subscribes to. Others may arrive and are ignored.
 pub const HANDLED_EVENTS: &[&str] = &[
     "charge.dispute.closed",
     "charge.dispute.created",
@@ -61,71 +63,72 @@ pub const HANDLED_EVENTS: &[&str] = &[
     "subscription_schedule.updated",
 ];
 
-/// Whether we registered for this type of event.
+/// Whether our endpoint subscribes to this type of event.
 #[must_use]
 pub fn is_handled(kind: &str) -> bool {
     HANDLED_EVENTS.binary_search(&kind).is_ok()
 }
 
-/// Why a signed body is not an event that we can take.
+/// The reason why a signed body is not an event that we can process.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
-    /// No JSON, nested too deep, or a key given twice in one object.
+    /// The body is not valid JSON, is nested too deeply or has a duplicate key in an object.
     #[error("the body is not well-formed JSON (line {line}, column {column})")]
     NotJson {
-        /// Where.
+        /// The line of the error.
         line: usize,
-        /// Where.
+        /// The column of the error.
         column: usize,
     },
-    /// JSON, but not an event.
+    /// The body is JSON, but not an event. The value names the missing field.
     #[error("the event has no usable `{0}`")]
     NotAnEvent(&'static str),
-    /// A thin event (`v2.core.event`): it carries ids only. The endpoint was registered for the
-    /// wrong kind; snapshot events are what we read.
+    /// The body is a thin event (`v2.core.event`), which carries only ids. The endpoint was
+    /// registered for the wrong kind; it must receive snapshot events.
     #[error("this is a thin event; register the endpoint for snapshot events")]
     Thin,
 }
 
-/// An event.
+/// A delivered event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event<'a> {
-    /// `evt_...`
+    /// The id, `evt_...`.
     pub id: Cow<'a, str>,
-    /// Such as `invoice.paid`.
+    /// The type, such as `invoice.paid`.
     pub kind: Cow<'a, str>,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// False for test data.
+    /// Whether the event is live. It is `false` for test data.
     pub livemode: bool,
-    /// The shape of the object.
+    /// The API version of the object in the event.
     pub api_version: Option<Cow<'a, str>>,
-    /// The connected account, if the event is not our own account's.
+    /// The connected account, if the event doesn't belong to our own account.
     pub account: Option<Cow<'a, str>>,
-    /// What the event is about.
+    /// The object that the event is about.
     pub object: EventObject<'a>,
 }
 
-/// The ids by which an event's object leads to an account.
+/// The ids in an event's object that lead to an account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventObject<'a> {
-    /// Missing on previews.
+    /// The id of the object. Previews have none.
     pub id: Option<Cow<'a, str>>,
-    /// The object's type, such as `invoice`.
+    /// The type of the object, such as `invoice`.
     pub object: Option<Cow<'a, str>>,
-    /// `cus_...`; of a customer's own event the customer, of a detached payment method the former.
+    /// The id of the customer, `cus_...`. For an event about a customer, it is that customer; for a
+    /// detached payment method, it is the previous one.
     pub customer: Option<Cow<'a, str>>,
-    /// `pi_...`
+    /// The id of the payment intent, `pi_...`.
     pub payment_intent: Option<Cow<'a, str>>,
-    /// `ch_...`
+    /// The id of the charge, `ch_...`.
     pub charge: Option<Cow<'a, str>>,
-    /// `in_...`
+    /// The id of the invoice, `in_...`.
     pub invoice: Option<Cow<'a, str>>,
-    /// `sub_...`
+    /// The id of the subscription, `sub_...`.
     pub subscription: Option<Cow<'a, str>>,
-    /// Our name for the buyer, on Checkout sessions.
+    /// The id that we passed for the account, on Checkout sessions.
     pub client_reference_id: Option<Cow<'a, str>>,
-    /// Our words on the object.
+    /// The metadata that we set on the object.
     pub metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
 }
 
@@ -185,11 +188,12 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<Cow<'static, str>> {
     text.map(|text| Cow::Owned(text.into_owned()))
 }
 
-/// Reads a body whose signature was verified.
+/// Parses a body whose signature was verified.
 ///
 /// # Errors
 ///
-/// See [`EventError`]. An unknown field, word or type is never one.
+/// Fails with an [`EventError`] if the body is not a snapshot event. An unknown field, value or
+/// type is not an error.
 pub fn parse(body: &[u8]) -> Result<Event<'_>, EventError> {
     let event: Node<'_> = serde_json::from_slice(body).map_err(|error| EventError::NotJson {
         line: error.line(),
@@ -205,10 +209,13 @@ pub fn parse(body: &[u8]) -> Result<Event<'_>, EventError> {
         return Err(EventError::NotAnEvent("data.object"));
     }
     Ok(Event {
-        id: event.get("id").word().ok_or(EventError::NotAnEvent("id"))?,
+        id: event
+            .get("id")
+            .id_text()
+            .ok_or(EventError::NotAnEvent("id"))?,
         kind: event
             .get("type")
-            .word()
+            .id_text()
             .ok_or(EventError::NotAnEvent("type"))?,
         created: event
             .get("created")
@@ -218,19 +225,19 @@ pub fn parse(body: &[u8]) -> Result<Event<'_>, EventError> {
             .get("livemode")
             .bool()
             .ok_or(EventError::NotAnEvent("livemode"))?,
-        api_version: event.get("api_version").word(),
-        account: event.get("account").word(),
+        api_version: event.get("api_version").id_text(),
+        account: event.get("account").id_text(),
         object: EventObject::read(data.get("object"), data.get("previous_attributes")),
     })
 }
 
 impl<'a> EventObject<'a> {
     fn read(object: &Node<'a>, previous: &Node<'a>) -> Self {
-        let kind = object.get("object").word();
+        let kind = object.get("object").id_text();
         let own_id = |name: &str| {
             object
                 .get("id")
-                .word()
+                .id_text()
                 .filter(|_| kind.as_deref() == Some(name))
         };
         let subscription_of_parent = || {
@@ -257,163 +264,11 @@ impl<'a> EventObject<'a> {
                 .or_else(subscription_of_parent),
             client_reference_id: object.get("client_reference_id").text(),
             metadata: object.get("metadata").texts(),
-            id: object.get("id").word(),
+            id: object.get("id").id_text(),
             object: kind,
         }
     }
 }
-
-/// JSON as it came, borrowed; numbers that are no 64-bit integers and `null` are `Other`.
-///
-/// Built by recursion, which `serde_json` stops at a depth of 128.
-enum Node<'a> {
-    Other,
-    Bool(bool),
-    Integer(i64),
-    Text(Cow<'a, str>),
-    Seq(Vec<Node<'a>>),
-    Map(Vec<(Cow<'a, str>, Node<'a>)>),
-}
-
-impl<'a> Node<'a> {
-    fn get(&self, key: &str) -> &Node<'a> {
-        let Node::Map(entries) = self else {
-            return &Node::Other;
-        };
-        entries
-            .iter()
-            .find(|(name, _)| name == key)
-            .map_or(&Node::Other, |(_, value)| value)
-    }
-
-    fn first(&self) -> &Node<'a> {
-        let Node::Seq(items) = self else {
-            return &Node::Other;
-        };
-        items.first().unwrap_or(&Node::Other)
-    }
-
-    fn str(&self) -> Option<&str> {
-        if let Node::Text(text) = self {
-            Some(text)
-        } else {
-            None
-        }
-    }
-
-    fn text(&self) -> Option<Cow<'a, str>> {
-        if let Node::Text(text) = self {
-            Some(text.clone())
-        } else {
-            None
-        }
-    }
-
-    /// A text that can be an id: not empty and not endless.
-    fn word(&self) -> Option<Cow<'a, str>> {
-        self.text()
-            .filter(|text| !text.is_empty() && text.len() <= WORD_BYTES_MAX)
-    }
-
-    /// An id, given plainly or as the id of the expanded object.
-    fn reference(&self) -> Option<Cow<'a, str>> {
-        self.word().or_else(|| self.get("id").word())
-    }
-
-    fn bool(&self) -> Option<bool> {
-        if let Node::Bool(value) = self {
-            Some(*value)
-        } else {
-            None
-        }
-    }
-
-    fn seconds(&self) -> Option<i64> {
-        if let Node::Integer(value) = self {
-            Some(*value)
-        } else {
-            None
-        }
-    }
-
-    fn texts(&self) -> BTreeMap<Cow<'a, str>, Cow<'a, str>> {
-        let Node::Map(entries) = self else {
-            return BTreeMap::new();
-        };
-        entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), value.text()?)))
-            .collect()
-    }
-}
-
-impl<'de> Deserialize<'de> for Node<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Node<'de>, E> {
-        Ok(Node::Other)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Node<'de>, E> {
-        Ok(Node::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Node<'de>, E> {
-        Ok(Node::Integer(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Node<'de>, E> {
-        Ok(i64::try_from(value).map_or(Node::Other, Node::Integer))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Node<'de>, E> {
-        Ok(Node::Other)
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Node<'de>, E> {
-        Ok(Node::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Node<'de>, E> {
-        Ok(Node::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node<'de>, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Node::Seq(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node<'de>, A::Error> {
-        let mut entries = Vec::new();
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, Node<'de>>()? {
-            entries.push((key, value));
-        }
-        let names: BTreeSet<&str> = entries.iter().map(|(name, _)| name.as_ref()).collect();
-        if names.len() < entries.len() {
-            return Err(de::Error::custom("a key is given twice"));
-        }
-        Ok(Node::Map(entries))
-    }
-}
-
-/// `Cow` alone would always be read as owned.
-#[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -447,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn references_are_read_whether_plain_or_expanded() {
+    fn references_are_read_whether_they_are_expanded_or_not() {
         let plain = event(&json!({
             "id": "ch_1", "object": "charge", "customer": "cus_1", "payment_intent": "pi_1",
             "invoice": "in_1", "metadata": {"order": "7"},
@@ -466,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn references_of_a_strange_type_are_passed_over() {
+    fn references_of_an_unexpected_type_are_ignored() {
         let body = event(&json!({
             "id": 7, "object": ["x"], "customer": true, "charge": 1.5, "invoice": [1, {"id": "x"}],
             "payment_intent": "", "metadata": {"a": {"b": 1}, "c": "d"}, "subscription": null,
@@ -495,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detached_payment_method_leads_to_its_former_customer() {
+    fn a_detached_payment_method_leads_to_its_previous_customer() {
         let body = br#"{"id":"evt_1","object":"event","type":"payment_method.detached","created":1,
             "livemode":true,"data":{"object":{"id":"pm_1","object":"payment_method",
             "customer":null},"previous_attributes":{"customer":"cus_1"}}}"#;
@@ -507,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_type_version_and_field_are_no_errors() {
+    fn an_unknown_type_version_or_field_is_not_an_error() {
         let body = br#"{"id":"evt_1","object":"event","type":"moon.landed","created":1,
             "livemode":true,"api_version":"2040-01-01.zinnia","new":[{}],"data":{"object":{}}}"#;
 
@@ -523,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w6_what_is_no_json_is_refused() {
+    fn case_w6_a_body_that_is_not_json_is_refused() {
         let deep_array = "[".repeat(20_000) + &"]".repeat(20_000);
         let deep_object = r#"{"a":"#.repeat(20_000) + "1" + &"}".repeat(20_000);
         let deep_inside = String::from_utf8(event(&json!("HERE"))).unwrap();
@@ -554,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w6_json_that_is_no_event_is_refused_and_says_what_is_missing() {
+    fn case_w6_json_that_is_not_an_event_is_refused_and_names_the_missing_field() {
         for (body, missing) in [
             ("null", "object"),
             ("7", "object"),
@@ -592,10 +447,10 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_id_is_refused() {
+    fn an_overlong_id_is_refused() {
         let body = String::from_utf8(event(&json!({}))).unwrap();
 
-        let body = body.replace("evt_1", &"e".repeat(WORD_BYTES_MAX + 1));
+        let body = body.replace("evt_1", &"e".repeat(ID_BYTES_MAX + 1));
 
         assert_eq!(parse(body.as_bytes()), Err(EventError::NotAnEvent("id")));
     }
@@ -642,7 +497,7 @@ mod tests {
         }
 
         #[test]
-        fn case_w6_no_cut_or_changed_event_makes_it_panic(
+        fn case_w6_no_truncated_or_changed_event_makes_it_panic(
             cut in any::<proptest::sample::Index>(),
             byte in any::<u8>(),
         ) {

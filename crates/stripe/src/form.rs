@@ -1,11 +1,11 @@
-//! Parameters as Stripe takes them: a form whose names nest with brackets.
+//! Parameters in Stripe's format: a form whose names nest with brackets.
 
 use std::fmt;
 
-/// Parameters of a call, in order.
+/// The parameters of a call, in order.
 ///
-/// Kept as text it can be stored before the call and sent again byte by byte: Stripe refuses a
-/// known idempotency key with other parameters.
+/// Encoded as text, it can be stored before the call and sent again byte for byte. Stripe refuses a
+/// known idempotency key with different parameters.
 ///
 /// ```
 /// let form = stripe::Form::new()
@@ -22,7 +22,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// No parameters.
+    /// An empty form.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -44,13 +44,13 @@ impl Form {
         }
     }
 
-    /// Adds one of our words: `metadata[key]=value`.
+    /// Adds a metadata entry: `metadata[key]=value`.
     #[must_use]
     pub fn metadata(self, key: &str, value: impl ToString) -> Self {
         self.push(format!("metadata[{key}]"), value)
     }
 
-    /// Asks for an object in place of its id; once, however often it is asked.
+    /// Requests an object in place of its id. A repeated expansion is added only once.
     #[must_use]
     pub fn expand(self, path: &str) -> Self {
         let asked = |(name, value): &(String, String)| name == "expand[]" && value == path;
@@ -69,7 +69,7 @@ impl Form {
             .map(|(_, value)| value)
     }
 
-    /// Names and values in order.
+    /// The names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs
             .iter()
@@ -82,7 +82,7 @@ impl Form {
         self.pairs.is_empty()
     }
 
-    /// As it goes over the wire.
+    /// Encodes the form as it is sent.
     #[must_use]
     pub fn encode(&self) -> String {
         form_urlencoded::Serializer::new(String::new())
@@ -90,7 +90,7 @@ impl Form {
             .finish()
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Decodes the output of [`encode`](Self::encode).
     #[must_use]
     pub fn decode(text: &str) -> Self {
         let pairs = form_urlencoded::parse(text.as_bytes());
@@ -102,7 +102,7 @@ impl Form {
     }
 }
 
-/// Shows the names alone: the values may be mail addresses.
+/// Shows only the names, because the values may be email addresses.
 impl fmt::Debug for Form {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_expansion_is_asked_for_once() {
+    fn the_same_expansion_is_requested_once() {
         let form = Form::new().expand("data.refunds").expand("data.refunds");
 
         assert_eq!(form.iter().count(), 1);
@@ -151,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stored_form_is_sent_again_byte_by_byte(
+        fn a_stored_form_is_sent_again_byte_for_byte(
             pairs in proptest::collection::vec((".{0,20}", ".{0,20}"), 0..8),
         ) {
             let form = pairs.into_iter().fold(Form::new(), |form, (name, value)| {

@@ -1,10 +1,11 @@
-//! Stripe's wire: the client, webhook signatures, events and objects. Knows nothing of credits.
+//! Stripe's API: the client, webhook signatures, events and objects. The crate knows nothing about
+//! credits.
 //!
-//! - [`signature`] tells whether a delivery is Stripe's; [`event`] reads what it is about.
-//! - [`objects`] are what Stripe answers, in the shapes of four API versions.
-//! - [`Client`] makes the calls: one idempotency key over all tries, `Retry-After` and
-//!   `Stripe-Should-Retry` honoured, a deadline over everything, and errors that say whether the
-//!   call may have been done.
+//! - [`signature`] checks whether a delivery comes from Stripe, and [`event`] reads what it is about.
+//! - [`objects`] are Stripe's objects in the formats of four API versions.
+//! - [`Client`] makes the calls. It uses one idempotency key for all attempts, honors `Retry-After`
+//!   and `Stripe-Should-Retry`, gives up at a deadline, and its errors say whether the call may have
+//!   been executed.
 //!
 //! ```no_run
 //! # async fn example() -> stripe::Result<()> {
@@ -17,7 +18,7 @@
 //!     .push("line_items[0][quantity]", 1)
 //!     .push("success_url", "https://example.com/done");
 //!
-//! // The key is kept with the parameters before the call, so that a crash cannot sell twice.
+//! // Store the key with the parameters before the call, so that a crash cannot charge twice.
 //! let session = client.create_checkout_session(&params, "intent_7").await?;
 //! # drop(session);
 //! # Ok(())

@@ -1,57 +1,61 @@
 //! Stripe's webhook signatures: `Stripe-Signature: t=1700000000,v1=<hex>[,v1=<hex>]`.
 //!
-//! The signature is HMAC-SHA256 over `<t>.<raw body>` keyed with the whole `whsec_...` text.
-//! Verify the bytes as they came: a body parsed and written again is another body.
+//! The signature is an HMAC-SHA256 of `<t>.<raw body>`, keyed with the whole `whsec_...` text.
+//! Verify the bytes as they arrived: a body that was parsed and serialized again is a different
+//! body.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
-/// How far a delivery's timestamp may be from now, either way, before it counts as replayed.
+/// How far the timestamp of a delivery may be from now, in either direction, before it counts as a
+/// replay.
 pub const DEFAULT_TOLERANCE_SECONDS: i64 = 300;
 
-/// Longest header read. Stripe sends about 90 bytes and one more signature while a secret is
-/// rolled; the rest is someone making us work.
+/// The longest header that is read. Stripe sends about 90 bytes, and one more signature while a
+/// secret is being rolled. A longer header is an attempt to waste our time.
 pub const HEADER_BYTES_MAX: usize = 4096;
 
-/// Why a delivery is not trusted. All of them are answered with 400.
+/// The reason why a delivery is not trusted. Each of them is answered with 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// The header is longer than [`HEADER_BYTES_MAX`].
     #[error("the signature header is longer than {HEADER_BYTES_MAX} bytes")]
     HeaderTooLong,
-    /// The header is not a list of `key=value`.
-    #[error("the signature header is not a list of key=value")]
+    /// The header is not a list of `key=value` pairs.
+    #[error("the signature header is not a list of key=value pairs")]
     Malformed,
-    /// `t` is missing, given twice or not a number of seconds.
-    #[error("the signature header has not exactly one timestamp")]
+    /// `t` is missing, duplicated or not a number of seconds.
+    #[error("the signature header must have exactly one timestamp")]
     Timestamp,
-    /// No `v1` signature that could match is in the header.
+    /// The header has no `v1` signature that could match.
     #[error("the signature header has no v1 signature")]
     NoSignature,
-    /// No secret was given, or only empty ones: nothing can be trusted.
+    /// No secret or only empty ones were passed, so nothing can be trusted.
     #[error("no webhook secret is set")]
     NoSecret,
-    /// No signature was made with any of our secrets over this body.
+    /// No signature matches the body with any of our secrets.
     #[error("no signature matches the body")]
     Mismatch,
-    /// The signature is right but too far from now, in the past or in the future.
+    /// The signature is valid, but its timestamp is too far in the past or in the future.
     #[error("the delivery was signed {age_seconds} seconds ago, outside the tolerance")]
     OutsideTolerance {
-        /// Seconds since it was signed; negative for a timestamp in the future.
+        /// The age of the signature in seconds. It is negative for a timestamp in the future.
         age_seconds: i64,
     },
 }
 
-/// Signs `payload` as Stripe does and returns the header's value.
+/// Signs `payload` as Stripe does and returns the value of the header.
 ///
-/// The secret is used whole, with its `whsec_` prefix. Used by the twin and by tests.
+/// The whole secret is the key, including its `whsec_` prefix. The twin and the tests use this
+/// function.
 #[must_use]
 pub fn sign(payload: &[u8], secret: &str, timestamp: i64) -> String {
     sign_with_all(payload, &[secret], timestamp)
 }
 
-/// Signs `payload` with several secrets, as Stripe does while an endpoint's secret is rolled.
+/// Signs `payload` with several secrets, as Stripe does while the secret of an endpoint is being
+/// rolled.
 #[must_use]
 pub fn sign_with_all(payload: &[u8], secrets: &[&str], timestamp: i64) -> String {
     let mut header = format!("t={timestamp}");
@@ -65,13 +69,14 @@ pub fn sign_with_all(payload: &[u8], secrets: &[&str], timestamp: i64) -> String
 /// Checks that one of `secrets` signed `payload` within `tolerance_seconds` of `now_seconds`, and
 /// returns the timestamp of the signature.
 ///
-/// Any `v1` in any position counts; other schemes (`v0`) and signatures that are no hex are passed
-/// over. An empty secret never matches, so an unset variable cannot open the door.
+/// A `v1` signature counts in any position. Other schemes (`v0`) and signatures that aren't
+/// hexadecimal are ignored. An empty secret never matches, so that an unset variable cannot disable
+/// the check.
 ///
 /// # Errors
 ///
-/// See [`SignatureError`]. A timestamp outside the tolerance is told apart from a wrong signature
-/// only for those who can sign.
+/// Fails with a [`SignatureError`] if the delivery is not trusted. A timestamp outside the
+/// tolerance is only reported as such if the signature is valid.
 pub fn verify(
     payload: &[u8],
     header: &str,
@@ -96,7 +101,7 @@ pub fn verify(
 
 struct Header<'a> {
     timestamp: i64,
-    /// The timestamp as written: that text is what was signed.
+    /// The timestamp as written in the header, because that text was signed.
     timestamp_text: &'a str,
     signatures: Vec<[u8; 32]>,
 }
@@ -133,7 +138,7 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// Compares every secret with every signature, without stopping at the first match.
+    /// Compares every secret with every signature and doesn't stop at the first match.
     fn is_signed_by_any(&self, payload: &[u8], secrets: &[&str]) -> bool {
         let mut matched = Choice::from(0);
         for secret in secrets.iter().filter(|secret| !secret.trim().is_empty()) {
@@ -152,7 +157,7 @@ fn signature_bytes(value: &str) -> Option<[u8; 32]> {
     Some(bytes)
 }
 
-/// Digits only: `parse` alone would also take a sign.
+/// Parses digits only; `parse` alone would also accept a sign.
 fn seconds(text: &str) -> Option<i64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()
@@ -197,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_signed_is_accepted_and_gives_the_timestamp() {
+    fn a_signed_body_is_accepted_and_returns_the_timestamp() {
         let header = sign(BODY, SECRET, NOW - 7);
 
         assert_eq!(check(BODY, &header, &[SECRET]), Ok(NOW - 7));
@@ -286,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w2_an_empty_secret_beside_a_right_one_does_not_stop_the_right_one() {
+    fn case_w2_an_empty_secret_does_not_prevent_a_match_with_a_valid_one() {
         let header = sign(BODY, SECRET, NOW);
 
         assert_eq!(check(BODY, &header, &["", SECRET]), Ok(NOW));
@@ -387,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn case_w5_the_same_json_written_again_is_refused() {
+    fn case_w5_the_same_json_serialized_again_is_refused() {
         let sent = b"{ \"a\" : \"\\u0041\",\r\n\t\"b\":1.0 }";
         let header = sign(sent, SECRET, NOW);
         let value: serde_json::Value = serde_json::from_slice(sent).unwrap();

@@ -1,4 +1,4 @@
-//! Case W22: what billing reads of an object is the same in every version's shape.
+//! Case W22: billing reads the same from an object in every version.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ fn fixture(version: &str, object: &str) -> String {
     std::fs::read_to_string(folder.join(version).join(format!("{object}.json"))).unwrap()
 }
 
-/// Reads the object in all shapes and checks that what `view` sees is `expected` in each.
+/// Parses the object in all versions and checks that `view` returns `expected` for each.
 fn same_in_all<T: DeserializeOwned, V: PartialEq + Debug>(
     object: &str,
     expected: V,
@@ -252,7 +252,7 @@ fn case_w22_an_event_leads_to_the_same_account_in_every_version() {
 }
 
 #[test]
-fn case_w22_the_listed_event_reads_like_the_delivered_one() {
+fn case_w22_a_listed_event_is_read_like_a_delivered_one() {
     for version in VERSIONS {
         let body = fixture(version, "event");
 
@@ -268,7 +268,7 @@ fn case_w22_the_listed_event_reads_like_the_delivered_one() {
 }
 
 #[test]
-fn case_w22_the_way_from_a_payment_to_its_invoice_is_gone_since_basil() {
+fn case_w22_a_payment_does_not_name_its_invoice_since_basil() {
     for version in VERSIONS {
         let charge: Charge = serde_json::from_str(&fixture(version, "charge")).unwrap();
         let intent: PaymentIntent =
@@ -281,7 +281,7 @@ fn case_w22_the_way_from_a_payment_to_its_invoice_is_gone_since_basil() {
 }
 
 #[test]
-fn every_object_reads_stripes_own_example() {
+fn every_object_parses_stripes_own_example() {
     use stripe::objects::*;
     type Read = fn(&str) -> Result<(), serde_json::Error>;
     fn read<T: DeserializeOwned>(json: &str) -> Result<(), serde_json::Error> {

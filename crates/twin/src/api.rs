@@ -1,4 +1,4 @@
-//! `/v1`: from HTTP to the core and back, with the faults that were asked for on the way.
+//! `/v1`: passes calls from HTTP to the core and applies the configured faults.
 
 use std::sync::PoisonError;
 
@@ -9,15 +9,15 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::clock::rfc3339;
 use crate::core::{API_VERSION, ApiAnswer, ApiRequest};
 use crate::faults::Fault;
 use crate::http::cut;
 use crate::requests::{Request, names_of};
-use crate::routes::App;
 use crate::shell::Twin;
 
-/// Every call to `/v1`.
+/// Answers every call to `/v1`.
 pub(crate) async fn call(
     State(app): State<App>,
     method: Method,
@@ -27,20 +27,20 @@ pub(crate) async fn call(
 ) -> Response {
     let request = read(&method, &uri, &headers, &body);
     let twin = &app.twin;
-    let fault = if is_the_products(twin, &request) {
+    let fault = if is_subject_to_faults(twin, &request) {
         twin.faults.take()
     } else {
         None
     };
     let answer = match fault {
         Some(Fault::Cut) => None,
-        Some(Fault::Status(status)) => Some(spoilt(status)),
+        Some(Fault::Status(status)) => Some(fault_answer(status)),
         Some(Fault::CutAfter) => {
             answer(twin, &request);
             None
         }
         Some(Fault::Hang(time)) => {
-            // The key is in use for as long as the call hangs.
+            // The idempotency key is in use for as long as the call hangs.
             let _held = HeldKey::take(twin, &request);
             tokio::time::sleep(time).await;
             Some(answer(twin, &request))
@@ -48,13 +48,13 @@ pub(crate) async fn call(
         None if is_key_in_use(twin, &request) => Some(in_use(&request)),
         None => Some(answer(twin, &request)),
     };
-    note(
+    record(
         twin,
         &request,
         answer.as_ref().map(|answer| answer.status),
         fault,
     );
-    answer.map_or_else(cut, on_the_wire)
+    answer.map_or_else(cut, into_response)
 }
 
 fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> ApiRequest {
@@ -71,7 +71,7 @@ fn read(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> ApiReq
     }
 }
 
-/// The key of a bearer, or the user name of basic authentication.
+/// The API key: the bearer token, or the user name of basic authentication.
 fn key_in(authorization: &str) -> Option<String> {
     let (scheme, value) = authorization.trim().split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -87,7 +87,7 @@ fn key_in(authorization: &str) -> Option<String> {
     Some(pair.split(':').next()?.to_owned())
 }
 
-fn is_the_products(twin: &Twin, request: &ApiRequest) -> bool {
+fn is_subject_to_faults(twin: &Twin, request: &ApiRequest) -> bool {
     twin.product_key.is_none() || twin.product_key == request.api_key
 }
 
@@ -107,7 +107,7 @@ fn answer(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
     }
 }
 
-/// `POST /v1/events/{id}/retry` sends the event again, to one endpoint if it is named.
+/// `POST /v1/events/{id}/retry` sends the event again, to one endpoint if the form names it.
 fn retry(twin: &Twin, request: &ApiRequest, event: &str) -> ApiAnswer {
     let lookup = ApiRequest {
         method: "GET".to_owned(),
@@ -129,7 +129,7 @@ fn retry(twin: &Twin, request: &ApiRequest, event: &str) -> ApiAnswer {
     found
 }
 
-/// What `stripe listen` asks first; the demo reads its webhook secret from here.
+/// The call with which `stripe listen` starts. The demo reads its webhook secret from the answer.
 fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
     let probe = ApiRequest {
         method: "GET".to_owned(),
@@ -160,23 +160,23 @@ fn cli_session(twin: &Twin, request: &ApiRequest) -> ApiAnswer {
     answer
 }
 
-/// An answer that a fault put in the place of the real one.
-fn spoilt(status: u16) -> ApiAnswer {
+/// The answer that a fault puts in place of the real one.
+fn fault_answer(status: u16) -> ApiAnswer {
     let error = if status == 429 {
-        let message = "Request rate limit exceeded, as the control interface asked for.";
+        let message = "Request rate limit exceeded, as requested on the control interface.";
         json!({ "type": "invalid_request_error", "code": "rate_limit", "message": message })
     } else {
-        let message = "An unknown error occurred, as the control interface asked for.";
+        let message = "An unknown error occurred, as requested on the control interface.";
         json!({ "type": "api_error", "message": message })
     };
     ApiAnswer {
         status,
-        headers: vec![("Request-Id".to_owned(), "req_spoilt".to_owned())],
+        headers: vec![("Request-Id".to_owned(), "req_fault".to_owned())],
         body: json!({ "error": error }),
     }
 }
 
-/// An idempotency key held by a call that hangs.
+/// The idempotency key of a call that hangs. It is in use until the value is dropped.
 struct HeldKey<'a> {
     twin: &'a Twin,
     key: Option<String>,
@@ -226,7 +226,7 @@ fn in_use(request: &ApiRequest) -> ApiAnswer {
         "There is currently another in-progress request using this Idempotent Key (that probably \
          means you submitted twice, and the other request is still going through): {key}"
     );
-    let mut answer = spoilt(409);
+    let mut answer = fault_answer(409);
     answer.body = json!({ "error": {
         "type": "idempotency_error",
         "code": "idempotency_key_in_use",
@@ -235,8 +235,8 @@ fn in_use(request: &ApiRequest) -> ApiAnswer {
     answer
 }
 
-fn note(twin: &Twin, request: &ApiRequest, status: Option<u16>, fault: Option<Fault>) {
-    twin.requests.note(Request {
+fn record(twin: &Twin, request: &ApiRequest, status: Option<u16>, fault: Option<Fault>) {
+    twin.requests.record(Request {
         id: 0,
         at: rfc3339(twin.clock.now()),
         method: request.method.clone(),
@@ -249,7 +249,7 @@ fn note(twin: &Twin, request: &ApiRequest, status: Option<u16>, fault: Option<Fa
     });
 }
 
-fn on_the_wire(answer: ApiAnswer) -> Response {
+fn into_response(answer: ApiAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = |body: &Value| serde_json::to_string_pretty(body).unwrap_or_default();
     let mut response = (status, text(&answer.body)).into_response();
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_is_read_from_bearer_and_from_basic() {
+    fn the_key_is_read_from_bearer_and_from_basic_authentication() {
         let basic = base64::engine::general_purpose::STANDARD.encode("sk_test_1:");
 
         assert_eq!(key_in("Bearer sk_test_1").as_deref(), Some("sk_test_1"));

@@ -1,26 +1,26 @@
-//! Trouble on the way to the product: deliveries lost, doubled, late and out of order.
+//! Chaos on the way to the product: deliveries that are lost, duplicated, delayed or out of order.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::{Micros, parse_duration};
 
-/// Copies of one delivery at most.
+/// The largest number of copies of one delivery.
 const DUPLICATE_MAX: u32 = 20;
 
-/// How far deliveries are shuffled when no delay is given.
+/// The window in microseconds within which deliveries are shuffled when no delay is given.
 const REORDER_WINDOW: Micros = 2_000_000;
 
-/// What `POST /_twin/chaos` sets.
+/// The configuration that `POST /_twin/chaos` sets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Chaos {
-    /// Of one million deliveries so many are lost for good.
+    /// How many of one million deliveries are lost and never sent.
     pub drop_per_million: u32,
-    /// How often each delivery is sent.
+    /// How many copies of each delivery are sent.
     pub copies: u32,
-    /// Each copy is late by chance, up to the delay.
+    /// Whether each copy is delayed by a random time of up to `delay`.
     pub reorder: bool,
-    /// How late a delivery is, on the billing clock.
+    /// The delay of a delivery in microseconds of the billing clock.
     pub delay: Micros,
 }
 
@@ -36,9 +36,9 @@ impl Default for Chaos {
 }
 
 impl Chaos {
-    /// Reads the body of `POST /_twin/chaos`; an empty one is calm.
+    /// Reads the body of `POST /_twin/chaos`. An empty object turns chaos off.
     pub fn read(body: &Value) -> Result<Self, String> {
-        let body = body.as_object().ok_or("The body is a JSON object.")?;
+        let body = body.as_object().ok_or("The body must be a JSON object.")?;
         let mut chaos = Self::default();
         for (key, value) in body {
             match key.as_str() {
@@ -48,19 +48,22 @@ impl Chaos {
                         .as_u64()
                         .and_then(|copies| u32::try_from(copies).ok())
                         .filter(|copies| *copies <= DUPLICATE_MAX)
-                        .ok_or_else(|| format!("duplicate is a number from 0 to {DUPLICATE_MAX}."))?
+                        .ok_or_else(|| {
+                            format!("duplicate must be a number from 0 to {DUPLICATE_MAX}.")
+                        })?
                         .max(1);
                 }
-                "reorder" => chaos.reorder = value.as_bool().ok_or("reorder is true or false.")?,
+                "reorder" => {
+                    chaos.reorder = value.as_bool().ok_or("reorder must be true or false.")?
+                }
                 "delay" => {
-                    chaos.delay = value
-                        .as_str()
-                        .and_then(parse_duration)
-                        .ok_or("delay is a number and s, m, h or d, as in \"60s\".")?;
+                    chaos.delay = value.as_str().and_then(parse_duration).ok_or(
+                        "delay must be a number followed by s, m, h or d, for example \"60s\".",
+                    )?;
                 }
                 _ => {
                     return Err(format!(
-                        "{key} is not one of drop, duplicate, reorder, delay."
+                        "Unknown setting {key}. The settings are drop, duplicate, reorder and delay."
                     ));
                 }
             }
@@ -68,17 +71,17 @@ impl Chaos {
         Ok(chaos)
     }
 
-    /// How late each copy of a delivery is; none when it is lost.
-    pub fn delays(&self, chance: &mut Chance) -> Vec<Micros> {
-        if self.drop_per_million > 0 && chance.below(1_000_000) < u64::from(self.drop_per_million) {
+    /// The delay of each copy of a delivery in microseconds. The list is empty if it is lost.
+    pub fn delays(&self, rng: &mut Rng) -> Vec<Micros> {
+        if self.drop_per_million > 0 && rng.below(1_000_000) < u64::from(self.drop_per_million) {
             return Vec::new();
         }
         (0..self.copies.max(1))
-            .map(|_| self.delay_of_one(chance))
+            .map(|_| self.delay_of_one(rng))
             .collect()
     }
 
-    fn delay_of_one(&self, chance: &mut Chance) -> Micros {
+    fn delay_of_one(&self, rng: &mut Rng) -> Micros {
         if !self.reorder {
             return self.delay;
         }
@@ -88,13 +91,13 @@ impl Chaos {
             REORDER_WINDOW
         };
         let window = u64::try_from(window).unwrap_or(0);
-        Micros::try_from(chance.below(window.saturating_add(1))).unwrap_or(0)
+        Micros::try_from(rng.below(window.saturating_add(1))).unwrap_or(0)
     }
 }
 
-/// A share between 0 and 1 in millionths.
+/// Reads a share between 0 and 1 and returns it in millionths.
 fn share(value: &Value) -> Result<u32, String> {
-    let wrong = || "drop is a number from 0 to 1.".to_owned();
+    let wrong = || "drop must be a number from 0 to 1.".to_owned();
     let share = value
         .as_f64()
         .filter(|share| (0.0..=1.0).contains(share))
@@ -107,11 +110,11 @@ fn share(value: &Value) -> Result<u32, String> {
     Ok((share * 1_000_000.0).round() as u32)
 }
 
-/// Chance that repeats for the same seed (`SplitMix64`).
+/// A random number generator that repeats itself for the same seed (`SplitMix64`).
 #[derive(Debug)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub fn from_seed(seed: u64) -> Self {
         Self(seed)
     }
@@ -124,7 +127,7 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from 0 to below `bound`, which is at least 1.
+    /// A number from 0 up to but not including `bound`. A `bound` of 0 counts as 1.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
@@ -137,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_body_is_calm_and_a_wrong_one_is_refused_with_a_sentence() {
+    fn an_empty_body_turns_chaos_off_and_an_invalid_one_is_refused_with_a_message() {
         assert_eq!(Chaos::read(&json!({})), Ok(Chaos::default()));
         for wrong in [
             json!([]),
@@ -152,13 +155,11 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_trouble() {
+    fn the_same_seed_gives_the_same_chaos() {
         let chaos = Chaos::read(&json!({"drop": 0.2, "duplicate": 3, "reorder": true})).unwrap();
         let run = |seed| {
-            let mut chance = Chance::from_seed(seed);
-            (0..200)
-                .map(|_| chaos.delays(&mut chance))
-                .collect::<Vec<_>>()
+            let mut rng = Rng::from_seed(seed);
+            (0..200).map(|_| chaos.delays(&mut rng)).collect::<Vec<_>>()
         };
 
         assert_eq!(run(7), run(7));

@@ -1,40 +1,40 @@
-//! Calls to a running twin's control interface, for commands and tests.
+//! A client of a running twin's control interface, for commands and tests.
 
 use serde_json::{Value, json};
 
-/// Why the twin did not do it.
+/// Why a call to the control interface failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nothing answers at the address.
+    /// The twin cannot be reached.
     #[error("the twin at {base} does not answer: {reason}")]
     Unreachable {
         /// The address that was tried.
         base: String,
-        /// What the connection said.
+        /// The error of the connection.
         reason: String,
     },
-    /// The twin answered that it cannot.
+    /// The twin refused the call.
     #[error("{message}")]
     Refused {
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
-        /// The twin's own sentence.
+        /// The message of the twin.
         message: String,
     },
 }
 
-/// How a Checkout session is paid.
+/// The way a Checkout session is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayBy<'a> {
-    /// The card that always works.
+    /// The test card that always succeeds.
     Card,
-    /// Bank debit: completes now, settles later.
+    /// Bank debit: the session completes now, and the payment settles later.
     Delayed,
-    /// A test payment method, as `pm_card_visa`.
+    /// A test payment method such as `pm_card_visa`.
     Method(&'a str),
 }
 
-/// A running twin.
+/// A client of the control interface of a running twin.
 #[derive(Debug, Clone)]
 pub struct Control {
     base: String,
@@ -42,11 +42,11 @@ pub struct Control {
 }
 
 impl Control {
-    /// The twin at `base`, as `http://127.0.0.1:12111`.
+    /// A client of the twin at `base`, for example `http://127.0.0.1:12111`.
     ///
     /// # Errors
     ///
-    /// When no HTTP client can be made.
+    /// Fails when the HTTP client cannot be created.
     pub fn new(base: &str) -> Result<Self, ControlError> {
         crate::install_crypto();
         let base = base.trim_end_matches('/').to_owned();
@@ -61,7 +61,7 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// When the session is not open or the payment is declined.
+    /// Fails when the session is not open or the payment is declined.
     pub async fn pay(&self, session: &str, by: PayBy<'_>) -> Result<Value, ControlError> {
         let method = match by {
             PayBy::Card => "card",
@@ -76,39 +76,39 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// When nothing waits to be settled.
+    /// Fails when the session has no payment to settle.
     pub async fn settle(&self, session: &str, succeeded: bool) -> Result<Value, ControlError> {
         let outcome = if succeeded { "succeeded" } else { "failed" };
         let path = format!("/_twin/checkout/sessions/{session}/settle");
         self.post(&path, &json!({ "outcome": outcome })).await
     }
 
-    /// Moves the billing clock by a number and `s`, `m`, `h` or `d`; returns when all that falls
-    /// due is done.
+    /// Advances the billing clock by a duration such as `30d` (`s`, `m`, `h` or `d`). Returns when
+    /// everything that falls due is done.
     ///
     /// # Errors
     ///
-    /// When the duration cannot be read or another advance runs.
+    /// Fails when the duration is invalid or another advance is running.
     pub async fn advance(&self, duration: &str) -> Result<Value, ControlError> {
         self.post("/_twin/clock", &json!({ "advance": duration }))
             .await
     }
 
-    /// Makes what leads to an event of this type, as `stripe trigger` does.
+    /// Creates the objects that lead to an event of this type, as `stripe trigger` does.
     ///
     /// # Errors
     ///
-    /// When the twin knows no such trigger.
+    /// Fails when the twin has no trigger for the type.
     pub async fn trigger(&self, event_type: &str) -> Result<Value, ControlError> {
         self.post("/_twin/trigger", &json!({ "type": event_type }))
             .await
     }
 
-    /// Declines the next payment, of one customer if named, with a decline code if given.
+    /// Declines the next payment of `customer`, or of any customer, with an optional decline code.
     ///
     /// # Errors
     ///
-    /// When the code is none of Stripe's.
+    /// Fails when the twin cannot be reached.
     pub async fn decline_next(
         &self,
         customer: Option<&str>,
@@ -122,7 +122,7 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// When the charge is unknown or disputed already.
+    /// Fails when the charge does not exist or is already disputed.
     pub async fn dispute(&self, charge: &str, reason: Option<&str>) -> Result<Value, ControlError> {
         self.post(
             "/_twin/dispute",
@@ -131,50 +131,50 @@ impl Control {
         .await
     }
 
-    /// Closes a dispute, won or lost.
+    /// Closes a dispute as won or lost.
     ///
     /// # Errors
     ///
-    /// When the dispute is unknown or closed.
+    /// Fails when the dispute does not exist or is already closed.
     pub async fn close_dispute(&self, dispute: &str, won: bool) -> Result<Value, ControlError> {
         let outcome = if won { "won" } else { "lost" };
         let body = json!({ "dispute": dispute, "outcome": outcome });
         self.post("/_twin/dispute/close", &body).await
     }
 
-    /// Sets the trouble that deliveries meet: `drop`, `duplicate`, `reorder`, `delay`.
+    /// Sets the chaos for webhook deliveries: `drop`, `duplicate`, `reorder` and `delay`.
     ///
     /// # Errors
     ///
-    /// When a setting cannot be read.
+    /// Fails when a setting is invalid.
     pub async fn chaos(&self, settings: &Value) -> Result<Value, ControlError> {
         self.post("/_twin/chaos", settings).await
     }
 
-    /// Switches webhook deliveries on or off.
+    /// Turns webhook deliveries on or off.
     ///
     /// # Errors
     ///
-    /// When the twin is not reached.
+    /// Fails when the twin cannot be reached.
     pub async fn webhooks(&self, enabled: bool) -> Result<Value, ControlError> {
         self.post("/_twin/webhooks", &json!({ "enabled": enabled }))
             .await
     }
 
-    /// Sets a fault for the product's next calls.
+    /// Sets a fault for the next API calls of the product.
     ///
     /// # Errors
     ///
-    /// When the fault cannot be read.
+    /// Fails when the fault is invalid.
     pub async fn faults(&self, fault: &Value) -> Result<Value, ControlError> {
         self.post("/_twin/faults", fault).await
     }
 
-    /// What the deliveries of `stripe listen` are signed with.
+    /// The secret that signs the deliveries of `stripe listen`.
     ///
     /// # Errors
     ///
-    /// When the twin is not reached or refuses.
+    /// Fails when the twin cannot be reached or refuses the call.
     pub async fn cli_secret(&self, key: &str) -> Result<Option<String>, ControlError> {
         let url = format!("{}/v1/stripecli/sessions", self.base);
         let body = "device_name=demo&websocket_features[]=webhooks";
@@ -184,22 +184,22 @@ impl Control {
         Ok(answer["secret"].as_str().map(str::to_owned))
     }
 
-    /// Deletes a webhook endpoint, whose secret nobody knows any more.
+    /// Deletes a webhook endpoint, for example one whose secret has been lost.
     ///
     /// # Errors
     ///
-    /// When there is no such endpoint.
+    /// Fails when the endpoint does not exist.
     pub async fn delete_webhook_endpoint(&self, id: &str) -> Result<Value, ControlError> {
         let url = format!("{}/v1/webhook_endpoints/{id}", self.base);
         let request = self.http.delete(url).bearer_auth("sk_test_control");
         self.answer(request).await
     }
 
-    /// Reads from the control interface, as `/_twin/mails`.
+    /// Reads a resource of the control interface, for example `/_twin/mails`.
     ///
     /// # Errors
     ///
-    /// When the twin is not reached or refuses.
+    /// Fails when the twin cannot be reached or refuses the call.
     pub async fn get(&self, path: &str) -> Result<Value, ControlError> {
         self.answer(self.http.get(format!("{}{path}", self.base)))
             .await
@@ -224,11 +224,11 @@ impl Control {
         if status.is_success() {
             return Ok(body);
         }
-        let said = body["error"]["message"].as_str().or(body["error"].as_str());
-        let said = said.unwrap_or("The twin gave no reason.");
+        let message = body["error"]["message"].as_str().or(body["error"].as_str());
+        let message = message.unwrap_or("The twin gave no reason.");
         Err(ControlError::Refused {
             status: status.as_u16(),
-            message: said.to_owned(),
+            message: message.to_owned(),
         })
     }
 }

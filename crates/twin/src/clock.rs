@@ -1,7 +1,7 @@
-//! The billing clock: real time plus what was advanced, and the services that follow it.
+//! The billing clock (real time plus all advances) and the services that follow it.
 //!
-//! Between advances it ticks with elapsed time, not with the system's clock, so that a jump of the
-//! latter moves no renewal. During an advance it stands still at one due moment after the other.
+//! Between advances it ticks with elapsed time rather than the system clock, so that a jump of the
+//! system clock doesn't move a renewal. During an advance it stops at each due moment in turn.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,33 +15,36 @@ pub(crate) type Micros = i64;
 
 pub(crate) const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// A follower that has not asked for this long is gone, and no advance waits for it.
+/// The longest advance in microseconds: ten years.
+pub(crate) const ADVANCE_MAX: Micros = 10 * 366 * 86_400 * MICROS_PER_SECOND;
+
+/// A follower that has not polled for this long is considered gone, and no advance waits for it.
 const FOLLOWER_GONE_AFTER: Duration = Duration::from_secs(5);
 
-/// Followers kept by name; the one heard of longest ago makes room.
+/// Followers kept by name. The one that polled longest ago makes room for a new one.
 const FOLLOWERS_MAX: usize = 32;
 
-/// Longest time a poll of the clock is held.
+/// The longest time that a poll of the clock is held.
 pub(crate) const POLL_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Real time in microseconds since 1970, as its owner tells it.
+/// A source of real time in microseconds since 1970.
 #[derive(Clone)]
 pub struct RealTime(Arc<dyn Fn() -> Micros + Send + Sync>);
 
 impl RealTime {
-    /// Real time told by `now`, in microseconds since 1970: a program that already has a clock
-    /// gives it here, so that both agree.
+    /// Takes real time from `now`, in microseconds since 1970. A program that already has a clock
+    /// passes it here, so that both agree.
     pub fn told_by(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The system's clock.
+    /// Takes real time from the system clock.
     #[must_use]
     pub fn of_the_system() -> Self {
         Self::told_by(|| {
             #[expect(
                 clippy::disallowed_methods,
-                reason = "the twin's default clock, when the program gives none"
+                reason = "the twin's default clock when the program passes none"
             )]
             let now = std::time::SystemTime::now();
             let since_1970 = now
@@ -66,27 +69,27 @@ impl std::fmt::Debug for RealTime {
     }
 }
 
-/// What `GET /_twin/clock` answers.
+/// The response of `GET /_twin/clock`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClockView {
     /// Seconds since 1970.
     pub now: i64,
     pub now_micros: Micros,
-    /// Grows with each step and each time that deliveries came to rest during an advance.
+    /// Increases with each step, and each time that deliveries became idle during an advance.
     pub seq: u64,
     pub advancing: bool,
 }
 
-/// What a follower says of itself when it polls.
+/// What a follower reports about itself when it polls.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FollowerReport {
     pub name: String,
-    /// The last `seq` it saw; `None` at its first call.
+    /// The last `seq` it saw, or `None` on its first call.
     pub seen: Option<u64>,
-    /// It has finished all work at that `seq`.
+    /// Whether it has finished all work at that `seq`.
     pub idle: bool,
-    /// When it next has something to do.
+    /// When it next has work to do.
     pub due: Option<Micros>,
 }
 
@@ -95,13 +98,13 @@ struct Follower {
     seen: Option<u64>,
     idle: bool,
     due: Option<Micros>,
-    heard_at: Instant,
+    polled_at: Instant,
     polls_held: usize,
 }
 
 impl Follower {
-    fn is_here(&self, now: Instant) -> bool {
-        self.polls_held > 0 || now.duration_since(self.heard_at) < FOLLOWER_GONE_AFTER
+    fn is_present(&self, now: Instant) -> bool {
+        self.polls_held > 0 || now.duration_since(self.polled_at) < FOLLOWER_GONE_AFTER
     }
 }
 
@@ -129,11 +132,11 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct BillingClock {
     state: Mutex<State>,
-    /// Rises with anything that a waiting poll or advance may care about.
-    pulse: watch::Sender<u64>,
+    /// Counts every change that a waiting poll or advance may need to react to.
+    changes: watch::Sender<u64>,
 }
 
-/// The right to move the clock; there is one. Dropping it lets the clock tick again.
+/// The exclusive right to move the clock. Dropping it lets the clock tick again.
 #[derive(Debug)]
 pub(crate) struct Advance<'a>(&'a BillingClock);
 
@@ -148,7 +151,7 @@ impl BillingClock {
                 advancing: false,
                 followers: BTreeMap::new(),
             }),
-            pulse: watch::Sender::new(0),
+            changes: watch::Sender::new(0),
         }
     }
 
@@ -175,17 +178,17 @@ impl BillingClock {
         }
     }
 
-    /// Tells everyone who waits on the clock to look again.
-    pub fn beat(&self) {
-        self.pulse
+    /// Wakes every poll and advance that waits for a change of the clock.
+    pub fn notify(&self) {
+        self.changes
             .send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    pub fn pulse(&self) -> watch::Receiver<u64> {
-        self.pulse.subscribe()
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
-    /// Stops the clock to move it; `None` while another advance runs.
+    /// Stops the clock in order to move it. Returns `None` while another advance runs.
     pub fn begin_advance(&self) -> Option<Advance<'_>> {
         let mut state = self.state();
         if state.advancing {
@@ -195,25 +198,25 @@ impl BillingClock {
         state.advancing = true;
         state.seq += 1;
         drop(state);
-        self.beat();
+        self.notify();
         Some(Advance(self))
     }
 
-    /// Notes what the follower says and holds its poll until the clock's `seq` is another than it
-    /// saw, at most `wait`. A follower that is new gets its answer at once.
-    pub async fn follow(&self, report: FollowerReport, wait: Duration) -> ClockView {
-        let mut pulse = self.pulse();
+    /// Records the follower's report and holds its poll until the clock's `seq` differs from the one
+    /// it saw, but no longer than `wait`. A new follower is answered immediately.
+    pub async fn poll(&self, report: FollowerReport, wait: Duration) -> ClockView {
+        let mut changes = self.subscribe();
         let name = report.name.clone();
         let seen = report.seen;
-        let was_known = self.note(report);
-        self.beat();
+        let was_known = self.record(report);
+        self.notify();
         if !was_known || seen != Some(self.view().seq) {
             return self.view();
         }
         let held = HeldPoll::new(self, name);
         let deadline = tokio::time::Instant::now() + wait.min(POLL_WAIT_MAX);
         while seen == Some(self.view().seq) {
-            let Ok(Ok(())) = tokio::time::timeout_at(deadline, pulse.changed()).await else {
+            let Ok(Ok(())) = tokio::time::timeout_at(deadline, changes.changed()).await else {
                 break;
             };
         }
@@ -221,8 +224,8 @@ impl BillingClock {
         self.view()
     }
 
-    /// Returns whether the follower was known and here.
-    fn note(&self, report: FollowerReport) -> bool {
+    /// Records the report and returns whether the follower was already known.
+    fn record(&self, report: FollowerReport) -> bool {
         let mut state = self.state();
         let now = Instant::now();
         let polls_held = state
@@ -234,7 +237,7 @@ impl BillingClock {
             let oldest = state
                 .followers
                 .iter()
-                .min_by_key(|(_, known)| known.heard_at);
+                .min_by_key(|(_, known)| known.polled_at);
             if let Some(name) = oldest.map(|(name, _)| name.clone()) {
                 state.followers.remove(&name);
             }
@@ -245,32 +248,32 @@ impl BillingClock {
                 seen: report.seen,
                 idle: report.idle,
                 due: report.due,
-                heard_at: now,
+                polled_at: now,
                 polls_held: polls_held.unwrap_or(0),
             },
         );
         was_known
     }
 
-    /// Every follower that is here has finished all work of the present step.
+    /// Whether every present follower has finished all work of the current step.
     pub fn followers_are_idle(&self) -> bool {
         let state = self.state();
         let now = Instant::now();
         state
             .followers
             .values()
-            .filter(|follower| follower.is_here(now))
+            .filter(|follower| follower.is_present(now))
             .all(|follower| follower.idle && follower.seen == Some(state.seq))
     }
 
-    /// The next moment after the present one at which a follower has something to do.
+    /// The next moment after the current one at which a follower has work to do.
     pub fn next_due_of_followers(&self) -> Option<Micros> {
         let state = self.state();
         let (now, instant) = (state.now(), Instant::now());
         state
             .followers
             .values()
-            .filter(|follower| follower.is_here(instant))
+            .filter(|follower| follower.is_present(instant))
             .filter_map(|follower| follower.due)
             .filter(|due| *due > now)
             .min()
@@ -278,20 +281,20 @@ impl BillingClock {
 }
 
 impl Advance<'_> {
-    /// Puts the clock at `moment`; it never goes back.
+    /// Sets the clock to `moment`. It never moves backward.
     pub fn step_to(&self, moment: Micros) {
         let mut state = self.0.state();
         let now = state.now();
         state.frozen_at = Some(now.max(moment));
         state.seq += 1;
         drop(state);
-        self.0.beat();
+        self.0.notify();
     }
 
-    /// Asks the followers to look again at the same moment.
+    /// Asks the followers to check for work again at the same moment.
     pub fn ask_again(&self) {
         self.0.state().seq += 1;
-        self.0.beat();
+        self.0.notify();
     }
 }
 
@@ -304,11 +307,11 @@ impl Drop for Advance<'_> {
         state.advancing = false;
         state.seq += 1;
         drop(state);
-        self.0.beat();
+        self.0.notify();
     }
 }
 
-/// Counts a poll as held, also when its caller goes away in the midst.
+/// Counts a poll as held until it is dropped, even if its caller disconnects.
 struct HeldPoll<'a> {
     clock: &'a BillingClock,
     name: String,
@@ -327,12 +330,12 @@ impl Drop for HeldPoll<'_> {
     fn drop(&mut self) {
         if let Some(follower) = self.clock.state().followers.get_mut(&self.name) {
             follower.polls_held = follower.polls_held.saturating_sub(1);
-            follower.heard_at = Instant::now();
+            follower.polled_at = Instant::now();
         }
     }
 }
 
-/// Reads a duration: a whole number and one of `s`, `m`, `h`, `d`, in microseconds.
+/// Reads a duration (a whole number followed by `s`, `m`, `h` or `d`) and returns microseconds.
 pub(crate) fn parse_duration(text: &str) -> Option<Micros> {
     let text = text.trim();
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -353,7 +356,7 @@ pub(crate) fn parse_duration(text: &str) -> Option<Micros> {
         .checked_mul(MICROS_PER_SECOND)
 }
 
-/// Reads a moment: RFC 3339, or seconds since 1970 (a fraction counts to the microsecond).
+/// Reads a moment: RFC 3339, or seconds since 1970 with a fraction down to the microsecond.
 pub(crate) fn parse_moment(text: &str) -> Option<Micros> {
     let text = text.trim();
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
@@ -371,7 +374,7 @@ pub(crate) fn parse_moment(text: &str) -> Option<Micros> {
         .checked_add(micros)
 }
 
-/// The moment as RFC 3339 text to the second, for people and logs.
+/// Formats the moment as RFC 3339 to the second.
 pub(crate) fn rfc3339(micros: Micros) -> String {
     jiff::Timestamp::from_second(micros.div_euclid(MICROS_PER_SECOND))
         .map_or_else(|_| micros.to_string(), |moment| moment.to_string())
@@ -382,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_a_whole_number_and_a_unit_and_nothing_else() {
+    fn a_duration_is_a_whole_number_and_a_unit_and_nothing_else() {
         assert_eq!(parse_duration("90s"), Some(90 * MICROS_PER_SECOND));
         assert_eq!(parse_duration("30d"), Some(30 * 86_400 * MICROS_PER_SECOND));
         for wrong in [
@@ -401,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_rfc_3339_or_seconds() {
+    fn a_moment_is_rfc_3339_or_seconds() {
         assert_eq!(
             parse_moment("1970-01-01T00:00:01Z"),
             Some(MICROS_PER_SECOND)
@@ -414,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_stands_still_during_an_advance_and_never_goes_back() {
+    fn the_clock_stands_still_during_an_advance_and_never_moves_backward() {
         let clock = BillingClock::starting_at(1_000 * MICROS_PER_SECOND);
 
         let advance = clock.begin_advance().unwrap();
@@ -430,7 +433,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_follower_counts_as_idle_only_for_the_step_it_has_seen() {
+    async fn a_follower_is_idle_only_for_the_step_it_has_seen() {
         let clock = BillingClock::starting_at(0);
         let report = |seen, idle| FollowerReport {
             name: "service".to_owned(),
@@ -440,11 +443,11 @@ mod tests {
         };
 
         let first = clock
-            .follow(report(None, false), Duration::from_secs(9))
+            .poll(report(None, false), Duration::from_secs(9))
             .await;
         assert!(!clock.followers_are_idle());
         let wait = Duration::from_millis(1);
-        clock.follow(report(Some(first.seq), true), wait).await;
+        clock.poll(report(Some(first.seq), true), wait).await;
         assert!(clock.followers_are_idle());
         let advance = clock.begin_advance().unwrap();
 

@@ -1,4 +1,4 @@
-//! The control interface under `/_twin`: what tests and the command line move. No keys are asked.
+//! The control interface under `/_twin` for tests and the command line. It requires no API key.
 
 use std::time::Duration;
 
@@ -10,20 +10,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::app::App;
 use crate::chaos::Chaos;
-use crate::clock::{FollowerReport, parse_duration, parse_moment};
+use crate::clock::{ADVANCE_MAX, FollowerReport, parse_duration, parse_moment};
 use crate::core::{PayError, Payment};
-use crate::routes::App;
-use crate::shell::stopped;
+use crate::stopping::stopped;
 
-/// Rows of a log when the caller names no `limit`, and at most.
+/// Rows of a log that are returned when the caller sends no `limit`.
 const ROWS_DEFAULT: usize = 200;
+
+/// The largest `limit`.
 const ROWS_MAX: usize = 2_000;
 
-/// The longest advance, in microseconds: ten years.
-pub(crate) const ADVANCE_MAX: i64 = 10 * 366 * 86_400 * 1_000_000;
-
-/// A refusal as JSON with a sentence.
+/// A refusal, answered as JSON with a message.
 #[derive(Debug)]
 pub(crate) struct Refused(StatusCode, String);
 
@@ -61,15 +60,15 @@ impl IntoResponse for Refused {
 
 type Answer = Result<Json<Value>, Refused>;
 
-/// The body as a JSON object, whatever its content type says; an empty one is `{}`.
+/// Reads the body as a JSON object, whatever its content type. An empty body counts as `{}`.
 fn object(body: &Bytes) -> Result<Value, Refused> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(json!({}));
     }
     let value: Value = serde_json::from_slice(body)
-        .map_err(|error| Refused::bad(format!("The body is not JSON: {error}.")))?;
+        .map_err(|error| Refused::bad(format!("The body is not valid JSON: {error}.")))?;
     if !value.is_object() {
-        return Err(Refused::bad("The body is a JSON object."));
+        return Err(Refused::bad("The body must be a JSON object."));
     }
     Ok(value)
 }
@@ -78,12 +77,12 @@ fn text<'a>(body: &'a Value, name: &str) -> Result<Option<&'a str>, Refused> {
     match &body[name] {
         Value::Null => Ok(None),
         Value::String(text) if !text.is_empty() => Ok(Some(text)),
-        _ => Err(Refused::bad(format!("{name} is a text."))),
+        _ => Err(Refused::bad(format!("{name} must be a non-empty string."))),
     }
 }
 
 fn required<'a>(body: &'a Value, name: &str) -> Result<&'a str, Refused> {
-    text(body, name)?.ok_or_else(|| Refused::bad(format!("{name} is missing.")))
+    text(body, name)?.ok_or_else(|| Refused::bad(format!("{name} is required.")))
 }
 
 /// `POST /_twin/checkout/sessions/{id}/pay`
@@ -106,7 +105,7 @@ pub(crate) async fn settle(State(app): State<App>, Path(id): Path<String>, body:
     let succeeded = match text(&body, "outcome")?.unwrap_or("succeeded") {
         "succeeded" => true,
         "failed" => false,
-        _ => return Err(Refused::bad("outcome is succeeded or failed.")),
+        _ => return Err(Refused::bad("outcome must be succeeded or failed.")),
     };
     let settled = app
         .twin
@@ -124,7 +123,7 @@ pub(crate) async fn set_webhooks(State(app): State<App>, body: Bytes) -> Answer 
     let body = object(&body)?;
     let enabled = body["enabled"]
         .as_bool()
-        .ok_or_else(|| Refused::bad("enabled is true or false."))?;
+        .ok_or_else(|| Refused::bad("enabled must be true or false."))?;
     app.twin.deliveries.switch(enabled);
     Ok(Json(json!({ "enabled": enabled })))
 }
@@ -162,10 +161,10 @@ pub(crate) async fn set_faults(State(app): State<App>, body: Bytes) -> Answer {
     Ok(Json(json!(app.twin.faults.view())))
 }
 
-/// What a follower of the clock asks with.
+/// The query of a poll by a follower of the clock.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Follow {
+pub(crate) struct Poll {
     seen: Option<u64>,
     idle: Option<String>,
     due: Option<String>,
@@ -173,19 +172,19 @@ pub(crate) struct Follow {
     follower: Option<String>,
 }
 
-/// `GET /_twin/clock`: the time; with `seen`, a poll that waits for the clock to move.
-pub(crate) async fn clock(State(mut app): State<App>, Query(query): Query<Follow>) -> Answer {
+/// `GET /_twin/clock`: the current time. With `seen`, it waits for the clock to move.
+pub(crate) async fn clock(State(mut app): State<App>, Query(query): Query<Poll>) -> Answer {
     let is_follower = query.follower.is_some() || query.seen.is_some() || query.idle.is_some();
     if !is_follower {
         return Ok(Json(json!(app.twin.clock.view())));
     }
-    let due =
-        match query.due.as_deref() {
-            None | Some("") => None,
-            Some(due) => Some(parse_moment(due).ok_or_else(|| {
-                Refused::bad("due is a moment in seconds since 1970 or RFC 3339.")
-            })?),
-        };
+    let due = match query.due.as_deref() {
+        None | Some("") => None,
+        Some(due) => Some(
+            parse_moment(due)
+                .ok_or_else(|| Refused::bad("due must be RFC 3339 or seconds since 1970."))?,
+        ),
+    };
     let report = FollowerReport {
         name: query
             .follower
@@ -201,13 +200,13 @@ pub(crate) async fn clock(State(mut app): State<App>, Query(query): Query<Follow
     };
     let wait = Duration::from_millis(query.wait_ms.unwrap_or(1_000));
     let view = tokio::select! {
-        view = app.twin.clock.follow(report, wait) => view,
+        view = app.twin.clock.poll(report, wait) => view,
         () = stopped(&mut app.stop) => app.twin.clock.view(),
     };
     Ok(Json(json!(view)))
 }
 
-/// `POST /_twin/clock`: answers when all that falls due on the way is done.
+/// `POST /_twin/clock`: answers when everything that falls due on the way is done.
 pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
     let body = object(&body)?;
     let now = app.twin.clock.now();
@@ -216,7 +215,9 @@ pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
             .filter(|duration| *duration <= ADVANCE_MAX)
             .map(|duration| now.saturating_add(duration))
             .ok_or_else(|| {
-                Refused::bad("advance is a number and s, m, h or d, at most 10 years.")
+                Refused::bad(
+                    "advance must be a number followed by s, m, h or d, and at most 10 years.",
+                )
             })?,
         (Value::Null, to @ (Value::String(_) | Value::Number(_))) => {
             let text = to
@@ -225,19 +226,21 @@ pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
             parse_moment(&text)
                 .filter(|to| *to <= now.saturating_add(ADVANCE_MAX))
                 .ok_or_else(|| {
-                    Refused::bad("to is RFC 3339 or seconds since 1970, at most 10 years on.")
+                    Refused::bad(
+                        "to must be RFC 3339 or seconds since 1970, and at most 10 years ahead.",
+                    )
                 })?
         }
         _ => {
             return Err(Refused::bad(
-                "Say either advance, as \"30d\", or to, a moment.",
+                "Send either advance, for example \"30d\", or to, a moment.",
             ));
         }
     };
     if target < now {
-        return Err(Refused::bad("The clock does not go back."));
+        return Err(Refused::bad("The clock cannot move backward."));
     }
-    // In a task of its own: a caller that hangs up does not stop the clock halfway.
+    // It runs in its own task, so that a client that disconnects doesn't stop the clock halfway.
     let twin = app.twin.clone();
     let advanced = tokio::spawn(async move { twin.advance_to(target).await }).await;
     match advanced {
@@ -248,7 +251,7 @@ pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
         )),
         Err(_) => Err(Refused(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "The advance broke off; see the log.".to_owned(),
+            "The advance failed; see the log.".to_owned(),
         )),
     }
 }
@@ -288,7 +291,7 @@ pub(crate) async fn close_dispute(State(app): State<App>, body: Bytes) -> Answer
     let won = match required(&body, "outcome")? {
         "won" => true,
         "lost" => false,
-        _ => return Err(Refused::bad("outcome is won or lost.")),
+        _ => return Err(Refused::bad("outcome must be won or lost.")),
     };
     let closed = app
         .twin
@@ -296,7 +299,7 @@ pub(crate) async fn close_dispute(State(app): State<App>, body: Bytes) -> Answer
     Ok(Json(closed?))
 }
 
-/// How much of a log is asked for.
+/// The number of rows that a reader of a log asks for.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Limit {
     limit: Option<usize>,
@@ -327,20 +330,20 @@ pub(crate) async fn events(State(app): State<App>, Query(limit): Query<Limit>) -
     list(json!(app.twin.newest_events(limit.rows())))
 }
 
-/// `GET /_twin/smtp`: where the mailbox takes mails in.
+/// `GET /_twin/smtp`: the address of the SMTP sink.
 pub(crate) async fn smtp(State(app): State<App>) -> Json<Value> {
     Json(json!({ "address": app.twin.smtp_address }))
 }
 
 /// `GET /_twin/mails`, newest first
-pub(crate) async fn mails(State(app): State<App>, Query(limit): Query<Limit>) -> Json<Value> {
+pub(crate) async fn emails(State(app): State<App>, Query(limit): Query<Limit>) -> Json<Value> {
     let mailbox = app.twin.mailbox();
-    let mails: Vec<_> = mailbox.newest_first().take(limit.rows()).collect();
-    list(json!(mails))
+    let emails: Vec<_> = mailbox.newest_first().take(limit.rows()).collect();
+    list(json!(emails))
 }
 
 /// `DELETE /_twin/mails`
-pub(crate) async fn clear_mails(State(app): State<App>) -> StatusCode {
+pub(crate) async fn clear_emails(State(app): State<App>) -> StatusCode {
     app.twin.mailbox().clear();
     StatusCode::NO_CONTENT
 }

@@ -1,4 +1,4 @@
-//! Spoils the next calls of the product: wrong status, no answer in time, or none at all.
+//! Faults for the next API calls of the product: an error status, a late answer or none at all.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use serde_json::Value;
 const COUNT_MAX: u64 = 1_000_000;
 const SECONDS_MAX: u64 = 600;
 
-/// What happens to a spoilt call.
+/// The way in which a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Answered with this status; nothing is done.
+    /// The call is answered with this status and not executed.
     Status(u16),
-    /// Held for this long, then done and answered as ever. A caller that gave up before has
-    /// called for nothing.
+    /// The call is held for this long, then executed and answered as usual. A client that times out
+    /// earlier never learns the outcome.
     Hang(Duration),
-    /// The connection is closed before anything is done.
+    /// The connection is closed before the call is executed.
     Cut,
-    /// Everything is done, then the connection is closed without an answer.
+    /// The call is executed, then the connection is closed without an answer.
     CutAfter,
 }
 
@@ -34,7 +34,7 @@ impl Fault {
     }
 }
 
-/// The fault that is set, as the control interface shows it.
+/// The active fault as the control interface shows it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct FaultView {
     pub mode: &'static str,
@@ -42,24 +42,24 @@ pub(crate) struct FaultView {
     pub status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
-    /// Calls still to be spoilt.
+    /// The number of calls that will still fail.
     pub count: u64,
 }
 
-/// The faults that wait for the product's calls.
+/// The active fault and the number of calls it still applies to.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Option<(Fault, u64)>>);
 
 impl Faults {
-    /// Sets what the body of `POST /_twin/faults` says.
+    /// Sets the fault that the body of `POST /_twin/faults` describes.
     pub fn set(&self, body: &Value) -> Result<(), String> {
-        let body = body.as_object().ok_or("The body is a JSON object.")?;
+        let body = body.as_object().ok_or("The body must be a JSON object.")?;
         let number = |name: &str, default: u64, max: u64| match body.get(name) {
             None | Some(Value::Null) => Ok(default),
             Some(value) => value
                 .as_u64()
                 .filter(|number| *number <= max)
-                .ok_or_else(|| format!("{name} is a number from 0 to {max}.")),
+                .ok_or_else(|| format!("{name} must be a number from 0 to {max}.")),
         };
         let count = number("count", 1, COUNT_MAX)?;
         let seconds = number("seconds", 30, SECONDS_MAX)?;
@@ -70,19 +70,19 @@ impl Faults {
                 u16::try_from(status)
                     .ok()
                     .filter(|status| *status >= 400)
-                    .ok_or("status is a number from 400 to 599.")?,
+                    .ok_or("status must be a number from 400 to 599.")?,
             )),
             Some("hang") => Some(Fault::Hang(Duration::from_secs(seconds))),
             Some("cut") => Some(Fault::Cut),
             Some("cut_after") => Some(Fault::CutAfter),
-            _ => return Err("mode is one of none, status, hang, cut, cut_after.".to_owned()),
+            _ => return Err("mode must be one of none, status, hang, cut, cut_after.".to_owned()),
         };
         let fault = fault.filter(|_| count > 0).map(|fault| (fault, count));
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fault;
         Ok(())
     }
 
-    /// The fault for a call that has just come, if one is left.
+    /// Takes the fault for a call that has just arrived, if one is left.
     pub fn take(&self) -> Option<Fault> {
         let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (fault, left) = (*set)?;
@@ -90,9 +90,13 @@ impl Faults {
         Some(fault)
     }
 
+    /// The active fault and the number of calls it still applies to.
+    pub fn active(&self) -> Option<(Fault, u64)> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn view(&self) -> FaultView {
-        let set = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((fault, count)) = set else {
+        let Some((fault, count)) = self.active() else {
             return FaultView {
                 mode: "none",
                 ..FaultView::default()
@@ -119,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_spoils_as_many_calls_as_asked_for_and_no_more() {
+    fn a_fault_applies_to_the_requested_number_of_calls_and_no_more() {
         let faults = Faults::default();
         faults
             .set(&json!({"mode": "status", "status": 429, "count": 2}))
@@ -131,11 +135,11 @@ mod tests {
             taken,
             [Some(Fault::Status(429)), Some(Fault::Status(429)), None]
         );
-        assert_eq!(faults.view().mode, "none");
+        assert_eq!(faults.active(), None);
     }
 
     #[test]
-    fn a_wrong_fault_is_refused_and_the_one_before_stays() {
+    fn an_invalid_fault_is_refused_and_the_previous_one_stays() {
         let faults = Faults::default();
         faults.set(&json!({"mode": "cut"})).unwrap();
 

@@ -1,4 +1,4 @@
-//! The twin's HTTP server: like axum's own, but a call can also end without an answer.
+//! The twin's HTTP server. Unlike axum's own, it can close a connection without an answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
-use crate::shell::stopped;
+use crate::stopping::stopped;
 
 const CONNECTIONS_MAX: usize = 1_024;
 const HEADER_READ_MAX: Duration = Duration::from_secs(30);
 
-/// Put on a response: the connection is closed instead of sending it.
+/// A response extension that closes the connection instead of sending the response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cut;
 
@@ -26,14 +26,14 @@ pub(crate) struct Cut;
 #[error("the connection was cut on request")]
 struct WasCut;
 
-/// A response that stands for none.
+/// A placeholder response that closes the connection.
 pub(crate) fn cut() -> Response {
     let mut response = Response::new(Body::empty());
     response.extensions_mut().insert(Cut);
     response
 }
 
-/// Serves `router` until `stop` says so; open calls may then finish.
+/// Serves `router` until `stop` is set. Open calls may then finish.
 pub(crate) async fn listen(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
@@ -45,7 +45,7 @@ pub(crate) async fn listen(listener: TcpListener, router: Router, mut stop: watc
             () = stopped(&mut stop) => return,
         };
         let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely: others must close first.
+            // Most likely the process has run out of file descriptors; wait for some to be closed.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -77,7 +77,7 @@ async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
-        // A connection that breaks is its caller's concern.
+        // A broken connection concerns only its client.
         _ = connection.as_mut() => {}
         () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();

@@ -1,21 +1,24 @@
 //! A Stripe that runs on this machine.
 //!
 //! [`core`] is Stripe as one synchronous state machine. [`serve`] puts it behind HTTP: the API under
-//! `/v1`, hosted pages, webhook deliveries, a billing clock that can be moved, a mailbox, and a
-//! control interface under `/_twin` with [`client`] to call it.
+//! `/v1`, hosted pages, webhook deliveries, a billing clock that can be advanced, a mailbox, and a
+//! control interface under `/_twin` that [`client`] calls.
 
 pub mod client;
 pub mod core;
 
+mod announced;
 mod api;
+mod app;
 mod chaos;
 mod clock;
 mod control;
+mod deliveries;
 mod delivery;
 mod faults;
 mod http;
 mod listen;
-mod mail;
+mod mailbox;
 mod pages;
 mod pdf;
 mod requests;
@@ -24,13 +27,14 @@ mod save;
 mod server;
 mod shell;
 mod smtp;
+mod stopping;
 
 pub use clock::RealTime;
-pub use mail::Mail;
+pub use mailbox::Email;
 pub use server::{Config, Handle, StartError, serve};
 
-/// HTTP clients ask for a provider of cryptography even where no call is encrypted.
+/// Installs a cryptography provider. HTTP clients need one even when no call is encrypted.
 fn install_crypto() {
-    // An error means that the program has installed one already.
+    // An error means that the program has already installed one.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

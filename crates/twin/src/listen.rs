@@ -1,5 +1,5 @@
-//! The websocket behind `stripe listen`: events go out, the answers of the listener's own receiver
-//! come back.
+//! The websocket behind `stripe listen`. It sends events and receives the answers of the receiver to
+//! which the listener forwards them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,47 +10,20 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::announced::Announced;
+use crate::app::App;
 use crate::core::API_VERSION;
-use crate::delivery::Outgoing;
-use crate::routes::App;
-use crate::shell::stopped;
+use crate::stopping::stopped;
 
 const PROTOCOL: &str = "stripecli-devproxy-v1";
 
-/// Longest message taken: the listener sends back its receiver's whole answer.
+/// The longest message that is accepted. The listener returns its receiver's whole answer.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Events sent to one listener whose answer is still out; answers to further ones are not noted.
+/// Events sent to one listener whose answer is outstanding. Answers to further ones are not logged.
 const UNANSWERED_MAX: usize = 1_000;
 
-/// An event told to listeners.
-#[derive(Debug)]
-pub(crate) struct Announced {
-    id: String,
-    kind: String,
-    payload: Arc<str>,
-}
-
-impl Announced {
-    pub fn of(event: &Value) -> Option<Self> {
-        let outgoing = Outgoing::of(event)?;
-        Some(Self {
-            id: outgoing.id.to_owned(),
-            kind: outgoing.event_type.to_owned(),
-            payload: outgoing.payload,
-        })
-    }
-
-    fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing {
-            id: &self.id,
-            event_type: &self.kind,
-            payload: Arc::clone(&self.payload),
-        }
-    }
-}
-
-/// `GET /v1/stripecli/listen`, the address that `POST /v1/stripecli/sessions` names.
+/// `GET /v1/stripecli/listen`, the URL that `POST /v1/stripecli/sessions` returns.
 pub(crate) async fn listen(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
     upgrade
         .protocols([PROTOCOL])
@@ -67,13 +40,13 @@ async fn converse(mut app: App, mut socket: WebSocket) {
                 let event = match event {
                     Ok(event) => event,
                     Err(RecvError::Lagged(missed)) => {
-                        tracing::warn!(missed, "A listener is too slow and misses events");
+                        tracing::warn!(missed, "A listener is too slow and misses {missed} events");
                         continue;
                     }
                     Err(RecvError::Closed) => return,
                 };
-                // A client takes the events of the account's default version, which is none, or
-                // with `--latest` those of the latest, and passes over the others.
+                // A client accepts the events of the account's default version, which is null, or,
+                // with `--latest`, those of the latest version. It ignores the others.
                 for version in [None, Some(API_VERSION)] {
                     let message = webhook_event(&app, &event, version).to_string();
                     if socket.send(Message::Text(message.into())).await.is_err() {
@@ -88,7 +61,7 @@ async fn converse(mut app: App, mut socket: WebSocket) {
                 Some(Ok(Message::Text(text))) => {
                     if let Some((event, url, status)) = answer_in(&text, &mut unanswered) {
                         let now = app.twin.clock.now();
-                        app.twin.deliveries.note_forwarded(&event.outgoing(), &url, status, now);
+                        app.twin.deliveries.log_forwarded(&event.outgoing(), &url, status, now);
                     }
                 }
                 Some(Ok(_)) => {}
@@ -117,7 +90,7 @@ fn webhook_event(app: &App, event: &Announced, version: Option<&str>) -> Value {
     })
 }
 
-/// The event that a `webhook_response` is about, where it was forwarded to and the status there.
+/// The event that a `webhook_response` answers, the URL it was forwarded to and the status there.
 fn answer_in(
     text: &str,
     unanswered: &mut HashMap<String, Arc<Announced>>,

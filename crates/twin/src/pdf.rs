@@ -1,11 +1,11 @@
-//! A one-page PDF of text lines, written by hand: enough for an invoice to be saved and printed.
+//! A minimal writer of one-page PDFs with lines of text, enough to save and print an invoice.
 
 use std::fmt::Write as _;
 
-/// Lines that fit on the page; further ones are left out.
+/// The number of lines that fit on the page. Further lines are left out.
 const LINES_MAX: usize = 48;
 
-/// One line: text at the left, a figure at the right.
+/// One line with text on the left and an amount on the right.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub left: String,
@@ -30,7 +30,7 @@ impl Line {
     }
 }
 
-/// The document, A4 in Helvetica.
+/// Renders the document as A4 in Helvetica.
 pub(crate) fn document(title: &str, lines: &[Line]) -> Vec<u8> {
     let mut page = String::new();
     show(&mut page, "F2", 18, (56, 780), title);
@@ -62,7 +62,8 @@ fn show(page: &mut String, font: &str, size: u32, (x, y): (i32, i32), text: &str
     let _ = writeln!(page, "BT /{font} {size} Tf {x} {y} Td <{text}> Tj ET");
 }
 
-/// The standard fonts speak Windows-1252; what it lacks becomes a question mark.
+/// Encodes the text as Windows-1252, which the standard fonts use. A character that the encoding
+/// lacks becomes a question mark.
 fn win_ansi(text: &str) -> Vec<u8> {
     text.chars()
         .map(|letter| match letter {
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cross_reference_points_at_every_object() {
+    fn the_cross_reference_table_points_to_every_object() {
         let pdf = document("Invoice A-0001", &[Line::bold("Total", "€19.00")]);
         let text = String::from_utf8(pdf).unwrap();
 

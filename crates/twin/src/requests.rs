@@ -1,13 +1,14 @@
-//! The calls to `/v1` that came last, for tests that count them and people who wonder.
+//! A log of the most recent calls to `/v1`, for tests and for debugging.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+/// Calls kept in the log. The oldest makes room for a new one.
 const REQUESTS_MAX: usize = 2_000;
 
-/// One call. Parameters by name only: values may be secrets.
+/// One call. Only the names of its parameters are kept, because values may be secrets.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Request {
@@ -18,17 +19,17 @@ pub(crate) struct Request {
     pub params: BTreeSet<String>,
     pub idempotency_key: Option<String>,
     pub stripe_version: Option<String>,
-    /// Absent when the connection was cut.
+    /// The status of the answer, or `None` if a fault closed the connection.
     pub status: Option<u16>,
     pub fault: Option<&'static str>,
 }
 
-/// The last calls.
+/// The log of calls.
 #[derive(Debug, Default)]
 pub(crate) struct Requests(Mutex<(u64, VecDeque<Request>)>);
 
 impl Requests {
-    pub fn note(&self, mut request: Request) {
+    pub fn record(&self, mut request: Request) {
         let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         log.0 += 1;
         request.id = log.0;
@@ -44,7 +45,7 @@ impl Requests {
     }
 }
 
-/// The names of the parameters in a query and a form.
+/// The names of all parameters in a query string and a form.
 pub(crate) fn names_of(query: &str, form: &[u8]) -> BTreeSet<String> {
     form_urlencoded::parse(query.as_bytes())
         .chain(form_urlencoded::parse(form))

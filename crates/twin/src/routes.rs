@@ -1,6 +1,4 @@
-//! Every address of the twin on one screen.
-
-use std::sync::Arc;
+//! Every route of the twin.
 
 use axum::Router;
 use axum::body::Body;
@@ -9,26 +7,32 @@ use axum::http::{Method, Request, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use tokio::sync::watch;
 
-use crate::pages::{board, checkout, invoice, mailbox, portal};
-use crate::shell::Twin;
+use crate::app::App;
+use crate::pages::{self, board, checkout, invoice, mailbox, portal};
 use crate::{api, control, listen};
 
-/// Longest body taken.
-pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The longest request body that is accepted.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// What handlers reach.
-#[derive(Clone)]
-pub(crate) struct App {
-    pub twin: Arc<Twin>,
-    /// Ends long polls when the twin stops.
-    pub stop: watch::Receiver<bool>,
+/// The twin's whole HTTP interface.
+pub(crate) fn router(app: App) -> Router {
+    hosted_pages()
+        .merge(control_page())
+        .merge(control_api())
+        .layer(middleware::from_fn(refuse_cross_site))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/v1/stripecli/listen", get(listen::listen))
+        .route("/v1", any(api::call))
+        .route("/v1/{*path}", any(api::call))
+        .fallback(not_found)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(app)
 }
 
-pub(crate) fn router(twin: Arc<Twin>, stop: watch::Receiver<bool>) -> Router {
-    let pages = Router::new()
-        .route("/", get(board::home))
+/// The pages that Stripe hosts: Checkout, the billing portal and invoices.
+fn hosted_pages() -> Router<App> {
+    Router::new()
         .route("/assets/twin.css", get(css))
         .route("/c/pay/{session}", get(checkout::show).post(checkout::pay))
         .route("/c/pay/{session}/promotion", post(checkout::promotion))
@@ -56,15 +60,25 @@ pub(crate) fn router(twin: Arc<Twin>, stop: watch::Receiver<bool>) -> Router {
             get(invoice::ask).post(invoice::authenticate),
         )
         .route("/i/{invoice}/pdf", get(invoice::pdf))
+}
+
+/// The control page and the mailbox.
+fn control_page() -> Router<App> {
+    Router::new()
+        .route("/", get(board::home))
         .route("/_twin", get(board::show))
         .route("/_twin/board/clock", post(board::advance))
         .route("/_twin/board/webhooks", post(board::webhooks))
         .route("/_twin/board/faults", post(board::faults))
         .route("/_twin/board/settle", post(board::settle))
         .route("/_twin/mailbox", get(mailbox::list))
-        .route("/_twin/mailbox/{mail}", get(mailbox::show))
-        .route("/_twin/mailbox/{mail}/html", get(mailbox::html));
-    let control = Router::new()
+        .route("/_twin/mailbox/{email}", get(mailbox::show))
+        .route("/_twin/mailbox/{email}/html", get(mailbox::html))
+}
+
+/// The control interface for tests and the command line.
+fn control_api() -> Router<App> {
+    Router::new()
         .route("/_twin/checkout/sessions/{session}/pay", post(control::pay))
         .route(
             "/_twin/checkout/sessions/{session}/settle",
@@ -90,22 +104,12 @@ pub(crate) fn router(twin: Arc<Twin>, stop: watch::Receiver<bool>) -> Router {
         .route("/_twin/smtp", get(control::smtp))
         .route(
             "/_twin/mails",
-            get(control::mails).delete(control::clear_mails),
-        );
-    pages
-        .merge(control)
-        .layer(middleware::from_fn(refuse_cross_site))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/v1/stripecli/listen", get(listen::listen))
-        .route("/v1", any(api::call))
-        .route("/v1/{*path}", any(api::call))
-        .fallback(not_found)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(App { twin, stop })
+            get(control::emails).delete(control::clear_emails),
+        )
 }
 
-/// Another site must not press buttons here by a visitor's browser. A caller that is no browser
-/// sends no `Sec-Fetch-Site`.
+/// Refuses requests that another site makes through a visitor's browser (CSRF), and sets the
+/// security headers. A client that isn't a browser sends no `Sec-Fetch-Site`.
 async fn refuse_cross_site(request: Request<Body>, next: Next) -> Response {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
     let site = request
@@ -114,7 +118,7 @@ async fn refuse_cross_site(request: Request<Body>, next: Next) -> Response {
         .and_then(|site| site.to_str().ok());
     let is_foreign = matches!(site, Some("cross-site" | "same-site"));
     if !is_safe && is_foreign {
-        let said = "This request came from another site, so nothing was done.\n";
+        let said = "This request came from another site, so it was refused.\n";
         return (StatusCode::FORBIDDEN, said).into_response();
     }
     let mut response = next.run(request).await;
@@ -140,5 +144,5 @@ async fn css() -> impl IntoResponse {
 }
 
 async fn not_found() -> Response {
-    crate::pages::not_found("There is no page at this address.")
+    pages::not_found("There is no page at this address.")
 }

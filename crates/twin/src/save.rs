@@ -1,4 +1,4 @@
-//! The twin's state in a file, so that a demo keeps its customers over a restart.
+//! Saves the twin's state to a file, so that a demo keeps its customers across a restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,14 @@ use tokio::sync::watch;
 
 use crate::clock::Micros;
 use crate::core::Core;
-use crate::mail::Mailbox;
-use crate::shell::{Twin, stopped};
+use crate::mailbox::Mailbox;
+use crate::shell::Twin;
+use crate::stopping::stopped;
 
-/// The file is written at most this often.
+/// The shortest time between two writes of the file.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
-/// What is read back.
+/// The state as it is read from the file.
 #[derive(Deserialize)]
 pub(crate) struct Saved {
     pub core: Core,
@@ -25,7 +26,7 @@ pub(crate) struct Saved {
     pub real_now: Micros,
 }
 
-/// What is written.
+/// The state as it is written to the file.
 #[derive(Serialize)]
 struct State<'a> {
     core: &'a Core,
@@ -34,7 +35,7 @@ struct State<'a> {
     real_now: Micros,
 }
 
-/// The saved state; `None` when there is no file yet.
+/// Reads the saved state. Returns `None` if there is no file yet.
 pub(crate) fn load(path: &Path) -> Result<Option<Saved>, String> {
     match std::fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
@@ -45,7 +46,7 @@ pub(crate) fn load(path: &Path) -> Result<Option<Saved>, String> {
     }
 }
 
-/// Saves after changes, and at the end, until `stop` says so.
+/// Saves the state after changes until `stop` is set, and then once more.
 pub(crate) async fn keep_saved(twin: Arc<Twin>, mut stop: watch::Receiver<bool>) {
     if twin.save_file.is_none() {
         return;
@@ -62,13 +63,13 @@ pub(crate) async fn keep_saved(twin: Arc<Twin>, mut stop: watch::Receiver<bool>)
         let saving = Arc::clone(&twin);
         let saved = tokio::task::spawn_blocking(move || save(&saving)).await;
         if let Err(error) = saved.unwrap_or_else(|panic| Err(std::io::Error::other(panic))) {
-            tracing::error!(%error, "Cannot save the twin's state");
+            tracing::error!(%error, "Failed to save the twin's state");
             twin.is_changed.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// Writes beside the file and renames: a crash leaves the old state or the new one.
+/// Writes a new file and renames it, so that a crash leaves either the old state or the new one.
 fn save(twin: &Twin) -> std::io::Result<()> {
     let Some(path) = &twin.save_file else {
         return Ok(());
@@ -87,8 +88,8 @@ fn save(twin: &Twin) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let beside = path.with_extension("new");
-    std::fs::write(&beside, bytes)?;
-    std::fs::File::open(&beside)?.sync_all()?;
-    std::fs::rename(&beside, path)
+    let temporary = path.with_extension("new");
+    std::fs::write(&temporary, bytes)?;
+    std::fs::File::open(&temporary)?.sync_all()?;
+    std::fs::rename(&temporary, path)
 }

@@ -1,4 +1,4 @@
-//! Starts and stops the twin.
+//! Starting and stopping the twin.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,38 +8,40 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::app::App;
 use crate::clock::{MICROS_PER_SECOND, RealTime};
 use crate::core::Core;
-use crate::mail::Mailbox;
+use crate::mailbox::Mailbox;
 use crate::save::{self, Saved};
 use crate::shell::{Parts, Twin};
 use crate::{delivery, http, routes, shell, smtp};
 
-/// How a twin is run.
+/// The configuration of a twin.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens; loopback only. Port 0 takes a free one.
+    /// The address on which it listens, on loopback only. Port 0 picks a free port.
     pub listen: SocketAddr,
-    /// Where the mail sink listens; loopback only; `None`: there is none.
+    /// The address on which the SMTP sink listens, on loopback only. `None` starts no sink.
     pub smtp_listen: Option<SocketAddr>,
-    /// What ids and chance come from.
+    /// The seed of all ids and random numbers. The same seed and calls give the same ids.
     pub seed: u64,
-    /// The origin in the links of its objects; by default the address it listens on.
+    /// The origin of the links in its objects. The default is the address on which it listens.
     pub public_url: Option<String>,
-    /// The billing clock's start in seconds since 1970; by default real time.
+    /// The start of the billing clock in seconds since 1970. The default is real time.
     pub start_seconds: Option<i64>,
-    /// Where its state is kept over restarts; `None`: in memory only.
+    /// The file that keeps its state across restarts. `None` keeps the state in memory only.
     pub save_file: Option<PathBuf>,
-    /// What `POST /v1/stripecli/sessions` answers as `secret`.
+    /// The `secret` that `POST /v1/stripecli/sessions` returns. The default is derived from the
+    /// account id.
     pub webhook_secret: Option<String>,
-    /// The key of the product, whose calls faults spoil; `None`: everyone's.
+    /// The API key whose calls are subject to faults. `None` applies faults to every call.
     pub product_key: Option<String>,
-    /// Real time, for signatures and for the start of the billing clock.
+    /// The source of real time, for signatures and for the start of the billing clock.
     pub real_time: RealTime,
 }
 
 impl Config {
-    /// A twin in memory at `listen`, with a mail sink at a free port.
+    /// The configuration of a twin in memory at `listen`, with an SMTP sink on a free port.
     #[must_use]
     pub fn at(listen: SocketAddr) -> Self {
         Self {
@@ -59,34 +61,37 @@ impl Config {
 /// Why the twin did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The twin has no passwords, so only this machine may reach it.
+    /// The address is not on loopback. The twin has no authentication, so only this machine may
+    /// reach it.
     #[error("the twin listens on loopback only, not on {0}")]
     NotLoopback(SocketAddr),
-    /// A live key must never come near a pretended Stripe.
-    #[error("the twin refuses a live key; give it a key that begins with sk_test_")]
+    /// The product key is a live key, which must never be used with a test double of Stripe.
+    #[error("the twin refuses live keys; use a key that starts with sk_test_")]
     LiveKey,
-    /// The address is taken or not ours.
+    /// The address is in use or not available.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The state file cannot be read or is no state of a twin.
-    #[error("cannot read the twin's state from {path}: {reason}; move the file away to start anew")]
+    /// The state file cannot be read or does not hold the state of a twin.
+    #[error(
+        "cannot read the twin's state from {path}: {reason}; move the file away to start from an empty state"
+    )]
     Load {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason why it cannot be read.
         reason: String,
     },
-    /// No HTTP client for the deliveries.
-    #[error("cannot make the client that delivers webhooks: {0}")]
+    /// The HTTP client for webhook deliveries cannot be created.
+    #[error("cannot create the HTTP client for webhook deliveries: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-/// A twin that runs. Dropping it lets it run on.
+/// A running twin. It keeps running when the handle is dropped.
 #[derive(Debug)]
 pub struct Handle {
     address: SocketAddr,
@@ -96,44 +101,44 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its origin on this machine, as `http://127.0.0.1:12111`.
+    /// Its origin on this machine, for example `http://127.0.0.1:12111`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Where the mail sink listens.
+    /// The address on which the SMTP sink listens, if there is one.
     #[must_use]
     pub fn smtp_address(&self) -> Option<SocketAddr> {
         self.smtp_address
     }
 
-    /// Asks it to stop; [`Handle::join`] waits until it has.
+    /// Asks the twin to stop. [`Handle::join`] waits until it has stopped.
     pub fn shutdown(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Waits until it has stopped and its state is saved.
+    /// Waits until the twin has stopped and its state is saved.
     pub async fn join(self) {
         for task in self.tasks {
             if let Err(error) = task.await {
-                tracing::error!(%error, "A task of the twin ended badly");
+                tracing::error!(%error, "A task of the twin panicked");
             }
         }
     }
 }
 
-/// Starts a twin and returns when it can be reached.
+/// Starts a twin and returns when it accepts connections.
 ///
 /// # Errors
 ///
-/// See [`StartError`].
+/// Fails with the [`StartError`] that names what the configuration or the machine does not allow.
 pub async fn serve(config: Config) -> Result<Handle, StartError> {
     crate::install_crypto();
     if config.product_key.as_deref().is_some_and(is_live_key) {
@@ -151,13 +156,17 @@ pub async fn serve(config: Config) -> Result<Handle, StartError> {
         .public_url
         .clone()
         .unwrap_or_else(|| format!("http://{address}"));
-    let twin = Arc::new(Twin::new(parts(config, &public_url, smtp_address)?)?);
+    let client = delivery::client()?;
+    let twin = Arc::new(Twin::new(parts(config, &public_url, smtp_address)?));
     let (stop, stopped) = watch::channel(false);
-    let router = routes::router(Arc::clone(&twin), stopped.clone());
+    let router = routes::router(App {
+        twin: Arc::clone(&twin),
+        stop: stopped.clone(),
+    });
     let mut tasks = vec![
         tokio::spawn(http::listen(listener, router, stopped.clone())),
-        tokio::spawn(delivery::run(Arc::clone(&twin), stopped.clone())),
-        tokio::spawn(shell::tick_along(Arc::clone(&twin), stopped.clone())),
+        tokio::spawn(delivery::run(Arc::clone(&twin), client, stopped.clone())),
+        tokio::spawn(shell::keep_ticking(Arc::clone(&twin), stopped.clone())),
         tokio::spawn(save::keep_saved(Arc::clone(&twin), stopped.clone())),
     ];
     if let Some(smtp) = smtp {
@@ -183,7 +192,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     bound.map_err(|source| StartError::Listen { address, source })
 }
 
-/// The state to start from: the saved one, else an empty one.
+/// The state to start from: the saved one, or else an empty one.
 fn parts(
     config: Config,
     public_url: &str,

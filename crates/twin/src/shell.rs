@@ -1,4 +1,4 @@
-//! What surrounds the core: one state that pages, calls, deliveries and the clock share.
+//! The running twin: the state that pages, API calls, deliveries and the billing clock share.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -12,31 +12,32 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::{broadcast, watch};
 
+use crate::announced::Announced;
 use crate::clock::{Advance, BillingClock, MICROS_PER_SECOND, Micros, RealTime};
 use crate::core::Core;
-use crate::delivery::{Deliveries, Outgoing};
+use crate::deliveries::{Deliveries, Outgoing};
 use crate::faults::Faults;
-use crate::listen::Announced;
-use crate::mail::{Envelope, Mailbox};
+use crate::mailbox::{Envelope, Mailbox};
 use crate::requests::Requests;
+use crate::stopping::stopped;
 
-/// Events that a slow listener may lag behind; it then misses the oldest.
+/// Events kept for a slow listener. If it lags further behind, it misses the oldest.
 const ANNOUNCED_MAX: usize = 1_024;
 
-/// Steps of one advance at most.
+/// The largest number of steps in one advance.
 const STEPS_MAX: u32 = 20_000;
 
-/// How long one step waits for deliveries and followers.
+/// How long one step waits for deliveries and followers to become idle.
 const SETTLE_MAX: Duration = Duration::from_secs(30);
 
-/// How long the steps after that wait, once one has waited in vain: a follower that is stuck must
-/// not hold up each of a hundred steps.
+/// How long the following steps wait after one step has timed out. A stuck follower must not delay
+/// each of a hundred steps by the full time.
 const SETTLE_AGAIN_MAX: Duration = Duration::from_secs(2);
 
-/// How often the core is asked what fell due while the clock ticks.
+/// How often the twin checks whether anything fell due while the clock ticks.
 const TICK_EVERY: Duration = Duration::from_millis(500);
 
-/// The running twin.
+/// The core with everything around it: clock, deliveries, faults, logs and mailbox.
 pub(crate) struct Twin {
     core: Mutex<Core>,
     pub clock: BillingClock,
@@ -47,24 +48,24 @@ pub(crate) struct Twin {
     mailbox: Mutex<Mailbox>,
     webhook_secret: Option<String>,
     pub public_url: String,
-    /// Events for those who run `stripe listen`.
+    /// Sends events to the clients of `stripe listen`.
     pub announced: broadcast::Sender<Arc<Announced>>,
-    /// Idempotency keys of calls that hang.
+    /// The idempotency keys of calls that hang because of a fault.
     pub keys_in_use: Mutex<HashSet<String>>,
     pub product_key: Option<String>,
     pub save_file: Option<PathBuf>,
     pub smtp_address: Option<SocketAddr>,
-    /// Something changed since it was saved.
+    /// Whether anything changed since the state was last saved.
     pub is_changed: AtomicBool,
 }
 
-/// What an advance did.
+/// The result of an advance.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Advanced {
     pub now: i64,
     pub steps: u32,
-    /// Some step went on before the deliveries and the followers were at rest.
+    /// Whether a step timed out before the deliveries and the followers were idle.
     pub is_incomplete: bool,
 }
 
@@ -83,12 +84,12 @@ pub(crate) struct Parts {
 }
 
 impl Twin {
-    pub fn new(parts: Parts) -> Result<Self, reqwest::Error> {
-        Ok(Self {
+    pub fn new(parts: Parts) -> Self {
+        Self {
             core: Mutex::new(parts.core),
             clock: BillingClock::starting_at(parts.billing_now),
             real_time: parts.real_time,
-            deliveries: Deliveries::new(parts.seed)?,
+            deliveries: Deliveries::new(parts.seed),
             faults: Faults::default(),
             requests: Requests::default(),
             mailbox: Mutex::new(parts.mailbox),
@@ -100,19 +101,19 @@ impl Twin {
             save_file: parts.save_file,
             smtp_address: parts.smtp_address,
             is_changed: AtomicBool::new(false),
-        })
+        }
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the core without changing it.
+    /// Reads from the core without changing it.
     pub fn read<T>(&self, ask: impl FnOnce(&Core) -> T) -> T {
         ask(&self.core())
     }
 
-    /// Lets `act` change the core at the present moment and sends the events that come of it.
+    /// Lets `act` change the core at the current moment and sends the resulting events.
     pub fn change<T>(&self, act: impl FnOnce(&mut Core, i64) -> T) -> T {
         let mut core = self.core();
         let now = self.clock.now();
@@ -123,7 +124,7 @@ impl Twin {
         result
     }
 
-    /// Queues the new events while the core is still held, so that they queue in their order.
+    /// Queues the new events while the core is still locked, so that they keep their order.
     fn send_events(&self, core: &mut Core, now: Micros) {
         let events = core.take_events();
         if events.is_empty() {
@@ -151,7 +152,7 @@ impl Twin {
         }
     }
 
-    /// Sends an event again to the registered endpoints, or to the one that is named.
+    /// Sends an event again, to one endpoint or, if `only` is `None`, to all that want its type.
     pub fn send_again(&self, event: &Value, only: Option<&str>) {
         let now = self.clock.now();
         let endpoints = self.read(Core::webhook_endpoints);
@@ -173,7 +174,7 @@ impl Twin {
         }
     }
 
-    /// Tells the event to those who listen now.
+    /// Sends the event to the connected clients of `stripe listen`.
     fn announce(&self, event: &Value) {
         if self.announced.receiver_count() > 0
             && let Some(announced) = Announced::of(event)
@@ -183,8 +184,8 @@ impl Twin {
         }
     }
 
-    /// What deliveries through `stripe listen` are signed with: the configured secret, else one
-    /// that is the same for the same account.
+    /// The secret that signs deliveries through `stripe listen`: the configured one, or else one that
+    /// is derived from the account id.
     pub fn listen_secret(&self) -> String {
         let account = || self.read(|core| core.account_id().to_owned());
         self.webhook_secret.clone().unwrap_or_else(|| {
@@ -193,7 +194,7 @@ impl Twin {
         })
     }
 
-    /// The secrets a delivery to the endpoint is signed with now; `None` when it is gone.
+    /// The secrets that sign a delivery to the endpoint now, or `None` if the endpoint is gone.
     pub fn secrets_of(&self, endpoint: &str) -> Option<Vec<String>> {
         let endpoints = self.read(Core::webhook_endpoints);
         endpoints
@@ -206,7 +207,7 @@ impl Twin {
         self.core().set_pending_webhooks(event, left);
     }
 
-    /// The events made last, newest first.
+    /// The most recent events, newest first.
     pub fn newest_events(&self, limit: usize) -> Vec<Value> {
         self.read(|core| {
             let events = core.objects("event");
@@ -214,7 +215,7 @@ impl Twin {
         })
     }
 
-    pub fn receive_mail(&self, envelope: &Envelope, raw: &[u8]) {
+    pub fn receive_email(&self, envelope: &Envelope, raw: &[u8]) {
         let (billing, real) = (self.clock.now(), self.real_time.now());
         self.mailbox().receive(envelope, raw, billing, real);
         self.is_changed.store(true, Ordering::Relaxed);
@@ -224,8 +225,8 @@ impl Twin {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves the billing clock to `target`, from one due moment to the next; `None` while another
-    /// advance runs.
+    /// Moves the billing clock to `target`, from one due moment to the next. Returns `None` while
+    /// another advance runs.
     pub async fn advance_to(&self, target: Micros) -> Option<Advanced> {
         let finished = self.deliveries.finished_tries();
         let advance = self.clock.begin_advance()?;
@@ -241,16 +242,18 @@ impl Twin {
             advance.step_to(due.min(target).max(now));
             self.tick();
             self.deliveries.wake();
-            let patience = if is_incomplete {
+            let timeout = if is_incomplete {
                 SETTLE_AGAIN_MAX
             } else {
                 SETTLE_MAX
             };
-            is_incomplete |= !self.settle(&advance, finished, patience).await;
+            is_incomplete |= !self.settle(&advance, finished, timeout).await;
             steps += 1;
         }
         if steps == STEPS_MAX {
-            tracing::warn!("The advance took {STEPS_MAX} steps and was cut short");
+            tracing::warn!(
+                "An advance of the billing clock reached the limit of {STEPS_MAX} steps and stopped early"
+            );
             is_incomplete = true;
         }
         let now = self.clock.now_seconds();
@@ -262,7 +265,7 @@ impl Twin {
         })
     }
 
-    /// The next moment at which anything falls due; what the core holds may be due already.
+    /// The next moment at which anything falls due. Work of the core may already be due.
     fn next_due(&self, now: Micros) -> Option<Micros> {
         let core = self
             .read(Core::next_due)
@@ -281,23 +284,17 @@ impl Twin {
         self.change(Core::tick);
     }
 
-    /// Waits until what was delivered is answered and the followers have nothing left to do;
-    /// `false` when that takes too long. The followers were last asked when `asked_after` tries of
-    /// deliveries had ended.
-    async fn settle(
-        &self,
-        advance: &Advance<'_>,
-        mut asked_after: u64,
-        patience: Duration,
-    ) -> bool {
-        let deadline = tokio::time::Instant::now() + patience;
-        let mut pulse = self.clock.pulse();
+    /// Waits until every delivery is answered and the followers have no work left. Returns `false`
+    /// after `timeout`. The followers were last asked when `asked_after` delivery attempts had ended.
+    async fn settle(&self, advance: &Advance<'_>, mut asked_after: u64, timeout: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + timeout;
+        let mut changes = self.clock.subscribe();
         loop {
-            pulse.mark_unchanged();
-            if self.deliveries.are_at_rest(self.clock.now()) {
+            changes.mark_unchanged();
+            if self.deliveries.are_idle(self.clock.now()) {
                 let finished = self.deliveries.finished_tries();
                 if finished != asked_after {
-                    // What was delivered gave the followers new work; their word from before is old.
+                    // The deliveries may have given the followers new work, so earlier reports are stale.
                     asked_after = finished;
                     advance.ask_again();
                     continue;
@@ -307,23 +304,19 @@ impl Twin {
                 }
             }
             if tokio::time::Instant::now() >= deadline {
-                tracing::warn!("A step of the advance went on before all was at rest");
+                tracing::warn!(
+                    "A step of the advance timed out before deliveries and followers were idle"
+                );
                 return false;
             }
-            // A follower that went away makes no sound, so look again now and then.
-            let _ = tokio::time::timeout(Duration::from_millis(100), pulse.changed()).await;
+            // A follower that disconnects sends no signal, so check again from time to time.
+            let _ = tokio::time::timeout(Duration::from_millis(100), changes.changed()).await;
         }
     }
 }
 
-/// Waits until the twin is to stop.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that its owner is gone: stop as well.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Does what falls due while the clock ticks, until `stop` says so.
-pub(crate) async fn tick_along(twin: Arc<Twin>, mut stop: watch::Receiver<bool>) {
+/// Performs what falls due while the clock ticks, until `stop` is set.
+pub(crate) async fn keep_ticking(twin: Arc<Twin>, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(TICK_EVERY) => {}
@@ -333,9 +326,11 @@ pub(crate) async fn tick_along(twin: Arc<Twin>, mut stop: watch::Receiver<bool>)
         let is_due = twin.read(Core::next_due).is_some_and(|due| due <= view.now);
         if is_due && !view.advancing {
             let ticking = Arc::clone(&twin);
-            // In a task of its own: a bug in one tick does not stop the clock for good.
+            // It runs in its own task, so that a panic in one tick doesn't stop the clock for good.
             if tokio::spawn(async move { ticking.tick() }).await.is_err() {
-                tracing::error!("What fell due could not be done");
+                tracing::error!(
+                    "A tick of the billing clock panicked, so some work that fell due was not done"
+                );
             }
         }
     }

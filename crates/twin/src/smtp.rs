@@ -1,4 +1,4 @@
-//! An SMTP sink on loopback: takes every mail, sends none.
+//! An SMTP sink on loopback that accepts every email and sends none.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +7,18 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use crate::mail::Envelope;
-use crate::shell::{Twin, stopped};
+use crate::mailbox::Envelope;
+use crate::shell::Twin;
+use crate::stopping::stopped;
 
 const CONNECTIONS_MAX: usize = 64;
-const MAIL_BYTES_MAX: usize = 1024 * 1024;
+const EMAIL_BYTES_MAX: usize = 1024 * 1024;
 const LINE_BYTES_MAX: u64 = 4096;
 const RECIPIENTS_MAX: usize = 100;
 const COMMANDS_MAX: usize = 10_000;
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// Takes mails until `stop` says so.
+/// Accepts emails until `stop` is set.
 pub(crate) async fn listen(
     twin: Arc<Twin>,
     listener: TcpListener,
@@ -40,7 +41,7 @@ pub(crate) async fn listen(
         let (twin, mut stop) = (Arc::clone(&twin), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
-                // A connection that breaks has lost its own mail only.
+                // A broken connection loses only its own email.
                 _ = Session::new(twin, stream).run() => {}
                 () = stopped(&mut stop) => {}
             }
@@ -91,7 +92,7 @@ impl Session {
         match verb {
             "EHLO" => {
                 let hello = format!(
-                    "250-twin\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE {MAIL_BYTES_MAX}"
+                    "250-twin\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE {EMAIL_BYTES_MAX}"
                 );
                 self.answer(&hello).await?;
             }
@@ -104,19 +105,22 @@ impl Session {
                 self.answer("250 OK").await?;
             }
             "NOOP" => self.answer("250 OK").await?,
-            "VRFY" => self.answer("252 Send some mail, it is taken").await?,
+            "VRFY" => {
+                self.answer("252 Cannot VRFY user, but will accept the message")
+                    .await?
+            }
             "QUIT" => {
                 self.answer("221 Bye").await?;
                 return Ok(Then::Leave);
             }
-            _ => self.answer("502 Command not known").await?,
+            _ => self.answer("502 Command not implemented").await?,
         }
         Ok(Then::GoOn)
     }
 
     async fn mail_from(&mut self, line: &str) -> std::io::Result<()> {
         let Some(from) = address_in(line, "MAIL FROM:") else {
-            return self.answer("501 Say MAIL FROM:<address>").await;
+            return self.answer("501 Syntax: MAIL FROM:<address>").await;
         };
         self.envelope = Some(Envelope {
             from,
@@ -127,10 +131,10 @@ impl Session {
 
     async fn rcpt_to(&mut self, line: &str) -> std::io::Result<()> {
         let Some(to) = address_in(line, "RCPT TO:").filter(|to| !to.is_empty()) else {
-            return self.answer("501 Say RCPT TO:<address>").await;
+            return self.answer("501 Syntax: RCPT TO:<address>").await;
         };
         let said = match &mut self.envelope {
-            None => "503 MAIL comes first",
+            None => "503 Send MAIL first",
             Some(envelope) if envelope.to.len() >= RECIPIENTS_MAX => "452 Too many recipients",
             Some(envelope) => {
                 envelope.to.push(to);
@@ -146,10 +150,10 @@ impl Session {
             .as_ref()
             .is_none_or(|envelope| envelope.to.is_empty())
         {
-            self.answer("503 RCPT comes first").await?;
+            self.answer("503 Send RCPT first").await?;
             return Ok(Then::GoOn);
         }
-        self.answer("354 End with a line that holds one dot")
+        self.answer("354 End data with a line that contains only a dot")
             .await?;
         let mut raw = Vec::new();
         let mut is_too_large = false;
@@ -169,22 +173,23 @@ impl Session {
             };
             let line = stuffed.unwrap_or(&line);
             starts_line = ends_line;
-            is_too_large |= raw.len() + line.len() > MAIL_BYTES_MAX;
+            is_too_large |= raw.len() + line.len() > EMAIL_BYTES_MAX;
             if !is_too_large {
                 raw.extend_from_slice(line);
             }
         }
         let envelope = self.envelope.take().unwrap_or_default();
         if is_too_large {
-            self.answer("552 The mail is too large").await?;
+            self.answer("552 The message is too large").await?;
         } else {
-            self.twin.receive_mail(&envelope, &raw);
-            self.answer("250 Taken").await?;
+            self.twin.receive_email(&envelope, &raw);
+            self.answer("250 Accepted").await?;
         }
         Ok(Then::GoOn)
     }
 
-    /// The next line with its end, a longer one in pieces; `None` when the other side left.
+    /// Reads the next line with its line ending; a long line arrives in pieces. Returns `None` when
+    /// the client has disconnected.
     async fn line(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         let mut bounded = (&mut self.stream).take(LINE_BYTES_MAX);

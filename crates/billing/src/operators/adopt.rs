@@ -11,7 +11,7 @@ use stripe::objects::Customer;
 use crate::app::App;
 use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
 
-/// Customers looked through.
+/// The most customers that a search reads.
 const CUSTOMERS_MAX: usize = 200_000;
 
 /// A customer and the account it belongs to.
@@ -23,7 +23,7 @@ pub struct Match {
     pub account: i64,
     /// The account's public id.
     pub name: String,
-    /// What tells so: `hand`, `metadata` or `mail address`.
+    /// How that is known: `hand`, `metadata` or `email address`.
     pub by: &'static str,
 }
 
@@ -38,8 +38,12 @@ pub struct Found {
     pub unknown: usize,
 }
 
-/// Matches a customer with the account that an operator names.
-pub async fn by_hand(app: &App, account: &Account, customer: &str) -> anyhow::Result<Found> {
+/// The customer that the operator named, unless it belongs to another account.
+pub async fn named_customer(
+    app: &App,
+    account: &Account,
+    customer: &str,
+) -> anyhow::Result<Found> {
     let object = app.stripe.retrieve_customer(customer).await?;
     anyhow::ensure!(!object.deleted, "{customer} was deleted at Stripe.");
     let id = object.id.clone();
@@ -48,7 +52,7 @@ pub async fn by_hand(app: &App, account: &Account, customer: &str) -> anyhow::Re
         .await?;
     anyhow::ensure!(
         known.is_none_or(|known| known == account.id),
-        "{customer} is another account's."
+        "{customer} belongs to another account."
     );
     let one = Match {
         customer: object.id,
@@ -62,7 +66,7 @@ pub async fn by_hand(app: &App, account: &Account, customer: &str) -> anyhow::Re
     })
 }
 
-/// Looks through all customers at Stripe that no account of ours has.
+/// Searches all Stripe customers that are linked to no account yet.
 pub async fn search(app: &App) -> anyhow::Result<Found> {
     let listed = app
         .stripe
@@ -70,10 +74,10 @@ pub async fn search(app: &App) -> anyhow::Result<Found> {
         .await?;
     anyhow::ensure!(
         !listed.has_more,
-        "Stripe has more customers than are looked through: name them one by one."
+        "Stripe has more customers than one search reads; link them one by one."
     );
     let mut found = Found::default();
-    let mut by_mail: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
+    let mut by_email: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
     for customer in listed.data.into_iter().filter(|one| !one.deleted) {
         let id = customer.id.clone();
         let known = app
@@ -83,14 +87,14 @@ pub async fn search(app: &App) -> anyhow::Result<Found> {
             continue;
         }
         match owner(app, &customer).await? {
-            Some(one) if one.by == "mail address" => {
-                by_mail.entry(one.account).or_default().push(one);
+            Some(one) if one.by == "email address" => {
+                by_email.entry(one.account).or_default().push(one);
             }
             Some(one) => found.matches.push(one),
             None => found.unknown += 1,
         }
     }
-    for (account, mut ones) in by_mail {
+    for (account, mut ones) in by_email {
         let current = app
             .read(move |tx| store::customers::current(tx, account))
             .await?;
@@ -101,9 +105,13 @@ pub async fn search(app: &App) -> anyhow::Result<Found> {
             (true, _) => leave(
                 &mut found,
                 ones,
-                "the account with its address has a customer",
+                "the account with its email address has a customer",
             ),
-            (false, false) => leave(&mut found, ones, "several customers have this address"),
+            (false, false) => leave(
+                &mut found,
+                ones,
+                "several customers have this email address",
+            ),
         }
     }
     Ok(found)
@@ -114,14 +122,15 @@ fn leave(found: &mut Found, ones: Vec<Match>, why: &str) {
     found.unclear.extend(ones);
 }
 
-/// Whose customer this is: by what its metadata name, else by a verified address.
+/// The account of this customer: the one that its metadata name, otherwise the one with its
+/// verified email address.
 async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> {
     let named = |key: &str| customer.metadata.get(key).cloned();
     let (account, user) = (named("accountId"), named("userId"));
-    let mail = customer
+    let email = customer
         .email
         .as_ref()
-        .map(|mail| mail.trim().to_lowercase());
+        .map(|email| email.trim().to_lowercase());
     let found = app
         .read(move |tx| {
             for name in account.iter().chain(user.iter()) {
@@ -132,14 +141,14 @@ async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> 
                     return Ok(personal(tx, user.id)?.map(|account| (account, "metadata")));
                 }
             }
-            let Some(mail) = &mail else { return Ok(None) };
-            let Some(user) = store::users::by_email(tx, mail)? else {
+            let Some(email) = &email else { return Ok(None) };
+            let Some(user) = store::users::by_email(tx, email)? else {
                 return Ok(None);
             };
             let account = personal(tx, user.id)?;
-            // An address that nobody answered at proves nothing.
+            // An unverified address proves nothing.
             let account = account.filter(|account| account.email_verified_at.is_some());
-            Ok(account.map(|account| (account, "mail address")))
+            Ok(account.map(|account| (account, "email address")))
         })
         .await?;
     Ok(found.map(|(account, by)| Match {
@@ -157,8 +166,8 @@ fn personal(tx: &mut store::Tx<'_>, user: i64) -> store::Result<Option<Account>>
     }
 }
 
-/// Notes the customer as the account's current one; beside another it is a former one, whose
-/// subscriptions and payments count all the same.
+/// Makes the customer the account's current one. If the account already has one, the customer
+/// becomes a former one, whose subscriptions and payments still count.
 pub async fn link(app: &App, one: &Match) -> anyhow::Result<()> {
     let (customer, account, name) = (one.customer.clone(), one.account, one.name.clone());
     let (now, by, author) = (app.now(), one.by, Author::new(app, COMMAND_LINE));

@@ -1,4 +1,5 @@
-//! What opens doors: sessions, sign-in links and API keys made by an operator.
+//! Creates users, sessions, sign-in links and API keys, and finds accounts by name, for the
+//! commands.
 
 use billing::actors::KEY_PREFIX;
 use billing::app::App;
@@ -10,11 +11,12 @@ use domain::time::Timestamp;
 use store::api_keys::NewApiKey;
 use web::sign_in::cookies::cookie_name;
 
-/// How much of a key's secret is kept to know it by.
+/// How many bytes of a key's secret are stored as readable text, so that its owner can recognize
+/// it.
 const PREFIX_BYTES: usize = 16;
 
-/// The user of an address with a role, made when new; its address counts as verified. Answers the
-/// user's number and that of its first account.
+/// Returns the row ids of the user with this email address and of the user's first account. Creates
+/// the user if it doesn't exist, and sets its role if one is given. The address counts as verified.
 pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i64)> {
     let user = users::ensure(app, email, role.unwrap_or("user"), true).await?;
     let wanted = role.filter(|role| *role != user.role).map(str::to_owned);
@@ -35,14 +37,14 @@ pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i6
     Ok(found)
 }
 
-/// A new session of a user, as the value of a `Cookie` header.
+/// Opens a session for a user and returns the value of its `Cookie` header.
 pub async fn session_cookie(app: &App, user: i64) -> Result<String> {
     let token = open_session(app, user, "command line").await?;
     let name = cookie_name(app.settings.is_https());
     Ok(format!("{name}={token}"))
 }
 
-/// An address whose GET signs `email` in, once, within `minutes`.
+/// Creates a link that signs `email` in once, within `minutes`.
 pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> {
     let email = users::read_email(email)?;
     let token = new_secret(&*app.rng);
@@ -58,8 +60,8 @@ pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> 
     Ok(url)
 }
 
-/// A new API key: `meter` for an account, `server` without one. Answers its secret, which is not
-/// kept.
+/// Creates an API key: of scope `meter` for an account, of scope `server` without one. Returns the
+/// secret, of which only a hash is stored.
 pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<String> {
     let mode = if app.settings.stripe.is_live() {
         "live"
@@ -87,8 +89,8 @@ pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<Stri
     Ok(secret)
 }
 
-/// The number of an account that is named by its id, the host application's id, its Stripe
-/// customer or the address of a user.
+/// Finds an account by its id, the host application's id for it, its Stripe customer or a user's
+/// email address.
 pub async fn account(app: &App, name: &str) -> Result<store::accounts::Account> {
     let wanted = name.trim().to_owned();
     let found = app

@@ -1,4 +1,4 @@
-//! `backup` and `restore` of an embedded database. A PostgreSQL server has its own tools.
+//! `backup` and `restore` for an embedded database. A PostgreSQL server has its own tools.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,42 +13,45 @@ use billing::secrets::new_secret;
 use serde_json::json;
 
 use crate::cli::output::Output;
-use crate::cli::{Context, DIFFERENT, Ended, socket};
+use crate::cli::{CommandResult, Context, DIFFERENT, socket};
 
-/// Name of the setting that holds when the last backup was taken.
+/// Name of the setting that holds the time of the last backup.
 pub const LAST: &str = "backup.last";
 
-/// Where to.
+/// Options of `backup`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BackupArgs {
-    /// The new file.
+    /// Path of the backup, which must not exist yet.
     #[arg(required_unless_present = "noted")]
     pub to: Option<PathBuf>,
-    /// Writes down that a backup was taken by other means, such as pg_dump: `doctor` asks for it.
+    /// Records that a backup was made with another tool, for example pg_dump. `doctor` checks for
+    /// it.
     #[arg(long, conflicts_with = "to")]
     pub noted: bool,
 }
 
-/// Where from.
+/// Options of `restore`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RestoreArgs {
-    /// The file that `backup` wrote.
+    /// Path of the backup.
     from: PathBuf,
-    /// Replace the database that is there.
+    /// Replaces an existing database.
     #[arg(long, conflicts_with = "verify")]
     replace: bool,
-    /// Puts it nowhere: opens a copy of it and audits its books. Exit code 3 when they differ.
+    /// Verifies the backup without restoring it: audits a temporary copy. Exits with 3 if there are
+    /// differences.
     #[arg(long)]
     verify: bool,
 }
 
-/// Copies the database as it is now, while the service goes on.
+/// Writes a consistent copy of the database while the service keeps running, or only records that a
+/// backup was made with another tool.
 pub async fn backup(app: &App, args: &BackupArgs, out: &mut Output) -> anyhow::Result<u8> {
     let taken_at = app.real_now();
     let shown = match &args.to {
         None => None,
         Some(to) => {
-            anyhow::ensure!(!to.exists(), "{} is there already.", to.display());
+            anyhow::ensure!(!to.exists(), "{} already exists.", to.display());
             let (db, file) = (app.db.clone(), to.clone());
             tokio::task::spawn_blocking(move || db.backup(&file)).await??;
             Some(to.display().to_string())
@@ -60,8 +63,8 @@ pub async fn backup(app: &App, args: &BackupArgs, out: &mut Output) -> anyhow::R
         })
         .await?;
     let text = match &shown {
-        Some(shown) => format!("Written to {shown}."),
-        None => "Written down.".to_owned(),
+        Some(shown) => format!("Backup written to {shown}."),
+        None => "Backup recorded.".to_owned(),
     };
     out.answer(
         &json!({ "file": shown, "takenAt": taken_at.rfc3339() }),
@@ -70,21 +73,21 @@ pub async fn backup(app: &App, args: &BackupArgs, out: &mut Output) -> anyhow::R
     Ok(0)
 }
 
-/// Puts a backup in the place of the embedded database, once it has been opened and read.
-pub async fn restore(context: &Context, args: &RestoreArgs) -> Ended {
+/// Replaces the embedded database with a backup, after checking that the backup can be opened.
+pub async fn restore(context: &Context, args: &RestoreArgs) -> CommandResult {
     let settings = context.settings()?;
     if args.verify {
         return verify(context, settings, &args.from).await;
     }
     let store::DatabaseUrl::Sqlite(path) = settings.database_url()? else {
-        anyhow::bail!("Only an embedded database is restored this way; use pg_restore.");
+        anyhow::bail!("`restore` only works for an embedded database; use pg_restore.");
     };
-    if socket::is_answered(&socket::path(&settings)?).await {
-        anyhow::bail!("A service runs on {}: stop it first.", path.display());
+    if socket::is_listening(&socket::path(&settings)?).await {
+        anyhow::bail!("A service is using {}; stop it first.", path.display());
     }
     anyhow::ensure!(
         args.replace || !path.exists(),
-        "{} is there already; --replace puts the backup in its place.",
+        "{} already exists; use --replace to replace it.",
         path.display()
     );
     let (from, options) = (args.from.clone(), settings.database_options());
@@ -93,14 +96,14 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> Ended {
         tokio::task::spawn_blocking(move || put_in_place(&from, &target, &options)).await??;
     let mut out = Output::new(context.json);
     let shown = path.display().to_string();
-    let text = format!("{shown} is the backup now: the last account has number {accounts}.");
+    let text = format!("Restored {shown}; its last account has number {accounts}.");
     out.answer(&json!({ "file": shown, "lastAccount": accounts }), text);
     out.print();
     Ok(ExitCode::SUCCESS)
 }
 
-/// Restores into a temporary folder, audits there, and leaves nothing.
-async fn verify(context: &Context, mut settings: Settings, from: &Path) -> Ended {
+/// Restores the backup into a temporary folder, audits it there, and deletes the folder.
+async fn verify(context: &Context, mut settings: Settings, from: &Path) -> CommandResult {
     let folder = std::env::temp_dir().join(format!(
         "localboxs-verify-{}",
         &new_secret(&SystemRng)[..12]
@@ -123,7 +126,7 @@ async fn verify(context: &Context, mut settings: Settings, from: &Path) -> Ended
     let report = report?;
     let mut out = Output::new(context.json);
     let text = format!(
-        "The backup opens: {} accounts and {} journal entries, {} differences.",
+        "The backup is readable: {} accounts, {} journal entries, {} differences.",
         report.accounts, report.entries, report.findings_count
     );
     let value = json!({
@@ -147,31 +150,32 @@ async fn audit_of(settings: Settings) -> anyhow::Result<audit::Report> {
     Ok(report?)
 }
 
-/// Beside the database, opened and read there, then renamed: a file that is no backup replaces
-/// nothing.
+/// Copies the backup next to the database, opens it there, and renames it. A file that is not a
+/// backup replaces nothing. Returns the number of the last account.
 fn put_in_place(from: &Path, path: &Path, options: &store::Options) -> anyhow::Result<i64> {
-    let beside = with_suffix(path, ".restored");
+    let copy = with_suffix(path, ".restored");
     if let Some(folder) = path.parent() {
         store::make_folder(folder)?;
     }
-    std::fs::copy(from, &beside).with_context(|| format!("cannot read {}", from.display()))?;
-    let opened = last_account(&beside, options);
+    std::fs::copy(from, &copy).with_context(|| format!("cannot read {}", from.display()))?;
+    let opened = last_account(&copy, options);
     for suffix in ["-wal", "-shm", ".lock"] {
-        let _ = std::fs::remove_file(with_suffix(&beside, suffix));
+        let _ = std::fs::remove_file(with_suffix(&copy, suffix));
     }
     if opened.is_err() {
-        let _ = std::fs::remove_file(&beside);
+        let _ = std::fs::remove_file(&copy);
     }
-    let last = opened.with_context(|| format!("{} is no backup", from.display()))?;
+    let last = opened.with_context(|| format!("{} is not a backup", from.display()))?;
     if path.exists() {
-        // Opening it proves that no other process has it, and empties its log into it.
+        // Opening the old database proves that no other process has it open, and merges its
+        // write-ahead log into it.
         store::Db::open(&store::DatabaseUrl::Sqlite(path.to_owned()), options)?.close();
     }
     for suffix in ["-wal", "-shm"] {
         let _ = std::fs::remove_file(with_suffix(path, suffix));
     }
-    std::fs::File::open(&beside)?.sync_all()?;
-    std::fs::rename(&beside, path)?;
+    std::fs::File::open(&copy)?.sync_all()?;
+    std::fs::rename(&copy, path)?;
     Ok(last)
 }
 

@@ -1,4 +1,5 @@
-//! `audit` and `balance`: what the books say, and whether they agree.
+//! `audit` checks the journal and everything derived from it; `balance` prints an account's
+//! credits.
 
 use billing::app::App;
 use billing::books::audit::{Finding, Scope};
@@ -11,37 +12,40 @@ use serde_json::{Value, json};
 use crate::cli::output::Output;
 use crate::cli::{DIFFERENT, access, compare};
 
-/// Days of refunds and disputes that are compared.
+/// How many days of refunds and disputes are compared with Stripe.
 const REVERSAL_DAYS: i64 = 400;
 
 /// Journal entries replayed in one read.
 const PAGE: i64 = 1_000;
 
-/// What to check.
+/// Options of `audit`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AuditArgs {
-    /// Only that no byte of the journal was changed.
+    /// Checks only that the journal was not changed.
     #[arg(long)]
     chain: bool,
-    /// Also that everything derived from the journal is what a replay gives; so too without --chain.
+    /// Also checks everything that is derived from the journal. This is the default without
+    /// --chain.
     #[arg(long)]
     rebuild: bool,
-    /// Also that every account is what Stripe says, and every refund and dispute is among our rows.
+    /// Also checks that every account matches Stripe, and that every refund and dispute is
+    /// recorded.
     #[arg(long, conflicts_with = "chain")]
     stripe: bool,
 }
 
-/// Which balance.
+/// Options of `balance`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BalanceArgs {
-    /// The account's id, the host application's id, its Stripe customer or a user's address.
+    /// The account: its id, the host application's id for it, its Stripe customer or a user's email
+    /// address.
     account: String,
-    /// As of a moment in the past: 2026-11-22 or 2026-11-22T10:00:00Z.
+    /// Prints the balance at this time: 2026-11-22 or 2026-11-22T10:00:00Z.
     #[arg(long)]
     at: Option<String>,
 }
 
-/// Audits all accounts.
+/// Audits all accounts. Exits with 3 if there are differences.
 pub async fn audit(app: &App, args: &AuditArgs, out: &mut Output) -> anyhow::Result<u8> {
     let scope = if args.chain && !args.rebuild {
         Scope::Chain
@@ -62,9 +66,9 @@ pub async fn audit(app: &App, args: &AuditArgs, out: &mut Output) -> anyhow::Res
     for warning in &report.warnings {
         text.push_str(&line("warning", warning));
     }
-    let untold = report.findings_count - report.findings.len();
-    if untold > 0 {
-        text.push_str(&format!("and {untold} more differences\n"));
+    let unlisted = report.findings_count - report.findings.len();
+    if unlisted > 0 {
+        text.push_str(&format!("and {unlisted} more differences\n"));
     }
     text.push_str(&format!(
         "{} accounts and {} journal entries: {} differences, {} warnings.",
@@ -96,8 +100,8 @@ pub async fn audit(app: &App, args: &AuditArgs, out: &mut Output) -> anyhow::Res
     })
 }
 
-/// Adds the comparison with Stripe; answers the differences, and the accounts that could not be
-/// compared.
+/// Adds the comparison with Stripe to the report. Returns the number of differences, and the
+/// accounts that could not be compared.
 async fn with_stripe(
     app: &App,
     value: &mut Value,
@@ -117,7 +121,7 @@ async fn with_stripe(
     let count = compared.differing() + reversals.len();
     let aside = compared.intended.len();
     text.push_str(&format!(
-        "\n{} accounts compared with Stripe: {count} differences, {aside} on purpose.",
+        "\n{} accounts compared with Stripe: {count} differences, {aside} intended.",
         accounts.len()
     ));
     value["stripe"] = json!({
@@ -129,14 +133,15 @@ async fn with_stripe(
     Ok((count, compared.failed))
 }
 
-/// Prints a balance, now or as it was.
+/// Prints a balance, now or at a time in the past.
 pub async fn balance(app: &App, args: &BalanceArgs, out: &mut Output) -> anyhow::Result<u8> {
     let account = access::account(app, &args.account).await?;
     let value = match &args.at {
         None => now(app, account.id, &account.public_id).await?,
         Some(at) => {
-            let at = domain::time::parse(at)
-                .ok_or_else(|| anyhow::anyhow!("--at is a date or an RFC 3339 moment, not {at}"))?;
+            let at = domain::time::parse(at).ok_or_else(|| {
+                anyhow::anyhow!("--at must be a date or an RFC 3339 time, not {at}")
+            })?;
             then(app, account.id, &account.public_id, at).await?
         }
     };
@@ -191,7 +196,7 @@ async fn then(app: &App, account: i64, name: &str, at: Timestamp) -> anyhow::Res
     }))
 }
 
-/// The exact decimal text as a JSON number, through no float.
+/// The exact decimal text of `credits` as a JSON number, without going through a float.
 fn number(credits: domain::money::Credits) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&credits.to_string())?)
 }

@@ -1,4 +1,5 @@
-//! `setup` and `config check`: whether everything is in its place.
+//! `setup` and `config check`: brings Stripe in line with the catalog, and checks the
+//! configuration.
 
 use std::process::ExitCode;
 
@@ -9,24 +10,24 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::cli::output::Output;
-use crate::cli::{Context, DIFFERENT, Ended};
+use crate::cli::{CommandResult, Context, DIFFERENT};
 
-/// How to set up.
+/// Options of `setup`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SetupArgs {
-    /// Only tells what differs; exit code 3 when something does.
+    /// Shows the differences without changing anything. Exits with 3 if there are any.
     #[arg(long, visible_alias = "dry-run")]
     check: bool,
 }
 
-/// See the module.
+/// The subcommands of `config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Config {
-    /// Tells everything that keeps the service from starting.
+    /// Lists every problem that prevents the service from starting.
     Check,
 }
 
-/// Brings Stripe in line with the catalog.
+/// Creates and updates objects at Stripe to match the catalog.
 pub async fn setup(app: &App, args: &SetupArgs, out: &mut Output) -> anyhow::Result<u8> {
     anyhow::ensure!(
         !app.settings.stripe.secret_key.expose_secret().is_empty(),
@@ -36,7 +37,7 @@ pub async fn setup(app: &App, args: &SetupArgs, out: &mut Output) -> anyhow::Res
     let title = if args.check {
         "differs"
     } else {
-        "made or changed"
+        "created or updated"
     };
     let mut lines: Vec<String> = Vec::new();
     lines.extend(
@@ -52,7 +53,7 @@ pub async fn setup(app: &App, args: &SetupArgs, out: &mut Output) -> anyhow::Res
             .map(|warning| format!("warning: {warning}")),
     );
     if report.changes.is_empty() {
-        lines.push("Stripe is as the catalog says.".to_owned());
+        lines.push("Stripe matches the catalog.".to_owned());
     }
     out.answer(&serde_json::to_value(&report)?, lines.join("\n"));
     Ok(if args.check && !report.changes.is_empty() {
@@ -62,18 +63,18 @@ pub async fn setup(app: &App, args: &SetupArgs, out: &mut Output) -> anyhow::Res
     })
 }
 
-/// Checks the configuration without opening anything.
-pub fn config(context: &Context) -> Ended {
+/// Checks the configuration without opening the database or calling Stripe.
+pub fn config(context: &Context) -> CommandResult {
     let faults = match context.settings() {
         Ok(settings) => settings.check(),
         Err(error) => error.to_string().lines().map(Fault::from).collect(),
     };
-    // `serve` also believes the secret that `setup` stored: nothing is opened here to see it.
+    // `serve` also accepts the secret that `setup` stored in the database, which isn't opened here.
     let (faults, notes): (Vec<Fault>, Vec<Fault>) = faults.into_iter().partition(Fault::is_certain);
     let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
     let notes: Vec<String> = notes
         .iter()
-        .map(|note| format!("note: {note}; the one that `setup` stored is used, once it has run"))
+        .map(|note| format!("note: {note}; `serve` uses the secret that `setup` stores"))
         .collect();
     let mut out = Output::new(context.json);
     let mut lines = faults.clone();

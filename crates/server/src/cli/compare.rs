@@ -1,30 +1,30 @@
-//! What `audit --stripe` and `repair` share: accounts compared with Stripe, with nothing changed.
+//! Compares accounts with Stripe without changing anything, for `audit --stripe` and `repair`.
 
 use billing::app::App;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// How long a difference is given to be a sync under way.
-const SECOND_LOOK: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long to wait before a difference is checked again: a sync may be in progress.
+const RECHECK_AFTER: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// An account that differs.
+/// An account that differs from Stripe.
 #[derive(Clone, Debug, Serialize)]
-pub struct ComparisonRow {
-    /// Its number.
+pub struct Difference {
+    /// Row id of the account.
     #[serde(skip)]
     pub id: i64,
-    /// Its id.
+    /// Public id of the account.
     pub account: String,
-    /// What a sync would change.
+    /// What a sync would change, a line for each change.
     pub lines: Vec<String>,
 }
 
-/// What a comparison came to.
+/// The outcome of a comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
-    /// Accounts that differ.
-    pub accounts: Vec<ComparisonRow>,
-    /// Accounts that an operator gave a tier: they differ on purpose.
+    /// Accounts that differ from Stripe.
+    pub accounts: Vec<Difference>,
+    /// Accounts whose plan an operator overrides, which are meant to differ.
     pub intended: Vec<Value>,
     /// Accounts that could not be compared, and why.
     pub failed: Vec<(String, String)>,
@@ -36,7 +36,7 @@ impl Compared {
         self.accounts.len()
     }
 
-    /// A line for each difference.
+    /// The differences as text, a line for each.
     pub fn text(&self, title: &str) -> String {
         let mut text = String::new();
         for line in &self.accounts {
@@ -49,13 +49,15 @@ impl Compared {
             let reason = one["reason"].as_str().unwrap_or("no reason");
             let name = account.as_str().unwrap_or_default();
             let tier = tier.as_str().unwrap_or_default();
-            text.push_str(&format!("{name} has {tier} on purpose: {reason}\n"));
+            text.push_str(&format!(
+                "{name} has {tier} by an operator's override: {reason}\n"
+            ));
         }
         text
     }
 }
 
-/// Compares these accounts.
+/// Compares these accounts with Stripe.
 pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
     let mut compared = Compared::default();
     for id in accounts.iter().copied() {
@@ -70,7 +72,7 @@ pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
         }
         match differences(app, id).await {
             Ok(lines) if lines.is_empty() => {}
-            Ok(lines) => compared.accounts.push(ComparisonRow {
+            Ok(lines) => compared.accounts.push(Difference {
                 id,
                 account: account.public_id,
                 lines,
@@ -81,7 +83,8 @@ pub async fn accounts(app: &App, accounts: &[i64]) -> anyhow::Result<Compared> {
     Ok(compared)
 }
 
-/// A difference that is gone a moment later was a sync under way.
+/// The differences of an account. They are checked twice: those that disappear after a moment were
+/// a sync in progress.
 async fn differences(app: &App, id: i64) -> billing::error::Result<Vec<String>> {
     if billing::sync::differences::account(app, id)
         .await?
@@ -89,6 +92,6 @@ async fn differences(app: &App, id: i64) -> billing::error::Result<Vec<String>> 
     {
         return Ok(Vec::new());
     }
-    tokio::time::sleep(SECOND_LOOK).await;
+    tokio::time::sleep(RECHECK_AFTER).await;
     billing::sync::differences::account(app, id).await
 }

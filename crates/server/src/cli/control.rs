@@ -1,4 +1,5 @@
-//! The control socket: commands run inside the service that has the database open.
+//! The server side of the control socket: runs commands inside the service that has the database
+//! open.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -11,26 +12,27 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::cli::output::Output;
-use crate::cli::socket::{Answer, REQUEST_BYTES_MAX, REQUEST_MAX, Request, database, short};
-use crate::cli::{Cli, Command, on_app};
+use crate::cli::socket::{REQUEST_BYTES_MAX, REQUEST_MAX, Request, Response, database, short};
+use crate::cli::{Cli, Command, database_command};
 
-/// The open socket; dropped, it is gone.
+/// An open control socket. Dropping it closes the socket and removes its file.
 #[derive(Debug)]
-pub struct Door {
+pub struct ControlSocket {
     path: PathBuf,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Door {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         self.task.abort();
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Answers commands for `app` at `path` until the door is dropped. Opened only by who holds the
-/// database, so what lies there already is left over from a process that ended.
-pub fn open(app: &App, path: &Path) -> anyhow::Result<Door> {
+/// Runs commands for `app` that arrive at `path`, until the returned socket is dropped. Only the
+/// process that holds the database opens one, so a file that already exists at `path` was left by a
+/// process that has ended.
+pub fn open(app: &App, path: &Path) -> anyhow::Result<ControlSocket> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
@@ -42,21 +44,21 @@ pub fn open(app: &App, path: &Path) -> anyhow::Result<Door> {
     let task = tokio::spawn(async move {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(answer(app.clone(), stream))),
+                Ok((stream, _)) => drop(tokio::spawn(respond(app.clone(), stream))),
                 Err(error) => {
-                    tracing::warn!(%error, "The control socket did not accept");
+                    tracing::warn!(%error, "The control socket could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
     });
-    Ok(Door {
+    Ok(ControlSocket {
         path: path.to_owned(),
         task,
     })
 }
 
-async fn answer(app: App, stream: UnixStream) {
+async fn respond(app: App, stream: UnixStream) {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(REQUEST_BYTES_MAX));
@@ -64,46 +66,46 @@ async fn answer(app: App, stream: UnixStream) {
     if !matches!(read, Ok(Ok(1..))) {
         return;
     }
-    let answer = match serde_json::from_str::<Request>(&line) {
+    let response = match serde_json::from_str::<Request>(&line) {
         Ok(request) => run(&app, request).await,
-        Err(_) => refused(2, "The control socket takes one line of JSON."),
+        Err(_) => failed(2, "The control socket expects one line of JSON."),
     };
-    let mut text = serde_json::to_vec(&answer).expect("texts are JSON");
+    let mut text = serde_json::to_vec(&response).expect("a response serializes as JSON");
     text.push(b'\n');
     let _ = writer.write_all(&text).await;
 }
 
-fn refused(code: u8, why: &str) -> Answer {
-    Answer {
+fn failed(code: u8, message: &str) -> Response {
+    Response {
         stdout: String::new(),
-        stderr: format!("{why}\n"),
+        stderr: format!("{message}\n"),
         code: Some(code),
     }
 }
 
-async fn run(app: &App, request: Request) -> Answer {
+async fn run(app: &App, request: Request) -> Response {
     let is_ours = match (&request.database, database(&app.settings)) {
         (Some(wanted), Ok(ours)) => *wanted == ours,
         (Some(_), Err(_)) => false,
         (None, _) => true,
     };
     if !is_ours {
-        return Answer {
+        return Response {
             code: None,
-            ..refused(1, "")
+            ..failed(1, "")
         };
     }
     let program = std::iter::once("localboxs-billing".to_owned());
     let cli = match Cli::try_parse_from(program.chain(request.args)) {
         Ok(cli) => cli,
-        Err(error) => return refused(2, &error.to_string()),
+        Err(error) => return failed(2, &error.to_string()),
     };
-    let Command::OnApp(command) = cli.command else {
-        return refused(2, "A running service does not run this command.");
+    let Command::Database(command) = cli.command else {
+        return failed(2, "This command can't run inside a running service.");
     };
     let mut out = Output::new(cli.json);
-    let code = on_app::run(app, command, &mut out).await;
-    Answer {
+    let code = database_command::run(app, command, &mut out).await;
+    Response {
         stdout: out.text,
         stderr: out.errors,
         code: Some(code),

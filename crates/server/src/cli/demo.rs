@@ -1,4 +1,5 @@
-//! `demo`: everything in one process, without an account or a network.
+//! `demo`: the service and a Stripe twin in one process. It needs neither a Stripe account nor a
+//! network.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,20 +19,23 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use twin::client::Control;
 
-use crate::cli::notes::{DATA, NOTES, Notes, read_notes, write_notes};
-use crate::cli::twins::STRIPE_KEY;
-use crate::cli::{Context, Ended, access, control, marks, socket};
+use crate::cli::demo_state::DemoState;
+use crate::cli::twin_config::STRIPE_KEY;
+use crate::cli::{
+    CommandResult, Context, access, control, demo_database, demo_state, socket, twin_config,
+};
 use crate::service::{Service, stop_signal};
 
 const CUSTOMER: &str = "demo@localboxs.example";
 
 const ADMIN: &str = "admin@localboxs.example";
 
-/// The printed links live for a day: nobody reads the demo's terminal but its owner.
+/// The printed links are valid for a day, since only the demo's owner reads its terminal.
 const LINK_MINUTES: i64 = 24 * 60;
 
+/// The files that a demo creates in its folder; `--reset` deletes these and no others.
 const FILES: [&str; 9] = [
-    NOTES,
+    demo_state::FILE,
     "billing.db",
     "billing.db-wal",
     "billing.db-shm",
@@ -42,7 +46,7 @@ const FILES: [&str; 9] = [
     socket::NAME,
 ];
 
-/// How the demo runs.
+/// Options of `demo`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Port of the service.
@@ -51,15 +55,15 @@ pub struct Args {
     /// Port of the twin.
     #[arg(long, default_value_t = 12111)]
     twin_port: u16,
-    /// Forget everything first.
+    /// Deletes existing data first.
     #[arg(long)]
     reset: bool,
-    /// Use a twin that runs already.
+    /// URL of a running twin to use instead of starting one.
     #[arg(long)]
     twin_url: Option<String>,
 }
 
-/// What is printed when everything answers.
+/// What is printed once the service and the twin are running.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Started {
@@ -72,9 +76,12 @@ struct Started {
     database: String,
 }
 
-/// Runs until the process is told to stop.
-pub async fn run(context: &Context, args: Args) -> Ended {
-    let data = context.data.clone().unwrap_or_else(|| DATA.into());
+/// Runs the demo until the process receives SIGTERM or an interrupt.
+pub async fn run(context: &Context, args: Args) -> CommandResult {
+    let data = context
+        .data
+        .clone()
+        .unwrap_or_else(|| demo_state::DEFAULT_FOLDER.into());
     let listener = listen(args.port, "--port").await?;
     if args.twin_url.is_none() {
         drop(listen(args.twin_port, "--twin-port").await?);
@@ -85,16 +92,16 @@ pub async fn run(context: &Context, args: Args) -> Ended {
         reset(&settings, &data).await?;
     }
     store::make_folder(&data)
-        .with_context(|| format!("cannot make the folder {}", data.display()))?;
+        .with_context(|| format!("cannot create the folder {}", data.display()))?;
 
-    let mut notes = read_notes(&data)?;
-    let secret = notes
+    let mut state = demo_state::read(&data)?;
+    let secret = state
         .webhook_secret
         .get_or_insert_with(|| format!("whsec_{}", billing::secrets::new_secret(&SystemRng)));
     let twin = Twin::start(&args, &data, secret).await?;
-    twin.aim(&mut settings);
-    let started = start(settings, listener, &twin, &data, notes).await;
-    let (service, door, started) = match started {
+    twin.configure(&mut settings);
+    let started = start(settings, listener, &twin, &data, state).await;
+    let (service, control_socket, started) = match started {
         Ok(started) => started,
         Err(error) => {
             twin.stop().await;
@@ -103,7 +110,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     };
     print(context.json, &started);
     stop_signal().await;
-    drop(door);
+    drop(control_socket);
     service.stop().await;
     twin.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -114,7 +121,8 @@ async fn listen(port: u16, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         if error.kind() == std::io::ErrorKind::AddrInUse {
             anyhow::anyhow!(
-                "Port {port} is taken: stop what listens there, or choose another with {flag}."
+                "Port {port} is in use: stop the program that uses it, or choose another port with \
+                 {flag}."
             )
         } else {
             anyhow::anyhow!("Cannot listen on {address}: {error}")
@@ -122,7 +130,8 @@ async fn listen(port: u16, flag: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// The configuration, with everything that reaches outside turned to the twin.
+/// The configuration of the demo. Everything that would reach other systems is cleared; the twin is
+/// set later.
 fn settings(context: &Context, data: &Path, listener: &TcpListener) -> anyhow::Result<Settings> {
     let mut settings = context.settings()?;
     settings.database.data = data.to_owned();
@@ -147,7 +156,7 @@ fn settings(context: &Context, data: &Path, listener: &TcpListener) -> anyhow::R
     Ok(settings)
 }
 
-/// The twin in this process, or one elsewhere.
+/// The twin in this process, or one that runs elsewhere.
 struct Twin {
     url: String,
     smtp: Option<SocketAddr>,
@@ -160,7 +169,7 @@ impl Twin {
             return Twin::elsewhere(url, secret).await;
         }
         let file = data.join("twin.json");
-        let mut config = crate::cli::twins::config(args.twin_port, Some(&file), STRIPE_KEY);
+        let mut config = twin_config::config(args.twin_port, Some(&file), STRIPE_KEY);
         config.webhook_secret = Some(secret.clone());
         let handle = twin::serve(config).await?;
         Ok(Twin {
@@ -172,11 +181,12 @@ impl Twin {
 
     async fn elsewhere(url: &str, secret: &mut String) -> anyhow::Result<Twin> {
         let url = url.trim_end_matches('/').to_owned();
-        // What `stripe listen` signs with there, so that its events are believed too.
+        // The secret with which `stripe listen` signs at that twin, so that its events are accepted
+        // too.
         if let Some(theirs) = Control::new(&url)?.cli_secret(STRIPE_KEY).await? {
             *secret = theirs;
         }
-        let smtp = crate::cli::twins::smtp(&url).await;
+        let smtp = twin_config::smtp_address(&url).await;
         Ok(Twin {
             url,
             smtp,
@@ -184,8 +194,8 @@ impl Twin {
         })
     }
 
-    /// Points the service's settings at it.
-    fn aim(&self, settings: &mut Settings) {
+    /// Points the service's settings at the twin.
+    fn configure(&self, settings: &mut Settings) {
         settings.stripe.secret_key = STRIPE_KEY.into();
         settings.stripe.api_base.clone_from(&self.url);
         settings.stripe.webhook_secret = "".into();
@@ -203,14 +213,14 @@ impl Twin {
     }
 }
 
-/// Starts the service and makes everything that is printed.
+/// Starts the service and creates everything that is printed: users, links and a key.
 async fn start(
     settings: Settings,
     listener: TcpListener,
     twin: &Twin,
     data: &Path,
-    mut notes: Notes,
-) -> anyhow::Result<(Service, control::Door, Started)> {
+    mut state: DemoState,
+) -> anyhow::Result<(Service, control::ControlSocket, Started)> {
     let faults = settings.check().into_iter().filter(Fault::is_certain);
     let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
     anyhow::ensure!(
@@ -220,16 +230,17 @@ async fn start(
     );
     let app = App::open(settings).await?;
     clock::catch_up(&app).await?;
-    marks::put(&app).await?;
-    let secret = notes.webhook_secret.clone().unwrap_or_default();
+    demo_database::mark(&app).await?;
+    let secret = state.webhook_secret.clone().unwrap_or_default();
     let is_known = !app.webhook_secrets().is_empty();
     app.add_webhook_secret(&secret).await?;
     if !is_known {
-        forget_endpoint(&app, &twin.url).await?;
+        delete_endpoint(&app, &twin.url).await?;
     }
-    // Listens before the endpoint is registered: a delivery may follow at once.
+    // The service listens before its endpoint is registered, since a delivery may follow
+    // immediately.
     let service = Service::start(app.clone(), listener)?;
-    let door = control::open(&app, &data.join(socket::NAME))?;
+    let control_socket = control::open(&app, &data.join(socket::NAME))?;
     let report = setup::run(&app, false)
         .await
         .map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -238,12 +249,12 @@ async fn start(
     }
     let (_, customer) = access::user(&app, CUSTOMER, None).await?;
     access::user(&app, ADMIN, Some("admin")).await?;
-    // The first look mints the allowance.
+    // Reading the summary for the first time grants the allowance.
     summary::view(&app, customer).await?;
-    let api_key = api_key(&app, customer, notes.api_key.take()).await?;
-    notes.api_key = Some(api_key.clone());
-    notes.twin_url = Some(twin.url.clone());
-    write_notes(data, &notes)?;
+    let api_key = api_key(&app, customer, state.api_key.take()).await?;
+    state.api_key = Some(api_key.clone());
+    state.twin_url = Some(twin.url.clone());
+    demo_state::write(data, &state)?;
     let started = Started {
         base_url: app.settings.service.base_url.clone(),
         twin_url: twin.url.clone(),
@@ -253,11 +264,12 @@ async fn start(
         admin_login_url: access::login_link(&app, ADMIN, LINK_MINUTES).await?,
         database: database_text(&app.settings)?,
     };
-    Ok((service, door, started))
+    Ok((service, control_socket, started))
 }
 
-/// An endpoint that the twin has from an earlier database, whose secret is lost: made anew.
-async fn forget_endpoint(app: &App, twin_url: &str) -> anyhow::Result<()> {
+/// Deletes an endpoint that the twin has from an earlier database. Its secret is lost, so `setup`
+/// must create it again.
+async fn delete_endpoint(app: &App, twin_url: &str) -> anyhow::Result<()> {
     let control = Control::new(twin_url)?;
     for endpoint in setup::registered_endpoints(app).await? {
         control.delete_webhook_endpoint(&endpoint.id).await?;
@@ -265,9 +277,9 @@ async fn forget_endpoint(app: &App, twin_url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The key of the last run while it still opens the account, else a new one.
-async fn api_key(app: &App, account: i64, noted: Option<String>) -> anyhow::Result<String> {
-    if let Some(secret) = noted {
+/// The API key of the last run if it is still valid for the account, otherwise a new one.
+async fn api_key(app: &App, account: i64, previous: Option<String>) -> anyhow::Result<String> {
+    if let Some(secret) = previous {
         let digest = hash(&secret);
         let known = app
             .read(move |tx| store::api_keys::by_secret(tx, &digest))
@@ -279,7 +291,7 @@ async fn api_key(app: &App, account: i64, noted: Option<String>) -> anyhow::Resu
     Ok(access::api_key(app, Some(account), "demo").await?)
 }
 
-/// The database without its password.
+/// The URL of the database, without its password.
 fn database_text(settings: &Settings) -> anyhow::Result<String> {
     match settings.database_url()? {
         store::DatabaseUrl::Sqlite(path) => {
@@ -298,23 +310,24 @@ fn database_text(settings: &Settings) -> anyhow::Result<String> {
     }
 }
 
-/// Forgets an earlier demo. Only what a demo made is deleted; a folder or a database that holds
-/// anything else is left alone.
+/// Deletes an earlier demo. Fails without deleting anything if the folder or the database contains
+/// something that no demo created.
 async fn reset(settings: &Settings, data: &Path) -> anyhow::Result<()> {
-    if socket::is_answered(&data.join(socket::NAME)).await {
-        anyhow::bail!("A demo runs on {}: stop it first.", data.display());
+    if socket::is_listening(&data.join(socket::NAME)).await {
+        anyhow::bail!("A demo is using {}; stop it first.", data.display());
     }
-    let made = made_by_a_demo(data)?;
+    let files = demo_files(data)?;
     if matches!(settings.database_url()?, store::DatabaseUrl::Postgres(_)) {
-        marks::forget_database(settings).await?;
+        demo_database::drop_tables(settings).await?;
     }
-    for path in made {
+    for path in files {
         std::fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
     }
     Ok(())
 }
 
-fn made_by_a_demo(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// All files in the folder of a demo. Fails if the folder contains anything else.
+fn demo_files(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(data) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -329,14 +342,16 @@ fn made_by_a_demo(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
     };
     if let Some(other) = paths.iter().find(|path| !is_known(path)) {
         anyhow::bail!(
-            "--reset deletes only what a demo made, and {} is something else: nothing was deleted.",
+            "--reset only deletes files that a demo created, and {} is another file: nothing was \
+             deleted.",
             other.display()
         );
     }
-    if !paths.is_empty() && !data.join(NOTES).exists() {
+    if !paths.is_empty() && !data.join(demo_state::FILE).exists() {
         anyhow::bail!(
-            "{} holds a database but no {NOTES}, so it is not a demo's: nothing was deleted.",
-            data.display()
+            "{} has no {}, so it isn't the folder of a demo: nothing was deleted.",
+            data.display(),
+            demo_state::FILE
         );
     }
     Ok(paths)
@@ -344,12 +359,12 @@ fn made_by_a_demo(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn print(json: bool, started: &Started) {
     let text = if json {
-        serde_json::to_string(started).expect("texts are JSON") + "\n"
+        serde_json::to_string(started).expect("strings serialize as JSON") + "\n"
     } else {
         welcome(started)
     };
     let mut out = std::io::stdout().lock();
-    // A reader that went away does not stop the demo.
+    // The demo keeps running if the reader of its output closes the pipe.
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }
@@ -367,18 +382,18 @@ fn welcome(started: &Started) -> String {
     let auth = format!("-H 'Authorization: Bearer {api_key}'");
     let json = "-H 'Content-Type: application/json'";
     format!(
-        "LocalBoxs Billing runs. No money moves: payments go to a Stripe twin on this machine.
+        "LocalBoxs Billing is running. No real money moves: payments go to a local Stripe twin.
 
   Pricing         {base_url}/pricing
   Stripe twin     {twin_url}/_twin    (clock, faults, events)
   Mailbox         {twin_url}/_twin/mailbox
   Database        {database}
 
-Sign in, each link once, within a day:
+Sign in (each link works once, within a day):
   as a customer   {customer_login_url}
   as an operator  {admin_login_url}
 
-Meter calls with the key of {CUSTOMER}:
+Meter calls with the API key of {CUSTOMER}:
   curl -s {auth} {base_url}/api/v1/balance
   HOLD=$(curl -s {auth} {json} -H \"Idempotency-Key: hold-$RANDOM\" -d '{{\"credits\":5}}' \\
     {base_url}/api/v1/holds | sed 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/') &&

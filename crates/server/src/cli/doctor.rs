@@ -1,5 +1,5 @@
-//! `doctor`: the deployment checklist, line by line. What must be so before customers come; with
-//! `--deployed` also what must have been seen since. Exit code 1 while a line fails.
+//! `doctor`: the deployment checklist. Checks what the service needs before the first customer;
+//! with `--deployed` also what must have happened since. Exits with 1 if a check fails.
 
 use billing::app::App;
 use billing::jobs::nightly;
@@ -9,34 +9,35 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::cli::backup;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 
-/// Seconds that our clock may differ from Stripe's: beyond 300 no event would be believed.
+/// How many seconds our clock may differ from Stripe's. Beyond 300, signatures of events are
+/// refused.
 const SKEW_SECONDS_MAX: i64 = 60;
 
-/// Days after which a backup is an old one.
+/// Days after which a backup is too old.
 const BACKUP_DAYS_MAX: i64 = 7;
 
-/// Incidents and administrators that are looked at.
+/// The most incidents and administrators that are read.
 const ROWS_MAX: i64 = 100;
 
 const SECONDS_PER_MINUTE: i64 = 60;
 
-/// How far to look.
+/// Options of `doctor`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Also what is seen only once customers came: a payment, a charged call, a changed plan, an
+    /// Also checks what happens only after launch: a payment, a charged call, a plan change and an
     /// audit without differences.
     #[arg(long)]
     deployed: bool,
 }
 
-/// What a line came to: what is so, or what is wrong and what to do.
-type Found = Result<String, String>;
+/// The outcome of a check: what was found, or what is wrong and how to fix it.
+type CheckResult = Result<String, String>;
 
-/// Looks at everything the service needs.
+/// Checks everything the service needs.
 pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8> {
-    let mut looks = vec![
+    let mut checks = vec![
         ("schema", schema(app).await),
         ("configuration", configuration(app)),
         ("Stripe", stripe(app).await),
@@ -50,11 +51,11 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         ("backup", backed_up(app).await),
     ];
     if args.deployed {
-        looks.extend(deployed(app).await);
+        checks.extend(deployed(app).await);
     }
     let mut lines = Vec::new();
     let mut values = Vec::new();
-    for (name, found) in &looks {
+    for (name, found) in &checks {
         let (state, text) = match found {
             Ok(text) => ("ok", text),
             Err(text) => ("FAILS", text),
@@ -62,38 +63,35 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         lines.push(format!("{state:<6}{name}: {text}"));
         values.push(json!({ "name": name, "ok": found.is_ok(), "detail": text }));
     }
-    let is_well = looks.iter().all(|(_, found)| found.is_ok());
-    out.answer(
-        &json!({ "ok": is_well, "checks": values }),
-        lines.join("\n"),
-    );
-    Ok(u8::from(!is_well))
+    let is_ok = checks.iter().all(|(_, found)| found.is_ok());
+    out.answer(&json!({ "ok": is_ok, "checks": values }), lines.join("\n"));
+    Ok(u8::from(!is_ok))
 }
 
-fn said(error: impl std::fmt::Display) -> String {
+fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-async fn schema(app: &App) -> Found {
+async fn schema(app: &App) -> CheckResult {
     let (applied, missing) = app
         .read(|tx| {
             let applied = store::migrate::applied_on(tx)?.len();
             Ok((applied, store::migrate::missing_on(tx)?))
         })
         .await
-        .map_err(said)?;
+        .map_err(text)?;
     match missing.first() {
         None => Ok(format!(
-            "{:?} answers, with all {applied} steps",
+            "{:?} is reachable, all {applied} migrations are applied",
             app.db.kind()
         )),
-        Some(first) => Err(format!("{first} is missing; run `migrate up`")),
+        Some(first) => Err(format!("{first} is not applied; run `migrate up`")),
     }
 }
 
-fn configuration(app: &App) -> Found {
+fn configuration(app: &App) -> CheckResult {
     let faults = app.settings.check();
-    // The secret that `setup` stored serves as well; whether there is one is the endpoint's line.
+    // The secret that `setup` stored is enough; the check of the webhook endpoint looks for it.
     let fault = faults.iter().find(|fault| fault.is_certain());
     match fault {
         Some(fault) => Err(fault.to_string()),
@@ -101,34 +99,34 @@ fn configuration(app: &App) -> Found {
             Err("STRIPE_SECRET_KEY is not set".to_owned())
         }
         None if app.settings.stripe.is_live() => Ok("complete, with a live key".to_owned()),
-        None => Ok("complete, with a test key: no money moves".to_owned()),
+        None => Ok("complete, with a test key: no real money moves".to_owned()),
     }
 }
 
-async fn stripe(app: &App) -> Found {
-    let account = setup::stripe_account(app).await.map_err(said)?;
+async fn stripe(app: &App) -> CheckResult {
+    let account = setup::stripe_account(app).await.map_err(text)?;
     let base = &app.settings.stripe.api_base;
-    Ok(format!("{account} answers at {base}"))
+    Ok(format!("connected to {account} at {base}"))
 }
 
-async fn catalog(app: &App) -> Found {
-    let report = setup::run(app, true).await.map_err(said)?;
+async fn catalog(app: &App) -> CheckResult {
+    let report = setup::run(app, true).await.map_err(text)?;
     match report.changes.first() {
-        None => Ok("products, prices, portal and endpoint are as the catalog says".to_owned()),
+        None => Ok("products, prices, portal and webhook endpoint match the catalog".to_owned()),
         Some(first) => Err(format!(
-            "{} things differ at Stripe, the first is {first}; run `setup`",
-            report.changes.len()
+            "{} at Stripe, the first is {first}; run `setup`",
+            counted(report.changes.len(), "difference")
         )),
     }
 }
 
-async fn endpoint(app: &App) -> Found {
+async fn endpoint(app: &App) -> CheckResult {
     let url = setup::webhook_url(app);
-    let known = setup::registered_endpoints(app).await.map_err(said)?;
+    let known = setup::registered_endpoints(app).await.map_err(text)?;
     match known.first() {
         None => Err(format!("{url} is not registered; run `setup`")),
         Some(_) if app.webhook_secrets().is_empty() => {
-            Err("its secret is not known here; set STRIPE_WEBHOOK_SECRET".to_owned())
+            Err("its signing secret is unknown; set STRIPE_WEBHOOK_SECRET".to_owned())
         }
         Some(found) if found.status.as_deref() == Some("disabled") => {
             Err(format!("{} is disabled at Stripe", found.id))
@@ -137,10 +135,10 @@ async fn endpoint(app: &App) -> Found {
     }
 }
 
-/// Whether signed events arrive and are worked off.
-async fn webhooks(app: &App) -> Found {
-    let waits_since = app.settings.alerts.inbox_minutes * SECONDS_PER_MINUTE;
-    let waits_since = app.real_now().plus_seconds(-waits_since);
+/// Checks that signed events arrive and are processed.
+async fn webhooks(app: &App) -> CheckResult {
+    let overdue_since = app.settings.alerts.inbox_minutes * SECONDS_PER_MINUTE;
+    let overdue_since = app.real_now().plus_seconds(-overdue_since);
     let (latest, oldest, parked) = app
         .read(|tx| {
             Ok((
@@ -150,45 +148,47 @@ async fn webhooks(app: &App) -> Found {
             ))
         })
         .await
-        .map_err(said)?;
+        .map_err(text)?;
     let Some(latest) = latest else {
-        let how = "no event arrived yet; send one: `stripe trigger payment_intent.succeeded`";
+        let how = "no event has arrived yet; send one: `stripe trigger payment_intent.succeeded`";
         return Err(how.to_owned());
     };
     if parked > 0 {
         return Err(format!(
-            "{parked} events wait for a person; see /admin/events"
+            "failed events need manual review: {parked}; see /admin/events"
         ));
     }
-    if oldest.is_some_and(|oldest| oldest < waits_since) {
-        return Err("an event waits too long; see /admin/events".to_owned());
+    if oldest.is_some_and(|oldest| oldest < overdue_since) {
+        return Err("an event has been waiting too long; see /admin/events".to_owned());
     }
     let at = latest.received_at.rfc3339();
-    Ok(format!("the last event came at {at}, none waits"))
+    Ok(format!("the last event arrived at {at}; none is overdue"))
 }
 
-async fn backlog(app: &App) -> Found {
-    let (waiting, parked) = app.read(store::sync::backlog).await.map_err(said)?;
+async fn backlog(app: &App) -> CheckResult {
+    let (waiting, parked) = app.read(store::sync::backlog).await.map_err(text)?;
     match parked {
-        0 => Ok(format!("{waiting} accounts wait for a sync")),
-        _ => Err(format!("{parked} accounts were given up; see `sync --all`")),
+        0 => Ok(format!("accounts waiting for a sync: {waiting}")),
+        _ => Err(format!(
+            "accounts whose sync failed: {parked}; run `sync --all`"
+        )),
     }
 }
 
-/// Our clock against the `Date` that Stripe answers with.
-async fn clock(app: &App) -> Found {
+/// Compares our clock with the `Date` header of Stripe's responses.
+async fn clock(app: &App) -> CheckResult {
     let theirs = stripe_date(app)
         .await
         .map_err(|error| format!("{error:#}"))?;
     skewed(app.real_now().seconds() - theirs)
 }
 
-fn skewed(skew: i64) -> Found {
+fn skewed(skew: i64) -> CheckResult {
     if skew.abs() <= SKEW_SECONDS_MAX {
-        return Ok(format!("{skew} s from Stripe's"));
+        return Ok(format!("{skew} s from Stripe's clock"));
     }
     Err(format!(
-        "{skew} s from Stripe's: beyond 300 s no event is believed"
+        "{skew} s from Stripe's clock; beyond 300 s no event can be verified"
     ))
 }
 
@@ -203,17 +203,17 @@ async fn stripe_date(app: &App) -> anyhow::Result<i64> {
     Ok(date.timestamp().as_second())
 }
 
-fn mail(app: &App) -> Found {
+fn mail(app: &App) -> CheckResult {
     let mail = &app.settings.mail;
     if mail.host.is_empty() {
-        return Err("SMTP_HOST is not set: mails stay in the outbox".to_owned());
+        return Err("SMTP_HOST is not set, so emails stay in the outbox".to_owned());
     }
     Ok(format!("{}:{}", mail.host, mail.port))
 }
 
-/// Whether somebody would be told, and nothing is to be told now.
-async fn monitoring(app: &App) -> Found {
-    let (listeners, open) = app
+/// Checks that an administrator receives alerts, and that no critical alert is open.
+async fn monitoring(app: &App) -> CheckResult {
+    let (recipients, open) = app
         .read(|tx| {
             Ok((
                 store::alerts::listeners(tx, ROWS_MAX)?.len(),
@@ -221,45 +221,53 @@ async fn monitoring(app: &App) -> Found {
             ))
         })
         .await
-        .map_err(said)?;
-    if listeners == 0 {
-        let how = "nobody is told of alerts; set LBX_ADMINS, or `admin user MAIL --role admin`";
+        .map_err(text)?;
+    if recipients == 0 {
+        let how = "no one receives alerts; set LBX_ADMINS, or run `admin user EMAIL --role admin`";
         return Err(how.to_owned());
     }
     match open.iter().find(|alert| alert.severity == "critical") {
         Some(alert) => Err(format!("an alert is open: {}", alert.summary)),
-        None => Ok(format!("{listeners} administrators are told of alerts")),
+        None => Ok(format!(
+            "{} {} alerts",
+            counted(recipients, "administrator"),
+            if recipients == 1 {
+                "receives"
+            } else {
+                "receive"
+            }
+        )),
     }
 }
 
-async fn backed_up(app: &App) -> Found {
+async fn backed_up(app: &App) -> CheckResult {
     let taken = app
         .read(|tx| store::settings::get(tx, backup::LAST))
         .await
-        .map_err(said)?;
+        .map_err(text)?;
     let taken = taken.as_deref().and_then(domain::time::parse);
     let Some(taken) = taken else {
-        let how = "none was taken; run `backup FILE`, or after pg_dump `backup --noted`";
+        let how = "there is none; run `backup FILE`, or `backup --noted` after pg_dump";
         return Err(how.to_owned());
     };
     let at = taken.rfc3339();
     if taken < app.real_now().plus_days(-BACKUP_DAYS_MAX) {
-        return Err(format!("the last one is of {at}, older than a week"));
+        return Err(format!("the last one, from {at}, is older than a week"));
     }
-    Ok(format!("the last one is of {at}"))
+    Ok(format!("the last one is from {at}"))
 }
 
-/// What is seen only once customers came.
-async fn deployed(app: &App) -> Vec<(&'static str, Found)> {
+/// Checks what happens only after launch.
+async fn deployed(app: &App) -> Vec<(&'static str, CheckResult)> {
     let read = app
         .read(|tx| {
             let seen = store::metrics::seen(tx)?;
             Ok((seen, store::settings::get(tx, nightly::LAST)?))
         })
         .await
-        .map_err(said);
-    let of = |look: &dyn Fn(&store::metrics::Seen) -> Found| match &read {
-        Ok((seen, _)) => look(seen),
+        .map_err(text);
+    let of = |check: &dyn Fn(&store::metrics::Seen) -> CheckResult| match &read {
+        Ok((seen, _)) => check(seen),
         Err(error) => Err(error.clone()),
     };
     let books = match &read {
@@ -273,32 +281,38 @@ async fn deployed(app: &App) -> Vec<(&'static str, Found)> {
     vec![
         (
             "payments",
-            of(&|seen| latest(seen.paid_at, "the last one", "none was completed yet")),
+            of(&|seen| latest(seen.paid_at, "the last one", "none has completed yet")),
         ),
         (
             "credits",
             of(&|seen| match seen.calls {
-                0 => Err("no call was charged yet".to_owned()),
-                calls => Ok(format!("{calls} calls were charged")),
+                0 => Err("no call has been charged yet".to_owned()),
+                calls => Ok(format!("calls charged: {calls}")),
             }),
         ),
         (
             "plan changes",
-            of(&|seen| latest(seen.changed_at, "the last one", "no plan was changed yet")),
+            of(&|seen| {
+                latest(
+                    seen.changed_at,
+                    "the last one",
+                    "no plan has been changed yet",
+                )
+            }),
         ),
         ("books", books),
     ]
 }
 
-fn books(last: Option<&str>) -> Found {
+fn books(last: Option<&str>) -> CheckResult {
     let last: Value = match last.map(serde_json::from_str) {
         Some(Ok(last)) => last,
-        _ => return Err("they were not audited yet; run `audit`".to_owned()),
+        _ => return Err("they have not been audited yet; run `audit`".to_owned()),
     };
     let at = last["at"].as_str().unwrap_or_default();
     match last["differences"].as_u64() {
-        Some(0) => Ok(format!("no difference at {at}")),
-        _ => Err(format!("the audit of {at} found differences; run `audit`")),
+        Some(0) => Ok(format!("the audit at {at} found no differences")),
+        _ => Err(format!("the audit at {at} found differences; run `audit`")),
     }
 }
 
@@ -307,7 +321,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_wrong_by_more_than_a_minute_fails() {
+    fn a_clock_that_is_off_by_more_than_a_minute_fails() {
         for skew in [0, 60, -60] {
             assert!(skewed(skew).is_ok(), "{skew}");
         }

@@ -1,5 +1,4 @@
-//! `admin export`: every table of business rows as files in a folder, or what is kept of one
-//! account.
+//! `admin export`: writes every table of business rows, or the data of one account, to files.
 
 use std::path::{Path, PathBuf};
 
@@ -14,28 +13,28 @@ use tokio::io::AsyncWriteExt;
 use crate::cli::access;
 use crate::cli::output::Output;
 
-/// What to export, and where to.
+/// Options of `admin export`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExportArgs {
-    /// The folder; made when it is not there.
+    /// Folder to write to. It is created if it doesn't exist.
     #[arg(long)]
     pub to: PathBuf,
-    /// csv or jsonl.
+    /// Format of the files: csv or jsonl.
     #[arg(long, default_value = "csv", value_parser = ["csv", "jsonl"])]
     format: String,
-    /// Only this table.
+    /// Exports only this table.
     #[arg(long)]
     table: Option<String>,
-    /// What is kept of one account, as one JSON document: its id, the host application's id, its
-    /// Stripe customer or a user's address.
+    /// Exports the data of one account as a JSON document. The account is named by its id, the host
+    /// application's id for it, its Stripe customer or a user's email address.
     #[arg(long, conflicts_with_all = ["table", "format"])]
     account: Option<String>,
-    /// Only says what there is.
+    /// Lists the files that would be written.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Writes the files, page by page.
+/// Writes the files, reading the tables page by page.
 pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Result<()> {
     if let Some(name) = &args.account {
         return one_account(app, name, args, out).await;
@@ -48,7 +47,7 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
         None => TABLES.iter().collect(),
         Some(name) => {
             let table = store::export::table(name);
-            vec![table.ok_or_else(|| anyhow::anyhow!("There is no table {name} to export."))?]
+            vec![table.ok_or_else(|| anyhow::anyhow!("There is no table named {name}."))?]
         }
     };
     if !args.dry_run {
@@ -64,11 +63,11 @@ pub async fn run(app: &App, args: &ExportArgs, out: &mut Output) -> anyhow::Resu
         };
         files.push(json!({ "table": table.name, "file": path, "rows": rows }));
     }
-    say(out, &files);
+    list_files(out, &files);
     Ok(())
 }
 
-/// Makes the folder, and writes down that rows leave.
+/// Creates the folder, and records the export in the audit log.
 async fn begin(app: &App, to: &Path, subject: &str, format: Option<&str>) -> anyhow::Result<()> {
     tokio::fs::create_dir_all(to).await?;
     let (subject, format) = (subject.to_owned(), format.map(str::to_owned));
@@ -85,7 +84,7 @@ async fn begin(app: &App, to: &Path, subject: &str, format: Option<&str>) -> any
     Ok(())
 }
 
-fn say(out: &mut Output, files: &[Value]) {
+fn list_files(out: &mut Output, files: &[Value]) {
     let text: Vec<String> = files
         .iter()
         .map(|file| {
@@ -121,7 +120,7 @@ async fn one_account(
         file.flush().await?;
         file.into_inner().sync_all().await?;
     }
-    say(
+    list_files(
         out,
         &[json!({ "account": account.public_id, "file": path, "rows": rows })],
     );

@@ -1,4 +1,4 @@
-//! `keys rotate`: seals what is personal or secret with the key in use.
+//! `keys rotate`: encrypts personal and secret data again, with the current key.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use serde_json::json;
 
 use crate::cli::output::Output;
 
-/// Values sealed in one commit: few enough that nobody waits for them.
+/// Values encrypted in one database transaction: few enough that other writes don't wait long.
 const BATCH: i64 = 500;
 
-/// See the module.
+/// The subcommands of `keys`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Keys {
-    /// Seals everything with the first of LBX_ENCRYPTION_KEYS, in small steps beside the running
-    /// service. May be stopped and started again at any time.
+    /// Encrypts all sealed data with the first of LBX_ENCRYPTION_KEYS. Runs in small steps while
+    /// the service keeps running; it can be stopped and started again at any time.
     Rotate,
 }
 
-/// Runs the command.
+/// Runs `keys rotate`.
 pub async fn run(app: &App, command: &Keys, out: &mut Output) -> anyhow::Result<u8> {
     let Keys::Rotate = command;
     anyhow::ensure!(
         app.settings.vault().map_err(anyhow::Error::msg)?.is_some(),
-        "LBX_ENCRYPTION_KEYS is not set: there is no key to seal with."
+        "LBX_ENCRYPTION_KEYS is not set, so there is no key to encrypt with."
     );
     let mut sealed = BTreeMap::new();
     for place in store::vault::PLACES {
@@ -33,7 +33,9 @@ pub async fn run(app: &App, command: &Keys, out: &mut Output) -> anyhow::Result<
     let all: u64 = sealed.values().sum();
     out.answer(
         &json!({ "ok": true, "sealed": sealed }),
-        format!("{all} values were sealed with the key in use; no other key is needed any more."),
+        format!(
+            "Encrypted {all} values with the current key; the other keys are no longer needed."
+        ),
     );
     Ok(0)
 }

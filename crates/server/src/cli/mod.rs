@@ -1,4 +1,4 @@
-//! The command line: one file a command.
+//! The command line, one file per command.
 
 pub mod access;
 pub mod admin;
@@ -9,13 +9,13 @@ pub mod books;
 pub mod checks;
 pub mod compare;
 pub mod control;
+pub mod database_command;
 pub mod demo;
+pub mod demo_database;
+pub mod demo_state;
 pub mod doctor;
 pub mod export;
 pub mod keys;
-pub mod marks;
-pub mod notes;
-pub mod on_app;
 pub mod output;
 pub mod repair;
 pub mod report;
@@ -25,7 +25,7 @@ pub mod serve;
 pub mod socket;
 pub mod sync;
 pub mod twin;
-pub mod twins;
+pub mod twin_config;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,13 +37,13 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "localboxs-billing", version, about)]
 pub struct Cli {
-    /// A settings file laid over the defaults.
+    /// Settings file; its values override the defaults.
     #[arg(long, env = "LBX_CONFIG", global = true)]
     config: Option<PathBuf>,
-    /// Folder of the embedded database; DATABASE_URL stands before it.
+    /// Folder of the embedded database. DATABASE_URL overrides it.
     #[arg(long, global = true)]
     data: Option<PathBuf>,
-    /// Answer as JSON.
+    /// Prints JSON instead of text.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -52,42 +52,43 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Everything in one process: the service, the Stripe twin, demo users.
+    /// Runs a demo in one process: the service, a Stripe twin and demo users.
     Demo(demo::Args),
-    /// The service.
+    /// Runs the service.
     Serve,
-    /// The Stripe twin.
+    /// Runs or controls the Stripe twin.
     Twin(twin::Args),
-    /// Measures this machine.
+    /// Benchmarks the service on this machine.
     Bench(bench::Args),
-    /// The configuration.
+    /// Inspects the configuration.
     #[command(subcommand)]
     Config(checks::Config),
-    /// Puts a backup in the place of the embedded database.
+    /// Restores the embedded database from a backup.
     Restore(backup::RestoreArgs),
     #[command(flatten)]
-    OnApp(on_app::OnApp),
+    Database(database_command::DatabaseCommand),
 }
 
-/// What every command is given.
+/// The global options, which every command receives.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The settings file.
+    /// The settings file that `--config` or LBX_CONFIG names.
     pub config: Option<PathBuf>,
-    /// The data folder, where it was named.
+    /// The data folder that `--data` names.
     pub data: Option<PathBuf>,
-    /// Whether to answer as JSON.
+    /// Whether to print JSON instead of text.
     pub json: bool,
 }
 
-/// How a command ends: 0 ok, 1 failed, 2 misused, 3 differences found.
-pub type Ended = anyhow::Result<ExitCode>;
+/// The exit code of a command: 0 for success, 1 for a failure, 2 for wrong usage, and 3 for
+/// differences found. An error is printed and exits with 1.
+pub type CommandResult = anyhow::Result<ExitCode>;
 
-/// Differences were found.
+/// Exit code of a command that found differences.
 pub const DIFFERENT: u8 = 3;
 
 impl Context {
-    /// The settings, with the data folder of the command line.
+    /// Loads the settings; a data folder on the command line overrides theirs.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let loaded = Settings::load(self.config.as_deref(), &process_environment);
         let mut settings = loaded.map_err(|faults| anyhow::anyhow!(faults.join("\n")))?;
@@ -98,10 +99,11 @@ impl Context {
     }
 }
 
-/// Runs the command line of this process.
+/// Parses the arguments of this process and runs the command they name.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    // One provider for everything that speaks TLS; chosen before any of it is made.
+    // All TLS clients share one crypto provider, which must be installed before the first is
+    // created.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let context = Context {
         config: cli.config,
@@ -114,13 +116,13 @@ pub fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("The async runtime does not start: {error}");
+            eprintln!("The async runtime could not start: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let ended = runtime.block_on(run(context, cli.command));
+    let result = runtime.block_on(run(context, cli.command));
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
-    match ended {
+    match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{error:#}");
@@ -129,7 +131,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn run(context: Context, command: Command) -> Ended {
+async fn run(context: Context, command: Command) -> CommandResult {
     match command {
         Command::Demo(args) => demo::run(&context, args).await,
         Command::Serve => serve::run(&context).await,
@@ -137,6 +139,6 @@ async fn run(context: Context, command: Command) -> Ended {
         Command::Bench(args) => bench::run(&context, &args).await,
         Command::Config(checks::Config::Check) => checks::config(&context),
         Command::Restore(args) => backup::restore(&context, &args).await,
-        Command::OnApp(command) => on_app::main(&context, command).await,
+        Command::Database(command) => database_command::main(&context, command).await,
     }
 }

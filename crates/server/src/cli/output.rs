@@ -1,21 +1,21 @@
-//! What a command says, collected: its reader may be a terminal here or the other end of the
-//! control socket.
+//! Collects the output of a command, which may be printed here or sent back through the control
+//! socket.
 
 use serde_json::Value;
 
-/// Texts for standard output and standard error.
+/// What a command writes to standard output and standard error.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
-    /// Whether JSON was asked for.
+    /// Whether the output is JSON.
     pub json: bool,
-    /// For standard output.
+    /// Text for standard output.
     pub text: String,
-    /// For standard error.
+    /// Text for standard error.
     pub errors: String,
 }
 
 impl Output {
-    /// Nothing said yet.
+    /// Starts with empty output.
     pub fn new(json: bool) -> Output {
         Output {
             json,
@@ -23,19 +23,19 @@ impl Output {
         }
     }
 
-    /// Adds a line.
+    /// Adds a line to standard output.
     pub fn line(&mut self, line: impl AsRef<str>) {
         self.text.push_str(line.as_ref());
         self.text.push('\n');
     }
 
-    /// Adds a line for standard error.
+    /// Adds a line to standard error.
     pub fn error(&mut self, line: impl AsRef<str>) {
         self.errors.push_str(line.as_ref());
         self.errors.push('\n');
     }
 
-    /// Answers with `value` where JSON was asked for, else with `text`.
+    /// Adds `value` where the output is JSON, and `text` otherwise.
     pub fn answer(&mut self, value: &Value, text: impl AsRef<str>) {
         if self.json {
             self.line(value.to_string());
@@ -44,7 +44,7 @@ impl Output {
         }
     }
 
-    /// As [`Output::answer`], for a value whose credits must keep every digit.
+    /// Like [`Output::answer`], for a value whose credits must keep every digit.
     pub fn exact(&mut self, value: &impl serde::Serialize, text: impl AsRef<str>) {
         if self.json {
             self.line(serde_json::to_string(value).unwrap_or_default());
@@ -53,13 +53,21 @@ impl Output {
         }
     }
 
-    /// Prints what was said.
+    /// Prints the collected output.
     pub fn print(&self) {
         use std::io::Write;
-        // A reader that went away is no failure of the command.
+        // The command did not fail because its reader closed the pipe.
         let _ = std::io::stderr().write_all(self.errors.as_bytes());
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(self.text.as_bytes());
         let _ = out.flush();
+    }
+}
+
+/// A count with its noun, as in "1 account" and "2 accounts".
+pub fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
     }
 }

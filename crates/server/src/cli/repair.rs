@@ -1,7 +1,7 @@
-//! `repair`: makes the rows that follow from the journal anew where they differ from it, and brings
-//! accounts that differ from Stripe in step. A step of its own after `audit`: it says what it would
-//! do, and does it when told to. Nothing is rewritten in the journal; what is wrong there is
-//! answered by entries, and a broken journal is left to a person.
+//! `repair`: rebuilds rows that differ from the journal they are derived from, and syncs accounts
+//! that differ from Stripe. It shows what it would do, and does it only with `--apply`. It never
+//! changes the journal: wrong entries are corrected by new entries, and a broken journal has to be
+//! fixed manually.
 
 use billing::app::App;
 use billing::books::audit;
@@ -10,21 +10,21 @@ use billing::operators::audit_log::{Action, Author, COMMAND_LINE};
 use billing::sync;
 use serde_json::json;
 
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::cli::{DIFFERENT, access, compare};
 
-/// Which accounts, and whether to do it.
+/// Options of `repair`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// One account: its id, the host application's id, its Stripe customer or a user's address; all
-    /// without.
+    /// The account to repair: its id, the host application's id for it, its Stripe customer or a
+    /// user's email address (default: all accounts).
     account: Option<String>,
-    /// Does it. Without, it only says what would be done.
+    /// Makes the repairs. Without it, they are only shown.
     #[arg(long)]
     apply: bool,
 }
 
-/// Repairs, or says what a repair would do.
+/// Repairs accounts, or shows what a repair would do.
 pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8> {
     let accounts = match &args.account {
         Some(name) => vec![access::account(app, name).await?.id],
@@ -46,7 +46,7 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
     left += before.differing();
     if args.apply {
         for line in &before.accounts {
-            write_down(app, line).await?;
+            record_repair(app, line).await?;
             if let Err(error) = sync::whole_account(app, line.id).await {
                 failed.push((line.account.clone(), error.to_string()));
             }
@@ -64,23 +64,7 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
         "differs": left,
         "failed": failed.iter().map(|(a, e)| json!({ "account": a, "error": e })).collect::<Vec<_>>(),
     });
-    let verb = if args.apply {
-        "repaired"
-    } else {
-        "would repair"
-    };
-    let mut text = before.text(verb);
-    for one in &books {
-        text.push_str(&one.text(args.apply));
-    }
-    text.push_str(&match (before.accounts.len() + books.len(), args.apply) {
-        (0, _) => format!(
-            "{} accounts agree with the journal and with Stripe; nothing to repair.",
-            accounts.len()
-        ),
-        (count, false) => format!("{count} accounts differ. Do it with: repair --apply"),
-        (count, true) => format!("{count} accounts repaired, {left} still differ."),
-    });
+    let text = summary(&before, &books, accounts.len(), left, args.apply);
     out.answer(&value, text);
     for (account, error) in &failed {
         out.error(format!("{account}: {error}"));
@@ -92,7 +76,41 @@ pub async fn run(app: &App, args: &Args, out: &mut Output) -> anyhow::Result<u8>
     })
 }
 
-/// An account whose rows are not what its journal says.
+/// The repairs as text: a line for each, and a summary.
+fn summary(
+    before: &compare::Compared,
+    books: &[Books],
+    checked: usize,
+    left: usize,
+    is_applied: bool,
+) -> String {
+    let verb = if is_applied {
+        "repaired"
+    } else {
+        "would repair"
+    };
+    let mut text = before.text(verb);
+    for one in books {
+        text.push_str(&one.text(is_applied));
+    }
+    text.push_str(&match (before.accounts.len() + books.len(), is_applied) {
+        (0, _) => format!(
+            "Nothing to repair: {} checked against the journal and Stripe.",
+            counted(checked, "account")
+        ),
+        (count, false) => format!(
+            "Differences found in {}. To repair: repair --apply",
+            counted(count, "account")
+        ),
+        (count, true) => format!(
+            "{} repaired, {left} with differences left.",
+            counted(count, "account")
+        ),
+    });
+    text
+}
+
+/// An account whose rows differ from what its journal says.
 struct Books {
     id: i64,
     account: String,
@@ -100,7 +118,7 @@ struct Books {
 }
 
 impl Books {
-    /// Whether the journal itself is broken: nothing is made from it then.
+    /// Whether the journal itself is broken, so that nothing can be rebuilt from it.
     fn is_broken(&self) -> bool {
         self.findings.iter().any(|one| one.part == Part::Journal)
     }
@@ -118,7 +136,7 @@ impl Books {
 
     fn text(&self, is_done: bool) -> String {
         let verb = match (self.is_broken(), is_done) {
-            (true, _) => "cannot be rebuilt, its journal is broken",
+            (true, _) => "cannot be rebuilt because its journal is broken",
             (false, true) => "rebuilt",
             (false, false) => "would rebuild",
         };
@@ -128,7 +146,7 @@ impl Books {
     }
 }
 
-/// The accounts whose journal is broken or whose rows do not follow from it.
+/// The accounts whose journal is broken, or whose rows differ from it.
 async fn books(app: &App, accounts: &[i64]) -> anyhow::Result<Vec<Books>> {
     let mut found = Vec::new();
     for id in accounts.iter().copied() {
@@ -157,12 +175,12 @@ fn derived(
     Ok(report.findings)
 }
 
-/// One commit: the rows are made anew, looked at again, and written down; rows that still differ
-/// undo all of it.
+/// Rebuilds the rows of an account, audits them again and records the repair, all in one database
+/// transaction, which is rolled back if rows still differ.
 async fn rebuild(app: &App, books: &Books) -> anyhow::Result<()> {
     anyhow::ensure!(
         !books.is_broken(),
-        "its journal is broken: nothing can be made from it. Restore a backup."
+        "its journal is broken, so nothing can be rebuilt from it; restore a backup"
     );
     let (rules, now) = (app.rules(), app.now());
     let author = Author::new(app, COMMAND_LINE);
@@ -182,7 +200,8 @@ async fn rebuild(app: &App, books: &Books) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn write_down(app: &App, line: &compare::ComparisonRow) -> anyhow::Result<()> {
+/// Records the repair of an account in the audit log.
+async fn record_repair(app: &App, line: &compare::Difference) -> anyhow::Result<()> {
     let (account, lines) = (line.account.clone(), json!(line.lines));
     let author = Author::new(app, COMMAND_LINE);
     app.db

@@ -1,4 +1,4 @@
-//! `report`: figures for the books.
+//! `report`: accounting reports.
 
 use billing::app::App;
 use billing::exact::Exact;
@@ -10,24 +10,25 @@ use serde::Serialize;
 use crate::cli::DIFFERENT;
 use crate::cli::output::Output;
 
-/// Accounts in one read.
+/// Accounts read in one query.
 const ACCOUNTS_MAX: i64 = 32;
 
-/// Journal entries in memory at once.
+/// Journal entries held in memory at once.
 const PAGE: i64 = 1_000;
 
-/// See the module.
+/// The subcommands of `report`.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum ReportCommand {
-    /// The value of prepaid credits over a month: opening, sold, used, expired, refunded, closing.
+    /// Prints the deferred revenue of a month: prepaid credits at its opening, sold, used, expired,
+    /// refunded and at its closing.
     Deferred {
-        /// The month, UTC: 2026-11.
+        /// Month in UTC, for example 2026-11.
         #[arg(long)]
         month: String,
     },
 }
 
-/// Runs one.
+/// Runs a subcommand of `report`. Exits with 3 if the report doesn't reconcile with the ledger.
 pub async fn run(app: &App, command: &ReportCommand, out: &mut Output) -> anyhow::Result<u8> {
     let ReportCommand::Deferred { month } = command;
     let from = read_month(month)?;
@@ -40,10 +41,10 @@ pub async fn run(app: &App, command: &ReportCommand, out: &mut Output) -> anyhow
 fn read_month(text: &str) -> anyhow::Result<Timestamp> {
     let is_month = text.len() == 7 && text.as_bytes().get(4) == Some(&b'-');
     let first = domain::time::parse(&format!("{text}-01")).filter(|_| is_month);
-    first.ok_or_else(|| anyhow::anyhow!("--month is a month such as 2026-11, not {text}"))
+    first.ok_or_else(|| anyhow::anyhow!("--month must be a month such as 2026-11, not {text}"))
 }
 
-/// Reads every journal once, account by account.
+/// Computes the report by reading every journal once, account by account.
 async fn deferred(app: &App, from: Timestamp, until: Timestamp) -> anyhow::Result<Report> {
     let (mut report, mut after) = (Report::default(), 0);
     loop {
@@ -78,11 +79,11 @@ fn of_account(
             return Ok(reader.finish());
         };
         seq = last.seq;
-        let is_over = last.at >= until;
+        let is_past_end = last.at >= until;
         for entry in &page {
             reader.take(entry);
         }
-        if is_over {
+        if is_past_end {
             return Ok(reader.finish());
         }
     }
@@ -181,14 +182,14 @@ fn text(shown: &Shown) -> String {
             flow.lines()
         ));
     }
-    text.push_str(&format!("Not paid for, credits\n{}", shown.free.lines()));
+    text.push_str(&format!("Free, credits\n{}", shown.free.lines()));
     let ties = if shown.ties {
-        "It ties to the ledger"
+        "Reconciles with the ledger"
     } else {
-        "IT DOES NOT TIE TO THE LEDGER; run audit"
+        "DOES NOT RECONCILE WITH THE LEDGER; run `audit`"
     };
     text.push_str(&format!(
-        "{ties}: {} credits are in all wallets.",
+        "{ties}: {} credits in all wallets.",
         shown.ledger.0
     ));
     text

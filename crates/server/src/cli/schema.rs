@@ -1,4 +1,4 @@
-//! `migrate`: the schema up, down, and where it stands.
+//! `migrate`: applies and reverts schema migrations, and lists them.
 
 use billing::app::App;
 use clap::Subcommand;
@@ -7,38 +7,38 @@ use store::migrate;
 use store::migrate::Step;
 
 use crate::cli::Context;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 
-/// See the module.
+/// The subcommands of `migrate`.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Migrate {
-    /// Applies every step that is missing. An embedded database is copied first, beside its file.
+    /// Applies all pending migrations. An embedded database is first copied next to its file.
     Up {
-        /// A PostgreSQL database with rows is changed only when you say that it is backed up.
+        /// Confirms that you backed up the database. Required for a PostgreSQL database in use.
         #[arg(long)]
         backed_up: bool,
     },
-    /// Lists the steps.
+    /// Lists all migrations and whether they are applied.
     Status,
-    /// Takes back the latest steps, with what is in their tables.
+    /// Reverts the latest migrations. The data in their tables is lost.
     Down {
-        /// How many.
+        /// How many migrations to revert.
         #[arg(long, default_value_t = 1)]
         steps: usize,
-        /// Only says which.
+        /// Lists the migrations without reverting them.
         #[arg(long)]
         dry_run: bool,
     },
 }
 
-/// Runs one on a database that no service of this folder holds.
+/// Runs a subcommand of `migrate` on a database that no running service holds.
 pub async fn run(context: &Context, command: Migrate, out: &mut Output) -> anyhow::Result<u8> {
     let url = context.settings()?.database_url()?;
     let done = move || -> anyhow::Result<(&'static str, Vec<String>, Vec<Step>)> {
         let (title, names) = match command {
             Migrate::Up { backed_up } => {
                 if !backed_up {
-                    ask_for_backup(&url)?;
+                    require_backup(&url)?;
                 }
                 ("applied", migrate::up(&url)?)
             }
@@ -46,15 +46,12 @@ pub async fn run(context: &Context, command: Migrate, out: &mut Output) -> anyho
             Migrate::Down {
                 steps,
                 dry_run: false,
-            } => ("taken back", migrate::down(&url, steps)?),
+            } => ("reverted", migrate::down(&url, steps)?),
             Migrate::Down { steps, .. } => {
                 let applied = migrate::status(&url)?.into_iter();
                 let applied = applied.filter(|step| step.applied_at.is_some()).rev();
                 let names = applied.take(steps);
-                (
-                    "would be taken back",
-                    names.map(|step| name(&step)).collect(),
-                )
+                ("would be reverted", names.map(|step| name(&step)).collect())
             }
         };
         Ok((title, names, migrate::status(&url)?))
@@ -64,8 +61,9 @@ pub async fn run(context: &Context, command: Migrate, out: &mut Output) -> anyho
     Ok(0)
 }
 
-/// A server's database is backed up with the server's own tools, which we cannot check.
-fn ask_for_backup(url: &store::DatabaseUrl) -> anyhow::Result<()> {
+/// Refuses to migrate a PostgreSQL database in use: it is backed up with other tools, so whether it
+/// was can't be checked.
+fn require_backup(url: &store::DatabaseUrl) -> anyhow::Result<()> {
     let store::DatabaseUrl::Postgres(_) = url else {
         return Ok(());
     };
@@ -74,18 +72,18 @@ fn ask_for_backup(url: &store::DatabaseUrl) -> anyhow::Result<()> {
         .partition(|step| step.applied_at.is_some());
     anyhow::ensure!(
         done.is_empty() || missing.is_empty(),
-        "{} steps are missing. Back the database up first (pg_dump), then run `migrate up \
-         --backed-up`.",
-        missing.len()
+        "{} pending. Back up the database first (pg_dump), then run `migrate up --backed-up`.",
+        counted(missing.len(), "migration")
     );
     Ok(())
 }
 
-/// What a running service, which migrated when it started, answers.
-pub async fn beside(app: &App, command: Migrate, out: &mut Output) -> anyhow::Result<u8> {
+/// Runs a subcommand of `migrate` inside a running service, which applied all migrations when it
+/// started.
+pub async fn run_in_service(app: &App, command: Migrate, out: &mut Output) -> anyhow::Result<u8> {
     anyhow::ensure!(
         !matches!(command, Migrate::Down { .. }),
-        "A service runs on this database: stop it before its tables are taken away."
+        "A service is using this database; stop it before you revert migrations."
     );
     let applied = app.read(migrate::applied_on).await?;
     let steps = applied.into_iter().map(|(version, name)| Step {
@@ -108,7 +106,7 @@ fn answer(title: &str, names: &[String], steps: &[Step], out: &mut Output) {
     }
     for step in steps {
         let state = match step.applied_at.as_deref() {
-            None => "missing".to_owned(),
+            None => "pending".to_owned(),
             Some("") => "applied".to_owned(),
             Some(at) => format!("applied {at}"),
         };

@@ -1,5 +1,5 @@
-//! `admin seed`: makes the accounts of an application that had its people before it had billing.
-//! Run again it makes nothing twice and touches no credit.
+//! `admin seed`: creates accounts for users that the host application had before it had billing.
+//! Running it again creates nothing twice and changes no credits.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use billing::app::App;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 
 /// Longest file, in bytes.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -16,21 +16,21 @@ const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Longest line, in bytes.
 const LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// Accounts in one commit.
+/// Accounts created in one database transaction.
 const PER_COMMIT: usize = 250;
 
-/// What to make.
+/// Options of `admin seed`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SeedArgs {
-    /// A line of JSON for each account: `{"id": "user-1", "name": "Maya", "email": "..."}`, by the
-    /// host application's own id.
+    /// A file with one line of JSON per account: `{"id": "user-1", "name": "Maya", "email":
+    /// "..."}`. The id is the host application's own.
     pub file: PathBuf,
-    /// Only checks the file and says what it would make.
+    /// Checks the file and shows what would be created.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Checks every line, then makes the accounts.
+/// Checks every line, then creates the accounts.
 pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result<()> {
     let wanted = read(app, &args.file).await?;
     let (mut made, mut known) = (0_usize, 0_usize);
@@ -60,18 +60,22 @@ pub async fn run(app: &App, args: &SeedArgs, out: &mut Output) -> anyhow::Result
         known += count - new;
     }
     let verb = if args.dry_run {
-        "would be made"
+        "would be created"
     } else {
-        "made"
+        "created"
     };
     out.answer(
         &json!({ "made": made, "known": known, "dryRun": args.dry_run }),
-        format!("{made} accounts {verb}, {known} were there"),
+        format!(
+            "{} {verb}, {known} already existed.",
+            counted(made, "account")
+        ),
     );
     Ok(())
 }
 
-/// All of the file, or the first line that is wrong: then nothing is made.
+/// Reads the whole file, or returns the first invalid line, so that an invalid file creates
+/// nothing.
 async fn read(app: &App, path: &PathBuf) -> anyhow::Result<Vec<Put>> {
     let file = tokio::fs::File::open(path)
         .await
@@ -79,7 +83,7 @@ async fn read(app: &App, path: &PathBuf) -> anyhow::Result<Vec<Put>> {
     let length = file.metadata().await?.len();
     anyhow::ensure!(
         length <= FILE_BYTES_MAX,
-        "{} is longer than {FILE_BYTES_MAX} bytes: split it.",
+        "{} is larger than {FILE_BYTES_MAX} bytes; split it.",
         path.display()
     );
     let mut lines = BufReader::new(file.take(FILE_BYTES_MAX)).lines();
@@ -101,7 +105,7 @@ fn line(app: &App, text: &str) -> anyhow::Result<Put> {
     );
     let mut fields: Map<String, Value> = serde_json::from_str(text)?;
     let Some(Value::String(id)) = fields.remove("id") else {
-        anyhow::bail!("it has no \"id\", the host application's own, as text");
+        anyhow::bail!("\"id\" must be a string: the host application's own id");
     };
     let account: PutAccount = serde_json::from_value(Value::Object(fields))?;
     Put::read(app, "cli", id, account).map_err(|error| anyhow::anyhow!("{error}"))

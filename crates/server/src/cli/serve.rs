@@ -1,4 +1,4 @@
-//! `serve`: the service, from configuration.
+//! `serve`: runs the service as configured.
 
 use std::process::ExitCode;
 
@@ -7,16 +7,16 @@ use billing::config::Fault;
 use billing::jobs::clock;
 use tokio::net::TcpListener;
 
-use crate::cli::{Context, Ended, control, marks, socket};
+use crate::cli::{CommandResult, Context, control, demo_database, socket};
 use crate::service::{Service, stop_signal};
 use crate::telemetry;
 use anyhow::Context as _;
 
-/// Runs until the process is told to stop.
-pub async fn run(context: &Context) -> Ended {
+/// Runs the service until the process receives SIGTERM or an interrupt.
+pub async fn run(context: &Context) -> CommandResult {
     let settings = context.settings()?;
     telemetry::start_as_json(Some(&settings.telemetry));
-    // `setup` may have stored a webhook secret: checked once the database is open.
+    // `setup` may have stored the secret in the database; it is checked once that is open.
     let faults = settings.check().into_iter().filter(Fault::is_certain);
     let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
     if !faults.is_empty() {
@@ -30,19 +30,19 @@ pub async fn run(context: &Context) -> Ended {
         Fault::NoWebhookSecret
     );
     clock::catch_up(&app).await?;
-    marks::remove(&app).await?;
+    demo_database::unmark(&app).await?;
     let listener = TcpListener::bind(&listen)
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
-    // On PostgreSQL commands go to the server themselves.
-    let door = match app.db.kind() {
+    // On PostgreSQL, commands connect to the database server themselves.
+    let control_socket = match app.db.kind() {
         store::Kind::Sqlite => Some(control::open(&app, &socket::path(&app.settings)?)?),
         store::Kind::Postgres => None,
     };
     let service = Service::start(app, listener)?;
     tracing::info!(address = %service.address, "Listening");
     stop_signal().await;
-    drop(door);
+    drop(control_socket);
     service.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,54 +1,60 @@
-//! `sync`: makes our rows agree with Stripe, and says what changed.
+//! `sync`: brings accounts in line with Stripe, and reports what changed.
 
 use billing::app::App;
 use billing::sync;
 use serde_json::json;
 
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::cli::{DIFFERENT, access, adopt};
 
-/// Accounts read at once.
+/// Accounts read in one query.
 const ACCOUNTS_MAX: i64 = 500;
 
-/// Rounds of matching events without an account.
+/// The most rounds of matching events that have no account yet.
 const MATCHES_MAX: usize = 1_000;
 
-/// Which accounts.
+/// Options of `sync`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// One account: its id, the host application's id, its Stripe customer or a user's address.
+    /// The account to sync: its id, the host application's id for it, its Stripe customer or a
+    /// user's email address.
     #[arg(conflicts_with_all = ["all", "since"])]
     account: Option<String>,
-    /// All accounts; so too without any choice.
+    /// Syncs all accounts. This is the default.
     #[arg(long, conflicts_with = "since")]
     all: bool,
-    /// Accounts that Stripe has events of since then: 2026-11-22 or 2026-11-22T10:00:00Z.
+    /// Syncs accounts that have Stripe events since this time: 2026-11-22 or 2026-11-22T10:00:00Z.
     #[arg(long)]
     since: Option<String>,
-    /// Links customers that exist at Stripe to our accounts: by their metadata, or by the mail
-    /// address of a verified account. Says what it would do; `--apply` does it.
+    /// Links existing Stripe customers to accounts, by their metadata or by the verified email
+    /// address of an account. Shows what it would do unless --apply is given.
     #[arg(long, conflicts_with_all = ["all", "since"])]
     adopt: bool,
-    /// With --adopt and an account: this customer, whoever it was.
+    /// With --adopt and an account: links this customer, whatever its metadata and address.
     #[arg(long, requires = "adopt", requires = "account")]
     customer: Option<String>,
-    /// With --adopt: does it.
+    /// With --adopt: links the customers.
     #[arg(long, requires = "adopt")]
     apply: bool,
 }
 
-/// What one account's sync came to.
-struct Line {
+/// The outcome of one account's sync.
+struct AccountResult {
     account: String,
     changes: Vec<String>,
     error: Option<String>,
 }
 
-/// Syncs, and syncs what changed again: then nothing may differ any more.
+/// Syncs the accounts, and syncs those that changed a second time, which must change nothing more.
+/// Exits with 3 if it does.
 pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> {
     if args.adopt {
-        let named = args.account.as_deref();
-        return adopt::run(app, named, args.customer.as_deref(), args.apply, out).await;
+        let args = adopt::AdoptArgs {
+            account: args.account,
+            customer: args.customer,
+            apply: args.apply,
+        };
+        return adopt::run(app, &args, out).await;
     }
     for _ in 0..MATCHES_MAX {
         if sync::match_events(app).await? == 0 {
@@ -63,7 +69,7 @@ pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> 
         .map(|(id, _)| *id)
         .collect();
     let second = pass(app, &again, false).await?;
-    let lines = |pass: &[(i64, Line)]| {
+    let lines = |pass: &[(i64, AccountResult)]| {
         let lines = pass.iter().filter(|(_, line)| !line.changes.is_empty());
         lines
             .map(|(_, line)| json!({ "account": line.account, "changes": line.changes }))
@@ -92,7 +98,11 @@ pub async fn run(app: &App, args: Args, out: &mut Output) -> anyhow::Result<u8> 
     })
 }
 
-fn text(accounts: usize, first: &[(i64, Line)], second: &[(i64, Line)]) -> String {
+fn text(
+    accounts: usize,
+    first: &[(i64, AccountResult)],
+    second: &[(i64, AccountResult)],
+) -> String {
     let mut text = String::new();
     for (title, pass) in [("changed", first), ("still differs", second)] {
         for (_, line) in pass {
@@ -105,7 +115,8 @@ fn text(accounts: usize, first: &[(i64, Line)], second: &[(i64, Line)]) -> Strin
     let (changed, differ) = (changed.count(), second.iter());
     let differ = differ.filter(|(_, line)| !line.changes.is_empty()).count();
     text.push_str(&format!(
-        "{accounts} accounts synced, {changed} changed, {differ} still differ."
+        "{} synced, {changed} changed, {differ} still different.",
+        counted(accounts, "account")
     ));
     text
 }
@@ -120,7 +131,7 @@ async fn chosen(app: &App, args: &Args) -> anyhow::Result<Vec<i64>> {
     all(app).await
 }
 
-/// The numbers of all accounts.
+/// The row ids of all accounts.
 pub async fn all(app: &App) -> anyhow::Result<Vec<i64>> {
     let mut all = Vec::new();
     loop {
@@ -135,14 +146,20 @@ pub async fn all(app: &App) -> anyhow::Result<Vec<i64>> {
     }
 }
 
-/// Accounts that events since then are about.
+/// The accounts that Stripe has events about since the given time. The events are recorded as if
+/// they had been delivered, so the sync fetches the objects that they name, however old those are.
 async fn since_then(app: &App, since: &str) -> anyhow::Result<Vec<i64>> {
-    let since = domain::time::parse(since)
-        .ok_or_else(|| anyhow::anyhow!("--since is a date or an RFC 3339 moment, not {since}"))?;
+    let since = domain::time::parse(since).ok_or_else(|| {
+        anyhow::anyhow!("--since must be a date or an RFC 3339 time, not {since}")
+    })?;
     Ok(sync::since::record(app, since).await?)
 }
 
-async fn pass(app: &App, accounts: &[i64], is_whole: bool) -> anyhow::Result<Vec<(i64, Line)>> {
+async fn pass(
+    app: &App,
+    accounts: &[i64],
+    is_whole: bool,
+) -> anyhow::Result<Vec<(i64, AccountResult)>> {
     let mut lines = Vec::with_capacity(accounts.len());
     for id in accounts.iter().copied() {
         let found = app.read(move |tx| store::accounts::find(tx, id)).await?;
@@ -156,12 +173,12 @@ async fn pass(app: &App, accounts: &[i64], is_whole: bool) -> anyhow::Result<Vec
             Ok(report) => (report.changes, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
-        let line = Line {
+        let result = AccountResult {
             account,
             changes,
             error,
         };
-        lines.push((id, line));
+        lines.push((id, result));
     }
     Ok(lines)
 }

@@ -1,4 +1,4 @@
-//! `twin`: the Stripe twin alone, and what moves a running one.
+//! `twin`: runs a Stripe twin without the service, and controls a running one.
 
 use std::process::ExitCode;
 
@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use twin::client::{Control, PayBy};
 
 use crate::cli::output::Output;
-use crate::cli::twins::{STRIPE_KEY, config};
-use crate::cli::{Context, Ended, notes};
+use crate::cli::twin_config::{STRIPE_KEY, config};
+use crate::cli::{CommandResult, Context, demo_state};
 use crate::service;
 
-const URL: &str = "http://127.0.0.1:12111";
+/// Where a twin that `twin serve` started listens by default.
+const DEFAULT_URL: &str = "http://127.0.0.1:12111";
 
-/// See the module.
+/// Options of `twin`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The running twin; by default the one of the demo in --data, else port 12111.
+    /// URL of the running twin (default: the twin of the demo in --data, otherwise port 12111).
     #[arg(long, env = "LBX_TWIN_URL", global = true)]
     twin_url: Option<String>,
     #[command(subcommand)]
@@ -26,91 +27,91 @@ pub struct Args {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Twin {
-    /// Runs a twin alone. With --data FILE its state survives a restart.
+    /// Runs a twin without the service. With --data FILE its state survives a restart.
     Serve {
-        /// Where it listens, on this machine only.
+        /// Port to listen on. Only this machine can connect.
         #[arg(long, default_value_t = 12111)]
         port: u16,
     },
     /// Pays a Checkout session.
     Pay {
-        /// cs_...
+        /// Id of the session (cs_...).
         session: String,
-        /// card, delayed (a bank debit), or a test payment method such as pm_card_visa.
+        /// How to pay: card, delayed (a bank debit), or a test payment method such as pm_card_visa.
         #[arg(long, default_value = "card")]
         method: String,
     },
     /// Settles a session that was paid by bank debit.
     Settle {
-        /// cs_...
+        /// Id of the session (cs_...).
         session: String,
-        /// Let the debit fail.
+        /// Lets the debit fail.
         #[arg(long)]
         failed: bool,
     },
-    /// Moves the billing clock: 30d, 12h, 15m, 10s.
+    /// Moves the billing clock forward.
     Advance {
-        /// A number and s, m, h or d.
+        /// How far: a number with s, m, h or d, for example 30d.
         duration: String,
     },
-    /// Makes what leads to an event of a type, as `stripe trigger` does.
+    /// Creates the objects that cause an event, as `stripe trigger` does.
     Trigger {
-        /// invoice.payment_failed, ...
+        /// Type of the event, for example invoice.payment_failed.
         event_type: String,
     },
     /// Declines the next payment.
     DeclineNext {
-        /// Of this customer only: cus_...
+        /// Only a payment of this customer (cus_...).
         #[arg(long)]
         customer: Option<String>,
-        /// insufficient_funds, ...
+        /// Decline code, for example insufficient_funds.
         #[arg(long)]
         code: Option<String>,
     },
     /// Disputes a charge, or closes a dispute.
     Dispute {
-        /// The charge (ch_...); with --close the dispute (du_... or dp_...).
+        /// Id of the charge (ch_...), or with --close of the dispute (du_... or dp_...).
         id: String,
-        /// fraudulent, product_not_received, ...
+        /// Reason, for example fraudulent or product_not_received.
         #[arg(long)]
         reason: Option<String>,
-        /// Closes it.
+        /// Closes the dispute as won or lost.
         #[arg(long, value_parser = ["won", "lost"], conflicts_with = "reason")]
         close: Option<String>,
     },
-    /// Sets the trouble that deliveries meet; without options there is none.
+    /// Disturbs webhook deliveries. Without options, deliveries are normal again.
     Chaos {
-        /// Share of deliveries that is lost, 0 to 1.
+        /// Share of deliveries to lose, 0 to 1.
         #[arg(long)]
         drop: Option<f64>,
-        /// How often each is sent.
+        /// How many times to send each event.
         #[arg(long)]
         duplicate: Option<u32>,
-        /// Deliver out of order.
+        /// Delivers events out of order.
         #[arg(long)]
         reorder: bool,
-        /// How late they are: 60s.
+        /// Delays deliveries, for example by 60s.
         #[arg(long)]
         delay: Option<String>,
     },
-    /// Switches webhook deliveries on or off.
+    /// Turns webhook deliveries on or off.
     Webhooks {
-        /// on or off.
+        /// New state: on or off.
         #[arg(value_parser = ["on", "off"])]
         state: String,
     },
 }
 
-/// Runs one.
-pub async fn run(context: &Context, args: Args) -> Ended {
+/// Runs a subcommand of `twin`.
+pub async fn run(context: &Context, args: Args) -> CommandResult {
     if let Twin::Serve { port } = args.command {
-        return alone(context, port).await;
+        return serve(context, port).await;
     }
     let url = args
         .twin_url
-        .or_else(|| notes::twin_url(context.data.as_deref()));
-    let control = Control::new(url.as_deref().unwrap_or(URL))?;
-    let answer = move_it(&control, args.command).await?;
+        .or_else(|| demo_state::twin_url(context.data.as_deref()));
+    let control = Control::new(url.as_deref().unwrap_or(DEFAULT_URL))?;
+    let answer = control_twin(&control, args.command).await?;
     let mut out = Output::new(context.json);
     let pretty = serde_json::to_string_pretty(&answer)?;
     out.answer(&answer, pretty);
@@ -118,9 +119,9 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn move_it(control: &Control, command: Twin) -> anyhow::Result<Value> {
+async fn control_twin(control: &Control, command: Twin) -> anyhow::Result<Value> {
     Ok(match command {
-        Twin::Serve { .. } => unreachable!("served before"),
+        Twin::Serve { .. } => unreachable!("`twin serve` controls no running twin"),
         Twin::Pay { session, method } => {
             let by = match method.as_str() {
                 "card" => PayBy::Card,
@@ -163,7 +164,7 @@ async fn move_it(control: &Control, command: Twin) -> anyhow::Result<Value> {
     })
 }
 
-async fn alone(context: &Context, port: u16) -> Ended {
+async fn serve(context: &Context, port: u16) -> CommandResult {
     crate::telemetry::start_as_text(None);
     let settings = context.settings()?;
     let key = match settings.stripe.secret_key.expose_secret() {
@@ -176,7 +177,7 @@ async fn alone(context: &Context, port: u16) -> Ended {
     let value = json!({ "url": url, "smtp": twin.smtp_address() });
     out.answer(
         &value,
-        format!("The Stripe twin listens at {url} (control page: {url}/_twin)."),
+        format!("The Stripe twin is listening at {url} (control page: {url}/_twin)."),
     );
     out.print();
     service::stop_signal().await;

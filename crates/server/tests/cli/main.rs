@@ -98,7 +98,7 @@ fn a_reset_deletes_what_a_demo_made_and_nothing_else() {
 }
 
 #[test]
-fn misuse_failure_and_success_have_their_exit_codes() {
+fn wrong_usage_failure_and_success_have_their_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
 
     assert_eq!(
@@ -125,7 +125,7 @@ fn misuse_failure_and_success_have_their_exit_codes() {
 }
 
 #[test]
-fn a_hand_made_correction_with_a_key_is_done_once() {
+fn a_correction_with_an_idempotency_key_is_made_once() {
     let folder = tempfile::tempdir().unwrap();
     json(folder.path(), &["admin", "user", "a@localboxs.example"]);
     let adjust = |key: &str| {
@@ -179,7 +179,7 @@ fn a_backup_beside_a_running_demo_is_restored_elsewhere() {
 }
 
 #[test]
-fn a_database_that_is_named_by_its_address_is_asked_through_its_service_too() {
+fn a_database_named_by_its_url_is_reached_through_its_service_too() {
     let folder = tempfile::tempdir().unwrap();
     let _demo = Demo::start(folder.path(), &[]);
     let url = format!("sqlite://{}/billing.db", folder.path().display());
@@ -229,7 +229,7 @@ fn buy(data: &Path, demo: &Demo, cookie: &str, credits: i64) -> String {
 }
 
 #[test]
-fn a_refund_is_looked_at_made_once_and_everything_leaves_as_files() {
+fn a_refund_is_previewed_and_made_once_and_all_tables_are_exported() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("demo");
     let demo = Demo::start(&data, &[]);
@@ -290,7 +290,7 @@ fn a_refund_is_looked_at_made_once_and_everything_leaves_as_files() {
 }
 
 #[test]
-fn the_deferred_value_of_a_month_ties_to_the_ledger_and_a_grant_is_voided_from_here() {
+fn the_deferred_report_of_a_month_reconciles_with_the_ledger_and_an_unknown_grant_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let demo = Demo::start(folder.path(), &[]);
     let now = get(
@@ -321,7 +321,7 @@ fn the_deferred_value_of_a_month_ties_to_the_ledger_and_a_grant_is_voided_from_h
 }
 
 #[test]
-fn requirement_13_2_seeding_twice_makes_nothing_twice_and_touches_no_credit() {
+fn requirement_13_2_seeding_twice_creates_nothing_twice_and_changes_no_credits() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("demo");
     let demo = Demo::start(&data, &[]);
@@ -365,7 +365,7 @@ fn requirement_13_2_seeding_twice_makes_nothing_twice_and_touches_no_credit() {
 }
 
 #[test]
-fn requirement_c17_a_balance_of_the_past_is_what_the_journal_came_to_by_then() {
+fn requirement_c17_a_past_balance_is_computed_from_the_journal_up_to_that_time() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("demo");
     let _demo = Demo::start(&data, &[]);
@@ -416,7 +416,7 @@ fn requirement_n3_an_idle_demo_needs_less_than_a_hundred_megabytes() {
 }
 
 #[test]
-fn a_small_load_is_served_whole_on_both_databases_and_the_books_agree() {
+fn the_bench_serves_a_small_load_on_both_databases_and_the_audit_finds_no_difference() {
     let folder = tempfile::tempdir().unwrap();
     let postgres = store::testing::postgres();
     for database in ["", &postgres.url_text] {

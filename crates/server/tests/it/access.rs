@@ -68,8 +68,8 @@ fn others() -> Vec<(String, Vec<&'static str>)> {
         .collect()
 }
 
-on_both!(case_a1_every_guarded_address_asks_who_is_calling);
-async fn case_a1_every_guarded_address_asks_who_is_calling(stage: &Stage) {
+on_both!(case_a1_every_guarded_url_requires_authentication);
+async fn case_a1_every_guarded_url_requires_authentication(stage: &Stage) {
     let mut guarded = 0;
     for (path, methods) in routes() {
         if PUBLIC.contains(&path.as_str()) {
@@ -90,8 +90,8 @@ async fn case_a1_every_guarded_address_asks_who_is_calling(stage: &Stage) {
     assert!(guarded > 3);
 }
 
-on_both!(case_a1_a_page_leads_a_stranger_to_the_sign_in);
-async fn case_a1_a_page_leads_a_stranger_to_the_sign_in(stage: &Stage) {
+on_both!(case_a1_a_page_redirects_to_sign_in_without_a_session);
+async fn case_a1_a_page_redirects_to_sign_in_without_a_session(stage: &Stage) {
     let request = stage.http.get(format!("{}/dashboard/billing", stage.base));
 
     let answer = request.header("accept", "text/html").send().await.unwrap();
@@ -101,8 +101,8 @@ async fn case_a1_a_page_leads_a_stranger_to_the_sign_in(stage: &Stage) {
     assert!(to.starts_with("/login?next="), "{to}");
 }
 
-on_both!(case_a2_a_made_up_session_or_key_is_nobody);
-async fn case_a2_a_made_up_session_or_key_is_nobody(stage: &Stage) {
+on_both!(case_a2_a_made_up_session_or_key_is_not_authenticated);
+async fn case_a2_a_made_up_session_or_key_is_not_authenticated(stage: &Stage) {
     for (name, value) in [
         ("cookie", "lbx_session=00000000"),
         ("cookie", "lbx_session="),
@@ -139,8 +139,8 @@ async fn case_a3_headers_that_claim_a_user_are_ignored(stage: &Stage) {
     }
 }
 
-on_both!(case_a4_another_persons_account_is_not_there);
-async fn case_a4_another_persons_account_is_not_there(stage: &Stage) {
+on_both!(case_a4_another_users_account_is_not_found);
+async fn case_a4_another_users_account_is_not_found(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let account = noah.account;
@@ -158,8 +158,8 @@ async fn case_a4_another_persons_account_is_not_there(stage: &Stage) {
     assert_eq!((status, &body["code"]), (404, &json!("not_found")));
 }
 
-on_both!(case_a6_a_write_from_another_site_is_not_carried_out);
-async fn case_a6_a_write_from_another_site_is_not_carried_out(stage: &Stage) {
+on_both!(case_a6_a_write_from_another_site_is_refused);
+async fn case_a6_a_write_from_another_site_is_refused(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let body = json!({ "type": "topup", "amount": 500 }).to_string();
     for (name, value, kind) in [
@@ -242,8 +242,8 @@ async fn case_a11_every_answer_carries_the_security_headers(stage: &Stage) {
     }
 }
 
-on_both!(case_a15_an_error_names_its_request_and_nothing_of_the_inside);
-async fn case_a15_an_error_names_its_request_and_nothing_of_the_inside(stage: &Stage) {
+on_both!(case_a15_an_error_names_its_request_and_no_internals);
+async fn case_a15_an_error_names_its_request_and_no_internals(stage: &Stage) {
     let answer = stage
         .http
         .get(format!("{}/nothing/here", stage.base))

@@ -30,8 +30,8 @@ async fn failed_again(stage: &Stage, times: usize) {
     }
 }
 
-on_both!(six_failures_in_a_row_are_told_once_and_over_with_a_success);
-async fn six_failures_in_a_row_are_told_once_and_over_with_a_success(stage: &Stage) {
+on_both!(six_failures_in_a_row_open_one_alert_which_a_success_closes);
+async fn six_failures_in_a_row_open_one_alert_which_a_success_closes(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let rule = "failed-webhooks";
 
@@ -154,8 +154,8 @@ async fn compare_again(stage: &Stage, day: i64) {
     alerts::once(&stage.app).await.unwrap();
 }
 
-on_both!(revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it);
-async fn revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_of_it(
+on_both!(a_revenue_drop_of_more_than_a_tenth_sends_an_alert_if_there_were_enough_payments);
+async fn a_revenue_drop_of_more_than_a_tenth_sends_an_alert_if_there_were_enough_payments(
     stage: &Stage,
 ) {
     let operator = stage.person_as("boss@example.com", "admin").await;
@@ -194,8 +194,8 @@ async fn revenue_that_fell_by_more_than_a_tenth_is_told_where_there_was_enough_o
     );
 }
 
-on_both!(each_rule_finds_its_own_trouble_and_only_that);
-async fn each_rule_finds_its_own_trouble_and_only_that(stage: &Stage) {
+on_both!(each_alert_rule_detects_its_own_problem_and_no_other);
+async fn each_alert_rule_detects_its_own_problem_and_no_other(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let ann = stage.person("ann@example.com").await;
     stage.settled().await;
@@ -258,8 +258,8 @@ async fn each_rule_finds_its_own_trouble_and_only_that(stage: &Stage) {
     assert_eq!(states(&operator, "audit").await, ["closed"]);
 }
 
-on_both!(an_operator_says_that_they_know_and_a_viewer_only_looks);
-async fn an_operator_says_that_they_know_and_a_viewer_only_looks(stage: &Stage) {
+on_both!(an_operator_acknowledges_an_alert_and_a_viewer_can_only_read_it);
+async fn an_operator_acknowledges_an_alert_and_a_viewer_can_only_read_it(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let viewer = stage.person_as("look@example.com", "viewer").await;
     let user = stage.person("ann@example.com").await;

@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use serde_json::{Value, json};
-use server::cli::on_app;
-use server::cli::on_app::OnApp;
+use server::cli::database_command;
+use server::cli::database_command::DatabaseCommand;
 use server::cli::output::Output;
 
 use crate::stage::{Stage, on_both};
@@ -13,7 +13,7 @@ use crate::stage::{Stage, on_both};
 #[command(no_binary_name = true)]
 struct Line {
     #[command(subcommand)]
-    command: OnApp,
+    command: DatabaseCommand,
 }
 
 /// Runs a command as the control socket does; answers its exit code and its JSON.
@@ -25,7 +25,7 @@ async fn run(stage: &Stage, line: &[&str]) -> (u8, Value) {
 pub async fn run_on(app: &billing::app::App, line: &[&str]) -> (u8, Value) {
     let command = Line::try_parse_from(line).unwrap().command;
     let mut out = Output::new(true);
-    let code = on_app::run(app, command, &mut out).await;
+    let code = database_command::run(app, command, &mut out).await;
     let value = serde_json::from_str(&out.text).unwrap_or(Value::Null);
     (code, value)
 }
@@ -95,8 +95,8 @@ async fn eventful(stage: &Stage) -> i64 {
     maya.account
 }
 
-on_both!(emptied_mirror_tables_are_the_same_again_after_a_sync_of_all);
-async fn emptied_mirror_tables_are_the_same_again_after_a_sync_of_all(stage: &Stage) {
+on_both!(a_full_sync_restores_emptied_mirror_tables_exactly);
+async fn a_full_sync_restores_emptied_mirror_tables_exactly(stage: &Stage) {
     let account = eventful(stage).await;
     let before = mirror(stage, account).await;
     assert!(before.len() >= 6, "{before:?}");
@@ -115,8 +115,8 @@ async fn emptied_mirror_tables_are_the_same_again_after_a_sync_of_all(stage: &St
     assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
 }
 
-on_both!(case_m10_an_audit_names_what_differs_from_stripe_and_a_repair_mends_it);
-async fn case_m10_an_audit_names_what_differs_from_stripe_and_a_repair_mends_it(stage: &Stage) {
+on_both!(case_m10_an_audit_reports_differences_from_stripe_and_a_repair_fixes_them);
+async fn case_m10_an_audit_reports_differences_from_stripe_and_a_repair_fixes_them(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     maya.billing_when(|body| balance(body) == 600.0).await;
@@ -155,8 +155,8 @@ async fn case_m10_an_audit_names_what_differs_from_stripe_and_a_repair_mends_it(
     assert_eq!(run(stage, &["audit", "--stripe"]).await.0, 0);
 }
 
-on_both!(a_plan_that_an_operator_gave_is_shown_as_intended_and_is_no_difference);
-async fn a_plan_that_an_operator_gave_is_shown_as_intended_and_is_no_difference(stage: &Stage) {
+on_both!(a_plan_override_is_reported_as_intended_and_not_as_a_difference);
+async fn a_plan_override_is_reported_as_intended_and_not_as_a_difference(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let account = maya.account;
     let now = stage.app.now();
@@ -185,8 +185,8 @@ async fn a_plan_that_an_operator_gave_is_shown_as_intended_and_is_no_difference(
     );
 }
 
-on_both!(the_nightly_audit_finds_a_refund_and_a_dispute_that_nobody_told_of);
-async fn the_nightly_audit_finds_a_refund_and_a_dispute_that_nobody_told_of(stage: &Stage) {
+on_both!(the_nightly_audit_finds_a_refund_and_a_dispute_without_events);
+async fn the_nightly_audit_finds_a_refund_and_a_dispute_without_events(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(5_000).await;
     maya.buy_pack(1_000).await;
@@ -227,8 +227,8 @@ async fn the_nightly_audit_finds_a_refund_and_a_dispute_that_nobody_told_of(stag
     assert!(last.unwrap().contains("\"differences\":0"));
 }
 
-on_both!(customers_from_before_are_adopted_by_metadata_or_a_verified_address);
-async fn customers_from_before_are_adopted_by_metadata_or_a_verified_address(stage: &Stage) {
+on_both!(existing_customers_are_adopted_by_metadata_or_a_verified_address);
+async fn existing_customers_are_adopted_by_metadata_or_a_verified_address(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let account = maya.account;
@@ -285,8 +285,8 @@ async fn customers_from_before_are_adopted_by_metadata_or_a_verified_address(sta
     );
 }
 
-on_both!(case_w30_a_sync_since_a_moment_takes_up_what_was_lost);
-async fn case_w30_a_sync_since_a_moment_takes_up_what_was_lost(stage: &Stage) {
+on_both!(case_w30_a_sync_since_a_given_time_recovers_lost_events);
+async fn case_w30_a_sync_since_a_given_time_recovers_lost_events(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(5_000).await;
     maya.billing_when(|body| balance(body) == 5_100.0).await;
@@ -329,10 +329,8 @@ const DAMAGES: [(&str, &str); 5] = [
     ),
 ];
 
-on_both!(rows_that_differ_from_the_journal_are_named_first_and_then_made_anew_from_it);
-async fn rows_that_differ_from_the_journal_are_named_first_and_then_made_anew_from_it(
-    stage: &Stage,
-) {
+on_both!(rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it);
+async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it(stage: &Stage) {
     let account = eventful(stage).await;
     let maya = stage.person("maya@example.com").await;
     let limit = json!({ "scope": "account", "window": "lifetime", "credits": 90_000 });

@@ -45,8 +45,8 @@ async fn a_paid_plan_gives_its_tier_and_its_allowance(stage: &Stage) {
     );
 }
 
-on_both!(case_k12_a_live_plan_is_changed_and_not_bought_again);
-async fn case_k12_a_live_plan_is_changed_and_not_bought_again(stage: &Stage) {
+on_both!(case_k12_an_active_plan_is_changed_and_not_bought_again);
+async fn case_k12_an_active_plan_is_changed_and_not_bought_again(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO")

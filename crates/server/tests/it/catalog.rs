@@ -85,12 +85,12 @@ async fn follows_its_text(database: store::testing::TestDatabase) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_sold_follows_the_catalogs_text_without_a_restart_on_sqlite() {
+async fn a_changed_catalog_is_applied_without_a_restart_on_sqlite() {
     follows_its_text(store::testing::sqlite()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_sold_follows_the_catalogs_text_without_a_restart_on_postgres() {
+async fn a_changed_catalog_is_applied_without_a_restart_on_postgres() {
     let database = tokio::task::spawn_blocking(store::testing::postgres);
     follows_its_text(database.await.unwrap()).await;
 }

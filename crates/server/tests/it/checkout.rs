@@ -76,8 +76,8 @@ async fn case_k1_bad_bodies_are_refused_without_a_call_to_stripe(stage: &Stage) 
     assert!(customers(stage).await.is_empty());
 }
 
-on_both!(case_k2_k3_what_a_client_sends_beside_the_choice_is_never_used);
-async fn case_k2_k3_what_a_client_sends_beside_the_choice_is_never_used(stage: &Stage) {
+on_both!(case_k2_k3_what_a_client_sends_besides_its_choice_is_never_used);
+async fn case_k2_k3_what_a_client_sends_besides_its_choice_is_never_used(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let request = maya
         .request(reqwest::Method::POST, "/api/stripe/create-checkout-session")
@@ -120,8 +120,8 @@ async fn case_k2_k3_what_a_client_sends_beside_the_choice_is_never_used(stage: &
     );
 }
 
-on_both!(enterprise_is_sold_by_people);
-async fn enterprise_is_sold_by_people(stage: &Stage) {
+on_both!(enterprise_is_sold_through_sales);
+async fn enterprise_is_sold_through_sales(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
 
     let (status, answer) = maya
@@ -131,8 +131,10 @@ async fn enterprise_is_sold_by_people(stage: &Stage) {
     assert_eq!((status, &answer["code"]), (409, &json!("contact_sales")));
 }
 
-on_both!(case_k4_twenty_first_checkouts_at_once_make_one_customer_and_five_pass);
-async fn case_k4_twenty_first_checkouts_at_once_make_one_customer_and_five_pass(stage: &Stage) {
+on_both!(case_k4_twenty_concurrent_first_checkouts_create_one_customer_and_five_succeed);
+async fn case_k4_twenty_concurrent_first_checkouts_create_one_customer_and_five_succeed(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
 
     let clicks = (0..20).map(|_| maya.checkout(json!({ "type": "topup", "amount": 500 })));
@@ -154,8 +156,8 @@ async fn case_k4_twenty_first_checkouts_at_once_make_one_customer_and_five_pass(
     assert_eq!(urls.len(), 1, "a double click leads to one page: {urls:?}");
 }
 
-on_both!(the_sixth_checkout_in_a_minute_is_told_when_to_come_back);
-async fn the_sixth_checkout_in_a_minute_is_told_when_to_come_back(stage: &Stage) {
+on_both!(the_sixth_checkout_in_a_minute_gets_a_retry_after_header);
+async fn the_sixth_checkout_in_a_minute_gets_a_retry_after_header(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let body = json!({ "type": "topup", "amount": 500 });
     for _ in 0..5 {
@@ -174,8 +176,8 @@ async fn the_sixth_checkout_in_a_minute_is_told_when_to_come_back(stage: &Stage)
     assert!((1..=60).contains(&wait));
 }
 
-on_both!(one_hundred_requests_for_a_customer_make_one);
-async fn one_hundred_requests_for_a_customer_make_one(stage: &Stage) {
+on_both!(one_hundred_requests_for_a_customer_create_one);
+async fn one_hundred_requests_for_a_customer_create_one(stage: &Stage) {
     let people: Vec<_> =
         futures_util::future::join_all((0..5).map(|_| stage.person("maya@example.com"))).await;
     let caller = signed_in(stage, &people[0]).await;
@@ -260,8 +262,8 @@ async fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_
     assert!(session.starts_with("cs_test_"));
 }
 
-on_both!(case_k8_a_stripe_that_hangs_is_answered_in_time_and_nobody_waits_for_it);
-async fn case_k8_a_stripe_that_hangs_is_answered_in_time_and_nobody_waits_for_it(stage: &Stage) {
+on_both!(case_k8_when_stripe_hangs_responses_are_on_time_and_no_other_request_waits);
+async fn case_k8_when_stripe_hangs_responses_are_on_time_and_no_other_request_waits(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     stage
@@ -290,8 +292,8 @@ async fn case_k8_a_stripe_that_hangs_is_answered_in_time_and_nobody_waits_for_it
     stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
 }
 
-on_both!(another_choice_ends_the_page_that_is_open);
-async fn another_choice_ends_the_page_that_is_open(stage: &Stage) {
+on_both!(another_choice_expires_the_open_checkout);
+async fn another_choice_expires_the_open_checkout(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let small = maya
         .session(json!({ "type": "topup", "amount": 500 }))

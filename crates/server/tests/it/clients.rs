@@ -66,7 +66,7 @@ async fn flaky() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_clients_hold_charge_try_again_and_tell_a_refusal_from_a_fault() {
+async fn the_clients_hold_charge_retry_and_distinguish_refusals_from_errors() {
     let stage = Stage::with(store::testing::sqlite(), |_| {}).await;
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;

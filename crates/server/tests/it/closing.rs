@@ -74,8 +74,10 @@ async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_str
     );
 }
 
-on_both!(case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_try_goes_on);
-async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_try_goes_on(stage: &Stage) {
+on_both!(case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_continues);
+async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_continues(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
@@ -123,8 +125,8 @@ async fn everything(stage: &Stage) -> String {
     all.await.unwrap()
 }
 
-on_both!(case_m5_a_person_who_asks_to_be_forgotten_is_found_nowhere);
-async fn case_m5_a_person_who_asks_to_be_forgotten_is_found_nowhere(stage: &Stage) {
+on_both!(case_m5_personal_data_of_a_deleted_user_is_found_nowhere);
+async fn case_m5_personal_data_of_a_deleted_user_is_found_nowhere(stage: &Stage) {
     let maya = stage.person("planted.marker@example.com").await;
     stage
         .http

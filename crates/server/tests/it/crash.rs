@@ -94,7 +94,7 @@ async fn balance(http: &reqwest::Client, demo: &(String, String)) -> f64 {
 
 /// Case D1 in small; `bin/prove` has the large one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_d1_a_killed_service_loses_no_answered_debit_and_doubles_none() {
+async fn case_d1_a_killed_service_loses_no_confirmed_debit_and_duplicates_none() {
     let folder = tempfile::tempdir().unwrap();
     let http = crate::stage::client();
     let mut answered: Vec<String> = Vec::new();

@@ -36,8 +36,8 @@ fn available(body: &Value, credits: i64) -> bool {
     body["credits"]["available"] == credits
 }
 
-on_both!(a_grant_is_voided_once_with_a_reason_but_for_what_a_hold_has_pinned);
-async fn a_grant_is_voided_once_with_a_reason_but_for_what_a_hold_has_pinned(stage: &Stage) {
+on_both!(a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds);
+async fn a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
     let operator = stage.person_as("olga@example.com", "admin").await;
     person.buy_pack(1_000).await;
@@ -87,8 +87,8 @@ async fn a_grant_is_voided_once_with_a_reason_but_for_what_a_hold_has_pinned(sta
     audited(stage).await;
 }
 
-on_both!(a_debt_is_let_go_with_a_reason_and_calls_work_again);
-async fn a_debt_is_let_go_with_a_reason_and_calls_work_again(stage: &Stage) {
+on_both!(a_debt_is_forgiven_with_a_reason_and_calls_work_again);
+async fn a_debt_is_forgiven_with_a_reason_and_calls_work_again(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
     let operator = stage.person_as("olga@example.com", "admin").await;
     person.buy_pack(1_000).await;
@@ -144,7 +144,7 @@ fn rich_catalog(folder: &std::path::Path) -> String {
     path.display().to_string()
 }
 
-async fn bonus_goes_with_its_purchase(stage: &Stage) {
+async fn a_refund_removes_the_bonus_with_its_purchase(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
     person.buy_pack(10_000).await;
     let body = person.billing_when(|body| available(body, 11_100)).await;
@@ -182,7 +182,7 @@ async fn bonus_goes_with_its_purchase(stage: &Stage) {
     audited(stage).await;
 }
 
-async fn an_allowance_is_carried_on(stage: &Stage) {
+async fn an_allowance_is_carried_over(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
     person.subscribe("PRO").await;
     person.billing_when(|body| available(body, 1_100)).await;
@@ -230,11 +230,11 @@ macro_rules! with_rich_catalog {
 
 with_rich_catalog!(
     a_bonus_comes_ends_and_goes_back_with_its_purchase,
-    bonus_goes_with_its_purchase
+    a_refund_removes_the_bonus_with_its_purchase
 );
 with_rich_catalog!(
     what_is_left_of_an_allowance_is_carried_on_up_to_the_cap,
-    an_allowance_is_carried_on
+    an_allowance_is_carried_over
 );
 
 on_both!(usage_and_keys_are_files_too_and_a_key_filters_them);

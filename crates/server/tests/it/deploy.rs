@@ -189,7 +189,7 @@ fn program(args: &[&str], variables: &[(&str, &str)]) -> std::process::Output {
 }
 
 #[test]
-fn the_image_the_compose_file_and_the_unit_say_what_the_program_takes() {
+fn the_image_the_compose_file_and_the_unit_match_the_program() {
     let root = file("..");
     let image = text("container/Containerfile");
     let compose: Value = serde_norway::from_str(&text("container/compose.yaml")).unwrap();

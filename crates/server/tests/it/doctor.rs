@@ -47,8 +47,8 @@ async fn write(stage: &Stage, statement: &'static str) {
     assert!(done.await.unwrap() > 0, "{statement}");
 }
 
-on_both!(each_line_of_the_checklist_fails_by_itself_and_passes_when_it_is_so);
-async fn each_line_of_the_checklist_fails_by_itself_and_passes_when_it_is_so(stage: &Stage) {
+on_both!(each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed);
+async fn each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed(stage: &Stage) {
     assert_eq!(
         now_failing(stage).await,
         ["webhooks", "monitoring", "backup"],
@@ -148,8 +148,8 @@ async fn each_line_of_the_checklist_fails_by_itself_and_passes_when_it_is_so(sta
     assert_eq!(now_failing(stage).await, ["schema"]);
 }
 
-on_both!(what_must_be_seen_after_a_deployment_is_asked_for_apart);
-async fn what_must_be_seen_after_a_deployment_is_asked_for_apart(stage: &Stage) {
+on_both!(checks_after_a_deployment_are_requested_separately);
+async fn checks_after_a_deployment_are_requested_separately(stage: &Stage) {
     let later = |names: Vec<String>| -> Vec<String> {
         let first = ["webhooks", "monitoring", "backup"];
         names

@@ -63,7 +63,7 @@ async fn drip(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_w7_slow_and_endless_bodies_are_cut_while_others_are_served() {
+async fn case_w7_slow_and_endless_bodies_are_cut_off_while_others_are_served() {
     for database in databases().await {
         let stage = Stage::with(database, |settings| settings.service.body_seconds_max = 2).await;
         let address = stage.base.trim_start_matches("http://").to_owned();
@@ -126,8 +126,8 @@ async fn case_w7_slow_and_endless_bodies_are_cut_while_others_are_served() {
     }
 }
 
-on_both!(case_a9_a_sign_in_gets_a_fresh_session_and_its_end_is_at_once);
-async fn case_a9_a_sign_in_gets_a_fresh_session_and_its_end_is_at_once(stage: &Stage) {
+on_both!(case_a9_a_sign_in_opens_a_new_session_which_ends_immediately_on_sign_out);
+async fn case_a9_a_sign_in_opens_a_new_session_which_ends_immediately_on_sign_out(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let planted = "lbx_session=0000000000000000000000000000000000000000000000000000000000000000";
     let link = |stage: &Stage| {

@@ -22,8 +22,8 @@ async fn subscription_path(stage: &Stage) -> String {
     )
 }
 
-on_both!(a_renewal_is_one_more_payment_and_the_next_allowance);
-async fn a_renewal_is_one_more_payment_and_the_next_allowance(stage: &Stage) {
+on_both!(a_renewal_records_a_payment_and_grants_the_next_allowance);
+async fn a_renewal_records_a_payment_and_grants_the_next_allowance(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;
@@ -52,8 +52,8 @@ async fn a_renewal_is_one_more_payment_and_the_next_allowance(stage: &Stage) {
     assert_eq!(balance(&body), 1_000.0);
 }
 
-on_both!(a_cancelled_plan_lasts_to_its_end_and_bought_credits_stay);
-async fn a_cancelled_plan_lasts_to_its_end_and_bought_credits_stay(stage: &Stage) {
+on_both!(a_canceled_plan_lasts_until_its_period_ends_and_purchased_credits_stay);
+async fn a_canceled_plan_lasts_until_its_period_ends_and_purchased_credits_stay(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     maya.subscribe("PRO").await;
@@ -96,8 +96,8 @@ async fn a_cancelled_plan_lasts_to_its_end_and_bought_credits_stay(stage: &Stage
     );
 }
 
-on_both!(a_failed_renewal_is_told_graced_and_mended);
-async fn a_failed_renewal_is_told_graced_and_mended(stage: &Stage) {
+on_both!(a_failed_renewal_is_reported_has_a_grace_period_and_can_be_paid);
+async fn a_failed_renewal_is_reported_has_a_grace_period_and_can_be_paid(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;
@@ -132,8 +132,8 @@ async fn a_failed_renewal_is_told_graced_and_mended(stage: &Stage) {
     assert_eq!(balance(&body), 1_000.0);
 }
 
-on_both!(a_payment_that_is_never_mended_ends_the_access_and_then_the_plan);
-async fn a_payment_that_is_never_mended_ends_the_access_and_then_the_plan(stage: &Stage) {
+on_both!(a_payment_that_is_never_made_ends_the_access_and_then_the_plan);
+async fn a_payment_that_is_never_made_ends_the_access_and_then_the_plan(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;
@@ -169,8 +169,8 @@ async fn a_payment_that_is_never_mended_ends_the_access_and_then_the_plan(stage:
     assert_eq!(body["subscription"]["status"], "CANCELED", "{body}");
 }
 
-on_both!(a_refund_takes_back_what_its_payment_brought);
-async fn a_refund_takes_back_what_its_payment_brought(stage: &Stage) {
+on_both!(a_refund_removes_the_credits_of_its_payment);
+async fn a_refund_removes_the_credits_of_its_payment(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(5_000).await;
     maya.billing_when(|body| balance(body) == 5_100.0).await;
@@ -191,8 +191,8 @@ async fn a_refund_takes_back_what_its_payment_brought(stage: &Stage) {
     assert_eq!(rows.iter().filter(|row| row.0 == "REFUND").count(), 2);
 }
 
-on_both!(an_abandoned_checkout_is_cancelled_when_it_expires);
-async fn an_abandoned_checkout_is_cancelled_when_it_expires(stage: &Stage) {
+on_both!(an_abandoned_checkout_is_canceled_when_it_expires);
+async fn an_abandoned_checkout_is_canceled_when_it_expires(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.session(json!({ "type": "topup", "amount": 500 }))
         .await;

@@ -27,8 +27,8 @@ async fn audited(stage: &Stage) {
     assert_eq!(report.findings, []);
 }
 
-on_both!(a_limit_of_a_key_refuses_that_key_alone_and_says_which);
-async fn a_limit_of_a_key_refuses_that_key_alone_and_says_which(stage: &Stage) {
+on_both!(a_keys_limit_refuses_only_that_key_and_names_the_limit);
+async fn a_keys_limit_refuses_only_that_key_and_names_the_limit(stage: &Stage) {
     let person = stage.person("limits@example.com").await;
     person.buy_pack(1_000).await;
     let (web, key) = own_key(&person, stage).await;
@@ -146,8 +146,8 @@ async fn a_capture_by_another_key_counts_for_the_key_that_was_admitted(stage: &S
     audited(stage).await;
 }
 
-on_both!(wrong_limits_are_refused_by_field_and_anothers_key_is_not_there);
-async fn wrong_limits_are_refused_by_field_and_anothers_key_is_not_there(stage: &Stage) {
+on_both!(wrong_limits_are_refused_by_field_and_another_users_key_is_not_found);
+async fn wrong_limits_are_refused_by_field_and_another_users_key_is_not_found(stage: &Stage) {
     let person = stage.person("limits@example.com").await;
     let other = stage.person("other@example.com").await;
     let (_, foreign) = own_key(&other, stage).await;

@@ -30,7 +30,7 @@ async fn heard(mut socket: TcpStream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_drips_or_never_ends_is_cut() {
+async fn a_slow_or_endless_request_head_is_cut_off() {
     let stage = stage(|settings| settings.service.head_seconds_max = 1).await;
 
     let started = Instant::now();
@@ -144,7 +144,7 @@ async fn case_d13_idle_connections_and_busy_ones_leave_room_for_webhooks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_d7_a_stop_answers_what_is_in_hand_and_takes_nothing_new() {
+async fn case_d7_a_stop_completes_requests_in_progress_and_accepts_no_new_ones() {
     let stage = stage(|_| {}).await;
     let mut slow = open(&stage).await;
     let head = "POST /api/auth/link HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\

@@ -92,8 +92,8 @@ async fn members(owner: &Person<'_>, place: &str) -> Vec<(String, String, String
         .collect()
 }
 
-on_both!(an_invitation_is_mailed_works_once_and_gives_its_role);
-async fn an_invitation_is_mailed_works_once_and_gives_its_role(stage: &Stage) {
+on_both!(an_invitation_is_emailed_works_once_and_gives_its_role);
+async fn an_invitation_is_emailed_works_once_and_gives_its_role(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
     let cookie = bring_in(stage, &maya, &place, "noah@example.com", "billing").await;
@@ -134,8 +134,8 @@ async fn an_invitation_is_mailed_works_once_and_gives_its_role(stage: &Stage) {
     assert_eq!(billing["credits"]["balance"], 0);
 }
 
-on_both!(an_invitation_that_was_replaced_or_withdrawn_opens_nothing);
-async fn an_invitation_that_was_replaced_or_withdrawn_opens_nothing(stage: &Stage) {
+on_both!(a_replaced_or_withdrawn_invitation_is_refused);
+async fn a_replaced_or_withdrawn_invitation_is_refused(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
     let path = format!("/api/v1/members?account={place}");
@@ -167,8 +167,8 @@ async fn an_invitation_that_was_replaced_or_withdrawn_opens_nothing(stage: &Stag
     );
 }
 
-on_both!(the_last_owner_stays_and_everybody_else_may_leave);
-async fn the_last_owner_stays_and_everybody_else_may_leave(stage: &Stage) {
+on_both!(the_last_owner_must_stay_and_everyone_else_can_leave);
+async fn the_last_owner_must_stay_and_everyone_else_can_leave(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
     let noah = bring_in(stage, &maya, &place, "noah@example.com", "member").await;
@@ -212,8 +212,8 @@ async fn the_last_owner_stays_and_everybody_else_may_leave(stage: &Stage) {
     assert_eq!(members(&maya, &place).await.len(), 1);
 }
 
-on_both!(two_owners_who_leave_at_once_leave_one);
-async fn two_owners_who_leave_at_once_leave_one(stage: &Stage) {
+on_both!(of_two_owners_who_leave_concurrently_one_stays);
+async fn of_two_owners_who_leave_concurrently_one_stays(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
     let noah = bring_in(stage, &maya, &place, "noah@example.com", "owner").await;
@@ -249,8 +249,8 @@ fn is_role_refused(status: u16, body: &Value) -> bool {
     status == 403 && matches!(code, "not_owner" | "not_billing_member")
 }
 
-on_both!(case_a4_every_route_keeps_to_its_account_and_asks_for_its_role);
-async fn case_a4_every_route_keeps_to_its_account_and_asks_for_its_role(stage: &Stage) {
+on_both!(case_a4_every_route_is_limited_to_its_account_and_requires_its_role);
+async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let eve = stage.person("eve@example.com").await;
     let place = found(&maya, "Acme").await;
@@ -324,7 +324,7 @@ async fn case_a4_every_route_keeps_to_its_account_and_asks_for_its_role(stage: &
 }
 
 #[test]
-fn the_table_of_roles_says_what_the_guide_says() {
+fn the_table_of_roles_matches_the_guide() {
     let need = |method: Method, path: &str| need_of(&method, path);
 
     for path in [
@@ -405,8 +405,8 @@ async fn members_are_managed_on_a_page_without_script(stage: &Stage) {
     );
 }
 
-on_both!(signed_in_places_are_listed_and_ended);
-async fn signed_in_places_are_listed_and_ended(stage: &Stage) {
+on_both!(sessions_are_listed_and_ended);
+async fn sessions_are_listed_and_ended(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let second = billing::people::sign_in::open_session(&stage.app, maya.user, "curl/8.5")
         .await

@@ -284,8 +284,8 @@ async fn case_c5_a_refusal_is_not_remembered(stage: &Stage) {
     assert_eq!(program.available().await, 450.0);
 }
 
-on_both!(a_hold_sets_credits_aside_and_its_replay_says_the_same);
-async fn a_hold_sets_credits_aside_and_its_replay_says_the_same(stage: &Stage) {
+on_both!(a_hold_sets_credits_aside_and_a_replay_has_the_same_response);
+async fn a_hold_sets_credits_aside_and_a_replay_has_the_same_response(stage: &Stage) {
     let program = program(stage, "maya@example.com").await;
     let body = json!({ "operation": "ocr", "units": 4, "ttlSeconds": 600, "endpoint": "/v1/ocr" });
 
@@ -369,8 +369,8 @@ async fn case_c6_a_capture_above_its_hold_takes_what_is_available_and_no_more(st
     );
 }
 
-on_both!(case_c6_a_hold_that_ran_out_is_captured_late_once);
-async fn case_c6_a_hold_that_ran_out_is_captured_late_once(stage: &Stage) {
+on_both!(case_c6_an_expired_hold_is_captured_late_once);
+async fn case_c6_an_expired_hold_is_captured_late_once(stage: &Stage) {
     let program = program(stage, "maya@example.com").await;
     let (hold, other) = (program.hold(40).await, program.hold(10).await);
     stage.twin.advance("10m").await.unwrap();
@@ -414,8 +414,8 @@ async fn a_capture_with_a_key_is_repeated_with_the_same_answer(stage: &Stage) {
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
 }
 
-on_both!(another_accounts_hold_is_as_absent_as_none);
-async fn another_accounts_hold_is_as_absent_as_none(stage: &Stage) {
+on_both!(another_accounts_hold_is_not_found);
+async fn another_accounts_hold_is_not_found(stage: &Stage) {
     let (maya, omar) = (
         program(stage, "maya@example.com").await,
         program(stage, "omar@example.com").await,

@@ -93,7 +93,7 @@ fn is_told(answer: &Answer, code: &str, field: &str, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_mistake_is_answered_with_the_field_the_reason_and_what_to_do() {
+async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
     let stage = Stage::with(store::testing::sqlite(), |_| {}).await;
     let maya = stage.person("maya@example.com").await;
     let program = Program {

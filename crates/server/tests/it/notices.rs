@@ -126,7 +126,7 @@ pub async fn endpoint(operator: &Person<'_>, host: &Host, events: Value) -> (Str
     (text("id"), text("secret"))
 }
 
-async fn a_purchase_is_told_once_and_signed(stage: &Stage) {
+async fn a_purchase_sends_one_signed_webhook(stage: &Stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
@@ -172,7 +172,7 @@ async fn a_purchase_is_told_once_and_signed(stage: &Stage) {
     );
 }
 
-async fn an_endpoint_gets_only_what_it_wants(stage: &Stage) {
+async fn an_endpoint_receives_only_the_events_it_subscribes_to(stage: &Stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;
     endpoint(&operator, &host, json!(["plan.changed"])).await;
@@ -212,7 +212,7 @@ async fn after_a_rotation_both_secrets_sign(stage: &Stage) {
     assert!(shown.get("secret").is_none(), "shown once: {shown}");
 }
 
-async fn what_is_sent_again_keeps_its_id(stage: &Stage) {
+async fn a_webhook_sent_again_keeps_its_id(stage: &Stage) {
     let host = Host::start().await;
     host.answers(500);
     let operator = stage.person_as("boss@example.com", "admin").await;
@@ -282,7 +282,7 @@ async fn a_redirect_is_not_followed_and_410_disables(stage: &Stage) {
     assert_eq!(shown["state"], "enabled", "{shown}");
 }
 
-async fn an_address_is_looked_at_again_when_a_notice_is_sent(stage: &Stage) {
+async fn an_endpoints_address_is_checked_again_at_each_delivery(stage: &Stage) {
     // Made while loopback was allowed, or by a name that was moved since: here the rule is strict.
     let host = Host::start().await;
     let url = host.url.clone();
@@ -338,10 +338,10 @@ macro_rules! with_a_host {
     )+};
 }
 with_a_host! {
-    a_purchase_is_told_once_and_signed
-    an_endpoint_gets_only_what_it_wants
+    a_purchase_sends_one_signed_webhook
+    an_endpoint_receives_only_the_events_it_subscribes_to
     after_a_rotation_both_secrets_sign
-    what_is_sent_again_keeps_its_id
+    a_webhook_sent_again_keeps_its_id
     a_redirect_is_not_followed_and_410_disables
 }
 
@@ -368,7 +368,7 @@ async fn addresses_beside_the_service_and_unknown_names_are_refused(stage: &Stag
     let body = json!({ "url": "https://hooks.example.com/", "events": ["no.such"] });
     let (status, body) = operator.post(ENDPOINTS, body).await;
     assert_eq!((status, &body["field"]), (400, &json!("events")), "{body}");
-    an_address_is_looked_at_again_when_a_notice_is_sent(stage).await;
+    an_endpoints_address_is_checked_again_at_each_delivery(stage).await;
 }
 
 on_both!(only_operators_and_server_keys_see_and_change_endpoints);

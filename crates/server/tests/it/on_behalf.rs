@@ -20,8 +20,8 @@ fn path_of<'a>(stage: &Stage, url: &'a Value) -> &'a str {
     url.strip_prefix(&stage.base).expect("on our origin")
 }
 
-on_both!(the_way_out_of_a_refusal_opens_the_account_that_was_refused);
-async fn the_way_out_of_a_refusal_opens_the_account_that_was_refused(stage: &Stage) {
+on_both!(the_link_in_a_refusal_opens_the_refused_account);
+async fn the_link_in_a_refusal_opens_the_refused_account(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let acme = organisation(&maya).await;
     let host = Program {
@@ -56,8 +56,8 @@ async fn the_way_out_of_a_refusal_opens_the_account_that_was_refused(stage: &Sta
     assert_eq!(status, 404);
 }
 
-on_both!(whom_the_host_names_owns_the_account_after_signing_in_and_nobody_else);
-async fn whom_the_host_names_owns_the_account_after_signing_in_and_nobody_else(stage: &Stage) {
+on_both!(only_the_owner_whom_the_host_names_owns_the_account_after_signing_in);
+async fn only_the_owner_whom_the_host_names_owns_the_account_after_signing_in(stage: &Stage) {
     let host = Program {
         stage,
         secret: stage.server_key().await,
@@ -167,8 +167,8 @@ async fn requirement_3_3_1c_only_an_admin_buys_for_another_account_and_says_why(
     assert!(act.to_string().contains("asked by phone"), "{act}");
 }
 
-on_both!(a_keys_limit_is_set_shown_and_taken_away_on_the_page_of_keys);
-async fn a_keys_limit_is_set_shown_and_taken_away_on_the_page_of_keys(stage: &Stage) {
+on_both!(a_keys_limit_is_set_shown_and_removed_on_the_keys_page);
+async fn a_keys_limit_is_set_shown_and_removed_on_the_keys_page(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(1_000).await;
     let (_, made) = maya

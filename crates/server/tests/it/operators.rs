@@ -94,8 +94,8 @@ fn operators_routes() -> Vec<(Method, String)> {
     routes.collect()
 }
 
-on_both!(case_a5_every_operators_address_lets_each_role_do_what_the_table_says);
-async fn case_a5_every_operators_address_lets_each_role_do_what_the_table_says(stage: &Stage) {
+on_both!(case_a5_every_operator_route_allows_each_role_what_the_table_says);
+async fn case_a5_every_operator_route_allows_each_role_what_the_table_says(stage: &Stage) {
     let mut people = vec![stage.person("maya@example.com").await];
     for role in UserRole::ALL
         .into_iter()

@@ -63,10 +63,10 @@ async fn busy<'a>(stage: &'a Stage, email: &str) -> Person<'a> {
 }
 
 on_both!(
-    case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others,
+    case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others,
     sealed
 );
-async fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(stage: &Stage) {
+async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(stage: &Stage) {
     let ann = busy(stage, "ann@people.example").await;
     let ben = busy(stage, "ben@people.example").await;
     let stranger = stage.http.get(format!("{}{EXPORT}", stage.base));
@@ -198,10 +198,10 @@ async fn case_m7_an_account_gets_all_that_is_kept_of_it_and_nothing_of_others(st
 }
 
 on_both!(
-    addresses_that_are_sealed_at_rest_leave_readable_for_who_holds_the_key,
+    encrypted_addresses_are_exported_in_clear_for_the_holder_of_the_key,
     sealed
 );
-async fn addresses_that_are_sealed_at_rest_leave_readable_for_who_holds_the_key(stage: &Stage) {
+async fn encrypted_addresses_are_exported_in_clear_for_the_holder_of_the_key(stage: &Stage) {
     stage.person("ann@people.example").await;
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().to_str().unwrap();
@@ -221,8 +221,8 @@ async fn addresses_that_are_sealed_at_rest_leave_readable_for_who_holds_the_key(
     }
 }
 
-on_both!(case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them_back);
-async fn case_m6_a_webhook_for_somebody_forgotten_is_booked_and_brings_nothing_of_them_back(
+on_both!(case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_personal_data);
+async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_personal_data(
     stage: &Stage,
 ) {
     let ann = stage.person("planted.marker@people.example").await;

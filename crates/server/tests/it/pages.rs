@@ -46,10 +46,8 @@ pub async fn mailed_link(stage: &Stage) -> String {
     }
 }
 
-on_both!(every_page_of_an_account_is_shown_to_its_people_and_leads_others_to_sign_in);
-async fn every_page_of_an_account_is_shown_to_its_people_and_leads_others_to_sign_in(
-    stage: &Stage,
-) {
+on_both!(every_account_page_is_shown_to_members_and_redirects_others_to_sign_in);
+async fn every_account_page_is_shown_to_members_and_redirects_others_to_sign_in(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let pages = [
         "/dashboard/billing",
@@ -88,8 +86,8 @@ async fn operators_pages_are_closed_to_users(stage: &Stage) {
     }
 }
 
-on_both!(case_k14_the_success_page_shows_only_a_session_of_ones_own);
-async fn case_k14_the_success_page_shows_only_a_session_of_ones_own(stage: &Stage) {
+on_both!(case_k14_the_success_page_shows_only_the_users_own_sessions);
+async fn case_k14_the_success_page_shows_only_the_users_own_sessions(stage: &Stage) {
     let (maya, eve) = (
         stage.person("maya@example.com").await,
         stage.person("eve@example.com").await,
@@ -111,8 +109,8 @@ async fn case_k14_the_success_page_shows_only_a_session_of_ones_own(stage: &Stag
     assert_eq!(eve.billing().await["credits"]["balance"], json!(100));
 }
 
-on_both!(case_k14_the_success_page_gives_nothing_for_what_is_not_paid);
-async fn case_k14_the_success_page_gives_nothing_for_what_is_not_paid(stage: &Stage) {
+on_both!(case_k14_the_success_page_grants_nothing_for_an_unpaid_session);
+async fn case_k14_the_success_page_grants_nothing_for_an_unpaid_session(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let session = maya
         .session(json!({ "type": "topup", "amount": 5_000 }))
@@ -127,8 +125,8 @@ async fn case_k14_the_success_page_gives_nothing_for_what_is_not_paid(stage: &St
     assert_eq!(maya.billing().await["credits"]["balance"], json!(100));
 }
 
-on_both!(case_k14_the_success_page_is_right_at_first_sight_without_any_webhook);
-async fn case_k14_the_success_page_is_right_at_first_sight_without_any_webhook(stage: &Stage) {
+on_both!(case_k14_the_success_page_is_correct_on_first_load_without_any_webhook);
+async fn case_k14_the_success_page_is_correct_on_first_load_without_any_webhook(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     assert_eq!(maya.billing().await["credits"]["balance"], json!(100));
     stage.webhooks(false).await;
@@ -186,8 +184,8 @@ async fn a_pack_and_a_plan_are_bought_by_forms(stage: &Stage) {
         .await;
 }
 
-on_both!(a_pack_that_was_paid_is_bought_again_on_a_page_of_its_own);
-async fn a_pack_that_was_paid_is_bought_again_on_a_page_of_its_own(stage: &Stage) {
+on_both!(a_pack_that_was_paid_for_can_be_bought_again_in_a_new_checkout);
+async fn a_pack_that_was_paid_for_can_be_bought_again_in_a_new_checkout(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let form = [("amount", "500")];
     let open = location(&send(&maya, &format!("{BILLING}/credits"), &form).await);
@@ -203,8 +201,8 @@ async fn a_pack_that_was_paid_is_bought_again_on_a_page_of_its_own(stage: &Stage
         .await;
 }
 
-on_both!(a_choice_that_is_not_for_sale_shows_the_form_again);
-async fn a_choice_that_is_not_for_sale_shows_the_form_again(stage: &Stage) {
+on_both!(choosing_something_not_for_sale_shows_the_form_again);
+async fn choosing_something_not_for_sale_shows_the_form_again(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     for amount in ["", "7", "-500", "1e3", "500.0"] {
         let answer = send(&maya, &format!("{BILLING}/credits"), &[("amount", amount)]).await;
@@ -224,8 +222,8 @@ async fn a_choice_that_is_not_for_sale_shows_the_form_again(stage: &Stage) {
     }
 }
 
-on_both!(a_plan_is_cancelled_at_the_end_of_its_period_and_kept_after_all);
-async fn a_plan_is_cancelled_at_the_end_of_its_period_and_kept_after_all(stage: &Stage) {
+on_both!(a_cancellation_at_the_end_of_the_period_can_be_undone);
+async fn a_cancellation_at_the_end_of_the_period_can_be_undone(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
@@ -262,8 +260,8 @@ pub fn hidden(page: &str, name: &str) -> String {
     page[start..].split('"').next().expect("a value").to_owned()
 }
 
-on_both!(a_larger_plan_costs_what_the_review_said_and_starts_at_once);
-async fn a_larger_plan_costs_what_the_review_said_and_starts_at_once(stage: &Stage) {
+on_both!(an_upgrade_costs_the_previewed_amount_and_starts_immediately);
+async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
@@ -302,10 +300,8 @@ async fn a_larger_plan_costs_what_the_review_said_and_starts_at_once(stage: &Sta
     assert_eq!(stage.transactions(maya.account).await.len(), 2);
 }
 
-on_both!(an_amount_or_a_moment_of_ones_own_choice_is_reviewed_again_and_charges_nothing);
-async fn an_amount_or_a_moment_of_ones_own_choice_is_reviewed_again_and_charges_nothing(
-    stage: &Stage,
-) {
+on_both!(a_tampered_amount_or_time_is_previewed_again_and_charges_nothing);
+async fn a_tampered_amount_or_time_is_previewed_again_and_charges_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
@@ -345,8 +341,8 @@ async fn an_amount_or_a_moment_of_ones_own_choice_is_reviewed_again_and_charges_
     assert_eq!(stage.transactions(maya.account).await.len(), 1);
 }
 
-on_both!(a_smaller_plan_is_not_reviewed_as_a_larger_one);
-async fn a_smaller_plan_is_not_reviewed_as_a_larger_one(stage: &Stage) {
+on_both!(a_downgrade_is_not_previewed_as_an_upgrade);
+async fn a_downgrade_is_not_previewed_as_an_upgrade(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO_PLUS").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS")

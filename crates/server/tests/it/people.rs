@@ -34,8 +34,8 @@ fn addresses(html: &str) -> Vec<String> {
     pieces.map(str::to_owned).collect()
 }
 
-on_both!(somebody_in_several_accounts_must_say_which_one_a_write_is_for);
-async fn somebody_in_several_accounts_must_say_which_one_a_write_is_for(stage: &Stage) {
+on_both!(a_user_with_several_accounts_must_name_the_account_of_a_write);
+async fn a_user_with_several_accounts_must_name_the_account_of_a_write(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let noahs = join(&maya, &noah, "billing").await;
@@ -136,8 +136,10 @@ async fn a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account(s
     assert_eq!(to, format!("/dashboard/keys?{query}"));
 }
 
-on_both!(two_names_for_the_account_are_a_fault_and_a_strangers_is_not_there);
-async fn two_names_for_the_account_are_a_fault_and_a_strangers_is_not_there(stage: &Stage) {
+on_both!(two_different_account_names_are_refused_and_another_users_account_is_not_found);
+async fn two_different_account_names_are_refused_and_another_users_account_is_not_found(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let (mine, noahs) = (public_id(&maya).await, public_id(&noah).await);
@@ -161,8 +163,8 @@ async fn two_names_for_the_account_are_a_fault_and_a_strangers_is_not_there(stag
     assert_eq!(status, 400, "{answer}");
 }
 
-on_both!(a_suspended_account_is_told_so_and_changes_nothing);
-async fn a_suspended_account_is_told_so_and_changes_nothing(stage: &Stage) {
+on_both!(a_suspended_account_gets_an_explanation_and_can_change_nothing);
+async fn a_suspended_account_gets_an_explanation_and_can_change_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let (account, now) = (maya.account, stage.app.now());
     stage
@@ -305,7 +307,7 @@ async fn the_host_applications_session_signs_in_and_gives_no_role_of_operators()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_a9_a_hosts_token_is_over_after_signing_out() {
+async fn case_a9_a_hosts_token_is_invalid_after_signing_out() {
     each_hosted(|stage| async move {
         let token = fixtures()["authjs.session-token century"]
             .as_str()
@@ -346,7 +348,7 @@ fn hand_over(stage: &Stage, jti: &str, changes: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_signed_hand_over_opens_one_session_once() {
+async fn a_signed_hand_over_opens_exactly_one_session() {
     each_hosted(|stage| async move {
         let send = async |token: String| {
             let url = format!(
@@ -392,8 +394,8 @@ async fn a_signed_hand_over_opens_one_session_once() {
     .await;
 }
 
-on_both!(without_a_shared_secret_no_token_of_a_host_is_looked_at);
-async fn without_a_shared_secret_no_token_of_a_host_is_looked_at(stage: &Stage) {
+on_both!(without_a_shared_secret_no_host_token_is_accepted);
+async fn without_a_shared_secret_no_host_token_is_accepted(stage: &Stage) {
     let token = fixtures()["authjs.session-token century"]
         .as_str()
         .unwrap()
@@ -410,8 +412,8 @@ async fn without_a_shared_secret_no_token_of_a_host_is_looked_at(stage: &Stage) 
     );
 }
 
-on_both!(case_a8_sign_in_mails_are_bounded_by_address_and_by_network);
-async fn case_a8_sign_in_mails_are_bounded_by_address_and_by_network(stage: &Stage) {
+on_both!(case_a8_sign_in_emails_are_limited_by_address_and_by_network);
+async fn case_a8_sign_in_emails_are_limited_by_address_and_by_network(stage: &Stage) {
     let send = async |email: String| {
         let request = stage.http.post(format!("{}/api/auth/link", stage.base));
         request
@@ -441,8 +443,8 @@ async fn case_a8_sign_in_mails_are_bounded_by_address_and_by_network(stage: &Sta
     assert_eq!(one_network.last(), Some(&429));
 }
 
-on_both!(case_a8_wrong_links_are_slowed_down);
-async fn case_a8_wrong_links_are_slowed_down(stage: &Stage) {
+on_both!(case_a8_wrong_links_are_rate_limited);
+async fn case_a8_wrong_links_are_rate_limited(stage: &Stage) {
     let mut statuses = Vec::new();
     for number in 0..12 {
         let url = format!("{}/api/auth/link/{number:064}", stage.base);

@@ -261,8 +261,8 @@ on_each! {
     keys_are_rolled_and_left
 }
 
-on_both!(an_error_names_its_request_and_so_does_its_answer);
-async fn an_error_names_its_request_and_so_does_its_answer(stage: &Stage) {
+on_both!(an_error_is_logged_with_the_request_id_that_the_response_has);
+async fn an_error_is_logged_with_the_request_id_that_the_response_has(stage: &Stage) {
     let ann = stage.person("ann@example.com").await;
 
     let answer = ann
@@ -359,7 +359,7 @@ impl Drop for Talkative {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn case_m8_m9_nothing_of_a_person_and_no_secret_is_logged_measured_or_kept_in_clear() {
+async fn case_m8_m9_no_personal_data_or_secret_is_in_logs_metrics_or_the_raw_database() {
     let demo = Talkative::start();
     let (base, http) = (demo.text("baseUrl"), crate::stage::client());
     let email = format!("{MARK}@people.example");

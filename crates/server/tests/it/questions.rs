@@ -83,12 +83,8 @@ async fn answers(stage: &Stage) -> Answers {
     }
 }
 
-on_both!(
-    requirement_21_3_the_open_questions_are_answered_as_decided_unless_somebody_says_otherwise
-);
-async fn requirement_21_3_the_open_questions_are_answered_as_decided_unless_somebody_says_otherwise(
-    stage: &Stage,
-) {
+on_both!(requirement_21_3_by_default_the_open_questions_are_answered_as_decided);
+async fn requirement_21_3_by_default_the_open_questions_are_answered_as_decided(stage: &Stage) {
     let found = answers(stage).await;
 
     let decided = Answers {
@@ -122,8 +118,11 @@ fn otherwise(settings: &mut Settings) {
     settings.billing.cancel_now = "keep".to_owned();
 }
 
-on_both!(requirement_21_3_another_value_is_another_answer, otherwise);
-async fn requirement_21_3_another_value_is_another_answer(stage: &Stage) {
+on_both!(
+    requirement_21_3_another_value_gives_another_answer,
+    otherwise
+);
+async fn requirement_21_3_another_value_gives_another_answer(stage: &Stage) {
     let found = answers(stage).await;
 
     let chosen = Answers {

@@ -109,8 +109,8 @@ async fn access_says_in_one_read_what_an_account_may_do(stage: &Stage) {
     );
 }
 
-on_both!(the_host_makes_its_accounts_and_names_them_by_its_own_ids);
-async fn the_host_makes_its_accounts_and_names_them_by_its_own_ids(stage: &Stage) {
+on_both!(the_host_creates_its_accounts_and_names_them_by_its_own_ids);
+async fn the_host_creates_its_accounts_and_names_them_by_its_own_ids(stage: &Stage) {
     let host = host(stage).await;
     let put = |body: Value| {
         let host = &host;
@@ -203,8 +203,8 @@ async fn the_host_makes_its_accounts_and_names_them_by_its_own_ids(stage: &Stage
     );
 }
 
-on_both!(case_c12_an_adjustment_has_a_reason_happens_once_and_is_written_down);
-async fn case_c12_an_adjustment_has_a_reason_happens_once_and_is_written_down(stage: &Stage) {
+on_both!(case_c12_an_adjustment_has_a_reason_happens_once_and_is_in_the_audit_log);
+async fn case_c12_an_adjustment_has_a_reason_happens_once_and_is_in_the_audit_log(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "support").await;
     let viewer = stage.person_as("looks@example.com", "viewer").await;
@@ -282,8 +282,8 @@ async fn case_c12_an_adjustment_has_a_reason_happens_once_and_is_written_down(st
     assert!(!format!("{acts:?}").contains("Outage"));
 }
 
-on_both!(promotional_credits_end_after_ninety_days_unless_said_otherwise);
-async fn promotional_credits_end_after_ninety_days_unless_said_otherwise(stage: &Stage) {
+on_both!(promotional_credits_expire_after_ninety_days_by_default);
+async fn promotional_credits_expire_after_ninety_days_by_default(stage: &Stage) {
     let host = host(stage).await;
     let maya = stage.person("maya@example.com").await;
     let id = public_id(stage, maya.account).await;

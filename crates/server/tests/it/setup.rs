@@ -29,8 +29,8 @@ async fn first(stage: &Stage, kind: &str) -> Value {
     stage.stripe_get(&format!("/v1/{kind}")).await["data"][0].clone()
 }
 
-on_both!(requirement_7_1_a_second_setup_makes_nothing_and_a_check_finds_nothing);
-async fn requirement_7_1_a_second_setup_makes_nothing_and_a_check_finds_nothing(stage: &Stage) {
+on_both!(requirement_7_1_a_second_setup_creates_nothing_and_a_check_finds_nothing);
+async fn requirement_7_1_a_second_setup_creates_nothing_and_a_check_finds_nothing(stage: &Stage) {
     let before = counts(stage).await;
     assert!(before.iter().all(|count| *count > 0), "{before:?}");
 
@@ -41,8 +41,8 @@ async fn requirement_7_1_a_second_setup_makes_nothing_and_a_check_finds_nothing(
     assert_eq!(differences(stage).await, Vec::<String>::new());
 }
 
-on_both!(requirement_7_1_a_price_that_was_archived_is_found_and_made_anew);
-async fn requirement_7_1_a_price_that_was_archived_is_found_and_made_anew(stage: &Stage) {
+on_both!(requirement_7_1_an_archived_price_is_found_and_created_again);
+async fn requirement_7_1_an_archived_price_is_found_and_created_again(stage: &Stage) {
     let price = stage.app.prices().price_of_pack[&500].clone();
     stage
         .stripe_post(&format!("/v1/prices/{price}"), &[("active", "false")])
@@ -60,8 +60,8 @@ async fn requirement_7_1_a_price_that_was_archived_is_found_and_made_anew(stage:
     );
 }
 
-on_both!(requirement_7_2_the_endpoint_gets_exactly_the_events_that_are_handled);
-async fn requirement_7_2_the_endpoint_gets_exactly_the_events_that_are_handled(stage: &Stage) {
+on_both!(requirement_7_2_the_endpoint_receives_exactly_the_handled_events);
+async fn requirement_7_2_the_endpoint_receives_exactly_the_handled_events(stage: &Stage) {
     let endpoint = first(stage, "webhook_endpoints").await;
     let id = endpoint["id"].as_str().unwrap();
     let events = |endpoint: &Value| {
@@ -100,8 +100,8 @@ async fn requirement_7_2_the_endpoint_gets_exactly_the_events_that_are_handled(s
     }
 }
 
-on_both!(requirement_7_3_the_portals_switches_are_put_back);
-async fn requirement_7_3_the_portals_switches_are_put_back(stage: &Stage) {
+on_both!(requirement_7_3_the_portals_settings_are_restored);
+async fn requirement_7_3_the_portals_settings_are_restored(stage: &Stage) {
     let configurations = stage
         .stripe_get("/v1/billing_portal/configurations?limit=100")
         .await;
@@ -143,8 +143,8 @@ async fn requirement_7_3_the_portals_switches_are_put_back(stage: &Stage) {
     }
 }
 
-on_both!(requirement_n13_a_pack_that_the_card_fee_eats_is_warned_of);
-async fn requirement_n13_a_pack_that_the_card_fee_eats_is_warned_of(stage: &Stage) {
+on_both!(requirement_n13_a_pack_that_card_fees_consume_gets_a_warning);
+async fn requirement_n13_a_pack_that_card_fees_consume_gets_a_warning(stage: &Stage) {
     let warnings = setup::run(&stage.app, true).await.unwrap().warnings;
     let of = |credits: &str| {
         warnings

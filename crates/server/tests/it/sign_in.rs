@@ -79,7 +79,7 @@ fn handed(stage: &Stage, email: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_hosts_published_keys_hand_people_over_and_may_be_rolled() {
+async fn the_hosts_published_keys_sign_hand_overs_and_can_be_rotated() {
     for database in databases().await {
         let host = Host::default();
         let router = Router::new().route("/keys", get(published));
@@ -124,7 +124,7 @@ async fn the_hosts_published_keys_hand_people_over_and_may_be_rolled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_keys_and_without_a_provider_there_are_no_such_addresses() {
+async fn without_keys_or_a_provider_their_urls_are_not_found() {
     let stage = Stage::with(store::testing::sqlite(), |_| {}).await;
     for path in [
         "/api/auth/hand-over?token=x",
@@ -142,7 +142,7 @@ async fn without_keys_and_without_a_provider_there_are_no_such_addresses() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_that_cannot_be_read_are_said_and_believed_by_nobody() {
+async fn unreadable_key_sets_are_logged_and_no_token_is_accepted() {
     let stage = Stage::with(store::testing::sqlite(), |settings| {
         settings.session.hand_over_jwks = "http://127.0.0.1:9/keys".to_owned();
     })
@@ -335,7 +335,7 @@ mod oidc {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn what_another_browser_began_or_nobody_proved_signs_nobody_in() {
+    async fn a_sign_in_started_in_another_browser_or_unverified_is_refused() {
         let provider = Provider::start().await;
         let stage = stage(store::testing::sqlite(), &provider).await;
         let failed = "sign_in_failed";

@@ -84,8 +84,8 @@ async fn rows_when(
     }
 }
 
-on_both!(the_six_kinds_of_transactions_are_each_written_once);
-async fn the_six_kinds_of_transactions_are_each_written_once(stage: &Stage) {
+on_both!(each_of_the_six_kinds_of_transactions_is_recorded_once);
+async fn each_of_the_six_kinds_of_transactions_is_recorded_once(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     maya.subscribe("PRO").await;
@@ -154,8 +154,8 @@ async fn the_six_kinds_of_transactions_are_each_written_once(stage: &Stage) {
     assert_eq!(of("SUBSCRIPTION_CANCEL"), ["COMPLETED"]);
 }
 
-on_both!(a_downgrade_that_is_taken_back_is_cancelled_and_waits_no_more);
-async fn a_downgrade_that_is_taken_back_is_cancelled_and_waits_no_more(stage: &Stage) {
+on_both!(a_withdrawn_downgrade_is_canceled_and_no_longer_pending);
+async fn a_withdrawn_downgrade_is_canceled_and_no_longer_pending(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO_PLUS").await;
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
@@ -176,8 +176,8 @@ async fn a_downgrade_that_is_taken_back_is_cancelled_and_waits_no_more(stage: &S
     assert_eq!(rows.last().unwrap().0, "SUBSCRIPTION_DOWNGRADE");
 }
 
-on_both!(a_refund_that_fails_in_the_end_gives_the_credits_back_once);
-async fn a_refund_that_fails_in_the_end_gives_the_credits_back_once(stage: &Stage) {
+on_both!(a_refund_that_fails_later_restores_the_credits_once);
+async fn a_refund_that_fails_later_restores_the_credits_once(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let session = maya
         .session(json!({ "type": "topup", "amount": 5000 }))

@@ -65,10 +65,10 @@ async fn alerted(stage: &Stage, differences: u64) {
 }
 
 on_both!(
-    a_plan_that_is_set_and_taken_away_by_hand_is_told_once_each_time,
+    setting_and_removing_a_plan_override_each_send_one_email,
     hosted
 );
-async fn a_plan_that_is_set_and_taken_away_by_hand_is_told_once_each_time(stage: &Stage) {
+async fn setting_and_removing_a_plan_override_each_send_one_email(stage: &Stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;
     endpoint(&operator, &host, json!(["plan.changed"])).await;
@@ -114,11 +114,8 @@ async fn a_plan_that_is_set_and_taken_away_by_hand_is_told_once_each_time(stage:
     );
 }
 
-on_both!(
-    every_kind_of_notice_is_sent_once_by_what_it_tells_of,
-    hosted
-);
-async fn every_kind_of_notice_is_sent_once_by_what_it_tells_of(stage: &Stage) {
+on_both!(every_kind_of_webhook_is_sent_once_per_change, hosted);
+async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
@@ -233,8 +230,11 @@ async fn every_kind_of_notice_is_sent_once_by_what_it_tells_of(stage: &Stage) {
     );
 }
 
-on_both!(credits_are_told_of_once_whichever_way_they_come, hosted);
-async fn credits_are_told_of_once_whichever_way_they_come(stage: &Stage) {
+on_both!(
+    each_change_of_credits_sends_one_webhook_whatever_its_source,
+    hosted
+);
+async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &Stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;
     endpoint(&operator, &host, json!(["credits.granted"])).await;
@@ -314,10 +314,10 @@ async fn credits_are_told_of_once_whichever_way_they_come(stage: &Stage) {
 }
 
 on_both!(
-    a_notice_that_did_not_arrive_is_sent_again_by_itself_under_its_id,
+    a_failed_webhook_delivery_is_retried_automatically_with_the_same_id,
     hosted
 );
-async fn a_notice_that_did_not_arrive_is_sent_again_by_itself_under_its_id(stage: &Stage) {
+async fn a_failed_webhook_delivery_is_retried_automatically_with_the_same_id(stage: &Stage) {
     let host = Host::start().await;
     host.answers(503);
     let operator = stage.person_as("boss@example.com", "admin").await;
@@ -373,10 +373,10 @@ async fn tested_until(operator: &Person<'_>, host: &Host, id: &str, wanted: (&st
 }
 
 on_both!(
-    an_endpoint_that_failed_for_days_is_disabled_and_operators_are_told,
+    an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified,
     hosted
 );
-async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_told(stage: &Stage) {
+async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified(stage: &Stage) {
     let (lost, other) = (Host::start().await, Host::start().await);
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, _) = endpoint(&operator, &lost, json!(["payment.failed"])).await;

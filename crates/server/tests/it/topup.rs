@@ -90,10 +90,8 @@ async fn audited(stage: &Stage) {
     assert_eq!(report.findings, []);
 }
 
-on_both!(case_c14_parallel_debits_bring_one_mail_a_crossing_and_a_grant_arms_the_next);
-async fn case_c14_parallel_debits_bring_one_mail_a_crossing_and_a_grant_arms_the_next(
-    stage: &Stage,
-) {
+on_both!(case_c14_parallel_debits_send_one_email_per_crossing_and_a_grant_rearms_it);
+async fn case_c14_parallel_debits_send_one_email_per_crossing_and_a_grant_rearms_it(stage: &Stage) {
     let (person, program) = subscriber(stage).await;
     let (status, _) = set(&person, json!({ "creditsLowBelow": 1_000 })).await;
     assert_eq!(status, 200);
@@ -117,8 +115,8 @@ async fn case_c14_parallel_debits_bring_one_mail_a_crossing_and_a_grant_arms_the
     assert_eq!(subjects(stage, "left for").await, 3);
 }
 
-on_both!(mails_that_were_switched_off_are_not_sent_and_the_necessary_cannot_be);
-async fn mails_that_were_switched_off_are_not_sent_and_the_necessary_cannot_be(stage: &Stage) {
+on_both!(optional_emails_can_be_turned_off_and_required_ones_cannot);
+async fn optional_emails_can_be_turned_off_and_required_ones_cannot(stage: &Stage) {
     let (person, program) = subscriber(stage).await;
     let (status, body) = set(
         &person,
@@ -168,8 +166,10 @@ async fn a_pack_is_bought_once_when_credits_fall_below_the_threshold(stage: &Sta
     audited(stage).await;
 }
 
-on_both!(a_declined_card_is_left_alone_for_hours_and_twice_declined_turns_it_off);
-async fn a_declined_card_is_left_alone_for_hours_and_twice_declined_turns_it_off(stage: &Stage) {
+on_both!(a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_turns_auto_top_up_off);
+async fn a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_turns_auto_top_up_off(
+    stage: &Stage,
+) {
     let (person, program) = subscriber(stage).await;
     turned_on(&person, "20.00").await;
     stage
@@ -205,8 +205,8 @@ async fn a_declined_card_is_left_alone_for_hours_and_twice_declined_turns_it_off
     assert_eq!(failed.count(), 2);
 }
 
-on_both!(a_card_whose_bank_asks_for_its_owner_brings_a_mail_and_no_retry);
-async fn a_card_whose_bank_asks_for_its_owner_brings_a_mail_and_no_retry(stage: &Stage) {
+on_both!(a_card_that_requires_authentication_sends_an_email_and_is_not_retried);
+async fn a_card_that_requires_authentication_sends_an_email_and_is_not_retried(stage: &Stage) {
     let (person, program) = subscriber(stage).await;
     turned_on(&person, "20.00").await;
     stage
@@ -230,8 +230,8 @@ async fn a_card_whose_bank_asks_for_its_owner_brings_a_mail_and_no_retry(stage: 
     row_when(&person, |row| row.state == "on").await;
 }
 
-on_both!(the_monthly_cap_stops_it_and_says_so);
-async fn the_monthly_cap_stops_it_and_says_so(stage: &Stage) {
+on_both!(the_monthly_cap_stops_automatic_top_up_and_sends_an_email);
+async fn the_monthly_cap_stops_automatic_top_up_and_sends_an_email(stage: &Stage) {
     let (person, program) = subscriber(stage).await;
     turned_on(&person, "7.50").await;
     program.debit("low", 700).await;
@@ -250,8 +250,8 @@ async fn the_monthly_cap_stops_it_and_says_so(stage: &Stage) {
     mail(stage, "Automatic top-up is off").await;
 }
 
-on_both!(several_processes_at_once_make_one_payment);
-async fn several_processes_at_once_make_one_payment(stage: &Stage) {
+on_both!(several_concurrent_processes_make_one_payment);
+async fn several_concurrent_processes_make_one_payment(stage: &Stage) {
     let (person, program) = subscriber(stage).await;
     turned_on(&person, "20.00").await;
 
@@ -271,8 +271,8 @@ async fn several_processes_at_once_make_one_payment(stage: &Stage) {
     audited(stage).await;
 }
 
-on_both!(wrong_settings_are_refused_with_field_reason_and_what_to_do);
-async fn wrong_settings_are_refused_with_field_reason_and_what_to_do(stage: &Stage) {
+on_both!(wrong_settings_are_refused_with_the_field_the_reason_and_the_fix);
+async fn wrong_settings_are_refused_with_the_field_the_reason_and_the_fix(stage: &Stage) {
     let person = stage.person("topup@example.com").await;
     let auto = |threshold: Value, pack: Value, max: &str| {
         json!({ "autoTopup": {

@@ -53,7 +53,7 @@ fn has(bytes: &[u8], text: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_is_a_span_with_its_id_under_its_callers_trace_and_names_nobody() {
+async fn a_request_is_a_span_with_its_id_in_the_callers_trace_without_personal_data() {
     let (endpoint, heard) = collector().await;
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_localboxs-billing"));

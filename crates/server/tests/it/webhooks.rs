@@ -90,8 +90,8 @@ async fn case_w4_any_of_several_signatures_is_enough(stage: &Stage) {
     assert_eq!(stage.deliver_signed(body, &header).await.status(), 200);
 }
 
-on_both!(case_w6_what_is_signed_but_no_event_is_refused_quickly);
-async fn case_w6_what_is_signed_but_no_event_is_refused_quickly(stage: &Stage) {
+on_both!(case_w6_a_signed_body_that_is_not_an_event_is_refused_quickly);
+async fn case_w6_a_signed_body_that_is_not_an_event_is_refused_quickly(stage: &Stage) {
     let deep = "[".repeat(20_000);
     for body in ["not json", "[]", "{\"id\":NaN}", deep.as_str(), "{}"] {
         let started = Instant::now();
@@ -108,8 +108,8 @@ async fn case_w7_a_body_over_a_mebibyte_is_refused(stage: &Stage) {
     assert_eq!(stage.deliver_bytes(body).await.status(), 413);
 }
 
-on_both!(case_w8_what_is_not_ours_to_handle_is_stored_as_ignored);
-async fn case_w8_what_is_not_ours_to_handle_is_stored_as_ignored(stage: &Stage) {
+on_both!(case_w8_an_unhandled_event_is_stored_as_ignored);
+async fn case_w8_an_unhandled_event_is_stored_as_ignored(stage: &Stage) {
     let mut unknown = some_event();
     unknown["type"] = json!("issuing_card.created");
     let mut connected = renamed(&some_event(), "evt_2");
@@ -129,8 +129,8 @@ async fn case_w8_what_is_not_ours_to_handle_is_stored_as_ignored(stage: &Stage) 
     );
 }
 
-on_both!(case_w9_an_event_delivered_fifty_times_at_once_has_one_effect);
-async fn case_w9_an_event_delivered_fifty_times_at_once_has_one_effect(stage: &Stage) {
+on_both!(case_w9_an_event_delivered_fifty_times_concurrently_has_one_effect);
+async fn case_w9_an_event_delivered_fifty_times_concurrently_has_one_effect(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
@@ -149,8 +149,8 @@ async fn case_w9_an_event_delivered_fifty_times_at_once_has_one_effect(stage: &S
     assert_eq!(stage.events().await.len(), 1);
 }
 
-on_both!(case_w10_one_payment_told_by_several_events_is_one_credit);
-async fn case_w10_one_payment_told_by_several_events_is_one_credit(stage: &Stage) {
+on_both!(case_w10_a_payment_with_several_events_grants_credits_once);
+async fn case_w10_a_payment_with_several_events_grants_credits_once(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
@@ -177,8 +177,8 @@ async fn case_w10_one_payment_told_by_several_events_is_one_credit(stage: &Stage
     assert_eq!(stage.transactions(maya.account).await.len(), 1);
 }
 
-on_both!(case_w11_a_delayed_payment_brings_credits_when_it_succeeds);
-async fn case_w11_a_delayed_payment_brings_credits_when_it_succeeds(stage: &Stage) {
+on_both!(case_w11_a_delayed_payment_grants_credits_when_it_succeeds);
+async fn case_w11_a_delayed_payment_grants_credits_when_it_succeeds(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let session = maya
         .session(json!({ "type": "topup", "amount": 1000 }))
@@ -204,8 +204,8 @@ async fn case_w11_a_delayed_payment_brings_credits_when_it_succeeds(stage: &Stag
     assert_eq!(stage.transactions(maya.account).await, done);
 }
 
-on_both!(case_w11_a_delayed_payment_that_fails_brings_nothing);
-async fn case_w11_a_delayed_payment_that_fails_brings_nothing(stage: &Stage) {
+on_both!(case_w11_a_delayed_payment_that_fails_grants_nothing);
+async fn case_w11_a_delayed_payment_that_fails_grants_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let session = maya
         .session(json!({ "type": "topup", "amount": 1000 }))
@@ -227,8 +227,8 @@ async fn case_w11_a_delayed_payment_that_fails_brings_nothing(stage: &Stage) {
     assert_eq!(balance(&maya.billing().await), 100.0);
 }
 
-on_both!(case_w12_subscription_events_in_any_order_end_at_stripes_truth);
-async fn case_w12_subscription_events_in_any_order_end_at_stripes_truth(stage: &Stage) {
+on_both!(case_w12_subscription_events_in_any_order_end_in_stripes_state);
+async fn case_w12_subscription_events_in_any_order_end_in_stripes_state(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.subscribe("PRO").await;
@@ -274,8 +274,10 @@ async fn case_w12_subscription_events_in_any_order_end_at_stripes_truth(stage: &
     assert_eq!(maya.billing().await["subscription"]["tier"], "FREE");
 }
 
-on_both!(case_w13_the_late_end_of_an_old_subscription_leaves_the_new_one);
-async fn case_w13_the_late_end_of_an_old_subscription_leaves_the_new_one(stage: &Stage) {
+on_both!(case_w13_a_late_event_about_the_end_of_an_old_subscription_keeps_the_new_one);
+async fn case_w13_a_late_event_about_the_end_of_an_old_subscription_keeps_the_new_one(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is_tier("PRO")).await;

@@ -1,40 +1,43 @@
-//! How to reach Stripe, and how patiently.
+//! The configuration of the client.
 
 use secrecy::SecretString;
 use std::time::Duration;
 
-/// The shape of objects that we ask for and make our webhook endpoint with.
+/// The API version that we request and that our webhook endpoint is created with.
 pub const DEFAULT_API_VERSION: &str = "2026-08-26.dahlia";
 
-/// How to reach Stripe, and how patiently. The secret key does not show in `Debug`.
+/// The configuration of a client: the account, timeouts, retries and limits. `Debug` doesn't show
+/// the secret key.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// Such as `https://api.stripe.com`, or `http://127.0.0.1:12111` for a twin.
+    /// The origin of the API: `https://api.stripe.com`, or for a twin for example
+    /// `http://127.0.0.1:12111`.
     pub api_base: String,
-    /// `sk_...` or `rk_...`
+    /// The secret key, `sk_...` or `rk_...`.
     pub secret_key: SecretString,
-    /// Sent with every call.
+    /// The API version that is sent with every call.
     pub api_version: String,
-    /// Longest time to connect.
+    /// The longest time to establish a connection.
     pub connect_timeout: Duration,
-    /// Longest time for one try, from its sending to the last byte of the answer.
+    /// The longest time for one attempt, from sending it to the last byte of the answer.
     pub call_timeout: Duration,
-    /// Longest time for a call with all its tries and waits.
+    /// The longest time for a call with all its attempts and waits.
     pub deadline: Duration,
-    /// Tries after the first.
+    /// The number of attempts after the first one.
     pub retries_max: u32,
-    /// The wait before the first retry; it doubles with each.
+    /// The wait before the first retry. It doubles with each retry.
     pub backoff: Duration,
-    /// Tries under way at once.
+    /// The number of attempts that may run at the same time.
     pub concurrency_max: usize,
-    /// Largest answer that is read.
+    /// The largest answer that is read, in bytes.
     pub answer_bytes_max: usize,
-    /// Chance for the waits, so that many programs do not come back at the same moment.
+    /// The seed of the random part of the waits, so that many processes don't retry at the same
+    /// moment.
     pub jitter_seed: u64,
 }
 
 impl ClientConfig {
-    /// The defaults, for this address and key.
+    /// The default configuration for this origin and key.
     pub fn new(api_base: impl Into<String>, secret_key: impl Into<SecretString>) -> Self {
         Self {
             api_base: api_base.into(),

@@ -1,16 +1,16 @@
-//! When a call is tried again, and how long to wait before.
+//! When a call is retried, and how long to wait before that.
 
 use super::{Call, ClientConfig};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-/// The wait stops doubling here.
+/// The longest wait; it doesn't double any further.
 const BACKOFF_MAX: Duration = Duration::from_secs(4);
 
-/// Whether an answer that is no success may be followed by another try.
+/// Whether an answer that reports an error may be followed by another attempt.
 ///
-/// Stripe's own word comes first. Without it: 409 (another call under the same key or on the same
-/// object is under way), 429 and 5xx. A saved answer never changes.
+/// Stripe's own `Stripe-Should-Retry` comes first. Without it, 409 (another call with the same key
+/// or for the same object is in progress), 429 and 5xx are retried. A saved answer never changes.
 pub(super) fn may_retry(status: u16, should_retry: Option<&str>, replayed: bool) -> bool {
     if replayed {
         return false;
@@ -22,8 +22,8 @@ pub(super) fn may_retry(status: u16, should_retry: Option<&str>, replayed: bool)
     }
 }
 
-/// The wait after so many retries: twice as long each time, of which a share between a half and
-/// the whole that depends on the call.
+/// The wait after a number of retries: twice as long each time, multiplied by a factor between one
+/// half and one that depends on the call.
 pub(super) fn wait(config: &ClientConfig, call: &Call<'_>, retries: u32) -> Duration {
     let mut hasher = DefaultHasher::new();
     (
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn different_calls_wait_differently_and_the_same_call_the_same() {
+    fn different_calls_wait_differently_and_the_same_call_waits_the_same() {
         let config = ClientConfig::new("https://api.stripe.com", "sk_test_1");
 
         assert_eq!(wait(&config, &call("a"), 0), wait(&config, &call("a"), 0));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn stripes_word_on_retrying_comes_before_the_status() {
+    fn stripe_should_retry_takes_precedence_over_the_status() {
         assert!(may_retry(503, None, false));
         assert!(may_retry(429, None, false));
         assert!(may_retry(409, None, false));

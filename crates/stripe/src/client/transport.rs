@@ -1,4 +1,5 @@
-//! One try of a call: out over HTTP, back as an answer or as a failure that says what is known.
+//! One attempt of a call over HTTP. It returns an answer, or a failure that says what is known
+//! about the outcome.
 
 use super::config::ClientConfig;
 use super::{Call, is_visible, retry, within};
@@ -23,16 +24,20 @@ const STRIPE_SHOULD_RETRY: &str = "stripe-should-retry";
 const STRIPE_VERSION: HeaderName = HeaderName::from_static("stripe-version");
 const USER_AGENT: &str = concat!("localboxs-billing/", env!("CARGO_PKG_VERSION"));
 
-/// Connections are kept this long for the next call; Stripe closes them a little later.
+/// Idle connections are kept for this long. Stripe closes them a little later.
 const IDLE_CONNECTION_MAX: Duration = Duration::from_secs(50);
-/// Words of Stripe's that we repeat in logs are cut here.
-const WORD_CHARS_MAX: usize = 100;
-/// Stripe's sentences are cut here.
+/// An attempt is not started with less time than this: it could not finish before the deadline and
+/// would only leave its outcome unknown.
+const ATTEMPT_MIN: Duration = Duration::from_millis(50);
+
+/// Values from Stripe are truncated to this length in logs.
+const VALUE_CHARS_MAX: usize = 100;
+/// Messages from Stripe are truncated to this length.
 const MESSAGE_CHARS_MAX: usize = 500;
-/// Nobody waits longer than this however long Stripe wants it.
+/// The longest wait that is accepted from `Retry-After`.
 const RETRY_AFTER_SECONDS_MAX: u64 = 24 * 60 * 60;
 
-/// The connections to Stripe.
+/// The connections to Stripe and their limits.
 #[derive(Debug)]
 pub(super) struct Transport {
     pub(super) config: ClientConfig,
@@ -40,7 +45,7 @@ pub(super) struct Transport {
     base: String,
     authorization: HeaderValue,
     version: HeaderValue,
-    places: Semaphore,
+    slots: Semaphore,
 }
 
 /// A successful answer.
@@ -50,7 +55,7 @@ pub(super) struct Answer {
     body: Vec<u8>,
 }
 
-/// A try that brought no result.
+/// An attempt without a result.
 pub(super) struct Failure {
     pub(super) error: Error,
     pub(super) may_retry: bool,
@@ -100,39 +105,41 @@ impl Transport {
         let key = config.secret_key.expose_secret();
         if key.is_empty() || !is_visible(key) {
             return Err(Error::Unsendable(
-                "the secret key is empty or has strange letters",
+                "the secret key is empty or has characters that cannot be sent",
             ));
         }
         let mut authorization = HeaderValue::try_from(format!("Bearer {key}"))
-            .map_err(|_| Error::Unsendable("the secret key has strange letters"))?;
+            .map_err(|_| Error::Unsendable("the secret key has characters that cannot be sent"))?;
         authorization.set_sensitive(true);
         let version = HeaderValue::try_from(&config.api_version)
-            .map_err(|_| Error::Unsendable("the API version has strange letters"))?;
+            .map_err(|_| Error::Unsendable("the API version has characters that cannot be sent"))?;
         if config.concurrency_max == 0 || config.concurrency_max > Semaphore::MAX_PERMITS {
-            return Err(Error::Unsendable("no call would ever find a free place"));
+            return Err(Error::Unsendable(
+                "the limit of concurrent calls must be at least 1",
+            ));
         }
         Ok(Self {
             http: http_client(&config)?,
             base,
             authorization,
             version,
-            places: Semaphore::new(config.concurrency_max),
+            slots: Semaphore::new(config.concurrency_max),
             config,
         })
     }
 
-    /// Sends the call once. Everything ends with the deadline.
+    /// Sends the call once and gives up at the deadline.
     pub(super) async fn send_once(
         &self,
         call: &Call<'_>,
         deadline: Instant,
     ) -> std::result::Result<Answer, Failure> {
         let request = self.request(call)?;
-        let Some(place) = within(deadline, self.places.acquire()).await else {
+        let Some(slot) = within(deadline, self.slots.acquire()).await else {
             return Err(Failure::no_answer_in_time(false));
         };
-        let _place = place.expect("the semaphore is never closed");
-        if Instant::now() >= deadline {
+        let _slot = slot.expect("the semaphore is never closed");
+        if Instant::now() + ATTEMPT_MIN >= deadline {
             return Err(Failure::no_answer_in_time(false));
         }
 
@@ -150,15 +157,19 @@ impl Transport {
         if in_url && !parameters.is_empty() {
             url = format!("{url}?{parameters}");
         }
-        let url =
-            Url::parse(&url).map_err(|_| Failure::last(Error::Unsendable("no such address")))?;
+        let url = Url::parse(&url).map_err(|_| {
+            Failure::last(Error::Unsendable("the path of the call is not a valid URL"))
+        })?;
         let mut request = reqwest::Request::new(call.method.clone(), url);
         let headers = request.headers_mut();
         headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(STRIPE_VERSION, self.version.clone());
         if let Some(key) = call.idempotency_key {
-            let key = HeaderValue::try_from(key)
-                .map_err(|_| Failure::last(Error::Unsendable("no such idempotency key")))?;
+            let key = HeaderValue::try_from(key).map_err(|_| {
+                Failure::last(Error::Unsendable(
+                    "the idempotency key has characters that cannot be sent",
+                ))
+            })?;
             headers.insert(IDEMPOTENCY_KEY, key);
         }
         if !in_url {
@@ -181,7 +192,7 @@ impl Transport {
             .map_err(|error| unreachable(error, call))?;
         let status = response.status();
         let headers = response.headers().clone();
-        let request_id = word(&headers, REQUEST_ID);
+        let request_id = header_text(&headers, REQUEST_ID);
         tracing::debug!(
             stripe.method = %call.method, stripe.path = call.path, stripe.status = status.as_u16(),
             stripe.request_id = request_id, "Stripe answered {status}"
@@ -199,7 +210,7 @@ impl Transport {
         Err(self.failure(status, &headers, &body, call))
     }
 
-    /// Reads the body up to its bound.
+    /// Reads the body up to its size limit.
     async fn body(
         &self,
         mut response: Response,
@@ -225,7 +236,7 @@ impl Transport {
         Ok(body)
     }
 
-    /// What an answer that is no success means.
+    /// Interprets an answer that reports an error.
     fn failure(
         &self,
         status: StatusCode,
@@ -233,45 +244,46 @@ impl Transport {
         body: &[u8],
         call: &Call<'_>,
     ) -> Failure {
-        let request_id = word(headers, REQUEST_ID);
-        let replayed = word(headers, IDEMPOTENT_REPLAYED).as_deref() == Some("true");
-        let told = serde_json::from_slice::<ApiErrorBody>(body)
+        let request_id = header_text(headers, REQUEST_ID);
+        let replayed = header_text(headers, IDEMPOTENT_REPLAYED).as_deref() == Some("true");
+        let parsed = serde_json::from_slice::<ApiErrorBody>(body)
             .ok()
             .map(|body| body.error);
         let code = status.as_u16();
 
-        let error = match told {
-            told if matches!(code, 409 | 429 | 500..) => Error::Unavailable {
+        let error = match parsed {
+            parsed if matches!(code, 409 | 429 | 500..) => Error::Unavailable {
                 status: Some(code),
-                code: told
+                code: parsed
                     .and_then(|error| error.code)
-                    .map(|code| cut(&code, WORD_CHARS_MAX).into()),
+                    .map(|code| cut(&code, VALUE_CHARS_MAX).into()),
                 request_id,
                 retry_after: retry_after(headers),
                 replayed,
-                // 429 is said before anything is done.
+                // Stripe sends 429 before it executes anything.
                 outcome_unknown: call.changes_something && code != 429,
             },
-            Some(told) if status.is_client_error() => {
-                Error::told(code, self.tidy(told), request_id, replayed)
+            Some(parsed) if status.is_client_error() => {
+                Error::from_answer(code, self.tidy(parsed), request_id, replayed)
             }
             _ => Error::Malformed {
                 status: code,
-                reason: "neither a result nor an error of Stripe's".to_owned(),
+                reason: "it is neither a result nor one of Stripe's errors".to_owned(),
                 request_id,
-                // Redirects are not followed; who sent one did not do the call.
+                // Redirects are not followed, and a server that sends one has not executed the
+                // call.
                 outcome_unknown: call.changes_something && !status.is_redirection(),
             },
         };
-        let should_retry = word(headers, STRIPE_SHOULD_RETRY);
+        let should_retry = header_text(headers, STRIPE_SHOULD_RETRY);
         let may_retry = retry::may_retry(code, should_retry.as_deref(), replayed);
         Failure { error, may_retry }
     }
 
-    /// Stripe's words, cut to a length for logs and without our key, should a message quote it.
+    /// Truncates Stripe's values for logs and removes our key in case a message quotes it.
     fn tidy(&self, error: crate::objects::ApiError) -> crate::objects::ApiError {
         let key = self.config.secret_key.expose_secret();
-        let short = |text: Option<String>| text.map(|text| cut(&text, WORD_CHARS_MAX));
+        let short = |text: Option<String>| text.map(|text| cut(&text, VALUE_CHARS_MAX));
         let message = error
             .message
             .map(|text| cut(&text.replace(key, "(key)"), MESSAGE_CHARS_MAX));
@@ -293,9 +305,9 @@ fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
     }
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
-        // A redirect would carry the key elsewhere; Stripe never answers one.
+        // A redirect would send the key elsewhere, and Stripe never sends one.
         .redirect(reqwest::redirect::Policy::none())
-        // Which way calls take is said by the configuration, not by the environment.
+        // The configuration decides where calls go, not the environment.
         .no_proxy()
         .connect_timeout(config.connect_timeout)
         .pool_idle_timeout(IDLE_CONNECTION_MAX)
@@ -305,14 +317,15 @@ fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
         .map_err(|_| Error::Unsendable("TLS cannot be set up; are root certificates installed?"))
 }
 
-/// The address without a closing slash. A live key goes over plain HTTP to nobody but ourselves.
+/// Validates the origin of the API and removes a trailing slash. A live key is only sent over plain
+/// HTTP to loopback.
 fn base_of(config: &ClientConfig) -> Result<String> {
     let url = Url::parse(&config.api_base)
-        .map_err(|_| Error::Unsendable("the address of Stripe's API is no URL"))?;
+        .map_err(|_| Error::Unsendable("the base URL of Stripe's API is not a valid URL"))?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !is_bare || !url.username().is_empty() || url.password().is_some() {
         return Err(Error::Unsendable(
-            "the address of Stripe's API is more than scheme and host",
+            "the base URL of Stripe's API must have only a scheme and a host",
         ));
     }
     let key = config.secret_key.expose_secret();
@@ -320,8 +333,16 @@ fn base_of(config: &ClientConfig) -> Result<String> {
     match url.scheme() {
         "https" => {}
         "http" if !is_live || is_loopback(&url) => {}
-        "http" => return Err(Error::Unsendable("a live key must not go over plain HTTP")),
-        _ => return Err(Error::Unsendable("the address of Stripe's API is not HTTP")),
+        "http" => {
+            return Err(Error::Unsendable(
+                "a live key must not be sent over plain HTTP",
+            ));
+        }
+        _ => {
+            return Err(Error::Unsendable(
+                "the base URL of Stripe's API must be HTTP or HTTPS",
+            ));
+        }
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -333,7 +354,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 fn unreachable(error: reqwest::Error, call: &Call<'_>) -> Failure {
-    // Without a connection nothing was sent.
+    // Without a connection, nothing was sent.
     let outcome_unknown = call.changes_something && !error.is_connect();
     let error = error.without_url();
     let mut reason = error.to_string();
@@ -349,7 +370,7 @@ fn unreachable(error: reqwest::Error, call: &Call<'_>) -> Failure {
     })
 }
 
-/// Seconds; the form with a date is not one of Stripe's.
+/// Reads `Retry-After` in seconds. Stripe doesn't use the form with a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: u64 = headers
         .get(RETRY_AFTER)?
@@ -361,8 +382,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_SECONDS_MAX)))
 }
 
-fn word(headers: &HeaderMap, name: &str) -> Option<Box<str>> {
-    Some(cut(headers.get(name)?.to_str().ok()?, WORD_CHARS_MAX).into())
+fn header_text(headers: &HeaderMap, name: &str) -> Option<Box<str>> {
+    Some(cut(headers.get(name)?.to_str().ok()?, VALUE_CHARS_MAX).into())
 }
 
 fn cut(text: &str, chars_max: usize) -> String {
@@ -372,11 +393,12 @@ fn cut(text: &str, chars_max: usize) -> String {
         .collect()
 }
 
-/// What is wrong with the JSON, without quoting it: only a missing field's name is ours.
+/// Describes a JSON error without quoting the JSON. Only the name of a missing field is safe to
+/// show.
 fn without_values(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if text.starts_with("missing field") {
-        return cut(&text, WORD_CHARS_MAX);
+        return cut(&text, VALUE_CHARS_MAX);
     }
     let place = format!("line {}, column {}", error.line(), error.column());
     format!("{:?} error at {place}", error.classify())

@@ -1,4 +1,4 @@
-//! Our own Stripe account.
+//! The Stripe account that we charge through.
 
 use crate::client::Client;
 use crate::error::Result;
@@ -6,11 +6,11 @@ use crate::form::Form;
 use crate::objects::Account;
 
 impl Client {
-    /// The account that the key belongs to: also the way to check a key.
+    /// Reads the account that the key belongs to. This is also the way to check a key.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error); a wrong key is `Refused` with status 401.
+    /// Fails with an [`Error`](crate::Error). A wrong key is `Refused` with status 401.
     pub async fn retrieve_account(&self) -> Result<Account> {
         self.get("/v1/account".to_owned(), Form::new()).await
     }

@@ -6,31 +6,31 @@ use crate::form::Form;
 use crate::objects::{List, Price, Product};
 
 impl Client {
-    /// Makes a product; `id` may be our own name for it.
+    /// Creates a product. The caller may choose its `id`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_product(&self, params: &Form, idempotency_key: &str) -> Result<Product> {
         self.post("/v1/products".to_owned(), params.clone(), idempotency_key)
             .await
     }
 
-    /// A product.
+    /// Reads a product.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_product(&self, id: &str) -> Result<Product> {
         self.get(path_of("/v1/products", id, "")?, Form::new())
             .await
     }
 
-    /// Changes a product.
+    /// Updates a product.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_product(
         &self,
         id: &str,
@@ -45,39 +45,40 @@ impl Client {
         .await
     }
 
-    /// Products, newest first. Filter: `active`, `ids[]`.
+    /// Lists products, newest first. Filters: `active`, `ids[]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_products(&self, filter: &Form, items_max: usize) -> Result<List<Product>> {
         self.list("/v1/products", filter.clone(), items_max).await
     }
 
-    /// Makes a price. With `transfer_lookup_key` it takes a name over from the price that has it.
+    /// Creates a price. With `transfer_lookup_key`, it takes over the lookup key from the price
+    /// that has it.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_price(&self, params: &Form, idempotency_key: &str) -> Result<Price> {
         self.post("/v1/prices".to_owned(), params.clone(), idempotency_key)
             .await
     }
 
-    /// A price.
+    /// Reads a price.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_price(&self, id: &str) -> Result<Price> {
         self.get(path_of("/v1/prices", id, "")?, Form::new()).await
     }
 
-    /// Changes a price: `active`, `lookup_key`, metadata; never the amount.
+    /// Updates a price: `active`, `lookup_key` or metadata. The amount cannot change.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_price(
         &self,
         id: &str,
@@ -92,11 +93,11 @@ impl Client {
         .await
     }
 
-    /// Prices, newest first. Filter: `active`, `product`, `lookup_keys[]` (at most ten).
+    /// Lists prices, newest first. Filters: `active`, `product`, `lookup_keys[]` (at most ten).
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_prices(&self, filter: &Form, items_max: usize) -> Result<List<Price>> {
         self.list("/v1/prices", filter.clone(), items_max).await
     }

@@ -6,11 +6,11 @@ use crate::form::Form;
 use crate::objects::{CheckoutLineItem, CheckoutSession, List};
 
 impl Client {
-    /// Opens a Checkout session; send the browser to its `url`.
+    /// Creates a Checkout session. Redirect the browser to its `url`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_checkout_session(
         &self,
         params: &Form,
@@ -24,11 +24,11 @@ impl Client {
         .await
     }
 
-    /// A session, with what is bought.
+    /// Reads a session with its line items.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_checkout_session(&self, id: &str) -> Result<CheckoutSession> {
         self.get(
             path_of("/v1/checkout/sessions", id, "")?,
@@ -37,12 +37,12 @@ impl Client {
         .await
     }
 
-    /// Sessions, newest first. Filter: `customer`, `created[gte]`, `status`, `payment_intent`,
-    /// `subscription`.
+    /// Lists sessions, newest first. Filters: `customer`, `created[gte]`, `status`,
+    /// `payment_intent`, `subscription`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_checkout_sessions(
         &self,
         filter: &Form,
@@ -52,11 +52,11 @@ impl Client {
             .await
     }
 
-    /// Ends an open session: nobody can pay in it any more.
+    /// Expires an open session, so that it can no longer be paid.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn expire_checkout_session(
         &self,
         id: &str,
@@ -70,11 +70,11 @@ impl Client {
         .await
     }
 
-    /// What is bought in a session.
+    /// Lists the line items of a session.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_checkout_line_items(
         &self,
         id: &str,

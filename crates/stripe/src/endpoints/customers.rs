@@ -6,31 +6,31 @@ use crate::form::Form;
 use crate::objects::{Customer, List};
 
 impl Client {
-    /// Makes a customer.
+    /// Creates a customer.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_customer(&self, params: &Form, idempotency_key: &str) -> Result<Customer> {
         self.post("/v1/customers".to_owned(), params.clone(), idempotency_key)
             .await
     }
 
-    /// A customer; a deleted one is answered too, with `deleted` set.
+    /// Reads a customer. A deleted one is returned too, with `deleted` set.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_customer(&self, id: &str) -> Result<Customer> {
         self.get(path_of("/v1/customers", id, "")?, Form::new())
             .await
     }
 
-    /// Changes a customer.
+    /// Updates a customer.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_customer(
         &self,
         id: &str,
@@ -45,30 +45,30 @@ impl Client {
         .await
     }
 
-    /// Deletes a customer and ends all its subscriptions at once.
+    /// Deletes a customer and immediately cancels all its subscriptions.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn delete_customer(&self, id: &str) -> Result<Customer> {
         self.delete(path_of("/v1/customers", id, "")?, Form::new())
             .await
     }
 
-    /// Customers, newest first. Filter: `email`, `created[gte]`.
+    /// Lists customers, newest first. Filters: `email`, `created[gte]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_customers(&self, filter: &Form, items_max: usize) -> Result<List<Customer>> {
         self.list("/v1/customers", filter.clone(), items_max).await
     }
 
-    /// Customers with that word of ours on them. Lags behind by up to a minute.
+    /// Finds customers by a metadata entry. The search index lags by up to a minute.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn search_customers_by_metadata(
         &self,
         key: &str,
@@ -80,9 +80,9 @@ impl Client {
     }
 }
 
-/// A word in a search, as Stripe quotes it.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\\', "\\\\").replace('\'', "\\'"))
+/// Quotes a value for a search query.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_in_a_search_cannot_leave_its_quotes() {
+    fn a_value_in_a_search_cannot_escape_its_quotes() {
         assert_eq!(quoted("acc_1"), "'acc_1'");
         assert_eq!(quoted("a' OR email:'b"), r"'a\' OR email:\'b'");
         assert_eq!(quoted(r"a\"), r"'a\\'");

@@ -6,11 +6,11 @@ use crate::form::Form;
 use crate::objects::{CreditNote, Invoice, InvoicePayment, List};
 
 impl Client {
-    /// An invoice, with its payments.
+    /// Reads an invoice with its payments.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_invoice(&self, id: &str) -> Result<Invoice> {
         self.get(
             path_of("/v1/invoices", id, "")?,
@@ -19,12 +19,12 @@ impl Client {
         .await
     }
 
-    /// Invoices with their payments, newest first. Filter: `customer`, `subscription`, `status`,
-    /// `created[gte]`.
+    /// Lists invoices with their payments, newest first. Filters: `customer`, `subscription`,
+    /// `status`, `created[gte]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_invoices(&self, filter: &Form, items_max: usize) -> Result<List<Invoice>> {
         self.list(
             "/v1/invoices",
@@ -34,13 +34,14 @@ impl Client {
         .await
     }
 
-    /// What a change of a subscription would cost. Nothing is done, so there is no key.
+    /// Previews what a change to a subscription would cost. It changes nothing, so it needs no
+    /// idempotency key.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn preview_invoice(&self, params: &Form) -> Result<Invoice> {
-        self.post_again_and_again("/v1/invoices/create_preview".to_owned(), params.clone())
+        self.post_without_key("/v1/invoices/create_preview".to_owned(), params.clone())
             .await
     }
 
@@ -48,7 +49,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn pay_invoice(
         &self,
         id: &str,
@@ -63,11 +64,11 @@ impl Client {
         .await
     }
 
-    /// Takes an open invoice back: nobody can pay it any more.
+    /// Voids an open invoice, so that it can no longer be paid.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn void_invoice(&self, id: &str, idempotency_key: &str) -> Result<Invoice> {
         self.post(
             path_of("/v1/invoices", id, "/void")?,
@@ -77,11 +78,12 @@ impl Client {
         .await
     }
 
-    /// The invoices that a payment pays: since basil the only way from a payment to its invoice.
+    /// Lists the invoices that a payment intent pays. Since basil, this is the only way from a
+    /// payment to its invoice.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_invoice_payments_of(
         &self,
         payment_intent: &str,
@@ -93,21 +95,21 @@ impl Client {
         self.list("/v1/invoice_payments", filter, items_max).await
     }
 
-    /// A credit note.
+    /// Reads a credit note.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_credit_note(&self, id: &str) -> Result<CreditNote> {
         self.get(path_of("/v1/credit_notes", id, "")?, Form::new())
             .await
     }
 
-    /// Credit notes, newest first. Filter: `customer`, `invoice`, `created[gte]`.
+    /// Lists credit notes, newest first. Filters: `customer`, `invoice`, `created[gte]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_credit_notes(
         &self,
         filter: &Form,
@@ -117,11 +119,11 @@ impl Client {
             .await
     }
 
-    /// Corrects an invoice. With `refund_amount` it also makes the refund.
+    /// Creates a credit note for an invoice. With `refund_amount`, it also creates the refund.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_credit_note(
         &self,
         params: &Form,

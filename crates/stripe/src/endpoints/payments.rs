@@ -1,4 +1,4 @@
-//! Payments, and what becomes of them.
+//! Payment intents, charges, refunds, disputes and payment methods.
 
 use crate::client::{Client, path_of};
 use crate::error::Result;
@@ -6,11 +6,11 @@ use crate::form::Form;
 use crate::objects::{Charge, Dispute, List, PaymentIntent, PaymentMethod, Refund};
 
 impl Client {
-    /// A payment, with its latest try.
+    /// Reads a payment intent with its latest charge.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_payment_intent(&self, id: &str) -> Result<PaymentIntent> {
         self.get(
             path_of("/v1/payment_intents", id, "")?,
@@ -19,12 +19,12 @@ impl Client {
         .await
     }
 
-    /// Asks for a payment, and with `confirm` makes it at once. A card that is declined is
-    /// [`Error::Card`](crate::Error::Card), which names the payment.
+    /// Creates a payment intent and, with `confirm`, attempts the payment immediately. A declined
+    /// card is [`Error::Card`](crate::Error::Card), which names the payment intent.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_payment_intent(
         &self,
         form: &Form,
@@ -38,11 +38,12 @@ impl Client {
         .await
     }
 
-    /// Payments with their latest tries, newest first. Filter: `customer`, `created[gte]`.
+    /// Lists payment intents with their latest charges, newest first. Filters: `customer`,
+    /// `created[gte]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_payment_intents(
         &self,
         filter: &Form,
@@ -56,11 +57,11 @@ impl Client {
         .await
     }
 
-    /// A charge, with its refunds.
+    /// Reads a charge with its refunds.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_charge(&self, id: &str) -> Result<Charge> {
         self.get(
             path_of("/v1/charges", id, "")?,
@@ -69,12 +70,12 @@ impl Client {
         .await
     }
 
-    /// Charges with their refunds, newest first. Filter: `customer`, `payment_intent`,
+    /// Lists charges with their refunds, newest first. Filters: `customer`, `payment_intent`,
     /// `created[gte]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_charges(&self, filter: &Form, items_max: usize) -> Result<List<Charge>> {
         self.list(
             "/v1/charges",
@@ -84,68 +85,72 @@ impl Client {
         .await
     }
 
-    /// Gives money back: `charge` or `payment_intent`, and `amount` unless all that is left.
+    /// Creates a refund of a `charge` or `payment_intent`. Without `amount`, it refunds everything
+    /// that is left.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_refund(&self, params: &Form, idempotency_key: &str) -> Result<Refund> {
         self.post("/v1/refunds".to_owned(), params.clone(), idempotency_key)
             .await
     }
 
-    /// A refund.
+    /// Reads a refund.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_refund(&self, id: &str) -> Result<Refund> {
         self.get(path_of("/v1/refunds", id, "")?, Form::new()).await
     }
 
-    /// Refunds, newest first. Filter: `charge`, `payment_intent`, `created[gte]`; not by customer.
+    /// Lists refunds, newest first. Filters: `charge`, `payment_intent`, `created[gte]`. Stripe
+    /// cannot filter by customer.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_refunds(&self, filter: &Form, items_max: usize) -> Result<List<Refund>> {
         self.list("/v1/refunds", filter.clone(), items_max).await
     }
 
-    /// A dispute.
+    /// Reads a dispute.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_dispute(&self, id: &str) -> Result<Dispute> {
         self.get(path_of("/v1/disputes", id, "")?, Form::new())
             .await
     }
 
-    /// Disputes, newest first. Filter: `charge`, `payment_intent`, `created[gte]`; not by customer.
+    /// Lists disputes, newest first. Filters: `charge`, `payment_intent`, `created[gte]`. Stripe
+    /// cannot filter by customer.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_disputes(&self, filter: &Form, items_max: usize) -> Result<List<Dispute>> {
         self.list("/v1/disputes", filter.clone(), items_max).await
     }
 
-    /// A payment method.
+    /// Reads a payment method.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_payment_method(&self, id: &str) -> Result<PaymentMethod> {
         self.get(path_of("/v1/payment_methods", id, "")?, Form::new())
             .await
     }
 
-    /// A customer's payment methods, newest first. Filter: `customer` (required), `type`.
+    /// Lists the payment methods of a customer, newest first. Filters: `customer` (required),
+    /// `type`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_payment_methods(
         &self,
         filter: &Form,

@@ -6,21 +6,22 @@ use crate::form::Form;
 use crate::objects::{List, PortalConfiguration, PortalSession};
 
 impl Client {
-    /// A way into the portal for a customer. It is short-lived, so there is no key to replay it.
+    /// Creates a portal session for a customer. It is short-lived, so there is no idempotency key
+    /// to replay it.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_portal_session(&self, params: &Form) -> Result<PortalSession> {
-        self.post_again_and_again("/v1/billing_portal/sessions".to_owned(), params.clone())
+        self.post_without_key("/v1/billing_portal/sessions".to_owned(), params.clone())
             .await
     }
 
-    /// Makes a configuration.
+    /// Creates a portal configuration.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_portal_configuration(
         &self,
         params: &Form,
@@ -34,11 +35,11 @@ impl Client {
         .await
     }
 
-    /// Changes a configuration.
+    /// Updates a portal configuration.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_portal_configuration(
         &self,
         id: &str,
@@ -53,11 +54,11 @@ impl Client {
         .await
     }
 
-    /// Configurations, newest first. Filter: `active`, `is_default`.
+    /// Lists portal configurations, newest first. Filters: `active`, `is_default`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_portal_configurations(
         &self,
         filter: &Form,

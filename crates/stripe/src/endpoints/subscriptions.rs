@@ -1,4 +1,4 @@
-//! Subscriptions and what they will become.
+//! Subscriptions and their schedules.
 
 use crate::client::{Client, path_of};
 use crate::error::Result;
@@ -6,11 +6,11 @@ use crate::form::Form;
 use crate::objects::{List, Subscription, SubscriptionSchedule};
 
 impl Client {
-    /// A subscription, ended ones too, with its schedule.
+    /// Reads a subscription with its schedule, even if it has ended.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_subscription(&self, id: &str) -> Result<Subscription> {
         self.get(
             path_of("/v1/subscriptions", id, "")?,
@@ -19,12 +19,12 @@ impl Client {
         .await
     }
 
-    /// Subscriptions with their schedules, newest first. Ended ones too unless `status` says
-    /// otherwise. Filter: `customer`, `price`, `created[gte]`.
+    /// Lists subscriptions with their schedules, newest first. Subscriptions that have ended are
+    /// included unless `status` excludes them. Filters: `customer`, `price`, `created[gte]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_subscriptions(
         &self,
         filter: &Form,
@@ -37,12 +37,12 @@ impl Client {
         self.list("/v1/subscriptions", filter, items_max).await
     }
 
-    /// Changes a subscription. Of a change that needs a payment, `pending_update` on the answer
-    /// tells that it waits for it.
+    /// Updates a subscription. If the change waits for a payment, `pending_update` is set on the
+    /// answer.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_subscription(
         &self,
         id: &str,
@@ -57,24 +57,25 @@ impl Client {
         .await
     }
 
-    /// Ends a subscription at once. (To end it with its period, update `cancel_at_period_end`.)
+    /// Cancels a subscription immediately. To cancel it at the end of its period, update
+    /// `cancel_at_period_end`.
     ///
-    /// Stripe takes no idempotency key here: a call that is sent again after it was done is
+    /// Stripe accepts no idempotency key here: a call that is repeated after it succeeded is
     /// `NotFound` or `Refused`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn cancel_subscription(&self, id: &str, params: &Form) -> Result<Subscription> {
         self.delete(path_of("/v1/subscriptions", id, "")?, params.clone())
             .await
     }
 
-    /// Makes a schedule: `from_subscription` alone, then update it with phases.
+    /// Creates a schedule. Pass only `from_subscription`, and then update it with phases.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_subscription_schedule(
         &self,
         params: &Form,
@@ -88,21 +89,21 @@ impl Client {
         .await
     }
 
-    /// A schedule.
+    /// Reads a schedule.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_subscription_schedule(&self, id: &str) -> Result<SubscriptionSchedule> {
         self.get(path_of("/v1/subscription_schedules", id, "")?, Form::new())
             .await
     }
 
-    /// Changes a schedule. Phases that began must be given as they are.
+    /// Updates a schedule. Phases that have started must be passed unchanged.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_subscription_schedule(
         &self,
         id: &str,
@@ -117,11 +118,11 @@ impl Client {
         .await
     }
 
-    /// Lets the subscription go as it is: nothing that was to come will.
+    /// Releases the subscription from its schedule. Its planned changes no longer happen.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn release_subscription_schedule(
         &self,
         id: &str,
@@ -136,11 +137,11 @@ impl Client {
         .await
     }
 
-    /// Schedules, newest first. Filter: `customer`, `created[gte]`, `scheduled`.
+    /// Lists schedules, newest first. Filters: `customer`, `created[gte]`, `scheduled`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_subscription_schedules(
         &self,
         filter: &Form,

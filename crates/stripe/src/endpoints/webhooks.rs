@@ -1,4 +1,4 @@
-//! Webhook endpoints, and events for those that were lost.
+//! Webhook endpoints, and events that can be read again.
 
 use crate::client::{Client, path_of};
 use crate::error::Result;
@@ -6,12 +6,12 @@ use crate::form::Form;
 use crate::objects::{Event, List, WebhookEndpoint};
 
 impl Client {
-    /// Registers an endpoint: `url`, `enabled_events[]`, `api_version`. Only this answer carries the
-    /// secret.
+    /// Creates a webhook endpoint from `url`, `enabled_events[]` and `api_version`. Only this
+    /// answer contains its secret.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_webhook_endpoint(
         &self,
         params: &Form,
@@ -25,11 +25,11 @@ impl Client {
         .await
     }
 
-    /// Changes an endpoint; never its version.
+    /// Updates an endpoint. Its API version cannot change.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_webhook_endpoint(
         &self,
         id: &str,
@@ -44,11 +44,11 @@ impl Client {
         .await
     }
 
-    /// Endpoints, newest first.
+    /// Lists endpoints, newest first.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_webhook_endpoints(
         &self,
         filter: &Form,
@@ -58,30 +58,31 @@ impl Client {
             .await
     }
 
-    /// An event of the last 30 days.
+    /// Reads an event of the last 30 days.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_event(&self, id: &str) -> Result<Event> {
         self.get(path_of("/v1/events", id, "")?, Form::new()).await
     }
 
-    /// Events of the last 30 days, newest first. Filter: `types[]` (at most twenty), `created[gte]`.
+    /// Lists events of the last 30 days, newest first. Filters: `types[]` (at most twenty),
+    /// `created[gte]`.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_events(&self, filter: &Form, items_max: usize) -> Result<List<Event>> {
         self.list("/v1/events", filter.clone(), items_max).await
     }
 
-    /// Events that are newer than the event `id`, oldest first. When Stripe has forgotten that event
-    /// this is `Refused` with `resource_missing`; list by `created[gte]` then.
+    /// Lists events that are newer than the event `id`, oldest first. If Stripe no longer has that
+    /// event, the call is `Refused` with `resource_missing`; list by `created[gte]` then.
     ///
     /// # Errors
     ///
-    /// See [`Error`](crate::Error).
+    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_events_after(
         &self,
         id: &str,

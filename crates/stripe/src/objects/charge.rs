@@ -1,94 +1,96 @@
-//! A charge: one try to move money, with what was given back of it.
+//! A charge: one attempt to move money, and how much of it was refunded.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Card, Customer, Expandable, Invoice, List, Metadata, PaymentIntent, Refund, or_default,
 };
 use serde::Deserialize;
 
-/// A charge. `refunds` is only there when it was expanded.
+/// A charge. Its `refunds` are only present if they were expanded.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Charge {
-    /// `ch_...`, or `py_...` for methods that are no cards.
+    /// The id, `ch_...`, or `py_...` for payment methods other than cards.
     pub id: String,
-    /// How the try ended.
+    /// The outcome of the attempt.
     pub status: ChargeStatus,
-    /// Minor units.
+    /// The amount in minor units.
     pub amount: i64,
-    /// Minor units that were taken.
+    /// The amount that was captured, in minor units.
     pub amount_captured: i64,
-    /// Minor units that were given back.
+    /// The amount that was refunded, in minor units.
     pub amount_refunded: i64,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: String,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// Whether it succeeded or was authorized.
+    /// Whether the charge succeeded or was authorized.
     #[serde(default, deserialize_with = "or_default")]
     pub paid: bool,
-    /// Whether the whole of it was given back; false after a part.
+    /// Whether the charge was fully refunded. It is `false` after a partial refund.
     #[serde(default, deserialize_with = "or_default")]
     pub refunded: bool,
-    /// Whether the buyer disputes or disputed it.
+    /// Whether the charge is or was disputed.
     #[serde(default, deserialize_with = "or_default")]
     pub disputed: bool,
-    /// Who paid.
+    /// The customer who was charged.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// The payment it is a try of.
+    /// The payment to which the attempt belongs.
     #[serde(default)]
     pub payment_intent: Expandable<PaymentIntent>,
-    /// The invoice it pays. Gone since basil: the invoice's `payments` say it instead.
+    /// The invoice that it pays. Since basil it is absent, and the invoice's `payments` say it
+    /// instead.
     #[serde(default)]
     pub invoice: Expandable<Invoice>,
-    /// The refunds, newest first and at most ten, if expanded. None says nothing about refunds.
+    /// The refunds if they were expanded, newest first and at most ten. `None` doesn't mean that
+    /// there are no refunds.
     pub refunds: Option<List<Refund>>,
-    /// Stripe's receipt.
+    /// The URL of Stripe's receipt.
     pub receipt_url: Option<String>,
-    /// `pm_...`
+    /// The id of the payment method, `pm_...`.
     pub payment_method: Option<String>,
-    /// What was paid with, as it was then.
+    /// The payment method as it was at the time of the charge.
     pub payment_method_details: Option<PaymentMethodDetails>,
-    /// Why it failed.
+    /// Stripe's code for the failure.
     pub failure_code: Option<String>,
-    /// Why it failed, as a sentence.
+    /// The message for the failure.
     pub failure_message: Option<String>,
-    /// What the payment is for.
+    /// The description of the payment.
     pub description: Option<String>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
-    /// False for test data.
+    /// Whether the object is live. It is `false` for test data.
     #[serde(default, deserialize_with = "or_default")]
     pub livemode: bool,
 }
 
 impl Charge {
-    /// The card that was charged, if it was one.
+    /// The card that was charged, if the payment method was a card.
     #[must_use]
     pub fn card(&self) -> Option<&Card> {
         self.payment_method_details.as_ref()?.card.as_ref()
     }
 }
 
-/// What was paid with.
+/// The payment method of a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PaymentMethodDetails {
-    /// `card`, `sepa_debit`, ...
+    /// The type, such as `card` or `sepa_debit`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The card, if it was one.
+    /// The card, if the payment method was a card.
     pub card: Option<Card>,
 }
 
-words! {
-    /// How a charge ended.
+string_enum! {
+    /// The outcome of a charge.
     ChargeStatus {
-        /// The money moved.
+        /// The charge succeeded.
         Succeeded = "succeeded",
-        /// A delayed method is on its way.
+        /// A delayed payment method is still processing.
         Pending = "pending",
-        /// It was declined.
+        /// The charge was declined.
         Failed = "failed",
     }
 }

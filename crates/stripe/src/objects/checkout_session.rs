@@ -1,66 +1,66 @@
-//! A Checkout session: a buyer's visit to Stripe's payment page.
+//! A Checkout session: a customer's visit to Stripe's payment page.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Customer, Expandable, Invoice, List, Metadata, PaymentIntent, Price, Subscription, or_default,
 };
 use serde::Deserialize;
 
-/// A buyer's visit to Stripe's payment page.
+/// A customer's visit to Stripe's payment page.
 ///
-/// It is paid when `payment_status` says so, not when it is complete: a delayed method completes
-/// the session days before the money comes.
+/// It is paid when `payment_status` says so, not when it is complete. A delayed payment method
+/// completes the session days before the money arrives.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CheckoutSession {
-    /// `cs_...`
+    /// The id, `cs_...`.
     pub id: String,
-    /// Payment, subscription or setup.
+    /// The purpose of the session: payment, subscription or setup.
     pub mode: CheckoutMode,
-    /// Whether the buyer is through.
+    /// The state of the session.
     pub status: Option<CheckoutStatus>,
-    /// Whether the money came.
+    /// The state of the payment.
     pub payment_status: CheckoutPaymentStatus,
-    /// Minor units after discounts and tax.
+    /// The total after discounts and tax, in minor units.
     pub amount_total: Option<i64>,
-    /// What of the total is tax and what was taken off.
+    /// The tax and the discount in the total.
     pub total_details: Option<TotalDetails>,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: Option<String>,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// Unix seconds.
+    /// The time at which the session expires, in seconds since 1970.
     pub expires_at: Option<i64>,
-    /// Who buys.
+    /// The customer who buys.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// What the buyer typed.
+    /// The details that the customer entered.
     pub customer_details: Option<CustomerDetails>,
-    /// Our name for the buyer.
+    /// The id that we passed for the account.
     pub client_reference_id: Option<String>,
-    /// The subscription that was made.
+    /// The subscription that the session created.
     #[serde(default)]
     pub subscription: Expandable<Subscription>,
-    /// The payment, in payment mode.
+    /// The payment intent, in payment mode.
     #[serde(default)]
     pub payment_intent: Expandable<PaymentIntent>,
-    /// The invoice that was made.
+    /// The invoice that the session created.
     #[serde(default)]
     pub invoice: Expandable<Invoice>,
-    /// What is bought, if expanded.
+    /// The line items, if they were expanded.
     pub line_items: Option<List<CheckoutLineItem>>,
-    /// Where to send the browser; missing once the session is over.
+    /// The URL of the payment page. It is absent once the session has ended.
     pub url: Option<String>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
-    /// False for test data.
+    /// Whether the object is live. It is `false` for test data.
     #[serde(default, deserialize_with = "or_default")]
     pub livemode: bool,
 }
 
 impl CheckoutSession {
-    /// Whether the buyer is through and nothing is left to be paid. A payment status that we do
-    /// not know is not paid.
+    /// Whether the session is complete and nothing is left to pay. An unknown payment status counts
+    /// as not paid.
     #[must_use]
     pub fn is_paid(&self) -> bool {
         let settled = matches!(
@@ -71,73 +71,73 @@ impl CheckoutSession {
     }
 }
 
-/// What of a total is tax and what was taken off.
+/// The tax and the discount in a total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct TotalDetails {
-    /// Minor units.
+    /// The discount in minor units.
     pub amount_discount: Option<i64>,
-    /// Minor units.
+    /// The tax in minor units.
     pub amount_tax: Option<i64>,
 }
 
-/// What the buyer typed.
+/// The details that a customer entered at Checkout.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CustomerDetails {
-    /// The mail address.
+    /// The email address.
     pub email: Option<String>,
-    /// The name.
+    /// The name of the customer.
     pub name: Option<String>,
 }
 
-/// What is bought.
+/// A line item of a Checkout session.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CheckoutLineItem {
-    /// `li_...`
+    /// The id, `li_...`.
     pub id: String,
-    /// Minor units after discounts and tax.
+    /// The total after discounts and tax, in minor units.
     pub amount_total: Option<i64>,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: Option<String>,
-    /// As shown.
+    /// The description that the customer sees.
     pub description: Option<String>,
-    /// The price. Always whole, never just an id.
+    /// The price. Stripe always sends the whole object rather than its id.
     pub price: Option<Price>,
-    /// How many.
+    /// The quantity.
     pub quantity: Option<i64>,
 }
 
-words! {
-    /// What a session is for.
+string_enum! {
+    /// The purpose of a Checkout session.
     CheckoutMode {
-        /// Once.
+        /// The session takes one payment.
         Payment = "payment",
-        /// Again and again.
+        /// The session starts a subscription.
         Subscription = "subscription",
-        /// A payment method to keep.
+        /// The session saves a payment method.
         Setup = "setup",
     }
 }
 
-words! {
-    /// Whether the buyer is through.
+string_enum! {
+    /// The state of a Checkout session.
     CheckoutStatus {
-        /// Still there.
+        /// The session accepts a payment.
         Open = "open",
-        /// Through; the payment may still be on its way.
+        /// The session is complete. The payment may still be processing.
         Complete = "complete",
-        /// Gone.
+        /// The session has expired.
         Expired = "expired",
     }
 }
 
-words! {
-    /// Whether the money came.
+string_enum! {
+    /// The state of the payment of a Checkout session.
     CheckoutPaymentStatus {
-        /// It came.
+        /// The payment has arrived.
         Paid = "paid",
-        /// Not yet, or never.
+        /// The payment has not arrived, and may never arrive.
         Unpaid = "unpaid",
-        /// None is needed: a trial, or a discount of all.
+        /// No payment is required, because of a trial or a full discount.
         NoPaymentRequired = "no_payment_required",
     }
 }

@@ -1,54 +1,54 @@
-//! A credit note: a correction of an invoice, on paper.
+//! A credit note: a document that corrects an invoice.
 
 use super::{Customer, Expandable, Invoice, Metadata, Refund, or_default};
 use serde::Deserialize;
 
-/// A correction of an invoice.
+/// A document that corrects an invoice.
 ///
-/// Of an open invoice it lowers what is asked. Of a paid one it says how the money went back: by
-/// refunds, to the customer's balance, or outside Stripe.
+/// For an open invoice, it reduces the amount due. For a paid invoice, it says how the money was
+/// returned: by refunds, to the customer's balance, or outside Stripe.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CreditNote {
-    /// `cn_...`
+    /// The id, `cn_...`.
     pub id: String,
-    /// The number on it.
+    /// The number of the credit note.
     pub number: String,
-    /// `issued` or `void`.
+    /// The status, `issued` or `void`.
     pub status: String,
-    /// Minor units, tax included.
+    /// The amount including tax, in minor units.
     pub amount: i64,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: String,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// Whose it is.
+    /// The customer of the invoice.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// The invoice it corrects.
+    /// The invoice that it corrects.
     #[serde(default)]
     pub invoice: Expandable<Invoice>,
-    /// The refunds that belong to it.
+    /// The refunds that belong to the credit note.
     #[serde(default, deserialize_with = "or_default")]
     pub refunds: Vec<CreditNoteRefund>,
-    /// The one refund, before there could be several.
+    /// The only refund, in versions that allow just one.
     #[serde(default)]
     pub refund: Expandable<Refund>,
-    /// Minor units that were paid back outside Stripe.
+    /// The amount that was paid back outside Stripe, in minor units.
     pub out_of_band_amount: Option<i64>,
-    /// Minor units that lowered the open invoice; missing in older versions.
+    /// The amount that reduced the open invoice, in minor units. Older versions omit it.
     pub pre_payment_amount: Option<i64>,
-    /// Minor units that were given back of the paid invoice; missing in older versions.
+    /// The amount that was returned from the paid invoice, in minor units. Older versions omit it.
     pub post_payment_amount: Option<i64>,
-    /// `pre_payment`, `post_payment` or `mixed`.
+    /// The type: `pre_payment`, `post_payment` or `mixed`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// `duplicate`, `fraudulent`, `order_change` or `product_unsatisfactory`.
+    /// The reason: `duplicate`, `fraudulent`, `order_change` or `product_unsatisfactory`.
     pub reason: Option<String>,
-    /// Its file.
+    /// The URL of the PDF.
     pub pdf: Option<String>,
-    /// Unix seconds.
+    /// The time at which it was voided, in seconds since 1970.
     pub voided_at: Option<i64>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
@@ -56,15 +56,15 @@ pub struct CreditNote {
 /// A refund that belongs to a credit note.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CreditNoteRefund {
-    /// Minor units of it that the note accounts for.
+    /// The part of the refund that the credit note covers, in minor units.
     pub amount_refunded: i64,
-    /// The refund.
+    /// The refund itself.
     #[serde(default)]
     pub refund: Expandable<Refund>,
 }
 
 impl CreditNote {
-    /// Its refunds' ids, from the place where each version keeps them.
+    /// The ids of the refunds, wherever the version keeps them.
     #[must_use]
     pub fn refund_ids(&self) -> Vec<&str> {
         let many = self.refunds.iter().filter_map(|one| one.refund.id());
@@ -75,13 +75,13 @@ impl CreditNote {
         ids
     }
 
-    /// Minor units of it that were refunded, where the version says so.
+    /// The amount that was refunded, in minor units, if the version says so.
     #[must_use]
     pub fn refunded(&self) -> i64 {
         self.refunds.iter().map(|one| one.amount_refunded).sum()
     }
 
-    /// Minor units of it that lowered an open invoice.
+    /// The amount that reduced an open invoice, in minor units.
     #[must_use]
     pub fn pre_payment(&self) -> i64 {
         let whole = (self.kind.as_deref() == Some("pre_payment")).then_some(self.amount);

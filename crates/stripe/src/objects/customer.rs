@@ -1,41 +1,42 @@
-//! A customer: Stripe's side of an account.
+//! A customer: the object at Stripe that belongs to an account.
 
 use super::{Expandable, Metadata, PaymentMethod, or_default};
 use serde::Deserialize;
 
-/// A customer. A deleted one is answered as a stub with `deleted` set and little else.
+/// A customer. For a deleted one, Stripe sends a stub with `deleted` set and little else.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Customer {
-    /// `cus_...`
+    /// The id, `cus_...`.
     pub id: String,
     /// Whether the customer was deleted at Stripe.
     #[serde(default, deserialize_with = "or_default")]
     pub deleted: bool,
-    /// Unix seconds; missing on a deleted one.
+    /// The time of creation, in seconds since 1970. A deleted customer has none.
     pub created: Option<i64>,
-    /// Where Stripe writes to.
+    /// The email address that Stripe writes to.
     pub email: Option<String>,
-    /// As shown on invoices.
+    /// The name that invoices show.
     pub name: Option<String>,
-    /// Minor units owed by the customer; negative is credit for the next invoice.
+    /// The balance in minor units. A positive balance is owed by the customer; a negative one is
+    /// credit toward the next invoice.
     #[serde(default, deserialize_with = "or_default")]
     pub balance: i64,
-    /// The currency the customer is bound to, once there was a payment.
+    /// The currency that the customer is bound to after the first payment.
     pub currency: Option<String>,
-    /// Whether the latest invoice failed to be paid.
+    /// Whether the payment of the latest invoice failed.
     pub delinquent: Option<bool>,
-    /// What its invoices are paid with.
+    /// The settings for the customer's invoices.
     pub invoice_settings: Option<CustomerInvoiceSettings>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
-    /// False for test data.
+    /// Whether the object is live. It is `false` for test data.
     #[serde(default, deserialize_with = "or_default")]
     pub livemode: bool,
 }
 
 impl Customer {
-    /// The payment method that invoices are charged to unless the subscription names its own.
+    /// The payment method that pays invoices unless the subscription has its own.
     #[must_use]
     pub fn default_payment_method(&self) -> &Expandable<PaymentMethod> {
         match &self.invoice_settings {
@@ -45,10 +46,10 @@ impl Customer {
     }
 }
 
-/// What a customer's invoices are paid with.
+/// The settings for a customer's invoices.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CustomerInvoiceSettings {
-    /// The card or other method for invoices.
+    /// The default payment method for invoices.
     #[serde(default)]
     pub default_payment_method: Expandable<PaymentMethod>,
 }

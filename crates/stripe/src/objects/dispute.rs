@@ -1,68 +1,68 @@
-//! A dispute: the buyer's bank asks for the money back.
+//! A dispute: the cardholder's bank claims the money back.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Charge, Expandable, Metadata, PaymentIntent, or_default};
 use serde::Deserialize;
 
-/// A dispute of a charge. It carries no customer: its charge leads to one.
+/// A dispute about a charge. It has no customer of its own; the charge leads to one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Dispute {
-    /// `du_...` or `dp_...`
+    /// The id, `du_...` or `dp_...`.
     pub id: String,
-    /// Where it stands.
+    /// The state of the dispute.
     pub status: DisputeStatus,
-    /// Minor units disputed.
+    /// The disputed amount in minor units.
     pub amount: i64,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: String,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// `fraudulent`, `product_not_received`, `general`, ...
+    /// The reason, such as `fraudulent`, `product_not_received` or `general`.
     pub reason: Option<String>,
-    /// What is disputed.
+    /// The disputed charge.
     #[serde(default)]
     pub charge: Expandable<Charge>,
-    /// What is disputed.
+    /// The payment intent of the disputed charge.
     #[serde(default)]
     pub payment_intent: Expandable<PaymentIntent>,
-    /// False once the money has been taken from us.
+    /// Whether the charge can still be refunded. It is `false` once the money has been withdrawn.
     #[serde(default, deserialize_with = "or_default")]
     pub is_charge_refundable: bool,
-    /// Until when we may answer.
+    /// The deadline for evidence.
     pub evidence_details: Option<DisputeEvidenceDetails>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
 
-/// Until when a dispute may be answered.
+/// The state of the evidence for a dispute.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DisputeEvidenceDetails {
-    /// Unix seconds; missing when it cannot be answered.
+    /// The deadline, in seconds since 1970. It is absent if the dispute cannot be answered.
     pub due_by: Option<i64>,
-    /// Whether evidence was given.
+    /// Whether evidence was submitted.
     #[serde(default, deserialize_with = "or_default")]
     pub has_evidence: bool,
 }
 
-words! {
-    /// Where a dispute stands.
+string_enum! {
+    /// The state of a dispute.
     DisputeStatus {
-        /// An inquiry, no money taken: we should answer or refund.
+        /// The bank has sent an inquiry and not withdrawn any money. We should answer or refund.
         WarningNeedsResponse = "warning_needs_response",
-        /// An inquiry that we answered.
+        /// We have answered the inquiry.
         WarningUnderReview = "warning_under_review",
-        /// An inquiry that became no dispute.
+        /// The inquiry was closed and didn't become a dispute.
         WarningClosed = "warning_closed",
-        /// The money is taken; we may answer.
+        /// The money has been withdrawn. We may submit evidence.
         NeedsResponse = "needs_response",
-        /// We answered; the bank decides.
+        /// We have submitted evidence, and the bank decides.
         UnderReview = "under_review",
-        /// The money came back to us.
+        /// We have won, and the money was returned to us.
         Won = "won",
-        /// The money is gone.
+        /// We have lost the money.
         Lost = "lost",
-        /// Resolved before it became a dispute.
+        /// The case was resolved before it became a dispute.
         Prevented = "prevented",
     }
 }

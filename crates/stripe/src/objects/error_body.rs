@@ -1,33 +1,33 @@
-//! What Stripe answers when it does not do what it was asked.
+//! The body that Stripe sends when a request fails.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// The body of an answer that is no success.
+/// The body of an answer that reports an error.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ApiErrorBody {
-    /// The error inside.
+    /// The error in the body.
     pub error: ApiError,
 }
 
-/// An error as Stripe tells it.
+/// An error as Stripe reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ApiError {
-    /// `api_error`, `card_error`, `idempotency_error` or `invalid_request_error`.
+    /// The type: `api_error`, `card_error`, `idempotency_error` or `invalid_request_error`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// `resource_missing`, `card_declined`, ...
+    /// The code, such as `resource_missing` or `card_declined`.
     pub code: Option<String>,
-    /// The bank's reason.
+    /// The reason that the bank gave.
     pub decline_code: Option<String>,
-    /// The parameter it is about, such as `items[0][price]`.
+    /// The parameter at fault, such as `items[0][price]`.
     pub param: Option<String>,
-    /// A sentence.
+    /// The message for people.
     pub message: Option<String>,
-    /// The charge that failed.
+    /// The id of the charge that failed.
     pub charge: Option<String>,
-    /// The id of the payment that failed. Stripe sends the payment whole; whatever it looks like,
-    /// a declined card must stay one.
+    /// The id of the payment intent that failed. Stripe sends the whole object; whatever its shape,
+    /// a declined card must still be reported as one.
     #[serde(default, deserialize_with = "id_of")]
     pub payment_intent: Option<String>,
 }

@@ -1,13 +1,13 @@
-//! An event in a list, as the poll for lost events reads it.
+//! An event in a list, as the poll for missed events reads it.
 
 use crate::event::{self, EventError};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-/// An event, kept as it came: the same bytes that a webhook would have delivered.
+/// An event with its original bytes, the same that a webhook would have delivered.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// `evt_...`
+    /// The id, `evt_...`.
     pub id: String,
     raw: Box<RawValue>,
 }
@@ -19,11 +19,11 @@ impl Event {
         self.raw.get()
     }
 
-    /// Reads the event as a delivered one is read.
+    /// Reads the event in the same way as a delivered one.
     ///
     /// # Errors
     ///
-    /// See [`EventError`].
+    /// Fails with an [`EventError`] if the JSON is not an event that we can read.
     pub fn read(&self) -> Result<event::Event<'_>, EventError> {
         event::parse(self.raw().as_bytes())
     }

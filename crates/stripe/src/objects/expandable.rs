@@ -1,24 +1,24 @@
-//! A reference to another object: its id, or the object itself when `expand[]` asked for it.
+//! References to other objects: the id, or the object itself if `expand[]` asked for it.
 
 use super::Identified;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// A reference that Stripe answers as an id, as a whole object, or not at all.
+/// A reference that Stripe sends as an id, as a whole object, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Expandable<T> {
-    /// Nothing is referred to, or this version does not say.
+    /// There is no reference, or this version omits it.
     #[default]
     Absent,
-    /// The id alone.
+    /// The id of the object.
     Id(String),
-    /// The object, expanded.
+    /// The expanded object.
     Object(Box<T>),
 }
 
 impl<T: Identified> Expandable<T> {
-    /// The id of what is referred to, expanded or not.
+    /// The id of the object, whether or not it was expanded.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         match self {
@@ -37,13 +37,13 @@ impl<T: Identified> Expandable<T> {
         }
     }
 
-    /// Whether nothing is referred to.
+    /// Whether there is no reference.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    /// This reference, or `other` if there is none.
+    /// This reference, or `other` if this one is absent.
     pub(super) fn or<'a>(&'a self, other: &'a Self) -> &'a Self {
         if self.is_absent() { other } else { self }
     }
@@ -63,8 +63,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Expandable<T> {
     }
 }
 
-/// A deleted object is a stub of `id` and `deleted`; most objects cannot be read from that, and its
-/// id is all there is to know.
+/// Reads an expanded object. A deleted object is a stub with only `id` and `deleted`, from which
+/// most objects cannot be read, so only its id is kept.
 fn expanded<T: DeserializeOwned>(
     object: serde_json::Map<String, Value>,
 ) -> Result<Expandable<T>, serde_json::Error> {
@@ -100,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn null_and_the_empty_id_refer_to_nothing() {
+    fn null_and_an_empty_id_are_absent() {
         assert!(read::<Customer>("null").is_absent());
         assert!(read::<Customer>(r#""""#).is_absent());
     }
 
     #[test]
-    fn a_deleted_object_is_still_known_by_its_id() {
+    fn a_deleted_object_keeps_its_id() {
         let invoice: Expandable<Invoice> =
             read(r#"{"id":"in_1","object":"invoice","deleted":true}"#);
 
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_expanded_object_without_what_money_depends_on_is_an_error() {
+    fn an_expanded_object_that_lacks_a_required_field_is_an_error() {
         let invoice = serde_json::from_str::<Expandable<Invoice>>(r#"{"id":"in_1"}"#);
 
         assert!(invoice.is_err());

@@ -1,83 +1,86 @@
 //! An invoice: what is owed, what for, and how it was paid.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
-    Charge, Customer, Expandable, List, Metadata, PaymentIntent, Price, Subscription, or_default,
+    Charge, Customer, Expandable, InvoiceLine, List, Metadata, PaymentIntent, Subscription,
+    or_default,
 };
 use serde::Deserialize;
 
-/// An invoice as fetched.
+/// An invoice.
 ///
-/// Since basil the subscription is in `parent` and the payment in `payments` (only when expanded);
-/// ask [`subscription`](Self::subscription) and [`payment_intent`](Self::payment_intent).
+/// Since basil, the subscription is in `parent` and the payment in `payments` (only if expanded).
+/// Use [`subscription`](Self::subscription) and [`payment_intent`](Self::payment_intent), which
+/// read every version.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Invoice {
-    /// `in_...`; a preview's begins with `upcoming_in_` or is empty.
+    /// The id, `in_...`. The id of a preview starts with `upcoming_in_` or is empty.
     #[serde(default, deserialize_with = "or_default")]
     pub id: String,
-    /// The number on the paper; there from finalization on.
+    /// The invoice number. It is assigned when the invoice is finalized.
     pub number: Option<String>,
-    /// Where it is.
+    /// The state of the invoice.
     pub status: Option<InvoiceStatus>,
-    /// Minor units to be paid, after the customer's balance.
+    /// The amount to pay after the customer's balance was applied, in minor units.
     pub amount_due: i64,
-    /// Minor units paid.
+    /// The amount that was paid, in minor units.
     pub amount_paid: i64,
-    /// Minor units of it that did not move through Stripe, where the version says so.
+    /// The part that was paid outside Stripe, in minor units, if the version says so.
     pub amount_paid_off_stripe: Option<i64>,
-    /// Minor units still to be paid.
+    /// The amount that isn't paid yet, in minor units.
     pub amount_remaining: i64,
-    /// Minor units after discounts and tax; negative for a credit.
+    /// The total after discounts and tax, in minor units. It is negative for a credit.
     pub total: i64,
-    /// Minor units before discounts and tax.
+    /// The subtotal before discounts and tax, in minor units.
     pub subtotal: Option<i64>,
-    /// What each code or coupon took off.
+    /// The amount of each discount.
     #[serde(default, deserialize_with = "or_default")]
     pub total_discount_amounts: Vec<DiscountAmount>,
-    /// The customer's balance before; negative is credit that was used.
+    /// The customer's balance before the invoice. A negative balance is credit that was used.
     pub starting_balance: Option<i64>,
-    /// The customer's balance after.
+    /// The customer's balance after the invoice.
     pub ending_balance: Option<i64>,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: String,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// Why it was made.
+    /// The reason why the invoice was created.
     pub billing_reason: Option<BillingReason>,
-    /// Who pays.
+    /// The customer who pays.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// Tries of Stripe's own; tries by hand after the first do not count.
+    /// The number of automatic payment attempts. Manual attempts after the first one don't count.
     #[serde(default, deserialize_with = "or_default")]
     pub attempt_count: i64,
-    /// Whether payment was tried.
+    /// Whether a payment was attempted.
     #[serde(default, deserialize_with = "or_default")]
     pub attempted: bool,
-    /// Unix seconds of the next try; missing when Stripe will not try again.
+    /// The time of the next attempt, in seconds since 1970. It is absent if Stripe won't try again.
     pub next_payment_attempt: Option<i64>,
-    /// Unix seconds of the periods' bounds as the invoice shows them.
+    /// The start of the period that the invoice shows, in seconds since 1970.
     pub period_start: Option<i64>,
-    /// Unix seconds.
+    /// The end of the period that the invoice shows, in seconds since 1970.
     pub period_end: Option<i64>,
-    /// Stripe's page where it can be paid.
+    /// The URL of Stripe's page where the invoice can be paid.
     pub hosted_invoice_url: Option<String>,
-    /// The paper.
+    /// The URL of the PDF.
     pub invoice_pdf: Option<String>,
-    /// What it is for; at most ten of them, see `has_more`.
+    /// The lines, at most ten. `has_more` says whether there are more.
     #[serde(default, deserialize_with = "or_default")]
     pub lines: List<InvoiceLine>,
-    /// When it became what it is.
+    /// The times at which the status changed.
     pub status_transitions: Option<InvoiceStatusTransitions>,
-    /// Why it could not be finalized.
+    /// The reason why the invoice could not be finalized.
     pub last_finalization_error: Option<FinalizationError>,
-    /// What it was made for, since basil.
+    /// The object that the invoice was created for, since basil.
     pub parent: Option<InvoiceParent>,
-    /// Its payments since basil, if expanded. None says nothing about payments.
+    /// The payments since basil, if they were expanded. `None` doesn't mean that there are no
+    /// payments.
     pub payments: Option<List<InvoicePayment>>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
-    /// False for test data.
+    /// Whether the object is live. It is `false` for test data.
     #[serde(default, deserialize_with = "or_default")]
     pub livemode: bool,
 
@@ -92,7 +95,7 @@ pub struct Invoice {
 }
 
 impl Invoice {
-    /// What codes and coupons took off, in minor units.
+    /// The sum of all discounts in minor units.
     #[must_use]
     pub fn discount(&self) -> i64 {
         self.total_discount_amounts
@@ -101,7 +104,7 @@ impl Invoice {
             .sum()
     }
 
-    /// The subscription it was made for, wherever this version keeps it.
+    /// The subscription that the invoice was created for, wherever the version keeps it.
     #[must_use]
     pub fn subscription(&self) -> &Expandable<Subscription> {
         let details = self
@@ -114,7 +117,8 @@ impl Invoice {
         }
     }
 
-    /// The payment that pays it, wherever this version keeps it. Of several, the paid one.
+    /// The payment intent of the invoice, wherever the version keeps it. Of several payments, it is
+    /// the paid one.
     #[must_use]
     pub fn payment_intent(&self) -> &Expandable<PaymentIntent> {
         match self.payment() {
@@ -123,7 +127,7 @@ impl Invoice {
         }
     }
 
-    /// The charge that pays it, if this version says so.
+    /// The charge that paid the invoice, if the version says so.
     #[must_use]
     pub fn charge(&self) -> &Expandable<Charge> {
         match self.payment() {
@@ -132,8 +136,8 @@ impl Invoice {
         }
     }
 
-    /// Whether it counts as paid although no money moved through Stripe. Acacia says so; since
-    /// basil it shows in the payments, and without them (not expanded) nobody can tell.
+    /// Whether the invoice is paid although no money moved through Stripe. Acacia says so directly.
+    /// Since basil the payments show it, and `None` is returned if they were not expanded.
     #[must_use]
     pub fn is_paid_out_of_band(&self) -> Option<bool> {
         if self.top_paid_out_of_band.is_some() {
@@ -154,13 +158,13 @@ impl Invoice {
         )
     }
 
-    /// Unix seconds at which it was paid.
+    /// The time at which the invoice was paid, in seconds since 1970.
     #[must_use]
     pub fn paid_at(&self) -> Option<i64> {
         self.status_transitions.as_ref()?.paid_at
     }
 
-    /// Of several payments the paid one, else the default one, else the first.
+    /// Of several payments, the paid one, or else the default one, or else the first.
     fn payment(&self) -> Option<&InvoicePayment> {
         let payments = &self.payments.as_ref()?.data;
         let paid = payments.iter().find(|payment| payment.is_paid());
@@ -169,30 +173,30 @@ impl Invoice {
     }
 }
 
-/// What one code or coupon took off an invoice.
+/// The amount of one discount on an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DiscountAmount {
-    /// Minor units.
+    /// The amount in minor units.
     pub amount: i64,
 }
 
-/// What an invoice was made for.
+/// The object that an invoice was created for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoiceParent {
-    /// `subscription_details`, `quote_details`, ...
+    /// The type, such as `subscription_details` or `quote_details`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The subscription, if it was made for one.
+    /// The details of the subscription, if the invoice was created for one.
     pub subscription_details: Option<InvoiceSubscriptionDetails>,
 }
 
-/// The subscription that an invoice was made for.
+/// The subscription that an invoice was created for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoiceSubscriptionDetails {
-    /// The subscription.
+    /// The subscription itself.
     #[serde(default)]
     pub subscription: Expandable<Subscription>,
-    /// The subscription's metadata when the invoice was finalized.
+    /// The metadata of the subscription at the time the invoice was finalized.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
@@ -200,21 +204,21 @@ pub struct InvoiceSubscriptionDetails {
 /// A payment of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoicePayment {
-    /// `inpay_...`
+    /// The id, `inpay_...`.
     pub id: String,
-    /// `open`, `paid` or `canceled`.
+    /// The status: `open`, `paid` or `canceled`.
     pub status: Option<String>,
-    /// Minor units.
+    /// The amount that was paid, in minor units.
     pub amount_paid: Option<i64>,
-    /// Minor units.
+    /// The amount that was requested, in minor units.
     pub amount_requested: Option<i64>,
-    /// Whether it is the one that Stripe made with the invoice.
+    /// Whether Stripe created this payment together with the invoice.
     #[serde(default, deserialize_with = "or_default")]
     pub is_default: bool,
-    /// What is paid.
+    /// The invoice that is paid.
     #[serde(default)]
     pub invoice: Expandable<Invoice>,
-    /// What pays.
+    /// The payment intent, charge or payment record that pays the invoice.
     pub payment: InvoicePaymentTarget,
 }
 
@@ -228,216 +232,74 @@ impl InvoicePayment {
     }
 }
 
-/// What pays an invoice.
+/// The payment intent, charge or payment record that pays an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoicePaymentTarget {
-    /// `payment_intent`, `charge` or `payment_record` (money that did not move through Stripe).
+    /// The type: `payment_intent`, `charge` or `payment_record` (a payment outside Stripe).
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The payment.
+    /// The payment intent.
     #[serde(default)]
     pub payment_intent: Expandable<PaymentIntent>,
-    /// The charge, for what was not paid by an intent.
+    /// The charge, if no payment intent was used.
     #[serde(default)]
     pub charge: Expandable<Charge>,
 }
 
-/// When an invoice became what it is, in unix seconds.
+/// The times at which the status of an invoice changed, in seconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoiceStatusTransitions {
-    /// No longer a draft.
+    /// The time at which the invoice was finalized.
     pub finalized_at: Option<i64>,
-    /// Paid.
+    /// The time at which the invoice was paid.
     pub paid_at: Option<i64>,
-    /// Void.
+    /// The time at which the invoice was voided.
     pub voided_at: Option<i64>,
-    /// Given up.
+    /// The time at which the invoice was marked uncollectible.
     pub marked_uncollectible_at: Option<i64>,
 }
 
 /// Why an invoice could not be finalized.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct FinalizationError {
-    /// Stripe's code.
+    /// Stripe's error code.
     pub code: Option<String>,
-    /// A sentence.
+    /// The message for people.
     pub message: Option<String>,
 }
 
-/// One thing an invoice is for.
-///
-/// Since basil the price is in `pricing` and the rest in `parent`; ask the methods.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct InvoiceLine {
-    /// `il_...`
-    pub id: String,
-    /// Minor units; negative for what is given back in a proration.
-    pub amount: i64,
-    /// Three small letters.
-    pub currency: Option<String>,
-    /// As on the paper.
-    pub description: Option<String>,
-    /// How many.
-    pub quantity: Option<i64>,
-    /// What time it pays for.
-    pub period: Option<Period>,
-    /// The price since basil.
-    pub pricing: Option<LinePricing>,
-    /// What the line comes from, since basil.
-    pub parent: Option<InvoiceLineParent>,
-    /// Our words on it.
-    #[serde(default, deserialize_with = "or_default")]
-    pub metadata: Metadata,
-
-    #[serde(default, rename = "price")]
-    top_price: Expandable<Price>,
-    #[serde(rename = "proration")]
-    top_proration: Option<bool>,
-    #[serde(default, rename = "subscription")]
-    top_subscription: Expandable<Subscription>,
-    #[serde(rename = "subscription_item")]
-    top_subscription_item: Option<String>,
-}
-
-impl InvoiceLine {
-    /// The price, wherever this version keeps it.
-    #[must_use]
-    pub fn price(&self) -> &Expandable<Price> {
-        let details = self
-            .pricing
-            .as_ref()
-            .and_then(|pricing| pricing.price_details.as_ref());
-        match details {
-            Some(details) => details.price.or(&self.top_price),
-            None => &self.top_price,
-        }
-    }
-
-    /// The product's id, wherever this version keeps it.
-    #[must_use]
-    pub fn product_id(&self) -> Option<&str> {
-        let details = self
-            .pricing
-            .as_ref()
-            .and_then(|pricing| pricing.price_details.as_ref());
-        let since_basil = details.and_then(|details| details.product.as_deref());
-        since_basil.or_else(|| self.price().get()?.product.id())
-    }
-
-    /// Whether the line settles the rest of a period after a change.
-    #[must_use]
-    pub fn is_proration(&self) -> bool {
-        let since_basil = self.source().and_then(|source| source.proration);
-        since_basil.or(self.top_proration).unwrap_or(false)
-    }
-
-    /// The subscription's id, wherever this version keeps it.
-    #[must_use]
-    pub fn subscription_id(&self) -> Option<&str> {
-        let since_basil = self
-            .source()
-            .and_then(|source| source.subscription.as_deref());
-        since_basil.or_else(|| self.top_subscription.id())
-    }
-
-    /// The subscription item's id, wherever this version keeps it.
-    #[must_use]
-    pub fn subscription_item_id(&self) -> Option<&str> {
-        let since_basil = self
-            .source()
-            .and_then(|source| source.subscription_item.as_deref());
-        since_basil.or(self.top_subscription_item.as_deref())
-    }
-
-    fn source(&self) -> Option<&InvoiceLineSource> {
-        let parent = self.parent.as_ref()?;
-        parent
-            .subscription_item_details
-            .as_ref()
-            .or(parent.invoice_item_details.as_ref())
-    }
-}
-
-/// A span of time in unix seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Period {
-    /// The first second.
-    pub start: i64,
-    /// The second after the last.
-    pub end: i64,
-}
-
-/// What a line costs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct LinePricing {
-    /// The price, if there is one.
-    pub price_details: Option<LinePriceDetails>,
-}
-
-/// The price of a line.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct LinePriceDetails {
-    /// The price.
-    #[serde(default)]
-    pub price: Expandable<Price>,
-    /// The product's id.
-    pub product: Option<String>,
-}
-
-/// What a line comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct InvoiceLineParent {
-    /// Set if it comes from a subscription's item.
-    pub subscription_item_details: Option<InvoiceLineSource>,
-    /// Set if it comes from an invoice item.
-    pub invoice_item_details: Option<InvoiceLineSource>,
-}
-
-/// The subscription's item or the invoice item that a line comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct InvoiceLineSource {
-    /// Whether the line settles the rest of a period after a change.
-    pub proration: Option<bool>,
-    /// The subscription's id.
-    pub subscription: Option<String>,
-    /// The subscription item's id.
-    pub subscription_item: Option<String>,
-    /// The invoice item's id.
-    pub invoice_item: Option<String>,
-}
-
-words! {
-    /// Where an invoice is.
+string_enum! {
+    /// The state of an invoice.
     InvoiceStatus {
-        /// May still change.
+        /// The invoice can still change.
         Draft = "draft",
-        /// To be paid.
+        /// The invoice is finalized and waits for payment.
         Open = "open",
-        /// Paid, or nothing was to be paid.
+        /// The invoice was paid, or there was nothing to pay.
         Paid = "paid",
-        /// Given up; may still be paid.
+        /// The invoice is unlikely to be paid, but it still can be.
         Uncollectible = "uncollectible",
-        /// Taken back.
+        /// The invoice was voided.
         Void = "void",
     }
 }
 
-words! {
-    /// Why an invoice was made.
+string_enum! {
+    /// The reason why an invoice was created.
     BillingReason {
-        /// A subscription began.
+        /// A subscription started.
         SubscriptionCreate = "subscription_create",
-        /// A new period.
+        /// A new billing period started.
         SubscriptionCycle = "subscription_cycle",
-        /// A change within the period.
+        /// A subscription changed within its period.
         SubscriptionUpdate = "subscription_update",
-        /// A threshold of usage.
+        /// A usage threshold was reached.
         SubscriptionThreshold = "subscription_threshold",
-        /// Some older reason of a subscription.
+        /// The invoice belongs to a subscription and has a legacy reason.
         Subscription = "subscription",
-        /// By hand.
+        /// The invoice was created manually.
         Manual = "manual",
-        /// A preview.
+        /// The invoice is a preview.
         Upcoming = "upcoming",
     }
 }
@@ -474,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn money_that_moved_elsewhere_shows_in_each_shape() {
+    fn a_payment_outside_stripe_is_recognized_in_every_version() {
         let record = payment("inpay_1", "paid", json!({"type": "payment_record"}));
         let intent = payment("inpay_1", "paid", json!({"payment_intent": "pi_1"}));
         for (more, expected) in [
@@ -503,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_and_a_status_we_do_not_know_are_kept() {
+    fn an_unknown_reason_and_an_unknown_status_are_kept() {
         let invoice = invoice(json!({"billing_reason": "moonrise", "status": "frozen"}));
 
         assert_eq!(

@@ -1,18 +1,18 @@
-//! A page of a list.
+//! Lists and their pages.
 
 use serde::Deserialize;
 
-/// Objects in Stripe's order, newest first unless the list says otherwise.
+/// A list of objects, newest first unless the method says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct List<T> {
-    /// What this page, or all pages read, hold.
+    /// The objects of this page, or of all pages that were read.
     pub data: Vec<T>,
-    /// Whether there is more than `data`.
+    /// Whether there are more objects than `data` holds.
     #[serde(default)]
     pub has_more: bool,
-    /// Where the list lives.
+    /// The path of the list.
     pub url: Option<String>,
-    /// Where a search goes on; lists go on after their last id instead.
+    /// The cursor of the next page of a search. Lists continue after their last id instead.
     pub next_page: Option<String>,
 }
 

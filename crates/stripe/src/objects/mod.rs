@@ -1,9 +1,9 @@
-//! Stripe's objects, as far as billing reads them. One file an object.
+//! Stripe's objects with the fields that billing reads, one file per object.
 //!
-//! The reading is lenient where versions differ (acacia, basil, dahlia, endive): such fields are
-//! optional and have a method that knows the places where each version keeps them. Words that we do
-//! not know are kept. Strict is only what every version has and money depends on: an amount,
-//! a currency or a time that is missing is an error, never a zero.
+//! Parsing is lenient where versions differ (acacia, basil, dahlia, endive): such fields are
+//! optional and have a method that knows where each version keeps them. Unknown values are kept.
+//! Parsing is strict for fields that every version has and that money depends on: a missing amount,
+//! currency or time is an error, never zero.
 
 mod account;
 mod charge;
@@ -15,6 +15,7 @@ mod error_body;
 mod event;
 mod expandable;
 mod invoice;
+mod invoice_line;
 mod list;
 mod payment_intent;
 mod payment_method;
@@ -22,10 +23,10 @@ mod portal;
 mod price;
 mod product;
 mod refund;
+mod string_enum;
 mod subscription;
 mod subscription_schedule;
 mod webhook_endpoint;
-mod words;
 
 pub use account::Account;
 pub use charge::{Charge, ChargeStatus, PaymentMethodDetails};
@@ -40,9 +41,11 @@ pub use error_body::{ApiError, ApiErrorBody};
 pub use event::Event;
 pub use expandable::Expandable;
 pub use invoice::{
-    BillingReason, DiscountAmount, FinalizationError, Invoice, InvoiceLine, InvoiceLineParent,
-    InvoiceLineSource, InvoiceParent, InvoicePayment, InvoicePaymentTarget, InvoiceStatus,
-    InvoiceStatusTransitions, InvoiceSubscriptionDetails, LinePriceDetails, LinePricing, Period,
+    BillingReason, DiscountAmount, FinalizationError, Invoice, InvoiceParent, InvoicePayment,
+    InvoicePaymentTarget, InvoiceStatus, InvoiceStatusTransitions, InvoiceSubscriptionDetails,
+};
+pub use invoice_line::{
+    InvoiceLine, InvoiceLineParent, InvoiceLineSource, LinePriceDetails, LinePricing, Period,
 };
 pub use list::List;
 pub use payment_intent::{PaymentError, PaymentIntent, PaymentIntentStatus};
@@ -63,16 +66,16 @@ pub use webhook_endpoint::WebhookEndpoint;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
-/// The caller's own words on an object.
+/// The metadata of an object: keys and values that the caller set.
 pub type Metadata = BTreeMap<String, String>;
 
-/// An object that Stripe gave an id.
+/// An object with an id.
 pub trait Identified {
     /// The object's id, such as `cus_...`.
     fn id(&self) -> &str;
 }
 
-/// Says which field is the id of each object.
+/// Implements [`Identified`] for objects that have an `id` field.
 macro_rules! identified {
     ($($object:ty),+ $(,)?) => {
         $(impl Identified for $object {
@@ -108,7 +111,8 @@ identified!(
     WebhookEndpoint,
 );
 
-/// Reads `null` as the empty value. With `#[serde(default)]` a missing field is the same.
+/// Reads `null` as the default value. With `#[serde(default)]`, a missing field is read the same
+/// way.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

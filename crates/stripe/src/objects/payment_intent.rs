@@ -1,81 +1,82 @@
-//! A payment intent: one payment from the first try to the end.
+//! A payment intent: one payment with all its attempts.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Charge, Customer, Expandable, Invoice, Metadata, PaymentMethod, or_default};
 use serde::Deserialize;
 
 /// A payment and its state.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PaymentIntent {
-    /// `pi_...`
+    /// The id, `pi_...`.
     pub id: String,
-    /// Where the payment is.
+    /// The state of the payment.
     pub status: PaymentIntentStatus,
-    /// Minor units asked for.
+    /// The requested amount in minor units.
     pub amount: i64,
-    /// Minor units received.
+    /// The amount that was received, in minor units.
     #[serde(default, deserialize_with = "or_default")]
     pub amount_received: i64,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: String,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// Who pays.
+    /// The customer who pays.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// The latest try.
+    /// The charge of the latest attempt.
     #[serde(default)]
     pub latest_charge: Expandable<Charge>,
-    /// The card or other method of the latest try.
+    /// The payment method of the latest attempt.
     #[serde(default)]
     pub payment_method: Expandable<PaymentMethod>,
-    /// Why the latest try failed.
+    /// The error of the latest attempt.
     pub last_payment_error: Option<PaymentError>,
-    /// The invoice it pays. Gone since basil: the invoice's `payments` say it instead.
+    /// The invoice that it pays. Since basil it is absent, and the invoice's `payments` say it
+    /// instead.
     #[serde(default)]
     pub invoice: Expandable<Invoice>,
-    /// Why it was canceled.
+    /// The reason why the payment was canceled.
     pub cancellation_reason: Option<String>,
-    /// What the payment is for.
+    /// The description of the payment.
     pub description: Option<String>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
-    /// False for test data.
+    /// Whether the object is live. It is `false` for test data.
     #[serde(default, deserialize_with = "or_default")]
     pub livemode: bool,
 }
 
-/// Why a payment failed.
+/// The error of a failed payment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PaymentError {
-    /// `card_error`, ...
+    /// The type, such as `card_error`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// `card_declined`, `expired_card`, `authentication_required`, ...
+    /// The code, such as `card_declined`, `expired_card` or `authentication_required`.
     pub code: Option<String>,
-    /// The bank's reason: `insufficient_funds`, ...
+    /// The reason that the bank gave, such as `insufficient_funds`.
     pub decline_code: Option<String>,
-    /// A sentence for the buyer.
+    /// The message for the customer.
     pub message: Option<String>,
 }
 
-words! {
-    /// Where a payment is.
+string_enum! {
+    /// The state of a payment.
     PaymentIntentStatus {
-        /// There is no payment method, or the latest one was declined.
+        /// The payment has no payment method, or the latest one was declined.
         RequiresPaymentMethod = "requires_payment_method",
-        /// It was not yet confirmed.
+        /// The payment is not confirmed yet.
         RequiresConfirmation = "requires_confirmation",
-        /// The buyer must authenticate.
+        /// The customer must authenticate.
         RequiresAction = "requires_action",
-        /// A delayed method is on its way.
+        /// A delayed payment method is still processing.
         Processing = "processing",
-        /// Authorized, not captured.
+        /// The payment is authorized but not captured.
         RequiresCapture = "requires_capture",
-        /// Over, without payment.
+        /// The payment was canceled.
         Canceled = "canceled",
-        /// Paid.
+        /// The payment succeeded.
         Succeeded = "succeeded",
     }
 }

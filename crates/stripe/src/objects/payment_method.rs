@@ -1,43 +1,44 @@
-//! A payment method: in most cases a card.
+//! A payment method, in most cases a card.
 
 use super::{Customer, Expandable, Metadata, or_default};
 use serde::Deserialize;
 
-/// A card or another way to pay.
+/// A card or another payment method.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PaymentMethod {
-    /// `pm_...`
+    /// The id, `pm_...`.
     pub id: String,
-    /// `card`, `sepa_debit`, `link`, ...
+    /// The type, such as `card`, `sepa_debit` or `link`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Whom it is attached to.
+    /// The customer to whom it is attached.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// The card, if it is one.
+    /// The card, if the payment method is a card.
     pub card: Option<Card>,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: Option<i64>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
 
-/// What may be known and shown of a card.
+/// The details of a card that may be stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Card {
-    /// `visa`, `mastercard`, ...
+    /// The brand, such as `visa` or `mastercard`.
     pub brand: Option<String>,
-    /// The last four digits.
+    /// The last four digits of the number.
     pub last4: Option<String>,
-    /// 1 to 12.
+    /// The expiration month, from 1 to 12.
     pub exp_month: Option<i64>,
-    /// Four digits.
+    /// The expiration year with four digits.
     pub exp_year: Option<i64>,
-    /// The same for the same card number within our Stripe account, whoever the customer is.
+    /// The fingerprint. It is the same for the same card number in our Stripe account, whoever the
+    /// customer is.
     pub fingerprint: Option<String>,
-    /// `credit`, `debit`, `prepaid` or `unknown`.
+    /// The funding type: `credit`, `debit`, `prepaid` or `unknown`.
     pub funding: Option<String>,
-    /// Two letters.
+    /// The two-letter code of the country.
     pub country: Option<String>,
 }

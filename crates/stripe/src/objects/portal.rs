@@ -1,20 +1,20 @@
-//! The billing portal: Stripe's own pages for cards, invoices and plan changes.
+//! The billing portal: Stripe's pages for cards, invoices and plan changes.
 
 use super::{Metadata, or_default};
 use serde::Deserialize;
 use std::fmt;
 
-/// A way into the billing portal for one customer. Whoever has the address is in, so it is
+/// A session of the billing portal for one customer. Anyone with the URL has access, so it is
 /// neither logged nor shown in `Debug`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct PortalSession {
-    /// `bps_...`
+    /// The id, `bps_...`.
     pub id: String,
-    /// Where to send the browser, at once.
+    /// The URL to redirect the browser to immediately.
     pub url: String,
-    /// Whose portal it is.
+    /// The customer of the session.
     pub customer: Option<String>,
-    /// Where the portal leads back to.
+    /// The URL that the portal links back to.
     pub return_url: Option<String>,
 }
 
@@ -27,23 +27,23 @@ impl fmt::Debug for PortalSession {
     }
 }
 
-/// What the portal lets a customer do.
+/// A configuration: the features that the portal offers.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct PortalConfiguration {
-    /// `bpc_...`
+    /// The id, `bpc_...`.
     pub id: String,
-    /// Whether sessions may use it.
+    /// Whether sessions may use the configuration.
     #[serde(default, deserialize_with = "or_default")]
     pub active: bool,
-    /// Whether it is used when none is named.
+    /// Whether it applies to sessions that don't name a configuration.
     #[serde(default, deserialize_with = "or_default")]
     pub is_default: bool,
-    /// The features as Stripe tells them.
+    /// The features as Stripe sends them.
     #[serde(default)]
     pub features: serde_json::Value,
-    /// Where the portal leads back to.
+    /// The URL that the portal links back to by default.
     pub default_return_url: Option<String>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }

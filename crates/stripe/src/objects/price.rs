@@ -1,13 +1,13 @@
-//! A price: what a product costs, and how often.
+//! A price: how much a product costs, and how often.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Expandable, Metadata, Product, or_default};
 use serde::Deserialize;
 
-/// A price. Stripe's prices never change their amount; a new amount is a new price.
+/// A price. Its amount never changes at Stripe; a new amount requires a new price.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Price {
-    /// `price_...`
+    /// The id, `price_...`.
     pub id: String,
     /// Whether the price was deleted.
     #[serde(default, deserialize_with = "or_default")]
@@ -15,31 +15,31 @@ pub struct Price {
     /// Whether it can be sold.
     #[serde(default, deserialize_with = "or_default")]
     pub active: bool,
-    /// Our name for it, unique among active prices.
+    /// The lookup key that we chose. It is unique among active prices.
     pub lookup_key: Option<String>,
-    /// What it is the price of.
+    /// The product that is sold at this price.
     #[serde(default)]
     pub product: Expandable<Product>,
-    /// Minor units; missing when the price is tiered or a fraction of one.
+    /// The amount in minor units. It is absent for a tiered or fractional price.
     pub unit_amount: Option<i64>,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: Option<String>,
-    /// How often; missing for a one-time price.
+    /// The billing interval. It is absent for a one-time price.
     pub recurring: Option<Recurring>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
 
-/// How often a price is billed.
+/// The billing interval of a price.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Recurring {
-    /// Day, week, month or year.
+    /// The unit of the interval: day, week, month or year.
     pub interval: Interval,
-    /// Every so many of them.
+    /// The number of units in the interval.
     #[serde(default = "one")]
     pub interval_count: u32,
-    /// `licensed` or `metered`.
+    /// The usage type, `licensed` or `metered`.
     pub usage_type: Option<String>,
 }
 
@@ -47,16 +47,16 @@ fn one() -> u32 {
     1
 }
 
-words! {
-    /// The unit of a billing period.
+string_enum! {
+    /// The unit of a billing interval.
     Interval {
-        /// A day.
+        /// The unit is a day.
         Day = "day",
-        /// A week.
+        /// The unit is a week.
         Week = "week",
-        /// A month, on the anchor's day.
+        /// The unit is a month, on the day of the billing cycle anchor.
         Month = "month",
-        /// A year.
+        /// The unit is a year.
         Year = "year",
     }
 }

@@ -1,12 +1,12 @@
-//! A product: what prices are for.
+//! A product, which has one or more prices.
 
 use super::{Metadata, or_default};
 use serde::Deserialize;
 
-/// A product. A deleted one is a stub with `deleted` set.
+/// A product. For a deleted one, Stripe sends a stub with `deleted` set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Product {
-    /// `prod_...`, or an id of our own.
+    /// The id, `prod_...` or one that we chose.
     pub id: String,
     /// Whether the product was deleted.
     #[serde(default, deserialize_with = "or_default")]
@@ -14,11 +14,11 @@ pub struct Product {
     /// Whether it can be sold.
     #[serde(default, deserialize_with = "or_default")]
     pub active: bool,
-    /// As shown at Checkout and on invoices.
+    /// The name that Checkout and invoices show.
     pub name: Option<String>,
-    /// The sentence below the name.
+    /// The description that Checkout shows below the name.
     pub description: Option<String>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }

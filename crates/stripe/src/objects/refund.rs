@@ -1,49 +1,49 @@
-//! A refund: money given back.
+//! A refund: money that is returned to the customer.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Charge, Expandable, Metadata, PaymentIntent, or_default};
 use serde::Deserialize;
 
-/// Money given back of a charge.
+/// A full or partial refund of a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Refund {
-    /// `re_...`
+    /// The id, `re_...`.
     pub id: String,
-    /// Minor units.
+    /// The amount in minor units.
     pub amount: i64,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: String,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// How far it is. A refund that succeeded can still fail later.
+    /// The state of the refund. A refund that succeeded can still fail later.
     pub status: Option<RefundStatus>,
-    /// What it is given back of.
+    /// The refunded charge.
     #[serde(default)]
     pub charge: Expandable<Charge>,
-    /// What it is given back of.
+    /// The payment intent of the refunded charge.
     #[serde(default)]
     pub payment_intent: Expandable<PaymentIntent>,
-    /// `duplicate`, `fraudulent`, `requested_by_customer`, ...
+    /// The reason, such as `duplicate`, `fraudulent` or `requested_by_customer`.
     pub reason: Option<String>,
-    /// Why it failed.
+    /// The reason why the refund failed.
     pub failure_reason: Option<String>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
 
-words! {
-    /// How far a refund is.
+string_enum! {
+    /// The state of a refund.
     RefundStatus {
-        /// On its way.
+        /// The refund is on its way.
         Pending = "pending",
-        /// The buyer must do something.
+        /// The customer must take an action.
         RequiresAction = "requires_action",
-        /// Given back.
+        /// The refund succeeded.
         Succeeded = "succeeded",
-        /// The bank sent the money back to us.
+        /// The refund failed, and the bank returned the money to us.
         Failed = "failed",
-        /// Taken back before it left.
+        /// The refund was canceled before it was sent.
         Canceled = "canceled",
     }
 }

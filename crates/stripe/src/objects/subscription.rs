@@ -1,80 +1,82 @@
-//! A subscription: what a customer pays for again and again.
+//! A subscription: a recurring payment of a customer.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{
     Customer, Expandable, Invoice, List, Metadata, PaymentMethod, Price, SubscriptionSchedule,
     or_default,
 };
 use serde::Deserialize;
 
-/// A subscription as fetched.
+/// A subscription.
 ///
-/// The period is at the top in acacia and on the items since basil; ask
-/// [`current_period_end`](Self::current_period_end).
+/// The period is on the subscription in acacia and on its items since basil. Use
+/// [`current_period_end`](Self::current_period_end), which reads every version.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Subscription {
-    /// `sub_...`
+    /// The id, `sub_...`.
     pub id: String,
-    /// What it is in.
+    /// The state of the subscription.
     pub status: SubscriptionStatus,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// Who pays.
+    /// The customer who pays.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// What is paid for now. A pending update is not in here.
+    /// The items that are billed now. They don't include a pending update.
     #[serde(default, deserialize_with = "or_default")]
     pub items: List<SubscriptionItem>,
-    /// Three small letters.
+    /// The currency as a lowercase three-letter code.
     pub currency: Option<String>,
-    /// Unix seconds; only at the top in acacia.
+    /// The start of the period in acacia, in seconds since 1970.
     #[serde(rename = "current_period_start")]
     top_period_start: Option<i64>,
-    /// Unix seconds; only at the top in acacia.
+    /// The end of the period in acacia, in seconds since 1970.
     #[serde(rename = "current_period_end")]
     top_period_end: Option<i64>,
-    /// Unix seconds of the day that periods are counted from.
+    /// The time that anchors the billing periods, in seconds since 1970.
     pub billing_cycle_anchor: Option<i64>,
-    /// Unix seconds at which it will end.
+    /// The time at which the subscription will end, in seconds since 1970.
     pub cancel_at: Option<i64>,
-    /// Whether it ends with the period.
+    /// Whether the subscription ends at the end of the period.
     #[serde(default, deserialize_with = "or_default")]
     pub cancel_at_period_end: bool,
-    /// Unix seconds at which somebody said so; not when it ends.
+    /// The time at which the cancellation was requested, in seconds since 1970. It is not the time
+    /// at which the subscription ends.
     pub canceled_at: Option<i64>,
-    /// Why it was or will be canceled.
+    /// The details of the cancellation.
     pub cancellation_details: Option<CancellationDetails>,
-    /// Unix seconds at which it ended.
+    /// The time at which the subscription ended, in seconds since 1970.
     pub ended_at: Option<i64>,
-    /// Unix seconds.
+    /// The start of the trial, in seconds since 1970.
     pub trial_start: Option<i64>,
-    /// Unix seconds.
+    /// The end of the trial, in seconds since 1970.
     pub trial_end: Option<i64>,
-    /// Set while collection is paused; the status stays what it was.
+    /// The pause of collection, if any. It doesn't change the status.
     pub pause_collection: Option<PauseCollection>,
-    /// A change that waits for its payment.
+    /// The change that waits for its payment, if any.
     pub pending_update: Option<PendingUpdate>,
-    /// What it will become.
+    /// The schedule that manages the subscription, if any.
     #[serde(default)]
     pub schedule: Expandable<SubscriptionSchedule>,
-    /// Its latest invoice.
+    /// The latest invoice.
     #[serde(default)]
     pub latest_invoice: Expandable<Invoice>,
-    /// What it is paid with, if not the customer's default.
+    /// The payment method, if it is not the customer's default.
     #[serde(default)]
     pub default_payment_method: Expandable<PaymentMethod>,
-    /// Charged, or sent as an invoice.
+    /// How the subscription is paid.
     pub collection_method: Option<CollectionMethod>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
-    /// False for test data.
+    /// Whether the object is live. It is `false` for test data.
     #[serde(default, deserialize_with = "or_default")]
     pub livemode: bool,
 }
 
 impl Subscription {
-    /// Start of the period, in unix seconds: the earliest of the items, else the subscription's.
+    /// The start of the current period, in seconds since 1970: the earliest start of the items, or
+    /// else the subscription's own.
     #[must_use]
     pub fn current_period_start(&self) -> Option<i64> {
         let items = self
@@ -85,8 +87,8 @@ impl Subscription {
         items.min().or(self.top_period_start)
     }
 
-    /// End of the period, in unix seconds: the latest of the items, so that nobody loses time that
-    /// is paid for, else the subscription's.
+    /// The end of the current period, in seconds since 1970: the latest end of the items, so that
+    /// the customer keeps all the time that was paid for, or else the subscription's own.
     #[must_use]
     pub fn current_period_end(&self) -> Option<i64> {
         let items = self
@@ -97,7 +99,8 @@ impl Subscription {
         items.max().or(self.top_period_end)
     }
 
-    /// When it will end because somebody canceled it: the date, or the flag and the period's end.
+    /// The time at which a canceled subscription will end: `cancel_at`, or the end of the period if
+    /// `cancel_at_period_end` is set.
     #[must_use]
     pub fn cancels_at(&self) -> Option<i64> {
         let with_period = if self.cancel_at_period_end {
@@ -109,84 +112,84 @@ impl Subscription {
     }
 }
 
-/// One price of a subscription.
+/// An item of a subscription: a price and its quantity.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SubscriptionItem {
-    /// `si_...`
+    /// The id, `si_...`.
     pub id: String,
-    /// What is paid for. Always whole, never just an id.
+    /// The price. Stripe always sends the whole object rather than its id.
     pub price: Option<Price>,
-    /// How many.
+    /// The quantity.
     pub quantity: Option<i64>,
-    /// Unix seconds; missing before basil.
+    /// The start of the period, in seconds since 1970. Versions before basil omit it.
     pub current_period_start: Option<i64>,
-    /// Unix seconds; missing before basil.
+    /// The end of the period, in seconds since 1970. Versions before basil omit it.
     pub current_period_end: Option<i64>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
 
-/// Why a subscription was or will be canceled.
+/// The details of a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CancellationDetails {
-    /// `cancellation_requested`, `payment_failed`, `payment_disputed`, ...
+    /// The reason, such as `cancellation_requested`, `payment_failed` or `payment_disputed`.
     pub reason: Option<String>,
-    /// What the customer chose: `too_expensive`, ...
+    /// The feedback that the customer chose, such as `too_expensive`.
     pub feedback: Option<String>,
-    /// What the customer wrote.
+    /// The comment that the customer wrote.
     pub comment: Option<String>,
 }
 
-/// How collection is paused.
+/// A pause of collection.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PauseCollection {
-    /// `keep_as_draft`, `mark_uncollectible` or `void`: what becomes of the invoices.
+    /// What happens to the invoices: `keep_as_draft`, `mark_uncollectible` or `void`.
     pub behavior: Option<String>,
-    /// Unix seconds.
+    /// The time at which collection resumes, in seconds since 1970.
     pub resumes_at: Option<i64>,
 }
 
-/// A change that waits for its payment.
+/// A change to a subscription that waits for its payment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PendingUpdate {
-    /// Unix seconds at which the change is dropped unless paid.
+    /// The time at which the change is dropped unless it is paid, in seconds since 1970.
     pub expires_at: Option<i64>,
-    /// The items to come.
+    /// The items after the change.
     #[serde(default, deserialize_with = "or_default")]
     pub subscription_items: Vec<SubscriptionItem>,
-    /// Unix seconds.
+    /// The end of the trial, in seconds since 1970.
     pub trial_end: Option<i64>,
 }
 
-words! {
-    /// What a subscription is in.
+string_enum! {
+    /// The state of a subscription.
     SubscriptionStatus {
-        /// The first payment is open; given up after 23 hours.
+        /// The first payment is still due. Stripe gives up after 23 hours.
         Incomplete = "incomplete",
-        /// The first payment never came.
+        /// The first payment was not made in time.
         IncompleteExpired = "incomplete_expired",
-        /// Nothing to pay yet.
+        /// The subscription is in its trial.
         Trialing = "trialing",
-        /// Paid.
+        /// The subscription is paid.
         Active = "active",
-        /// A payment failed; Stripe tries again.
+        /// A payment failed, and Stripe tries again.
         PastDue = "past_due",
-        /// Stripe gave up; it lives without payment.
+        /// Stripe has given up on the payment, but the subscription continues.
         Unpaid = "unpaid",
-        /// Ended.
+        /// The subscription has ended.
         Canceled = "canceled",
-        /// The trial ended without a payment method.
+        /// The trial ended without a payment method, so the subscription is paused.
         Paused = "paused",
     }
 }
 
-words! {
+string_enum! {
     /// How a subscription is paid.
     CollectionMethod {
-        /// The payment method is charged.
+        /// Stripe charges the payment method.
         ChargeAutomatically = "charge_automatically",
-        /// An invoice is sent.
+        /// Stripe sends an invoice.
         SendInvoice = "send_invoice",
     }
 }
@@ -206,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_items_the_longest_period_counts() {
+    fn of_several_items_the_latest_period_end_counts() {
         let subscription = subscription(json!({"items": {"data": [
             {"id": "si_1", "current_period_start": 20, "current_period_end": 30},
             {"id": "si_2", "current_period_start": 10, "current_period_end": 40},
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn it_cancels_at_the_date_or_with_the_period_but_not_when_somebody_said_so() {
+    fn a_subscription_ends_at_cancel_at_or_with_its_period_but_not_at_canceled_at() {
         let period = json!({"current_period_end": 40, "canceled_at": 5});
         let flagged = json!({"current_period_end": 40, "cancel_at_period_end": true});
         let dated = json!({"current_period_end": 40, "cancel_at": 33});
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_we_do_not_know_is_kept() {
+    fn an_unknown_status_is_kept() {
         let subscription = subscription(json!({"status": "hibernating"}));
 
         assert_eq!(

@@ -1,46 +1,46 @@
-//! A subscription schedule: what a subscription will become, and when.
+//! A subscription schedule: planned changes to a subscription.
 
-use super::words::words;
+use super::string_enum::string_enum;
 use super::{Customer, Expandable, Metadata, Price, Subscription, or_default};
 use serde::Deserialize;
 
-/// Phases that a subscription goes through. A downgrade at the period's end is one.
+/// The planned phases of a subscription. A downgrade at the end of the period is one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SubscriptionSchedule {
-    /// `sub_sched_...`
+    /// The id, `sub_sched_...`.
     pub id: String,
-    /// Whether it still leads a subscription.
+    /// The state of the schedule.
     pub status: ScheduleStatus,
-    /// Unix seconds.
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// Whose.
+    /// The customer of the subscription.
     #[serde(default)]
     pub customer: Expandable<Customer>,
-    /// What it leads; nothing once released.
+    /// The subscription that the schedule manages. It is absent once the schedule is released.
     #[serde(default)]
     pub subscription: Expandable<Subscription>,
-    /// What it led before it was released.
+    /// The id of the subscription that it managed before it was released.
     pub released_subscription: Option<String>,
-    /// The phase that runs now.
+    /// The current phase.
     pub current_phase: Option<CurrentPhase>,
     /// All phases in order.
     #[serde(default, deserialize_with = "or_default")]
     pub phases: Vec<SchedulePhase>,
-    /// `release`, `cancel`, ...: what happens after the last phase.
+    /// What happens after the last phase, such as `release` or `cancel`.
     pub end_behavior: Option<String>,
-    /// Unix seconds.
+    /// The time at which it was canceled, in seconds since 1970.
     pub canceled_at: Option<i64>,
-    /// Unix seconds.
+    /// The time at which it was completed, in seconds since 1970.
     pub completed_at: Option<i64>,
-    /// Unix seconds.
+    /// The time at which it was released, in seconds since 1970.
     pub released_at: Option<i64>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
 
 impl SubscriptionSchedule {
-    /// Whether it still decides what becomes of a subscription.
+    /// Whether the schedule still manages a subscription.
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(
@@ -49,7 +49,7 @@ impl SubscriptionSchedule {
         )
     }
 
-    /// The first phase that starts after `now_seconds`: the change to come.
+    /// The first phase that starts after `now_seconds`, which is the next change.
     #[must_use]
     pub fn next_phase(&self, now_seconds: i64) -> Option<&SchedulePhase> {
         let mut to_come: Vec<_> = self
@@ -62,54 +62,54 @@ impl SubscriptionSchedule {
     }
 }
 
-/// The bounds of the phase that runs now.
+/// The start and end of the current phase.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CurrentPhase {
-    /// Unix seconds.
+    /// The start of the phase, in seconds since 1970.
     pub start_date: i64,
-    /// Unix seconds.
+    /// The end of the phase, in seconds since 1970.
     pub end_date: i64,
 }
 
-/// What the subscription is during a time.
+/// A phase: what the subscription contains for a period of time.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SchedulePhase {
-    /// Unix seconds.
+    /// The start of the phase, in seconds since 1970.
     pub start_date: i64,
-    /// Unix seconds.
+    /// The end of the phase, in seconds since 1970.
     pub end_date: Option<i64>,
-    /// What is sold during it.
+    /// The items of the phase.
     #[serde(default, deserialize_with = "or_default")]
     pub items: Vec<ScheduleItem>,
-    /// Unix seconds.
+    /// The end of the trial, in seconds since 1970.
     pub trial_end: Option<i64>,
-    /// Our words on it; they go to the subscription when the phase starts.
+    /// The metadata that is copied to the subscription when the phase starts.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }
 
-/// What is sold during a phase.
+/// An item of a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ScheduleItem {
-    /// The price.
+    /// The price itself.
     #[serde(default)]
     pub price: Expandable<Price>,
-    /// How many.
+    /// The quantity.
     pub quantity: Option<i64>,
 }
 
-words! {
-    /// Whether a schedule still leads a subscription.
+string_enum! {
+    /// The state of a subscription schedule.
     ScheduleStatus {
-        /// Its first phase is to come.
+        /// The first phase has not started.
         NotStarted = "not_started",
-        /// A phase runs.
+        /// A phase is active.
         Active = "active",
-        /// All phases are over.
+        /// All phases have ended.
         Completed = "completed",
-        /// It let the subscription go; the subscription lives on.
+        /// The schedule was released, and the subscription continues without it.
         Released = "released",
-        /// It ended together with its subscription.
+        /// The schedule was canceled together with its subscription.
         Canceled = "canceled",
     }
 }

@@ -1,26 +1,26 @@
-//! A webhook endpoint: where Stripe sends events.
+//! A webhook endpoint, to which Stripe sends events.
 
 use super::{Metadata, or_default};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-/// Where Stripe sends which events, in which version.
+/// A webhook endpoint: its URL, its events and their API version.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WebhookEndpoint {
-    /// `we_...`
+    /// The id, `we_...`.
     pub id: String,
-    /// Where to.
+    /// The URL to which events are posted.
     pub url: String,
-    /// `enabled` or `disabled`.
+    /// The status, `enabled` or `disabled`.
     pub status: Option<String>,
-    /// Types, or `*`.
+    /// The event types, or `*` for all.
     #[serde(default, deserialize_with = "or_default")]
     pub enabled_events: Vec<String>,
-    /// The shape the events come in.
+    /// The API version of the events.
     pub api_version: Option<String>,
-    /// What the deliveries are signed with. Only the answer to the creation has it.
+    /// The secret that signs the deliveries. Stripe only sends it when the endpoint is created.
     pub secret: Option<SecretString>,
-    /// Our words on it.
+    /// The metadata that we set on the object.
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: Metadata,
 }

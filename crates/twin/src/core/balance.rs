@@ -1,9 +1,10 @@
-//! The account and its money.
+//! The account, its balance and its balance transactions.
 
 use serde_json::{Value, json};
 
 use super::errors::Answer;
 use super::lists::matches;
+use super::time::DAY;
 use super::value::{int, text};
 use super::{Call, Core};
 
@@ -69,4 +70,37 @@ fn settings() -> Value {
             "statement_descriptor_kanji": null, "statement_descriptor_prefix_kana": null,
             "statement_descriptor_prefix_kanji": null},
     })
+}
+
+impl Core {
+    /// Creates a balance transaction. A charge pays Stripe's card fee of 2.9% plus 30 minor units.
+    pub(super) fn balance_entry(
+        &mut self,
+        kind: &str,
+        source: &str,
+        amount: i64,
+        currency: &str,
+    ) -> String {
+        let id = self.rng.id("txn");
+        let fee = if kind == "charge" {
+            (amount * 29 + 500) / 1000 + 30
+        } else {
+            0
+        };
+        let fees = if fee == 0 {
+            json!([])
+        } else {
+            json!([{"amount": fee, "application": null, "currency": currency,
+                    "description": "Stripe processing fees", "type": "stripe_fee"}])
+        };
+        let entry = json!({
+            "id": id, "object": "balance_transaction", "amount": amount,
+            "available_on": self.now + 2 * DAY, "balance_type": "payments", "created": self.now,
+            "currency": currency, "description": null, "exchange_rate": null, "fee": fee,
+            "fee_details": fees, "net": amount - fee, "reporting_category": kind,
+            "source": source, "status": "pending", "type": kind,
+        });
+        self.store.put(&id, entry);
+        id
+    }
 }

@@ -1,36 +1,41 @@
-//! What happens by itself: due moments, renewals, trials, the end of dunning.
+//! Everything that the passing of time causes: due moments, renewals, trials and the end of
+//! dunning.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, SubscriptionStatus};
 
 use super::errors::Answer;
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
-use super::payments::By;
-use super::subscriptions::{INCOMPLETE_SECONDS, period_end};
+use super::payments::Initiator;
+use super::status;
+use super::subscription_states::INCOMPLETE_SECONDS;
+use super::subscriptions::period_end;
 use super::value::{flag, get, has, int, opt, opt_int, owned, set, text};
 use super::{Core, DunningEnd};
 
 impl Core {
-    /// The soonest moment at which something may happen by itself.
+    /// The next moment at which something may fall due.
     pub fn next_due(&self) -> Option<i64> {
         self.due.first().map(|(at, ..)| *at)
     }
 
-    /// Does everything due up to and including `now`, in order of time, each at its own moment. Time
-    /// never goes back: an earlier `now` changes nothing.
+    /// Performs everything that is due up to and including `now`, in order of time, each at its own
+    /// moment. Time never moves backward: an earlier `now` changes nothing.
     pub fn tick(&mut self, now: i64) {
         while let Some((at, order, id)) = self.due.first().cloned()
             && at <= now
         {
             self.due.remove(&(at, order, id.clone()));
             self.now = self.now.max(at);
-            self.look_at(&id);
+            self.run_due(&id);
         }
         self.now = self.now.max(now);
     }
 
-    /// Asks to look at an object at a moment. Waking too often is harmless: who is woken checks.
+    /// Schedules a check of an object at a moment. Extra checks are harmless, because each one
+    /// decides whether anything is due.
     pub(super) fn wake(&mut self, at: i64, id: &str) {
         let moment = (at, 0, String::new())..=(at, u64::MAX, String::new());
         if !self.due.range(moment).any(|(.., who)| who == id) {
@@ -39,7 +44,7 @@ impl Core {
         }
     }
 
-    fn look_at(&mut self, id: &str) {
+    fn run_due(&mut self, id: &str) {
         let kind = self
             .store
             .get(id)
@@ -60,15 +65,15 @@ impl Core {
         let Some(row) = self.store.get(id).cloned() else {
             return;
         };
-        let status = text(&row, "status");
+        let status = status::subscription(&row);
         let now = self.now;
-        if status == "incomplete" {
+        if status == SubscriptionStatus::Incomplete {
             if int(&row, "created") + INCOMPLETE_SECONDS <= now {
                 self.expire_incomplete(id);
             }
             return;
         }
-        if matches!(status, "canceled" | "incomplete_expired") {
+        if status::has_ended(&row) {
             return;
         }
         if opt_int(&row, "pending_update.expires_at").is_some_and(|at| at <= now) {
@@ -78,21 +83,21 @@ impl Core {
             self.end_subscription(id, "cancellation_requested");
             return;
         }
-        if status == "trialing" {
+        if status == SubscriptionStatus::Trialing {
             self.plan_ahead(id);
         }
         let end = inner(&row, "items")
             .first()
             .map_or(i64::MAX, |item| int(item, "current_period_end"));
-        if end <= now && status != "paused" {
+        if end <= now && status != SubscriptionStatus::Paused {
             self.renew(id, end);
         }
     }
 
-    /// The next period begins at `start`.
+    /// Starts the next period of a subscription at `start`.
     fn renew(&mut self, id: &str, start: i64) {
         let before = self.store.get(id).cloned().unwrap_or_default();
-        let trial_ends = text(&before, "status") == "trialing";
+        let trial_ends = status::is_trialing(&before);
         if trial_ends
             && self
                 .default_method(&before, text(&before, "customer"))
@@ -107,7 +112,7 @@ impl Core {
                 _ => {}
             }
         }
-        self.follow_schedule(id);
+        self.apply_current_phase(id);
         let row = self.store.get(id).cloned().unwrap_or_default();
         let old_start = inner(&row, "items")
             .first()
@@ -126,17 +131,18 @@ impl Core {
         self.plan_ahead(id);
     }
 
-    /// The draft of a new period. Of an unpaid or paused-collection subscription it stays a draft.
+    /// Creates the draft invoice of a new period. It stays a draft if the subscription is unpaid or
+    /// its collection is paused.
     fn renewal_invoice(&mut self, id: &str, row: &Value, past: (i64, i64), coming: (i64, i64)) {
         let customer = owned(row, "customer");
         let mut lines = self.pending_items(&customer, Some(id));
         lines.extend(self.period_lines(row, coming));
         let paused = has(row, "pause_collection");
-        let advances = text(row, "status") != "unpaid" && !paused;
+        let advances = status::subscription(row) != SubscriptionStatus::Unpaid && !paused;
         let invoice = self.new_invoice(NewInvoice {
             customer: &customer,
             subscription: Some(id),
-            reason: "subscription_cycle",
+            reason: BillingReason::SubscriptionCycle,
             currency: text(row, "currency"),
             lines,
             period: past,
@@ -152,7 +158,7 @@ impl Core {
         }
     }
 
-    /// A full period of every item.
+    /// The lines for a full period of every item.
     pub(super) fn period_lines(&self, row: &Value, period: (i64, i64)) -> Vec<Draft> {
         inner(row, "items")
             .iter()
@@ -160,8 +166,9 @@ impl Core {
             .collect()
     }
 
-    /// Begins a period at once and charges for it: the end of a trial by request, or a resumption.
-    pub(super) fn start_period(&mut self, id: &str, at: i64, by: By) -> Answer<()> {
+    /// Starts a period immediately and charges for it, because a trial was ended by request or a
+    /// subscription was resumed.
+    pub(super) fn start_period(&mut self, id: &str, at: i64, by: Initiator) -> Answer<()> {
         self.modify(id, |row| {
             row["billing_cycle_anchor"] = at.into();
             row["status"] = "active".into();
@@ -176,7 +183,7 @@ impl Core {
         let invoice = self.new_invoice(NewInvoice {
             customer: &customer,
             subscription: Some(id),
-            reason: "subscription_update",
+            reason: BillingReason::SubscriptionUpdate,
             currency: text(&row, "currency"),
             lines,
             period: (at, at),
@@ -188,14 +195,14 @@ impl Core {
             .or_else(|error| if error.keep { Ok(()) } else { Err(error) })
     }
 
-    /// No card at the end of a trial, and told to wait for one.
+    /// Pauses a subscription whose trial ended without a card and whose settings say to pause.
     pub(super) fn pause(&mut self, id: &str) {
         let before = self.modify(id, |row| row["status"] = "paused".into());
         self.emit("customer.subscription.paused", id);
         self.emit_change("customer.subscription.updated", id, &before);
     }
 
-    /// The first invoice was not paid in time.
+    /// Expires a subscription whose first invoice was not paid in time.
     fn expire_incomplete(&mut self, id: &str) {
         let invoice = self
             .store
@@ -206,14 +213,14 @@ impl Core {
             self.void_invoice(&invoice);
         }
         let now = self.now;
-        self.modify_and_tell("customer.subscription.updated", id, |row| {
+        self.modify_and_emit("customer.subscription.updated", id, |row| {
             row["status"] = "incomplete_expired".into();
             row["ended_at"] = now.into();
             row["canceled_at"] = now.into();
         });
     }
 
-    /// The last retry failed.
+    /// Applies the configured end of dunning after the last retry failed.
     pub(super) fn end_dunning(&mut self, id: &str) {
         match self.dunning_end {
             DunningEnd::Cancel => {
@@ -223,7 +230,7 @@ impl Core {
                 self.end_subscription(id, "payment_failed");
             }
             DunningEnd::MarkUnpaid => {
-                self.modify_and_tell("customer.subscription.updated", id, |row| {
+                self.modify_and_emit("customer.subscription.updated", id, |row| {
                     row["status"] = "unpaid".into();
                 });
             }
@@ -231,18 +238,18 @@ impl Core {
         }
     }
 
-    /// Tries the open invoices of a customer again, after a new card.
+    /// Retries the open invoices of a customer after the card was changed.
     pub(super) fn retry_open_invoices(&mut self, customer: &str) {
         let open: Vec<String> = self
             .store
             .all("invoice")
-            .filter(|row| text(row, "customer") == customer && text(row, "status") == "open")
+            .filter(|row| text(row, "customer") == customer && status::is_open(row))
             .filter(|row| flag(row, "attempted"))
             .map(|row| owned(row, "id"))
             .collect();
         for id in open {
-            // How it went is told by events.
-            let _ = self.pay_invoice(&id, None, By::Merchant);
+            // The events report the outcome.
+            let _ = self.pay_invoice(&id, None, Initiator::Merchant);
         }
     }
 }

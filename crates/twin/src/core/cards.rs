@@ -1,51 +1,52 @@
-//! Stripe's test cards and what becomes of payments with them.
+//! Stripe's test cards and the outcomes of payments with them.
 
 use super::errors::ApiError;
 
-/// When a bank asks the customer to confirm.
+/// When a bank requires the customer to authenticate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Secure {
-    /// Never.
-    No,
-    /// Whenever the customer is there; without the customer only after it was confirmed once.
+pub(super) enum Authentication {
+    /// The bank never requires authentication.
+    Never,
+    /// The bank requires it whenever the customer is present, and off session until the customer
+    /// has authenticated once.
     OnSession,
-    /// Until it was confirmed once; then saved use passes.
+    /// The bank requires it until the customer has authenticated once.
     FirstUse,
-    /// Every time, so a payment without the customer fails.
+    /// The bank requires it every time, so an off-session payment fails.
     Always,
 }
 
 /// What happens to a payment after it succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Afterwards {
-    /// Nothing.
-    Quiet,
-    /// It is disputed, for that reason.
+    /// Nothing happens.
+    Nothing,
+    /// It is disputed for this reason.
     Dispute(&'static str),
-    /// The bank asks first (`warning_needs_response`).
+    /// The bank sends an inquiry first (`warning_needs_response`).
     Inquiry,
-    /// Refunds are pending for a while.
+    /// Its refunds stay pending for a while.
     RefundPends,
-    /// Refunds fail later.
+    /// Its refunds fail later.
     RefundFails,
 }
 
-/// One test card.
+/// One of Stripe's test cards.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TestCard {
-    /// The digits.
+    /// The digits of the number.
     pub(super) number: &'static str,
-    /// `visa`, ...
+    /// The brand, such as `visa`.
     pub(super) brand: &'static str,
-    /// What the bank says, or nothing.
+    /// The decline code of the bank, or an empty string if it approves.
     pub(super) decline: &'static str,
-    /// Whether it can be saved although charges fail.
+    /// Whether it can be attached to a customer.
     pub(super) attaches: bool,
-    /// Confirmation.
-    pub(super) secure: Secure,
-    /// Later trouble.
+    /// When the bank requires authentication.
+    pub(super) authentication: Authentication,
+    /// What happens after a successful payment.
     pub(super) afterwards: Afterwards,
-    /// The endings of `pm_card_...` and `tok_...`.
+    /// The suffixes of `pm_card_...` and `tok_...` that name the card.
     names: &'static [&'static str],
 }
 
@@ -59,8 +60,8 @@ const fn good(
         brand,
         decline: "",
         attaches: true,
-        secure: Secure::No,
-        afterwards: Afterwards::Quiet,
+        authentication: Authentication::Never,
+        afterwards: Afterwards::Nothing,
         names,
     }
 }
@@ -77,9 +78,13 @@ const fn bad(
     }
 }
 
-const fn asks(number: &'static str, secure: Secure, names: &'static [&'static str]) -> TestCard {
+const fn asks(
+    number: &'static str,
+    authentication: Authentication,
+    names: &'static [&'static str],
+) -> TestCard {
     TestCard {
-        secure,
+        authentication,
         ..good(number, "visa", names)
     }
 }
@@ -174,23 +179,27 @@ const CARDS: &[TestCard] = &[
     },
     asks(
         "4000002500003155",
-        Secure::FirstUse,
+        Authentication::FirstUse,
         &["authenticationRequiredOnSetup"],
     ),
     asks(
         "4000002760003184",
-        Secure::Always,
+        Authentication::Always,
         &["authenticationRequired"],
     ),
     asks(
         "4000000000003220",
-        Secure::OnSession,
+        Authentication::OnSession,
         &["threeDSecure2Required", "threeDSecureRequired"],
     ),
-    asks("4000000000003063", Secure::OnSession, &[]),
-    asks("4000000000003055", Secure::No, &["threeDSecureOptional"]),
+    asks("4000000000003063", Authentication::OnSession, &[]),
+    asks(
+        "4000000000003055",
+        Authentication::Never,
+        &["threeDSecureOptional"],
+    ),
     TestCard {
-        secure: Secure::OnSession,
+        authentication: Authentication::OnSession,
         attaches: true,
         ..bad(
             "4000008400001629",
@@ -199,7 +208,7 @@ const CARDS: &[TestCard] = &[
         )
     },
     TestCard {
-        secure: Secure::Always,
+        authentication: Authentication::Always,
         attaches: true,
         ..bad(
             "4000008260003178",
@@ -224,7 +233,7 @@ const CARDS: &[TestCard] = &[
     ),
     then(
         "4000000000005423",
-        Afterwards::Quiet,
+        Afterwards::Nothing,
         &["createIssuerFraudRecord"],
     ),
     then(
@@ -235,7 +244,7 @@ const CARDS: &[TestCard] = &[
     then("4000000000005126", Afterwards::RefundFails, &["refundFail"]),
 ];
 
-/// The card behind `pm_card_visa`, `tok_visa` or the like.
+/// The card that a name such as `pm_card_visa` or `tok_visa` stands for.
 pub(super) fn by_name(name: &str) -> Option<&'static TestCard> {
     let ending = name
         .strip_prefix("pm_card_")
@@ -243,13 +252,13 @@ pub(super) fn by_name(name: &str) -> Option<&'static TestCard> {
     CARDS.iter().find(|card| card.names.contains(&ending))
 }
 
-/// The card with those digits.
+/// The card with this number.
 pub(super) fn by_number(number: &str) -> Option<&'static TestCard> {
     CARDS.iter().find(|card| card.number == number)
 }
 
-/// What Stripe says to digits typed by hand that no test card has.
-pub(super) fn stranger(number: &str) -> ApiError {
+/// Stripe's error for a number that is not one of the test cards.
+pub(super) fn unknown_card(number: &str) -> ApiError {
     if number.len() < 12 || !passes_luhn(number) {
         return ApiError::card("incorrect_number", "", "Your card number is incorrect.")
             .with_param("number");
@@ -274,7 +283,7 @@ fn passes_luhn(number: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// A decline as Stripe words it.
+/// The card error for a decline code, in Stripe's words.
 pub(super) fn decline(code: &str) -> ApiError {
     let (outer, message) = match code {
         "insufficient_funds" => ("card_declined", "Your card has insufficient funds."),
@@ -298,7 +307,7 @@ pub(super) fn decline(code: &str) -> ApiError {
     ApiError::card(outer, code, message)
 }
 
-/// Declines that are not tried again with the same card.
+/// Whether a decline code is final, so that the same card is not retried.
 pub(super) fn is_hard(code: &str) -> bool {
     const HARD: [&str; 9] = [
         "incorrect_number",

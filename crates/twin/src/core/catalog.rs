@@ -55,7 +55,7 @@ pub(super) fn update_product(core: &mut Core, call: &Call) -> Answer {
     core.need_path("product", call.id(), "id")
 }
 
-/// `DELETE /v1/products/{id}`: only while it has no prices.
+/// `DELETE /v1/products/{id}`: a product can be deleted while it has no prices.
 pub(super) fn delete_product(core: &mut Core, call: &Call) -> Answer {
     let mut product = core.need_path("product", call.id(), "id")?;
     if core
@@ -133,7 +133,7 @@ pub(super) fn update_price(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// Makes a product without telling; the caller does.
+    /// Creates a product. The caller emits the event.
     pub(super) fn create_product(&mut self, params: &Value) -> Answer<String> {
         let name = opt(params, "name").ok_or_else(|| ApiError::required("name").boxed())?;
         let id = match opt(params, "id") {
@@ -156,7 +156,8 @@ impl Core {
         Ok(id)
     }
 
-    /// Makes a price (and its product, from `product_data`). `outer` names the parameter that held it.
+    /// Creates a price and, from `product_data`, its product. `outer` names the parameter that
+    /// contains it.
     pub(super) fn create_price(&mut self, params: &Value, outer: &str) -> Answer<String> {
         let named = |name: &str| {
             if outer.is_empty() {
@@ -206,7 +207,7 @@ impl Core {
         Ok(id)
     }
 
-    /// A lookup key belongs to one price; it moves only when asked to.
+    /// Assigns a lookup key. It belongs to one price and is transferred only on request.
     fn claim_lookup_key(&mut self, key: &str, id: &str, transfer: bool) -> Answer<()> {
         let holder = self
             .store
@@ -218,14 +219,14 @@ impl Core {
             let message = format!("A price (`{holder}`) already uses that lookup key.");
             return Err(ApiError::bad("resource_already_exists", "lookup_key", message).boxed());
         }
-        self.modify_and_tell("price.updated", &holder, |price| {
+        self.modify_and_emit("price.updated", &holder, |price| {
             price["lookup_key"] = Value::Null;
         });
         self.refresh_price(&holder);
         Ok(())
     }
 
-    /// Subscriptions show their prices as they now are.
+    /// Updates the copies of a price in subscriptions.
     fn refresh_price(&mut self, id: &str) {
         let Some(price) = self.store.get(id).cloned() else {
             return;
@@ -252,7 +253,7 @@ impl Core {
         }
     }
 
-    /// The name of a price's product.
+    /// The name of the product of a price.
     pub(super) fn product_name(&self, price: &Value) -> String {
         self.store
             .get(text(price, "product"))

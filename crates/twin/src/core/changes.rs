@@ -1,35 +1,39 @@
-//! Changes to a subscription: members, items with proration, pending updates, the end of a trial.
+//! Changing subscriptions: fields, items with proration, and trials.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, SubscriptionStatus};
 
+use super::behavior::{PaymentBehavior, ProrationBehavior};
 use super::errors::{Answer, ApiError};
 use super::invoices::NewInvoice;
 use super::lines::Draft;
 use super::lists::inner;
 use super::params::metadata;
-use super::payments::{By, Paid};
-use super::subscriptions::{INCOMPLETE_SECONDS, note_cancellation, one_rhythm, period_end, rhythm};
+use super::payments::{Initiator, Paid};
+use super::status;
+use super::subscription_states::mark_cancellation;
+use super::subscriptions::{billing_interval, period_end};
 use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core};
 
-/// How items change and who pays when.
+/// A change to the items of a subscription, and how it is paid.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
-    /// The items afterwards.
+    /// The items after the change.
     pub(super) items: Vec<Value>,
-    /// `always_invoice`, `create_prorations` or `none`.
-    pub(super) proration: String,
-    /// `allow_incomplete`, `error_if_incomplete`, `pending_if_incomplete` or `default_incomplete`.
-    pub(super) behavior: String,
-    /// The moment from which prorations count.
+    /// How prorations are billed.
+    pub(super) proration: ProrationBehavior,
+    /// What happens if the payment does not succeed.
+    pub(super) behavior: PaymentBehavior,
+    /// The moment from which prorations are calculated.
     pub(super) at: i64,
-    /// Whether the billing period begins anew.
+    /// Whether a new billing period starts with the change.
     pub(super) resets: bool,
-    pub(super) extras: Vec<Draft>,
-    pub(super) by: By,
+    pub(super) one_time_lines: Vec<Draft>,
+    pub(super) by: Initiator,
 }
 
-/// What a change bills, worked out without doing it.
+/// What a change would bill.
 pub(super) struct Bill {
     pub(super) prorations: Vec<Draft>,
     pub(super) full: Vec<Draft>,
@@ -43,7 +47,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let before = core.need("subscription", id, "id")?;
     let sent = &call.params;
     refuse_on_ended(&before, sent)?;
-    refuse_beside_pending(sent)?;
+    refuse_unsupported_for_pending(sent)?;
     if let Some(schedule) = opt(&before, "schedule")
         && ["cancel_at", "cancel_at_period_end"]
             .iter()
@@ -68,78 +72,28 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.need("subscription", id, "id")
 }
 
-/// `GET /v1/subscription_items`
-pub(super) fn items(core: &mut Core, call: &Call) -> Answer {
-    let id = opt(&call.params, "subscription")
-        .ok_or_else(|| ApiError::required("subscription").boxed())?;
-    let subscription = core.need("subscription", id, "subscription")?;
-    core.page_of(
-        call,
-        "subscription_item",
-        inner(&subscription, "items").iter().collect(),
-    )
-}
-
-/// `GET /v1/subscription_items/{item}`
-pub(super) fn item(core: &mut Core, call: &Call) -> Answer {
-    core.find_item(call.id()).map(|(_, item)| item)
-}
-
-/// `POST /v1/subscription_items`
-pub(super) fn create_item(core: &mut Core, call: &Call) -> Answer {
-    let id = opt(&call.params, "subscription")
-        .ok_or_else(|| ApiError::required("subscription").boxed())?
-        .to_owned();
-    core.need("subscription", &id, "subscription")?;
-    let known = core.item_ids(&id);
-    core.change_one_item(&id, &call.params, json!({}))?;
-    let after = core.need("subscription", &id, "subscription")?;
-    let new = inner(&after, "items")
-        .iter()
-        .find(|item| !known.contains(&owned(item, "id")));
-    Ok(new.cloned().unwrap_or_default())
-}
-
-/// `POST /v1/subscription_items/{item}`
-pub(super) fn update_item(core: &mut Core, call: &Call) -> Answer {
-    let (subscription, _) = core.find_item(call.id())?;
-    core.change_one_item(&subscription, &call.params, json!({"id": call.id()}))?;
-    core.find_item(call.id()).map(|(_, item)| item)
-}
-
-/// `DELETE /v1/subscription_items/{item}`
-pub(super) fn delete_item(core: &mut Core, call: &Call) -> Answer {
-    let (subscription, _) = core.find_item(call.id())?;
-    core.change_one_item(
-        &subscription,
-        &call.params,
-        json!({"id": call.id(), "deleted": true}),
-    )?;
-    Ok(json!({"id": call.id(), "object": "subscription_item", "deleted": true}))
-}
-
 fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
-    let is_over = matches!(text(before, "status"), "canceled" | "incomplete_expired");
+    let has_ended = status::has_ended(before);
     let harmless = ["metadata", "cancellation_details"];
     let others = sent
         .as_object()
         .into_iter()
         .flatten()
         .any(|(key, _)| !harmless.contains(&key.as_str()));
-    if is_over && others {
+    if has_ended && others {
         let message =
             "A canceled subscription can only update its cancellation_details and metadata.";
         return Err(ApiError::invalid(message).boxed());
     }
-    if text(before, "status") == "incomplete" && has(sent, "items") {
+    if status::subscription(before) == SubscriptionStatus::Incomplete && has(sent, "items") {
         let message = "Subscription is incomplete: the first invoice must be paid before its items can change.";
         return Err(ApiError::invalid(message).boxed());
     }
     Ok(())
 }
 
-/// Only what can wait may come together with `pending_if_incomplete`.
-fn refuse_beside_pending(sent: &Value) -> Answer<()> {
+/// Refuses parameters that cannot be combined with `pending_if_incomplete`.
+fn refuse_unsupported_for_pending(sent: &Value) -> Answer<()> {
     const WAITS: [&str; 11] = [
         "items",
         "payment_behavior",
@@ -153,7 +107,7 @@ fn refuse_beside_pending(sent: &Value) -> Answer<()> {
         "off_session",
         "metadata",
     ];
-    if text(sent, "payment_behavior") != "pending_if_incomplete" {
+    if PaymentBehavior::from_params(sent) != PaymentBehavior::PendingIfIncomplete {
         return Ok(());
     }
     let other = sent
@@ -166,6 +120,27 @@ fn refuse_beside_pending(sent: &Value) -> Answer<()> {
         "When `payment_behavior` is set to `pending_if_incomplete`, you may only pass supported parameters. `{key}` is not supported."
     );
     Err(ApiError::bad("", key, message).boxed())
+}
+
+/// Applies `cancel_at_period_end` and `cancel_at` with the fields that follow from them.
+fn change_cancellation(row: &mut Value, sent: &Value, now: i64) {
+    if !has(sent, "cancel_at_period_end") && !has(sent, "cancel_at") {
+        return;
+    }
+    let end = get(row, "items.data.0.current_period_end").clone();
+    if let Some(word) = opt(sent, "cancel_at") {
+        debug_assert!(
+            word.ends_with("period_end") || word.ends_with("until"),
+            "the schema allows these"
+        );
+        row["cancel_at"] = end;
+    } else if !has(sent, "cancel_at") {
+        row["cancel_at"] = Value::Null;
+    }
+    if has(sent, "cancel_at") {
+        row["cancel_at_period_end"] = false.into();
+    }
+    mark_cancellation(row, now);
 }
 
 impl Core {
@@ -213,11 +188,12 @@ impl Core {
         Ok(())
     }
 
-    /// `trial_end`: `now` charges at once, a later moment moves it.
+    /// Applies `trial_end`: `now` ends the trial and charges immediately, and a later moment moves
+    /// the end.
     fn change_trial(&mut self, id: &str, sent: &Value) -> Answer<()> {
         let row = self.need("subscription", id, "id")?;
         let now = self.now;
-        let in_trial = text(&row, "status") == "trialing";
+        let in_trial = status::is_trialing(&row);
         match get(sent, "trial_end") {
             Value::String(word) if word == "now" && in_trial => self.end_trial(id, &row),
             Value::Number(at) => {
@@ -255,23 +231,23 @@ impl Core {
             return Err(ApiError::bad("resource_missing", "", message).boxed());
         }
         self.modify(id, |row| row["trial_end"] = now.into());
-        self.tell_trial_will_end(id);
+        self.emit_trial_will_end(id);
         match (pays, missing) {
-            (true, _) => self.start_period(id, now, By::Merchant)?,
+            (true, _) => self.start_period(id, now, Initiator::Merchant)?,
             (_, "pause") => self.pause(id),
             _ => self.end_subscription(id, "cancellation_requested"),
         }
         Ok(())
     }
 
-    /// The change that parameters of an update ask for.
+    /// Reads a change from the parameters of an update.
     pub(super) fn change_from(&mut self, id: &str, sent: &Value) -> Answer<Change> {
         let row = self.need("subscription", id, "id")?;
         let items = self.items_after(&row, list(sent, "items"), "items")?;
-        let old = rhythm(get(&row, "items.data.0.price"));
+        let old = billing_interval(get(&row, "items.data.0.price"));
         let turns = items
             .first()
-            .is_some_and(|item| rhythm(get(item, "price")) != old);
+            .is_some_and(|item| billing_interval(get(item, "price")) != old);
         let from_free = inner(&row, "items")
             .iter()
             .all(|item| int(item, "price.unit_amount") == 0)
@@ -286,96 +262,36 @@ impl Core {
             let message = "Cannot specify `proration_date` outside of the current billing period.";
             return Err(ApiError::bad("", "proration_date", message).boxed());
         }
-        let in_trial = text(&row, "status") == "trialing";
+        let in_trial = status::is_trialing(&row);
         Ok(Change {
             items,
-            proration: opt(sent, "proration_behavior")
-                .unwrap_or("create_prorations")
-                .to_owned(),
-            behavior: opt(sent, "payment_behavior")
-                .unwrap_or("allow_incomplete")
-                .to_owned(),
+            proration: ProrationBehavior::from_params(sent),
+            behavior: PaymentBehavior::from_params(sent),
             at,
             resets: !in_trial
                 && (turns || from_free || text(sent, "billing_cycle_anchor") == "now"),
-            extras: self.extra_lines(list(sent, "add_invoice_items"), "add_invoice_items")?,
+            one_time_lines: self
+                .one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?,
             by: if flag(sent, "off_session") {
-                By::Merchant
+                Initiator::Merchant
             } else {
-                By::Customer
+                Initiator::Customer
             },
         })
     }
 
-    /// The items a subscription has after the sent ones are merged in.
-    pub(super) fn items_after(
-        &mut self,
-        row: &Value,
-        sent: &[Value],
-        param: &str,
-    ) -> Answer<Vec<Value>> {
-        let mut items = inner(row, "items").to_vec();
-        let first = items.first().cloned().unwrap_or_default();
-        let period = (
-            int(&first, "current_period_start"),
-            int(&first, "current_period_end"),
-        );
-        for (index, one) in sent.iter().enumerate() {
-            let named = format!("{param}[{index}]");
-            let Some(id) = opt(one, "id") else {
-                let price = self.recurring_price(one, &named)?;
-                let twice = items
-                    .iter()
-                    .any(|item| get(item, "price.id") == get(&price, "id"));
-                if twice {
-                    let message = format!(
-                        "Cannot add multiple subscription items with the same plan: {}",
-                        text(&price, "id")
-                    );
-                    return Err(ApiError::bad("", &named, message).boxed());
-                }
-                let kept = metadata(&Value::Null, get(one, "metadata"))?;
-                let quantity = opt_int(one, "quantity").unwrap_or(1);
-                items.push(self.new_item(text(row, "id"), &price, quantity, &kept, period));
-                continue;
-            };
-            let place = items
-                .iter()
-                .position(|item| text(item, "id") == id)
-                .ok_or_else(|| {
-                    ApiError::missing("subscription item", id, &format!("{named}[id]")).boxed()
-                })?;
-            if flag(one, "deleted") {
-                items.remove(place);
-                continue;
-            }
-            if has(one, "price") || has(one, "price_data") {
-                items[place]["price"] = self.recurring_price(one, &named)?;
-            }
-            if let Some(quantity) = opt_int(one, "quantity") {
-                items[place]["quantity"] = quantity.into();
-            }
-            items[place]["metadata"] = metadata(&items[place]["metadata"], get(one, "metadata"))?;
-        }
-        if items.is_empty() {
-            let message = "A subscription must have at least one active plan.";
-            return Err(ApiError::bad("", param, message).boxed());
-        }
-        one_rhythm(items.iter().map(|item| get(item, "price")))?;
-        Ok(items)
-    }
-
-    /// What a change would bill.
-    pub(super) fn bill_of(&self, row: &Value, change: &Change) -> Bill {
-        let prorates = change.proration != "none" && text(row, "status") != "trialing";
+    /// Calculates what a change would bill.
+    pub(super) fn bill_for(&self, row: &Value, change: &Change) -> Bill {
+        let prorates = change.proration != ProrationBehavior::None && !status::is_trialing(row);
         if !change.resets {
             let prorations = if prorates {
                 self.proration_lines(row, &change.items, change.at)
             } else {
                 Vec::new()
             };
-            let now = change.proration == "always_invoice" && !prorations.is_empty()
-                || !change.extras.is_empty();
+            let now = change.proration == ProrationBehavior::AlwaysInvoice
+                && !prorations.is_empty()
+                || !change.one_time_lines.is_empty();
             return Bill {
                 prorations,
                 full: Vec::new(),
@@ -404,24 +320,24 @@ impl Core {
         }
     }
 
-    /// Changes items, bills the difference, and leaves the telling of the subscription to the caller.
+    /// Changes the items and bills the difference. The caller emits the event of the subscription.
     pub(super) fn change_items(&mut self, id: &str, change: Change) -> Answer<()> {
         self.drop_pending(id);
         let row = self.need("subscription", id, "id")?;
-        let bill = self.bill_of(&row, &change);
+        let bill = self.bill_for(&row, &change);
         let customer = owned(&row, "customer");
         let prorations = self.store_items(&customer, bill.prorations);
-        let extras = self.store_items(&customer, change.extras.clone());
+        let one_time_lines = self.store_items(&customer, change.one_time_lines.clone());
         if !bill.now {
-            self.put_items(id, &change.items, bill.period);
+            self.set_items(id, &change.items, bill.period);
             return Ok(());
         }
-        let waits = change.behavior == "pending_if_incomplete";
+        let waits = change.behavior == PaymentBehavior::PendingIfIncomplete;
         if !waits {
-            self.put_items(id, &change.items, bill.period);
+            self.set_items(id, &change.items, bill.period);
         }
         let mut lines = prorations;
-        lines.extend(extras);
+        lines.extend(one_time_lines);
         let known: Vec<Option<String>> = lines.iter().map(|one| one.invoice_item.clone()).collect();
         let waiting = self.pending_items(&customer, Some(id));
         lines.extend(
@@ -433,7 +349,7 @@ impl Core {
         let invoice = self.new_invoice(NewInvoice {
             customer: &customer,
             subscription: Some(id),
-            reason: "subscription_update",
+            reason: BillingReason::SubscriptionUpdate,
             currency: text(&row, "currency"),
             lines,
             period: (self.now, self.now),
@@ -450,36 +366,33 @@ impl Core {
     }
 
     fn pay_for_change(&mut self, id: &str, invoice: &str, change: &Change) -> Answer<()> {
-        if change.behavior == "default_incomplete" {
+        if change.behavior == PaymentBehavior::DefaultIncomplete {
             self.finalize_invoice(invoice);
-            let is_open = self
-                .store
-                .get(invoice)
-                .is_some_and(|row| text(row, "status") == "open");
+            let is_open = self.store.get(invoice).is_some_and(status::is_open);
             if is_open {
                 self.modify(id, |row| row["status"] = "past_due".into());
             }
             return Ok(());
         }
         let result = self.pay_invoice(invoice, None, change.by);
-        match (result, change.behavior.as_str()) {
+        match (result, change.behavior) {
             (Ok(Paid::Now | Paid::Later), _) => Ok(()),
-            (Ok(Paid::NeedsCustomer), "error_if_incomplete") => {
+            (Ok(Paid::RequiresAction), PaymentBehavior::ErrorIfIncomplete) => {
                 let message = "Payment for this subscription requires additional user action before it can be completed successfully.";
                 let mut error =
                     ApiError::card("subscription_payment_intent_requires_action", "", message);
                 error.keep = false;
                 Err(error.boxed())
             }
-            (Err(mut error), "error_if_incomplete") => {
+            (Err(mut error), PaymentBehavior::ErrorIfIncomplete) => {
                 error.keep = false;
                 Err(error)
             }
-            (Ok(Paid::NeedsCustomer) | Err(_), "pending_if_incomplete") => {
+            (Ok(Paid::RequiresAction) | Err(_), PaymentBehavior::PendingIfIncomplete) => {
                 self.show_pending(id, change);
                 Ok(())
             }
-            (Ok(Paid::NeedsCustomer), _) => {
+            (Ok(Paid::RequiresAction), _) => {
                 self.subscription_unpaid(id, invoice, false);
                 Ok(())
             }
@@ -488,73 +401,8 @@ impl Core {
         }
     }
 
-    /// The change was not paid: it waits.
-    fn show_pending(&mut self, id: &str, change: &Change) {
-        let expires_at = self.now + INCOMPLETE_SECONDS;
-        let anchor = if change.resets {
-            json!(change.at)
-        } else {
-            Value::Null
-        };
-        self.modify(id, |row| {
-            row["pending_update"] = json!({
-                "billing_cycle_anchor": anchor, "discounts": null, "expires_at": expires_at,
-                "metadata": null, "subscription_items": change.items, "trial_end": null,
-                "trial_from_plan": null});
-        });
-        self.wake(expires_at, id);
-    }
-
-    /// The change was paid: it counts. Told only when it had been waiting.
-    pub(super) fn apply_pending(&mut self, id: &str) {
-        let pending = self.note(id, "pending");
-        let before = self.store.get(id).cloned().unwrap_or_default();
-        let period = opt_int(&pending, "period.0").zip(opt_int(&pending, "period.1"));
-        self.put_items(id, list(&pending, "items"), period);
-        self.set_note(id, "pending", Value::Null);
-        if has(&before, "pending_update") {
-            self.modify(id, |row| row["pending_update"] = Value::Null);
-            self.emit_change("customer.subscription.updated", id, &before);
-            self.emit("customer.subscription.pending_update_applied", id);
-            self.plan_ahead(id);
-        }
-    }
-
-    /// A waiting change was not paid in time.
-    pub(super) fn expire_pending(&mut self, id: &str) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
-        self.drop_pending(id);
-        self.emit("customer.subscription.pending_update_expired", id);
-        self.emit_change("customer.subscription.updated", id, &before);
-    }
-
-    /// The invoice that a change waits for was taken back: the change is discarded.
-    pub(super) fn give_up_change(&mut self, invoice: &Value) {
-        let Some(id) = opt(invoice, "parent.subscription_details.subscription") else {
-            return;
-        };
-        if self.note(id, "pending")["invoice"] != invoice["id"] {
-            return;
-        }
-        let before = self.store.get(id).cloned().unwrap_or_default();
-        self.set_note(id, "pending", Value::Null);
-        self.modify(id, |row| row["pending_update"] = Value::Null);
-        self.emit_change("customer.subscription.updated", id, &before);
-    }
-
-    /// A waiting change gives way: to a newer one, to time, or to the end of the subscription.
-    pub(super) fn drop_pending(&mut self, id: &str) {
-        let pending = self.note(id, "pending");
-        let Some(invoice) = pending["invoice"].as_str() else {
-            return;
-        };
-        self.set_note(id, "pending", Value::Null);
-        self.modify(id, |row| row["pending_update"] = Value::Null);
-        self.void_invoice(invoice);
-    }
-
-    /// Writes items, and the period that began with them.
-    pub(super) fn put_items(&mut self, id: &str, items: &[Value], period: Option<(i64, i64)>) {
+    /// Sets the items and, if one started, the new period.
+    pub(super) fn set_items(&mut self, id: &str, items: &[Value], period: Option<(i64, i64)>) {
         self.modify(id, |row| {
             row["items"]["data"] = items.into();
             if let Some((start, end)) = period {
@@ -564,73 +412,4 @@ impl Core {
         });
         self.plan_ahead(id);
     }
-
-    fn find_item(&self, id: &str) -> Answer<(String, Value)> {
-        self.store
-            .all("subscription")
-            .find_map(|row| {
-                let item = inner(row, "items")
-                    .iter()
-                    .find(|item| text(item, "id") == id)?;
-                Some((owned(row, "id"), item.clone()))
-            })
-            .ok_or_else(|| {
-                ApiError::missing("subscription_item", id, "item")
-                    .with_status(404)
-                    .boxed()
-            })
-    }
-
-    fn item_ids(&self, subscription: &str) -> Vec<String> {
-        let row = self.store.get(subscription).cloned().unwrap_or_default();
-        inner(&row, "items")
-            .iter()
-            .map(|item| owned(item, "id"))
-            .collect()
-    }
-
-    fn change_one_item(&mut self, id: &str, sent: &Value, mut item: Value) -> Answer<()> {
-        let before = self.need("subscription", id, "subscription")?;
-        for name in ["price", "price_data", "quantity", "metadata"] {
-            if has(sent, name) {
-                item[name] = get(sent, name).clone();
-            }
-        }
-        let mut whole = json!({ "items": [item] });
-        for name in [
-            "proration_behavior",
-            "proration_date",
-            "payment_behavior",
-            "off_session",
-        ] {
-            if has(sent, name) {
-                whole[name] = get(sent, name).clone();
-            }
-        }
-        let change = self.change_from(id, &whole)?;
-        self.change_items(id, change)?;
-        self.emit_change("customer.subscription.updated", id, &before);
-        Ok(())
-    }
-}
-
-/// `cancel_at_period_end` and `cancel_at` as sent, with what follows from them.
-fn change_cancellation(row: &mut Value, sent: &Value, now: i64) {
-    if !has(sent, "cancel_at_period_end") && !has(sent, "cancel_at") {
-        return;
-    }
-    let end = get(row, "items.data.0.current_period_end").clone();
-    if let Some(word) = opt(sent, "cancel_at") {
-        debug_assert!(
-            word.ends_with("period_end") || word.ends_with("until"),
-            "the schema allows these"
-        );
-        row["cancel_at"] = end;
-    } else if !has(sent, "cancel_at") {
-        row["cancel_at"] = Value::Null;
-    }
-    if has(sent, "cancel_at") {
-        row["cancel_at_period_end"] = false.into();
-    }
-    note_cancellation(row, now);
 }

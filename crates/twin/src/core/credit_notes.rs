@@ -1,10 +1,12 @@
 //! Credit notes: corrections of finalized invoices.
 
 use serde_json::{Value, json};
+use stripe::objects::InvoiceStatus;
 
 use super::errors::{Answer, ApiError};
 use super::lists::{inner, matches};
 use super::params::metadata;
+use super::status;
 use super::value::{get, has, int, list, money_text, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core};
 
@@ -53,11 +55,11 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.need_path("credit_note", call.id(), "id")
 }
 
-/// `POST /v1/credit_notes/{id}/void`: only while its invoice is open.
+/// `POST /v1/credit_notes/{id}/void`: a credit note can be voided while its invoice is open.
 pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     let note = core.need_path("credit_note", call.id(), "id")?;
     let invoice = core.need("invoice", text(&note, "invoice"), "invoice")?;
-    if text(&note, "status") == "void" || text(&invoice, "status") != "open" {
+    if text(&note, "status") == "void" || !status::is_open(&invoice) {
         let message = "You can only void an issued credit note of an open invoice.";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -72,12 +74,12 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     core.need_path("credit_note", call.id(), "id")
 }
 
-/// How a credit note gives back what was paid.
+/// How a credit note returns what was paid.
 struct Parts {
     refund: i64,
     credit: i64,
     out_of_band: i64,
-    /// Refunds that were made before, with what of each the note accounts for.
+    /// Existing refunds, each with the amount that the credit note covers.
     linked: Vec<(String, i64)>,
 }
 
@@ -88,7 +90,7 @@ impl Parts {
     }
 }
 
-/// What the lines in parameters come to.
+/// The total of the lines in the parameters.
 fn total_of(sent: &Value, invoice: &Value, parts: &Parts) -> Option<i64> {
     if let Some(amount) = opt_int(sent, "amount") {
         return Some(amount);
@@ -161,7 +163,7 @@ impl Core {
         let is_settled = self
             .store
             .get(&invoice_id)
-            .is_some_and(|row| text(row, "status") == "open" && int(row, "amount_remaining") == 0);
+            .is_some_and(|row| status::is_open(row) && int(row, "amount_remaining") == 0);
         if is_settled {
             self.invoice_paid(&invoice_id, 0);
         }
@@ -219,7 +221,7 @@ impl Core {
         Ok(row)
     }
 
-    /// Lowers what an open invoice asks, or raises it again.
+    /// Reduces the amount due of an open invoice, or increases it if the amount is negative.
     fn lower_invoice(&mut self, id: &str, amount: i64) {
         self.modify(id, |row| {
             for name in ["amount_due", "amount_remaining"] {
@@ -243,7 +245,7 @@ impl Core {
 
     fn credit_customer(&mut self, customer: &str, amount: i64) {
         if amount > 0 {
-            self.modify_and_tell("customer.updated", customer, |row| {
+            self.modify_and_emit("customer.updated", customer, |row| {
                 row["balance"] = (int(row, "balance") - amount).into();
             });
         }
@@ -267,12 +269,12 @@ fn refund_row((refund, amount): &(String, i64)) -> Value {
            "type": "refund"})
 }
 
-/// Whether the invoice was paid; refuses what does not add up.
+/// Returns whether the invoice was paid, and refuses amounts that don't add up.
 fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
     let currency = text(invoice, "currency");
-    let is_paid = match text(invoice, "status") {
-        "paid" => true,
-        "open" => false,
+    let is_paid = match status::invoice(invoice) {
+        InvoiceStatus::Paid => true,
+        InvoiceStatus::Open => false,
         status => {
             let message = format!(
                 "Credit notes can only be issued for open or paid invoices; this one is {status}."

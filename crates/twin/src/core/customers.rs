@@ -20,7 +20,7 @@ pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
     core.search(call, "customer")
 }
 
-/// `GET /v1/customers/{customer}`; a deleted one is shown as such.
+/// `GET /v1/customers/{customer}`: a deleted customer is returned as a stub.
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
     match core.store.get(call.id()) {
         Some(row) if row["object"] == "customer" => Ok(row.clone()),
@@ -41,15 +41,15 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     fill(&mut after, &call.params)?;
     let id = call.id().to_owned();
     core.store.put(&id, after);
-    core.adopt_methods(&id, &call.params)?;
+    core.attach_sent_methods(&id, &call.params)?;
     core.emit_change("customer.updated", &id, &before);
     core.need("customer", &id, "id")
 }
 
-/// `DELETE /v1/customers/{customer}`: its subscriptions end at once.
+/// `DELETE /v1/customers/{customer}`: its subscriptions are canceled immediately.
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let customer = core.need_path("customer", call.id(), "id")?;
-    core.end_all_of(call.id());
+    core.end_subscriptions_of(call.id());
     let gone = json!({"id": call.id(), "object": "customer", "deleted": true});
     core.store.put(call.id(), gone.clone());
     core.emit_object("customer.deleted", customer, None);
@@ -57,7 +57,7 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// Makes a customer from parameters and tells so.
+    /// Creates a customer from parameters and emits the event.
     pub(super) fn create_customer(&mut self, params: &Value) -> Answer<String> {
         let id = self.rng.id("cus");
         let prefix =
@@ -73,13 +73,13 @@ impl Core {
         });
         fill(&mut customer, params)?;
         self.store.put(&id, customer);
-        self.adopt_methods(&id, params)?;
+        self.attach_sent_methods(&id, params)?;
         self.emit("customer.created", &id);
         Ok(id)
     }
 
-    /// Attaches the payment method or token sent along with a customer.
-    fn adopt_methods(&mut self, id: &str, params: &Value) -> Answer<()> {
+    /// Attaches the payment method or token that was sent with a customer.
+    fn attach_sent_methods(&mut self, id: &str, params: &Value) -> Answer<()> {
         if let Some(source) = opt(params, "source") {
             let method = self.attach(source, id, "source")?;
             self.modify(id, |customer| {
@@ -100,7 +100,7 @@ impl Core {
     }
 }
 
-/// Writes the sent parameters onto a customer.
+/// Applies the sent parameters to a customer.
 fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
     if let Some(email) = opt(params, "email")
         && (!email.contains('@') || email.contains(' ') || email.len() > 512)
@@ -156,7 +156,7 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
     Ok(())
 }
 
-/// An address or shipping with its absent members as null.
+/// An address or shipping object with its absent fields as null.
 fn filled(name: &str, sent: &Value) -> Value {
     if !sent.is_object() {
         return Value::Null;

@@ -1,4 +1,4 @@
-//! Stripe's own description of its parameters and objects, read once.
+//! Stripe's own description of its parameters and objects, which is parsed once.
 
 use std::sync::OnceLock;
 
@@ -6,29 +6,29 @@ use serde_json::{Value, json};
 
 use super::value::set;
 
-/// The version the twin renders.
+/// The API version in which the twin renders objects.
 pub const API_VERSION: &str = "2026-08-26.dahlia";
-/// The version the official SDKs pin; answered as [`API_VERSION`].
+/// The version that the official SDKs pin. It is answered in [`API_VERSION`].
 pub const SDK_VERSION: &str = "2026-10-28.endive";
 
 fn read(text: &str) -> Value {
     serde_json::from_str(text).expect("the embedded data is valid JSON")
 }
 
-/// Parameters by path and method.
+/// The parameters by path and method.
 pub fn paths() -> &'static Value {
     static PATHS: OnceLock<Value> = OnceLock::new();
     PATHS.get_or_init(|| {
         let mut paths = read(include_str!("../../data/paths.json"))["paths"].take();
-        add_named_extras(&mut paths);
+        add_undocumented_params(&mut paths);
         paths
     })
 }
 
-/// What real clients send although the description of our version does not know it: the endive
-/// `allowed_payment_method_types`, the CLI's schedule `iterations`, and the two endpoints behind hosted
-/// Checkout that the CLI's triggers call.
-fn add_named_extras(paths: &mut Value) {
+/// Adds what real clients send although the description of our version lacks it:
+/// `allowed_payment_method_types` from endive, `iterations` of schedules from the CLI, and the two
+/// endpoints of hosted Checkout that the triggers of the CLI call.
+fn add_undocumented_params(paths: &mut Value) {
     let words = json!({"type": "array", "items": {"type": "string"}});
     let expand = words.clone();
     for path in [
@@ -64,19 +64,19 @@ fn add_named_extras(paths: &mut Value) {
     paths["/v1/payment_pages/{session}/confirm"] = json!({"post": {"query": {}, "body": confirm}});
 }
 
-/// JSON Schema definitions of the objects.
+/// The JSON Schema definitions of the objects.
 pub fn definitions() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| read(include_str!("../../data/schema.json"))["$defs"].take())
 }
 
-/// The event types an endpoint may enable.
+/// The event types that an endpoint may subscribe to.
 pub fn event_types() -> &'static Value {
     static TYPES: OnceLock<Value> = OnceLock::new();
     TYPES.get_or_init(|| read(include_str!("../../data/event-types.json")))
 }
 
-/// Whether Stripe knows that version.
+/// Whether the API version exists.
 pub fn is_version(version: &str) -> bool {
     static VERSIONS: OnceLock<Value> = OnceLock::new();
     let known = VERSIONS.get_or_init(|| read(include_str!("../../data/api-versions.json")));

@@ -1,4 +1,4 @@
-//! Coupons, promotion codes, and what they take off.
+//! Coupons, promotion codes and discounts.
 
 use serde_json::{Value, json};
 
@@ -139,7 +139,8 @@ pub(super) fn update_code(core: &mut Core, call: &Call) -> Answer {
     core.need_path("promotion_code", call.id(), "promotion_code")
 }
 
-/// What a coupon takes off an amount. Percentages are hundredths of a percent, rounded half up.
+/// The discount of a coupon on an amount. Percentages are calculated in basis points and rounded
+/// half up.
 pub(super) fn reduction(coupon: &Value, amount: i64) -> i64 {
     match opt_int(coupon, "amount_off") {
         Some(off) => off.min(amount),
@@ -152,7 +153,7 @@ pub(super) fn reduction(coupon: &Value, amount: i64) -> i64 {
     }
 }
 
-/// `25.5` percent as 2550, read from its digits.
+/// Reads a percentage as basis points from its digits: `25.5` becomes 2550.
 fn basis_points(percent: &Value) -> i64 {
     let digits = percent.to_string();
     let (whole, rest) = digits.split_once('.').unwrap_or((&digits, ""));
@@ -161,7 +162,7 @@ fn basis_points(percent: &Value) -> i64 {
 }
 
 impl Core {
-    /// The usable promotion code with that word.
+    /// The active promotion code with this code.
     pub(super) fn active_code(&self, word: &str) -> Option<Value> {
         let now = self.now;
         self.store
@@ -176,7 +177,7 @@ impl Core {
             .cloned()
     }
 
-    /// New discounts for the coupons and promotion codes in `discounts`.
+    /// Creates discounts for the coupons and promotion codes in `discounts`.
     pub(super) fn discounts_from(&mut self, sent: &Value, customer: &str) -> Answer<Vec<String>> {
         let mut ids = Vec::new();
         for (index, one) in list(sent, "discounts").iter().enumerate() {
@@ -210,7 +211,7 @@ impl Core {
         Ok(ids)
     }
 
-    /// A discount, and one more redemption.
+    /// Creates a discount and counts a redemption.
     pub(super) fn new_discount(
         &mut self,
         coupon: &Value,
@@ -244,7 +245,7 @@ impl Core {
         id
     }
 
-    /// Puts discounts on a subscription.
+    /// Applies discounts to a subscription.
     pub(super) fn start_discounts(&mut self, subscription: &str, discounts: &[String]) {
         for id in discounts {
             self.modify(id, |row| row["subscription"] = subscription.into());
@@ -252,7 +253,7 @@ impl Core {
         self.modify(subscription, |row| row["discounts"] = discounts.into());
     }
 
-    /// Writes onto a draft what the subscription's discounts take off. One that counts once is over then.
+    /// Applies the discounts of a subscription to a draft. A discount that applies once then ends.
     pub(super) fn discount_lines(
         &mut self,
         invoice: &mut Value,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
+use super::status;
 use super::time::DAY;
 use super::value::{flag, get, int, or_null, owned, set, text};
 use super::{Call, Core, PayError};
@@ -24,7 +25,7 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
     core.need_path("dispute", call.id(), "dispute")
 }
 
-/// `POST /v1/disputes/{dispute}`: evidence; in test mode its text decides.
+/// `POST /v1/disputes/{dispute}`: submits evidence. In test mode, its text decides the outcome.
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     let id = call.id();
     let before = core.need("dispute", id, "dispute")?;
@@ -41,7 +42,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
         }
     });
     let submits = get(sent, "submit").as_bool().unwrap_or(true);
-    let is_open = text(&before, "status").ends_with("needs_response");
+    let is_open = status::needs_response(&before);
     if is_open && submits && !evidence.is_null() {
         core.submit_evidence(id);
     }
@@ -54,10 +55,10 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.need("dispute", id, "dispute")
 }
 
-/// `POST /v1/disputes/{dispute}/close`: giving in.
+/// `POST /v1/disputes/{dispute}/close`: accepts the dispute as lost.
 pub(super) fn close(core: &mut Core, call: &Call) -> Answer {
     let dispute = core.need_path("dispute", call.id(), "dispute")?;
-    if !text(&dispute, "status").ends_with("needs_response") {
+    if !status::needs_response(&dispute) {
         let message = "This dispute is already closed.";
         return Err(ApiError::invalid(message).boxed());
     }
@@ -66,7 +67,8 @@ pub(super) fn close(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// A customer disputes a charge (`fraudulent`, `product_not_received`, ...; `inquiry` only asks).
+    /// Disputes a charge with a reason such as `fraudulent` or `product_not_received`. The reason
+    /// `inquiry` opens an inquiry.
     pub fn dispute(&mut self, charge: &str, reason: &str, now: i64) -> Result<Value, PayError> {
         self.tick(now);
         let row = self
@@ -76,7 +78,7 @@ impl Core {
             .ok_or(PayError::NotFound)?;
         if !flag(row, "paid") || flag(row, "disputed") {
             return Err(PayError::NotPossible(
-                "This charge cannot be disputed.".to_owned(),
+                "This charge can't be disputed.".to_owned(),
             ));
         }
         let is_inquiry = reason == "inquiry";
@@ -92,7 +94,7 @@ impl Core {
         made.cloned().ok_or(PayError::NotFound)
     }
 
-    /// The bank decides a dispute.
+    /// Closes a dispute as won or lost.
     pub fn close_dispute(&mut self, dispute: &str, won: bool, now: i64) -> Result<Value, PayError> {
         self.tick(now);
         let row = self
@@ -100,14 +102,16 @@ impl Core {
             .get(dispute)
             .filter(|row| row["object"] == "dispute")
             .ok_or(PayError::NotFound)?;
-        if matches!(text(row, "status"), "won" | "lost" | "warning_closed") {
-            return Err(PayError::NotPossible("This dispute is closed.".to_owned()));
+        if status::is_closed(row) {
+            return Err(PayError::NotPossible(
+                "This dispute is already closed.".to_owned(),
+            ));
         }
         self.decide_dispute(dispute, won);
         self.store.get(dispute).cloned().ok_or(PayError::NotFound)
     }
 
-    /// Opens a dispute; one that is not an inquiry takes the money at once.
+    /// Opens a dispute. Unless it is an inquiry, the money is withdrawn immediately.
     pub(super) fn open_dispute(&mut self, charge: &str, reason: &str, is_inquiry: bool) {
         let row = self.store.get(charge).cloned().unwrap_or_default();
         let id = self.rng.id("du");
@@ -136,7 +140,7 @@ impl Core {
         });
         self.store.put(&id, dispute);
         if !is_inquiry {
-            self.modify_and_tell("charge.updated", charge, |row| {
+            self.modify_and_emit("charge.updated", charge, |row| {
                 row["disputed"] = true.into()
             });
         }
@@ -147,7 +151,7 @@ impl Core {
         }
     }
 
-    /// The disputed money leaves the account (with the fee) or comes back.
+    /// Withdraws the disputed amount and the fee, or returns them.
     fn move_funds(&mut self, id: &str, sign: i64) {
         let row = self.store.get(id).cloned().unwrap_or_default();
         let amount = sign * int(&row, "amount");
@@ -173,7 +177,7 @@ impl Core {
 
     fn submit_evidence(&mut self, id: &str) {
         self.modify(id, |row| {
-            let is_inquiry = text(row, "status").starts_with("warning");
+            let is_inquiry = status::is_inquiry(row);
             row["status"] = if is_inquiry {
                 "warning_under_review"
             } else {
@@ -187,7 +191,7 @@ impl Core {
 
     fn decide_dispute(&mut self, id: &str, won: bool) {
         let before = self.store.get(id).cloned().unwrap_or_default();
-        let is_inquiry = text(&before, "status").starts_with("warning");
+        let is_inquiry = status::is_inquiry(&before);
         let status = match (is_inquiry, won) {
             (true, _) => "warning_closed",
             (false, true) => "won",
@@ -198,7 +202,7 @@ impl Core {
             self.move_funds(id, 1);
             self.emit_change("charge.dispute.updated", id, &before);
             let charge = owned(&before, "charge");
-            self.modify_and_tell("charge.updated", &charge, |row| {
+            self.modify_and_emit("charge.updated", &charge, |row| {
                 row["disputed"] = false.into()
             });
             self.emit("charge.dispute.funds_reinstated", id);
@@ -206,7 +210,7 @@ impl Core {
         self.emit("charge.dispute.closed", id);
     }
 
-    /// The dispute of a charge.
+    /// The dispute about a charge.
     pub(super) fn dispute_of(&self, charge: &str) -> Option<String> {
         self.store
             .all("dispute")

@@ -1,4 +1,4 @@
-//! Webhook endpoints. Delivering to them is the server's work.
+//! Webhook endpoints. The server around the core delivers to them.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
     core.need_path("webhook_endpoint", call.id(), "id")
 }
 
-/// `POST /v1/webhook_endpoints`: the only time that the secret is shown.
+/// `POST /v1/webhook_endpoints`: the only answer that contains the secret.
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     check(sent)?;
@@ -108,8 +108,8 @@ impl Core {
             .collect()
     }
 
-    /// Gives an endpoint a second, newer secret; the old one keeps signing until
-    /// [`Core::retire_webhook_secret`]. Nothing when there is no such endpoint.
+    /// Gives an endpoint a second, newer secret. The old one keeps signing until
+    /// [`Core::retire_webhook_secret`]. Returns `None` if there is no such endpoint.
     pub fn roll_webhook_secret(&mut self, endpoint: &str) -> Option<String> {
         self.store
             .get(endpoint)
@@ -127,7 +127,7 @@ impl Core {
         Some(secret)
     }
 
-    /// Forgets the older secret of an endpoint.
+    /// Removes the older secret of an endpoint.
     pub fn retire_webhook_secret(&mut self, endpoint: &str) {
         let mut secrets = self
             .note(endpoint, "secrets")
@@ -138,7 +138,7 @@ impl Core {
         self.set_note(endpoint, "secrets", secrets);
     }
 
-    /// Sets the secret of an endpoint, so that a demo's configuration can be fixed beforehand.
+    /// Sets the secret of an endpoint, so that a demo can use a fixed configuration.
     pub fn set_webhook_secret(&mut self, endpoint: &str, secret: &str) {
         self.set_note(endpoint, "secrets", json!([secret]));
     }

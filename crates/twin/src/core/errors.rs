@@ -1,33 +1,34 @@
-//! Refusals in Stripe's words.
+//! Errors in Stripe's format and words.
 
 use serde_json::{Map, Value, json};
 
-/// What an operation of the API gives: an object, or a refusal.
+/// The result of an API operation: an object or an error.
 pub type Answer<T = Value> = Result<T, Box<ApiError>>;
 
-/// A refusal as Stripe puts it on the wire.
+/// An error as Stripe sends it.
 #[derive(Clone, Debug)]
 pub struct ApiError {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// `invalid_request_error`, `card_error`, `idempotency_error` or `api_error`.
+    /// The type: `invalid_request_error`, `card_error`, `idempotency_error` or `api_error`.
     pub kind: &'static str,
-    /// The stable word, if there is one.
+    /// The error code, if there is one.
     pub code: Option<String>,
     /// The parameter at fault.
     pub param: Option<String>,
-    /// The sentence.
+    /// The message.
     pub message: String,
-    /// For card errors: what the bank said.
+    /// The decline code of the bank, for card errors.
     pub decline_code: Option<String>,
-    /// Further members (`charge`, `payment_intent`, `payment_method`, ...).
+    /// Additional fields, such as `charge` or `payment_intent`.
     pub extra: Map<String, Value>,
-    /// Whether what was written before the refusal stays: a declined payment leaves its charge.
+    /// Whether the changes made before the error are kept. A declined payment keeps its failed
+    /// charge.
     pub keep: bool,
 }
 
 impl ApiError {
-    /// A bad request without a code.
+    /// An invalid request without a code.
     pub fn invalid(message: impl Into<String>) -> ApiError {
         ApiError {
             status: 400,
@@ -41,19 +42,19 @@ impl ApiError {
         }
     }
 
-    /// A bad request about one parameter.
+    /// An invalid request because of one parameter.
     pub fn bad(code: &str, param: &str, message: impl Into<String>) -> ApiError {
         let mut error = ApiError::invalid(message);
         error.code = (!code.is_empty()).then(|| code.to_owned());
         error.with_param(param)
     }
 
-    /// The object in the path or in a parameter is not there.
+    /// The object in the path or in a parameter doesn't exist.
     pub fn missing(what: &str, id: &str, param: &str) -> ApiError {
         ApiError::bad("resource_missing", param, format!("No such {what}: '{id}'"))
     }
 
-    /// A required parameter was left out.
+    /// A required parameter is missing.
     pub fn required(param: &str) -> ApiError {
         ApiError::bad(
             "parameter_missing",
@@ -62,7 +63,7 @@ impl ApiError {
         )
     }
 
-    /// Without a usable key.
+    /// The request has no valid key.
     pub fn unauthorized(message: impl Into<String>) -> ApiError {
         ApiError {
             status: 401,
@@ -70,7 +71,7 @@ impl ApiError {
         }
     }
 
-    /// A card said no.
+    /// The card was declined.
     pub fn card(code: &str, decline_code: &str, message: &str) -> ApiError {
         ApiError {
             status: 402,
@@ -82,7 +83,7 @@ impl ApiError {
         }
     }
 
-    /// Names the parameter.
+    /// Sets the parameter.
     #[must_use]
     pub fn with_param(mut self, param: &str) -> ApiError {
         self.param = (!param.is_empty()).then(|| param.to_owned());
@@ -96,20 +97,20 @@ impl ApiError {
         self
     }
 
-    /// Adds a member to the error object.
+    /// Adds a field to the error object.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> ApiError {
         self.extra.insert(name.to_owned(), value);
         self
     }
 
-    /// Boxed, as [`Answer`] wants it.
+    /// Boxes the error for an [`Answer`].
     #[must_use]
     pub fn boxed(self) -> Box<ApiError> {
         Box::new(self)
     }
 
-    /// The inner error object, as in `last_payment_error` (no status, no log address).
+    /// The inner error object, as in `last_payment_error`, without status and log URL.
     pub fn object(&self) -> Value {
         let mut error = self.extra.clone();
         error.insert("type".into(), self.kind.into());

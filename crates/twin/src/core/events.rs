@@ -9,7 +9,7 @@ use super::errors::Answer;
 use super::value::{get, list, opt};
 
 impl Core {
-    /// An event about an object as it now is.
+    /// Emits an event with the current state of an object.
     pub(super) fn emit(&mut self, kind: &str, id: &str) {
         let Some(object) = self.store.get(id).cloned() else {
             return;
@@ -17,7 +17,7 @@ impl Core {
         self.emit_object(kind, object, None);
     }
 
-    /// An event about a change, with what was there before. No change, no event.
+    /// Emits an event about a change, with the previous values. Without a change, it emits nothing.
     pub(super) fn emit_change(&mut self, kind: &str, id: &str, before: &Value) {
         let Some(object) = self.store.get(id).cloned() else {
             return;
@@ -28,7 +28,7 @@ impl Core {
         }
     }
 
-    /// An event about an object that need not be stored (a deleted one).
+    /// Emits an event about an object that may not be stored any more.
     pub(super) fn emit_object(&mut self, kind: &str, object: Value, previous: Option<Value>) {
         let id = self.rng.id("evt");
         let mut data = json!({ "object": object });
@@ -45,7 +45,7 @@ impl Core {
         self.fresh.push(id);
     }
 
-    /// Writes a changed object without telling anybody.
+    /// Changes an object without an event and returns its previous state.
     pub(super) fn modify(&mut self, id: &str, change: impl FnOnce(&mut Value)) -> Value {
         let before = self.store.get(id).cloned().unwrap_or(Value::Null);
         let mut after = before.clone();
@@ -56,8 +56,8 @@ impl Core {
         before
     }
 
-    /// Writes a changed object and tells, as `kind`, what changed.
-    pub(super) fn modify_and_tell(
+    /// Changes an object and emits an event of type `kind` with the previous values.
+    pub(super) fn modify_and_emit(
         &mut self,
         kind: &str,
         id: &str,
@@ -68,7 +68,8 @@ impl Core {
     }
 }
 
-/// Per key what was there before: an added key shows as null, hashes key by key, lists whole.
+/// The previous value of each changed key: null for an added key, key by key for objects, and whole
+/// lists.
 fn previous_attributes(before: &Value, after: &Value) -> Value {
     let mut previous = Map::new();
     let (Some(old), Some(new)) = (before.as_object(), after.as_object()) else {
@@ -105,7 +106,7 @@ pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     })
 }
 
-/// Whether an event type falls under a pattern such as `invoice.*`.
+/// Whether an event type matches a pattern such as `invoice.*`.
 pub(super) fn fits(pattern: &str, kind: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => kind.starts_with(prefix),

@@ -1,16 +1,18 @@
-//! `expand[]`: ids replaced by their objects, and members shown only when asked for.
+//! `expand[]`: replaces ids by their objects and includes fields that are only returned on request.
 
 use serde_json::{Value, json};
+use stripe::objects::SubscriptionStatus;
 
 use super::Core;
 use super::data::definitions;
 use super::errors::{Answer, ApiError};
+use super::status;
 use super::value::{get, int, text};
 
 const LEVELS_MAX: usize = 4;
 
 impl Core {
-    /// Expands every asked-for path of an answer.
+    /// Expands every requested path of an answer.
     pub(super) fn expand(&self, value: &mut Value, paths: &[Value]) -> Answer<()> {
         for path in paths.iter().filter_map(Value::as_str) {
             let parts: Vec<&str> = path.split('.').collect();
@@ -25,7 +27,7 @@ impl Core {
         Ok(())
     }
 
-    /// Walks one step; `node` is the schema of `value` where it is a hash without a kind.
+    /// Expands one step. `node` is the schema of `value` if it is an object without a kind.
     fn descend(&self, value: &mut Value, parts: &[&str], node: &Value, path: &str) -> Answer<()> {
         let Some((part, rest)) = parts.split_first() else {
             return Ok(());
@@ -81,7 +83,7 @@ impl Core {
         }
     }
 
-    /// Members that an object shows only when they are expanded.
+    /// Fields that an object only has when they are expanded.
     fn included(&self, object: &Value, kind: &str, part: &str) -> Option<Value> {
         let id = text(object, "id");
         match (kind, part) {
@@ -98,7 +100,10 @@ impl Core {
             ("customer", "subscriptions") => Some(self.embedded(
                 "subscription",
                 &format!("/v1/customers/{id}/subscriptions"),
-                |one| text(one, "customer") == id && text(one, "status") != "canceled",
+                |one| {
+                    text(one, "customer") == id
+                        && status::subscription(one) != SubscriptionStatus::Canceled
+                },
             )),
             ("customer", "sources" | "tax_ids") => {
                 let url = format!("/v1/customers/{id}/{part}");
@@ -131,7 +136,7 @@ fn refuse(path: &str) -> Box<ApiError> {
     ApiError::bad("", "expand", message).boxed()
 }
 
-/// The schema behind references and nullable alternatives.
+/// Resolves references and nullable alternatives of a schema.
 fn resolve(node: &Value) -> &Value {
     if let Some(name) = node["$ref"].as_str() {
         return resolve(&definitions()[name.trim_start_matches("#/$defs/")]);
@@ -145,7 +150,7 @@ fn resolve(node: &Value) -> &Value {
     node
 }
 
-/// Whether a property holds an object, a list or a reference, so that something can be expanded.
+/// Whether a property holds an object, a list or a reference that can be expanded.
 fn is_open(property: &Value) -> bool {
     if !property["items"].is_null() {
         return is_open(&property["items"]);

@@ -8,8 +8,9 @@ const PAIRS_MAX: usize = 1_000;
 const DEPTH_MAX: usize = 10;
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
-/// Reads a form body or query into a tree whose leaves are texts. Lists come as arrays when written
-/// with `[]`, as objects with number keys when written with indexes; the schema tells them apart later.
+/// Parses a form body or query into a tree whose leaves are strings. Lists become arrays if they
+/// are written with `[]`, and objects with numeric keys if they are written with indexes; the
+/// schema distinguishes them later.
 pub fn parse(body: &str) -> Answer {
     if body.len() > BODY_BYTES_MAX {
         return Err(ApiError::invalid("The request body is too large.").boxed());
@@ -25,7 +26,7 @@ pub fn parse(body: &str) -> Answer {
     Ok(root)
 }
 
-/// `a[b][0]` as `["a", "b", "0"]`.
+/// Splits a key: `a[b][0]` becomes `["a", "b", "0"]`.
 fn split_key(key: &str) -> Answer<Vec<&str>> {
     let bad = || ApiError::invalid(format!("Invalid parameter name: {key}")).boxed();
     let Some(open) = key.find('[') else {
@@ -74,7 +75,8 @@ fn insert(here: &mut Value, path: &[&str], key: &str, value: String) -> Answer<(
     }
 }
 
-/// `a[][b]=1&a[][c]=2&a[][b]=3` makes two elements: a new one starts when its key is there already.
+/// Adds a value to a list. `a[][b]=1&a[][c]=2&a[][b]=3` makes two elements: a new one starts when
+/// its key is already present.
 fn push(here: &mut Value, rest: &[&str], key: &str, value: String) -> Answer<()> {
     let Value::Array(list) = here else {
         return Err(ApiError::invalid(format!("Invalid array: {key}"))
@@ -102,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nested_keys_and_both_ways_of_writing_lists_are_read() {
+    fn nested_keys_and_both_list_notations_are_read() {
         let tree =
             parse("a[b]=1&expand[]=x&expand[]=y&items[0][price]=p&l[][k]=1&l[][k]=2").unwrap();
 
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_and_endless_keys_are_refused() {
+    fn malformed_and_overlong_keys_are_refused() {
         assert!(parse("a[b=1").is_err());
         assert!(parse("[a]=1").is_err());
         assert!(parse(&format!("a{}=1", "[b]".repeat(20))).is_err());

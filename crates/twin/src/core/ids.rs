@@ -1,20 +1,22 @@
-//! Ids and chance: one seeded generator makes them all, so the same calls make the same bytes.
+//! Ids and random values. One seeded generator makes them all, so that the same calls give the same
+//! bytes.
 
 use serde::{Deserialize, Serialize};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// `SplitMix64`: small, seedable, good enough for ids and outcomes, no secret.
+/// A `SplitMix64` generator: small, seedable and good enough for ids and outcomes, but not for
+/// secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rng(u64);
 
 impl Rng {
-    /// A generator that always gives the same numbers for the same seed.
+    /// Creates a generator that gives the same numbers for the same seed.
     pub fn new(seed: u64) -> Rng {
         Rng(seed)
     }
 
-    /// The next number.
+    /// The next random number.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -23,21 +25,21 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    /// Random letters and digits.
+    /// A random string of letters and digits.
     pub fn text(&mut self, length: usize) -> String {
         (0..length)
             .map(|_| char::from(ALPHABET[usize::try_from(self.next() % 62).unwrap_or(0)]))
             .collect()
     }
 
-    /// Random capitals and digits, as in invoice prefixes and coupon ids.
+    /// A random string of capitals and digits, as in invoice prefixes and coupon ids.
     pub fn capitals(&mut self, length: usize) -> String {
         (0..length)
             .map(|_| char::from(ALPHABET[usize::try_from(self.next() % 36).unwrap_or(0)]))
             .collect()
     }
 
-    /// An id shaped like Stripe's for that prefix, `cus` giving `cus_` and 14 characters.
+    /// An id in Stripe's format: the prefix `cus` gives `cus_` and 14 characters.
     pub fn id(&mut self, prefix: &str) -> String {
         match prefix {
             "cus" | "prod" | "si" | "req" | "wsess" => format!("{prefix}_{}", self.text(14)),

@@ -1,29 +1,31 @@
 //! Invoices from draft to paid, void or uncollectible. The endpoints are in `invoice_api`.
 
 use serde_json::{Value, json};
+use stripe::objects::{BillingReason, InvoiceStatus, PaymentIntentStatus};
 
 use super::Core;
 use super::cards;
 use super::errors::{Answer, ApiError};
 use super::lines::Draft;
-use super::payments::{By, NewIntent, Paid};
+use super::payments::{Initiator, NewIntent, Paid};
+use super::status;
 use super::time::{DAY, HOUR};
 use super::value::{flag, get, int, list, merge, minimum_charge, opt, opt_int, owned, set, text};
 
-/// An invoice to be made.
+/// The input for creating an invoice.
 pub(super) struct NewInvoice<'a> {
     pub(super) customer: &'a str,
     pub(super) subscription: Option<&'a str>,
-    pub(super) reason: &'static str,
+    pub(super) reason: BillingReason,
     pub(super) currency: &'a str,
     pub(super) lines: Vec<Draft>,
     pub(super) period: (i64, i64),
-    /// Whether it finalizes by itself an hour later.
+    /// Whether it is finalized automatically an hour later.
     pub(super) advances: bool,
 }
 
 impl Core {
-    /// Makes a draft and tells.
+    /// Creates a draft invoice and emits its event.
     pub(super) fn new_invoice(&mut self, new: NewInvoice<'_>) -> String {
         let invoice = self.build_invoice(&new);
         let id = owned(&invoice, "id");
@@ -45,7 +47,7 @@ impl Core {
         id
     }
 
-    /// The draft as an object, not stored.
+    /// Builds a draft invoice without storing it.
     pub(super) fn build_invoice(&mut self, new: &NewInvoice<'_>) -> Value {
         let id = self.rng.id("in");
         let customer = self.store.get(new.customer).cloned().unwrap_or_default();
@@ -64,7 +66,7 @@ impl Core {
             "automatic_tax": {"disabled_reason": null, "enabled": false, "liability": null,
                               "provider": null, "status": null},
             "automatically_finalizes_at": if advances { json!(self.now + HOUR + 1) } else { Value::Null },
-            "billing_reason": new.reason, "collection_method": "charge_automatically",
+            "billing_reason": new.reason.as_str(), "collection_method": "charge_automatically",
             "created": self.now, "currency": new.currency, "custom_fields": null,
             "customer": new.customer, "customer_account": null,
             "customer_address": customer["address"], "customer_email": customer["email"],
@@ -96,7 +98,7 @@ impl Core {
         });
         merge(&mut invoice, rest);
         self.discount_lines(&mut invoice, new.subscription, &customer);
-        self.sum_up(&mut invoice);
+        self.update_totals(&mut invoice);
         invoice
     }
 
@@ -108,8 +110,8 @@ impl Core {
                "subscription": row["id"]}, "type": "subscription_details"})
     }
 
-    /// Totals from the lines and the customer's balance.
-    pub(super) fn sum_up(&self, invoice: &mut Value) {
+    /// Updates the totals from the lines and the customer's balance.
+    pub(super) fn update_totals(&self, invoice: &mut Value) {
         let lines = super::lists::inner(invoice, "lines");
         let subtotal: i64 = lines.iter().map(|line| int(line, "amount")).sum();
         let discount: i64 = list(invoice, "total_discount_amounts")
@@ -133,15 +135,16 @@ impl Core {
         invoice["amount_remaining"] = due.into();
     }
 
-    /// Gives the invoice its number and its intent. One with nothing to pay is paid at once.
+    /// Finalizes an invoice: assigns its number and creates its payment intent. An invoice with
+    /// nothing to pay is marked as paid immediately.
     pub(super) fn finalize_invoice(&mut self, id: &str) {
         let Some(mut invoice) = self.store.get(id).cloned() else {
             return;
         };
-        if text(&invoice, "status") != "draft" {
+        if !status::is_draft(&invoice) {
             return;
         }
-        self.sum_up(&mut invoice);
+        self.update_totals(&mut invoice);
         let customer = owned(&invoice, "customer");
         self.apply_balance(&mut invoice, &customer);
         let token = format!("test_{}", self.rng.text(48));
@@ -181,7 +184,8 @@ impl Core {
         }
     }
 
-    /// The customer's balance pays first; a rest below what can be charged is carried over.
+    /// Applies the customer's balance. An amount below the minimum charge is carried over to the
+    /// next invoice.
     fn apply_balance(&mut self, invoice: &mut Value, customer: &str) {
         let after = int(invoice, "total") + int(invoice, "starting_balance");
         let due = int(invoice, "amount_due");
@@ -194,20 +198,20 @@ impl Core {
         invoice["ending_balance"] = ending.into();
         if ending != int(invoice, "starting_balance") {
             let currency = invoice["currency"].clone();
-            self.modify_and_tell("customer.updated", customer, |row| {
+            self.modify_and_emit("customer.updated", customer, |row| {
                 row["balance"] = ending.into();
                 row["currency"] = currency;
             });
         }
     }
 
-    /// The payment intent of an open invoice, made when there is none that could be paid.
+    /// The payment intent of an open invoice. It is created if there is none that can be paid.
     pub(super) fn intent_for_invoice(&mut self, id: &str) -> String {
         if let Some(intent) = self.invoice_intent(id)
             && self
                 .store
                 .get(&intent)
-                .is_some_and(|row| text(row, "status") != "canceled")
+                .is_some_and(|row| status::payment(row) != PaymentIntentStatus::Canceled)
         {
             return intent;
         }
@@ -248,12 +252,12 @@ impl Core {
         intent
     }
 
-    /// The payment intent of an invoice.
+    /// The payment intent of an invoice, if it has one.
     pub(super) fn invoice_intent(&self, id: &str) -> Option<String> {
         self.note(id, "intent").as_str().map(str::to_owned)
     }
 
-    /// What an invoice would be paid with.
+    /// The payment method that would pay an invoice.
     pub(super) fn method_for_invoice(&self, invoice: &Value) -> Option<String> {
         if let Some(method) = opt(invoice, "default_payment_method") {
             return Some(method.to_owned());
@@ -262,20 +266,25 @@ impl Core {
         self.default_method(&subscription, text(invoice, "customer"))
     }
 
-    /// The subscription behind an invoice.
+    /// The subscription that an invoice belongs to.
     pub(super) fn subscription_of(&self, invoice: &Value) -> Option<Value> {
         self.store
             .get(opt(invoice, "parent.subscription_details.subscription")?)
             .cloned()
     }
 
-    /// Tries to pay an invoice with a payment method, or with the default one.
-    pub(super) fn pay_invoice(&mut self, id: &str, method: Option<&str>, by: By) -> Answer<Paid> {
+    /// Attempts to pay an invoice with the given or the default payment method.
+    pub(super) fn pay_invoice(
+        &mut self,
+        id: &str,
+        method: Option<&str>,
+        by: Initiator,
+    ) -> Answer<Paid> {
         self.finalize_invoice(id);
         let invoice = self.need("invoice", id, "invoice")?;
-        match text(&invoice, "status") {
-            "paid" => return Ok(Paid::Now),
-            "open" | "uncollectible" => {}
+        match status::invoice(&invoice) {
+            InvoiceStatus::Paid => return Ok(Paid::Now),
+            InvoiceStatus::Open | InvoiceStatus::Uncollectible => {}
             status => {
                 let message = format!("This invoice cannot be paid because it is {status}.");
                 return Err(ApiError::invalid(message).boxed());
@@ -288,26 +297,26 @@ impl Core {
         let Some(method) = chosen else {
             let message = "There is no `default_payment_method` set on this Customer or Invoice. Please create a PaymentMethod and set it as the default.";
             let error = ApiError::bad("missing", "", message).boxed();
-            if by == By::Schedule {
+            if by == Initiator::Schedule {
                 self.invoice_attempt_failed(&intent, &error, by);
             }
             return Err(error);
         };
-        if by == By::Schedule && self.note(id, "hopeless") == json!(method) {
-            return self.count_without_asking(id, &intent);
+        if by == Initiator::Schedule && self.note(id, "hopeless") == json!(method) {
+            return self.count_attempt_without_charge(id, &intent);
         }
         self.confirm_intent(&intent, Some(&method), by)
     }
 
-    /// After a hard decline the same card is not asked again; the attempt only counts.
-    fn count_without_asking(&mut self, id: &str, intent: &str) -> Answer<Paid> {
+    /// Counts an attempt without a charge, because the card was declined for good.
+    fn count_attempt_without_charge(&mut self, id: &str, intent: &str) -> Answer<Paid> {
         let code = self.note(id, "decline").as_str().unwrap_or("").to_owned();
         let error = cards::decline(&code).boxed();
-        self.invoice_attempt_failed(intent, &error, By::Schedule);
+        self.invoice_attempt_failed(intent, &error, Initiator::Schedule);
         Err(error)
     }
 
-    /// An invoice's intent was paid.
+    /// Marks the invoice of a paid payment intent as paid.
     pub(super) fn invoice_intent_paid(&mut self, intent: &str) {
         let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
             return;
@@ -319,7 +328,7 @@ impl Core {
         self.invoice_paid(&id, amount);
     }
 
-    /// Marks an invoice paid, tells, and lets its subscription follow.
+    /// Marks an invoice as paid, emits the events and updates its subscription.
     pub(super) fn invoice_paid(&mut self, id: &str, amount: i64) {
         let now = self.now;
         self.modify(id, |invoice| {
@@ -354,8 +363,8 @@ impl Core {
         }
     }
 
-    /// An attempt to pay an invoice failed: count it, plan the next one, let the subscription follow.
-    pub(super) fn invoice_attempt_failed(&mut self, intent: &str, error: &ApiError, by: By) {
+    /// Records a failed attempt to pay an invoice, plans the next one and updates the subscription.
+    pub(super) fn invoice_attempt_failed(&mut self, intent: &str, error: &ApiError, by: Initiator) {
         let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
             return;
         };
@@ -373,7 +382,7 @@ impl Core {
             .as_ref()
             .is_some_and(|row| self.is_dunned(row, &id));
         let counted = int(&before, "attempt_count");
-        let counts = by == By::Schedule || counted == 0;
+        let counts = by == Initiator::Schedule || counted == 0;
         let attempts = if counts { counted + 1 } else { counted };
         let next = if !retries {
             Value::Null
@@ -404,8 +413,8 @@ impl Core {
         }
     }
 
-    /// The customer has to confirm the payment of an invoice.
-    pub(super) fn invoice_needs_customer(&mut self, intent: &str, _by: By) {
+    /// Records that the payment of an invoice requires the customer to authenticate.
+    pub(super) fn invoice_needs_customer(&mut self, intent: &str, _by: Initiator) {
         let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
             return;
         };
@@ -425,14 +434,11 @@ impl Core {
         }
     }
 
-    /// An open invoice will not be paid: void it, with its intent.
+    /// Voids an invoice and cancels its payment intent.
     pub(super) fn void_invoice(&mut self, id: &str) {
         let now = self.now;
         if let Some(intent) = self.invoice_intent(id)
-            && self
-                .store
-                .get(&intent)
-                .is_some_and(|row| text(row, "status").starts_with("requires_"))
+            && self.store.get(&intent).is_some_and(status::is_unfinished)
         {
             self.cancel_intent(&intent, "void_invoice".into());
         }
@@ -446,7 +452,7 @@ impl Core {
         self.emit("invoice.voided", id);
     }
 
-    /// What falls due for an invoice: finalizing a draft, retrying an open one.
+    /// Performs what is due for an invoice: finalizes a draft or retries an open invoice.
     pub(super) fn invoice_due(&mut self, id: &str) {
         let Some(invoice) = self.store.get(id).cloned() else {
             return;
@@ -455,56 +461,31 @@ impl Core {
         if !is_due || !flag(&invoice, "auto_advance") {
             return;
         }
-        match text(&invoice, "status") {
-            "draft" => {
+        match status::invoice(&invoice) {
+            InvoiceStatus::Draft => {
                 self.finalize_invoice(id);
-                let is_open = self
-                    .store
-                    .get(id)
-                    .is_some_and(|row| text(row, "status") == "open");
+                let is_open = self.store.get(id).is_some_and(status::is_open);
                 if is_open && text(&invoice, "collection_method") == "charge_automatically" {
-                    // How it went is told by events.
-                    let _ = self.pay_invoice(id, None, By::Schedule);
+                    // The events report the outcome.
+                    let _ = self.pay_invoice(id, None, Initiator::Schedule);
                 }
             }
-            "open" => {
-                let _ = self.pay_invoice(id, None, By::Schedule);
+            InvoiceStatus::Open => {
+                let _ = self.pay_invoice(id, None, Initiator::Schedule);
             }
             _ => {}
         }
     }
 
-    /// Invoice items that wait for the next invoice of a subscription (or of the customer).
-    pub(super) fn pending_items(&self, customer: &str, subscription: Option<&str>) -> Vec<Draft> {
-        self.store
-            .all("invoiceitem")
-            .filter(|item| item["invoice"].is_null() && text(item, "customer") == customer)
-            .filter(|item| {
-                let of = opt(item, "parent.subscription_details.subscription");
-                of.is_none() || subscription.is_none() || of == subscription
-            })
-            .map(|item| {
-                let price = self
-                    .store
-                    .get(text(item, "pricing.price_details.price"))
-                    .cloned();
-                Draft::from_invoice_item(item, price.unwrap_or_default())
-            })
-            .collect()
-    }
-
-    /// Stores lines as invoice items and tells; the drafts then know them.
-    pub(super) fn store_items(&mut self, customer: &str, drafts: Vec<Draft>) -> Vec<Draft> {
-        drafts
-            .into_iter()
-            .map(|mut draft| {
-                let id = self.rng.id("ii");
-                self.store
-                    .put(&id, draft.invoice_item(&id, customer, self.now));
-                self.emit("invoiceitem.created", &id);
-                draft.invoice_item = Some(id);
-                draft
-            })
-            .collect()
+    /// Marks an open invoice as uncollectible.
+    pub(super) fn mark_uncollectible(&mut self, id: &str) {
+        let now = self.now;
+        self.modify(id, |row| {
+            row["status"] = "uncollectible".into();
+            row["auto_advance"] = false.into();
+            row["next_payment_attempt"] = Value::Null;
+            set(row, "status_transitions.marked_uncollectible_at", now);
+        });
+        self.emit("invoice.marked_uncollectible", id);
     }
 }

@@ -1,13 +1,14 @@
-//! Lines of invoices: periods, trials, prorations.
+//! Invoice lines for periods, trials and prorations.
 
 use serde_json::{Value, json};
 
 use super::Core;
 use super::ids::Rng;
+use super::status;
 use super::time::day_text;
 use super::value::{get, int, money_text, owned, text};
 
-/// A line before it belongs to an invoice.
+/// A line that is not on an invoice yet.
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) amount: i64,
@@ -15,21 +16,21 @@ pub(super) struct Draft {
     pub(super) description: String,
     pub(super) start: i64,
     pub(super) end: i64,
-    /// The price, or null for a bare amount.
+    /// The price, or null for a plain amount.
     pub(super) price: Value,
     pub(super) quantity: i64,
     pub(super) proration: bool,
-    /// The subscription item it bills.
+    /// The subscription item that it bills.
     pub(super) item: Option<String>,
-    /// The subscription it bills.
+    /// The subscription that it bills.
     pub(super) subscription: Option<String>,
-    /// The invoice item it came from.
+    /// The invoice item that it comes from.
     pub(super) invoice_item: Option<String>,
     pub(super) metadata: Value,
 }
 
 impl Draft {
-    /// The line item on an invoice.
+    /// The line as an object on an invoice.
     pub(super) fn line(&self, rng: &mut Rng, invoice: &str) -> Value {
         let parent = match (&self.item, &self.invoice_item) {
             (Some(item), made_from) => json!({"invoice_item_details": null,
@@ -57,7 +58,7 @@ impl Draft {
         })
     }
 
-    /// The invoice item it waits in until the next invoice.
+    /// The invoice item in which the line waits for the next invoice.
     pub(super) fn invoice_item(&self, id: &str, customer: &str, at: i64) -> Value {
         let parent = match &self.subscription {
             Some(subscription) => {
@@ -82,7 +83,7 @@ impl Draft {
         })
     }
 
-    /// The draft that a stored invoice item stands for.
+    /// Restores a line from a stored invoice item.
     pub(super) fn from_invoice_item(item: &Value, price: Value) -> Draft {
         Draft {
             amount: int(item, "amount"),
@@ -118,8 +119,8 @@ fn pricing(price: &Value, amount: i64, quantity: i64) -> Value {
            "type": "price_details", "unit_amount_decimal": price["unit_amount_decimal"]})
 }
 
-/// The share of an amount that falls on the rest of a period, by the second, rounded down: credits (negative
-/// amounts) away from zero, as recorded.
+/// The share of an amount for the rest of a period, by the second and rounded down. Credits
+/// (negative amounts) are therefore rounded away from zero, as recorded from Stripe.
 pub(super) fn share(amount: i64, rest: i64, whole: i64) -> i64 {
     assert!(whole > 0 && rest >= 0, "a period has a length");
     let exact = i128::from(amount) * i128::from(rest);
@@ -127,7 +128,7 @@ pub(super) fn share(amount: i64, rest: i64, whole: i64) -> i64 {
 }
 
 impl Core {
-    /// The line of one period of a subscription item.
+    /// The line for one period of a subscription item.
     pub(super) fn period_line(
         &self,
         subscription: &Value,
@@ -159,7 +160,7 @@ impl Core {
         }
     }
 
-    /// The free line of a trial.
+    /// The free line for a trial.
     pub(super) fn trial_line(
         &self,
         subscription: &Value,
@@ -177,8 +178,8 @@ impl Core {
         }
     }
 
-    /// What changing items at `at` gives back and costs for the rest of the period: a credit line for each
-    /// item that changes or goes, a debit line for each that changes or comes.
+    /// The prorations of changing items at `at` for the rest of the period: a credit line for each
+    /// item that changes or is removed, and a debit line for each that changes or is added.
     pub(super) fn proration_lines(
         &self,
         subscription: &Value,
@@ -207,7 +208,7 @@ impl Core {
         drafts
     }
 
-    /// The rest of the period of one item, as a credit or as a debit.
+    /// The line for the rest of the period of one item, as a credit or as a debit.
     pub(super) fn rest_of_period(
         &self,
         subscription: &Value,
@@ -223,7 +224,7 @@ impl Core {
         let price = get(item, "price");
         let quantity = int(item, "quantity");
         let whole = int(price, "unit_amount") * quantity;
-        let is_free = text(subscription, "status") == "trialing";
+        let is_free = status::is_trialing(subscription);
         let signed = match (is_free, is_credit) {
             (true, _) => 0,
             (_, true) => -whole,
@@ -260,7 +261,7 @@ mod tests {
     use super::share;
 
     #[test]
-    fn each_proration_line_is_rounded_down_on_its_own() {
+    fn each_proration_line_is_rounded_down_separately() {
         assert_eq!(share(-5, 1, 2), -3);
         assert_eq!(share(9, 1, 2), 4);
         assert_eq!(share(-2000, 1, 3), -667);

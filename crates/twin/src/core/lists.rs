@@ -1,4 +1,4 @@
-//! Lists newest first, cursors, and search.
+//! Lists (newest first), cursors and searches.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::value::{get, has, int, list, opt, opt_int, text};
 use super::{Call, Core};
 
 impl Core {
-    /// A page of a kind, filtered.
+    /// A filtered page of the objects of a kind.
     pub(super) fn page(&self, call: &Call, kind: &str, keep: impl Fn(&Value) -> bool) -> Answer {
         let rows = self
             .store
@@ -18,7 +18,7 @@ impl Core {
         self.page_of(call, kind, rows)
     }
 
-    /// A page of rows that are in order already.
+    /// A page of rows that are already in order.
     pub(super) fn page_of(&self, call: &Call, kind: &str, mut rows: Vec<&Value>) -> Answer {
         let limit = limit(&call.params)?;
         let (after, before) = (
@@ -61,7 +61,7 @@ impl Core {
         Ok(json!({"object": "list", "data": data, "has_more": has_more, "url": call.path}))
     }
 
-    /// A search: `email:'a@b' AND metadata['k']:'v'`.
+    /// Searches objects with a query such as `email:'a@b' AND metadata['k']:'v'`.
     pub(super) fn search(&self, call: &Call, kind: &str) -> Answer {
         let query =
             opt(&call.params, "query").ok_or_else(|| ApiError::required("query").boxed())?;
@@ -94,7 +94,7 @@ impl Core {
     }
 }
 
-/// What Stripe calls a kind in its sentences.
+/// The name of a kind in Stripe's messages.
 pub(super) fn noun(kind: &str) -> String {
     kind.replace("checkout.session", "checkout session")
         .replace("invoiceitem", "invoice item")
@@ -122,7 +122,7 @@ fn in_range(wanted: &Value, created: i64) -> bool {
         && bound("lte").is_none_or(|at| created <= at)
 }
 
-/// Whether every sent filter equals the row's member of that name.
+/// Whether every sent filter equals the field of the row with that name.
 pub(super) fn matches(params: &Value, row: &Value, names: &[&str]) -> bool {
     names
         .iter()
@@ -228,7 +228,7 @@ impl Term {
     }
 }
 
-/// The lines of a list object that is stored whole.
+/// The objects of a list that is stored inside another object.
 pub(super) fn inner<'a>(object: &'a Value, path: &str) -> &'a [Value] {
     list(object, &format!("{path}.data"))
 }

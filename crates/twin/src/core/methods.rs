@@ -1,4 +1,4 @@
-//! Payment methods: cards and bank debits, made, attached and detached.
+//! Payment methods (cards and bank debits): creating, attaching and detaching them.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use super::params::metadata;
 use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, set, text};
 use super::{Call, Core, Payment};
 
-/// IBANs whose debits fail after a while.
+/// The test IBANs whose debits fail after a while.
 const FAILING_IBANS: [&str; 3] = [
     "AT861904300235473202",
     "IT60X0542811101000000123456",
@@ -49,7 +49,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.need("payment_method", &id, "payment_method")
 }
 
-/// `GET /v1/payment_methods/{payment_method}`; `pm_card_visa` and its like make one.
+/// `GET /v1/payment_methods/{payment_method}`: a name such as `pm_card_visa` creates one.
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
     let id = core.method_named(call.id(), "payment_method")?;
     core.need("payment_method", &id, "payment_method")
@@ -99,7 +99,7 @@ pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
         .get(&customer)
         .is_some_and(|row| text(row, "invoice_settings.default_payment_method") == call.id());
     if is_default {
-        core.modify_and_tell("customer.updated", &customer, |row| {
+        core.modify_and_emit("customer.updated", &customer, |row| {
             set(row, "invoice_settings.default_payment_method", Value::Null);
         });
     }
@@ -107,14 +107,14 @@ pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// What the twin knows about an object and Stripe does not show.
+    /// A note that the twin keeps about an object and that the API doesn't show.
     pub(super) fn note(&self, id: &str, name: &str) -> Value {
         self.store
             .get(&format!("{id}#"))
             .map_or(Value::Null, |notes| notes[name].clone())
     }
 
-    /// Remembers something about an object.
+    /// Sets a note about an object.
     pub(super) fn set_note(&mut self, id: &str, name: &str, value: impl Into<Value>) {
         let key = format!("{id}#");
         let mut notes = self.store.get(&key).cloned().unwrap_or_else(|| json!({}));
@@ -122,12 +122,13 @@ impl Core {
         self.store.put(&key, notes);
     }
 
-    /// The test card behind a payment method, if it is a card.
+    /// The test card of a payment method, if it is a card.
     pub(super) fn test_card(&self, method: &str) -> Option<&'static TestCard> {
         cards::by_number(self.note(method, "number").as_str()?)
     }
 
-    /// A payment method for a name: an id as it is, `pm_card_...` and `tok_...` as new cards.
+    /// The payment method for a name: an existing id, or a new card for `pm_card_...` and
+    /// `tok_...`.
     pub(super) fn method_named(&mut self, name: &str, param: &str) -> Answer<String> {
         if let Some(card) = cards::by_name(name) {
             return Ok(self.new_card(card, 12, 2034, &Value::Null));
@@ -144,7 +145,7 @@ impl Core {
         }
     }
 
-    /// A payment method for a name, belonging to the customer: attached when it is free.
+    /// The payment method for a name. If it belongs to no customer, it is attached to this one.
     pub(super) fn usable_method(
         &mut self,
         name: &str,
@@ -172,7 +173,7 @@ impl Core {
         Err(ApiError::bad("resource_missing", param, message).boxed())
     }
 
-    /// Attaches a payment method; the bank may refuse it.
+    /// Attaches a payment method. The bank may decline it.
     pub(super) fn attach(&mut self, name: &str, customer: &str, param: &str) -> Answer<String> {
         let id = self.method_named(name, param)?;
         let owner = self
@@ -200,7 +201,7 @@ impl Core {
         Ok(id)
     }
 
-    /// A payment method from parameters: a card by token or digits, or a bank debit.
+    /// Creates a payment method from parameters: a card by token or number, or a bank debit.
     pub(super) fn method_from(&mut self, params: &Value) -> Answer<String> {
         let kind = opt(params, "type")
             .ok_or_else(|| ApiError::required("type").boxed())?
@@ -224,7 +225,7 @@ impl Core {
             "sepa_debit" => self.new_debit(text(params, "sepa_debit.iban"), &details)?,
             other => {
                 let message =
-                    format!("The payment method type `{other}` is not served by this twin.");
+                    format!("The payment method type `{other}` is not supported by this twin.");
                 return Err(ApiError::bad("", "type", message).boxed());
             }
         };
@@ -233,7 +234,7 @@ impl Core {
         Ok(id)
     }
 
-    /// The payment method behind what was typed into a hosted page.
+    /// The payment method for what the customer entered on a hosted page.
     pub(super) fn method_of(&mut self, payment: &Payment) -> Answer<String> {
         match payment {
             Payment::Card {
@@ -268,7 +269,7 @@ impl Core {
             .collect();
         let year = if year < 100 { 2000 + year } else { year };
         let today = super::time::date_text(self.now);
-        let card = cards::by_number(&digits).ok_or_else(|| cards::stranger(&digits).boxed())?;
+        let card = cards::by_number(&digits).ok_or_else(|| cards::unknown_card(&digits).boxed())?;
         let refuse = |code: &str, param: &str, message: &str| {
             Err(ApiError::card(code, "", message).with_param(param).boxed())
         };
@@ -355,7 +356,7 @@ impl Core {
         Ok(id)
     }
 
-    /// The payment method an invoice or a subscription is paid with.
+    /// The payment method that pays a subscription and its invoices.
     pub(super) fn default_method(&self, subscription: &Value, customer: &str) -> Option<String> {
         opt(subscription, "default_payment_method")
             .or_else(|| {
@@ -379,7 +380,7 @@ fn billing_details(sent: &Value) -> Value {
     whole
 }
 
-/// The same digits give the same fingerprint, whoever brings them.
+/// The fingerprint of a card. The same number always has the same fingerprint.
 fn fingerprint(number: &str) -> String {
     hex::encode(Sha256::digest(number.as_bytes()))[..16].to_owned()
 }

@@ -1,15 +1,20 @@
-//! The heart of the twin: Stripe as one synchronous, deterministic state machine.
+//! The core of the twin: Stripe as one synchronous, deterministic state machine.
 //!
-//! [`Core`] holds everything. [`Core::api`] answers requests, [`Core::tick`] lets time pass, and
-//! [`Core::take_events`] hands over what happened. Nothing in here waits, reads a clock or rolls real
-//! dice: the same seed and the same calls give the same bytes.
+//! [`Core`] holds the state. [`Core::api`] answers requests, [`Core::tick`] lets time pass, and
+//! [`Core::take_events`] returns the events that happened. The core never waits, reads a clock or
+//! uses real randomness: the same seed and the same calls give the same bytes.
 
 mod balance;
+mod behavior;
 mod billing;
 mod cards;
 mod catalog;
 mod changes;
+mod charges;
 mod checkout;
+mod checkout_create;
+mod checkout_page;
+mod checkout_payment;
 mod credit_notes;
 mod customers;
 mod data;
@@ -22,19 +27,29 @@ mod expand;
 mod form;
 mod ids;
 mod invoice_api;
+mod invoice_items;
+mod invoice_page;
+mod invoice_preview;
 mod invoices;
 mod lines;
 mod lists;
 mod methods;
 mod params;
+mod payment_intents;
 mod payments;
+mod pending_updates;
 mod portal;
+mod portal_page;
 mod protocol;
 mod refunds;
 mod routes;
 mod schedules;
 mod setup;
+mod status;
 mod store;
+mod subscription_create;
+mod subscription_items;
+mod subscription_states;
 mod subscriptions;
 pub mod time;
 mod trigger;
@@ -48,6 +63,7 @@ use serde_json::Value;
 
 pub use data::{API_VERSION, SDK_VERSION};
 use errors::{Answer, ApiError};
+pub use value::is_zero_decimal;
 pub use views::*;
 
 use ids::Rng;
@@ -60,21 +76,21 @@ pub struct Core {
     now: i64,
     rng: Rng,
     store: Store,
-    /// Ids of events not taken yet.
+    /// The ids of events that were not taken yet.
     fresh: Vec<String>,
-    /// Moments at which an object wants to be looked at: (when, in which order, its id).
+    /// The moments at which an object must be checked: the time, a sequence number and the id.
     due: BTreeSet<(i64, u64, String)>,
     due_count: u64,
     saved_answers: BTreeMap<String, SavedAnswer>,
-    /// When which answer was saved, oldest first.
+    /// The times and keys of the saved answers, oldest first.
     saved_order: VecDeque<(i64, String)>,
-    /// Declines asked for: the customer (or anybody) and the decline code.
+    /// The requested declines: the customer (`None` for any) and the decline code.
     declines: Vec<(Option<String>, String)>,
     account: String,
     public_url: String,
     retry_days: Vec<u32>,
     dunning_end: DunningEnd,
-    /// What caused the events being made now.
+    /// The request that causes the current events.
     #[serde(skip)]
     cause: Cause,
 }
@@ -85,7 +101,7 @@ struct Cause {
     idempotency_key: Option<String>,
 }
 
-/// A request that found its route: the ids in its path and its typed parameters.
+/// A request with its route: the ids in its path and its typed parameters.
 struct Call {
     path: String,
     ids: Vec<String>,
@@ -100,7 +116,7 @@ impl Call {
 }
 
 impl Core {
-    /// An empty account at `now` (unix seconds).
+    /// Creates an empty account at `now`, in seconds since 1970.
     pub fn new(seed: u64, now: i64) -> Core {
         let mut rng = Rng::new(seed);
         let account = format!("acct_1{}", rng.text(15));
@@ -122,30 +138,30 @@ impl Core {
         }
     }
 
-    /// Where the hosted pages live, without a slash at the end: Checkout at `/c/pay/{session}`, the portal
-    /// at `/p/session/{session}`, invoices at `/i/{token}` and `/i/{token}/pdf`.
+    /// Sets the origin of the hosted pages: Checkout at `/c/pay/{session}`, the portal at
+    /// `/p/session/{session}`, and invoices at `/i/{token}` and `/i/{token}/pdf`.
     pub fn set_public_url(&mut self, url: &str) {
         self.public_url = url.trim_end_matches('/').to_owned();
     }
 
-    /// After how many days each automatic retry of a failed invoice comes, counted from the attempt before
-    /// it, and what happens after the last one.
+    /// Sets the days between the automatic retries of a failed invoice, and what happens after the
+    /// last one.
     pub fn set_dunning(&mut self, retry_days: Vec<u32>, end: DunningEnd) {
         self.retry_days = retry_days;
         self.dunning_end = end;
     }
 
-    /// The account's id, `acct_...`.
+    /// The id of the account, `acct_...`.
     pub fn account_id(&self) -> &str {
         &self.account
     }
 
-    /// The moment of the last call.
+    /// The time of the last call.
     pub fn now(&self) -> i64 {
         self.now
     }
 
-    /// The events made since the last call, oldest first.
+    /// Takes the events that happened since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<Value> {
         let fresh = std::mem::take(&mut self.fresh);
         fresh
@@ -154,12 +170,12 @@ impl Core {
             .collect()
     }
 
-    /// One event.
+    /// The event with this id.
     pub fn event(&self, id: &str) -> Option<&Value> {
         self.store.get(id).filter(|row| row["object"] == "event")
     }
 
-    /// Any object by its id; deleted ones as Stripe shows them.
+    /// The object with this id. A deleted object is returned as the stub that Stripe shows.
     pub fn object(&self, id: &str) -> Option<&Value> {
         self.store.get(id).filter(|row| row.get("object").is_some())
     }
@@ -176,8 +192,8 @@ impl Core {
         }
     }
 
-    /// The object of a kind behind an id in a parameter (400 when it is missing), or behind `id`, which
-    /// stands in the path (404). A deleted one is missing.
+    /// The object of a kind with an id from a parameter (or 400), or from the path if `param` is
+    /// `id` (or 404). A deleted object counts as missing.
     fn need(&self, kind: &str, id: &str, param: &str) -> Answer {
         match self.store.get(id) {
             Some(row) if row["object"] == kind && row["deleted"] != true => Ok(row.clone()),
@@ -185,7 +201,7 @@ impl Core {
         }
     }
 
-    /// The object of a kind behind an id in the path, or 404.
+    /// The object of a kind with an id from the path, or 404.
     fn need_path(&self, kind: &str, id: &str, param: &str) -> Answer {
         self.need(kind, id, param)
             .map_err(|error| error.with_status(404).boxed())

@@ -1,16 +1,17 @@
-//! Parameters against Stripe's own description: unknown ones refused by name, leaves given their type.
+//! Validates parameters against Stripe's own description: refuses unknown ones by name and gives
+//! values their types.
 
 use serde_json::{Map, Value};
 
 use super::errors::{Answer, ApiError};
 use super::value::AMOUNT_MAX;
 
-/// Checks and types a body against its schema.
+/// Validates and types a body against its schema.
 pub fn body(schema: &Value, raw: Value) -> Answer {
     object(schema, raw, "")
 }
 
-/// Checks and types a query against its named parameters.
+/// Validates and types a query against its named parameters.
 pub fn query(parameters: &Value, raw: Value) -> Answer {
     let Value::Object(raw) = raw else {
         return Ok(Value::Object(Map::new()));
@@ -88,7 +89,7 @@ fn check(schema: &Value, raw: Value, name: &str) -> Answer {
     }
 }
 
-/// The first alternative that fits; when none does, the complaint of the one nearest in shape.
+/// Reads the first alternative that matches. If none does, it returns the error of the closest one.
 fn one_of(alternatives: &[Value], raw: Value, name: &str) -> Answer {
     let is_text = raw.is_string();
     let is_indexed = is_indexed(&raw);
@@ -133,7 +134,7 @@ fn array(schema: &Value, raw: Value, name: &str) -> Answer {
             list.sort_by_key(|(key, _)| key.parse::<u32>().unwrap_or(u32::MAX));
             list
         }
-        // An empty text clears a list.
+        // An empty string clears a list.
         Value::String(text) if text.is_empty() => return Ok(Value::String(text)),
         _ => return Err(wrong()),
     };
@@ -180,7 +181,7 @@ fn scalar_value(schema: &Value, kind: &str, raw: &Value, name: &str) -> Answer {
     }
 }
 
-/// What an integer parameter of that name may be: bounds that keep every sum far from overflowing.
+/// The limits of an integer parameter. They keep every sum far from an overflow.
 fn bounds(name: &str) -> (i64, i64) {
     const YEAR_2200: i64 = 7_258_118_400;
     let last = name
@@ -233,8 +234,8 @@ fn words(schema: &Value, text: &str, name: &str) -> Answer {
     .boxed())
 }
 
-/// Metadata after an update: keys are added and replaced, an empty value removes one, an empty
-/// text removes all.
+/// The metadata after an update: keys are added and replaced, an empty value removes a key, and an
+/// empty string removes all keys.
 pub fn metadata(before: &Value, sent: &Value) -> Answer {
     const KEYS_MAX: usize = 50;
     let mut after = match sent {

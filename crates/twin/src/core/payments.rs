@@ -1,283 +1,60 @@
-//! Payment intents and charges: one engine for the API, hosted pages and renewals.
+//! Payments: the engine that the API, the hosted pages and renewals share.
 
 use serde_json::{Value, json};
+use stripe::objects::PaymentIntentStatus;
 
-use super::cards::{self, Afterwards, Secure};
+use super::Core;
+use super::cards::{self, Afterwards, Authentication};
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
-use super::params::metadata;
-use super::time::DAY;
-use super::value::{
-    flag, get, has, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null, owned,
-    text,
-};
-use super::{Call, Core};
+use super::status;
+use super::value::{int, minimum_charge, money_text, opt, owned, text};
 
-/// How an attempt to pay went, if the bank did not refuse.
+/// The outcome of an attempt to pay that the bank did not decline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paid {
-    /// The money is there (or reserved, with manual capture).
+    /// The payment succeeded, or is authorized with manual capture.
     Now,
-    /// A bank debit is under way.
+    /// A bank debit is processing.
     Later,
-    /// The customer has to confirm.
-    NeedsCustomer,
+    /// The customer has to authenticate.
+    RequiresAction,
 }
 
-/// Who tries: it decides whether a bank may ask the customer, and whether a retry is counted.
+/// Who starts a payment. It decides whether a bank can require authentication and whether a retry
+/// is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
-    /// The customer is there.
+pub(super) enum Initiator {
+    /// The customer is present.
     Customer,
-    /// The merchant, by the API, without the customer.
+    /// The merchant charges through the API, off session.
     Merchant,
-    /// The clock.
+    /// The billing schedule charges automatically.
     Schedule,
 }
 
-/// What a bank would say.
+/// The verdict of the bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Yes.
-    Pays,
-    /// No, with a decline code.
+    /// The bank approves.
+    Approves,
+    /// The bank declines with a decline code.
     Declines(String),
-    /// The customer has to confirm first.
-    Asks,
+    /// The bank requires the customer to authenticate first.
+    RequiresAuthentication,
 }
 
-/// A payment intent to be made.
+/// The input for creating a payment intent.
 #[derive(Default)]
 pub(super) struct NewIntent {
     pub(super) amount: i64,
     pub(super) currency: String,
     pub(super) customer: Option<String>,
     pub(super) description: Value,
-    /// Further members to write over the defaults.
+    /// Fields that override the defaults.
     pub(super) members: Value,
 }
 
-/// `GET /v1/payment_intents`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "payment_intent", |row| {
-        matches(&call.params, row, &["customer"])
-    })
-}
-
-/// `GET /v1/payment_intents/search`
-pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "payment_intent")
-}
-
-/// `GET /v1/payment_intents/{intent}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("payment_intent", call.id(), "intent")
-        .map_err(|error| path_error(*error))
-}
-
-/// `POST /v1/payment_intents`
-pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
-    let sent = &call.params;
-    let (amount, currency) = (int(sent, "amount"), owned(sent, "currency"));
-    if amount < minimum_charge(&currency) {
-        return Err(too_small(amount, &currency, "amount"));
-    }
-    let customer = opt(sent, "customer").map(str::to_owned);
-    if let Some(customer) = &customer {
-        core.need("customer", customer, "customer[id]")?;
-    }
-    let method = match opt(sent, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None if has(sent, "payment_method_data") => {
-            Some(core.method_from(get(sent, "payment_method_data"))?)
-        }
-        None => None,
-    };
-    let mut members = json!({"metadata": metadata(&Value::Null, get(sent, "metadata"))?});
-    for name in [
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "statement_descriptor_suffix",
-    ] {
-        if has(sent, name) {
-            members[name] = or_null(sent, name);
-        }
-    }
-    for name in ["capture_method", "confirmation_method"] {
-        if let Some(word) = opt(sent, name) {
-            members[name] = word.into();
-        }
-    }
-    let types = [
-        list(sent, "payment_method_types"),
-        list(sent, "allowed_payment_method_types"),
-    ];
-    if let Some(types) = types.into_iter().find(|one| !one.is_empty()) {
-        members["payment_method_types"] = types.into();
-        members["automatic_payment_methods"] = Value::Null;
-    }
-    if let Some(method) = &method {
-        members["payment_method"] = method.clone().into();
-        members["status"] = "requires_confirmation".into();
-    }
-    let id = core.new_intent(NewIntent {
-        amount,
-        currency,
-        customer,
-        description: or_null(sent, "description"),
-        members,
-    });
-    if flag(sent, "confirm") {
-        let by = if flag(sent, "off_session") {
-            By::Merchant
-        } else {
-            By::Customer
-        };
-        core.confirm_intent(&id, method.as_deref(), by)?;
-    }
-    core.need("payment_intent", &id, "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}`
-pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    let sent = &call.params;
-    let mut after = before.clone();
-    if has(sent, "amount") && !text(&before, "status").starts_with("requires_") {
-        return Err(unexpected(
-            &before,
-            "This PaymentIntent's amount could not be updated because it has a status of",
-        ));
-    }
-    for name in [
-        "amount",
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "description",
-    ] {
-        if has(sent, name) {
-            after[name] = or_null(sent, name);
-        }
-    }
-    if let Some(name) = opt(sent, "payment_method") {
-        after["payment_method"] = core.method_named(name, "payment_method[id]")?.into();
-        after["status"] = "requires_confirmation".into();
-    }
-    after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
-    core.store.put(call.id(), after);
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}/confirm`
-pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    let method = match opt(&call.params, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None => None,
-    };
-    let by = if flag(&call.params, "off_session") {
-        By::Merchant
-    } else {
-        By::Customer
-    };
-    core.confirm_intent(call.id(), method.as_deref(), by)?;
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}/capture`
-pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
-    let intent = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    if text(&intent, "status") != "requires_capture" {
-        return Err(unexpected(
-            &intent,
-            "This PaymentIntent could not be captured because it has a status of",
-        ));
-    }
-    let whole = int(&intent, "amount");
-    let amount = opt_int(&call.params, "amount_to_capture").unwrap_or(whole);
-    if amount < 1 || amount > whole {
-        let message = format!(
-            "The amount you have requested to capture is more than the {whole} that is capturable."
-        );
-        return Err(ApiError::bad("amount_too_large", "amount_to_capture", message).boxed());
-    }
-    let charge = owned(&intent, "latest_charge");
-    let txn = core.balance_entry("charge", &charge, amount, text(&intent, "currency"));
-    core.modify(&charge, |row| {
-        row["captured"] = true.into();
-        row["amount_captured"] = amount.into();
-        row["amount_refunded"] = (whole - amount).into();
-        row["balance_transaction"] = txn.into();
-    });
-    core.emit("charge.captured", &charge);
-    core.modify(call.id(), |row| {
-        row["status"] = "succeeded".into();
-        row["amount_capturable"] = 0.into();
-        row["amount_received"] = amount.into();
-    });
-    core.emit("payment_intent.succeeded", call.id());
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `POST /v1/payment_intents/{intent}/cancel`
-pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
-    let intent = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    if matches!(
-        text(&intent, "status"),
-        "succeeded" | "canceled" | "processing"
-    ) {
-        return Err(unexpected(
-            &intent,
-            "You cannot cancel this PaymentIntent because it has a status of",
-        ));
-    }
-    let reason = opt(&call.params, "cancellation_reason").map_or(Value::Null, Value::from);
-    core.cancel_intent(call.id(), reason);
-    core.need_path("payment_intent", call.id(), "intent")
-}
-
-/// `GET /v1/charges`
-pub(super) fn charges(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "charge", |row| {
-        matches(&call.params, row, &["customer", "payment_intent"])
-    })
-}
-
-/// `GET /v1/charges/search`
-pub(super) fn search_charges(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "charge")
-}
-
-/// `GET /v1/charges/{charge}`
-pub(super) fn charge(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("charge", call.id(), "charge")
-}
-
-/// `POST /v1/charges/{charge}`
-pub(super) fn update_charge(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("charge", call.id(), "charge")?;
-    let mut after = before.clone();
-    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
-    for name in ["description", "receipt_email"] {
-        if has(&call.params, name) {
-            after[name] = or_null(&call.params, name);
-        }
-    }
-    core.store.put(call.id(), after);
-    core.emit_change("charge.updated", call.id(), &before);
-    core.need_path("charge", call.id(), "charge")
-}
-
-/// Below what Stripe charges.
+/// The error for an amount below the minimum charge.
 pub(super) fn too_small(amount: i64, currency: &str, param: &str) -> Box<ApiError> {
     let least = money_text(minimum_charge(currency), currency);
     let message = format!("Amount must be at least {least} {currency}");
@@ -288,12 +65,7 @@ pub(super) fn too_small(amount: i64, currency: &str, param: &str) -> Box<ApiErro
     ApiError::bad("amount_too_small", param, message).boxed()
 }
 
-fn path_error(error: ApiError) -> Box<ApiError> {
-    let message = error.message.replace("payment intent", "payment_intent");
-    ApiError { message, ..error }.with_status(404).boxed()
-}
-
-fn unexpected(intent: &Value, sentence: &str) -> Box<ApiError> {
+pub(super) fn unexpected(intent: &Value, sentence: &str) -> Box<ApiError> {
     let message = format!("{sentence} {}.", text(intent, "status"));
     ApiError::bad("payment_intent_unexpected_state", "", message)
         .with("payment_intent", intent.clone())
@@ -301,13 +73,13 @@ fn unexpected(intent: &Value, sentence: &str) -> Box<ApiError> {
 }
 
 impl Core {
-    /// The next charge of that customer (or of anybody) is declined with that code.
+    /// Declines the next charge of a customer, or of any customer, with a decline code.
     pub fn decline_next(&mut self, customer: Option<&str>, decline_code: &str) {
         self.declines
             .push((customer.map(str::to_owned), decline_code.to_owned()));
     }
 
-    /// Makes a payment intent and tells.
+    /// Creates a payment intent and emits its event.
     pub(super) fn new_intent(&mut self, new: NewIntent) -> String {
         let id = self.rng.id("pi");
         let secret = format!("{id}_secret_{}", self.rng.text(25));
@@ -336,9 +108,14 @@ impl Core {
         id
     }
 
-    /// Asks the bank. A decline asked for beforehand is used up.
-    pub(super) fn verdict(&mut self, method: &str, customer: Option<&str>, by: By) -> Verdict {
-        // Checkout asks before it makes the subscription; the bank is not asked twice.
+    /// Asks the bank for its verdict. A requested decline is used up.
+    pub(super) fn verdict(
+        &mut self,
+        method: &str,
+        customer: Option<&str>,
+        by: Initiator,
+    ) -> Verdict {
+        // Checkout asks before it creates the subscription, so the bank must not be asked twice.
         if self.note(method, "just_asked") == true {
             return self.verdict_after_confirmation(method);
         }
@@ -350,44 +127,39 @@ impl Core {
             return Verdict::Declines(self.declines.remove(index).1);
         }
         let Some(card) = self.test_card(method) else {
-            return Verdict::Pays;
+            return Verdict::Approves;
         };
         let confirmed = self.note(method, "confirmed") == true;
-        let asks = match card.secure {
-            Secure::No => false,
-            Secure::OnSession => by == By::Customer || !confirmed,
-            Secure::FirstUse => !confirmed,
-            Secure::Always => true,
+        let asks = match card.authentication {
+            Authentication::Never => false,
+            Authentication::OnSession => by == Initiator::Customer || !confirmed,
+            Authentication::FirstUse => !confirmed,
+            Authentication::Always => true,
         };
         match (asks, by) {
-            (true, By::Customer) => Verdict::Asks,
+            (true, Initiator::Customer) => Verdict::RequiresAuthentication,
             (true, _) => Verdict::Declines("authentication_required".to_owned()),
             _ => self.verdict_after_confirmation(method),
         }
     }
 
-    /// What the bank says once the customer has confirmed.
+    /// The verdict of the bank once the customer has authenticated.
     pub(super) fn verdict_after_confirmation(&self, method: &str) -> Verdict {
         match self.test_card(method).map_or("", |card| card.decline) {
-            "" => Verdict::Pays,
+            "" => Verdict::Approves,
             code => Verdict::Declines(code.to_owned()),
         }
     }
 
-    /// Confirms an intent; one that pays an invoice settles it too.
+    /// Confirms a payment intent. If it pays an invoice, it also updates the invoice.
     pub(super) fn confirm_intent(
         &mut self,
         id: &str,
         method: Option<&str>,
-        by: By,
+        by: Initiator,
     ) -> Answer<Paid> {
         let intent = self.need("payment_intent", id, "intent")?;
-        let open = [
-            "requires_payment_method",
-            "requires_confirmation",
-            "requires_action",
-        ];
-        if !open.contains(&text(&intent, "status")) {
+        if !status::is_confirmable(&intent) {
             let sentence = "You cannot confirm this PaymentIntent because it has a status of";
             return Err(unexpected(&intent, sentence));
         }
@@ -401,50 +173,50 @@ impl Core {
             );
         };
         let verdict = self.verdict(&method, opt(&intent, "customer"), by);
-        self.carry_out(id, &method, verdict, by)
+        self.apply_verdict(id, &method, verdict, by)
     }
 
-    /// Goes on after the customer confirmed, or refused to.
+    /// Continues a payment after the customer has authenticated or failed to.
     pub(super) fn authenticate_intent(&mut self, id: &str, ok: bool) -> Answer<Paid> {
         let intent = self.need("payment_intent", id, "intent")?;
-        if text(&intent, "status") != "requires_action" {
+        if !status::awaits_authentication(&intent) {
             return Err(unexpected(
                 &intent,
-                "This PaymentIntent does not wait for a confirmation; its status is",
+                "This PaymentIntent doesn't wait for authentication because it has a status of",
             ));
         }
         let method = owned(&intent, "payment_method");
         if ok {
             self.set_note(&method, "confirmed", true);
             let verdict = self.verdict_after_confirmation(&method);
-            return self.carry_out(id, &method, verdict, By::Customer);
+            return self.apply_verdict(id, &method, verdict, Initiator::Customer);
         }
         let message = "We are unable to authenticate your payment method. Please choose a different payment method and try again.";
         let error = ApiError::card("payment_intent_authentication_failure", "", message);
         let error = self.fail_intent(id, &method, None, error);
-        self.invoice_attempt_failed(id, &error, By::Customer);
+        self.invoice_attempt_failed(id, &error, Initiator::Customer);
         Err(error)
     }
 
-    /// Does what the bank said, and lets the invoice behind the intent follow.
-    pub(super) fn carry_out(
+    /// Applies the verdict of the bank to a payment intent and its invoice.
+    pub(super) fn apply_verdict(
         &mut self,
         id: &str,
         method: &str,
         verdict: Verdict,
-        by: By,
+        by: Initiator,
     ) -> Answer<Paid> {
         let result = self.charge_intent(id, method, verdict);
         match &result {
             Ok(Paid::Now) => self.invoice_intent_paid(id),
             Ok(Paid::Later) => {}
-            Ok(Paid::NeedsCustomer) => self.invoice_needs_customer(id, by),
+            Ok(Paid::RequiresAction) => self.invoice_needs_customer(id, by),
             Err(error) => self.invoice_attempt_failed(id, error, by),
         }
         result
     }
 
-    /// The payment itself, with its charge and events.
+    /// Performs the payment with its charge and events.
     pub(super) fn charge_intent(
         &mut self,
         id: &str,
@@ -453,7 +225,7 @@ impl Core {
     ) -> Answer<Paid> {
         self.modify(id, |intent| intent["payment_method"] = method.into());
         match verdict {
-            Verdict::Asks => {
+            Verdict::RequiresAuthentication => {
                 let url = format!("{}/3ds/{id}", self.public_url);
                 self.modify(id, |intent| {
                     intent["status"] = "requires_action".into();
@@ -461,19 +233,19 @@ impl Core {
                         "redirect_to_url": {"return_url": null, "url": url}});
                 });
                 self.emit("payment_intent.requires_action", id);
-                Ok(Paid::NeedsCustomer)
+                Ok(Paid::RequiresAction)
             }
             Verdict::Declines(code) => {
                 let charge = self.new_charge(id, method, Some(&code));
                 self.emit("charge.failed", &charge);
                 Err(self.fail_intent(id, method, Some(&charge), cards::decline(&code)))
             }
-            Verdict::Pays if self.is_debit(method) => Ok(self.begin_debit(id, method)),
-            Verdict::Pays => Ok(self.take_money(id, method)),
+            Verdict::Approves if self.is_debit(method) => Ok(self.begin_debit(id, method)),
+            Verdict::Approves => Ok(self.take_money(id, method)),
         }
     }
 
-    fn is_debit(&self, method: &str) -> bool {
+    pub(super) fn is_debit(&self, method: &str) -> bool {
         self.store
             .get(method)
             .is_some_and(|row| text(row, "type") != "card")
@@ -515,7 +287,7 @@ impl Core {
         Paid::Now
     }
 
-    /// `setup_future_usage` saves the payment method with the customer.
+    /// Attaches the payment method to the customer if `setup_future_usage` is set.
     fn keep_method(&mut self, intent: &Value, method: &str) {
         let Some(customer) = opt(intent, "customer") else {
             return;
@@ -550,12 +322,12 @@ impl Core {
         Paid::Later
     }
 
-    /// The bank debit of an intent arrives, or does not.
+    /// Settles the bank debit of a payment intent as succeeded or failed.
     pub(super) fn settle_intent(&mut self, id: &str, succeeded: bool) {
         let Some(intent) = self.store.get(id).cloned() else {
             return;
         };
-        if text(&intent, "status") != "processing" {
+        if status::payment(&intent) != PaymentIntentStatus::Processing {
             return;
         }
         let charge = owned(&intent, "latest_charge");
@@ -587,12 +359,12 @@ impl Core {
             let method = owned(&intent, "payment_method");
             let error = ApiError::card("payment_method_provider_decline", "", message);
             let error = self.fail_intent(id, &method, Some(&charge), error);
-            self.invoice_attempt_failed(id, &error, By::Schedule);
+            self.invoice_attempt_failed(id, &error, Initiator::Schedule);
         }
         self.session_settled(id, succeeded);
     }
 
-    /// What a debit's payment method makes of it by itself.
+    /// Settles a bank debit that has become due, as its payment method determines.
     pub(super) fn intent_due(&mut self, id: &str) {
         let Some(intent) = self.store.get(id) else {
             return;
@@ -627,7 +399,7 @@ impl Core {
         error.with("payment_intent", intent).boxed()
     }
 
-    /// Ends an intent that will not be paid.
+    /// Cancels a payment intent.
     pub(super) fn cancel_intent(&mut self, id: &str, reason: Value) {
         let now = self.now;
         self.modify(id, |intent| {
@@ -639,117 +411,4 @@ impl Core {
         });
         self.emit("payment_intent.canceled", id);
     }
-
-    /// The charge of an attempt: succeeded, or failed with a decline code.
-    fn new_charge(&mut self, intent_id: &str, method: &str, declined: Option<&str>) -> String {
-        let intent = self.store.get(intent_id).cloned().unwrap_or_default();
-        let method_row = self.store.get(method).cloned().unwrap_or_default();
-        let id = self.rng.id(if text(&method_row, "type") == "card" {
-            "ch"
-        } else {
-            "py"
-        });
-        let amount = int(&intent, "amount");
-        let is_captured = declined.is_none() && text(&intent, "capture_method") != "manual";
-        let error = declined.map(cards::decline);
-        let entry = if is_captured && !self.is_debit(method) {
-            self.balance_entry("charge", &id, amount, text(&intent, "currency"))
-                .into()
-        } else {
-            Value::Null
-        };
-        let mut charge = json!({
-            "id": id, "object": "charge", "amount": amount,
-            "amount_captured": if is_captured { amount } else { 0 }, "amount_refunded": 0,
-            "application": null, "application_fee": null, "application_fee_amount": null,
-            "balance_transaction": entry, "billing_details": method_row["billing_details"],
-            "calculated_statement_descriptor": "LOCAL TWIN", "captured": is_captured,
-            "created": self.now, "currency": intent["currency"], "customer": intent["customer"],
-            "description": intent["description"], "disputed": false,
-            "failure_balance_transaction": null,
-            "failure_code": error.as_ref().and_then(|one| one.code.clone()),
-            "failure_message": error.as_ref().map(|one| one.message.clone()),
-            "fraud_details": {}, "livemode": false, "metadata": intent["metadata"],
-        });
-        let rest = json!({
-            "on_behalf_of": null, "outcome": outcome(declined), "paid": declined.is_none(),
-            "payment_intent": intent_id, "payment_method": method,
-            "payment_method_details": charge_details(&method_row), "radar_options": {},
-            "receipt_email": intent["receipt_email"], "receipt_number": null,
-            "receipt_url": if declined.is_none() {
-                format!("{}/receipts/{id}", self.public_url).into() } else { Value::Null },
-            "refunded": false, "review": null, "shipping": intent["shipping"],
-            "source_transfer": null, "statement_descriptor": null,
-            "statement_descriptor_suffix": null,
-            "status": if declined.is_none() { "succeeded" } else { "failed" },
-            "transfer_data": null, "transfer_group": null,
-        });
-        merge(&mut charge, rest);
-        self.store.put(&id, charge);
-        self.modify(intent_id, |row| row["latest_charge"] = id.clone().into());
-        id
-    }
-
-    /// A line of the account's balance. Charges pay Stripe's card fee, 2.9% and 30.
-    pub(super) fn balance_entry(
-        &mut self,
-        kind: &str,
-        source: &str,
-        amount: i64,
-        currency: &str,
-    ) -> String {
-        let id = self.rng.id("txn");
-        let fee = if kind == "charge" {
-            (amount * 29 + 500) / 1000 + 30
-        } else {
-            0
-        };
-        let fees = if fee == 0 {
-            json!([])
-        } else {
-            json!([{"amount": fee, "application": null, "currency": currency,
-                    "description": "Stripe processing fees", "type": "stripe_fee"}])
-        };
-        let entry = json!({
-            "id": id, "object": "balance_transaction", "amount": amount,
-            "available_on": self.now + 2 * DAY, "balance_type": "payments", "created": self.now,
-            "currency": currency, "description": null, "exchange_rate": null, "fee": fee,
-            "fee_details": fees, "net": amount - fee, "reporting_category": kind,
-            "source": source, "status": "pending", "type": kind,
-        });
-        self.store.put(&id, entry);
-        id
-    }
-}
-
-fn outcome(declined: Option<&str>) -> Value {
-    match declined {
-        None => json!({"advice_code": null, "network_advice_code": null,
-            "network_decline_code": null, "network_status": "approved_by_network",
-            "reason": null, "risk_level": "normal", "risk_score": 20,
-            "seller_message": "Payment complete.", "type": "authorized"}),
-        Some(code) => json!({"advice_code": null, "network_advice_code": null,
-            "network_decline_code": null, "network_status": "declined_by_network",
-            "reason": code, "risk_level": "normal", "risk_score": 20,
-            "seller_message": "The bank did not return any further details with this decline.",
-            "type": "issuer_declined"}),
-    }
-}
-
-fn charge_details(method: &Value) -> Value {
-    if text(method, "type") != "card" {
-        let debit = get(method, "sepa_debit");
-        return json!({"type": "sepa_debit", "sepa_debit": {"bank_code": debit["bank_code"],
-            "branch_code": null, "country": debit["country"], "fingerprint": debit["fingerprint"],
-            "last4": debit["last4"], "mandate": null}});
-    }
-    let card = get(method, "card");
-    json!({"type": "card", "card": {
-        "amount_authorized": null, "authorization_code": null, "brand": card["brand"],
-        "checks": card["checks"], "country": card["country"], "exp_month": card["exp_month"],
-        "exp_year": card["exp_year"], "fingerprint": card["fingerprint"],
-        "funding": card["funding"], "installments": null, "last4": card["last4"], "mandate": null,
-        "network": card["brand"], "network_token": {"used": false},
-        "network_transaction_id": null, "regulated_status": "unregulated", "three_d_secure": null,
-        "wallet": null}})
 }

@@ -1,4 +1,5 @@
-//! From a request to an answer: keys, versions, idempotency, parameters, expansion, headers.
+//! The path from a request to its answer: keys, versions, idempotency, parameters, expansion and
+//! headers.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +13,7 @@ use super::{ApiAnswer, ApiRequest, Call, Cause, Core, form, params};
 
 const KEY_LENGTH_MAX: usize = 255;
 
-/// An answer kept under its idempotency key.
+/// An answer that is saved under its idempotency key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SavedAnswer {
     fingerprint: String,
@@ -23,7 +24,7 @@ pub struct SavedAnswer {
 }
 
 impl Core {
-    /// Answers a request. Work that fell due before `now` is done first.
+    /// Answers a request. Work that fell due before `now` is performed first.
     pub fn api(&mut self, request: &ApiRequest, now: i64) -> ApiAnswer {
         self.tick(now);
         let request_id = self.rng.id("req");
@@ -63,8 +64,8 @@ impl Core {
         }
     }
 
-    /// Keeps a server error under the request's idempotency key, as Stripe does with its own 500s: the
-    /// same key gets it again.
+    /// Saves a server error under the idempotency key of the request, as Stripe does with its own
+    /// 500s. The same key gets it again.
     pub fn save_failure(&mut self, request: &ApiRequest, status: u16, body: Value, now: i64) {
         let Some(key) = request.idempotency_key.clone() else {
             return;
@@ -146,7 +147,7 @@ impl Core {
         }
     }
 
-    /// Does the work inside one undo: a refusal leaves nothing behind, unless it says otherwise.
+    /// Executes a request. An error undoes all its changes unless the error keeps them.
     fn perform(&mut self, request: &ApiRequest) -> Answer {
         let (handler, mut call) = find(request)?;
         let expand = call
@@ -174,7 +175,7 @@ impl Core {
     }
 }
 
-/// The handler of a request, and its typed parameters.
+/// The handler of a request and its typed parameters.
 fn find(request: &ApiRequest) -> Answer<(Handler, Call)> {
     let method = request.method.to_lowercase();
     let path = request.path.trim_end_matches('/');
@@ -192,7 +193,7 @@ fn find(request: &ApiRequest) -> Answer<(Handler, Call)> {
         params::query(&described["query"], form::parse(&request.query)?)?
     } else {
         let mut sent = form::parse(&request.body)?;
-        // Parameters may also stand in the address, as in the CLI's deletes.
+        // Parameters may also be in the query, as in the deletes of the CLI.
         for (key, value) in form::parse(&request.query)?
             .as_object()
             .into_iter()
@@ -223,7 +224,8 @@ fn check_key(request: &ApiRequest) -> Answer<()> {
     }
     let shown: String = key.chars().take(8).collect();
     let message = if key.contains("_live_") {
-        "This is a test Stripe: live keys are refused here. Never send a live key to it.".to_owned()
+        "This is a local twin of Stripe, which refuses live keys. Never send a live key to it."
+            .to_owned()
     } else {
         format!("Invalid API Key provided: {shown}***")
     };
@@ -234,7 +236,7 @@ fn check_version(request: &ApiRequest) -> Answer<()> {
     let Some(version) = request.stripe_version.as_deref() else {
         return Ok(());
     };
-    // Previews add features after a semicolon.
+    // Preview versions add features after a semicolon.
     let plain = version.split(';').next().unwrap_or("").trim();
     if is_version(plain) {
         return Ok(());
@@ -250,7 +252,8 @@ fn idempotency_error(message: String) -> Box<ApiError> {
     .boxed()
 }
 
-/// Validation failures, missing objects and conflicts can be repeated; everything that ran is kept.
+/// Whether an answer is saved. Validation errors, missing objects and conflicts can be retried; the
+/// answer to a request that was executed is saved.
 fn is_saved(status: u16) -> bool {
     status < 400 || status == 402 || status >= 500
 }

@@ -1,16 +1,18 @@
 //! Refunds.
 
 use serde_json::{Value, json};
+use stripe::objects::RefundStatus;
 
 use super::cards::Afterwards;
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
+use super::status;
 use super::time::HOUR;
 use super::value::{flag, get, int, money_text, opt, opt_int, owned, text};
 use super::{Call, Core};
 
-/// When a pending refund arrives, and when one that fails comes back.
+/// The time after which a pending refund succeeds or a failing one fails.
 const REFUND_SETTLES_AFTER: i64 = HOUR;
 
 /// `GET /v1/refunds`
@@ -57,7 +59,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.need("refund", &id, "id")
 }
 
-/// `POST /v1/charges/{charge}/refund`: the old way, answering with the charge.
+/// `POST /v1/charges/{charge}/refund`: the legacy endpoint, which returns the charge.
 pub(super) fn refund_charge(core: &mut Core, call: &Call) -> Answer {
     core.refund(call.id(), &call.params)?;
     core.need_path("charge", call.id(), "charge")
@@ -76,7 +78,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/refunds/{refund}/cancel`
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     let refund = core.need_path("refund", call.id(), "id")?;
-    if text(&refund, "status") != "requires_action" {
+    if status::refund(&refund) != RefundStatus::RequiresAction {
         let message = format!(
             "Refund {} cannot be canceled because it has a status of {}.",
             call.id(),
@@ -88,7 +90,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
 }
 
 impl Core {
-    /// Gives money of a charge back, all that is left or a part.
+    /// Refunds a charge, in full or in part.
     pub(super) fn refund(&mut self, charge: &str, sent: &Value) -> Answer<String> {
         let row = self.need("charge", charge, "charge")?;
         let currency = owned(&row, "currency");
@@ -131,7 +133,7 @@ impl Core {
         Ok(id)
     }
 
-    /// What becomes of a refund on a special test card.
+    /// Settles a refund on a test card whose refunds are delayed or fail.
     pub(super) fn refund_due(&mut self, id: &str) {
         let Some(refund) = self.store.get(id).cloned() else {
             return;
@@ -144,9 +146,9 @@ impl Core {
             .unwrap_or_default();
         match (
             self.test_card(&method).map(|card| card.afterwards),
-            text(&refund, "status"),
+            status::refund(&refund),
         ) {
-            (Some(Afterwards::RefundPends), "pending") => {
+            (Some(Afterwards::RefundPends), RefundStatus::Pending) => {
                 self.modify(id, |row| {
                     row["status"] = "succeeded".into();
                     if let Some(all) = row.as_object_mut() {
@@ -156,12 +158,14 @@ impl Core {
                 self.emit_change("refund.updated", id, &refund);
                 self.emit_change("charge.refund.updated", id, &refund);
             }
-            (Some(Afterwards::RefundFails), "succeeded") => self.fail_refund(id, &refund, &charge),
+            (Some(Afterwards::RefundFails), RefundStatus::Succeeded) => {
+                self.fail_refund(id, &refund, &charge)
+            }
             _ => {}
         }
     }
 
-    /// The money comes back to the account.
+    /// Fails a refund and returns the money to the account.
     fn fail_refund(&mut self, id: &str, refund: &Value, charge: &str) {
         let amount = int(refund, "amount");
         let txn = self.balance_entry("refund_failure", id, amount, text(refund, "currency"));

@@ -1,16 +1,17 @@
-//! Every address of the API on one screen.
+//! The routes of the API.
 
 use serde_json::Value;
 
 use super::data::paths;
 use super::errors::Answer;
 use super::{
-    Call, Core, balance, catalog, changes, checkout, credit_notes, customers, discounts, disputes,
-    endpoints, events, invoice_api, methods, payments, portal, refunds, schedules, setup,
-    subscriptions,
+    Call, Core, balance, catalog, changes, charges, checkout, checkout_create, credit_notes,
+    customers, discounts, disputes, endpoints, events, invoice_api, invoice_items, invoice_preview,
+    methods, payment_intents, portal, refunds, schedules, setup, subscription_create,
+    subscription_items, subscriptions,
 };
 
-/// What answers a request.
+/// The handler of a request.
 pub type Handler = fn(&mut Core, &Call) -> Answer<Value>;
 
 const ROUTES: &[(&str, &str, Handler)] = &[
@@ -43,10 +44,10 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "/v1/billing_portal/sessions",
         portal::create_session,
     ),
-    ("get", "/v1/charges", payments::charges),
-    ("get", "/v1/charges/search", payments::search_charges),
-    ("get", "/v1/charges/{charge}", payments::charge),
-    ("post", "/v1/charges/{charge}", payments::update_charge),
+    ("get", "/v1/charges", charges::index),
+    ("get", "/v1/charges/search", charges::search),
+    ("get", "/v1/charges/{charge}", charges::show),
+    ("post", "/v1/charges/{charge}", charges::update),
     ("get", "/v1/charges/{charge}/dispute", disputes::of_charge),
     (
         "post",
@@ -55,7 +56,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ),
     ("get", "/v1/charges/{charge}/refunds", refunds::of_charge),
     ("get", "/v1/checkout/sessions", checkout::index),
-    ("post", "/v1/checkout/sessions", checkout::create),
+    ("post", "/v1/checkout/sessions", checkout_create::create),
     ("get", "/v1/checkout/sessions/{session}", checkout::show),
     ("post", "/v1/checkout/sessions/{session}", checkout::update),
     (
@@ -116,22 +117,26 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         "/v1/invoice_payments/{invoice_payment}",
         invoice_api::payment,
     ),
-    ("get", "/v1/invoiceitems", invoice_api::items),
-    ("post", "/v1/invoiceitems", invoice_api::create_item),
-    ("get", "/v1/invoiceitems/{invoiceitem}", invoice_api::item),
+    ("get", "/v1/invoiceitems", invoice_items::index),
+    ("post", "/v1/invoiceitems", invoice_items::create),
+    ("get", "/v1/invoiceitems/{invoiceitem}", invoice_items::show),
     (
         "post",
         "/v1/invoiceitems/{invoiceitem}",
-        invoice_api::update_item,
+        invoice_items::update,
     ),
     (
         "delete",
         "/v1/invoiceitems/{invoiceitem}",
-        invoice_api::delete_item,
+        invoice_items::delete,
     ),
     ("get", "/v1/invoices", invoice_api::index),
     ("post", "/v1/invoices", invoice_api::create),
-    ("post", "/v1/invoices/create_preview", invoice_api::preview),
+    (
+        "post",
+        "/v1/invoices/create_preview",
+        invoice_preview::preview,
+    ),
     ("get", "/v1/invoices/search", invoice_api::search),
     ("get", "/v1/invoices/{invoice}", invoice_api::show),
     ("post", "/v1/invoices/{invoice}", invoice_api::update),
@@ -150,25 +155,29 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "/v1/invoices/{invoice}/pay", invoice_api::pay),
     ("post", "/v1/invoices/{invoice}/send", invoice_api::send),
     ("post", "/v1/invoices/{invoice}/void", invoice_api::void),
-    ("get", "/v1/payment_intents", payments::index),
-    ("post", "/v1/payment_intents", payments::create),
-    ("get", "/v1/payment_intents/search", payments::search),
-    ("get", "/v1/payment_intents/{intent}", payments::show),
-    ("post", "/v1/payment_intents/{intent}", payments::update),
+    ("get", "/v1/payment_intents", payment_intents::index),
+    ("post", "/v1/payment_intents", payment_intents::create),
+    ("get", "/v1/payment_intents/search", payment_intents::search),
+    ("get", "/v1/payment_intents/{intent}", payment_intents::show),
+    (
+        "post",
+        "/v1/payment_intents/{intent}",
+        payment_intents::update,
+    ),
     (
         "post",
         "/v1/payment_intents/{intent}/cancel",
-        payments::cancel,
+        payment_intents::cancel,
     ),
     (
         "post",
         "/v1/payment_intents/{intent}/capture",
-        payments::capture,
+        payment_intents::capture,
     ),
     (
         "post",
         "/v1/payment_intents/{intent}/confirm",
-        payments::confirm,
+        payment_intents::confirm,
     ),
     ("get", "/v1/payment_methods", methods::index),
     ("post", "/v1/payment_methods", methods::create),
@@ -228,18 +237,22 @@ const ROUTES: &[(&str, &str, Handler)] = &[
     ("post", "/v1/setup_intents/{intent}", setup::update),
     ("post", "/v1/setup_intents/{intent}/cancel", setup::cancel),
     ("post", "/v1/setup_intents/{intent}/confirm", setup::confirm),
-    ("get", "/v1/subscription_items", changes::items),
-    ("post", "/v1/subscription_items", changes::create_item),
-    ("get", "/v1/subscription_items/{item}", changes::item),
+    ("get", "/v1/subscription_items", subscription_items::index),
+    ("post", "/v1/subscription_items", subscription_items::create),
+    (
+        "get",
+        "/v1/subscription_items/{item}",
+        subscription_items::show,
+    ),
     (
         "post",
         "/v1/subscription_items/{item}",
-        changes::update_item,
+        subscription_items::update,
     ),
     (
         "delete",
         "/v1/subscription_items/{item}",
-        changes::delete_item,
+        subscription_items::delete,
     ),
     ("get", "/v1/subscription_schedules", schedules::index),
     ("post", "/v1/subscription_schedules", schedules::create),
@@ -264,7 +277,7 @@ const ROUTES: &[(&str, &str, Handler)] = &[
         schedules::release,
     ),
     ("get", "/v1/subscriptions", subscriptions::index),
-    ("post", "/v1/subscriptions", subscriptions::create),
+    ("post", "/v1/subscriptions", subscription_create::create),
     ("get", "/v1/subscriptions/search", subscriptions::search),
     (
         "get",
@@ -313,7 +326,7 @@ pub fn handler(method: &str, template: &str) -> Option<Handler> {
         .map(|(.., handler)| *handler)
 }
 
-/// The described path that an address fits, and the ids in it. Literal parts win over ids.
+/// The described path that a URL path matches, and the ids in it. Literal segments win over ids.
 pub fn template_of(path: &str) -> Option<(&'static str, Vec<String>)> {
     let parts: Vec<&str> = path.split('/').collect();
     let mut best: Option<(&'static str, Vec<String>)> = None;

@@ -1,12 +1,15 @@
-//! Subscription schedules: phases that a subscription goes through by itself.
+//! Subscription schedules: planned phases of a subscription.
 
 use serde_json::{Value, json};
+use stripe::objects::ScheduleStatus;
 
+use super::behavior::{PaymentBehavior, ProrationBehavior, ScheduleEnd};
 use super::errors::{Answer, ApiError};
 use super::lists::{inner, matches};
 use super::params::metadata;
-use super::payments::By;
-use super::subscriptions::NewSubscription;
+use super::payments::Initiator;
+use super::status;
+use super::subscription_create::NewSubscription;
 use super::time::add_interval;
 use super::value::{get, has, int, list, opt, opt_int, owned, text};
 use super::{Call, Core};
@@ -23,7 +26,8 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
     core.need_path("subscription_schedule", call.id(), "id")
 }
 
-/// `POST /v1/subscription_schedules`: from a subscription, or from phases for a customer.
+/// `POST /v1/subscription_schedules`: creates a schedule from a subscription, or from phases for a
+/// customer.
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let id = match opt(sent, "from_subscription") {
@@ -57,30 +61,30 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
     core.need("subscription_schedule", id, "id")
 }
 
-/// `POST /v1/subscription_schedules/{schedule}/release`: the subscription goes on as it is.
+/// `POST /v1/subscription_schedules/{schedule}/release`: the subscription continues unchanged.
 pub(super) fn release(core: &mut Core, call: &Call) -> Answer {
     let row = core.need_path("subscription_schedule", call.id(), "id")?;
     refuse_ended(&row, "release")?;
-    core.end_schedule(call.id(), "released");
+    core.end_schedule(call.id(), ScheduleEnd::Released);
     core.need_path("subscription_schedule", call.id(), "id")
 }
 
-/// `POST /v1/subscription_schedules/{schedule}/cancel`: the subscription ends too.
+/// `POST /v1/subscription_schedules/{schedule}/cancel`: the subscription is canceled too.
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     let row = core.need_path("subscription_schedule", call.id(), "id")?;
     refuse_ended(&row, "cancel")?;
     match opt(&row, "subscription").map(str::to_owned) {
         Some(subscription) => core.end_subscription(&subscription, "cancellation_requested"),
-        None => core.end_schedule(call.id(), "canceled"),
+        None => core.end_schedule(call.id(), ScheduleEnd::Canceled),
     }
     core.need_path("subscription_schedule", call.id(), "id")
 }
 
 fn refuse_ended(row: &Value, verb: &str) -> Answer<()> {
-    let status = text(row, "status");
-    if matches!(status, "active" | "not_started") {
+    if status::is_live_schedule(row) {
         return Ok(());
     }
+    let status = text(row, "status");
     let message = format!(
         "You cannot {verb} a subscription schedule that is currently in the `{status}` status."
     );
@@ -171,17 +175,17 @@ impl Core {
         );
         let phases = vec![phase(items, &row["currency"], span, &json!({}))];
         let id = self.new_schedule(&row["customer"], phases, sent)?;
-        self.tie(&id, subscription);
+        self.attach_schedule(&id, subscription);
         Ok(id)
     }
 
-    /// Ties a schedule to its subscription and tells.
-    fn tie(&mut self, id: &str, subscription: &str) {
+    /// Attaches a schedule to its subscription and emits the events.
+    fn attach_schedule(&mut self, id: &str, subscription: &str) {
         self.modify(id, |schedule| {
             schedule["subscription"] = subscription.into()
         });
         self.emit("subscription_schedule.created", id);
-        self.modify_and_tell("customer.subscription.updated", subscription, |row| {
+        self.modify_and_emit("customer.subscription.updated", subscription, |row| {
             row["schedule"] = id.into();
         });
         self.wake_for_phases(id);
@@ -210,11 +214,11 @@ impl Core {
             return Ok(id);
         }
         let subscription = self.begin_schedule(&id)?;
-        self.tie(&id, &subscription);
+        self.attach_schedule(&id, &subscription);
         Ok(id)
     }
 
-    /// Makes the subscription that a schedule's first phase describes.
+    /// Creates the subscription that the first phase of a schedule describes.
     fn begin_schedule(&mut self, id: &str) -> Answer<String> {
         let row = self.need("subscription_schedule", id, "id")?;
         let mut items = Vec::new();
@@ -225,20 +229,20 @@ impl Core {
         self.create_subscription(NewSubscription {
             customer: owned(&row, "customer"),
             items,
-            extras: Vec::new(),
+            one_time_lines: Vec::new(),
             metadata: json!({}),
             method: opt(&row, "default_settings.default_payment_method").map(str::to_owned),
             trial_end: None,
             anchor: None,
-            behavior: "default_incomplete".to_owned(),
-            by: By::Merchant,
+            behavior: PaymentBehavior::DefaultIncomplete,
+            by: Initiator::Merchant,
             members: json!({"collection_method": "charge_automatically"}),
             keeps_method: false,
             discounts: Vec::new(),
         })
     }
 
-    /// Phases from parameters, each beginning where the one before ends.
+    /// Reads phases from parameters. Each starts where the previous one ends.
     fn phases_from(&mut self, sent: &[Value], start: i64) -> Answer<Vec<Value>> {
         let mut phases: Vec<Value> = Vec::new();
         let mut begin = start;
@@ -283,13 +287,13 @@ impl Core {
         }
     }
 
-    /// A phase of a schedule ends: the next one's items count, or the schedule is over.
+    /// Starts the next phase of a schedule, or ends the schedule.
     pub(super) fn schedule_due(&mut self, id: &str) {
         let Some(row) = self.store.get(id).cloned() else {
             return;
         };
-        match text(&row, "status") {
-            "not_started" if int(&row, "phases.0.start_date") <= self.now => {
+        match status::schedule(&row) {
+            ScheduleStatus::NotStarted if int(&row, "phases.0.start_date") <= self.now => {
                 self.modify(id, |row| row["status"] = "active".into());
                 if let Ok(subscription) = self.begin_schedule(id) {
                     self.modify(id, |row| row["subscription"] = subscription.clone().into());
@@ -297,20 +301,20 @@ impl Core {
                     self.wake_for_phases(id);
                 }
             }
-            "active" => {
+            ScheduleStatus::Active => {
                 let subscription = owned(&row, "subscription");
-                // A renewal at the same moment takes the new items along.
+                // A renewal at the same moment already bills the new items.
                 self.subscription_due(&subscription);
-                self.follow_schedule(&subscription);
+                self.apply_current_phase(&subscription);
                 self.finish_schedule(id);
             }
             _ => {}
         }
     }
 
-    /// Puts a subscription on the items of the phase that now counts. At the boundary of a billing period
-    /// nothing is prorated; inside one the phase's proration behaviour holds.
-    pub(super) fn follow_schedule(&mut self, subscription: &str) {
+    /// Gives a subscription the items of the current phase. At the boundary of a billing period,
+    /// nothing is prorated; within a period, the proration behavior of the phase applies.
+    pub(super) fn apply_current_phase(&mut self, subscription: &str) {
         let Some(sub) = self.store.get(subscription).cloned() else {
             return;
         };
@@ -322,7 +326,7 @@ impl Core {
         if current.is_null() || current == row["current_phase"] {
             return;
         }
-        self.modify_and_tell("subscription_schedule.updated", &id, |row| {
+        self.modify_and_emit("subscription_schedule.updated", &id, |row| {
             row["current_phase"] = current.clone();
         });
         let phase = list(&row, "phases")
@@ -332,7 +336,7 @@ impl Core {
             .unwrap_or_default();
         let items = self.items_of_phase(&sub, &phase);
         let at_boundary = int(&sub, "items.data.0.current_period_end") <= self.now;
-        if at_boundary || text(&phase, "proration_behavior") == "none" {
+        if at_boundary || ProrationBehavior::from_params(&phase) == ProrationBehavior::None {
             let before = self.modify(subscription, |row| row["items"]["data"] = items.into());
             if !at_boundary {
                 self.emit_change("customer.subscription.updated", subscription, &before);
@@ -341,12 +345,12 @@ impl Core {
         }
         let change = super::changes::Change {
             items,
-            proration: owned(&phase, "proration_behavior"),
-            behavior: "allow_incomplete".to_owned(),
+            proration: ProrationBehavior::from_params(&phase),
+            behavior: PaymentBehavior::AllowIncomplete,
             at: self.now,
             resets: false,
-            extras: Vec::new(),
-            by: By::Merchant,
+            one_time_lines: Vec::new(),
+            by: Initiator::Merchant,
         };
         if self.change_items(subscription, change).is_ok() {
             self.emit_change("customer.subscription.updated", subscription, &sub);
@@ -391,29 +395,29 @@ impl Core {
         let end = list(&row, "phases")
             .last()
             .map_or(i64::MAX, |phase| int(phase, "end_date"));
-        if end > self.now || text(&row, "status") != "active" {
+        if end > self.now || status::schedule(&row) != ScheduleStatus::Active {
             return;
         }
         if text(&row, "end_behavior") == "cancel" {
             let subscription = owned(&row, "subscription");
             self.end_subscription(&subscription, "cancellation_requested");
         } else {
-            self.end_schedule(id, "released");
+            self.end_schedule(id, ScheduleEnd::Released);
         }
     }
 
-    /// The end of a schedule: `released`, or `canceled` with its subscription.
-    pub(super) fn end_schedule(&mut self, id: &str, status: &str) {
+    /// Ends a schedule, which is released or canceled together with its subscription.
+    pub(super) fn end_schedule(&mut self, id: &str, end: ScheduleEnd) {
         let Some(row) = self.store.get(id).cloned() else {
             return;
         };
-        if !matches!(text(&row, "status"), "active" | "not_started") {
+        if !status::is_live_schedule(&row) {
             return;
         }
         let now = self.now;
-        let is_release = status == "released";
+        let is_release = end == ScheduleEnd::Released;
         self.modify(id, |row| {
-            row["status"] = status.into();
+            row["status"] = end.as_str().into();
             row["current_phase"] = Value::Null;
             row[if is_release {
                 "released_at"
@@ -425,11 +429,11 @@ impl Core {
                 row["subscription"] = Value::Null;
             }
         });
-        self.emit(&format!("subscription_schedule.{status}"), id);
+        self.emit(&format!("subscription_schedule.{}", end.as_str()), id);
         if let Some(subscription) = opt(&row, "subscription")
             && is_release
         {
-            self.modify_and_tell("customer.subscription.updated", subscription, |row| {
+            self.modify_and_emit("customer.subscription.updated", subscription, |row| {
                 row["schedule"] = Value::Null;
             });
         }
@@ -444,7 +448,7 @@ fn phase_end(sent: &Value, price: &Value, begin: i64, is_last: bool) -> Option<i
         let count = opt_int(sent, "duration.interval_count").unwrap_or(1);
         return Some(add_interval(begin, interval, count));
     }
-    let (interval, count) = super::subscriptions::rhythm(price);
+    let (interval, count) = super::subscriptions::billing_interval(price);
     let times = match opt_int(sent, "iterations") {
         Some(times) => times,
         None if is_last => 1,

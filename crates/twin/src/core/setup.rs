@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cards::{self, Secure};
+use super::cards::{self, Authentication};
 use super::errors::{Answer, ApiError};
 use super::lists::matches;
 use super::params::metadata;
@@ -114,7 +114,7 @@ impl Core {
         };
         self.modify(id, |row| row["payment_method"] = method.clone().into());
         let card = self.test_card(&method);
-        if card.is_some_and(|card| card.secure != Secure::No) {
+        if card.is_some_and(|card| card.authentication != Authentication::Never) {
             let url = format!("{}/3ds/{id}", self.public_url);
             self.modify(id, |row| {
                 row["status"] = "requires_action".into();

@@ -1,4 +1,4 @@
-//! Every object by id, in order of creation, with an undo log: a refused request leaves nothing behind.
+//! The store of all objects by id, in order of creation. Its undo log reverts a request that fails.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::value::text;
 
-/// The rows of the twin.
+/// The stored objects.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Store {
     rows: BTreeMap<String, Value>,
@@ -17,17 +17,17 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts remembering what to undo.
+    /// Starts recording changes for an undo.
     pub fn begin(&mut self) {
         self.undo = Some(Vec::new());
     }
 
-    /// Keeps everything since [`Store::begin`].
+    /// Keeps all changes since [`Store::begin`].
     pub fn commit(&mut self) {
         self.undo = None;
     }
 
-    /// Takes back everything since [`Store::begin`].
+    /// Undoes all changes since [`Store::begin`].
     pub fn rollback(&mut self) {
         for (id, before) in self.undo.take().unwrap_or_default().into_iter().rev() {
             match before {
@@ -45,12 +45,12 @@ impl Store {
         }
     }
 
-    /// Any row, deleted ones (`deleted: true`) included.
+    /// The row with this id, even if it is deleted (`deleted: true`).
     pub fn get(&self, id: &str) -> Option<&Value> {
         self.rows.get(id)
     }
 
-    /// Writes a row. A new object joins the end of its kind's list.
+    /// Writes a row. A new object is appended to the list of its kind.
     pub fn put(&mut self, id: &str, value: Value) {
         let kind = text(&value, "object").to_owned();
         let before = self.rows.insert(id.to_owned(), value);
@@ -62,12 +62,12 @@ impl Store {
         }
     }
 
-    /// Ids of a kind, oldest first.
+    /// The ids of a kind, oldest first.
     pub fn ids(&self, kind: &str) -> &[String] {
         self.order.get(kind).map_or(&[], Vec::as_slice)
     }
 
-    /// Objects of a kind that are not deleted, oldest first.
+    /// The objects of a kind that are not deleted, oldest first.
     pub fn all<'a>(&'a self, kind: &str) -> impl DoubleEndedIterator<Item = &'a Value> + 'a {
         self.ids(kind)
             .iter()

@@ -1,15 +1,16 @@
-//! Calendar arithmetic in UTC on unix seconds, as Stripe counts billing periods.
+//! Calendar arithmetic in UTC on seconds since 1970, as Stripe calculates billing periods.
 
-/// Seconds in a day.
+/// The number of seconds in a day.
 pub const DAY: i64 = 86_400;
-/// Seconds in an hour.
+/// The number of seconds in an hour.
 pub const HOUR: i64 = 3_600;
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// Year, month (1 to 12) and day of a count of days since 1970-01-01 (Howard Hinnant's algorithm).
+/// The year, month (1 to 12) and day of a number of days since 1970-01-01 (Howard Hinnant's
+/// algorithm).
 fn civil(days: i64) -> (i64, i64, i64) {
     let z = days + 719_468;
     let era = z.div_euclid(146_097);
@@ -41,7 +42,8 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// `anchor` moved by whole months: the day of the month is the anchor's, clamped to the month's end.
+/// Moves `anchor` by whole months. The day of the month stays the anchor's, clamped to the end of
+/// the month.
 pub fn add_months(anchor: i64, months: i64) -> i64 {
     let (year, month, day) = civil(anchor.div_euclid(DAY));
     let index = year * 12 + (month - 1) + months;
@@ -50,7 +52,7 @@ pub fn add_months(anchor: i64, months: i64) -> i64 {
     days_from_civil(year, month, day) * DAY + anchor.rem_euclid(DAY)
 }
 
-/// `anchor` moved by `count` intervals of `interval` (`day`, `week`, `month` or `year`).
+/// Moves `anchor` by `count` intervals (`day`, `week`, `month` or `year`).
 pub fn add_interval(anchor: i64, interval: &str, count: i64) -> i64 {
     match interval {
         "day" => anchor + count * DAY,
@@ -60,7 +62,7 @@ pub fn add_interval(anchor: i64, interval: &str, count: i64) -> i64 {
     }
 }
 
-/// The first moment after `after` on the grid that `anchor` and the interval span. Counting from the
+/// The first multiple of the interval from `anchor` that is later than `after`. Counting from the
 /// anchor keeps its day: 31 Jan, 28 Feb, 31 Mar.
 pub fn next_on_grid(anchor: i64, interval: &str, count: i64, after: i64) -> i64 {
     let count = count.max(1);
@@ -80,7 +82,7 @@ pub fn next_on_grid(anchor: i64, interval: &str, count: i64, after: i64) -> i64 
     add_interval(anchor, interval, steps * count)
 }
 
-/// As Stripe's line descriptions write a day: `22 Nov 2026`.
+/// Formats a day as in Stripe's line descriptions: `22 Nov 2026`.
 pub fn day_text(at: i64) -> String {
     let (year, month, day) = civil(at.div_euclid(DAY));
     let name = usize::try_from(month - 1)
@@ -90,7 +92,7 @@ pub fn day_text(at: i64) -> String {
     format!("{day} {name} {year}")
 }
 
-/// `2026-11-22`.
+/// Formats a day as `2026-11-22`.
 pub fn date_text(at: i64) -> String {
     let (year, month, day) = civil(at.div_euclid(DAY));
     format!("{year:04}-{month:02}-{day:02}")
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_written_as_stripe_writes_them() {
+    fn days_are_formatted_as_stripe_formats_them() {
         assert_eq!(day_text(at(2026, 11, 2)), "2 Nov 2026");
         assert_eq!(date_text(at(2026, 1, 2)), "2026-01-02");
     }

@@ -1,4 +1,4 @@
-//! `trigger`: makes what is needed for an event to happen, by the API's own means.
+//! Triggers: create the objects that lead to an event, through the API itself.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::{ApiRequest, Core, PayError, Payment};
 type Outcome<T> = Result<T, PayError>;
 
 impl Core {
-    /// Makes an event of that type happen, with everything it needs, and answers with those that came of it.
+    /// Makes an event of a type happen and returns all events that this caused.
     pub fn trigger(&mut self, event_type: &str, now: i64) -> Outcome<Vec<Value>> {
         self.tick(now);
         let before = self.fresh.len();
@@ -39,7 +39,7 @@ impl Core {
         }
     }
 
-    /// A call of the API from within.
+    /// Calls the API from inside the core.
     fn call(&mut self, method: &str, path: &str, body: &str) -> Outcome<Value> {
         let request = ApiRequest {
             method: method.to_owned(),
@@ -51,7 +51,7 @@ impl Core {
         let answer = self.api(&request, self.now);
         match answer.status {
             200 => Ok(answer.body),
-            // A declined card is often the point.
+            // A declined card is often the purpose of the trigger.
             402 => Ok(answer.body["error"].clone()),
             _ => Err(PayError::NotPossible(owned(&answer.body, "error.message"))),
         }
@@ -80,13 +80,13 @@ impl Core {
 
     fn made_price(&mut self, recurring: bool) -> Outcome<String> {
         let product = self.post("/v1/products", "name=myproduct")?;
-        let rhythm = if recurring {
+        let interval = if recurring {
             "&recurring[interval]=month"
         } else {
             ""
         };
         let body = format!(
-            "product={}&unit_amount=1500&currency=usd{rhythm}",
+            "product={}&unit_amount=1500&currency=usd{interval}",
             text(&product, "id")
         );
         Ok(owned(&self.post("/v1/prices", &body)?, "id"))

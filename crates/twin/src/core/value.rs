@@ -1,4 +1,4 @@
-//! Small ways to read and write JSON objects by dotted paths.
+//! Functions that read and write JSON objects by dotted paths.
 
 use serde_json::{Map, Value};
 
@@ -21,17 +21,18 @@ pub fn get<'a>(value: &'a Value, path: &str) -> &'a Value {
     here
 }
 
-/// The text at a path, or nothing when it is absent, null or empty (empty means unset at Stripe).
+/// The string at a path, or `None` if it is absent, null or empty (an empty string unsets a value
+/// at Stripe).
 pub fn opt<'a>(value: &'a Value, path: &str) -> Option<&'a str> {
     get(value, path).as_str().filter(|text| !text.is_empty())
 }
 
-/// The text at a path, or an empty one.
+/// The string at a path, or an empty one.
 pub fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     get(value, path).as_str().unwrap_or("")
 }
 
-/// The text at a path, owned.
+/// The string at a path as an owned value.
 pub fn owned(value: &Value, path: &str) -> String {
     text(value, path).to_owned()
 }
@@ -41,7 +42,7 @@ pub fn int(value: &Value, path: &str) -> i64 {
     get(value, path).as_i64().unwrap_or(0)
 }
 
-/// The integer at a path.
+/// The integer at a path, if there is one.
 pub fn opt_int(value: &Value, path: &str) -> Option<i64> {
     get(value, path).as_i64()
 }
@@ -51,17 +52,17 @@ pub fn flag(value: &Value, path: &str) -> bool {
     get(value, path).as_bool().unwrap_or(false)
 }
 
-/// Whether the parameter was sent at all.
+/// Whether the value at a path is present and not null.
 pub fn has(value: &Value, path: &str) -> bool {
     !get(value, path).is_null()
 }
 
-/// The elements of the array at a path (none when it is something else).
+/// The elements of the array at a path. Anything else has no elements.
 pub fn list<'a>(value: &'a Value, path: &str) -> &'a [Value] {
     get(value, path).as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Writes at a dotted path, making the objects in between.
+/// Writes a value at a dotted path and creates the objects in between.
 pub fn set(value: &mut Value, path: &str, new: impl Into<Value>) {
     let mut here = value;
     let mut parts = path.split('.').peekable();
@@ -89,7 +90,7 @@ pub fn set(value: &mut Value, path: &str, new: impl Into<Value>) {
     }
 }
 
-/// The text at a path as a JSON value: null when it is absent or empty.
+/// The value at a path, or null if it is absent or an empty string.
 pub fn or_null(value: &Value, path: &str) -> Value {
     match get(value, path) {
         Value::String(text) if text.is_empty() => Value::Null,
@@ -97,7 +98,7 @@ pub fn or_null(value: &Value, path: &str) -> Value {
     }
 }
 
-/// Minor units as Stripe's texts write them: `$19.00`, `¥500`.
+/// Formats minor units as in Stripe's messages: `$19.00`, `¥500`.
 pub fn money_text(amount: i64, currency: &str) -> String {
     let sign = if amount < 0 { "-" } else { "" };
     let symbol = match currency {
@@ -120,7 +121,7 @@ pub fn money_text(amount: i64, currency: &str) -> String {
     }
 }
 
-/// Currencies whose minor unit is the whole unit.
+/// Whether the minor unit of a currency is the whole unit.
 pub fn is_zero_decimal(currency: &str) -> bool {
     const ZERO: [&str; 16] = [
         "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv",
@@ -132,7 +133,7 @@ pub fn is_zero_decimal(currency: &str) -> bool {
 /// The largest amount of one price, payment or line.
 pub const AMOUNT_MAX: i64 = 99_999_999;
 
-/// The smallest amount Stripe charges in a currency.
+/// The smallest amount that Stripe charges in a currency.
 pub fn minimum_charge(currency: &str) -> i64 {
     match currency {
         "gbp" => 30,
@@ -149,7 +150,7 @@ pub fn minimum_charge(currency: &str) -> i64 {
     }
 }
 
-/// Writes the members of one object onto another.
+/// Copies the fields of one object onto another.
 pub fn merge(value: &mut Value, more: Value) {
     if let (Value::Object(map), Value::Object(more)) = (value, more) {
         map.extend(more);

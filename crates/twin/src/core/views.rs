@@ -1,69 +1,73 @@
-//! What the hosted pages are told and what they may answer: plain data, no JSON of Stripe's.
+//! The data that the hosted pages receive and the actions they send: plain values, not Stripe's JSON.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use stripe::objects::{
+    CheckoutMode, CheckoutPaymentStatus, CheckoutStatus, InvoiceStatus, SubscriptionStatus,
+};
 
-/// How somebody pays on a hosted page.
+/// A payment that a customer makes on a hosted page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payment {
-    /// A card typed in by hand.
+    /// A card that was typed in.
     Card {
-        /// The digits; blanks are ignored.
+        /// The digits of the card number. Spaces are ignored.
         number: String,
-        /// 1 to 12.
+        /// The expiration month, from 1 to 12.
         exp_month: u32,
-        /// Four digits.
+        /// The expiration year with four digits.
         exp_year: u32,
         /// The security code.
         cvc: String,
     },
-    /// `pm_card_visa`, `tok_visa`, or the id of a payment method.
+    /// A test payment method such as `pm_card_visa` or `tok_visa`, or the id of a payment method.
     Method(String),
     /// A bank debit: the session completes unpaid and is settled later.
     Delayed,
 }
 
-/// Why a hosted page could not take the payment.
+/// The reason why a hosted page could not carry out an action.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PayError {
-    /// There is no such session, invoice or customer.
-    #[error("No such object")]
+    /// The session, invoice or customer doesn't exist.
+    #[error("This object doesn't exist.")]
     NotFound,
-    /// It is paid, expired or void already, or the action is not allowed.
+    /// The object is already paid, expired or void, or its configuration forbids the action.
     #[error("{0}")]
     NotPossible(String),
-    /// The bank said no. The page stays open and shows the message.
+    /// The bank declined the card. The page stays open and shows the message.
     #[error("{message}")]
     Card {
         /// Stripe's `code`.
         code: String,
-        /// Stripe's `decline_code`, perhaps empty.
+        /// Stripe's `decline_code`, or an empty string.
         decline_code: String,
-        /// The sentence for the customer.
+        /// The message for the customer.
         message: String,
     },
-    /// The bank wants the customer to confirm (3-D Secure); `authenticate_...` goes on.
-    #[error("This payment needs the customer's confirmation")]
+    /// The bank requires the customer to authenticate (3D Secure). `authenticate_checkout` or
+    /// `authenticate_invoice` continues the payment.
+    #[error("This payment requires the customer to authenticate.")]
     RequiresAuthentication,
 }
 
-/// A webhook endpoint as the delivery needs it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A webhook endpoint with everything that a delivery needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `we_...`
+    /// The id, `we_...`.
     pub id: String,
-    /// Where to post.
+    /// The URL to which events are posted.
     pub url: String,
     /// The signing secrets, newest first.
     pub secrets: Vec<String>,
-    /// Patterns of event types; `*` is all.
+    /// Patterns of event types. `*` matches every type.
     pub enabled_events: Vec<String>,
-    /// The version it was made with.
+    /// The API version that the endpoint was created with.
     pub api_version: Option<String>,
 }
 
 impl Endpoint {
-    /// Whether the endpoint wants events of that type.
+    /// Whether the endpoint is subscribed to events of that type.
     pub fn wants(&self, event_type: &str) -> bool {
         self.enabled_events
             .iter()
@@ -72,240 +76,240 @@ impl Endpoint {
 }
 
 /// One line of a Checkout session or an invoice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineView {
-    /// What it is.
+    /// The text of the line.
     pub description: String,
-    /// How many.
+    /// The quantity of the price.
     pub quantity: i64,
-    /// Price of one, in minor units.
+    /// The price of one unit in minor units.
     pub unit_amount: i64,
-    /// The whole line, in minor units.
+    /// The amount of the whole line in minor units.
     pub amount: i64,
-    /// `month`, `year`, ... for a recurring price.
+    /// The billing interval of a recurring price, such as `month`.
     pub interval: Option<String>,
-    /// Every how many intervals.
+    /// The number of intervals between two charges.
     pub interval_count: i64,
 }
 
 /// A Checkout session as its page shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckoutView {
-    /// `cs_test_...`
+    /// The id, `cs_test_...`.
     pub id: String,
-    /// `payment`, `subscription` or `setup`.
-    pub mode: String,
-    /// `open`, `complete` or `expired`.
-    pub status: String,
-    /// `paid`, `unpaid` or `no_payment_required`.
-    pub payment_status: String,
-    /// What is sold, in a few words.
+    /// What the session is for.
+    pub mode: CheckoutMode,
+    /// The state of the session.
+    pub status: CheckoutStatus,
+    /// The state of the payment.
+    pub payment_status: CheckoutPaymentStatus,
+    /// The names of everything that is sold.
     pub title: String,
-    /// The lines.
+    /// The line items.
     pub lines: Vec<LineView>,
-    /// Before discounts.
+    /// The sum before discounts in minor units.
     pub amount_subtotal: i64,
-    /// Taken off.
+    /// The sum of all discounts in minor units.
     pub amount_discount: i64,
-    /// Due now.
+    /// The amount that is due now in minor units.
     pub amount_total: i64,
-    /// Three small letters.
+    /// The currency in lowercase, such as `usd`.
     pub currency: String,
-    /// Whether a promotion code may be entered.
+    /// Whether the customer may enter a promotion code.
     pub allows_promotion_codes: bool,
-    /// Days of trial, when the subscription starts with one.
+    /// The length of the trial in days, if the subscription starts with one.
     pub trial_days: Option<i64>,
-    /// The customer's mail address, if known.
+    /// The customer's email address, if it is known.
     pub customer_email: Option<String>,
-    /// A bank waits for the customer's confirmation.
+    /// Whether a payment waits for the customer to authenticate.
     pub awaits_authentication: bool,
-    /// Where to go after paying, placeholder filled in.
+    /// The URL to go to after the payment, with its placeholder filled in.
     pub success_url: Option<String>,
-    /// Where to go when the customer turns back.
+    /// The URL to go to when the customer cancels.
     pub cancel_url: Option<String>,
-    /// Unix seconds.
+    /// The time at which the session expires, in seconds since 1970.
     pub expires_at: i64,
 }
 
 /// A saved card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardView {
-    /// `pm_...`
+    /// The id of the payment method, `pm_...`.
     pub id: String,
-    /// `visa`, ...
+    /// The brand in lowercase, such as `visa`.
     pub brand: String,
-    /// Four digits.
+    /// The last four digits of the number.
     pub last4: String,
-    /// 1 to 12.
+    /// The expiration month, from 1 to 12.
     pub exp_month: i64,
-    /// Four digits.
+    /// The expiration year with four digits.
     pub exp_year: i64,
 }
 
-/// A price one can switch to in the portal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A price that the customer can switch to in the portal.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanView {
-    /// `price_...`
+    /// The id of the price, `price_...`.
     pub price: String,
-    /// The product's name.
+    /// The name of the product.
     pub name: String,
-    /// In minor units.
+    /// The price of one unit in minor units.
     pub unit_amount: i64,
-    /// Three small letters.
+    /// The currency in lowercase, such as `usd`.
     pub currency: String,
-    /// `month`, ...
+    /// The billing interval, such as `month`.
     pub interval: String,
-    /// Whether the subscription is on it now.
+    /// Whether the subscription has this price now.
     pub current: bool,
 }
 
 /// A subscription as the portal shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionView {
-    /// `sub_...`
+    /// The id, `sub_...`.
     pub id: String,
-    /// Stripe's word.
-    pub status: String,
-    /// The product's name.
+    /// The state of the subscription.
+    pub status: SubscriptionStatus,
+    /// The name of the product.
     pub name: String,
-    /// What a period costs, in minor units.
+    /// The amount of one period in minor units.
     pub amount: i64,
-    /// Three small letters.
+    /// The currency in lowercase, such as `usd`.
     pub currency: String,
-    /// `month`, ...
+    /// The billing interval, such as `month`.
     pub interval: String,
-    /// When the period ends.
+    /// The end of the current period, in seconds since 1970.
     pub current_period_end: i64,
-    /// When it ends for good, if it was cancelled.
+    /// The time at which a canceled subscription ends, in seconds since 1970.
     pub cancel_at: Option<i64>,
-    /// End of the trial, while in one.
+    /// The end of the trial, while the subscription is in one.
     pub trial_end: Option<i64>,
-    /// Name of the plan that a schedule switches to at the period's end.
+    /// The name of the plan that a schedule switches to at the end of the period.
     pub scheduled_change: Option<String>,
-    /// Where it can be switched to.
+    /// The prices that the customer may switch to.
     pub plans: Vec<PlanView>,
 }
 
-/// An invoice as pages show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// An invoice as the pages show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvoiceView {
-    /// `in_...`
+    /// The id, `in_...`.
     pub id: String,
-    /// The token in the hosted address.
+    /// The token in the URL of the hosted page.
     pub token: String,
-    /// `ABCD1234-0001`
+    /// The invoice number, such as `ABCD1234-0001`. A draft has none.
     pub number: Option<String>,
-    /// `draft`, `open`, `paid`, `uncollectible` or `void`.
-    pub status: String,
-    /// Unix seconds.
+    /// The state of the invoice.
+    pub status: InvoiceStatus,
+    /// The time of creation, in seconds since 1970.
     pub created: i64,
-    /// The lines.
+    /// The lines of the invoice.
     pub lines: Vec<LineView>,
-    /// In minor units.
+    /// The total in minor units.
     pub total: i64,
-    /// What is asked for.
+    /// The amount that the customer has to pay, in minor units.
     pub amount_due: i64,
-    /// What is still open.
+    /// The part of the amount due that isn't paid yet, in minor units.
     pub amount_remaining: i64,
-    /// Three small letters.
+    /// The currency in lowercase, such as `usd`.
     pub currency: String,
     /// The customer's name.
     pub customer_name: Option<String>,
-    /// The customer's mail address.
+    /// The customer's email address.
     pub customer_email: Option<String>,
-    /// The sentence of the last failed payment.
+    /// The message of the last failed payment, while the invoice is open.
     pub last_error: Option<String>,
-    /// A bank waits for the customer's confirmation.
+    /// Whether a payment waits for the customer to authenticate.
     pub awaits_authentication: bool,
-    /// The page's address.
+    /// The URL of the hosted page.
     pub hosted_invoice_url: Option<String>,
-    /// The document's address.
+    /// The URL of the PDF.
     pub invoice_pdf: Option<String>,
 }
 
-/// What a portal's configuration allows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The features that a portal configuration enables.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one switch of Stripe's configuration"
 )]
 pub struct PortalAllows {
-    /// Cancelling.
+    /// Whether the customer may cancel a subscription.
     pub cancel: bool,
-    /// Cancelling takes effect at once instead of at the period's end.
+    /// Whether a cancellation takes effect immediately instead of at the end of the period.
     pub cancel_immediately: bool,
-    /// Switching plans.
+    /// Whether the customer may switch to another plan.
     pub switch_plan: bool,
-    /// Changing the card.
+    /// Whether the customer may change the card.
     pub update_card: bool,
-    /// Seeing invoices.
+    /// Whether the portal lists the customer's invoices.
     pub invoices: bool,
 }
 
 /// The billing portal as its page shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortalView {
-    /// `bps_...`
+    /// The id of the session, `bps_...`.
     pub id: String,
-    /// `cus_...`
+    /// The id of the customer, `cus_...`.
     pub customer: String,
     /// The customer's name.
     pub customer_name: Option<String>,
-    /// The customer's mail address.
+    /// The customer's email address.
     pub customer_email: Option<String>,
-    /// Live ones, newest first.
+    /// The subscriptions that have not ended, newest first.
     pub subscriptions: Vec<SubscriptionView>,
     /// The default card.
     pub card: Option<CardView>,
-    /// Newest first.
+    /// The finalized invoices, newest first.
     pub invoices: Vec<InvoiceView>,
-    /// What may be done.
+    /// The features that the customer may use.
     pub allows: PortalAllows,
-    /// The way back.
+    /// The URL to return to.
     pub return_url: Option<String>,
-    /// The flow the session was made for (`subscription_cancel`, `payment_method_update`, ...).
+    /// The flow that the session was created for, such as `subscription_cancel`.
     pub flow: Option<String>,
 }
 
-/// What a subscription does after the last retry of a failed payment.
+/// What happens to a subscription after the last retry of a failed payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DunningEnd {
-    /// It is cancelled.
+    /// The subscription is canceled.
     Cancel,
-    /// It becomes `unpaid`; later invoices stay drafts.
+    /// The subscription becomes `unpaid`, and its later invoices stay drafts.
     MarkUnpaid,
-    /// It stays `past_due`.
+    /// The subscription stays `past_due`.
     LeavePastDue,
 }
 
-/// A request to the API, already taken off the wire.
+/// A parsed HTTP request to the API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiRequest {
-    /// `GET`, `POST` or `DELETE`.
+    /// The method: `GET`, `POST` or `DELETE`.
     pub method: String,
-    /// `/v1/customers`
+    /// The path, such as `/v1/customers`.
     pub path: String,
-    /// What follows the question mark.
+    /// The query string without its question mark.
     pub query: String,
-    /// The form.
+    /// The form-encoded body.
     pub body: String,
-    /// From `Authorization`, bearer or basic.
+    /// The API key from the `Authorization` header (bearer or basic).
     pub api_key: Option<String>,
-    /// `Idempotency-Key`
+    /// The `Idempotency-Key` header.
     pub idempotency_key: Option<String>,
-    /// `Stripe-Version`
+    /// The `Stripe-Version` header.
     pub stripe_version: Option<String>,
-    /// `Content-Type`
+    /// The `Content-Type` header.
     pub content_type: Option<String>,
 }
 
 /// The answer to an [`ApiRequest`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiAnswer {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// `Request-Id` and its like; the server adds the content type.
+    /// Headers such as `Request-Id`. The HTTP server adds the content type.
     pub headers: Vec<(String, String)>,
-    /// JSON.
+    /// The JSON body.
     pub body: Value,
 }

@@ -1,4 +1,4 @@
-//! The control page at `/_twin`: the clock, trouble, and what happened lately.
+//! The control page at `/_twin`: the clock, webhooks, faults and recent activity.
 
 use askama::Template;
 use axum::body::Bytes;
@@ -6,16 +6,17 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
+use stripe::objects::{CheckoutPaymentStatus, CheckoutStatus};
 
 use super::card::CardForm;
-use super::words::{iso, moment, money, plain};
+use super::format::{iso, moment, money, plain};
 use super::{message, page, refused, see_other};
-use crate::clock::parse_duration;
+use crate::app::App;
+use crate::clock::{ADVANCE_MAX, parse_duration};
 use crate::core::API_VERSION;
-use crate::delivery::{Entry, Outcome};
-use crate::routes::App;
+use crate::deliveries::{Entry, Outcome};
 
-/// Rows of each list on the page.
+/// The number of rows in each list on the page.
 const ROWS_MAX: usize = 25;
 
 struct EventRow {
@@ -54,7 +55,7 @@ struct BoardPage {
     is_advancing: bool,
     webhooks_are_on: bool,
     fault: String,
-    mail_count: String,
+    email_count: String,
     version_note: String,
     sessions: Vec<SessionRow>,
     events: Vec<EventRow>,
@@ -71,24 +72,26 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
     let twin = &app.twin;
     let clock = twin.clock.view();
     let ahead = clock.now.saturating_sub(twin.real_time.now_seconds());
-    let fault = twin.faults.view();
-    let mails = twin.mailbox().len();
+    let emails = twin.mailbox().len();
     let board = BoardPage {
         now: moment(clock.now),
         now_iso: iso(clock.now),
         ahead: ahead_of_real_time(ahead),
         is_advancing: clock.advancing,
         webhooks_are_on: twin.deliveries.is_on(),
-        fault: match fault.mode {
-            "none" => "No fault is set.".to_owned(),
-            mode => format!("The next {} calls: {}.", fault.count, plain(mode)),
+        fault: match twin.faults.active() {
+            None => "No fault is set.".to_owned(),
+            Some((fault, 1)) => format!("Fault for the next call: {}.", plain(fault.name())),
+            Some((fault, count)) => {
+                format!("Fault for the next {count} calls: {}.", plain(fault.name()))
+            }
         },
-        mail_count: match mails {
-            1 => "1 mail".to_owned(),
-            count => format!("{count} mails"),
+        email_count: match emails {
+            1 => "1 email".to_owned(),
+            count => format!("{count} emails"),
         },
         version_note: format!(
-            "Objects are shown as in Stripe's version {API_VERSION}, whatever version is asked for."
+            "Objects follow version {API_VERSION} of Stripe's API, whatever version a request names."
         ),
         sessions: sessions_of(&app),
         events: twin.newest_events(ROWS_MAX).iter().map(event_row).collect(),
@@ -104,12 +107,12 @@ pub(crate) async fn show(State(app): State<App>) -> Response {
 
 fn ahead_of_real_time(seconds: i64) -> String {
     if seconds.abs() < 60 {
-        return "It shows real time.".to_owned();
+        return "The clock shows real time.".to_owned();
     }
     let (days, hours) = (seconds.abs() / 86_400, seconds.abs() % 86_400 / 3_600);
     let minutes = seconds.abs() % 3_600 / 60;
     let side = if seconds > 0 { "ahead of" } else { "behind" };
-    format!("It is {days} d {hours} h {minutes} min {side} real time.")
+    format!("The clock is {days} d {hours} h {minutes} min {side} real time.")
 }
 
 fn sessions_of(app: &App) -> Vec<SessionRow> {
@@ -126,19 +129,21 @@ fn sessions_of(app: &App) -> Vec<SessionRow> {
 
 fn session_row(session: &Value) -> SessionRow {
     let text = |name: &str| session[name].as_str().unwrap_or_default().to_owned();
-    let (status, payment) = (text("status"), text("payment_status"));
+    let status = CheckoutStatus::from(text("status").as_str());
+    let payment = CheckoutPaymentStatus::from(text("payment_status").as_str());
+    let is_unpaid = payment == CheckoutPaymentStatus::Unpaid;
     let amount = session["amount_total"].as_i64();
     SessionRow {
         url: format!("/c/pay/{}", text("id")),
         id: text("id"),
         mode: text("mode"),
-        badge: match status.as_str() {
-            "complete" => "ok",
-            "open" => "info",
-            _ => "warn",
+        badge: match status {
+            CheckoutStatus::Complete => "ok",
+            CheckoutStatus::Open => "info",
+            CheckoutStatus::Expired | CheckoutStatus::Other(_) => "warn",
         },
-        may_settle: status == "complete" && payment == "unpaid",
-        status: format!("{}, {}", plain(&status), plain(&payment)),
+        may_settle: status == CheckoutStatus::Complete && is_unpaid,
+        status: format!("{}, {}", plain(status.as_str()), plain(payment.as_str())),
         amount: amount.map_or_else(String::new, |amount| money(amount, &text("currency"))),
     }
 }
@@ -181,17 +186,19 @@ fn delivery_row(entry: &Entry) -> DeliveryRow {
 /// `POST /_twin/board/clock`
 pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Response {
     let form = CardForm::read(&body, false);
-    let Some(by) =
-        parse_duration(form.value("advance")).filter(|by| *by <= crate::control::ADVANCE_MAX)
-    else {
-        return wrong("Write a number and s, m, h or d, as 30d; at most 10 years.");
+    let duration = parse_duration(form.value("advance"));
+    let Some(duration) = duration.filter(|duration| *duration <= ADVANCE_MAX) else {
+        return unchanged(
+            "Enter a number followed by s, m, h or d, for example 30d, and at most 10 years.",
+        );
     };
-    let target = app.twin.clock.now().saturating_add(by);
+    let target = app.twin.clock.now().saturating_add(duration);
     let twin = app.twin.clone();
     let advanced = tokio::spawn(async move { twin.advance_to(target).await }).await;
     match advanced {
         Ok(Some(_)) => see_other("/_twin"),
-        _ => wrong("Another advance is running. Wait until it has ended."),
+        Ok(None) => unchanged("Another advance is running. Wait until it has ended."),
+        Err(_) => unchanged("The advance failed. The log has the details."),
     }
 }
 
@@ -214,7 +221,7 @@ pub(crate) async fn faults(State(app): State<App>, body: Bytes) -> Response {
     });
     match app.twin.faults.set(&fault) {
         Ok(()) => see_other("/_twin"),
-        Err(sentence) => wrong(&sentence),
+        Err(reason) => unchanged(&reason),
     }
 }
 
@@ -231,12 +238,8 @@ pub(crate) async fn settle(State(app): State<App>, body: Bytes) -> Response {
     }
 }
 
-fn wrong(sentence: &str) -> Response {
+/// The page for a form that could not be applied.
+fn unchanged(reason: &str) -> Response {
     let back = Some(("/_twin", "Back"));
-    message(
-        StatusCode::BAD_REQUEST,
-        "Nothing was changed",
-        sentence,
-        back,
-    )
+    message(StatusCode::BAD_REQUEST, "Nothing changed", reason, back)
 }

@@ -1,44 +1,45 @@
-//! The card form that Checkout, the portal and invoices share.
+//! The card form shared by Checkout, the portal and invoices.
 
 use std::collections::HashMap;
 
 use super::FormError;
 use crate::core::Payment;
 
-/// The numbers one can try, and what comes of them.
+/// The test card numbers and their outcomes, as the pages list them.
 pub(crate) const TEST_CARDS: [(&str, &str); 12] = [
-    ("4242 4242 4242 4242", "Pays"),
-    ("5555 5555 5555 4444", "Pays (Mastercard)"),
+    ("4242 4242 4242 4242", "Succeeds"),
+    ("5555 5555 5555 4444", "Succeeds (Mastercard)"),
     ("4000 0000 0000 0002", "Declined"),
     ("4000 0000 0000 9995", "Declined: insufficient funds"),
     ("4000 0000 0000 0069", "Declined: expired card"),
     ("4000 0000 0000 0127", "Declined: wrong security code"),
     (
         "4000 0000 0000 0341",
-        "Is saved, then every charge is declined",
+        "Can be saved, but every charge is declined",
     ),
     (
         "4000 0025 0000 3155",
-        "Asks for confirmation (3D Secure) the first time",
+        "Requires authentication (3D Secure) the first time",
     ),
-    ("4000 0027 6000 3184", "Asks for confirmation every time"),
+    ("4000 0027 6000 3184", "Requires authentication every time"),
     (
         "4000 0084 0000 1629",
-        "Asks for confirmation, then is declined",
+        "Requires authentication, then is declined",
     ),
     (
         "4000 0000 0000 0259",
-        "Pays, then is disputed as fraudulent",
+        "Succeeds, then is disputed as fraudulent",
     ),
     (
         "4000 0000 0000 2685",
-        "Pays, then is disputed as not received",
+        "Succeeds, then is disputed as not received",
     ),
 ];
 
+/// The last expiration year that the form accepts.
 const LATEST_YEAR: i64 = 2099;
 
-/// One field as the template shows it.
+/// One field of the form as the template shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub name: &'static str,
@@ -53,7 +54,7 @@ pub(crate) struct Field {
     pub ends_pair: bool,
 }
 
-/// What a person typed.
+/// The values that a person entered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CardForm {
     values: HashMap<String, String>,
@@ -61,7 +62,7 @@ pub(crate) struct CardForm {
 }
 
 impl CardForm {
-    /// An empty form; `asks_email` when nobody knows the customer's address yet.
+    /// An empty form. It asks for an email address if the customer's is not known yet.
     pub fn empty(asks_email: bool) -> Self {
         Self {
             values: HashMap::new(),
@@ -75,23 +76,23 @@ impl CardForm {
         Self { values, asks_email }
     }
 
-    /// What was typed into a field, without blanks around it.
+    /// The trimmed value of a field.
     pub fn value(&self, name: &str) -> &str {
         self.values.get(name).map_or("", |value| value.trim())
     }
 
-    /// Whether bank debit was chosen instead of a card.
+    /// Whether the customer chose bank debit instead of a card.
     pub fn is_delayed(&self) -> bool {
         self.value("method") == "delayed"
     }
 
-    /// The payment, or what is wrong with the form. `now` is the billing clock's.
+    /// Validates the form and returns the payment or the errors. `now` is the billing clock's time.
     pub fn payment(&self, now: i64) -> Result<Payment, Vec<FormError>> {
         let mut errors = Vec::new();
         if self.asks_email && !self.value("email").contains('@') {
             errors.push(about(
                 "email",
-                "Enter an email address, as ada@example.com.",
+                "Enter an email address such as ada@example.com.",
             ));
         }
         if self.is_delayed() {
@@ -111,15 +112,21 @@ impl CardForm {
         }
         let expiration = expiration_in(self.value("exp"));
         match expiration {
-            None => errors.push(about("exp", "Enter the expiration as MM / YY, as 12 / 34.")),
+            None => errors.push(about(
+                "exp",
+                "Enter the expiration date as MM / YY, for example 12 / 34.",
+            )),
             Some((month, year)) if is_past(month, year, now) => {
-                errors.push(about("exp", "Your card's expiration is in the past."));
+                errors.push(about("exp", "Your card's expiration date is in the past."));
             }
             Some(_) => {}
         }
         let cvc = self.value("cvc");
         if !(3..=4).contains(&cvc.len()) || !cvc.bytes().all(|byte| byte.is_ascii_digit()) {
-            errors.push(about("cvc", "Enter the three or four digits of the CVC."));
+            errors.push(about(
+                "cvc",
+                "Enter the three or four digits of your card's CVC.",
+            ));
         }
         if self.value("name").is_empty() {
             errors.push(about("name", "Enter the name on the card."));
@@ -135,7 +142,7 @@ impl CardForm {
         }
     }
 
-    /// The fields with what was typed and what is wrong.
+    /// The fields with the entered values and their errors.
     pub fn fields(&self, errors: &[FormError]) -> Vec<Field> {
         let field = |name, label, autocomplete, inputmode, length_max| Field {
             name,
@@ -172,7 +179,7 @@ fn about(field: &'static str, text: &str) -> FormError {
     }
 }
 
-/// Twelve to nineteen digits with a right check digit (Luhn).
+/// Whether the number has 12 to 19 digits and a valid check digit (Luhn).
 fn is_card_number(number: &str) -> bool {
     if !(12..=19).contains(&number.len()) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return false;
@@ -191,7 +198,7 @@ fn is_card_number(number: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Month and four-digit year of `12 / 34`, `12/2034` or `1234`.
+/// Reads the month and the four-digit year from `12 / 34`, `12/2034` or `1234`.
 fn expiration_in(text: &str) -> Option<(u32, u32)> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     if text
@@ -216,7 +223,7 @@ fn expiration_in(text: &str) -> Option<(u32, u32)> {
     (i64::from(year) <= LATEST_YEAR).then_some((month, year))
 }
 
-/// A card is good to the end of its month.
+/// Whether a card has expired. It is valid until the end of its month.
 fn is_past(month: u32, year: u32, now: i64) -> bool {
     let today = jiff::Timestamp::from_second(now).map_or(jiff::civil::Date::MIN, |now| {
         now.to_zoned(jiff::tz::TimeZone::UTC).date()
@@ -236,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_complete_form_is_a_card() {
+    fn a_complete_form_gives_a_card() {
         let form = form("number=4242+4242+4242+4242&exp=12+%2F+34&cvc=123&name=Ada");
 
         let card = Payment::Card {
@@ -249,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_field_is_named_once() {
+    fn each_invalid_field_is_reported_once() {
         let form = form("number=4242+4242+4242+4241&exp=13%2F34&cvc=1&name=");
 
         let fields: Vec<_> = form
@@ -262,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn a_card_is_good_to_the_end_of_its_month() {
+    fn a_card_is_valid_until_the_end_of_its_month() {
         assert!(is_past(10, 2026, NOW));
         assert!(!is_past(11, 2026, NOW));
         assert!(!is_past(1, 2027, NOW));
     }
 
     #[test]
-    fn expirations_are_read_as_people_write_them() {
+    fn expiration_dates_are_accepted_in_every_common_format() {
         for text in ["12/34", "12 / 34", "12/2034", "1234", "12-34"] {
             assert_eq!(expiration_in(text), Some((12, 2034)), "{text}");
         }
@@ -279,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_test_card_passes_the_check() {
+    fn every_listed_test_card_has_a_valid_check_digit() {
         for (number, _) in TEST_CARDS {
             assert!(is_card_number(&number.replace(' ', "")), "{number}");
         }

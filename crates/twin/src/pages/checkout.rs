@@ -7,12 +7,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::card::{CardForm, Field, TEST_CARDS};
-use super::words::{day, line, money};
-use super::{FormError, message, not_found, page, refused, see_other};
-use crate::core::{CheckoutView, PayError};
-use crate::routes::App;
+use stripe::objects::{CheckoutMode, CheckoutPaymentStatus, CheckoutStatus};
 
-const UNKNOWN: &str = "There is no Checkout session at this address.";
+use super::format::{day, line, money};
+use super::{FormError, message, not_found, page, refused, see_other};
+use crate::app::App;
+use crate::core::{CheckoutView, PayError};
+
+const UNKNOWN: &str = "This Checkout session doesn't exist.";
 
 #[derive(Template)]
 #[template(path = "checkout.html")]
@@ -54,7 +56,7 @@ pub(crate) async fn show(State(app): State<App>, Path(session): Path<String>) ->
     let Some(view) = app.twin.read(|core| core.checkout_view(&session)) else {
         return not_found(UNKNOWN);
     };
-    if view.status == "open" && view.awaits_authentication {
+    if view.status == CheckoutStatus::Open && view.awaits_authentication {
         return see_other(&format!("{}/authenticate", address(&session)));
     }
     let form = CardForm::empty(view.customer_email.is_none());
@@ -71,7 +73,7 @@ pub(crate) async fn pay(
         return not_found(UNKNOWN);
     };
     let form = CardForm::read(&body, view.customer_email.is_none());
-    if view.status != "open" {
+    if view.status != CheckoutStatus::Open {
         return see_other(&address(&session));
     }
     let payment = match form.payment(app.twin.clock.now_seconds()) {
@@ -89,7 +91,7 @@ pub(crate) async fn pay(
             see_other(&format!("{}/authenticate", address(&session)))
         }
         Err(PayError::Card { message, .. }) => {
-            let errors = [FormError::of_all(message)];
+            let errors = [FormError::of_form(message)];
             shown(&view, &form, &errors, StatusCode::PAYMENT_REQUIRED, "")
         }
         Err(error) => refused(&error, &address(&session)),
@@ -154,18 +156,18 @@ pub(crate) async fn authenticate(
         (Ok(_), _) => done(&app, &session),
         (Err(PayError::Card { message, .. }), Some(view)) => {
             let form = CardForm::empty(view.customer_email.is_none());
-            let errors = [FormError::of_all(message)];
+            let errors = [FormError::of_form(message)];
             shown(&view, &form, &errors, StatusCode::PAYMENT_REQUIRED, "")
         }
         (Err(error), _) => refused(&error, &address(&session)),
     }
 }
 
-/// On to the shop, or to this page, which then says that all is done.
+/// Redirects to the store, or to this page, which then shows that the order is complete.
 fn done(app: &App, session: &str) -> Response {
     let view = app.twin.read(|core| core.checkout_view(session));
-    let shop = view.and_then(|view| view.success_url);
-    see_other(&shop.unwrap_or_else(|| address(session)))
+    let store = view.and_then(|view| view.success_url);
+    see_other(&store.unwrap_or_else(|| address(session)))
 }
 
 fn shown(
@@ -176,22 +178,24 @@ fn shown(
     promotion_code: &str,
 ) -> Response {
     let back = view.cancel_url.as_deref().unwrap_or_default();
-    match view.status.as_str() {
-        "complete" => {
-            let text = if view.payment_status == "unpaid" {
-                "The bank debit is on its way; it settles later."
+    match view.status {
+        CheckoutStatus::Complete => {
+            let text = if view.payment_status == CheckoutPaymentStatus::Unpaid {
+                "Your bank debit is processing. It settles later."
             } else {
-                "Nothing is left to do here."
+                "You don't need to do anything else."
             };
-            let shop = view.success_url.as_deref().map(|url| (url, "Continue"));
-            message(status, "This order is complete", text, shop)
+            let store = view.success_url.as_deref().map(|url| (url, "Continue"));
+            message(status, "This order is complete", text, store)
         }
-        "expired" => {
-            let text = "Nothing was charged. Begin again in the shop.";
-            let shop = (!back.is_empty()).then_some((back, "Back"));
-            message(status, "This Checkout session has expired", text, shop)
+        CheckoutStatus::Expired => {
+            let text = "You weren't charged. Go back to the store to start again.";
+            let store = (!back.is_empty()).then_some((back, "Back"));
+            message(status, "This Checkout session has expired", text, store)
         }
-        _ => page(status, &open(view, form, errors, promotion_code)),
+        CheckoutStatus::Open | CheckoutStatus::Other(_) => {
+            page(status, &open(view, form, errors, promotion_code))
+        }
     }
 }
 
@@ -207,11 +211,13 @@ fn open<'a>(
         let off = money(-view.amount_discount, &view.currency);
         discounts.push(("Discount".to_owned(), off));
     }
-    let (pay_title, button) = match (view.mode.as_str(), view.trial_days) {
-        ("setup", _) => ("Save a card", "Save card".to_owned()),
-        ("subscription", Some(_)) => ("Start the trial", format!("Start trial and pay {due} now")),
-        ("subscription", None) => ("Subscribe", format!("Subscribe and pay {due}")),
-        _ => ("Pay", format!("Pay {due}")),
+    let (pay_title, button) = match (&view.mode, view.trial_days) {
+        (CheckoutMode::Setup, _) => ("Save a card", "Save card".to_owned()),
+        (CheckoutMode::Subscription, Some(_)) => {
+            ("Start your trial", format!("Start trial and pay {due} now"))
+        }
+        (CheckoutMode::Subscription, None) => ("Subscribe", format!("Subscribe and pay {due}")),
+        (CheckoutMode::Payment | CheckoutMode::Other(_), _) => ("Pay", format!("Pay {due}")),
     };
     CheckoutPage {
         title: &view.title,
@@ -229,19 +235,19 @@ fn open<'a>(
         due,
         takes_promotion: view.allows_promotion_codes,
         promotion_code,
-        takes_delayed: view.mode != "setup",
+        takes_delayed: view.mode != CheckoutMode::Setup,
         is_delayed: form.is_delayed(),
         pay_title,
         button,
         fields: form.fields(errors),
-        error_title: "The payment did not go through",
+        error_title: "Your payment didn't go through",
         errors,
         test_cards: &TEST_CARDS,
     }
 }
 
 fn note(view: &CheckoutView) -> String {
-    let until = format!("This page is open until {}.", day(view.expires_at));
+    let until = format!("This page expires on {}.", day(view.expires_at));
     match view.trial_days {
         Some(days) => format!("{days} days free. {until}"),
         None => until,

@@ -5,16 +5,17 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use stripe::objects::InvoiceStatus;
 
 use super::card::{CardForm, Field, TEST_CARDS};
 use super::checkout::AuthenticatePage;
-use super::words::{day, iso, money, plain};
+use super::format::{day, iso, money, plain};
 use super::{FormError, not_found, page, refused, see_other};
+use crate::app::App;
 use crate::core::{InvoiceView, PayError};
 use crate::pdf::{self, Line};
-use crate::routes::App;
 
-const UNKNOWN: &str = "There is no invoice at this address.";
+const UNKNOWN: &str = "This invoice doesn't exist.";
 
 #[derive(Template)]
 #[template(path = "invoice.html")]
@@ -47,7 +48,7 @@ fn address(invoice: &str) -> String {
 pub(crate) async fn show(State(app): State<App>, Path(invoice): Path<String>) -> Response {
     match app.twin.read(|core| core.invoice_view(&invoice)) {
         None => not_found(UNKNOWN),
-        Some(view) if view.status == "open" && view.awaits_authentication => {
+        Some(view) if view.status == InvoiceStatus::Open && view.awaits_authentication => {
             see_other(&format!("{}/authenticate", address(&invoice)))
         }
         Some(view) => shown(
@@ -83,7 +84,7 @@ pub(crate) async fn pay(
             see_other(&format!("{}/authenticate", address(&invoice)))
         }
         Err(PayError::Card { message, .. }) => {
-            let errors = [FormError::of_all(message)];
+            let errors = [FormError::of_form(message)];
             shown(
                 &view,
                 &invoice,
@@ -125,7 +126,7 @@ pub(crate) async fn authenticate(
     match (answered, view) {
         (Ok(_), _) => see_other(&address(&invoice)),
         (Err(PayError::Card { message, .. }), Some(view)) => {
-            let errors = [FormError::of_all(message)];
+            let errors = [FormError::of_form(message)];
             let form = CardForm::empty(false);
             shown(
                 &view,
@@ -157,7 +158,7 @@ fn pdf_lines(view: &InvoiceView) -> Vec<Line> {
     let figure = |amount| money(amount, &view.currency);
     let mut lines = vec![
         Line::plain(format!("Date: {}", day(view.created)), ""),
-        Line::plain(format!("Status: {}", plain(&view.status)), ""),
+        Line::plain(format!("Status: {}", plain(view.status.as_str())), ""),
         Line::plain(format!("Customer: {}", customer_of(view)), ""),
         Line::plain("", ""),
         Line::bold("Description", "Amount"),
@@ -189,16 +190,16 @@ fn customer_of(view: &InvoiceView) -> String {
     match (&view.customer_name, &view.customer_email) {
         (Some(name), Some(email)) => format!("{name}, {email}"),
         (Some(one), None) | (None, Some(one)) => one.clone(),
-        (None, None) => "not named".to_owned(),
+        (None, None) => "Unknown".to_owned(),
     }
 }
 
-/// The shape and colour for an invoice's status.
-pub(super) fn badge_of(status: &str) -> &'static str {
+/// The CSS class of the badge for an invoice's status.
+pub(super) fn badge_of(status: &InvoiceStatus) -> &'static str {
     match status {
-        "paid" => "ok",
-        "open" => "warn",
-        "uncollectible" => "bad",
+        InvoiceStatus::Paid => "ok",
+        InvoiceStatus::Open => "warn",
+        InvoiceStatus::Uncollectible => "bad",
         _ => "info",
     }
 }
@@ -214,7 +215,7 @@ fn shown(
     let paid = view.amount_due.saturating_sub(view.amount_remaining);
     let invoice_page = InvoicePage {
         title: title_of(view),
-        status: plain(&view.status),
+        status: plain(view.status.as_str()),
         badge: badge_of(&view.status),
         created: day(view.created),
         created_at: iso(view.created),
@@ -229,10 +230,10 @@ fn shown(
         remaining: figure(view.amount_remaining),
         pdf_url: format!("{}/pdf", address(invoice)),
         action: address(invoice),
-        is_open: view.status == "open",
+        is_open: view.status == InvoiceStatus::Open,
         button: format!("Pay {}", figure(view.amount_remaining)),
         fields: form.fields(errors),
-        error_title: "The payment did not go through",
+        error_title: "Your payment didn't go through",
         errors,
         test_cards: &TEST_CARDS,
     };

@@ -1,4 +1,4 @@
-//! The mailbox at `/_twin/mailbox`: what the service mailed.
+//! The mailbox at `/_twin/mailbox`: the emails that the service sent.
 
 use askama::Template;
 use axum::extract::{Path, State};
@@ -6,13 +6,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::{not_found, page};
-use crate::mail::Mail;
-use crate::routes::App;
+use crate::app::App;
+use crate::mailbox::Email;
 
-/// Mails on the page.
+/// The number of emails on the page.
 const ROWS_MAX: usize = 200;
 
-const UNKNOWN: &str = "There is no such mail.";
+const UNKNOWN: &str = "This email doesn't exist.";
 
 struct Row {
     id: u64,
@@ -25,10 +25,10 @@ struct Row {
 #[derive(Template)]
 #[template(path = "mailbox.html")]
 struct MailboxPage {
-    mails: Vec<Row>,
+    emails: Vec<Row>,
 }
 
-/// A stretch of a mail's text: words, or an address to follow.
+/// A piece of an email's text: plain text or a link.
 #[derive(Debug, PartialEq, Eq)]
 struct Piece<'a> {
     text: &'a str,
@@ -36,8 +36,8 @@ struct Piece<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "mail.html")]
-struct MailPage<'a> {
+#[template(path = "email.html")]
+struct EmailPage<'a> {
     id: u64,
     subject: String,
     from: &'a str,
@@ -48,67 +48,67 @@ struct MailPage<'a> {
     has_html: bool,
 }
 
-fn subject_of(mail: &Mail) -> String {
-    if mail.subject.trim().is_empty() {
+fn subject_of(email: &Email) -> String {
+    if email.subject.trim().is_empty() {
         "(no subject)".to_owned()
     } else {
-        mail.subject.clone()
+        email.subject.clone()
     }
 }
 
-/// `2026-12-15T09:30:00Z` as `2026-12-15 09:30:00 UTC`
+/// Formats `2026-12-15T09:30:00Z` as `2026-12-15 09:30:00 UTC`.
 fn readable(at: &str) -> String {
     at.replace('T', " ").replace('Z', " UTC")
 }
 
 /// `GET /_twin/mailbox`
 pub(crate) async fn list(State(app): State<App>) -> Response {
-    let mails = {
+    let emails = {
         let mailbox = app.twin.mailbox();
-        let rows = mailbox.newest_first().take(ROWS_MAX).map(|mail| Row {
-            id: mail.id,
-            subject: subject_of(mail),
-            to: mail.to.join(", "),
-            at: mail.received_at.clone(),
-            at_text: readable(&mail.received_at),
+        let rows = mailbox.newest_first().take(ROWS_MAX).map(|email| Row {
+            id: email.id,
+            subject: subject_of(email),
+            to: email.to.join(", "),
+            at: email.received_at.clone(),
+            at_text: readable(&email.received_at),
         });
         rows.collect()
     };
-    page(StatusCode::OK, &MailboxPage { mails })
+    page(StatusCode::OK, &MailboxPage { emails })
 }
 
-/// `GET /_twin/mailbox/{mail}`
+/// `GET /_twin/mailbox/{email}`
 pub(crate) async fn show(State(app): State<App>, Path(id): Path<u64>) -> Response {
-    let Some(mail) = app.twin.mailbox().get(id).cloned() else {
+    let Some(email) = app.twin.mailbox().get(id).cloned() else {
         return not_found(UNKNOWN);
     };
-    let mail_page = MailPage {
+    let email_page = EmailPage {
         id,
-        subject: subject_of(&mail),
-        from: &mail.from,
-        to: mail.to.join(", "),
-        at: &mail.received_at,
-        at_text: readable(&mail.received_at),
-        text: pieces_of(&mail.text),
-        has_html: !mail.html.is_empty(),
+        subject: subject_of(&email),
+        from: &email.from,
+        to: email.to.join(", "),
+        at: &email.received_at,
+        at_text: readable(&email.received_at),
+        text: pieces_of(&email.text),
+        has_html: !email.html.is_empty(),
     };
-    page(StatusCode::OK, &mail_page)
+    page(StatusCode::OK, &email_page)
 }
 
-/// `GET /_twin/mailbox/{mail}/html`: the part alone, for a frame in which nothing can run.
+/// `GET /_twin/mailbox/{email}/html`: only the HTML part, for a sandboxed frame without scripts.
 pub(crate) async fn html(State(app): State<App>, Path(id): Path<u64>) -> Response {
-    let Some(mail) = app.twin.mailbox().get(id).cloned() else {
+    let Some(email) = app.twin.mailbox().get(id).cloned() else {
         return not_found(UNKNOWN);
     };
     let policy = "sandbox allow-popups allow-popups-to-escape-sandbox \
                   allow-top-navigation-by-user-activation; default-src 'none'; \
                   style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
-    // Links leave the frame.
-    let body = format!("<base target=\"_top\">{}", mail.html);
+    // Links open outside the frame.
+    let body = format!("<base target=\"_top\">{}", email.html);
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(body)).into_response()
 }
 
-/// Cuts the text at its `http` and `https` addresses.
+/// Splits the text at its `http` and `https` links.
 fn pieces_of(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = text;
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_in_a_mail_become_links_without_the_full_stop_after_them() {
+    fn urls_in_an_email_become_links_without_the_period_after_them() {
         let pieces = pieces_of("Go to http://a.test/x?y=1. Or <https://b.test>!");
 
         let links: Vec<_> = pieces
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_no_link() {
+    fn a_javascript_url_is_not_a_link() {
         assert!(
             pieces_of("javascript:alert(1)")
                 .iter()

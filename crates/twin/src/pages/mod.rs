@@ -1,14 +1,15 @@
-//! The pages people see: Checkout, the billing portal, invoices, the control page, the mailbox.
+//! The HTML pages: Checkout, the billing portal, invoices, the control page and the mailbox.
 //!
-//! Each works without script. A page's view holds ready-made text; its template computes nothing.
+//! Every page works without JavaScript. A page's view holds ready-made text; its template computes
+//! nothing.
 
 pub(crate) mod board;
 pub(crate) mod card;
 pub(crate) mod checkout;
+mod format;
 pub(crate) mod invoice;
 pub(crate) mod mailbox;
 pub(crate) mod portal;
-mod words;
 
 use askama::Template;
 use axum::http::{StatusCode, header};
@@ -16,7 +17,8 @@ use axum::response::{Html, IntoResponse, Response};
 
 use crate::core::PayError;
 
-/// One sentence of an error summary, and the field it is about (perhaps none).
+/// One message of an error summary, with the field it belongs to. An empty field stands for the
+/// whole form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FormError {
     pub field: &'static str,
@@ -24,8 +26,8 @@ pub(crate) struct FormError {
 }
 
 impl FormError {
-    /// About the whole form.
-    fn of_all(text: impl Into<String>) -> Self {
+    /// A message about the whole form.
+    fn of_form(text: impl Into<String>) -> Self {
         Self {
             field: "",
             text: text.into(),
@@ -46,7 +48,7 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => {
-            tracing::error!(%error, "A page of the twin cannot be rendered");
+            tracing::error!(%error, "Failed to render a page of the twin");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
@@ -65,25 +67,25 @@ fn message(status: StatusCode, title: &str, text: &str, link: Option<(&str, &str
     )
 }
 
-/// A page that is not there.
+/// The page for an object or a URL that doesn't exist.
 pub(crate) fn not_found(text: &str) -> Response {
     message(StatusCode::NOT_FOUND, "Not found", text, None)
 }
 
-/// After a form: the browser fetches `to`.
+/// Redirects the browser to `to` after a form was posted.
 fn see_other(to: &str) -> Response {
     let location = header::HeaderValue::try_from(to);
     let location = location.unwrap_or(header::HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
 }
 
-/// The page for a payment that ended otherwise than in its form.
+/// The page for an action that failed for a reason outside its form.
 fn refused(error: &PayError, back: &str) -> Response {
     match error {
-        PayError::NotFound => not_found("There is nothing at this address."),
+        PayError::NotFound => not_found("There's nothing at this address."),
         other => message(
             StatusCode::CONFLICT,
-            "That is not possible",
+            "This isn't possible",
             &other.to_string(),
             Some((back, "Back")),
         ),

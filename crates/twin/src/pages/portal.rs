@@ -6,15 +6,16 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use stripe::objects::SubscriptionStatus;
 
 use super::card::{CardForm, Field, TEST_CARDS};
+use super::format::{day, iso, money, per, plain};
 use super::invoice::badge_of;
-use super::words::{day, iso, money, per, plain};
 use super::{FormError, not_found, page, refused, see_other};
+use crate::app::App;
 use crate::core::{PayError, PortalView, SubscriptionView};
-use crate::routes::App;
 
-const UNKNOWN: &str = "There is no portal session at this address.";
+const UNKNOWN: &str = "This portal session doesn't exist.";
 
 struct Subscription {
     name: String,
@@ -90,9 +91,9 @@ struct PlanPage {
     choices: Vec<Choice>,
 }
 
-/// The subscription a step is about; the newest one when none is named.
+/// The query that selects a subscription. Without an id, it selects the newest one.
 #[derive(Debug, Deserialize)]
-pub(crate) struct About {
+pub(crate) struct Selection {
     subscription: Option<String>,
 }
 
@@ -104,7 +105,7 @@ fn view_of(app: &App, session: &str) -> Option<PortalView> {
     app.twin.read(|core| core.portal_view(session))
 }
 
-fn chosen<'a>(view: &'a PortalView, id: Option<&str>) -> Option<&'a SubscriptionView> {
+fn selected<'a>(view: &'a PortalView, id: Option<&str>) -> Option<&'a SubscriptionView> {
     match id {
         Some(id) => view.subscriptions.iter().find(|one| one.id == id),
         None => view.subscriptions.first(),
@@ -140,18 +141,18 @@ pub(crate) async fn show(State(app): State<App>, Path(session): Path<String>) ->
 
 fn card_of(view: &PortalView) -> String {
     view.card.as_ref().map_or_else(
-        || "No card is saved.".to_owned(),
+        || "You haven't saved a card.".to_owned(),
         |card| {
             let (brand, last4) = (capitalized(&card.brand), &card.last4);
             format!(
-                "{brand} ending in {last4}, good until {:02} / {}",
+                "{brand} ending in {last4}, expires {:02} / {}",
                 card.exp_month, card.exp_year
             )
         },
     )
 }
 
-/// `visa` is `Visa`.
+/// Capitalizes a card brand: `visa` becomes `Visa`.
 fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
@@ -165,7 +166,7 @@ fn invoices_of(view: &PortalView) -> Vec<Invoice> {
         date: day(one.created),
         date_iso: iso(one.created),
         amount: money(one.total, &one.currency),
-        status: plain(&one.status),
+        status: plain(one.status.as_str()),
         badge: badge_of(&one.status),
     });
     rows.collect()
@@ -174,11 +175,11 @@ fn invoices_of(view: &PortalView) -> Vec<Invoice> {
 fn subscription(view: &PortalView, one: &SubscriptionView, here: &str) -> Subscription {
     let ends = day(one.cancel_at.unwrap_or(one.current_period_end));
     let sentence = if one.cancel_at.is_some() {
-        format!("Cancelled: it ends on {ends}.")
+        format!("Canceled. Ends on {ends}.")
     } else if let Some(plan) = &one.scheduled_change {
         format!("Changes to {plan} on {ends}.")
     } else if let Some(trial_end) = one.trial_end {
-        format!("Free until {}, then it renews.", day(trial_end))
+        format!("Free until {}. Renews after that.", day(trial_end))
     } else {
         format!("Renews on {ends}.")
     };
@@ -190,10 +191,10 @@ fn subscription(view: &PortalView, one: &SubscriptionView, here: &str) -> Subscr
             money(one.amount, &one.currency),
             per(Some(&one.interval), 1)
         ),
-        status: plain(&one.status),
-        badge: match one.status.as_str() {
-            "active" | "trialing" => "ok",
-            "past_due" | "unpaid" => "bad",
+        status: plain(one.status.as_str()),
+        badge: match one.status {
+            SubscriptionStatus::Active | SubscriptionStatus::Trialing => "ok",
+            SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid => "bad",
             _ => "warn",
         },
         sentence,
@@ -207,23 +208,23 @@ fn subscription(view: &PortalView, one: &SubscriptionView, here: &str) -> Subscr
     }
 }
 
-/// `GET /p/session/{session}/cancel`: asks whether it is meant.
+/// `GET /p/session/{session}/cancel`: asks for confirmation.
 pub(crate) async fn ask_cancel(
     State(app): State<App>,
     Path(session): Path<String>,
-    Query(about): Query<About>,
+    Query(selection): Query<Selection>,
 ) -> Response {
     let Some(view) = view_of(&app, &session) else {
         return not_found(UNKNOWN);
     };
-    let Some(one) = chosen(&view, about.subscription.as_deref()) else {
+    let Some(one) = selected(&view, selection.subscription.as_deref()) else {
         return see_other(&address(&session));
     };
     let sentence = if view.allows.cancel_immediately {
-        "It ends at once and is not refunded.".to_owned()
+        "Your plan ends immediately and isn't refunded.".to_owned()
     } else {
         format!(
-            "It stays usable until {} and is not renewed.",
+            "You can use your plan until {}. It won't renew.",
             day(one.current_period_end)
         )
     };
@@ -265,7 +266,7 @@ pub(crate) async fn resume(
     after(done, &session)
 }
 
-/// Back to the portal, or a page that says why not.
+/// Redirects to the portal, or shows why the action failed.
 fn after<T>(done: Result<T, PayError>, session: &str) -> Response {
     match done {
         Ok(_) => see_other(&address(session)),
@@ -297,7 +298,7 @@ pub(crate) async fn set_card(
         .change(|core, now| core.portal_set_card(&session, payment, now))
     {
         Err(PayError::Card { message, .. }) => {
-            let errors = [FormError::of_all(message)];
+            let errors = [FormError::of_form(message)];
             card_page(&session, &form, &errors, StatusCode::PAYMENT_REQUIRED)
         }
         done => after(done, &session),
@@ -309,7 +310,7 @@ fn card_page(session: &str, form: &CardForm, errors: &[FormError], status: Statu
         action: format!("{}/card", address(session)),
         back_url: address(session),
         fields: form.fields(errors),
-        error_title: "The card was not saved",
+        error_title: "Your card wasn't saved",
         errors,
         test_cards: &TEST_CARDS,
     };
@@ -320,12 +321,12 @@ fn card_page(session: &str, form: &CardForm, errors: &[FormError], status: Statu
 pub(crate) async fn ask_plan(
     State(app): State<App>,
     Path(session): Path<String>,
-    Query(about): Query<About>,
+    Query(selection): Query<Selection>,
 ) -> Response {
     let Some(view) = view_of(&app, &session) else {
         return not_found(UNKNOWN);
     };
-    let Some(one) = chosen(&view, about.subscription.as_deref()) else {
+    let Some(one) = selected(&view, selection.subscription.as_deref()) else {
         return see_other(&address(&session));
     };
     let choices = one.plans.iter().map(|plan| {

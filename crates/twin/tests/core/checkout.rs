@@ -1,7 +1,7 @@
 use serde_json::json;
 use twin::core::{PayError, Payment};
 
-use crate::shop::{DAY, NOW, Shop, card, good_card, word};
+use crate::shop::{DAY, NOW, Shop, card, good_card, string};
 
 #[test]
 fn a_pack_is_bought_and_the_session_is_paid() {
@@ -47,7 +47,7 @@ fn a_pack_is_bought_and_the_session_is_paid() {
 }
 
 #[test]
-fn a_new_session_is_open_and_its_address_holds_its_id() {
+fn a_new_session_is_open_and_its_url_contains_its_id() {
     let mut shop = Shop::open();
     shop.core.set_public_url("http://twin.example/");
     let pack = shop.price("Credits", 1000, "");
@@ -109,7 +109,7 @@ fn a_declined_card_leaves_the_session_open_with_a_failed_charge_and_another_pays
 }
 
 #[test]
-fn a_card_typed_wrongly_is_refused_without_a_charge() {
+fn a_mistyped_card_is_refused_without_a_charge() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
     let id = shop.session("payment", &pack, "");
@@ -137,7 +137,7 @@ fn a_card_typed_wrongly_is_refused_without_a_charge() {
 }
 
 #[test]
-fn a_bank_that_asks_is_answered_and_then_the_session_completes() {
+fn a_session_completes_after_the_customer_has_authenticated() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
     let id = shop.session("payment", &pack, "");
@@ -258,129 +258,7 @@ fn a_session_expires_after_a_day_and_can_no_longer_be_paid() {
 }
 
 #[test]
-fn a_subscription_is_bought_with_one_paid_invoice() {
-    let mut shop = Shop::open();
-    let plan = shop.plan("PRO", 1900);
-    let id = shop.session(
-        "subscription",
-        &plan,
-        "&customer_email=bob@example.com&subscription_data[metadata][account]=a1",
-    );
-    shop.happened();
-
-    let session = shop.core.pay_checkout(&id, good_card(), NOW).unwrap();
-
-    assert_eq!(session["payment_status"], "paid");
-    assert!(session["payment_intent"].is_null());
-    let events = shop.happened();
-    for kind in [
-        "customer.created",
-        "payment_method.attached",
-        "customer.subscription.created",
-        "invoice.created",
-        "invoice.finalized",
-        "charge.succeeded",
-        "payment_intent.succeeded",
-        "invoice.paid",
-        "invoice.payment_succeeded",
-        "invoice_payment.paid",
-    ] {
-        assert_eq!(
-            events.iter().filter(|one| *one == kind).count(),
-            1,
-            "{kind} in {events:?}"
-        );
-    }
-    assert_eq!(events.last().unwrap(), "checkout.session.completed");
-    let sub = shop.see(&session["subscription"]);
-    assert_eq!(sub["status"], "active");
-    assert_eq!(sub["metadata"], json!({"account": "a1"}));
-    assert!(sub["default_payment_method"].is_string());
-    let invoice = shop.see(&session["invoice"]);
-    assert_eq!(invoice["billing_reason"], "subscription_create");
-    assert_eq!(
-        invoice["parent"]["subscription_details"]["subscription"],
-        sub["id"]
-    );
-    assert_eq!(invoice["amount_paid"], 1900);
-    assert!(word(&invoice["number"]).ends_with("-0001"));
-    assert_eq!(shop.see(&session["customer"])["email"], "bob@example.com");
-}
-
-#[test]
-fn a_declined_subscription_leaves_no_subscription_behind() {
-    let mut shop = Shop::open();
-    let plan = shop.plan("PRO", 1900);
-    let customer = shop.customer("");
-    let id = shop.session("subscription", &plan, &format!("&customer={customer}"));
-    shop.happened();
-
-    shop.core
-        .pay_checkout(&id, card("4000000000000002"), NOW)
-        .unwrap_err();
-    let refused = shop.happened();
-    shop.core.pay_checkout(&id, good_card(), NOW).unwrap();
-
-    assert_eq!(
-        refused,
-        [
-            "payment_intent.created",
-            "charge.failed",
-            "payment_intent.payment_failed"
-        ]
-    );
-    assert_eq!(shop.core.objects("subscription").len(), 1);
-    assert_eq!(shop.core.objects("invoice").len(), 1);
-}
-
-#[test]
-fn a_subscription_with_a_bank_that_asks_begins_after_the_answer_and_renews() {
-    let mut shop = Shop::open();
-    let plan = shop.plan("PRO", 1900);
-    let id = shop.session("subscription", &plan, "");
-
-    let asked = shop.core.pay_checkout(&id, card("4000002500003155"), NOW);
-    let session = shop.core.authenticate_checkout(&id, true, NOW).unwrap();
-    shop.wait(32 * DAY);
-
-    assert_eq!(asked, Err(PayError::RequiresAuthentication));
-    assert_eq!(session["payment_status"], "paid");
-    let sub = shop.see(&session["subscription"]);
-    assert_eq!(sub["status"], "active");
-    assert_eq!(
-        shop.core
-            .objects("invoice")
-            .iter()
-            .filter(|one| one["status"] == "paid")
-            .count(),
-        2
-    );
-}
-
-#[test]
-fn a_trial_needs_no_payment_now() {
-    let mut shop = Shop::open();
-    let plan = shop.plan("PRO", 1900);
-    let id = shop.session(
-        "subscription",
-        &plan,
-        "&subscription_data[trial_period_days]=14",
-    );
-    shop.happened();
-
-    let session = shop.core.pay_checkout(&id, good_card(), NOW).unwrap();
-
-    assert_eq!(session["amount_total"], 0);
-    assert_eq!(session["payment_status"], "no_payment_required");
-    assert_eq!(shop.see(&session["subscription"])["status"], "trialing");
-    let events = shop.happened();
-    assert!(events.contains(&"invoice.paid".to_owned()));
-    assert!(!events.contains(&"invoice.payment_succeeded".to_owned()));
-    assert!(!events.iter().any(|kind| kind.starts_with("charge.")));
-}
-
-#[test]
-fn a_session_that_makes_no_sense_is_refused() {
+fn an_invalid_session_is_refused() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
     let plan = shop.plan("PRO", 1900);
@@ -393,11 +271,11 @@ fn a_session_that_makes_no_sense_is_refused() {
         "mode"
     );
     assert!(
-        word(&refuse(format!("mode=payment&{ok}&line_items[0][price]={plan}"))["message"])
+        string(&refuse(format!("mode=payment&{ok}&line_items[0][price]={plan}"))["message"])
             .contains("recurring")
     );
     assert!(
-        word(
+        string(
             &refuse(format!(
                 "mode=subscription&{ok}&line_items[0][price]={pack}"
             ))["message"]
@@ -444,7 +322,7 @@ fn a_session_that_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn the_old_and_the_new_name_of_payment_method_types_are_both_taken() {
+fn the_old_and_the_new_name_of_payment_method_types_are_both_accepted() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1000, "");
 
@@ -468,13 +346,13 @@ fn the_cli_completes_a_session_through_its_payment_page() {
     let wrong = shop.refused(
         "POST",
         &format!("/v1/payment_pages/{id}/confirm"),
-        &format!("payment_method={}&expected_amount=1", word(&method["id"])),
+        &format!("payment_method={}&expected_amount=1", string(&method["id"])),
     );
     shop.post(
         &format!("/v1/payment_pages/{id}/confirm"),
         &format!(
             "payment_method={}&expected_amount=1500",
-            word(&method["id"])
+            string(&method["id"])
         ),
     );
 
@@ -483,14 +361,14 @@ fn the_cli_completes_a_session_through_its_payment_page() {
 }
 
 #[test]
-fn an_iban_settles_by_itself() {
+fn an_iban_settles_automatically() {
     let mut shop = Shop::open();
     let pack = shop.price("Credits", 1500, "");
     let mut pay = |iban: &str| {
         let id = shop.session("payment", &pack, "&payment_method_types[]=sepa_debit");
         let body =
             format!("type=sepa_debit&sepa_debit[iban]={iban}&billing_details[email]=a@b.example");
-        let method = word(&shop.post("/v1/payment_methods", &body)["id"]);
+        let method = string(&shop.post("/v1/payment_methods", &body)["id"]);
         shop.post(
             &format!("/v1/payment_pages/{id}/confirm"),
             &format!("payment_method={method}"),
@@ -509,10 +387,10 @@ fn an_iban_settles_by_itself() {
 }
 
 #[test]
-fn a_promotion_code_takes_its_part_off() {
+fn a_promotion_code_reduces_the_total() {
     let mut shop = Shop::open();
     let plan = shop.plan("PRO", 2000);
-    let coupon = word(&shop.post("/v1/coupons", "percent_off=25.5&duration=once")["id"]);
+    let coupon = string(&shop.post("/v1/coupons", "percent_off=25.5&duration=once")["id"]);
     shop.post(
         "/v1/promotion_codes",
         &format!("promotion[type]=coupon&promotion[coupon]={coupon}&code=HELLO"),

@@ -1,17 +1,17 @@
 use serde_json::json;
 
-use crate::shop::{DAY, HOUR, NOW, Shop, word};
+use crate::shop::{DAY, HOUR, NOW, Shop, string};
 
 fn paid(shop: &mut Shop, card: &str, amount: i64) -> (String, String) {
     let body = format!(
         "amount={amount}&currency=usd&confirm=true&payment_method={card}&payment_method_types[]=card"
     );
     let intent = shop.post("/v1/payment_intents", &body);
-    (word(&intent["id"]), word(&intent["latest_charge"]))
+    (string(&intent["id"]), string(&intent["latest_charge"]))
 }
 
 #[test]
-fn an_intent_that_is_confirmed_makes_its_events_in_order() {
+fn a_confirmed_payment_intent_emits_its_events_in_order() {
     let mut shop = Shop::open();
 
     let (intent, charge) = paid(&mut shop, "pm_card_visa", 2000);
@@ -69,12 +69,12 @@ fn each_declining_card_says_why() {
         let (status, error) = shop.refused("POST", "/v1/payment_intents", &body);
 
         assert_eq!(
-            (status, word(&error["code"])),
+            (status, string(&error["code"])),
             (402, code.to_owned()),
             "{card}"
         );
         assert_eq!(
-            (word(&error["decline_code"]), word(&error["message"])),
+            (string(&error["decline_code"]), string(&error["message"])),
             (decline.into(), message.into())
         );
         assert_eq!(error["payment_intent"]["status"], "requires_payment_method");
@@ -90,7 +90,7 @@ fn each_declining_card_says_why() {
 }
 
 #[test]
-fn a_declining_card_cannot_be_saved_but_the_one_made_for_it_can() {
+fn a_declining_card_cannot_be_saved_except_the_one_that_fails_only_on_charges() {
     let mut shop = Shop::open();
     let customer = shop.customer("");
     let body = format!("customer={customer}");
@@ -111,10 +111,10 @@ fn a_declining_card_cannot_be_saved_but_the_one_made_for_it_can() {
 }
 
 #[test]
-fn a_bank_that_asks_every_time_refuses_payments_without_the_customer() {
+fn a_card_that_always_requires_authentication_declines_off_session_payments() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_authenticationRequired");
-    let method = word(&shop.see(&json!(customer))["invoice_settings"]["default_payment_method"]);
+    let method = string(&shop.see(&json!(customer))["invoice_settings"]["default_payment_method"]);
     let base = format!(
         "amount=2000&currency=usd&confirm=true&customer={customer}&payment_method={method}"
     );
@@ -134,7 +134,7 @@ fn a_bank_that_asks_every_time_refuses_payments_without_the_customer() {
 }
 
 #[test]
-fn too_small_an_amount_is_refused() {
+fn an_amount_below_the_minimum_is_refused() {
     let mut shop = Shop::open();
 
     let (_, error) = shop.refused("POST", "/v1/payment_intents", "amount=49&currency=usd");
@@ -145,7 +145,7 @@ fn too_small_an_amount_is_refused() {
 }
 
 #[test]
-fn partial_refunds_add_up_and_no_more_than_the_charge_comes_back() {
+fn partial_refunds_add_up_and_cannot_exceed_the_charge() {
     let mut shop = Shop::open();
     let (intent, charge) = paid(&mut shop, "pm_card_visa", 2000);
     shop.happened();
@@ -174,7 +174,7 @@ fn partial_refunds_add_up_and_no_more_than_the_charge_comes_back() {
         (&json!(500), &json!(false))
     );
     assert!(
-        word(&too_much["message"]).contains("greater than unrefunded amount on charge ($15.00)")
+        string(&too_much["message"]).contains("greater than unrefunded amount on charge ($15.00)")
     );
     let whole = shop.see(&json!(charge));
     assert_eq!(
@@ -187,7 +187,7 @@ fn partial_refunds_add_up_and_no_more_than_the_charge_comes_back() {
 }
 
 #[test]
-fn a_pending_refund_arrives_and_a_failing_one_comes_back() {
+fn a_pending_refund_succeeds_later_and_a_failing_one_returns_the_money() {
     let mut shop = Shop::open();
     let (_, pending) = paid(&mut shop, "pm_card_pendingRefund", 2000);
     let (_, failing) = paid(&mut shop, "pm_card_refundFail", 2000);
@@ -209,7 +209,7 @@ fn a_pending_refund_arrives_and_a_failing_one_comes_back() {
 }
 
 #[test]
-fn a_disputed_charge_takes_the_money_and_evidence_wins_it_back() {
+fn a_dispute_withdraws_the_money_and_evidence_wins_it_back() {
     let mut shop = Shop::open();
     let (intent, charge) = paid(&mut shop, "pm_card_createDispute", 2000);
     let opened = shop.happened();
@@ -217,7 +217,7 @@ fn a_disputed_charge_takes_the_money_and_evidence_wins_it_back() {
     let refused = shop.refused("POST", "/v1/refunds", &format!("charge={charge}"));
 
     shop.post(
-        &format!("/v1/disputes/{}", word(&dispute["id"])),
+        &format!("/v1/disputes/{}", string(&dispute["id"])),
         "evidence[uncategorized_text]=winning_evidence",
     );
 
@@ -272,13 +272,13 @@ fn a_dispute_can_be_lost_and_an_inquiry_leaves_the_charge_refundable() {
 }
 
 #[test]
-fn a_reserved_payment_is_captured_in_part() {
+fn an_authorized_payment_is_captured_in_part() {
     let mut shop = Shop::open();
     let intent = shop.post(
         "/v1/payment_intents",
         "amount=2000&currency=usd&confirm=true&payment_method=pm_card_visa&capture_method=manual",
     );
-    let id = word(&intent["id"]);
+    let id = string(&intent["id"]);
 
     let captured = shop.post(
         &format!("/v1/payment_intents/{id}/capture"),
@@ -293,16 +293,16 @@ fn a_reserved_payment_is_captured_in_part() {
 }
 
 #[test]
-fn an_invoice_below_the_minimum_is_rolled_to_the_balance() {
+fn an_invoice_below_the_minimum_is_carried_over_to_the_balance() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let body = |amount: i64| format!("customer={customer}&amount={amount}&currency=usd");
     shop.post("/v1/invoiceitems", &body(30));
-    let invoice = word(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
+    let invoice = string(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
 
     let small = shop.post(&format!("/v1/invoices/{invoice}/finalize"), "");
     shop.post("/v1/invoiceitems", &body(100));
-    let next = word(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
+    let next = string(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
     let paid = shop.post(&format!("/v1/invoices/{next}/pay"), "");
 
     assert_eq!(
@@ -320,7 +320,7 @@ fn an_invoice_below_the_minimum_is_rolled_to_the_balance() {
 }
 
 #[test]
-fn a_manual_invoice_is_finalized_voided_or_given_up() {
+fn a_manual_invoice_is_finalized_voided_or_marked_uncollectible() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let mut invoice = || {
@@ -328,7 +328,7 @@ fn a_manual_invoice_is_finalized_voided_or_given_up() {
             "/v1/invoiceitems",
             &format!("customer={customer}&amount=2000&currency=usd"),
         );
-        let id = word(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
+        let id = string(&shop.post("/v1/invoices", &format!("customer={customer}"))["id"]);
         shop.post(&format!("/v1/invoices/{id}/finalize"), "");
         id
     };
@@ -343,12 +343,12 @@ fn a_manual_invoice_is_finalized_voided_or_given_up() {
         (&void["status"], &given_up["status"]),
         (&json!("void"), &json!("uncollectible"))
     );
-    assert!(word(&closed["message"]).contains("void"));
+    assert!(string(&closed["message"]).contains("void"));
     assert_eq!(paid["status"], "paid");
 }
 
 #[test]
-fn money_taken_becomes_available_after_two_days() {
+fn charged_money_becomes_available_after_two_days() {
     let mut shop = Shop::open();
     paid(&mut shop, "pm_card_visa", 2000);
 

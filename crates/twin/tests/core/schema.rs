@@ -1,8 +1,8 @@
 use serde_json::Value;
 
-use crate::shop::{DAY, Shop, checked, good_card, word};
+use crate::shop::{DAY, Shop, checked, good_card, string};
 
-/// Everything the product listens to, and what the CLI triggers.
+/// The events that the product subscribes to and those that the CLI triggers.
 const TRIGGERS: &[&str] = &[
     "checkout.session.completed",
     "checkout.session.expired",
@@ -90,12 +90,39 @@ fn an_unknown_trigger_is_refused() {
     assert!(shop.core.trigger("issuing_card.created", shop.now).is_err());
 }
 
+/// The kinds of objects that the test below must cover.
+const KINDS: [&str; 23] = [
+    "customer",
+    "product",
+    "price",
+    "checkout.session",
+    "item",
+    "subscription",
+    "subscription_item",
+    "subscription_schedule",
+    "invoice",
+    "invoice_payment",
+    "payment_intent",
+    "setup_intent",
+    "charge",
+    "payment_method",
+    "billing_portal.session",
+    "billing_portal.configuration",
+    "event",
+    "webhook_endpoint",
+    "coupon",
+    "promotion_code",
+    "account",
+    "balance",
+    "balance_transaction",
+];
+
 #[test]
 fn every_kind_of_object_fits_stripes_schema() {
     let mut shop = Shop::open();
     let customer = shop.customer("pm_card_visa");
     let plan = shop.plan("PRO", 1900);
-    let sub = word(&shop.subscribe(&customer, &plan, "")["id"]);
+    let sub = string(&shop.subscribe(&customer, &plan, "")["id"]);
     let session = shop.session("subscription", &plan, "");
     shop.core
         .pay_checkout(&session, good_card(), shop.now)
@@ -113,7 +140,7 @@ fn every_kind_of_object_fits_stripes_schema() {
         "/v1/webhook_endpoints",
         "url=https://x.example/&enabled_events[]=*",
     );
-    let coupon = word(
+    let coupon = string(
         &shop.post(
             "/v1/coupons",
             "amount_off=500&currency=usd&duration=forever",
@@ -135,41 +162,16 @@ fn every_kind_of_object_fits_stripes_schema() {
     shop.get(&format!("/v1/subscription_items?subscription={sub}"));
     shop.wait(70 * DAY);
     shop.happened();
-    let kinds = [
-        "customer",
-        "product",
-        "price",
-        "checkout.session",
-        "item",
-        "subscription",
-        "subscription_item",
-        "subscription_schedule",
-        "invoice",
-        "invoice_payment",
-        "payment_intent",
-        "setup_intent",
-        "charge",
-        "payment_method",
-        "billing_portal.session",
-        "billing_portal.configuration",
-        "event",
-        "webhook_endpoint",
-        "coupon",
-        "promotion_code",
-        "account",
-        "balance",
-        "balance_transaction",
-    ];
 
     let seen = checked().lock().unwrap().clone();
 
-    for kind in kinds {
+    for kind in KINDS {
         assert!(seen.contains(kind), "{kind} was never checked");
     }
 }
 
 #[test]
-fn every_error_fits_stripes_schema_and_names_its_page() {
+fn every_error_fits_stripes_schema_and_links_to_its_documentation() {
     let mut shop = Shop::open();
 
     let (_, error) = shop.refused("POST", "/v1/customers", "x=1");
@@ -178,7 +180,7 @@ fn every_error_fits_stripes_schema_and_names_its_page() {
         error["doc_url"],
         "https://docs.stripe.com/error-codes/parameter-unknown"
     );
-    assert!(word(&error["request_log_url"]).contains("req_"));
+    assert!(string(&error["request_log_url"]).contains("req_"));
     assert_eq!(error["type"], "invalid_request_error");
     assert_eq!(error.get("decline_code"), None::<&Value>);
 }

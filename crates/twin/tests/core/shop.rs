@@ -1,9 +1,6 @@
-//! A small business at the twin: calls with short words, a clock, and the schema always watching.
+//! A test helper around the core: short calls, a clock, and a schema check of every answer.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends with a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue must panic")]
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -73,7 +70,7 @@ impl Shop {
         answer.body
     }
 
-    /// A call that must be refused: its status and the error.
+    /// Makes a call that must be refused. Returns its status and the error.
     pub fn refused(&mut self, method: &str, target: &str, body: &str) -> (u16, Value) {
         let answer = self.send(method, target, body, None);
         assert_ne!(
@@ -90,7 +87,7 @@ impl Shop {
         self.core.tick(self.now);
     }
 
-    /// The types of the events since the last call; each is checked and kept.
+    /// The types of the events since the last call. Each event is checked and kept.
     pub fn happened(&mut self) -> Vec<String> {
         let fresh = self.core.take_events();
         for event in &fresh {
@@ -105,7 +102,7 @@ impl Shop {
         kinds
     }
 
-    /// The newest event of a type among those that happened.
+    /// The newest event of a type.
     pub fn last(&mut self, kind: &str) -> Value {
         self.happened();
         let found = self.events.iter().rev().find(|event| event["type"] == kind);
@@ -123,10 +120,10 @@ impl Shop {
         object.clone()
     }
 
-    /// A customer; with a card, it is the default.
+    /// Creates a customer. The card, if any, becomes the default.
     pub fn customer(&mut self, card: &str) -> String {
         let customer = self.post("/v1/customers", "email=ann@example.com&name=Ann");
-        let id = word(&customer["id"]);
+        let id = string(&customer["id"]);
         if !card.is_empty() {
             self.give_card(&id, card);
         }
@@ -138,21 +135,21 @@ impl Shop {
             &format!("/v1/payment_methods/{card}/attach"),
             &format!("customer={customer}"),
         );
-        let id = word(&method["id"]);
+        let id = string(&method["id"]);
         let body = format!("invoice_settings[default_payment_method]={id}");
         self.post(&format!("/v1/customers/{customer}"), &body);
         id
     }
 
-    /// A monthly price.
+    /// Creates a monthly price.
     pub fn plan(&mut self, name: &str, amount: i64) -> String {
         self.price(name, amount, "&recurring[interval]=month")
     }
 
     pub fn price(&mut self, name: &str, amount: i64, more: &str) -> String {
         let body = format!("product_data[name]={name}&unit_amount={amount}&currency=usd{more}");
-        // `product_data` of a price knows no more than a product needs.
-        word(&self.post("/v1/prices", &body)["id"])
+        // `product_data` of a price accepts only a few fields of a product.
+        string(&self.post("/v1/prices", &body)["id"])
     }
 
     pub fn subscribe(&mut self, customer: &str, price: &str, more: &str) -> Value {
@@ -164,11 +161,11 @@ impl Shop {
         let body = format!(
             "mode={mode}&success_url=https://shop.example/ok?id={{CHECKOUT_SESSION_ID}}&line_items[0][price]={price}&line_items[0][quantity]=1{more}"
         );
-        word(&self.post("/v1/checkout/sessions", &body)["id"])
+        string(&self.post("/v1/checkout/sessions", &body)["id"])
     }
 }
 
-pub fn word(value: &Value) -> String {
+pub fn string(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
@@ -185,7 +182,7 @@ pub fn good_card() -> Payment {
     card("4242 4242 4242 4242")
 }
 
-/// Holds an object, and those in a list, against Stripe's schema.
+/// Checks an object, and the objects in a list, against Stripe's schema.
 pub fn check(object: &Value) {
     match object["object"].as_str() {
         Some("list" | "search_result") => object["data"].as_array().unwrap().iter().for_each(check),
@@ -213,7 +210,7 @@ pub fn check_as(kind: &str, object: &Value) {
     checked().lock().unwrap().insert(kind.to_owned());
 }
 
-/// The kinds that have been checked so far in this process.
+/// The kinds that were checked in this process so far.
 pub fn checked() -> &'static Mutex<BTreeSet<String>> {
     static CHECKED: OnceLock<Mutex<BTreeSet<String>>> = OnceLock::new();
     CHECKED.get_or_init(Mutex::default)
@@ -227,7 +224,7 @@ fn validator(kind: &str) -> Arc<jsonschema::Validator> {
         let definitions = DEFINITIONS.get_or_init(|| {
             let text = include_str!("../../data/schema.json");
             let mut schema: Value = serde_json::from_str(text).unwrap();
-            // Called required, yet recorded answers of Stripe lack it.
+            // The schema requires it, but recorded answers of Stripe lack it.
             let required = schema["$defs"]["invoice"]["required"]
                 .as_array_mut()
                 .unwrap();

@@ -1,11 +1,11 @@
-//! Requests that nobody would write: whatever comes, the twin answers and stays consistent.
+//! Random requests: the twin answers every one and stays consistent.
 
 use serde_json::Value;
 use twin::core::{ApiRequest, Core, Payment};
 
 use crate::shop::{HOUR, NOW, check};
 
-/// A small generator of its own, so that a failing seed can be run again.
+/// A small random number generator, so that a failing seed can be run again.
 struct Dice(u64);
 
 impl Dice {
@@ -22,7 +22,7 @@ impl Dice {
     }
 }
 
-/// A value of the described type, sometimes an id that exists, sometimes nonsense.
+/// A value of the described type, sometimes an existing id and sometimes an invalid value.
 fn value(dice: &mut Dice, schema: &Value, core: &Core) -> String {
     let schema = schema["anyOf"]
         .as_array()
@@ -113,7 +113,7 @@ fn form(dice: &mut Dice, schema: &Value, name: &str, core: &Core, depth: usize) 
 }
 
 #[test]
-fn whatever_is_asked_the_twin_answers_and_its_objects_fit_the_schema() {
+fn the_twin_answers_every_request_and_its_objects_fit_the_schema() {
     let described: Value = serde_json::from_str(include_str!("../../data/paths.json")).unwrap();
     let paths = described["paths"].as_object().unwrap();
     let names: Vec<&String> = paths.keys().collect();
@@ -135,7 +135,7 @@ fn whatever_is_asked_the_twin_answers_and_its_objects_fit_the_schema() {
             let template = names[dice.roll(names.len())];
             let methods = paths[template].as_object().unwrap();
             let method = methods.keys().nth(dice.roll(methods.len())).unwrap();
-            // Deletions would soon leave nothing to play with.
+            // Too many deletions would leave nothing to test with.
             if method == "delete" && dice.roll(5) != 0 {
                 continue;
             }

@@ -1,14 +1,14 @@
-//! The request chains of the official CLI's `trigger`, run against the twin as the CLI would.
+//! The request chains of the official CLI's `trigger`, run against the twin as the CLI runs them.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
 
-use crate::shop::{Shop, word};
+use crate::shop::{Shop, string};
 
-/// Chains that name `coupon` as older versions did (ours refuses it), and those that want a test clock or
-/// the one event (`aborted`) that only an unpaid subscription brings.
+/// Chains that are not supported: those that use `coupon` as older versions did, those that need a
+/// test clock, and the one event (`aborted`) that only an unpaid subscription causes.
 const NOT_SERVED: [&str; 8] = [
     "promotion_code.created",
     "promotion_code.updated",
@@ -21,7 +21,7 @@ const NOT_SERVED: [&str; 8] = [
 ];
 
 #[test]
-fn every_trigger_of_the_cli_makes_its_event() {
+fn every_trigger_of_the_cli_emits_its_event() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cli-triggers");
     let mut wrong = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -46,10 +46,10 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
     shop.core.save_portal_defaults();
     let mut answers: BTreeMap<String, Value> = BTreeMap::new();
     for step in chain["fixtures"].as_array().unwrap() {
-        let path = filled(&word(&step["path"]), &answers);
+        let path = filled(&string(&step["path"]), &answers);
         let mut form = String::new();
         flatten("", &step["params"], &answers, &mut form);
-        let method = word(&step["method"]).to_uppercase();
+        let method = string(&step["method"]).to_uppercase();
         let (target, body) = if method == "GET" {
             (format!("{path}?{form}"), "")
         } else {
@@ -65,11 +65,11 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
                 answer.body["error"]["message"]
             ));
         }
-        answers.insert(word(&step["name"]), answer.body);
+        answers.insert(string(&step["name"]), answer.body);
     }
     shop.wait(60);
     let happened = shop.happened();
-    // Two chains tell a story rather than name an event.
+    // Two chains are named for a scenario rather than an event.
     let wanted = match kind {
         "subscription.payment_failed" => "invoice.payment_failed",
         "subscription.payment_succeeded" => "invoice.payment_succeeded",
@@ -82,7 +82,7 @@ fn run(kind: &str, chain: &Value) -> Result<(), String> {
     }
 }
 
-/// `${name:field.0.id}` replaced by what an earlier answer says.
+/// Replaces `${name:field.0.id}` with the value from an earlier answer.
 fn filled(text: &str, answers: &BTreeMap<String, Value>) -> String {
     let Some(start) = text.find("${") else {
         return text.to_owned();

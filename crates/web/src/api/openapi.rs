@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn the_document_uses_no_word_to_avoid() {
         let mut found = BTreeSet::new();
-        for quoted in TEXT.split('"').filter(|text| text.contains(' ')) {
+        for quoted in document().text.split('"').filter(|text| text.contains(' ')) {
             for (word, instead) in views::words_to_avoid::found_in(quoted) {
                 found.insert(format!("{quoted}: {word:?}, write {instead:?}"));
             }

@@ -1,4 +1,4 @@
-//! The load: connections that ask, wait for the answer, and ask again.
+//! The load: connections that send a request, wait for the response, and repeat.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use domain::time::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longest answer that is read, in bytes.
-const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// The longest response that is read, in bytes.
+const RESPONSE_BYTES_MAX: usize = 1024 * 1024;
 
-/// Longest wait for one answer.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// The longest wait for a response.
+const RESPONSE_MAX: Duration = Duration::from_secs(30);
 
-/// What is asked.
+/// The kind of request that a load sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The reference: parse a small JSON, answer one.
+    /// The reference: parses a small JSON document and responds with one.
     Noop,
     /// Debits spread over all accounts.
     DebitUniform,
@@ -32,7 +32,7 @@ pub enum Kind {
     DebitBatch,
     /// Signed events of known customers.
     Webhook,
-    /// The complete billing page of a signed-in person.
+    /// The complete billing page of a signed-in user.
     BillingPage,
 }
 
@@ -40,10 +40,10 @@ pub enum Kind {
 pub const BATCH: u64 = 100;
 
 impl Kind {
-    /// Pages, beside the reference.
+    /// The reference, and the pages.
     pub const PAGES: [Kind; 2] = [Kind::Noop, Kind::BillingPage];
 
-    /// What programs call, beside the reference.
+    /// The reference, and the requests of programs.
     pub const METERED: [Kind; 6] = [
         Kind::Noop,
         Kind::DebitUniform,
@@ -53,7 +53,7 @@ impl Kind {
         Kind::Webhook,
     ];
 
-    /// The name in the table.
+    /// The name of the kind in the table.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Noop => "noop",
@@ -71,10 +71,10 @@ impl Kind {
     }
 }
 
-/// An account to spend for.
+/// An account whose credits are spent.
 #[derive(Clone, Debug)]
 pub struct Spender {
-    /// The secret of its key.
+    /// The secret of its API key.
     pub key: String,
     /// Its Stripe customer.
     pub customer: String,
@@ -82,50 +82,50 @@ pub struct Spender {
     pub session: String,
 }
 
-/// Whom to ask.
+/// The service under load.
 #[derive(Debug)]
 pub struct Target {
-    /// Where the service listens.
+    /// The address that the service listens on.
     pub address: SocketAddr,
-    /// Whose credits are spent.
+    /// The accounts whose credits are spent.
     pub spenders: Vec<Spender>,
-    /// What events are signed with.
+    /// The secret that events are signed with.
     pub webhook_secret: String,
-    /// Makes every request another.
+    /// Gives every request its own number.
     pub counter: AtomicU64,
 }
 
-/// What a cell of the table came to.
+/// The figures of one load.
 #[derive(Clone, Debug, Default)]
 pub struct Measured {
-    /// Answers a second.
+    /// Successful responses per second.
     pub per_second: f64,
-    /// Half of the answers came within so many microseconds.
+    /// Median latency, in microseconds.
     pub p50_micros: u64,
-    /// All but five in a hundred.
+    /// 95th percentile of the latency, in microseconds.
     pub p95_micros: u64,
-    /// All but one in a hundred.
+    /// 99th percentile of the latency, in microseconds.
     pub p99_micros: u64,
-    /// Answers that were refusals or errors.
+    /// How many responses were refusals or errors.
     pub refused: u64,
-    /// The first of them.
+    /// The first refusal or error.
     pub first_refusal: Option<String>,
 }
 
-/// How a load is put on.
+/// The shape of a load.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Connections that ask at the same time.
+    /// How many connections send requests at the same time.
     pub connections: usize,
-    /// How long.
+    /// How long the load lasts.
     pub time: Duration,
-    /// Requests a second of all connections together, come what may: an answer's time counts
-    /// from the moment its question was due. Without, each connection asks as soon as it is
-    /// answered.
+    /// Requests per second of all connections together, however slow the responses are; a latency
+    /// counts from when the request was due. Without a rate, each connection sends its next request
+    /// as soon as it has a response.
     pub rate: Option<u32>,
 }
 
-/// Asks for a while.
+/// Runs a load and returns its figures.
 pub async fn measure(target: &Arc<Target>, kind: Kind, load: Load) -> anyhow::Result<Measured> {
     let mut tasks = tokio::task::JoinSet::new();
     let started = Instant::now();
@@ -133,30 +133,33 @@ pub async fn measure(target: &Arc<Target>, kind: Kind, load: Load) -> anyhow::Re
         let (target, pace) = (target.clone(), Pace::of(&load, number, started));
         tasks.spawn(async move { one_connection(&target, kind, pace).await });
     }
-    let mut all = Asked::default();
-    while let Some(asked) = tasks.join_next().await {
-        let asked = asked??;
-        all.latencies.extend(asked.latencies);
-        all.refused += asked.refused;
-        all.first_refusal = all.first_refusal.or(asked.first_refusal);
+    let mut all = ConnectionResult::default();
+    while let Some(result) = tasks.join_next().await {
+        let result = result??;
+        all.latencies.extend(result.latencies);
+        all.refused += result.refused;
+        all.first_refusal = all.first_refusal.or(result.first_refusal);
     }
     let elapsed = started.elapsed().as_secs_f64();
     let answered = u64::try_from(all.latencies.len())? * kind.weight();
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people, no money")]
+    #[expect(clippy::cast_precision_loss, reason = "a rate to display, not money")]
     let per_second = answered as f64 / elapsed;
     Ok(Measured {
         per_second,
         refused: all.refused,
         first_refusal: all.first_refusal,
-        ..of_times(all.latencies)
+        ..of_latencies(all.latencies)
     })
 }
 
-/// What these times, in microseconds, come to.
-pub fn of_times(mut times: Vec<u32>) -> Measured {
-    times.sort_unstable();
-    let last = times.len().saturating_sub(1);
-    let at = |percent: usize| u64::from(times.get(last * percent / 100).copied().unwrap_or(0));
+/// The percentiles of these latencies, which are in microseconds.
+pub fn of_latencies(mut latencies: Vec<u32>) -> Measured {
+    latencies.sort_unstable();
+    let last = latencies.len().saturating_sub(1);
+    let at = |percent: usize| {
+        let latency = latencies.get(last * percent / 100);
+        u64::from(latency.copied().unwrap_or(0))
+    };
     Measured {
         p50_micros: at(50),
         p95_micros: at(95),
@@ -165,23 +168,24 @@ pub fn of_times(mut times: Vec<u32>) -> Measured {
     }
 }
 
+/// What one connection measured.
 #[derive(Debug, Default)]
-struct Asked {
+struct ConnectionResult {
     latencies: Vec<u32>,
     refused: u64,
     first_refusal: Option<String>,
 }
 
-/// When a connection asks.
+/// When a connection sends its requests.
 struct Pace {
     next: Instant,
-    /// Between two questions; without, at once.
+    /// The time between two requests; without it, they follow each other immediately.
     step: Option<Duration>,
     until: Instant,
 }
 
 impl Pace {
-    /// The connections of a load take turns.
+    /// The pace of one connection. The connections of a load with a rate take turns.
     fn of(load: &Load, number: usize, started: Instant) -> Pace {
         let count = u32::try_from(load.connections).unwrap_or(u32::MAX).max(1);
         let step = load
@@ -195,7 +199,8 @@ impl Pace {
         }
     }
 
-    /// The moment of the next question, once it is there.
+    /// Waits until the next request is due and returns when that was, or `None` after the load's
+    /// end.
     async fn due(&mut self) -> Option<Instant> {
         let at = match self.step {
             Some(step) => {
@@ -210,37 +215,42 @@ impl Pace {
     }
 }
 
-async fn one_connection(target: &Target, kind: Kind, mut pace: Pace) -> anyhow::Result<Asked> {
+async fn one_connection(
+    target: &Target,
+    kind: Kind,
+    mut pace: Pace,
+) -> anyhow::Result<ConnectionResult> {
     let mut connection = Connection::open(target.address).await?;
-    let mut asked = Asked::default();
+    let mut result = ConnectionResult::default();
     while let Some(started) = pace.due().await {
         let number = target.counter.fetch_add(1, Ordering::Relaxed);
-        let answer = ask(&mut connection, target, kind, number);
-        let (status, body) = tokio::time::timeout(ANSWER_MAX, answer)
+        let response = request(&mut connection, target, kind, number);
+        let (status, body) = tokio::time::timeout(RESPONSE_MAX, response)
             .await
-            .context("an answer did not come")??;
+            .context("a response took too long")??;
         if (200..300).contains(&status) {
             let micros = u32::try_from(started.elapsed().as_micros()).unwrap_or(u32::MAX);
-            asked.latencies.push(micros);
+            result.latencies.push(micros);
         } else {
-            asked.refused += 1;
-            if asked.first_refusal.is_none() {
+            result.refused += 1;
+            if result.first_refusal.is_none() {
                 let text: String = String::from_utf8_lossy(&body).chars().take(300).collect();
-                asked.first_refusal = Some(format!("{status} {text}"));
+                result.first_refusal = Some(format!("{status} {text}"));
             }
         }
     }
-    Ok(asked)
+    Ok(result)
 }
 
-async fn ask(
+/// Sends one request and returns the status and body of its response.
+async fn request(
     connection: &mut Connection,
     target: &Target,
     kind: Kind,
     number: u64,
 ) -> anyhow::Result<(u16, Vec<u8>)> {
     let count = u64::try_from(target.spenders.len())?;
-    // A stride that is prime to the count visits all accounts in no order that caches like.
+    // A stride that is coprime to the count visits all accounts in an order that defeats caches.
     let spender = match kind {
         Kind::DebitHot => &target.spenders[0],
         _ => &target.spenders[usize::try_from(number.wrapping_mul(7_919) % count)?],
@@ -293,21 +303,21 @@ async fn ask(
     }
 }
 
-/// An event as Stripe sends it when a subscription changed.
+/// An event as Stripe sends it when a subscription has changed.
 fn event(number: u64, customer: &str, now: i64) -> String {
     format!(
         r#"{{"id":"evt_bench{number:020}","object":"event","api_version":"2026-08-26.dahlia","created":{now},"livemode":false,"pending_webhooks":1,"type":"customer.subscription.updated","request":{{"id":null,"idempotency_key":null}},"data":{{"object":{{"id":"sub_bench{customer}","object":"subscription","customer":"{customer}","status":"active","cancel_at_period_end":false,"collection_method":"charge_automatically","currency":"usd","created":{now},"start_date":{now},"billing_cycle_anchor":{now},"livemode":false,"metadata":{{}},"items":{{"object":"list","has_more":false,"data":[{{"id":"si_bench{number}","object":"subscription_item","current_period_start":{now},"current_period_end":{now},"quantity":1,"price":{{"id":"price_bench","object":"price","active":true,"currency":"usd","unit_amount":1900,"type":"recurring","recurring":{{"interval":"month","interval_count":1}}}}}}]}},"latest_invoice":"in_bench{number}"}},"previous_attributes":{{"latest_invoice":"in_bench0"}}}}}}"#
     )
 }
 
-/// One HTTP/1.1 connection that is kept.
+/// A persistent HTTP/1.1 connection.
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    /// Opens one.
+    /// Opens a connection to `address`.
     pub async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -317,7 +327,7 @@ impl Connection {
         })
     }
 
-    /// Posts JSON; answers the status and the body.
+    /// Posts JSON, and returns the status and the body of the response.
     pub async fn post(
         &mut self,
         path: &str,
@@ -330,7 +340,7 @@ impl Connection {
              Content-Length: {length}\r\n{headers}\r\n{body}"
         );
         self.stream.write_all(request.as_bytes()).await?;
-        self.answer().await
+        self.response().await
     }
 
     async fn page(&mut self, path: &str, session: &str) -> anyhow::Result<(u16, Vec<u8>)> {
@@ -338,10 +348,10 @@ impl Connection {
             "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\nCookie: lbx_session={session}\r\n\r\n"
         );
         self.stream.write_all(request.as_bytes()).await?;
-        self.answer().await
+        self.response().await
     }
 
-    async fn answer(&mut self) -> anyhow::Result<(u16, Vec<u8>)> {
+    async fn response(&mut self) -> anyhow::Result<(u16, Vec<u8>)> {
         self.buffer.clear();
         let head = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
@@ -350,16 +360,19 @@ impl Connection {
             self.more().await?;
         };
         let text = std::str::from_utf8(&self.buffer[..head])?;
-        let status = text.get(9..12).context("a status line")?.parse()?;
+        let status = text
+            .get(9..12)
+            .context("a response has a status line")?
+            .parse()?;
         let length: usize = text
             .lines()
             .filter_map(|line| line.split_once(':'))
             .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-            .context("an answer tells its length")?
+            .context("a response has a Content-Length")?
             .1
             .trim()
             .parse()?;
-        anyhow::ensure!(length <= ANSWER_BYTES_MAX, "an answer is too long");
+        anyhow::ensure!(length <= RESPONSE_BYTES_MAX, "a response is too long");
         while self.buffer.len() < head + length {
             self.more().await?;
         }
@@ -368,7 +381,7 @@ impl Connection {
 
     async fn more(&mut self) -> anyhow::Result<()> {
         let read = self.stream.read_buf(&mut self.buffer).await?;
-        anyhow::ensure!(read > 0, "the service hung up");
+        anyhow::ensure!(read > 0, "the service closed the connection");
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
-//! `bench`: how fast this machine serves, beside the service's own no-op endpoint.
+//! `bench`: measures how fast this machine serves requests, compared with the service's own no-op
+//! endpoint.
 //!
-//! One process holds the service, a fresh database and the load, so figures compare within a run
-//! and not between machines. Authentication, validation, idempotency and the real ledger are on;
-//! background work at Stripe is off, but for the part that measures it, beside a twin. The audit
+//! One process runs the service, a new database and the load, so figures can be compared within a
+//! run but not between machines. Authentication, validation, idempotency and the real ledger are
+//! on. Background work at Stripe is off, except in the part that measures it with a twin. An audit
 //! runs at the end.
 
 pub mod load;
@@ -32,46 +33,49 @@ use tokio::net::TcpListener;
 
 use crate::cli::bench::load::{Kind, Load, Measured, Spender, Target};
 use crate::cli::output::Output;
-use crate::cli::{Context, DIFFERENT, Ended};
+use crate::cli::{CommandResult, Context, DIFFERENT};
 use crate::service::Service;
 
-/// Connections and requests a second of the loads that come whether answered or not.
+/// Connections of the loads with a fixed rate.
 const STEADY_CONNECTIONS: usize = 64;
 
+/// The loads with a fixed rate, in requests per second.
 const STEADY: [(Kind, u32); 3] = [
     (Kind::Noop, 5_000),
     (Kind::DebitUniform, 5_000),
     (Kind::Webhook, 500),
 ];
 
-/// Accounts made in one job.
+/// Accounts created in one job.
 const ACCOUNTS_PER_JOB: usize = 250;
 
-/// Before each measurement the same load runs this long unmeasured.
+/// How long a load runs unmeasured before each measurement.
 const WARM_UP: Duration = Duration::from_millis(300);
 
+/// How long the disk's rate of small writes is measured.
 const FSYNC_TIME: Duration = Duration::from_millis(500);
 
-/// Above this load average other work disturbs the figures.
+/// Load average above which other work distorts the figures.
 const QUIET_LOAD: f64 = 3.0;
 
-/// How to measure.
+/// Options of `bench`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Two seconds a figure instead of ten, and a thousand accounts instead of ten thousand.
+    /// Measures each figure for two seconds instead of ten, with 1,000 accounts instead of 10,000.
     #[arg(long)]
     quick: bool,
-    /// Accounts that debits are spread over.
+    /// Number of accounts that debits are spread over.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     accounts: Option<u32>,
-    /// Seconds a figure.
+    /// Seconds to measure each figure.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: Option<u32>,
-    /// Connections that ask at the same time, a column each.
+    /// Numbers of concurrent connections to measure with, a column each.
     #[arg(long, value_delimiter = ',', default_value = "1,8,64,256",
           value_parser = clap::value_parser!(u16).range(1..=1_024))]
     connections: Vec<u16>,
-    /// An empty PostgreSQL database to measure, instead of a file. The bench fills it.
+    /// URL of an empty PostgreSQL database to measure instead of a file. The bench fills it with
+    /// data.
     #[arg(long)]
     database_url: Option<String>,
 }
@@ -88,7 +92,7 @@ impl Args {
     }
 }
 
-/// Everything that one run measured.
+/// All figures of one run.
 pub(crate) struct Figures {
     database: &'static str,
     accounts: u32,
@@ -100,14 +104,14 @@ pub(crate) struct Figures {
     audited: audit::Report,
 }
 
-/// A load that came at a rate of its own.
+/// A figure of a load with a fixed rate.
 struct Steady {
     kind: Kind,
     rate: u32,
     measured: Measured,
 }
 
-/// A figure of the table.
+/// A cell of the table: a load with a number of connections.
 struct Cell {
     kind: Kind,
     connections: usize,
@@ -115,14 +119,15 @@ struct Cell {
     of_noop: f64,
 }
 
-/// Measures, audits and prints the table.
-pub async fn run(context: &Context, args: &Args) -> Ended {
+/// Measures, audits and prints the table. Exits with 1 if requests were refused, and with 3 if the
+/// audit found differences.
+pub async fn run(context: &Context, args: &Args) -> CommandResult {
     crate::telemetry::start_as_text(None);
     if cfg!(debug_assertions) {
-        eprintln!("This is a debug build: its figures say nothing. Use a release build.");
+        eprintln!("This is a debug build, so the figures mean little. Use a release build.");
     }
     if let Some(busy) = load_average().filter(|load| *load >= QUIET_LOAD) {
-        eprintln!("This machine is busy (load {busy}): the figures will be low.");
+        eprintln!("This machine is busy (load {busy}), so the figures will be low.");
     }
     let parent = context.data.clone().unwrap_or_else(std::env::temp_dir);
     let folder = parent.join(format!("localboxs-bench-{}", &new_secret(&SystemRng)[..12]));
@@ -132,7 +137,7 @@ pub async fn run(context: &Context, args: &Args) -> Ended {
     measured
 }
 
-async fn in_folder(context: &Context, args: &Args, folder: &Path) -> Ended {
+async fn in_folder(context: &Context, args: &Args, folder: &Path) -> CommandResult {
     let fsyncs = {
         let path = folder.join("fsync");
         tokio::task::spawn_blocking(move || fsync_rate(path)).await??
@@ -152,12 +157,13 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> Ended {
             counter: AtomicU64::new(1),
         })
     };
-    // Pages first, and with billing on: before the first event nothing waits for Stripe.
+    // Pages are measured first, with billing on: before the first event nothing waits for Stripe.
     let service = start(app).await?;
     let mut cells = measure(&target(service.address), &Kind::PAGES, args).await?;
     service.stop().await;
     cells.retain(|cell| cell.kind != Kind::Noop);
-    // Stored events wait: no worker asks Stripe about customers that it does not have.
+    // With billing off, stored events wait and no worker asks Stripe about customers that it
+    // doesn't have.
     settings.billing.enabled = false;
     let app = App::open(settings).await?;
     let service = start(app.clone()).await?;
@@ -192,7 +198,7 @@ async fn in_folder(context: &Context, args: &Args, folder: &Path) -> Ended {
 }
 
 impl Figures {
-    /// Answers of all loads that were refusals or errors.
+    /// How many responses of all loads were refusals or errors.
     fn refused(&self) -> u64 {
         let cells = self.cells.iter().map(|cell| cell.measured.refused);
         let steady = self.steady.iter().map(|one| one.measured.refused);
@@ -200,8 +206,8 @@ impl Figures {
     }
 }
 
-/// The bench writes what no customer did: never beside rows of somebody.
-async fn refuse_a_database_in_use(app: &App) -> anyhow::Result<()> {
+/// Refuses a database with accounts: the bench writes rows that no customer caused.
+async fn require_empty_database(app: &App) -> anyhow::Result<()> {
     let any = app.read(|tx| store::accounts::ids_after(tx, 0, 1)).await?;
     anyhow::ensure!(
         any.is_empty(),
@@ -210,13 +216,13 @@ async fn refuse_a_database_in_use(app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The configured service on a database of its own, without Stripe.
+/// The configuration, changed to the bench's own database and to no Stripe.
 fn settings(context: &Context, args: &Args, folder: &Path) -> anyhow::Result<Settings> {
     let mut settings = context.settings()?;
     settings.database.url = args.database_url.clone().unwrap_or_default().into();
     settings.database.data = folder.to_owned();
     settings.stripe.webhook_secret = "".into();
-    // Nothing is asked of Stripe, and nothing would be answered: the port of "discard".
+    // No call goes to Stripe, and none would get a response: 9 is the port of "discard".
     settings.stripe.api_base = "http://127.0.0.1:9".to_owned();
     settings.stripe.events_poll_seconds = 0;
     settings.clock.follow.clear();
@@ -230,7 +236,7 @@ async fn start(app: App) -> anyhow::Result<Service> {
     Service::start(app, listener)
 }
 
-/// Accounts with a key, a customer and plenty of credits, on a plan without limits.
+/// Creates accounts with an API key, a customer and plenty of credits, on a plan without limits.
 async fn spenders(app: &App, count: usize) -> anyhow::Result<Vec<Spender>> {
     let mut spenders = Vec::with_capacity(count);
     while spenders.len() < count {
@@ -302,7 +308,7 @@ fn spender_rows(
     Ok(account)
 }
 
-/// The owner of an account, signed in.
+/// Creates the owner of an account, and a session of the owner.
 fn owner_rows(
     tx: &mut store::Tx<'_>,
     spender: &Spender,
@@ -315,14 +321,14 @@ fn owner_rows(
         format!("bench{number}@example.com"),
     );
     let user = store::users::insert(tx, &id, &email, "Bench", "user", now)?
-        .expect("the database is new, and so is the address");
+        .expect("the database is new, and so is the email address");
     store::users::put_member(tx, user.id, account, "owner", now)?;
     let until = now.plus_days(1);
     store::sessions::insert(tx, &hash(&spender.session), user.id, "bench", now, until)?;
     Ok(())
 }
 
-/// Measures these kinds, of which the first is the reference.
+/// Measures these kinds of requests, of which the first is the reference.
 async fn measure(target: &Arc<Target>, kinds: &[Kind], args: &Args) -> anyhow::Result<Vec<Cell>> {
     let mut cells = Vec::new();
     for &connections in &args.connections {
@@ -356,7 +362,7 @@ async fn measure(target: &Arc<Target>, kinds: &[Kind], args: &Args) -> anyhow::R
     Ok(cells)
 }
 
-/// Measures the loads that come at a rate of their own.
+/// Measures the loads with a fixed rate.
 async fn steady(target: &Arc<Target>, time: Duration) -> anyhow::Result<Vec<Steady>> {
     let mut all = Vec::with_capacity(STEADY.len());
     for (kind, rate) in STEADY {
@@ -376,7 +382,7 @@ async fn steady(target: &Arc<Target>, time: Duration) -> anyhow::Result<Vec<Stea
     Ok(all)
 }
 
-/// How often this disk takes a small write to heart in a second: the bound of a lone writer.
+/// How many small writes this disk syncs in a second, which limits a single connection.
 fn fsync_rate(path: PathBuf) -> std::io::Result<f64> {
     let mut file = std::fs::File::create(path)?;
     let page = [7_u8; 4096];

@@ -1,8 +1,8 @@
-//! From an event's arrival to what it made of the account, beside a twin in this process.
+//! Measures the time from the arrival of an event until it is applied, with a twin in this process.
 //!
-//! People buy packs until the time is over; then every event that the twin sent is waited for.
-//! Both moments stand in the inbox: the load itself measures nothing. Stripe's answers, here the
-//! twin's, are within the time.
+//! Users buy packs until the time is up; then the bench waits until every event that the twin sent
+//! has been applied. Both times are read from the inbox: the load itself measures nothing. The time
+//! includes the responses of Stripe, here of the twin.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -20,60 +20,62 @@ use store::events::Event;
 use tokio::net::TcpListener;
 use twin::client::{Control, PayBy};
 
-use crate::cli::bench::load::{Connection, Measured, of_times};
-use crate::cli::twins::STRIPE_KEY;
+use crate::cli::bench::load::{Connection, Measured, of_latencies};
+use crate::cli::twin_config::STRIPE_KEY;
 use crate::service::Service;
 
-/// People who buy; nobody may start more than five checkouts in a minute.
-const PEOPLE: usize = 200;
+/// Users who buy. A user may start at most five checkouts per minute.
+const USERS: usize = 200;
 
+/// Checkouts per user.
 const CHECKOUTS_EACH: usize = 5;
 
-/// How many of them are in a checkout at the same time.
+/// How many users are in a checkout at the same time.
 const BUYERS: usize = 4;
 
-/// Events in one page of the inbox, and the most pages that are read.
+/// Events in one page of the inbox.
 const PAGE: i64 = 1_000;
 
+/// The most pages of the inbox that are read.
 const PAGES_MAX: usize = 100;
 
-/// Longest the last event is waited for.
+/// The longest wait for the last event.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 
-/// Events that were applied, from arrival to effect.
+/// Measures how long events took from their arrival until they were applied.
 pub async fn measure(mut settings: Settings, time: Duration) -> anyhow::Result<Measured> {
-    let twin = twin::serve(crate::cli::twins::config(0, None, STRIPE_KEY)).await?;
+    let twin = twin::serve(crate::cli::twin_config::config(0, None, STRIPE_KEY)).await?;
     settings.stripe.secret_key = STRIPE_KEY.into();
     settings.stripe.api_base = twin.url();
-    let measured = beside(settings, &twin.url(), time).await;
+    let measured = with_twin(settings, &twin.url(), time).await;
     twin.shutdown();
     twin.join().await;
     measured
 }
 
-async fn beside(mut settings: Settings, twin: &str, time: Duration) -> anyhow::Result<Measured> {
+async fn with_twin(mut settings: Settings, twin: &str, time: Duration) -> anyhow::Result<Measured> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     settings.service.base_url = format!("http://{}", listener.local_addr()?);
     let app = App::open(settings).await?;
-    crate::cli::bench::refuse_a_database_in_use(&app).await?;
+    crate::cli::bench::require_empty_database(&app).await?;
     let service = Service::start(app.clone(), listener)?;
     setup::run(&app, false)
         .await
         .map_err(|error| anyhow::anyhow!("{error}"))?;
-    let people = Arc::new(sessions(&app).await?);
+    let users = Arc::new(sessions(&app).await?);
     let (next, until) = (Arc::new(AtomicUsize::new(0)), Instant::now() + time);
     let mut buyers = tokio::task::JoinSet::new();
     for _ in 0..BUYERS {
-        let (people, next, control) = (people.clone(), next.clone(), Control::new(twin)?);
+        let (users, next, control) = (users.clone(), next.clone(), Control::new(twin)?);
         let address = service.address;
         buyers.spawn(async move {
             let mut connection = Connection::open(address).await?;
             while Instant::now() < until {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= PEOPLE * CHECKOUTS_EACH {
+                if number >= USERS * CHECKOUTS_EACH {
                     break;
                 }
-                buy(&mut connection, &control, &people[number % PEOPLE]).await?;
+                buy(&mut connection, &control, &users[number % USERS]).await?;
             }
             anyhow::Ok(())
         });
@@ -87,10 +89,10 @@ async fn beside(mut settings: Settings, twin: &str, time: Duration) -> anyhow::R
     measured
 }
 
-/// Session tokens of people with an account each.
+/// Creates users with an account each, and returns their session tokens.
 async fn sessions(app: &App) -> anyhow::Result<Vec<String>> {
-    let mut sessions = Vec::with_capacity(PEOPLE);
-    for number in 0..PEOPLE {
+    let mut sessions = Vec::with_capacity(USERS);
+    for number in 0..USERS {
         let email = format!("buyer{number}@example.com");
         let user = users::ensure(app, &email, "user", true).await?;
         sessions.push(open_session(app, user.id, "bench").await?);
@@ -109,12 +111,13 @@ async fn buy(connection: &mut Connection, twin: &Control, session: &str) -> anyh
     let id = url
         .split(['/', '?', '#'])
         .find(|part| part.starts_with("cs_"))
-        .context("a Checkout address holds its session's id")?;
+        .context("a Checkout URL contains its session's id")?;
     twin.pay(id, PayBy::Card).await?;
     Ok(())
 }
 
-/// The twin may still hold deliveries when the inbox has nothing open: looked at thrice.
+/// Waits until the inbox has had no open event three times in a row, since the twin may still have
+/// deliveries to send when it is first empty.
 async fn wait_until_applied(app: &App) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut calm = 0;
@@ -146,8 +149,8 @@ async fn applied(app: &App, time: Duration) -> anyhow::Result<Measured> {
         }
     }
     let count = times.len();
-    let mut measured = of_times(times);
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people, no money")]
+    let mut measured = of_latencies(times);
+    #[expect(clippy::cast_precision_loss, reason = "a rate for users, no money")]
     let per_second = count as f64 / time.as_secs_f64();
     measured.per_second = per_second;
     measured.refused = open;

@@ -1,14 +1,14 @@
-//! The figures for people and for programs.
+//! Formats the figures as a text table and as JSON.
 
 use serde_json::Value;
 
 use crate::cli::bench::Figures;
 use crate::cli::bench::load::{Kind, Measured};
 
-/// Width of a column.
+/// Width of a column, in characters.
 const COLUMN: usize = 28;
 
-/// For programs.
+/// The figures as JSON.
 pub(crate) fn json(figures: &Figures) -> Value {
     let cells = figures.cells.iter().map(|cell| {
         let mut value = measured(&cell.measured);
@@ -51,16 +51,16 @@ fn measured(measured: &Measured) -> Value {
     })
 }
 
-/// For people.
+/// The figures as a text table.
 pub(crate) fn text(figures: &Figures) -> String {
     let mut text = closed(figures);
-    text.push_str("\n\nat a steady rate, 64 connections; half, 95%, 99% within");
+    text.push_str("\n\nat a fixed rate, 64 connections; p50, p95, p99");
     for one in &figures.steady {
-        let name = format!("{}, {} a second", one.kind.word(), one.rate);
+        let name = format!("{}, {} per second", one.kind.word(), one.rate);
         text.push_str(&line(&name, &one.measured));
     }
-    text.push_str("\n\nfrom an event's arrival to its effect; half, 95%, 99% within");
-    let name = format!("{:.0} events a second", figures.synced.per_second);
+    text.push_str("\n\nfrom arrival of an event until it is applied; p50, p95, p99");
+    let name = format!("{:.0} events per second", figures.synced.per_second);
     text.push_str(&line(&name, &figures.synced));
 
     let lone = figures
@@ -70,7 +70,7 @@ pub(crate) fn text(figures: &Figures) -> String {
         .map_or(0.0, |cell| cell.measured.per_second);
     let fsyncs = figures.fsyncs;
     text.push_str(&format!(
-        "\n\nwrite and fdatasync: {fsyncs:.0}/s; a lone debit reaches {:.2} of it\n",
+        "\n\nwrite and fdatasync: {fsyncs:.0}/s; one connection's debits reach {:.2} of it\n",
         lone / fsyncs
     ));
     text.push_str(&refusals(figures));
@@ -81,10 +81,10 @@ pub(crate) fn text(figures: &Figures) -> String {
     text
 }
 
-/// Each connection asks as soon as it is answered.
+/// The loads in which each connection sends its next request as soon as it has a response.
 fn closed(figures: &Figures) -> String {
     let mut text = format!(
-        "{}, {} accounts; answers a second (share of noop), 99% within\n\n{:<22}",
+        "{}, {} accounts; responses per second (share of noop), p99\n\n{:<22}",
         figures.database, figures.accounts, "connections"
     );
     let columns = figures.cells.iter().filter(|cell| cell.kind == Kind::Noop);
@@ -122,7 +122,7 @@ fn line(name: &str, measured: &Measured) -> String {
 }
 
 fn millis(micros: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a time for people")]
+    #[expect(clippy::cast_precision_loss, reason = "a time to display")]
     let millis = micros as f64 / 1_000.0;
     format!("{millis:.1} ms")
 }
@@ -142,7 +142,7 @@ fn refusals(figures: &Figures) -> String {
         .filter(|(_, measured)| measured.refused > 0)
         .map(|(name, measured)| {
             let first = measured.first_refusal.as_deref().unwrap_or_default();
-            format!("{name}: {} refused, first {first}\n", measured.refused)
+            format!("{name}: {} refused, the first: {first}\n", measured.refused)
         })
         .collect()
 }

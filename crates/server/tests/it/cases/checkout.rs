@@ -3,10 +3,10 @@
 use super::*;
 
 on_both!(
-    case_k6_a_customer_that_was_made_and_not_kept_is_found_again_within_a_day_and_after,
+    case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_day_and_after,
     between::put
 );
-async fn case_k6_a_customer_that_was_made_and_not_kept_is_found_again_within_a_day_and_after(
+async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_day_and_after(
     stage: &Stage,
 ) {
     let (maya, noah) = (
@@ -60,10 +60,10 @@ async fn case_k9_a_key_that_is_in_use_elsewhere_is_tried_again(stage: &Stage) {
 }
 
 on_both!(
-    case_k10_what_stripe_says_of_a_refusal_is_not_passed_on,
+    case_k10_stripes_error_messages_are_not_passed_on,
     between::put
 );
-async fn case_k10_what_stripe_says_of_a_refusal_is_not_passed_on(stage: &Stage) {
+async fn case_k10_stripes_error_messages_are_not_passed_on(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let between = between::of(stage);
     let said = "No such price: 'price_inside'; a similar object exists in live mode.";
@@ -132,8 +132,8 @@ async fn case_k11_a_price_that_changes_between_page_and_click_is_charged_as_stri
     audited(stage).await;
 }
 
-on_both!(case_k13_two_sessions_of_one_intent_bring_what_was_paid_once);
-async fn case_k13_two_sessions_of_one_intent_bring_what_was_paid_once(stage: &Stage) {
+on_both!(case_k13_two_sessions_of_one_payment_intent_grant_credits_once);
+async fn case_k13_two_sessions_of_one_payment_intent_grant_credits_once(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let first = maya.session(pack(500)).await;
     stage

@@ -37,8 +37,8 @@ async fn panics_after_a_hold(State(app): State<App>) -> &'static str {
     panic!("case D12 after a hold")
 }
 
-on_both!(case_d12_a_panic_is_one_answer_and_nothing_else_notices);
-async fn case_d12_a_panic_is_one_answer_and_nothing_else_notices(stage: &Stage) {
+on_both!(case_d12_a_panic_fails_one_request_and_affects_no_other);
+async fn case_d12_a_panic_fails_one_request_and_affects_no_other(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let program = Program {
         stage,
@@ -97,10 +97,10 @@ async fn revive(port: u16, mailbox: u16) {
 }
 
 on_both!(
-    case_d15_while_the_mail_server_is_down_billing_goes_on_and_mails_wait,
+    case_d15_while_the_smtp_server_is_down_billing_works_and_emails_wait,
     without_mail
 );
-async fn case_d15_while_the_mail_server_is_down_billing_goes_on_and_mails_wait(stage: &Stage) {
+async fn case_d15_while_the_smtp_server_is_down_billing_works_and_emails_wait(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.buy_pack(500).await;

@@ -2,10 +2,8 @@
 
 use super::*;
 
-on_both!(case_c7_a_hold_that_ran_out_during_its_call_takes_what_is_free_and_never_more);
-async fn case_c7_a_hold_that_ran_out_during_its_call_takes_what_is_free_and_never_more(
-    stage: &Stage,
-) {
+on_both!(case_c7_an_expired_hold_captures_what_is_available_and_never_more);
+async fn case_c7_an_expired_hold_captures_what_is_available_and_never_more(stage: &Stage) {
     let program = program(stage, "maya@example.com").await;
     let hold = program.hold(40).await;
     stage.twin.advance("10m").await.unwrap();
@@ -36,8 +34,8 @@ async fn case_c7_a_hold_that_ran_out_during_its_call_takes_what_is_free_and_neve
     audited(stage).await;
 }
 
-on_both!(case_c8_a_sweep_and_a_capture_of_a_hold_that_runs_out_settle_it_once);
-async fn case_c8_a_sweep_and_a_capture_of_a_hold_that_runs_out_settle_it_once(stage: &Stage) {
+on_both!(case_c8_a_sweep_and_a_capture_of_an_expiring_hold_settle_it_once);
+async fn case_c8_a_sweep_and_a_capture_of_an_expiring_hold_settle_it_once(stage: &Stage) {
     let program = program(stage, "maya@example.com").await;
     let mut captured = 0;
     for round in 0..8 {

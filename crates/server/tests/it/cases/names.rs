@@ -2,10 +2,8 @@
 
 use super::*;
 
-on_both!(case_k23_a_name_that_changes_between_two_tries_is_told_to_stripe_afterwards);
-async fn case_k23_a_name_that_changes_between_two_tries_is_told_to_stripe_afterwards(
-    stage: &Stage,
-) {
+on_both!(case_k23_a_name_changed_between_two_attempts_is_sent_to_stripe_afterwards);
+async fn case_k23_a_name_changed_between_two_attempts_is_sent_to_stripe_afterwards(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage
         .twin
@@ -31,8 +29,8 @@ async fn case_k23_a_name_that_changes_between_two_tries_is_told_to_stripe_afterw
     assert_eq!(customers[0]["name"], "Maya & Sons");
 }
 
-on_both!(case_k23_a_customer_is_called_what_the_host_calls_its_account);
-async fn case_k23_a_customer_is_called_what_the_host_calls_its_account(stage: &Stage) {
+on_both!(case_k23_a_customer_has_the_name_that_the_host_gives_its_account);
+async fn case_k23_a_customer_has_the_name_that_the_host_gives_its_account(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     let key = stage.server_key().await;
@@ -62,10 +60,10 @@ async fn case_k23_a_customer_is_called_what_the_host_calls_its_account(stage: &S
 }
 
 on_both!(
-    case_w14_an_older_answer_of_stripes_is_never_written_over_a_newer_one,
+    case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one,
     between::put
 );
-async fn case_w14_an_older_answer_of_stripes_is_never_written_over_a_newer_one(stage: &Stage) {
+async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;
@@ -115,10 +113,10 @@ const BURST: usize = 1_500;
 const AT_ONCE: usize = 50;
 
 on_both!(
-    case_w31_a_burst_of_events_is_taken_whole_and_looked_into_by_few,
+    case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_calls,
     between::put
 );
-async fn case_w31_a_burst_of_events_is_taken_whole_and_looked_into_by_few(stage: &Stage) {
+async fn case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_calls(stage: &Stage) {
     let mut customers = Vec::new();
     for number in 0..6 {
         let person = stage.person(&format!("person{number}@example.com")).await;

@@ -39,8 +39,8 @@ impl Portal<'_> {
     }
 }
 
-on_both!(case_k19_what_is_done_in_the_portal_counts_at_its_moment);
-async fn case_k19_what_is_done_in_the_portal_counts_at_its_moment(stage: &Stage) {
+on_both!(case_k19_changes_in_the_portal_take_effect_at_their_time);
+async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO_PLUS").await;
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
@@ -165,10 +165,10 @@ async fn take_for_nothing(person: &Person<'_>, what: Value) {
 }
 
 on_both!(
-    case_k20_a_code_of_all_gives_the_plan_and_no_credits,
+    case_k20_a_full_discount_gives_the_plan_and_no_credits,
     |settings| settings.billing.promotion_codes_for_credits = true
 );
-async fn case_k20_a_code_of_all_gives_the_plan_and_no_credits(stage: &Stage) {
+async fn case_k20_a_full_discount_gives_the_plan_and_no_credits(stage: &Stage) {
     code(stage, "FREE").await;
     let maya = stage.person("maya@example.com").await;
 
@@ -196,13 +196,13 @@ async fn case_k20_a_code_of_all_gives_the_plan_and_no_credits(stage: &Stage) {
 }
 
 on_both!(
-    case_k20_where_it_is_allowed_a_code_of_all_brings_the_pack_once,
+    case_k20_if_allowed_a_full_discount_grants_the_pack_once,
     |settings| {
         settings.billing.promotion_codes_for_credits = true;
         settings.billing.credits_without_payment = true;
     }
 );
-async fn case_k20_where_it_is_allowed_a_code_of_all_brings_the_pack_once(stage: &Stage) {
+async fn case_k20_if_allowed_a_full_discount_grants_the_pack_once(stage: &Stage) {
     code(stage, "FREE").await;
     let maya = stage.person("maya@example.com").await;
 

@@ -12,8 +12,10 @@ const ORDERS: [[usize; 3]; 6] = [
     [2, 1, 0],
 ];
 
-on_both!(case_w12_every_order_doubled_and_twelve_at_once_ends_at_stripes_truth);
-async fn case_w12_every_order_doubled_and_twelve_at_once_ends_at_stripes_truth(stage: &Stage) {
+on_both!(case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_stripes_state);
+async fn case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_stripes_state(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO")

@@ -142,7 +142,7 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cohort_sees_billing_by_name_by_mail_or_by_its_share_and_nobody_else() {
+async fn only_a_cohort_by_id_by_email_or_by_percentage_sees_billing() {
     let hash = hex::encode(billing::secrets::hash("noah@example.com"));
     for database in databases().await {
         let stage = with_billing(database, true, 0, vec![hash.clone()]).await;
@@ -175,7 +175,7 @@ async fn a_cohort_sees_billing_by_name_by_mail_or_by_its_share_and_nobody_else()
 }
 
 #[tokio::test]
-async fn a_share_of_accounts_is_about_as_large_as_it_says_and_only_grows() {
+async fn a_cohort_percentage_selects_about_that_share_and_only_grows() {
     let mut settings = billing::config::Settings::load(None, &|_| None).unwrap();
     let account = |number: u32| store::accounts::Account {
         id: 1,

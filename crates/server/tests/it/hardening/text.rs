@@ -164,8 +164,8 @@ async fn case_a15_what_an_extractor_or_a_layer_refuses_is_a_problem_or_a_page_to
     }
 }
 
-on_both!(case_a17_methods_and_addresses_that_are_not_ours_are_not_there);
-async fn case_a17_methods_and_addresses_that_are_not_ours_are_not_there(stage: &Stage) {
+on_both!(case_a17_unknown_methods_and_paths_are_not_found);
+async fn case_a17_unknown_methods_and_paths_are_not_found(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     for method in ["TRACE", "TRACK", "CONNECTX", "PROPFIND", "DEBUG"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();

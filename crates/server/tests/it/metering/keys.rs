@@ -46,8 +46,8 @@ async fn a_meter_key_spends_for_its_own_account_and_a_server_key_for_the_one_it_
     );
 }
 
-on_both!(a_batch_answers_every_debit_as_if_it_came_alone);
-async fn a_batch_answers_every_debit_as_if_it_came_alone(stage: &Stage) {
+on_both!(a_batch_answers_every_debit_as_a_single_request_would);
+async fn a_batch_answers_every_debit_as_a_single_request_would(stage: &Stage) {
     let program = program(stage, "maya@example.com").await;
     let debits = json!({ "debits": [
         { "key": "a", "credits": 60 },

@@ -131,10 +131,10 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
 }
 
 on_both!(
-    the_plan_is_found_behind_an_add_on_and_an_unknown_item_parks_nobody,
+    the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account,
     with_addons
 );
-async fn the_plan_is_found_behind_an_add_on_and_an_unknown_item_parks_nobody(stage: &Stage) {
+async fn the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     let customer = listed(stage, "/v1/customers").await[0]["id"]

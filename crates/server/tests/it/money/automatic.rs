@@ -82,8 +82,8 @@ async fn automatic_when(stage: &Stage, status: &str) {
     }
 }
 
-on_both!(an_automatic_purchase_is_not_made_again_while_its_money_is_on_the_way);
-async fn an_automatic_purchase_is_not_made_again_while_its_money_is_on_the_way(stage: &Stage) {
+on_both!(an_automatic_purchase_is_not_repeated_while_its_payment_is_pending);
+async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     maya.billing_when(|body| body["credits"]["available"] == 600)

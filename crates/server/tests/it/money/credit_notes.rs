@@ -83,8 +83,8 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
     audited(stage).await;
 }
 
-on_both!(a_credit_note_of_an_open_invoice_lowers_it_until_it_is_taken_back);
-async fn a_credit_note_of_an_open_invoice_lowers_it_until_it_is_taken_back(stage: &Stage) {
+on_both!(a_credit_note_on_an_open_invoice_reduces_it_until_the_note_is_voided);
+async fn a_credit_note_on_an_open_invoice_reduces_it_until_the_note_is_voided(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
     stage
         .twin
@@ -122,8 +122,10 @@ async fn a_credit_note_of_an_open_invoice_lowers_it_until_it_is_taken_back(stage
     in_step(&maya).await;
 }
 
-on_both!(a_credit_note_whose_events_were_lost_is_found_by_comparing_and_by_a_sync);
-async fn a_credit_note_whose_events_were_lost_is_found_by_comparing_and_by_a_sync(stage: &Stage) {
+on_both!(a_credit_note_whose_events_were_lost_is_found_by_the_comparison_and_by_a_sync);
+async fn a_credit_note_whose_events_were_lost_is_found_by_the_comparison_and_by_a_sync(
+    stage: &Stage,
+) {
     let maya = on_plan(stage, "PRO").await;
     let invoice = invoice(stage).await;
     stage.webhooks(false).await;

@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(case_k12_a_second_plan_that_is_paid_days_later_is_refunded_when_the_money_comes);
-async fn case_k12_a_second_plan_that_is_paid_days_later_is_refunded_when_the_money_comes(
+on_both!(case_k12_a_duplicate_subscription_paid_days_later_is_refunded_when_the_money_arrives);
+async fn case_k12_a_duplicate_subscription_paid_days_later_is_refunded_when_the_money_arrives(
     stage: &Stage,
 ) {
     let maya = stage.person("maya@example.com").await;

@@ -10,8 +10,10 @@ async fn end_now(maya: &Person<'_>) -> (Value, (u16, Value)) {
     (preview, maya.post(CHANGES, body).await)
 }
 
-on_both!(an_end_now_is_told_by_one_letter_of_the_refund_and_one_of_the_end);
-async fn an_end_now_is_told_by_one_letter_of_the_refund_and_one_of_the_end(stage: &Stage) {
+on_both!(an_immediate_cancellation_sends_one_email_about_the_refund_and_one_about_the_end);
+async fn an_immediate_cancellation_sends_one_email_about_the_refund_and_one_about_the_end(
+    stage: &Stage,
+) {
     let maya = on_plan(stage, "PRO").await;
 
     let (preview, (status, done)) = end_now(&maya).await;
@@ -77,10 +79,12 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
 }
 
 on_both!(
-    an_end_now_pays_what_is_left_of_a_payment_that_was_refunded_meanwhile,
+    an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_payment,
     between::put
 );
-async fn an_end_now_pays_what_is_left_of_a_payment_that_was_refunded_meanwhile(stage: &Stage) {
+async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_payment(
+    stage: &Stage,
+) {
     let maya = on_plan(stage, "PRO").await;
     let charge = listed(stage, "/v1/charges").await[0]["id"]
         .as_str()
@@ -107,10 +111,10 @@ async fn an_end_now_pays_what_is_left_of_a_payment_that_was_refunded_meanwhile(s
 }
 
 on_both!(
-    an_end_now_of_a_disputed_payment_ends_the_plan_and_leaves_the_money_to_the_bank,
+    an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without_a_refund,
     between::put
 );
-async fn an_end_now_of_a_disputed_payment_ends_the_plan_and_leaves_the_money_to_the_bank(
+async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without_a_refund(
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO").await;
@@ -140,8 +144,8 @@ async fn an_end_now_of_a_disputed_payment_ends_the_plan_and_leaves_the_money_to_
     audited(stage).await;
 }
 
-on_both!(a_smaller_plan_taken_by_hand_at_once_leaves_a_balance_that_is_never_paid_out_twice);
-async fn a_smaller_plan_taken_by_hand_at_once_leaves_a_balance_that_is_never_paid_out_twice(
+on_both!(an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_paid_out_twice);
+async fn an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_paid_out_twice(
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO_PLUS").await;

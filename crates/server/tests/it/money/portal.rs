@@ -12,10 +12,10 @@ fn with_trial(settings: &mut Settings) {
 }
 
 on_both!(
-    a_larger_plan_that_is_taken_in_the_portal_during_a_trial_is_paid_at_once,
+    an_upgrade_in_the_portal_during_a_trial_is_paid_immediately,
     with_trial
 );
-async fn a_larger_plan_that_is_taken_in_the_portal_during_a_trial_is_paid_at_once(stage: &Stage) {
+async fn an_upgrade_in_the_portal_during_a_trial_is_paid_immediately(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "TRIALING")).await;
@@ -33,8 +33,8 @@ async fn a_larger_plan_that_is_taken_in_the_portal_during_a_trial_is_paid_at_onc
     assert_eq!(charges[0]["amount"], 4_900, "{charges:?}");
 }
 
-on_both!(setup_sees_and_mends_what_was_switched_off_in_the_portals_configuration);
-async fn setup_sees_and_mends_what_was_switched_off_in_the_portals_configuration(stage: &Stage) {
+on_both!(setup_finds_and_restores_what_was_turned_off_in_the_portals_configuration);
+async fn setup_finds_and_restores_what_was_turned_off_in_the_portals_configuration(stage: &Stage) {
     let check = || billing::setup::run(&stage.app, true);
     assert_eq!(check().await.unwrap().changes, Vec::<String>::new());
     let known = listed(stage, "/v1/billing_portal/configurations").await;
@@ -70,8 +70,8 @@ async fn setup_sees_and_mends_what_was_switched_off_in_the_portals_configuration
     );
 }
 
-on_both!(a_pause_of_collection_keeps_the_plan_and_a_paused_subscription_gives_none);
-async fn a_pause_of_collection_keeps_the_plan_and_a_paused_subscription_gives_none(stage: &Stage) {
+on_both!(paused_collection_keeps_the_plan_and_a_paused_subscription_does_not);
+async fn paused_collection_keeps_the_plan_and_a_paused_subscription_does_not(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
     let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
     let path = format!("/v1/subscriptions/{held}");

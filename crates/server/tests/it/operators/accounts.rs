@@ -2,8 +2,10 @@
 
 use super::*;
 
-on_both!(an_account_shows_ours_beside_stripes_and_says_when_stripe_does_not_answer);
-async fn an_account_shows_ours_beside_stripes_and_says_when_stripe_does_not_answer(stage: &Stage) {
+on_both!(the_account_page_compares_our_data_with_stripes_and_says_when_stripe_is_unreachable);
+async fn the_account_page_compares_our_data_with_stripes_and_says_when_stripe_is_unreachable(
+    stage: &Stage,
+) {
     let (maya, id, _) = buyer(stage, "maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
@@ -52,8 +54,8 @@ async fn an_account_shows_ours_beside_stripes_and_says_when_stripe_does_not_answ
     assert_eq!(acts(stage, "account.sync").await.len(), 1);
 }
 
-on_both!(a_plan_by_hand_has_a_reason_and_an_end_and_survives_every_sync);
-async fn a_plan_by_hand_has_a_reason_and_an_end_and_survives_every_sync(stage: &Stage) {
+on_both!(a_plan_override_has_a_reason_and_an_end_and_survives_every_sync);
+async fn a_plan_override_has_a_reason_and_an_end_and_survives_every_sync(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let id = public_id(stage, maya.account).await;
@@ -107,8 +109,8 @@ async fn a_plan_by_hand_has_a_reason_and_an_end_and_survives_every_sync(stage: &
     audit_is_clean(stage).await;
 }
 
-on_both!(a_suspended_account_spends_nothing_until_it_goes_on);
-async fn a_suspended_account_spends_nothing_until_it_goes_on(stage: &Stage) {
+on_both!(a_suspended_account_spends_nothing_until_it_is_reactivated);
+async fn a_suspended_account_spends_nothing_until_it_is_reactivated(stage: &Stage) {
     let program = program(stage, "maya@example.com").await;
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
@@ -145,8 +147,8 @@ async fn a_suspended_account_spends_nothing_until_it_goes_on(stage: &Stage) {
     assert_eq!(acts(stage, "account.resume").await.len(), 1);
 }
 
-on_both!(debt_is_forgiven_with_a_reason_and_a_grant_is_ended);
-async fn debt_is_forgiven_with_a_reason_and_a_grant_is_ended(stage: &Stage) {
+on_both!(debt_is_forgiven_with_a_reason_and_a_grant_is_voided);
+async fn debt_is_forgiven_with_a_reason_and_a_grant_is_voided(stage: &Stage) {
     let (maya, id, payment) = buyer(stage, "maya@example.com").await;
     let program = program(stage, "maya@example.com").await;
     program.debit(&fresh_key(), 2_000).await;
@@ -261,8 +263,8 @@ async fn debt_is_forgiven_with_a_reason_and_a_grant_is_ended(stage: &Stage) {
     audit_is_clean(stage).await;
 }
 
-on_both!(a_history_that_is_longer_than_one_look_is_compared_as_far_as_it_was_read);
-async fn a_history_that_is_longer_than_one_look_is_compared_as_far_as_it_was_read(stage: &Stage) {
+on_both!(a_history_too_long_for_one_read_is_compared_as_far_as_it_was_read);
+async fn a_history_too_long_for_one_read_is_compared_as_far_as_it_was_read(stage: &Stage) {
     let (maya, id, _) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     stage.twin.advance("10d").await.unwrap();
@@ -306,10 +308,8 @@ async fn a_history_that_is_longer_than_one_look_is_compared_as_far_as_it_was_rea
     );
 }
 
-on_both!(
-    case_m1_credits_by_hand_have_a_reason_an_actor_and_a_key_and_one_name_wherever_they_are_made
-);
-async fn case_m1_credits_by_hand_have_a_reason_an_actor_and_a_key_and_one_name_wherever_they_are_made(
+on_both!(case_m1_manual_credits_have_a_reason_an_actor_and_a_key_wherever_they_are_made);
+async fn case_m1_manual_credits_have_a_reason_an_actor_and_a_key_wherever_they_are_made(
     stage: &Stage,
 ) {
     let (maya, id, _) = buyer(stage, "maya@example.com").await;

@@ -45,8 +45,8 @@ async fn support_adjusts_up_to_its_limit_and_finance_beyond(stage: &Stage) {
     assert_eq!(subjects.len(), 3, "{subjects:?}");
 }
 
-on_both!(an_adjustment_on_the_page_is_looked_at_first_made_once_and_undone_by_its_opposite);
-async fn an_adjustment_on_the_page_is_looked_at_first_made_once_and_undone_by_its_opposite(
+on_both!(an_adjustment_on_the_page_is_previewed_made_once_and_reversed_by_its_opposite);
+async fn an_adjustment_on_the_page_is_previewed_made_once_and_reversed_by_its_opposite(
     stage: &Stage,
 ) {
     let maya = stage.person("maya@example.com").await;

@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(the_overview_and_metrics_say_the_same_and_lead_to_the_rows);
-async fn the_overview_and_metrics_say_the_same_and_lead_to_the_rows(stage: &Stage) {
+on_both!(the_overview_and_metrics_agree_and_link_to_the_rows);
+async fn the_overview_and_metrics_agree_and_link_to_the_rows(stage: &Stage) {
     let (_maya, _, _) = buyer(stage, "maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     noah.subscribe("PRO").await;
@@ -50,8 +50,8 @@ async fn the_overview_and_metrics_say_the_same_and_lead_to_the_rows(stage: &Stag
     assert_eq!(viewer.page("/admin/export").await.0, 403);
 }
 
-on_both!(churn_arpu_and_mrr_are_what_a_hand_computes);
-async fn churn_arpu_and_mrr_are_what_a_hand_computes(stage: &Stage) {
+on_both!(churn_arpu_and_mrr_match_a_manual_calculation);
+async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
     // Five accounts: ann pays $19 a month, ben $190 a year, cid left 10 days ago, dee tries,
     // eve left 50 days ago. Payments of 30 days: $19.00, $190.00 of which $40.00 went back, and
     // one that failed.

@@ -79,8 +79,8 @@ async fn case_d6_a_refund_whose_answer_was_lost_is_made_once(stage: &Stage) {
     audit_is_clean(stage).await;
 }
 
-on_both!(case_d6_a_refund_that_was_given_up_for_a_later_one_is_not_made_after_all);
-async fn case_d6_a_refund_that_was_given_up_for_a_later_one_is_not_made_after_all(stage: &Stage) {
+on_both!(case_d6_a_refund_abandoned_for_a_later_one_is_never_made);
+async fn case_d6_a_refund_abandoned_for_a_later_one_is_never_made(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });

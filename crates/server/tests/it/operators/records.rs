@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(everything_that_failed_is_replayed_at_once_after_a_look);
-async fn everything_that_failed_is_replayed_at_once_after_a_look(stage: &Stage) {
+on_both!(all_failed_events_are_replayed_together_after_a_preview);
+async fn all_failed_events_are_replayed_together_after_a_preview(stage: &Stage) {
     let (_, _, _) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let events = stage.events().await;
@@ -159,8 +159,8 @@ async fn the_audit_log_is_read_narrowed_and_taken_as_a_file(stage: &Stage) {
     );
 }
 
-on_both!(every_table_leaves_as_a_file_without_what_opens_doors);
-async fn every_table_leaves_as_a_file_without_what_opens_doors(stage: &Stage) {
+on_both!(every_table_is_exported_without_credentials);
+async fn every_table_is_exported_without_credentials(stage: &Stage) {
     let (maya, _, _) = buyer(stage, "maya@example.com").await;
     maya.meter_key().await;
     let finance = stage.person_as("finance@example.com", "finance").await;
@@ -264,8 +264,8 @@ async fn case_a13_strings_of_other_languages_stay_strings_in_every_search(stage:
     }
 }
 
-on_both!(case_a15_a_fault_in_an_operators_address_is_a_page_without_insides);
-async fn case_a15_a_fault_in_an_operators_address_is_a_page_without_insides(stage: &Stage) {
+on_both!(case_a15_an_error_at_an_operators_url_is_a_page_without_internals);
+async fn case_a15_an_error_at_an_operators_url_is_a_page_without_internals(stage: &Stage) {
     let admin = stage.person_as("ops@example.com", "admin").await;
     for path in [
         "/admin/transactions?after=x",
@@ -352,8 +352,8 @@ async fn crowded(stage: &Stage, account: i64) {
     }
 }
 
-on_both!(every_list_is_cut_at_fifty_and_leads_on_with_its_filters);
-async fn every_list_is_cut_at_fifty_and_leads_on_with_its_filters(stage: &Stage) {
+on_both!(every_list_has_pages_of_fifty_that_keep_its_filters);
+async fn every_list_has_pages_of_fifty_that_keep_its_filters(stage: &Stage) {
     let admin = stage.person_as("ops@example.com", "admin").await;
     let maya = stage.person("maya@example.com").await;
     crowded(stage, maya.account).await;

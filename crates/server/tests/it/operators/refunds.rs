@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(a_refund_says_what_it_takes_is_made_once_and_its_webhook_changes_nothing_more);
-async fn a_refund_says_what_it_takes_is_made_once_and_its_webhook_changes_nothing_more(
+on_both!(a_refund_shows_its_effect_is_made_once_and_its_webhook_changes_nothing_more);
+async fn a_refund_shows_its_effect_is_made_once_and_its_webhook_changes_nothing_more(
     stage: &Stage,
 ) {
     let (maya, id, payment) = buyer(stage, "maya@example.com").await;
@@ -113,8 +113,10 @@ async fn a_refund_says_what_it_takes_is_made_once_and_its_webhook_changes_nothin
     audit_is_clean(stage).await;
 }
 
-on_both!(a_refund_of_a_wrong_amount_or_an_unpaid_thing_is_refused_with_a_reason);
-async fn a_refund_of_a_wrong_amount_or_an_unpaid_thing_is_refused_with_a_reason(stage: &Stage) {
+on_both!(a_refund_of_a_wrong_amount_or_an_unpaid_transaction_is_refused_with_a_reason);
+async fn a_refund_of_a_wrong_amount_or_an_unpaid_transaction_is_refused_with_a_reason(
+    stage: &Stage,
+) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     maya.session(json!({ "type": "topup", "amount": 500 }))
@@ -163,8 +165,8 @@ async fn a_refund_of_a_wrong_amount_or_an_unpaid_thing_is_refused_with_a_reason(
     assert_eq!(maya.billing().await["credits"]["balance"], 5_100);
 }
 
-on_both!(case_m2_a_disputed_payment_is_not_refunded_by_hand);
-async fn case_m2_a_disputed_payment_is_not_refunded_by_hand(stage: &Stage) {
+on_both!(case_m2_a_disputed_payment_cannot_be_refunded);
+async fn case_m2_a_disputed_payment_cannot_be_refunded(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"]

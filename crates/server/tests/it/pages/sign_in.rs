@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(a_key_is_shown_once_and_opens_nothing_once_it_is_revoked);
-async fn a_key_is_shown_once_and_opens_nothing_once_it_is_revoked(stage: &Stage) {
+on_both!(a_key_is_shown_once_and_is_refused_after_it_is_revoked);
+async fn a_key_is_shown_once_and_is_refused_after_it_is_revoked(stage: &Stage) {
     let (maya, eve) = (
         stage.person("maya@example.com").await,
         stage.person("eve@example.com").await,
@@ -60,8 +60,8 @@ async fn a_user_makes_no_key_that_acts_for_others(stage: &Stage) {
     assert_eq!(send(&olga, "/dashboard/keys", &form).await.status(), 200);
 }
 
-on_both!(a_mailed_link_signs_in_by_its_button_and_only_once);
-async fn a_mailed_link_signs_in_by_its_button_and_only_once(stage: &Stage) {
+on_both!(an_emailed_link_signs_in_through_its_button_and_only_once);
+async fn an_emailed_link_signs_in_through_its_button_and_only_once(stage: &Stage) {
     let nobody = Person {
         stage,
         cookie: String::new(),
@@ -107,8 +107,8 @@ async fn a_mailed_link_signs_in_by_its_button_and_only_once(stage: &Stage) {
     assert_eq!(stranger(stage, &link).await.status(), 400);
 }
 
-on_both!(case_a14_nobody_is_led_to_another_site);
-async fn case_a14_nobody_is_led_to_another_site(stage: &Stage) {
+on_both!(case_a14_no_redirect_leads_to_another_site);
+async fn case_a14_no_redirect_leads_to_another_site(stage: &Stage) {
     for next in [
         "//evil.example",
         "/%5Cevil.example",

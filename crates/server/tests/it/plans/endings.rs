@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(a_plan_that_ends_now_gives_the_rest_of_the_period_back);
-async fn a_plan_that_ends_now_gives_the_rest_of_the_period_back(stage: &Stage) {
+on_both!(a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period);
+async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     stage.twin.advance("10d").await.unwrap();
     stage.settled().await;
@@ -47,8 +47,8 @@ async fn a_plan_that_ends_now_gives_the_rest_of_the_period_back(stage: &Stage) {
     assert_eq!(status, 409, "there is no plan any more");
 }
 
-on_both!(an_end_now_pays_nothing_back_for_credits_that_were_spent_and_ends_the_rest);
-async fn an_end_now_pays_nothing_back_for_credits_that_were_spent_and_ends_the_rest(stage: &Stage) {
+on_both!(an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest);
+async fn an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     let key = maya.meter_key().await;
     // The free month's credits are spent as well: 100 of them come first or last.
@@ -75,8 +75,8 @@ async fn an_end_now_pays_nothing_back_for_credits_that_were_spent_and_ends_the_r
     assert!(left <= 100.0, "the plan's credits end with it: {left}");
 }
 
-on_both!(an_end_now_is_reviewed_on_its_page_and_asked_again_when_the_amount_is_another);
-async fn an_end_now_is_reviewed_on_its_page_and_asked_again_when_the_amount_is_another(
+on_both!(an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amount_changes);
+async fn an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amount_changes(
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
@@ -108,8 +108,8 @@ async fn an_end_now_is_reviewed_on_its_page_and_asked_again_when_the_amount_is_a
     assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");
 }
 
-on_both!(case_d6_an_end_that_a_crash_left_half_done_is_finished_once);
-async fn case_d6_an_end_that_a_crash_left_half_done_is_finished_once(stage: &Stage) {
+on_both!(case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once);
+async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
     let payment = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"]
@@ -161,10 +161,10 @@ async fn case_d6_an_end_that_a_crash_left_half_done_is_finished_once(stage: &Sta
 }
 
 on_both!(
-    where_it_is_switched_off_plans_end_with_their_period_only,
+    when_immediate_cancellation_is_off_plans_end_only_with_their_period,
     |settings: &mut Settings| settings.billing.cancel_now = "off".to_owned()
 );
-async fn where_it_is_switched_off_plans_end_with_their_period_only(stage: &Stage) {
+async fn when_immediate_cancellation_is_off_plans_end_only_with_their_period(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
 
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });

@@ -22,8 +22,8 @@ async fn requirement_14_3_a_lapsed_plan_is_bought_again_by_the_same_customer(sta
     );
 }
 
-on_both!(two_packs_clicked_at_once_never_lead_to_each_others_page);
-async fn two_packs_clicked_at_once_never_lead_to_each_others_page(stage: &Stage) {
+on_both!(two_packs_clicked_concurrently_never_share_a_checkout);
+async fn two_packs_clicked_concurrently_never_share_a_checkout(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let click = |credits: i64| maya.checkout(json!({ "type": "topup", "amount": credits }));
 
@@ -155,8 +155,8 @@ async fn invoices_are_listed_page_by_page(stage: &Stage) {
     );
 }
 
-on_both!(the_seeds_addresses_work_as_they_are_written);
-async fn the_seeds_addresses_work_as_they_are_written(stage: &Stage) {
+on_both!(the_specified_urls_work_as_they_are_written);
+async fn the_specified_urls_work_as_they_are_written(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
 
     for path in [
@@ -177,10 +177,8 @@ async fn the_seeds_addresses_work_as_they_are_written(stage: &Stage) {
     }
 }
 
-on_both!(requirement_n11_a_form_that_is_sent_again_after_it_was_paid_sells_nothing_more);
-async fn requirement_n11_a_form_that_is_sent_again_after_it_was_paid_sells_nothing_more(
-    stage: &Stage,
-) {
+on_both!(requirement_n11_submitting_a_form_again_after_payment_sells_nothing_more);
+async fn requirement_n11_submitting_a_form_again_after_payment_sells_nothing_more(stage: &Stage) {
     let (maya, eve) = (
         stage.person("maya@example.com").await,
         stage.person("eve@example.com").await,

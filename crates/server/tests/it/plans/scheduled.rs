@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(a_smaller_plan_waits_for_the_periods_end_and_costs_nothing);
-async fn a_smaller_plan_waits_for_the_periods_end_and_costs_nothing(stage: &Stage) {
+on_both!(a_downgrade_waits_for_the_end_of_the_period_and_costs_nothing);
+async fn a_downgrade_waits_for_the_end_of_the_period_and_costs_nothing(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
     let asked = json!({ "action": "preview", "planId": "PRO" });
     let (_, preview) = change(&maya, asked).await;
@@ -48,8 +48,8 @@ async fn a_smaller_plan_waits_for_the_periods_end_and_costs_nothing(stage: &Stag
     assert_eq!(paid, [4_900, 1_900]);
 }
 
-on_both!(a_scheduled_plan_is_taken_back_with_one_click);
-async fn a_scheduled_plan_is_taken_back_with_one_click(stage: &Stage) {
+on_both!(a_scheduled_plan_change_is_withdrawn_with_one_click);
+async fn a_scheduled_plan_change_is_withdrawn_with_one_click(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
     change(&maya, json!({ "action": "confirm", "planId": "PRO" })).await;
     let form = [("act", "undo")];
@@ -75,8 +75,8 @@ async fn a_scheduled_plan_is_taken_back_with_one_click(stage: &Stage) {
     );
 }
 
-on_both!(a_scheduled_plan_gives_way_to_an_upgrade_and_to_an_end);
-async fn a_scheduled_plan_gives_way_to_an_upgrade_and_to_an_end(stage: &Stage) {
+on_both!(a_scheduled_plan_change_is_replaced_by_an_upgrade_and_by_a_cancellation);
+async fn a_scheduled_plan_change_is_replaced_by_an_upgrade_and_by_a_cancellation(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
     change(&maya, json!({ "action": "confirm", "planId": "PRO" })).await;
 
@@ -99,8 +99,8 @@ async fn a_scheduled_plan_gives_way_to_an_upgrade_and_to_an_end(stage: &Stage) {
     assert!(kept["subscription"]["cancelAt"].is_null(), "{kept}");
 }
 
-on_both!(the_smaller_plan_is_reviewed_on_the_page_before_it_is_scheduled);
-async fn the_smaller_plan_is_reviewed_on_the_page_before_it_is_scheduled(stage: &Stage) {
+on_both!(a_downgrade_is_previewed_on_the_page_before_it_is_scheduled);
+async fn a_downgrade_is_previewed_on_the_page_before_it_is_scheduled(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
 
     let (status, review) = maya.page("/dashboard/billing/upgrade?planId=PRO").await;

@@ -70,10 +70,10 @@ async fn a_trial_is_offered_once_to_an_account_and_then_the_plan_is_paid(stage: 
 }
 
 on_both!(
-    a_card_that_had_its_trial_gets_no_second_one_and_is_not_charged,
+    a_card_that_already_had_a_trial_gets_no_second_one_and_is_not_charged,
     with_trial
 );
-async fn a_card_that_had_its_trial_gets_no_second_one_and_is_not_charged(stage: &Stage) {
+async fn a_card_that_already_had_a_trial_gets_no_second_one_and_is_not_charged(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(|body| body["subscription"]["status"] == "TRIALING")
@@ -139,8 +139,8 @@ async fn codes_and_tax_are_asked_for_as_the_settings_say(stage: &Stage) {
     assert_ne!(pack["allow_promotion_codes"], true, "off for credits");
 }
 
-on_both!(a_code_that_is_typed_at_checkout_is_shown_on_the_invoice);
-async fn a_code_that_is_typed_at_checkout_is_shown_on_the_invoice(stage: &Stage) {
+on_both!(a_promotion_code_entered_at_checkout_is_shown_on_the_invoice);
+async fn a_promotion_code_entered_at_checkout_is_shown_on_the_invoice(stage: &Stage) {
     let coupon = stage
         .stripe_post(
             "/v1/coupons",

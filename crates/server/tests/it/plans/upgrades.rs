@@ -2,8 +2,8 @@
 
 use super::*;
 
-on_both!(a_larger_plan_is_previewed_to_the_cent_and_counts_when_it_is_paid);
-async fn a_larger_plan_is_previewed_to_the_cent_and_counts_when_it_is_paid(stage: &Stage) {
+on_both!(an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid);
+async fn an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     let asked = json!({ "action": "preview", "planId": "PRO_PLUS" });
 
@@ -40,8 +40,8 @@ async fn a_larger_plan_is_previewed_to_the_cent_and_counts_when_it_is_paid(stage
     assert_eq!(stage.transactions(maya.account).await.len(), 2);
 }
 
-on_both!(an_amount_that_is_not_the_quoted_one_charges_nothing_and_is_asked_again);
-async fn an_amount_that_is_not_the_quoted_one_charges_nothing_and_is_asked_again(stage: &Stage) {
+on_both!(an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again);
+async fn an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     let now = stage.app.now().seconds();
     let quotes = [
@@ -126,8 +126,10 @@ async fn a_declined_upgrade_keeps_the_plan_until_its_invoice_is_paid(stage: &Sta
     assert!(body["subscription"]["pendingChange"].is_null());
 }
 
-on_both!(an_upgrade_that_the_bank_asks_about_is_not_had_before_it_is_confirmed);
-async fn an_upgrade_that_the_bank_asks_about_is_not_had_before_it_is_confirmed(stage: &Stage) {
+on_both!(an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_confirmed);
+async fn an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_confirmed(
+    stage: &Stage,
+) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     pays_with(stage, "pm_card_authenticationRequired").await;
 
@@ -164,8 +166,8 @@ async fn an_upgrade_that_the_bank_asks_about_is_not_had_before_it_is_confirmed(s
     assert_eq!(body["subscription"]["status"], "ACTIVE");
 }
 
-on_both!(an_upgrade_that_waits_is_taken_back_and_nothing_is_owed);
-async fn an_upgrade_that_waits_is_taken_back_and_nothing_is_owed(stage: &Stage) {
+on_both!(a_pending_upgrade_is_withdrawn_and_nothing_is_owed);
+async fn a_pending_upgrade_is_withdrawn_and_nothing_is_owed(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     stage.twin.decline_next(None, None).await.unwrap();
     confirm(&maya, "PRO_PLUS").await;

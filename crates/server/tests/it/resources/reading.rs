@@ -153,8 +153,8 @@ async fn case_m3_operators_see_all_accounts_and_replay_events(stage: &Stage) {
     }
 }
 
-on_both!(metrics_and_the_reference_are_there_without_anything_of_a_person);
-async fn metrics_and_the_reference_are_there_without_anything_of_a_person(stage: &Stage) {
+on_both!(metrics_and_the_reference_contain_no_personal_data);
+async fn metrics_and_the_reference_contain_no_personal_data(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let program = Program {
         stage,

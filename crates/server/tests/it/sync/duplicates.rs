@@ -14,8 +14,10 @@ async fn findings(stage: &Stage, account: i64) -> String {
     state.await.unwrap().unwrap().findings.unwrap_or_default()
 }
 
-on_both!(case_k12_a_second_plan_paid_on_an_old_page_is_cancelled_and_refunded);
-async fn case_k12_a_second_plan_paid_on_an_old_page_is_cancelled_and_refunded(stage: &Stage) {
+on_both!(case_k12_a_duplicate_subscription_paid_in_an_old_checkout_is_canceled_and_refunded);
+async fn case_k12_a_duplicate_subscription_paid_in_an_old_checkout_is_canceled_and_refunded(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     let customer = customer(stage).await;
@@ -52,8 +54,10 @@ async fn case_k12_a_second_plan_paid_on_an_old_page_is_cancelled_and_refunded(st
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
 }
 
-on_both!(case_k12_a_second_plan_is_undone_once_however_often_it_is_looked_at);
-async fn case_k12_a_second_plan_is_undone_once_however_often_it_is_looked_at(stage: &Stage) {
+on_both!(case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_synced);
+async fn case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_synced(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     let customer = customer(stage).await;
@@ -94,8 +98,10 @@ async fn case_k12_a_second_plan_is_undone_once_however_often_it_is_looked_at(sta
     assert_eq!(count, 1, "one intent a purchase");
 }
 
-on_both!(case_k12_a_second_plan_made_at_stripe_by_hand_is_shown_and_left_alone);
-async fn case_k12_a_second_plan_made_at_stripe_by_hand_is_shown_and_left_alone(stage: &Stage) {
+on_both!(case_k12_a_duplicate_subscription_made_in_the_dashboard_is_reported_and_not_changed);
+async fn case_k12_a_duplicate_subscription_made_in_the_dashboard_is_reported_and_not_changed(
+    stage: &Stage,
+) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;

@@ -22,8 +22,8 @@ async fn a_refund_of_an_old_payment_is_found_by_the_event_that_names_it(stage: &
     assert_eq!(rows[0], ("CREDIT_TOPUP".into(), "REFUNDED".into(), 500));
 }
 
-on_both!(a_history_of_more_than_a_thousand_payments_is_read_to_its_beginning);
-async fn a_history_of_more_than_a_thousand_payments_is_read_to_its_beginning(stage: &Stage) {
+on_both!(a_history_of_more_than_a_thousand_payments_is_read_completely);
+async fn a_history_of_more_than_a_thousand_payments_is_read_completely(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(5_000).await;
@@ -190,20 +190,20 @@ async fn polls_and_converges(database: store::testing::TestDatabase) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_every_webhook_lost_the_poll_hears_of_everything_on_sqlite() {
+async fn with_every_webhook_lost_the_poll_finds_everything_on_sqlite() {
     polls_and_converges(store::testing::sqlite()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_every_webhook_lost_the_poll_hears_of_everything_on_postgres() {
+async fn with_every_webhook_lost_the_poll_finds_everything_on_postgres() {
     let database = tokio::task::spawn_blocking(store::testing::postgres)
         .await
         .unwrap();
     polls_and_converges(database).await;
 }
 
-on_both!(a_trials_end_is_told_once_even_if_no_event_comes);
-async fn a_trials_end_is_told_once_even_if_no_event_comes(stage: &Stage) {
+on_both!(the_end_of_a_trial_sends_one_email_even_if_no_event_arrives);
+async fn the_end_of_a_trial_sends_one_email_even_if_no_event_arrives(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     let customer = customer(stage).await;
@@ -235,8 +235,8 @@ async fn a_trials_end_is_told_once_even_if_no_event_comes(stage: &Stage) {
     assert_eq!(told().await, 1, "once");
 }
 
-on_both!(a_renewal_and_a_retry_are_seen_although_every_event_is_lost);
-async fn a_renewal_and_a_retry_are_seen_although_every_event_is_lost(stage: &Stage) {
+on_both!(a_renewal_and_a_retry_are_found_although_every_event_is_lost);
+async fn a_renewal_and_a_retry_are_found_although_every_event_is_lost(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;

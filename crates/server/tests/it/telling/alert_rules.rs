@@ -124,10 +124,12 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
 }
 
 on_both!(
-    every_rule_opens_one_incident_tells_of_it_and_closes_it_by_itself,
+    every_alert_rule_opens_one_incident_sends_one_email_and_closes_it_automatically,
     hosted
 );
-async fn every_rule_opens_one_incident_tells_of_it_and_closes_it_by_itself(stage: &Stage) {
+async fn every_alert_rule_opens_one_incident_sends_one_email_and_closes_it_automatically(
+    stage: &Stage,
+) {
     let (quiet, host) = (Host::start().await, Host::start().await);
     let operator = stage.person_as("boss@example.com", "admin").await;
     endpoint(&operator, &quiet, json!(["payment.failed"])).await;

@@ -25,8 +25,8 @@ async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(sta
     assert_eq!(stage.events().await[0].state, "done");
 }
 
-on_both!(case_w24_an_account_that_always_fails_is_parked_and_others_go_on);
-async fn case_w24_an_account_that_always_fails_is_parked_and_others_go_on(stage: &Stage) {
+on_both!(case_w24_an_account_that_always_fails_is_parked_and_others_are_synced);
+async fn case_w24_an_account_that_always_fails_is_parked_and_others_are_synced(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     stage.webhooks(false).await;
@@ -80,8 +80,8 @@ async fn case_w24_an_account_that_always_fails_is_parked_and_others_go_on(stage:
     maya.billing_when(|body| balance(body) == 1_100.0).await;
 }
 
-on_both!(case_w30_what_no_webhook_told_is_found_by_a_sync);
-async fn case_w30_what_no_webhook_told_is_found_by_a_sync(stage: &Stage) {
+on_both!(case_w30_a_sync_finds_what_no_webhook_delivered);
+async fn case_w30_a_sync_finds_what_no_webhook_delivered(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
@@ -103,8 +103,8 @@ async fn case_w30_what_no_webhook_told_is_found_by_a_sync(stage: &Stage) {
     );
 }
 
-on_both!(case_w25_an_acknowledged_event_is_done_although_its_worker_died);
-async fn case_w25_an_acknowledged_event_is_done_although_its_worker_died(stage: &Stage) {
+on_both!(case_w25_an_acknowledged_event_is_processed_although_its_worker_died);
+async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
@@ -199,8 +199,8 @@ async fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage
     assert_eq!(balance(&maya.billing().await), 100.0);
 }
 
-on_both!(case_w29_while_a_secret_is_rolled_the_old_and_the_new_are_believed_without_a_restart);
-async fn case_w29_while_a_secret_is_rolled_the_old_and_the_new_are_believed_without_a_restart(
+on_both!(case_w29_while_a_secret_is_rotated_both_secrets_are_accepted_without_a_restart);
+async fn case_w29_while_a_secret_is_rotated_both_secrets_are_accepted_without_a_restart(
     stage: &Stage,
 ) {
     let old = stage.webhook_secret();
@@ -220,8 +220,8 @@ async fn case_w29_while_a_secret_is_rolled_the_old_and_the_new_are_believed_with
     assert_eq!(stage.events().await.len(), 2);
 }
 
-on_both!(case_w32_an_event_that_waited_for_hours_is_worked_on_without_another_look_at_its_time);
-async fn case_w32_an_event_that_waited_for_hours_is_worked_on_without_another_look_at_its_time(
+on_both!(case_w32_an_event_that_waited_for_hours_is_processed_without_checking_its_age_again);
+async fn case_w32_an_event_that_waited_for_hours_is_processed_without_checking_its_age_again(
     stage: &Stage,
 ) {
     let maya = stage.person("maya@example.com").await;

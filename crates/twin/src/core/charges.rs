@@ -1,0 +1,131 @@
+//! Charges: their endpoints, and the charge that an attempt to pay creates.
+
+use serde_json::{Value, json};
+
+use super::cards;
+use super::errors::Answer;
+use super::lists::matches;
+use super::params::metadata;
+use super::value::{get, has, int, merge, or_null, text};
+use super::{Call, Core};
+
+/// `GET /v1/charges`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    core.page(call, "charge", |row| {
+        matches(&call.params, row, &["customer", "payment_intent"])
+    })
+}
+
+/// `GET /v1/charges/search`
+pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
+    core.search(call, "charge")
+}
+
+/// `GET /v1/charges/{charge}`
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    core.need_path("charge", call.id(), "charge")
+}
+
+/// `POST /v1/charges/{charge}`
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let before = core.need_path("charge", call.id(), "charge")?;
+    let mut after = before.clone();
+    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
+    for name in ["description", "receipt_email"] {
+        if has(&call.params, name) {
+            after[name] = or_null(&call.params, name);
+        }
+    }
+    core.store.put(call.id(), after);
+    core.emit_change("charge.updated", call.id(), &before);
+    core.need_path("charge", call.id(), "charge")
+}
+
+fn outcome(declined: Option<&str>) -> Value {
+    match declined {
+        None => json!({"advice_code": null, "network_advice_code": null,
+            "network_decline_code": null, "network_status": "approved_by_network",
+            "reason": null, "risk_level": "normal", "risk_score": 20,
+            "seller_message": "Payment complete.", "type": "authorized"}),
+        Some(code) => json!({"advice_code": null, "network_advice_code": null,
+            "network_decline_code": null, "network_status": "declined_by_network",
+            "reason": code, "risk_level": "normal", "risk_score": 20,
+            "seller_message": "The bank did not return any further details with this decline.",
+            "type": "issuer_declined"}),
+    }
+}
+
+fn charge_details(method: &Value) -> Value {
+    if text(method, "type") != "card" {
+        let debit = get(method, "sepa_debit");
+        return json!({"type": "sepa_debit", "sepa_debit": {"bank_code": debit["bank_code"],
+            "branch_code": null, "country": debit["country"], "fingerprint": debit["fingerprint"],
+            "last4": debit["last4"], "mandate": null}});
+    }
+    let card = get(method, "card");
+    json!({"type": "card", "card": {
+        "amount_authorized": null, "authorization_code": null, "brand": card["brand"],
+        "checks": card["checks"], "country": card["country"], "exp_month": card["exp_month"],
+        "exp_year": card["exp_year"], "fingerprint": card["fingerprint"],
+        "funding": card["funding"], "installments": null, "last4": card["last4"], "mandate": null,
+        "network": card["brand"], "network_token": {"used": false},
+        "network_transaction_id": null, "regulated_status": "unregulated", "three_d_secure": null,
+        "wallet": null}})
+}
+
+impl Core {
+    /// Creates the charge of an attempt. It succeeded unless there is a decline code.
+    pub(super) fn new_charge(
+        &mut self,
+        intent_id: &str,
+        method: &str,
+        declined: Option<&str>,
+    ) -> String {
+        let intent = self.store.get(intent_id).cloned().unwrap_or_default();
+        let method_row = self.store.get(method).cloned().unwrap_or_default();
+        let id = self.rng.id(if text(&method_row, "type") == "card" {
+            "ch"
+        } else {
+            "py"
+        });
+        let amount = int(&intent, "amount");
+        let is_captured = declined.is_none() && text(&intent, "capture_method") != "manual";
+        let error = declined.map(cards::decline);
+        let entry = if is_captured && !self.is_debit(method) {
+            self.balance_entry("charge", &id, amount, text(&intent, "currency"))
+                .into()
+        } else {
+            Value::Null
+        };
+        let mut charge = json!({
+            "id": id, "object": "charge", "amount": amount,
+            "amount_captured": if is_captured { amount } else { 0 }, "amount_refunded": 0,
+            "application": null, "application_fee": null, "application_fee_amount": null,
+            "balance_transaction": entry, "billing_details": method_row["billing_details"],
+            "calculated_statement_descriptor": "LOCAL TWIN", "captured": is_captured,
+            "created": self.now, "currency": intent["currency"], "customer": intent["customer"],
+            "description": intent["description"], "disputed": false,
+            "failure_balance_transaction": null,
+            "failure_code": error.as_ref().and_then(|one| one.code.clone()),
+            "failure_message": error.as_ref().map(|one| one.message.clone()),
+            "fraud_details": {}, "livemode": false, "metadata": intent["metadata"],
+        });
+        let rest = json!({
+            "on_behalf_of": null, "outcome": outcome(declined), "paid": declined.is_none(),
+            "payment_intent": intent_id, "payment_method": method,
+            "payment_method_details": charge_details(&method_row), "radar_options": {},
+            "receipt_email": intent["receipt_email"], "receipt_number": null,
+            "receipt_url": if declined.is_none() {
+                format!("{}/receipts/{id}", self.public_url).into() } else { Value::Null },
+            "refunded": false, "review": null, "shipping": intent["shipping"],
+            "source_transfer": null, "statement_descriptor": null,
+            "statement_descriptor_suffix": null,
+            "status": if declined.is_none() { "succeeded" } else { "failed" },
+            "transfer_data": null, "transfer_group": null,
+        });
+        merge(&mut charge, rest);
+        self.store.put(&id, charge);
+        self.modify(intent_id, |row| row["latest_charge"] = id.clone().into());
+        id
+    }
+}

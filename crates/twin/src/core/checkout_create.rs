@@ -1,0 +1,341 @@
+//! Creating Checkout sessions: validation, line items, discounts and totals.
+
+use serde_json::{Value, json};
+use stripe::objects::CheckoutMode;
+
+use super::discounts::reduction;
+use super::errors::{Answer, ApiError};
+use super::params::metadata;
+use super::subscriptions::{check_same_interval, trial_end};
+use super::time::{DAY, HOUR};
+use super::value::{
+    flag, get, has, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null, owned,
+    text,
+};
+use super::{Call, Core};
+
+const LINES_MAX: usize = 100;
+
+/// `POST /v1/checkout/sessions`
+pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    let sent = &call.params;
+    let mode = opt(sent, "mode").ok_or_else(|| ApiError::required("mode").boxed())?;
+    let mode = CheckoutMode::from(mode);
+    refuse_conflicting_params(sent, &mode)?;
+    let customer = core.session_customer(sent)?;
+    let items = core.session_lines(sent, &mode)?;
+    let trial = trial_end(core.now, get(sent, "subscription_data"))?;
+    let ui = opt(sent, "ui_mode").unwrap_or("hosted_page");
+    let expires_at = expiry(core.now, sent)?;
+    let discounts = core.session_discounts(sent)?;
+    let id = core.rng.id("cs_test");
+    let session = core.session_object(&id, sent, &mode, ui, customer.as_deref(), expires_at)?;
+    core.store.put(&id, session);
+    core.set_note(&id, "items", items);
+    core.set_note(&id, "sent", sent.clone());
+    core.set_note(&id, "discounts", discounts);
+    core.set_note(&id, "trial", trial);
+    core.total_session(&id);
+    let total = core
+        .store
+        .get(&id)
+        .map_or(0, |row| int(row, "amount_total"));
+    let currency = core
+        .store
+        .get(&id)
+        .map(|row| owned(row, "currency"))
+        .unwrap_or_default();
+    if mode == CheckoutMode::Payment && total > 0 && total < minimum_charge(&currency) {
+        let least = money_text(minimum_charge(&currency), &currency);
+        let message = format!(
+            "The Checkout Session's total amount due must add up to at least {least} {currency}"
+        );
+        return Err(ApiError::bad("amount_too_small", "", message).boxed());
+    }
+    core.wake(expires_at, &id);
+    core.need("checkout.session", &id, "id")
+}
+
+fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
+    let foreign = match mode {
+        CheckoutMode::Payment => ["subscription_data", "setup_intent_data"],
+        CheckoutMode::Subscription => ["payment_intent_data", "setup_intent_data"],
+        CheckoutMode::Setup | CheckoutMode::Other(_) => {
+            ["subscription_data", "payment_intent_data"]
+        }
+    };
+    if let Some(name) = foreign.iter().find(|name| has(sent, name)) {
+        let message = format!("You can not pass `{name}` in `{mode}` mode.");
+        return Err(ApiError::bad("", name, message).boxed());
+    }
+    if *mode == CheckoutMode::Subscription && has(sent, "customer_creation") {
+        let message = "`customer_creation` can only be used in `payment` mode.";
+        return Err(ApiError::bad("", "customer_creation", message).boxed());
+    }
+    if has(sent, "discounts") && flag(sent, "allow_promotion_codes") {
+        let message =
+            "You may only specify one of these parameters: allow_promotion_codes, discounts.";
+        return Err(ApiError::invalid(message).boxed());
+    }
+    let ui = opt(sent, "ui_mode").unwrap_or("hosted_page");
+    if ui == "hosted_page" && opt(sent, "success_url").is_none() {
+        return Err(ApiError::required("success_url").boxed());
+    }
+    for name in ["success_url", "cancel_url", "return_url"] {
+        if let Some(url) = opt(sent, name)
+            && !(url.starts_with("https://") || url.starts_with("http://"))
+        {
+            return Err(ApiError::bad("url_invalid", name, "Not a valid URL").boxed());
+        }
+    }
+    Ok(())
+}
+
+fn expiry(now: i64, sent: &Value) -> Answer<i64> {
+    let at = opt_int(sent, "expires_at").unwrap_or(now + DAY);
+    let problem = if at < now + HOUR / 2 {
+        "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation."
+    } else if at > now + DAY {
+        "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation."
+    } else {
+        return Ok(at);
+    };
+    Err(ApiError::bad("", "expires_at", problem).boxed())
+}
+
+/// The invoice settings of a session, which only payment mode has.
+fn invoice_creation(mode: &CheckoutMode) -> Value {
+    if *mode != CheckoutMode::Payment {
+        return Value::Null;
+    }
+    json!({"enabled": false, "invoice_data": {
+        "account_tax_ids": null, "custom_fields": null, "description": null, "footer": null,
+        "issuer": null, "metadata": {}, "rendering_options": null}})
+}
+
+pub(super) fn details_of(known: &Value) -> Value {
+    json!({"address": null, "business_name": null, "email": known["email"],
+           "individual_name": null, "name": null, "phone": null, "tax_exempt": "none",
+           "tax_ids": null})
+}
+
+impl Core {
+    fn session_customer(&mut self, sent: &Value) -> Answer<Option<String>> {
+        let customer = opt(sent, "customer");
+        if customer.is_some() && has(sent, "customer_email") {
+            let message = "You may only specify one of these parameters: customer, customer_email.";
+            return Err(ApiError::invalid(message).boxed());
+        }
+        let Some(customer) = customer else {
+            return Ok(None);
+        };
+        self.need("customer", customer, "customer")?;
+        Ok(Some(customer.to_owned()))
+    }
+
+    /// Creates the line items from prices and inline prices.
+    fn session_lines(&mut self, sent: &Value, mode: &CheckoutMode) -> Answer<Vec<Value>> {
+        let lines = list(sent, "line_items");
+        if *mode == CheckoutMode::Setup {
+            return Ok(Vec::new());
+        }
+        if lines.is_empty() {
+            let message = format!("The `line_items` parameter is required in {mode} mode.");
+            return Err(ApiError::bad("parameter_missing", "line_items", message).boxed());
+        }
+        if lines.len() > LINES_MAX {
+            let message = format!("A Checkout Session has at most {LINES_MAX} line items.");
+            return Err(ApiError::bad("", "line_items", message).boxed());
+        }
+        let mut items = Vec::new();
+        for (index, line) in lines.iter().enumerate() {
+            items.push(self.session_line(line, index, mode)?);
+        }
+        let recurring = |item: &&Value| text(item, "price.type") == "recurring";
+        check_same_interval(
+            items
+                .iter()
+                .filter(recurring)
+                .map(|item| get(item, "price")),
+        )?;
+        let currency = items[0]["currency"].clone();
+        if items.iter().any(|item| item["currency"] != currency) {
+            let message = "All line items of a Checkout Session must have the same currency.";
+            return Err(ApiError::bad("", "line_items", message).boxed());
+        }
+        if *mode == CheckoutMode::Subscription && !items.iter().any(|item| recurring(&item)) {
+            let message = "You must provide at least one recurring price in `subscription` mode when using prices.";
+            return Err(ApiError::invalid(message).boxed());
+        }
+        Ok(items)
+    }
+
+    fn session_line(&mut self, line: &Value, index: usize, mode: &CheckoutMode) -> Answer {
+        let named = format!("line_items[{index}]");
+        let id = match opt(line, "price") {
+            Some(id) => id.to_owned(),
+            None if has(line, "price_data") => {
+                self.create_price(get(line, "price_data"), &format!("{named}[price_data]"))?
+            }
+            None => return Err(ApiError::required(&format!("{named}[price]")).boxed()),
+        };
+        let price = self.need("price", &id, &format!("{named}[price]"))?;
+        if !flag(&price, "active") {
+            let message = "The price specified is inactive. This field only accepts active prices.";
+            return Err(ApiError::bad("", &format!("{named}[price]"), message).boxed());
+        }
+        if *mode == CheckoutMode::Payment && text(&price, "type") == "recurring" {
+            let message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.";
+            return Err(ApiError::invalid(message).boxed());
+        }
+        let Some(quantity) = opt_int(line, "quantity") else {
+            let message = format!("Quantity is required. Add `quantity` to `{named}`");
+            return Err(ApiError::bad("parameter_missing", &named, message).boxed());
+        };
+        if quantity < 1 {
+            let message = "This value must be greater than or equal to 1.";
+            let param = format!("{named}[quantity]");
+            return Err(ApiError::bad("parameter_invalid_integer", &param, message).boxed());
+        }
+        let amount = int(&price, "unit_amount")
+            .checked_mul(quantity)
+            .filter(|one| *one <= 99_999_999);
+        let Some(amount) = amount else {
+            let message = "The amount must be no more than $999,999.99";
+            return Err(ApiError::bad("amount_too_large", &named, message).boxed());
+        };
+        Ok(json!({
+            "id": self.rng.id("li"), "object": "item", "adjustable_quantity": null,
+            "amount_discount": 0, "amount_subtotal": amount, "amount_tax": 0,
+            "amount_total": amount, "currency": price["currency"],
+            "description": self.product_name(&price), "metadata": null, "price": price,
+            "quantity": quantity,
+        }))
+    }
+
+    fn session_discounts(&mut self, sent: &Value) -> Answer<Vec<Value>> {
+        let mut found = Vec::new();
+        for (index, one) in list(sent, "discounts").iter().enumerate() {
+            let code = match opt(one, "promotion_code") {
+                Some(id) => Some(self.need(
+                    "promotion_code",
+                    id,
+                    &format!("discounts[{index}][promotion_code]"),
+                )?),
+                None => None,
+            };
+            let coupon = code.as_ref().map_or_else(
+                || owned(one, "coupon"),
+                |row| owned(row, "promotion.coupon"),
+            );
+            self.need("coupon", &coupon, &format!("discounts[{index}][coupon]"))?;
+            found.push(
+                json!({"coupon": coupon, "promotion_code": code.map(|row| row["id"].clone())}),
+            );
+        }
+        Ok(found)
+    }
+
+    fn session_object(
+        &mut self,
+        id: &str,
+        sent: &Value,
+        mode: &CheckoutMode,
+        ui: &str,
+        customer: Option<&str>,
+        expires_at: i64,
+    ) -> Answer {
+        let row = customer
+            .and_then(|id| self.store.get(id))
+            .cloned()
+            .unwrap_or_default();
+        let email = opt(sent, "customer_email").or_else(|| opt(&row, "email"));
+        let details = email.map(|email| details_of(&json!({ "email": email })));
+        let url = (ui == "hosted_page").then(|| format!("{}/c/pay/{id}", self.public_url));
+        let types = [
+            list(sent, "payment_method_types"),
+            list(sent, "allowed_payment_method_types"),
+        ];
+        let types: Value = types
+            .into_iter()
+            .find(|one| !one.is_empty())
+            .map_or_else(|| json!(["card"]), Value::from);
+        let is_payment = *mode == CheckoutMode::Payment;
+        let kept = metadata(&Value::Null, get(sent, "metadata"))?;
+        let mut session = json!({
+            "id": id, "object": "checkout.session", "adaptive_pricing": {"enabled": false},
+            "after_expiration": null, "allow_promotion_codes": get(sent, "allow_promotion_codes"),
+            "amount_subtotal": null, "amount_total": null,
+            "automatic_tax": {"enabled": flag(sent, "automatic_tax.enabled"), "liability": null,
+                              "provider": null, "status": null},
+            "billing_address_collection": or_null(sent, "billing_address_collection"),
+            "cancel_url": or_null(sent, "cancel_url"),
+            "client_reference_id": or_null(sent, "client_reference_id"), "client_secret": null,
+            "collected_information": null, "consent": null, "consent_collection": null,
+            "created": self.now, "currency": null, "currency_conversion": null,
+            "custom_fields": [],
+            "custom_text": {"after_submit": null, "shipping_address": null, "submit": null,
+                            "terms_of_service_acceptance": null},
+            "customer": customer, "customer_account": null,
+            "customer_creation": if is_payment && customer.is_none() {
+                json!(opt(sent, "customer_creation").unwrap_or("if_required")) } else { Value::Null },
+            "customer_details": details, "customer_email": or_null(sent, "customer_email"),
+            "discounts": [], "expires_at": expires_at, "integration_identifier": null,
+        });
+        let rest = json!({
+            "invoice": null,
+            "invoice_creation": invoice_creation(mode),
+            "livemode": false, "locale": or_null(sent, "locale"), "metadata": kept, "mode": mode.as_str(),
+            "origin_context": null, "payment_intent": null, "payment_link": null,
+            "payment_method_collection": if is_payment { json!("if_required") } else { json!("always") },
+            "payment_method_configuration_details": null, "payment_method_options": {},
+            "payment_method_types": types, "payment_status": "unpaid", "permissions": null,
+            "phone_number_collection": {"enabled": false}, "recovered_from": null,
+            "saved_payment_method_options": null, "setup_intent": null,
+            "shipping_address_collection": null, "shipping_cost": null, "shipping_options": [],
+            "status": "open", "submit_type": or_null(sent, "submit_type"), "subscription": null,
+            "success_url": or_null(sent, "success_url"), "total_details": null, "ui_mode": ui,
+            "url": url, "wallet_options": null,
+        });
+        merge(&mut session, rest);
+        if let Some(back) = opt(sent, "return_url") {
+            session["return_url"] = back.into();
+        }
+        if ui != "hosted_page" {
+            session["client_secret"] = format!("{id}_secret_{}", self.rng.text(24)).into();
+        }
+        Ok(session)
+    }
+
+    /// Updates the totals of a session after its discounts. During a trial, recurring lines don't
+    /// count.
+    pub(super) fn total_session(&mut self, id: &str) {
+        let items = self.note(id, "items");
+        let in_trial = self.note(id, "trial").is_i64();
+        let items = items.as_array().cloned().unwrap_or_default();
+        if items.is_empty() {
+            return;
+        }
+        let counts = |item: &Value| !in_trial || text(item, "price.type") != "recurring";
+        let subtotal: i64 = items
+            .iter()
+            .filter(|one| counts(one))
+            .map(|one| int(one, "amount_subtotal"))
+            .sum();
+        let discounts = self.note(id, "discounts");
+        let mut rest = subtotal;
+        for one in discounts.as_array().into_iter().flatten() {
+            if let Some(coupon) = self.store.get(text(one, "coupon")) {
+                rest -= reduction(coupon, rest);
+            }
+        }
+        self.modify(id, |row| {
+            row["currency"] = items[0]["currency"].clone();
+            row["amount_subtotal"] = subtotal.into();
+            row["amount_total"] = rest.into();
+            row["discounts"] = discounts.clone();
+            row["total_details"] =
+                json!({"amount_discount": subtotal - rest, "amount_shipping": 0, "amount_tax": 0});
+        });
+    }
+}

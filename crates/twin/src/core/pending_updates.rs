@@ -1,0 +1,75 @@
+//! Pending updates: changes to a subscription that wait for the payment of their invoice.
+
+use serde_json::{Value, json};
+
+use super::Core;
+use super::changes::Change;
+use super::subscription_states::INCOMPLETE_SECONDS;
+use super::value::{has, list, opt, opt_int};
+
+impl Core {
+    /// Shows a change that was not paid as a pending update.
+    pub(super) fn show_pending(&mut self, id: &str, change: &Change) {
+        let expires_at = self.now + INCOMPLETE_SECONDS;
+        let anchor = if change.resets {
+            json!(change.at)
+        } else {
+            Value::Null
+        };
+        self.modify(id, |row| {
+            row["pending_update"] = json!({
+                "billing_cycle_anchor": anchor, "discounts": null, "expires_at": expires_at,
+                "metadata": null, "subscription_items": change.items, "trial_end": null,
+                "trial_from_plan": null});
+        });
+        self.wake(expires_at, id);
+    }
+
+    /// Applies a change that was paid. It only emits events if the change was waiting.
+    pub(super) fn apply_pending(&mut self, id: &str) {
+        let pending = self.note(id, "pending");
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        let period = opt_int(&pending, "period.0").zip(opt_int(&pending, "period.1"));
+        self.set_items(id, list(&pending, "items"), period);
+        self.set_note(id, "pending", Value::Null);
+        if has(&before, "pending_update") {
+            self.modify(id, |row| row["pending_update"] = Value::Null);
+            self.emit_change("customer.subscription.updated", id, &before);
+            self.emit("customer.subscription.pending_update_applied", id);
+            self.plan_ahead(id);
+        }
+    }
+
+    /// Expires a pending update that was not paid in time.
+    pub(super) fn expire_pending(&mut self, id: &str) {
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        self.drop_pending(id);
+        self.emit("customer.subscription.pending_update_expired", id);
+        self.emit_change("customer.subscription.updated", id, &before);
+    }
+
+    /// Discards a pending update because its invoice was voided.
+    pub(super) fn discard_pending(&mut self, invoice: &Value) {
+        let Some(id) = opt(invoice, "parent.subscription_details.subscription") else {
+            return;
+        };
+        if self.note(id, "pending")["invoice"] != invoice["id"] {
+            return;
+        }
+        let before = self.store.get(id).cloned().unwrap_or_default();
+        self.set_note(id, "pending", Value::Null);
+        self.modify(id, |row| row["pending_update"] = Value::Null);
+        self.emit_change("customer.subscription.updated", id, &before);
+    }
+
+    /// Drops a pending update because of a newer change, its expiry or the end of the subscription.
+    pub(super) fn drop_pending(&mut self, id: &str) {
+        let pending = self.note(id, "pending");
+        let Some(invoice) = pending["invoice"].as_str() else {
+            return;
+        };
+        self.set_note(id, "pending", Value::Null);
+        self.modify(id, |row| row["pending_update"] = Value::Null);
+        self.void_invoice(invoice);
+    }
+}

@@ -1,0 +1,168 @@
+//! Subscription items: their endpoints and the items that a subscription has after a change.
+
+use serde_json::{Value, json};
+
+use super::errors::{Answer, ApiError};
+use super::lists::inner;
+use super::params::metadata;
+use super::subscriptions::check_same_interval;
+use super::value::{flag, get, has, int, opt, opt_int, owned, text};
+use super::{Call, Core};
+
+/// `GET /v1/subscription_items`
+pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
+    let id = opt(&call.params, "subscription")
+        .ok_or_else(|| ApiError::required("subscription").boxed())?;
+    let subscription = core.need("subscription", id, "subscription")?;
+    core.page_of(
+        call,
+        "subscription_item",
+        inner(&subscription, "items").iter().collect(),
+    )
+}
+
+/// `GET /v1/subscription_items/{item}`
+pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
+    core.find_item(call.id()).map(|(_, item)| item)
+}
+
+/// `POST /v1/subscription_items`
+pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
+    let id = opt(&call.params, "subscription")
+        .ok_or_else(|| ApiError::required("subscription").boxed())?
+        .to_owned();
+    core.need("subscription", &id, "subscription")?;
+    let known = core.item_ids(&id);
+    core.change_one_item(&id, &call.params, json!({}))?;
+    let after = core.need("subscription", &id, "subscription")?;
+    let new = inner(&after, "items")
+        .iter()
+        .find(|item| !known.contains(&owned(item, "id")));
+    Ok(new.cloned().unwrap_or_default())
+}
+
+/// `POST /v1/subscription_items/{item}`
+pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
+    let (subscription, _) = core.find_item(call.id())?;
+    core.change_one_item(&subscription, &call.params, json!({"id": call.id()}))?;
+    core.find_item(call.id()).map(|(_, item)| item)
+}
+
+/// `DELETE /v1/subscription_items/{item}`
+pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
+    let (subscription, _) = core.find_item(call.id())?;
+    core.change_one_item(
+        &subscription,
+        &call.params,
+        json!({"id": call.id(), "deleted": true}),
+    )?;
+    Ok(json!({"id": call.id(), "object": "subscription_item", "deleted": true}))
+}
+
+impl Core {
+    /// The items of a subscription after the sent items were merged in.
+    pub(super) fn items_after(
+        &mut self,
+        row: &Value,
+        sent: &[Value],
+        param: &str,
+    ) -> Answer<Vec<Value>> {
+        let mut items = inner(row, "items").to_vec();
+        let first = items.first().cloned().unwrap_or_default();
+        let period = (
+            int(&first, "current_period_start"),
+            int(&first, "current_period_end"),
+        );
+        for (index, one) in sent.iter().enumerate() {
+            let named = format!("{param}[{index}]");
+            let Some(id) = opt(one, "id") else {
+                let price = self.recurring_price(one, &named)?;
+                let twice = items
+                    .iter()
+                    .any(|item| get(item, "price.id") == get(&price, "id"));
+                if twice {
+                    let message = format!(
+                        "Cannot add multiple subscription items with the same plan: {}",
+                        text(&price, "id")
+                    );
+                    return Err(ApiError::bad("", &named, message).boxed());
+                }
+                let kept = metadata(&Value::Null, get(one, "metadata"))?;
+                let quantity = opt_int(one, "quantity").unwrap_or(1);
+                items.push(self.new_item(text(row, "id"), &price, quantity, &kept, period));
+                continue;
+            };
+            let place = items
+                .iter()
+                .position(|item| text(item, "id") == id)
+                .ok_or_else(|| {
+                    ApiError::missing("subscription item", id, &format!("{named}[id]")).boxed()
+                })?;
+            if flag(one, "deleted") {
+                items.remove(place);
+                continue;
+            }
+            if has(one, "price") || has(one, "price_data") {
+                items[place]["price"] = self.recurring_price(one, &named)?;
+            }
+            if let Some(quantity) = opt_int(one, "quantity") {
+                items[place]["quantity"] = quantity.into();
+            }
+            items[place]["metadata"] = metadata(&items[place]["metadata"], get(one, "metadata"))?;
+        }
+        if items.is_empty() {
+            let message = "A subscription must have at least one active plan.";
+            return Err(ApiError::bad("", param, message).boxed());
+        }
+        check_same_interval(items.iter().map(|item| get(item, "price")))?;
+        Ok(items)
+    }
+
+    fn find_item(&self, id: &str) -> Answer<(String, Value)> {
+        self.store
+            .all("subscription")
+            .find_map(|row| {
+                let item = inner(row, "items")
+                    .iter()
+                    .find(|item| text(item, "id") == id)?;
+                Some((owned(row, "id"), item.clone()))
+            })
+            .ok_or_else(|| {
+                ApiError::missing("subscription_item", id, "item")
+                    .with_status(404)
+                    .boxed()
+            })
+    }
+
+    fn item_ids(&self, subscription: &str) -> Vec<String> {
+        let row = self.store.get(subscription).cloned().unwrap_or_default();
+        inner(&row, "items")
+            .iter()
+            .map(|item| owned(item, "id"))
+            .collect()
+    }
+
+    fn change_one_item(&mut self, id: &str, sent: &Value, mut item: Value) -> Answer<()> {
+        let before = self.need("subscription", id, "subscription")?;
+        for name in ["price", "price_data", "quantity", "metadata"] {
+            if has(sent, name) {
+                item[name] = get(sent, name).clone();
+            }
+        }
+        let mut whole = json!({ "items": [item] });
+        for name in [
+            "proration_behavior",
+            "proration_date",
+            "payment_behavior",
+            "off_session",
+        ] {
+            if has(sent, name) {
+                whole[name] = get(sent, name).clone();
+            }
+        }
+        let change = self.change_from(id, &whole)?;
+        self.change_items(id, change)?;
+        self.emit_change("customer.subscription.updated", id, &before);
+        Ok(())
+    }
+}

@@ -1,0 +1,421 @@
+//! The queue of webhook deliveries and their log.
+//!
+//! Attempts are due on the billing clock, which ticks with real time between advances. An advance
+//! therefore stops at a retry or a delayed copy as at any other due moment and skips none.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::chaos::{Chaos, Rng};
+use crate::clock::{MICROS_PER_SECOND, Micros, rfc3339};
+use crate::core::Endpoint;
+
+/// Attempts to reach one endpoint that may run at the same time.
+const IN_FLIGHT_MAX: usize = 8;
+
+/// Deliveries that may wait at the same time. Further ones are logged as dropped.
+const QUEUE_MAX: usize = 10_000;
+
+/// Deliveries kept in the log. The oldest entry makes room for a new one.
+const LOG_MAX: usize = 2_000;
+
+/// Seconds to wait after the first failed attempt, the second and so on. Stripe does not publish its
+/// schedule, but it gives up after about three days.
+const RETRY_AFTER_SECONDS: [i64; 7] = [2, 8, 60, 600, 3_600, 6 * 3_600, 24 * 3_600];
+
+/// One event on its way to one endpoint.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    delivery: u64,
+    event: String,
+    pub endpoint: String,
+    pub url: String,
+    pub payload: Arc<str>,
+    tries: usize,
+    /// Whether `POST /v1/events/{id}/retry` asked for it. It is then sent even while deliveries
+    /// are off.
+    is_resend: bool,
+    /// Whether its success reduces the event's `pending_webhooks`.
+    counts: bool,
+}
+
+/// The state of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    /// It has not been sent yet, or it will be sent again.
+    Waiting,
+    /// The receiver answered with a 2xx status.
+    Delivered,
+    /// The last attempt failed, and there will be no other.
+    Failed,
+    /// Chaos or a full queue dropped it, so it was never sent.
+    Dropped,
+}
+
+/// One attempt at a delivery.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Try {
+    pub at: String,
+    pub status: Option<u16>,
+    pub error: Option<String>,
+    pub response: String,
+    pub millis: u128,
+}
+
+impl Try {
+    /// An attempt that began at `at` and has received no answer, for the reason `error`.
+    pub fn without_answer(at: Micros, error: &str) -> Self {
+        Self {
+            at: rfc3339(at),
+            status: None,
+            error: Some(error.to_owned()),
+            response: String::new(),
+            millis: 0,
+        }
+    }
+}
+
+/// One delivery in the log.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    pub id: u64,
+    pub event: String,
+    #[serde(rename = "type")]
+    pub event_type: String,
+    pub endpoint: String,
+    pub url: String,
+    pub outcome: Outcome,
+    pub created_at: String,
+    pub next_try_at: Option<String>,
+    pub tries: Vec<Try>,
+}
+
+#[derive(Debug)]
+struct State {
+    is_on: bool,
+    chaos: Chaos,
+    rng: Rng,
+    last_id: u64,
+    waiting: BTreeMap<(Micros, u64), Job>,
+    ready: HashMap<String, VecDeque<Job>>,
+    in_flight: HashMap<String, usize>,
+    log: BTreeMap<u64, Entry>,
+    pending: HashMap<String, u32>,
+    finished_tries: u64,
+}
+
+/// The queue of deliveries and their log.
+#[derive(Debug)]
+pub(crate) struct Deliveries {
+    state: Mutex<State>,
+    wake: Notify,
+}
+
+/// An event to deliver, serialized as it is sent.
+pub(crate) struct Outgoing<'a> {
+    pub id: &'a str,
+    pub event_type: &'a str,
+    pub payload: Arc<str>,
+}
+
+impl<'a> Outgoing<'a> {
+    pub fn of(event: &'a Value) -> Option<Self> {
+        let payload = serde_json::to_string_pretty(event).ok()?;
+        Some(Self {
+            id: event["id"].as_str()?,
+            event_type: event["type"].as_str()?,
+            payload: payload.into(),
+        })
+    }
+}
+
+impl Deliveries {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            state: Mutex::new(State {
+                is_on: true,
+                chaos: Chaos::default(),
+                rng: Rng::from_seed(seed),
+                last_id: 0,
+                waiting: BTreeMap::new(),
+                ready: HashMap::new(),
+                in_flight: HashMap::new(),
+                log: BTreeMap::new(),
+                pending: HashMap::new(),
+                finished_tries: 0,
+            }),
+            wake: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.state().is_on
+    }
+
+    pub fn switch(&self, is_on: bool) {
+        self.state().is_on = is_on;
+        self.wake.notify_one();
+    }
+
+    pub fn chaos(&self) -> Chaos {
+        self.state().chaos.clone()
+    }
+
+    pub fn set_chaos(&self, chaos: Chaos) {
+        self.state().chaos = chaos;
+    }
+
+    /// Makes the sender look at the queue again, for example after the clock was moved.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Waits until the queue may hold something new to send.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Queues the event for the endpoint, subject to the configured chaos.
+    pub fn send(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let delays = state.chaos.delays(&mut state.rng);
+        if delays.is_empty() {
+            state.log_new(event, endpoint, now, Outcome::Dropped);
+            return;
+        }
+        *state.pending.entry(event.id.to_owned()).or_default() += 1;
+        for (copy, delay) in delays.into_iter().enumerate() {
+            state.enqueue(event, endpoint, now, delay, false, copy == 0);
+        }
+        self.wake.notify_one();
+    }
+
+    /// Logs what the receiver behind a `stripe listen` answered.
+    pub fn log_forwarded(&self, event: &Outgoing<'_>, url: &str, status: u16, now: Micros) {
+        let listener = Endpoint {
+            id: "stripe listen".to_owned(),
+            url: url.to_owned(),
+            secrets: Vec::new(),
+            enabled_events: Vec::new(),
+            api_version: None,
+        };
+        let is_delivered = (200..300).contains(&status);
+        let outcome = if is_delivered {
+            Outcome::Delivered
+        } else {
+            Outcome::Failed
+        };
+        let mut state = self.state();
+        let id = state.log_new(event, &listener, now, outcome);
+        if let Some(entry) = state.log.get_mut(&id) {
+            entry.tries.push(Try {
+                at: rfc3339(now),
+                status: Some(status),
+                error: None,
+                response: String::new(),
+                millis: 0,
+            });
+        }
+    }
+
+    /// Queues the event again on request, with neither chaos nor a check that deliveries are on.
+    pub fn send_again(&self, event: &Outgoing<'_>, endpoint: &Endpoint, now: Micros) {
+        self.state().enqueue(event, endpoint, now, 0, true, false);
+        self.wake.notify_one();
+    }
+
+    /// Whether nothing is being sent and nothing that may be sent is due.
+    pub fn are_idle(&self, now: Micros) -> bool {
+        let state = self.state();
+        state.in_flight.is_empty()
+            && state.ready.is_empty()
+            && !state
+                .waiting
+                .range(..=(now, u64::MAX))
+                .any(|(_, job)| state.is_on || job.is_resend)
+    }
+
+    /// The next moment after `now` at which something will be sent.
+    pub fn next_due(&self, now: Micros) -> Option<Micros> {
+        let state = self.state();
+        let mut later = state.waiting.range((now.saturating_add(1), 0)..);
+        later
+            .find(|(_, job)| state.is_on || job.is_resend)
+            .map(|((due, _), _)| *due)
+    }
+
+    /// The number of attempts that have ended since the start.
+    pub fn finished_tries(&self) -> u64 {
+        self.state().finished_tries
+    }
+
+    pub fn newest_first(&self, limit: usize) -> Vec<Entry> {
+        self.state()
+            .log
+            .values()
+            .rev()
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// Moves what is due to its endpoint's queue and returns what may start now.
+    pub fn take_startable(&self, now: Micros) -> Vec<Job> {
+        let mut state = self.state();
+        let state = &mut *state;
+        let is_on = state.is_on;
+        let due: Vec<(Micros, u64)> = state
+            .waiting
+            .range(..=(now, u64::MAX))
+            .filter(|(_, job)| is_on || job.is_resend)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in due {
+            if let Some(job) = state.waiting.remove(&key) {
+                state
+                    .ready
+                    .entry(job.endpoint.clone())
+                    .or_default()
+                    .push_back(job);
+            }
+        }
+        let mut startable = Vec::new();
+        for (endpoint, queue) in &mut state.ready {
+            let in_flight = state.in_flight.entry(endpoint.clone()).or_default();
+            while *in_flight < IN_FLIGHT_MAX {
+                let Some(job) = queue.pop_front() else { break };
+                *in_flight += 1;
+                startable.push(job);
+            }
+        }
+        state.ready.retain(|_, queue| !queue.is_empty());
+        state.in_flight.retain(|_, count| *count > 0);
+        startable
+    }
+
+    /// Logs the attempt and plans the next one if it failed. Returns the event and its number of
+    /// pending webhooks if that number changed.
+    pub fn finish(
+        &self,
+        mut job: Job,
+        tried: Try,
+        may_retry: bool,
+        now: Micros,
+    ) -> Option<(String, u32)> {
+        let mut state = self.state();
+        let state = &mut *state;
+        if let Some(count) = state.in_flight.get_mut(&job.endpoint) {
+            *count -= 1;
+        }
+        state.in_flight.retain(|_, count| *count > 0);
+        state.finished_tries += 1;
+
+        let is_delivered = tried
+            .status
+            .is_some_and(|status| (200..300).contains(&status));
+        let next = RETRY_AFTER_SECONDS
+            .get(job.tries)
+            .filter(|_| may_retry && !is_delivered);
+        let next = next.map(|seconds| now.saturating_add(seconds * MICROS_PER_SECOND));
+        job.tries += 1;
+        if let Some(entry) = state.log.get_mut(&job.delivery) {
+            entry.tries.push(tried);
+            entry.next_try_at = next.map(rfc3339);
+            entry.outcome = match (is_delivered, next) {
+                (true, _) => Outcome::Delivered,
+                (false, Some(_)) => Outcome::Waiting,
+                (false, None) => Outcome::Failed,
+            };
+        }
+        if let Some(next) = next {
+            state.last_id += 1;
+            state.waiting.insert((next, state.last_id), job);
+            return None;
+        }
+        if !(is_delivered && job.counts) {
+            return None;
+        }
+        let pending = state.pending.get_mut(&job.event)?;
+        *pending = pending.saturating_sub(1);
+        let left = *pending;
+        if left == 0 {
+            state.pending.remove(&job.event);
+        }
+        Some((job.event, left))
+    }
+}
+
+impl State {
+    fn enqueue(
+        &mut self,
+        event: &Outgoing<'_>,
+        endpoint: &Endpoint,
+        now: Micros,
+        delay: Micros,
+        is_resend: bool,
+        counts: bool,
+    ) {
+        let queued = self.waiting.len() + self.ready.values().map(VecDeque::len).sum::<usize>();
+        if queued >= QUEUE_MAX {
+            tracing::warn!(
+                event = event.id,
+                "The queue of webhook deliveries is full, so a delivery was dropped"
+            );
+            self.log_new(event, endpoint, now, Outcome::Dropped);
+            return;
+        }
+        let due = now.saturating_add(delay);
+        let delivery = self.log_new(event, endpoint, now, Outcome::Waiting);
+        if let Some(entry) = self.log.get_mut(&delivery) {
+            entry.next_try_at = Some(rfc3339(due));
+        }
+        let job = Job {
+            delivery,
+            event: event.id.to_owned(),
+            endpoint: endpoint.id.clone(),
+            url: endpoint.url.clone(),
+            payload: Arc::clone(&event.payload),
+            tries: 0,
+            is_resend,
+            counts,
+        };
+        self.waiting.insert((due, delivery), job);
+    }
+
+    fn log_new(
+        &mut self,
+        event: &Outgoing<'_>,
+        endpoint: &Endpoint,
+        now: Micros,
+        outcome: Outcome,
+    ) -> u64 {
+        self.last_id += 1;
+        let entry = Entry {
+            id: self.last_id,
+            event: event.id.to_owned(),
+            event_type: event.event_type.to_owned(),
+            endpoint: endpoint.id.clone(),
+            url: endpoint.url.clone(),
+            outcome,
+            created_at: rfc3339(now),
+            next_try_at: None,
+            tries: Vec::new(),
+        };
+        self.log.insert(self.last_id, entry);
+        if self.log.len() > LOG_MAX {
+            self.log.pop_first();
+        }
+        self.last_id
+    }
+}

@@ -1,0 +1,140 @@
+use serde_json::json;
+
+use crate::changes::{amounts, on_plan};
+use crate::shop::{DAY, HOUR, NOW, Shop, string};
+
+#[test]
+fn a_schedule_switches_the_plan_at_the_end_of_the_period_and_is_released() {
+    let mut shop = Shop::open();
+    let (_, sub, cheap) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
+    let id = string(&sub["id"]);
+    let old = string(&sub["items"]["data"][0]["price"]["id"]);
+    let end = sub["items"]["data"][0]["current_period_end"]
+        .as_i64()
+        .unwrap();
+
+    let schedule = shop.post(
+        "/v1/subscription_schedules",
+        &format!("from_subscription={id}"),
+    );
+    let path = format!("/v1/subscription_schedules/{}", string(&schedule["id"]));
+    shop.post(&path, &format!(
+        "end_behavior=release&phases[0][items][0][price]={old}&phases[0][start_date]={NOW}&phases[0][end_date]={end}&phases[1][items][0][price]={cheap}&phases[1][duration][interval]=month"
+    ));
+    let made = shop.happened();
+    let tied = shop.see(&sub["id"])["schedule"].clone();
+    let refused = shop.refused(
+        "POST",
+        &format!("/v1/subscriptions/{id}"),
+        "cancel_at_period_end=true",
+    );
+    shop.wait(31 * DAY);
+    let boundary = shop.happened();
+    let switched = shop.see(&sub["id"]);
+    shop.wait(HOUR);
+    shop.happened();
+    shop.wait(28 * DAY);
+
+    assert_eq!(
+        made,
+        [
+            "subscription_schedule.created",
+            "customer.subscription.updated",
+            "subscription_schedule.updated"
+        ]
+    );
+    assert_eq!(tied, schedule["id"]);
+    assert_eq!(refused.0, 400);
+    assert_eq!(
+        boundary,
+        [
+            "subscription_schedule.updated",
+            "customer.subscription.updated",
+            "invoice.created"
+        ]
+    );
+    assert_eq!(switched["items"]["data"][0]["price"]["id"], cheap.as_str());
+    let event = shop
+        .events
+        .iter()
+        .rev()
+        .find(|one| one["type"] == "customer.subscription.updated" && one["created"] == end)
+        .unwrap();
+    assert_eq!(
+        event["data"]["previous_attributes"]["items"]["data"][0]["price"]["id"],
+        old.as_str()
+    );
+    assert_eq!(amounts(&shop.see(&switched["latest_invoice"])), [1900]);
+    assert!(
+        shop.happened()
+            .contains(&"subscription_schedule.released".to_owned())
+    );
+    assert!(shop.see(&sub["id"])["schedule"].is_null());
+    assert_eq!(shop.see(&sub["id"])["status"], "active");
+}
+
+#[test]
+fn a_released_schedule_no_longer_changes_anything() {
+    let mut shop = Shop::open();
+    let (_, sub, _) = on_plan(&mut shop, "pm_card_visa", 4900, 1900);
+    let schedule = shop.post(
+        "/v1/subscription_schedules",
+        &format!("from_subscription={}", string(&sub["id"])),
+    );
+    let path = format!(
+        "/v1/subscription_schedules/{}/release",
+        string(&schedule["id"])
+    );
+
+    let released = shop.post(&path, "");
+    let again = shop.refused("POST", &path, "");
+
+    assert_eq!(released["status"], "released");
+    assert_eq!(released["released_subscription"], sub["id"]);
+    assert!(shop.see(&sub["id"])["schedule"].is_null());
+    assert_eq!(again.0, 400);
+}
+
+#[test]
+fn the_portal_upgrades_immediately_and_downgrades_at_the_end_of_the_period() {
+    let mut shop = Shop::open();
+    let (customer, sub, plus) = on_plan(&mut shop, "pm_card_visa", 1900, 4900);
+    let pro = string(&sub["items"]["data"][0]["price"]["id"]);
+    let product = |shop: &Shop, price: &str| string(&shop.see(&json!(price))["product"]);
+    let (one, two) = (product(&shop, &pro), product(&shop, &plus));
+    let configuration = shop.post("/v1/billing_portal/configurations", &format!(
+        "features[subscription_cancel][enabled]=true&features[subscription_update][enabled]=true&features[subscription_update][default_allowed_updates][]=price&features[subscription_update][proration_behavior]=always_invoice&features[subscription_update][products][0][product]={one}&features[subscription_update][products][0][prices][]={pro}&features[subscription_update][products][1][product]={two}&features[subscription_update][products][1][prices][]={plus}&features[subscription_update][schedule_at_period_end][conditions][0][type]=decreasing_item_amount"
+    ));
+    let portal = shop.post(
+        "/v1/billing_portal/sessions",
+        &format!(
+            "customer={customer}&configuration={}",
+            string(&configuration["id"])
+        ),
+    );
+    let portal = string(&portal["id"]);
+    let id = string(&sub["id"]);
+
+    let up = shop
+        .core
+        .portal_switch_plan(&portal, &id, &plus, NOW)
+        .unwrap();
+    let down = shop
+        .core
+        .portal_switch_plan(&portal, &id, &pro, NOW)
+        .unwrap();
+    let view = shop.core.portal_view(&portal).unwrap();
+    shop.wait(31 * DAY);
+
+    assert_eq!(up["items"]["data"][0]["price"]["id"], plus.as_str());
+    assert_eq!(down["items"]["data"][0]["price"]["id"], plus.as_str());
+    assert_eq!(
+        view.subscriptions[0].scheduled_change.as_deref(),
+        Some("PRO")
+    );
+    assert_eq!(view.subscriptions[0].plans.len(), 2);
+    assert_eq!(
+        shop.see(&sub["id"])["items"]["data"][0]["price"]["id"],
+        pro.as_str()
+    );
+}

@@ -1,0 +1,112 @@
+use crate::billing::latest_invoice;
+use crate::shop::{DAY, HOUR, NOW, Shop, string};
+
+#[test]
+fn a_trial_starts_with_a_free_invoice_warns_three_days_before_and_then_charges() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    shop.happened();
+
+    let sub = shop.subscribe(&customer, &plan, "&trial_period_days=14");
+    let start = shop.happened();
+    shop.wait(11 * DAY - 1);
+    let silence = shop.happened();
+    shop.wait(1);
+    let warning = shop.happened();
+    shop.wait(3 * DAY);
+    let end = shop.happened();
+    shop.wait(HOUR);
+
+    assert_eq!(sub["status"], "trialing");
+    assert_eq!(
+        start,
+        [
+            "invoice.created",
+            "invoice.finalized",
+            "invoice.paid",
+            "customer.subscription.created"
+        ]
+    );
+    assert!(silence.is_empty());
+    assert_eq!(warning, ["customer.subscription.trial_will_end"]);
+    assert_eq!(end, ["customer.subscription.updated", "invoice.created"]);
+    assert!(
+        shop.happened()
+            .contains(&"invoice.payment_succeeded".to_owned())
+    );
+    let after = shop.see(&sub["id"]);
+    assert_eq!(after["status"], "active");
+    assert_eq!(
+        after["items"]["data"][0]["current_period_start"],
+        NOW + 14 * DAY
+    );
+    assert_eq!(
+        after["items"]["data"][0]["current_period_end"],
+        NOW + 14 * DAY + 31 * DAY
+    );
+}
+
+#[test]
+fn a_trial_shorter_than_three_days_warns_immediately() {
+    let mut shop = Shop::open();
+    let customer = shop.customer("pm_card_visa");
+    let plan = shop.plan("PRO", 1900);
+    shop.happened();
+
+    shop.subscribe(&customer, &plan, "&trial_period_days=1");
+
+    let events = shop.happened();
+    assert_eq!(
+        events.last().unwrap(),
+        "customer.subscription.trial_will_end"
+    );
+    shop.wait(20 * HOUR);
+    assert!(shop.happened().is_empty());
+}
+
+#[test]
+fn a_trial_without_a_card_ends_according_to_its_settings() {
+    let mut shop = Shop::open();
+    let plan = shop.plan("PRO", 1900);
+    let mut end = |behavior: &str| {
+        let customer = shop.customer("");
+        let more = format!(
+            "&trial_period_days=7&trial_settings[end_behavior][missing_payment_method]={behavior}"
+        );
+        let sub = shop.subscribe(&customer, &plan, &more);
+        shop.wait(7 * DAY + 2 * HOUR);
+        string(&shop.see(&sub["id"])["status"])
+    };
+
+    assert_eq!(end("cancel"), "canceled");
+    assert_eq!(end("pause"), "paused");
+    assert_eq!(end("create_invoice"), "past_due");
+}
+
+#[test]
+fn ending_a_trial_now_charges_now_and_needs_a_card() {
+    let mut shop = Shop::open();
+    let plan = shop.plan("PRO", 1900);
+    let with = shop.customer("pm_card_visa");
+    let without = shop.customer("");
+    let sub = shop.subscribe(&with, &plan, "&trial_period_days=14");
+    let bare = shop.subscribe(&without, &plan, "&trial_period_days=14");
+    shop.wait(DAY);
+    shop.happened();
+
+    let charged = shop.post(
+        &format!("/v1/subscriptions/{}", string(&sub["id"])),
+        "trial_end=now",
+    );
+    let refused = shop.refused(
+        "POST",
+        &format!("/v1/subscriptions/{}", string(&bare["id"])),
+        "trial_end=now",
+    );
+
+    assert_eq!(charged["status"], "active");
+    assert_eq!(charged["billing_cycle_anchor"], NOW + DAY);
+    assert_eq!(latest_invoice(&shop, &sub["id"])["amount_paid"], 1900);
+    assert_eq!(refused.0, 400);
+}

@@ -1,0 +1,150 @@
+use serde_json::json;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn an_advance_moves_the_clock_and_a_concurrent_one_is_refused() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    receiver.delay_ms.store(500, Ordering::SeqCst);
+    twin.customer("slow@example.com").await;
+
+    let (first, second) = tokio::join!(
+        twin.control("/_twin/clock", json!({"advance": "30d"})),
+        async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            twin.control("/_twin/clock", json!({"advance": "1d"})).await
+        }
+    );
+
+    assert_eq!(first.0, 200);
+    assert_eq!(second.0, 409);
+    assert_eq!(
+        receiver.got().len(),
+        1,
+        "the advance waits for the delivery's answer"
+    );
+    let now = twin.control_get("/_twin/clock").await["now"]
+        .as_i64()
+        .unwrap();
+    assert!(
+        (START + 30 * DAY..START + 30 * DAY + 60).contains(&now),
+        "{now}"
+    );
+}
+
+#[tokio::test]
+async fn a_retry_is_a_due_moment_of_an_advance() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    receiver.answer(500);
+    twin.customer("ada@example.com").await;
+    receiver.wait_for(1).await;
+    let began = Instant::now();
+
+    twin.control("/_twin/clock", json!({"advance": "10d"}))
+        .await;
+
+    assert_eq!(receiver.got().len(), 8, "the first try and seven more");
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(
+        twin.control_get("/_twin/deliveries").await["data"][0]["outcome"],
+        "failed"
+    );
+}
+
+#[tokio::test]
+async fn an_advance_stops_at_every_moment_a_follower_named_and_waits_until_it_is_idle() {
+    let twin = Arc::new(start().await);
+    let due = [START + DAY, START + 2 * DAY + 7, START + 9 * DAY];
+    let stops: Arc<Mutex<Vec<i64>>> = Arc::default();
+    let follower = {
+        let (twin, stops) = (Arc::clone(&twin), Arc::clone(&stops));
+        tokio::spawn(async move {
+            let mut at = twin.control_get("/_twin/clock?follower=service").await;
+            loop {
+                let (now, seq) = (at["now"].as_i64().unwrap(), at["seq"].as_u64().unwrap());
+                for moment in due {
+                    let mut stops = stops.lock().unwrap();
+                    if moment <= now && !stops.contains(&moment) {
+                        assert_eq!(now, moment, "the clock leapt over a due moment");
+                        stops.push(moment);
+                    }
+                }
+                // The work takes a while, and the clock must not move during it.
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                let next = due.into_iter().find(|moment| *moment > now);
+                let next = next.map_or_else(String::new, |next| format!("&due={next}"));
+                let path =
+                    format!("/_twin/clock?follower=service&seen={seq}&idle=1&waitMs=1000{next}");
+                at = twin.control_get(&path).await;
+            }
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(200)).await;
+
+    let (status, answer) = twin.control("/_twin/clock", json!({"advance": "5d"})).await;
+
+    assert_eq!(status, 200);
+    assert_eq!(answer["isIncomplete"], false);
+    assert_eq!(*stops.lock().unwrap(), due[..2]);
+    assert!(!follower.is_finished(), "{:?}", follower.await);
+    follower.abort();
+}
+
+#[tokio::test]
+async fn an_advance_waits_for_the_work_that_a_delivery_causes_before_the_next_step() {
+    let twin = Arc::new(start().await);
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    receiver.delay_ms.store(100, Ordering::SeqCst);
+    let confirmed_after: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let follower = {
+        let (twin, confirmed, receiver) = (
+            Arc::clone(&twin),
+            Arc::clone(&confirmed_after),
+            receiver.clone(),
+        );
+        tokio::spawn(async move {
+            let mut seq = 0;
+            loop {
+                confirmed.lock().unwrap().push(receiver.got().len());
+                let path = format!("/_twin/clock?follower=service&seen={seq}&idle=1&waitMs=9000");
+                seq = twin.control_get(&path).await["seq"].as_u64().unwrap();
+            }
+        })
+    };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    twin.customer("ada@example.com").await;
+    let began = Instant::now();
+
+    twin.control("/_twin/clock", json!({"advance": "1d"})).await;
+
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "the long poll was not woken"
+    );
+    assert!(
+        confirmed_after.lock().unwrap().contains(&1),
+        "the follower was not asked again"
+    );
+    follower.abort();
+}
+
+#[tokio::test]
+async fn an_advance_does_not_wait_long_for_a_follower_that_has_disconnected() {
+    let twin = start().await;
+    twin.control_get("/_twin/clock?follower=gone&idle=0").await;
+    let began = Instant::now();
+
+    let (status, _) = twin.control("/_twin/clock", json!({"advance": "1d"})).await;
+
+    assert_eq!(status, 200);
+    assert!(began.elapsed() < Duration::from_secs(8));
+}

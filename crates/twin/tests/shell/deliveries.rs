@@ -1,0 +1,187 @@
+use serde_json::json;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn an_event_is_posted_to_the_subscribed_endpoint_and_signed_with_real_time() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    let other = Receiver::start().await;
+    let endpoint = twin.endpoint(&receiver, &["customer.created"]).await;
+    twin.endpoint(&other, &["customer.deleted"]).await;
+
+    let customer = twin.customer("ada@example.com").await;
+
+    let got = &receiver.wait_for(1).await[0];
+    assert_eq!(got.event()["data"]["object"]["id"], customer);
+    assert_eq!(got.event()["pending_webhooks"], 1);
+    assert_eq!(
+        got.headers["content-type"],
+        "application/json; charset=utf-8"
+    );
+    let signature = got.headers["stripe-signature"].to_str().unwrap();
+    let secret = endpoint["secret"].as_str().unwrap();
+    let now = jiff::Timestamp::now().as_second();
+    stripe::verify(&got.body, signature, &[secret], now, 30).unwrap();
+    other.stays_at(0).await;
+}
+
+#[tokio::test]
+async fn a_failed_delivery_is_retried_within_ten_seconds_signed_again_and_logged() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    let endpoint = twin.endpoint(&receiver, &["customer.created"]).await;
+    receiver.answer(500);
+    twin.customer("ada@example.com").await;
+    let first = receiver.wait_for(1).await[0].clone();
+    receiver.answer(200);
+
+    let second = receiver.wait_for(2).await[1].clone();
+
+    assert!(second.at - first.at < Duration::from_secs(10));
+    assert_eq!(first.body, second.body);
+    assert_ne!(
+        first.headers["stripe-signature"],
+        second.headers["stripe-signature"]
+    );
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let log = twin.control_get("/_twin/deliveries").await;
+    let entry = &log["data"][0];
+    assert_eq!(entry["outcome"], "delivered");
+    assert_eq!(entry["endpoint"], endpoint["id"]);
+    let statuses: Vec<_> = entry["tries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["status"])
+        .collect();
+    assert_eq!(statuses, [500, 200]);
+    let event = twin.api_get(&format!("/v1/events/{}", first.id())).await;
+    assert_eq!(event["pending_webhooks"], 0);
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    receiver.answer(302);
+
+    twin.customer("ada@example.com").await;
+
+    receiver.wait_for(1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let log = twin.control_get("/_twin/deliveries").await;
+    assert_eq!(log["data"][0]["outcome"], "waiting");
+}
+
+#[tokio::test]
+async fn events_that_occur_while_deliveries_are_off_are_never_delivered() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["*"]).await;
+    twin.control("/_twin/webhooks", json!({"enabled": false}))
+        .await;
+    twin.customer("lost@example.com").await;
+    twin.control("/_twin/webhooks", json!({"enabled": true}))
+        .await;
+
+    twin.customer("kept@example.com").await;
+
+    let got = receiver.wait_for(1).await;
+    assert_eq!(
+        got[0].event()["data"]["object"]["email"],
+        "kept@example.com"
+    );
+    receiver.stays_at(1).await;
+}
+
+#[tokio::test]
+async fn an_event_is_sent_again_on_request_even_while_deliveries_are_off() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    twin.control("/_twin/webhooks", json!({"enabled": false}))
+        .await;
+    twin.customer("ada@example.com").await;
+    let events = twin.api_get("/v1/events?type=customer.created").await;
+    let id = events["data"][0]["id"].as_str().unwrap().to_owned();
+
+    let answer = twin.api(&format!("/v1/events/{id}/retry"), &[]).await;
+
+    assert_eq!(answer["id"], id.as_str());
+    assert_eq!(receiver.wait_for(1).await[0].id(), id);
+}
+
+#[tokio::test]
+async fn a_triggered_event_is_delivered_like_any_other() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["charge.dispute.created"]).await;
+
+    let (status, answer) = twin
+        .control("/_twin/trigger", json!({"type": "charge.dispute.created"}))
+        .await;
+    let (unknown, sentence) = twin.control("/_twin/trigger", json!({"type": "a.b"})).await;
+
+    assert_eq!((status.as_u16(), unknown.as_u16()), (200, 400));
+    assert!(!answer["events"].as_array().unwrap().is_empty());
+    assert!(
+        sentence["error"]["message"]
+            .as_str()
+            .unwrap()
+            .ends_with('.')
+    );
+    assert_eq!(
+        receiver.wait_for(1).await[0].kind(),
+        "charge.dispute.created"
+    );
+    receiver.stays_at(1).await;
+}
+
+#[tokio::test]
+async fn at_most_eight_deliveries_to_one_endpoint_run_at_a_time() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+    receiver.delay_ms.store(100, Ordering::SeqCst);
+
+    for number in 0..20 {
+        twin.customer(&format!("c{number}@example.com")).await;
+    }
+
+    receiver.wait_for(20).await;
+    assert!(receiver.in_flight_max.load(Ordering::SeqCst) <= 8);
+}
+
+#[tokio::test]
+async fn chaos_doubles_and_drops_by_the_seed_and_an_empty_body_ends_it() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["customer.created"]).await;
+
+    twin.control(
+        "/_twin/chaos",
+        json!({"duplicate": 3, "reorder": true, "delay": "1s"}),
+    )
+    .await;
+    twin.customer("thrice@example.com").await;
+    let got = receiver.wait_for(3).await;
+    assert!(got.iter().all(|one| one.id() == got[0].id()));
+    receiver.stays_at(3).await;
+
+    twin.control("/_twin/chaos", json!({"drop": 1})).await;
+    twin.customer("never@example.com").await;
+    receiver.stays_at(3).await;
+    assert_eq!(
+        twin.control_get("/_twin/deliveries").await["data"][0]["outcome"],
+        "dropped"
+    );
+
+    twin.control("/_twin/chaos", json!({})).await;
+    twin.customer("once@example.com").await;
+    receiver.wait_for(4).await;
+    receiver.stays_at(4).await;
+}

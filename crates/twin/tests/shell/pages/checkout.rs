@@ -1,0 +1,165 @@
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::*;
+use crate::harness::*;
+
+#[tokio::test]
+async fn checkout_shows_the_order_charges_the_card_and_returns_to_the_store() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    twin.endpoint(&receiver, &["checkout.session.completed"])
+        .await;
+    let (id, path) = payment_session(&twin).await;
+
+    let (status, page) = twin.page(&path).await;
+    assert_eq!(status, 200);
+    for words in [
+        "500 credits",
+        "Pay $19.00",
+        "TEST MODE",
+        "Card number",
+        "CVC",
+        "Name on card",
+    ] {
+        assert!(page.contains(words), "{words} is missing");
+    }
+    assert!(page.contains("href=\"http://127.0.0.1:9/back\""));
+    let paid = twin.post_form(&path, &card(GOOD)).await;
+
+    assert_eq!(paid.status(), 303);
+    assert_eq!(
+        location(&paid),
+        format!("http://127.0.0.1:9/ok?session={id}")
+    );
+    let event = receiver.wait_for(1).await[0].event();
+    assert_eq!(event["data"]["object"]["payment_status"], "paid");
+    assert_eq!(
+        event["data"]["object"]["customer_details"]["email"],
+        "ada@example.com"
+    );
+    let (_, again) = twin.page(&path).await;
+    assert!(again.contains("This order is complete"));
+    let twice = twin.post_form(&path, &card(GOOD)).await;
+    assert_eq!(location(&twice), path, "a second click pays nothing");
+}
+
+#[tokio::test]
+async fn a_declined_card_is_reported_above_the_form_which_keeps_its_values() {
+    let twin = start().await;
+    let (id, path) = payment_session(&twin).await;
+
+    let declined = twin.post_form(&path, &card(DECLINED)).await;
+
+    assert_eq!(declined.status(), 402);
+    let page = declined.text().await.unwrap();
+    assert!(page.contains("role=\"alert\"") && page.contains("Your card was declined."));
+    assert!(page.contains("value=\"Ada Lovelace\""));
+    let session = twin.api_get(&format!("/v1/checkout/sessions/{id}")).await;
+    assert_eq!(session["status"], "open");
+    assert_eq!(twin.post_form(&path, &card(GOOD)).await.status(), 303);
+}
+
+#[tokio::test]
+async fn a_form_with_errors_names_each_field_and_charges_nothing() {
+    let twin = start().await;
+    let (_, path) = payment_session(&twin).await;
+
+    let answer = twin
+        .post_form(&path, &[("number", "1234"), ("cvc", "x")])
+        .await;
+
+    assert_eq!(answer.status(), 400);
+    let page = answer.text().await.unwrap();
+    for field in ["email", "number", "exp", "cvc", "name"] {
+        assert!(page.contains(&format!("href=\"#{field}\"")), "{field}");
+        assert!(
+            page.contains(&format!("aria-describedby=\"{field}-error\"")),
+            "{field}"
+        );
+    }
+    assert_eq!(twin.api_get("/v1/charges").await["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_card_with_3d_secure_requires_authentication_that_can_fail_or_succeed() {
+    let twin = start().await;
+    let (id, path) = payment_session(&twin).await;
+    let asked = twin.post_form(&path, &card(ASKS_FIRST)).await;
+    let bank = location(&asked).to_owned();
+    assert_eq!(bank, format!("/c/pay/{id}/authenticate"));
+    let (_, page) = twin.page(&bank).await;
+    assert!(page.contains("Complete") && page.contains("Fail"));
+
+    let failed = twin.post_form(&bank, &[("outcome", "fail")]).await;
+    assert_eq!(failed.status(), 402);
+    twin.post_form(&path, &card(ASKS_FIRST)).await;
+    let done = twin.post_form(&bank, &[("outcome", "complete")]).await;
+
+    assert_eq!(done.status(), 303, "{}", done.text().await.unwrap());
+    let session = twin.api_get(&format!("/v1/checkout/sessions/{id}")).await;
+    assert_eq!(session["payment_status"], "paid");
+}
+
+#[tokio::test]
+async fn bank_debit_completes_unpaid_and_settles_later() {
+    let twin = start().await;
+    let receiver = Receiver::start().await;
+    let wanted = [
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
+    ];
+    twin.endpoint(&receiver, &wanted).await;
+    let (id, path) = payment_session(&twin).await;
+
+    let paid = twin
+        .post_form(&path, &[("email", "a@b.c"), ("method", "delayed")])
+        .await;
+    assert_eq!(paid.status(), 303);
+    let first = receiver.wait_for(1).await[0].event();
+    assert_eq!(first["data"]["object"]["payment_status"], "unpaid");
+    let settle = format!("/_twin/checkout/sessions/{id}/settle");
+    let (status, session) = twin.control(&settle, json!({"outcome": "succeeded"})).await;
+
+    assert_eq!(
+        (status, &session["payment_status"]),
+        (StatusCode::OK, &json!("paid"))
+    );
+    assert_eq!(receiver.wait_for(2).await[1].kind(), wanted[1]);
+}
+
+#[tokio::test]
+async fn an_expired_session_says_so_and_cannot_be_paid() {
+    let twin = start().await;
+    let (_, path) = payment_session(&twin).await;
+
+    twin.control("/_twin/clock", json!({"advance": "25h"}))
+        .await;
+
+    let (_, page) = twin.page(&path).await;
+    assert!(page.contains("has expired"), "{page}");
+    twin.post_form(&path, &card(GOOD)).await;
+    assert_eq!(twin.api_get("/v1/charges").await["data"], json!([]));
+}
+
+#[tokio::test]
+async fn the_control_interface_pays_a_session_and_returns_it() {
+    let twin = start().await;
+    let (id, _) = payment_session(&twin).await;
+    let control = twin::client::Control::new(&twin.handle.url()).unwrap();
+
+    control.decline_next(None, None).await.unwrap();
+    let refused = control
+        .pay(&id, twin::client::PayBy::Card)
+        .await
+        .unwrap_err();
+    let session = control.pay(&id, twin::client::PayBy::Card).await.unwrap();
+
+    assert_eq!(refused.to_string(), "Your card was declined.");
+    assert_eq!(session["id"], id.as_str());
+    assert_eq!(session["payment_status"], "paid");
+    let (status, _) = twin
+        .control("/_twin/checkout/sessions/cs_x/pay", json!({}))
+        .await;
+    assert_eq!(status, 404);
+}

@@ -247,7 +247,7 @@ class Hold(TypedDict, total=False):
     available: Number
     # What is set aside.
     credits: Number
-    # When it ends by itself.
+    # When it expires.
     expiresAt: str
     # `hold_...`
     id: str
@@ -301,7 +301,7 @@ class NewHold(TypedDict, total=False):
     endpoint: Union[str, None]
     # An operation of the catalog.
     operation: Union[str, None]
-    # Seconds until the hold ends by itself: 1 to 86,400; 120 without.
+    # Seconds until the hold expires: 1 to 86,400; 120 without.
     ttlSeconds: Union[int, None]
     # Units of it; 1 without.
     units: Union[int, None]
@@ -316,7 +316,7 @@ class Receipt(TypedDict, total=False):
     charged: Number
     # The caller's name for what it meters.
     endpoint: Union[str, None]
-    # When it ends by itself.
+    # When it expires.
     expiresAt: str
     # Set aside.
     held: Number

@@ -104,7 +104,7 @@ export interface Hold {
   available: number;
   /** What is set aside. */
   credits: number;
-  /** When it ends by itself. */
+  /** When it expires. */
   expiresAt: string;
   /** `hold_...` */
   id: string;
@@ -154,7 +154,7 @@ export interface NewHold {
   endpoint?: string | null;
   /** An operation of the catalog. */
   operation?: string | null;
-  /** Seconds until the hold ends by itself: 1 to 86,400; 120 without. */
+  /** Seconds until the hold expires: 1 to 86,400; 120 without. */
   ttlSeconds?: number | null;
   /** Units of it; 1 without. */
   units?: number | null;
@@ -168,7 +168,7 @@ export interface Receipt {
   charged: number;
   /** The caller's name for what it meters. */
   endpoint?: string | null;
-  /** When it ends by itself. */
+  /** When it expires. */
   expiresAt: string;
   /** Set aside. */
   held: number;

@@ -64,7 +64,7 @@ pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
 /// Accounts that the menu offers; the others are listed with the members.
 const MENU_ACCOUNTS_MAX: usize = 8;
 
-/// The accounts to choose from, for somebody in several.
+/// The accounts to choose from, for a member of several.
 fn accounts(caller: &SignedIn) -> Vec<AccountLink> {
     if caller.places.len() < 2 {
         return Vec::new();

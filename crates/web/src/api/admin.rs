@@ -120,9 +120,9 @@ pub struct Event {
     livemode: bool,
     /// The version its payload is written in.
     api_version: Option<String>,
-    /// How often it was tried in vain.
+    /// Failed attempts to apply it.
     attempts: i64,
-    /// Why it was in vain.
+    /// Why the last attempt failed.
     last_error: Option<String>,
     /// What came of it.
     outcome: Option<String>,

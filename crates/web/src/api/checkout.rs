@@ -77,7 +77,7 @@ pub struct NewCheckoutFor {
     reason: String,
 }
 
-/// Starts a Checkout for somebody else's account, in the name of its owner: the page is for the
+/// Starts a Checkout for a customer's account, in the name of its owner: the page is for the
 /// customer to pay, and what it brings is the account's.
 #[utoipa::path(
     post,

@@ -38,7 +38,7 @@ pub struct NewHold {
     /// Credits, with at most six decimals.
     #[schema(value_type = Option<f64>)]
     credits: Option<Box<RawValue>>,
-    /// Seconds until the hold ends by itself: 1 to 86,400; 120 without.
+    /// Seconds until the hold expires: 1 to 86,400; 120 without.
     ttl_seconds: Option<i64>,
     /// The caller's name for what it meters.
     endpoint: Option<String>,
@@ -54,7 +54,7 @@ pub struct Hold {
     state: &'static str,
     /// What is set aside.
     credits: Exact,
-    /// When it ends by itself.
+    /// When it expires.
     expires_at: String,
     /// What may be spent besides.
     available: Exact,
@@ -298,7 +298,7 @@ pub struct Receipt {
     lots: Vec<ReceiptLot>,
     /// When it was authorized.
     authorized_at: String,
-    /// When it ends by itself.
+    /// When it expires.
     expires_at: String,
     /// When it was settled.
     resolved_at: Option<String>,

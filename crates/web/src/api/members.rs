@@ -23,7 +23,7 @@ use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
-/// Somebody who belongs to the account.
+/// A person who belongs to the account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberShown {
@@ -41,7 +41,7 @@ pub struct MemberShown {
     you: bool,
 }
 
-/// Somebody who is invited.
+/// A person who is invited.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InvitationShown {
@@ -140,7 +140,7 @@ pub struct NewInvitation {
     role: String,
 }
 
-/// Invites somebody by mail. Owners only. The link works once, for seven days.
+/// Invites a person by email. Owners only. The link works once, for seven days.
 #[utoipa::path(
     post,
     path = "/api/v1/members",

@@ -59,7 +59,7 @@ impl Counts {
         }
         let help = "Events that wait for a person.";
         text.one("lbx_events_parked", "gauge", help, self.parked_events);
-        let help = "Tries in a row to apply events that were in vain.";
+        let help = "Failed attempts in a row to apply events.";
         text.one(
             "lbx_events_failed_in_a_row",
             "gauge",

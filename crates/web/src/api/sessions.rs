@@ -1,4 +1,4 @@
-//! Where somebody is signed in.
+//! A person's sessions.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -24,7 +24,7 @@ pub struct SessionShown {
     created_at: String,
     /// When it was last seen, to some minutes.
     last_seen_at: String,
-    /// When it ends by itself.
+    /// When it expires.
     expires_at: String,
     /// Whether it is this one.
     current: bool,

@@ -38,7 +38,7 @@ pub struct Settings {
 pub struct AutoTopup {
     /// `off`, `on`, or `waiting` while the card's bank wants its owner to confirm.
     state: String,
-    /// Why it is off or waits, when nobody turned it off.
+    /// Why it is off or waiting, when no one turned it off.
     reason: Option<String>,
     /// Buys below so many credits.
     threshold: Option<Exact>,

@@ -17,7 +17,7 @@ const RULES: &[(&str, &str, Need)] = &[
     ("GET", "/api/stripe/customer-portal", Need::Billing),
     ("POST", "/api/v1/members", Need::Owner),
     ("PUT", "/api/v1/members/{id}", Need::Owner),
-    // Everybody may leave; removing somebody else is asked for again by the handler.
+    // Every member may leave; the handler checks the right to remove another member.
     ("DELETE", "/api/v1/members/{id}", Need::Member),
     ("DELETE", "/api/v1/invitations/{id}", Need::Owner),
     // Founding an organisation touches no account that is there.

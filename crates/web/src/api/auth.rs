@@ -103,13 +103,13 @@ pub async fn enter(
     next: Option<String>,
 ) -> HttpResult<Response> {
     let cookie = new_session(app, user, headers).await?;
-    tracing::info!(user, "Somebody signed in");
+    tracing::info!(user, "A user signed in");
     let next = next.filter(|next| is_own_path(next));
     let next = next.unwrap_or_else(|| "/dashboard/billing".to_owned());
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&next)).into_response())
 }
 
-/// What the host application hands somebody over with.
+/// What the host application hands a user over with.
 #[derive(Debug, Deserialize)]
 pub struct HandedOver {
     token: String,

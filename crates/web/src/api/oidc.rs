@@ -107,7 +107,7 @@ mod inner {
     use billing::people::sign_in::{count_wrong_link, is_own_path};
     use billing::people::users as people;
 
-    /// How long somebody may take at the provider.
+    /// How long a sign-in at the provider may take.
     const KEPT_SECONDS: u32 = 600;
 
     pub async fn begin(site: &Site, next: Option<String>) -> HttpResult<Response> {

@@ -1,4 +1,4 @@
-//! Where somebody is signed in.
+//! A person's sessions.
 
 use axum::Json;
 use axum::extract::{Path, State};

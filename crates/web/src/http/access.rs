@@ -17,7 +17,7 @@ const RULES: &[(&str, &str, MemberRole)] = &[
     ("GET", "/api/stripe/customer-portal", MemberRole::Billing),
     ("POST", "/api/v1/members", MemberRole::Owner),
     ("PUT", "/api/v1/members/{id}", MemberRole::Owner),
-    // Everybody may leave; removing somebody else is asked for again by the handler.
+    // Every member may leave; the handler checks the right to remove another member.
     ("DELETE", "/api/v1/members/{id}", MemberRole::Member),
     ("DELETE", "/api/v1/invitations/{id}", MemberRole::Owner),
     // Founding an organisation touches no account that is there.

@@ -23,7 +23,7 @@ impl ClientAddress {
     }
 
     /// The client behind `peer`: the last address in `X-Forwarded-For` that no trusted proxy has.
-    /// A header of somebody who is not trusted says nothing.
+    /// The header of a peer that is not trusted is ignored.
     pub fn of(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[Network]) -> ClientAddress {
         let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.contains(address));
         let Some(mut client) = peer.map(|peer| peer.to_canonical()) else {

@@ -121,7 +121,7 @@ impl FromRequestParts<Site> for SignedIn {
                 role,
                 route,
                 code = refusal.0.code,
-                "Somebody asked for more than their part in an account allows"
+                "A member asked for more than their role in the account allows"
             );
             return Err(refusal.into());
         }
@@ -133,7 +133,7 @@ impl FromRequestParts<Site> for SignedIn {
 enum Choice {
     /// This one.
     Account(Box<Account>),
-    /// One of several, and the request would change it: somebody must say which.
+    /// One of several, and the request would change it: the caller must say which.
     Open,
     /// None of the user's.
     None,
@@ -167,7 +167,7 @@ pub const ACCOUNT_CHOICE: &str = "account_choice";
 /// Accounts that a choice names.
 const CHOICES_MAX: usize = 50;
 
-/// 409: somebody in several accounts must say which one is meant.
+/// 409: a member of several accounts must say which one is meant.
 fn which_account(places: &[Place]) -> Error {
     let detail = "You belong to several accounts. Nothing was changed. Choose one with ?account=.";
     let accounts = places.iter().take(CHOICES_MAX);

@@ -64,11 +64,11 @@ struct Line {
     in_hand: AtomicUsize,
     /// Requests whose body has not arrived to its end.
     receiving: AtomicUsize,
-    /// Whether a request came: such a connection closes by itself in a stop, its answer sent.
+    /// Whether a request came: such a connection closes automatically in a stop, its answer sent.
     is_used: AtomicBool,
     /// When it became idle, as a number that only grows.
     idle_since: AtomicU64,
-    /// Rung when somebody else needs the place.
+    /// Notified when another connection needs the place.
     leave: Notify,
 }
 

@@ -228,7 +228,7 @@ on_both!(
         program.debit("low again", 5_000).await;
         let row = row_when(&person, |row| row.state == "off").await;
 
-        assert_eq!(row.off_reason.as_deref(), Some("this month's cap of $7.50 is reached"));
+        assert_eq!(row.off_reason.as_deref(), Some("this month's cap of $7.50 was reached"));
         mail(stage, "Automatic top-up is off").await;
     }
 );

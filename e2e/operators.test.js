@@ -82,14 +82,14 @@ step("gives a part of a payment back, after seeing what that takes", async () =>
   await olga.look("Refund");
   await olga.page.getByLabel(/^Amount/).fill("2.50");
   await olga.follow(olga.button("Preview refund"));
-  assert.match(await olga.text(), /Money back \$2\.50 Credits taken 2,500/);
+  assert.match(await olga.text(), /Refund amount \$2\.50 Credits taken 2,500/);
   await olga.look("Refund, previewed");
 
   await olga.follow(olga.button("Refund $2.50"));
 
   home = olga.page.url().split("?")[0];
   assert.match(await olga.text(), /Refund sent to Stripe/);
-  assert.match(await olga.text(), /\$2\.50 went back/);
+  assert.match(await olga.text(), /\$2\.50 refunded/);
   await olga.look("Admin, account after a refund");
 });
 

@@ -120,7 +120,7 @@ step(
 step("says which mails come, and is told when the value is none", async () => {
   await ada.open(on("/dashboard/settings"));
   await ada.look("Settings");
-  const low = () => ada.page.getByLabel(/^Tell us when fewer/);
+  const low = () => ada.page.getByLabel(/^Email me when credits fall/);
   await low().fill("many");
   await ada.follow(ada.button("Save email settings"));
   ada.expectRefusal(400);
@@ -168,7 +168,7 @@ step("sees where else somebody is signed in, and ends it", async () => {
   const other = ada.page.locator("tbody tr").filter({ hasNotText: "This device" });
   assert.equal(await other.count(), 1);
 
-  await ada.follow(other.getByRole("button", { name: "End" }));
+  await ada.follow(other.getByRole("button", { name: "Sign out" }));
 
   assert.equal(await other.count(), 0);
   await elsewhere.open(on("/dashboard/billing"));

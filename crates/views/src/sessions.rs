@@ -49,7 +49,7 @@ pub struct SessionRow {
 
 /// The button that ends one session.
 pub fn end_action(id: i64) -> Action {
-    Action::post("End", format!("{SESSIONS}/ses_{id}/end")).small()
+    Action::post("Sign out", format!("{SESSIONS}/ses_{id}/end")).small()
 }
 
 /// The button that ends all other sessions.

@@ -245,7 +245,7 @@ async fn the_monthly_cap_stops_automatic_top_up_and_sends_an_email(stage: &Stage
 
     assert_eq!(
         row.off_reason.as_deref(),
-        Some("this month's cap of $7.50 is reached")
+        Some("this month's cap of $7.50 was reached")
     );
     mail(stage, "Automatic top-up is off").await;
 }

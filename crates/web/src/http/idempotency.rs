@@ -20,7 +20,7 @@ impl FromRequestParts<Site> for Key {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Site) -> HttpResult<Self> {
-        let detail = "This call spends credits. Send an Idempotency-Key and repeat it on retries.";
+        let detail = "This call spends credits. Send an Idempotency-Key, the same on a retry.";
         Ok(read(parts)?.ok_or_else(|| Error::bad_request("idempotency_key_required", detail))?)
     }
 }

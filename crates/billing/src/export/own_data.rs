@@ -16,7 +16,7 @@ use crate::export::table::Format;
 const ABOUT: &str = "Every row that is kept of this account. What opens doors (secrets, links) is \
                      left out. Cards, invoices and the customer's name and address are at Stripe.";
 
-/// How far a document is written.
+/// The position up to which a document is written.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     /// Which table; past the last is the end.

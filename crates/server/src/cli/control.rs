@@ -16,21 +16,21 @@ use crate::cli::{Cli, Command, on_app};
 
 /// The open socket; dropped, it is gone.
 #[derive(Debug)]
-pub struct Door {
+pub struct ControlSocket {
     path: PathBuf,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Door {
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         self.task.abort();
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
-/// Answers commands for `app` at `path` until the door is dropped. Opened only by who holds the
+/// Answers commands for `app` at `path` until the socket is dropped. Opened only by who holds the
 /// database, so what lies there already is left over from a process that ended.
-pub fn open(app: &App, path: &Path) -> anyhow::Result<Door> {
+pub fn open(app: &App, path: &Path) -> anyhow::Result<ControlSocket> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
@@ -50,7 +50,7 @@ pub fn open(app: &App, path: &Path) -> anyhow::Result<Door> {
             }
         }
     });
-    Ok(Door {
+    Ok(ControlSocket {
         path: path.to_owned(),
         task,
     })

@@ -97,7 +97,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     let twin = Twin::start(&args, &data, secret).await?;
     twin.aim(&mut settings);
     let started = start(settings, listener, &twin, &data, notes).await;
-    let (service, door, started) = match started {
+    let (service, control_socket, started) = match started {
         Ok(started) => started,
         Err(error) => {
             twin.stop().await;
@@ -106,7 +106,7 @@ pub async fn run(context: &Context, args: Args) -> Ended {
     };
     print(context.json, &started);
     stop_signal().await;
-    drop(door);
+    drop(control_socket);
     service.stop().await;
     twin.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -213,7 +213,7 @@ async fn start(
     twin: &Twin,
     data: &Path,
     mut notes: Notes,
-) -> anyhow::Result<(Service, control::Door, Started)> {
+) -> anyhow::Result<(Service, control::ControlSocket, Started)> {
     let faults = settings.check().into_iter().filter(Fault::is_certain);
     let faults: Vec<String> = faults.map(|fault| fault.to_string()).collect();
     anyhow::ensure!(
@@ -232,7 +232,7 @@ async fn start(
     }
     // Listens before the endpoint is registered: a delivery may follow at once.
     let service = Service::start(app.clone(), listener)?;
-    let door = control::open(&app, &data.join(socket::NAME))?;
+    let control_socket = control::open(&app, &data.join(socket::NAME))?;
     let report = setup::run(&app, false)
         .await
         .map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -256,7 +256,7 @@ async fn start(
         admin_login_url: access::login_link(&app, ADMIN, LINK_MINUTES).await?,
         database: database_text(&app.settings)?,
     };
-    Ok((service, door, started))
+    Ok((service, control_socket, started))
 }
 
 /// An endpoint that the twin has from an earlier database, whose secret is lost: made anew.

@@ -35,14 +35,14 @@ pub async fn run(context: &Context) -> Ended {
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
     // On PostgreSQL commands go to the server themselves.
-    let door = match app.db.kind() {
+    let control_socket = match app.db.kind() {
         store::Kind::Sqlite => Some(control::open(&app, &socket::path(&app.settings)?)?),
         store::Kind::Postgres => None,
     };
     let service = Service::start(app, listener)?;
     tracing::info!(address = %service.address, "Listening");
     stop_signal().await;
-    drop(door);
+    drop(control_socket);
     service.stop().await;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod access;
 pub mod address;
+pub mod body_timeout;
 pub mod callers;
 pub mod carry;
 pub mod error;
@@ -15,5 +16,4 @@ pub mod origin;
 pub mod params;
 pub mod request_id;
 pub mod roles;
-pub mod slow;
 pub mod trace;

@@ -113,29 +113,29 @@ const VARIABLES: &[(&str, &str, &[&str])] = &[
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Where and how to listen.
+    /// The address to listen on, and what the service is called.
     pub service: Service,
-    /// Where the rows are.
+    /// The database.
     pub database: Database,
-    /// How to reach Stripe.
+    /// The connection to Stripe.
     pub stripe: Stripe,
     /// What is sold and under which rules.
     pub billing: Billing,
-    /// How people sign in.
+    /// Sign-in and sessions.
     pub session: Session,
-    /// How people sign in with a provider.
+    /// Sign-in with an OpenID provider.
     pub oidc: Oidc,
-    /// Where traces go.
+    /// Traces.
     pub telemetry: Telemetry,
-    /// How mails leave.
+    /// The mail server.
     pub mail: Mail,
-    /// How notices leave.
+    /// Outgoing webhooks.
     pub webhooks: Webhooks,
-    /// When operators are told.
+    /// The thresholds at which operators are alerted.
     pub alerts: Alerts,
-    /// Where the billing clock comes from.
+    /// The source of the billing clock.
     pub clock: ClockSource,
-    /// How much of it at once.
+    /// Rate limits.
     pub limits: Limits,
     /// What operators may do.
     pub operators: Operators,
@@ -240,7 +240,7 @@ impl Settings {
         store::Vault::new(&keys).map(Some)
     }
 
-    /// How the database is used.
+    /// The options with which the database is opened.
     pub fn database_options(&self) -> store::Options {
         store::Options {
             readers: self.database.readers,

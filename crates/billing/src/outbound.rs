@@ -11,7 +11,7 @@ const SECONDS_MAX: u64 = 5;
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 128 << 10;
 
-/// Why there is no answer.
+/// The reason that a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// An address that nothing is sent to.

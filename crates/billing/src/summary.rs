@@ -10,18 +10,18 @@ use store::ledger::{Rules, WalletRow};
 use crate::app::App;
 use crate::error::Result;
 
-/// See the module.
+/// An account as it stands at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
     /// The plan.
     pub plan: Plan,
     /// Credits in all lots.
     pub posted: Credits,
-    /// Pinned by holds.
+    /// Credits pinned by holds.
     pub held: Credits,
-    /// Debt.
+    /// The debt: what a reversal of money could not take back.
     pub debt: Credits,
-    /// What may be spent now.
+    /// Credits that may be spent now.
     pub available: Credits,
     /// Lots with credits left.
     pub lots: Vec<Lot>,
@@ -29,7 +29,7 @@ pub struct View {
     pub calls_this_period: i64,
     /// Credits charged since the first of the month, UTC.
     pub used_this_month: Credits,
-    /// When the wallet last moved.
+    /// The time at which the wallet last moved.
     pub updated_at: Timestamp,
 }
 

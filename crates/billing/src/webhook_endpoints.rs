@@ -30,10 +30,10 @@ pub fn names(events: &str) -> Vec<String> {
     events.split_whitespace().map(str::to_owned).collect()
 }
 
-/// What an endpoint should be, looked through.
+/// A validated endpoint definition.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// Where deliveries are sent.
+    /// The address that deliveries are sent to.
     pub url: String,
     /// What the operator calls it; may be empty.
     pub description: String,
@@ -42,7 +42,7 @@ pub struct Definition {
 }
 
 impl Definition {
-    /// Looks through what somebody wants; the error names the field.
+    /// Validates a definition; the error names the field.
     pub fn read(app: &App, url: &str, description: &str, events: &[String]) -> Result<Definition> {
         let url = address::read(url.trim(), app.settings.webhooks.allow_loopback)
             .map_err(|fault| Error::field("url", fault))?;
@@ -71,7 +71,7 @@ impl Definition {
     }
 }
 
-/// Makes an endpoint. Answers it and its secret.
+/// Creates an endpoint. Returns it and its secret.
 pub async fn make(app: &App, wanted: Definition, actor: &str) -> Result<(WebhookEndpoint, String)> {
     let secret = sign::new_secret(&*app.rng);
     let (id, kept) = (app.new_id("we"), secret.clone());
@@ -197,7 +197,7 @@ pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
     if removed { Ok(()) } else { Err(no_endpoint()) }
 }
 
-/// Gives an endpoint a new secret. Answers it and the endpoint.
+/// Gives an endpoint a new secret. Returns the endpoint and the secret.
 pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndpoint, String)> {
     let secret = sign::new_secret(&*app.rng);
     let (id, kept) = (id.to_owned(), secret.clone());

@@ -24,7 +24,7 @@ use crate::api::{
 };
 use crate::around::around;
 use crate::http::error::HttpError;
-use crate::http::{listen, slow};
+use crate::http::{body_timeout, listen};
 use crate::pages::{assets, calls, cancel, credits, home, invoices, login, success, upgrade};
 use crate::site::Site;
 use crate::webhooks;
@@ -88,7 +88,7 @@ pub fn shielded(site: Site, routes: Router<Site>) -> Router {
             longest,
         ))
         .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE_MAX))
-        .layer(from_fn_with_state(site.clone(), slow::cut))
+        .layer(from_fn_with_state(site.clone(), body_timeout::cut))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(site.clone(), listen::reserve))
         .layer(from_fn_with_state(site.clone(), around))

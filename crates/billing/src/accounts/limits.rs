@@ -84,16 +84,16 @@ fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result
     })
 }
 
-/// A limit that was read and may be set.
+/// A validated limit, ready to be set.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    /// Whose spending it bounds.
+    /// The scope whose spending it bounds.
     pub scope: LimitScope,
     /// The key or member, by its name outside.
     pub subject: Option<String>,
-    /// How long it counts.
+    /// The window in which spending is counted.
     pub window: LimitWindow,
-    /// The most.
+    /// The most that may be spent in a window.
     pub cap: Credits,
 }
 

@@ -111,7 +111,7 @@ pub struct KeyCaller {
 }
 
 impl KeyCaller {
-    /// Who spends with a call of this key.
+    /// The key and member that a call with this key spends for.
     pub fn spender(&self) -> Spender {
         Spender {
             key: Some(self.key),
@@ -152,9 +152,9 @@ impl KeyCaller {
 /// A key or a signed-in user: whoever may look at an account.
 #[derive(Clone, Debug)]
 pub enum Reader {
-    /// By key.
+    /// It came with an API key.
     Key(KeyCaller),
-    /// By session.
+    /// It came with the session of a signed-in user.
     User(Box<SignedIn>),
 }
 
@@ -190,7 +190,7 @@ impl Reader {
         }
     }
 
-    /// Who acts, for the audit log.
+    /// The name of the actor in the audit log.
     pub fn actor(&self) -> String {
         match self {
             Reader::Key(caller) => caller.public_id.clone(),
@@ -227,7 +227,7 @@ pub enum Authority {
 }
 
 impl Authority {
-    /// Who acts, for the journal and the audit log.
+    /// The name of the actor in the journal and the audit log.
     pub fn actor(&self) -> String {
         match self {
             Authority::Host(caller) => caller.public_id.clone(),

@@ -14,7 +14,7 @@ use crate::secrets::hash;
 /// How long a key that was looked up is believed (case A10: revoked in under a second).
 const FRESH: Duration = Duration::from_millis(500);
 
-/// How exact the time of a key's last use is.
+/// The time of a key's last use is exact to this interval.
 const TOUCH_SECONDS: i64 = 60;
 
 /// Keys remembered at once; more are looked up each time.
@@ -42,7 +42,7 @@ fn touch(app: &App, key: &ApiKey) {
 #[derive(Debug, Default)]
 pub struct KeyCache(Mutex<HashMap<[u8; 32], Looked>>);
 
-/// When a key was looked up, and what was found.
+/// A lookup of a key: its time and what was found.
 type Looked = (Instant, Option<ApiKey>);
 
 impl KeyCache {

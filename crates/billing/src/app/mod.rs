@@ -1,4 +1,4 @@
-//! What a handler may reach.
+//! The state that every use case shares: database, Stripe, catalog, clocks, random bits, caches.
 
 pub mod figures;
 pub mod keys;
@@ -32,20 +32,20 @@ use crate::tracing::within;
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
-/// See [`App`], which dereferences to it.
+/// The fields of [`App`], which dereferences to this.
 pub struct Inner {
     /// The database. Only the command line and tests may write with it; everything else asks a
     /// function of this crate, and `bin/walls` checks that `web` does.
     pub db: Db,
     /// Stripe, or the twin.
     pub(crate) stripe: stripe::Client,
-    /// As configured.
+    /// The settings, as configured.
     pub settings: Settings,
-    /// Periods, trials, expiry, grace, mails.
+    /// The time of periods, trials, expiry, grace and emails.
     pub clock: Arc<BillingClock>,
-    /// Sessions, links, signatures, rate limits.
+    /// The time of sessions, links, signatures, rate limits and the audit log.
     pub security_clock: Arc<dyn Clock>,
-    /// Ids, tokens, jitter.
+    /// The random bits of ids, tokens and jitter.
     pub rng: Arc<dyn Rng>,
     /// Notified when an account was marked for sync.
     pub sync_due: Notify,
@@ -53,13 +53,13 @@ pub struct Inner {
     pub email_due: Notify,
     /// Notified when an outgoing webhook was queued.
     pub webhook_due: Notify,
-    /// API keys seen lately.
+    /// A cache of API keys seen lately.
     pub keys: KeyCache,
-    /// The numbers of the business, a minute old at most.
+    /// A cache of the numbers of the business, a minute old at most.
     pub figures: crate::app::figures::Cache,
-    /// Work that background tasks have in hand: zero is idle.
+    /// The number of tasks that background jobs have in hand; zero is idle.
     pub busy: AtomicI64,
-    /// Deliveries of Stripe's that were not believed, not yet added to the tally.
+    /// Deliveries whose signature verification failed and that were not yet added to the tally.
     pub bad_signatures: AtomicI64,
     /// Set when the process is told to stop.
     pub is_stopping: AtomicBool,
@@ -70,16 +70,16 @@ pub struct Inner {
     prices: RwLock<Arc<Prices>>,
 }
 
-/// What Stripe's price ids mean, old ones included.
+/// The meaning of Stripe's price ids, old ones included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prices {
-    /// Tier by price id.
+    /// The tier of each price id.
     pub tier_of_price: HashMap<String, String>,
     /// The price a new customer of a tier is sold.
     pub price_of_tier: HashMap<String, String>,
     /// The price a pack is sold at, by its credits.
     pub price_of_pack: HashMap<i64, String>,
-    /// Add-on by price id.
+    /// The add-on of each price id.
     pub addon_of_price: HashMap<String, String>,
 }
 
@@ -169,7 +169,7 @@ impl App {
         self.stripe.failures()
     }
 
-    /// Prices, allowances and grace, as of now.
+    /// The prices, allowances and grace in force.
     pub fn rules(&self) -> Arc<Rules> {
         self.rules
             .read()
@@ -177,12 +177,12 @@ impl App {
             .clone()
     }
 
-    /// The catalog, as of now.
+    /// The catalog in force.
     pub fn catalog(&self) -> Catalog {
         self.rules().catalog.clone()
     }
 
-    /// What Stripe's price ids mean, as of now.
+    /// The meaning of Stripe's price ids in force.
     pub fn prices(&self) -> Arc<Prices> {
         self.prices
             .read()
@@ -348,7 +348,7 @@ impl App {
         self.wake_those_who_waited_for_prices().await
     }
 
-    /// Syncs the accounts anew that were parked for a price which is known by now.
+    /// Marks for sync the accounts that were parked for a price which is known by now.
     async fn wake_those_who_waited_for_prices(&self) -> anyhow::Result<()> {
         let prices = self.prices();
         let waiting = |tx: &mut Tx<'_>| store::sync::waiting_for_prices(tx, WAITING_MAX);
@@ -464,7 +464,7 @@ pub const WEBHOOK_SECRET: &str = "stripe.webhook_secret";
 /// Stored signing secrets that are believed.
 const WEBHOOK_SECRETS_MAX: usize = 4;
 
-/// See [`App::busy`].
+/// A guard that counts as work in hand until it is dropped; from [`App::busy`].
 pub struct Busy(App);
 
 impl Drop for Busy {

@@ -33,11 +33,11 @@ const FINDINGS_MAX: usize = 200;
 /// The result of a run, as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// When it began, in microseconds of real time.
+    /// The time at which it began, in microseconds of real time.
     pub started_at: i64,
-    /// When it ended; none while it runs.
+    /// The time at which it ended; none while it runs.
     pub ended_at: Option<i64>,
-    /// Who asked.
+    /// The actor who started it.
     pub actor: String,
     /// Accounts looked at.
     pub accounts: i64,

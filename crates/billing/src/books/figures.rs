@@ -11,7 +11,7 @@ use store::metrics::{Payments, Recurring};
 use crate::app::App;
 use crate::error::Result;
 
-/// How long an answer stands, on either clock.
+/// The time for which an answer is kept, on either clock.
 const SECONDS_KEPT: i64 = 60;
 
 /// Reads them now.

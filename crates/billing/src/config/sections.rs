@@ -22,7 +22,7 @@ words! {
 }
 
 words! {
-    /// When a commit counts as done.
+    /// The moment at which a commit counts as done.
     pub enum Durability {
         /// Once it is on disk.
         Full = "full",
@@ -66,7 +66,7 @@ impl Billing {
     }
 }
 
-/// Where and how to listen.
+/// The address to listen on, and what the service is called.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
@@ -120,7 +120,7 @@ impl Service {
     }
 }
 
-/// Where the rows are.
+/// The database.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
@@ -141,7 +141,7 @@ pub struct Database {
     pub queue_max: usize,
 }
 
-/// How to reach Stripe.
+/// The connection to Stripe.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stripe {
@@ -151,7 +151,7 @@ pub struct Stripe {
     pub publishable_key: String,
     /// Signing secrets, separated by commas.
     pub webhook_secret: SecretString,
-    /// Where Stripe is.
+    /// The address of Stripe's API.
     pub api_base: String,
     /// The version every call pins.
     pub api_version: String,
@@ -164,21 +164,21 @@ pub struct Stripe {
     /// How often the books are audited and Stripe's refunds and disputes paged, in hours; 0 for
     /// never.
     pub audit_hours: i64,
-    /// Price ids made by hand.
+    /// The id of a price made by hand for the tier FREE; empty for the one that `setup` made.
     pub price_id_free: String,
-    /// See above.
+    /// The same for the tier PRO.
     pub price_id_pro: String,
-    /// See above.
+    /// The same for the tier PRO_PLUS.
     pub price_id_pro_plus: String,
-    /// See above.
+    /// The same for the tier ENTERPRISE.
     pub price_id_enterprise: String,
-    /// See above.
+    /// The same for the pack of 500 credits.
     pub price_id_credits_500: String,
-    /// See above.
+    /// The same for the pack of 1000 credits.
     pub price_id_credits_1000: String,
-    /// See above.
+    /// The same for the pack of 5000 credits.
     pub price_id_credits_5000: String,
-    /// See above.
+    /// The same for the pack of 10000 credits.
     pub price_id_credits_10000: String,
 }
 
@@ -223,7 +223,7 @@ impl Stripe {
 pub struct Billing {
     /// The feature flag.
     pub enabled: bool,
-    /// How many accounts of a hundred see it.
+    /// The share of accounts that see billing, in percent.
     pub cohort_percent: i64,
     /// Accounts that see it besides: ids, or hashes of mail addresses.
     pub cohort: Vec<String>,
@@ -235,7 +235,7 @@ pub struct Billing {
     pub payload_days: i64,
     /// Days promotional credits last where nobody names an end.
     pub promo_days: i64,
-    /// Where "contact us" leads.
+    /// The address that "contact us" links to.
     pub contact_url: String,
     /// Whether Stripe's page takes promotion codes for a plan.
     pub promotion_codes: bool,
@@ -276,7 +276,7 @@ impl Billing {
     }
 }
 
-/// How people sign in.
+/// Sign-in and sessions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
@@ -318,11 +318,11 @@ pub struct Telemetry {
     pub otlp_endpoint: String,
     /// What the spans call this service.
     pub service_name: String,
-    /// Of a thousand requests, how many are traced.
+    /// The share of requests that are traced, in thousandths.
     pub sampled_per_mille: u16,
 }
 
-/// How mails leave.
+/// The mail server.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mail {
@@ -334,13 +334,13 @@ pub struct Mail {
     pub user: String,
     /// Password of that user.
     pub password: SecretString,
-    /// Who the mails come from.
+    /// The sender of emails.
     pub from: String,
     /// `starttls`, `tls` or `none`.
     pub encryption: String,
 }
 
-/// How notices leave.
+/// Outgoing webhooks.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhooks {
@@ -354,7 +354,7 @@ pub struct Webhooks {
     pub kept_days: i64,
 }
 
-/// When operators are told.
+/// The thresholds at which operators are alerted.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alerts {
@@ -376,7 +376,7 @@ pub struct Alerts {
     pub revenue_payments_min: i64,
 }
 
-/// Where the billing clock comes from.
+/// The source of the billing clock.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClockSource {
@@ -384,7 +384,7 @@ pub struct ClockSource {
     pub follow: String,
 }
 
-/// How much of it at once.
+/// Rate limits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {

@@ -19,7 +19,7 @@ use crate::rate_limit;
 const ABOUT: &str = "Every row that is kept of this account. What opens doors (secrets, links) is \
                      left out. Cards, invoices and the customer's name and address are at Stripe.";
 
-/// Documents a minute and account.
+/// Documents per account and minute.
 const EXPORTS_PER_MINUTE: u32 = 3;
 
 /// Allows an owner an export of the account, and records it in the audit log. The document is then
@@ -37,7 +37,7 @@ pub async fn begin(app: &App, caller: &SignedIn) -> Result<()> {
     .await
 }
 
-/// How far a document is written.
+/// The position up to which a document is written.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     /// Which table; past the last is the end.

@@ -17,7 +17,7 @@ use crate::letters::enqueue;
 use crate::webhook_endpoints::BY_HAND;
 use crate::{config, notices};
 
-/// How often the rules are looked at.
+/// The pause between two evaluations of the rules.
 const EVERY: Duration = Duration::from_secs(15);
 
 /// More than this many tries in a row in vain are an incident (seed 15.3).

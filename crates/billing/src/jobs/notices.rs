@@ -66,11 +66,11 @@ async fn one(app: &App, client: &reqwest::Client, message: &Message) -> Result<(
     settle(app, &endpoint, message, outcome).await
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 struct Outcome {
-    /// What the endpoint answered.
+    /// The HTTP status that the endpoint answered; none without an answer.
     status: Option<u16>,
-    /// Why it does not count as delivered.
+    /// The reason that it does not count as delivered; none when it does.
     fault: Option<String>,
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::app::App;
 
-/// How often it is looked.
+/// The pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Looks until the program stops.
+/// Reloads what changed until the program stops.
 pub async fn run(app: App) {
     let mut told = String::new();
     loop {

@@ -382,7 +382,7 @@ async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()
     end_attempt(app, intent, end).await
 }
 
-/// How an attempt that brought nothing ends.
+/// The end of an attempt that bought nothing.
 struct End {
     error: String,
     state: AutoTopupState,

@@ -42,7 +42,7 @@ pub struct Notice {
     pub key: String,
     /// Its name, one of [`EVENTS`].
     pub event: &'static str,
-    /// Whose it is.
+    /// The account that it is about, if it is about one.
     pub account: Option<i64>,
     /// The facts.
     pub data: Value,

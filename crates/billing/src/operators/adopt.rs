@@ -39,11 +39,7 @@ pub struct Found {
 }
 
 /// The customer that the operator named, unless it belongs to another account.
-pub async fn named_customer(
-    app: &App,
-    account: &Account,
-    customer: &str,
-) -> anyhow::Result<Found> {
+pub async fn named_customer(app: &App, account: &Account, customer: &str) -> anyhow::Result<Found> {
     let object = app.stripe.retrieve_customer(customer).await?;
     anyhow::ensure!(!object.deleted, "{customer} was deleted at Stripe.");
     let id = object.id.clone();

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::operators::audit_log::{Action, Author};
 
-/// Notes that an operator knows of an incident.
+/// Acknowledges an alert: an operator knows of it.
 pub async fn acknowledge(app: &App, id: &str, actor: &str, request_id: &str) -> Result<Row> {
     let author = Author::new(app, actor).with_request(Some(request_id));
     let id = id.to_owned();

@@ -16,7 +16,7 @@ pub const COMMAND_LINE: &str = "cli";
 pub const INVITATION: &str = "invitation";
 
 words! {
-    /// What was done.
+    /// The kind of an act.
     pub enum Action {
         /// A customer of Stripe was linked to an account.
         AccountAdopt = "account.adopt",
@@ -97,7 +97,7 @@ words! {
     }
 }
 
-/// Who acts, when, and with which request.
+/// The author of acts: who acts, the time, and the request that causes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
     actor: String,

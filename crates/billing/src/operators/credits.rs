@@ -22,21 +22,21 @@ const NOTE_CHARS_MAX: usize = 500;
 /// Acts of a day that are counted against a limit.
 const ACTS_MAX: i64 = 10_000;
 
-/// Why somebody corrects an account's credits.
+/// The reasons for which an operator corrects an account's credits.
 pub const REASONS: [&str; 5] = ["goodwill", "correction", "promotion", "migration", "other"];
 
-/// Who changes credits by hand, and why.
+/// A change of credits by hand: its author and its reason.
 #[derive(Clone, Debug)]
 pub struct ByHand {
-    /// A user's or a key's id, or `cli`.
+    /// The public id of a user or a key, or `cli`.
     pub actor: String,
     /// One of [`REASONS`].
     pub reason: String,
-    /// What a colleague should know.
+    /// A note for colleagues.
     pub note: Option<String>,
     /// Credits that the actor may add or take in 24 hours, where there is a limit.
     pub credits_max: Option<Credits>,
-    /// Whether the account's people hear of it.
+    /// Whether the account's payers are notified.
     pub tells: bool,
 }
 

@@ -52,7 +52,7 @@ pub struct Pending {
     pub kind: String,
     /// The tier it leads to.
     pub tier: String,
-    /// When it happens, or is given up unpaid.
+    /// The time at which it happens, or is given up unpaid.
     at: String,
 }
 
@@ -67,7 +67,7 @@ impl Pending {
         self.kind == "payment"
     }
 
-    /// When it happens, or is given up unpaid.
+    /// The time at which it happens, or is given up unpaid.
     pub fn at(&self) -> Option<Timestamp> {
         domain::time::parse(&self.at)
     }

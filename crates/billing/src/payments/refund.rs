@@ -33,7 +33,7 @@ const INTENT_KEY: &str = checkout_session::INTENT_KEY;
 /// The parameter that a credit note has and a refund has not.
 const INVOICE: &str = "invoice";
 
-/// Why money goes back, in Stripe's words.
+/// The reasons for a refund, in Stripe's words.
 pub const REASONS: [&str; 3] = ["requested_by_customer", "duplicate", "fraudulent"];
 
 /// Longest note.
@@ -56,7 +56,7 @@ const CALL_OVER_SECONDS: i64 = 60;
 pub struct Ask {
     /// The payment: our id of it, or any of Stripe's.
     pub payment: String,
-    /// How much; all that is left without.
+    /// The amount; without one, all that is left.
     pub amount: Option<String>,
     /// One of [`REASONS`].
     pub reason: String,
@@ -67,7 +67,7 @@ pub struct Ask {
     /// Whether it is made as a credit note: a correction of the invoice on paper, which makes the
     /// refund itself.
     pub credit_note: bool,
-    /// Who asks, for the audit log.
+    /// The name of the actor in the audit log.
     pub actor: String,
 }
 
@@ -82,7 +82,7 @@ pub struct Made {
     pub money_back: MinorUnits,
     /// The payment.
     pub payment: Transaction,
-    /// Whose it is.
+    /// The account that paid.
     pub account: Account,
     /// Whether it was made before, under the same key.
     pub replayed: bool,

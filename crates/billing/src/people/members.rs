@@ -37,13 +37,13 @@ const FOUNDED_PER_MINUTE: u32 = 5;
 /// The people of an account and who is invited.
 #[derive(Clone, Debug)]
 pub struct People {
-    /// Members of it, the oldest first.
+    /// The members, the oldest first.
     pub members: Vec<Member>,
-    /// Who is invited, the newest first.
+    /// The open invitations, the newest first.
     pub invited: Vec<Invitation>,
 }
 
-/// Everybody of the account.
+/// The members and open invitations of the account.
 pub async fn list(app: &App, account: i64) -> Result<People> {
     let now = app.real_now();
     app.read(move |tx| {

@@ -28,11 +28,12 @@ pub async fn mark(app: &App) -> anyhow::Result<()> {
 
 /// Removes the mark: from now on the database belongs to a service.
 pub async fn unmark(app: &App) -> anyhow::Result<()> {
-    app.db.write(0, |tx| {
-        store::settings::remove(tx, TWIN_URL)?;
-        store::settings::remove(tx, BASE_URL)
-    })
-    .await?;
+    app.db
+        .write(0, |tx| {
+            store::settings::remove(tx, TWIN_URL)?;
+            store::settings::remove(tx, BASE_URL)
+        })
+        .await?;
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use axum::http::{StatusCode, header};
 use billing::error::{Error, Result};
 use serde::de::DeserializeOwned;
 
+use crate::http::body_timeout::is_too_slow;
 use crate::http::error::{HttpError, HttpResult};
-use crate::http::slow::is_too_slow;
 
 /// A JSON body. Another content type is 415, a fault in it 400 with where it is.
 #[derive(Debug)]

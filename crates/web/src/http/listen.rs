@@ -59,7 +59,7 @@ pub struct Bounds {
 
 /// One connection.
 #[derive(Default)]
-struct Line {
+struct Connection {
     /// Requests whose answer is not sent to its end.
     in_hand: AtomicUsize,
     /// Requests whose body has not arrived to its end.
@@ -72,7 +72,7 @@ struct Line {
     leave: Notify,
 }
 
-impl Line {
+impl Connection {
     fn is_idle(&self) -> bool {
         self.in_hand.load(Ordering::SeqCst) == 0
     }
@@ -85,17 +85,17 @@ impl Line {
 
 /// All connections that are open.
 #[derive(Default)]
-struct Lines {
-    open: Mutex<BTreeMap<u64, Arc<Line>>>,
+struct Connections {
+    open: Mutex<BTreeMap<u64, Arc<Connection>>>,
     ticks: AtomicU64,
 }
 
-impl Lines {
+impl Connections {
     fn tick(&self) -> u64 {
         self.ticks.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Line>>> {
+    fn all(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,26 +103,26 @@ impl Lines {
     /// request has been arriving for longest: whoever sends slowly keeps nobody out either.
     fn make_room(&self) {
         let open = self.all();
-        let since = |line: &&Arc<Line>| line.idle_since.load(Ordering::SeqCst);
-        let idle = open.values().filter(|line| line.is_idle());
-        let arriving = open.values().filter(|line| line.may_leave());
+        let since = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::SeqCst);
+        let idle = open.values().filter(|connection| connection.is_idle());
+        let arriving = open.values().filter(|connection| connection.may_leave());
         let longest = idle
             .min_by_key(since)
             .or_else(|| arriving.min_by_key(since));
-        if let Some(line) = longest {
-            line.leave.notify_one();
+        if let Some(connection) = longest {
+            connection.leave.notify_one();
         }
     }
 }
 
 /// A request in hand; until it is dropped, its connection is not idle.
-struct InHand(Arc<Line>, Arc<Lines>);
+struct InHand(Arc<Connection>, Arc<Connections>);
 
 impl InHand {
-    fn new(line: &Arc<Line>, lines: &Arc<Lines>) -> InHand {
-        line.is_used.store(true, Ordering::SeqCst);
-        line.in_hand.fetch_add(1, Ordering::SeqCst);
-        InHand(Arc::clone(line), Arc::clone(lines))
+    fn new(connection: &Arc<Connection>, connections: &Arc<Connections>) -> InHand {
+        connection.is_used.store(true, Ordering::SeqCst);
+        connection.in_hand.fetch_add(1, Ordering::SeqCst);
+        InHand(Arc::clone(connection), Arc::clone(connections))
     }
 }
 
@@ -140,7 +140,7 @@ pub async fn serve(
     bounds: Bounds,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let lines = Arc::new(Lines::default());
+    let connections = Arc::new(Connections::default());
     let places = Arc::new(Semaphore::new(bounds.connections_max));
     let mut tasks = JoinSet::new();
     loop {
@@ -153,18 +153,19 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "A connection could not be taken");
-                lines.make_room();
+                connections.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         let place = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => break,
-            place = place(&places, &lines) => place,
+            place = place(&places, &connections) => place,
         };
-        let (router, lines, stopped) = (router.clone(), Arc::clone(&lines), stopped.clone());
+        let (router, connections, stopped) =
+            (router.clone(), Arc::clone(&connections), stopped.clone());
         tasks.spawn(async move {
-            connection(stream, peer, router, &lines, bounds, stopped).await;
+            connection(stream, peer, router, &connections, bounds, stopped).await;
             drop(place);
         });
     }
@@ -173,12 +174,12 @@ pub async fn serve(
 }
 
 /// A place, for which an idle connection leaves when there is none.
-async fn place(places: &Arc<Semaphore>, lines: &Lines) -> Option<OwnedSemaphorePermit> {
+async fn place(places: &Arc<Semaphore>, connections: &Connections) -> Option<OwnedSemaphorePermit> {
     loop {
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
             return Some(place);
         }
-        lines.make_room();
+        connections.make_room();
         let waiting = Arc::clone(places).acquire_owned();
         // One that was idle may have got a request at this moment: then another is asked.
         if let Ok(place) = tokio::time::timeout(ACCEPT_PAUSE, waiting).await {
@@ -191,17 +192,17 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    lines: &Arc<Lines>,
+    connections: &Arc<Connections>,
     bounds: Bounds,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let line = Arc::new(Line::default());
-    let number = lines.tick();
-    line.idle_since.store(number, Ordering::SeqCst);
-    lines.all().insert(number, Arc::clone(&line));
+    let connection = Arc::new(Connection::default());
+    let number = connections.tick();
+    connection.idle_since.store(number, Ordering::SeqCst);
+    connections.all().insert(number, Arc::clone(&connection));
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let in_hand = InHand::new(&line, lines);
-        let mut request = request.map(|body| arriving(body, &line));
+        let in_hand = InHand::new(&connection, connections);
+        let mut request = request.map(|body| arriving(body, &connection));
         request.extensions_mut().insert(ConnectInfo(peer));
         let router = router.clone();
         async move {
@@ -227,19 +228,19 @@ async fn connection(
                 }
                 break;
             }
-            () = line.leave.notified() => if line.may_leave() { break },
+            () = connection.leave.notified() => if connection.may_leave() { break },
             _ = stopped.wait_for(|stopped| *stopped), if !is_ending => {
                 is_ending = true;
                 served.as_mut().graceful_shutdown();
             }
             () = tokio::time::sleep(LAST_CALL), if is_ending => {
-                if line.is_idle() && !line.is_used.load(Ordering::SeqCst) {
+                if connection.is_idle() && !connection.is_used.load(Ordering::SeqCst) {
                     break;
                 }
             }
         }
     }
-    lines.all().remove(&number);
+    connections.all().remove(&number);
 }
 
 /// Keeps a part of the places for webhooks: others beyond the rest are told to come back.
@@ -255,24 +256,24 @@ pub async fn reserve(State(site): State<Site>, request: Request, next: Next) -> 
 }
 
 /// A request's body; until its end has come, its connection counts as receiving.
-fn arriving(body: Incoming, line: &Arc<Line>) -> Body {
+fn arriving(body: Incoming, connection: &Arc<Connection>) -> Body {
     if body.is_end_stream() {
         return Body::empty();
     }
-    line.receiving.fetch_add(1, Ordering::SeqCst);
-    let line = Some(Arc::clone(line));
-    Body::new(Arriving { body, line })
+    connection.receiving.fetch_add(1, Ordering::SeqCst);
+    let connection = Some(Arc::clone(connection));
+    Body::new(Arriving { body, connection })
 }
 
 struct Arriving {
     body: Incoming,
-    line: Option<Arc<Line>>,
+    connection: Option<Arc<Connection>>,
 }
 
 impl Arriving {
     fn has_ended(&mut self) {
-        if let Some(line) = self.line.take() {
-            line.receiving.fetch_sub(1, Ordering::SeqCst);
+        if let Some(connection) = self.connection.take() {
+            connection.receiving.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

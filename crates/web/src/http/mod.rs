@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod access;
 pub mod address;
+pub mod body_timeout;
 pub mod callers;
 pub mod error;
 pub mod form;
@@ -14,5 +15,4 @@ pub mod origin;
 pub mod params;
 pub mod request_id;
 pub mod roles;
-pub mod slow;
 pub mod trace;

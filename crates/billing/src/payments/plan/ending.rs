@@ -71,7 +71,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// How its form names it when it is confirmed.
+    /// The name under which the form confirms it.
     pub fn name(&self) -> String {
         format!("{}:{}", self.date, self.refund.amount)
     }

@@ -35,7 +35,7 @@ pub struct Quote {
     pub price: MinorUnits,
     /// How long a period of it is: `month` or `year`.
     pub interval: String,
-    /// When it starts.
+    /// The time at which it starts.
     pub way: Way,
     /// The moment the rest of the period is counted from, in unix seconds.
     pub date: i64,
@@ -48,7 +48,7 @@ pub struct Quote {
 }
 
 impl Quote {
-    /// How its form names it when it is confirmed.
+    /// The name under which the form confirms it.
     pub fn name(&self) -> String {
         format!("{}:{}", self.date, self.due.amount)
     }
@@ -59,7 +59,7 @@ impl Quote {
         Some((date.parse().ok()?, due.parse().ok()?))
     }
 
-    /// When the wanted plan starts.
+    /// The time at which the wanted plan starts.
     pub fn starts_at(&self) -> Timestamp {
         let now = Timestamp::from_seconds(self.date);
         match self.way {

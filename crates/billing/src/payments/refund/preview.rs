@@ -7,7 +7,7 @@ use super::*;
 pub struct Preview {
     /// The payment.
     pub payment: Transaction,
-    /// Whose it is.
+    /// The account that paid.
     pub account: Account,
     /// What was paid.
     pub paid: MinorUnits,

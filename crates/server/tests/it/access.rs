@@ -1,10 +1,10 @@
-//! Who may do what: signed out, somebody else's, cross-site, headers.
+//! Access control: signed-out requests, other users' data, cross-site requests and headers.
 
 use serde_json::json;
 
 use crate::stage::{Stage, on_both};
 
-/// Addresses that answer strangers, by design.
+/// Routes that are public by design.
 pub const PUBLIC: &[&str] = &[
     "/api/stripe/webhook",
     "/api/pricing",
@@ -29,7 +29,7 @@ pub const PUBLIC: &[&str] = &[
     "/api/v1/noop",
 ];
 
-/// Every address of the router, read from its own text, with its methods.
+/// Every route of the router with its methods, read from its source.
 pub fn routes() -> Vec<(String, Vec<&'static str>)> {
     let source = include_str!("../../../web/src/router.rs");
     let pieces = source.split(".route(").skip(1);

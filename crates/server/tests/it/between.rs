@@ -1,5 +1,5 @@
-//! What stands between the service and the twin in a test: it passes every call on, and holds or
-//! spoils the ones that a test names.
+//! A proxy between the service and the twin: it forwards every call, and delays or fails the calls
+//! that a test names.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 
 use crate::stage::Stage;
 
-/// One of them, by the address that the service calls.
+/// Finds a proxy by the URL that the service calls.
 static ALL: OnceLock<Mutex<HashMap<String, Arc<Between>>>> = OnceLock::new();
 
-/// Passes calls on.
+/// A proxy in front of the twin.
 #[derive(Default)]
 pub struct Between {
     twin: String,
@@ -38,13 +38,13 @@ struct Rule {
 
 #[derive(Clone)]
 enum Act {
-    /// Answers this, and the twin hears nothing.
+    /// Responds with this; the call doesn't reach the twin.
     Answer(u16, String),
-    /// Is done, and its answer is kept back.
+    /// Forwards the call and withholds the response.
     Hold(Arc<Gate>),
 }
 
-/// An answer that is kept back.
+/// A response that is withheld.
 #[derive(Default)]
 pub struct Gate {
     reached: Notify,
@@ -52,18 +52,18 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Waits until the call was made.
+    /// Waits until the call has been made.
     pub async fn reached(&self) {
         self.reached.notified().await;
     }
 
-    /// Lets the answer go.
+    /// Releases the response.
     pub fn open(&self) {
         self.open.notify_one();
     }
 }
 
-/// Puts one before the twin of a stage, as a change of its settings.
+/// Puts a proxy in front of the twin of a stage, as a change of its settings.
 pub fn put(settings: &mut Settings) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
@@ -85,7 +85,7 @@ pub fn put(settings: &mut Settings) {
     tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
-/// The one that stands before the stage's twin.
+/// The proxy in front of the stage's twin.
 pub fn of(stage: &Stage) -> Arc<Between> {
     let all = ALL
         .get()
@@ -96,14 +96,15 @@ pub fn of(stage: &Stage) -> Arc<Between> {
 }
 
 impl Between {
-    /// Does the next call of this method whose path has this part, and keeps its answer back.
+    /// Forwards the next call with this method whose path contains this text, and withholds its
+    /// response.
     pub fn hold(&self, method: &'static str, part: &'static str) -> Arc<Gate> {
         let gate = Arc::new(Gate::default());
         self.rule(method, part, 1, Act::Hold(gate.clone()));
         gate
     }
 
-    /// Answers the next `count` such calls itself.
+    /// Responds to the next `count` such calls without forwarding them.
     pub fn answer(
         &self,
         method: &'static str,
@@ -125,12 +126,12 @@ impl Between {
         self.rules.lock().expect("nobody panics in it").push(rule);
     }
 
-    /// Passes everything on again.
+    /// Forwards everything again.
     pub fn forget(&self) {
         self.rules.lock().expect("nobody panics in it").clear();
     }
 
-    /// Calls of this method whose path has this part.
+    /// How many calls had this method and a path that contains this text.
     pub fn calls(&self, method: &str, part: &str) -> usize {
         let calls = self.calls.lock().expect("nobody panics in it");
         let wanted = |call: &&String| {
@@ -140,7 +141,7 @@ impl Between {
         calls.iter().filter(wanted).count()
     }
 
-    /// The most calls that were in hand at one time, since this was last asked.
+    /// The highest number of concurrent calls since this was last read.
     pub fn most_in_hand(&self) -> usize {
         self.most_in_hand.swap(0, Ordering::SeqCst)
     }

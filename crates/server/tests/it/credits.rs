@@ -1,4 +1,4 @@
-//! Credits by hand, with a bonus, in files, and the receipts of calls.
+//! Manual credits, bonus credits, exports of credits, and receipts of calls.
 
 use billing::books::audit::Scope;
 use billing::books::audit::run;
@@ -23,7 +23,7 @@ async fn public_id(person: &Person<'_>) -> String {
     found.await.unwrap().expect("the account").public_id
 }
 
-/// Does something by hand, as an operator.
+/// Makes a manual change of credits as an operator.
 async fn by_hand(operator: &Person<'_>, path: &str, key: &str, body: Value) -> (u16, Value) {
     let request = operator
         .request(Method::POST, path)
@@ -126,8 +126,8 @@ async fn a_debt_is_forgiven_with_a_reason_and_calls_work_again(stage: &Stage) {
     audited(stage).await;
 }
 
-/// The demo's catalog with a bonus on its largest pack, which ends after a year, and a carried-on
-/// allowance of PRO.
+/// The demo's catalog with a bonus on its largest pack, which expires after a year, and an
+/// allowance of PRO that carries over.
 fn rich_catalog(folder: &std::path::Path) -> String {
     let text = include_str!("../../../../catalog.toml")
         .replace(
@@ -199,7 +199,7 @@ async fn an_allowance_is_carried_over(stage: &Stage) {
     audited(stage).await;
 }
 
-/// The same story on both databases, with a catalog of its own.
+/// Runs the same story on both databases, with its own catalog.
 macro_rules! with_rich_catalog {
     ($name:ident, $story:path) => {
         mod $name {

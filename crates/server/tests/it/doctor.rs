@@ -1,4 +1,4 @@
-//! `doctor`: the deployment checklist, each line of it when it is so and when it is not.
+//! `doctor`, the deployment checklist: each check when it passes and when it fails.
 
 use billing::app::App;
 use billing::config::Settings;
@@ -12,7 +12,7 @@ use crate::audit::run_on;
 use crate::metering::Program;
 use crate::stage::{Stage, on_both};
 
-/// Names of the lines that fail.
+/// The names of the checks that fail.
 async fn failing(app: &App, line: &[&str]) -> Vec<String> {
     let (code, said) = run_on(app, line).await;
     let checks = said["checks"].as_array().unwrap();
@@ -106,7 +106,7 @@ async fn each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed(s
     stage.stripe_post(&path, &[("lookup_key", &key)]).await;
     stage.settled().await;
 
-    // What waits for a person.
+    // What needs manual review.
     write(stage, "update account_sync set parked_at = 1").await;
     assert_eq!(now_failing(stage).await, ["sync"]);
     write(stage, "update account_sync set parked_at = null").await;

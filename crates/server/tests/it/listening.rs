@@ -1,5 +1,5 @@
-//! The listener, by raw sockets: heads that never end, connections that say nothing, and a stop
-//! with requests in hand.
+//! The listener, tested with raw sockets: endless heads, silent connections, and a stop with
+//! requests in progress.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ async fn open(stage: &Stage) -> TcpStream {
     TcpStream::connect(address).await.expect("a connection")
 }
 
-/// What the other side says until it hangs up.
+/// Everything the other side sends until it closes the connection.
 async fn heard(mut socket: TcpStream) -> String {
     let mut said = Vec::new();
     let reading = socket.read_to_end(&mut said);
@@ -105,7 +105,7 @@ async fn case_d13_idle_connections_and_busy_ones_leave_room_for_webhooks() {
         started.elapsed()
     );
 
-    // Bodies that are under way hold all places but those kept for webhooks.
+    // Bodies in progress take all connections except those reserved for webhooks.
     let mut busy = Vec::new();
     for _ in 0..28 {
         let mut socket = open(&stage).await;

@@ -1,5 +1,5 @@
-//! Who belongs to an account and what each role may do: invitations, roles, leaving, and every
-//! route walked with each role.
+//! Members of an account and what each role may do: invitations, roles, leaving, and every route
+//! called with each role.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use web::http::access::need_of;
 use crate::access::routes;
 use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
 
-/// Founds an organisation; answers its id.
+/// Creates an organization; returns its id.
 async fn found(person: &Person<'_>, name: &str) -> String {
     let (status, body) = person
         .post("/api/v1/organisations", json!({ "name": name }))
@@ -20,7 +20,7 @@ async fn found(person: &Person<'_>, name: &str) -> String {
     body["id"].as_str().unwrap().to_owned()
 }
 
-/// The token of the newest invitation that was mailed to `email`.
+/// The token of the newest invitation that was emailed to `email`.
 async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
     let started = Instant::now();
     loop {
@@ -47,7 +47,7 @@ async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
     }
 }
 
-/// Invites, takes the mail and joins; answers the cookie of whoever joined.
+/// Invites a user who joins through the email; returns the cookie of the new member.
 async fn bring_in(
     stage: &Stage,
     owner: &Person<'_>,
@@ -124,7 +124,7 @@ async fn an_invitation_is_emailed_works_once_and_gives_its_role(stage: &Stage) {
         call(stage, &cookie, Method::POST, &checkout, pack).await.0,
         200
     );
-    // No free credits: neither at its founding, nor when its owner signs in again.
+    // It gets no free credits, neither when it is created nor when its owner signs in again.
     billing::people::users::sign_in(&stage.app, "maya@example.com")
         .await
         .unwrap();
@@ -183,7 +183,7 @@ async fn the_last_owner_must_stay_and_everyone_else_can_leave(stage: &Stage) {
         let (status, answer) = answer(maya.request(method, &mine).json(&body)).await;
         assert_eq!((status, &answer["code"]), (409, &json!("last_owner")));
     }
-    // A member removes nobody else, and gives no roles.
+    // A member can remove no one else, and can't change roles.
     let (status, refused) = call(stage, &noah, Method::DELETE, &mine, json!({})).await;
     assert_eq!((status, &refused["code"]), (403, &json!("not_owner")));
     assert_eq!(
@@ -231,7 +231,7 @@ async fn of_two_owners_who_leave_concurrently_one_stays(stage: &Stage) {
     assert_eq!(both, [204, 409]);
 }
 
-/// Addresses that are about a user, not an account.
+/// Routes that are about a user, not an account.
 const OF_USERS: &[&str] = &[
     "/api/v1/organisations",
     "/api/v1/sessions",
@@ -240,10 +240,10 @@ const OF_USERS: &[&str] = &[
     "/dashboard/sessions/end-others",
     "/dashboard/billing/success",
 ];
-/// Acts that succeed without a body and would end the walk.
+/// Actions that succeed without a body and would end the test early.
 const ENDS: &[&str] = &["/api/v1/account", "/dashboard/close"];
 
-/// Whether the answer says that a role is not enough.
+/// Whether the response says that the role isn't sufficient.
 fn is_role_refused(status: u16, body: &Value) -> bool {
     let code = body["code"].as_str().unwrap_or_default();
     status == 403 && matches!(code, "not_owner" | "not_billing_member")
@@ -302,7 +302,8 @@ async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(sta
                         "{role} {method} {path}: {status} {body}"
                     );
                     assert_ne!(status, 401, "{role} {method} {path}");
-                    // A page that asks before an act may ask for more; so does removing others.
+                    // A confirmation page may require a higher role, as does removing other
+                    // members.
                     let is_own_rule = method == Method::GET
                         || path == "/api/v1/members/{id}"
                         || path.ends_with("/remove");

@@ -1,12 +1,12 @@
-//! What somebody who integrates this service gets wrong at first: each answer names the field, the
-//! reason and what to do.
+//! Common mistakes when integrating the service: each response names the field, the reason and the
+//! fix.
 
 use reqwest::Method;
 
 use crate::metering::{Answer, Program};
 use crate::stage::Stage;
 
-/// Body, code, field, and words of the detail.
+/// Body, code, field, and words that the detail contains.
 const SPENDING: &[(&str, &str, &str, &str)] = &[
     (r#"{"credits":"#, "invalid_json", "", "not JSON"),
     ("[]", "invalid_json", "", "must be a JSON object"),

@@ -1,5 +1,5 @@
-//! The right account: links out of a refusal, purchases by operators for somebody else, and limits
-//! on the page of keys.
+//! Acting for the right account: links in refusals, purchases by operators for other accounts, and
+//! limits on the keys page.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ async fn requirement_3_3_1c_only_an_admin_buys_for_another_account_and_says_why(
     let path = format!("/api/admin/accounts/{account}/checkout-sessions");
     let body = json!({ "type": "topup", "amount": 1000, "reason": "asked by phone" });
 
-    // Nobody else, by any address.
+    // No other user can, at any URL.
     for role in ["user", "viewer", "support", "finance"] {
         let person = stage.person_as(&format!("{role}@example.com"), role).await;
         let (status, said) = person.post(&path, body.clone()).await;

@@ -1,4 +1,4 @@
-//! Credits that run low: one mail a crossing, and packs that are bought by themselves.
+//! Low credits: one email per crossing, and automatic top-up.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ async fn set(person: &Person<'_>, body: Value) -> (u16, Value) {
     answer(person.request(Method::PUT, "/api/v1/settings").json(&body)).await
 }
 
-/// A subscriber, whose card is saved, with a key.
+/// A subscriber with a saved card and an API key.
 async fn subscriber<'a>(stage: &'a Stage) -> (Person<'a>, Program<'a>) {
     let person = stage.person("topup@example.com").await;
     person.subscribe("PRO").await;
@@ -47,7 +47,7 @@ async fn subjects(stage: &Stage, part: &str) -> usize {
         .count()
 }
 
-/// Waits until a mail of this subject arrived.
+/// Waits until an email with this subject has arrived.
 async fn mail(stage: &Stage, part: &str) {
     let started = Instant::now();
     while subjects(stage, part).await == 0 {
@@ -77,7 +77,7 @@ async fn row_when(person: &Person<'_>, wanted: impl Fn(&AutoTopup) -> bool) -> A
     }
 }
 
-/// Rounds of the job enough that anything it could still do is done.
+/// Runs the job often enough that nothing is left to do.
 async fn quiet(stage: &Stage) {
     for _ in 0..3 {
         billing::jobs::topup::once(&stage.app).await.unwrap();
@@ -297,7 +297,7 @@ async fn wrong_settings_are_refused_with_the_field_the_reason_and_the_fix(stage:
     assert_eq!(body["autoTopup"]["state"], "off");
 }
 
-/// Posts a form as a browser does, and answers the status and the page.
+/// Submits a form as a browser does, and returns the status and the page.
 async fn form(person: &Person<'_>, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
     let request = person
         .request(Method::POST, path)

@@ -16,7 +16,7 @@ async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_da
     let between = between::of(stage);
     for (person, pause) in [(&maya, None), (&noah, Some("25h"))] {
         let call = between.hold("POST", "/v1/customers");
-        // The customer is made, and whoever asked for it is gone before it is written down.
+        // The customer is created at Stripe, but the request is aborted before it is stored.
         tokio::select! {
             answered = person.checkout(pack(500)) => panic!("{answered:?}"),
             () = call.reached() => {}
@@ -31,7 +31,7 @@ async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_da
         assert_eq!(kept.await.unwrap(), None);
 
         if let Some(pause) = pause {
-            // Stripe has forgotten the key: the orphan is found by what it carries.
+            // Stripe has forgotten the idempotency key, so the customer is found by its metadata.
             stage.twin.advance(pause).await.unwrap();
         }
         person.buy_pack(500).await;

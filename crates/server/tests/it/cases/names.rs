@@ -1,4 +1,4 @@
-//! Names at Stripe, order of answers, bursts of events.
+//! Customer names at Stripe, the order of responses, and bursts of events.
 
 use super::*;
 
@@ -75,7 +75,7 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
         tokio::spawn(async move { billing::sync::account(&app, account).await })
     };
 
-    // A worker has fetched, and is taken for lost before it writes.
+    // A worker has fetched from Stripe, and loses its lease before it writes.
     let last_call = between.hold("GET", "/v1/payment_methods/");
     let older = sync();
     last_call.reached().await;
@@ -94,7 +94,7 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
         "what it had fetched is dropped"
     );
 
-    // Two that are both alive take turns: the newer looks after the older has written.
+    // Two live workers take turns: the newer one fetches after the older one has written.
     let last_call = between.hold("GET", "/v1/payment_methods/");
     let older = sync();
     last_call.reached().await;
@@ -108,7 +108,7 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
     assert!(is("PRO", "ACTIVE")(&maya.billing().await));
 }
 
-/// Events of a burst, and how many of them are under way at once.
+/// The events of a burst, and how many of them are sent concurrently.
 const BURST: usize = 1_500;
 const AT_ONCE: usize = 50;
 

@@ -182,7 +182,7 @@ async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(st
     let olga = stage.person_as("olga@example.com", "admin").await;
     let invoice = invoice(stage).await;
     let body = json!({ "payment": invoice, "amount": "4.00", "reason": "requested_by_customer", "creditNote": true });
-    // The note is made and its answer lost, several times.
+    // The credit note is created and the response is lost, several times.
     stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
 
     let (status, made) = refund_by(&olga, "n1", &body).await;
@@ -204,7 +204,7 @@ async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(st
         "4.00"
     );
     assert_eq!(mails_with(stage, "refund").await, 1, "one letter");
-    // What has no invoice cannot be corrected on paper.
+    // A payment without an invoice can have no credit note.
     let charges = listed(stage, "/v1/charges?limit=100").await;
     let pack = charges
         .iter()
@@ -231,7 +231,7 @@ async fn case_d6_a_credit_note_whose_answer_was_lost_is_made_once(stage: &Stage)
     let olga = stage.person_as("olga@example.com", "admin").await;
     let body = json!({ "payment": invoice(stage).await, "amount": "4.00", "reason": "duplicate", "creditNote": true });
     let between = between::of(stage);
-    // Made, and the look at its refund fails for long.
+    // The credit note is created, but reading its refund keeps failing.
     between.answer(
         "GET",
         "/v1/refunds/",

@@ -1,4 +1,4 @@
-//! Second subscriptions that should not be (case K12).
+//! Duplicate subscriptions (case K12).
 
 use super::*;
 

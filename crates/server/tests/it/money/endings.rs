@@ -1,4 +1,4 @@
-//! Plans that end at once.
+//! Immediate cancellations.
 
 use super::*;
 
@@ -57,7 +57,7 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
     let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let spend = async {
-        // The refund is confirmed, the plan is just ending at Stripe.
+        // The refund is confirmed while the plan is being ended at Stripe.
         call.reached().await;
         let spent = program.debit(&fresh_key(), 850).await;
         assert_eq!(spent.status, 201, "{}", spent.body);
@@ -174,7 +174,7 @@ async fn an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_
     let owed = balance(&listed(stage, "/v1/customers").await[0]);
     assert!((-3_001..-2_900).contains(&owed), "{owed}");
 
-    // The next period is paid from the balance: there is no payment that could go back.
+    // The next period is paid from the customer balance, so there is no payment to refund.
     stage.twin.advance("32d").await.unwrap();
     stage.settled().await;
     maya.billing_when(is("PRO", "ACTIVE")).await;

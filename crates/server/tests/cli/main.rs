@@ -164,7 +164,10 @@ fn a_backup_beside_a_running_demo_is_restored_elsewhere() {
         (&verified["accounts"], &verified["differences"]),
         (&2.into(), &0.into())
     );
-    assert!(!other.join("billing.db").exists(), "it was looked at only");
+    assert!(
+        !other.join("billing.db").exists(),
+        "verifying restores nothing"
+    );
     let restored = json(&other, &["restore", copy]);
     let again = run(&other, &["restore", copy]);
     std::fs::write(&file, "no database").unwrap();

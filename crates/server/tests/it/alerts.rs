@@ -181,7 +181,7 @@ async fn a_revenue_drop_of_more_than_a_tenth_sends_an_alert_if_there_were_enough
     assert_eq!(
         states(&operator, alerts::REVENUE).await,
         ["open"],
-        "looked at once a day"
+        "compared once a day"
     );
     compare_again(stage, day).await;
     assert_eq!(

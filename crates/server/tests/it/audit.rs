@@ -215,7 +215,7 @@ async fn the_nightly_audit_finds_a_refund_and_a_dispute_without_events(stage: &S
     assert_eq!(
         billing::jobs::nightly::once(&stage.app).await.unwrap(),
         0,
-        "mended"
+        "repaired"
     );
     let last = stage
         .app
@@ -410,7 +410,7 @@ async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it
     let mut balance_after = maya.get("/api/v1/balance").await.1;
     balance_after["updatedAt"] = balance_before["updatedAt"].clone();
     assert_eq!(balance_after, balance_before);
-    assert_eq!(program.debit("goes on", 1).await.status, 201);
+    assert_eq!(program.debit("continues", 1).await.status, 201);
     assert_eq!(run(stage, &["audit"]).await.0, 0);
     let acts = stage
         .app

@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use web::site::Site;
 
-use crate::between;
 use crate::metering::{Answer, Program, program};
 use crate::stage::{PATIENCE, Person, Stage, on_both};
+use crate::stripe_proxy;
 
 const CATALOG: &str = include_str!("../../../../catalog.toml");
 

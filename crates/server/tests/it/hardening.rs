@@ -159,7 +159,7 @@ async fn case_a9_a_sign_in_opens_a_new_session_which_ends_immediately_on_sign_ou
 
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
     let cookie = cookie.split(';').next().unwrap().to_owned();
-    assert_ne!(cookie, planted, "a planted session is not taken over");
+    assert_ne!(cookie, planted, "a planted session is not adopted");
     let status = async |cookie: &str| {
         let request = stage
             .http

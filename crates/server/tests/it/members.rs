@@ -48,7 +48,7 @@ async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
 }
 
 /// Invites a user who joins through the email; returns the cookie of the new member.
-async fn bring_in(
+async fn invite_and_join(
     stage: &Stage,
     owner: &Person<'_>,
     place: &str,
@@ -96,7 +96,7 @@ on_both!(an_invitation_is_emailed_works_once_and_gives_its_role);
 async fn an_invitation_is_emailed_works_once_and_gives_its_role(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
-    let cookie = bring_in(stage, &maya, &place, "noah@example.com", "billing").await;
+    let cookie = invite_and_join(stage, &maya, &place, "noah@example.com", "billing").await;
 
     let token = mailed(stage, "noah@example.com", 1).await;
     let url = format!("{}/api/auth/invitation/{token}", stage.base);
@@ -171,7 +171,7 @@ on_both!(the_last_owner_must_stay_and_everyone_else_can_leave);
 async fn the_last_owner_must_stay_and_everyone_else_can_leave(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
-    let noah = bring_in(stage, &maya, &place, "noah@example.com", "member").await;
+    let noah = invite_and_join(stage, &maya, &place, "noah@example.com", "member").await;
     let people = members(&maya, &place).await;
     let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
     let (mine, noahs) = (address(0), address(1));
@@ -216,7 +216,7 @@ on_both!(of_two_owners_who_leave_concurrently_one_stays);
 async fn of_two_owners_who_leave_concurrently_one_stays(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
-    let noah = bring_in(stage, &maya, &place, "noah@example.com", "owner").await;
+    let noah = invite_and_join(stage, &maya, &place, "noah@example.com", "owner").await;
     let people = members(&maya, &place).await;
     let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
     let (mine, noahs) = (address(0), address(1));
@@ -254,8 +254,8 @@ async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(sta
     let maya = stage.person("maya@example.com").await;
     let eve = stage.person("eve@example.com").await;
     let place = found(&maya, "Acme").await;
-    let member = bring_in(stage, &maya, &place, "m@example.com", "member").await;
-    let billing = bring_in(stage, &maya, &place, "b@example.com", "billing").await;
+    let member = invite_and_join(stage, &maya, &place, "m@example.com", "member").await;
+    let billing = invite_and_join(stage, &maya, &place, "b@example.com", "billing").await;
     let (mut walked, mut refused) = (0, 0);
     for (path, methods) in routes() {
         let is_public = crate::access::PUBLIC.contains(&path.as_str());

@@ -14,9 +14,9 @@ use billing::config::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::between;
 use crate::metering::Program;
 use crate::stage::{PATIENCE, Person, Stage, answer, fresh_key, on_both};
+use crate::stripe_proxy;
 
 const CATALOG: &str = include_str!("../../../../catalog.toml");
 const CHANGES: &str = "/api/v1/plan-changes";

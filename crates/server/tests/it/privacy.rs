@@ -208,7 +208,7 @@ async fn keys_are_rolled_and_left(database: TestDatabase) {
             .values()
             .filter_map(Value::as_i64)
             .sum();
-        assert_eq!(left, 0, "a second turn finds nothing: {told}");
+        assert_eq!(left, 0, "a second run finds nothing: {told}");
         let db = app.db.clone();
         tokio::task::spawn_blocking(move || db.close())
             .await

@@ -99,7 +99,7 @@ async fn requirement_21_3_by_default_the_open_questions_are_answered_as_decided(
 }
 
 /// Changes the answer to each question through the catalog and the settings.
-fn otherwise(settings: &mut Settings) {
+fn with_other_answers(settings: &mut Settings) {
     let text = include_str!("../../../../catalog.toml")
         .replace(
             "credits = 500\nprice = \"0.50\"",
@@ -120,7 +120,7 @@ fn otherwise(settings: &mut Settings) {
 
 on_both!(
     requirement_21_3_another_value_gives_another_answer,
-    otherwise
+    with_other_answers
 );
 async fn requirement_21_3_another_value_gives_another_answer(stage: &Stage) {
     let found = answers(stage).await;

@@ -54,7 +54,7 @@ impl Host {
         self.0.lock().unwrap().0 = keys;
     }
 
-    fn asked(&self) -> usize {
+    fn fetch_count(&self) -> usize {
         self.0.lock().unwrap().1
     }
 }
@@ -91,7 +91,7 @@ async fn the_hosts_published_keys_sign_hand_overs_and_can_be_rotated() {
         assert_eq!(hand_over(&stage, &token).await, 400, "it works once");
         let other = signed(1, &handed(&stage, "noah@example.com"));
         assert_eq!(hand_over(&stage, &other).await, 303);
-        assert_eq!(host.asked(), 1, "the keys are kept");
+        assert_eq!(host.fetch_count(), 1, "the keys are kept");
 
         // A foreign key under a known key id, and under a new one, which is fetched at most once.
         let mut forged = signed(2, &handed(&stage, "eve@example.com"));
@@ -115,9 +115,9 @@ async fn the_hosts_published_keys_sign_hand_overs_and_can_be_rotated() {
         assert_eq!(
             hand_over(&stage, &gone).await,
             400,
-            "a key taken away opens nothing"
+            "a removed key is refused"
         );
-        assert_eq!(host.asked(), 2);
+        assert_eq!(host.fetch_count(), 2);
         stage.close().await;
     }
 }

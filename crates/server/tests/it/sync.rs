@@ -220,7 +220,7 @@ async fn customer(stage: &Stage) -> String {
     listed["data"][0]["id"].as_str().unwrap().to_owned()
 }
 
-async fn subscribe_by_hand(stage: &Stage, customer: &str, price: &str) {
+async fn subscribe_in_dashboard(stage: &Stage, customer: &str, price: &str) {
     let attach = "/v1/payment_methods/pm_card_visa/attach";
     let method = stage.stripe_post(attach, &[("customer", customer)]).await;
     let method = method["id"].as_str().unwrap();

@@ -124,7 +124,7 @@ async fn a_request_is_a_span_with_its_id_in_the_callers_trace_without_personal_d
     let trace = hex::decode(trace).unwrap();
     assert!(
         bytes.windows(16).any(|part| part == trace),
-        "the caller's trace goes on"
+        "the caller's trace is continued"
     );
     assert!(has(&bytes, "/api/auth/link/{token}"));
     for planted in [

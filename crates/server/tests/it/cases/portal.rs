@@ -144,7 +144,7 @@ async fn code(stage: &Stage, name: &str) {
         .await;
 }
 
-async fn take_for_nothing(person: &Person<'_>, what: Value) {
+async fn pay_with_full_discount(person: &Person<'_>, what: Value) {
     let session = person.session(what).await;
     let page = format!("{}/c/pay/{session}/promotion", person.stage.twin_url);
     let typed = person
@@ -172,8 +172,8 @@ async fn case_k20_a_full_discount_gives_the_plan_and_no_credits(stage: &Stage) {
     code(stage, "FREE").await;
     let maya = stage.person("maya@example.com").await;
 
-    take_for_nothing(&maya, json!({ "type": "subscription", "planId": "PRO" })).await;
-    take_for_nothing(&maya, pack(5_000)).await;
+    pay_with_full_discount(&maya, json!({ "type": "subscription", "planId": "PRO" })).await;
+    pay_with_full_discount(&maya, pack(5_000)).await;
 
     let body = maya.billing_when(is("PRO", "ACTIVE")).await;
     stage.settled().await;
@@ -206,7 +206,7 @@ async fn case_k20_if_allowed_a_full_discount_grants_the_pack_once(stage: &Stage)
     code(stage, "FREE").await;
     let maya = stage.person("maya@example.com").await;
 
-    take_for_nothing(&maya, pack(5_000)).await;
+    pay_with_full_discount(&maya, pack(5_000)).await;
 
     let body = maya.billing_when(|body| balance(body) == 5_100.0).await;
     let kinds: Vec<_> = body["credits"]["grants"]

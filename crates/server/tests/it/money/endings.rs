@@ -46,7 +46,7 @@ async fn an_immediate_cancellation_sends_one_email_about_the_refund_and_one_abou
 
 on_both!(
     credits_that_are_spent_while_a_plan_ends_are_not_paid_back,
-    between::put
+    stripe_proxy::install
 );
 async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
@@ -54,7 +54,7 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
         stage,
         secret: maya.meter_key().await,
     };
-    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+    let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let spend = async {
         // The refund is confirmed while the plan is being ended at Stripe.
@@ -80,7 +80,7 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
 
 on_both!(
     an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_payment,
-    between::put
+    stripe_proxy::install
 );
 async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_payment(
     stage: &Stage,
@@ -90,7 +90,7 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
         .as_str()
         .unwrap()
         .to_owned();
-    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+    let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {
         call.reached().await;
@@ -112,7 +112,7 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
 
 on_both!(
     an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without_a_refund,
-    between::put
+    stripe_proxy::install
 );
 async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without_a_refund(
     stage: &Stage,
@@ -122,7 +122,7 @@ async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without
         .as_str()
         .unwrap()
         .to_owned();
-    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+    let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {
         call.reached().await;

@@ -87,7 +87,7 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
     let secret = stage.stripe_post("/v1/prices", &form).await["id"].clone();
     let secret = secret.as_str().unwrap().to_owned();
 
-    subscribe_by_hand(stage, &customer, &secret).await;
+    subscribe_in_dashboard(stage, &customer, &secret).await;
 
     let account = maya.account;
     let started = Instant::now();

@@ -168,8 +168,8 @@ async fn case_m5_personal_data_of_a_deleted_user_is_found_nowhere(stage: &Stage)
     assert_eq!(again.billing().await["credits"]["balance"], 100);
 }
 
-on_both!(an_organisation_closes_for_all_and_its_people_keep_their_own_accounts);
-async fn an_organisation_closes_for_all_and_its_people_keep_their_own_accounts(stage: &Stage) {
+on_both!(an_organization_closes_for_all_and_its_members_keep_their_own_accounts);
+async fn an_organization_closes_for_all_and_its_members_keep_their_own_accounts(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let (_, made) = maya

@@ -181,7 +181,7 @@ async fn checks_after_a_deployment_are_requested_separately(stage: &Stage) {
         .app
         .read(move |tx| store::subscriptions::of_account(tx, account));
     let id = subscription.await.unwrap()[0].subscription_id.clone();
-    cancelled(stage, &id).await;
+    canceled(stage, &id).await;
     ann.billing_when(|body| body["subscription"]["tier"] == "FREE")
         .await;
     stage.settled().await;
@@ -192,7 +192,7 @@ async fn checks_after_a_deployment_are_requested_separately(stage: &Stage) {
     assert_eq!(later(failing(&stage.app, &asked).await), [""; 0]);
 }
 
-async fn cancelled(stage: &Stage, subscription: &str) -> Value {
+async fn canceled(stage: &Stage, subscription: &str) -> Value {
     let url = format!("{}/v1/subscriptions/{subscription}", stage.twin_url);
     let answer = stage.http.delete(url).bearer_auth("sk_test_other").send();
     answer.await.unwrap().json().await.unwrap()

@@ -235,9 +235,9 @@ async fn a_cancellation_at_the_end_of_the_period_can_be_undone(stage: &Stage) {
         "{question}"
     );
 
-    let cancelled = send(&maya, &plan, &[("act", "cancel"), ("reason", "unused")]).await;
+    let canceled = send(&maya, &plan, &[("act", "cancel"), ("reason", "unused")]).await;
 
-    assert_eq!(cancelled.status(), 303);
+    assert_eq!(canceled.status(), 303);
     let body = maya.billing().await;
     assert_eq!(body["subscription"]["tier"], "PRO");
     assert!(body["subscription"]["cancelAt"].is_string(), "{body}");

@@ -1,5 +1,5 @@
-// What operators do: from the numbers to the rows behind them, money back, credits by hand, an event
-// once more, the host application's notices, and the books.
+// What operators do: open the rows behind the figures, refund, adjust credits, replay an event, set up
+// outgoing webhooks, and audit the books.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -43,7 +43,7 @@ after(async () => {
 const step = steps(() => demo, () => olga);
 const on = (path) => new URL(path, demo.baseUrl).href;
 
-step("goes from each number of the overview to the rows behind it", async () => {
+step("opens the rows behind each figure of the overview", async () => {
   await olga.open(on("/admin"));
   await olga.look("Admin, overview");
   const figures = olga.page.locator("dl.stats a");
@@ -55,13 +55,13 @@ step("goes from each number of the overview to the rows behind it", async () => 
     const answer = await olga.follow(figures.nth(place));
     assert.equal(answer.status(), 200);
     assert.match(moves.pathOf(olga.page), /^\/admin\/(transactions|events|accounts)$/);
-    assert.ok((await olga.page.locator("table.data, .empty").count()) > 0, "there are rows, or why not");
+    assert.ok((await olga.page.locator("table.data, .empty").count()) > 0, "there are rows, or a reason why not");
   }
-  assert.match(await olga.text(), new RegExp(ADA), "subscriptions lead to who has one");
+  assert.match(await olga.text(), new RegExp(ADA), "subscriptions link to their accounts");
   await olga.look("Admin, accounts with a plan");
 });
 
-step("searches payments, keeps the search as a view, and takes it along as a file", async () => {
+step("searches payments, saves the search as a view, and downloads it", async () => {
   await olga.open(on("/admin/transactions"));
   await olga.page.getByLabel("Search").fill(ADA);
   await olga.follow(olga.button("Apply"));
@@ -76,7 +76,7 @@ step("searches payments, keeps the search as a view, and takes it along as a fil
   await olga.look("Admin, a saved view");
 });
 
-step("gives a part of a payment back, after seeing what that takes", async () => {
+step("refunds part of a payment after previewing the effect", async () => {
   const row = olga.page.locator("tbody tr").filter({ hasText: "5,000 credits" });
   await olga.follow(row.locator("a:visible", { hasText: "Refund" }));
   await olga.look("Refund");
@@ -93,7 +93,7 @@ step("gives a part of a payment back, after seeing what that takes", async () =>
   await olga.look("Admin, account after a refund");
 });
 
-step("adds credits by hand, after seeing what that makes", async () => {
+step("adds credits after previewing the effect", async () => {
   await olga.page.getByLabel("Credits to add or take away").fill("250");
   await olga.page.getByLabel("Note (kept in the audit log)").fill("Ticket 4821");
   await olga.follow(olga.button("Review adjustment"));
@@ -108,7 +108,7 @@ step("adds credits by hand, after seeing what that makes", async () => {
   await olga.look("Admin, journal");
 });
 
-step("looks at every other act before it is done", async () => {
+step("previews every other action before it is done", async () => {
   await olga.open(home);
   const acts = olga.page.locator('main a[href*="/plan"], main a[href*="/status"], main a[href*="/void"]');
   const links = await acts.evaluateAll((all) => all.map((one) => one.href));
@@ -121,7 +121,7 @@ step("looks at every other act before it is done", async () => {
   }
 });
 
-step("replays an event, after seeing that nothing would change", async () => {
+step("replays an event after previewing that nothing would change", async () => {
   await olga.open(on("/admin/events?q=checkout.session.completed"));
   await olga.open(on("/admin/events"));
   await olga.follow(olga.page.locator("tbody tr", { hasText: "invoice.paid" }).locator("a").first());
@@ -135,7 +135,7 @@ step("replays an event, after seeing that nothing would change", async () => {
   assert.match(moves.pathOf(olga.page), /^\/admin\/events\/evt_/);
 });
 
-step("tells the host application of things, and sees a test arrive", async () => {
+step("adds an outgoing webhook, and sees a test delivery arrive", async () => {
   await olga.open(on("/admin/webhooks"));
   await olga.look("Admin, notices, none");
   await olga.page.getByLabel("Address").fill("ftp://nowhere");
@@ -160,7 +160,7 @@ step("tells the host application of things, and sees a test arrive", async () =>
   await olga.look("Admin, endpoint");
 });
 
-step("checks the books, and finds who did what", async () => {
+step("audits the books, and finds actions in the audit log", async () => {
   await olga.open(on("/admin/audit"));
   await olga.look("Admin, books");
   await olga.follow(olga.button("Check the books now"));
@@ -172,7 +172,7 @@ step("checks the books, and finds who did what", async () => {
   await olga.look("Admin, audit log");
 });
 
-step("looks at alerts, the catalog and all exports", async () => {
+step("opens alerts, the catalog and all exports", async () => {
   for (const [path, name] of [
     ["/admin/alerts", "Admin, alerts"],
     ["/admin/plans", "Admin, catalog"],

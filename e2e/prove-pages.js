@@ -1,13 +1,13 @@
-// How soon the pages are there for somebody with a slow phone and a slow line: the largest paint of
-// each page, medians of several loads. Run by `bin/prove pages`; the figures belong to the machine
-// that it runs on, so it is no test.
+// How fast the pages load on a slow phone with a slow connection: the largest contentful paint of each
+// page, as the median of several loads. Run by `bin/prove pages`. The figures depend on the machine, so
+// this is not a test.
 
 import { startBrowser, visitor } from "./lib/browser.js";
 import { startDemo } from "./lib/demo.js";
 import * as moves from "./lib/moves.js";
 
 const LOADS = 5;
-/** The slow profile: a processor at a quarter, and a line as of a bad mobile cell. */
+/** The slow profile: a quarter of the CPU's speed, and the bandwidth of a weak mobile connection. */
 const SLOWER = 4;
 const LINE = {
   offline: false,
@@ -15,7 +15,7 @@ const LINE = {
   downloadThroughput: 1_600_000 / 8,
   uploadThroughput: 750_000 / 8,
 };
-/** What the largest paint must stay under. */
+/** Upper limit of the largest contentful paint. */
 const GOAL_MILLISECONDS = 2_000;
 const CUSTOMERS_PAGES = [
   "/pricing",

@@ -1,7 +1,7 @@
-// Every page in every state, as the server's own samples have it: accessible, as wide as the screen,
-// and looking as it did. How it looked stands in states/, small enough that letters do not matter.
-// `E2E_UPDATE=1 npm run states` takes over how it looks now; `git status` says which pictures changed,
-// and `E2E_SHOTS=FOLDER` keeps them large, to be looked at first. `E2E_ONLY=billing` is for a part.
+// Every page in every state, from the server's own samples: it must be accessible, fit the screen, and
+// look as before. The pictures in states/ are so small that the shapes of letters don't matter.
+// `E2E_UPDATE=1 npm run states` accepts the current look; `git status` shows which pictures changed, and
+// `E2E_SHOTS=FOLDER` saves full-size pictures to check first. `E2E_ONLY=billing` runs only a part.
 
 import assert from "node:assert/strict";
 import { access, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -23,22 +23,22 @@ const UPDATE = process.env.E2E_UPDATE === "1";
 const SHOTS = process.env.E2E_SHOTS;
 const ONLY = new RegExp(process.env.E2E_ONLY ?? "");
 const HEIGHT = 900;
-/** Both widths and both schemes, without doubling the work: what hangs on both is seen in the story. */
+/** Both widths and both color schemes, but not every combination: the story covers those. */
 const VIEWS = [
   { view: "1280-light", width: 1280, colorScheme: "light" },
   { view: "390-dark", width: 390, colorScheme: "dark" },
 ];
-/** Points of a screenshot for one of the page; the pictures are small and quickly made. */
+/** Pixels of a screenshot per pixel of the page: small pictures are made quickly. */
 const SCALE = 0.25;
-/** Points of the page for one of the picture. */
+/** Pixels of the page per pixel of the picture. */
 const POINT = 8;
-/** Pages that are looked at at the same time. */
+/** Pages that are checked concurrently. */
 const AT_ONCE = 2;
 const WITHOUT_TASTE = ["--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
-/** A mail has no page around it, and a part stands on a page of others: they owe less. */
+/** An email has no page around it, and a fragment is part of a host page, so fewer rules apply. */
 const RULES_OF_PARTS = RULES.filter((tag) => tag !== "best-practice");
 const NOT_OF_PARTS = ["document-title", "html-has-lang"];
-/** Faults that are told; the first ones explain the rest. */
+/** The most faults that are reported; the first ones explain the rest. */
 const TOLD_MAX = 30;
 
 let browser, samples, found;
@@ -106,7 +106,7 @@ function against(page, name) {
   return violations(page, name.startsWith("mail-") ? RULES_OF_PARTS : RULES);
 }
 
-/** What is different from the picture that is known; or, when updating, nothing. */
+/** How the page differs from its stored picture; nothing when updating. */
 async function changes(page, name, screenshot) {
   if (SHOTS) {
     await writeFile(path.join(SHOTS, `${name}.png`), screenshot);
@@ -127,12 +127,12 @@ async function changes(page, name, screenshot) {
   return [`${other.says}, ${await places(page, other.points)}`];
 }
 
-/** The parts of the page that stand at the first points that differ. */
+/** The elements of the page at the first pixels that differ. */
 async function places(page, points) {
   const parts = await page.evaluate(
     ([points, size]) => {
       const at = ({ x, y }) => {
-        // In the middle of the screen nothing lies over it.
+        // In the middle of the screen nothing covers it.
         window.scrollTo(0, y * size - window.innerHeight / 2);
         return document.elementFromPoint(x * size + size / 2, y * size - window.scrollY + size / 2);
       };
@@ -145,7 +145,7 @@ async function places(page, points) {
   return `at ${parts.join(" | ")}`;
 }
 
-/** Pictures of states that there are no longer. */
+/** Pictures of states that no longer exist. */
 async function thoseGone() {
   const expected = new Set(samples.names.flatMap((name) => VIEWS.map(({ view }) => `${name}-${view}.png`)));
   const known = await readdir(KNOWN).catch(() => []);

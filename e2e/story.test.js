@@ -1,6 +1,6 @@
 // The story of one customer, clicked in a real browser: signs up, subscribes, buys credits, meters
-// calls until they run dry, cancels, comes back, misses a payment and mends it; and the operator who
-// sees all of it. The steps build on each other: after one that fails the rest is skipped.
+// calls until they run out, cancels, comes back, misses a payment and pays it; and the operator who
+// sees all of it. The steps depend on each other: after a failed one the rest are skipped.
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
@@ -29,7 +29,7 @@ const step = steps(() => demo, () => ada);
 const billing = () => moves.account(ada, demo);
 const on = (path) => new URL(path, demo.baseUrl).href;
 
-step("signs up with a mailed link and starts on Free with 100 credits", async () => {
+step("signs up with an emailed link and starts on Free with 100 credits", async () => {
   await moves.signIn(ada, demo, ADDRESS);
 
   const text = await ada.text();
@@ -50,7 +50,7 @@ step("reads the prices and picks Pro", async () => {
   await ada.look("Checkout, plan");
 });
 
-step("is told when the card is declined, and stays on Checkout", async () => {
+step("sees that the card was declined, and stays on Checkout", async () => {
   const answer = await moves.pay(ada, moves.DECLINED_CARD);
 
   assert.equal(answer.status(), 402);
@@ -96,7 +96,7 @@ step("buys 5,000 credits, once, however often the event comes", async () => {
   assert.equal((await billing()).credits.balance, before + 5000);
 });
 
-step("leaves Checkout, and nothing was charged", async () => {
+step("leaves Checkout without being charged", async () => {
   const before = await billing();
   await moves.choosePack(ada, demo, "500");
 
@@ -121,7 +121,7 @@ step("creates an API key, which is shown once", async () => {
   await ada.look("Keys");
 });
 
-step("meters calls until they run dry, and is told where to add credits", async () => {
+step("meters calls until credits run out, and learns where to add credits", async () => {
   const meter = moves.program(demo, key);
   const { available } = await meter.get("/api/v1/balance");
 
@@ -136,7 +136,7 @@ step("meters calls until they run dry, and is told where to add credits", async 
   const debit = await meter.post("/api/v1/debits", { operation: "chat", units: 5 }, "debit-1");
   assert.equal(debit.status, 201);
   const again = await meter.post("/api/v1/debits", { operation: "chat", units: 5 }, "debit-1");
-  assert.deepEqual(again.body, debit.body, "a retry is answered as the first time");
+  assert.deepEqual(again.body, debit.body, "a retry gets the same response");
 
   const left = available - 20 - 10;
   const most = await meter.post("/api/v1/debits", { credits: left - 3 }, "debit-2");
@@ -164,10 +164,10 @@ step("sees the calls and a chart of them", async () => {
   await ada.look("Billing, low on credits");
 });
 
-step("reads what one call cost and why, and takes all usage along as a file", async () => {
+step("reads what one call cost and why, and downloads all usage", async () => {
   await ada.open(on("/dashboard/usage"));
   const lines = await moves.file(ada, ada.link("Export CSV"));
-  assert.ok(lines.length > 1, "the file has a line of figures");
+  assert.ok(lines.length > 1, "the file has a row of figures");
 
   await ada.follow(ada.link("All calls and receipts"));
   assert.match(await ada.text(), /ocr.*20/);
@@ -178,12 +178,12 @@ step("reads what one call cost and why, and takes all usage along as a file", as
   await ada.look("A call's receipt");
 });
 
-step("adds 500 credits, of which some are left when the plan ends", async () => {
+step("adds 500 credits, some of which are left when the plan ends", async () => {
   await moves.choosePack(ada, demo, "500");
   await moves.assertPaid(ada, await moves.pay(ada), /500 credits added/);
 });
 
-step("cancels in the portal, sees until when Pro lasts, changes its mind, and cancels again", async () => {
+step("cancels in the portal, sees when Pro ends, resumes it, and cancels again", async () => {
   const ends = dayAsShown((await billing()).subscription.currentPeriodEnd);
   await cancelInPortal();
   await assertEnds(ends);
@@ -201,9 +201,9 @@ step("cancels in the portal, sees until when Pro lasts, changes its mind, and ca
   await assertEnds(ends);
 });
 
-step("is on Free after the period, with the credits that were bought", async () => {
+step("is on Free after the period, with the purchased credits", async () => {
   const bought = boughtLeft(await billing());
-  assert.ok(bought > 0, "some bought credits are left");
+  assert.ok(bought > 0, "some purchased credits are left");
 
   await demo.advance("32d");
 
@@ -220,7 +220,7 @@ step("subscribes again", async () => {
   await moves.assertPaid(ada, await moves.pay(ada), /Pro is active/);
 });
 
-step("hears of a declined renewal by mail and on the page, and keeps Pro for now", async () => {
+step("is notified of a declined renewal by email and on the page, and keeps Pro for now", async () => {
   await demo.declineNext();
 
   await demo.advance(await untilAfterRenewal());
@@ -236,7 +236,7 @@ step("hears of a declined renewal by mail and on the page, and keeps Pro for now
   await ada.look("Billing, past due");
 });
 
-step("sees the open invoice, changes the card in the portal, and all is well again", async () => {
+step("sees the open invoice, changes the card in the portal, and Pro is active again", async () => {
   await ada.follow(ada.link(/^Pay \$19\.00 now/));
   assert.match(await ada.text(), /Left to pay \$19\.00/);
   await ada.look("Invoice, open");
@@ -258,7 +258,7 @@ step("sees the open invoice, changes the card in the portal, and all is well aga
   assert.doesNotMatch(text, /did not go through/);
 });
 
-step("cancels on the billing page, too, and keeps Pro with one click", async () => {
+step("cancels on the billing page, and resumes Pro with one click", async () => {
   await ada.follow(ada.link("Cancel plan"));
   await ada.look("Cancel plan");
   await ada.follow(ada.page.locator("main form button"));
@@ -269,7 +269,7 @@ step("cancels on the billing page, too, and keeps Pro with one click", async () 
   await eventually("the plan to go on", async () => !(await billing()).subscription.cancelAt);
 });
 
-step("moves to Pro Plus for the price that was reviewed, and gets its credits", async () => {
+step("upgrades to Pro Plus for the previewed price, and gets its credits", async () => {
   const before = (await billing()).credits.balance;
   await ada.open(on("/dashboard/billing/upgrade"));
   await ada.follow(moves.planAction(ada, "Pro Plus"));
@@ -279,7 +279,7 @@ step("moves to Pro Plus for the price that was reviewed, and gets its credits", 
   await ada.follow(pay);
 
   await eventually("Pro Plus", async () => (await billing()).subscription.tier === "PRO_PLUS");
-  assert.ok((await billing()).credits.balance > before, "the larger plan's credits came");
+  assert.ok((await billing()).credits.balance > before, "the credits of the larger plan arrived");
   await moves.openBilling(ada, demo);
   const text = await ada.text();
   assert.match(text, /Current plan Active Pro Plus/);
@@ -287,7 +287,7 @@ step("moves to Pro Plus for the price that was reviewed, and gets its credits", 
   await ada.look("Billing, Pro Plus");
 });
 
-step("asks for Pro from the next period on, and takes it back with one click", async () => {
+step("schedules a downgrade to Pro, and withdraws it with one click", async () => {
   await ada.open(on("/dashboard/billing/upgrade"));
   await ada.follow(moves.planAction(ada, "Pro"));
   await ada.look("Plans, review of a smaller plan");
@@ -302,7 +302,7 @@ step("asks for Pro from the next period on, and takes it back with one click", a
   assert.equal((await billing()).subscription.pendingChange, null);
 });
 
-step("moves down to Pro in the portal, when what is paid has been used", async () => {
+step("downgrades to Pro in the portal at the end of the paid period", async () => {
   await moves.openPortal(ada, demo);
   await ada.follow(ada.link("Update plan"));
   await ada.look("Portal, plan");
@@ -315,7 +315,7 @@ step("moves down to Pro in the portal, when what is paid has been used", async (
   assert.equal((await billing()).subscription.tier, "PRO");
 });
 
-step("finds all invoices, and takes the payments along as a file", async () => {
+step("finds all invoices, and downloads the payments", async () => {
   await moves.openBilling(ada, demo);
   const lines = await moves.file(ada, ada.link("Export CSV"));
   assert.ok(lines.length > 5, "the file has all payments");
@@ -330,7 +330,7 @@ step("finds all invoices, and takes the payments along as a file", async () => {
   assert.match(answer.headers()["content-type"], /^application\/pdf/);
 });
 
-step("revokes the key, which opens nothing from then on", async () => {
+step("revokes the key, which is refused from then on", async () => {
   const meter = moves.program(demo, key);
   await ada.open(on("/dashboard/keys"));
   await ada.follow(ada.link(/^Revoke/));
@@ -372,7 +372,7 @@ step(
   () => visitor(browser),
 );
 
-step("the customer is not let into the operator's pages", async () => {
+step("the customer can't open the operator's pages", async () => {
   const answer = await ada.page.goto(on("/admin/transactions"));
 
   assert.equal(answer.status(), 403);
@@ -384,7 +384,7 @@ step("the customer is not let into the operator's pages", async () => {
   await ada.look("Not found");
 });
 
-step("leaves, and the pages ask to sign in again", async () => {
+step("signs out, and the pages require signing in again", async () => {
   await moves.openBilling(ada, demo);
   await ada.follow(ada.page.locator(".side").getByRole("button", { name: "Sign out" }));
 
@@ -409,7 +409,7 @@ async function cancelInPortal() {
   await ada.follow(ada.page.locator("main form button"));
 }
 
-/** The billing page says until when the plan lasts. */
+/** Checks that the billing page says when the plan ends. */
 async function assertEnds(day) {
   await eventually("the cancellation to be known", async () => {
     return Boolean((await billing()).subscription.cancelAt);
@@ -423,14 +423,14 @@ function boughtLeft({ credits }) {
   return bought.reduce((sum, grant) => sum + grant.remaining, 0);
 }
 
-/** Two hours past the renewal: its invoice is a draft for the first one. */
+/** Two hours after the renewal: its invoice is a draft for the first hour. */
 async function untilAfterRenewal() {
   const { now } = await demo.clock();
   const ends = Date.parse((await billing()).subscription.currentPeriodEnd);
   return `${Math.ceil((ends - now * 1000) / 1000) + 7200}s`;
 }
 
-/** `2026-12-22T23:14:01Z` as the pages write it: "22 Dec 2026". */
+/** `2026-12-22T23:14:01Z` as the pages show it: "22 Dec 2026". */
 function dayAsShown(time) {
   const month = new Date(time).toLocaleString("en-US", { month: "short", timeZone: "UTC" });
   const date = new Date(time);

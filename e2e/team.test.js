@@ -1,5 +1,5 @@
-// What owners settle: who belongs to the account, which mails come, when credits are bought by
-// themselves, how much may be spent, and where one is signed in.
+// What owners manage: the members of the account, email settings, auto top-up, spend limits and
+// sessions.
 
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
@@ -30,7 +30,7 @@ const step = steps(() => demo, () => ada);
 const on = (path) => new URL(path, demo.baseUrl).href;
 const rowOf = (person, text) => person.page.getByRole("row").filter({ hasText: text });
 
-step("is alone at first, and founds an organisation", async () => {
+step("is the only member at first, and creates an organization", async () => {
   await ada.open(on("/dashboard/members"));
   await ada.look("Members, alone");
 
@@ -41,7 +41,7 @@ step("is alone at first, and founds an organisation", async () => {
   await ada.look("Members of an organisation");
 });
 
-step("is told what is wrong with a mail address, and invites with a right one", async () => {
+step("sees what is wrong with an email address, and invites with a valid one", async () => {
   const address = ada.page.getByLabel("Email address");
   await address.fill("bob@nowhere");
   await ada.follow(ada.button("Send invitation"));
@@ -75,7 +75,7 @@ step(
   () => bob,
 );
 
-step("gives the colleague another role", async () => {
+step("changes the colleague's role", async () => {
   await ada.page.reload();
   const role = rowOf(ada, BOB).getByRole("combobox");
   assert.equal(await role.inputValue(), "billing");
@@ -98,7 +98,7 @@ step(
   () => bob,
 );
 
-step("removes the colleague, after being asked once more", async () => {
+step("removes the colleague after a confirmation", async () => {
   await ada.follow(rowOf(ada, BOB).getByRole("link", { name: /^Remove/ }));
   await ada.look("Remove a member");
   await ada.follow(ada.page.locator("main form button"));
@@ -117,7 +117,7 @@ step(
   () => bob,
 );
 
-step("says which mails come, and is told when the value is none", async () => {
+step("chooses which emails to receive, and sees when a value is invalid", async () => {
   await ada.open(on("/dashboard/settings"));
   await ada.look("Settings");
   const low = () => ada.page.getByLabel(/^Email me when credits fall/);
@@ -135,7 +135,7 @@ step("says which mails come, and is told when the value is none", async () => {
   assert.equal(await ada.page.getByLabel("Receipts and refunds").isChecked(), false);
 });
 
-step("has credits bought by themselves, up to a cap, and turns that off", async () => {
+step("turns on auto top-up with a cap, and turns it off", async () => {
   await moves.subscribe(ada, demo);
   await ada.open(on("/dashboard/settings"));
   await ada.page.getByLabel(/^Monthly cap/).fill("25.00");
@@ -149,7 +149,7 @@ step("has credits bought by themselves, up to a cap, and turns that off", async 
   assert.match(await ada.text(), /Auto top-up Off/);
 });
 
-step("sets a limit for what may be spent, and removes it", async () => {
+step("sets a spend limit, and removes it", async () => {
   await ada.page.getByLabel("Maximum credits").fill("5000");
   await ada.follow(ada.button("Set limit"));
   assert.match(await ada.text(), /The whole account 5,000 credits/);
@@ -160,7 +160,7 @@ step("sets a limit for what may be spent, and removes it", async () => {
   assert.match(await ada.text(), /No limits/);
 });
 
-step("sees where else somebody is signed in, and ends it", async () => {
+step("sees another session, and ends it", async () => {
   const elsewhere = await visitor(browser);
   await moves.signIn(elsewhere, demo, ADA, { looks: false });
   await ada.open(on("/dashboard/sessions"));

@@ -1,4 +1,4 @@
-// A real browser, and a visitor who clicks in it.
+// A real browser, and a user who clicks in it.
 
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -17,22 +17,22 @@ const ARGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-/** A page that does not come in this time has failed. */
+/** A page that takes longer than this to load has failed. */
 const PATIENCE_MILLISECONDS = 15_000;
 
-/** Debian's Chromium, or the one that `CHROMIUM` names. */
+/** Debian's Chromium, or the browser that `CHROMIUM` names. */
 export function startBrowser({ args = [], env = process.env } = {}) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
   return chromium.launch({ executablePath, args: [...ARGS, ...args], env });
 }
 
-/** One person with cookies of their own; `script: false` is a browser without JavaScript. */
+/** A user with their own cookies; `script: false` is a browser without JavaScript. */
 export async function visitor(browser, { script = true } = {}) {
   const context = await browser.newContext({
     javaScriptEnabled: script,
     viewport: { width: 1280, height: 900 },
     colorScheme: "light",
-    // Colours that fade over are measured when they have arrived.
+    // Colors in a transition are measured at its end.
     reducedMotion: "reduce",
     locale: "en-US",
   });
@@ -56,14 +56,14 @@ class Visitor {
     page.on("pageerror", (error) => this.#errors.push(`${page.url()}: ${error}`));
   }
 
-  /** Opens an address; the answer must be a page. */
+  /** Opens a URL; the response must be a page. */
   async open(url) {
     const answer = await this.page.goto(url);
     if (!answer.ok()) throw new Error(`${url} answered ${answer.status()}`);
     return answer;
   }
 
-  /** Clicks what leads to another page, and answers that page's HTML as it came. */
+  /** Clicks a link to another page, and returns that page's HTML as it was sent. */
   async follow(locator) {
     const [answer] = await Promise.all([this.page.waitForNavigation(), locator.click()]);
     return answer;
@@ -77,13 +77,13 @@ class Visitor {
     return this.page.getByRole("button", { name }).first();
   }
 
-  /** What a reader sees in the main part, blanks made single. */
+  /** The visible text of the main part, with whitespace collapsed. */
   async text() {
     const text = await this.page.locator("main").innerText();
     return text.replace(/\s+/g, " ");
   }
 
-  /** JSON as this person's session gets it. */
+  /** Fetches JSON with this user's session. */
   async json(url) {
     const answer = await this.context.request.get(url, { headers: { Accept: "application/json" } });
     if (!answer.ok()) throw new Error(`${url} answered ${answer.status()}: ${await answer.text()}`);
@@ -98,25 +98,25 @@ class Visitor {
     await this.page.getByLabel("Name on card").fill("Ada Lovelace");
   }
 
-  /** Looks closely at the page and keeps what is wrong for `faults`. */
+  /** Checks the page and records what is wrong for `faults`. */
   async look(name) {
     if (this.#script) this.#faults.push(...(await faultsOf(this.page, name)));
   }
 
-  /** The browser reports an answer of 4xx as an error; here it is what we want. */
+  /** The browser reports a 4xx response as an error, but here it is expected. */
   expectRefusal(status) {
     const at = this.#errors.findIndex((error) => error.includes(`status of ${status}`));
     if (at < 0) throw new Error(`The browser saw no answer ${status}.`);
     this.#errors.splice(at, 1);
   }
 
-  /** All that was wrong since the last time one asked. */
+  /** Everything that was wrong since the last call. */
   faults() {
     const console = this.#errors.splice(0).map((error) => `Console: ${error}`);
     return [...this.#faults.splice(0), ...console];
   }
 
-  /** Keeps a picture of what stands on the screen, and says where. */
+  /** Saves a screenshot, and returns its path. */
   async photograph(name) {
     const folder = await mkdtemp(path.join(tmpdir(), "lbx-e2e-failed-"));
     const file = path.join(folder, `${name.replace(/[^a-z0-9]+/gi, "-")}.png`);

@@ -1,5 +1,4 @@
-// The demo as a child process: the service and its Stripe twin on free ports, with a folder of
-// their own.
+// The demo as a child process: the service and its Stripe twin on free ports, with their own folder.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,21 +13,21 @@ const START_SECONDS_MAX = 60;
 const STOP_SECONDS_MAX = 10;
 const POLL_MILLISECONDS = 100;
 
-/** Keys of the twin's API; it takes any test key. */
+/** A key for the twin's API, which accepts any test key. */
 const STRIPE_KEY = "sk_test_e2e";
 
-/** Starts a demo and waits until both its ports answer. */
+/** Starts a demo and waits until both of its ports respond. */
 export async function startDemo() {
   const folder = await mkdtemp(path.join(tmpdir(), "lbx-e2e-"));
   const [port, twinPort] = await freePorts(2);
   const ports = ["--port", String(port), "--twin-port", String(twinPort)];
   const child = spawn(await program(), ["demo", "--json", "--data", folder, ...ports], {
     cwd: folder,
-    // A host application of ours may hear of things on this machine.
+    // Allows outgoing webhooks to a host application on this machine.
     env: { ...withoutSettings(process.env), LBX_WEBHOOKS_ALLOW_LOOPBACK: "true" },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // A test run that breaks off takes its demo along.
+  // An interrupted test run stops its demo.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
   const log = [];
@@ -49,7 +48,7 @@ function demo(started, { child, folder, log, kill }) {
     ...started,
     log: () => log.join(""),
 
-    /** The newest mail to `to` whose subject fits, as soon as it has arrived. */
+    /** The newest email to `to` whose subject matches, as soon as it has arrived. */
     mailTo(to, subject) {
       return eventually(`a mail to ${to} about ${subject}`, async () => {
         const { data } = await json(twin("/_twin/mails"));
@@ -57,13 +56,13 @@ function demo(started, { child, folder, log, kill }) {
       });
     },
 
-    /** Moves the billing clock; answers when all that fell due is done. */
+    /** Moves the billing clock, and returns when everything that became due is done. */
     advance: (duration) => post(twin("/_twin/clock"), { advance: duration }),
 
     /** The billing clock; `now` in seconds. */
     clock: () => json(twin("/_twin/clock")),
 
-    /** The next payment of anyone is declined. */
+    /** Declines the next payment of any customer. */
     declineNext: () => post(twin("/_twin/decline-next"), {}),
 
     /** The newest event of a type at the twin. */
@@ -72,7 +71,7 @@ function demo(started, { child, folder, log, kill }) {
       return data[0];
     },
 
-    /** Has the twin deliver an event once more, and waits until that is done. */
+    /** Makes the twin deliver an event again, and waits until that is done. */
     async deliverAgain(event) {
       const before = await deliveries(event);
       await json(twin(`/v1/events/${event}/retry`), { method: "POST", headers: key() });
@@ -101,7 +100,7 @@ function demo(started, { child, folder, log, kill }) {
   }
 }
 
-/** Asks until the answer is truthy, for at most 20 seconds. */
+/** Repeats a call until its result is truthy, for at most 20 seconds. */
 export async function eventually(what, ask, seconds = 20) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
@@ -112,7 +111,7 @@ export async function eventually(what, ask, seconds = 20) {
   }
 }
 
-/** The answer's JSON; an answer that is not 2xx is an error with its text. */
+/** The JSON of a response; a response other than 2xx throws an error with its text. */
 export async function json(url, options) {
   const answer = await fetch(url, options);
   const text = await answer.text();
@@ -128,7 +127,7 @@ function key() {
   return { Authorization: `Bearer ${STRIPE_KEY}` };
 }
 
-/** The built program: `LBX_BIN`, else what cargo built last in its target folder. */
+/** The program to test: `LBX_BIN`, or the latest build in cargo's target folder. */
 async function program() {
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const target = process.env.CARGO_TARGET_DIR ?? "target";
@@ -140,7 +139,7 @@ async function program() {
   return file;
 }
 
-/** The demo is the same on every machine: settings of the shell that runs the test do not reach it. */
+/** The demo is the same on every machine: it doesn't inherit settings from the shell. */
 function withoutSettings(environment) {
   const ours = /^(LBX_|STRIPE_|DATABASE_URL$|SMTP_|LOG|RUST_LOG)/;
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !ours.test(name)));

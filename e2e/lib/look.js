@@ -1,24 +1,23 @@
-// What every page must keep: no accessibility violation, light and dark, wide and narrow; no
-// sideways scroll; nothing in the browser's console; little to load, and nothing that moves while
-// it loads.
+// The rules for every page: no accessibility violations, light and dark, wide and narrow; no horizontal
+// scrolling; nothing in the browser's console; a small size; and no layout shifts while it loads.
 
 import { readFile, mkdir } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/** The rules that every page keeps, by their tags. */
+/** The tags of the accessibility rules that every page must follow. */
 export const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const WIDTHS = [320, 390, 640, 1280];
 const WIDTHS_WITH_AXE = [390, 1280];
 const HEIGHT = 900;
-/** What a page may weigh, in bytes as sent, with everything it loads. */
+/** Largest size of a page with everything it loads, in bytes as sent. */
 const WEIGHT_MAX = 100_000;
-/** How far parts may move while a page arrives piece by piece: a tenth of what counts as good. */
+/** Largest cumulative layout shift while a page loads: a tenth of what counts as good. */
 const SHIFT_MAX = 0.01;
 const SHOTS = process.env.E2E_SHOTS;
 
-/** Looks at the page as it stands, in every size and scheme; answers what is wrong with it. */
+/** Checks the page in every size and color scheme, and returns what is wrong with it. */
 export async function faultsOf(page, name) {
   const url = new URL(page.url()).pathname;
   const faults = (await loading(page)).map((fault) => `${name} (${url}) ${fault}`);
@@ -28,7 +27,7 @@ export async function faultsOf(page, name) {
     const over = await sidewaysScroll(page);
     if (over) faults.push(`${name} (${url}) scrolls sideways at ${width} px: ${over}`);
     if (!WIDTHS_WITH_AXE.includes(width)) continue;
-    // From the top: in the middle of a page something always passes below a bar that stays.
+    // From the top, since in the middle of a page a sticky bar always covers something.
     await page.evaluate(() => scrollTo({ top: 0, behavior: "instant" }));
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
@@ -43,7 +42,7 @@ export async function faultsOf(page, name) {
   return faults;
 }
 
-/** What was wrong with how the page arrived. */
+/** What was wrong while the page loaded. */
 async function loading(page) {
   const { weight, shift } = await page.evaluate(async () => {
     const parts = ["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type));
@@ -51,10 +50,10 @@ async function loading(page) {
       const seen = [];
       const observer = new PerformanceObserver((list) => seen.push(...list.getEntries()));
       observer.observe({ type: "layout-shift", buffered: true });
-      // What is buffered comes at once; there is no sign that nothing is.
+      // Buffered entries arrive immediately; there is no signal that there are none.
       setTimeout(() => resolve(seen), 50);
     });
-    // Later it is the visitor, or this test, who moves things.
+    // Later shifts are caused by the user, or by this test.
     const loaded = parts[0].loadEventEnd;
     const ownDoing = (one) => !one.hadRecentInput && one.startTime < loaded + 300;
     return {
@@ -68,7 +67,7 @@ async function loading(page) {
   return faults;
 }
 
-/** A picture of the page into the folder `E2E_SHOTS`, when that is set. */
+/** Saves a screenshot of the page in the folder `E2E_SHOTS`, if that is set. */
 async function shoot(page, name) {
   if (!SHOTS) return;
   await mkdir(SHOTS, { recursive: true });
@@ -76,12 +75,12 @@ async function shoot(page, name) {
   await page.screenshot({ path: path.join(SHOTS, file), fullPage: true });
 }
 
-/** By how much the page is wider than the screen, and through what; else nothing. */
+/** How much wider than the screen the page is, and because of which elements; otherwise nothing. */
 export function sidewaysScroll(page) {
   return page.evaluate(overflow);
 }
 
-/** What axe has against the page as it stands, by the rules with these tags but for some. */
+/** The violations that axe finds in the page, by the rules with these tags except some. */
 export async function violations(page, tags, without = []) {
   // Not as a script element: the page's content security policy stays in force.
   await page.evaluate(`window.axe ? undefined : (() => { ${AXE}; })()`);
@@ -97,7 +96,7 @@ export async function violations(page, tags, without = []) {
   return found.map((one) => `${one.id}: ${one.help}: ${one.where.join(" | ")}`);
 }
 
-/** Runs in the page: by how much it is too wide, and through which elements; else nothing. */
+/** Runs in the page: how much too wide it is, and because of which elements; otherwise nothing. */
 function overflow() {
   const root = document.documentElement;
   const over = root.scrollWidth - root.clientWidth;

@@ -1,4 +1,4 @@
-// What people do, in the words of the pages. The story and the run without script share them.
+// What users do, in the words of the pages. The story and the test without script share these functions.
 
 import assert from "node:assert/strict";
 
@@ -7,7 +7,7 @@ import { json } from "./demo.js";
 export const DECLINED_CARD = "4000 0000 0000 0002";
 export const GOOD_CARD = "4242 4242 4242 4242";
 
-/** Asks for a sign-in link, opens the mailbox, follows the link and presses its one button. */
+/** Requests a sign-in link, opens the mailbox, follows the link and presses its only button. */
 export async function signIn(person, demo, address, { looks = true } = {}) {
   const { page } = person;
   const look = (name) => looks && person.look(name);
@@ -26,7 +26,7 @@ export async function signIn(person, demo, address, { looks = true } = {}) {
   assert.equal(pathOf(page), "/dashboard/billing");
 }
 
-/** Opens the newest mail to an address in the demo's mailbox. */
+/** Opens the newest email to an address in the demo's mailbox. */
 export async function openMail(person, demo, address, subject, look = () => {}) {
   const mail = await demo.mailTo(address, subject);
   await person.open(new URL("/_twin/mailbox", demo.twinUrl).href);
@@ -36,13 +36,13 @@ export async function openMail(person, demo, address, subject, look = () => {}) 
   await look("A mail");
 }
 
-/** Subscribes to Pro with the good card. */
+/** Subscribes to Pro with a valid card. */
 export async function subscribe(person, demo) {
   await choosePlan(person, demo, "Pro");
   await assertPaid(person, await pay(person), /Pro is active/);
 }
 
-/** The file that a link of the page leads to: its lines. */
+/** Downloads the file that a link of the page leads to, and returns its lines. */
 export async function file(person, link) {
   const href = new URL(await link.getAttribute("href"), person.page.url()).href;
   const answer = await person.context.request.get(href);
@@ -51,26 +51,26 @@ export async function file(person, link) {
   return (await answer.text()).trim().split(/\r?\n/);
 }
 
-/** From the plans to the hosted Checkout. */
+/** Goes from the plans to the hosted Checkout. */
 export async function choosePlan(person, demo, plan) {
   await person.open(new URL("/dashboard/billing/upgrade", demo.baseUrl).href);
   await person.look("Plans");
   await person.follow(planAction(person, plan));
   if (pathOf(person.page).startsWith("/dashboard/")) {
-    // The choice is shown once more before Stripe's page.
+    // The choice is shown again before Stripe's page.
     await person.look("Plan, review");
     await person.follow(person.page.locator("#review form button"));
   }
   assert.match(pathOf(person.page), /^\/c\/pay\/cs_test_/);
 }
 
-/** What one can press on the card of a plan. */
+/** The button or link on the card of a plan. */
 export function planAction(person, plan) {
   const heading = person.page.getByRole("heading", { name: plan, exact: true });
   return person.page.locator("section.plan", { has: heading }).locator("footer .btn");
 }
 
-/** From the packs to the hosted Checkout. */
+/** Goes from the packs to the hosted Checkout. */
 export async function choosePack(person, demo, credits) {
   await person.open(new URL("/dashboard/billing/credits", demo.baseUrl).href);
   await person.look("Add credits");
@@ -79,20 +79,20 @@ export async function choosePack(person, demo, credits) {
   assert.match(pathOf(person.page), /^\/c\/pay\/cs_test_/);
 }
 
-/** Pays on the hosted Checkout; answers the first response of the page that it leads to. */
+/** Pays on the hosted Checkout, and returns the first response of the page that it leads to. */
 export async function pay(person, card = GOOD_CARD) {
   await person.card(card);
   return person.follow(person.button(/^(Pay|Subscribe)/));
 }
 
-/** The page reached must be the success page, finished at its first paint. */
+/** Checks that the page is the success page, complete when first loaded. */
 export async function assertPaid(person, answer, brought) {
   assert.equal(pathOf(person.page), "/dashboard/billing/success");
   assert.equal(answer.status(), 200);
   const html = await answer.text();
   assert.match(html, /Thank you, your payment went through/);
-  assert.match(html, brought, "what was bought is there in the HTML as it first came");
-  assert.doesNotMatch(html, /data-refresh|http-equiv="refresh"/, "nothing is left to wait for");
+  assert.match(html, brought, "the purchase is in the HTML as first sent");
+  assert.doesNotMatch(html, /data-refresh|http-equiv="refresh"/, "there is nothing left to wait for");
 }
 
 /** Opens Stripe's portal from the billing page. */
@@ -106,7 +106,7 @@ export function openBilling(person, demo) {
   return person.open(new URL("/dashboard/billing", demo.baseUrl).href);
 }
 
-/** The seed's billing answer. */
+/** The billing response of the API. */
 export function account(person, demo) {
   return person.json(new URL("/api/dashboard/billing", demo.baseUrl).href);
 }

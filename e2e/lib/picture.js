@@ -1,20 +1,20 @@
-// Pictures of pages, reduced to what a reader would notice and compared by it. A letter that another
-// machine draws a little differently is the same; a part that moved, vanished or changed colour is not.
+// Pictures of pages, reduced to what a reader would notice, and compared by that. A letter that another
+// machine renders a little differently is equal; an element that moved, vanished or changed color isn't.
 
-/** Points of the screenshot for one of the picture, each way. */
+/** Pixels of the screenshot per pixel of the picture, in each direction. */
 const REDUCTION = 2;
-/** Colours are told in steps of this size; it keeps the files small. */
+/** Colors are stored in steps of this size, which keeps the files small. */
 const STEP = 4;
-/** By how much a colour may differ: the edges of letters are not drawn alike everywhere. */
+/** How much a color may differ, since the edges of letters are rendered differently elsewhere. */
 const NOISE = 10;
-/** How far away the same colour may stand: half a letter may move to the next point. */
+/** How far the same color may move: half a letter may move to the next pixel. */
 const NEAR = 1;
-/** How many points may still be different. */
+/** How many pixels may still differ. */
 const OTHER_MAX = 3;
-/** Rows that a page may grow or shrink by rounding. */
+/** How many rows a page may grow or shrink because of rounding. */
 const ROWS_MAX = 1;
 
-/** The picture with each point the mean of several. */
+/** The picture with each pixel the mean of several. */
 export function reduced({ width, height, pixels }) {
   const [columns, rows] = [Math.ceil(width / REDUCTION), Math.ceil(height / REDUCTION)];
   const points = Buffer.alloc(columns * rows * 3);
@@ -32,7 +32,7 @@ export function reduced({ width, height, pixels }) {
   return { width: columns, height: rows, pixels: points };
 }
 
-/** Where two pictures differ so that a reader would notice: points, and a sentence; else nothing. */
+/** Where two pictures differ noticeably: pixels, and a sentence; otherwise nothing. */
 export function difference(before, now) {
   if (before.width !== now.width || Math.abs(before.height - now.height) > ROWS_MAX) {
     const size = ({ width, height }) => `${width} x ${height}`;
@@ -48,7 +48,7 @@ export function difference(before, now) {
   return { says: `looks different in ${points.length} of ${now.width * now.height} points`, points };
 }
 
-/** Whether the colour at a place of `one` stands at that place of `other`, or next to it. */
+/** Whether the color at a pixel of `one` is at that pixel of `other`, or next to it. */
 function isNear(one, other, x, y) {
   for (let row = Math.max(0, y - NEAR); row <= Math.min(other.height - 1, y + NEAR); row += 1) {
     for (let column = Math.max(0, x - NEAR); column <= Math.min(other.width - 1, x + NEAR); column += 1) {

@@ -1,5 +1,5 @@
-// As much of PNG as the pictures of states need: what Chromium writes is read, and small pictures of
-// our own are written. Three bytes a pixel, red, green and blue; no interlacing.
+// As much of PNG as the pictures of states need: reads what Chromium writes, and writes small pictures.
+// A pixel has three bytes: red, green and blue. There is no interlacing.
 
 import { deflateSync, inflateSync } from "node:zlib";
 
@@ -23,7 +23,7 @@ export function decoded(file) {
   return { width, height, pixels: channels === 3 ? lines : withoutAlpha(lines, width * height) };
 }
 
-/** A file with the picture; each line says how it differs from the one above it. */
+/** Encodes the picture as a file; each line is stored as its difference from the line above. */
 export function encoded({ width, height, pixels }) {
   const stride = width * 3;
   const lines = Buffer.alloc((stride + 1) * height);
@@ -64,7 +64,7 @@ function chunk(type, data) {
   return framed;
 }
 
-/** Takes the five filters of PNG out again. */
+/** Reverses the five filters of PNG. */
 function unfiltered(lines, stride, height, step) {
   const pixels = Buffer.alloc(stride * height);
   for (let row = 0; row < height; row += 1) {
@@ -92,7 +92,7 @@ function predicted(filter, left, up, corner) {
   return byUp <= byCorner ? up : corner;
 }
 
-/** A screenshot is opaque: what its fourth byte says is known. */
+/** A screenshot is opaque, so its fourth byte carries no information. */
 function withoutAlpha(pixels, count) {
   const rgb = Buffer.alloc(count * 3);
   for (let pixel = 0; pixel < count; pixel += 1) {
@@ -101,7 +101,7 @@ function withoutAlpha(pixels, count) {
   return rgb;
 }
 
-/** The checksum of PNG, bit by bit: the pictures are small. */
+/** The checksum of PNG, computed bit by bit since the pictures are small. */
 function crc32(bytes) {
   let sum = 0xffffffff;
   for (const byte of bytes) {

@@ -10,11 +10,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
-/** Pages that wait for something load themselves again; here nothing comes that they wait for. */
+/** Pages that wait for something reload themselves; here what they wait for never arrives. */
 const REFRESH = /<meta http-equiv="refresh"[^>]*>/g;
 const COMMAND = ["test", "--quiet", "--locked", "-p", "views", "--lib", "the_samples_are_written"];
 
-/** Shows the samples, those in `LBX_SAMPLES_DIR` or fresh ones: `names`, where each is, and an end. */
+/** Serves the samples in `LBX_SAMPLES_DIR`, or new ones: their names, the URL of each, and a stop function. */
 export async function startSamples() {
   const own = process.env.LBX_SAMPLES_DIR;
   const folder = own ?? (await mkdtemp(path.join(tmpdir(), "lbx-states-")));

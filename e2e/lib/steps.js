@@ -1,10 +1,10 @@
-// A story in steps that build on each other: after one that fails the rest is skipped. Everything on
-// the pages of a step must be in order, too.
+// A story in steps that depend on each other: after a failed step the rest are skipped. The pages of a
+// step must also have no faults.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-/** What tells a step: `step(name, act, who)`; `who` and `demo` are asked when the step begins. */
+/** Defines a step: `step(name, act, who)`; `who` and `demo` are called when the step begins. */
 export function steps(demo, somebody) {
   let hasFailed;
   return (name, act, who = somebody) => {

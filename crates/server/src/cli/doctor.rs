@@ -82,10 +82,17 @@ async fn schema(app: &App) -> CheckResult {
         .map_err(text)?;
     match missing.first() {
         None => Ok(format!(
-            "{:?} is reachable, all {applied} migrations are applied",
-            app.db.kind()
+            "{} is reachable, all {applied} migrations are applied",
+            database_name(app)
         )),
         Some(first) => Err(format!("{first} is not applied; run `migrate up`")),
+    }
+}
+
+fn database_name(app: &App) -> &'static str {
+    match app.db.kind() {
+        store::Kind::Sqlite => "SQLite",
+        store::Kind::Postgres => "PostgreSQL",
     }
 }
 

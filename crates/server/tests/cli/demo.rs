@@ -1,4 +1,4 @@
-//! A demo in a process of its own, and commands run beside it.
+//! A demo in its own process, and commands that run next to it.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -72,7 +72,7 @@ pub fn run(data: &Path, args: &[&str]) -> Output {
         .unwrap()
 }
 
-/// The answer of a command that must succeed.
+/// The JSON output of a command that must succeed.
 pub fn json(data: &Path, args: &[&str]) -> Value {
     let output = run(data, &[args, &["--json"]].concat());
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! The command line as people run it: a demo in a process of its own, and commands beside it.
+//! The command line as users run it: a demo in its own process, and commands next to it.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
@@ -13,7 +13,7 @@ use demo::*;
 #[test]
 fn commands_beside_a_running_demo_need_nothing_but_its_folder() {
     let folder = tempfile::tempdir().unwrap();
-    // Longer than a socket's address may be.
+    // The path is longer than a socket address may be.
     let data = folder.path().join("a-folder-with-a-long-name".repeat(6));
     let demo = Demo::start(&data, &[]);
 
@@ -164,7 +164,10 @@ fn a_backup_beside_a_running_demo_is_restored_elsewhere() {
         (&verified["accounts"], &verified["differences"]),
         (&2.into(), &0.into())
     );
-    assert!(!other.join("billing.db").exists(), "it was looked at only");
+    assert!(
+        !other.join("billing.db").exists(),
+        "verifying restores nothing"
+    );
     let restored = json(&other, &["restore", copy]);
     let again = run(&other, &["restore", copy]);
     std::fs::write(&file, "no database").unwrap();
@@ -203,7 +206,7 @@ fn a_database_named_by_its_url_is_reached_through_its_service_too() {
     assert_eq!(another["accounts"], 0);
 }
 
-/// Makes the customer of a session buy a pack; answers the Checkout session.
+/// Buys a pack as the user of a session; returns the Checkout session.
 fn buy(data: &Path, demo: &Demo, cookie: &str, credits: i64) -> String {
     let url = format!(
         "{}/api/stripe/create-checkout-session",

@@ -10,7 +10,7 @@ use crate::stage::{Person, Stage, fresh_key, on_both, session_id};
 
 const BILLING: &str = "/dashboard/billing";
 
-/// Signs up by the mailed link, as a stranger does, and answers the new cookie's owner.
+/// Signs up through the emailed link, as a new user does, and returns the owner of the new cookie.
 async fn sign_up<'a>(stage: &'a Stage, email: &str) -> Person<'a> {
     let mut person = Person {
         stage,
@@ -34,7 +34,7 @@ async fn sign_up<'a>(stage: &'a Stage, email: &str) -> Person<'a> {
     person
 }
 
-/// Chooses a plan or a pack on its page and pays at Stripe's.
+/// Chooses a plan or a pack on its page and pays in Checkout.
 async fn buy(person: &Person<'_>, page: &str, choice: (&str, &str)) -> String {
     let chosen = send(person, &format!("{BILLING}/{page}"), &[choice]).await;
     assert_eq!(chosen.status(), 303);
@@ -53,7 +53,7 @@ fn subscription(body: &Value) -> (&str, &str) {
     (word("tier"), word("status"))
 }
 
-/// Reviews a change to a larger plan and confirms what the page showed.
+/// Previews an upgrade and confirms what the page showed.
 async fn upgrade(person: &Person<'_>, plan: &str) {
     let (status, review) = person
         .page(&format!("{BILLING}/upgrade?planId={plan}"))
@@ -65,7 +65,7 @@ async fn upgrade(person: &Person<'_>, plan: &str) {
     assert_eq!(changed.status(), 303, "{:?}", changed.text().await);
 }
 
-/// Cancels with the two clicks of the pages.
+/// Cancels the plan with two clicks.
 async fn cancel(person: &Person<'_>) {
     let (status, question) = person.page(&format!("{BILLING}/plan?act=cancel")).await;
     assert_eq!(status, 200, "{question}");
@@ -73,7 +73,7 @@ async fn cancel(person: &Person<'_>) {
     assert_eq!(done.status(), 303);
 }
 
-/// Waits for a mail whose subject has this text, and answers how many there are.
+/// Waits for an email whose subject contains this text, and returns how many there are.
 async fn mails_with(stage: &Stage, part: &str) -> usize {
     stage.settled().await;
     let subjects = stage.mail_subjects().await;
@@ -106,7 +106,7 @@ async fn seed_9_3_webhook_updates_user_subscription_tier_in_db(stage: &Stage) {
     };
     assert_eq!(tier().await, "FREE");
 
-    // Nobody looks at a page: only the webhook tells of it.
+    // No page is opened: only the webhook reports it.
     maya.subscribe("PRO").await;
     stage.settled().await;
 
@@ -355,7 +355,7 @@ async fn seed_19_1_billing_dashboard_displays_accurate_information(stage: &Stage
     let (_, page) = maya.page(BILLING).await;
     let (_, balance) = maya.get("/api/v1/balance").await;
 
-    // The ledger, the API and the page say the same.
+    // The ledger, the API and the page agree.
     let account = maya.account;
     let wallet = stage
         .app

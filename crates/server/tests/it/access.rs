@@ -1,10 +1,10 @@
-//! Who may do what: signed out, somebody else's, cross-site, headers.
+//! Access control: signed-out requests, other users' data, cross-site requests and headers.
 
 use serde_json::json;
 
 use crate::stage::{Stage, on_both};
 
-/// Addresses that answer strangers, by design.
+/// Routes that are public by design.
 pub const PUBLIC: &[&str] = &[
     "/api/stripe/webhook",
     "/api/pricing",
@@ -31,8 +31,8 @@ pub const PUBLIC: &[&str] = &[
 
 const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
 
-/// Every address of the service with its methods: the endpoints of the description, and what the
-/// router's text has beside them.
+/// Every route of the service with its methods: the endpoints of the API's description, and the
+/// routes that the router's source has besides.
 pub fn routes() -> Vec<(String, Vec<&'static str>)> {
     let mut all = endpoints();
     all.extend(others());

@@ -1,4 +1,4 @@
-//! Alerts: once for each incident, and over when it is over.
+//! Alerts: one for each incident, closed when the incident is resolved.
 
 use billing::jobs::alerts;
 use billing::jobs::nightly;
@@ -10,7 +10,7 @@ use crate::stage::{PATIENCE, Person, Stage, on_both};
 
 const ALERTS: &str = "/api/admin/alerts";
 
-/// Incidents of a rule, the latest first, as (state, known by somebody).
+/// The incidents of a rule, newest first, as (state, whether acknowledged).
 pub async fn of_rule(operator: &Person<'_>, rule: &str) -> Vec<Value> {
     let (status, body) = operator.get(&format!("{ALERTS}?limit=100")).await;
     assert_eq!(status, 200, "{body}");
@@ -48,7 +48,7 @@ async fn six_failures_in_a_row_open_one_alert_which_a_success_closes(stage: &Sta
     alerts::once(&stage.app).await.unwrap();
     assert_eq!(states(&operator, rule).await, ["open"], "once");
 
-    // A sync that succeeds is the end of it.
+    // A successful sync closes it.
     stage.person("ann@example.com").await.buy_pack(500).await;
     stage.settled().await;
     alerts::once(&stage.app).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_revenue_drop_of_more_than_a_tenth_sends_an_alert_if_there_were_enough
     assert_eq!(
         states(&operator, alerts::REVENUE).await,
         ["open"],
-        "looked at once a day"
+        "compared once a day"
     );
     compare_again(stage, day).await;
     assert_eq!(

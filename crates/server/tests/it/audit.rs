@@ -1,4 +1,4 @@
-//! What differs from Stripe is found, and mended in a step of its own.
+//! Differences from Stripe are found, and repaired in a separate step.
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ struct Line {
     command: DatabaseCommand,
 }
 
-/// Runs a command as the control socket does; answers its exit code and its JSON.
+/// Runs a command as the control socket does; returns its exit code and its JSON.
 async fn run(stage: &Stage, line: &[&str]) -> (u8, Value) {
     run_on(&stage.app, line).await
 }
@@ -34,7 +34,7 @@ fn balance(body: &Value) -> f64 {
     body["credits"]["balance"].as_f64().unwrap()
 }
 
-/// Everything that mirrors Stripe, without what names a row alone.
+/// All rows that mirror Stripe, without their row ids.
 async fn mirror(stage: &Stage, account: i64) -> Vec<String> {
     let read = stage.app.read(move |tx| {
         let mut lines = Vec::new();
@@ -70,7 +70,7 @@ async fn mirror(stage: &Stage, account: i64) -> Vec<String> {
     read.await.unwrap()
 }
 
-/// A customer who did most of what can be done.
+/// A customer who has used most of the features.
 async fn eventful(stage: &Stage) -> i64 {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(5_000).await;
@@ -217,7 +217,7 @@ async fn the_nightly_audit_finds_a_refund_and_a_dispute_without_events(stage: &S
     assert_eq!(
         billing::jobs::nightly::once(&stage.app).await.unwrap(),
         0,
-        "mended"
+        "repaired"
     );
     let last = stage
         .app
@@ -308,7 +308,7 @@ async fn case_w30_a_sync_since_a_given_time_recovers_lost_events(stage: &Stage) 
     assert_eq!(balance(&maya.billing().await), 100.0);
 }
 
-/// Changes of rows that follow from the journal, each of another table.
+/// Changes of rows that are derived from the journal, each in another table.
 const DAMAGES: [(&str, &str); 5] = [
     (
         "wallet",
@@ -413,7 +413,7 @@ async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it
     let mut balance_after = maya.get("/api/v1/balance").await.1;
     balance_after["updatedAt"] = balance_before["updatedAt"].clone();
     assert_eq!(balance_after, balance_before);
-    assert_eq!(program.debit("goes on", 1).await.status, 201);
+    assert_eq!(program.debit("continues", 1).await.status, 201);
     assert_eq!(run(stage, &["audit"]).await.0, 0);
     let acts = stage
         .app

@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use web::site::Site;
 
-use crate::between;
 use crate::metering::{Answer, Program, program};
 use crate::stage::{PATIENCE, Person, Stage, on_both};
+use crate::stripe_proxy;
 
 const CATALOG: &str = include_str!("../../../../catalog.toml");
 
@@ -49,7 +49,7 @@ async fn audited(stage: &Stage) {
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
-/// Customers at Stripe that carry this person's account.
+/// Customers at Stripe whose metadata name this user's account.
 async fn customers_of(person: &Person<'_>) -> Vec<Value> {
     let account = person.account;
     let row = person
@@ -78,7 +78,7 @@ async fn move_to(stage: &Stage, tier: &str) {
     stage.stripe_post(&path, &form).await;
 }
 
-/// A catalog in a file of the test's own, which it may change.
+/// A catalog in a file that the test may change.
 fn own_catalog(settings: &mut Settings, text: &str) {
     let file = tempfile::NamedTempFile::new().unwrap();
     let (_, path) = file.keep().unwrap();

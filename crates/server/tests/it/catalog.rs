@@ -1,4 +1,4 @@
-//! The catalog is data: what is sold follows its text, without a restart.
+//! The catalog is data: a change of its file is applied without a restart.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ async fn follows_its_text(database: store::testing::TestDatabase) {
     let (etag, body) = pricing(&stage).await;
     assert_eq!((free_limit(&body), &body["version"]), (1_000, &1.into()));
 
-    // What cannot be read changes nothing.
+    // An invalid file changes nothing.
     std::fs::write(&path, "currency = 7").unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(pricing(&stage).await.0, etag);
@@ -66,7 +66,7 @@ async fn follows_its_text(database: store::testing::TestDatabase) {
 
     assert_ne!(other, etag);
     assert_eq!(body["version"], 2);
-    // Accounts that were there before live by it from their next call on.
+    // The new catalog applies to existing accounts from their next call.
     assert_eq!(program.debit(&fresh_key(), 1).await.status, 201);
     let refused = program.debit(&fresh_key(), 1).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Checkout and portal: bad input, double clicks, and a Stripe that fails.
+//! Checkout and portal: invalid input, double clicks, and failures of Stripe.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Stage, on_both};
 
-/// Calls to Stripe that make something, by path.
+/// Calls to Stripe that create something, by path.
 async fn made_at_stripe(stage: &Stage, path: &str) -> usize {
     let requests = stage.twin.get("/_twin/requests?limit=200").await.unwrap();
     let all = requests["data"].as_array().unwrap().clone();

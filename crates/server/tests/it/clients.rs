@@ -1,4 +1,5 @@
-//! The clients for other languages: written from the service's own description, and run against it.
+//! The clients for other languages: they match the service's API description, and run against the
+//! service.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -32,7 +33,7 @@ async fn the_clients_are_what_the_service_describes() {
     stage.close().await;
 }
 
-/// What a program says that is given this on its standard input.
+/// The output of a program that is given this standard input.
 async fn run(mut program: Command, input: Vec<u8>) -> Output {
     let run = move || {
         let pipes = program.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -46,7 +47,7 @@ async fn run(mut program: Command, input: Vec<u8>) -> Output {
     ended.expect("node and python3 are installed")
 }
 
-/// A service that is not there twice, and whose pricing never is.
+/// A service that is unavailable twice, and whose pricing is always unavailable.
 async fn flaky() -> String {
     let asked = Arc::new(AtomicUsize::new(0));
     let away = || (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")]);

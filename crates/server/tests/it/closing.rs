@@ -1,4 +1,4 @@
-//! The end of an account: at Stripe first, then here; the books stay.
+//! Closing an account: first at Stripe, then here. The journal stays.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ async fn account(stage: &Stage, account: i64) -> store::accounts::Account {
     found.await.unwrap().unwrap()
 }
 
-/// Statuses of the subscriptions of this account's customer at the twin.
+/// The statuses of the subscriptions that this account's customer has at the twin.
 async fn at_stripe(stage: &Stage, customer: &str) -> Vec<String> {
     let listed = stage
         .stripe_get(&format!("/v1/subscriptions?customer={customer}&status=all"))
@@ -101,7 +101,7 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
     assert_eq!(account(stage, maya.account).await.status, "closed");
 }
 
-/// Every text of every table, for a search.
+/// All text of all tables, to search in.
 async fn everything(stage: &Stage) -> String {
     let all = stage.app.read(|tx| {
         let mut text = String::new();
@@ -140,7 +140,7 @@ async fn case_m5_personal_data_of_a_deleted_user_is_found_nowhere(stage: &Stage)
         .await;
     stage.settled().await;
     assert!(everything(stage).await.contains("planted.marker"));
-    // The host's change is written down for Stripe, too.
+    // The host's change is also recorded for Stripe.
     let host = stage.server_key().await;
     let name = account(stage, maya.account).await.public_id;
     let put = || {
@@ -162,14 +162,14 @@ async fn case_m5_personal_data_of_a_deleted_user_is_found_nowhere(stage: &Stage)
     let all = everything(stage).await;
     let line = all.lines().find(|line| line.contains("planted"));
     assert_eq!(line, None);
-    // The same address begins anew, as somebody else.
+    // The same address signs up again, as a new user.
     let again = stage.person("planted.marker@example.com").await;
     assert_ne!(again.account, maya.account);
     assert_eq!(again.billing().await["credits"]["balance"], 100);
 }
 
-on_both!(an_organisation_closes_for_all_and_its_people_keep_their_own_accounts);
-async fn an_organisation_closes_for_all_and_its_people_keep_their_own_accounts(stage: &Stage) {
+on_both!(an_organization_closes_for_all_and_its_members_keep_their_own_accounts);
+async fn an_organization_closes_for_all_and_its_members_keep_their_own_accounts(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let (_, made) = maya

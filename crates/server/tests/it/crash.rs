@@ -1,4 +1,4 @@
-//! The real program, killed without warning: what was answered is there, and nothing twice.
+//! The real program, killed without warning: every confirmed write is there, exactly once.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_localboxs-billing");
-/// Kills in one run; many more are `bin/prove`'s.
+/// Kills in one run; `bin/prove` makes many more.
 const KILLS: usize = 5;
 
-/// A demo of its own; killed when it is dropped.
+/// A demo in its own process, killed when dropped.
 struct Demo {
     child: Child,
     hello: Value,
@@ -51,7 +51,7 @@ impl Demo {
             .to_owned()
     }
 
-    /// SIGKILL: no goodbye, no flush.
+    /// Sends SIGKILL, so that the process can't clean up or flush.
     fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ended");
@@ -75,7 +75,7 @@ async fn debit(http: &reqwest::Client, demo: &(String, String), key: &str) -> Op
     let answer = request.send().await.ok()?;
     let replayed = answer.headers().contains_key("idempotency-replayed");
     let status = answer.status().as_u16();
-    // An answer counts when all of it arrived.
+    // A response counts once all of it has arrived.
     answer.bytes().await.ok()?;
     Some((status, replayed))
 }
@@ -92,7 +92,7 @@ async fn balance(http: &reqwest::Client, demo: &(String, String)) -> f64 {
     body["balance"].as_f64().unwrap_or_else(|| panic!("{body}"))
 }
 
-/// Case D1 in small; `bin/prove` has the large one.
+/// Case D1 on a small scale; `bin/prove` runs it on a large one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn case_d1_a_killed_service_loses_no_confirmed_debit_and_duplicates_none() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Credits by hand, with a bonus, in files, and the receipts of calls.
+//! Manual credits, bonus credits, exports of credits, and receipts of calls.
 
 use billing::books::audit::Scope;
 use billing::books::audit::run;
@@ -23,8 +23,8 @@ async fn public_id(person: &Person<'_>) -> String {
     found.await.unwrap().expect("the account").public_id
 }
 
-/// Does something by hand, as an operator.
-async fn by_hand(operator: &Person<'_>, path: &str, key: &str, body: Value) -> (u16, Value) {
+/// Makes a manual change of credits as an operator.
+async fn change_credits(operator: &Person<'_>, path: &str, key: &str, body: Value) -> (u16, Value) {
     let request = operator
         .request(Method::POST, path)
         .header("idempotency-key", key)
@@ -60,18 +60,19 @@ async fn a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds(stage:
         grant.next_back().unwrap()
     );
 
-    let (status, problem) = by_hand(&operator, &path, "v0", json!({ "reason": "whim" })).await;
+    let (status, problem) =
+        change_credits(&operator, &path, "v0", json!({ "reason": "whim" })).await;
     assert_eq!((status, &problem["field"]), (400, &json!("reason")));
     assert_eq!(
-        by_hand(&person, &path, "v0", json!({ "reason": "other" }))
+        change_credits(&person, &path, "v0", json!({ "reason": "other" }))
             .await
             .0,
         403
     );
     let body = json!({ "reason": "correction", "note": "bought twice" });
-    let (status, voided) = by_hand(&operator, &path, "v1", body.clone()).await;
-    let (replayed, again) = by_hand(&operator, &path, "v1", body.clone()).await;
-    let (second, _) = by_hand(&operator, &path, "v2", body).await;
+    let (status, voided) = change_credits(&operator, &path, "v1", body.clone()).await;
+    let (replayed, again) = change_credits(&operator, &path, "v1", body.clone()).await;
+    let (second, _) = change_credits(&operator, &path, "v2", body).await;
 
     assert_eq!(status, 201, "{voided}");
     assert_eq!(voided["credits"], 800, "200 of it are pinned by the hold");
@@ -112,8 +113,9 @@ async fn a_debt_is_forgiven_with_a_reason_and_calls_work_again(stage: &Stage) {
     );
 
     let body = json!({ "reason": "goodwill", "credits": 901 });
-    assert_eq!(by_hand(&operator, &path, "f0", body).await.0, 409);
-    let (status, forgiven) = by_hand(&operator, &path, "f1", json!({ "reason": "goodwill" })).await;
+    assert_eq!(change_credits(&operator, &path, "f0", body).await.0, 409);
+    let (status, forgiven) =
+        change_credits(&operator, &path, "f1", json!({ "reason": "goodwill" })).await;
 
     assert_eq!(
         (status, &forgiven["credits"]),
@@ -126,8 +128,8 @@ async fn a_debt_is_forgiven_with_a_reason_and_calls_work_again(stage: &Stage) {
     audited(stage).await;
 }
 
-/// The demo's catalog with a bonus on its largest pack, which ends after a year, and a carried-on
-/// allowance of PRO.
+/// The demo's catalog with a bonus on its largest pack, which expires after a year, and an
+/// allowance of PRO that carries over.
 fn rich_catalog(folder: &std::path::Path) -> String {
     let text = include_str!("../../../../catalog.toml")
         .replace(
@@ -199,7 +201,7 @@ async fn an_allowance_is_carried_over(stage: &Stage) {
     audited(stage).await;
 }
 
-/// The same story on both databases, with a catalog of its own.
+/// Runs the same story on both databases, with its own catalog.
 macro_rules! with_rich_catalog {
     ($name:ident, $story:path) => {
         mod $name {

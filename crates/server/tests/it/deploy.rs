@@ -1,4 +1,4 @@
-//! What `deploy/` says fits what the service is.
+//! The files in `deploy/` match the service.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn text(name: &str) -> String {
     std::fs::read_to_string(file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Names of ours in a text: `lbx_...`.
+/// The names of our metrics in a text: `lbx_...`.
 fn metrics(text: &str) -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.split(|c| !is_part(c))
@@ -142,7 +142,7 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
             .output()
     };
     let Ok(verified) = analyze(&["verify", "--man=no"]) else {
-        // Not every machine has systemd; what the unit says is looked at all the same.
+        // Not every machine has systemd; the text of the unit is checked in any case.
         let unit = text("systemd/localboxs-billing.service");
         assert!(unit.contains("ProtectSystem=strict") && unit.contains("DynamicUser=yes"));
         return;
@@ -163,7 +163,7 @@ fn systemd_takes_the_unit_and_finds_it_hardened() {
     );
 }
 
-/// Values that an operator would fill in.
+/// Values as an operator would fill them in.
 fn filled(name: &str) -> &'static str {
     match name {
         "STRIPE_SECRET_KEY" => "sk_test_filled",
@@ -196,7 +196,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
     let billing = &compose["services"]["billing"];
     let unit = text("systemd/localboxs-billing.service");
 
-    // Paths: the build's context and file, and the program that it makes.
+    // Paths: the context and file of the build, and the program that it builds.
     let build = &billing["build"];
     let context = file("container").join(build["context"].as_str().unwrap());
     assert!(context.join("Cargo.lock").exists());
@@ -229,7 +229,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
         "{version}"
     );
 
-    // Ports, folders and users are the same wherever they are named.
+    // Ports, folders and users are the same everywhere.
     let port =
         |text: &str| text.contains(":3000") || text.contains(" 3000") || text.contains("/3000");
     for line in [
@@ -250,7 +250,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
             && readme.contains("/etc/localboxs-billing/env")
     );
 
-    // Commands exist.
+    // The commands exist.
     for command in [
         &["serve"][..],
         &["setup"],
@@ -265,7 +265,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
         );
     }
 
-    // And the configuration, filled in, is accepted as the container and the unit give it.
+    // The configuration, filled in, is accepted as the container and the unit provide it.
     let example = text("container/env.example");
     let given = example.lines().filter(|line| !line.starts_with('#'));
     let given = given.filter_map(|line| line.split_once('='));
@@ -293,7 +293,7 @@ fn the_image_the_compose_file_and_the_unit_match_the_program() {
     assert!(!program(&["config", "check"], &variables).status.success());
 }
 
-/// Whether a source of Next.js's rewrites takes a path: `:path*` is nothing or anything below.
+/// Whether a rewrite source of Next.js matches a path: `:path*` matches nothing or any path below.
 fn takes(source: &str, path: &str) -> bool {
     match source.strip_suffix("/:path*") {
         Some(start) => path
@@ -319,8 +319,8 @@ fn the_rewrites_of_the_guide_take_every_address_that_people_and_their_pages_use(
         let quoted = list.split('\'').skip(1).step_by(2);
         sources.extend(quoted.map(|path| format!("{prefix}{path}")));
     }
-    // What operators, gateways and machines ask is asked of the service itself; the host
-    // application has a first page and a dashboard of its own.
+    // Operators, gateways and machines call the service directly; the host application has its own
+    // home page and dashboard.
     let apart = [
         "/admin",
         "/api/admin",

@@ -1,4 +1,4 @@
-//! `doctor`: the deployment checklist, each line of it when it is so and when it is not.
+//! `doctor`, the deployment checklist: each check when it passes and when it fails.
 
 use billing::app::App;
 use billing::config::Settings;
@@ -12,7 +12,7 @@ use crate::audit::run_on;
 use crate::metering::Program;
 use crate::stage::{Stage, on_both};
 
-/// Names of the lines that fail.
+/// The names of the checks that fail.
 async fn failing(app: &App, line: &[&str]) -> Vec<String> {
     let (code, said) = run_on(app, line).await;
     let checks = said["checks"].as_array().unwrap();
@@ -109,7 +109,7 @@ async fn each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed(s
     stage.stripe_post(&path, &[("lookup_key", &key)]).await;
     stage.settled().await;
 
-    // What waits for a person.
+    // What needs manual review.
     write(stage, "update account_sync set parked_at = 1").await;
     assert_eq!(now_failing(stage).await, ["sync"]);
     write(stage, "update account_sync set parked_at = null").await;
@@ -185,7 +185,7 @@ async fn checks_after_a_deployment_are_requested_separately(stage: &Stage) {
         .app
         .read(move |tx| store::subscriptions::of_account(tx, account));
     let id = subscription.await.unwrap()[0].subscription_id.clone();
-    cancelled(stage, &id).await;
+    canceled(stage, &id).await;
     ann.billing_when(|body| body["subscription"]["tier"] == "FREE")
         .await;
     stage.settled().await;
@@ -196,7 +196,7 @@ async fn checks_after_a_deployment_are_requested_separately(stage: &Stage) {
     assert_eq!(later(failing(&stage.app, &asked).await), [""; 0]);
 }
 
-async fn cancelled(stage: &Stage, subscription: &str) -> Value {
+async fn canceled(stage: &Stage, subscription: &str) -> Value {
     let url = format!("{}/v1/subscriptions/{subscription}", stage.twin_url);
     let answer = stage.http.delete(url).bearer_auth("sk_test_other").send();
     answer.await.unwrap().json().await.unwrap()

@@ -1,5 +1,5 @@
-//! What an attacker or a broken program sends: slow bodies, odd text, wrong methods; and the
-//! feature flag, which hides and never loses.
+//! Requests of an attacker or a broken program: slow bodies, odd text and wrong methods. Also the
+//! feature flag, which hides billing without losing events.
 
 mod orders;
 mod switches;
@@ -15,14 +15,14 @@ use tokio::net::TcpStream;
 
 use crate::stage::{Person, Stage, answer, on_both};
 
-/// Databases of both kinds.
+/// Both kinds of databases.
 async fn databases() -> Vec<TestDatabase> {
     let postgres = tokio::task::spawn_blocking(store::testing::postgres);
     vec![store::testing::sqlite(), postgres.await.unwrap()]
 }
 
-/// Sends `head`, then `piece` again and again, until the service answers or hangs up. Answers what
-/// it said and how long it took; at most 20 seconds.
+/// Sends `head`, then `piece` repeatedly, until the service responds or closes the connection, for
+/// at most 20 seconds. Returns the response and how long it took.
 async fn drip(
     address: String,
     head: String,
@@ -168,7 +168,7 @@ async fn case_a9_a_sign_in_opens_a_new_session_which_ends_immediately_on_sign_ou
 
     let cookie = signed_in.headers()["set-cookie"].to_str().unwrap();
     let cookie = cookie.split(';').next().unwrap().to_owned();
-    assert_ne!(cookie, planted, "a planted session is not taken over");
+    assert_ne!(cookie, planted, "a planted session is not adopted");
     let status = async |cookie: &str| {
         let request = stage
             .http

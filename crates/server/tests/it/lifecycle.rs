@@ -1,4 +1,4 @@
-//! A plan over time: renewed, cancelled, failed and mended, by the twin's clock.
+//! A plan over time, by the twin's clock: renewed, canceled, unpaid and paid again.
 
 use serde_json::{Value, json};
 

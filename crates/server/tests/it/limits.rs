@@ -1,4 +1,4 @@
-//! Spend limits: set by the account's people, judged with every call.
+//! Spend limits: set by the account's members, checked on every call.
 
 use billing::books::audit::Scope;
 use billing::books::audit::run;
@@ -13,7 +13,7 @@ async fn put(person: &Person<'_>, body: Value) -> (u16, Value) {
     answer(person.request(Method::PUT, "/api/v1/limits").json(&body)).await
 }
 
-/// A key of the person's own making, and its id.
+/// An API key that the user creates, and its id.
 async fn own_key<'a>(person: &Person<'a>, stage: &'a Stage) -> (Program<'a>, String) {
     let (status, made) = person.post("/api/v1/keys", json!({ "name": "web" })).await;
     assert_eq!(status, 201, "{made}");

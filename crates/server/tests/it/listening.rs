@@ -1,5 +1,5 @@
-//! The listener, by raw sockets: heads that never end, connections that say nothing, and a stop
-//! with requests in hand.
+//! The listener, tested with raw sockets: endless heads, silent connections, and a stop with
+//! requests in progress.
 
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,12 @@ async fn open(stage: &Stage) -> TcpStream {
     TcpStream::connect(address).await.expect("a connection")
 }
 
-/// What the other side says until it hangs up.
-async fn heard(mut socket: TcpStream) -> String {
+/// Everything the other side sends until it closes the connection.
+async fn read_to_end(mut socket: TcpStream) -> String {
     let mut said = Vec::new();
     let reading = socket.read_to_end(&mut said);
     let ended = tokio::time::timeout(PATIENCE, reading).await;
-    assert!(ended.is_ok(), "it never hung up");
+    assert!(ended.is_ok(), "the connection was never closed");
     String::from_utf8_lossy(&said).into_owned()
 }
 
@@ -55,7 +55,7 @@ async fn a_slow_or_endless_request_head_is_cut_off() {
         started.elapsed()
     );
     drips.abort();
-    let silent = heard(open(&stage).await).await;
+    let silent = read_to_end(open(&stage).await).await;
 
     let mut large = open(&stage).await;
     let head = format!(
@@ -63,7 +63,7 @@ async fn a_slow_or_endless_request_head_is_cut_off() {
         "x".repeat(80 << 10)
     );
     let _ = large.write_all(head.as_bytes()).await;
-    let large = heard(large).await;
+    let large = read_to_end(large).await;
 
     assert_eq!(silent, "");
     assert!(
@@ -98,14 +98,14 @@ async fn case_d13_idle_connections_and_busy_ones_leave_room_for_webhooks() {
     let unsigned = format!("{}/api/stripe/webhook", stage.base);
     let started = Instant::now();
     let said = fresh.post(&unsigned).body("{}").send().await.unwrap();
-    assert_eq!(said.status(), 400, "heard, and not believed");
+    assert_eq!(said.status(), 400, "received, and refused");
     assert!(
         started.elapsed() < Duration::from_secs(5),
         "{:?}",
         started.elapsed()
     );
 
-    // Bodies that are under way hold all places but those kept for webhooks.
+    // Bodies in progress take all connections except those reserved for webhooks.
     let mut busy = Vec::new();
     for _ in 0..28 {
         let mut socket = open(&stage).await;
@@ -164,7 +164,7 @@ async fn case_d7_a_stop_completes_requests_in_progress_and_accepts_no_new_ones()
         .await
         .unwrap();
     slow.write_all(b"\n").await.unwrap();
-    let said = heard(slow).await;
+    let said = read_to_end(slow).await;
     stopping.await.unwrap();
 
     assert!(said.starts_with("HTTP/1.1 2"), "{said}");
@@ -173,5 +173,5 @@ async fn case_d7_a_stop_completes_requests_in_progress_and_accepts_no_new_ones()
         "{:?}",
         started.elapsed()
     );
-    assert_eq!(heard(idle).await, "");
+    assert_eq!(read_to_end(idle).await, "");
 }

@@ -1,15 +1,11 @@
 //! Stories over HTTP, against a running server and the twin, on both databases.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on ends with a panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue panics")]
 
 mod acceptance;
 mod access;
 mod alerts;
 mod audit;
-mod between;
 mod buying;
 mod cases;
 mod catalog;
@@ -29,6 +25,7 @@ mod metering;
 mod mistakes;
 mod money;
 mod notices;
+mod notifications;
 mod on_behalf;
 mod operators;
 mod own_data;
@@ -42,8 +39,8 @@ mod settings;
 mod setup;
 mod sign_in;
 mod stage;
+mod stripe_proxy;
 mod sync;
-mod telling;
 mod topup;
 #[cfg(feature = "otel")]
 mod traces;

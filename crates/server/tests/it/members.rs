@@ -1,5 +1,5 @@
-//! Members of an account and what each role may do: invitations, roles, leaving, and every
-//! route walked with each role.
+//! Members of an account and what each role may do: invitations, roles, leaving, and every route
+//! called with each role.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use web::http::access::need_of;
 use crate::access::routes;
 use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
 
-/// Founds an organisation; answers its id.
+/// Creates an organization; returns its id.
 async fn found(person: &Person<'_>, name: &str) -> String {
     let (status, body) = person
         .post("/api/v1/organisations", json!({ "name": name }))
@@ -20,7 +20,7 @@ async fn found(person: &Person<'_>, name: &str) -> String {
     body["id"].as_str().unwrap().to_owned()
 }
 
-/// The token of the newest invitation that was mailed to `email`.
+/// The token of the newest invitation that was emailed to `email`.
 async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
     let started = Instant::now();
     loop {
@@ -47,8 +47,8 @@ async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
     }
 }
 
-/// Invites, takes the mail and joins; answers the cookie of whoever joined.
-async fn bring_in(
+/// Invites a user who joins through the email; returns the cookie of the new member.
+async fn invite_and_join(
     stage: &Stage,
     owner: &Person<'_>,
     place: &str,
@@ -96,7 +96,7 @@ on_both!(an_invitation_is_emailed_works_once_and_gives_its_role);
 async fn an_invitation_is_emailed_works_once_and_gives_its_role(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
-    let cookie = bring_in(stage, &maya, &place, "noah@example.com", "billing").await;
+    let cookie = invite_and_join(stage, &maya, &place, "noah@example.com", "billing").await;
 
     let token = mailed(stage, "noah@example.com", 1).await;
     let url = format!("{}/api/auth/invitation/{token}", stage.base);
@@ -124,7 +124,7 @@ async fn an_invitation_is_emailed_works_once_and_gives_its_role(stage: &Stage) {
         call(stage, &cookie, Method::POST, &checkout, pack).await.0,
         200
     );
-    // No free credits: neither at its founding, nor when its owner signs in again.
+    // It gets no free credits, neither when it is created nor when its owner signs in again.
     billing::people::users::sign_in(&stage.app, "maya@example.com")
         .await
         .unwrap();
@@ -171,7 +171,7 @@ on_both!(the_last_owner_must_stay_and_everyone_else_can_leave);
 async fn the_last_owner_must_stay_and_everyone_else_can_leave(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
-    let noah = bring_in(stage, &maya, &place, "noah@example.com", "member").await;
+    let noah = invite_and_join(stage, &maya, &place, "noah@example.com", "member").await;
     let people = members(&maya, &place).await;
     let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
     let (mine, noahs) = (address(0), address(1));
@@ -183,7 +183,7 @@ async fn the_last_owner_must_stay_and_everyone_else_can_leave(stage: &Stage) {
         let (status, answer) = answer(maya.request(method, &mine).json(&body)).await;
         assert_eq!((status, &answer["code"]), (409, &json!("last_owner")));
     }
-    // A member removes nobody else, and gives no roles.
+    // A member can remove no one else, and can't change roles.
     let (status, refused) = call(stage, &noah, Method::DELETE, &mine, json!({})).await;
     assert_eq!((status, &refused["code"]), (403, &json!("not_owner")));
     assert_eq!(
@@ -216,7 +216,7 @@ on_both!(of_two_owners_who_leave_concurrently_one_stays);
 async fn of_two_owners_who_leave_concurrently_one_stays(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let place = found(&maya, "Acme").await;
-    let noah = bring_in(stage, &maya, &place, "noah@example.com", "owner").await;
+    let noah = invite_and_join(stage, &maya, &place, "noah@example.com", "owner").await;
     let people = members(&maya, &place).await;
     let address = |number: usize| format!("/api/v1/members/{}?account={place}", people[number].2);
     let (mine, noahs) = (address(0), address(1));
@@ -231,7 +231,7 @@ async fn of_two_owners_who_leave_concurrently_one_stays(stage: &Stage) {
     assert_eq!(both, [204, 409]);
 }
 
-/// Addresses that are about a user, not an account.
+/// Routes that are about a user, not an account.
 const OF_USERS: &[&str] = &[
     "/api/v1/organisations",
     "/api/v1/sessions",
@@ -240,10 +240,10 @@ const OF_USERS: &[&str] = &[
     "/dashboard/sessions/end-others",
     "/dashboard/billing/success",
 ];
-/// Acts that succeed without a body and would end the walk.
+/// Actions that succeed without a body and would end the test early.
 const ENDS: &[&str] = &["/api/v1/account", "/dashboard/close"];
 
-/// Whether the answer says that a role is not enough.
+/// Whether the response says that the role isn't sufficient.
 fn is_role_refused(status: u16, body: &Value) -> bool {
     let code = body["code"].as_str().unwrap_or_default();
     status == 403 && matches!(code, "not_owner" | "not_billing_member")
@@ -254,8 +254,8 @@ async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(sta
     let maya = stage.person("maya@example.com").await;
     let eve = stage.person("eve@example.com").await;
     let place = found(&maya, "Acme").await;
-    let member = bring_in(stage, &maya, &place, "m@example.com", "member").await;
-    let billing = bring_in(stage, &maya, &place, "b@example.com", "billing").await;
+    let member = invite_and_join(stage, &maya, &place, "m@example.com", "member").await;
+    let billing = invite_and_join(stage, &maya, &place, "b@example.com", "billing").await;
     let (mut walked, mut refused) = (0, 0);
     for (path, methods) in routes() {
         let is_public = crate::access::PUBLIC.contains(&path.as_str());
@@ -302,7 +302,8 @@ async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(sta
                         "{role} {method} {path}: {status} {body}"
                     );
                     assert_ne!(status, 401, "{role} {method} {path}");
-                    // A page that asks before an act may ask for more; so does removing others.
+                    // A confirmation page may require a higher role, as does removing other
+                    // members.
                     let is_own_rule = method == Method::GET
                         || path == "/api/v1/members/{id}"
                         || path.ends_with("/remove");

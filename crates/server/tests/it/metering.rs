@@ -79,7 +79,7 @@ impl Program<'_> {
             .await
     }
 
-    /// Sets credits aside and answers the hold's id.
+    /// Sets credits aside and returns the hold's id.
     pub async fn hold(&self, credits: i64) -> String {
         let hold = self
             .post("/api/v1/holds", &fresh_key(), json!({ "credits": credits }))

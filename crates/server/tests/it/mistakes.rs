@@ -1,12 +1,12 @@
-//! What somebody who integrates this service gets wrong at first: each answer names the field, the
-//! reason and what to do.
+//! Common mistakes when integrating the service: each response names the field, the reason and the
+//! fix.
 
 use reqwest::Method;
 
 use crate::metering::{Answer, Program};
 use crate::stage::Stage;
 
-/// Body, code, field, and words of the detail.
+/// Body, code, field, and words that the detail contains.
 const SPENDING: &[(&str, &str, &str, &str)] = &[
     (r#"{"credits":"#, "invalid_json", "", "not JSON"),
     ("[]", "invalid_json", "", "must be a JSON object"),
@@ -79,12 +79,12 @@ const SPENDING: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-fn is_told(answer: &Answer, code: &str, field: &str, words: &str) {
+fn assert_problem(answer: &Answer, code: &str, field: &str, words: &str) {
     let body = &answer.body;
     assert_eq!(body["code"], code, "{body}");
     assert_eq!(body["field"].as_str().unwrap_or_default(), field, "{body}");
     let detail = body["detail"].as_str().unwrap_or_default();
-    assert!(detail.contains(words), "{detail} does not say {words}");
+    assert!(detail.contains(words), "{detail} does not contain {words}");
     assert!(
         !detail.contains("struct ") && !detail.contains("i64"),
         "{detail}"
@@ -113,12 +113,12 @@ async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
         for (body, code, field, words) in SPENDING {
             let answer = program.call(Method::POST, path, Some("k"), body).await;
             assert_eq!(answer.status, 400, "{path} {body}");
-            is_told(&answer, code, field, words);
+            assert_problem(&answer, code, field, words);
         }
         let keyless = program
             .call(Method::POST, path, None, r#"{"credits":1}"#)
             .await;
-        is_told(
+        assert_problem(
             &keyless,
             "idempotency_key_required",
             "",
@@ -126,17 +126,17 @@ async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
         );
         let long = "k".repeat(256);
         let long = program.call(Method::POST, path, Some(&long), "{}").await;
-        is_told(&long, "idempotency_key_invalid", "", "1 to 255");
+        assert_problem(&long, "idempotency_key_invalid", "", "1 to 255");
         let wrong = stranger.call(Method::POST, path, Some("k"), "{}").await;
         assert_eq!(wrong.status, 401);
-        is_told(&wrong, "not_signed_in", "", "unknown or revoked");
+        assert_problem(&wrong, "not_signed_in", "", "unknown or revoked");
         let nameless = host.call(Method::POST, path, Some("k"), "{}").await;
-        is_told(&nameless, "invalid_field", "account", "name the account");
+        assert_problem(&nameless, "invalid_field", "account", "name the account");
         let large = program
             .call(Method::POST, path, Some("k"), r#"{"credits":9000}"#)
             .await;
         assert_eq!(large.status, 402);
-        is_told(
+        assert_problem(
             &large,
             "insufficient_credits",
             "",
@@ -144,7 +144,7 @@ async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
         );
     }
     let none = stage.http.post(format!("{}/api/v1/debits", stage.base));
-    is_told(
+    assert_problem(
         &Answer::of(none).await,
         "not_signed_in",
         "",
@@ -179,7 +179,7 @@ async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
         ),
         ("/api/v1/debits", "method_not_allowed", "", "Allow"),
     ] {
-        is_told(&program.get(path).await, code, field, words);
+        assert_problem(&program.get(path).await, code, field, words);
     }
     let batch = r#"{"debits":[{"credits":1}]}"#;
     let batch = program
@@ -191,7 +191,7 @@ async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
     let missing = program
         .call(Method::POST, "/api/v1/debits/batch", None, "{}")
         .await;
-    is_told(&missing, "invalid_json", "debits", "is missing");
+    assert_problem(&missing, "invalid_json", "debits", "is missing");
     let currency = maya.checkout(serde_json::json!({
         "type": "topup", "amount": 500, "currency": "eur",
     }));

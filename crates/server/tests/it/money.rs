@@ -1,5 +1,5 @@
-//! Money that goes back, waits, or comes late: credit notes, add-ons, second purchases, ends at
-//! once, bank debits. Nothing is given twice, nothing that is owed is kept.
+//! Refunds, pending and late money: credit notes, add-ons, duplicate purchases, immediate
+//! cancellations and bank debits. Nothing is granted twice, and nothing owed is withheld.
 
 mod addons;
 mod automatic;
@@ -14,9 +14,9 @@ use billing::config::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::between;
 use crate::metering::Program;
 use crate::stage::{PATIENCE, Person, Stage, answer, fresh_key, on_both};
+use crate::stripe_proxy;
 
 const CATALOG: &str = include_str!("../../../../catalog.toml");
 const CHANGES: &str = "/api/v1/plan-changes";
@@ -92,7 +92,7 @@ async fn mails_with(stage: &Stage, part: &str) -> usize {
     subjects.iter().filter(with).count()
 }
 
-/// An account and what Stripe has agree to the last row.
+/// Asserts that an account's rows match Stripe exactly.
 async fn in_step(person: &Person<'_>) {
     let report = billing::sync::account(&person.stage.app, person.account)
         .await

@@ -1,4 +1,4 @@
-//! Notices: what the host application is told by webhook.
+//! Outgoing webhooks to the host application.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
 
 pub const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
 
-/// One delivery as it arrived.
+/// A delivery as it arrived.
 #[derive(Clone, Debug)]
 pub struct Got {
     pub id: String,
@@ -30,7 +30,8 @@ impl Got {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    /// Signed with this secret, as Standard Webhooks says, written here once more on purpose.
+    /// Whether it is signed with this secret according to Standard Webhooks. The signature is
+    /// implemented here a second time on purpose.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let key = secret.strip_prefix("whsec_").unwrap();
         let engine = base64::engine::general_purpose::STANDARD;
@@ -41,7 +42,7 @@ impl Got {
     }
 }
 
-/// A host application that keeps what it gets and answers as told.
+/// A host application that records deliveries and responds as configured.
 #[derive(Clone)]
 pub struct Host {
     pub url: String,
@@ -116,7 +117,7 @@ async fn hosted(database: store::testing::TestDatabase) -> Stage {
     Stage::with(database, |settings| settings.webhooks.allow_loopback = true).await
 }
 
-/// An operator with an endpoint at `host`: its id and secret.
+/// Creates an endpoint at `host` as an operator; returns its id and secret.
 pub async fn endpoint(operator: &Person<'_>, host: &Host, events: Value) -> (String, String) {
     let (status, made) = operator
         .post(ENDPOINTS, json!({ "url": host.url, "events": events }))
@@ -283,7 +284,8 @@ async fn a_redirect_is_not_followed_and_410_disables(stage: &Stage) {
 }
 
 async fn an_endpoints_address_is_checked_again_at_each_delivery(stage: &Stage) {
-    // Made while loopback was allowed, or by a name that was moved since: here the rule is strict.
+    // The endpoint may have been created while loopback was allowed, or its name may resolve
+    // differently now: at delivery the rule is strict.
     let host = Host::start().await;
     let url = host.url.clone();
     let operator = stage.person_as("boss@example.com", "admin").await;

@@ -1,5 +1,5 @@
-//! The right account: links out of a refusal, purchases by operators for somebody else, and limits
-//! on the page of keys.
+//! Acting for the right account: links in refusals, purchases by operators for other accounts, and
+//! limits on the keys page.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::metering::{Answer, Program};
 use crate::stage::{Person, Stage, answer, on_both, session_id};
 
-async fn organisation(person: &Person<'_>) -> String {
+async fn organization(person: &Person<'_>) -> String {
     let (status, made) = person
         .post("/api/v1/organisations", json!({ "name": "Acme" }))
         .await;
@@ -23,7 +23,7 @@ fn path_of<'a>(stage: &Stage, url: &'a Value) -> &'a str {
 on_both!(the_link_in_a_refusal_opens_the_refused_account);
 async fn the_link_in_a_refusal_opens_the_refused_account(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let acme = organisation(&maya).await;
+    let acme = organization(&maya).await;
     let host = Program {
         stage,
         secret: stage.server_key().await,
@@ -103,11 +103,11 @@ async fn only_the_owner_whom_the_host_names_owns_the_account_after_signing_in(st
 on_both!(requirement_3_3_1c_only_an_admin_buys_for_another_account_and_says_why);
 async fn requirement_3_3_1c_only_an_admin_buys_for_another_account_and_says_why(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let account = organisation(&maya).await;
+    let account = organization(&maya).await;
     let path = format!("/api/admin/accounts/{account}/checkout-sessions");
     let body = json!({ "type": "topup", "amount": 1000, "reason": "asked by phone" });
 
-    // Nobody else, by any address.
+    // No other user can, at any URL.
     for role in ["user", "viewer", "support", "finance"] {
         let person = stage.person_as(&format!("{role}@example.com"), role).await;
         let (status, said) = person.post(&path, body.clone()).await;

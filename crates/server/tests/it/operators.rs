@@ -1,4 +1,4 @@
-//! What operators do: by their role, with a look before each act and a line in the audit log after.
+//! Operators' actions: each is limited by role, previewed, and recorded in the audit log.
 
 mod accounts;
 mod adjustments;
@@ -20,7 +20,7 @@ async fn public_id(stage: &Stage, account: i64) -> String {
     found.await.unwrap().unwrap().public_id
 }
 
-/// Sends a form as a browser does.
+/// Submits a form as a browser does.
 async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
     let request = person.request(Method::POST, path);
     let request = request.header("accept", "text/html").form(form);
@@ -52,7 +52,7 @@ async fn acts(stage: &Stage, action: &str) -> Vec<store::audit_log::Act> {
     acts.await.unwrap()
 }
 
-/// Somebody who bought 5,000 credits for $5.00, and the payment.
+/// A user who bought 5,000 credits for $5.00, and the payment.
 async fn buyer<'a>(stage: &'a Stage, email: &str) -> (Person<'a>, String, String) {
     let person = stage.person(email).await;
     person.buy_pack(5_000).await;
@@ -80,7 +80,7 @@ async fn audit_is_clean(stage: &Stage) {
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
-/// Every operators' address of the router with its methods.
+/// Every operator route of the router, with its methods.
 fn operators_routes() -> Vec<(Method, String)> {
     let is_ours = |path: &str| path.starts_with("/admin") || path.starts_with("/api/admin/");
     let routes = crate::access::routes().into_iter();

@@ -1,5 +1,5 @@
-//! What is kept of somebody: all of it for who asks, nothing of others, and nothing again of who
-//! was forgotten.
+//! Personal data: an account exports all of its own and nothing of others, and deleted data never
+//! returns.
 
 use billing::config::Settings;
 use billing::export::own_data;
@@ -22,7 +22,7 @@ fn sealed(settings: &mut Settings) {
     settings.database.encryption_keys = SecretString::from(format!("one:{key}"));
 }
 
-/// The command `admin export` with these arguments.
+/// Runs `admin export` with these arguments.
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]
@@ -36,7 +36,7 @@ async fn exported(stage: &Stage, args: &[&str]) {
     export::run(&stage.app, &line.args, &mut out).await.unwrap();
 }
 
-/// Somebody with a plan, a pack, a call, a key, a setting, a limit and an invitation.
+/// A user with a plan, a pack, a call, a key, a setting, a limit and an invitation.
 async fn busy<'a>(stage: &'a Stage, email: &str) -> Person<'a> {
     let person = stage.person(email).await;
     person.subscribe("PRO").await;
@@ -171,7 +171,7 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
     let cookie = ann.cookie.split_once('=').unwrap().1;
     assert!(!text.contains(cookie), "it opens no door");
 
-    // The same by command, byte for byte but for its moment.
+    // The command exports the same, byte for byte except for the time.
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().to_str().unwrap();
     exported(stage, &["--to", to, "--account", "ann@people.example"]).await;
@@ -242,7 +242,7 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
     stage.settled().await;
     let before = stage.events().await.len();
 
-    // Somebody writes the address at Stripe again, and money goes back.
+    // The address is entered at Stripe again, and a refund is made.
     let path = format!("/v1/customers/{customer}");
     let form = [
         ("email", "planted.marker@people.example"),

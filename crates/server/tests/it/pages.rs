@@ -1,4 +1,4 @@
-//! Pages as a browser meets them: forms post and redirect, nothing needs a script.
+//! Pages as a browser sees them: forms post and redirect, and nothing needs a script.
 
 mod sign_in;
 
@@ -11,7 +11,7 @@ use crate::stage::{PATIENCE, Person, Stage, on_both, session_id};
 
 const BILLING: &str = "/dashboard/billing";
 
-/// Sends a form as a browser does.
+/// Submits a form as a browser does.
 pub async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
     let request = person.request(Method::POST, path);
     let request = request.header("accept", "text/html").form(form);
@@ -23,14 +23,14 @@ pub fn location(answer: &Response) -> String {
     to.expect("an address").to_owned()
 }
 
-/// A page as a stranger's browser asks for it.
+/// Requests a page as a signed-out browser does.
 pub async fn stranger(stage: &Stage, path: &str) -> Response {
     let request = stage.http.get(format!("{}{path}", stage.base));
     let request = request.header("accept", "text/html");
     request.send().await.expect("the service answers")
 }
 
-/// The path of the link in the newest mail, once there is one.
+/// The path of the link in the newest email, once there is one.
 pub async fn mailed_link(stage: &Stage) -> String {
     let started = Instant::now();
     loop {
@@ -235,16 +235,16 @@ async fn a_cancellation_at_the_end_of_the_period_can_be_undone(stage: &Stage) {
         "{question}"
     );
 
-    let cancelled = send(&maya, &plan, &[("act", "cancel"), ("reason", "unused")]).await;
+    let canceled = send(&maya, &plan, &[("act", "cancel"), ("reason", "unused")]).await;
 
-    assert_eq!(cancelled.status(), 303);
+    assert_eq!(canceled.status(), 303);
     let body = maya.billing().await;
     assert_eq!(body["subscription"]["tier"], "PRO");
     assert!(body["subscription"]["cancelAt"].is_string(), "{body}");
     let (_, page) = maya.page(BILLING).await;
     assert!(page.contains("Keep Pro") && page.contains("be charged again"));
 
-    // Twice is as good as once.
+    // Repeating it changes nothing.
     assert_eq!(send(&maya, &plan, &[("act", "cancel")]).await.status(), 303);
     assert_eq!(send(&maya, &plan, &[("act", "resume")]).await.status(), 303);
 
@@ -294,7 +294,7 @@ async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &St
         rows[1],
         ("SUBSCRIPTION_UPGRADE".into(), "COMPLETED".into(), due)
     );
-    // A second click finds the change done.
+    // A second click finds that the change was already made.
     let again = send(&maya, &format!("{BILLING}/plan"), &form).await;
     assert_eq!(again.status(), 409);
     assert_eq!(stage.transactions(maya.account).await.len(), 2);

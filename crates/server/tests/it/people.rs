@@ -1,11 +1,12 @@
-//! People of several accounts: which one is meant, who may do what in it, and how they sign in.
+//! Users with several accounts: which account is meant, what they may do in it, and how they sign
+//! in.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::stage::{Person, Stage, on_both};
 
-/// Makes `person` a member of `owner`'s account; answers its id at the edge.
+/// Makes `person` a member of `owner`'s account; returns the account's public id.
 async fn join(person: &Person<'_>, owner: &Person<'_>, role: &'static str) -> String {
     let (user, account) = (person.user, owner.account);
     let stage = person.stage;
@@ -26,7 +27,7 @@ async fn public_id(person: &Person<'_>) -> String {
     found.await.unwrap().unwrap().public_id
 }
 
-/// All own addresses of a page that are about an account.
+/// All links of a page to our own URLs that are about an account.
 fn addresses(html: &str) -> Vec<String> {
     let pieces = html
         .split(['"'])
@@ -113,7 +114,7 @@ async fn a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account(s
         assert!(all.len() > 5, "{path}: {all:?}");
         let mine = format!("account={}", public_id(&maya).await);
         for address in all {
-            // The menu's way to the other account alone names another.
+            // Only the menu's link to the other account names another account.
             let is_switch = address == format!("/dashboard?{mine}");
             assert!(address.contains(&query) || is_switch, "{path}: {address}");
         }
@@ -191,7 +192,7 @@ async fn a_suspended_account_gets_an_explanation_and_can_change_nothing(stage: &
         maya.post("/api/v1/keys", json!({ "name": "x" })).await.0,
         403
     );
-    // What ends the costs stays possible; there is no customer yet.
+    // Actions that end costs stay possible; there is no customer yet.
     assert_eq!(
         maya.post("/api/stripe/customer-portal", json!({})).await.0,
         409
@@ -217,7 +218,7 @@ fn fixtures() -> Value {
     serde_json::from_str(include_str!("../../../web/tests/data/host-tokens.json")).unwrap()
 }
 
-/// A world whose host application shares its secrets.
+/// An environment whose host application shares its secrets.
 async fn hosted(database: store::testing::TestDatabase) -> Stage {
     let secret = fixtures()["secret"].as_str().unwrap().to_owned();
     Stage::with(database, move |settings| {
@@ -264,7 +265,7 @@ async fn the_host_applications_session_signs_in_and_gives_no_role_of_operators()
                 200,
                 "{name}"
             );
-            // Its address is an administrator's; the host's word is not enough for that.
+            // The address is an administrator's, for which the host's token isn't sufficient.
             assert_eq!(
                 status_with(&stage, "cookie", &cookie, "/admin/events").await,
                 403
@@ -326,7 +327,7 @@ async fn case_a9_a_hosts_token_is_invalid_after_signing_out() {
     .await;
 }
 
-/// A hand-over for this world, as a host application signs it.
+/// A hand-over token for this environment, as a host application signs it.
 fn hand_over(stage: &Stage, jti: &str, changes: &Value) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,5 +1,5 @@
-//! Plans over their life: larger at once and paid first, smaller with the next period, ended with
-//! the period or at once, tried first, sold at a price of one's own.
+//! The life of plans: immediate upgrades, scheduled downgrades, cancellations, trials and agreed
+//! prices.
 
 mod agreed;
 mod endings;
@@ -20,7 +20,7 @@ async fn change(person: &Person<'_>, body: Value) -> (u16, Value) {
     person.post(CHANGES, body).await
 }
 
-/// Previews a change and confirms what it said.
+/// Previews a change and confirms the previewed amount.
 async fn confirm(person: &Person<'_>, plan: &str) -> (u16, Value) {
     let (status, preview) = change(person, json!({ "action": "preview", "planId": plan })).await;
     assert_eq!(status, 200, "{preview}");
@@ -51,7 +51,7 @@ async fn subscription(stage: &Stage) -> Value {
     stage.stripe_get("/v1/subscriptions?status=all").await["data"][0].clone()
 }
 
-/// The card that the next payment is made with.
+/// Sets the card of the next payment.
 async fn pays_with(stage: &Stage, card: &str) {
     let held = subscription(stage).await;
     let customer = held["customer"].as_str().unwrap();

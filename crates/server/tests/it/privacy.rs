@@ -1,4 +1,4 @@
-//! What is stored and logged of people: sealed at rest, and in no log, metric or error.
+//! Personal data is encrypted at rest, and in no log, metric or error.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use store::testing::TestDatabase;
 
 use crate::stage::{Stage, on_both};
 
-/// 32 bytes of a letter, as base64.
+/// A key of 32 equal bytes, as base64.
 fn key(name: &str, letter: u8) -> String {
     use base64::Engine;
     let bytes = [letter; 32];
@@ -26,7 +26,7 @@ fn sealed_with(settings: &mut Settings, keys: &[String]) {
     settings.database.encryption_keys = SecretString::from(keys.join(","));
 }
 
-/// Every byte that the database keeps: the files of SQLite, each text of each table of PostgreSQL.
+/// Every byte that the database stores: the files of SQLite, all text of all tables of PostgreSQL.
 async fn raw(database: &TestDatabase) -> Vec<u8> {
     match &database.url {
         store::DatabaseUrl::Sqlite(path) => files(path),
@@ -39,7 +39,7 @@ fn files(path: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for file in std::fs::read_dir(folder).unwrap() {
         let file = file.unwrap().path();
-        // Beside the database and its log, a demo's twin keeps what Stripe would.
+        // The folder also contains what a demo's twin stores in place of Stripe.
         let is_ours = file.to_string_lossy().starts_with(&*path.to_string_lossy());
         if file.is_file() && is_ours {
             all.extend(std::fs::read(file).unwrap());
@@ -74,10 +74,10 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 const MARK: &str = "zqx-marker";
-/// The end of every address here; names of people, which their rows may hold, do not have it.
+/// The domain of every email address here. Names of users, which rows may contain, don't have it.
 const DOMAIN: &str = "@people.example";
 
-/// A person buys, subscribes, is invited to sign in and asks for the portal.
+/// A user buys, subscribes, requests a sign-in link and opens the portal.
 async fn live(stage: &Stage) {
     let email = format!("{MARK}@people.example");
     let ann = stage.person(&email).await;
@@ -149,7 +149,7 @@ async fn no_address_is_in_the_raw_database(database: TestDatabase) {
     assert!(!holds(&bytes, DOMAIN), "{}", around(&bytes, DOMAIN));
 }
 
-/// What stands around the place, to find the leak.
+/// The text around a position, to locate a leak.
 fn around(bytes: &[u8], text: &str) -> String {
     let at = bytes
         .windows(text.len())
@@ -161,13 +161,13 @@ fn around(bytes: &[u8], text: &str) -> String {
 
 async fn keys_are_rolled_and_left(database: TestDatabase) {
     let database = Arc::new(database);
-    // Without a key all is plain, as it was.
+    // Without a key everything is stored in clear, as before.
     let stage = Stage::shared(database.clone(), |_| {}).await;
     live(&stage).await;
     stage.close().await;
     assert!(holds(&raw(&database).await, DOMAIN));
 
-    // Then with one, then with another beside it, then with the other alone.
+    // Then with one key, then with a second key added, then with the second key only.
     let (one, two) = (key("one", b'a'), key("two", b'b'));
     for (configured, prefix) in [
         (vec![one.clone()], "lbx1.one."),
@@ -208,7 +208,7 @@ async fn keys_are_rolled_and_left(database: TestDatabase) {
             .values()
             .filter_map(Value::as_i64)
             .sum();
-        assert_eq!(left, 0, "a second turn finds nothing: {told}");
+        assert_eq!(left, 0, "a second run finds nothing: {told}");
         let db = app.db.clone();
         tokio::task::spawn_blocking(move || db.close())
             .await
@@ -233,7 +233,7 @@ async fn keys_are_rolled_and_left(database: TestDatabase) {
         .expect("the former key is not needed any more");
 }
 
-/// Settings for the database alone.
+/// Settings with only the database.
 fn bare(database: &TestDatabase) -> Settings {
     let mut settings = Settings::load(None, &|_| None).unwrap();
     settings.database.url = SecretString::from(database.url_text.clone());
@@ -282,7 +282,7 @@ async fn an_error_is_logged_with_the_request_id_that_the_response_has(stage: &St
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_localboxs-billing");
 
-/// A demo that logs everything into a file; killed when it is dropped.
+/// A demo that logs everything to a file, killed when dropped.
 struct Talkative {
     child: std::process::Child,
     hello: Value,
@@ -332,7 +332,7 @@ impl Talkative {
             .to_owned()
     }
 
-    /// The cookie of a person.
+    /// The cookie of a user.
     fn session(&self, email: &str) -> String {
         let output = std::process::Command::new(PROGRAM)
             .args(["admin", "session", email, "--json", "--data"])
@@ -390,7 +390,7 @@ async fn case_m8_m9_no_personal_data_or_secret_is_in_logs_metrics_or_the_raw_dat
         .await
         .unwrap();
     let portal = opened["url"].as_str().unwrap_or("no portal yet").to_owned();
-    // What goes wrong is told without what was sent.
+    // Errors are reported without the data that was sent.
     let wrong = format!("{base}/api/auth/link/{MARK}-token");
     http.get(wrong).send().await.unwrap();
     http.get(format!("{base}/api/v1/balance?account={MARK}"))

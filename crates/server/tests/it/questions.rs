@@ -1,5 +1,5 @@
-//! The questions that the plan of this project left open (section 21.3): each is answered by a
-//! value of the configuration, and another value is another answer.
+//! The questions that the specification left open (section 21.3): each is answered by a
+//! configuration value, and another value gives another answer.
 
 use billing::config::Settings;
 use serde_json::{Value, json};
@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 use crate::metering::{Program, host};
 use crate::stage::{Stage, answer, on_both};
 
-/// What the four questions are answered with, on this deployment.
+/// The answers to the four questions on this deployment.
 #[derive(Debug, PartialEq, Eq)]
 struct Answers {
-    /// Do credits expire? Days that bought ones and promotional ones last.
+    /// Do credits expire? The days that purchased and promotional credits last.
     bought_days: Option<i64>,
     promo_days: Option<i64>,
-    /// What does a credit cost? Of a call: the credits; of 500 credits: the price.
+    /// What does a credit cost? The credits of a call, and the price of 500 credits.
     call_costs: Value,
     pack_costs: String,
-    /// Does FREE bring credits? How many a month.
+    /// Does FREE include credits? How many per month.
     free_credits: Value,
-    /// What is given back? For a plan that ends at once after 10 days.
+    /// What is refunded? The amount for a plan that ends immediately after 10 days.
     pays_back: bool,
 }
 
 fn days(grant: &Value, now: domain::time::Timestamp) -> Option<i64> {
     let end = domain::time::parse(grant["expiresAt"].as_str()?).unwrap();
-    // Rounded: the purchase was a moment ago.
+    // Rounded, since the purchase was a moment ago.
     Some((end.seconds() - now.seconds() + 43_200).div_euclid(86_400))
 }
 
@@ -98,8 +98,8 @@ async fn requirement_21_3_by_default_the_open_questions_are_answered_as_decided(
     assert_eq!(found, decided);
 }
 
-/// Another answer to each question, by the catalog and by settings.
-fn otherwise(settings: &mut Settings) {
+/// Changes the answer to each question through the catalog and the settings.
+fn with_other_answers(settings: &mut Settings) {
     let text = include_str!("../../../../catalog.toml")
         .replace(
             "credits = 500\nprice = \"0.50\"",
@@ -120,7 +120,7 @@ fn otherwise(settings: &mut Settings) {
 
 on_both!(
     requirement_21_3_another_value_gives_another_answer,
-    otherwise
+    with_other_answers
 );
 async fn requirement_21_3_another_value_gives_another_answer(stage: &Stage) {
     let found = answers(stage).await;

@@ -1,4 +1,4 @@
-//! Accounts, lists, credits by hand, the gateway check and what operators see.
+//! Accounts, lists, manual credits, the gateway check and what operators see.
 
 mod reading;
 
@@ -13,7 +13,7 @@ async fn public_id(stage: &Stage, account: i64) -> String {
     found.await.unwrap().unwrap().public_id
 }
 
-/// Acts in the audit log about a subject.
+/// The actions in the audit log about a subject.
 async fn acts(stage: &Stage, subject: &str) -> Vec<store::audit_log::Act> {
     let subject = subject.to_owned();
     let acts = stage

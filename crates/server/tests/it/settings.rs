@@ -1,4 +1,4 @@
-//! Every setting is described, and every setting does something.
+//! Every setting is documented, and every setting has an effect.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,8 @@ fn settings() -> Vec<(String, String)> {
     all.collect()
 }
 
-/// All sources of the program, without spaces and line breaks, so that a chain of calls is found.
+/// All sources of the program without whitespace, so that a chain of calls over several lines is
+/// found.
 fn sources(folder: &Path, all: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -1,5 +1,4 @@
-//! Signing in with what others prove: keys that the host application publishes, and an OpenID
-//! Connect provider.
+//! Signing in with the host application's published keys and with an OpenID Connect provider.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +19,7 @@ async fn databases() -> Vec<TestDatabase> {
     vec![store::testing::sqlite(), postgres.await.unwrap()]
 }
 
-/// The key pair of this number.
+/// The key pair with this number.
 fn pair(number: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[number; 32]).unwrap()
 }
@@ -30,7 +29,7 @@ fn jwk(number: u8) -> Value {
     json!({ "kty": "OKP", "crv": "Ed25519", "kid": number.to_string(), "use": "sig", "x": x })
 }
 
-/// A JWT that the pair of this number signs.
+/// A JWT that the key pair with this number signs.
 fn signed(number: u8, body: &Value) -> String {
     let head = json!({ "alg": "EdDSA", "kid": number.to_string() });
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -46,7 +45,7 @@ async fn serve(router: Router) -> String {
     format!("http://{address}")
 }
 
-/// The host application's keys, and how often they were asked for.
+/// The host application's published keys, and how often they were fetched.
 #[derive(Clone, Default)]
 struct Host(Arc<Mutex<(Vec<Value>, usize)>>);
 
@@ -55,7 +54,7 @@ impl Host {
         self.0.lock().unwrap().0 = keys;
     }
 
-    fn asked(&self) -> usize {
+    fn fetch_count(&self) -> usize {
         self.0.lock().unwrap().1
     }
 }
@@ -92,9 +91,9 @@ async fn the_hosts_published_keys_sign_hand_overs_and_can_be_rotated() {
         assert_eq!(hand_over(&stage, &token).await, 400, "it works once");
         let other = signed(1, &handed(&stage, "noah@example.com"));
         assert_eq!(hand_over(&stage, &other).await, 303);
-        assert_eq!(host.asked(), 1, "the keys are kept");
+        assert_eq!(host.fetch_count(), 1, "the keys are kept");
 
-        // A stranger's key under a known name, and under a new one: asked for once at most.
+        // A foreign key under a known key id, and under a new one, which is fetched at most once.
         let mut forged = signed(2, &handed(&stage, "eve@example.com"));
         assert_eq!(hand_over(&stage, &forged).await, 400);
         let head = URL_SAFE_NO_PAD.encode(json!({ "alg": "EdDSA", "kid": "1" }).to_string());
@@ -116,9 +115,9 @@ async fn the_hosts_published_keys_sign_hand_overs_and_can_be_rotated() {
         assert_eq!(
             hand_over(&stage, &gone).await,
             400,
-            "a key taken away opens nothing"
+            "a removed key is refused"
         );
-        assert_eq!(host.asked(), 2);
+        assert_eq!(host.fetch_count(), 2);
         stage.close().await;
     }
 }
@@ -164,10 +163,10 @@ mod oidc {
 
     use super::*;
 
-    /// Makes a wrong answer of a good one.
+    /// Turns a valid response into an invalid one.
     type Spoil = fn(&mut Said);
 
-    /// What the provider will say.
+    /// What the provider will respond with.
     #[derive(Clone)]
     struct Said {
         base: String,
@@ -253,7 +252,8 @@ mod oidc {
         .await
     }
 
-    /// Goes to the provider: the browser's cookie, and the state to come back with.
+    /// Starts a sign-in with the provider; returns the browser's cookie and the state to return
+    /// with.
     async fn go(stage: &Stage, provider: &Provider) -> (String, String) {
         let url = format!("{}/api/auth/oidc?next=/dashboard/usage", stage.base);
         let answer = stage.http.get(url).send().await.unwrap();

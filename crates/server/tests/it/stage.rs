@@ -1,4 +1,4 @@
-//! A service with its twin and a database of its own, and people who use it.
+//! A service with its twin and its own database, and users of it.
 
 mod person;
 
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 pub use person::*;
 
-/// Longest a test waits for something that must come.
+/// The longest that a test waits for something.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes two tests of `async fn name(stage: &Stage)`, one for each database: `on_both!(name);`.
@@ -55,7 +55,7 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// The world of one test.
+/// The environment of one test.
 pub struct Stage {
     pub app: App,
     pub base: String,
@@ -67,14 +67,14 @@ pub struct Stage {
     database: Arc<TestDatabase>,
 }
 
-/// Settings of a test: everything on loopback.
+/// The settings of a test: everything is on loopback.
 pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings {
     let mut settings = Settings::load(None, &|_| None).expect("the defaults are valid");
     settings.service.base_url = base.to_owned();
     settings.database.url = SecretString::from(database_url.to_owned());
     settings.stripe.secret_key = SecretString::from("sk_test_stage");
     settings.stripe.api_base = twin.url();
-    // A test that switches deliveries off wants them lost; the one of the poll switches it on.
+    // A test that turns deliveries off wants events to be lost; the test of the poll turns it on.
     settings.stripe.events_poll_seconds = 0;
     settings.clock.follow = twin.url();
     let smtp = twin.smtp_address().expect("the twin has a mailbox");
@@ -85,12 +85,12 @@ pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings
 }
 
 impl Stage {
-    /// A fresh world on this database, with these changes to the settings.
+    /// A new environment on this database, with these changes to the settings.
     pub async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Stage {
         Stage::shared(Arc::new(database), change).await
     }
 
-    /// The same on a database that is looked at afterwards.
+    /// The same on a database that the test reads afterwards.
     pub async fn shared(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> Stage {
         if std::env::var_os("RUST_LOG").is_some() {
             server::telemetry::start_as_json(None);
@@ -118,7 +118,8 @@ impl Stage {
         }
     }
 
-    /// The same world after a restart with other settings: the twin goes on, the address stays.
+    /// The same environment after a restart with other settings: the twin keeps running, and the
+    /// address stays the same.
     pub async fn restarted(self, change: impl FnOnce(&mut Settings)) -> Stage {
         let mut settings = self.app.settings.clone();
         change(&mut settings);
@@ -132,7 +133,8 @@ impl Stage {
             twin_handle,
             database,
         } = self;
-        // An embedded database serves one process: the first lets go of it before the second.
+        // Only one process can open an embedded database, so the first must close it before the
+        // second opens it.
         drop(app);
         let service = service.expect("it runs");
         let address = service.address;
@@ -170,12 +172,12 @@ impl Stage {
         }
     }
 
-    /// A person with a session and an account of their own.
+    /// A user with a session and their own account.
     pub async fn person(&self, email: &str) -> Person<'_> {
         self.person_as(email, "user").await
     }
 
-    /// The same with a role.
+    /// A user with a role, a session and their own account.
     pub async fn person_as(&self, email: &str, role: &str) -> Person<'_> {
         let user = people::ensure(&self.app, email, role, true)
             .await
@@ -197,7 +199,7 @@ impl Stage {
         }
     }
 
-    /// A key of the host application.
+    /// A server key of the host application.
     pub async fn server_key(&self) -> String {
         let secret = format!("lbx_test_{}", billing::secrets::new_secret(&*self.app.rng));
         let (stored, id, now) = (hash(&secret), self.app.new_id("key"), self.app.now());
@@ -256,7 +258,7 @@ impl Stage {
         all.await.expect("events")
     }
 
-    /// The twin's own events of a type, newest first.
+    /// The twin's events of a type, newest first.
     pub async fn stripe_events(&self, kind: &str) -> Vec<Value> {
         let listed = self
             .stripe_get(&format!("/v1/events?limit=100&type={kind}"))
@@ -264,7 +266,7 @@ impl Stage {
         listed["data"].as_array().expect("a list").clone()
     }
 
-    /// Reads from the twin as the product's owner would.
+    /// Reads from the twin with a secret key, as the product's owner would.
     pub async fn stripe_get(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.twin_url);
         let answer = self.http.get(url).bearer_auth("sk_test_other").send().await;
@@ -275,7 +277,7 @@ impl Stage {
             .expect("JSON")
     }
 
-    /// Writes to the twin as somebody in Stripe's dashboard would.
+    /// Writes to the twin, as a change in Stripe's dashboard would.
     pub async fn stripe_post(&self, path: &str, form: &[(&str, &str)]) -> Value {
         let url = format!("{}{path}", self.twin_url);
         let answer = self
@@ -294,7 +296,7 @@ impl Stage {
         value
     }
 
-    /// Waits until nothing is in hand on either side.
+    /// Waits until neither the service nor the twin has work left.
     pub async fn settled(&self) {
         let started = Instant::now();
         let mut calm = 0;
@@ -340,7 +342,7 @@ impl Stage {
             .collect()
     }
 
-    /// Subjects of the mails that arrived, oldest first.
+    /// The subjects of the emails that arrived, oldest first.
     pub async fn mail_subjects(&self) -> Vec<String> {
         let mails = self.twin.get("/_twin/mails").await.expect("the mailbox");
         let mails = mails
@@ -362,7 +364,7 @@ pub fn fresh_key() -> String {
     format!("key-{}", NEXT_KEY.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A client that follows no redirect.
+/// An HTTP client that follows no redirects.
 pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());

@@ -1,4 +1,4 @@
-//! What the sync makes of Stripe's objects: rows, credits and what waits.
+//! What a sync makes of Stripe's objects: rows, credits and parked accounts.
 
 mod duplicates;
 mod history;
@@ -29,7 +29,7 @@ fn price(stage: &Stage, tier: &str) -> String {
     stage.app.prices().price_of_tier[tier].clone()
 }
 
-/// Changes the subscription's price now, for money.
+/// Changes the subscription's price immediately, with proration.
 async fn upgrade(stage: &Stage, tier: &str) {
     let held = subscription(stage).await;
     let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
@@ -42,7 +42,7 @@ async fn upgrade(stage: &Stage, tier: &str) {
     stage.stripe_post(&path, &form).await;
 }
 
-/// Has a schedule change the price at the period's end; answers the schedule's id.
+/// Schedules a change of the price at the end of the period; returns the schedule's id.
 async fn schedule(stage: &Stage, from: &str, to: &str) -> String {
     let held = subscription(stage).await;
     let id = held["id"].as_str().unwrap();
@@ -220,7 +220,7 @@ async fn customer(stage: &Stage) -> String {
     listed["data"][0]["id"].as_str().unwrap().to_owned()
 }
 
-async fn subscribe_by_hand(stage: &Stage, customer: &str, price: &str) {
+async fn subscribe_in_dashboard(stage: &Stage, customer: &str, price: &str) {
     let attach = "/v1/payment_methods/pm_card_visa/attach";
     let method = stage.stripe_post(attach, &[("customer", customer)]).await;
     let method = method["id"].as_str().unwrap();

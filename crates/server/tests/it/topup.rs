@@ -1,4 +1,4 @@
-//! Credits that run low: one mail a crossing, and packs that are bought by themselves.
+//! Low credits: one email per crossing, and automatic top-up.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ async fn set(person: &Person<'_>, body: Value) -> (u16, Value) {
     answer(person.request(Method::PUT, "/api/v1/settings").json(&body)).await
 }
 
-/// A subscriber, whose card is saved, with a key.
+/// A subscriber with a saved card and an API key.
 async fn subscriber<'a>(stage: &'a Stage) -> (Person<'a>, Program<'a>) {
     let person = stage.person("topup@example.com").await;
     person.subscribe("PRO").await;
@@ -47,11 +47,14 @@ async fn subjects(stage: &Stage, part: &str) -> usize {
         .count()
 }
 
-/// Waits until a mail of this subject arrived.
+/// Waits until an email with this subject has arrived.
 async fn mail(stage: &Stage, part: &str) {
     let started = Instant::now();
     while subjects(stage, part).await == 0 {
-        assert!(started.elapsed() < PATIENCE, "no mail says {part}");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "no email subject contains {part}"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
@@ -77,8 +80,8 @@ async fn row_when(person: &Person<'_>, wanted: impl Fn(&AutoTopup) -> bool) -> A
     }
 }
 
-/// Rounds of the job enough that anything it could still do is done.
-async fn quiet(stage: &Stage) {
+/// Runs the job often enough that nothing is left to do.
+async fn finish_top_up(stage: &Stage) {
     for _ in 0..3 {
         billing::jobs::topup::once(&stage.app).await.unwrap();
         stage.settled().await;
@@ -147,7 +150,7 @@ async fn a_pack_is_bought_once_when_credits_fall_below_the_threshold(stage: &Sta
     let body = person
         .billing_when(|body| body["credits"]["available"] == 5_460)
         .await;
-    quiet(stage).await;
+    finish_top_up(stage).await;
 
     let grants = body["credits"]["grants"].as_array().unwrap();
     assert_eq!(grants.last().unwrap()["kind"], "purchase");
@@ -182,7 +185,7 @@ async fn a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_tur
     let after = row_when(&person, |row| row.declines == 1).await;
     assert_eq!(after.state, "on");
     assert!(after.next_attempt_at > stage.app.now().plus_seconds(3_600));
-    quiet(stage).await;
+    finish_top_up(stage).await;
     assert_eq!(row(&person).await.declines, 1, "no blind retry");
 
     stage
@@ -218,9 +221,9 @@ async fn a_card_that_requires_authentication_sends_an_email_and_is_not_retried(s
     program.debit("low", 700).await;
     row_when(&person, |row| row.state == "waiting").await;
     mail(stage, "onfirm").await;
-    quiet(stage).await;
+    finish_top_up(stage).await;
     stage.twin.advance("2d").await.unwrap();
-    quiet(stage).await;
+    finish_top_up(stage).await;
 
     assert_eq!(row(&person).await.state, "waiting");
     let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
@@ -263,7 +266,7 @@ async fn several_concurrent_processes_make_one_payment(stage: &Stage) {
     person
         .billing_when(|body| body["credits"]["available"] == 5_400)
         .await;
-    quiet(stage).await;
+    finish_top_up(stage).await;
 
     let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
     let automatic = payments["data"].as_array().unwrap().iter();
@@ -297,7 +300,7 @@ async fn wrong_settings_are_refused_with_the_field_the_reason_and_the_fix(stage:
     assert_eq!(body["autoTopup"]["state"], "off");
 }
 
-/// Posts a form as a browser does, and answers the status and the page.
+/// Submits a form as a browser does, and returns the status and the page.
 async fn form(person: &Person<'_>, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
     let request = person
         .request(Method::POST, path)

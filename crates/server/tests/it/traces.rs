@@ -1,4 +1,4 @@
-//! Traces for a collector: what a span says, and what it does not.
+//! Traces for a collector: what a span contains, and what it doesn't.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::stage::{PATIENCE, client};
 
-/// A collector that keeps what it gets.
+/// A collector that records what it receives.
 async fn collector() -> (String, Arc<Mutex<Vec<u8>>>) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let kept = Arc::clone(&heard);
@@ -31,7 +31,7 @@ async fn collector() -> (String, Arc<Mutex<Vec<u8>>>) {
 struct Demo(Child);
 
 impl Demo {
-    /// Asks it to end; whether it ended well.
+    /// Asks it to stop; returns whether it exited with success.
     fn stop(&mut self) -> bool {
         let id = self.0.id().to_string();
         let _ = Command::new("kill").args(["-TERM", &id]).status();
@@ -100,7 +100,7 @@ async fn a_request_is_a_span_with_its_id_in_the_callers_trace_without_personal_d
     let token = client().get(format!("{base}/api/auth/link/planted-token"));
     token.send().await.unwrap();
 
-    // What is not sent yet goes out with the stop.
+    // Traces that haven't been sent are sent on a stop.
     let stop = move || demo.stop();
     assert!(tokio::task::spawn_blocking(stop).await.unwrap());
     let started = Instant::now();
@@ -124,7 +124,7 @@ async fn a_request_is_a_span_with_its_id_in_the_callers_trace_without_personal_d
     let trace = hex::decode(trace).unwrap();
     assert!(
         bytes.windows(16).any(|part| part == trace),
-        "the caller's trace goes on"
+        "the caller's trace is continued"
     );
     assert!(has(&bytes, "/api/auth/link/{token}"));
     for planted in [

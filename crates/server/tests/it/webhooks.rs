@@ -1,4 +1,4 @@
-//! Deliveries, good and bad: what Stripe tells us, in whatever order and however often.
+//! Webhook deliveries from Stripe, valid and invalid, in any order and any number of times.
 
 mod failures;
 
@@ -16,7 +16,7 @@ fn balance(body: &Value) -> f64 {
     body["credits"]["balance"].as_f64().unwrap()
 }
 
-/// The same event under another id: Stripe tells one fact with several events.
+/// The same event with another id, since Stripe reports one change with several events.
 fn renamed(event: &Value, id: &str) -> Value {
     let mut other = event.clone();
     other["id"] = json!(id);
@@ -338,7 +338,7 @@ async fn case_w18_an_event_that_comes_before_our_own_commit_is_not_lost(stage: &
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
     let account = maya.account;
-    // As if the answer to the creation of the customer had never been written down.
+    // As if the created customer had never been stored.
     stage
         .app
         .db

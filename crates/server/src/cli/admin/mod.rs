@@ -20,7 +20,7 @@ pub enum Admin {
     User {
         /// Email address of the user.
         email: String,
-        /// Role of the user: user, viewer, support, finance or admin.
+        /// Role of the user.
         #[arg(long, value_parser = ROLES)]
         role: Option<String>,
     },
@@ -28,7 +28,7 @@ pub enum Admin {
     Session {
         /// Email address of the user.
         email: String,
-        /// Role of the user: user, viewer, support, finance or admin.
+        /// Role of the user.
         #[arg(long, value_parser = ROLES)]
         role: Option<String>,
         /// Also creates an API key: `meter` for the user's account, `server` for the host

@@ -4,7 +4,7 @@ use super::*;
 
 on_both!(
     case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_day_and_after,
-    between::put
+    stripe_proxy::install
 );
 async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_day_and_after(
     stage: &Stage,
@@ -13,10 +13,10 @@ async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_da
         stage.person("maya@example.com").await,
         stage.person("noah@example.com").await,
     );
-    let between = between::of(stage);
+    let proxy = stripe_proxy::of(stage);
     for (person, pause) in [(&maya, None), (&noah, Some("25h"))] {
-        let call = between.hold("POST", "/v1/customers");
-        // The customer is made, and whoever asked for it is gone before it is written down.
+        let call = proxy.hold("POST", "/v1/customers");
+        // The customer is created at Stripe, but the request is aborted before it is stored.
         tokio::select! {
             answered = person.checkout(pack(500)) => panic!("{answered:?}"),
             () = call.reached() => {}
@@ -31,7 +31,7 @@ async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_da
         assert_eq!(kept.await.unwrap(), None);
 
         if let Some(pause) = pause {
-            // Stripe has forgotten the key: the orphan is found by what it carries.
+            // Stripe has forgotten the idempotency key, so the customer is found by its metadata.
             stage.twin.advance(pause).await.unwrap();
         }
         person.buy_pack(500).await;
@@ -42,30 +42,30 @@ async fn case_k6_a_customer_that_was_created_but_not_stored_is_found_within_a_da
 
 on_both!(
     case_k9_a_key_that_is_in_use_elsewhere_is_tried_again,
-    between::put
+    stripe_proxy::install
 );
 async fn case_k9_a_key_that_is_in_use_elsewhere_is_tried_again(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let between = between::of(stage);
+    let proxy = stripe_proxy::of(stage);
     let in_use = json!({ "error": { "type": "idempotency_error", "code": "idempotency_key_in_use",
         "message": "There is currently another in-progress request using this key." } });
-    between.answer("POST", "/v1/checkout/sessions", 2, 409, &in_use);
+    proxy.answer("POST", "/v1/checkout/sessions", 2, 409, &in_use);
 
     let (status, answer) = maya.checkout(pack(500)).await;
 
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(between.calls("POST", "/v1/checkout/sessions"), 3);
+    assert_eq!(proxy.calls("POST", "/v1/checkout/sessions"), 3);
     let made = stage.stripe_get("/v1/checkout/sessions").await;
     assert_eq!(made["data"].as_array().unwrap().len(), 1);
 }
 
 on_both!(
     case_k10_stripes_error_messages_are_not_passed_on,
-    between::put
+    stripe_proxy::install
 );
 async fn case_k10_stripes_error_messages_are_not_passed_on(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let between = between::of(stage);
+    let proxy = stripe_proxy::of(stage);
     let said = "No such price: 'price_inside'; a similar object exists in live mode.";
     for (status, kind, code) in [
         (400, "invalid_request_error", "resource_missing"),
@@ -73,7 +73,7 @@ async fn case_k10_stripes_error_messages_are_not_passed_on(stage: &Stage) {
     ] {
         let error = json!({ "error": { "type": kind, "code": code, "message": said,
             "request_log_url": "https://dashboard.stripe.com/acct_inside" } });
-        between.answer("POST", "/v1/checkout/sessions", 1, status, &error);
+        proxy.answer("POST", "/v1/checkout/sessions", 1, status, &error);
 
         let (status, answer) = maya.checkout(pack(500)).await;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The demo's catalog in another currency: PRO at `plan`, all packs at `pack`.
+/// The demo's catalog in another currency, with PRO at `plan` and all packs at `pack`.
 fn in_currency(settings: &mut Settings, currency: &str, plan: &str, pack: &str) {
     let mut text = CATALOG.replace("\"usd\"", &format!("{currency:?}"));
     for (old, new) in [
@@ -18,7 +18,7 @@ fn in_currency(settings: &mut Settings, currency: &str, plan: &str, pack: &str) 
     own_catalog(settings, &text);
 }
 
-/// A plan and a pack in that currency, from the session to the page.
+/// Buys a plan and a pack in that currency, and checks each step from the session to the page.
 async fn sold_in(stage: &Stage, currency: &str, plan: (i64, &str), credits: (i64, &str)) {
     let maya = stage.person("maya@example.com").await;
     let session = maya

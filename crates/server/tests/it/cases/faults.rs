@@ -1,8 +1,8 @@
-//! Panics, and a mail server that is down.
+//! Panics, and an SMTP server that is down.
 
 use super::*;
 
-/// A route of the test's own behind all that the service puts before its routes.
+/// A route of the test, behind the same middleware as the service's own routes.
 async fn shielded(app: &App, routes: Router<Site>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -73,7 +73,7 @@ async fn case_d12_a_panic_fails_one_request_and_affects_no_other(stage: &Stage) 
     audited(stage).await;
 }
 
-/// A mail server's address at which nobody answers yet.
+/// The address of an SMTP server that isn't running yet.
 static DEAD: Mutex<Vec<(u16, u16)>> = Mutex::new(Vec::new());
 
 fn without_mail(settings: &mut Settings) {
@@ -83,7 +83,7 @@ fn without_mail(settings: &mut Settings) {
     settings.mail.port = port;
 }
 
-/// Passes connections to the port on to the mailbox.
+/// Forwards connections on the port to the mailbox.
 async fn revive(port: u16, mailbox: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     tokio::spawn(async move {
@@ -130,7 +130,7 @@ async fn case_d15_while_the_smtp_server_is_down_billing_works_and_emails_wait(st
         .unwrap()
         .1;
     revive(port, mailbox).await;
-    // What is told again is told under the same key.
+    // A repeated email has the same key.
     billing::sync::account(&stage.app, maya.account)
         .await
         .unwrap();

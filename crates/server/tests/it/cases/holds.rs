@@ -75,7 +75,7 @@ async fn case_c9_holds_keep_their_deadlines_when_only_the_systems_clock_moves(st
     let program = program(stage, "maya@example.com").await;
     let hold = program.hold(40).await;
     let before = stage.app.now();
-    // The billing clock is told an earlier time, as by a system that was set back.
+    // The billing clock is set to an earlier time, as when the system clock is set back.
     stage.app.clock.set(before.plus_seconds(-3_600));
     assert!(stage.app.now() >= before, "it never goes back");
     let shown = program.get(&format!("/api/v1/holds/{hold}")).await;

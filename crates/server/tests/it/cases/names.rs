@@ -1,4 +1,4 @@
-//! Names at Stripe, order of answers, bursts of events.
+//! Customer names at Stripe, the order of responses, and bursts of events.
 
 use super::*;
 
@@ -61,7 +61,7 @@ async fn case_k23_a_customer_has_the_name_that_the_host_gives_its_account(stage:
 
 on_both!(
     case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one,
-    between::put
+    stripe_proxy::install
 );
 async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
@@ -69,14 +69,14 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
     maya.billing_when(is("PRO", "ACTIVE")).await;
     stage.settled().await;
     stage.webhooks(false).await;
-    let (between, account) = (between::of(stage), maya.account);
+    let (proxy, account) = (stripe_proxy::of(stage), maya.account);
     let sync = || {
         let app = stage.app.clone();
         tokio::spawn(async move { billing::sync::account(&app, account).await })
     };
 
-    // A worker has fetched, and is taken for lost before it writes.
-    let last_call = between.hold("GET", "/v1/payment_methods/");
+    // A worker has fetched from Stripe, and loses its lease before it writes.
+    let last_call = proxy.hold("GET", "/v1/payment_methods/");
     let older = sync();
     last_call.reached().await;
     move_to(stage, "PRO_PLUS").await;
@@ -94,8 +94,8 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
         "what it had fetched is dropped"
     );
 
-    // Two that are both alive take turns: the newer looks after the older has written.
-    let last_call = between.hold("GET", "/v1/payment_methods/");
+    // Two live workers take turns: the newer one fetches after the older one has written.
+    let last_call = proxy.hold("GET", "/v1/payment_methods/");
     let older = sync();
     last_call.reached().await;
     move_to(stage, "PRO").await;
@@ -108,13 +108,13 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
     assert!(is("PRO", "ACTIVE")(&maya.billing().await));
 }
 
-/// Events of a burst, and how many of them are under way at once.
+/// The events of a burst, and how many of them are sent concurrently.
 const BURST: usize = 1_500;
 const AT_ONCE: usize = 50;
 
 on_both!(
     case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_calls,
-    between::put
+    stripe_proxy::install
 );
 async fn case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_calls(stage: &Stage) {
     let mut customers = Vec::new();
@@ -124,9 +124,9 @@ async fn case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_cal
         customers.push(customers_of(&person).await.remove(0));
     }
     stage.settled().await;
-    let between = between::of(stage);
-    between.most_in_hand();
-    let looks_before = between.calls("GET", "/v1/customers/");
+    let proxy = stripe_proxy::of(stage);
+    proxy.concurrent_max();
+    let looks_before = proxy.calls("GET", "/v1/customers/");
     let version = stage.app.settings.stripe.api_version.clone();
     let now = stage.app.now().seconds();
     let event = |number: usize| {
@@ -143,7 +143,7 @@ async fn case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_cal
         let answers = join_all(events.iter().map(|event| stage.deliver(event))).await;
         assert!(
             answers.iter().all(|answer| answer.status() == 200),
-            "every one is taken"
+            "every one is accepted"
         );
     }
     stage.settled().await;
@@ -154,10 +154,10 @@ async fn case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_cal
         i64::try_from(BURST).unwrap(),
         "each is done, none waits"
     );
-    let looks = between.calls("GET", "/v1/customers/") - looks_before;
+    let looks = proxy.calls("GET", "/v1/customers/") - looks_before;
     assert!(looks < BURST / 2, "{looks} looks for {BURST} events");
     assert!(
-        between.most_in_hand() <= 8,
+        proxy.concurrent_max() <= 8,
         "four workers ask, one thing at a time"
     );
 }

@@ -1,8 +1,8 @@
-//! What is done in Stripe's portal.
+//! Changes that users make in Stripe's portal.
 
 use super::*;
 
-/// The customer's portal, opened from our page.
+/// Opens the customer portal from our page.
 struct Portal<'a> {
     stage: &'a Stage,
     url: String,
@@ -46,7 +46,7 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
     let portal = Portal::of(&maya).await;
 
-    // Down at the period's end.
+    // A downgrade at the end of the period.
     portal.switch_to("PRO").await;
     let body = maya
         .billing_when(|body| body["subscription"]["pendingChange"].is_object())
@@ -70,7 +70,7 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
     stage.twin.advance("12d").await.unwrap();
     maya.billing_when(is("PRO", "ACTIVE")).await;
 
-    // Up at once, for money.
+    // An immediate upgrade that costs money.
     portal.switch_to("PRO_PLUS").await;
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
     let rows = stage.transactions(maya.account).await;
@@ -82,7 +82,7 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
         "{rows:?}"
     );
 
-    // Ended, kept, ended again.
+    // Canceled, resumed, canceled again.
     portal.press("cancel", &[]).await;
     let body = maya
         .billing_when(|body| body["subscription"]["cancelAt"].is_string())
@@ -92,7 +92,7 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
     maya.billing_when(|body| body["subscription"]["cancelAt"].is_null())
         .await;
 
-    // A renewal that fails is mended by another card.
+    // A failed renewal is paid with another card.
     stage
         .twin
         .decline_next(None, Some("insufficient_funds"))
@@ -124,7 +124,7 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
     audited(stage).await;
 }
 
-/// A code that takes everything off, once.
+/// Creates a promotion code with a 100% discount that works once.
 async fn code(stage: &Stage, name: &str) {
     let coupon = stage
         .stripe_post(
@@ -144,7 +144,7 @@ async fn code(stage: &Stage, name: &str) {
         .await;
 }
 
-async fn take_for_nothing(person: &Person<'_>, what: Value) {
+async fn pay_with_full_discount(person: &Person<'_>, what: Value) {
     let session = person.session(what).await;
     let page = format!("{}/c/pay/{session}/promotion", person.stage.twin_url);
     let typed = person
@@ -172,8 +172,8 @@ async fn case_k20_a_full_discount_gives_the_plan_and_no_credits(stage: &Stage) {
     code(stage, "FREE").await;
     let maya = stage.person("maya@example.com").await;
 
-    take_for_nothing(&maya, json!({ "type": "subscription", "planId": "PRO" })).await;
-    take_for_nothing(&maya, pack(5_000)).await;
+    pay_with_full_discount(&maya, json!({ "type": "subscription", "planId": "PRO" })).await;
+    pay_with_full_discount(&maya, pack(5_000)).await;
 
     let body = maya.billing_when(is("PRO", "ACTIVE")).await;
     stage.settled().await;
@@ -206,7 +206,7 @@ async fn case_k20_if_allowed_a_full_discount_grants_the_pack_once(stage: &Stage)
     code(stage, "FREE").await;
     let maya = stage.person("maya@example.com").await;
 
-    take_for_nothing(&maya, pack(5_000)).await;
+    pay_with_full_discount(&maya, pack(5_000)).await;
 
     let body = maya.billing_when(|body| balance(body) == 5_100.0).await;
     let kinds: Vec<_> = body["credits"]["grants"]

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// All orders of three.
+/// All permutations of three.
 const ORDERS: [[usize; 3]; 6] = [
     [0, 1, 2],
     [0, 2, 1],
@@ -54,14 +54,14 @@ async fn case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_str
         event
     };
     for (round, order) in ORDERS.iter().enumerate() {
-        // Each twice under its own id, one after the other.
+        // Each event twice with the same id, one after the other.
         for number in order {
             let event = named(*number, &format!("evt_{round}_{number}"));
             for _ in 0..2 {
                 assert_eq!(stage.deliver(&event).await.status(), 200);
             }
         }
-        // And twelve at once: each under two ids, doubled.
+        // Then twelve concurrently: each event with two ids, each sent twice.
         let all = order.iter().flat_map(|number| {
             let ids =
                 ["a", "b"].map(|name| named(*number, &format!("evt_{round}_{number}_{name}")));

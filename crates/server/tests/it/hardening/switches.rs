@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A world where billing is off, or on for some.
+/// An environment in which billing is off, or on for some accounts.
 async fn with_billing(
     database: TestDatabase,
     enabled: bool,
@@ -50,7 +50,7 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
             assert!(started.elapsed() < crate::stage::PATIENCE, "no event came");
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        // Long enough for a worker that would work.
+        // Long enough for a worker to act, if it were running.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
 
         assert!(
@@ -93,7 +93,7 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
     }
 }
 
-/// Uptime of the webhook (19.2): what arrives while nobody listens is sent again by Stripe.
+/// Uptime of the webhook (19.2): Stripe sends again what arrives while the service is down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
     const BUYERS: usize = 6;
@@ -120,7 +120,7 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         paying.await.unwrap();
-        // Past the first tries again; the poll that would hear of events without them is off.
+        // Past the first retries; the poll, which would find the events without them, is off.
         for _ in 0..3 {
             stage.twin.advance("2m").await.unwrap();
         }

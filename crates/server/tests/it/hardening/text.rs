@@ -1,8 +1,8 @@
-//! Odd text, errors of extractors, unknown addresses.
+//! Odd text, errors of extractors, and unknown URLs.
 
 use super::*;
 
-/// Text that breaks out of what it stands in, where it can.
+/// Text that escapes from its surroundings if it isn't encoded.
 const ODD: &[&str] = &[
     "<script>alert(1)</script>",
     "\"><img src=x onerror=y>",

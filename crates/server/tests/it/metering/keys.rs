@@ -1,4 +1,4 @@
-//! Keys and the accounts they spend for.
+//! API keys and the accounts whose credits they spend.
 
 use super::*;
 

@@ -77,7 +77,7 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
         "{page}"
     );
 
-    // A smaller plan for the period's end keeps the seats, and is paid with them.
+    // A downgrade at the end of the period keeps the seats, and is paid together with them.
     let (status, done) = maya
         .post(CHANGES, json!({ "action": "confirm", "planId": "PRO" }))
         .await;
@@ -104,7 +104,7 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
         .unwrap();
     assert!(renewal.2 >= 1_900 + 1_500, "{rows:?}");
 
-    // A larger one too.
+    // So does an upgrade.
     let (_, preview) = maya
         .post(
             CHANGES,
@@ -194,7 +194,7 @@ async fn the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account(st
         rows.contains(&("SUBSCRIPTION_PAYMENT".into(), "COMPLETED".into(), 3_100)),
         "{rows:?}"
     );
-    // Stripe's portal changes no subscription to several products.
+    // Stripe's portal can't change a subscription with several products.
     let (_, portal) = maya.post("/api/stripe/customer-portal", json!({})).await;
     let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
     let plus = stage.app.prices().price_of_tier["PRO_PLUS"].clone();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A card as what payments without their owner are made with: without one they are not turned on.
+/// Sets a card as the payment method for off-session payments, which auto top-up requires.
 async fn pays_by_card(person: &Person<'_>) {
     let stage = person.stage;
     let customer = listed(stage, "/v1/customers").await[0]["id"]
@@ -28,7 +28,7 @@ async fn pays_by_card(person: &Person<'_>) {
     }
 }
 
-/// A bank debit as what the next payment is made with: it takes days.
+/// Sets a bank debit, which takes days, as the payment method of the next payment.
 async fn pays_by_debit(stage: &Stage, iban: &str) {
     let customer = listed(stage, "/v1/customers").await[0]["id"]
         .as_str()
@@ -90,7 +90,7 @@ async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stag
         .await;
     pays_by_card(&maya).await;
     turned_on(&maya).await;
-    // One was made and its bank takes days: the payment is under way.
+    // One payment was made by bank debit, so it stays pending for days.
     let session = maya
         .session(json!({ "type": "topup", "amount": 5000 }))
         .await;

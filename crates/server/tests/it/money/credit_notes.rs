@@ -182,7 +182,7 @@ async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(st
     let olga = stage.person_as("olga@example.com", "admin").await;
     let invoice = invoice(stage).await;
     let body = json!({ "payment": invoice, "amount": "4.00", "reason": "requested_by_customer", "creditNote": true });
-    // The note is made and its answer lost, several times.
+    // The credit note is created and the response is lost, several times.
     stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
 
     let (status, made) = refund_by(&olga, "n1", &body).await;
@@ -204,7 +204,7 @@ async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(st
         "4.00"
     );
     assert_eq!(mails_with(stage, "refund").await, 1, "one letter");
-    // What has no invoice cannot be corrected on paper.
+    // A payment without an invoice can have no credit note.
     let charges = listed(stage, "/v1/charges?limit=100").await;
     let pack = charges
         .iter()
@@ -224,15 +224,15 @@ async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(st
 
 on_both!(
     case_d6_a_credit_note_whose_answer_was_lost_is_made_once,
-    between::put
+    stripe_proxy::install
 );
 async fn case_d6_a_credit_note_whose_answer_was_lost_is_made_once(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
     let olga = stage.person_as("olga@example.com", "admin").await;
     let body = json!({ "payment": invoice(stage).await, "amount": "4.00", "reason": "duplicate", "creditNote": true });
-    let between = between::of(stage);
-    // Made, and the look at its refund fails for long.
-    between.answer(
+    let proxy = stripe_proxy::of(stage);
+    // The credit note is created, but reading its refund keeps failing.
+    proxy.answer(
         "GET",
         "/v1/refunds/",
         20,
@@ -241,7 +241,7 @@ async fn case_d6_a_credit_note_whose_answer_was_lost_is_made_once(stage: &Stage)
     );
     let (status, _) = refund_by(&olga, "lost", &body).await;
     assert_eq!(status, 503);
-    between.forget();
+    proxy.forget();
     assert_eq!(listed(stage, "/v1/credit_notes").await.len(), 1);
 
     let (status, again) = refund_by(&olga, "lost", &body).await;

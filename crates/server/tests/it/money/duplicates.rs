@@ -1,4 +1,4 @@
-//! Second subscriptions that should not be (case K12).
+//! Duplicate subscriptions (case K12).
 
 use super::*;
 
@@ -40,7 +40,7 @@ async fn case_k12_a_duplicate_subscription_paid_days_later_is_refunded_when_the_
         .unwrap();
     let started = Instant::now();
     while listed(stage, "/v1/subscriptions").await.len() != 1 {
-        assert!(started.elapsed() < PATIENCE, "the second is not cancelled");
+        assert!(started.elapsed() < PATIENCE, "the second is not canceled");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     stage.settled().await;

@@ -1,4 +1,4 @@
-//! Plans that end at once.
+//! Immediate cancellations.
 
 use super::*;
 
@@ -46,7 +46,7 @@ async fn an_immediate_cancellation_sends_one_email_about_the_refund_and_one_abou
 
 on_both!(
     credits_that_are_spent_while_a_plan_ends_are_not_paid_back,
-    between::put
+    stripe_proxy::install
 );
 async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
@@ -54,10 +54,10 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
         stage,
         secret: maya.meter_key().await,
     };
-    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+    let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let spend = async {
-        // The refund is confirmed, the plan is just ending at Stripe.
+        // The refund is confirmed while the plan is being ended at Stripe.
         call.reached().await;
         let spent = program.debit(&fresh_key(), 850).await;
         assert_eq!(spent.status, 201, "{}", spent.body);
@@ -80,7 +80,7 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
 
 on_both!(
     an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_payment,
-    between::put
+    stripe_proxy::install
 );
 async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_payment(
     stage: &Stage,
@@ -90,7 +90,7 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
         .as_str()
         .unwrap()
         .to_owned();
-    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+    let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {
         call.reached().await;
@@ -112,7 +112,7 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
 
 on_both!(
     an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without_a_refund,
-    between::put
+    stripe_proxy::install
 );
 async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without_a_refund(
     stage: &Stage,
@@ -122,7 +122,7 @@ async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without
         .as_str()
         .unwrap()
         .to_owned();
-    let call = between::of(stage).hold("DELETE", "/v1/subscriptions/");
+    let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {
         call.reached().await;
@@ -174,7 +174,7 @@ async fn an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_
     let owed = balance(&listed(stage, "/v1/customers").await[0]);
     assert!((-3_001..-2_900).contains(&owed), "{owed}");
 
-    // The next period is paid from the balance: there is no payment that could go back.
+    // The next period is paid from the customer balance, so there is no payment to refund.
     stage.twin.advance("32d").await.unwrap();
     stage.settled().await;
     maya.billing_when(is("PRO", "ACTIVE")).await;

@@ -1,4 +1,4 @@
-//! What is done in Stripe's portal.
+//! Changes that users make in Stripe's portal.
 
 use super::*;
 
@@ -100,7 +100,7 @@ async fn paused_collection_keeps_the_plan_and_a_paused_subscription_does_not(sta
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
-    // A trial that ends without a card pauses the subscription itself.
+    // A trial that ends without a card pauses the subscription.
     let noah = stage.person("noah@example.com").await;
     noah.buy_pack(500).await;
     let customers = listed(stage, "/v1/customers").await;

@@ -1,4 +1,4 @@
-//! One account as support sees it, and what support may do to it.
+//! An account as support sees it, and what support may do with it.
 
 use super::*;
 
@@ -278,7 +278,7 @@ async fn a_history_too_long_for_one_read_is_compared_as_far_as_it_was_read(stage
         .unwrap()
         .unwrap();
     let customer = row.stripe_customer_id.unwrap();
-    // What somebody else sold to the same customer: more than one look reads.
+    // What another application sold to the same customer: more than one read returns.
     let form = [
         ("amount", "100"),
         ("currency", "usd"),

@@ -1,4 +1,4 @@
-//! Credits added or taken by operators.
+//! Credits that operators add or remove.
 
 use super::*;
 

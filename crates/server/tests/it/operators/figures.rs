@@ -22,7 +22,7 @@ async fn the_overview_and_metrics_agree_and_link_to_the_rows(stage: &Stage) {
     let metrics = metrics.text().await.unwrap();
 
     assert_eq!(status, 200);
-    // $5.00 and $19.00 by two accounts; one subscription of $19.00.
+    // Two accounts paid $5.00 and $19.00; there is one subscription of $19.00.
     for text in ["100.00%", "$12.00", "$19.00"] {
         assert!(page.contains(text), "{text} in {page}");
     }
@@ -52,9 +52,9 @@ async fn the_overview_and_metrics_agree_and_link_to_the_rows(stage: &Stage) {
 
 on_both!(churn_arpu_and_mrr_match_a_manual_calculation);
 async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
-    // Five accounts: ann pays $19 a month, ben $190 a year, cid left 10 days ago, dee tries,
-    // eve left 50 days ago. Payments of 30 days: $19.00, $190.00 of which $40.00 went back, and
-    // one that failed.
+    // Five accounts: ann pays $19 a month, ben $190 a year, cid canceled 10 days ago, dee has a
+    // trial, eve canceled 50 days ago. Payments of 30 days: $19.00, $190.00 of which $40.00 was
+    // refunded, and one that failed.
     let now = stage.app.now();
     let mut accounts = Vec::new();
     for name in ["ann", "ben", "cid", "dee", "eve"] {
@@ -130,9 +130,9 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
 
     let figures = billing::books::figures::read(&stage.app).await.unwrap();
 
-    // Subscribed 30 days ago: ann, ben, cid. Of these cid left: 1 of 3.
+    // Subscribed 30 days ago: ann, ben, cid. Of these cid canceled: 1 of 3.
     assert_eq!((figures.churn.part, figures.churn.whole), (1, 3));
-    // 19.00 + 150.00 by two accounts.
+    // 19.00 + 150.00 from two accounts.
     assert_eq!(figures.revenue.amount, 16_900);
     assert_eq!((figures.paying, figures.arpu.unwrap().amount), (2, 8_450));
     // 19.00 and a twelfth of 190.00.

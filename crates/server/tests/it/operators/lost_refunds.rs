@@ -1,4 +1,4 @@
-//! Refunds whose answer was lost (case D6).
+//! Refunds whose response was lost (case D6).
 
 use super::*;
 
@@ -7,7 +7,7 @@ async fn case_d6_a_refund_whose_answer_was_lost_is_made_once(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
-    // As it stands when the answer to the call was lost: written down, called, not known.
+    // The state when the response to the call was lost: stored and requested, with unknown outcome.
     let digest = billing::secrets::hash(&format!("{payment}\nsame"));
     let id: String = digest[..16]
         .iter()

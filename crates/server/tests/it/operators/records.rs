@@ -1,4 +1,4 @@
-//! Replays, books, catalog, audit log, files and searches.
+//! Replays, audits, catalog, audit log, exports and searches.
 
 use super::*;
 
@@ -292,7 +292,7 @@ fn form_urlencoded_of(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// Fifty-five rows of everything that operators' lists show.
+/// Creates fifty-five rows of everything that operators' lists show.
 async fn crowded(stage: &Stage, account: i64) {
     let now = stage.app.real_now();
     let made = stage.app.db.write(account, move |tx| {

@@ -70,7 +70,7 @@ async fn a_price_agreed_with_one_account_is_sold_to_that_one_only(stage: &Stage)
         .billing_when(|body| body["subscription"]["accessTier"] == "ENTERPRISE")
         .await;
     assert_eq!(body["invoices"][0]["amount"], "500.00");
-    // What was agreed before stays mapped when it ends.
+    // A price that was agreed earlier stays mapped when it ends.
     let ended = olga.request(reqwest::Method::DELETE, &path);
     assert_eq!(crate::stage::answer(ended).await.0, 204);
     billing::sync::account(&stage.app, maya.account)

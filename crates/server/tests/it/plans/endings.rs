@@ -1,4 +1,4 @@
-//! Plans that end at once.
+//! Immediate cancellations.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(sta
     let (status, preview) = change(&maya, asked).await;
     assert_eq!(status, 200, "{preview}");
     let refund = cents(&preview["refund"]);
-    // 10 of 30 or 31 days are used.
+    // 10 of 30 or 31 days have been used.
     assert!((1_260..=1_290).contains(&refund), "{preview}");
 
     let body =
@@ -51,7 +51,7 @@ on_both!(an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest
 async fn an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     let key = maya.meter_key().await;
-    // The free month's credits are spent as well: 100 of them come first or last.
+    // The month's free credits are spent as well: 100, either first or last.
     let debit = stage
         .http
         .post(format!("{}/api/v1/debits", stage.base))
@@ -137,7 +137,7 @@ async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: 
         })
         .await
         .unwrap();
-    // The first step was made before the crash.
+    // The first step was completed before the crash.
     let url = format!("{}/v1/subscriptions/{held}", stage.twin_url);
     stage
         .http

@@ -47,7 +47,7 @@ async fn a_trial_is_offered_once_to_an_account_and_then_the_plan_is_paid(stage: 
         0
     );
 
-    // A larger plan without a trial is not had for free.
+    // An upgrade to a plan without a trial is not free.
     let (status, answer) =
         change(&maya, json!({ "action": "preview", "planId": "PRO_PLUS" })).await;
     assert_eq!(
@@ -101,7 +101,7 @@ async fn a_card_that_already_had_a_trial_gets_no_second_one_and_is_not_charged(s
     let (_, page) = again.page("/dashboard/billing").await;
     assert!(page.contains("its trial was used before"), "{page}");
     assert_eq!(maya.billing().await["subscription"]["status"], "TRIALING");
-    // Without a trial the plan is theirs.
+    // Without a trial the user has the plan.
     again.subscribe("PRO").await;
     again
         .billing_when(|body| body["subscription"]["status"] == "ACTIVE")

@@ -157,7 +157,7 @@ async fn an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_co
         .filter(|subject| subject.starts_with("Confirm your payment of $"));
     assert_eq!(asked.count(), 1, "{mails:?}");
 
-    // Given up within a day, it never was.
+    // An upgrade withdrawn within a day leaves no trace.
     stage.twin.advance("25h").await.unwrap();
     let body = maya
         .billing_when(|body| body["subscription"]["pendingChange"].is_null())

@@ -1,4 +1,4 @@
-//! Lists, the gateway check, operators' reads, metrics and the reference.
+//! Lists, the gateway check, what operators can read, metrics and the API reference.
 
 use super::*;
 

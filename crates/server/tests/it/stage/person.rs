@@ -1,8 +1,8 @@
-//! A person with a session, and what people do.
+//! A user with a session, and what users do.
 
 use super::*;
 
-/// A person with a session.
+/// A user with a session.
 pub struct Person<'a> {
     pub stage: &'a Stage,
     pub cookie: String,
@@ -27,7 +27,7 @@ impl Person<'_> {
         answer(self.request(reqwest::Method::POST, path).json(&body)).await
     }
 
-    /// A page as a browser asks for it.
+    /// Requests a page as a browser does.
     pub async fn page(&self, path: &str) -> (u16, String) {
         let request = self
             .request(reqwest::Method::GET, path)
@@ -40,14 +40,14 @@ impl Person<'_> {
         self.post("/api/stripe/create-checkout-session", body).await
     }
 
-    /// Starts a Checkout and answers its session's id.
+    /// Starts a Checkout and returns its session's id.
     pub async fn session(&self, body: Value) -> String {
         let (status, answer) = self.checkout(body).await;
         assert_eq!(status, 200, "{answer}");
         session_id(answer["checkoutUrl"].as_str().expect("an address"))
     }
 
-    /// Buys a pack with a good card, and waits until nothing is in hand.
+    /// Buys a pack with a valid card, and waits until all work is done.
     pub async fn buy_pack(&self, credits: i64) -> String {
         let session = self
             .session(json!({ "type": "topup", "amount": credits }))
@@ -56,7 +56,7 @@ impl Person<'_> {
         session
     }
 
-    /// Subscribes with a good card.
+    /// Subscribes with a valid card.
     pub async fn subscribe(&self, plan: &str) -> String {
         let session = self
             .session(json!({ "type": "subscription", "planId": plan }))
@@ -74,14 +74,14 @@ impl Person<'_> {
             .expect("the card is good");
     }
 
-    /// The seed's billing answer.
+    /// The billing response of the specification.
     pub async fn billing(&self) -> Value {
         let (status, body) = self.get("/api/dashboard/billing").await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
-    /// Waits until the billing answer satisfies `wanted`.
+    /// Waits until the billing response satisfies `wanted`.
     pub async fn billing_when(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
         loop {
@@ -94,7 +94,7 @@ impl Person<'_> {
         }
     }
 
-    /// The person's id at the edge.
+    /// The user's public id.
     pub async fn user_id(&self) -> String {
         let user = self.user;
         let found = self.stage.app.read(move |tx| store::users::find(tx, user));
@@ -102,7 +102,7 @@ impl Person<'_> {
         found.public_id
     }
 
-    /// A new meter key of this person's account.
+    /// A new meter key of this user's account.
     pub async fn meter_key(&self) -> String {
         let secret = format!(
             "lbx_test_{}",
@@ -128,7 +128,7 @@ impl Person<'_> {
     }
 }
 
-/// Status and JSON of an answer.
+/// The status and JSON of a response.
 pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.expect("the service answers");
     let status = answer.status().as_u16();
@@ -139,7 +139,7 @@ pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     )
 }
 
-/// The session's id in the address of its page.
+/// The session's id in the URL of its page.
 pub fn session_id(url: &str) -> String {
     let start = url
         .find("cs_test_")

@@ -1,4 +1,4 @@
-//! Second subscriptions that should not be (case K12).
+//! Duplicate subscriptions (case K12).
 
 use super::*;
 
@@ -24,7 +24,7 @@ async fn case_k12_a_duplicate_subscription_paid_in_an_old_checkout_is_canceled_a
     let old_page = maya
         .session(json!({ "type": "subscription", "planId": "PRO" }))
         .await;
-    subscribe_by_hand(stage, &customer, &price(stage, "PRO_PLUS")).await;
+    subscribe_in_dashboard(stage, &customer, &price(stage, "PRO_PLUS")).await;
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
 
     maya.pay(&old_page).await;
@@ -107,7 +107,7 @@ async fn case_k12_a_duplicate_subscription_made_in_the_dashboard_is_reported_and
     maya.billing_when(is("PRO", "ACTIVE")).await;
     let customer = customer(stage).await;
 
-    subscribe_by_hand(stage, &customer, &price(stage, "PRO_PLUS")).await;
+    subscribe_in_dashboard(stage, &customer, &price(stage, "PRO_PLUS")).await;
 
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
     stage.settled().await;

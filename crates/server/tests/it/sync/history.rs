@@ -1,4 +1,4 @@
-//! What is found without webhooks: old refunds, long histories, lost events.
+//! What is found without webhooks: old refunds, long histories and lost events.
 
 use super::*;
 
@@ -87,7 +87,7 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
     let secret = stage.stripe_post("/v1/prices", &form).await["id"].clone();
     let secret = secret.as_str().unwrap().to_owned();
 
-    subscribe_by_hand(stage, &customer, &secret).await;
+    subscribe_in_dashboard(stage, &customer, &secret).await;
 
     let account = maya.account;
     let started = Instant::now();
@@ -148,7 +148,7 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
     assert_eq!(state.unwrap().unwrap().waits_for_price, None);
 }
 
-/// A service that polls Stripe's events, and gets no webhook at all.
+/// A service that polls Stripe's events and receives no webhooks.
 async fn polls_and_converges(database: store::testing::TestDatabase) {
     let stage = Stage::with(database, |settings| settings.stripe.events_poll_seconds = 1).await;
     stage.webhooks(false).await;

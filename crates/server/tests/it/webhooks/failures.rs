@@ -1,4 +1,4 @@
-//! Syncs that fail, workers that die, databases that cannot be written.
+//! Failing syncs, dying workers, and databases that can't be written.
 
 use super::*;
 
@@ -112,7 +112,7 @@ async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(st
         .stripe_events("checkout.session.completed")
         .await
         .remove(0);
-    // A worker takes the account and dies: its lease runs out by itself.
+    // A worker takes the account and dies, so its lease expires.
     let (account, now) = (maya.account, stage.app.real_now());
     let taken = stage.app.db.write(account, move |tx| {
         store::sync::mark_for_sync(tx, account, now)?;
@@ -231,7 +231,7 @@ async fn case_w32_an_event_that_waited_for_hours_is_processed_without_checking_i
         .stripe_events("checkout.session.completed")
         .await
         .remove(0);
-    // Nobody works on the account when the event arrives, and hours pass.
+    // No worker processes the account when the event arrives, and hours pass.
     let (account, now) = (maya.account, stage.app.real_now());
     let taken = stage.app.db.write(account, move |tx| {
         store::sync::mark_for_sync(tx, account, now)?;

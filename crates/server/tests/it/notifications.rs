@@ -1,5 +1,5 @@
-//! What the host application and the operators are told of, and when: every kind of notice by what
-//! it tells of, every alert by its trouble; each once.
+//! What the host application and the operators are notified of: every kind of webhook, and every
+//! alert, each sent once.
 
 mod alert_rules;
 mod endpoints;
@@ -27,7 +27,7 @@ fn hosted(settings: &mut Settings) {
     settings.webhooks.allow_loopback = true;
 }
 
-/// Waits until no notice is on its way.
+/// Waits until no outgoing webhook is pending.
 async fn all_sent(stage: &Stage) {
     let started = Instant::now();
     loop {
@@ -86,7 +86,7 @@ async fn setting_and_removing_a_plan_override_each_send_one_email(stage: &Stage)
             .request(Method::POST, &path)
             .header("accept", "text/html");
         assert_eq!(request.form(&form).send().await.unwrap().status(), 303);
-        // The sync that follows finds what was told.
+        // The sync that follows finds what has already been reported.
         billing::sync::account(&stage.app, account).await.unwrap();
         host.until("plan.changed", changes).await;
     }
@@ -171,7 +171,7 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     all_sent(stage).await;
     let before = host.all().len();
 
-    // Said again, nothing is sent again.
+    // Repeating the request sends nothing again.
     let (account, now) = (ann.account, stage.app.real_now());
     stage
         .app
@@ -244,7 +244,7 @@ async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &St
         secret: ann.meter_key().await,
     };
 
-    // The first call brings the free allowance.
+    // The first call grants the free allowance.
     program.debit("first", 1).await;
     ann.subscribe("PRO").await;
     ann.billing_when(|body| body["credits"]["available"] == 1_099)
@@ -342,7 +342,7 @@ async fn a_failed_webhook_delivery_is_retried_automatically_with_the_same_id(sta
     );
 }
 
-/// As if every delivery had failed since so many days and an hour.
+/// Makes it look as if every delivery had failed for this many days and an hour.
 async fn failing_for(stage: &Stage, id: &str, days: i64) {
     let (id, since) = (
         id.to_owned(),
@@ -383,7 +383,7 @@ async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified
     endpoint(&operator, &other, json!(["alert.opened", "alert.closed"])).await;
     let days = stage.app.settings.webhooks.disable_days;
 
-    // One success in between, and the days count anew.
+    // After a success in between, the days are counted from the start.
     failing_for(stage, &id, days).await;
     tested_until(&operator, &lost, &id, ("enabled", false)).await;
     lost.answers(500);
@@ -427,7 +427,7 @@ async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified
     assert_eq!(states(&operator, "endpoint-disabled").await, ["closed"]);
 }
 
-/// Sends a form as a browser does.
+/// Submits a form as a browser does.
 async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
     let request = person.request(Method::POST, path);
     let request = request.header("accept", "text/html").form(form);

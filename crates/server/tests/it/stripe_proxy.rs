@@ -1,5 +1,5 @@
-//! What stands between the service and the twin in a test: it passes every call on, and holds or
-//! spoils the ones that a test names.
+//! A proxy between the service and the twin: it forwards every call, and delays or fails the calls
+//! that a test names.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,18 +15,18 @@ use tokio::sync::Notify;
 
 use crate::stage::Stage;
 
-/// One of them, by the address that the service calls.
-static ALL: OnceLock<Mutex<HashMap<String, Arc<Between>>>> = OnceLock::new();
+/// Finds a proxy by the URL that the service calls.
+static ALL: OnceLock<Mutex<HashMap<String, Arc<StripeProxy>>>> = OnceLock::new();
 
-/// Passes calls on.
+/// A proxy in front of the twin.
 #[derive(Default)]
-pub struct Between {
+pub struct StripeProxy {
     twin: String,
     http: reqwest::Client,
     rules: Mutex<Vec<Rule>>,
     calls: Mutex<Vec<String>>,
-    in_hand: AtomicUsize,
-    most_in_hand: AtomicUsize,
+    concurrent: AtomicUsize,
+    concurrent_max: AtomicUsize,
 }
 
 struct Rule {
@@ -38,13 +38,13 @@ struct Rule {
 
 #[derive(Clone)]
 enum Act {
-    /// Answers this, and the twin hears nothing.
+    /// Responds with this; the call doesn't reach the twin.
     Answer(u16, String),
-    /// Is done, and its answer is kept back.
+    /// Forwards the call and withholds the response.
     Hold(Arc<Gate>),
 }
 
-/// An answer that is kept back.
+/// A response that is withheld.
 #[derive(Default)]
 pub struct Gate {
     reached: Notify,
@@ -52,58 +52,59 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Waits until the call was made.
+    /// Waits until the call has been made.
     pub async fn reached(&self) {
         self.reached.notified().await;
     }
 
-    /// Lets the answer go.
+    /// Releases the response.
     pub fn open(&self) {
         self.open.notify_one();
     }
 }
 
-/// Puts one before the twin of a stage, as a change of its settings.
-pub fn put(settings: &mut Settings) {
+/// Puts a proxy in front of the twin of a stage, as a change of its settings.
+pub fn install(settings: &mut Settings) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
-    let between = Arc::new(Between {
+    let proxy = Arc::new(StripeProxy {
         twin: std::mem::replace(&mut settings.stripe.api_base, base.clone()),
         http: reqwest::Client::builder()
             .no_proxy()
             .build()
             .expect("a client"),
-        ..Between::default()
+        ..StripeProxy::default()
     });
     let all = ALL.get_or_init(Mutex::default);
     all.lock()
-        .expect("nobody panics in it")
-        .insert(base, between.clone());
-    let router = axum::Router::new().fallback(pass).with_state(between);
+        .expect("the lock is never poisoned")
+        .insert(base, proxy.clone());
+    let router = axum::Router::new().fallback(pass).with_state(proxy);
     let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
     tokio::spawn(async move { axum::serve(listener, router).await });
 }
 
-/// The one that stands before the stage's twin.
-pub fn of(stage: &Stage) -> Arc<Between> {
+/// The proxy in front of the stage's twin.
+pub fn of(stage: &Stage) -> Arc<StripeProxy> {
     let all = ALL
         .get()
-        .expect("one was put")
+        .expect("a proxy was installed")
         .lock()
-        .expect("nobody panics in it");
+        .expect("the lock is never poisoned");
     all[&stage.app.settings.stripe.api_base].clone()
 }
 
-impl Between {
-    /// Does the next call of this method whose path has this part, and keeps its answer back.
+impl StripeProxy {
+    /// Forwards the next call with this method whose path contains this text, and withholds its
+    /// response.
     pub fn hold(&self, method: &'static str, part: &'static str) -> Arc<Gate> {
         let gate = Arc::new(Gate::default());
         self.rule(method, part, 1, Act::Hold(gate.clone()));
         gate
     }
 
-    /// Answers the next `count` such calls itself.
+    /// Responds to the next `count` such calls without forwarding them.
     pub fn answer(
         &self,
         method: &'static str,
@@ -122,17 +123,23 @@ impl Between {
             left,
             act,
         };
-        self.rules.lock().expect("nobody panics in it").push(rule);
+        self.rules
+            .lock()
+            .expect("the lock is never poisoned")
+            .push(rule);
     }
 
-    /// Passes everything on again.
+    /// Forwards everything again.
     pub fn forget(&self) {
-        self.rules.lock().expect("nobody panics in it").clear();
+        self.rules
+            .lock()
+            .expect("the lock is never poisoned")
+            .clear();
     }
 
-    /// Calls of this method whose path has this part.
+    /// How many calls had this method and a path that contains this text.
     pub fn calls(&self, method: &str, part: &str) -> usize {
-        let calls = self.calls.lock().expect("nobody panics in it");
+        let calls = self.calls.lock().expect("the lock is never poisoned");
         let wanted = |call: &&String| {
             call.split_once(' ')
                 .is_some_and(|(verb, path)| verb == method && path.contains(part))
@@ -140,13 +147,13 @@ impl Between {
         calls.iter().filter(wanted).count()
     }
 
-    /// The most calls that were in hand at one time, since this was last asked.
-    pub fn most_in_hand(&self) -> usize {
-        self.most_in_hand.swap(0, Ordering::SeqCst)
+    /// The highest number of concurrent calls since this was last read.
+    pub fn concurrent_max(&self) -> usize {
+        self.concurrent_max.swap(0, Ordering::SeqCst)
     }
 
     fn act_for(&self, method: &Method, path: &str) -> Option<Act> {
-        let mut rules = self.rules.lock().expect("nobody panics in it");
+        let mut rules = self.rules.lock().expect("the lock is never poisoned");
         let fits = |rule: &&mut Rule| {
             rule.left > 0 && rule.method == method.as_str() && path.contains(rule.part)
         };
@@ -157,38 +164,38 @@ impl Between {
 }
 
 async fn pass(
-    State(between): State<Arc<Between>>,
+    State(proxy): State<Arc<StripeProxy>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let path = uri.to_string();
-    between
+    proxy
         .calls
         .lock()
-        .expect("nobody panics in it")
+        .expect("the lock is never poisoned")
         .push(format!("{method} {path}"));
-    let in_hand = between.in_hand.fetch_add(1, Ordering::SeqCst) + 1;
-    between.most_in_hand.fetch_max(in_hand, Ordering::SeqCst);
-    let act = between.act_for(&method, &path);
+    let concurrent = proxy.concurrent.fetch_add(1, Ordering::SeqCst) + 1;
+    proxy.concurrent_max.fetch_max(concurrent, Ordering::SeqCst);
+    let act = proxy.act_for(&method, &path);
     let answer = match &act {
         Some(Act::Answer(status, text)) => {
             let status = StatusCode::from_u16(*status).expect("a status");
             (status, [("content-type", "application/json")], text.clone()).into_response()
         }
-        _ => forward(&between, method, &path, headers, body).await,
+        _ => forward(&proxy, method, &path, headers, body).await,
     };
     if let Some(Act::Hold(gate)) = act {
         gate.reached.notify_one();
         gate.open.notified().await;
     }
-    between.in_hand.fetch_sub(1, Ordering::SeqCst);
+    proxy.concurrent.fetch_sub(1, Ordering::SeqCst);
     answer
 }
 
 async fn forward(
-    between: &Between,
+    proxy: &StripeProxy,
     method: Method,
     path: &str,
     mut headers: HeaderMap,
@@ -197,9 +204,9 @@ async fn forward(
     for name in ["host", "content-length", "connection"] {
         headers.remove(name);
     }
-    let request = between
+    let request = proxy
         .http
-        .request(method, format!("{}{path}", between.twin))
+        .request(method, format!("{}{path}", proxy.twin))
         .headers(headers)
         .body(body);
     let Ok(answer) = request.send().await else {

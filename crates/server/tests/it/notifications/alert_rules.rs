@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// One rule: its trouble begins, and ends.
+/// Tests one rule: its problem begins, and ends.
 async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
     let (account, now) = (ann.account, stage.app.real_now());
     let long_ago = now.plus_days(-2);
@@ -154,7 +154,7 @@ async fn every_alert_rule_opens_one_incident_sends_one_email_and_closes_it_autom
         "all is well"
     );
 
-    // What is compared once a day has a story of its own.
+    // The rule that runs once a day has its own test.
     let rules = alerts::RULES
         .iter()
         .filter(|rule| **rule != alerts::REVENUE);

@@ -1,0 +1,183 @@
+//! Credits added or taken by an operator, and taking such an adjustment back.
+
+use super::*;
+
+/// An adjustment as it is typed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Adjusting {
+    /// The amount, with its sign.
+    pub credits: String,
+    /// The reason, one of the known ones.
+    pub reason: String,
+    /// The note in words.
+    pub note: String,
+    tell: String,
+    attempt: String,
+    confirm: String,
+}
+
+/// `POST /admin/accounts/{id}/credits`: says what an adjustment comes to; with `confirm` makes it.
+pub async fn adjust(
+    request: OperatorRequest,
+    Fields(typed): Fields<Adjusting>,
+) -> HttpResult<Response> {
+    let amount = match read(&typed) {
+        Ok(amount) => amount,
+        Err(form) => {
+            return adjust_refused(&request.app, &request.operator, &request.account, *form).await;
+        }
+    };
+    if typed.confirm.is_empty() {
+        return review(&request, &typed, amount).await;
+    }
+    let by_hand = request.by_hand(&typed.reason, &typed.note, !typed.tell.is_empty());
+    let key = Key::read(&typed.attempt)?;
+    match credits::adjust(&request.app, &request.account, key, amount, &by_hand).await {
+        Ok(_) => Ok(request.done("adjusted")),
+        Err(error) if error.0.code == "insufficient_credits" => refused(&request, &typed).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What was typed, or the form with what is wrong.
+fn read(typed: &Adjusting) -> std::result::Result<Credits, Box<AdjustForm>> {
+    let form = adjust_form(typed);
+    let text = typed.credits.trim().replace('\u{2212}', "-");
+    let text = text.strip_prefix('+').unwrap_or(&text);
+    let credits = Credits::parse(text)
+        .ok()
+        .filter(|credits| *credits != Credits::ZERO);
+    let note_error = match typed.note.trim().chars().count() {
+        0 => Some("Add a note for colleagues, for example a ticket number.".to_owned()),
+        1..=500 => None,
+        _ => Some("A note can have at most 500 characters.".to_owned()),
+    };
+    match (credits, &note_error) {
+        (Some(credits), None) => Ok(credits),
+        (credits, _) => Err(Box::new(AdjustForm {
+            credits_error: credits.is_none().then(|| {
+                "Enter credits to add, or a negative number to take away: 250, -20.5.".to_owned()
+            }),
+            note_error,
+            ..form
+        })),
+    }
+}
+
+/// An adjustment below what is available, refused at its field.
+async fn refused(request: &OperatorRequest, typed: &Adjusting) -> HttpResult<Response> {
+    let view = billing::summary::view(&request.app, request.account.id).await?;
+    let asked = Credits::parse(typed.credits.trim()).unwrap_or(Credits::ZERO);
+    let (left, lowest) = (view.available + asked, -view.available);
+    let form = AdjustForm {
+        credits_error: Some(format!(
+            "That would leave {}. The lowest you can enter is {}.",
+            format::credits(left.micros()),
+            format::credits(lowest.micros())
+        )),
+        ..adjust_form(typed)
+    };
+    adjust_refused(&request.app, &request.operator, &request.account, form).await
+}
+
+async fn review(
+    request: &OperatorRequest,
+    typed: &Adjusting,
+    amount: Credits,
+) -> HttpResult<Response> {
+    let (app, account) = (&request.app, &request.account);
+    let view = billing::summary::view(app, account.id).await?;
+    if -amount > view.available {
+        return refused(request, typed).await;
+    }
+    let (available, debt) = credits::look(app, account, amount).await?;
+    let change = format::credits_change(amount.micros());
+    let show = |credits: Credits| format::credits(credits.micros());
+    let tell = if typed.tell.is_empty() {
+        "no"
+    } else {
+        "yes, by email"
+    };
+    let title = format!("Adjust by {change} credits?");
+    let label = format!("Adjust by {change}");
+    let mut page = request.form((&title, &label), "credits", &typed.attempt);
+    page.text =
+        "This adds one journal entry. Nothing is overwritten, and an opposite entry undoes it."
+            .into();
+    page.facts = vec![
+        Fact::total("Change", change),
+        Fact::new("Available now", show(view.available)),
+        Fact::new("Available afterwards", show(available)),
+        Fact::new("Debt afterwards", show(debt)),
+        Fact::new("Reason", typed.reason.clone()),
+        Fact::new("Note", typed.note.trim()),
+        Fact::new("Notify customer", tell),
+    ];
+    page.hidden.extend([
+        ("credits", amount.to_string()),
+        ("reason", typed.reason.clone()),
+        ("note", typed.note.clone()),
+        ("tell", typed.tell.clone()),
+        ("confirm", "yes".to_owned()),
+    ]);
+    page.danger = amount < Credits::ZERO;
+    shown(&page)
+}
+
+/// Which entry is undone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Undoing {
+    entry: i64,
+}
+
+/// `GET /admin/accounts/{id}/undo?entry=`: the opposite of an adjustment, to be confirmed.
+pub async fn undo(
+    request: OperatorRequest,
+    Params(undoing): Params<Undoing>,
+) -> HttpResult<Response> {
+    let (number, seq) = (request.account.id, undoing.entry);
+    let entry = request
+        .app
+        .read(move |tx| store::ledger::entry(tx, number, seq))
+        .await?;
+    let entry = entry.filter(crate::pages::admin::journal::is_adjustment);
+    let entry = entry.ok_or_else(|| Error::not_found("There is no such adjustment."))?;
+    let typed = Adjusting {
+        credits: (-entry.posted_delta).to_string(),
+        reason: "correction".to_owned(),
+        note: format!("Undoes entry {seq}"),
+        tell: "yes".to_owned(),
+        // The same entry is undone once.
+        attempt: format!("undo:{seq}"),
+        confirm: String::new(),
+    };
+    review(&request, &typed, -entry.posted_delta).await
+}
+
+/// The page again, with what is wrong in the form that adjusts credits.
+pub async fn adjust_refused(
+    app: &App,
+    operator: &Visitor,
+    account: &Account,
+    form: AdjustForm,
+) -> HttpResult<Response> {
+    let mut page = page(app, &Operator(operator.clone()), account).await?;
+    page.adjust = Some(AdjustForm {
+        attempt: app.new_id("att"),
+        limit: limit(app, operator),
+        ..form
+    });
+    Ok(frame::page(StatusCode::UNPROCESSABLE_ENTITY, &page)?.into_response())
+}
+
+/// The form as it was typed.
+fn adjust_form(typed: &Adjusting) -> AdjustForm {
+    AdjustForm {
+        credits: typed.credits.clone(),
+        reasons: AdjustForm::reasons(&typed.reason),
+        note: typed.note.clone(),
+        ..AdjustForm::empty("")
+    }
+}

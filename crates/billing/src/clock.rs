@@ -6,6 +6,10 @@
 //! signatures, rate limits) is the system's own. Moving one never moves the other.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+#[expect(
+    clippy::disallowed_types,
+    reason = "the one place that reads the system clock"
+)]
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use domain::ids::Rng;
@@ -19,6 +23,10 @@ impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the clock that others ask"
+    )]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the one place that reads the system clock"
     )]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -69,6 +77,7 @@ impl Clock for BillingClock {
 pub struct SystemRng;
 
 impl Rng for SystemRng {
+    #[expect(clippy::disallowed_methods, reason = "the one source of random bits")]
     fn bits(&self) -> u128 {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).expect("the operating system has random numbers");

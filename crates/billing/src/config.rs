@@ -145,6 +145,10 @@ pub struct Settings {
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The process's environment; empty variables count as not set.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub fn process_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The application: everything LocalBoxs Billing does, without HTTP or HTML.
+//! The application: everything `LocalBoxs` Billing does, without HTTP or HTML.
 //!
 //! Every act of a customer, a host application, an operator or a job is one function here; the JSON
 //! handler and the page handler of the same act both call it. [`actors`] are plain values, an

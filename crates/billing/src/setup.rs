@@ -154,19 +154,18 @@ async fn one_price(
     if check {
         return Ok(None);
     }
-    let product = match found.first().and_then(|price| price.product.id()) {
-        Some(product) => product.to_owned(),
-        None => {
-            let form = Form::new()
-                .push("name", &wanted.title)
-                .metadata(MARK, format!("{}:{}", wanted.kind, wanted.name));
-            let key = format!(
-                "setup-product-{}-{}",
-                wanted.lookup_key,
-                install_id(app).await?
-            );
-            app.stripe.create_product(&form, &key).await?.id
-        }
+    let product = if let Some(product) = found.first().and_then(|price| price.product.id()) {
+        product.to_owned()
+    } else {
+        let form = Form::new()
+            .push("name", &wanted.title)
+            .metadata(MARK, format!("{}:{}", wanted.kind, wanted.name));
+        let key = format!(
+            "setup-product-{}-{}",
+            wanted.lookup_key,
+            install_id(app).await?
+        );
+        app.stripe.create_product(&form, &key).await?.id
     };
     let mut form = Form::new()
         .push("product", &product)

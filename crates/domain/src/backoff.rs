@@ -47,6 +47,7 @@ impl Backoff {
     }
 
     /// Waits as listed, in seconds; the failure after the last wait is the last.
+    #[expect(clippy::cast_possible_wrap, reason = "the value is small")]
     pub const fn listed(waits: &'static [i64]) -> Backoff {
         Backoff {
             waits: Waits::Listed(waits),

@@ -165,7 +165,7 @@ pub struct Plan {
     pub tier: String,
     /// The tier that counts for what the account may do.
     pub access_tier: String,
-    /// ACTIVE, TRIALING, PAST_DUE, UNPAID, PAUSED, INCOMPLETE, CANCELED or NONE.
+    /// ACTIVE, TRIALING, `PAST_DUE`, UNPAID, PAUSED, INCOMPLETE, CANCELED or NONE.
     pub status: &'static str,
     /// The subscription that decides, if there is one.
     pub subscription_id: Option<String>,

@@ -127,6 +127,10 @@ impl Meter {
     /// # Errors
     ///
     /// Fails with [`Error::Unavailable`] if the HTTP client cannot be created.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a client with bounds, built in one place"
+    )]
     pub fn new(base: &str, key: &str) -> Result<Meter, Error> {
         let http = reqwest::Client::builder()
             .timeout(CALL_MAX)

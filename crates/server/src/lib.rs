@@ -1,4 +1,4 @@
-//! The program: LocalBoxs Billing, which sells plans and prepaid API credits on Stripe.
+//! The program: `LocalBoxs` Billing, which sells plans and prepaid API credits on Stripe.
 //!
 //! [`cli`] is the command line, [`service`] runs the HTTP listener and the background jobs,
 //! [`mailer`] sends emails, and [`telemetry`] sets up logs and traces. What the product does is in

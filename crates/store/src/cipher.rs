@@ -187,6 +187,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::cast_possible_truncation, reason = "the value is small")]
     fn vault(names: &[&str]) -> Vault {
         let key = |name: &&str| ((*name).to_owned(), vec![name.len() as u8; KEY_BYTES]);
         Vault::new(&names.iter().map(key).collect::<Vec<_>>()).unwrap()

@@ -115,7 +115,7 @@ struct Threads {
     stop: Arc<Stop>,
     handles: Mutex<Vec<JoinHandle<()>>>,
     /// The lock on the file, held for as long as the threads run.
-    _guard: Option<File>,
+    guard: Option<File>,
 }
 
 impl Db {
@@ -400,7 +400,7 @@ impl Starting {
             readers: Arc::new(Queue::new(options.queue_max)),
             stop: Arc::default(),
             handles: Mutex::default(),
-            _guard: None,
+            guard: None,
         };
         Starting {
             options: options.clone(),
@@ -447,7 +447,7 @@ impl Starting {
 
     fn into_db(mut self, kind: Kind, file: Option<(PathBuf, File)>) -> Db {
         let (path, guard) = file.unzip();
-        self.threads._guard = guard;
+        self.threads.guard = guard;
         let mode = Mode::Threads(self.threads);
         let inner = Inner {
             kind,

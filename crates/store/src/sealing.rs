@@ -197,6 +197,7 @@ pub fn reseal(tx: &mut Tx<'_>, place: &str, after: Option<&str>, limit: i64) -> 
     }
 }
 
+#[expect(clippy::cast_possible_wrap, reason = "the value is small")]
 fn reseal_bodies(tx: &mut Tx<'_>, after: Option<&str>, limit: i64) -> Result<Progress> {
     let prefix = tx.current_prefix()?.into_bytes();
     let length = prefix.len() as i64;

@@ -13,9 +13,10 @@ pub fn get(tx: &mut Tx<'_>, name: &str) -> Result<Option<String>> {
 
 /// Sets `name` to `value`, sealed where the name says that it is a secret and there is a key.
 pub fn put(tx: &mut Tx<'_>, name: &str, value: &str, now: Timestamp) -> Result<u64> {
-    let sealed = match name.ends_with("secret") {
-        true => tx.seal(value).into_owned(),
-        false => value.to_owned(),
+    let sealed = if name.ends_with("secret") {
+        tx.seal(value).into_owned()
+    } else {
+        value.to_owned()
     };
     tx.execute(
         "insert into setting (name, value, updated_at)

@@ -232,6 +232,7 @@ fn unique(prefix: &str) -> String {
     format!("{prefix}-{}-{number}", std::process::id())
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
 fn server_url() -> &'static str {
     static SERVER: OnceLock<(String, Option<Cluster>)> = OnceLock::new();
     let (url, _) = SERVER.get_or_init(|| match std::env::var("LBX_TEST_POSTGRES_URL") {
@@ -355,6 +356,7 @@ fn wait_until_ready(child: &mut Child, url: &str, folder: &Path) {
 
 /// The folder with `initdb` and `postgres`: the newest version of the distribution's layout, or the
 /// one on the search path.
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
 fn server_programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

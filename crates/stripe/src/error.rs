@@ -16,8 +16,8 @@ pub enum Error {
     /// Stripe refused the call. The call itself is wrong, so sending it again changes nothing.
     #[error(
         "Stripe refused the call: {status} {kind}{}{}",
-        field("code", code),
-        field("param", param)
+        field("code", code.as_deref()),
+        field("param", param.as_deref())
     )]
     Refused {
         /// The HTTP status.
@@ -38,8 +38,8 @@ pub enum Error {
     /// The card was declined. Ask the customer for another one.
     #[error(
         "the card was declined:{}{}",
-        field("code", code),
-        field("decline_code", decline_code)
+        field("code", code.as_deref()),
+        field("decline_code", decline_code.as_deref())
     )]
     Card {
         /// Stripe's code, such as `card_declined`, `expired_card` or `authentication_required`.
@@ -58,7 +58,7 @@ pub enum Error {
         replayed: bool,
     },
     /// The object that the call names doesn't exist.
-    #[error("Stripe has no such object{}", field("param", param))]
+    #[error("Stripe has no such object{}", field("param", param.as_deref()))]
     NotFound {
         /// The parameter at fault.
         param: Option<Box<str>>,
@@ -275,9 +275,8 @@ impl fmt::Debug for Error {
     }
 }
 
-fn field(name: &str, value: &Option<Box<str>>) -> String {
+fn field(name: &str, value: Option<&str>) -> String {
     value
-        .as_ref()
         .map(|value| format!(" {name}={value}"))
         .unwrap_or_default()
 }

@@ -54,7 +54,7 @@ impl Chaos {
                         .max(1);
                 }
                 "reorder" => {
-                    chaos.reorder = value.as_bool().ok_or("reorder must be true or false.")?
+                    chaos.reorder = value.as_bool().ok_or("reorder must be true or false.")?;
                 }
                 "delay" => {
                     chaos.delay = value.as_str().and_then(parse_duration).ok_or(

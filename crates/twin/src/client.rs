@@ -47,6 +47,10 @@ impl Control {
     /// # Errors
     ///
     /// Fails when the HTTP client cannot be created.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a client with bounds, built in one place"
+    )]
     pub fn new(base: &str) -> Result<Self, ControlError> {
         crate::install_crypto();
         let base = base.trim_end_matches('/').to_owned();

@@ -40,6 +40,10 @@ impl RealTime {
 
     /// Takes real time from the system clock.
     #[must_use]
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the one place that reads the system clock"
+    )]
     pub fn of_the_system() -> Self {
         Self::told_by(|| {
             #[expect(

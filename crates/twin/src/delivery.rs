@@ -21,6 +21,10 @@ const EXCERPT_CHARS_MAX: usize = 400;
 /// # Errors
 ///
 /// Fails when the system offers no usable TLS configuration.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client with bounds, built in one place"
+)]
 pub(crate) fn client() -> Result<reqwest::Client, reqwest::Error> {
     reqwest::Client::builder()
         .timeout(TRY_TIMEOUT)
@@ -38,12 +42,11 @@ pub(crate) async fn run(twin: Arc<Twin>, http: reqwest::Client, mut stop: watch:
             let (twin, http) = (Arc::clone(&twin), http.clone());
             tokio::spawn(async move {
                 let secrets = twin.secrets_of(&job.endpoint);
-                let tried = match &secrets {
-                    Some(secrets) => attempt(&twin, &http, &job, secrets).await,
-                    None => {
-                        let reason = "the endpoint is deleted or disabled";
-                        Try::without_answer(twin.clock.now(), reason)
-                    }
+                let tried = if let Some(secrets) = &secrets {
+                    attempt(&twin, &http, &job, secrets).await
+                } else {
+                    let reason = "the endpoint is deleted or disabled";
+                    Try::without_answer(twin.clock.now(), reason)
                 };
                 let now = twin.clock.now();
                 let left = twin.deliveries.finish(job, tried, secrets.is_some(), now);

@@ -50,8 +50,11 @@ impl Mailbox {
         // The parser converts a missing part from the other one; only real parts count here.
         let has_text =
             parsed.is_some_and(|email| email.text_bodies().any(|part| !part.is_text_html()));
-        let has_html =
-            parsed.is_some_and(|email| email.html_bodies().any(|part| part.is_text_html()));
+        let has_html = parsed.is_some_and(|email| {
+            email
+                .html_bodies()
+                .any(mail_parser::MessagePart::is_text_html)
+        });
         self.emails.push_back(Email {
             id: self.last_id,
             to: envelope.to.clone(),

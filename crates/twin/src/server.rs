@@ -209,21 +209,19 @@ fn parts(
         })?,
         None => None,
     };
-    let (mut core, mailbox, billing_now) = match saved {
-        Some(Saved {
-            core,
-            mailbox,
-            billing_now,
-            real_now: saved_at,
-        }) => {
-            let passed = real_now.saturating_sub(saved_at).max(0);
-            (core, mailbox, billing_now.saturating_add(passed))
-        }
-        None => {
-            let now = start.unwrap_or(real_now);
-            let core = Core::new(config.seed, now.div_euclid(MICROS_PER_SECOND));
-            (core, Mailbox::default(), now)
-        }
+    let (mut core, mailbox, billing_now) = if let Some(Saved {
+        core,
+        mailbox,
+        billing_now,
+        real_now: saved_at,
+    }) = saved
+    {
+        let passed = real_now.saturating_sub(saved_at).max(0);
+        (core, mailbox, billing_now.saturating_add(passed))
+    } else {
+        let now = start.unwrap_or(real_now);
+        let core = Core::new(config.seed, now.div_euclid(MICROS_PER_SECOND));
+        (core, Mailbox::default(), now)
     };
     core.set_public_url(public_url);
     Ok(Parts {

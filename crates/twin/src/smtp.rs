@@ -16,7 +16,7 @@ const EMAIL_BYTES_MAX: usize = 1024 * 1024;
 const LINE_BYTES_MAX: u64 = 4096;
 const RECIPIENTS_MAX: usize = 100;
 const COMMANDS_MAX: usize = 10_000;
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// Accepts emails until `stop` is set.
 pub(crate) async fn listen(
@@ -107,7 +107,7 @@ impl Session {
             "NOOP" => self.answer("250 OK").await?,
             "VRFY" => {
                 self.answer("252 Cannot VRFY user, but will accept the message")
-                    .await?
+                    .await?;
             }
             "QUIT" => {
                 self.answer("221 Bye").await?;

@@ -23,7 +23,7 @@ pub struct ErrorPage {
     pub detail: String,
     /// What to do.
     pub advice: String,
-    /// The stable code: "not_found".
+    /// The stable code: "`not_found`".
     pub code: String,
     /// The request's id, as in the log.
     pub request_id: Option<String>,

@@ -73,6 +73,7 @@ pub fn credits(micros: i64) -> String {
 }
 
 /// Credits with their word: "1 credit", "1,228 credits".
+#[expect(clippy::cast_possible_truncation, reason = "the value is small")]
 pub fn credits_worded(micros: i64) -> String {
     let one = micros.unsigned_abs() == MICROS_PER_CREDIT as u64;
     format!(

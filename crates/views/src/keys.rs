@@ -43,7 +43,7 @@ impl Page for KeysPage {
 pub struct NewKey {
     /// Its name.
     pub name: String,
-    /// The key itself: "lbx_test_...".
+    /// The key itself: "`lbx_test`_...".
     pub secret: String,
     /// A call that uses it, to try right away.
     pub example: String,
@@ -56,7 +56,7 @@ pub struct KeyRow {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// The part of it that is no secret: "lbx_test_8fK2…".
+    /// The part of it that is no secret: "`lbx_test_8fK2`…".
     pub prefix: String,
     /// Permissions, in words: "Spend credits".
     pub scope: String,

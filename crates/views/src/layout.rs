@@ -10,7 +10,7 @@ use crate::links::Links;
 /// What the frame of a page shows.
 #[derive(Clone, Debug)]
 pub struct Shell {
-    /// The name in the corner and in the title of the browser tab: "LocalBoxs".
+    /// The name in the corner and in the title of the browser tab: "`LocalBoxs`".
     pub product: String,
     /// Who is signed in; none on public pages.
     pub viewer: Option<Viewer>,

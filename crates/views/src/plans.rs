@@ -6,7 +6,7 @@ use crate::components::{Action, Badge};
 /// One plan.
 #[derive(Clone, Debug)]
 pub struct PlanCard {
-    /// The tier, unique on the page: "PRO_PLUS". Part of element ids.
+    /// The tier, unique on the page: "`PRO_PLUS`". Part of element ids.
     pub id: String,
     /// For example "Pro Plus".
     pub name: String,

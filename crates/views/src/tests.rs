@@ -200,6 +200,7 @@ fn the_samples_can_be_written_as_files() {
 
 /// Writes the samples to the folder that `LBX_SAMPLES_DIR` names, for the browser test.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
 fn the_samples_are_written_where_the_browser_test_wants_them() {
     let Some(dir) = std::env::var_os("LBX_SAMPLES_DIR") else {
         return;

@@ -334,14 +334,11 @@ impl App {
             }
         }
         for (name, id) in self.settings.stripe.named_prices() {
-            match name.parse::<i64>() {
-                Ok(credits) => {
-                    prices.price_of_pack.insert(credits, id.to_owned());
-                }
-                Err(_) => {
-                    prices.price_of_tier.insert(name.to_owned(), id.to_owned());
-                    prices.tier_of_price.insert(id.to_owned(), name.to_owned());
-                }
+            if let Ok(credits) = name.parse::<i64>() {
+                prices.price_of_pack.insert(credits, id.to_owned());
+            } else {
+                prices.price_of_tier.insert(name.to_owned(), id.to_owned());
+                prices.tier_of_price.insert(id.to_owned(), name.to_owned());
             }
         }
         *self.prices.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prices);

@@ -168,7 +168,7 @@ pub struct Stripe {
     pub price_id_free: String,
     /// The same for the tier PRO.
     pub price_id_pro: String,
-    /// The same for the tier PRO_PLUS.
+    /// The same for the tier `PRO_PLUS`.
     pub price_id_pro_plus: String,
     /// The same for the tier ENTERPRISE.
     pub price_id_enterprise: String,

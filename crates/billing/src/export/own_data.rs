@@ -73,18 +73,17 @@ pub async fn part(app: &App, account: &Account, place: Place) -> Result<Option<(
         text.push_str(if is_first { "\n" } else { ",\n" });
         text.push_str(line);
     }
-    let next = match rows.into_iter().next_back() {
-        Some(last) => Place {
+    let next = if let Some(last) = rows.into_iter().next_back() {
+        Place {
             last: Some(last),
             ..place
-        },
-        None => {
-            text.push(']');
-            Place {
-                table: place.table + 1,
-                last: None,
-                ..place
-            }
+        }
+    } else {
+        text.push(']');
+        Place {
+            table: place.table + 1,
+            last: None,
+            ..place
         }
     };
     if next.table == tables.len() {

@@ -60,6 +60,10 @@ pub async fn follow(app: App) {
 }
 
 /// The twin is on this machine; no proxy stands between.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client with bounds, built in one place"
+)]
 fn client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()

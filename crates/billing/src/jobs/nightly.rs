@@ -19,7 +19,7 @@ const NAME: &str = "audit";
 pub const LAST: &str = "audit_last";
 
 /// How often a process looks whether it is its turn.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// Days of refunds and disputes that are looked through: most of them end within these.
 const DAYS_BACK: i64 = 120;

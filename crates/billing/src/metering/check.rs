@@ -55,7 +55,7 @@ pub async fn check(
     // A replay answers what the call cost at the time, whatever it costs today.
     let entry = outcome.entry.as_ref();
     Ok(Admitted {
-        cost: entry.map_or(price.credits, |entry| entry.charged()),
+        cost: entry.map_or(price.credits, domain::ledger::Entry::charged),
         available: outcome.available,
         replayed: outcome.replayed,
     })

@@ -105,13 +105,12 @@ async fn prepare(
         Error::bad_request("idempotency_key_required", detail).with("field", json!("key"))
     })?;
     let request = request(app, caller, Key::read(key)?, &call)?;
-    let account = match accounts.get(&call.account) {
-        Some(known) => *known,
-        None => {
-            let found = caller.account(app, call.account.as_deref()).await?;
-            accounts.insert(call.account, found);
-            found
-        }
+    let account = if let Some(known) = accounts.get(&call.account) {
+        *known
+    } else {
+        let found = caller.account(app, call.account.as_deref()).await?;
+        accounts.insert(call.account, found);
+        found
     };
     Ok((account, request))
 }

@@ -132,6 +132,10 @@ impl Resolve for PublicOnly {
 }
 
 /// The client that notices leave by: no proxy, no redirect, public addresses only, in bounded time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client with bounds, built in one place"
+)]
 pub fn client(allow_loopback: bool, seconds_max: u64) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()

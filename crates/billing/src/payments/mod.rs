@@ -45,9 +45,9 @@ pub(crate) async fn saved_card(app: &App, customer: &str) -> Result<Option<Strin
 
 /// Stripe said that the customer it was given does not exist.
 fn is_customer_gone(error: &stripe::Error) -> bool {
-    let param = match error {
-        stripe::Error::NotFound { param, .. } | stripe::Error::Refused { param, .. } => param,
-        _ => return false,
+    let (stripe::Error::NotFound { param, .. } | stripe::Error::Refused { param, .. }) = error
+    else {
+        return false;
     };
     error.code() == Some("resource_missing") && param.as_deref() == Some("customer")
 }

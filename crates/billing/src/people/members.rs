@@ -280,15 +280,12 @@ async fn change(
             {
                 return Ok(Changed::LastOwner);
             }
-            let action = match role {
-                Some(role) => {
-                    store::users::put_member(tx, found.user_id, account, role.word(), now)?;
-                    Action::MemberRole
-                }
-                None => {
-                    store::users::remove_member(tx, found.user_id, account)?;
-                    Action::MemberRemove
-                }
+            let action = if let Some(role) = role {
+                store::users::put_member(tx, found.user_id, account, role.word(), now)?;
+                Action::MemberRole
+            } else {
+                store::users::remove_member(tx, found.user_id, account)?;
+                Action::MemberRemove
             };
             author
                 .act(action, &subject)

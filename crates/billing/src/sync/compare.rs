@@ -47,7 +47,7 @@ impl ComparisonRow {
 /// An account here and at Stripe.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// ComparisonRow by line.
+    /// `ComparisonRow` by line.
     pub lines: Vec<ComparisonRow>,
     /// What a person should look at though the lines may agree.
     pub findings: Vec<String>,

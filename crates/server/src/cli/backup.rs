@@ -24,7 +24,7 @@ pub struct BackupArgs {
     /// Path of the backup, which must not exist yet.
     #[arg(required_unless_present = "noted")]
     pub to: Option<PathBuf>,
-    /// Records that a backup was made with another tool, for example pg_dump. `doctor` checks for
+    /// Records that a backup was made with another tool, for example `pg_dump`. `doctor` checks for
     /// it.
     #[arg(long, conflicts_with = "to")]
     pub noted: bool,

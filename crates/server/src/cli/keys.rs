@@ -14,7 +14,7 @@ const BATCH: i64 = 500;
 /// The subcommands of `keys`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Keys {
-    /// Encrypts all sealed data with the first of LBX_ENCRYPTION_KEYS. Runs in small steps while
+    /// Encrypts all sealed data with the first of `LBX_ENCRYPTION_KEYS`. Runs in small steps while
     /// the service keeps running; it can be stopped and started again at any time.
     Rotate,
 }

@@ -40,7 +40,7 @@ pub struct Cli {
     /// Settings file; its values override the defaults.
     #[arg(long, env = "LBX_CONFIG", global = true)]
     config: Option<PathBuf>,
-    /// Folder of the embedded database. DATABASE_URL overrides it.
+    /// Folder of the embedded database. `DATABASE_URL` overrides it.
     #[arg(long, global = true)]
     data: Option<PathBuf>,
     /// Prints JSON instead of text.
@@ -72,7 +72,7 @@ enum Command {
 /// The global options, which every command receives.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The settings file that `--config` or LBX_CONFIG names.
+    /// The settings file that `--config` or `LBX_CONFIG` names.
     pub config: Option<PathBuf>,
     /// The data folder that `--data` names.
     pub data: Option<PathBuf>,
@@ -100,6 +100,10 @@ impl Context {
 }
 
 /// Parses the arguments of this process and runs the command they name.
+#[expect(
+    clippy::print_stderr,
+    reason = "a command speaks to its user on standard error"
+)]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // All TLS clients share one crypto provider, which must be installed before the first is

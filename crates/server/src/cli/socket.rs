@@ -35,7 +35,7 @@ const PATH_BYTES_MAX: usize = 107;
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Request {
     pub(crate) args: Vec<String>,
-    /// A hash of the database that the client means, if it has a DATABASE_URL.
+    /// A hash of the database that the client means, if it has a `DATABASE_URL`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) database: Option<String>,
 }
@@ -112,7 +112,7 @@ pub async fn run_in_service(
     Ok(response.code.is_some().then_some(response))
 }
 
-/// The hash of the database that DATABASE_URL names, if it is set.
+/// The hash of the database that `DATABASE_URL` names, if it is set.
 fn named_database(settings: &Settings) -> anyhow::Result<Option<String>> {
     let is_named = !settings.database.url.expose_secret().is_empty();
     is_named.then(|| database(settings)).transpose()

@@ -37,7 +37,7 @@ enum Twin {
     Pay {
         /// Id of the session (cs_...).
         session: String,
-        /// How to pay: card, delayed (a bank debit), or a test payment method such as pm_card_visa.
+        /// How to pay: card, delayed (a bank debit), or a test payment method such as `pm_card_visa`.
         #[arg(long, default_value = "card")]
         method: String,
     },
@@ -56,7 +56,7 @@ enum Twin {
     },
     /// Creates the objects that cause an event, as `stripe trigger` does.
     Trigger {
-        /// Type of the event, for example invoice.payment_failed.
+        /// Type of the event, for example `invoice.payment_failed`.
         event_type: String,
     },
     /// Declines the next payment.
@@ -64,7 +64,7 @@ enum Twin {
         /// Only a payment of this customer (cus_...).
         #[arg(long)]
         customer: Option<String>,
-        /// Decline code, for example insufficient_funds.
+        /// Decline code, for example `insufficient_funds`.
         #[arg(long)]
         code: Option<String>,
     },
@@ -72,7 +72,7 @@ enum Twin {
     Dispute {
         /// Id of the charge (ch_...), or with --close of the dispute (du_... or dp_...).
         id: String,
-        /// Reason, for example fraudulent or product_not_received.
+        /// Reason, for example fraudulent or `product_not_received`.
         #[arg(long)]
         reason: Option<String>,
         /// Closes the dispute as won or lost.

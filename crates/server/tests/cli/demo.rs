@@ -80,6 +80,7 @@ pub fn json(data: &Path, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 pub fn get(url: &str, header: (&str, &str)) -> (u16, String) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {

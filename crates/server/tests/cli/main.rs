@@ -207,6 +207,7 @@ fn a_database_named_by_its_url_is_reached_through_its_service_too() {
 }
 
 /// Buys a pack as the user of a session; returns the Checkout session.
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 fn buy(data: &Path, demo: &Demo, cookie: &str, credits: i64) -> String {
     let url = format!(
         "{}/api/stripe/create-checkout-session",

@@ -330,6 +330,7 @@ const DAMAGES: [(&str, &str); 5] = [
 ];
 
 on_both!(rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it(stage: &Stage) {
     let account = eventful(stage).await;
     let maya = stage.person("maya@example.com").await;

@@ -94,6 +94,7 @@ async fn balance(http: &reqwest::Client, demo: &(String, String)) -> f64 {
 
 /// Case D1 on a small scale; `bin/prove` runs it on a large one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
 async fn case_d1_a_killed_service_loses_no_confirmed_debit_and_duplicates_none() {
     let folder = tempfile::tempdir().unwrap();
     let http = crate::stage::client();

@@ -189,6 +189,7 @@ fn program(args: &[&str], variables: &[(&str, &str)]) -> std::process::Output {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn the_image_the_compose_file_and_the_unit_match_the_program() {
     let root = file("..");
     let image = text("container/Containerfile");

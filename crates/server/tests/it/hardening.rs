@@ -127,6 +127,7 @@ async fn case_w7_slow_and_endless_bodies_are_cut_off_while_others_are_served() {
 }
 
 on_both!(case_a9_a_sign_in_opens_a_new_session_which_ends_immediately_on_sign_out);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_a9_a_sign_in_opens_a_new_session_which_ends_immediately_on_sign_out(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let planted = "lbx_session=0000000000000000000000000000000000000000000000000000000000000000";

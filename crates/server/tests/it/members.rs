@@ -250,6 +250,7 @@ fn is_role_refused(status: u16, body: &Value) -> bool {
 }
 
 on_both!(case_a4_every_route_is_limited_to_its_account_and_requires_its_role);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_a4_every_route_is_limited_to_its_account_and_requires_its_role(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let eve = stage.person("eve@example.com").await;

@@ -93,6 +93,7 @@ fn assert_problem(answer: &Answer, code: &str, field: &str, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn every_mistake_gets_a_response_with_the_field_the_reason_and_the_fix() {
     let stage = Stage::with(store::testing::sqlite(), |_| {}).await;
     let maya = stage.person("maya@example.com").await;

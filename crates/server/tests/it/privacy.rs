@@ -1,5 +1,6 @@
 //! Personal data is encrypted at rest, and in no log, metric or error.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -359,6 +360,7 @@ impl Drop for Talkative {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_m8_m9_no_personal_data_or_secret_is_in_logs_metrics_or_the_raw_database() {
     let demo = Talkative::start();
     let (base, http) = (demo.text("baseUrl"), crate::stage::client());
@@ -434,7 +436,6 @@ async fn case_m8_m9_no_personal_data_or_secret_is_in_logs_metrics_or_the_raw_dat
         assert_eq!(line, None, "{secret} is in the log");
         assert!(!metrics.contains(secret), "{secret} is in the metrics");
     }
-    use std::os::unix::fs::PermissionsExt;
     for (name, wanted) in [
         ("data", 0o700),
         ("data/billing.db", 0o600),

@@ -33,6 +33,7 @@ async fn as_csv(person: &Person<'_>, path: &str) -> Answer {
 }
 
 on_both!(access_says_in_one_read_what_an_account_may_do);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn access_says_in_one_read_what_an_account_may_do(stage: &Stage) {
     let host = host(stage).await;
     let put = |tier: Option<&'static str>| {
@@ -110,6 +111,7 @@ async fn access_says_in_one_read_what_an_account_may_do(stage: &Stage) {
 }
 
 on_both!(the_host_creates_its_accounts_and_names_them_by_its_own_ids);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn the_host_creates_its_accounts_and_names_them_by_its_own_ids(stage: &Stage) {
     let host = host(stage).await;
     let put = |body: Value| {
@@ -204,6 +206,7 @@ async fn the_host_creates_its_accounts_and_names_them_by_its_own_ids(stage: &Sta
 }
 
 on_both!(case_c12_an_adjustment_has_a_reason_happens_once_and_is_in_the_audit_log);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_c12_an_adjustment_has_a_reason_happens_once_and_is_in_the_audit_log(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "support").await;

@@ -364,7 +364,7 @@ mod oidc {
             ("signer", |said| said.signer = 2),
             ("audience", |said| said.audience = "other"),
             ("issuer", |said| {
-                said.base = "https://other.example".to_owned()
+                said.base = "https://other.example".to_owned();
             }),
         ];
         for (what, spoil) in spoil {

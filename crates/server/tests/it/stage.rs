@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 pub use person::*;
 
 /// The longest that a test waits for something.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Makes two tests of `async fn name(stage: &Stage)`, one for each database: `on_both!(name);`.
 /// A second argument changes the settings: `on_both!(name, shop);` where `shop` is a
@@ -91,6 +91,7 @@ impl Stage {
     }
 
     /// The same on a database that the test reads afterwards.
+    #[expect(clippy::disallowed_methods, reason = "a test's own switch")]
     pub async fn shared(database: Arc<TestDatabase>, change: impl FnOnce(&mut Settings)) -> Stage {
         if std::env::var_os("RUST_LOG").is_some() {
             server::telemetry::start_as_json(None);
@@ -365,6 +366,7 @@ pub fn fresh_key() -> String {
 }
 
 /// An HTTP client that follows no redirects.
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 pub fn client() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());

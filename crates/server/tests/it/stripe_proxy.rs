@@ -64,6 +64,7 @@ impl Gate {
 }
 
 /// Puts a proxy in front of the twin of a stage, as a change of its settings.
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 pub fn install(settings: &mut Settings) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("a socket");

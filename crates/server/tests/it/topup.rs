@@ -17,7 +17,7 @@ async fn set(person: &Person<'_>, body: Value) -> (u16, Value) {
 }
 
 /// A subscriber with a saved card and an API key.
-async fn subscriber<'a>(stage: &'a Stage) -> (Person<'a>, Program<'a>) {
+async fn subscriber(stage: &Stage) -> (Person<'_>, Program<'_>) {
     let person = stage.person("topup@example.com").await;
     person.subscribe("PRO").await;
     person

@@ -53,6 +53,7 @@ fn has(bytes: &[u8], text: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn a_request_is_a_span_with_its_id_in_the_callers_trace_without_personal_data() {
     let (endpoint, heard) = collector().await;
     let folder = tempfile::tempdir().unwrap();

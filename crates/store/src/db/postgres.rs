@@ -31,7 +31,7 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
             .field("statements", &self.statements.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -180,7 +180,7 @@ impl From<postgres::Error> for Error {
             // The server did not answer: the connection broke, unless a value had the wrong type.
             let is_broken = error.is_closed()
                 || std::error::Error::source(&error)
-                    .is_some_and(|cause| cause.is::<std::io::Error>());
+                    .is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>);
             return if is_broken {
                 Error::Unavailable(said)
             } else {

@@ -31,6 +31,8 @@ fn grant(amount: i64) -> Request {
     )))
 }
 
+#[expect(clippy::cast_sign_loss, reason = "the value is not negative")]
+#[expect(clippy::cast_possible_truncation, reason = "the value is small")]
 fn debit(amount: i64, key: &str) -> Request {
     Request {
         command: Command::Debit {
@@ -128,6 +130,7 @@ fn case_c4_thirty_two_retries_of_one_key_are_one_debit(db: &Db) {
 }
 
 on_both!(case_c4_two_accounts_may_use_the_same_key);
+#[expect(clippy::cast_possible_wrap, reason = "the value is small")]
 fn case_c4_two_accounts_may_use_the_same_key(db: &Db) {
     for (index, name) in ["ann", "bob"].into_iter().enumerate() {
         let id = account(db, name).id;

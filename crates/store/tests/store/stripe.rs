@@ -409,6 +409,8 @@ fn an_account_shows_one_card(db: &Db) {
 }
 
 #[test]
+#[expect(clippy::cast_sign_loss, reason = "the value is not negative")]
+#[expect(clippy::cast_possible_truncation, reason = "the value is small")]
 fn case_d9_of_two_instances_on_one_postgresql_one_keeps_an_event_and_one_gets_the_account() {
     let database = store::testing::postgres();
     let instances = [database.open(), database.open()];

@@ -299,6 +299,10 @@ impl Transport {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client with bounds, built in one place"
+)]
 fn http_client(config: &ClientConfig) -> Result<reqwest::Client> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(Error::Unsendable("no TLS crypto provider is installed"));

@@ -147,7 +147,7 @@ async fn serve(
                     .await;
                 return;
             }
-            Reply::Hang => tokio::time::sleep(Duration::from_secs(60)).await,
+            Reply::Hang => tokio::time::sleep(Duration::from_mins(1)).await,
         }
     }
 }

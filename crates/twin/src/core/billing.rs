@@ -225,7 +225,7 @@ impl Core {
         match self.dunning_end {
             DunningEnd::Cancel => {
                 self.modify(id, |row| {
-                    set(row, "cancellation_details.reason", "payment_failed")
+                    set(row, "cancellation_details.reason", "payment_failed");
                 });
                 self.end_subscription(id, "payment_failed");
             }

@@ -142,14 +142,13 @@ pub(super) fn update_code(core: &mut Core, call: &Call) -> Answer {
 /// The discount of a coupon on an amount. Percentages are calculated in basis points and rounded
 /// half up.
 pub(super) fn reduction(coupon: &Value, amount: i64) -> i64 {
-    match opt_int(coupon, "amount_off") {
-        Some(off) => off.min(amount),
-        None => {
-            let exact = i128::from(amount) * i128::from(basis_points(get(coupon, "percent_off")));
-            i64::try_from((exact + 5_000) / 10_000)
-                .unwrap_or(amount)
-                .min(amount)
-        }
+    if let Some(off) = opt_int(coupon, "amount_off") {
+        off.min(amount)
+    } else {
+        let exact = i128::from(amount) * i128::from(basis_points(get(coupon, "percent_off")));
+        i64::try_from((exact + 5_000) / 10_000)
+            .unwrap_or(amount)
+            .min(amount)
     }
 }
 
@@ -201,10 +200,10 @@ impl Core {
                 }
                 None => None,
             };
-            let coupon = code
-                .as_ref()
-                .map(|row| owned(row, "promotion.coupon"))
-                .unwrap_or_else(|| owned(one, "coupon"));
+            let coupon = code.as_ref().map_or_else(
+                || owned(one, "coupon"),
+                |row| owned(row, "promotion.coupon"),
+            );
             let coupon = self.need("coupon", &coupon, &format!("discounts[{index}][coupon]"))?;
             ids.push(self.new_discount(&coupon, code.as_ref(), customer));
         }
@@ -239,7 +238,7 @@ impl Core {
             .collect();
         for one in redeemed {
             self.modify(&one, |row| {
-                row["times_redeemed"] = (int(row, "times_redeemed") + 1).into()
+                row["times_redeemed"] = (int(row, "times_redeemed") + 1).into();
             });
         }
         id

@@ -141,7 +141,7 @@ impl Core {
         self.store.put(&id, dispute);
         if !is_inquiry {
             self.modify_and_emit("charge.updated", charge, |row| {
-                row["disputed"] = true.into()
+                row["disputed"] = true.into();
             });
         }
         self.emit("charge.dispute.created", &id);
@@ -203,7 +203,7 @@ impl Core {
             self.emit_change("charge.dispute.updated", id, &before);
             let charge = owned(&before, "charge");
             self.modify_and_emit("charge.updated", &charge, |row| {
-                row["disputed"] = false.into()
+                row["disputed"] = false.into();
             });
             self.emit("charge.dispute.funds_reinstated", id);
         }

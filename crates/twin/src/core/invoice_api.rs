@@ -149,7 +149,7 @@ pub(super) fn pay(core: &mut Core, call: &Call) -> Answer {
     if flag(&call.params, "paid_out_of_band") {
         core.finalize_invoice(id);
         core.modify(id, |row| {
-            row["amount_paid_off_stripe"] = row["amount_due"].clone()
+            row["amount_paid_off_stripe"] = row["amount_due"].clone();
         });
         let due = int(&invoice, "amount_due");
         core.invoice_paid(id, due);

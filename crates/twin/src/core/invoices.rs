@@ -32,7 +32,7 @@ impl Core {
         self.store.put(&id, invoice);
         if let Some(subscription) = new.subscription {
             self.modify(subscription, |row| {
-                row["latest_invoice"] = id.clone().into()
+                row["latest_invoice"] = id.clone().into();
             });
         }
         for draft in &new.lines {

@@ -40,14 +40,13 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         (Some(charge), _) => charge.to_owned(),
         (None, Some(intent)) => {
             let row = core.need("payment_intent", intent, "payment_intent[id]")?;
-            match opt(&row, "latest_charge") {
-                Some(charge) => charge.to_owned(),
-                None => {
-                    let message = format!(
-                        "This PaymentIntent ({intent}) does not have a successful charge to refund."
-                    );
-                    return Err(ApiError::bad("", "payment_intent", message).boxed());
-                }
+            if let Some(charge) = opt(&row, "latest_charge") {
+                charge.to_owned()
+            } else {
+                let message = format!(
+                    "This PaymentIntent ({intent}) does not have a successful charge to refund."
+                );
+                return Err(ApiError::bad("", "payment_intent", message).boxed());
             }
         }
         _ => {
@@ -159,7 +158,7 @@ impl Core {
                 self.emit_change("charge.refund.updated", id, &refund);
             }
             (Some(Afterwards::RefundFails), RefundStatus::Succeeded) => {
-                self.fail_refund(id, &refund, &charge)
+                self.fail_refund(id, &refund, &charge);
             }
             _ => {}
         }

@@ -182,7 +182,7 @@ impl Core {
     /// Attaches a schedule to its subscription and emits the events.
     fn attach_schedule(&mut self, id: &str, subscription: &str) {
         self.modify(id, |schedule| {
-            schedule["subscription"] = subscription.into()
+            schedule["subscription"] = subscription.into();
         });
         self.emit("subscription_schedule.created", id);
         self.modify_and_emit("customer.subscription.updated", subscription, |row| {
@@ -204,7 +204,7 @@ impl Core {
         if let Some(method) = opt(sent, "default_settings.default_payment_method") {
             let method = self.usable_method(method, Some(customer), "default_payment_method")?;
             self.modify(&id, |row| {
-                row["default_settings"]["default_payment_method"] = method.into()
+                row["default_settings"]["default_payment_method"] = method.into();
             });
         }
         if start > self.now {

@@ -116,7 +116,7 @@ impl Core {
             }
         });
         self.modify(text(&before, "customer"), |row| {
-            row["delinquent"] = false.into()
+            row["delinquent"] = false.into();
         });
         if self.note(id, "announced") == true {
             self.emit_change("customer.subscription.updated", id, &before);
@@ -134,7 +134,7 @@ impl Core {
             SubscriptionStatus::Active | SubscriptionStatus::Trialing
         ) {
             self.modify(text(&before, "customer"), |row| {
-                row["delinquent"] = true.into()
+                row["delinquent"] = true.into();
             });
             self.modify_and_emit("customer.subscription.updated", id, |row| {
                 row["status"] = "past_due".into();

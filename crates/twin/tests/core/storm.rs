@@ -60,19 +60,19 @@ fn some_id(dice: &mut Dice, core: &Core) -> String {
         "dispute",
     ];
     let all = core.objects(KINDS[dice.roll(KINDS.len())]);
-    match all.is_empty() || dice.roll(4) == 0 {
-        true => dice
-            .pick(&[
-                "usd",
-                "pm_card_visa",
-                "tok_visa",
-                "",
-                "a@b.example",
-                "http://x.example",
-                "pm_card_chargeCustomerFail",
-            ])
-            .to_owned(),
-        false => all[dice.roll(all.len())]["id"].as_str().unwrap().to_owned(),
+    if all.is_empty() || dice.roll(4) == 0 {
+        dice.pick(&[
+            "usd",
+            "pm_card_visa",
+            "tok_visa",
+            "",
+            "a@b.example",
+            "http://x.example",
+            "pm_card_chargeCustomerFail",
+        ])
+        .to_owned()
+    } else {
+        all[dice.roll(all.len())]["id"].as_str().unwrap().to_owned()
     }
 }
 

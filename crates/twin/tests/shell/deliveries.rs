@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::harness::*;
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test reads the real clock")]
 async fn an_event_is_posted_to_the_subscribed_endpoint_and_signed_with_real_time() {
     let twin = start().await;
     let receiver = Receiver::start().await;

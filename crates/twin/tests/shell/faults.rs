@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::harness::*;
 
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 async fn try_customer(twin: &Running, key: &str) -> Result<StatusCode, reqwest::Error> {
     // Use a new connection, because the client could retry on a pooled one that was closed.
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -77,6 +78,7 @@ async fn a_call_that_hangs_holds_its_idempotency_key_until_it_is_answered() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 async fn a_call_that_hangs_is_not_executed_if_its_client_disconnects() {
     let twin = start().await;
     twin.control("/_twin/faults", json!({"mode": "hang", "seconds": 1}))

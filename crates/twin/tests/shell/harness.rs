@@ -26,6 +26,7 @@ pub async fn start() -> Running {
     start_with(|_| {}).await
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test's own client")]
 pub async fn start_with(change: impl FnOnce(&mut Config)) -> Running {
     let mut config = Config::at(SocketAddr::from(([127, 0, 0, 1], 0)));
     config.start_seconds = Some(START);

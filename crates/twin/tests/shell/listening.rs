@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::harness::*;
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test reads the real clock")]
 async fn a_listener_gets_events_for_both_versions_and_its_answer_is_logged() {
     let twin = start().await;
     let session = twin

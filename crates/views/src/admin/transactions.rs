@@ -121,7 +121,7 @@ pub struct AdminTransaction {
     pub amount: String,
     /// The status.
     pub badge: Badge,
-    /// Why it is so: "insufficient_funds, retry 24 Nov".
+    /// Why it is so: "`insufficient_funds`, retry 24 Nov".
     pub note: String,
     /// Gives the money back, where that can be.
     pub refund: Option<Action>,

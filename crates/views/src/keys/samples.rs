@@ -18,6 +18,7 @@ impl KeysPage {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 pub fn all() -> Vec<(&'static str, KeysPage)> {
     let typical = || KeysPage {
         shell: samples::customer_in_test_mode(Nav::Keys),

@@ -39,7 +39,7 @@ pub struct Mail {
 /// What all emails are made of. Each kind of email below fills one.
 #[derive(Clone, Debug)]
 pub struct Letter {
-    /// The sender's name: "LocalBoxs".
+    /// The sender's name: "`LocalBoxs`".
     pub product: String,
     /// The subject, which is also the heading.
     pub subject: String,

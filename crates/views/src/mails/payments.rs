@@ -72,9 +72,10 @@ impl PaymentFailed {
             works_until,
             ..
         } = self;
-        let subject = match self.last_warning {
-            true => format!("{plan} ends on {works_until} unless {amount} is paid"),
-            false => format!("Your payment of {amount} did not go through"),
+        let subject = if self.last_warning {
+            format!("{plan} ends on {works_until} unless {amount} is paid")
+        } else {
+            format!("Your payment of {amount} did not go through")
         };
         let reason = match &self.reason {
             Some(reason) => format!("Your bank said: {reason}."),

@@ -118,9 +118,10 @@ pub fn plans(current: Option<&str>, choose: &str) -> Vec<PlanCard> {
                     (_, true) => Mark::Pick,
                     _ => Mark::None,
                 },
-                action: match here {
-                    true => Action::off("Your current plan").block(),
-                    false => Action::link(format!("Choose {name}"), choose).block(),
+                action: if here {
+                    Action::off("Your current plan").block()
+                } else {
+                    Action::link(format!("Choose {name}"), choose).block()
                 },
             }
         };

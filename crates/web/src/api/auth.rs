@@ -118,7 +118,7 @@ pub struct HandedOver {
 
 /// Signs in whom the host application hands over: a JWT with `email`, `aud` (this service's
 /// origin), `jti`, `iat` and `exp` (at most 300 seconds later), signed with HS256, or with a key
-/// that the host publishes (RS256, ES256, EdDSA). It works once.
+/// that the host publishes (RS256, ES256, `EdDSA`). It works once.
 #[utoipa::path(
     get,
     path = "/api/auth/hand-over",

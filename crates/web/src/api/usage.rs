@@ -269,7 +269,7 @@ impl Usage {
             let date = date_text(row.day);
             match days.last_mut().filter(|day| day.date == date) {
                 Some(day) => {
-                    (day.calls, day.credits.0) = (day.calls + row.calls, day.credits.0 + cost)
+                    (day.calls, day.credits.0) = (day.calls + row.calls, day.credits.0 + cost);
                 }
                 None => days.push(UsageDay {
                     date,
@@ -282,7 +282,7 @@ impl Usage {
                 .find(|known| known.operation == row.operation);
             match known {
                 Some(sum) => {
-                    (sum.calls, sum.credits.0) = (sum.calls + row.calls, sum.credits.0 + cost)
+                    (sum.calls, sum.credits.0) = (sum.calls + row.calls, sum.credits.0 + cost);
                 }
                 None => operations.push(UsageOperation {
                     operation: row.operation.clone(),

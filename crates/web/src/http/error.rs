@@ -42,9 +42,10 @@ impl HttpError {
         title: &'static str,
         detail: impl Into<String>,
     ) -> HttpError {
-        let kind = match status.is_server_error() {
-            true => Kind::Bug,
-            false => Kind::BadRequest,
+        let kind = if status.is_server_error() {
+            Kind::Bug
+        } else {
+            Kind::BadRequest
         };
         HttpError {
             status,

@@ -38,7 +38,7 @@ mod inner {
         }
 
         fn keys(&self) -> Vec<&str> {
-            self.0.keys().map(|name| name.as_str()).collect()
+            self.0.keys().map(http::HeaderName::as_str).collect()
         }
     }
 

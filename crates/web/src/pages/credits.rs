@@ -89,9 +89,10 @@ async fn shop(app: &App, caller: &SignedIn, amount: &str) -> Result<CreditsPage>
     let may_pay = caller.may_pay().is_ok();
     let read = move |tx: &mut Tx<'_>, _: &View| {
         let week = usage::spent_in_week(tx, account, now.day())?;
-        let chosen = match may_pay {
-            true => Some(preferences::look(tx, account, now, currency)?),
-            false => None,
+        let chosen = if may_pay {
+            Some(preferences::look(tx, account, now, currency)?)
+        } else {
+            None
         };
         Ok((week, chosen))
     };

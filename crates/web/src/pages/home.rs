@@ -24,8 +24,9 @@ pub async fn dashboard(State(app): State<App>, caller: SignedIn) -> HttpResult<R
 }
 
 fn home(is_on: bool) -> &'static str {
-    match is_on {
-        true => "/dashboard/billing",
-        false => "/dashboard/usage",
+    if is_on {
+        "/dashboard/billing"
+    } else {
+        "/dashboard/usage"
     }
 }

@@ -293,10 +293,10 @@ pub async fn limit(
     let mut shown = settings(&app, &caller).await?;
     shown.limit_error = Some((limit_field(&error).to_owned(), error.0.detail.clone()));
     shown.limit_credits = form.credits;
-    for choice in shown.subjects.iter_mut() {
+    for choice in &mut shown.subjects {
         choice.selected = choice.value == form.subject;
     }
-    for choice in shown.windows.iter_mut() {
+    for choice in &mut shown.windows {
         choice.selected = choice.value == form.window;
     }
     page(status_of(error.0.kind), &shown)

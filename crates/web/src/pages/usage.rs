@@ -166,11 +166,12 @@ fn dashboard(
         format::day_short(from * DAY_MICROS),
         format::day(today * DAY_MICROS).text
     );
-    let banners = match app.settings.billing.enabled {
-        true => standing::credit_banner(view, used.week)
+    let banners = if app.settings.billing.enabled {
+        standing::credit_banner(view, used.week)
             .into_iter()
-            .collect(),
-        false => Vec::new(),
+            .collect()
+    } else {
+        Vec::new()
     };
     UsagePage {
         shell: account_shell(app, caller, Nav::Usage),
@@ -217,12 +218,11 @@ fn key_choices(used: &Used) -> Vec<Choice> {
 
 fn stats(catalog: &Catalog, view: &View, used: &Used, days: i64) -> Vec<Stat> {
     let (calls, spent) = total(&used.by_day);
-    let held = match view.held.is_positive() {
-        true => {
-            let held = format::credits(view.held.micros());
-            format!("{held} held for calls in progress")
-        }
-        false => "nothing held".to_owned(),
+    let held = if view.held.is_positive() {
+        let held = format::credits(view.held.micros());
+        format!("{held} held for calls in progress")
+    } else {
+        "nothing held".to_owned()
     };
     let worth = |micros| offer::worth(catalog, micros).map(|worth| format!("{worth} "));
     let spent_note = format!("{}in {days} days", worth(spent).unwrap_or_default());

@@ -41,13 +41,12 @@ async fn make(app: &App, quote: &Quote, intent: &str) -> std::result::Result<(),
         Some(schedule) => Some(app.stripe.retrieve_subscription_schedule(schedule).await?),
         None => None,
     };
-    let schedule = match known.filter(SubscriptionSchedule::is_live) {
-        Some(schedule) => schedule,
-        None => {
-            let form = Form::new().push("from_subscription", id);
-            let key = format!("{intent}-schedule");
-            app.stripe.create_subscription_schedule(&form, &key).await?
-        }
+    let schedule = if let Some(schedule) = known.filter(SubscriptionSchedule::is_live) {
+        schedule
+    } else {
+        let form = Form::new().push("from_subscription", id);
+        let key = format!("{intent}-schedule");
+        app.stripe.create_subscription_schedule(&form, &key).await?
     };
     let phases = phases(quote, &now, &schedule).metadata(INTENT_KEY, intent);
     app.stripe

@@ -67,7 +67,7 @@ impl Synced for invoices::Invoice {
     }
 
     fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        invoices::put(tx, self).map(|_| ())
+        invoices::put(tx, self)
     }
 }
 
@@ -86,7 +86,7 @@ impl Synced for credit_notes::CreditNote {
     }
 
     fn put(&self, tx: &mut Tx<'_>) -> store::Result<()> {
-        credit_notes::put(tx, self).map(|_| ())
+        credit_notes::put(tx, self)
     }
 }
 
@@ -260,7 +260,7 @@ pub(super) fn transaction<'a>(
             "subscription"
         },
         subscription_tier: wanted.tier.as_deref(),
-        credits_purchased_micros: wanted.credits.map(|credits| credits.micros()),
+        credits_purchased_micros: wanted.credits.map(domain::money::Credits::micros),
         description: Some(&wanted.description),
         metadata: None,
         failure: wanted.failure.as_deref(),

@@ -122,7 +122,7 @@ async fn void(
         let id = grant.strip_prefix("grant_").unwrap_or(grant);
         let view = billing::summary::view(app, account.id).await?;
         let lot = view.lots.iter().find(|one| one.id.to_string() == id);
-        let unheld = lot.map_or(Credits::ZERO, |lot| lot.unheld());
+        let unheld = lot.map_or(Credits::ZERO, domain::ledger::Lot::unheld);
         let value = json!({ "account": account.public_id, "grant": grant, "voided": false });
         out.answer(
             &value,

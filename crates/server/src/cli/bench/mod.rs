@@ -121,6 +121,10 @@ struct Cell {
 
 /// Measures, audits and prints the table. Exits with 1 if requests were refused, and with 3 if the
 /// audit found differences.
+#[expect(
+    clippy::print_stderr,
+    reason = "a command speaks to its user on standard error"
+)]
 pub async fn run(context: &Context, args: &Args) -> CommandResult {
     crate::telemetry::start_as_text(None);
     if cfg!(debug_assertions) {
@@ -137,6 +141,10 @@ pub async fn run(context: &Context, args: &Args) -> CommandResult {
     measured
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "a command speaks to its user on standard error"
+)]
 async fn in_folder(context: &Context, args: &Args, folder: &Path) -> CommandResult {
     let fsyncs = {
         let path = folder.join("fsync");
@@ -329,6 +337,10 @@ fn owner_rows(
 }
 
 /// Measures these kinds of requests, of which the first is the reference.
+#[expect(
+    clippy::print_stderr,
+    reason = "a command speaks to its user on standard error"
+)]
 async fn measure(target: &Arc<Target>, kinds: &[Kind], args: &Args) -> anyhow::Result<Vec<Cell>> {
     let mut cells = Vec::new();
     for &connections in &args.connections {

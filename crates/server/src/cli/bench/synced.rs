@@ -40,7 +40,7 @@ const PAGE: i64 = 1_000;
 const PAGES_MAX: usize = 100;
 
 /// The longest wait for the last event.
-const DRAIN_MAX: Duration = Duration::from_secs(60);
+const DRAIN_MAX: Duration = Duration::from_mins(1);
 
 /// Measures how long events took from their arrival until they were applied.
 pub async fn measure(mut settings: Settings, time: Duration) -> anyhow::Result<Measured> {
@@ -133,7 +133,9 @@ async fn applied(app: &App, time: Duration) -> anyhow::Result<Measured> {
     let (mut times, mut open, mut before) = (Vec::new(), 0, None);
     for _ in 0..PAGES_MAX {
         let page: Vec<Event> = app
-            .read(move |tx| store::events::list(tx, &Default::default(), before, PAGE))
+            .read(move |tx| {
+                store::events::list(tx, &store::events::Filter::default(), before, PAGE)
+            })
             .await?;
         let Some(last) = page.last() else { break };
         before = Some(last.n);

@@ -73,14 +73,14 @@ async fn sold_in(stage: &Stage, currency: &str, plan: (i64, &str), credits: (i64
 }
 
 on_both!(case_k21_yen_have_no_decimals_anywhere, |settings| {
-    in_currency(settings, "jpy", "1900", "120")
+    in_currency(settings, "jpy", "1900", "120");
 });
 async fn case_k21_yen_have_no_decimals_anywhere(stage: &Stage) {
     sold_in(stage, "jpy", (1_900, "1900"), (120, "120")).await;
 }
 
 on_both!(case_k21_dinars_have_three_decimals_everywhere, |settings| {
-    in_currency(settings, "kwd", "5.750", "1.250")
+    in_currency(settings, "kwd", "5.750", "1.250");
 });
 async fn case_k21_dinars_have_three_decimals_everywhere(stage: &Stage) {
     sold_in(stage, "kwd", (5_750, "5.750"), (1_250, "1.250")).await;

@@ -38,6 +38,7 @@ on_both!(
     an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_through_changes,
     with_addons
 );
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_through_changes(
     stage: &Stage,
 ) {

@@ -3,6 +3,7 @@
 use super::*;
 
 /// Tests one rule: its problem begins, and ends.
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
     let (account, now) = (ann.account, stage.app.real_now());
     let long_ago = now.plus_days(-2);

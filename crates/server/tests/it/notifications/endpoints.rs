@@ -15,6 +15,7 @@ on_both!(
     the_forms_for_endpoints_do_what_they_say_and_refuse_who_may_not,
     hosted
 );
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn the_forms_for_endpoints_do_what_they_say_and_refuse_who_may_not(stage: &Stage) {
     let host = Host::start().await;
     let operator = stage.person_as("boss@example.com", "admin").await;

@@ -46,6 +46,7 @@ async fn support_adjusts_up_to_its_limit_and_finance_beyond(stage: &Stage) {
 }
 
 on_both!(an_adjustment_on_the_page_is_previewed_made_once_and_reversed_by_its_opposite);
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn an_adjustment_on_the_page_is_previewed_made_once_and_reversed_by_its_opposite(
     stage: &Stage,
 ) {

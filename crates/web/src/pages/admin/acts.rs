@@ -94,9 +94,8 @@ impl OperatorRequest {
         what: &str,
         page: impl Future<Output = Result<FormPage>>,
     ) -> HttpResult<Response> {
-        let error = match acted {
-            Ok(_) => return Ok(self.done(what)),
-            Err(error) => error,
+        let Err(error) = acted else {
+            return Ok(self.done(what));
         };
         let field = error.0.fields.get("field").and_then(|field| field.as_str());
         let Some(field) = field.map(str::to_owned).filter(|_| is_of_field(&error)) else {
@@ -259,7 +258,7 @@ pub async fn ask_plan(request: OperatorRequest) -> HttpResult<Response> {
 
 fn plan_page(request: &OperatorRequest, typed: &Acting) -> FormPage {
     let (account, catalog) = (&request.account, request.app.catalog());
-    let own = ("".to_owned(), "As subscribed: no override".to_owned());
+    let own = (String::new(), "As subscribed: no override".to_owned());
     let tiers = catalog
         .tiers
         .iter()

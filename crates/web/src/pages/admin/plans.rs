@@ -153,24 +153,21 @@ fn sold(app: &App) -> Vec<Table> {
 /// What `setup --check` says, if Stripe answers in time.
 async fn at_stripe(app: &App) -> Vec<Banner> {
     let mut banners = Vec::new();
-    match tokio::time::timeout(STRIPE_MAX, setup::run(app, true)).await {
-        Ok(Ok(report)) => {
-            if report.changes.is_empty() {
-                let text = "Products, prices, portal and webhook endpoint match the catalog.";
-                banners.push(Banner::new(Kind::Ok, "Stripe agrees", text));
-            } else {
-                let text = format!("{} Run `setup`.", report.changes.join("; "));
-                banners.push(Banner::new(Kind::Warn, "Stripe differs", text));
-            }
-            if !report.warnings.is_empty() {
-                let text = report.warnings.join("; ");
-                banners.push(Banner::new(Kind::Info, "Worth a look", text));
-            }
+    if let Ok(Ok(report)) = tokio::time::timeout(STRIPE_MAX, setup::run(app, true)).await {
+        if report.changes.is_empty() {
+            let text = "Products, prices, portal and webhook endpoint match the catalog.";
+            banners.push(Banner::new(Kind::Ok, "Stripe agrees", text));
+        } else {
+            let text = format!("{} Run `setup`.", report.changes.join("; "));
+            banners.push(Banner::new(Kind::Warn, "Stripe differs", text));
         }
-        Ok(Err(_)) | Err(_) => {
-            let text = "Stripe could not be reached to compare. Shown is what we know.";
-            banners.push(Banner::new(Kind::Warn, "Stripe does not answer", text));
+        if !report.warnings.is_empty() {
+            let text = report.warnings.join("; ");
+            banners.push(Banner::new(Kind::Info, "Worth a look", text));
         }
+    } else {
+        let text = "Stripe could not be reached to compare. Shown is what we know.";
+        banners.push(Banner::new(Kind::Warn, "Stripe does not answer", text));
     }
     banners
 }

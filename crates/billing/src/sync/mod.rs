@@ -66,10 +66,15 @@ pub struct Report {
     pub changes: Vec<String>,
 }
 
-/// Syncs one account now, and again while it became dirty meanwhile. Waits for another worker that
+/// Syncs one account now, and again while it is marked meanwhile. Waits for another worker that
 /// has it, so that what it answers is newer than the call.
 pub async fn account(app: &App, account: i64) -> Result<Report> {
-    app.mark_for_sync(account).await?;
+    let now = app.real_now();
+    // No worker is woken: it would take the account, and this call would report none of the changes.
+    app.write(account, move |tx| {
+        store::sync::mark_for_sync(tx, account, now)
+    })
+    .await?;
     rounds(app, account, ROUNDS_MAX).await
 }
 

@@ -149,7 +149,7 @@ async fn requirement_n13_a_pack_that_card_fees_consume_gets_a_warning(stage: &St
     let of = |credits: &str| {
         warnings
             .iter()
-            .any(|one| one.contains(&format!("the {credits} credits")))
+            .any(|one| one.contains(&format!("the {credits} credit pack")))
     };
     // 31 of 50 cents, and 59 of 1,000.
     assert!(of("500"), "{warnings:?}");

@@ -10,7 +10,7 @@ use store::{outbox, webhook_endpoints};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::notices;
-use crate::notices::{EVENTS, Notice, address, sign};
+use crate::notices::{EVENTS, Notice, address, signature};
 use crate::operators::audit_log::{Action, Author};
 use crate::text::is_line;
 
@@ -73,7 +73,7 @@ impl Definition {
 
 /// Creates an endpoint. Returns it and its secret.
 pub async fn make(app: &App, wanted: Definition, actor: &str) -> Result<(WebhookEndpoint, String)> {
-    let secret = sign::new_secret(&*app.rng);
+    let secret = signature::new_secret(&*app.rng);
     let (id, kept) = (app.new_id("we"), secret.clone());
     let author = Author::new(app, actor);
     let made = app
@@ -199,7 +199,7 @@ pub async fn remove(app: &App, id: &str, actor: &str) -> Result<()> {
 
 /// Gives an endpoint a new secret. Returns the endpoint and the secret.
 pub async fn new_secret(app: &App, id: &str, actor: &str) -> Result<(WebhookEndpoint, String)> {
-    let secret = sign::new_secret(&*app.rng);
+    let secret = signature::new_secret(&*app.rng);
     let (id, kept) = (id.to_owned(), secret.clone());
     let author = Author::new(app, actor);
     let now = author.at();

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::jobs::outbox;
 use crate::jobs::outbox::Sender;
-use crate::notices::{address, message_id, sign};
+use crate::notices::{address, message_id, signature};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -98,7 +98,7 @@ async fn deliver(
         .header("webhook-timestamp", seconds.to_string())
         .header(
             "webhook-signature",
-            sign::signatures(&secrets(endpoint, now), &id, seconds, &message.payload),
+            signature::signatures(&secrets(endpoint, now), &id, seconds, &message.payload),
         )
         .body(message.payload.clone());
     // The answer's body is not read: it decides nothing, and may be of any size.

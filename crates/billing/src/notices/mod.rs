@@ -3,7 +3,7 @@
 //! (`jobs/notices.rs`). They carry ids and amounts, nothing of a person.
 
 pub mod address;
-pub mod sign;
+pub mod signature;
 
 use domain::projection::{TransactionStatus, TransactionType};
 use std::sync::Arc;

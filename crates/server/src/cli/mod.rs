@@ -19,6 +19,7 @@ pub mod keys;
 pub mod output;
 pub mod repair;
 pub mod report;
+pub mod restore;
 pub mod schema;
 pub mod seed;
 pub mod serve;
@@ -64,7 +65,7 @@ enum Command {
     #[command(subcommand)]
     Config(checks::Config),
     /// Restores the embedded database from a backup.
-    Restore(backup::RestoreArgs),
+    Restore(restore::RestoreArgs),
     #[command(flatten)]
     Database(database_command::DatabaseCommand),
 }
@@ -142,7 +143,7 @@ async fn run(context: Context, command: Command) -> CommandResult {
         Command::Twin(args) => twin::run(&context, args).await,
         Command::Bench(args) => bench::run(&context, &args).await,
         Command::Config(checks::Config::Check) => checks::config(&context),
-        Command::Restore(args) => backup::restore(&context, &args).await,
+        Command::Restore(args) => restore::restore(&context, &args).await,
         Command::Database(command) => database_command::main(&context, command).await,
     }
 }

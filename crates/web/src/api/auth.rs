@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::http::address::ClientAddress;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::sign_in::cookies::{cookie_name, session_token};
+use crate::sign_in::cookies::{session_cookie, session_token};
 use crate::sign_in::hand_over::{HandOver, Proof, Token};
 use crate::sign_in::{host_session, jwks};
 use crate::site::Site;
@@ -186,7 +186,7 @@ pub async fn leave(
     let token = session_token(&parts, &app);
     sessions::sign_out(&app, host_user.map(|user| user.id), token).await?;
     let headers = [
-        (header::SET_COOKIE, cookie(&app, "", 0)?),
+        (header::SET_COOKIE, session_cookie(&app, "", 0)?),
         // What a page left behind goes with the session; the theme may stay.
         (CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\"")),
     ];
@@ -200,13 +200,5 @@ pub async fn new_session(app: &App, user: i64, headers: &HeaderMap) -> Result<He
         .and_then(|value| value.to_str().ok());
     let agent: String = agent.unwrap_or("").chars().take(200).collect();
     let token = open_session(app, user, &agent).await?;
-    cookie(app, &token, app.settings.session.days * 86_400)
-}
-
-fn cookie(app: &App, token: &str, seconds: i64) -> Result<HeaderValue> {
-    let is_https = app.settings.is_https();
-    let name = cookie_name(is_https);
-    let secure = if is_https { "; Secure" } else { "" };
-    let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
-    HeaderValue::from_str(&text).map_err(Error::bug)
+    session_cookie(app, &token, app.settings.session.days * 86_400)
 }

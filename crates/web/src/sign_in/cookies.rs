@@ -1,8 +1,9 @@
 //! The session cookie.
 
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
 use billing::app::App;
+use billing::error::{Error, Result};
 
 /// Name of the session cookie: on https bound to this host (case A7).
 pub fn cookie_name(is_https: bool) -> &'static str {
@@ -11,6 +12,16 @@ pub fn cookie_name(is_https: bool) -> &'static str {
     } else {
         "lbx_session"
     }
+}
+
+/// The session cookie with this token for so many seconds; an empty token and 0 end it. Scripts cannot
+/// read it, and other sites cannot send it with a form.
+pub fn session_cookie(app: &App, token: &str, seconds: i64) -> Result<HeaderValue> {
+    let is_https = app.settings.is_https();
+    let name = cookie_name(is_https);
+    let secure = if is_https { "; Secure" } else { "" };
+    let text = format!("{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+    HeaderValue::from_str(&text).map_err(Error::bug)
 }
 
 /// The session token of the request's cookie.

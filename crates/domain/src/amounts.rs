@@ -1,5 +1,7 @@
 //! How amounts are written for people: the sign, the currency's symbol, grouped thousands.
 
+use crate::money::MinorUnits;
+
 /// A true minus sign, as wide as a digit; the hyphen is not one.
 const MINUS: char = '\u{2212}';
 
@@ -54,6 +56,12 @@ pub fn decimal(minor: u64, exponent: u32) -> String {
         "" => group(whole),
         _ => format!("{}.{rest}", group(whole)),
     }
+}
+
+/// An amount with its own currency, as [`money`] writes it.
+pub fn amount(amount: MinorUnits) -> String {
+    let currency = amount.currency;
+    money(amount.amount, currency.code(), currency.exponent())
 }
 
 /// Digits with a comma between thousands.

@@ -7,11 +7,7 @@ use crate::components::{Action, Badge};
 use crate::format;
 use crate::plans::{Cell, CompareRow, Comparison, Mark, PlanCard};
 
-/// For example "$19.00".
-pub fn money(amount: MinorUnits) -> String {
-    let currency = amount.currency;
-    format::money(amount.amount, currency.code(), currency.exponent())
-}
+pub use domain::amounts::amount as money;
 
 /// The name of a tier on pages; one that the catalog lost is shown as it is stored.
 pub fn title(catalog: &Catalog, tier: &str) -> String {

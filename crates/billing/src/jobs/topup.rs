@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use store::auto_topup::{AutoTopup, AutoTopupState, INTENT_KIND};
 
+use domain::amounts::amount as money;
 use domain::catalog::Pack;
 use domain::letters::Letter;
 use domain::money::{Credits, MinorUnits};
@@ -449,9 +450,4 @@ async fn put_off(app: &App, account: i64, seconds: i64) -> Result<()> {
         auto_topup::put_off(tx, account, now.plus_seconds(seconds), now).map(|_| ())
     })
     .await
-}
-
-fn money(amount: MinorUnits) -> String {
-    let currency = amount.currency;
-    domain::amounts::money(amount.amount, currency.code(), currency.exponent())
 }

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Error, Result};
+use crate::text::is_line;
 
 /// Longest name of a saved search.
 const NAME_CHARS_MAX: usize = 40;
@@ -12,8 +13,7 @@ const QUERY_BYTES_MAX: usize = 500;
 /// Validates the name of a saved search.
 pub fn read_name(name: &str) -> Result<String> {
     let name = name.trim();
-    let is_plain = !name.chars().any(char::is_control);
-    if !(1..=NAME_CHARS_MAX).contains(&name.chars().count()) || !is_plain {
+    if name.is_empty() || !is_line(name, NAME_CHARS_MAX) {
         let detail = format!("A view's name must have 1 to {NAME_CHARS_MAX} characters.");
         return Err(Error::field("name", detail));
     }

@@ -1,8 +1,9 @@
 //! `/admin`: the figures of the business.
 
 use askama::Template;
+use domain::amounts::amount as money;
 use domain::figures::{DAYS, Figures, Share};
-use domain::money::{Credits, MinorUnits};
+use domain::money::Credits;
 
 use crate::admin::parts::address;
 use crate::components::{Action, Badge, Banner, Fact, Kind, Prose};
@@ -110,11 +111,6 @@ fn percent(share: Share) -> String {
         || "\u{2013}".to_owned(),
         |points| format!("{}.{:02}%", points / 100, points % 100),
     )
-}
-
-fn money(amount: MinorUnits) -> String {
-    let currency = amount.currency;
-    format::money(amount.amount, currency.code(), currency.exponent())
 }
 
 fn of(share: Share, what: &str) -> String {

@@ -7,6 +7,7 @@ use axum::response::Html;
 use billing::actors::Operator;
 use billing::app::App;
 use billing::setup;
+use domain::amounts::amount as money;
 use domain::money::MinorUnits;
 use views::admin::parts::{ListPage, Table};
 use views::components::{Banner, Kind, Prose};
@@ -87,11 +88,6 @@ pub async fn show(
             ),
         )
     })
-}
-
-fn money(amount: MinorUnits) -> String {
-    let currency = amount.currency;
-    format::money(amount.amount, currency.code(), currency.exponent())
 }
 
 fn sold(app: &App) -> Vec<Table> {

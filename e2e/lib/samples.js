@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
-/** Pages that wait for something reload themselves; here what they wait for never arrives. */
-const REFRESH = /<meta http-equiv="refresh"[^>]*>/g;
+/** Pages that wait for something reload themselves, with and without script; here what they wait for never arrives. */
+const REFRESH = /<meta http-equiv="refresh"[^>]*>| data-refresh="\d+"/g;
 const COMMAND = ["test", "--quiet", "--locked", "-p", "views", "--lib", "the_samples_are_written"];
 
 /** Serves the samples in `LBX_SAMPLES_DIR`, or new ones: their names, the URL of each, and a stop function. */

@@ -111,7 +111,7 @@ async function faultsOfState(page, name) {
 
 function against(page, name) {
   if (name.startsWith("part-")) return violations(page, RULES_OF_PARTS, NOT_OF_PARTS);
-  return violations(page, name.startsWith("mail-") ? RULES_OF_PARTS : RULES);
+  return violations(page, name.startsWith("email-") ? RULES_OF_PARTS : RULES);
 }
 
 /** How the page differs from its stored picture; nothing when updating. */

@@ -15,7 +15,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::ExposeSecret;
 use store::outbox::{Message, MessageKind};
 use tokio::sync::Notify;
-use views::mails::words::{About, word};
+use views::emails::{Context, Email};
 
 pub use billing::letters::encode;
 pub use domain::letters::Letter;
@@ -92,7 +92,7 @@ async fn send(app: &App, transport: &Transport, message: &Message) -> anyhow::Re
         None => None,
     };
     let catalog = app.catalog();
-    let about = About {
+    let context = Context {
         product: &app.settings.service.name,
         base_url: &app.settings.service.base_url,
         catalog: &catalog,
@@ -100,20 +100,20 @@ async fn send(app: &App, transport: &Transport, message: &Message) -> anyhow::Re
         account: account.as_ref().map(|account| account.name.as_str()),
         account_id: account.as_ref().map(|account| account.public_id.as_str()),
     };
-    let mail = word(&letter, &about).mail();
+    let email = Email::new(&letter, &context);
     let message_id = format!(
         "<{}@localboxs-billing>",
         billing::secrets::hash(&message.key)
             .map(|b| format!("{b:02x}"))
             .concat()
     );
-    let email = lettre::Message::builder()
+    let message = lettre::Message::builder()
         .from(app.settings.mail.from.parse::<Mailbox>()?)
         .to(message.recipient.parse::<Mailbox>()?)
-        .subject(mail.subject)
+        .subject(email.subject)
         .message_id(Some(message_id))
-        .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))?;
-    transport.send(email).await?;
+        .multipart(MultiPart::alternative_plain_html(email.text, email.html))?;
+    transport.send(message).await?;
     Ok(())
 }
 

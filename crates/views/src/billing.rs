@@ -13,25 +13,19 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 pub(crate) mod samples;
 
-/// The billing dashboard.
 #[derive(Clone, Debug, Template)]
 #[template(path = "billing.html")]
 pub struct BillingPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// For example "Plan, credits and payments for Acme Robotics".
     pub lead: String,
     /// What needs attention, the worst first.
     pub banners: Vec<Banner>,
-    /// The plan.
     pub plan: PlanPanel,
-    /// The credits.
     pub credits: CreditsPanel,
-    /// What comes next.
     pub next: NextCharge,
     /// What was used; none draws the empty state.
     pub usage: Option<Chart>,
-    /// What was paid.
     pub history: History,
     /// Opens Stripe's portal; none when there is no customer at Stripe yet.
     pub manage: Option<Action>,
@@ -43,14 +37,11 @@ impl Page for BillingPage {
     }
 }
 
-/// The plan and its state.
 #[derive(Clone, Debug)]
 pub struct PlanPanel {
-    /// For example "Pro".
     pub name: String,
     /// For example "$19.00 per month".
     pub price: String,
-    /// The state in a word.
     pub badge: Badge,
     /// When it renews or ends, and what that means.
     pub text: Prose,
@@ -69,28 +60,22 @@ pub struct CreditsPanel {
     pub worth: String,
     /// For example "Low", "Empty", "Debt".
     pub badge: Option<Badge>,
-    /// Calls used of the plan's limit.
     pub meter: Option<Meter>,
     /// For example "12 more are held for calls in progress.".
     pub note: String,
-    /// Add credits, usage.
     pub actions: Vec<Action>,
 }
 
 /// The next charge, or why there is none.
 #[derive(Clone, Debug)]
 pub struct NextCharge {
-    /// The day.
     pub when: Option<crate::format::When>,
     /// The lines of the invoice; empty when nothing will be charged.
     pub lines: Vec<Fact>,
-    /// Said when there are no lines.
     pub none: String,
-    /// The card on file.
     pub method: Option<PaymentMethod>,
 }
 
-/// How the next charge is paid.
 #[derive(Clone, Debug)]
 pub struct PaymentMethod {
     /// For example "Visa ending 4242".
@@ -101,20 +86,17 @@ pub struct PaymentMethod {
     pub expiring: bool,
 }
 
-/// The payments.
 #[derive(Clone, Debug)]
 pub struct History {
     /// The rows, newest first.
     pub rows: Vec<TransactionRow>,
-    /// The way to older rows.
     pub pager: Pager,
-    /// All of them as a file.
     pub csv: Option<String>,
 }
 
 impl BillingPage {
     fn update_card(&self) -> Action {
-        crate::words::portal("Update")
+        crate::banners::portal("Update")
             .small()
             .spoken("payment method")
     }

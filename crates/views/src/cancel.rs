@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::components::{Action, Banner};
+use crate::components::Action;
 use crate::layout::{Page, Shell};
 use crate::links::filters;
 
@@ -13,14 +13,10 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "cancel.html")]
 pub struct CancelPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// What was about to be bought: "5,000 credits for $5.00"; none when that is not known.
     pub choice: Option<String>,
-    /// Goes on where the reader left.
     pub retry: Action,
-    /// Said when the checkout was paid after all, in another tab.
-    pub banner: Option<Banner>,
 }
 
 impl Page for CancelPage {

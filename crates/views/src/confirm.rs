@@ -13,27 +13,21 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "confirm.html")]
 pub struct ConfirmPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// The question: "Cancel Pro?"
     pub title: String,
-    /// What it means.
     pub text: Prose,
     /// What changes, one line each.
     pub points: Vec<String>,
-    /// The same as names and values.
     pub facts: Vec<Fact>,
     /// A question whose answer is optional: the field, the words, the choices.
     pub why: Option<(String, String, Vec<Choice>)>,
-    /// Where the form posts.
     pub action: String,
     /// Names and values of the hidden fields.
     pub fields: Vec<(String, String)>,
     /// The button, named for the act: "Cancel Pro".
     pub label: String,
-    /// Whether the act takes something away.
     pub danger: bool,
-    /// The safe choice.
     pub back: Action,
     /// Another way to the same.
     pub other: Option<Action>,
@@ -46,7 +40,6 @@ impl Page for ConfirmPage {
 }
 
 impl ConfirmPage {
-    /// A question with its two answers.
     pub fn new(
         shell: Shell,
         title: impl Into<String>,
@@ -94,7 +87,7 @@ impl ConfirmPage {
                 shell,
                 title,
                 format!("Cancel {plan}"),
-                crate::words::PLAN,
+                crate::banners::PLAN,
                 back,
             )
         }
@@ -134,13 +127,12 @@ impl ConfirmPage {
                 shell,
                 format!("End {plan} now?"),
                 label,
-                crate::words::PLAN,
+                crate::banners::PLAN,
                 back,
             )
         }
     }
 
-    /// Revokes an API key.
     pub fn revoke_key(shell: Shell, id: &str, name: &str, last_used: &str) -> Self {
         let back = Action::link("Keep the key", "/dashboard/keys");
         let action = format!("/dashboard/keys/{id}/revoke");
@@ -182,7 +174,6 @@ impl ConfirmPage {
         }
     }
 
-    /// Closes an account for good.
     pub fn close_account(shell: Shell, account: &str) -> Self {
         let back = Action::link("Keep the account", "/dashboard/members");
         let points = [
@@ -206,7 +197,6 @@ impl ConfirmPage {
         }
     }
 
-    /// Replays a webhook event.
     pub fn replay_event(shell: Shell, id: &str, kind: &str, facts: Vec<Fact>) -> Self {
         let back = Action::link("Not now", format!("/admin/events/{id}"));
         let action = format!("/admin/events/{id}/replay");

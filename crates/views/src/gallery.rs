@@ -8,7 +8,7 @@ use askama::Template;
 use crate::admin::{account, accounts, alerts, event, events, overview, transactions, webhooks};
 use crate::links::Links;
 use crate::{
-    assets, calls, cancel, confirm, credits, error, fragments, invoices, keys, login, mails,
+    assets, calls, cancel, confirm, credits, emails, error, fragments, invoices, keys, login,
     members, pricing, sessions, settings, success, upgrade, usage,
 };
 
@@ -111,8 +111,11 @@ pub fn write_samples(dir: &Path) -> io::Result<()> {
     for (name, html) in parts() {
         fs::write(dir.join(format!("{name}.html")), html)?;
     }
-    for (name, letter) in mails::Letter::samples() {
-        fs::write(dir.join(format!("mail--{name}.html")), letter.mail().html)?;
+    for (name, content) in emails::samples::all() {
+        fs::write(
+            dir.join(format!("email--{name}.html")),
+            content.email().html,
+        )?;
     }
     let paths = assets::paths();
     for path in [&paths.css, &paths.js, &paths.icon] {

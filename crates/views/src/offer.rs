@@ -25,7 +25,7 @@ pub fn monthly(tier: &Tier) -> String {
 }
 
 /// "$19", with cents only where there are some.
-fn short(price: MinorUnits) -> String {
+pub(crate) fn short(price: MinorUnits) -> String {
     format::price(
         price.amount,
         price.currency.code(),
@@ -117,7 +117,6 @@ pub fn say_trials(cards: &mut [PlanCard], catalog: &Catalog, may_try: bool, whom
     }
 }
 
-/// The tiers side by side.
 pub fn comparison(catalog: &Catalog, current: Option<&str>) -> Comparison {
     let tiers = &catalog.tiers;
     let row = |feature: &str, cell: &dyn Fn(&Tier) -> Cell| CompareRow {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::emails;
 use crate::gallery::{all, all_with, parts, write_samples};
 use crate::layout::Page;
 use crate::links::Links;
-use crate::mails::Letter;
 use crate::samples::EVIL;
 use crate::words_to_avoid;
 
@@ -194,7 +194,7 @@ fn the_samples_can_be_written_as_files() {
 
     assert_eq!(
         fs::read_dir(dir.path()).unwrap().count(),
-        all().len() + parts().len() + Letter::samples().len() + 1
+        all().len() + parts().len() + emails::samples::all().len() + 1
     );
 }
 
@@ -325,9 +325,9 @@ fn no_page_and_no_email_uses_a_word_to_avoid() {
     for (name, html) in all().into_iter().chain(parts()) {
         look(&name, &readable(&html));
     }
-    for (name, letter) in Letter::samples() {
-        let mail = letter.mail();
-        look(name, &format!("{}\n{}", mail.subject, mail.text));
+    for (name, content) in emails::samples::all() {
+        let email = content.email();
+        look(name, &format!("{}\n{}", email.subject, email.text));
     }
 
     assert!(found.is_empty(), "{found:#?}");

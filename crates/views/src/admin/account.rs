@@ -4,33 +4,27 @@ use askama::Template;
 
 use crate::admin::parts::Table;
 use crate::components::{Action, Badge, Banner, Choice, Fact, Kind, Moment, Prose};
+use crate::labels::ADJUSTMENT_REASONS;
 use crate::layout::{Page, Shell};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// One account as support sees it.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/account.html")]
 pub struct AccountPage {
-    /// The frame around the page.
     pub shell: Shell,
-    /// Our id of it.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// The email address, the kind of account and since when it exists.
     pub lead: Prose,
-    /// What needs attention.
     pub banners: Vec<Banner>,
     /// For example "Pro", "$19.00 per month".
     pub plan: Panel,
     /// For example "1,228", "available, 12 held".
     pub credits: Panel,
-    /// Ours against Stripe's, line by line.
     pub stripe: Panel,
-    /// What happened, newest first.
     pub tries: Vec<Moment>,
     /// Where everything can be downloaded as a file.
     pub csv: Option<String>,
@@ -51,13 +45,10 @@ impl Page for AccountPage {
 /// One card on top of the page.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// The state.
     pub badge: Badge,
     /// The big word or number; empty for none.
     pub figure: String,
-    /// What stands beside it.
     pub note: String,
-    /// The lines beneath.
     pub facts: Vec<Fact>,
 }
 
@@ -68,20 +59,16 @@ pub struct AdjustForm {
     pub attempt: String,
     /// `credits`, as typed, signed.
     pub credits: String,
-    /// What is wrong with it.
     pub credits_error: Option<String>,
     /// `reason`
     pub reasons: Vec<Choice>,
-    /// `note`, as typed.
     pub note: String,
-    /// What is wrong with it.
     pub note_error: Option<String>,
     /// What the operator's role allows, where it has a limit.
     pub limit: Option<String>,
 }
 
 impl AdjustForm {
-    /// The empty form.
     pub fn empty(attempt: impl Into<String>) -> Self {
         Self {
             attempt: attempt.into(),
@@ -96,14 +83,7 @@ impl AdjustForm {
 
     /// The reasons, with the current one selected.
     pub fn reasons(current: &str) -> Vec<Choice> {
-        let reasons = [
-            ("goodwill", "Goodwill"),
-            ("correction", "Correction"),
-            ("promotion", "Promotion"),
-            ("migration", "Migration"),
-            ("other", "Other"),
-        ];
-        Choice::list(&reasons, current)
+        Choice::list(&ADJUSTMENT_REASONS, current)
     }
 }
 

@@ -9,27 +9,20 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// A table with its heading.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// What it lists.
     pub title: String,
-    /// Its columns.
     pub columns: Vec<Column>,
     /// Its rows; as many cells as columns.
     pub rows: Vec<Vec<Prose>>,
-    /// Said where there is none.
     pub empty: String,
     /// What can be done with all of it.
     pub actions: Vec<Action>,
-    /// The steps through a long one.
     pub pager: Option<Pager>,
 }
 
-/// A column.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Its heading.
     pub label: &'static str,
     /// `r num` for numbers, `wide-only` for what a phone leaves out.
     pub class: &'static str,
@@ -60,7 +53,6 @@ impl Table {
         }
     }
 
-    /// With these rows.
     pub fn rows(mut self, rows: impl IntoIterator<Item = Vec<Prose>>) -> Self {
         self.rows = rows.into_iter().collect();
         self
@@ -75,44 +67,22 @@ impl Table {
 /// The fields that a list is narrowed by.
 #[derive(Clone, Debug)]
 pub struct Filters {
-    /// The page's own address.
     pub action: String,
-    /// Its fields.
-    pub fields: Vec<FilterField>,
+    pub fields: Vec<Field>,
 }
 
-/// One of them.
-#[derive(Clone, Debug)]
-pub struct FilterField {
-    /// How it is sent.
-    pub name: &'static str,
-    /// How it is read.
-    pub label: &'static str,
-    /// The value as typed.
-    pub value: String,
-}
-
-/// A page of tables.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/list.html")]
 pub struct ListPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// Where it belongs: the words and the address.
     pub crumb: Option<(String, String)>,
-    /// Its heading.
     pub title: String,
-    /// What it shows.
     pub lead: Prose,
-    /// What needs attention.
     pub banners: Vec<Banner>,
-    /// Numbers on top.
     pub stats: Vec<Stat>,
-    /// What can be done.
     pub actions: Vec<Action>,
-    /// How it is narrowed.
     pub filters: Option<Filters>,
-    /// The tables.
     pub tables: Vec<Table>,
 }
 
@@ -139,40 +109,28 @@ impl ListPage {
     }
 }
 
-/// How a field is filled in.
 #[derive(Clone, Debug)]
 pub enum FieldKind {
-    /// One line: `text`, `date`.
-    Line(&'static str),
-    /// A text of several lines.
-    Words(u8),
-    /// One of a list.
-    Choice(Vec<Choice>),
-    /// A box to tick.
-    Check(bool),
+    /// The type of the input: `text`, `date`.
+    Input(&'static str),
+    Textarea(u8),
+    Select(Vec<Choice>),
+    Checkbox(bool),
 }
 
-/// A field of a form.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// How it is sent.
     pub name: &'static str,
-    /// How it is read.
     pub label: String,
-    /// How it is filled in.
     pub kind: FieldKind,
-    /// The value as typed.
     pub value: String,
-    /// Whether it may stay empty.
     pub required: bool,
-    /// What to know before typing.
     pub hint: &'static str,
     /// What is wrong with what was typed.
     pub error: Option<String>,
 }
 
 impl Field {
-    /// A field of any kind.
     pub fn new(name: &'static str, label: impl Into<String>, kind: FieldKind, value: &str) -> Self {
         Self {
             name,
@@ -185,13 +143,11 @@ impl Field {
         }
     }
 
-    /// One that must be filled in.
     pub fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// With a word before typing.
     pub fn hint(mut self, hint: &'static str) -> Self {
         self.hint = hint;
         self
@@ -206,41 +162,30 @@ impl Field {
 
     /// Why something is done, in a line that stays in the audit log.
     pub fn reason(value: &str) -> Self {
-        Self::new("reason", "Reason", FieldKind::Line("text"), value)
+        Self::new("reason", "Reason", FieldKind::Input("text"), value)
             .required()
             .hint("Kept in the audit log for good: name no person, a ticket's number is enough.")
     }
 }
 
-/// A page with one form.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/form.html")]
 pub struct FormPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// Where it belongs: the words and the address.
     pub crumb: (String, String),
-    /// The question.
     pub title: String,
-    /// What it means.
     pub text: Prose,
-    /// What needs attention.
     pub banners: Vec<Banner>,
-    /// The fields.
     pub fields: Vec<Field>,
-    /// What it would come to.
     pub facts: Vec<Fact>,
     /// `get` looks, `post` acts.
     pub method: &'static str,
-    /// Where it is sent.
     pub action: String,
-    /// Fields that are not shown.
     pub hidden: Vec<(&'static str, String)>,
     /// The button, named for the act.
     pub label: String,
-    /// Whether the act takes something away.
     pub danger: bool,
-    /// The safe choice.
     pub back: Action,
 }
 

@@ -1,6 +1,7 @@
 //! Samples of `billing`: empty, typical and worst.
 
 use super::*;
+use crate::banners;
 use crate::chart::Chart;
 use crate::chart::Day;
 use crate::components::Kind;
@@ -9,6 +10,7 @@ use crate::components::{
 };
 use crate::format;
 use crate::icons::Icon;
+use crate::labels;
 use crate::layout::Nav;
 use crate::samples;
 use crate::samples::DAY;
@@ -16,7 +18,6 @@ use crate::samples::EVIL;
 use crate::samples::LONG;
 use crate::samples::NOW;
 use crate::samples::day;
-use crate::words;
 
 impl BillingPage {
     /// The page in each state an account can be in.
@@ -54,7 +55,7 @@ const INVOICE: &str = "https://invoice.stripe.example/i/1";
 /// Pro in another state than active.
 fn pro(status: &str, text: impl Into<Prose>, banner: Banner) -> BillingPage {
     let mut page = active();
-    page.plan.badge = words::subscription_badge(status);
+    page.plan.badge = labels::subscription_badge(status);
     page.plan.text = text.into();
     page.banners = vec![banner];
     page
@@ -82,14 +83,18 @@ fn trials() -> Vec<(&'static str, BillingPage)> {
             .time(day(7))
             .text("; you can cancel before then.")
     };
-    let banner = words::trial("Pro", day(7), "7 days", "$19.00 per month", CARD);
+    let banner = banners::trial("Pro", day(7), "7 days", "$19.00 per month", CARD);
     let mut trialing = pro("trialing", ends(), banner);
     trialing.next.when = Some(day(7));
-    let mut without_card = pro("trialing", ends(), words::trial_without_card("Pro", day(7)));
+    let mut without_card = pro(
+        "trialing",
+        ends(),
+        banners::trial_without_card("Pro", day(7)),
+    );
     without_card.next.when = Some(day(7));
     without_card.next.method = None;
     let mut refused = free();
-    refused.banners = vec![words::trial_refused("Pro")];
+    refused.banners = vec![banners::trial_refused("Pro")];
     vec![
         ("trialing", trialing),
         ("trialing-no-card", without_card),
@@ -99,7 +104,7 @@ fn trials() -> Vec<(&'static str, BillingPage)> {
 
 fn failed_payments() -> Vec<(&'static str, BillingPage)> {
     let pay = || Some(INVOICE.to_owned());
-    let broke = words::past_due(
+    let broke = banners::past_due(
         "Pro",
         "$19.00",
         Some("not enough funds"),
@@ -111,10 +116,10 @@ fn failed_payments() -> Vec<(&'static str, BillingPage)> {
         .time(day(7))
         .text(".");
     let until_paid = "You're on Free until the open invoice is paid.";
-    let over = || words::unpaid("Pro", "$19.00", pay());
+    let over = || banners::unpaid("Pro", "$19.00", pay());
     let first = |page| uncharged(page, "Pay the open invoice first.");
     let mut incomplete = free();
-    incomplete.plan.badge = words::subscription_badge("incomplete");
+    incomplete.plan.badge = labels::subscription_badge("incomplete");
     incomplete.plan.text = "Pro starts when its first payment is confirmed.".into();
     vec![
         ("past-due", first(pro("past_due", keeps, broke))),
@@ -127,17 +132,16 @@ fn failed_payments() -> Vec<(&'static str, BillingPage)> {
     ]
 }
 
-/// Another plan, asked for or refused.
 fn changes() -> Vec<(&'static str, BillingPage)> {
     let renews = || active().plan.text;
-    let declined = words::change_declined("$23.00", Some("Your card was declined."), INVOICE);
-    let confirm = words::confirm_with_bank("$23.00", INVOICE);
-    let mut expiring = pro("active", renews(), words::card_expiring(CARD, false));
+    let declined = banners::change_declined("$23.00", Some("Your card was declined."), INVOICE);
+    let confirm = banners::confirm_with_bank("$23.00", INVOICE);
+    let mut expiring = pro("active", renews(), banners::card_expiring(CARD, false));
     if let Some(method) = &mut expiring.next.method {
         method.expires = "Expires soon, 12/2026".to_owned();
         method.expiring = true;
     }
-    let banner = words::downgrade_scheduled("Pro Plus", "Pro", day(23), "$19.00 per month");
+    let banner = banners::downgrade_scheduled("Pro Plus", "Pro", day(23), "$19.00 per month");
     let text = Prose::new("Pro Plus until ")
         .time(day(23))
         .text(", then Pro.");
@@ -158,16 +162,16 @@ fn changes() -> Vec<(&'static str, BillingPage)> {
 
 fn endings() -> Vec<(&'static str, BillingPage)> {
     let until = Prose::new("Pro until ").time(day(23)).text(", then Free.");
-    let mut cancelling = pro("active", until, words::cancel_scheduled("Pro", day(23)));
+    let mut cancelling = pro("active", until, banners::cancel_scheduled("Pro", day(23)));
     cancelling.plan.badge = Badge::warn("Ends 15 Dec");
     cancelling.plan.actions.truncate(1);
     let cancelling = uncharged(cancelling, "No upcoming charge: the plan ends.");
     let goes_on = "You're on Free until the plan resumes.";
-    let paused = on_free(pro("paused", goes_on, words::paused("Pro", Some(day(30)))));
+    let paused = on_free(pro("paused", goes_on, banners::paused("Pro")));
     let paused = uncharged(paused, "No charge while the plan is paused.");
     let mut ended = free();
-    ended.plan.badge = words::subscription_badge("canceled");
-    ended.banners = vec![words::ended("Pro", day(-7), "Three payments failed.")];
+    ended.plan.badge = labels::subscription_badge("canceled");
+    ended.banners = vec![banners::ended("Pro", day(-7))];
     ended.usage = Some(chart());
     ended.history = active().history;
     ended.manage = active().manage;
@@ -188,12 +192,12 @@ fn credit_states() -> Vec<(&'static str, BillingPage)> {
         page.banners = banners;
         page
     };
-    let gone = || vec![words::credits_gone(Some("14 calls"))];
+    let gone = || vec![banners::credits_gone()];
     let empty = || Some(Badge::bad("Empty"));
     let mut held = state(empty(), "0", gone());
     held.credits.note = "1,228 more are held for calls in progress.".to_owned();
-    let owes = vec![words::debt("400 credits")];
-    let spent = vec![words::plan_limit_reached("10,000", "Pro", day(23))];
+    let owes = vec![banners::debt("400 credits")];
+    let spent = vec![banners::plan_limit_reached("10,000", "Pro", day(23))];
     let mut limit = state(None, "5,216", spent);
     limit.credits.meter = Some(Meter::new(
         "Calls this period",
@@ -216,9 +220,9 @@ fn payments() -> Vec<(&'static str, BillingPage)> {
         ..active()
     };
     let brings = "5,000 credits are added";
-    let pending = words::payment_pending("$5.00", brings, "/dashboard/billing");
-    let transfer = words::bank_payment_on_its_way("$5.00", brings);
-    let unreachable = words::stripe_unreachable("/dashboard/billing");
+    let pending = banners::payment_pending("$5.00", brings, "/dashboard/billing");
+    let transfer = banners::bank_payment_on_its_way("$5.00", brings);
+    let unreachable = banners::stripe_unreachable("/dashboard/billing");
     vec![
         ("pending", state(pending)),
         ("bank-transfer", state(transfer)),
@@ -234,7 +238,7 @@ fn free() -> BillingPage {
         plan: PlanPanel {
             name: "Free".to_owned(),
             price: "$0 per month".to_owned(),
-            badge: words::subscription_badge("none"),
+            badge: labels::subscription_badge("none"),
             text: "1,000 calls and 100 credits each month.".into(),
             addons: Vec::new(),
             actions: vec![Action::link("Upgrade", "/dashboard/billing/upgrade").primary()],
@@ -264,7 +268,7 @@ fn active() -> BillingPage {
         plan: PlanPanel {
             name: "Pro".to_owned(),
             price: "$19.00 per month".to_owned(),
-            badge: words::subscription_badge("active"),
+            badge: labels::subscription_badge("active"),
             text: Prose::new("Renews on ")
                 .time(day(23))
                 .text(". You can cancel any time and keep Pro until then."),
@@ -314,7 +318,7 @@ fn active() -> BillingPage {
             },
             csv: Some("/api/v1/transactions?format=csv".to_owned()),
         },
-        manage: Some(words::portal("Manage subscription").icon(Icon::External)),
+        manage: Some(banners::portal("Manage subscription").icon(Icon::External)),
         ..free()
     }
 }
@@ -322,7 +326,7 @@ fn active() -> BillingPage {
 /// Pro, with credits for three days.
 fn low() -> BillingPage {
     let mut page = active();
-    page.banners = vec![words::credits_low("1,228 credits", Some("about 3 days"))];
+    page.banners = vec![banners::credits_low("1,228 credits", Some("about 3 days"))];
     page.credits.available = "1,228".to_owned();
     page.credits.worth = "worth $1.23".to_owned();
     page.credits.badge = Some(Badge::warn("Low"));
@@ -335,8 +339,8 @@ fn worst() -> BillingPage {
     page.lead = format!("{LONG} {EVIL}");
     page.banners = vec![
         Banner::new(Kind::Bad, EVIL, EVIL).with(Action::link(EVIL, "/\"><script>")),
-        words::debt("9,223,372,036,854.775807 credits"),
-        words::credits_low("1 credit", None),
+        banners::debt("9,223,372,036,854.775807 credits"),
+        banners::credits_low("1 credit", None),
     ];
     page.plan.name = EVIL.to_owned();
     page.plan.price = "KWD 92,233,720,368,547,758.070 per month".to_owned();

@@ -49,8 +49,8 @@ pub fn calls() -> Vec<(&'static str, CallsPage)> {
 }
 
 pub fn call() -> Vec<(&'static str, CallPage)> {
-    let lot = |kind: &str| LotRow {
-        grant: if kind == "allowance" {
+    let grant = |kind: &str| CallGrant {
+        grant: if kind == "Monthly credits" {
             "grant_3"
         } else {
             "grant_1"
@@ -73,13 +73,13 @@ pub fn call() -> Vec<(&'static str, CallPage)> {
             Fact::new("Returned", "1.5 credits"),
             Fact::total("Charged", "2.5 credits"),
         ],
-        lots: vec![lot("allowance"), lot("purchase")],
+        grants: vec![grant("Monthly credits"), grant("Top-up")],
     };
     let worst = CallPage {
         shell: samples::worst(Nav::Usage),
         title: format!("{LONG} {EVIL}"),
         facts: vec![Fact::new(EVIL, EVIL); 12],
-        lots: vec![lot(EVIL); 30],
+        grants: vec![grant(EVIL); 30],
         ..typical.clone()
     };
     vec![("typical", typical), ("worst", worst)]

@@ -18,7 +18,6 @@ impl CancelPage {
             shell: samples::customer_in_test_mode(Nav::Billing),
             choice: Some("5,000 credits for $5.00".to_owned()),
             retry,
-            banner: None,
         };
         let unknown = Self {
             choice: None,
@@ -29,7 +28,6 @@ impl CancelPage {
             shell: samples::worst(Nav::Billing),
             choice: Some(EVIL.to_owned()),
             retry: Action::link(EVIL, "/\"><script>"),
-            banner: Some(crate::words::credits_added(EVIL, EVIL)),
         };
         vec![("known", known), ("unknown", unknown), ("worst", worst)]
     }

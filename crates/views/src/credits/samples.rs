@@ -1,6 +1,7 @@
 //! Samples of `credits`: empty, typical and worst.
 
 use super::*;
+use crate::banners;
 use crate::components::{Badge, Choice, Prose};
 use crate::format;
 use crate::layout::Nav;
@@ -10,7 +11,6 @@ use crate::samples;
 use crate::samples::EVIL;
 use crate::samples::LONG;
 use crate::samples::day;
-use crate::words;
 
 impl CreditsPage {
     /// The first purchase, a typical one, nothing for sale, a refused choice, the worst names.
@@ -47,7 +47,7 @@ pub fn all() -> Vec<(&'static str, CreditsPage)> {
     }
     let mut closed = page(samples::customer(Nav::Credits));
     closed.packs.clear();
-    closed.banners = vec![words::stripe_unreachable("/dashboard/billing/credits")];
+    closed.banners = vec![banners::stripe_unreachable("/dashboard/billing/credits")];
     let mut refused = page(samples::customer(Nav::Credits));
     refused.error = Some("Choose one of the packs.".to_owned());
     refused.auto = Some(AutoTopUp {

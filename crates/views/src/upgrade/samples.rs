@@ -1,6 +1,7 @@
 //! Samples of `upgrade`: empty, typical and worst.
 
 use super::*;
+use crate::banners;
 use crate::components::{Action, Badge, Fact, Prose};
 use crate::layout::Nav;
 use crate::layout::Shell;
@@ -10,7 +11,6 @@ use crate::samples;
 use crate::samples::EVIL;
 use crate::samples::LONG;
 use crate::samples::day;
-use crate::words;
 
 impl UpgradePage {
     /// On Free, on Pro, with a review, while Stripe is silent, and the worst names.
@@ -23,7 +23,7 @@ pub fn all() -> Vec<(&'static str, UpgradePage)> {
     let mut review = page(samples::customer_in_test_mode(Nav::Plans), "PRO");
     review.review = Some(sample_review());
     let mut silent = page(samples::customer(Nav::Plans), "PRO");
-    silent.banners = vec![words::stripe_unreachable(UPGRADE)];
+    silent.banners = vec![banners::stripe_unreachable(UPGRADE)];
     let mut worst = page(samples::worst(Nav::Plans), "PRO");
     for plan in &mut worst.plans {
         plan.name = format!("{LONG} {EVIL} {}", plan.id);
@@ -100,7 +100,7 @@ fn sample_review() -> Review {
             Fact::new("Estimated tax", "$0.00"),
             Fact::total("Due today", "$23.00"),
         ],
-        confirm: Action::post("Pay $23.00 and upgrade", words::PLAN)
+        confirm: Action::post("Pay $23.00 and upgrade", banners::PLAN)
             .field("act", "change")
             .field("planId", "PRO_PLUS")
             .field("quote", "pq_01JD9Q")

@@ -1,14 +1,15 @@
 //! Samples of `usage`: empty, typical and worst.
 
 use super::*;
+use crate::banners;
 use crate::components::{Choice, Stat};
 use crate::format;
+use crate::labels;
 use crate::layout::Nav;
 use crate::samples;
 use crate::samples::EVIL;
 use crate::samples::LONG;
 use crate::samples::NOW;
-use crate::words;
 
 impl UsagePage {
     /// Before the first call, a typical month, and the worst names and numbers.
@@ -53,7 +54,7 @@ fn typical() -> UsagePage {
     UsagePage {
         shell: samples::customer_in_test_mode(Nav::Usage),
         lead: "24 Oct to 22 Nov 2026, counted in UTC".to_owned(),
-        banners: vec![words::credits_low("1,228 credits", Some("about 3 days"))],
+        banners: vec![banners::credits_low("1,228 credits", Some("about 3 days"))],
         stats: vec![
             Stat::new("Available", "1,228", "12 held for calls in progress"),
             Stat::new("Credits used", "8,290", "$8.29 in 30 days"),
@@ -112,7 +113,7 @@ fn call(operation: &str, key: &str, credits: &str, state: &str) -> CallRow {
         id: "hold_8fK2".to_owned(),
         credits: credits.to_owned(),
         href: "/dashboard/usage/calls/7".to_owned(),
-        badge: words::hold_badge(state),
+        badge: labels::hold_badge(state),
     }
 }
 

@@ -25,7 +25,7 @@ use store::transactions::Cursor;
 use views::components::Action;
 use views::confirm::ConfirmPage;
 use views::layout::Nav;
-use views::{format, offer, words};
+use views::{format, offer};
 
 use crate::frame::{account_shell, html, page, redirect, while_billing_is_on};
 use crate::http::error::HttpResult;
@@ -131,7 +131,7 @@ pub async fn ask(
     let points = standing::what_ends(catalog.tier(tier), catalog.free());
     let mut question = ConfirmPage::cancel_plan(shell, &title, &ends, points);
     if ending::is_offered(&app) {
-        question.other = Some(Action::link("End it now instead", words::END_NOW).quiet());
+        question.other = Some(Action::link("End it now instead", views::banners::END_NOW).quiet());
     }
     Ok(html(&question)?.into_response())
 }

@@ -12,10 +12,10 @@ use billing::keys::no_such_key;
 use domain::ledger::{Body, Entry, EntryKind};
 use domain::money::Credits;
 use serde::Deserialize;
-use views::calls::{CallPage, CallsPage, LotRow};
+use views::calls::{CallGrant, CallPage, CallsPage};
 use views::components::{Action, Choice, Fact};
 use views::layout::{Nav, Shell};
-use views::{format, words};
+use views::{format, labels};
 
 use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
@@ -186,19 +186,19 @@ fn receipt(shell: Shell, found: Found) -> CallPage {
     CallPage {
         shell,
         title: operation.unwrap_or_else(|| "call".to_owned()),
-        badge: words::hold_badge(match end.kind {
+        badge: labels::hold_badge(match end.kind {
             EntryKind::Debit => "debited",
             EntryKind::Release => "released",
             EntryKind::HoldExpired => "expired",
             _ => "captured",
         }),
         facts,
-        lots: lots(&found),
+        grants: grants(&found),
     }
 }
 
 /// Each grant's part, in the order of consumption.
-fn lots(found: &Found) -> Vec<LotRow> {
+fn grants(found: &Found) -> Vec<CallGrant> {
     let mut parts: Vec<(i64, Credits, Credits)> = Vec::new();
     let origin = found.origin.iter().flat_map(|entry| &entry.lines);
     for line in origin {
@@ -210,9 +210,9 @@ fn lots(found: &Found) -> Vec<LotRow> {
             None => parts.push((line.lot, Credits::ZERO, line.taken)),
         }
     }
-    let row = |(lot, held, charged): (i64, Credits, Credits)| LotRow {
+    let row = |(lot, held, charged): (i64, Credits, Credits)| CallGrant {
         grant: format!("grant_{lot}"),
-        kind: found.kinds.get(&lot).cloned().unwrap_or_default(),
+        kind: labels::grant_kind(found.kinds.get(&lot).map_or("", String::as_str)).to_owned(),
         held: format::credits(held.micros()),
         charged: format::credits(charged.micros()),
     };

@@ -45,7 +45,6 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
         shell: account_shell(&app, &caller, Nav::Billing),
         choice,
         retry: retry.primary(),
-        banner: None,
     })
 }
 

@@ -9,14 +9,14 @@ use billing::app::App;
 use billing::error::{Error, Kind, Result};
 use billing::payments::checkout;
 use billing::summary::{View, view_with};
-use domain::ledger::{GrantKind, Lot};
+use domain::ledger::Lot;
 use serde::Deserialize;
 use store::Tx;
 use views::components::Prose;
 use views::credits::{CreditsPage, GrantRow, Order};
 use views::layout::Nav;
 use views::plans::PackCard;
-use views::{format, offer};
+use views::{format, labels, offer};
 
 use crate::frame::{account_shell, page, while_billing_is_on};
 use crate::http::error::{HttpResult, status_of};
@@ -169,15 +169,7 @@ fn grants(view: &View) -> Vec<GrantRow> {
 }
 
 fn source(lot: &Lot) -> String {
-    let kind = match lot.kind {
-        GrantKind::Purchase => "Top-up",
-        GrantKind::Bonus => "Bonus",
-        GrantKind::Allowance => "Monthly credits of your plan",
-        GrantKind::Promo => "Promotion",
-        GrantKind::Adjustment => "Adjustment",
-        GrantKind::Rollover => "Carried over",
-        GrantKind::Reinstatement => "Given back",
-    };
+    let kind = labels::grant_kind(lot.kind.word());
     if lot.frozen {
         format!("{kind}, set aside while its payment is disputed")
     } else {

@@ -8,7 +8,7 @@ use store::payment_methods::PaymentMethod as Card;
 use store::subscriptions::Subscription;
 use views::billing::PaymentMethod;
 use views::components::Banner;
-use views::{format, offer, usage, words};
+use views::{banners, format, offer, usage};
 
 /// Credits are low below this share of what the plan brings, in percent,
 pub(crate) const LOW_PERCENT: i64 = 20;
@@ -49,7 +49,7 @@ pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pendin
     };
     let to = catalog.tier(&waiting.tier);
     let price = to.map(offer::monthly).unwrap_or_default();
-    vec![words::downgrade_scheduled(
+    vec![banners::downgrade_scheduled(
         &offer::title(catalog, here),
         &offer::title(catalog, &waiting.tier),
         day(at),
@@ -93,10 +93,10 @@ pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
         CreditState::Low => {
             let left = format::credits_worded(view.available.micros());
             let lasts = usage::lasts(view.available.micros(), week);
-            Some(words::credits_low(&left, (week > 0).then_some(&*lasts)))
+            Some(banners::credits_low(&left, (week > 0).then_some(&*lasts)))
         }
-        CreditState::Empty => Some(words::credits_gone(None)),
-        CreditState::Debt => Some(words::debt(&format::credits_worded(view.debt.micros()))),
+        CreditState::Empty => Some(banners::credits_gone()),
+        CreditState::Debt => Some(banners::debt(&format::credits_worded(view.debt.micros()))),
     }
 }
 

@@ -20,7 +20,7 @@ use store::account_prices::AccountPrice;
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
 use views::upgrade::{Review, UPGRADE, UpgradePage, choose};
-use views::{format, offer, words};
+use views::{banners, format, offer};
 
 use crate::frame::{account_shell, page, redirect, while_billing_is_on};
 use crate::http::error::{HttpResult, status_of};
@@ -80,13 +80,13 @@ pub(crate) async fn change(
                 .unwrap_or_else(|| "/dashboard/billing".to_owned());
             let due = offer::money(waiting.due);
             plans.banners = vec![match waiting.declined {
-                Some(said) => words::change_declined(&due, Some(&said), &url),
-                None => words::confirm_with_bank(&due, &url),
+                Some(said) => banners::change_declined(&due, Some(&said), &url),
+                None => banners::confirm_with_bank(&due, &url),
             }];
             page(StatusCode::OK, &plans)
         }
         Ok(Changed::Differs(quote)) => {
-            plans.banners = vec![words::quote_changed()];
+            plans.banners = vec![banners::quote_changed()];
             plans.review = Some(review(app, caller, &quote).await?);
             page(StatusCode::CONFLICT, &plans)
         }
@@ -140,7 +140,7 @@ async fn review(app: &App, caller: &SignedIn, quote: &Quote) -> Result<Review> {
         text: text.text("."),
         points: points(&catalog, here, &quote.tier),
         lines,
-        confirm: Action::post(label, words::PLAN)
+        confirm: Action::post(label, banners::PLAN)
             .field("act", "change")
             .field("planId", &quote.tier.name)
             .field("quote", quote.name())
@@ -175,7 +175,7 @@ fn review_down(catalog: &Catalog, quote: &Quote) -> Review {
             "Due today",
             offer::money(MinorUnits::new(0, quote.price.currency)),
         )],
-        confirm: Action::post(format!("Move to {to} on {}", starts.text), words::PLAN)
+        confirm: Action::post(format!("Move to {to} on {}", starts.text), banners::PLAN)
             .field("act", "change")
             .field("planId", &quote.tier.name)
             .primary()
@@ -236,7 +236,7 @@ pub async fn start(
 pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
     match error.0.kind {
         ErrorKind::Unavailable if error.0.code == "stripe_unavailable" => {
-            Some(words::stripe_unreachable(again))
+            Some(banners::stripe_unreachable(again))
         }
         ErrorKind::BadRequest
         | ErrorKind::PaymentRequired
@@ -367,7 +367,7 @@ fn change_to(app: &App, tier: &Tier, held: Option<usize>, may_try: bool) -> Acti
     match (tier.price, held) {
         (None, _) => crate::pages::offer::contact(app),
         (Some(_), Some(_)) if tier.is_free() => {
-            Action::link("Downgrade", format!("{}?act=cancel", words::PLAN)).spoken(to)
+            Action::link("Downgrade", format!("{}?act=cancel", banners::PLAN)).spoken(to)
         }
         (Some(_), None) if tier.is_free() => Action::off("Included"),
         (Some(_), None) => match tier.trial_days.filter(|_| may_try) {

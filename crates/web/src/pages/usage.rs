@@ -18,7 +18,7 @@ use store::ledger::{DayUsage, JournalRow};
 use views::components::{Choice, Stat};
 use views::layout::Nav;
 use views::usage::{CallRow, UsagePage, UsageRow, lasts};
-use views::{format, offer, words};
+use views::{format, labels, offer};
 
 use crate::frame::{account_shell, html};
 use crate::http::error::HttpResult;
@@ -289,7 +289,7 @@ pub(crate) fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
             .unwrap_or_else(|| format!("entry {}", row.seq)),
         credits: format::credits(row.charged),
         href: format!("/dashboard/usage/calls/{}", row.seq),
-        badge: words::hold_badge(match row.kind.as_str() {
+        badge: labels::hold_badge(match row.kind.as_str() {
             "debit" => "debited",
             "release" => "released",
             "hold_expired" => "expired",

@@ -142,7 +142,8 @@ async fn the_audit_log_is_read_narrowed_and_taken_as_a_file(stage: &Stage) {
         page.contains("&#60;script&#62;") && !page.contains("<script> "),
         "{page}"
     );
-    assert!(!page.contains("account.resume</code>"));
+    assert!(page.contains("<td class=\" wrap\">Account suspended</td>"));
+    assert!(!page.contains(">Account resumed</td>"));
     assert_eq!(
         (&list["data"][0]["action"], &list["data"][0]["reason"]),
         (&json!("account.resume"), &json!("Fine"))

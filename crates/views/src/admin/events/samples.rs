@@ -3,12 +3,12 @@
 use super::*;
 use crate::components::{Action, Badge, Choice, Pager, Stat, Tab};
 use crate::format;
+use crate::labels;
 use crate::layout::Nav;
 use crate::samples;
 use crate::samples::EVIL;
 use crate::samples::LONG;
 use crate::samples::NOW;
-use crate::words;
 
 impl EventsPage {
     /// None yet, a page of them, the worst names.
@@ -56,7 +56,7 @@ fn typical() -> EventsPage {
         )),
         received: format::second(NOW),
         tries: tries.to_owned(),
-        badge: words::event_badge(state),
+        badge: labels::event_badge(state),
     };
     let tab = |label: &str, count: &str, state: &str| Tab {
         label: label.to_owned(),

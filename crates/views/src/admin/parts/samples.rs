@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::components::{Action, Banner, Choice, Fact, Kind, Prose, Stat};
+use crate::labels;
 use crate::layout::Nav;
 
 impl ListPage {
-    /// Empty, typical, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;
@@ -30,16 +30,15 @@ impl ListPage {
             tables: vec![table(rows)],
             filters: Some(Filters {
                 action: "/admin/log".to_owned(),
-                fields: vec![FilterField {
-                    name: "actor",
-                    label: "Who",
-                    value: "\"><script>".to_owned(),
-                }],
+                fields: vec![
+                    Field::new("actor", "Who", FieldKind::Input("text"), "\"><script>"),
+                    Field::new("action", "What", FieldKind::Select(labels::actions("")), ""),
+                ],
             }),
             ..Self::new(shell, "Audit log", "What operators did.")
         };
         let shell = || samples::admin(Nav::AdminLog);
-        let typical = row("olga", "payment.refund", r#"{"amount":500}"#);
+        let typical = row("olga", labels::action("payment.refund"), "amount: 500");
         let long = format!("{LONG} {EVIL}");
         let worst = Self {
             title: long.clone(),
@@ -73,15 +72,20 @@ impl FormPage {
         let refund = || Self {
             text: "10,000 credits, paid on 8 Nov 2026.".into(),
             fields: vec![
-                Field::new("amount", "Amount", FieldKind::Line("text"), "5.00").required(),
+                Field::new("amount", "Amount", FieldKind::Input("text"), "5.00").required(),
                 Field::new(
                     "why",
                     "Reason",
-                    FieldKind::Choice(Choice::list(&reasons, "duplicate")),
+                    FieldKind::Select(Choice::list(&reasons, "duplicate")),
                     "",
                 ),
-                Field::new("note", "Note", FieldKind::Words(3), "Ticket 4821"),
-                Field::new("tell", "Notify them by email", FieldKind::Check(true), ""),
+                Field::new("note", "Note", FieldKind::Textarea(3), "Ticket 4821"),
+                Field::new(
+                    "tell",
+                    "Notify them by email",
+                    FieldKind::Checkbox(true),
+                    "",
+                ),
             ],
             facts: vec![
                 Fact::new("Refund amount", "$5.00"),
@@ -111,8 +115,8 @@ impl FormPage {
             banners: vec![Banner::new(Kind::Bad, EVIL, EVIL)],
             facts: vec![Fact::new(EVIL, EVIL); 6],
             fields: vec![
-                Field::new("why", EVIL, FieldKind::Line("text"), EVIL).error(Some(&evil)),
-                Field::new("note", EVIL, FieldKind::Words(3), EVIL),
+                Field::new("why", EVIL, FieldKind::Input("text"), EVIL).error(Some(&evil)),
+                Field::new("note", EVIL, FieldKind::Textarea(3), EVIL),
             ],
             label: EVIL.to_owned(),
             hidden: vec![("attempt", "\"><script>".to_owned())],

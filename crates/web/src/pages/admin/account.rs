@@ -25,7 +25,7 @@ use store::transactions::Transaction;
 use views::admin::account::{AccountPage, AdjustForm, Panel};
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
-use views::{format, words};
+use views::{format, labels};
 
 use crate::frame;
 use crate::http::error::HttpResult;
@@ -259,7 +259,7 @@ fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
         code(account.stripe_subscription_id.as_ref()),
     ));
     Panel {
-        badge: words::subscription_badge(view.plan.status),
+        badge: labels::subscription_badge(view.plan.status),
         figure: title.unwrap_or_else(|| view.plan.tier.clone()),
         note: format!("access as {}", view.plan.access_tier),
         facts,

@@ -12,7 +12,7 @@ use store::accounts::Account;
 use views::admin::accounts::{AccountRow, AccountsPage, tabs};
 use views::admin::parts::{address, set};
 use views::layout::Nav;
-use views::{format, words};
+use views::{format, labels};
 
 use crate::frame;
 use crate::http::error::HttpResult;
@@ -86,7 +86,7 @@ pub async fn show(
             || account.subscription_tier.clone(),
             |tier| tier.title.clone(),
         ),
-        badge: words::subscription_badge(&account.subscription_status),
+        badge: labels::subscription_badge(&account.subscription_status),
         available: format::credits(available.micros()),
     };
     frame::html(&AccountsPage {

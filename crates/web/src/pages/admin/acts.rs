@@ -144,12 +144,12 @@ pub struct Acting {
 }
 
 fn reasons(current: &str) -> Field {
-    let choices = FieldKind::Choice(AdjustForm::reasons(current));
+    let choices = FieldKind::Select(AdjustForm::reasons(current));
     Field::new("reason", "Reason", choices, "")
 }
 
 fn note(value: &str) -> Field {
-    Field::new("note", "Note for colleagues", FieldKind::Words(3), value)
+    Field::new("note", "Note for colleagues", FieldKind::Textarea(3), value)
         .hint("Kept beside the journal. It can be erased.")
 }
 
@@ -175,7 +175,7 @@ async fn forgive_page(request: &OperatorRequest, typed: &Acting) -> Result<FormP
                  owes them. Forgiven credits won't be taken from future credits."
         .into();
     page.facts = vec![Fact::new("Debt", format::credits(debt.micros()))];
-    let line = FieldKind::Line("text");
+    let line = FieldKind::Input("text");
     page.fields = vec![
         Field::new("credits", "Credits to forgive", line, &amount).required(),
         reasons(&typed.reason),
@@ -296,8 +296,8 @@ fn plan_page(request: &OperatorRequest, typed: &Acting) -> FormPage {
         .into();
     page.facts = facts;
     let (tiers, day) = (
-        FieldKind::Choice(Choice::list(&all, chosen)),
-        FieldKind::Line("date"),
+        FieldKind::Select(Choice::list(&all, chosen)),
+        FieldKind::Input("date"),
     );
     page.fields = vec![
         Field::new("tier", "Plan", tiers, ""),

@@ -14,7 +14,7 @@ use views::admin::event::EventPage;
 use views::components::{Banner, Fact, Json, Kind, Moment, Prose};
 use views::confirm::ConfirmPage;
 use views::layout::Nav;
-use views::{format, words};
+use views::{format, labels};
 
 use crate::frame;
 use crate::http::error::HttpResult;
@@ -50,7 +50,7 @@ pub async fn show(
         shell: operator_shell(&app, &operator.0, Nav::AdminEvents),
         id: event.event_id.clone(),
         kind: event.kind.clone(),
-        badge: words::event_badge(&event.state),
+        badge: labels::event_badge(&event.state),
         outcome: outcome(&event),
         facts: facts(&event, account.as_ref()),
         tries: tries(&event),

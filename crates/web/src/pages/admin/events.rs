@@ -20,7 +20,7 @@ use views::components::{Action, Choice, Stat, Tab};
 use views::confirm::ConfirmPage;
 use views::icons::Icon;
 use views::layout::Nav;
-use views::{format, words};
+use views::{format, labels};
 
 use crate::frame;
 use crate::http::error::HttpResult;
@@ -225,6 +225,6 @@ fn shown(row: &Event, accounts: &HashMap<i64, Account>) -> EventRow {
         account: account.map(|a| (a.name.clone(), format!("/admin/accounts/{}", a.public_id))),
         received: format::second(row.received_at.micros()),
         tries: format::count(row.attempts.unsigned_abs()),
-        badge: words::event_badge(&row.state),
+        badge: labels::event_badge(&row.state),
     }
 }

@@ -14,9 +14,9 @@ use domain::ledger::{Body, Entry, EntryKind, GrantKind};
 use domain::money::Credits;
 use views::admin::parts::{ListPage, Table};
 use views::components::{Action, Pager, Prose};
-use views::format;
 use views::icons::Icon;
 use views::layout::Nav;
+use views::{format, labels};
 
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
@@ -115,7 +115,7 @@ fn change(credits: Credits) -> Prose {
 
 fn row(entry: &Entry, names: &HashMap<String, String>, home: &str, may_adjust: bool) -> Vec<Prose> {
     let context = &entry.context;
-    let mut what = Prose::new(word(entry));
+    let mut what = Prose::new(label(entry));
     if let Some(about) = about(entry) {
         what = what.text(" ").code(about);
     }
@@ -143,10 +143,21 @@ fn row(entry: &Entry, names: &HashMap<String, String>, home: &str, may_adjust: b
     ]
 }
 
-fn word(entry: &Entry) -> String {
+fn label(entry: &Entry) -> String {
     match &entry.body {
-        Body::Grant { kind, .. } => format!("grant, {}", kind.word()),
-        _ => views::words::entry_kind(entry.kind.word()),
+        Body::Grant { kind, .. } => {
+            format!("Grant, {}", labels::grant_kind(kind.word()).to_lowercase())
+        }
+        _ => labels::entry_kind(entry.kind).to_owned(),
+    }
+}
+
+/// The kind of an entry in the CSV file.
+fn csv_kind(entry: &Entry) -> String {
+    match (&entry.body, entry.kind) {
+        (Body::Grant { kind, .. }, _) => format!("grant, {}", kind.word()),
+        (_, EntryKind::Clawback) => "clawback".to_owned(),
+        (_, kind) => kind.word().replace('_', " "),
     }
 }
 
@@ -207,7 +218,7 @@ fn write(csv: &mut Csv, entry: &Entry) {
     csv.row(&[
         Cell::Plain(&entry.seq.to_string()),
         Cell::Plain(&entry.at.rfc3339()),
-        Cell::Text(&word(entry)),
+        Cell::Text(&csv_kind(entry)),
         Cell::maybe(about.as_ref()),
         Cell::Plain(&entry.posted_delta.to_string()),
         Cell::Plain(&entry.held_delta.to_string()),

@@ -11,11 +11,11 @@ use billing::export::csv::Csv;
 use billing::export::table;
 use serde::Deserialize;
 use store::audit_log::Act;
-use views::admin::parts::{FilterField, Filters, ListPage, Table, address, set};
+use views::admin::parts::{Field, FieldKind, Filters, ListPage, Table, address, set};
 use views::components::{Action, Prose};
-use views::format;
 use views::icons::Icon;
 use views::layout::Nav;
+use views::{format, labels};
 
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
@@ -92,11 +92,8 @@ pub async fn show(
         )
         .rows(acts.iter().map(|act| row(act, &names)))
     };
-    let field = |name, label, value: &String| FilterField {
-        name,
-        label,
-        value: value.clone(),
-    };
+    let field = |name, label, value| Field::new(name, label, FieldKind::Input("text"), value);
+    let actions = FieldKind::Select(labels::actions(&search.action));
     let csv = Action::link("CSV", search.address("/admin/log.csv")).icon(Icon::Download);
     frame::html(&ListPage {
         actions: operator
@@ -108,7 +105,7 @@ pub async fn show(
             action: HERE.to_owned(),
             fields: vec![
                 field("actor", "Who (id)", &search.actor),
-                field("action", "What", &search.action),
+                Field::new("action", "What", actions, &search.action),
                 field("subject", "On what (id)", &search.subject),
             ],
         }),
@@ -152,13 +149,18 @@ fn row(act: &Act, names: &HashMap<String, String>) -> Vec<Prose> {
         _ => Prose::default().code(&act.subject),
     };
     let mut why = Prose::new(reason);
-    if act.detail != "{}" {
-        why = why.text(" ").code(&act.detail);
+    for (name, value) in detail.as_object().into_iter().flatten() {
+        if name != "reason" {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            why = why.text(" ").code(format!("{name}: {value}"));
+        }
     }
     vec![
         Prose::default().time(format::second(act.at.micros())),
         Prose::default().link(who, actor),
-        Prose::default().code(&act.action),
+        labels::action(&act.action).into(),
         subject,
         why,
     ]
@@ -199,4 +201,20 @@ pub async fn csv(
             }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use billing::operators::audit_log::Action;
+    use views::labels;
+
+    #[test]
+    fn every_action_has_a_label_to_choose_it_by() {
+        let choices = labels::actions("");
+
+        assert_eq!(choices.len(), 1 + Action::ALL.len());
+        for action in Action::ALL {
+            assert_ne!(labels::action(action.word()), action.word());
+        }
+    }
 }

@@ -127,7 +127,7 @@ fn questions(
     let credit_note = Field::new(
         "credit_note",
         "Write a credit note for the invoice",
-        FieldKind::Check(!typed.credit_note.is_empty()),
+        FieldKind::Checkbox(!typed.credit_note.is_empty()),
         "1",
     );
     FormPage {
@@ -136,19 +136,19 @@ fn questions(
         method: "get",
         hidden: vec![("review", "1".to_owned())],
         fields: vec![
-            Field::new("amount", label, FieldKind::Line("text"), &amount)
+            Field::new("amount", label, FieldKind::Input("text"), &amount)
                 .required()
                 .error(wrong),
             Field::new(
                 "reason",
                 "Reason",
-                FieldKind::Choice(Choice::list(&REASONS, &typed.reason)),
+                FieldKind::Select(Choice::list(&REASONS, &typed.reason)),
                 "",
             ),
             Field::new(
                 "note",
                 "Note for colleagues (optional)",
-                FieldKind::Words(3),
+                FieldKind::Textarea(3),
                 &typed.note,
             ),
         ]

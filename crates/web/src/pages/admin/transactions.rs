@@ -25,7 +25,7 @@ use views::admin::transactions::{
 };
 use views::components::{Action, Stat, Tab};
 use views::layout::Nav;
-use views::{format, words};
+use views::{format, labels};
 
 use crate::http::error::HttpResult;
 use crate::http::form::Fields;
@@ -429,7 +429,7 @@ fn shown(
         mail: account
             .and_then(|account| account.email.clone())
             .unwrap_or_default(),
-        kind: words::transaction_kind(&row.kind).to_owned(),
+        kind: labels::transaction_kind(&row.kind).to_owned(),
         title: history::transaction_title(catalog, row),
         amount: format::money(signed, currency.code(), currency.exponent()),
         badge: history::transaction_badge(row),

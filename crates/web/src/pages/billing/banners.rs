@@ -5,7 +5,7 @@ use domain::catalog::Catalog;
 use domain::time::Timestamp;
 use store::transactions::Transaction;
 use views::components::Banner;
-use views::{format, offer, words};
+use views::{banners, format, offer};
 
 use crate::pages::billing::BILLING;
 use crate::pages::billing::paid::{amount, paid_title, price};
@@ -40,25 +40,23 @@ pub(super) fn plan_banners(
                 .failure
                 .as_deref()
                 .map(|text| text.trim_end_matches('.'));
-            words::past_due(&title, &due, reason, day(until), retry.map(day), pay)
+            banners::past_due(&title, &due, reason, day(until), retry.map(day), pay)
         }
-        ("PAST_DUE" | "UNPAID", ..) => words::unpaid(&title, &due, pay),
-        ("PAUSED", ..) => words::paused(&title, None),
+        ("PAST_DUE" | "UNPAID", ..) => banners::unpaid(&title, &due, pay),
+        ("PAUSED", ..) => banners::paused(&title),
         ("ACTIVE" | "TRIALING", ..) if waits_for_payment(rows) => {
             let pay = pay.unwrap_or_else(|| BILLING.to_owned());
             match &rows.failure {
-                Some(said) => words::change_declined(&due, Some(said), &pay),
-                None => words::confirm_with_bank(&due, &pay),
+                Some(said) => banners::change_declined(&due, Some(said), &pay),
+                None => banners::confirm_with_bank(&due, &pay),
             }
         }
-        ("TRIALING" | "ACTIVE", Some(end), _) => words::cancel_scheduled(&title, day(end)),
+        ("TRIALING" | "ACTIVE", Some(end), _) => banners::cancel_scheduled(&title, day(end)),
         ("TRIALING", None, _) => trial(catalog, view, rows, &title, now),
-        ("CANCELED", ..) if rows.trial_was_refused => words::trial_refused(&title),
+        ("CANCELED", ..) if rows.trial_was_refused => banners::trial_refused(&title),
         ("CANCELED", ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
             // A plan that ended long ago is no news.
-            Some(ended) if now < ended.plus_days(CHART_DAYS) => {
-                words::ended(&title, day(ended), "")
-            }
+            Some(ended) if now < ended.plus_days(CHART_DAYS) => banners::ended(&title, day(ended)),
             _ => return Vec::new(),
         },
         _ => return Vec::new(),
@@ -81,18 +79,18 @@ pub(super) fn card_banner(view: &View, rows: &Rows, now: Timestamp) -> Option<Ba
         .filter(|_| view.plan.cancel_at.is_none())?;
     let ends = card_ends(card)?;
     (ends.plus_days(-CARD_WARNING_DAYS) <= now)
-        .then(|| words::card_expiring(&card_name(card), ends <= now))
+        .then(|| banners::card_expiring(&card_name(card), ends <= now))
 }
 
 fn trial(catalog: &Catalog, view: &View, rows: &Rows, title: &str, now: Timestamp) -> Banner {
     let ends = view.plan.trial_end.unwrap_or(view.plan.period_end);
     let Some(card) = &rows.card else {
-        return words::trial_without_card(title, day(ends));
+        return banners::trial_without_card(title, day(ends));
     };
     let days = format::days_between(now.micros(), ends.micros()).max(0);
     let left = format::counted(days.unsigned_abs(), "day", "days");
     let price = price(catalog, &view.plan, rows.live.as_ref());
-    words::trial(title, day(ends), &left, &price, &card_name(card))
+    banners::trial(title, day(ends), &left, &price, &card_name(card))
 }
 
 /// Payments that were made and are not confirmed. An open Checkout is none of them: nothing was
@@ -106,9 +104,9 @@ pub(super) fn pending_banners(rows: &Rows, now: Timestamp) -> Vec<Banner> {
         let what = row.description.as_deref().unwrap_or("Your credits");
         let brings = format!("{what} are added");
         if now < row.occurred_at.plus_seconds(SLOW_AFTER_SECONDS) {
-            words::payment_pending(&price, &brings, BILLING)
+            banners::payment_pending(&price, &brings, BILLING)
         } else {
-            words::bank_payment_on_its_way(&price, &brings)
+            banners::bank_payment_on_its_way(&price, &brings)
         }
     };
     paid.map(banner).collect()
@@ -119,6 +117,6 @@ pub(super) fn limit_banner(catalog: &Catalog, view: &View) -> Option<Banner> {
     (view.calls_this_period >= limit).then(|| {
         let title = offer::title(catalog, &view.plan.access_tier);
         let limit = format::count(limit.unsigned_abs());
-        words::plan_limit_reached(&limit, &title, day(view.plan.period_end))
+        banners::plan_limit_reached(&limit, &title, day(view.plan.period_end))
     })
 }

@@ -4,7 +4,7 @@ use domain::catalog::Catalog;
 use store::transactions::Transaction;
 use views::billing::History;
 use views::components::{Badge, Pager, Receipt, TransactionRow};
-use views::{format, offer, words};
+use views::{format, labels, offer};
 
 use crate::pages::billing::BILLING;
 use crate::pages::billing::paid::amount;
@@ -40,7 +40,7 @@ fn payment(catalog: &Catalog, row: &Transaction) -> TransactionRow {
     TransactionRow {
         when: day(row.occurred_at),
         title: transaction_title(catalog, row),
-        kind: words::transaction_kind(&row.kind).to_owned(),
+        kind: labels::transaction_kind(&row.kind).to_owned(),
         amount: amount(row.amount_minor.saturating_mul(sign), &row.currency),
         badge: transaction_badge(row),
         receipt,
@@ -50,9 +50,9 @@ fn payment(catalog: &Catalog, row: &Transaction) -> TransactionRow {
 /// What it was for, its plan by name.
 pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
     let description = row.description.as_deref().unwrap_or_default();
-    let description = words::with_days(description);
+    let description = labels::with_days(description);
     match &row.subscription_tier {
-        Some(tier) => words::with_plan(&description, &offer::title(catalog, tier)),
+        Some(tier) => labels::with_plan(&description, &offer::title(catalog, tier)),
         None => description,
     }
 }
@@ -63,6 +63,6 @@ pub fn transaction_badge(row: &Transaction) -> Badge {
         ("REFUND", "COMPLETED") => Badge::plain("Refunded"),
         ("SUBSCRIPTION_CANCEL", "COMPLETED") => Badge::plain("Ended"),
         (_, "COMPLETED") if row.refunded_minor > 0 => Badge::plain("Partly refunded"),
-        (_, status) => words::transaction_badge(status),
+        (_, status) => labels::transaction_badge(status),
     }
 }

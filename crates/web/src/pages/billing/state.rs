@@ -12,7 +12,7 @@ use views::billing::{BillingPage, CreditsPanel, NextCharge, PlanPanel};
 use views::components::{Action, Badge, Fact, Meter, Prose};
 use views::icons::Icon;
 use views::layout::Nav;
-use views::{format, offer, words};
+use views::{banners, format, labels, offer};
 
 use crate::frame::account_shell;
 use crate::pages::billing::banners::{card_banner, limit_banner, pending_banners, plan_banners};
@@ -52,7 +52,7 @@ pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPa
     let addons = held.unwrap_or_default().iter().map(addon).collect();
     let manage = rows
         .has_customer
-        .then(|| words::portal("Manage subscription").icon(Icon::External));
+        .then(|| banners::portal("Manage subscription").icon(Icon::External));
     BillingPage {
         shell: account_shell(app, caller, Nav::Billing),
         lead: format!("Plan, credits and payments for {}", caller.account.name),
@@ -80,11 +80,11 @@ fn plan_panel(
             let text = format::day_short(end.micros());
             Badge::warn(format!("Ends {text}"))
         }
-        _ => words::subscription_badge(plan.status),
+        _ => labels::subscription_badge(plan.status),
     };
     let mut actions = vec![Action::link("Upgrade", "/dashboard/billing/upgrade").primary()];
     if rows.live.is_some() && plan.cancel_at.is_none() {
-        let cancel = format!("{}?act=cancel", words::PLAN);
+        let cancel = format!("{}?act=cancel", banners::PLAN);
         actions.push(Action::link("Cancel plan", cancel).quiet());
     }
     PlanPanel {

@@ -9,7 +9,7 @@ use store::transactions::Transaction;
 use views::admin::account::{GRANTS, HOLDS, PAYMENTS};
 use views::admin::parts::Table;
 use views::components::{Badge, Prose};
-use views::{format, words};
+use views::{format, labels};
 
 use super::Rows;
 use crate::pages::billing::history;
@@ -81,7 +81,8 @@ fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
             shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
         }
         vec![
-            Prose::new(format!("{} {} ", row.lot, row.kind)).code(&row.source_key),
+            Prose::new(format!("{} {} ", row.lot, labels::grant_kind(&row.kind)))
+                .code(&row.source_key),
             format::credits(row.amount).into(),
             format::credits(left).into(),
             row.expires_at.map_or_else(
@@ -101,7 +102,7 @@ fn holds(rows: &Rows) -> Table {
             Prose::default().code(&row.hold_id),
             format::credits(row.amount).into(),
             format::credits(row.captured).into(),
-            Prose::default().badge(words::hold_badge(&row.state)),
+            Prose::default().badge(labels::hold_badge(&row.state)),
         ]
     };
     Table::new("Holds", &HOLDS, "No holds yet.").rows(rows.holds.iter().map(row))
@@ -127,7 +128,7 @@ fn events(rows: &Rows) -> Table {
         vec![
             Prose::default().time(format::second(row.received_at.micros())),
             Prose::default().link(&row.kind, format!("/admin/events/{}", row.event_id)),
-            Prose::default().badge(words::event_badge(&row.state)),
+            Prose::default().badge(labels::event_badge(&row.state)),
             cut(row.outcome.as_ref().or(row.last_error.as_ref())).into(),
         ]
     };

@@ -4,7 +4,7 @@ use billing::app::App;
 use domain::ledger::{Entry, EntryKind};
 use domain::time::Timestamp;
 use views::components::{Kind, Moment};
-use views::{format, words};
+use views::{format, labels};
 
 use super::tables::money;
 use super::{MOMENTS, Rows};
@@ -39,7 +39,7 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
             act.at,
             Moment {
                 kind: Kind::Warn,
-                title: format!("{} by {who}", act.action.replace(['.', '_'], " ")),
+                title: format!("{} by {who}", labels::action(&act.action)),
                 detail: detail["reason"].as_str().map(str::to_owned),
                 when: format::moment(act.at.micros()),
             },
@@ -47,8 +47,12 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
     }
     let is_call = |kind: EntryKind| {
         matches!(
-            kind.word(),
-            "hold" | "capture" | "release" | "hold_expired" | "debit"
+            kind,
+            EntryKind::Hold
+                | EntryKind::Capture
+                | EntryKind::Release
+                | EntryKind::HoldExpired
+                | EntryKind::Debit
         )
     };
     for entry in rows.entries.iter().filter(|entry| !is_call(entry.kind)) {
@@ -60,14 +64,17 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
 }
 
 fn line(entry: &Entry) -> Moment {
-    let moved = format::credits_change(entry.posted_delta.micros());
+    let label = labels::entry_kind(entry.kind);
     Moment {
-        kind: match entry.kind.word() {
-            "claw" | "adjust" | "void" => Kind::Warn,
-            "grant" | "reinstate" => Kind::Ok,
+        kind: match entry.kind {
+            EntryKind::Clawback | EntryKind::Adjust | EntryKind::Void => Kind::Warn,
+            EntryKind::Grant | EntryKind::Reinstate => Kind::Ok,
             _ => Kind::Info,
         },
-        title: format!("Credits {moved}, {}", words::entry_kind(entry.kind.word())),
+        title: match entry.posted_delta.micros() {
+            0 => label.to_owned(),
+            moved => format!("{label}, {} credits", format::credits_change(moved)),
+        },
         detail: Some(format!("entry {}", entry.seq)),
         when: format::moment(entry.at.micros()),
     }

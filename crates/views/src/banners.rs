@@ -1,8 +1,7 @@
-//! Each billing state in the same words on every page: what happened, what it means, what to do.
-//! The arguments are ready-made text; whether a state holds is decided elsewhere.
+//! The banner of each billing state, the same on every page: what happened, what it means, what to
+//! do. The arguments are ready-made text; whether a state holds is decided elsewhere.
 
-use crate::components::{Action, Badge, Banner, Kind, Prose};
-use crate::format;
+use crate::components::{Action, Banner, Kind, Prose};
 use crate::format::When;
 
 const CREDITS: &str = "/dashboard/billing/credits";
@@ -19,7 +18,6 @@ pub const PLAN: &str = "/dashboard/billing/plan";
 /// Where a plan is ended immediately.
 pub const END_NOW: &str = "/dashboard/billing/plan?act=end";
 
-/// Opens Stripe's customer portal.
 pub fn portal(label: &str) -> Action {
     Action::post(label, PORTAL)
 }
@@ -162,26 +160,15 @@ pub fn downgrade_scheduled(from: &str, to: &str, on: When, price: &str) -> Banne
 }
 
 /// Payments are on hold by the operator or by the customer.
-pub fn paused(plan: &str, resumes: Option<When>) -> Banner {
-    let text = match resumes {
-        Some(day) => Prose::new("You're on Free until it resumes on ")
-            .time(day)
-            .text("."),
-        None => Prose::new("You're on Free until it resumes. Nothing is charged in the meantime."),
-    };
+pub fn paused(plan: &str) -> Banner {
+    let text = "You're on Free until it resumes. Nothing is charged in the meantime.";
     Banner::new(Kind::Warn, format!("{plan} is paused"), text)
         .with(portal("Manage subscription").primary())
 }
 
-/// The subscription has ended.
-pub fn ended(plan: &str, on: When, because: &str) -> Banner {
+pub fn ended(plan: &str, on: When) -> Banner {
     let title = format!("Your {plan} plan ended on {}", on.text);
-    let because = if because.is_empty() {
-        String::new()
-    } else {
-        format!("{because} ")
-    };
-    let text = format!("{because}You're on Free now. Credits you bought stay.");
+    let text = "You're on Free now. Credits you bought stay.";
     Banner::new(Kind::Warn, title, text)
         .with(Action::link(format!("Restart {plan}"), UPGRADE).primary())
 }
@@ -200,12 +187,8 @@ pub fn credits_low(left: &str, days: Option<&str>) -> Banner {
         .with(Action::link("See usage", USAGE).quiet())
 }
 
-/// No credits are left.
-pub fn credits_gone(refused: Option<&str>) -> Banner {
-    let refused = refused
-        .map(|calls| format!("{calls} got HTTP 402. "))
-        .unwrap_or_default();
-    let text = format!("{refused}Add credits and calls work again within a second.");
+pub fn credits_gone() -> Banner {
+    let text = "Add credits and calls work again within a second.";
     Banner::new(Kind::Bad, "No credits left, API calls are refused", text)
         .with(Action::link("Add credits", CREDITS).primary())
 }
@@ -246,167 +229,9 @@ pub fn bank_payment_on_its_way(amount: &str, brings: &str) -> Banner {
     )
 }
 
-/// Credits have arrived.
-pub fn credits_added(credits: &str, balance: &str) -> Banner {
-    let text = format!("Your balance is {balance}. We've emailed you a receipt.");
-    Banner::new(Kind::Ok, format!("{credits} added"), text)
-}
-
-/// Checkout was left.
-pub fn checkout_left(choice: &str, back: &str) -> Banner {
-    Banner::new(
-        Kind::Info,
-        "Checkout closed, nothing was charged",
-        "Your selection is saved.",
-    )
-    .with(Action::link(format!("Continue with {choice}"), back))
-}
-
 /// Stripe does not answer. `again` is the page to try again.
 pub fn stripe_unreachable(again: &str) -> Banner {
     let text = "Stripe is not answering. Your plan, credits and API calls work as usual.";
     Banner::new(Kind::Warn, "Payments are paused for a moment", text)
         .with(Action::link("Try again", again))
-}
-
-/// The subscription's state in one word, from Stripe's; an unknown one is shown as it is.
-pub fn subscription_badge(status: &str) -> Badge {
-    match status.to_ascii_lowercase().as_str() {
-        "" | "none" | "free" => Badge::plain("Free"),
-        "active" => Badge::ok("Active"),
-        "trialing" => Badge::info("Trial"),
-        "past_due" => Badge::bad("Payment failed"),
-        "unpaid" => Badge::bad("Unpaid"),
-        "paused" => Badge::warn("Paused"),
-        "incomplete" => Badge::info("Waiting for payment"),
-        "incomplete_expired" => Badge::plain("Not started"),
-        "canceled" | "cancelled" => Badge::plain("Ended"),
-        other => Badge::warn(other),
-    }
-}
-
-/// A transaction's description with its plan's title: "Pro, renewal, 2027-01-24 to 2027-02-24".
-pub fn with_plan(description: &str, title: &str) -> String {
-    match description.strip_prefix("Plan") {
-        Some(rest) => format!("{title}{rest}"),
-        None => description.to_owned(),
-    }
-}
-
-/// The plan and the days that a payment was for: "Pro plan, 24 Jan to 24 Feb 2027".
-pub fn plan_payment(description: &str, title: &str) -> String {
-    let days = description.rsplit(", ").next().and_then(|days| {
-        let (from, to) = days.split_once(" to ")?;
-        let day = |text| Some(format::day(domain::time::parse(text)?.micros()).text);
-        Some((day(from)?, day(to)?))
-    });
-    match days {
-        Some((from, to)) => {
-            let year = to.rsplit(' ').next().unwrap_or_default();
-            let from = from.strip_suffix(year).map_or(from.as_str(), str::trim_end);
-            format!("{title} plan, {from} to {to}")
-        }
-        None => with_days(&with_plan(description, title)),
-    }
-}
-
-/// A stored description with its days as the pages write them: "24 Jan 2027" for "2027-01-24".
-pub fn with_days(text: &str) -> String {
-    let word = |word: &str| {
-        let bare = word.trim_end_matches([',', '.']);
-        let day = domain::time::parse(bare).filter(|_| bare.len() == "2027-01-24".len());
-        match day {
-            Some(day) => format!("{}{}", format::day(day.micros()).text, &word[bare.len()..]),
-            None => word.to_owned(),
-        }
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
-
-/// A transaction's status in one word.
-pub fn transaction_badge(status: &str) -> Badge {
-    match status.to_ascii_uppercase().as_str() {
-        "PENDING" => Badge::info("Pending"),
-        "COMPLETED" => Badge::ok("Paid"),
-        "FAILED" => Badge::bad("Failed"),
-        "REFUNDED" => Badge::plain("Refunded"),
-        "CANCELLED" => Badge::plain("Canceled"),
-        _ => Badge::warn(status),
-    }
-}
-
-/// A transaction's type in words.
-pub fn transaction_kind(kind: &str) -> &str {
-    match kind {
-        "SUBSCRIPTION_PAYMENT" => "Subscription",
-        "SUBSCRIPTION_UPGRADE" => "Upgrade",
-        "SUBSCRIPTION_DOWNGRADE" => "Downgrade",
-        "SUBSCRIPTION_CANCEL" => "Cancellation",
-        "CREDIT_TOPUP" => "Credit top-up",
-        "REFUND" => "Refund",
-        other => other,
-    }
-}
-
-/// A webhook event's state in one word.
-pub fn event_badge(state: &str) -> Badge {
-    match state.to_ascii_lowercase().as_str() {
-        "received" | "pending" => Badge::info("Waiting"),
-        "processed" | "done" | "applied" => Badge::ok("Processed"),
-        "retrying" => Badge::warn("Retrying"),
-        "failed" | "dead" | "parked" => Badge::bad("Failed"),
-        "ignored" => Badge::plain("Ignored"),
-        "duplicate" => Badge::plain("Duplicate"),
-        _ => Badge::warn(state),
-    }
-}
-
-/// What an entry of the journal did, in words.
-pub fn entry_kind(kind: &str) -> String {
-    match kind {
-        "claw" => "clawback".to_owned(),
-        _ => kind.replace('_', " "),
-    }
-}
-
-/// A hold's state in one word.
-pub fn hold_badge(state: &str) -> Badge {
-    match state.to_ascii_lowercase().as_str() {
-        "pending" | "held" => Badge::info("Held"),
-        "captured" | "debited" => Badge::ok("Captured"),
-        "released" => Badge::plain("Released"),
-        "expired" => Badge::warn("Expired"),
-        "refused" => Badge::bad("Refused"),
-        _ => Badge::warn(state),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plans_payment_names_the_plan_and_its_days() {
-        assert_eq!(
-            plan_payment("Plan, first payment, 2026-11-29 to 2026-12-29", "Pro"),
-            "Pro plan, 29 Nov to 29 Dec 2026"
-        );
-        assert_eq!(
-            plan_payment("Plan, renewal, 2026-12-29 to 2027-01-29", "Pro"),
-            "Pro plan, 29 Dec 2026 to 29 Jan 2027"
-        );
-        assert_eq!(plan_payment("Plan change", "Pro"), "Pro change");
-    }
-
-    #[test]
-    fn days_of_a_description_are_written_as_everywhere_and_the_rest_stays() {
-        let shown = with_days("Plan, renewal, 2027-01-24 to 2027-02-24");
-
-        assert_eq!(shown, "Plan, renewal, 24 Jan 2027 to 24 Feb 2027");
-        assert_eq!(with_days("5,000 credits"), "5,000 credits");
-        assert_eq!(
-            with_days("Plan change, from 2027-02-30."),
-            "Plan change, from 2027-02-30."
-        );
-    }
 }

@@ -1,0 +1,130 @@
+//! The emails about payments.
+
+use domain::letters::Letter;
+
+use crate::emails::{Content, Context, plans};
+use crate::{format, labels};
+
+pub(super) fn content(letter: &Letter, context: &Context<'_>) -> Content {
+    match letter {
+        Letter::Receipt {
+            description,
+            tier,
+            amount,
+            currency,
+            url,
+        } => {
+            let amount = format::money_in(*amount, currency);
+            let what = match tier {
+                Some(tier) => labels::plan_payment(description, &context.plan(Some(tier))),
+                None => description.clone(),
+            };
+            context
+                .content(format!("Receipt: {what}"))
+                .say(format!("Thank you. Your payment of {amount} went through."))
+                .say("Your updated plan and credits are on your billing page.")
+                .fact("What", what)
+                .fact("Amount", amount)
+                .fact("Date", format::day(context.now.micros()).text)
+                .button("See the receipt", or_billing(url.as_deref(), context))
+        }
+        Letter::ConfirmPayment {
+            description,
+            amount,
+            currency,
+            url,
+        } => {
+            let amount = format::money_in(*amount, currency);
+            context
+                .content(format!("Confirm your payment of {amount}"))
+                .say(format!(
+                    "Your bank asks you to confirm the payment of {amount} for {description}. \
+                     Nothing is charged until you do."
+                ))
+                .button("Confirm the payment", or_billing(url.as_deref(), context))
+        }
+        Letter::Refunded {
+            amount,
+            currency,
+            credits,
+        } => refunded(context, &format::money_in(*amount, currency), *credits),
+        Letter::PaymentRecovered { tier } => context
+            .content("Your payment went through")
+            .say(format!(
+                "{} is paid and continues. There is nothing left to do.",
+                first_upper(&context.plan(tier.as_deref()))
+            ))
+            .button("See your billing page", context.billing()),
+        _ => unreachable!("the email is about a payment"),
+    }
+}
+
+/// `credits` is the signed change of the balance, in micro-credits.
+fn refunded(context: &Context<'_>, amount: &str, credits: i64) -> Content {
+    let content = context
+        .content(format!("We refunded {amount}"))
+        .say("We've refunded your original payment method. It can take up to 10 days to appear.");
+    let moved = format::credits_worded(credits.saturating_abs());
+    let content = match credits {
+        0 => content,
+        ..0 => content.say(format!(
+            "This payment had added credits, so {moved} were taken from your balance."
+        )),
+        _ => content.say(format!("{moved} came back to your balance.")),
+    };
+    content
+        .fact("Refunded", amount)
+        .button("See your billing page", context.billing())
+}
+
+pub(super) fn failed(letter: &Letter, context: &Context<'_>) -> Content {
+    let Letter::PaymentFailed {
+        step,
+        tier,
+        failure,
+        amount,
+        currency,
+        grace_until,
+        url,
+    } = letter
+    else {
+        unreachable!("the payment failed");
+    };
+    if step == "ended" {
+        let because = "We couldn't collect the payment in time.";
+        return plans::ended(context, tier.as_deref(), because);
+    }
+    let amount = format::money_in(*amount, currency);
+    let plan = context.plan(tier.as_deref());
+    let works_until = format::day(*grace_until).text;
+    let subject = if step == "ending-soon" {
+        let plan = first_upper(&plan);
+        format!("{plan} ends on {works_until} unless {amount} is paid")
+    } else {
+        format!("Your payment of {amount} did not go through")
+    };
+    let reason = match failure {
+        Some(reason) => format!("Your bank said: {}.", reason.trim_end_matches('.')),
+        None => "Your bank didn't say why.".to_owned(),
+    };
+    context
+        .content(subject)
+        .say(format!("We couldn't collect {amount} for {plan}. {reason}"))
+        .say(format!(
+            "{} keeps working until {works_until}. After that you're on Free. Credits you bought \
+             stay.",
+            first_upper(&plan)
+        ))
+        .button("Fix the payment", or_billing(url.as_deref(), context))
+}
+
+fn or_billing(url: Option<&str>, context: &Context<'_>) -> String {
+    url.map_or_else(|| context.billing(), str::to_owned)
+}
+
+/// `text` as the beginning of a sentence.
+fn first_upper(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(rest).collect()
+}

@@ -8,20 +8,15 @@ use sha2::{Digest, Sha256};
 /// One embedded file, as the router answers it.
 #[derive(Clone, Copy, Debug)]
 pub struct Asset {
-    /// The file.
     pub bytes: &'static [u8],
-    /// Its `Content-Type`.
     pub content_type: &'static str,
 }
 
 /// The paths of the assets, for the pages that link them.
 #[derive(Debug)]
 pub struct Paths {
-    /// The stylesheet.
     pub css: String,
-    /// The script.
     pub js: String,
-    /// The icon of the browser tab.
     pub icon: String,
 }
 

@@ -21,7 +21,6 @@ pub struct Chart {
 
 impl HtmlSafe for Chart {}
 
-/// One day of a chart.
 #[derive(Clone, Debug)]
 pub struct Day {
     /// The start of the day, Unix microseconds.
@@ -85,7 +84,6 @@ pub const SERIES_MAX: usize = 4;
 /// More days than this would draw bars thinner than a line.
 pub const DAYS_MAX: usize = 92;
 
-/// What a phone shows.
 const DAYS_NARROW: usize = 14;
 
 const GRID_LINES: i64 = 4;

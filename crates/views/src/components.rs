@@ -22,20 +22,16 @@ pub use prose::Prose;
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/banner.html")]
 pub struct Banner {
-    /// How bad it is.
     pub kind: Kind,
-    /// What happened.
     pub title: String,
     /// What it means, and what happens next automatically.
     pub text: Prose,
-    /// What the reader can do.
     pub actions: Vec<Action>,
 }
 
 impl HtmlSafe for Banner {}
 
 impl Banner {
-    /// A banner without buttons.
     pub fn new(kind: Kind, title: impl Into<String>, text: impl Into<Prose>) -> Self {
         Self {
             kind,
@@ -45,7 +41,6 @@ impl Banner {
         }
     }
 
-    /// Adds a button.
     pub fn with(mut self, action: Action) -> Self {
         self.actions.push(action);
         self
@@ -70,7 +65,6 @@ pub struct Meter {
     pub text: String,
     /// How many are used, at most `max`: the bar cannot be more than full.
     pub value: u64,
-    /// The limit.
     pub max: u64,
     /// From here on the bar is amber.
     pub low: u64,
@@ -102,16 +96,13 @@ impl Meter {
 /// A name and its value, as in an order summary.
 #[derive(Clone, Debug)]
 pub struct Fact {
-    /// The name.
     pub name: String,
-    /// The value.
     pub value: Prose,
     /// The line under which the others add up.
     pub total: bool,
 }
 
 impl Fact {
-    /// An ordinary line.
     pub fn new(name: impl Into<String>, value: impl Into<Prose>) -> Self {
         Self {
             name: name.into(),
@@ -120,7 +111,6 @@ impl Fact {
         }
     }
 
-    /// The sum.
     pub fn total(name: impl Into<String>, value: impl Into<Prose>) -> Self {
         Self {
             total: true,
@@ -132,16 +122,12 @@ impl Fact {
 /// A number with a heading and a line beneath, as in the strip on top of a page.
 #[derive(Clone, Debug)]
 pub struct Stat {
-    /// What it counts.
     pub name: String,
-    /// The number.
     pub value: String,
-    /// What to make of it.
     pub note: String,
 }
 
 impl Stat {
-    /// A stat with its note.
     pub fn new(name: impl Into<String>, value: impl Into<String>, note: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -154,15 +140,11 @@ impl Stat {
 /// One payment or refund in the account's history.
 #[derive(Clone, Debug)]
 pub struct TransactionRow {
-    /// The day.
     pub when: When,
     /// What was bought: "Pro, 15 Nov to 15 Dec".
     pub title: String,
-    /// The kind: "Subscription".
     pub kind: String,
-    /// The amount, signed.
     pub amount: String,
-    /// What became of it.
     pub badge: Badge,
     /// The receipt, or why there is none yet.
     pub receipt: Receipt,
@@ -171,7 +153,6 @@ pub struct TransactionRow {
 /// Where the receipt of a payment is.
 #[derive(Clone, Debug)]
 pub enum Receipt {
-    /// At Stripe.
     Link(String),
     /// Not yet, or never; says why.
     None(String),
@@ -195,26 +176,19 @@ impl HtmlSafe for Pager {}
 #[derive(Clone, Debug, Template)]
 #[template(path = "components/empty.html")]
 pub struct Empty {
-    /// What is missing, drawn.
     pub icon: Icon,
-    /// What is missing.
     pub title: String,
     /// When it will be there.
     pub text: String,
-    /// How to get it.
     pub action: Option<Action>,
 }
 
 impl HtmlSafe for Empty {}
 
-/// A choice in a drop-down list.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    /// What is sent.
     pub value: String,
-    /// What is read.
     pub label: String,
-    /// Whether it is chosen now.
     pub selected: bool,
 }
 
@@ -233,13 +207,10 @@ impl Choice {
 /// A saved view above a list.
 #[derive(Clone, Debug)]
 pub struct Tab {
-    /// Its name.
     pub label: String,
     /// How many rows it has, when that is known.
     pub count: Option<String>,
-    /// Its address.
     pub href: String,
-    /// Whether it is the one shown.
     pub current: bool,
 }
 
@@ -248,11 +219,9 @@ pub struct Tab {
 pub struct Moment {
     /// Good, bad, to look at, or neither.
     pub kind: Kind,
-    /// What happened.
     pub title: String,
     /// More about it, or the id it concerns.
     pub detail: Option<String>,
-    /// When.
     pub when: When,
 }
 

@@ -17,7 +17,6 @@ pub(crate) mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "credits.html")]
 pub struct CreditsPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// For example "1 credit pays for 1 standard API call ($0.001). ...".
     pub lead: String,
@@ -29,7 +28,6 @@ pub struct CreditsPage {
     pub packs: Vec<PackCard>,
     /// How the days are estimated.
     pub packs_note: String,
-    /// Why the last choice was refused.
     pub error: Option<String>,
     /// The order, as chosen at first.
     pub order: Order,
@@ -68,9 +66,7 @@ pub struct AutoTopUp {
     pub is_on: bool,
     /// Why it stopped, or what it lacks.
     pub reason: Option<String>,
-    /// When below.
     pub thresholds: Vec<Choice>,
-    /// The button that buys.
     pub packs: Vec<Choice>,
     /// At most per month, as typed: "50.00".
     pub cap: String,
@@ -86,12 +82,10 @@ pub struct AutoTopUp {
 
 impl HtmlSafe for AutoTopUp {}
 
-/// One grant.
 #[derive(Clone, Debug)]
 pub struct GrantRow {
     /// For example "Top-up, 10,000".
     pub source: String,
-    /// When it was added.
     pub added: When,
     /// What is left: "1,240".
     pub left: String,

@@ -5,11 +5,9 @@ use askama::Template;
 use crate::layout::{Page, Shell};
 use crate::links::filters;
 
-/// The page.
 #[derive(Clone, Debug, Template)]
 #[template(path = "docs.html")]
 pub struct DocsPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// Origin of the API, for the examples.
     pub base_url: String,
@@ -23,23 +21,17 @@ impl Page for DocsPage {
     }
 }
 
-/// Operations that belong together.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Its name.
     pub name: String,
-    /// What readers see above it.
     pub title: String,
-    /// The operations of the group.
     pub operations: Vec<Operation>,
 }
 
-/// One operation of the API.
 #[derive(Clone, Debug)]
 pub struct Operation {
     /// Anchor of the operation on the page.
     pub id: String,
-    /// In capitals: `POST`.
     pub method: String,
     /// Path with its parameters in braces.
     pub path: String,
@@ -55,17 +47,12 @@ pub struct Operation {
     pub statuses: String,
 }
 
-/// A parameter or a field.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// Its name.
     pub name: String,
     /// Where it is: path, query, header, body or answer.
     pub place: &'static str,
-    /// Its type, as a word.
     pub kind: String,
-    /// Whether it must be given.
     pub is_required: bool,
-    /// What it means.
     pub about: String,
 }

@@ -13,21 +13,17 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// The HTTP status: 404.
     pub status: u16,
     /// For example "This page does not exist".
     pub title: String,
-    /// What it means.
     pub detail: String,
-    /// What to do.
     pub advice: String,
     /// The stable code: "`not_found`".
     pub code: String,
     /// The request's id, as in the log.
     pub request_id: Option<String>,
-    /// The way on.
     pub actions: Vec<Action>,
 }
 
@@ -63,7 +59,6 @@ impl ErrorPage {
         }
     }
 
-    /// Names the request.
     pub fn request(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self

@@ -3,10 +3,7 @@
 use std::fmt;
 
 /// Text in which markup has no power, for the few places that write HTML without a template.
-pub struct Escaped<'a>(
-    /// The text as it came.
-    pub &'a str,
-);
+pub struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,6 @@ use crate::invoices::InvoiceRow;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// The balance of an account.
 #[derive(Clone, Debug, Template)]
 #[template(path = "fragments/credit_balance.html")]
 pub struct CreditBalance {
@@ -25,7 +24,6 @@ pub struct CreditBalance {
     pub add_url: String,
 }
 
-/// The card on file.
 #[derive(Clone, Debug, Template)]
 #[template(path = "fragments/payment_method.html")]
 pub struct PaymentMethodFragment {
@@ -39,7 +37,6 @@ pub struct PaymentMethodFragment {
     pub update_url: String,
 }
 
-/// The invoices of an account.
 #[derive(Clone, Debug, Template)]
 #[template(path = "fragments/invoice_list.html")]
 pub struct InvoiceList {

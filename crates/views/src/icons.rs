@@ -7,7 +7,6 @@ use askama::filters::HtmlSafe;
 
 /// An icon, written into a page as inline SVG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say what is drawn")]
 pub enum Icon {
     Alert,
     Back,

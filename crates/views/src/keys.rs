@@ -11,20 +11,17 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// This page.
 pub const KEYS: &str = "/dashboard/keys";
 
 /// The list of keys, the form for a new one, and the new one itself.
 #[derive(Clone, Debug, Template)]
 #[template(path = "keys.html")]
 pub struct KeysPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// The key that was just made; never shown again.
     pub created: Option<NewKey>,
     /// The keys, newest first.
     pub keys: Vec<KeyRow>,
-    /// The form.
     pub form: KeyForm,
     /// The form that limits a key; none where there is no key to limit, or the reader may not.
     pub limits: Option<LimitKey>,
@@ -38,10 +35,8 @@ impl Page for KeysPage {
     }
 }
 
-/// A key that was just made.
 #[derive(Clone, Debug)]
 pub struct NewKey {
-    /// Its name.
     pub name: String,
     /// The key itself: "`lbx_test`_...".
     pub secret: String,
@@ -49,33 +44,25 @@ pub struct NewKey {
     pub example: String,
 }
 
-/// One key.
 #[derive(Clone, Debug)]
 pub struct KeyRow {
-    /// Its id, in the addresses.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// The part of it that is no secret: "`lbx_test_8fK2`…".
     pub prefix: String,
     /// Permissions, in words: "Spend credits".
     pub scope: String,
-    /// When it was made.
     pub created: When,
-    /// When it was last used.
     pub last_used: Option<When>,
     /// For example "Active", "Revoked".
     pub badge: Badge,
-    /// It can still be revoked.
     pub active: bool,
-    /// What it may spend.
     pub limits: Vec<KeyLimit>,
 }
 
 /// What a key may spend in a window.
 #[derive(Clone, Debug)]
 pub struct KeyLimit {
-    /// Its id, in the addresses.
     pub id: String,
     /// For example "500 credits a day".
     pub most: String,
@@ -91,7 +78,6 @@ impl KeyLimit {
     }
 }
 
-/// The form that bounds a key.
 #[derive(Clone, Debug)]
 pub struct LimitKey {
     /// The keys that can be bounded (`subject`).
@@ -104,12 +90,9 @@ pub struct LimitKey {
     pub error: Option<(String, String)>,
 }
 
-/// The form for a new key.
 #[derive(Clone, Debug)]
 pub struct KeyForm {
-    /// The name, as typed.
     pub name: String,
-    /// What is wrong with it.
     pub name_error: Option<String>,
     /// What the key may do (`scope`).
     pub scopes: Vec<Choice>,

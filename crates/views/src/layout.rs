@@ -22,7 +22,6 @@ pub struct Shell {
     pub test_mode: Option<TestMode>,
     /// What the last form did, shown once above the page.
     pub flash: Option<Banner>,
-    /// The handbook.
     pub docs_url: Option<String>,
     /// The account that the links of the page carry.
     pub links: Links,
@@ -30,7 +29,6 @@ pub struct Shell {
 
 /// A whole page: a template within the frame.
 pub trait Page: Template {
-    /// The frame around the page.
     fn shell(&self) -> &Shell;
 
     /// The page as HTML. Its links carry the account of the frame.
@@ -39,12 +37,9 @@ pub trait Page: Template {
     }
 }
 
-/// The signed-in reader.
 #[derive(Clone, Debug)]
 pub struct Viewer {
-    /// Whose billing is shown.
     pub account_name: String,
-    /// Who looks at it.
     pub mail: String,
     /// Two letters for the round mark.
     pub initials: String,
@@ -58,14 +53,10 @@ pub struct Viewer {
     pub accounts: Vec<AccountLink>,
 }
 
-/// An account in the menu.
 #[derive(Clone, Debug)]
 pub struct AccountLink {
-    /// Its name.
     pub name: String,
-    /// Where its pages begin.
     pub href: String,
-    /// The one that is shown.
     pub current: bool,
 }
 
@@ -78,58 +69,35 @@ pub struct TestMode {
     pub link: Option<(String, String)>,
 }
 
-/// The entries of the menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nav {
     /// No entry: sign-in and error pages.
     None,
-    /// `/dashboard/billing`
     Billing,
-    /// `/dashboard/billing/upgrade`
     Plans,
-    /// `/dashboard/billing/credits`
     Credits,
-    /// `/dashboard/usage`
     Usage,
-    /// `/dashboard/keys`
     Keys,
-    /// `/dashboard/members`
     Members,
-    /// `/dashboard/sessions`
     Sessions,
-    /// `/dashboard/settings`
     Settings,
-    /// `/pricing`
     Pricing,
-    /// `/admin`
     AdminOverview,
-    /// `/admin/transactions`
     AdminTransactions,
-    /// `/admin/accounts`
     AdminAccounts,
-    /// `/admin/events`
     AdminEvents,
-    /// `/admin/plans`
     AdminPlans,
-    /// `/admin/audit`
     AdminBooks,
-    /// `/admin/log`
     AdminLog,
-    /// `/admin/webhooks`
     AdminWebhooks,
-    /// `/admin/alerts`
     AdminAlerts,
 }
 
 /// One line of the menu, ready to be written.
 pub struct NavLink {
-    /// The icon before the label.
     pub icon: Icon,
-    /// Where it leads.
     pub href: &'static str,
-    /// What it is called.
     pub label: &'static str,
-    /// Whether this is the page shown.
     pub current: bool,
     /// How many items on it need attention; zero shows no number.
     pub open: u64,
@@ -150,7 +118,6 @@ impl Shell {
         }
     }
 
-    /// The frame for a signed-in reader.
     pub fn signed_in(product: impl Into<String>, viewer: Viewer, active: Nav) -> Self {
         Self {
             viewer: Some(viewer),
@@ -170,7 +137,6 @@ impl Shell {
         assets::paths()
     }
 
-    /// Where the product name leads.
     pub fn home(&self) -> &'static str {
         match &self.viewer {
             Some(_) if self.billing_enabled => "/dashboard/billing",
@@ -179,7 +145,6 @@ impl Shell {
         }
     }
 
-    /// The customer's navigation.
     pub fn links(&self) -> Vec<NavLink> {
         let billing = [
             (Nav::Billing, Icon::Card, "/dashboard/billing", "Billing"),
@@ -210,7 +175,6 @@ impl Shell {
         shown.map(|entry| self.entry(entry, 0)).collect()
     }
 
-    /// The operators' navigation.
     pub fn admin_links(&self) -> Vec<NavLink> {
         let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.is_admin) else {
             return Vec::new();
@@ -269,7 +233,6 @@ impl Shell {
         }
     }
 
-    /// The button that signs out.
     pub fn sign_out(&self) -> Action {
         Action::post("Sign out", "/api/auth/logout").small().quiet()
     }

@@ -23,14 +23,12 @@ pub struct Links {
 }
 
 impl Links {
-    /// Links that carry `account`.
     pub fn about(account: impl Into<String>) -> Self {
         Self {
             account: Some(account.into()),
         }
     }
 
-    /// The account that links carry.
     pub fn account(&self) -> Option<&str> {
         self.account.as_deref()
     }
@@ -58,11 +56,6 @@ impl Values for Links {
     }
 }
 
-/// The filters of the templates.
-#[expect(
-    missing_docs,
-    reason = "askama's macro makes items beside the filter that carry none"
-)]
 pub mod filters {
     use std::fmt::Display;
 

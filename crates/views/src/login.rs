@@ -14,13 +14,10 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "login.html")]
 pub struct LoginPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// Whether the form is shown or the link was sent.
     pub step: LoginStep,
-    /// The address, as typed.
     pub mail: String,
-    /// What is wrong with it.
     pub mail_error: Option<String>,
     /// Why the reader is here again: a used link, too many tries.
     pub banner: Option<Banner>,
@@ -40,7 +37,6 @@ impl Page for LoginPage {
     }
 }
 
-/// How far the sign-in is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginStep {
     /// The address is asked for.
@@ -50,7 +46,6 @@ pub enum LoginStep {
 }
 
 impl LoginPage {
-    /// The empty form.
     pub fn ask(shell: Shell) -> Self {
         Self {
             shell,
@@ -111,7 +106,6 @@ impl LoginPage {
 #[derive(Clone, Debug, Template)]
 #[template(path = "login_confirm.html")]
 pub struct LoginConfirmPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// Where the button posts: `/api/auth/link/{token}`.
     pub action: String,

@@ -11,7 +11,6 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// This page.
 pub const MEMBERS: &str = "/dashboard/members";
 
 /// What each role may do, in words.
@@ -21,25 +20,19 @@ pub const ROLES: [(&str, &str); 3] = [
     ("owner", "Owner: also manages members"),
 ];
 
-/// The people of an account.
 #[derive(Clone, Debug, Template)]
 #[template(path = "members.html")]
 pub struct MembersPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// For example "People of Acme Robotics".
     pub lead: String,
-    /// The members of the account.
     pub members: Vec<MemberRow>,
-    /// Who is invited.
     pub invited: Vec<InvitedRow>,
     /// The form that invites; none for whoever may not.
     pub form: Option<InviteForm>,
-    /// The reader's accounts.
     pub places: Vec<AccountLink>,
     /// The name of a new organization, as typed.
     pub organisation: String,
-    /// What is wrong with it.
     pub organisation_error: Option<String>,
     /// Whether the reader may close the account.
     pub may_close: bool,
@@ -51,20 +44,14 @@ impl Page for MembersPage {
     }
 }
 
-/// One member.
 #[derive(Clone, Debug)]
 pub struct MemberRow {
-    /// Its id, in the addresses.
     pub id: String,
-    /// The name.
     pub name: String,
-    /// The email address.
     pub mail: String,
     /// "You"; none for the others.
     pub badge: Option<Badge>,
-    /// The role in a word.
     pub role: String,
-    /// The day they joined.
     pub since: When,
     /// The roles to choose from; empty for whoever may not.
     pub roles: Vec<Choice>,
@@ -73,37 +60,26 @@ pub struct MemberRow {
 }
 
 impl MemberRow {
-    /// Where their role is changed.
     fn address(&self) -> String {
         format!("{MEMBERS}/{}", self.id)
     }
 }
 
-/// One invitation.
 #[derive(Clone, Debug)]
 pub struct InvitedRow {
-    /// The email address.
     pub mail: String,
-    /// The role in a word.
     pub role: String,
-    /// Until when.
     pub until: When,
-    /// Withdraws it.
     pub withdraw: Option<Action>,
 }
 
-/// The form that invites a person.
 #[derive(Clone, Debug)]
 pub struct InviteForm {
-    /// The address, as typed.
     pub mail: String,
-    /// What is wrong with it.
     pub mail_error: Option<String>,
-    /// The roles to choose from.
     pub roles: Vec<Choice>,
 }
 
-/// A role as people read it.
 pub fn role_word(role: &str) -> &str {
     match role {
         "owner" => "Owner",
@@ -117,13 +93,9 @@ pub fn role_word(role: &str) -> &str {
 #[derive(Clone, Debug, Template)]
 #[template(path = "invitation.html")]
 pub struct InvitationPage {
-    /// The frame around the page.
     pub shell: Shell,
-    /// Where the button posts.
     pub action: String,
-    /// The account's name.
     pub account: String,
-    /// Whom it lets in.
     pub mail: String,
     /// The role that is offered, in a word.
     pub role: String,
@@ -136,7 +108,6 @@ impl Page for InvitationPage {
 }
 
 impl InviteForm {
-    /// The form before anything was typed.
     pub fn empty() -> Self {
         Self {
             mail: String::new(),

@@ -3,7 +3,6 @@
 
 use crate::components::{Action, Badge};
 
-/// One plan.
 #[derive(Clone, Debug)]
 pub struct PlanCard {
     /// The tier, unique on the page: "`PRO_PLUS`". Part of element ids.
@@ -20,26 +19,20 @@ pub struct PlanCard {
     pub ticks: Vec<String>,
     /// For example "Current", "Suggested".
     pub badge: Option<Badge>,
-    /// Whether it stands out.
     pub mark: Mark,
     /// What the reader can do about it.
     pub action: Action,
 }
 
-/// Why a card stands out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
-    /// It does not belong to either.
     #[default]
     None,
-    /// The reader has it.
     Current,
-    /// The reader may want it.
     Pick,
 }
 
 impl PlanCard {
-    /// The CSS class of the card.
     pub fn class(&self) -> &'static str {
         match self.mark {
             Mark::None => "card plan",
@@ -49,12 +42,10 @@ impl PlanCard {
     }
 }
 
-/// The table that compares all plans.
 #[derive(Clone, Debug, Default)]
 pub struct Comparison {
     /// The plans: the name, and whether it is the reader's.
     pub plans: Vec<(String, bool)>,
-    /// The features.
     pub rows: Vec<CompareRow>,
 }
 
@@ -67,28 +58,22 @@ impl Comparison {
     }
 }
 
-/// One feature in all plans.
 #[derive(Clone, Debug)]
 pub struct CompareRow {
     /// For example "Calls per month".
     pub feature: String,
-    /// One cell a plan.
     pub cells: Vec<Cell>,
 }
 
 /// What a plan has of a feature.
 #[derive(Clone, Debug)]
 pub enum Cell {
-    /// A text such as an amount.
     Text(String),
-    /// It is included.
     Yes,
-    /// It is not included.
     No,
 }
 
 impl CompareRow {
-    /// A row of texts.
     pub fn texts(feature: &str, cells: &[&str]) -> Self {
         let text = |cell: &&str| Cell::Text((*cell).to_owned());
         Self {
@@ -113,6 +98,5 @@ pub struct PackCard {
     pub lasts: Option<String>,
     /// The balance afterwards, for the order summary: "6,228".
     pub balance_after: String,
-    /// Whether it is chosen at first.
     pub selected: bool,
 }

@@ -10,19 +10,15 @@ use crate::plans::{Cell, Comparison, PlanCard};
 #[cfg(any(test, feature = "samples"))]
 pub(crate) mod samples;
 
-/// The public price list.
 #[derive(Clone, Debug, Template)]
 #[template(path = "pricing.html")]
 pub struct PricingPage {
     /// The frame; a signed-in reader sees which plan is theirs.
     pub shell: Shell,
-    /// One sentence under the heading.
     pub lead: String,
     /// News, such as that Stripe does not answer.
     pub banners: Vec<Banner>,
-    /// The plans.
     pub plans: Vec<PlanCard>,
-    /// The credit packs.
     pub packs: Vec<PackLine>,
     /// What a credit is: "One standard API call costs 1 credit."
     pub packs_note: String,

@@ -23,7 +23,6 @@ pub fn day(days: i64) -> When {
     format::day(NOW + days * DAY)
 }
 
-/// An ordinary customer.
 pub fn customer(active: Nav) -> Shell {
     Shell::signed_in("LocalBoxs", viewer(), active)
 }
@@ -36,7 +35,6 @@ pub fn customer_in_test_mode(active: Nav) -> Shell {
     }
 }
 
-/// An admin.
 pub fn admin(active: Nav) -> Shell {
     let viewer = Viewer {
         account_name: "LocalBoxs".to_owned(),
@@ -94,7 +92,6 @@ fn viewer() -> Viewer {
     }
 }
 
-/// An account in the menu.
 pub fn account_link(name: &str, current: bool) -> AccountLink {
     AccountLink {
         name: name.to_owned(),

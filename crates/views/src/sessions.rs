@@ -11,14 +11,11 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// This page.
 pub const SESSIONS: &str = "/dashboard/sessions";
 
-/// The signed-in places.
 #[derive(Clone, Debug, Template)]
 #[template(path = "sessions.html")]
 pub struct SessionsPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// The sessions, last seen first.
     pub rows: Vec<SessionRow>,
@@ -32,22 +29,18 @@ impl Page for SessionsPage {
     }
 }
 
-/// One signed-in place.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
     /// What the browser calls itself, in short.
     pub agent: String,
     /// "This device"; none for the others.
     pub badge: Option<Badge>,
-    /// When it began.
     pub began: When,
-    /// When it was last seen.
     pub seen: When,
     /// Ends it; none for this one, which is signed out.
     pub end: Option<Action>,
 }
 
-/// The button that ends one session.
 pub fn end_action(id: i64) -> Action {
     Action::post("Sign out", format!("{SESSIONS}/ses_{id}/end")).small()
 }

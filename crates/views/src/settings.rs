@@ -12,7 +12,6 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// This page.
 pub const SETTINGS: &str = "/dashboard/settings";
 
 /// The windows that a limit may count, as choices of a form.
@@ -25,27 +24,21 @@ pub fn windows() -> Vec<Choice> {
     Choice::list(&words, LimitWindow::Month.word())
 }
 
-/// The settings of an account.
 #[derive(Clone, Debug, Template)]
 #[template(path = "settings.html")]
 pub struct SettingsPage {
-    /// The frame around the page.
     pub shell: Shell,
-    /// Emails that can be switched off.
     pub notices: Vec<NoticeRow>,
     /// The threshold as typed: "500"; empty for none.
     pub low: String,
-    /// What is wrong with it.
     pub low_error: Option<String>,
     /// The automatic purchase; none where the reader may not buy.
     pub auto: Option<AutoTopUp>,
     /// The limits, in the order they are judged.
     pub limits: Vec<LimitRow>,
-    /// Whom a limit can bound (`subject`).
     pub subjects: Vec<Choice>,
     /// How long it counts (`window`).
     pub windows: Vec<Choice>,
-    /// The new limit as typed.
     pub limit_credits: String,
     /// The field that is wrong, and why.
     pub limit_error: Option<(String, String)>,
@@ -61,21 +54,16 @@ impl Page for SettingsPage {
     }
 }
 
-/// An email that can be switched off.
 #[derive(Clone, Debug)]
 pub struct NoticeRow {
-    /// Its field.
     pub name: &'static str,
     /// For example "Receipts and refunds".
     pub title: String,
-    /// Whether it is sent.
     pub is_on: bool,
 }
 
-/// One limit.
 #[derive(Clone, Debug)]
 pub struct LimitRow {
-    /// Its id, in the addresses.
     pub id: String,
     /// For example "Key prod-web".
     pub whose: String,

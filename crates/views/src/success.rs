@@ -11,25 +11,18 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// The page after Checkout.
 #[derive(Clone, Debug, Template)]
 #[template(path = "success.html")]
 pub struct SuccessPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// The heading: "Thank you, your payment went through".
     pub title: String,
-    /// What was paid, in a sentence.
     pub lead: String,
     /// The heading of the card: "5,000 credits added".
     pub state: String,
-    /// The way from payment to credits.
     pub steps: Vec<Step>,
-    /// Balance, plan, reference.
     pub facts: Vec<Fact>,
-    /// More facts about it.
     pub banner: Option<Banner>,
-    /// Where to go.
     pub actions: Vec<Action>,
     /// Set while the answer is open: the page asks again.
     pub refresh: Option<Refresh>,
@@ -41,43 +34,30 @@ impl Page for SuccessPage {
     }
 }
 
-/// The page loads itself again.
 #[derive(Clone, Debug)]
 pub struct Refresh {
-    /// The seconds until then.
     pub seconds: u32,
     /// At this address, which counts the tries so that they end.
     pub href: String,
 }
 
-/// One step on the way.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// How far it is.
     pub progress: Progress,
-    /// What happens.
     pub title: String,
-    /// More about it.
     pub detail: Option<String>,
-    /// When it happened.
     pub when: Option<When>,
 }
 
-/// How far a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The step is done.
     Done,
-    /// Under way.
     Busy,
-    /// The step has not started.
     Waiting,
-    /// The step failed.
     Failed,
 }
 
 impl Step {
-    /// A step without detail or time.
     pub fn new(progress: Progress, title: impl Into<String>) -> Self {
         Self {
             progress,
@@ -87,20 +67,17 @@ impl Step {
         }
     }
 
-    /// Adds a line beneath.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
         self
     }
 
-    /// Adds when it happened.
     pub fn at(mut self, when: When) -> Self {
         self.when = Some(when);
         self
     }
 }
 
-/// The billing page.
 pub const BILLING: &str = "/dashboard/billing";
 
 impl SuccessPage {
@@ -120,7 +97,6 @@ impl SuccessPage {
         }
     }
 
-    /// The credits are in the balance.
     pub fn credits_added(
         shell: Shell,
         credits: &str,
@@ -191,7 +167,6 @@ impl SuccessPage {
         }
     }
 
-    /// The payment failed after Checkout.
     pub fn failed(shell: Shell, what: &str, reason: &str, retry: Action) -> Self {
         let steps = vec![
             Step::new(Progress::Done, "Checkout finished"),
@@ -228,7 +203,6 @@ impl SuccessPage {
         }
     }
 
-    /// The payment was refunded.
     pub fn refunded(shell: Shell, brings: &str, paid: &str, facts: Vec<Fact>) -> Self {
         let steps = vec![
             Step::new(Progress::Done, "Payment received by Stripe"),

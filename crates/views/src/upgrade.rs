@@ -14,11 +14,9 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "upgrade.html")]
 pub struct UpgradePage {
-    /// The frame around the page.
     pub shell: Shell,
     /// For example "You are on Pro. Upgrades start now; downgrades start on 15 Dec 2026.".
     pub lead: Prose,
-    /// What needs attention.
     pub banners: Vec<Banner>,
     /// The plans. A choice posts `planId`, or leads to the review of a change.
     pub plans: Vec<PlanCard>,
@@ -26,7 +24,6 @@ pub struct UpgradePage {
     pub note: String,
     /// The change that was chosen, before it is paid.
     pub review: Option<Review>,
-    /// The plans side by side.
     pub compare: Comparison,
     /// Whether a plan is held that can be changed.
     pub has_live: bool,
@@ -47,9 +44,7 @@ pub struct Review {
     pub badge: Badge,
     /// When it starts and what is paid when.
     pub text: Prose,
-    /// What else changes.
     pub points: Vec<String>,
-    /// The lines of the amount due.
     pub lines: Vec<Fact>,
     /// "Pay $23.00 and upgrade", with the quote in its hidden fields.
     pub confirm: Action,

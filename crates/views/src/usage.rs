@@ -12,11 +12,9 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// The usage dashboard.
 #[derive(Clone, Debug, Template)]
 #[template(path = "usage.html")]
 pub struct UsagePage {
-    /// The frame around the page.
     pub shell: Shell,
     /// For example "24 Oct to 22 Nov 2026, counted in UTC".
     pub lead: String,
@@ -26,19 +24,14 @@ pub struct UsagePage {
     pub stats: Vec<Stat>,
     /// The periods to choose from (`period`).
     pub periods: Vec<Choice>,
-    /// The keys to choose from (`key`).
     pub keys: Vec<Choice>,
     /// Credits by day; none while there is nothing to draw.
     pub chart: Option<Chart>,
     /// By operation, the dearest first.
     pub by_operation: Vec<UsageRow>,
-    /// Usage by API key.
     pub by_key: Vec<UsageRow>,
-    /// The latest calls.
     pub recent: Vec<CallRow>,
-    /// The usage as a file.
     pub csv: Option<String>,
-    /// All calls.
     pub calls: Option<String>,
 }
 
@@ -55,7 +48,6 @@ pub struct UsageRow {
     pub name: String,
     /// For example "5,938".
     pub calls: String,
-    /// The mean: "1.04"
     pub per_call: String,
     /// For example "5,938".
     pub credits: String,
@@ -63,22 +55,14 @@ pub struct UsageRow {
     pub share: String,
 }
 
-/// One call.
 #[derive(Clone, Debug)]
 pub struct CallRow {
-    /// When.
     pub when: When,
-    /// The operation.
     pub operation: String,
-    /// The key's name.
     pub key: String,
-    /// The hold's id.
     pub id: String,
-    /// What it cost.
     pub credits: String,
-    /// Its receipt.
     pub href: String,
-    /// What became of it.
     pub badge: Badge,
 }
 

@@ -15,7 +15,6 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/accounts.html")]
 pub struct AccountsPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// All, those that subscribe, those that left.
     pub tabs: Vec<Tab>,
@@ -23,7 +22,6 @@ pub struct AccountsPage {
     pub q: String,
     /// The rows, newest first.
     pub rows: Vec<AccountRow>,
-    /// The way to older rows.
     pub pager: Pager,
 }
 
@@ -33,20 +31,13 @@ impl Page for AccountsPage {
     }
 }
 
-/// One account.
 #[derive(Clone, Debug)]
 pub struct AccountRow {
-    /// Its page.
     pub href: String,
-    /// Its name.
     pub name: String,
-    /// Its owner's email address.
     pub mail: String,
-    /// For example "Pro".
     pub plan: String,
-    /// The subscription's state.
     pub badge: Badge,
-    /// The credits available.
     pub available: String,
 }
 

@@ -12,17 +12,13 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// The list of incidents.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/alerts.html")]
 pub struct AlertsPage {
-    /// The frame around the page.
     pub shell: Shell,
-    /// Tabs by state.
     pub tabs: Vec<Tab>,
     /// The rows, newest first.
     pub rows: Vec<AlertRow>,
-    /// The way to older rows.
     pub pager: Pager,
 }
 
@@ -32,18 +28,13 @@ impl Page for AlertsPage {
     }
 }
 
-/// One incident.
 #[derive(Clone, Debug)]
 pub struct AlertRow {
-    /// What is wrong.
     pub summary: String,
     /// The rule, and what it is about.
     pub rule: String,
-    /// When it was found.
     pub opened: When,
-    /// When it was over.
     pub closed: Option<When>,
-    /// Open, acknowledged or resolved.
     pub badge: Badge,
     /// The action that acknowledges it, until someone has.
     pub acknowledge: Option<Action>,
@@ -63,7 +54,6 @@ pub fn tabs(current: &str) -> Vec<Tab> {
         .collect()
 }
 
-/// The button that acknowledges an alert.
 pub fn acknowledge_action(id: &str, summary: &str) -> Action {
     let action = Action::post("Acknowledge", format!("/admin/alerts/{id}/acknowledge"));
     let mut action = action.small();

@@ -10,23 +10,17 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// One event.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/event.html")]
 pub struct EventPage {
-    /// The frame around the page.
     pub shell: Shell,
-    /// Stripe's id of it.
     pub id: String,
-    /// `checkout.session.completed`
     pub kind: String,
-    /// Its state.
     pub badge: Badge,
     /// What became of it, in words; the worst cases say what to do.
     pub outcome: Option<Banner>,
     /// Object, account, signature, API version, effect.
     pub facts: Vec<Fact>,
-    /// The tries, newest first.
     pub tries: Vec<Moment>,
     /// The payload; none once it was dropped.
     pub payload: Option<Json>,
@@ -34,7 +28,6 @@ pub struct EventPage {
     pub payload_note: String,
     /// Replays it: a post to `/admin/events/{id}/replay`, or a link to the page that asks first.
     pub replay: Option<Action>,
-    /// The event at Stripe.
     pub at_stripe: Option<String>,
 }
 

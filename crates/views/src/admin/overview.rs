@@ -14,19 +14,14 @@ use crate::links::filters;
 #[cfg(any(test, feature = "samples"))]
 mod samples;
 
-/// The operators' first page.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/overview.html")]
 pub struct OverviewPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// The moment the figures are of.
     pub lead: Prose,
-    /// What needs attention.
     pub banners: Vec<Banner>,
-    /// What can be done.
     pub actions: Vec<Action>,
-    /// The numbers.
     pub figures: Vec<Figure>,
     /// How they came about, and how the machine does.
     pub panels: Vec<Panel>,
@@ -38,29 +33,19 @@ impl Page for OverviewPage {
     }
 }
 
-/// A number that leads to its rows.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// What it counts.
     pub name: &'static str,
-    /// The number.
     pub value: String,
-    /// What to make of it.
     pub note: String,
-    /// The rows behind it.
     pub href: String,
 }
 
-/// A card beneath.
 #[derive(Clone, Debug)]
 pub struct Panel {
-    /// Its heading.
     pub title: &'static str,
-    /// How it stands.
     pub badge: Badge,
-    /// Its lines.
     pub facts: Vec<Fact>,
-    /// The action that leads to the details.
     pub action: Action,
 }
 

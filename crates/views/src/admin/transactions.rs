@@ -15,7 +15,6 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/transactions.html")]
 pub struct TransactionsPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// What the last audit found.
     pub banners: Vec<Banner>,
@@ -25,11 +24,9 @@ pub struct TransactionsPage {
     pub tabs: Vec<Tab>,
     /// Saves the search as it stands, or lets go of the one that is shown.
     pub view: ViewForm,
-    /// The filters as they stand.
     pub filters: Filters,
     /// The rows, newest first.
     pub rows: Vec<AdminTransaction>,
-    /// The way to older rows.
     pub pager: Pager,
     /// What is shown, as a file: the words and the address.
     pub csv: Option<(String, String)>,
@@ -61,7 +58,6 @@ pub struct Filters {
     pub statuses: Vec<Choice>,
     /// `from`, a date: "2026-11-01".
     pub from: String,
-    /// `to`, a date.
     pub to: String,
     /// What is wrong with what was typed.
     pub error: Option<String>,
@@ -100,18 +96,14 @@ impl Filters {
     }
 }
 
-/// One transaction.
 #[derive(Clone, Debug)]
 pub struct AdminTransaction {
     /// When, to the second.
     pub when: When,
     /// Stripe's id, or ours where Stripe has none.
     pub id: String,
-    /// The account's name.
     pub account: String,
-    /// The account's page.
     pub account_href: String,
-    /// The account's email address.
     pub mail: String,
     /// For example "Credit top-up".
     pub kind: String,
@@ -119,7 +111,6 @@ pub struct AdminTransaction {
     pub title: String,
     /// The amount, with its sign.
     pub amount: String,
-    /// The status.
     pub badge: Badge,
     /// Why it is so: "`insufficient_funds`, retry 24 Nov".
     pub note: String,

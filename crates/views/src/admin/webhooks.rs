@@ -15,15 +15,11 @@ mod samples;
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/webhooks.html")]
 pub struct WebhooksPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// The secret of the endpoint that was just made, shown this once.
     pub secret: Option<String>,
-    /// Whether the reader may make one.
     pub may_act: bool,
-    /// The address, as typed.
     pub url: String,
-    /// What is wrong with it.
     pub url_error: Option<String>,
     /// The rows, oldest first.
     pub rows: Vec<EndpointRow>,
@@ -35,36 +31,25 @@ impl Page for WebhooksPage {
     }
 }
 
-/// One endpoint.
 #[derive(Clone, Debug)]
 pub struct EndpointRow {
-    /// Its page.
     pub href: String,
-    /// Where it is.
     pub url: String,
-    /// What it wants.
     pub events: String,
-    /// When it was made.
     pub created: When,
-    /// Whether notices go there.
     pub badge: Badge,
 }
 
-/// One endpoint with its deliveries.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin/webhook.html")]
 pub struct EndpointPage {
-    /// The frame around the page.
     pub shell: Shell,
     /// A new secret, shown this once.
     pub secret: Option<String>,
-    /// The endpoint.
     pub row: EndpointRow,
-    /// What can be done with it.
     pub actions: Vec<Action>,
     /// The rows, newest first.
     pub deliveries: Vec<DeliveryRow>,
-    /// The way to older rows.
     pub pager: Pager,
 }
 
@@ -74,29 +59,20 @@ impl Page for EndpointPage {
     }
 }
 
-/// One notice on its way.
 #[derive(Clone, Debug)]
 pub struct DeliveryRow {
-    /// The event that it reports.
     pub kind: String,
-    /// Its number.
     pub id: String,
-    /// When the fact happened.
     pub created: When,
-    /// How often it was tried.
     pub tries: String,
-    /// What came back.
     pub answer: String,
-    /// Whether it arrived.
     pub badge: Badge,
-    /// Sends it again.
     pub resend: Option<Action>,
 }
 
 /// What is shown for an endpoint that receives every event.
 pub const EVERYTHING: &str = "Everything";
 
-/// The buttons of an endpoint.
 pub fn actions(id: &str, is_enabled: bool) -> Vec<Action> {
     let to = |act: &str| format!("/admin/webhooks/{id}/{act}");
     let state = if is_enabled {

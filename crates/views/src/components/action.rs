@@ -9,14 +9,10 @@ use crate::links::filters;
 /// How a button looks. One primary button a card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Look {
-    /// An ordinary button.
     #[default]
     Normal,
-    /// The one that most people want.
     Primary,
-    /// Takes something away.
     Danger,
-    /// Looks like a link.
     Quiet,
 }
 
@@ -28,15 +24,11 @@ pub struct Action {
     pub label: String,
     /// Words that only screen readers say, where the label alone is not unique on its page.
     pub spoken: Option<String>,
-    /// How it looks.
     pub look: Look,
-    /// An icon before the label.
     pub icon: Option<Icon>,
     /// Small, for dense rows.
     pub small: bool,
-    /// As wide as its card.
     pub block: bool,
-    /// Where it leads.
     pub target: Target,
 }
 
@@ -51,7 +43,6 @@ pub enum Target {
     External(String),
     /// A form post, with hidden fields.
     Post {
-        /// The address.
         action: String,
         /// Names and values of the hidden fields.
         fields: Vec<(String, String)>,
@@ -78,12 +69,10 @@ impl Action {
         Self::to(label, Target::Link(href.into()))
     }
 
-    /// A link to a page elsewhere.
     pub fn external(label: impl Into<String>, href: impl Into<String>) -> Self {
         Self::to(label, Target::External(href.into())).icon(Icon::External)
     }
 
-    /// A form that posts to `action`.
     pub fn post(label: impl Into<String>, action: impl Into<String>) -> Self {
         Self::to(
             label,
@@ -113,19 +102,16 @@ impl Action {
         self
     }
 
-    /// Marks that it takes something away.
     pub fn danger(mut self) -> Self {
         self.look = Look::Danger;
         self
     }
 
-    /// Makes it look like a link.
     pub fn quiet(mut self) -> Self {
         self.look = Look::Quiet;
         self
     }
 
-    /// Makes it small.
     pub fn small(mut self) -> Self {
         self.small = true;
         self
@@ -137,7 +123,6 @@ impl Action {
         self
     }
 
-    /// Puts an icon before the label.
     pub fn icon(mut self, icon: Icon) -> Self {
         self.icon = Some(icon);
         self

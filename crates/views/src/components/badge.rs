@@ -17,7 +17,6 @@ pub enum Kind {
     Info,
     /// Needs attention: a diamond.
     Warn,
-    /// Failed: a square.
     Bad,
     /// The reader's own: no shape.
     Accent,
@@ -43,16 +42,13 @@ impl fmt::Display for Kind {
     source = r#"<span class="badge{{ kind }}">{{ label }}</span>"#
 )]
 pub struct Badge {
-    /// What it means.
     pub kind: Kind,
-    /// The word.
     pub label: String,
 }
 
 impl HtmlSafe for Badge {}
 
 impl Badge {
-    /// A badge of any kind.
     pub fn new(kind: Kind, label: impl Into<String>) -> Self {
         Self {
             kind,
@@ -60,32 +56,26 @@ impl Badge {
         }
     }
 
-    /// A neutral badge.
     pub fn plain(label: impl Into<String>) -> Self {
         Self::new(Kind::Plain, label)
     }
 
-    /// All is well.
     pub fn ok(label: impl Into<String>) -> Self {
         Self::new(Kind::Ok, label)
     }
 
-    /// Something is under way.
     pub fn info(label: impl Into<String>) -> Self {
         Self::new(Kind::Info, label)
     }
 
-    /// Something needs attention.
     pub fn warn(label: impl Into<String>) -> Self {
         Self::new(Kind::Warn, label)
     }
 
-    /// Something failed.
     pub fn bad(label: impl Into<String>) -> Self {
         Self::new(Kind::Bad, label)
     }
 
-    /// The reader's own plan or choice.
     pub fn accent(label: impl Into<String>) -> Self {
         Self::new(Kind::Accent, label)
     }

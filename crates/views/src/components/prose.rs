@@ -23,24 +23,20 @@ enum Part {
 }
 
 impl Prose {
-    /// A sentence that starts with `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self(vec![Part::Text(text.into())])
     }
 
-    /// Goes on with plain text.
     pub fn text(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Text(text.into()));
         self
     }
 
-    /// Continues with a time.
     pub fn time(mut self, when: When) -> Self {
         self.0.push(Part::Time(when));
         self
     }
 
-    /// Goes on with words that matter.
     pub fn strong(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Strong(text.into()));
         self

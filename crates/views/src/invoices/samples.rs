@@ -7,7 +7,6 @@ use crate::layout::Nav;
 use crate::samples::day;
 
 impl InvoicesPage {
-    /// None, some, and the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;

@@ -4,7 +4,6 @@ use super::*;
 use crate::components::{Action, Banner, Kind};
 
 impl LoginPage {
-    /// Each step and each refusal.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;

@@ -128,7 +128,6 @@ fn row(id: &str, name: &str, mail: &str, role: &str, is_owner: bool) -> MemberRo
 }
 
 impl InvitationPage {
-    /// Typical and worst.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;

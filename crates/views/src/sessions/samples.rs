@@ -6,7 +6,6 @@ use crate::format;
 use crate::layout::Nav;
 
 impl SessionsPage {
-    /// One place, several, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;

@@ -4,7 +4,6 @@ use super::*;
 use crate::components::{Badge, Pager};
 
 impl AccountsPage {
-    /// None, some, the worst names.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::format;
         use crate::layout::Nav;

@@ -6,7 +6,6 @@ use crate::format;
 use crate::layout::Nav;
 
 impl AlertsPage {
-    /// None, some, the worst texts.
     pub fn samples() -> Vec<(&'static str, Self)> {
         use crate::samples;
         use crate::samples::EVIL;

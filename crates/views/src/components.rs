@@ -216,7 +216,7 @@ pub struct Tab {
 
 /// What happened to a thing, one line.
 #[derive(Clone, Debug)]
-pub struct Moment {
+pub struct TimelineEntry {
     /// Good, bad, to look at, or neither.
     pub kind: Kind,
     pub title: String,

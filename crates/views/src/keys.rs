@@ -7,6 +7,7 @@ use crate::format::When;
 use crate::icons::Icon;
 use crate::layout::{Page, Shell};
 use crate::links::filters;
+use crate::settings::NewLimit;
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -24,7 +25,7 @@ pub struct KeysPage {
     pub keys: Vec<KeyRow>,
     pub form: KeyForm,
     /// The form that limits a key; none where there is no key to limit, or the reader may not.
-    pub limits: Option<LimitKey>,
+    pub new_limit: Option<NewLimit>,
     /// Why no more keys can be made, when they cannot.
     pub full: Option<String>,
 }
@@ -65,7 +66,7 @@ pub struct KeyRow {
 pub struct KeyLimit {
     pub id: String,
     /// For example "500 credits a day".
-    pub most: String,
+    pub limit: String,
     /// For example "350".
     pub left: String,
 }
@@ -74,20 +75,8 @@ impl KeyLimit {
     fn remove(&self) -> Action {
         Action::post("Remove", format!("{KEYS}/limits/{}/remove", self.id))
             .small()
-            .spoken(format!("the limit of {}", self.most))
+            .spoken(format!("the limit of {}", self.limit))
     }
-}
-
-#[derive(Clone, Debug)]
-pub struct LimitKey {
-    /// The keys that can be bounded (`subject`).
-    pub subjects: Vec<Choice>,
-    /// How long it counts (`window`).
-    pub windows: Vec<Choice>,
-    /// The most, as typed.
-    pub credits: String,
-    /// The field that is wrong, and why.
-    pub error: Option<(String, String)>,
 }
 
 #[derive(Clone, Debug)]

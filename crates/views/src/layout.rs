@@ -40,7 +40,7 @@ pub trait Page: Template {
 #[derive(Clone, Debug)]
 pub struct Viewer {
     pub account_name: String,
-    pub mail: String,
+    pub email: String,
     /// Two letters for the round mark.
     pub initials: String,
     /// The reader's role in words: "Owner".

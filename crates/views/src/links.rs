@@ -23,7 +23,7 @@ pub struct Links {
 }
 
 impl Links {
-    pub fn about(account: impl Into<String>) -> Self {
+    pub fn for_account(account: impl Into<String>) -> Self {
         Self {
             account: Some(account.into()),
         }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn an_address_about_an_account_carries_it_before_its_fragment() {
-        let links = Links::about("acc 1");
+        let links = Links::for_account("acc 1");
 
         assert_eq!(links.to("/dashboard/keys"), "/dashboard/keys?account=acc+1");
         assert_eq!(
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_names_an_account_already_or_is_about_none_stays() {
-        let links = Links::about("acc_1");
+        let links = Links::for_account("acc_1");
         let stay = [
             "/dashboard?account=acc_2",
             "/dashboard/x?b=1&account=acc_2",

@@ -17,8 +17,8 @@ pub struct LoginPage {
     pub shell: Shell,
     /// Whether the form is shown or the link was sent.
     pub step: LoginStep,
-    pub mail: String,
-    pub mail_error: Option<String>,
+    pub email: String,
+    pub email_error: Option<String>,
     /// Why the reader is here again: a used link, too many tries.
     pub banner: Option<Banner>,
     /// Where to go afterwards, a path of ours.
@@ -50,8 +50,8 @@ impl LoginPage {
         Self {
             shell,
             step: LoginStep::Ask,
-            mail: String::new(),
-            mail_error: None,
+            email: String::new(),
+            email_error: None,
             banner: None,
             next: None,
             link_lives: "15 minutes".to_owned(),
@@ -61,16 +61,16 @@ impl LoginPage {
     }
 
     /// For example "Check your email".
-    pub fn sent(shell: Shell, mail: impl Into<String>) -> Self {
+    pub fn sent(shell: Shell, email: impl Into<String>) -> Self {
         Self {
             step: LoginStep::Sent,
-            mail: mail.into(),
+            email: email.into(),
             ..Self::ask(shell)
         }
     }
 
     /// A link that was used or is too old.
-    pub fn link_is_over() -> Banner {
+    pub fn link_expired() -> Banner {
         Banner::new(
             Kind::Warn,
             "This sign-in link no longer works",
@@ -110,7 +110,7 @@ pub struct LoginConfirmPage {
     /// Where the button posts: `/api/auth/link/{token}`.
     pub action: String,
     /// Whom it signs in, where that may be shown.
-    pub mail: Option<String>,
+    pub email: Option<String>,
     /// Where to go afterwards, a path of ours.
     pub next: Option<String>,
 }

@@ -30,10 +30,10 @@ pub struct MembersPage {
     pub invited: Vec<InvitedRow>,
     /// The form that invites; none for whoever may not.
     pub form: Option<InviteForm>,
-    pub places: Vec<AccountLink>,
+    pub accounts: Vec<AccountLink>,
     /// The name of a new organization, as typed.
-    pub organisation: String,
-    pub organisation_error: Option<String>,
+    pub organization: String,
+    pub organization_error: Option<String>,
     /// Whether the reader may close the account.
     pub may_close: bool,
 }
@@ -48,7 +48,7 @@ impl Page for MembersPage {
 pub struct MemberRow {
     pub id: String,
     pub name: String,
-    pub mail: String,
+    pub email: String,
     /// "You"; none for the others.
     pub badge: Option<Badge>,
     pub role: String,
@@ -67,7 +67,7 @@ impl MemberRow {
 
 #[derive(Clone, Debug)]
 pub struct InvitedRow {
-    pub mail: String,
+    pub email: String,
     pub role: String,
     pub until: When,
     pub withdraw: Option<Action>,
@@ -75,8 +75,8 @@ pub struct InvitedRow {
 
 #[derive(Clone, Debug)]
 pub struct InviteForm {
-    pub mail: String,
-    pub mail_error: Option<String>,
+    pub email: String,
+    pub email_error: Option<String>,
     pub roles: Vec<Choice>,
 }
 
@@ -96,7 +96,7 @@ pub struct InvitationPage {
     pub shell: Shell,
     pub action: String,
     pub account: String,
-    pub mail: String,
+    pub email: String,
     /// The role that is offered, in a word.
     pub role: String,
 }
@@ -110,8 +110,8 @@ impl Page for InvitationPage {
 impl InviteForm {
     pub fn empty() -> Self {
         Self {
-            mail: String::new(),
-            mail_error: None,
+            email: String::new(),
+            email_error: None,
             roles: Choice::list(&ROLES, "member"),
         }
     }

@@ -38,7 +38,7 @@ pub fn customer_in_test_mode(active: Nav) -> Shell {
 pub fn admin(active: Nav) -> Shell {
     let viewer = Viewer {
         account_name: "LocalBoxs".to_owned(),
-        mail: "olga@localboxs.example".to_owned(),
+        email: "olga@localboxs.example".to_owned(),
         initials: "OP".to_owned(),
         role: "Admin".to_owned(),
         is_admin: true,
@@ -55,7 +55,7 @@ pub fn admin(active: Nav) -> Shell {
 pub fn worst(active: Nav) -> Shell {
     let viewer = Viewer {
         account_name: format!("{LONG} {EVIL}"),
-        mail: format!("{}@{}.example", "a".repeat(64), "b".repeat(60)),
+        email: format!("{}@{}.example", "a".repeat(64), "b".repeat(60)),
         initials: "<b".to_owned(),
         role: EVIL.to_owned(),
         is_admin: true,
@@ -83,7 +83,7 @@ pub fn public() -> Shell {
 fn viewer() -> Viewer {
     Viewer {
         account_name: "Acme Robotics".to_owned(),
-        mail: "maya@acme.example".to_owned(),
+        email: "maya@acme.example".to_owned(),
         initials: "MK".to_owned(),
         role: "Owner".to_owned(),
         is_admin: false,

@@ -14,21 +14,11 @@ mod samples;
 
 pub const SETTINGS: &str = "/dashboard/settings";
 
-/// The windows that a limit may count, as choices of a form.
-pub fn windows() -> Vec<Choice> {
-    let words = [
-        (LimitWindow::Day.word(), "A day"),
-        (LimitWindow::Month.word(), "A month"),
-        (LimitWindow::Lifetime.word(), "All time"),
-    ];
-    Choice::list(&words, LimitWindow::Month.word())
-}
-
 #[derive(Clone, Debug, Template)]
 #[template(path = "settings.html")]
 pub struct SettingsPage {
     pub shell: Shell,
-    pub notices: Vec<NoticeRow>,
+    pub emails: Vec<EmailSetting>,
     /// The threshold as typed: "500"; empty for none.
     pub low: String,
     pub low_error: Option<String>,
@@ -36,12 +26,7 @@ pub struct SettingsPage {
     pub auto: Option<AutoTopUp>,
     /// The limits, in the order they are judged.
     pub limits: Vec<LimitRow>,
-    pub subjects: Vec<Choice>,
-    /// How long it counts (`window`).
-    pub windows: Vec<Choice>,
-    pub limit_credits: String,
-    /// The field that is wrong, and why.
-    pub limit_error: Option<(String, String)>,
+    pub new_limit: NewLimit,
     /// Why nothing can be changed, when it cannot.
     pub read_only: Option<String>,
     /// Where an owner gets what is kept of the account.
@@ -55,7 +40,7 @@ impl Page for SettingsPage {
 }
 
 #[derive(Clone, Debug)]
-pub struct NoticeRow {
+pub struct EmailSetting {
     pub name: &'static str,
     /// For example "Receipts and refunds".
     pub title: String,
@@ -66,9 +51,9 @@ pub struct NoticeRow {
 pub struct LimitRow {
     pub id: String,
     /// For example "Key prod-web".
-    pub whose: String,
+    pub subject: String,
     /// For example "1,000 credits a day".
-    pub most: String,
+    pub limit: String,
     /// For example "120".
     pub used: String,
     /// "30", where calls in progress hold some.
@@ -79,9 +64,38 @@ pub struct LimitRow {
     pub resets: String,
 }
 
+/// The form that sets a limit.
+#[derive(Clone, Debug)]
+pub struct NewLimit {
+    /// What can be limited.
+    pub subjects: Vec<Choice>,
+    pub windows: Vec<Choice>,
+    /// As typed.
+    pub credits: String,
+    /// The field that is wrong, and why.
+    pub error: Option<(String, String)>,
+}
+
+impl NewLimit {
+    /// The empty form.
+    pub fn new(subjects: Vec<Choice>) -> Self {
+        let windows = [
+            (LimitWindow::Day.word(), "A day"),
+            (LimitWindow::Month.word(), "A month"),
+            (LimitWindow::Lifetime.word(), "All time"),
+        ];
+        Self {
+            subjects,
+            windows: Choice::list(&windows, LimitWindow::Month.word()),
+            credits: String::new(),
+            error: None,
+        }
+    }
+}
+
 impl LimitRow {
     fn remove(&self) -> Action {
         let action = format!("{SETTINGS}/limits/{}/remove", self.id);
-        Action::post("Remove", action).small().spoken(&self.whose)
+        Action::post("Remove", action).small().spoken(&self.subject)
     }
 }

@@ -267,7 +267,7 @@ fn every_state_of_an_account_has_a_page_that_says_what_to_do() {
 fn every_address_about_an_account_carries_the_pages_account() {
     let about = ["/dashboard", "/api/stripe/", "/api/dashboard/", "/api/v1/"];
     let mut seen = 0;
-    for (name, html) in all_with(&Links::about("acc_9")) {
+    for (name, html) in all_with(&Links::for_account("acc_9")) {
         for tag in tags(&html) {
             let refresh = attribute(tag, "content").and_then(|content| content.split_once(";url="));
             let addresses = ["href", "action", "formaction", "data-refresh-to"];
@@ -287,7 +287,7 @@ fn every_address_about_an_account_carries_the_pages_account() {
 #[test]
 fn a_form_that_is_sent_by_get_names_the_account_in_a_field() {
     let (_, mut page) = crate::usage::UsagePage::samples().remove(1);
-    page.shell.links = Links::about("acc_9");
+    page.shell.links = Links::for_account("acc_9");
 
     let html = page.html().unwrap();
 

@@ -23,7 +23,7 @@ pub fn html(page: &impl Page) -> HttpResult<Html<String>> {
 fn links(caller: &SignedIn) -> Links {
     match caller.places.len() {
         0 | 1 => Links::default(),
-        _ => Links::about(&caller.account.public_id),
+        _ => Links::for_account(&caller.account.public_id),
     }
 }
 
@@ -111,7 +111,7 @@ fn viewer(visitor: &Visitor, account_name: &str, role: &str) -> Viewer {
     };
     Viewer {
         account_name: account_name.to_owned(),
-        mail: visitor.email.clone(),
+        email: visitor.email.clone(),
         initials: initials(&visitor.name),
         role: role.to_owned(),
         is_admin: visitor.is_operator(),
@@ -150,7 +150,7 @@ pub fn error_page(
     let problem = &error.error.0;
     let advice = advice(error.status.as_u16(), problem.code);
     let mut shell = Shell::public(&app.settings.service.name);
-    shell.links = account.map_or_else(Links::default, Links::about);
+    shell.links = account.map_or_else(Links::default, Links::for_account);
     dress(app, &mut shell);
     if problem.code == BILLING_OFF {
         let page = ErrorPage::billing_is_off(shell).request(request_id);

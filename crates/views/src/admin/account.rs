@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::admin::parts::Table;
-use crate::components::{Action, Badge, Banner, Choice, Fact, Kind, Moment, Prose};
+use crate::components::{Action, Badge, Banner, Choice, Fact, Kind, Prose, TimelineEntry};
 use crate::labels::ADJUSTMENT_REASONS;
 use crate::layout::{Page, Shell};
 use crate::links::filters;
@@ -25,7 +25,7 @@ pub struct AccountPage {
     /// For example "1,228", "available, 12 held".
     pub credits: Panel,
     pub stripe: Panel,
-    pub tries: Vec<Moment>,
+    pub timeline: Vec<TimelineEntry>,
     /// Where everything can be downloaded as a file.
     pub csv: Option<String>,
     /// The form that adjusts credits; none hides it.

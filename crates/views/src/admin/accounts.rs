@@ -35,7 +35,7 @@ impl Page for AccountsPage {
 pub struct AccountRow {
     pub href: String,
     pub name: String,
-    pub mail: String,
+    pub email: String,
     pub plan: String,
     pub badge: Badge,
     pub available: String,

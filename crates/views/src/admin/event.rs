@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::components::{Action, Badge, Banner, Fact, Json, Kind, Moment};
+use crate::components::{Action, Badge, Banner, Fact, Json, Kind, TimelineEntry};
 use crate::icons::Icon;
 use crate::layout::{Page, Shell};
 use crate::links::filters;
@@ -21,7 +21,7 @@ pub struct EventPage {
     pub outcome: Option<Banner>,
     /// Object, account, signature, API version, effect.
     pub facts: Vec<Fact>,
-    pub tries: Vec<Moment>,
+    pub timeline: Vec<TimelineEntry>,
     /// The payload; none once it was dropped.
     pub payload: Option<Json>,
     /// Said about the payload: what is hidden, or when it was dropped.

@@ -43,7 +43,7 @@ pub struct EventRow {
     /// Whose it is: the name and the page; none while that is not known.
     pub account: Option<(String, String)>,
     pub received: When,
-    pub tries: String,
+    pub attempts: String,
     pub badge: Badge,
 }
 

@@ -104,7 +104,7 @@ pub struct AdminTransaction {
     pub id: String,
     pub account: String,
     pub account_href: String,
-    pub mail: String,
+    pub email: String,
     /// For example "Credit top-up".
     pub kind: String,
     /// For example "5,000 credits".

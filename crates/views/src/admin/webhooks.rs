@@ -64,7 +64,7 @@ pub struct DeliveryRow {
     pub kind: String,
     pub id: String,
     pub created: When,
-    pub tries: String,
+    pub attempts: String,
     pub answer: String,
     pub badge: Badge,
     pub resend: Option<Action>,

@@ -9,7 +9,6 @@ use crate::samples::EVIL;
 use crate::samples::LONG;
 use crate::samples::NOW;
 use crate::samples::day;
-use crate::settings;
 
 impl KeysPage {
     /// No keys, some, a new one, a refused name, the worst names.
@@ -29,13 +28,13 @@ pub fn all() -> Vec<(&'static str, KeysPage)> {
             key("key_3", "old-laptop", "Spend credits", false),
         ],
         form: KeyForm::empty(true),
-        limits: Some(bound()),
+        new_limit: Some(new_limit()),
         full: None,
     };
     let empty = KeysPage {
         keys: Vec::new(),
         form: KeyForm::empty(false),
-        limits: None,
+        new_limit: None,
         ..typical()
     };
     let created = KeysPage {
@@ -59,13 +58,13 @@ pub fn all() -> Vec<(&'static str, KeysPage)> {
         ..typical()
     };
     let limit_refused = KeysPage {
-        limits: Some(LimitKey {
+        new_limit: Some(NewLimit {
             credits: "-1".to_owned(),
             error: Some((
                 "credits".to_owned(),
                 "credits must be between 0 and 9.".to_owned(),
             )),
-            ..bound()
+            ..new_limit()
         }),
         ..typical()
     };
@@ -82,11 +81,11 @@ pub fn all() -> Vec<(&'static str, KeysPage)> {
             name_error: Some(EVIL.to_owned()),
             ..KeyForm::empty(true)
         },
-        limits: Some(LimitKey {
+        new_limit: Some(NewLimit {
             subjects: Choice::list(&[("\"><script>", EVIL)], ""),
             credits: EVIL.to_owned(),
             error: Some(("credits".to_owned(), EVIL.to_owned())),
-            ..bound()
+            ..new_limit()
         }),
         full: Some(EVIL.to_owned()),
     };
@@ -100,14 +99,9 @@ pub fn all() -> Vec<(&'static str, KeysPage)> {
     ]
 }
 
-fn bound() -> LimitKey {
+fn new_limit() -> NewLimit {
     let keys = [("key:key_1", "prod-web (lbx_test_8fK2\u{2026})")];
-    LimitKey {
-        subjects: Choice::list(&keys, ""),
-        windows: settings::windows(),
-        credits: String::new(),
-        error: None,
-    }
+    NewLimit::new(Choice::list(&keys, ""))
 }
 
 fn key(id: &str, name: &str, scope: &str, active: bool) -> KeyRow {
@@ -128,7 +122,7 @@ fn key(id: &str, name: &str, scope: &str, active: bool) -> KeyRow {
             (true, "Act for any account") | (false, _) => Vec::new(),
             (true, _) => vec![KeyLimit {
                 id: "limit_1".to_owned(),
-                most: "500 credits a day".to_owned(),
+                limit: "500 credits a day".to_owned(),
                 left: "350".to_owned(),
             }],
         },

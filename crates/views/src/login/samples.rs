@@ -30,7 +30,7 @@ impl LoginPage {
             (
                 "link-over",
                 Self {
-                    banner: Some(Self::link_is_over()),
+                    banner: Some(Self::link_expired()),
                     ..ask()
                 },
             ),
@@ -44,8 +44,8 @@ impl LoginPage {
             (
                 "invalid",
                 Self {
-                    mail: "maya@".to_owned(),
-                    mail_error: Some(
+                    email: "maya@".to_owned(),
+                    email_error: Some(
                         "Enter a full email address, for example maya@acme.example.".to_owned(),
                     ),
                     ..ask()
@@ -54,8 +54,8 @@ impl LoginPage {
             (
                 "worst",
                 Self {
-                    mail: EVIL.to_owned(),
-                    mail_error: Some(EVIL.to_owned()),
+                    email: EVIL.to_owned(),
+                    email_error: Some(EVIL.to_owned()),
                     next: Some("/\"><script>".to_owned()),
                     others: vec![Action::link(EVIL, "/\"><script>").block()],
                     banner: Some(Banner::new(Kind::Bad, EVIL, EVIL)),
@@ -76,18 +76,24 @@ impl LoginConfirmPage {
         let page = Self {
             shell: samples::public(),
             action: "/api/auth/link/tok_1".to_owned(),
-            mail: Some("maya@acme.example".to_owned()),
+            email: Some("maya@acme.example".to_owned()),
             next: None,
         };
         let worst = Self {
             action: "/\"><script>".to_owned(),
-            mail: Some(EVIL.to_owned()),
+            email: Some(EVIL.to_owned()),
             next: Some(EVIL.to_owned()),
             ..page.clone()
         };
         vec![
             ("known", page.clone()),
-            ("unknown", Self { mail: None, ..page }),
+            (
+                "unknown",
+                Self {
+                    email: None,
+                    ..page
+                },
+            ),
             ("worst", worst),
         ]
     }

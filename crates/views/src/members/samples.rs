@@ -19,13 +19,13 @@ impl MembersPage {
             members: vec![row("usr_1", "Maya Kim", "maya@acme.example", "owner", true)],
             invited: Vec::new(),
             form: Some(InviteForm::empty()),
-            places: vec![account_link("Acme Robotics", true)],
-            organisation: String::new(),
-            organisation_error: None,
+            accounts: vec![account_link("Acme Robotics", true)],
+            organization: String::new(),
+            organization_error: None,
             may_close: true,
         };
         let invited = InvitedRow {
-            mail: "noah@acme.example".to_owned(),
+            email: "noah@acme.example".to_owned(),
             role: "Billing".to_owned(),
             until: samples::day(7),
             withdraw: Some(
@@ -44,7 +44,7 @@ impl MembersPage {
                 ),
             ],
             invited: vec![invited.clone()],
-            places: vec![
+            accounts: vec![
                 account_link("Acme Robotics", true),
                 account_link("Maya", false),
             ],
@@ -68,8 +68,8 @@ impl MembersPage {
         };
         let refused = Self {
             form: Some(InviteForm {
-                mail: "noah@".to_owned(),
-                mail_error: Some("Enter an email address like name@example.com.".to_owned()),
+                email: "noah@".to_owned(),
+                email_error: Some("Enter an email address like name@example.com.".to_owned()),
                 ..InviteForm::empty()
             }),
             ..alone.clone()
@@ -80,20 +80,20 @@ impl MembersPage {
             members: vec![row("\"><script>", &format!("{LONG} {EVIL}"), EVIL, EVIL, true); 20],
             invited: vec![
                 InvitedRow {
-                    mail: EVIL.to_owned(),
+                    email: EVIL.to_owned(),
                     role: EVIL.to_owned(),
                     ..invited
                 };
                 3
             ],
             form: Some(InviteForm {
-                mail: EVIL.to_owned(),
-                mail_error: Some(EVIL.to_owned()),
+                email: EVIL.to_owned(),
+                email_error: Some(EVIL.to_owned()),
                 ..InviteForm::empty()
             }),
-            places: vec![account_link(EVIL, true), account_link(LONG, false)],
-            organisation: EVIL.to_owned(),
-            organisation_error: Some(EVIL.to_owned()),
+            accounts: vec![account_link(EVIL, true), account_link(LONG, false)],
+            organization: EVIL.to_owned(),
+            organization_error: Some(EVIL.to_owned()),
             may_close: true,
         };
         vec![
@@ -106,11 +106,11 @@ impl MembersPage {
     }
 }
 
-fn row(id: &str, name: &str, mail: &str, role: &str, is_owner: bool) -> MemberRow {
+fn row(id: &str, name: &str, email: &str, role: &str, is_owner: bool) -> MemberRow {
     MemberRow {
         id: id.to_owned(),
         name: name.to_owned(),
-        mail: mail.to_owned(),
+        email: email.to_owned(),
         badge: (name == "Maya Kim").then(|| Badge::accent("You")),
         role: role_word(role).to_owned(),
         since: crate::samples::day(-30),
@@ -136,13 +136,13 @@ impl InvitationPage {
             shell: samples::public(),
             action: "/api/auth/invitation/tok_1".to_owned(),
             account: "Acme Robotics".to_owned(),
-            mail: "noah@acme.example".to_owned(),
+            email: "noah@acme.example".to_owned(),
             role: "Billing".to_owned(),
         };
         let worst = Self {
             action: "/\"><script>".to_owned(),
             account: EVIL.to_owned(),
-            mail: EVIL.to_owned(),
+            email: EVIL.to_owned(),
             role: EVIL.to_owned(),
             ..page.clone()
         };

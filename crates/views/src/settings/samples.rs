@@ -26,11 +26,14 @@ pub fn all() -> Vec<(&'static str, SettingsPage)> {
     let refused = SettingsPage {
         low: "lots".to_owned(),
         low_error: Some("Enter a number of credits, for example 500.".to_owned()),
-        limit_credits: "-1".to_owned(),
-        limit_error: Some((
-            "credits".to_owned(),
-            "credits must be between 0 and 9.".to_owned(),
-        )),
+        new_limit: NewLimit {
+            credits: "-1".to_owned(),
+            error: Some((
+                "credits".to_owned(),
+                "credits must be between 0 and 9.".to_owned(),
+            )),
+            ..typical().new_limit
+        },
         auto: Some(crate::credits::samples::sample_auto_refused()),
         ..typical()
     };
@@ -42,7 +45,7 @@ pub fn all() -> Vec<(&'static str, SettingsPage)> {
     };
     let mut worst = page(samples::worst(Nav::Settings));
     worst.limits = vec![row(&format!("{LONG} {EVIL}"), EVIL); 20];
-    worst.subjects = Choice::list(&[("\"><script>", EVIL)], "");
+    worst.new_limit.subjects = Choice::list(&[("\"><script>", EVIL)], "");
     worst.low = EVIL.to_owned();
     worst.low_error = Some(EVIL.to_owned());
     vec![
@@ -55,14 +58,14 @@ pub fn all() -> Vec<(&'static str, SettingsPage)> {
 }
 
 fn page(shell: Shell) -> SettingsPage {
-    let notice = |(place, notice): (usize, &letters::Notice)| NoticeRow {
+    let notice = |(place, notice): (usize, &letters::Notice)| EmailSetting {
         name: notice.name,
         title: notice.title.to_owned(),
         is_on: place != 1,
     };
     SettingsPage {
         shell,
-        notices: NOTICES.iter().enumerate().map(notice).collect(),
+        emails: NOTICES.iter().enumerate().map(notice).collect(),
         low: "500".to_owned(),
         low_error: None,
         auto: Some(crate::credits::samples::sample_auto()),
@@ -70,26 +73,23 @@ fn page(shell: Shell) -> SettingsPage {
             row("The whole account", "5,000 credits a month"),
             row("Key prod-web", "500 credits a day"),
         ],
-        subjects: Choice::list(
+        new_limit: NewLimit::new(Choice::list(
             &[
                 ("account", "The whole account"),
                 ("key:key_1", "Key prod-web"),
             ],
             "account",
-        ),
-        windows: windows(),
-        limit_credits: String::new(),
-        limit_error: None,
+        )),
         read_only: None,
         data: Some("/api/v1/account/export?account=acc_1".to_owned()),
     }
 }
 
-fn row(whose: &str, most: &str) -> LimitRow {
+fn row(subject: &str, limit: &str) -> LimitRow {
     LimitRow {
         id: "limit_1".to_owned(),
-        whose: whose.to_owned(),
-        most: most.to_owned(),
+        subject: subject.to_owned(),
+        limit: limit.to_owned(),
         used: "120".to_owned(),
         held: Some("30".to_owned()),
         left: "350".to_owned(),

@@ -16,9 +16,9 @@ use store::api_keys::ApiKey;
 use views::components::{Badge, Choice};
 use views::confirm::ConfirmPage;
 use views::format;
-use views::keys::{KEYS, KeyForm, KeyLimit, KeyRow, KeysPage, LimitKey, NewKey};
+use views::keys::{KEYS, KeyForm, KeyLimit, KeyRow, KeysPage, NewKey};
 use views::layout::Nav;
-use views::settings::windows;
+use views::settings::NewLimit;
 
 use crate::frame::{account_shell, html, page, redirect};
 use crate::http::error::{HttpResult, status_of};
@@ -127,7 +127,7 @@ pub async fn limit(
         Err(error) => return Err(error.into()),
     };
     let mut shown = list(&app, &caller).await?;
-    if let Some(limits) = &mut shown.limits {
+    if let Some(limits) = &mut shown.new_limit {
         refuse(limits, &form, &error);
     }
     page(status_of(error.0.kind), &shown)
@@ -188,7 +188,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
         shell: account_shell(app, caller, Nav::Keys),
         created: None,
         keys: rows.iter().map(|key| key_row(key, &set)).collect(),
-        limits: full.is_none().then(|| limit_key(&rows)).flatten(),
+        new_limit: full.is_none().then(|| new_limit(&rows)).flatten(),
         form: KeyForm::empty(caller.user.may_make_server_keys()),
         full,
     })
@@ -223,13 +223,13 @@ fn example(app: &App, caller: &SignedIn, account: Option<i64>, secret: &str) -> 
 fn key_limit(limit: &SpendLimit) -> KeyLimit {
     KeyLimit {
         id: limit.id.clone(),
-        most: limit_text(limit),
+        limit: limit_text(limit),
         left: format::credits(limit.left.0.micros()),
     }
 }
 
 /// The empty form, for the live keys that spend for this account.
-fn limit_key(keys: &[ApiKey]) -> Option<LimitKey> {
+fn new_limit(keys: &[ApiKey]) -> Option<NewLimit> {
     let live = keys.iter().filter(|key| key.revoked_at.is_none());
     let own = live.filter(|key| key.account_id.is_some());
     let subjects: Vec<Choice> = own
@@ -239,16 +239,11 @@ fn limit_key(keys: &[ApiKey]) -> Option<LimitKey> {
             selected: false,
         })
         .collect();
-    (!subjects.is_empty()).then(|| LimitKey {
-        subjects,
-        windows: windows(),
-        credits: String::new(),
-        error: None,
-    })
+    (!subjects.is_empty()).then(|| NewLimit::new(subjects))
 }
 
 /// What was typed, and why it was not enough.
-fn refuse(limits: &mut LimitKey, form: &LimitForm, error: &Error) {
+fn refuse(limits: &mut NewLimit, form: &LimitForm, error: &Error) {
     limits.error = Some((limit_field(error).to_owned(), error.0.detail.clone()));
     limits.credits.clone_from(&form.credits);
     for choice in &mut limits.subjects {

@@ -85,20 +85,20 @@ pub async fn send(
 }
 
 /// The form again, with what was typed and why it was not enough.
-fn refused(app: &App, mail: String, next: Option<String>, error: Error) -> HttpResult<Response> {
+fn refused(app: &App, email: String, next: Option<String>, error: Error) -> HttpResult<Response> {
     let status = status_of(error.0.kind);
     let asked = LoginPage {
-        mail,
+        email,
         next,
         ..empty(app)
     };
     match (status, error.0.retry_after) {
         (StatusCode::BAD_REQUEST, _) => {
-            let mail_error = Some(error.0.detail.clone());
+            let email_error = Some(error.0.detail.clone());
             page(
                 status,
                 &LoginPage {
-                    mail_error,
+                    email_error,
                     ..asked
                 },
             )
@@ -131,7 +131,7 @@ pub async fn confirm(State(app): State<App>, Params(asked): Params<Token>) -> Ht
         .await?;
     let link = link.filter(|link| link.used_at.is_none() && now < link.expires_at);
     let Some(link) = link else {
-        let banner = Some(LoginPage::link_is_over());
+        let banner = Some(LoginPage::link_expired());
         let over = LoginPage {
             banner,
             ..empty(&app)
@@ -142,7 +142,7 @@ pub async fn confirm(State(app): State<App>, Params(asked): Params<Token>) -> Ht
         shell: public_shell(&app, None, Nav::None),
         // A link that was found has a token of ours: 64 hexadecimal digits.
         action: format!("/api/auth/link/{token}"),
-        mail: Some(link.email),
+        email: Some(link.email),
         next: None,
     };
     page(StatusCode::OK, &view)

@@ -46,7 +46,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
             remove: (is_owner || is_you).then(|| take_out(&row, is_you)),
             id: row.public_id,
             name: row.name,
-            mail: row.email,
+            email: row.email,
         }
     };
     let invited = |row: store::invitations::Invitation| InvitedRow {
@@ -54,7 +54,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
             let to = format!("/dashboard/invitations/{}/withdraw", row.public_id);
             Action::post("Withdraw", to).small()
         }),
-        mail: row.email.unwrap_or_default(),
+        email: row.email.unwrap_or_default(),
         role: role_word(&row.role).to_owned(),
         until: format::day(row.expires_at.micros()),
     };
@@ -69,9 +69,9 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
         members: people.members.into_iter().map(member).collect(),
         invited: people.invited.into_iter().map(invited).collect(),
         form: is_owner.then(InviteForm::empty),
-        places: caller.places.iter().map(place).collect(),
-        organisation: String::new(),
-        organisation_error: None,
+        accounts: caller.places.iter().map(place).collect(),
+        organization: String::new(),
+        organization_error: None,
         may_close: is_owner,
     })
 }
@@ -104,8 +104,8 @@ pub async fn invite(
         Err(error) if error.0.kind.is_client_error() && error.0.kind != Kind::Forbidden => {
             let mut shown = list(&app, &caller).await?;
             shown.form = Some(InviteForm {
-                mail,
-                mail_error: Some(error.0.detail.clone()),
+                email: mail,
+                email_error: Some(error.0.detail.clone()),
                 roles: Choice::list(&ROLES, &role),
             });
             page(status_of(error.0.kind), &shown)
@@ -185,8 +185,8 @@ pub async fn found(
         }
         Err(error) if error.0.kind.is_client_error() => {
             let mut shown = list(&app, &caller).await?;
-            shown.organisation = form.name;
-            shown.organisation_error = Some(error.0.detail.clone());
+            shown.organization = form.name;
+            shown.organization_error = Some(error.0.detail.clone());
             page(status_of(error.0.kind), &shown)
         }
         Err(error) => Err(error.into()),
@@ -221,7 +221,7 @@ pub async fn invitation(
     let shell = public_shell(&app, None, Nav::None);
     let Some((row, account)) = members::asked(&app, &token).await? else {
         let over = LoginPage {
-            banner: Some(LoginPage::link_is_over()),
+            banner: Some(LoginPage::link_expired()),
             ..LoginPage::ask(shell)
         };
         return page(StatusCode::BAD_REQUEST, &over);
@@ -231,7 +231,7 @@ pub async fn invitation(
         // An invitation that was found has a token of ours: hexadecimal digits.
         action: format!("/api/auth/invitation/{token}"),
         account: account.name,
-        mail: row.email.unwrap_or_default(),
+        email: row.email.unwrap_or_default(),
         role: role_word(&row.role).to_owned(),
     };
     page(StatusCode::OK, &view)

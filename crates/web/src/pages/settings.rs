@@ -25,7 +25,7 @@ use store::users::Member;
 use views::components::{Badge, Choice};
 use views::credits::AutoTopUp;
 use views::layout::Nav;
-use views::settings::{LimitRow, NoticeRow, SETTINGS, SettingsPage, windows};
+use views::settings::{EmailSetting, LimitRow, NewLimit, SETTINGS, SettingsPage};
 use views::{format, offer};
 
 use crate::frame::{account_shell, page, redirect};
@@ -65,7 +65,7 @@ pub async fn save(
         Ok(()) => Ok(redirect(&caller, SETTINGS).into_response()),
         Err(error) if error.0.kind == Kind::BadRequest => {
             let mut shown = settings(&app, &caller).await?;
-            for notice in &mut shown.notices {
+            for notice in &mut shown.emails {
                 notice.is_on = is_on(notice.name);
             }
             shown.low = typed.to_owned();
@@ -291,12 +291,12 @@ pub async fn limit(
         Err(error) => return Err(error.into()),
     };
     let mut shown = settings(&app, &caller).await?;
-    shown.limit_error = Some((limit_field(&error).to_owned(), error.0.detail.clone()));
-    shown.limit_credits = form.credits;
-    for choice in &mut shown.subjects {
+    shown.new_limit.error = Some((limit_field(&error).to_owned(), error.0.detail.clone()));
+    shown.new_limit.credits = form.credits;
+    for choice in &mut shown.new_limit.subjects {
         choice.selected = choice.value == form.subject;
     }
-    for choice in &mut shown.windows {
+    for choice in &mut shown.new_limit.windows {
         choice.selected = choice.value == form.window;
     }
     page(status_of(error.0.kind), &shown)
@@ -359,14 +359,14 @@ async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {
     let chosen = read.chosen;
     let read_only = caller.may_pay().err().map(|error| error.0.detail.clone());
     let may_buy = app.settings.billing.is_on_for(&caller.account) && read_only.is_none();
-    let notice = |(notice, is_on): &(letters::Notice, bool)| NoticeRow {
+    let notice = |(notice, is_on): &(letters::Notice, bool)| EmailSetting {
         name: notice.name,
         title: notice.title.to_owned(),
         is_on: *is_on,
     };
     Ok(SettingsPage {
         shell: account_shell(app, caller, Nav::Settings),
-        notices: chosen.notices.iter().map(notice).collect(),
+        emails: chosen.notices.iter().map(notice).collect(),
         low: chosen
             .low_below
             .map(|low| low.to_string())
@@ -374,10 +374,7 @@ async fn settings(app: &App, caller: &SignedIn) -> Result<SettingsPage> {
         low_error: None,
         auto: may_buy.then(|| auto_top_up(app, &chosen)),
         limits: read.limits.iter().map(limit_row).collect(),
-        subjects: subjects(&read.keys, &read.members),
-        windows: windows(),
-        limit_credits: String::new(),
-        limit_error: None,
+        new_limit: NewLimit::new(subjects(&read.keys, &read.members)),
         read_only,
         data: caller.may_own().is_ok().then(|| {
             format!(
@@ -425,7 +422,7 @@ pub(crate) fn limit_text(row: &SpendLimit) -> String {
 /// One row of the page from a limit.
 fn limit_row(row: &SpendLimit) -> LimitRow {
     let name = row.name.clone().unwrap_or_default();
-    let whose = match LimitScope::from_word(row.scope) {
+    let subject = match LimitScope::from_word(row.scope) {
         Some(LimitScope::Key) => format!("Key {name}"),
         Some(LimitScope::Member) => format!("Keys made by {name}"),
         _ => "The whole account".to_owned(),
@@ -434,8 +431,8 @@ fn limit_row(row: &SpendLimit) -> LimitRow {
     let resets = row.resets_at.as_deref().and_then(domain::time::parse);
     LimitRow {
         id: row.id.clone(),
-        whose,
-        most: limit_text(row),
+        subject,
+        limit: limit_text(row),
         used: credits(row.used.0),
         held: Some(credits(row.held.0)).filter(|_| row.held.0.is_positive()),
         left: credits(row.left.0),

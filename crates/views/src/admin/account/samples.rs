@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::admin::parts::Table;
-use crate::components::{Action, Badge, Banner, Fact, Kind, Moment, Prose};
+use crate::components::{Action, Badge, Banner, Fact, Kind, Prose, TimelineEntry};
 use crate::format;
 use crate::layout::Nav;
 use crate::samples;
@@ -19,7 +19,7 @@ impl AccountPage {
 
 pub fn all() -> Vec<(&'static str, AccountPage)> {
     let new = AccountPage {
-        tries: Vec::new(),
+        timeline: Vec::new(),
         adjust: Some(AdjustForm::empty("att_1")),
         csv: None,
         tables: Vec::new(),
@@ -40,7 +40,7 @@ pub fn all() -> Vec<(&'static str, AccountPage)> {
         plan: evil.clone(),
         credits: evil.clone(),
         stripe: evil,
-        tries: vec![moment(Kind::Bad, EVIL, EVIL); 40],
+        timeline: vec![moment(Kind::Bad, EVIL, EVIL); 40],
         ..typical()
     };
     let mut refused = typical();
@@ -101,7 +101,7 @@ fn typical() -> AccountPage {
                 ),
             ],
         },
-        tries: vec![
+        timeline: vec![
             moment(Kind::Warn, "Credits below 1,500, email sent", ""),
             moment(
                 Kind::Ok,
@@ -177,8 +177,8 @@ fn tables() -> Vec<Table> {
     ]
 }
 
-fn moment(kind: Kind, title: &str, detail: &str) -> Moment {
-    Moment {
+fn moment(kind: Kind, title: &str, detail: &str) -> TimelineEntry {
+    TimelineEntry {
         kind,
         title: title.to_owned(),
         detail: (!detail.is_empty()).then(|| detail.to_owned()),

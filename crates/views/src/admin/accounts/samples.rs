@@ -11,10 +11,10 @@ impl AccountsPage {
         use crate::samples::EVIL;
         use crate::samples::LONG;
 
-        let row = |name: &str, mail: &str, plan: &str, badge: Badge, available: &str| AccountRow {
+        let row = |name: &str, email: &str, plan: &str, badge: Badge, available: &str| AccountRow {
             href: "/admin/accounts/acc_1".to_owned(),
             name: name.to_owned(),
-            mail: mail.to_owned(),
+            email: email.to_owned(),
             plan: plan.to_owned(),
             badge,
             available: available.to_owned(),

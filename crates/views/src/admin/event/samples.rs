@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::components::Prose;
-use crate::components::{Badge, Banner, Fact, Json, Kind, Moment};
+use crate::components::{Badge, Banner, Fact, Json, Kind, TimelineEntry};
 use crate::format;
 use crate::layout::Nav;
 use crate::samples;
@@ -26,7 +26,7 @@ pub fn all() -> Vec<(&'static str, EventPage)> {
             "10,000 credits were added",
             "Once, on the first attempt.",
         )),
-        tries: vec![moment(Kind::Ok, "Received, signature verified, stored")],
+        timeline: vec![moment(Kind::Ok, "Received, signature verified, stored")],
         payload: None,
         payload_note: "The payload was deleted 7 days after processing.".to_owned(),
         ..failed()
@@ -42,7 +42,7 @@ pub fn all() -> Vec<(&'static str, EventPage)> {
         kind: EVIL.to_owned(),
         outcome: Some(Banner::new(Kind::Bad, EVIL, EVIL)),
         facts: vec![Fact::new(EVIL, EVIL); 10],
-        tries: vec![moment(Kind::Warn, EVIL); 20],
+        timeline: vec![moment(Kind::Warn, EVIL); 20],
         payload: Some(Json::new(&long)),
         at_stripe: Some("https://x.example/\"><script>".to_owned()),
         ..failed()
@@ -82,8 +82,8 @@ fn failed() -> EventPage {
             Fact::new("API version", "2026-08-26.dahlia"),
             Fact::new("Effect so far", "None. Nothing was partly applied."),
         ],
-        tries: vec![
-            Moment {
+        timeline: vec![
+            TimelineEntry {
                 detail: Some("Parked for manual review".to_owned()),
                 ..moment(Kind::Bad, "Try 8 failed: account_not_found")
             },
@@ -97,8 +97,8 @@ fn failed() -> EventPage {
     }
 }
 
-fn moment(kind: Kind, title: &str) -> Moment {
-    Moment {
+fn moment(kind: Kind, title: &str) -> TimelineEntry {
+    TimelineEntry {
         kind,
         title: title.to_owned(),
         detail: None,

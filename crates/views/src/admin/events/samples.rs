@@ -31,7 +31,7 @@ pub fn all() -> Vec<(&'static str, EventsPage)> {
         object: EVIL.to_owned(),
         account: Some((EVIL.to_owned(), "/\"><script>".to_owned())),
         received: format::second(i64::MAX),
-        tries: format::count(u64::MAX),
+        attempts: format::count(u64::MAX),
         badge: Badge::bad(EVIL),
     };
     let worst = EventsPage {
@@ -46,7 +46,7 @@ pub fn all() -> Vec<(&'static str, EventsPage)> {
 
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn typical() -> EventsPage {
-    let row = |id: &str, kind: &str, object: &str, state: &str, tries: &str| EventRow {
+    let row = |id: &str, kind: &str, object: &str, state: &str, attempts: &str| EventRow {
         id: id.to_owned(),
         kind: kind.to_owned(),
         object: object.to_owned(),
@@ -55,7 +55,7 @@ fn typical() -> EventsPage {
             "/admin/accounts/acc_1".to_owned(),
         )),
         received: format::second(NOW),
-        tries: tries.to_owned(),
+        attempts: attempts.to_owned(),
         badge: labels::event_badge(state),
     };
     let tab = |label: &str, count: &str, state: &str| Tab {

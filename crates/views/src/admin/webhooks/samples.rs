@@ -72,7 +72,7 @@ impl EndpointPage {
             kind: kind.to_owned(),
             id: "17".to_owned(),
             created: format::second(NOW),
-            tries: "1".to_owned(),
+            attempts: "1".to_owned(),
             answer: answer.to_owned(),
             badge,
             resend: Some(resend_action("we_1", 17)),

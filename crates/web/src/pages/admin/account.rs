@@ -170,7 +170,7 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
         plan: plan(app, account, &view, &rows),
         credits: credits(&view, &rows),
         stripe: stripe(&rows, compared.as_ref()),
-        tries: timeline(app, &rows),
+        timeline: timeline(app, &rows),
         csv: operator.may(Right::Export).then_some(csv),
         adjust: may_adjust.then(|| AdjustForm {
             limit: limit(app, &operator.0),

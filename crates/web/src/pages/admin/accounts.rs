@@ -81,7 +81,7 @@ pub async fn show(
     let row = |(account, available): &(Account, Credits)| AccountRow {
         href: format!("/admin/accounts/{}", account.public_id),
         name: account.name.clone(),
-        mail: account.email.clone().unwrap_or_default(),
+        email: account.email.clone().unwrap_or_default(),
         plan: catalog.tier(&account.subscription_tier).map_or_else(
             || account.subscription_tier.clone(),
             |tier| tier.title.clone(),

@@ -11,7 +11,7 @@ use billing::sync::compare;
 use store::accounts::Account;
 use store::events::Event;
 use views::admin::event::EventPage;
-use views::components::{Banner, Fact, Json, Kind, Moment, Prose};
+use views::components::{Banner, Fact, Json, Kind, Prose, TimelineEntry};
 use views::confirm::ConfirmPage;
 use views::layout::Nav;
 use views::{format, labels};
@@ -53,7 +53,7 @@ pub async fn show(
         badge: labels::event_badge(&event.state),
         outcome: outcome(&event),
         facts: facts(&event, account.as_ref()),
-        tries: tries(&event),
+        timeline: tries(&event),
         payload_note: match payload {
             Some(_) => "As Stripe sent it. We don't apply the payload: we fetch the account's \
                         current state instead."
@@ -173,14 +173,14 @@ fn facts(event: &Event, account: Option<&Account>) -> Vec<Fact> {
     ]
 }
 
-fn tries(event: &Event) -> Vec<Moment> {
-    let received = Moment {
+fn tries(event: &Event) -> Vec<TimelineEntry> {
+    let received = TimelineEntry {
         kind: Kind::Info,
         title: "Received and stored".to_owned(),
         detail: None,
         when: format::second(event.received_at.micros()),
     };
-    let processed = event.processed_at.map(|at| Moment {
+    let processed = event.processed_at.map(|at| TimelineEntry {
         kind: Kind::Ok,
         title: "Processed".to_owned(),
         detail: event.outcome.clone(),

@@ -224,7 +224,7 @@ fn shown(row: &Event, accounts: &HashMap<i64, Account>) -> EventRow {
         object: row.object_id.clone().unwrap_or_default(),
         account: account.map(|a| (a.name.clone(), format!("/admin/accounts/{}", a.public_id))),
         received: format::second(row.received_at.micros()),
-        tries: format::count(row.attempts.unsigned_abs()),
+        attempts: format::count(row.attempts.unsigned_abs()),
         badge: labels::event_badge(&row.state),
     }
 }

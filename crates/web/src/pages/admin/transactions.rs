@@ -426,7 +426,7 @@ fn shown(
             || "/admin/accounts".to_owned(),
             |account| format!("/admin/accounts/{}", account.public_id),
         ),
-        mail: account
+        email: account
             .and_then(|account| account.email.clone())
             .unwrap_or_default(),
         kind: labels::transaction_kind(&row.kind).to_owned(),

@@ -141,7 +141,7 @@ fn delivery(row: &Message, endpoint: &str, may_act: bool) -> DeliveryRow {
         kind: kind.unwrap_or_else(|| "no longer kept".to_owned()),
         id: row.id.to_string(),
         created: format::second(row.created_at.micros()),
-        tries: format::count(row.attempts.unsigned_abs()),
+        attempts: format::count(row.attempts.unsigned_abs()),
         answer: row.last_error.clone().or(status).unwrap_or_default(),
         badge: match row.state.as_str() {
             "sent" => Badge::ok("Arrived"),

@@ -3,7 +3,7 @@
 use billing::app::App;
 use domain::ledger::{Entry, EntryKind};
 use domain::time::Timestamp;
-use views::components::{Kind, Moment};
+use views::components::{Kind, TimelineEntry};
 use views::{format, labels};
 
 use super::tables::money;
@@ -11,9 +11,9 @@ use super::{MOMENTS, Rows};
 use crate::pages::billing::history;
 
 /// Payments, what people did, and entries that no call made, latest first.
-pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
+pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<TimelineEntry> {
     let catalog = app.catalog();
-    let mut moments: Vec<(Timestamp, Moment)> = Vec::new();
+    let mut moments: Vec<(Timestamp, TimelineEntry)> = Vec::new();
     for row in &rows.transactions {
         let kind = match row.status.as_str() {
             "FAILED" => Kind::Bad,
@@ -24,7 +24,7 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
         let title = history::transaction_title(&catalog, row);
         moments.push((
             row.occurred_at,
-            Moment {
+            TimelineEntry {
                 kind,
                 title: format!("{title}, {}, {status}", money(row, row.amount_minor)),
                 detail: Some(row.failure.clone().unwrap_or_else(|| row.public_id.clone())),
@@ -37,7 +37,7 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
         let who = rows.names.get(&act.actor).unwrap_or(&act.actor);
         moments.push((
             act.at,
-            Moment {
+            TimelineEntry {
                 kind: Kind::Warn,
                 title: format!("{} by {who}", labels::action(&act.action)),
                 detail: detail["reason"].as_str().map(str::to_owned),
@@ -63,9 +63,9 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
     moments.into_iter().map(|(_, moment)| moment).collect()
 }
 
-fn line(entry: &Entry) -> Moment {
+fn line(entry: &Entry) -> TimelineEntry {
     let label = labels::entry_kind(entry.kind);
-    Moment {
+    TimelineEntry {
         kind: match entry.kind {
             EntryKind::Clawback | EntryKind::Adjust | EntryKind::Void => Kind::Warn,
             EntryKind::Grant | EntryKind::Reinstate => Kind::Ok,

@@ -25,7 +25,7 @@ use store::transactions::Transaction;
 use views::admin::account::{AccountPage, AdjustForm, Panel};
 use views::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use views::layout::Nav;
-use views::{format, labels};
+use views::{format, labels, offer};
 
 use crate::frame;
 use crate::http::error::HttpResult;
@@ -239,11 +239,10 @@ fn banners(
 
 fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
     let catalog = app.catalog();
-    let title = catalog.tier(&view.plan.tier).map(|tier| tier.title.clone());
     let mut facts = plan_facts(view);
     if let Some(tier) = &account.tier_override {
         let why = account.tier_override_reason.clone().unwrap_or_default();
-        let mut text = Prose::new(format!("{tier}, {why}"));
+        let mut text = Prose::new(format!("{}, {why}", offer::title(&catalog, tier)));
         if let Some(until) = account.tier_override_until {
             text = text.text(", until ").time(format::day(until.micros()));
         }
@@ -260,8 +259,11 @@ fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
     ));
     Panel {
         badge: labels::subscription_badge(view.plan.status),
-        figure: title.unwrap_or_else(|| view.plan.tier.clone()),
-        note: format!("access as {}", view.plan.access_tier),
+        figure: offer::title(&catalog, &view.plan.tier),
+        note: format!(
+            "access as {}",
+            offer::title(&catalog, &view.plan.access_tier)
+        ),
         facts,
     }
 }

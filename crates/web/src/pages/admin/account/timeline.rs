@@ -20,7 +20,7 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<TimelineEntry> {
             "COMPLETED" | "REFUNDED" => Kind::Ok,
             _ => Kind::Info,
         };
-        let status = row.status.to_lowercase();
+        let status = labels::transaction_badge(&row.status).label.to_lowercase();
         let title = history::transaction_title(&catalog, row);
         moments.push((
             row.occurred_at,

@@ -181,7 +181,7 @@ pub const NOTICES: [Notice; 5] = [
     },
     Notice {
         name: "plan",
-        title: "Plan ending, ended, and the end of a trial",
+        title: "Plan and trial ending",
     },
     Notice {
         name: "credits",

@@ -2,6 +2,7 @@
 //! do. The arguments are ready-made text; whether a state holds is decided elsewhere.
 
 use crate::components::{Action, Banner, Kind, Prose};
+use crate::format;
 use crate::format::When;
 
 const CREDITS: &str = "/dashboard/billing/credits";
@@ -133,12 +134,19 @@ pub fn card_expiring(card: &str, is_over: bool) -> Banner {
     Banner::new(Kind::Warn, title, text).with(portal("Update card").primary())
 }
 
-/// The plan ends at the end of the period that is paid.
-pub fn cancel_scheduled(plan: &str, ends: When) -> Banner {
-    let text = format!(
-        "You won't be charged again. Credits you bought stay; your monthly credits expire on {}.",
-        ends.text
-    );
+/// The plan ends at the end of the period that is paid. `monthly_micros` are the credits that end
+/// with it.
+pub fn cancel_scheduled(plan: &str, ends: When, monthly_micros: i64) -> Banner {
+    let text = if monthly_micros > 0 {
+        format!(
+            "You won't be charged again. Credits you bought stay; your {} monthly credits expire \
+             on {}.",
+            format::credits(monthly_micros),
+            ends.text
+        )
+    } else {
+        "You won't be charged again. Credits you bought stay.".to_owned()
+    };
     Banner::new(Kind::Info, format!("{plan} until {}", ends.text), text).with(
         Action::post(format!("Keep {plan}"), PLAN)
             .field("act", "resume")

@@ -162,7 +162,11 @@ fn changes() -> Vec<(&'static str, BillingPage)> {
 
 fn endings() -> Vec<(&'static str, BillingPage)> {
     let until = Prose::new("Pro until ").time(day(23)).text(", then Free.");
-    let mut cancelling = pro("active", until, banners::cancel_scheduled("Pro", day(23)));
+    let mut cancelling = pro(
+        "active",
+        until,
+        banners::cancel_scheduled("Pro", day(23), 1_000_000_000),
+    );
     cancelling.plan.badge = Badge::warn("Ends 15 Dec");
     cancelling.plan.actions.truncate(1);
     let cancelling = uncharged(cancelling, "No upcoming charge: the plan ends.");

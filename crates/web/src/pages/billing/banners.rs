@@ -2,6 +2,8 @@
 
 use billing::summary::View;
 use domain::catalog::Catalog;
+use domain::ledger::{GrantKind, Lot};
+use domain::money::Credits;
 use domain::time::Timestamp;
 use store::transactions::Transaction;
 use views::components::Banner;
@@ -51,7 +53,12 @@ pub(super) fn plan_banners(
                 None => banners::confirm_with_bank(&due, &pay),
             }
         }
-        ("TRIALING" | "ACTIVE", Some(end), _) => banners::cancel_scheduled(&title, day(end)),
+        ("TRIALING" | "ACTIVE", Some(end), _) => {
+            let monthly = view.lots.iter();
+            let monthly = monthly.filter(|lot| lot.kind == GrantKind::Allowance);
+            let monthly: Credits = monthly.map(Lot::remaining).sum();
+            banners::cancel_scheduled(&title, day(end), monthly.micros())
+        }
         ("TRIALING", None, _) => trial(catalog, view, rows, &title, now),
         ("CANCELED", ..) if rows.trial_was_refused => banners::trial_refused(&title),
         ("CANCELED", ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {

@@ -60,7 +60,7 @@ impl Kind {
             Kind::DebitUniform => "debit",
             Kind::DebitHot => "debit, one account",
             Kind::HoldCapture => "hold and capture",
-            Kind::DebitBatch => "debits by the hundred",
+            Kind::DebitBatch => "debit, batches of 100",
             Kind::Webhook => "webhook",
             Kind::BillingPage => "billing page",
         }

@@ -54,12 +54,12 @@ fn measured(measured: &Measured) -> Value {
 /// The figures as a text table.
 pub(crate) fn text(figures: &Figures) -> String {
     let mut text = closed(figures);
-    text.push_str("\n\nat a fixed rate, 64 connections; p50, p95, p99");
+    text.push_str("\n\nFixed rate, 64 connections: p50, p95, p99");
     for one in &figures.steady {
         let name = format!("{}, {} per second", one.kind.word(), one.rate);
         text.push_str(&line(&name, &one.measured));
     }
-    text.push_str("\n\nfrom arrival of an event until it is applied; p50, p95, p99");
+    text.push_str("\n\nFrom receipt of an event until it is applied: p50, p95, p99");
     let name = format!("{:.0} events per second", figures.synced.per_second);
     text.push_str(&line(&name, &figures.synced));
 
@@ -70,12 +70,12 @@ pub(crate) fn text(figures: &Figures) -> String {
         .map_or(0.0, |cell| cell.measured.per_second);
     let fsyncs = figures.fsyncs;
     text.push_str(&format!(
-        "\n\nwrite and fdatasync: {fsyncs:.0}/s; one connection's debits reach {:.2} of it\n",
+        "\n\nWrite and fdatasync: {fsyncs:.0} per second; debits of one connection reach {:.2} of that\n",
         lone / fsyncs
     ));
     text.push_str(&refusals(figures));
     text.push_str(&format!(
-        "audit: {} entries, {} differences",
+        "Audit: {} entries, {} differences",
         figures.audited.entries, figures.audited.findings_count
     ));
     text
@@ -84,7 +84,7 @@ pub(crate) fn text(figures: &Figures) -> String {
 /// The loads in which each connection sends its next request as soon as it has a response.
 fn closed(figures: &Figures) -> String {
     let mut text = format!(
-        "{}, {} accounts; responses per second (share of noop), p99\n\n{:<22}",
+        "{}, {} accounts: responses per second (share of noop), p99\n\n{:<22}",
         figures.database, figures.accounts, "connections"
     );
     let columns = figures.cells.iter().filter(|cell| cell.kind == Kind::Noop);

@@ -39,7 +39,7 @@ pub struct CheckParams {
 /// Charges a call that a gateway is about to pass on, or refuses it. 204 with `X-Credits-Cost` and
 /// `X-Credits-Remaining`; a refusal says in `X-Credits-Refused` why. The key is the
 /// `Idempotency-Key` header or else `X-Request-Id`, both to be set by the gateway; without either
-/// nothing is charged and only the admission is told.
+/// nothing is charged, and the answer only says whether the call would be admitted.
 #[utoipa::path(
     get,
     path = "/api/v1/check",

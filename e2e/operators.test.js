@@ -154,7 +154,7 @@ step("adds an outgoing webhook, and sees a test delivery arrive", async () => {
   await olga.follow(olga.button("Send a test"));
   await eventually("the test to arrive", async () => {
     await olga.page.reload();
-    return /Arrived/.test(await olga.text());
+    return /Delivered/.test(await olga.text());
   });
   assert.ok(heard.some((headers) => headers["webhook-signature"]), "what arrives is signed");
   await olga.look("Admin, endpoint");

@@ -45,7 +45,7 @@ pub struct PlanPanel {
     pub badge: Badge,
     /// When it renews or ends, and what that means.
     pub text: Prose,
-    /// For example "Extra seats, 3, $15.00 per month".
+    /// For example "3 × Extra seats, $15.00 per month".
     pub addons: Vec<String>,
     /// Upgrade first, then cancel.
     pub actions: Vec<Action>,

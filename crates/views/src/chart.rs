@@ -58,7 +58,7 @@ struct Bar {
 
 #[derive(Clone, Debug)]
 struct Piece {
-    class: usize,
+    series: usize,
     x: String,
     y: String,
     width: String,
@@ -78,8 +78,11 @@ struct TableRow {
     total: String,
 }
 
-/// The stylesheet has four colours; what a fifth series spent belongs into the fourth, "Other".
+/// What a fifth series spent belongs to the fourth, "Other".
 pub const SERIES_MAX: usize = 4;
+
+/// The color of each series where the stylesheet is missing, on the page of a host application.
+const COLORS: [&str; SERIES_MAX] = ["#4450d6", "#1390a0", "#c27a13", "#9aa2b1"];
 
 /// More days than this would draw bars thinner than a line.
 pub const DAYS_MAX: usize = 92;
@@ -241,7 +244,7 @@ fn pieces(day: &Day, x: i64, width: i64, top: i64) -> Vec<Piece> {
         }
         y -= height;
         pieces.push(Piece {
-            class: place + 1,
+            series: place,
             x: tenths(x),
             y: tenths(y),
             width: tenths(width),

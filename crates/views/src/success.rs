@@ -141,6 +141,7 @@ impl SuccessPage {
             "We keep checking with Stripe. You can close this page; don't pay again.",
         );
         Self {
+            title: "We're confirming your payment".to_owned(),
             state: format!("Adding {brings}"),
             banner: Some(late),
             actions: vec![

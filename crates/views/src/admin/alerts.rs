@@ -48,7 +48,7 @@ pub fn tabs(current: &str) -> Vec<Tab> {
         href: address("/admin/alerts", &[("state", state)]),
         current: state == current,
     };
-    [("All", ""), ("Open", "open"), ("Over", "closed")]
+    [("All", ""), ("Open", "open"), ("Resolved", "closed")]
         .into_iter()
         .map(tab)
         .collect()

@@ -68,10 +68,7 @@ fn banners(figures: &Figures) -> Vec<Banner> {
     let mut banners = Vec::new();
     if figures.events_parked > 0 {
         let count = figures.events_parked.unsigned_abs();
-        let title = format!(
-            "{} to review",
-            format::counted(count, "event needs attention", "events need attention")
-        );
+        let title = format::counted(count, "event needs attention", "events need attention");
         let text = "They failed after all retries, or belong to no account.";
         let look = Action::link("Review them", "/admin/events?state=parked");
         banners.push(Banner::new(Kind::Warn, title, text).with(look));

@@ -276,7 +276,7 @@ fn active() -> BillingPage {
             text: Prose::new("Renews on ")
                 .time(day(23))
                 .text(". You can cancel any time and keep Pro until then."),
-            addons: vec!["Extra seats, 3, $15.00 per month".to_owned()],
+            addons: vec!["3 × Extra seats, $15.00 per month".to_owned()],
             actions: vec![
                 Action::link("Upgrade", "/dashboard/billing/upgrade").primary(),
                 Action::link("Cancel plan", "/dashboard/billing/plan?act=cancel").quiet(),

@@ -74,7 +74,7 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
     assert_eq!(findings(&maya).await, "");
     let (_, page) = maya.page("/dashboard/billing").await;
     assert!(
-        page.contains("With Extra seats, 3, $15.00 per month"),
+        page.contains("With 3 × Extra seats, $15.00 per month"),
         "{page}"
     );
 

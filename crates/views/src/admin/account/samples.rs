@@ -157,7 +157,7 @@ fn tables() -> Vec<Table> {
         ]),
         Table::new("Grants", &GRANTS, "").rows([
             grant(
-                "3 allowance",
+                "3 Monthly credits",
                 "sub_1QK2:2026-11",
                 "1,000",
                 "0",
@@ -165,7 +165,7 @@ fn tables() -> Vec<Table> {
                 Badge::plain("Used up"),
             ),
             grant(
-                "2 purchase",
+                "2 Top-up",
                 "cs_test_b2",
                 "10,000",
                 "1,240",

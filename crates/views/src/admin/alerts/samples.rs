@@ -20,7 +20,7 @@ impl AlertsPage {
             badge: if is_open {
                 Badge::bad("Open")
             } else {
-                Badge::ok("Over")
+                Badge::ok("Resolved")
             },
             acknowledge: is_open.then(|| acknowledge_action("alr_1", summary)),
         };

@@ -85,9 +85,9 @@ fn failed() -> EventPage {
         timeline: vec![
             TimelineEntry {
                 detail: Some("Parked for manual review".to_owned()),
-                ..moment(Kind::Bad, "Try 8 failed: account_not_found")
+                ..moment(Kind::Bad, "Attempt 8 failed: account_not_found")
             },
-            moment(Kind::Bad, "Tries 1 to 7 failed: account_not_found"),
+            moment(Kind::Bad, "Attempts 1 to 7 failed: account_not_found"),
             moment(Kind::Ok, "Received, signature verified, stored"),
         ],
         payload: Some(Json::new(PAYLOAD)),

@@ -17,7 +17,9 @@ impl ListPage {
             ("What", ""),
             ("Detail", "wide-only"),
         ];
-        let table = |rows| Table::new("Acts", &columns, "No manual actions yet.").rows(rows);
+        let table = |rows| {
+            Table::new("Actions, latest first", &columns, "No manual actions yet.").rows(rows)
+        };
         let row = |who: &str, what: &str, detail: &str| {
             vec![
                 Prose::default().time(samples::day(-1)),

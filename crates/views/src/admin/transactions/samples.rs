@@ -109,7 +109,7 @@ fn typical() -> TransactionsPage {
                 "Upgrade",
                 "Pro to Pro Plus",
                 2300,
-                Badge::ok("Completed"),
+                Badge::ok("Paid"),
                 "",
             ),
             row(

@@ -83,7 +83,7 @@ impl EndpointPage {
             row: sample_row("https://app.example/hooks"),
             actions: actions("we_1", true),
             deliveries: vec![
-                delivery("plan.changed", "200", Badge::ok("Arrived")),
+                delivery("plan.changed", "200", Badge::ok("Delivered")),
                 delivery(
                     "payment.failed",
                     "the endpoint answered 500",

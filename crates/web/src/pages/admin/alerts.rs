@@ -58,7 +58,7 @@ fn shown(row: &Alert, may_act: bool) -> AlertRow {
         opened: format::moment(row.opened_at.micros()),
         closed: row.closed_at.map(|at| format::moment(at.micros())),
         badge: match (is_open, is_known) {
-            (false, _) => Badge::ok("Over"),
+            (false, _) => Badge::ok("Resolved"),
             (true, true) => Badge::warn("Open, known"),
             (true, false) if row.severity == "critical" => Badge::bad("Open, critical"),
             (true, false) => Badge::bad("Open"),

@@ -169,7 +169,7 @@ fn facts(event: &Event, account: Option<&Account>) -> Vec<Fact> {
             "Received",
             Prose::new("").time(format::moment(event.received_at.micros())),
         ),
-        Fact::new("Tries", format::count(event.attempts.unsigned_abs())),
+        Fact::new("Attempts", format::count(event.attempts.unsigned_abs())),
     ]
 }
 

@@ -144,7 +144,7 @@ fn delivery(row: &Message, endpoint: &str, may_act: bool) -> DeliveryRow {
         attempts: format::count(row.attempts.unsigned_abs()),
         answer: row.last_error.clone().or(status).unwrap_or_default(),
         badge: match row.state.as_str() {
-            "sent" => Badge::ok("Arrived"),
+            "sent" => Badge::ok("Delivered"),
             "queued" => Badge::info("On its way"),
             _ => Badge::bad("Failed"),
         },

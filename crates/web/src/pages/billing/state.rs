@@ -22,14 +22,14 @@ use crate::pages::billing::rows::{CHART_DAYS, Rows};
 use crate::pages::standing::{CreditState, credit_banner, credit_state, day, method};
 use crate::pages::usage_chart;
 
-/// For example "Extra seats, 3, $15.00 per month".
+/// For example "3 × Extra seats, $15.00 per month".
 fn addon(held: &addons::Held) -> String {
-    let count = (held.quantity != 1).then(|| format!(", {}", held.quantity));
+    let count = (held.quantity != 1).then(|| format!("{} \u{d7} ", held.quantity));
     let price = held
         .amount
         .map(|amount| format!(", {} per month", offer::money(amount)));
     let (count, price) = (count.unwrap_or_default(), price.unwrap_or_default());
-    format!("{}{count}{price}", held.title)
+    format!("{count}{}{price}", held.title)
 }
 
 /// The page.

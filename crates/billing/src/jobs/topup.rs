@@ -7,14 +7,14 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use store::auto_topup::{AutoTopup, AutoTopupState, INTENT_KIND};
+use store::auto_topup::{AutoTopup, AutoTopupState};
 
 use domain::amounts::amount as money;
 use domain::catalog::Pack;
 use domain::letters::Letter;
 use domain::money::{Credits, MinorUnits};
 use store::auto_topup;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentKind, NewIntent};
 use stripe::Form;
 use stripe::objects::{PaymentIntent, PaymentIntentStatus};
 
@@ -86,7 +86,7 @@ pub async fn once(app: &App) -> Result<()> {
 
 async fn attempt(app: &App, account: i64) -> Result<()> {
     let under_way = app
-        .read(move |tx| store::intents::under_way(tx, account, INTENT_KIND))
+        .read(move |tx| store::intents::under_way(tx, account, IntentKind::AutoTopup))
         .await?;
     let intent = match under_way {
         Some(intent) if is_stale(&intent, app.now()) => return give_up(app, &intent).await,
@@ -105,7 +105,7 @@ async fn attempt(app: &App, account: i64) -> Result<()> {
 /// counts as declined.
 async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
     let earlier = app
-        .read(move |tx| store::intents::unused(tx, account, INTENT_KIND))
+        .read(move |tx| store::intents::unused(tx, account, IntentKind::AutoTopup))
         .await?;
     let Some(intent) = earlier else {
         return Ok(false);
@@ -158,7 +158,7 @@ async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
     let (row, spent, customer) = app
         .read(move |tx| {
             let row = auto_topup::of_account(tx, account)?;
-            let row = row.filter(|row| row.state() == AutoTopupState::On);
+            let row = row.filter(|row| row.state == AutoTopupState::On);
             let is_low = auto_topup::is_low(tx, account)?;
             let spent = auto_topup::spent_since(tx, account, month)?;
             let customer = store::customers::current(tx, account)?;
@@ -207,15 +207,11 @@ async fn insert(
     let (row, pack) = (row.clone(), pack.clone());
     app.write(account, move |tx| {
         let new = NewIntent {
-            id: &id,
-            account_id: account,
             user_id: row.user_id,
-            kind: INTENT_KIND,
-            params: &params,
             credits_micros: Some(Credits::new(pack.credits).micros()),
             amount_minor: Some(pack.price.amount),
             currency: Some(pack.price.currency.code()),
-            ..NewIntent::default()
+            ..NewIntent::new(&id, account, IntentKind::AutoTopup, &params)
         };
         // Turned off a moment ago, or bought by another process since this one looked.
         if !auto_topup::claim(tx, account, now, now.plus_seconds(COOL_DOWN_SECONDS))? {
@@ -411,7 +407,7 @@ async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
             let at = now.plus_seconds(end.pause_seconds);
             auto_topup::put_off(tx, account, at, now)?;
         } else {
-            auto_topup::stop(tx, account, end.state.word(), &end.reason, now)?;
+            auto_topup::stop(tx, account, end.state, &end.reason, now)?;
         }
         if let Some(letter) = &end.letter {
             letters::notify_payers(tx, account, &format!("auto-topup:{id}"), letter, real_now)?;
@@ -431,7 +427,7 @@ async fn stop(app: &App, row: &AutoTopup, reason: &str) -> Result<()> {
     let key = format!("auto-topup-off:{account}:{}", row.updated_at.micros());
     let (now, real_now) = (app.now(), app.real_now());
     app.write(account, move |tx| {
-        if auto_topup::stop(tx, account, AutoTopupState::Off.word(), &reason, now)? {
+        if auto_topup::stop(tx, account, AutoTopupState::Off, &reason, now)? {
             let letter = Letter::AutoTopupOff {
                 reason: reason.clone(),
             };

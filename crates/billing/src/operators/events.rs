@@ -3,6 +3,7 @@
 use domain::time::Timestamp;
 use serde_json::json;
 use store::events::Event as Row;
+use store::events::EventState;
 
 use crate::accounts::names::names;
 use crate::app::App;
@@ -92,7 +93,7 @@ pub async fn replay_failed(app: &App, actor: &str) -> Result<Vec<String>> {
 /// Events that wait for a person, the latest first.
 pub fn failed(tx: &mut store::Tx<'_>) -> store::Result<Vec<store::events::Event>> {
     let filter = store::events::Filter {
-        state: Some("parked"),
+        state: Some(EventState::Parked.word()),
         ..Default::default()
     };
     store::events::list(tx, &filter, None, EVENTS_MAX)

@@ -58,7 +58,7 @@ fn insert(
         object_id: event.object.id.as_deref(),
         customer_id: event.object.customer.as_deref(),
         account_id: account,
-        state: state.word(),
+        state,
     };
     let Some(n) = store::events::insert(tx, &new, now)? else {
         return Ok(());
@@ -66,7 +66,7 @@ fn insert(
     // What Stripe says of someone who asked to be forgotten is not stored again.
     let is_forgotten = match account {
         Some(account) => store::accounts::find(tx, account)?
-            .is_some_and(|row| row.status() == AccountStatus::Closed),
+            .is_some_and(|row| row.status == AccountStatus::Closed),
         None => false,
     };
     if !is_forgotten {

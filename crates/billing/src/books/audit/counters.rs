@@ -70,10 +70,10 @@ impl Audit<'_> {
         for payment in rows::payments(tx, self.ledger.account, PAYMENTS_MAX)? {
             let row = format!("transaction {}", payment.public_id);
             let age_hours = (now.seconds() - payment.occurred_at.seconds()) / 3_600;
-            if payment.status() == TransactionStatus::Pending && age_hours > PENDING_HOURS_MAX {
+            if payment.status == TransactionStatus::Pending && age_hours > PENDING_HOURS_MAX {
                 self.warn(&row, format!("it has been PENDING for {age_hours} hours"));
             }
-            if !payment.is_topup || !payment.status().is_paid() {
+            if !payment.is_topup || !payment.status.is_paid() {
                 continue;
             }
             if payment.payment_intent.is_some() {

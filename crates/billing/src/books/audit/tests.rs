@@ -1,4 +1,5 @@
 use domain::ledger::{Command, Context, IdempotencyKey, NewGrant, Request};
+use domain::plan::AccountKind;
 use store::Db;
 use store::accounts::NewAccount;
 
@@ -62,11 +63,10 @@ fn new_account() -> NewAccount<'static> {
     NewAccount {
         public_id: "acc_a",
         external_id: None,
-        kind: "personal",
+        kind: AccountKind::Personal,
         name: "A",
         email: None,
         tier: "FREE",
-        subscription_status: "NONE",
         email_verified_at: None,
     }
 }

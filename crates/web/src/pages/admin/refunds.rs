@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
-use billing::error::Error;
+use billing::error::{Error, INVALID_FIELD};
 use billing::payments::refund;
 use billing::payments::refund::{Ask, Preview};
 use serde::Deserialize;
@@ -53,7 +53,7 @@ async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> Ht
     let looked = match refund::preview(app, payment, amount).await {
         Ok(look) => Ok(look),
         // A wrong amount is told at its field, beside the whole.
-        Err(error) if error.0.code == "invalid_field" => {
+        Err(error) if error.0.code == INVALID_FIELD => {
             Err((error, refund::preview(app, payment, None).await?))
         }
         Err(error) => return Err(error.into()),

@@ -2,6 +2,7 @@
 
 use billing::app::App;
 use domain::ledger::{Entry, EntryKind};
+use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 use views::components::{Kind, Moment};
 use views::{format, words};
@@ -15,12 +16,12 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
     let catalog = app.catalog();
     let mut moments: Vec<(Timestamp, Moment)> = Vec::new();
     for row in &rows.transactions {
-        let kind = match row.status.as_str() {
-            "FAILED" => Kind::Bad,
-            "COMPLETED" | "REFUNDED" => Kind::Ok,
+        let kind = match row.status {
+            TransactionStatus::Failed => Kind::Bad,
+            TransactionStatus::Completed | TransactionStatus::Refunded => Kind::Ok,
             _ => Kind::Info,
         };
-        let status = row.status.to_lowercase();
+        let status = row.status.word().to_lowercase();
         let title = history::transaction_title(&catalog, row);
         moments.push((
             row.occurred_at,
@@ -47,8 +48,12 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
     }
     let is_call = |kind: EntryKind| {
         matches!(
-            kind.word(),
-            "hold" | "capture" | "release" | "hold_expired" | "debit"
+            kind,
+            EntryKind::Hold
+                | EntryKind::Capture
+                | EntryKind::Release
+                | EntryKind::HoldExpired
+                | EntryKind::Debit
         )
     };
     for entry in rows.entries.iter().filter(|entry| !is_call(entry.kind)) {
@@ -62,9 +67,9 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<Moment> {
 fn line(entry: &Entry) -> Moment {
     let moved = format::credits_change(entry.posted_delta.micros());
     Moment {
-        kind: match entry.kind.word() {
-            "claw" | "adjust" | "void" => Kind::Warn,
-            "grant" | "reinstate" => Kind::Ok,
+        kind: match entry.kind {
+            EntryKind::Clawback | EntryKind::Adjust | EntryKind::Void => Kind::Warn,
+            EntryKind::Grant | EntryKind::Reinstate => Kind::Ok,
             _ => Kind::Info,
         },
         title: format!("Credits {moved}, {}", words::entry_kind(entry.kind.word())),

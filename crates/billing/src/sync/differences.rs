@@ -80,11 +80,8 @@ pub async fn mark_for_sync(app: &App, found: &[Reversal]) -> Result<()> {
     for one in found {
         let (account, charge, now) = (one.account_id, one.charge.clone(), app.real_now());
         app.write(account, move |tx| {
-            let generation = store::sync::mark_for_sync(tx, account, now)?;
-            if let Some(charge) = &charge {
-                store::sync::name_object(tx, account, "charge", charge, generation)?;
-            }
-            Ok(())
+            let charge = charge.as_deref();
+            store::sync::mark_object(tx, account, (charge.map(|_| "charge"), charge), now)
         })
         .await?;
     }

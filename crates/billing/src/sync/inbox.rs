@@ -73,10 +73,7 @@ fn insert(
         store::events::insert_payload(tx, n, body)?;
     }
     if let Some(account) = account {
-        let generation = store::sync::mark_for_sync(tx, account, now)?;
-        if let (Some(kind), Some(id)) = (new.object_type, new.object_id) {
-            store::sync::name_object(tx, account, kind, id, generation)?;
-        }
+        store::sync::mark_object(tx, account, (new.object_type, new.object_id), now)?;
     }
     Ok(())
 }

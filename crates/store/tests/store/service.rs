@@ -181,7 +181,7 @@ fn a_taken_message_is_due_again_unless_it_is_marked(db: &Db) {
     assert_eq!(
         read(db, |tx| outbox::list(
             tx,
-            Some(MessageState::Failed),
+            Some(MessageState::Failed.word()),
             None,
             None,
             9

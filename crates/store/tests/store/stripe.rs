@@ -153,7 +153,7 @@ fn events_are_listed_latest_first_and_narrowed(db: &Db) {
     assert_eq!(
         list(
             Filter {
-                state: Some(EventState::Unmatched),
+                state: Some(EventState::Unmatched.word()),
                 ..Filter::default()
             },
             None,

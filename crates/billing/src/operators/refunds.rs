@@ -20,11 +20,11 @@ use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::{is_stale, note_failure};
 use crate::operators::audit_log::{Action, Author};
-use crate::payments::refund::earlier::{finish_earlier, refund_of};
+use crate::operators::refunds::earlier::{finish_earlier, refund_of};
 use crate::sync;
 use crate::sync::checkout_session;
 
-pub use crate::payments::refund::preview::{Preview, preview};
+pub use crate::operators::refunds::preview::{Preview, preview};
 
 const KIND: IntentKind = IntentKind::Refund;
 

@@ -5,10 +5,8 @@
 mod earlier;
 mod preview;
 
-use domain::ledger::{Command, Request};
 use domain::letters::Letter;
-use domain::money::{Credits, Currency, MinorUnits, share_of};
-use domain::projection::TransactionType;
+use domain::money::{Currency, MinorUnits};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account;

@@ -9,16 +9,14 @@ use domain::time::Timestamp;
 use serde_json::json;
 use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use stripe::Form;
-use stripe::objects::CheckoutStatus;
 
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::intents::{claimed, is_stale, note_failure};
+use crate::intents::{claimed, is_stale};
 use crate::links::UPGRADE;
 use crate::payments::checkout::session::{create, end, is_open, session_params};
 use crate::payments::{customer, is_customer_gone, setup_missing};
-use crate::sync::checkout_session::INTENT_KEY;
 use crate::{rate_limit, trials};
 
 /// What somebody wants to buy, already known to be for sale.

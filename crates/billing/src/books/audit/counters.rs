@@ -1,6 +1,14 @@
 //! What is counted or paid besides the grants: usage, limits and payments.
 
-use super::*;
+use domain::ledger::{GrantKind, Lot};
+use domain::projection::TransactionStatus;
+use domain::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use store::Tx;
+use store::ledger::audit as rows;
+use store::ledger::audit::{Topup, UsageDay};
+
+use super::{Audit, PAYMENTS_MAX, PENDING_HOURS_MAX, Part};
 
 impl Audit<'_> {
     pub(super) fn usage(&mut self, tx: &mut Tx<'_>) -> store::Result<()> {

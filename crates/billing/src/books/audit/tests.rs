@@ -5,6 +5,7 @@ use store::accounts::NewAccount;
 
 use super::*;
 use crate::config::Settings;
+use domain::ledger::GrantKind;
 
 /// A service on a database in memory with one account that bought, held, captured, released
 /// and was debited.

@@ -1,6 +1,15 @@
 //! What a refund would do, before it is made.
 
-use super::*;
+use domain::ledger::{Command, Request};
+use domain::money::{Credits, Currency, MinorUnits, share_of};
+use domain::projection::TransactionType;
+use store::accounts::Account;
+use store::transactions::Transaction;
+use stripe::{Form, objects};
+
+use super::{CHARGES_MAX, DISPUTES_MAX, payment};
+use crate::app::App;
+use crate::error::{Error, Result};
 
 /// What a refund would come to.
 #[derive(Clone, Debug)]

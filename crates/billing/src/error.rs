@@ -12,6 +12,18 @@ use crate::links::AccountLinks;
 /// The code of [`Error::billing_is_off`].
 pub const BILLING_OFF: &str = "billing_disabled";
 
+/// The code of an error at one field of the input.
+pub const INVALID_FIELD: &str = "invalid_field";
+
+/// The code of a refusal for lack of credits.
+pub const INSUFFICIENT_CREDITS: &str = "insufficient_credits";
+
+/// The code of a refusal to forgive more than is owed.
+pub const DEBT_EXCEEDED: &str = "debt_exceeded";
+
+/// The code while Stripe cannot be reached.
+pub const STRIPE_UNAVAILABLE: &str = "stripe_unavailable";
+
 /// A result of the application.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -110,7 +122,7 @@ impl Error {
 
     /// A field of the input is wrong.
     pub fn field(field: &str, detail: impl Into<String>) -> Error {
-        Error::bad_request("invalid_field", detail).with("field", json!(field))
+        Error::bad_request(INVALID_FIELD, detail).with("field", json!(field))
     }
 
     /// Nobody knows who is calling.
@@ -196,7 +208,7 @@ impl Error {
             Refusal::InsufficientCredits { needed, available } => {
                 let detail =
                     format!("This call costs {needed} credits; {available} are available.");
-                payment("insufficient_credits", detail)
+                payment(INSUFFICIENT_CREDITS, detail)
                     .with("limit", json!("credits"))
                     .with_credits("needed", *needed)
                     .with_credits("available", *available)
@@ -246,7 +258,7 @@ impl Error {
             ),
             Refusal::GrantNotFound => Error::not_found("There is no such grant."),
             Refusal::DebtExceeded { debt } => {
-                Error::conflict("debt_exceeded", format!("The debt is {debt} credits."))
+                Error::conflict(DEBT_EXCEEDED, format!("The debt is {debt} credits."))
             }
             Refusal::NotActive { status } => Error::forbidden(
                 "account_not_active",
@@ -327,7 +339,7 @@ impl From<stripe::Error> for Error {
             let wait = error
                 .retry_after()
                 .map_or(5, |wait| wait.as_secs().clamp(1, 60));
-            return Error::unavailable("stripe_unavailable", "Stripe isn't answering. Try again.")
+            return Error::unavailable(STRIPE_UNAVAILABLE, "Stripe isn't answering. Try again.")
                 .retry_after(wait)
                 .cause(&error);
         }

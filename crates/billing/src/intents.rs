@@ -1,7 +1,7 @@
 //! Intents: rows that are written before Stripe is asked to create something.
 
 use domain::time::Timestamp;
-use store::intents::{Intent, IntentState};
+use store::intents::{Intent, IntentKind, IntentState};
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ const RETRY_SECONDS: i64 = 60;
 /// open, and repeated by the sweep until its outcome is known.
 pub(crate) trait Deferred {
     /// The kind of its intents; at most one of an account is under way.
-    const KIND: &'static str;
+    const KIND: IntentKind;
 
     /// Intents that one sweep carries out.
     const ROUND_MAX: i64;
@@ -57,10 +57,10 @@ pub(crate) async fn attempt_now<D: Deferred>(app: &App, account: i64) {
         .read(move |tx| store::intents::under_way(tx, account, D::KIND))
         .await;
     match found {
-        Ok(Some(intent)) if intent.state() == IntentState::Open => attempt::<D>(app, &intent).await,
+        Ok(Some(intent)) if intent.state == IntentState::Open => attempt::<D>(app, &intent).await,
         Ok(_) => {}
         Err(error) => {
-            let kind = D::KIND;
+            let kind = D::KIND.word();
             tracing::warn!(account, kind, %error, "An account's open intents could not be read");
         }
     }
@@ -81,7 +81,7 @@ pub(crate) async fn attempt_waiting<D: Deferred>(app: &App) -> Result<()> {
 async fn attempt<D: Deferred>(app: &App, intent: &Intent) {
     let _busy = app.busy();
     if let Err(error) = D::carry_out(app, intent).await {
-        let (account, kind) = (intent.account_id, D::KIND);
+        let (account, kind) = (intent.account_id, D::KIND.word());
         tracing::warn!(account, intent = intent.id, kind, %error, "A deferred call failed");
     }
 }

@@ -1,6 +1,6 @@
 //! API keys: creating, finding and revoking them.
 
-use store::api_keys::{ApiKey, NewApiKey};
+use store::api_keys::{ApiKey, KeyScope, NewApiKey};
 
 use crate::actors::KEY_PREFIX;
 use crate::app::App;
@@ -27,11 +27,7 @@ pub async fn make(
     actor: &str,
 ) -> Result<(ApiKey, String)> {
     let name = read_name(name, NAME_CHARS_MAX)?;
-    let mode = if app.settings.stripe.is_live() {
-        "live"
-    } else {
-        "test"
-    };
+    let mode = app.settings.stripe.mode();
     let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.rng));
     let (public_id, prefix) = (app.new_id("key"), secret[..PREFIX_CHARS].to_owned());
     let (digest, author, now) = (hash(&secret), Author::new(app, actor), app.now());
@@ -50,7 +46,11 @@ pub async fn make(
                 name: &name,
                 prefix: &prefix,
                 secret_hash: &digest,
-                scope: if account.is_some() { "meter" } else { "server" },
+                scope: if account.is_some() {
+                    KeyScope::Meter
+                } else {
+                    KeyScope::Server
+                },
                 mode,
                 created_by: author.actor(),
             };

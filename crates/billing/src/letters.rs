@@ -1,10 +1,9 @@
 //! Emails on their way into the outbox: who receives them, and what is stored of them.
 
 use domain::letters::Letter;
+use domain::people::MemberRole;
 use domain::time::Timestamp;
 use store::{Tx, outbox};
-
-use crate::actors::access::MemberRole;
 
 /// A letter as the outbox keeps it.
 pub fn encode(letter: &Letter) -> String {
@@ -23,7 +22,7 @@ pub fn enqueue(
     let payload = encode(letter);
     let new = outbox::NewMessage {
         key,
-        kind: "mail",
+        kind: outbox::MessageKind::Mail,
         account_id: account,
         recipient,
         payload: &payload,
@@ -50,6 +49,6 @@ pub fn notify_payers(
 /// and billing members.
 pub fn payers(tx: &mut Tx<'_>, account: i64) -> store::Result<Vec<String>> {
     let members = store::users::members(tx, account)?.into_iter();
-    let payers = members.filter(|member| MemberRole::Billing.is_met_by(&member.role));
+    let payers = members.filter(|member| member.role >= MemberRole::Billing);
     Ok(payers.map(|member| member.email).collect())
 }

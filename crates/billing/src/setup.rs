@@ -5,6 +5,7 @@ use domain::catalog::{Addon, Pack, Tier};
 use domain::money::MinorUnits;
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use store::catalog::PriceKind;
 use stripe::Form;
 use stripe::objects::{Price, WebhookEndpoint};
 
@@ -57,7 +58,8 @@ pub async fn run(app: &App, check: bool) -> Result<Report> {
 
 /// What one price should be.
 struct WantedPrice {
-    kind: &'static str,
+    /// What the price sells; `None` for an add-on.
+    kind: Option<PriceKind>,
     name: String,
     title: String,
     lookup_key: String,
@@ -79,7 +81,7 @@ async fn tier_price(
     report: &mut Report,
 ) -> Result<Option<Sold>> {
     let wanted = WantedPrice {
-        kind: "tier",
+        kind: Some(PriceKind::Tier),
         name: tier.name.clone(),
         title: format!("{} {}", app.settings.service.name, tier.title),
         lookup_key: tier.lookup_key(),
@@ -91,7 +93,7 @@ async fn tier_price(
 
 async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) -> Result<()> {
     let wanted = WantedPrice {
-        kind: "pack",
+        kind: Some(PriceKind::Pack),
         name: pack.credits.to_string(),
         title: format!("{} credits", pack.credits),
         lookup_key: pack.lookup_key(),
@@ -104,7 +106,7 @@ async fn pack_price(app: &App, pack: &Pack, check: bool, report: &mut Report) ->
 
 async fn addon_price(app: &App, addon: &Addon, check: bool, report: &mut Report) -> Result<()> {
     let wanted = WantedPrice {
-        kind: "addon",
+        kind: None,
         name: addon.name.clone(),
         title: format!("{} {}", app.settings.service.name, addon.title),
         lookup_key: addon.lookup_key(),
@@ -154,12 +156,13 @@ async fn one_price(
     if check {
         return Ok(None);
     }
+    let kind = wanted.kind.map_or("addon", PriceKind::word);
     let product = if let Some(product) = found.first().and_then(|price| price.product.id()) {
         product.to_owned()
     } else {
         let form = Form::new()
             .push("name", &wanted.title)
-            .metadata(MARK, format!("{}:{}", wanted.kind, wanted.name));
+            .metadata(MARK, format!("{kind}:{}", wanted.name));
         let key = format!(
             "setup-product-{}-{}",
             wanted.lookup_key,
@@ -173,7 +176,7 @@ async fn one_price(
         .push("currency", currency.code())
         .push("lookup_key", &wanted.lookup_key)
         .push("transfer_lookup_key", "true")
-        .metadata(MARK, format!("{}:{}", wanted.kind, wanted.name));
+        .metadata(MARK, format!("{kind}:{}", wanted.name));
     if wanted.is_monthly {
         form = form.push("recurring[interval]", "month");
     }
@@ -211,16 +214,21 @@ async fn keep_price(app: &App, wanted: &WantedPrice, id: &str, check: bool) -> R
     let row = store::catalog::Price {
         price_id: id.to_owned(),
         lookup_key: wanted.lookup_key.clone(),
-        kind: wanted.kind.to_owned(),
+        // An add-on is kept in a table of its own, which has no kind.
+        kind: wanted.kind.unwrap_or(PriceKind::Tier),
         name: wanted.name.clone(),
         currency: wanted.price.currency.code().to_owned(),
         amount_minor: wanted.price.amount,
         first_version: app.catalog().version,
         archived_at: None,
     };
-    app.write(0, move |tx| match row.kind.as_str() {
-        "addon" => store::catalog::put_addon(tx, &row),
-        _ => store::catalog::put_price(tx, &row),
+    let is_addon = wanted.kind.is_none();
+    app.write(0, move |tx| {
+        if is_addon {
+            store::catalog::put_addon(tx, &row)
+        } else {
+            store::catalog::put_price(tx, &row)
+        }
     })
     .await?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use domain::ledger::Lot;
 use domain::money::Credits;
-use domain::plan::Plan;
+use domain::plan::{Plan, PlanStatus};
 use domain::time::Timestamp;
 use store::Tx;
 use store::ledger::{Rules, WalletRow};
@@ -127,17 +127,14 @@ pub fn show_plan(
 ) -> store::Result<Option<Plan>> {
     let plan = store::ledger::plan(tx, rules, account, now)?;
     let held = store::accounts::find(tx, account)?.ok_or(store::Error::NotFound)?;
-    let from = (
-        held.subscription_tier.as_str(),
-        held.subscription_status.as_str(),
-    );
+    let from = (held.subscription_tier.as_str(), held.subscription_status);
     let to = (plan.tier.as_str(), plan.status);
     let is_another = from != to;
     if is_another {
         crate::notices::plan_changed(tx, account, from, to, now, real_now)?;
     }
     let chosen = plan.subscription_id.as_deref();
-    let chosen = chosen.filter(|_| plan.status != "CANCELED");
+    let chosen = chosen.filter(|_| plan.status != PlanStatus::Canceled);
     let shown = store::accounts::Shown {
         stripe_subscription_id: chosen,
         tier: &plan.tier,

@@ -223,7 +223,7 @@ pub async fn send_again(app: &App, endpoint: &str, delivery: i64, actor: &str) -
         .write(0, move |tx| {
             let row = outbox::find(tx, delivery)?;
             let row =
-                row.filter(|row| row.kind() == MessageKind::Webhook && row.recipient == endpoint);
+                row.filter(|row| row.kind == MessageKind::Webhook && row.recipient == endpoint);
             let Some(row) = row else {
                 return Ok(None);
             };

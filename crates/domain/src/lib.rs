@@ -14,7 +14,11 @@ pub mod ids;
 pub mod ledger;
 pub mod letters;
 pub mod money;
+pub mod people;
 pub mod plan;
 pub mod projection;
 pub mod time;
 mod words;
+
+#[doc(hidden)]
+pub use serde::{Serialize, Serializer};

@@ -16,6 +16,16 @@ use crate::words::words;
 pub const GRACE_DAYS_DEFAULT: i64 = 7;
 
 words! {
+    /// Who is billed.
+    pub enum AccountKind {
+        /// One person, who cannot invite others.
+        Personal = "personal",
+        /// An organization with members.
+        Organisation = "organisation",
+    }
+}
+
+words! {
     /// Whether an account is open for business.
     pub enum AccountStatus {
         /// The account may act.
@@ -102,17 +112,51 @@ impl SubscriptionStatus {
         )
     }
 
-    /// The word in the API, in upper case.
-    pub fn shown(&self) -> &'static str {
+    /// The status that the API shows for the account.
+    pub fn shown(&self) -> PlanStatus {
         match self {
-            SubscriptionStatus::Incomplete => "INCOMPLETE",
-            SubscriptionStatus::Trialing => "TRIALING",
-            SubscriptionStatus::Active | SubscriptionStatus::Unknown(_) => "ACTIVE",
-            SubscriptionStatus::PastDue => "PAST_DUE",
-            SubscriptionStatus::Unpaid => "UNPAID",
-            SubscriptionStatus::Paused => "PAUSED",
-            SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => "CANCELED",
+            SubscriptionStatus::Incomplete => PlanStatus::Incomplete,
+            SubscriptionStatus::Trialing => PlanStatus::Trialing,
+            SubscriptionStatus::Active | SubscriptionStatus::Unknown(_) => PlanStatus::Active,
+            SubscriptionStatus::PastDue => PlanStatus::PastDue,
+            SubscriptionStatus::Unpaid => PlanStatus::Unpaid,
+            SubscriptionStatus::Paused => PlanStatus::Paused,
+            SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired => {
+                PlanStatus::Canceled
+            }
         }
+    }
+}
+
+words! {
+    /// The status of an account's plan, as the API shows it.
+    pub enum PlanStatus {
+        /// The account never had a subscription.
+        None = "NONE",
+        /// The first payment is not made.
+        Incomplete = "INCOMPLETE",
+        /// The subscription is in its trial.
+        Trialing = "TRIALING",
+        /// The subscription is paid.
+        Active = "ACTIVE",
+        /// A payment failed and is tried again.
+        PastDue = "PAST_DUE",
+        /// The payment is not attempted any more.
+        Unpaid = "UNPAID",
+        /// A trial ended without a payment method.
+        Paused = "PAUSED",
+        /// The subscription ended.
+        Canceled = "CANCELED",
+    }
+}
+
+impl PlanStatus {
+    /// Whether a subscription is under way: it is paid, in its trial, or a payment is tried again.
+    pub const fn is_running(self) -> bool {
+        matches!(
+            self,
+            PlanStatus::Active | PlanStatus::Trialing | PlanStatus::PastDue
+        )
     }
 }
 
@@ -165,8 +209,8 @@ pub struct Plan {
     pub tier: String,
     /// The tier that counts for what the account may do.
     pub access_tier: String,
-    /// ACTIVE, TRIALING, `PAST_DUE`, UNPAID, PAUSED, INCOMPLETE, CANCELED or NONE.
-    pub status: &'static str,
+    /// The status, as the API shows it.
+    pub status: PlanStatus,
     /// The subscription that decides, if there is one.
     pub subscription_id: Option<String>,
     /// The period limits and allowance are counted in.
@@ -214,7 +258,7 @@ pub fn plan_at(facts: &AccountFacts, catalog: &Catalog, grace_days: i64, now: Ti
         access_tier: tier.name.clone(),
         status: chosen
             .as_ref()
-            .map_or("NONE", |chosen| chosen.facts.status.shown()),
+            .map_or(PlanStatus::None, |chosen| chosen.facts.status.shown()),
         subscription_id: chosen.as_ref().map(|chosen| chosen.facts.id.clone()),
         period_start,
         period_end,

@@ -1,6 +1,7 @@
 //! Enums whose variants have one word each: in JSON, in SQL, on pages or at Stripe.
 
 /// Declares such an enum with `ALL`, `word` and `from_word`, so that each word is written once.
+/// Displayed or serialized, a variant is its word.
 #[macro_export]
 macro_rules! words {
     (
@@ -29,6 +30,18 @@ macro_rules! words {
             /// The variant behind a word; `None` when no variant has it.
             pub fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.into_iter().find(|variant| variant.word() == word)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl $crate::Serialize for $name {
+            fn serialize<S: $crate::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.word())
             }
         }
     };

@@ -1,10 +1,10 @@
 //! Accounts: who is billed, and the subscription that is shown for it.
 
-use domain::plan::AccountStatus;
+use domain::plan::{AccountKind, AccountStatus, PlanStatus};
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, like_pattern, record, sql};
+use crate::db::{Tx, like_pattern, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -26,23 +26,22 @@ record! {
         pub public_id: String,
         /// The host application's id of the account.
         pub external_id: Option<String>,
-        /// The kind of account: `personal` or `organisation`.
-        pub kind: String,
+        /// Whether one person or an organization is billed.
+        pub kind: AccountKind,
         /// The name of the account, as people see it.
         pub name: String,
         /// The email address that the account's emails go to.
         pub email: Option<String>,
-        /// Whether the account may act: `active`, `suspended` or `closed`; read by
-        /// [`Account::status`].
-        pub status: String,
+        /// Whether the account is open for business.
+        pub status: AccountStatus,
         /// Stripe's id of the current customer.
         pub stripe_customer_id: Option<String>,
         /// Stripe's id of the subscription that decides the tier.
         pub stripe_subscription_id: Option<String>,
         /// The tier that the subscription gives.
         pub subscription_tier: String,
-        /// The status of the subscription, in the words of the API.
-        pub subscription_status: String,
+        /// The status of the subscription, as the API shows it.
+        pub subscription_status: PlanStatus,
         /// The end of the paid period.
         pub subscription_expires_at: Option<Timestamp>,
         /// The time since which a payment is overdue; `None` when none is.
@@ -66,13 +65,6 @@ record! {
     }
 }
 
-impl Account {
-    /// Whether the account is open for business.
-    pub fn status(&self) -> AccountStatus {
-        AccountStatus::from_word(&self.status).expect(ONLY_WORDS)
-    }
-}
-
 /// The columns of a new account.
 #[derive(Clone, Debug)]
 pub struct NewAccount<'a> {
@@ -80,16 +72,14 @@ pub struct NewAccount<'a> {
     pub public_id: &'a str,
     /// The host application's id of the account.
     pub external_id: Option<&'a str>,
-    /// The kind of account: `personal` or `organisation`.
-    pub kind: &'a str,
+    /// Whether one person or an organization is billed.
+    pub kind: AccountKind,
     /// The name of the account, as people see it.
     pub name: &'a str,
     /// The email address that the account's emails go to.
     pub email: Option<&'a str>,
     /// The tier of an account without a subscription.
     pub tier: &'a str,
-    /// The status of the subscription in the API: `NONE`.
-    pub subscription_status: &'a str,
     /// The time at which the address was proven.
     pub email_verified_at: Option<Timestamp>,
 }
@@ -101,7 +91,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<A
             "insert into account
                     (public_id, external_id, kind, name, email, status, subscription_tier,
                      subscription_status, anchor_at, email_verified_at, created_at, updated_at)
-             values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $8, $8)
+             values ($1, $2, $3, $4, $5, 'active', $6, 'NONE', $7, $8, $7, $7)
              returning ",
             columns!()
         ),
@@ -112,7 +102,6 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Result<A
             new.name,
             &tx.seal_opt(new.email),
             new.tier,
-            new.subscription_status,
             now,
             new.email_verified_at,
         ],
@@ -127,7 +116,7 @@ pub fn put_external(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Re
             "insert into account
                     (public_id, external_id, kind, name, email, status, subscription_tier,
                      subscription_status, anchor_at, email_verified_at, created_at, updated_at)
-             values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $8, $8)
+             values ($1, $2, $3, $4, $5, 'active', $6, 'NONE', $7, $8, $7, $7)
                  on conflict (external_id) do update
                 set name = excluded.name,
                     email = coalesce(excluded.email, account.email),
@@ -142,7 +131,6 @@ pub fn put_external(tx: &mut Tx<'_>, new: &NewAccount<'_>, now: Timestamp) -> Re
             new.name,
             &tx.seal_opt(new.email),
             new.tier,
-            new.subscription_status,
             now,
             new.email_verified_at,
         ],
@@ -225,7 +213,7 @@ pub fn ids_after(tx: &mut Tx<'_>, after: i64, limit: i64) -> Result<Vec<i64>> {
 }
 
 /// How many accounts there are of each tier and status of a subscription.
-pub fn count_by_tier(tx: &mut Tx<'_>) -> Result<Vec<(String, String, i64)>> {
+pub fn count_by_tier(tx: &mut Tx<'_>) -> Result<Vec<(String, PlanStatus, i64)>> {
     tx.query(
         "select subscription_tier, subscription_status, count(*)
            from account
@@ -242,8 +230,8 @@ pub struct Shown<'a> {
     pub stripe_subscription_id: Option<&'a str>,
     /// The tier that the subscription gives.
     pub tier: &'a str,
-    /// The status of the subscription, in the words of the API.
-    pub status: &'a str,
+    /// The status of the subscription, as the API shows it.
+    pub status: PlanStatus,
     /// The end of the paid period.
     pub expires_at: Option<Timestamp>,
     /// The time since which a payment is overdue; `None` when none is.
@@ -330,8 +318,13 @@ pub fn set_tier_override(
     )
 }
 
-/// Sets the status: `active`, `suspended` or `closed`.
-pub fn set_status(tx: &mut Tx<'_>, account: i64, status: &str, now: Timestamp) -> Result<u64> {
+/// Sets whether the account is open for business.
+pub fn set_status(
+    tx: &mut Tx<'_>,
+    account: i64,
+    status: AccountStatus,
+    now: Timestamp,
+) -> Result<u64> {
     tx.execute(
         "update account set status = $2, updated_at = $3 where id = $1",
         args![account, status, now],

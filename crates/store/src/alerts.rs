@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record, sql};
+use crate::db::{Tx, record, sql, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -23,6 +23,18 @@ words! {
         Closed = "closed",
     }
 }
+word_column!(AlertState);
+
+words! {
+    /// How severe an incident is.
+    pub enum Severity {
+        /// It needs attention soon.
+        Warning = "warning",
+        /// It needs attention now.
+        Critical = "critical",
+    }
+}
+word_column!(Severity);
 
 record! {
     /// An incident that an alert rule found.
@@ -35,12 +47,12 @@ record! {
         pub rule: String,
         /// What it is about; empty for the service itself.
         pub subject: String,
-        /// How severe the incident is: `warning` or `critical`.
-        pub severity: String,
+        /// How severe the incident is.
+        pub severity: Severity,
         /// What is wrong, in one sentence.
         pub summary: String,
-        /// Whether it is still going on: `open` or `closed`; read by [`Alert::state`].
-        pub state: String,
+        /// Whether it is still going on.
+        pub state: AlertState,
         /// The time at which it was found.
         pub opened_at: Timestamp,
         /// The time at which it ended.
@@ -49,13 +61,6 @@ record! {
         pub acknowledged_at: Option<Timestamp>,
         /// The operator who acknowledged it.
         pub acknowledged_by: Option<String>,
-    }
-}
-
-impl Alert {
-    /// Whether the incident is still going on.
-    pub fn state(&self) -> AlertState {
-        AlertState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
@@ -68,8 +73,8 @@ pub struct NewAlert<'a> {
     pub rule: &'a str,
     /// What it is about; empty for the service itself.
     pub subject: &'a str,
-    /// How severe the incident is: `warning` or `critical`.
-    pub severity: &'a str,
+    /// How severe the incident is.
+    pub severity: Severity,
     /// What is wrong, in one sentence.
     pub summary: &'a str,
 }
@@ -111,7 +116,7 @@ pub fn close(tx: &mut Tx<'_>, rule: &str, subject: &str, now: Timestamp) -> Resu
 
 /// The open incidents, the latest first; at most `limit`.
 pub fn all_open(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Alert>> {
-    list(tx, Some("open"), None, limit)
+    list(tx, Some(AlertState::Open.word()), None, limit)
 }
 
 /// Incidents for administration, the latest first, from below number `before`.

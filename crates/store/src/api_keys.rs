@@ -1,9 +1,10 @@
 //! API keys. Only the hash of a secret is kept.
 
 use domain::time::Timestamp;
+use domain::words;
 
 use crate::args;
-use crate::db::{Tx, record, sql};
+use crate::db::{Tx, record, sql, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -12,6 +13,28 @@ macro_rules! columns {
          last_used_at, revoked_at, user_id"
     };
 }
+
+words! {
+    /// What an API key may do.
+    pub enum KeyScope {
+        /// It spends the credits of its account.
+        Meter = "meter",
+        /// It acts for the host application, on any account.
+        Server = "server",
+    }
+}
+word_column!(KeyScope);
+
+words! {
+    /// A mode of Stripe.
+    pub enum KeyMode {
+        /// No money moves.
+        Test = "test",
+        /// Money moves.
+        Live = "live",
+    }
+}
+word_column!(KeyMode);
 
 record! {
     /// An API key.
@@ -26,10 +49,10 @@ record! {
         pub name: String,
         /// The beginning of the secret, to know it by.
         pub prefix: String,
-        /// What the key may do: `meter` or `server`.
-        pub scope: String,
-        /// Which mode of Stripe the key is for: `test` or `live`.
-        pub mode: String,
+        /// What the key may do.
+        pub scope: KeyScope,
+        /// Which mode of Stripe the key is for.
+        pub mode: KeyMode,
         /// The person who created the key.
         pub created_by: String,
         /// The time at which the key was created.
@@ -56,10 +79,10 @@ pub struct NewApiKey<'a> {
     pub prefix: &'a str,
     /// The hash of the secret.
     pub secret_hash: &'a [u8],
-    /// What the key may do: `meter` or `server`.
-    pub scope: &'a str,
-    /// Which mode of Stripe the key is for: `test` or `live`.
-    pub mode: &'a str,
+    /// What the key may do.
+    pub scope: KeyScope,
+    /// Which mode of Stripe the key is for.
+    pub mode: KeyMode,
     /// The person who created the key.
     pub created_by: &'a str,
 }

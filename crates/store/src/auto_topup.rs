@@ -6,11 +6,8 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record};
+use crate::db::{Tx, record, word_column};
 use crate::error::Result;
-
-/// The kind of an automatic purchase's intent.
-pub const INTENT_KIND: &str = "auto_topup";
 
 words! {
     /// Whether packs are bought automatically.
@@ -23,14 +20,15 @@ words! {
         Waiting = "waiting",
     }
 }
+word_column!(AutoTopupState);
 
 record! {
     /// An account's setting for automatic top-ups.
     pub struct AutoTopup {
         /// The number of the account.
         pub account_id: i64,
-        /// Whether packs are bought: `off`, `on` or `waiting`; read by [`AutoTopup::state`].
-        pub state: String,
+        /// Whether packs are bought automatically.
+        pub state: AutoTopupState,
         /// The pack to buy, by its credits.
         pub pack: i64,
         /// The most that is spent in a month, UTC, in minor units.
@@ -45,13 +43,6 @@ record! {
         pub off_reason: Option<String>,
         /// The time at which the setting last changed.
         pub updated_at: Timestamp,
-    }
-}
-
-impl AutoTopup {
-    /// Whether packs are bought automatically.
-    pub fn state(&self) -> AutoTopupState {
-        AutoTopupState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
@@ -83,7 +74,7 @@ pub fn put(tx: &mut Tx<'_>, row: &AutoTopup) -> Result<u64> {
                 updated_at = excluded.updated_at",
         args![
             row.account_id,
-            &row.state,
+            row.state,
             row.pack,
             row.month_max_minor,
             row.user_id,
@@ -195,7 +186,7 @@ pub fn set_declines(tx: &mut Tx<'_>, account: i64, declines: i64) -> Result<u64>
 pub fn stop(
     tx: &mut Tx<'_>,
     account: i64,
-    state: &str,
+    state: AutoTopupState,
     reason: &str,
     now: Timestamp,
 ) -> Result<bool> {

@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record};
+use crate::db::{Tx, record, word_column};
 use crate::error::Result;
 
 record! {
@@ -30,6 +30,7 @@ words! {
         Pack = "pack",
     }
 }
+word_column!(PriceKind);
 
 record! {
     /// A price at Stripe and what it sells.
@@ -38,8 +39,8 @@ record! {
         pub price_id: String,
         /// The name we gave it at Stripe.
         pub lookup_key: String,
-        /// What the price sells: `tier` or `pack`.
-        pub kind: String,
+        /// What the price sells.
+        pub kind: PriceKind,
         /// The tier's name, or the pack's credits.
         pub name: String,
         /// The currency, as an ISO code in lower case.
@@ -50,13 +51,6 @@ record! {
         pub first_version: i64,
         /// The time at which it was found archived at Stripe; it is not sold from then on.
         pub archived_at: Option<Timestamp>,
-    }
-}
-
-impl Price {
-    /// What the price sells.
-    pub fn kind(&self) -> PriceKind {
-        PriceKind::from_word(&self.kind).expect(ONLY_WORDS)
     }
 }
 
@@ -112,7 +106,7 @@ pub fn put_price(tx: &mut Tx<'_>, price: &Price) -> Result<u64> {
         args![
             &price.price_id,
             &price.lookup_key,
-            &price.kind,
+            price.kind,
             &price.name,
             &price.currency,
             price.amount_minor,

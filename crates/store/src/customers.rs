@@ -5,7 +5,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record};
+use crate::db::{Tx, record, word_column};
 use crate::error::Result;
 
 words! {
@@ -17,6 +17,7 @@ words! {
         Former = "former",
     }
 }
+word_column!(CustomerState);
 
 record! {
     /// A customer at Stripe.
@@ -25,18 +26,10 @@ record! {
         pub customer_id: String,
         /// The account that the customer belongs to.
         pub account_id: i64,
-        /// Whether the account pays with this customer now: `current` or `former`; read by
-        /// [`Customer::state`].
-        pub state: String,
+        /// Whether the account pays with this customer now.
+        pub state: CustomerState,
         /// The time at which we learned of the customer.
         pub created_at: Timestamp,
-    }
-}
-
-impl Customer {
-    /// Whether the account pays with this customer now.
-    pub fn state(&self) -> CustomerState {
-        CustomerState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -9,14 +9,12 @@ mod sqlite;
 pub use arg::Arg;
 pub(crate) use connection::{Connection, open_postgres, open_sqlite, open_sqlite_in_memory};
 pub use postgres::{PostgresAddress, PostgresTx};
+pub(crate) use row::word_column;
 pub use row::{Column, Record, Row};
 pub use sqlite::SqliteTx;
 
 use crate::cipher::Vault;
 use crate::error::{Error, Result};
-
-/// Why a column of words can always be read as its enum.
-pub(crate) const ONLY_WORDS: &str = "a check of the schema allows the enum's words only";
 
 /// Statements kept prepared on a connection; more than the crate has.
 const STATEMENT_CACHE: usize = 512;

@@ -5,7 +5,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record, sql};
+use crate::db::{Tx, record, sql, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -17,9 +17,11 @@ macro_rules! columns {
 }
 
 words! {
-    /// Where an event of Stripe stands.
+    /// What became of an event of Stripe.
+    #[derive(Default)]
     pub enum EventState {
         /// Its account is marked for sync and was not synced since.
+        #[default]
         Received = "received",
         /// Its account was synced after it arrived.
         Done = "done",
@@ -31,6 +33,7 @@ words! {
         Unmatched = "unmatched",
     }
 }
+word_column!(EventState);
 
 record! {
     /// An event that Stripe sent.
@@ -57,9 +60,8 @@ record! {
         pub customer_id: Option<String>,
         /// The account that the event belongs to, when that is known.
         pub account_id: Option<i64>,
-        /// Where the event stands: `received`, `done`, `ignored`, `parked` or `unmatched`; read by
-        /// [`Event::state`].
-        pub state: String,
+        /// What became of the event.
+        pub state: EventState,
         /// How many attempts failed.
         pub attempts: i64,
         /// The time of the next attempt.
@@ -70,13 +72,6 @@ record! {
         pub outcome: Option<String>,
         /// The time at which it was settled.
         pub processed_at: Option<Timestamp>,
-    }
-}
-
-impl Event {
-    /// Where the event stands.
-    pub fn state(&self) -> EventState {
-        EventState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
@@ -103,7 +98,7 @@ pub struct NewEvent<'a> {
     pub account_id: Option<i64>,
     /// The first state: `received`, `ignored` for a type we do not know, `unmatched` without an
     /// account.
-    pub state: &'a str,
+    pub state: EventState,
 }
 
 /// Puts the event into the inbox and returns its place; `None` when it is there already.
@@ -166,7 +161,7 @@ pub fn payload(tx: &mut Tx<'_>, n: i64) -> Result<Option<Vec<u8>>> {
 /// The conditions that narrow a list of events.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Filter<'a> {
-    /// Only events in this state.
+    /// Only events in the state with this word, as it was asked for.
     pub state: Option<&'a str>,
     /// Only events of this type.
     pub kind: Option<&'a str>,
@@ -238,7 +233,13 @@ pub fn assign(tx: &mut Tx<'_>, n: i64, account: i64) -> Result<u64> {
 }
 
 /// Settles one event as `done`, `ignored` or `parked`, with what came of it.
-pub fn settle(tx: &mut Tx<'_>, n: i64, state: &str, outcome: &str, now: Timestamp) -> Result<u64> {
+pub fn settle(
+    tx: &mut Tx<'_>,
+    n: i64,
+    state: EventState,
+    outcome: &str,
+    now: Timestamp,
+) -> Result<u64> {
     tx.execute(
         "update stripe_event
             set state = $2, outcome = $3, next_attempt_at = null, processed_at = $4
@@ -253,7 +254,7 @@ pub fn settle_account(
     tx: &mut Tx<'_>,
     account: i64,
     last: i64,
-    state: &str,
+    state: EventState,
     outcome: &str,
     now: Timestamp,
 ) -> Result<u64> {
@@ -325,7 +326,7 @@ pub fn requeue_of_account(tx: &mut Tx<'_>, account: i64) -> Result<u64> {
 }
 
 /// How many events there are in each state.
-pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
+pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(EventState, i64)>> {
     tx.query(
         "select state, count(*) from stripe_event group by state order by state",
         args![],

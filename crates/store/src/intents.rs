@@ -7,7 +7,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record, sql};
+use crate::db::{Tx, record, sql, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -19,7 +19,44 @@ macro_rules! columns {
 }
 
 words! {
-    /// The state of an intent.
+    /// What Stripe is asked for.
+    pub enum IntentKind {
+        /// A Checkout page for a subscription.
+        CheckoutSubscription = "checkout_subscription",
+        /// A Checkout page for a credit pack.
+        CheckoutTopup = "checkout_topup",
+        /// A credit pack that is bought automatically.
+        AutoTopup = "auto_topup",
+        /// The account's customer.
+        Customer = "customer",
+        /// A new name or address of the customer.
+        CustomerChange = "customer_change",
+        /// Another plan or interval.
+        PlanChange = "plan_change",
+        /// The end of a subscription before its period ends.
+        PlanEnd = "plan_end",
+        /// The end of a second subscription, and the refund of its payment.
+        DuplicateSubscription = "second_subscription",
+        /// A refund.
+        Refund = "refund",
+        /// The end of everything that the closed account had at Stripe.
+        Closing = "closing",
+    }
+}
+word_column!(IntentKind);
+
+impl IntentKind {
+    /// Whether it asks for a page on which the customer pays.
+    pub const fn is_checkout(self) -> bool {
+        matches!(
+            self,
+            IntentKind::CheckoutSubscription | IntentKind::CheckoutTopup
+        )
+    }
+}
+
+words! {
+    /// How far a request to Stripe is.
     pub enum IntentState {
         /// It was written down and nothing was asked yet.
         Open = "open",
@@ -33,6 +70,7 @@ words! {
         Closed = "closed",
     }
 }
+word_column!(IntentState);
 
 record! {
     /// A request to Stripe, written down before it is made.
@@ -43,10 +81,10 @@ record! {
         pub account_id: i64,
         /// The user who asked; `None` for the service itself.
         pub user_id: Option<i64>,
-        /// What Stripe is asked for, such as `checkout_subscription` or `checkout_topup`.
-        pub kind: String,
-        /// The state: `open`, `calling`, `done`, `failed` or `closed`; read by [`Intent::state`].
-        pub state: String,
+        /// What Stripe is asked for.
+        pub kind: IntentKind,
+        /// How far the request is.
+        pub state: IntentState,
         /// The frozen parameters.
         pub params: String,
         /// The credits that are bought, in micro-credits; `None` for a subscription.
@@ -78,15 +116,8 @@ record! {
     }
 }
 
-impl Intent {
-    /// Where the intent stands.
-    pub fn state(&self) -> IntentState {
-        IntentState::from_word(&self.state).expect(ONLY_WORDS)
-    }
-}
-
 /// An intent to write down.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NewIntent<'a> {
     /// The id of the intent, which becomes Stripe's idempotency key and was never used before.
     pub id: &'a str,
@@ -94,8 +125,8 @@ pub struct NewIntent<'a> {
     pub account_id: i64,
     /// The user who asked; `None` for the service itself.
     pub user_id: Option<i64>,
-    /// What Stripe is asked for, such as `checkout_subscription` or `checkout_topup`.
-    pub kind: &'a str,
+    /// What Stripe is asked for.
+    pub kind: IntentKind,
     /// The parameters, which are frozen from now on.
     pub params: &'a str,
     /// The credits that are bought, in micro-credits; `None` for a subscription.
@@ -111,6 +142,25 @@ pub struct NewIntent<'a> {
     /// Stripe's id of the object that the intent is about, if it exists already: at most one intent
     /// per object.
     pub stripe_object_id: Option<&'a str>,
+}
+
+impl<'a> NewIntent<'a> {
+    /// An intent of the service itself that buys nothing.
+    pub fn new(id: &'a str, account_id: i64, kind: IntentKind, params: &'a str) -> NewIntent<'a> {
+        NewIntent {
+            id,
+            account_id,
+            user_id: None,
+            kind,
+            params,
+            credits_micros: None,
+            amount_minor: None,
+            currency: None,
+            tier: None,
+            price_id: None,
+            stripe_object_id: None,
+        }
+    }
 }
 
 /// Writes the intent down as open. `None` when the account has one of this kind under way: continue
@@ -144,6 +194,18 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewIntent<'_>, now: Timestamp) -> Result<Op
     )
 }
 
+/// Writes the intent down as [`insert`] does, or finds the one of its kind that is under way.
+pub fn insert_or_find(
+    tx: &mut Tx<'_>,
+    new: &NewIntent<'_>,
+    now: Timestamp,
+) -> Result<Option<Intent>> {
+    match insert(tx, new, now)? {
+        Some(intent) => Ok(Some(intent)),
+        None => under_way(tx, new.account_id, new.kind),
+    }
+}
+
 /// Freezes what a pack brings besides its credits, in the commit that wrote the intent down.
 pub fn freeze_pack(
     tx: &mut Tx<'_>,
@@ -172,7 +234,7 @@ pub fn find(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Intent>> {
 }
 
 /// The intent that is not answered yet: at most one of a kind an account.
-pub fn under_way(tx: &mut Tx<'_>, account: i64, kind: &str) -> Result<Option<Intent>> {
+pub fn under_way(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
             "select ",
@@ -187,7 +249,12 @@ pub fn under_way(tx: &mut Tx<'_>, account: i64, kind: &str) -> Result<Option<Int
 }
 
 /// The latest intent of a kind whose object at Stripe may still be used.
-pub fn usable(tx: &mut Tx<'_>, account: i64, kind: &str, now: Timestamp) -> Result<Option<Intent>> {
+pub fn usable(
+    tx: &mut Tx<'_>,
+    account: i64,
+    kind: IntentKind,
+    now: Timestamp,
+) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
             "select ",
@@ -205,7 +272,12 @@ pub fn usable(tx: &mut Tx<'_>, account: i64, kind: &str, now: Timestamp) -> Resu
 }
 
 /// Closes the account's pages of a kind that have had their time, so that a new one can be made.
-pub fn close_expired(tx: &mut Tx<'_>, account: i64, kind: &str, now: Timestamp) -> Result<u64> {
+pub fn close_expired(
+    tx: &mut Tx<'_>,
+    account: i64,
+    kind: IntentKind,
+    now: Timestamp,
+) -> Result<u64> {
     tx.execute(
         "update stripe_intent
             set state = 'closed', updated_at = $3
@@ -245,24 +317,14 @@ pub fn by_object(tx: &mut Tx<'_>, stripe_object_id: &str) -> Result<Option<Inten
     )
 }
 
-/// Intents under way that have not changed since `before`: the outcome of their call is unknown.
-pub fn stale(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<Vec<Intent>> {
-    tx.query(
-        sql!(
-            "select ",
-            columns!(),
-            "  from stripe_intent
-              where state in ('open', 'calling')
-                and updated_at < $1
-              order by updated_at, id
-              limit $2"
-        ),
-        args![before, limit],
-    )
-}
-
-/// Intents of a kind under way, of any account, that have not changed since `before`.
-pub fn waiting(tx: &mut Tx<'_>, kind: &str, before: Timestamp, limit: i64) -> Result<Vec<Intent>> {
+/// Intents of a kind under way, of any account, that have not changed since `before`: the outcome
+/// of their call is unknown.
+pub fn waiting(
+    tx: &mut Tx<'_>,
+    kind: IntentKind,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<Intent>> {
     tx.query(
         sql!(
             "select ",
@@ -301,7 +363,7 @@ pub fn set_params(tx: &mut Tx<'_>, id: &str, params: &str, now: Timestamp) -> Re
 }
 
 /// The latest intent of a kind whose object was made and is not used up.
-pub fn unused(tx: &mut Tx<'_>, account: i64, kind: &str) -> Result<Option<Intent>> {
+pub fn unused(tx: &mut Tx<'_>, account: i64, kind: IntentKind) -> Result<Option<Intent>> {
     tx.query_opt(
         sql!(
             "select ",

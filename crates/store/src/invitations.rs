@@ -1,6 +1,7 @@
 //! Invitations to an account: an emailed link that works once. Only the hash of a token is kept,
 //! and the address only while the invitation is open.
 
+use domain::people::MemberRole;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -24,8 +25,8 @@ record! {
         pub account_id: i64,
         /// The invited person's email address; erased when the invitation is closed.
         pub email: Option<String>,
-        /// The role in the account: `owner`, `billing` or `member`.
-        pub role: String,
+        /// The role in the account.
+        pub role: MemberRole,
         /// The number of the user who invited the person.
         pub invited_by: i64,
         /// The time at which it was sent.
@@ -48,8 +49,8 @@ pub struct NewInvitation<'a> {
     pub account_id: i64,
     /// The invited person's email address, in lower case.
     pub email: &'a str,
-    /// The role in the account: `owner`, `billing` or `member`.
-    pub role: &'a str,
+    /// The role in the account.
+    pub role: MemberRole,
     /// The number of the user who invites the person.
     pub invited_by: i64,
     /// The time at which the link expires.

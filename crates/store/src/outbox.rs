@@ -7,7 +7,7 @@ use domain::words;
 use sha2::{Digest, Sha256};
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record, sql};
+use crate::db::{Tx, record, sql, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -26,9 +26,10 @@ words! {
         Webhook = "webhook",
     }
 }
+word_column!(MessageKind);
 
 words! {
-    /// Where a message stands.
+    /// Whether a message was sent.
     pub enum MessageState {
         /// It is waiting to be sent, or to be sent again.
         Queued = "queued",
@@ -38,6 +39,7 @@ words! {
         Failed = "failed",
     }
 }
+word_column!(MessageState);
 
 record! {
     /// A message that leaves the service: an email or a webhook.
@@ -46,16 +48,16 @@ record! {
         pub id: i64,
         /// The fact that the message is about; at most one message per key.
         pub key: String,
-        /// How the message travels: `mail` or `webhook`; read by [`Message::kind`].
-        pub kind: String,
+        /// How the message travels.
+        pub kind: MessageKind,
         /// The account that the message is about; `None` for the service itself.
         pub account_id: Option<i64>,
         /// The email address, or the number of the webhook endpoint.
         pub recipient: String,
         /// The content, as JSON.
         pub payload: String,
-        /// Where the message stands: `queued`, `sent` or `failed`; read by [`Message::state`].
-        pub state: String,
+        /// Whether the message was sent.
+        pub state: MessageState,
         /// How many times sending was attempted.
         pub attempts: i64,
         /// The time at which it is due.
@@ -71,25 +73,13 @@ record! {
     }
 }
 
-impl Message {
-    /// How the message travels.
-    pub fn kind(&self) -> MessageKind {
-        MessageKind::from_word(&self.kind).expect(ONLY_WORDS)
-    }
-
-    /// Where the message stands.
-    pub fn state(&self) -> MessageState {
-        MessageState::from_word(&self.state).expect(ONLY_WORDS)
-    }
-}
-
 /// A message to send.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NewMessage<'a> {
     /// The fact that the message is about; at most one message per key.
     pub key: &'a str,
-    /// How the message travels: `mail` or `webhook`.
-    pub kind: &'a str,
+    /// How the message travels.
+    pub kind: MessageKind,
     /// The account that the message is about; `None` for the service itself.
     pub account_id: Option<i64>,
     /// The email address, or the number of the webhook endpoint.
@@ -121,11 +111,11 @@ fn stored_key(key: &str) -> Cow<'_, str> {
 
 /// Queues the message, unless one with its key was queued before. Returns whether it was the first.
 pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<bool> {
-    let (recipient, payload) = match MessageKind::from_word(new.kind) {
+    let (recipient, payload) = match new.kind {
         // It holds an endpoint's number and facts without personal data, and the log is searched by
         // them.
-        Some(MessageKind::Webhook) => (new.recipient.to_owned(), new.payload.to_owned()),
-        Some(MessageKind::Mail) | None => (
+        MessageKind::Webhook => (new.recipient.to_owned(), new.payload.to_owned()),
+        MessageKind::Mail => (
             tx.seal(new.recipient).into_owned(),
             tx.seal(new.payload).into_owned(),
         ),
@@ -152,7 +142,7 @@ pub fn enqueue(tx: &mut Tx<'_>, new: &NewMessage<'_>, now: Timestamp) -> Result<
 /// takes it may send it twice, never not at all.
 pub fn take_due(
     tx: &mut Tx<'_>,
-    kind: &str,
+    kind: MessageKind,
     now: Timestamp,
     until: Timestamp,
     limit: i64,
@@ -179,7 +169,7 @@ pub fn take_due(
 }
 
 /// The time at which the next message of a kind is due.
-pub fn next_due(tx: &mut Tx<'_>, kind: &str) -> Result<Option<Timestamp>> {
+pub fn next_due(tx: &mut Tx<'_>, kind: MessageKind) -> Result<Option<Timestamp>> {
     tx.query_one(
         "select min(next_attempt_at) from outbox where state = 'queued' and kind = $1",
         args![kind],
@@ -295,7 +285,7 @@ pub fn list(
 }
 
 /// How many messages there are in each state.
-pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
+pub fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(MessageState, i64)>> {
     tx.query(
         "select state, count(*) from outbox group by state order by state",
         args![],

@@ -1,5 +1,6 @@
 //! Sessions of signed-in users. Only the hash of a token is kept.
 
+use domain::people::UserRole;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -20,7 +21,7 @@ record! {
         /// The name of the user.
         pub name: String,
         /// The user's role in the service, which decides what they may do as an operator.
-        pub role: String,
+        pub role: UserRole,
         /// The time at which the session began.
         pub created_at: Timestamp,
         /// The time at which the session ends.

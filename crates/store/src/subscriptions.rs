@@ -25,8 +25,8 @@ record! {
         pub account_id: i64,
         /// Stripe's id of the customer: `cus_...`.
         pub customer_id: String,
-        /// The status, in Stripe's words.
-        pub status: String,
+        /// The status; a word that is not known yet is kept.
+        pub status: SubscriptionStatus,
         /// The tier of its items; `None` when the price is unknown.
         pub tier: Option<String>,
         /// Stripe's id of the price: `price_...`.
@@ -70,13 +70,6 @@ record! {
     }
 }
 
-impl Subscription {
-    /// The status as an enum; an unknown word is kept.
-    pub fn status(&self) -> SubscriptionStatus {
-        SubscriptionStatus::from_word(&self.status)
-    }
-}
-
 /// Overwrites the row with what was fetched. A subscription never changes its account; that is a
 /// conflict.
 pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
@@ -116,7 +109,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Subscription) -> Result<()> {
             &row.subscription_id,
             row.account_id,
             &row.customer_id,
-            &row.status,
+            row.status.word(),
             &row.tier,
             &row.price_id,
             &row.currency,

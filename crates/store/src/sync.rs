@@ -88,6 +88,20 @@ pub fn mark_for_sync(tx: &mut Tx<'_>, account: i64, now: Timestamp) -> Result<i6
     )
 }
 
+/// Marks the account for sync and has the sync fetch this object, given by type and id.
+pub fn mark_object(
+    tx: &mut Tx<'_>,
+    account: i64,
+    object: (Option<&str>, Option<&str>),
+    now: Timestamp,
+) -> Result<()> {
+    let generation = mark_for_sync(tx, account, now)?;
+    if let (Some(object_type), Some(object_id)) = object {
+        name_object(tx, account, object_type, object_id, generation)?;
+    }
+    Ok(())
+}
+
 /// Leases the account that has waited longest, until `until`. `None` when nothing is due.
 pub fn lease_next(tx: &mut Tx<'_>, now: Timestamp, until: Timestamp) -> Result<Option<Lease>> {
     // The outer condition is checked again on the row as it is by then: of two workers that found

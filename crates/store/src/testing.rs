@@ -12,11 +12,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use domain::projection::{TransactionStatus, TransactionType};
+use domain::time::Timestamp;
+
 use crate::args;
 use crate::db::{self, Role};
 use crate::error::{Error, Result};
 use crate::handle::{Db, Options};
 use crate::threads::on_own_thread;
+use crate::transactions::NewTransaction;
 use crate::url::{DatabaseUrl, Kind};
 
 /// A fresh cluster may take half a minute to answer: 300 checks, 0.1 s apart.
@@ -24,6 +28,34 @@ const START_LOOKS_MAX: u32 = 300;
 const START_PAUSE: Duration = Duration::from_millis(100);
 
 static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// A completed top-up of nothing, from which tests make the transactions they need.
+pub fn transaction() -> NewTransaction<'static> {
+    NewTransaction {
+        public_id: "",
+        account_id: 0,
+        user_id: None,
+        stripe_payment_intent_id: None,
+        stripe_checkout_session_id: None,
+        stripe_invoice_id: None,
+        stripe_refund_id: None,
+        natural_key: "",
+        kind: TransactionType::CreditTopup,
+        status: TransactionStatus::Completed,
+        amount_minor: 0,
+        currency: "usd",
+        refunded_minor: 0,
+        product_type: "credit_topup",
+        subscription_tier: None,
+        credits_purchased_micros: None,
+        description: None,
+        metadata: None,
+        failure: None,
+        attempts: 0,
+        receipt_url: None,
+        occurred_at: Timestamp::default(),
+    }
+}
 
 /// A database that a test has for itself; it is removed when this is dropped.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record, sql};
+use crate::db::{Tx, record, sql};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -45,12 +45,10 @@ record! {
         pub stripe_refund_id: Option<String>,
         /// The fact it records: `topup:cs_...`, `invoice:in_...`, `refund:re_...`.
         pub natural_key: String,
-        /// The type of the transaction, one word of
-        /// [`TransactionType`].
-        pub kind: String,
-        /// The status of the transaction, one word of
-        /// [`TransactionStatus`].
-        pub status: String,
+        /// What the transaction records.
+        pub kind: TransactionType,
+        /// The status of the transaction.
+        pub status: TransactionStatus,
         /// The amount, in minor units.
         pub amount_minor: i64,
         /// The currency, as an ISO code in lower case.
@@ -83,16 +81,6 @@ record! {
 }
 
 impl Transaction {
-    /// The status of the transaction.
-    pub fn status(&self) -> TransactionStatus {
-        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
-    }
-
-    /// The type of the transaction.
-    pub fn kind(&self) -> TransactionType {
-        TransactionType::from_word(&self.kind).expect(ONLY_WORDS)
-    }
-
     /// Where a page that ends with this transaction ended.
     pub fn cursor(&self) -> Cursor {
         Cursor {
@@ -134,7 +122,7 @@ pub fn by_natural_key(
 pub fn of_invoice(
     tx: &mut Tx<'_>,
     account: i64,
-    kind: &str,
+    kind: TransactionType,
     invoice: &str,
 ) -> Result<Option<Transaction>> {
     tx.query_opt(

@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record};
+use crate::db::{Tx, record, word_column};
 use crate::error::Result;
 
 words! {
@@ -18,6 +18,7 @@ words! {
         Refused = "refused",
     }
 }
+word_column!(TrialState);
 
 record! {
     /// A trial and whether its card may have it.
@@ -26,17 +27,10 @@ record! {
         pub subscription_id: String,
         /// The account that the trial belongs to.
         pub account_id: i64,
-        /// What became of the trial: `granted`, `refusing` or `refused`; read by [`Trial::state`].
-        pub state: String,
+        /// What became of the trial.
+        pub state: TrialState,
         /// The time at which its card was checked.
         pub created_at: Timestamp,
-    }
-}
-
-impl Trial {
-    /// What became of the trial.
-    pub fn state(&self) -> TrialState {
-        TrialState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
@@ -91,7 +85,7 @@ pub fn put(tx: &mut Tx<'_>, row: &Trial) -> Result<u64> {
         args![
             &row.subscription_id,
             row.account_id,
-            &row.state,
+            row.state,
             row.created_at
         ],
     )

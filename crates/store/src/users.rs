@@ -1,5 +1,7 @@
 //! Users: who can sign in, and for which accounts.
 
+use domain::people::{MemberRole, UserRole};
+use domain::plan::AccountKind;
 use domain::time::Timestamp;
 
 use crate::args;
@@ -23,8 +25,8 @@ record! {
         pub email: String,
         /// The name of the user, as people see it.
         pub name: String,
-        /// The role in the service: `user`, `viewer`, `support`, `finance` or `admin`.
-        pub role: String,
+        /// The role in the service.
+        pub role: UserRole,
         /// The time at which the user was created.
         pub created_at: Timestamp,
         /// The time since which the user may not sign in; `None` while they may.
@@ -38,7 +40,7 @@ pub fn insert(
     public_id: &str,
     email: &str,
     name: &str,
-    role: &str,
+    role: UserRole,
     now: Timestamp,
 ) -> Result<Option<User>> {
     let (sealed, forms) = (tx.seal(email).into_owned(), tx.forms(email));
@@ -119,7 +121,7 @@ pub fn list(
 }
 
 /// Sets what the user may do in administration.
-pub fn set_role(tx: &mut Tx<'_>, user: i64, role: &str) -> Result<u64> {
+pub fn set_role(tx: &mut Tx<'_>, user: i64, role: UserRole) -> Result<u64> {
     tx.execute(
         "update user_account set role = $2 where id = $1",
         args![user, role],
@@ -162,8 +164,8 @@ record! {
         pub user_id: i64,
         /// The number of the account.
         pub account_id: i64,
-        /// The role in the account: `owner`, `billing` or `member`.
-        pub role: String,
+        /// The role in the account.
+        pub role: MemberRole,
         /// The time at which the membership began.
         pub created_at: Timestamp,
     }
@@ -174,7 +176,7 @@ pub fn put_member(
     tx: &mut Tx<'_>,
     user: i64,
     account: i64,
-    role: &str,
+    role: MemberRole,
     now: Timestamp,
 ) -> Result<u64> {
     tx.execute(
@@ -194,7 +196,7 @@ pub fn remove_member(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<u64> {
 }
 
 /// The user's role in the account; none when it is not a member.
-pub fn role_in(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<Option<String>> {
+pub fn role_in(tx: &mut Tx<'_>, user: i64, account: i64) -> Result<Option<MemberRole>> {
     tx.query_opt(
         "select role from membership where user_id = $1 and account_id = $2",
         args![user, account],
@@ -223,8 +225,8 @@ record! {
         pub email: String,
         /// The name of the user.
         pub name: String,
-        /// The role in the account: `owner`, `billing` or `member`.
-        pub role: String,
+        /// The role in the account.
+        pub role: MemberRole,
         /// The time at which the membership began.
         pub created_at: Timestamp,
     }
@@ -251,10 +253,10 @@ record! {
         pub public_id: String,
         /// The name of the account.
         pub name: String,
-        /// The kind of account: `personal` or `organisation`.
-        pub kind: String,
-        /// The role in the account: `owner`, `billing` or `member`.
-        pub role: String,
+        /// Whether one person or an organization is billed.
+        pub kind: AccountKind,
+        /// The role in the account.
+        pub role: MemberRole,
     }
 }
 

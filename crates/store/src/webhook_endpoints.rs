@@ -4,7 +4,7 @@ use domain::time::Timestamp;
 use domain::words;
 
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record, sql};
+use crate::db::{Tx, record, sql, word_column};
 use crate::error::Result;
 
 macro_rules! columns {
@@ -23,6 +23,7 @@ words! {
         Disabled = "disabled",
     }
 }
+word_column!(EndpointState);
 
 record! {
     /// An endpoint that receives outgoing webhooks.
@@ -43,9 +44,8 @@ record! {
         pub former_secret: Option<String>,
         /// The time until which deliveries are signed with both secrets.
         pub former_until: Option<Timestamp>,
-        /// Whether it receives deliveries: `enabled` or `disabled`; read by
-        /// [`WebhookEndpoint::state`].
-        pub state: String,
+        /// Whether it receives deliveries.
+        pub state: EndpointState,
         /// Why it is disabled.
         pub disabled_reason: Option<String>,
         /// The time since which every delivery failed.
@@ -56,13 +56,6 @@ record! {
         pub created_at: Timestamp,
         /// The time at which the endpoint last changed.
         pub updated_at: Timestamp,
-    }
-}
-
-impl WebhookEndpoint {
-    /// Whether the endpoint receives outgoing webhooks.
-    pub fn state(&self) -> EndpointState {
-        EndpointState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 

@@ -5,6 +5,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::{SignedIn, Visitor, access};
 use billing::app::App;
 use billing::error::{BILLING_OFF, Error, Result};
+use domain::plan::AccountStatus;
 use views::Template;
 use views::components::{Action, Banner, Kind};
 use views::error::ErrorPage;
@@ -64,13 +65,13 @@ pub fn public_shell(app: &App, visitor: Option<&Visitor>, active: Nav) -> Shell 
 
 /// The frame of a page about an account.
 pub fn account_shell(app: &App, caller: &SignedIn, active: Nav) -> Shell {
-    let mut viewer = viewer(&caller.user, &caller.account.name, &caller.role);
+    let mut viewer = viewer(&caller.user, &caller.account.name, caller.role.word());
     viewer.accounts = accounts(caller);
     let mut shell = Shell::signed_in(&app.settings.service.name, viewer, active);
     dress(app, &mut shell);
     shell.links = links(caller);
     shell.billing_enabled = app.settings.billing.is_on_for(&caller.account);
-    if caller.account.status == "suspended" {
+    if caller.account.status == AccountStatus::Suspended {
         let told = access::suspended();
         shell.flash = Some(Banner::new(
             Kind::Bad,

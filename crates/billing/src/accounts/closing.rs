@@ -1,10 +1,10 @@
 //! The end of an account (F15): what could still charge is ended at Stripe first; only then the
 //! people are forgotten. The books stay.
 
-use crate::actors::roles::UserRole;
+use domain::people::UserRole;
 use domain::plan::SubscriptionStatus;
 use serde_json::json;
-use store::intents::{IntentState, NewIntent};
+use store::intents::{IntentKind, IntentState, NewIntent};
 use store::subscriptions::Subscription;
 use stripe::Form;
 
@@ -17,8 +17,7 @@ use crate::{rate_limit, sync};
 /// Tries a minute and account.
 const PER_MINUTE: u32 = 3;
 
-/// Kind of the intents that this makes.
-const KIND: &str = "closing";
+const KIND: IntentKind = IntentKind::Closing;
 
 /// Checkout pages that are looked at: far more than are ever open.
 const PAGES_MAX: i64 = 100;
@@ -55,7 +54,7 @@ async fn chargeable(app: &App, account: i64) -> Result<Vec<Subscription>> {
     let is_over = |row: &Subscription| {
         row.ended_at.is_some()
             || matches!(
-                row.status(),
+                row.status,
                 SubscriptionStatus::Canceled | SubscriptionStatus::IncompleteExpired
             )
     };
@@ -69,8 +68,8 @@ async fn end_pages(app: &App, account: i64) -> Result<()> {
         .read(move |tx| store::intents::of_account(tx, account, PAGES_MAX))
         .await?;
     let open = intents.into_iter().filter(|intent| {
-        intent.kind.starts_with("checkout_")
-            && intent.state() == IntentState::Done
+        intent.kind.is_checkout()
+            && intent.state == IntentState::Done
             && intent.expires_at.is_some_and(|end| end > now)
     });
     for intent in open {
@@ -139,12 +138,8 @@ async fn write_down(app: &App, caller: &SignedIn, object: &str) -> Result<String
             store::intents::close(tx, &earlier.id, now)?;
         }
         let new = NewIntent {
-            id: &id,
-            account_id: account,
             user_id: Some(user),
-            kind: KIND,
-            params: &object,
-            ..NewIntent::default()
+            ..NewIntent::new(&id, account, KIND, &object)
         };
         store::intents::insert(tx, &new, now)?;
         Ok(id.clone())
@@ -177,7 +172,7 @@ async fn forget(app: &App, caller: &SignedIn) -> Result<()> {
         for member in members {
             let is_elsewhere = !store::users::places(tx, member.user_id)?.is_empty();
             let user = store::users::find(tx, member.user_id)?;
-            let is_customer = user.is_some_and(|user| user.role == UserRole::User.word());
+            let is_customer = user.is_some_and(|user| user.role == UserRole::User);
             if !is_elsewhere && is_customer {
                 store::erasure::user(tx, member.user_id, &member.email, now)?;
                 forgotten += 1;

@@ -20,13 +20,15 @@ pub struct SpendLimit {
     /// `limit_...`
     pub id: String,
     /// `account`, `key` or `member`.
-    pub scope: &'static str,
+    #[schema(value_type = String)]
+    pub scope: LimitScope,
     /// The key or the member it is for; none for the account.
     pub subject: Option<String>,
     /// What that is called.
     pub name: Option<String>,
     /// `day` or `month`, both UTC, or `lifetime`: everything ever spent.
-    pub window: &'static str,
+    #[schema(value_type = String)]
+    pub window: LimitWindow,
     /// The most that may be charged and set aside in a window.
     pub credits: Exact,
     /// Charged in this window.
@@ -72,10 +74,10 @@ fn shown(tx: &mut store::Tx<'_>, row: LimitRow, now: Timestamp) -> store::Result
     let (subject, name) = named.unzip();
     Ok(SpendLimit {
         id: row.public_id,
-        scope: limit.scope.word(),
+        scope: limit.scope,
         subject,
         name,
-        window: limit.window.word(),
+        window: limit.window,
         credits: Exact(limit.cap),
         used: Exact(limit.used),
         held: Exact(limit.held),

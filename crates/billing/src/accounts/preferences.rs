@@ -29,7 +29,7 @@ pub struct Preferences {
 #[derive(Clone, Debug)]
 pub struct Auto {
     /// `off`, `on` or `waiting`.
-    pub state: String,
+    pub state: AutoTopupState,
     /// Why it is off or waits, when nobody turned it off.
     pub reason: Option<String>,
     /// Buys below so many credits.
@@ -108,9 +108,7 @@ pub fn look(
         notices,
         low_below,
         auto: Auto {
-            state: row
-                .as_ref()
-                .map_or_else(|| "off".to_owned(), |row| row.state.clone()),
+            state: row.as_ref().map_or(AutoTopupState::Off, |row| row.state),
             reason: row.as_ref().and_then(|row| row.off_reason.clone()),
             threshold,
             pack: row.as_ref().map(|row| row.pack),
@@ -146,9 +144,8 @@ pub async fn change(
             Some(AutoChange::Off) => {
                 topup = None;
                 if let Some(row) = store::auto_topup::of_account(tx, account)? {
-                    let state = AutoTopupState::Off.word().to_owned();
                     let off = AutoTopup {
-                        state,
+                        state: AutoTopupState::Off,
                         off_reason: None,
                         declines: 0,
                         updated_at: now,
@@ -165,7 +162,7 @@ pub async fn change(
                 topup = Some(*threshold);
                 let row = AutoTopup {
                     account_id: account,
-                    state: AutoTopupState::On.word().to_owned(),
+                    state: AutoTopupState::On,
                     pack: *pack,
                     month_max_minor: *month_max_minor,
                     user_id: Some(user),
@@ -194,7 +191,7 @@ fn next_attempt(
 ) -> store::Result<domain::time::Timestamp> {
     let row = store::auto_topup::of_account(tx, account)?;
     Ok(match row {
-        Some(row) if row.declines == 0 && row.state() == AutoTopupState::On => row.next_attempt_at,
+        Some(row) if row.declines == 0 && row.state == AutoTopupState::On => row.next_attempt_at,
         _ => now,
     })
 }

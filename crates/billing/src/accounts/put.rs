@@ -1,6 +1,7 @@
 //! Creating an account from the host application, or changing it.
 
-use domain::plan::AccountStatus;
+use domain::people::UserRole;
+use domain::plan::{AccountKind, AccountStatus};
 use domain::time::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -50,7 +51,7 @@ pub struct Put {
     /// Of the change that Stripe is told of, if it has to be.
     change_id: String,
     owner: String,
-    owner_role: &'static str,
+    owner_role: UserRole,
     name: String,
     email: Option<String>,
     tier: Option<Option<String>>,
@@ -106,7 +107,7 @@ impl Put {
         let known = store::accounts::named(tx, &self.id)?;
         let is_new = known.is_none();
         let row = match known {
-            Some(row) if row.status() == AccountStatus::Closed => return Ok(None),
+            Some(row) if row.status == AccountStatus::Closed => return Ok(None),
             Some(row) => {
                 let email = self.email.as_deref().or(row.email.as_deref());
                 store::accounts::rename(tx, row.id, &self.name, email, now)?;
@@ -123,11 +124,10 @@ impl Put {
                 &NewAccount {
                     public_id: &self.public_id,
                     external_id: Some(&self.id),
-                    kind: "organisation",
+                    kind: AccountKind::Organisation,
                     name: &self.name,
                     email: self.email.as_deref(),
                     tier: &self.free_tier,
-                    subscription_status: "NONE",
                     // The host application vouches for its own accounts.
                     email_verified_at: Some(now),
                 },

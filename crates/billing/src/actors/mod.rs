@@ -4,13 +4,13 @@
 pub mod access;
 pub mod roles;
 
-use crate::actors::roles::{Right, UserRole};
 use domain::ledger::Spender;
 use domain::money::Credits;
+use domain::people::{MemberRole, UserRole};
 use store::accounts::Account;
 use store::users::Place;
 
-use crate::actors::access::MemberRole;
+use crate::actors::roles::Right;
 use crate::app::App;
 use crate::error::{Error, Result};
 
@@ -28,30 +28,25 @@ pub struct Visitor {
     pub email: String,
     /// The name.
     pub name: String,
-    /// user, viewer, support, finance or admin.
-    pub role: String,
+    /// The user's role in the service.
+    pub role: UserRole,
 }
 
 impl Visitor {
-    /// The user's role; `None` for a word that is none.
-    pub fn role(&self) -> Option<UserRole> {
-        UserRole::from_word(&self.role)
-    }
-
     /// Whether operators' pages are open to this user.
     pub fn is_operator(&self) -> bool {
-        self.role() != Some(UserRole::User)
+        self.role.is_operator()
     }
 
     /// Whether this user may make keys that act for any account.
     pub fn may_make_server_keys(&self) -> bool {
-        self.role == "admin"
+        self.role == UserRole::Admin
     }
 
     /// Credits that this operator may add or take in 24 hours, where there is a limit.
     pub fn credits_max(&self, app: &App) -> Option<Credits> {
         let max = i64::from(app.settings.operators.support_credits_a_day_max);
-        (self.role() == Some(UserRole::Support)).then(|| Credits::new(max))
+        (self.role == UserRole::Support).then(|| Credits::new(max))
     }
 }
 
@@ -63,8 +58,8 @@ pub struct SignedIn {
     pub user: Visitor,
     /// The account, which the user is a member of.
     pub account: Account,
-    /// owner, billing or member.
-    pub role: String,
+    /// The user's role in the account.
+    pub role: MemberRole,
     /// All accounts of the user, the oldest membership first.
     pub places: Vec<Place>,
 }
@@ -73,7 +68,7 @@ impl SignedIn {
     /// The user in one of its accounts; none when the user does not belong to it.
     pub fn new(user: Visitor, account: Account, places: Vec<Place>) -> Option<SignedIn> {
         let role = places.iter().find(|place| place.account_id == account.id);
-        let role = role?.role.clone();
+        let role = role?.role;
         Some(SignedIn {
             user,
             account,
@@ -84,12 +79,12 @@ impl SignedIn {
 
     /// Whether the user may buy, change and cancel for the account (F28).
     pub fn may_pay(&self) -> Result<()> {
-        MemberRole::Billing.ask(&self.role)
+        access::ask(MemberRole::Billing, self.role)
     }
 
     /// Whether the user decides who belongs to the account.
     pub fn may_own(&self) -> Result<()> {
-        MemberRole::Owner.ask(&self.role)
+        access::ask(MemberRole::Owner, self.role)
     }
 }
 
@@ -250,7 +245,7 @@ impl Operator {
         if self.may(right) {
             return Ok(self);
         }
-        let (user, role) = (&self.0.public_id, &self.0.role);
+        let (user, role) = (&self.0.public_id, self.0.role.word());
         tracing::warn!(
             user,
             role,
@@ -262,12 +257,12 @@ impl Operator {
 
     /// Whether the operator's role has this right.
     pub fn may(&self, right: Right) -> bool {
-        roles::may(&self.0.role, right)
+        roles::may(self.0.role, right)
     }
 
     /// Whether the operator may act, not only look.
     pub fn may_act(&self) -> Result<()> {
-        if self.0.role() != Some(UserRole::Viewer) {
+        if self.0.role != UserRole::Viewer {
             return Ok(());
         }
         let detail = "Your role can only view.";

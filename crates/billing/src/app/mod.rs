@@ -317,7 +317,7 @@ impl App {
         let mut rows: Vec<_> = rows.into_iter().collect();
         rows.sort_by_key(|row| row.first_version);
         for row in rows {
-            if row.kind() == PriceKind::Tier {
+            if row.kind == PriceKind::Tier {
                 let wanted = catalog.tier(&row.name).and_then(|tier| tier.price);
                 let fits = wanted.is_some_and(|price| price.amount == row.amount_minor);
                 if fits && row.archived_at.is_none() {

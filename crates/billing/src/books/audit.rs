@@ -4,20 +4,14 @@
 //! An account is read in one state of the database, page by page; what is kept in memory is its
 //! lots, its open holds and its usage by day, never its journal.
 
-use domain::projection::TransactionStatus;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::{BTreeMap, HashMap};
 
-use domain::ledger::{
-    Body, Entry, EntryKind, GrantKind, Hold, HoldState, Ledger, Limit, Lot, Terms, WalletStatus,
-    chain_hash,
-};
+use domain::ledger::{Ledger, Limit, Lot, Terms, WalletStatus};
 use domain::money::Credits;
 use domain::time::Timestamp;
 use serde::Serialize;
 use store::Tx;
 use store::ledger::audit as rows;
-use store::ledger::audit::{JournalLine, Topup, UsageDay};
 
 use crate::app::App;
 use crate::error::Result;

@@ -6,6 +6,7 @@ use domain::words;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use store::api_keys::KeyMode;
 
 use crate::network::Network;
 
@@ -199,6 +200,15 @@ impl Stripe {
     pub fn is_live(&self) -> bool {
         let key = self.secret_key.expose_secret();
         key.starts_with("sk_live_") || key.starts_with("rk_live_")
+    }
+
+    /// The mode of Stripe that the key is for.
+    pub fn mode(&self) -> KeyMode {
+        if self.is_live() {
+            KeyMode::Live
+        } else {
+            KeyMode::Test
+        }
     }
 
     /// Price ids made by hand, as (tier or pack, price id).

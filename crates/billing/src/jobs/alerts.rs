@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use store::alerts::{Alert, AlertState, NewAlert};
+use store::alerts::{Alert, AlertState, NewAlert, Severity};
 use store::webhook_endpoints::EndpointState;
 
 use domain::letters::Letter;
@@ -63,7 +63,7 @@ pub const RULES: &[&str] = &[
 struct Found {
     rule: &'static str,
     subject: String,
-    is_critical: bool,
+    severity: Severity,
     summary: String,
 }
 
@@ -186,11 +186,7 @@ impl Rules {
                 public_id: id,
                 rule: found.rule,
                 subject: &found.subject,
-                severity: if found.is_critical {
-                    "critical"
-                } else {
-                    "warning"
-                },
+                severity: found.severity,
                 summary: &found.summary,
             };
             // Another process may have been first: then it told.
@@ -221,7 +217,7 @@ impl Rules {
     fn notify(&self, tx: &mut Tx<'_>, alert: &Alert) -> store::Result<()> {
         let letter = Letter::Alert {
             summary: alert.summary.clone(),
-            is_over: alert.state() == AlertState::Closed,
+            is_over: alert.state == AlertState::Closed,
         };
         for (user, address) in alerts::listeners(tx, LISTENERS_MAX)? {
             let key = format!("alert:{}:{}:{user}", alert.public_id, alert.state);
@@ -280,7 +276,7 @@ impl Rules {
         }
         for endpoint in store::webhook_endpoints::all(tx)? {
             let reason = endpoint.disabled_reason.as_deref();
-            if endpoint.state() == EndpointState::Disabled && reason != Some(BY_HAND) {
+            if endpoint.state == EndpointState::Disabled && reason != Some(BY_HAND) {
                 let id = &endpoint.public_id;
                 let summary =
                     format!("The webhook endpoint {id} was disabled because deliveries failed.");
@@ -358,14 +354,14 @@ fn warning(rule: &'static str, summary: &str) -> Found {
     Found {
         rule,
         subject: String::new(),
-        is_critical: false,
+        severity: Severity::Warning,
         summary: summary.to_owned(),
     }
 }
 
 fn critical(rule: &'static str, summary: &str) -> Found {
     Found {
-        is_critical: true,
+        severity: Severity::Critical,
         ..warning(rule, summary)
     }
 }

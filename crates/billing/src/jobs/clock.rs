@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use store::outbox::MessageKind;
 
 use domain::time::Timestamp;
 use serde::Deserialize;
@@ -138,7 +139,8 @@ pub async fn is_idle(app: &App) -> Result<bool> {
     app.read(move |tx| {
         let accounts = store::sync::due(tx, real_now, 1)?;
         let events = store::events::unmatched_due(tx, real_now, 1)?;
-        let mails = store::outbox::next_due(tx, "mail")?.is_some_and(|due| due <= real_now);
+        let mails =
+            store::outbox::next_due(tx, MessageKind::Mail)?.is_some_and(|due| due <= real_now);
         Ok(accounts.is_empty() && events.is_empty() && !mails)
     })
     .await

@@ -54,7 +54,7 @@ async fn one(app: &App, client: &reqwest::Client, message: &Message) -> Result<(
     let endpoint = app
         .read(move |tx| webhook_endpoints::find(tx, &id))
         .await?
-        .filter(|endpoint| endpoint.state() == EndpointState::Enabled);
+        .filter(|endpoint| endpoint.state == EndpointState::Enabled);
     let Some(endpoint) = endpoint else {
         let id = message.id;
         let why = "the endpoint is not in use";

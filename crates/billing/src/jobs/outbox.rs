@@ -52,9 +52,8 @@ pub async fn run<S: Sender>(app: &App, sender: &S) {
 /// Sends what is due; returns how many messages were attempted.
 async fn round<S: Sender>(app: &App, sender: &S) -> Result<usize> {
     let now = app.real_now();
-    let kind = S::KIND.word();
     // A look costs no write; most of the time there is nothing.
-    let next = app.read(move |tx| outbox::next_due(tx, kind)).await?;
+    let next = app.read(move |tx| outbox::next_due(tx, S::KIND)).await?;
     if next.is_none_or(|due| due > now) {
         return Ok(0);
     }
@@ -62,7 +61,7 @@ async fn round<S: Sender>(app: &App, sender: &S) -> Result<usize> {
     let _busy = app.busy();
     let taken = app
         .write(0, move |tx| {
-            outbox::take_due(tx, kind, now, until, S::BATCH_MAX)
+            outbox::take_due(tx, S::KIND, now, until, S::BATCH_MAX)
         })
         .await?;
     let count = taken.len();

@@ -5,9 +5,11 @@
 pub mod address;
 pub mod signature;
 
+use domain::plan::PlanStatus;
 use domain::projection::{TransactionStatus, TransactionType};
 use std::sync::Arc;
 use store::alerts::AlertState;
+use store::outbox::MessageKind;
 
 use domain::ledger::{Body, Entry};
 use domain::money::{Credits, Currency, MinorUnits};
@@ -75,7 +77,7 @@ pub fn enqueue_to(
     let key = format!("notice:{endpoint}:{}", notice.key);
     let new = outbox::NewMessage {
         key: &key,
-        kind: "webhook",
+        kind: MessageKind::Webhook,
         account_id: notice.account,
         recipient: endpoint,
         payload: &payload,
@@ -110,8 +112,8 @@ pub fn wants(events: &str, event: &str) -> bool {
 pub fn plan_changed(
     tx: &mut Tx<'_>,
     account: i64,
-    from: (&str, &str),
-    to: (&str, &str),
+    from: (&str, PlanStatus),
+    to: (&str, PlanStatus),
     now: Timestamp,
     real_now: Timestamp,
 ) -> store::Result<usize> {
@@ -132,7 +134,7 @@ pub fn transaction(
     row: &store::transactions::Transaction,
     real_now: Timestamp,
 ) -> store::Result<usize> {
-    let event = match (row.kind(), row.status()) {
+    let event = match (row.kind, row.status) {
         (TransactionType::Refund, TransactionStatus::Completed) => "refund.created",
         (kind, TransactionStatus::Completed) if kind.is_payment() && row.refunded_minor == 0 => {
             "payment.succeeded"
@@ -243,7 +245,7 @@ pub fn alert(
     alert: &store::alerts::Alert,
     real_now: Timestamp,
 ) -> store::Result<usize> {
-    let event = if alert.state() == AlertState::Open {
+    let event = if alert.state == AlertState::Open {
         "alert.opened"
     } else {
         "alert.closed"

@@ -64,7 +64,7 @@ pub async fn set_suspended(
     reason: &str,
     actor: &str,
 ) -> Result<()> {
-    if account.status() == AccountStatus::Closed {
+    if account.status == AccountStatus::Closed {
         let detail = "This account was deleted. Only its books remain.";
         return Err(Error::conflict("account_closed", detail));
     }
@@ -73,12 +73,12 @@ pub async fn set_suspended(
     } else {
         (AccountStatus::Active, Action::AccountResume)
     };
-    let (reason, was) = (reason.to_owned(), account.status.clone());
+    let (reason, was) = (reason.to_owned(), account.status);
     let author = Author::new(app, actor);
     let (id, subject) = (account.id, account.public_id.clone());
     let (rules, now) = (app.rules(), app.now());
     app.write(id, move |tx| {
-        store::accounts::set_status(tx, id, status.word(), now)?;
+        store::accounts::set_status(tx, id, status, now)?;
         let act = author.act(action, &subject).reason(&reason);
         act.with("was", json!(was)).append(tx)?;
         store::ledger::settle(tx, &rules, id, now).map(|_| ())

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::words;
 use serde_json::json;
 use store::accounts::Account;
 use stripe::Form;
@@ -14,6 +15,18 @@ use crate::operators::audit_log::{Action, Author, COMMAND_LINE};
 /// The most customers that a search reads.
 const CUSTOMERS_MAX: usize = 200_000;
 
+words! {
+    /// How it is known which account a customer belongs to.
+    pub enum MatchedBy {
+        /// The operator named the account.
+        Operator = "hand",
+        /// The customer's metadata name the account.
+        Metadata = "metadata",
+        /// The account has the customer's verified email address.
+        Email = "email address",
+    }
+}
+
 /// A customer and the account it belongs to.
 #[derive(Clone, Debug)]
 pub struct Match {
@@ -23,8 +36,8 @@ pub struct Match {
     pub account: i64,
     /// The account's public id.
     pub name: String,
-    /// How that is known: `hand`, `metadata` or `email address`.
-    pub by: &'static str,
+    /// How that is known.
+    pub by: MatchedBy,
 }
 
 /// What was found.
@@ -54,7 +67,7 @@ pub async fn named_customer(app: &App, account: &Account, customer: &str) -> any
         customer: object.id,
         account: account.id,
         name: account.public_id.clone(),
-        by: "hand",
+        by: MatchedBy::Operator,
     };
     Ok(Found {
         matches: vec![one],
@@ -83,7 +96,7 @@ pub async fn search(app: &App) -> anyhow::Result<Found> {
             continue;
         }
         match owner(app, &customer).await? {
-            Some(one) if one.by == "email address" => {
+            Some(one) if one.by == MatchedBy::Email => {
                 by_email.entry(one.account).or_default().push(one);
             }
             Some(one) => found.matches.push(one),
@@ -131,10 +144,10 @@ async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> 
         .read(move |tx| {
             for name in account.iter().chain(user.iter()) {
                 if let Some(account) = store::accounts::named(tx, name)? {
-                    return Ok(Some((account, "metadata")));
+                    return Ok(Some((account, MatchedBy::Metadata)));
                 }
                 if let Some(user) = store::users::by_public_id(tx, name)? {
-                    return Ok(personal(tx, user.id)?.map(|account| (account, "metadata")));
+                    return Ok(personal(tx, user.id)?.map(|account| (account, MatchedBy::Metadata)));
                 }
             }
             let Some(email) = &email else { return Ok(None) };
@@ -144,7 +157,7 @@ async fn owner(app: &App, customer: &Customer) -> anyhow::Result<Option<Match>> 
             let account = personal(tx, user.id)?;
             // An unverified address proves nothing.
             let account = account.filter(|account| account.email_verified_at.is_some());
-            Ok(account.map(|account| (account, "email address")))
+            Ok(account.map(|account| (account, MatchedBy::Email)))
         })
         .await?;
     Ok(found.map(|(account, by)| Match {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use store::accounts::Account as Row;
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{DEBT_EXCEEDED, Error, Result};
 use crate::idempotency::Key;
 use crate::letters;
 use crate::operators::audit_log::{Action, Author};
@@ -203,7 +203,7 @@ pub async fn forgive(
     act(app, account, Action::DebtForgive, command, key, by_hand)
         .await
         .map_err(|error| match error.0.code {
-            "debt_exceeded" => error.with("field", json!("credits")),
+            DEBT_EXCEEDED => error.with("field", json!("credits")),
             _ => error,
         })
 }

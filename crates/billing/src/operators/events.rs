@@ -3,6 +3,7 @@
 use domain::time::Timestamp;
 use serde_json::json;
 use store::events::Event as Row;
+use store::events::EventState;
 
 use crate::accounts::names::names;
 use crate::app::App;
@@ -15,8 +16,8 @@ pub fn no_event() -> Error {
     Error::not_found("There is no such event.")
 }
 
-/// Takes an event up again: requeued, its account's bell rung and its object wanted, and the act
-/// in the audit log, all in one commit.
+/// Replays an event: in one commit it is queued again, its account is marked for sync with the
+/// event's object, and the act is written to the audit log.
 pub async fn replay(
     app: &App,
     event: &str,
@@ -45,7 +46,7 @@ pub async fn replay(
     replayed.ok_or_else(no_event)
 }
 
-/// Takes an event up again and rings its account.
+/// Queues an event again and marks its account for sync.
 pub fn requeue(
     tx: &mut store::Tx<'_>,
     known: &Row,
@@ -55,16 +56,14 @@ pub fn requeue(
         return Ok(None);
     };
     if let Some(account) = row.account_id {
-        let generation = store::sync::mark_for_sync(tx, account, real_now)?;
-        if let (Some(kind), Some(object)) = (&row.object_type, &row.object_id) {
-            store::sync::name_object(tx, account, kind, object, generation)?;
-        }
+        let object = (row.object_type.as_deref(), row.object_id.as_deref());
+        store::sync::mark_object(tx, account, object, real_now)?;
     }
     Ok(Some(row))
 }
 
-/// Takes every event that waits for a person up again, the latest first, at most [`EVENTS_MAX`], and
-/// rings the accounts whose sync was given up. Answers the events' ids.
+/// Replays every event that needs manual review, the latest first, at most [`EVENTS_MAX`], and marks
+/// the parked accounts for sync. Returns the events' ids.
 pub async fn replay_failed(app: &App, actor: &str) -> Result<Vec<String>> {
     let (author, real_now) = (Author::new(app, actor), app.real_now());
     let replayed = app
@@ -89,10 +88,10 @@ pub async fn replay_failed(app: &App, actor: &str) -> Result<Vec<String>> {
     Ok(replayed)
 }
 
-/// Events that wait for a person, the latest first.
-pub fn failed(tx: &mut store::Tx<'_>) -> store::Result<Vec<store::events::Event>> {
+/// Events that need manual review, the latest first.
+pub fn failed(tx: &mut store::Tx<'_>) -> store::Result<Vec<Row>> {
     let filter = store::events::Filter {
-        state: Some("parked"),
+        state: Some(EventState::Parked.word()),
         ..Default::default()
     };
     store::events::list(tx, &filter, None, EVENTS_MAX)

@@ -1,4 +1,4 @@
-//! What operators do: credits, agreed prices, events, alerts, acting for an account.
+//! What operators do: credits, refunds, agreed prices, events, alerts, acting for an account.
 
 pub mod accounts;
 pub mod adopt;
@@ -9,4 +9,5 @@ pub mod credits;
 pub mod events;
 pub mod on_behalf;
 pub mod reason;
+pub mod refunds;
 pub mod saved_searches;

@@ -1,11 +1,10 @@
 //! Acting for an account that is not the caller's own.
 
+use domain::people::{MemberRole, UserRole};
 use domain::plan::AccountStatus;
 use serde_json::json;
 use store::accounts::Account;
 
-use crate::actors::access::MemberRole;
-use crate::actors::roles::UserRole;
 use crate::actors::{SignedIn, Visitor, access};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -24,7 +23,7 @@ pub async fn start_checkout(
     request_id: &str,
 ) -> Result<String> {
     app.billing_is_on_for(&account)?;
-    if account.status() != AccountStatus::Active {
+    if account.status != AccountStatus::Active {
         return Err(access::suspended());
     }
     let what = match purchase {
@@ -51,7 +50,7 @@ pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
         .into_iter();
     let owner = members
         .into_iter()
-        .find(|member| MemberRole::Owner.is_met_by(&member.role));
+        .find(|member| member.role == MemberRole::Owner);
     let owner = owner.ok_or_else(|| {
         let detail = "This account has no owner to bill. Invite an owner first.";
         Error::conflict("no_owner", detail)
@@ -61,7 +60,7 @@ pub async fn owner(app: &App, account: Account) -> Result<SignedIn> {
         public_id: owner.public_id,
         email: owner.email,
         name: owner.name,
-        role: UserRole::User.word().to_owned(),
+        role: UserRole::User,
     };
     Ok(SignedIn {
         user,

@@ -7,18 +7,16 @@ use domain::money::{Credits, Currency, MinorUnits};
 use domain::projection::{SessionMode, TransactionStatus};
 use domain::time::Timestamp;
 use serde_json::json;
-use store::intents::{Intent, IntentState, NewIntent};
+use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use stripe::Form;
-use stripe::objects::CheckoutStatus;
 
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::intents::{claimed, is_stale, note_failure};
+use crate::intents::{claimed, is_stale};
 use crate::links::UPGRADE;
 use crate::payments::checkout::session::{create, end, is_open, session_params};
 use crate::payments::{customer, is_customer_gone, setup_missing};
-use crate::sync::checkout_session::INTENT_KEY;
 use crate::{rate_limit, trials};
 
 /// What somebody wants to buy, already known to be for sale.
@@ -39,7 +37,7 @@ const TRIAL_DAYS: &str = "subscription_data[trial_period_days]";
 /// What is frozen in the intent.
 #[derive(Clone, Debug)]
 struct Order {
-    kind: &'static str,
+    kind: IntentKind,
     mode: SessionMode,
     price_id: String,
     price: MinorUnits,
@@ -166,8 +164,8 @@ async fn answered(
         .await?;
     let paid = found.filter(|(intent, row)| {
         let is_through =
-            row.status() == TransactionStatus::Pending && intent.state() == IntentState::Closed;
-        let is_paid = row.status().is_paid();
+            row.status == TransactionStatus::Pending && intent.state == IntentState::Closed;
+        let is_paid = row.status.is_paid();
         order.is(intent) && row.account_id == account && (is_paid || is_through)
     });
     Ok(paid.and_then(|(intent, _)| {
@@ -221,7 +219,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
                 .get(credits)
                 .ok_or_else(setup_missing)?;
             Ok(Order {
-                kind: "checkout_topup",
+                kind: IntentKind::CheckoutTopup,
                 mode: SessionMode::Payment,
                 price_id: price_id.clone(),
                 price: pack.price,
@@ -240,7 +238,7 @@ async fn order(app: &App, caller: &SignedIn, purchase: &Purchase) -> Result<Orde
                 .expect("a purchase is of what is for sale");
             let sold = plan_price(app, caller.account.id, tier).await?;
             Ok(Order {
-                kind: "checkout_subscription",
+                kind: IntentKind::CheckoutSubscription,
                 mode: SessionMode::Subscription,
                 price_id: sold.id,
                 price: sold.price,
@@ -378,17 +376,13 @@ async fn insert(app: &App, caller: &SignedIn, order: &Order, customer: &str) -> 
                 return Ok(Some(found));
             }
             let new = NewIntent {
-                id: &id,
-                account_id: account,
                 user_id: Some(user),
-                kind: order.kind,
-                params: &params,
                 credits_micros: order.credits.map(Credits::micros),
                 amount_minor: Some(order.price.amount),
                 currency: Some(order.price.currency.code()),
                 tier: order.tier.as_deref(),
                 price_id: Some(&order.price_id),
-                stripe_object_id: None,
+                ..NewIntent::new(&id, account, order.kind, &params)
             };
             match store::intents::insert(tx, &new, now)? {
                 Some(intent) => {

@@ -3,18 +3,13 @@
 use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use store::accounts::Account;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentKind, NewIntent};
 use stripe::Form;
 
 use crate::actors::SignedIn;
 use crate::app::App;
 use crate::error::Result;
 use crate::intents::{Deferred, attempt_now, claimed, is_stale, note_failure};
-
-const KIND: &str = "customer";
-
-/// The kind of the intents that change what a customer is called.
-const CHANGE: &str = "customer_change";
 
 /// Customers looked at when an old claim's outcome is unknown.
 const ORPHANS_MAX: usize = 10;
@@ -62,12 +57,8 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
     let claim = app
         .write(account, move |tx| {
             let new = NewIntent {
-                id: &id,
-                account_id: account,
                 user_id: Some(user),
-                kind: KIND,
-                params: &params,
-                ..NewIntent::default()
+                ..NewIntent::new(&id, account, IntentKind::Customer, &params)
             };
             // The row first, the look second: whoever kept a customer closed its row in the same
             // commit, so a row of ours that gets in also sees that customer.
@@ -80,7 +71,7 @@ async fn claim(app: &App, caller: &SignedIn) -> Result<Claim> {
             }
             let intent = match mine {
                 Some(mine) => Some(mine),
-                None => store::intents::under_way(tx, account, KIND)?,
+                None => store::intents::under_way(tx, account, IntentKind::Customer)?,
             };
             Ok(intent.map(|intent| Claim::Mine(Box::new(intent))))
         })
@@ -169,17 +160,14 @@ pub fn note_change(
     email: Option<&str>,
     now: Timestamp,
 ) -> store::Result<()> {
-    if let Some(earlier) = store::intents::under_way(tx, account, CHANGE)? {
+    if let Some(earlier) = store::intents::under_way(tx, account, Change::KIND)? {
         store::intents::close(tx, &earlier.id, now)?;
     }
-    let params = Form::new().push("name", name).push_opt("email", email);
-    let new = NewIntent {
-        id,
-        account_id: account,
-        kind: CHANGE,
-        params: &params.encode(),
-        ..NewIntent::default()
-    };
+    let params = Form::new()
+        .push("name", name)
+        .push_opt("email", email)
+        .encode();
+    let new = NewIntent::new(id, account, Change::KIND, &params);
     store::intents::insert(tx, &new, now).map(|_| ())
 }
 
@@ -192,7 +180,7 @@ pub async fn follow(app: &App, account: i64) {
 pub(crate) struct Change;
 
 impl Deferred for Change {
-    const KIND: &'static str = CHANGE;
+    const KIND: IntentKind = IntentKind::CustomerChange;
     const ROUND_MAX: i64 = 50;
 
     async fn carry_out(app: &App, intent: &Intent) -> Result<()> {
@@ -207,7 +195,7 @@ async fn change(app: &App, intent: &Intent) -> Result<()> {
             let open = store::intents::set_calling(tx, &id, now)?;
             let row = store::accounts::find(tx, account)?;
             // Of a closed account Stripe must not be told a name again.
-            let is_active = row.is_some_and(|row| row.status() == AccountStatus::Active);
+            let is_active = row.is_some_and(|row| row.status == AccountStatus::Active);
             let customer = store::customers::current(tx, account)?;
             Ok(customer.filter(|_| open && is_active))
         })

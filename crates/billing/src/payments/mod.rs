@@ -1,4 +1,5 @@
-//! What we ask of Stripe on a customer's behalf: a customer, a Checkout session, the portal.
+//! What we ask of Stripe on a customer's behalf: a customer, a Checkout session, the portal, an
+//! automatic top-up.
 //!
 //! Every call that makes something has an intent row first, with frozen parameters; the row's id
 //! is Stripe's idempotency key. So a double click, a crash or a lost answer makes one thing, and
@@ -10,7 +11,7 @@ pub mod checkout_progress;
 pub mod customer;
 pub mod plan;
 pub mod portal;
-pub mod refund;
+pub mod topup;
 
 use crate::app::App;
 use crate::error::{Error, Result};

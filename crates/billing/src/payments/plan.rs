@@ -6,9 +6,10 @@ pub mod quote;
 pub mod schedule;
 
 use domain::money::MinorUnits;
+use domain::projection::PendingKind;
 use domain::time::Timestamp;
 use serde::Deserialize;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentKind, NewIntent};
 use store::subscriptions::Subscription;
 use stripe::Form;
 use stripe::objects::PaymentIntentStatus;
@@ -23,7 +24,7 @@ pub use crate::payments::plan::quote::QUOTE_SECONDS;
 pub use crate::payments::plan::quote::Quote;
 pub use crate::payments::plan::quote::Way;
 
-const KIND: &str = "plan_change";
+const KIND: IntentKind = IntentKind::PlanChange;
 
 /// Our own parameter in the frozen ones: whose change it is. Not sent.
 const SUBSCRIPTION: &str = "subscription";
@@ -49,7 +50,7 @@ pub async fn live(app: &App, account: i64) -> Result<Option<Subscription>> {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Pending {
     /// `scheduled` for its moment, `payment` for its payment.
-    pub kind: String,
+    kind: String,
     /// The tier it leads to.
     pub tier: String,
     /// The time at which it happens, or is given up unpaid.
@@ -64,7 +65,7 @@ impl Pending {
 
     /// Whether it waits to be paid.
     pub fn is_unpaid(&self) -> bool {
-        self.kind == "payment"
+        PendingKind::from_word(&self.kind) == Some(PendingKind::Payment)
     }
 
     /// The time at which it happens, or is given up unpaid.
@@ -316,19 +317,12 @@ async fn reserve(app: &App, caller: &SignedIn, params: &str) -> Result<Intent> {
                 store::intents::close(tx, &earlier.id, now)?;
             }
             let new = NewIntent {
-                id: &id,
-                account_id: account,
                 user_id: Some(user),
-                kind: KIND,
-                params: &params,
-                ..NewIntent::default()
+                ..NewIntent::new(&id, account, KIND, &params)
             };
-            match store::intents::insert(tx, &new, now)? {
-                Some(intent) => Ok(Some(intent)),
-                // Another process was faster; only the same change may go on with its row.
-                None => Ok(store::intents::under_way(tx, account, KIND)?
-                    .filter(|intent| intent.params == params)),
-            }
+            // Another process was faster; only the same change may continue with its row.
+            let intent = store::intents::insert_or_find(tx, &new, now)?;
+            Ok(intent.filter(|intent| intent.params == params))
         })
         .await?;
     intent.ok_or_else(claimed)

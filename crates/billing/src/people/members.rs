@@ -1,7 +1,8 @@
 //! Members of an account: organisations, invitations, roles, leaving. The last owner stays.
 
-use crate::actors::access::MemberRole;
 use domain::letters::Letter;
+use domain::people::MemberRole;
+use domain::plan::AccountKind;
 use serde_json::json;
 use store::accounts::{Account, NewAccount};
 use store::invitations::{Invitation, NewInvitation};
@@ -78,15 +79,14 @@ pub async fn found(app: &App, user: &Visitor, name: &str) -> Result<Account> {
             let new = NewAccount {
                 public_id: &public_id,
                 external_id: None,
-                kind: "organisation",
+                kind: AccountKind::Organisation,
                 name: &name,
                 email: Some(&email),
                 tier: &tier,
-                subscription_status: "NONE",
                 email_verified_at: None,
             };
             let account = store::accounts::insert(tx, &new, now)?;
-            store::users::put_member(tx, user_id, account.id, MemberRole::Owner.word(), now)?;
+            store::users::put_member(tx, user_id, account.id, MemberRole::Owner, now)?;
             author.act(Action::AccountFound, &public_id).append(tx)?;
             Ok(Some(account))
         })
@@ -138,7 +138,7 @@ pub async fn invite(app: &App, caller: &SignedIn, email: &str, role: &str) -> Re
                 token_hash: &hash(&token),
                 account_id: account,
                 email: &email,
-                role: role.word(),
+                role,
                 invited_by: user,
                 expires_at: now.plus_days(INVITATION_DAYS),
             };
@@ -221,11 +221,8 @@ pub async fn accept(app: &App, token: &str) -> Result<Option<(i64, Account)>> {
             }
             // Somebody who is in already keeps the larger role.
             let held = store::users::role_in(tx, user, invitation.account_id)?;
-            let keeps = held.is_some_and(|held| {
-                MemberRole::from_word(&held) >= MemberRole::from_word(&invitation.role)
-            });
-            if !keeps {
-                let (account, role) = (invitation.account_id, &invitation.role);
+            if held.is_none_or(|held| held < invitation.role) {
+                let (account, role) = (invitation.account_id, invitation.role);
                 store::users::put_member(tx, user, account, role, now)?;
             }
             let act = author.act(Action::MemberJoin, &subject);
@@ -274,14 +271,11 @@ async fn change(
             let Some(found) = members.iter().find(|known| known.public_id == member) else {
                 return Ok(Changed::Absent);
             };
-            if MemberRole::Owner.is_met_by(&found.role)
-                && role != Some(MemberRole::Owner)
-                && owners <= 1
-            {
+            if found.role == MemberRole::Owner && role != Some(MemberRole::Owner) && owners <= 1 {
                 return Ok(Changed::LastOwner);
             }
             let action = if let Some(role) = role {
-                store::users::put_member(tx, found.user_id, account, role.word(), now)?;
+                store::users::put_member(tx, found.user_id, account, role, now)?;
                 Action::MemberRole
             } else {
                 store::users::remove_member(tx, found.user_id, account)?;

@@ -1,7 +1,7 @@
 //! Users and their accounts: a new user gets a personal account.
 
-use crate::actors::access::MemberRole;
-use crate::actors::roles::UserRole;
+use domain::people::{MemberRole, UserRole};
+use domain::plan::AccountKind;
 use domain::time::Timestamp;
 use store::accounts::{Account, NewAccount};
 use store::users::User;
@@ -33,7 +33,7 @@ pub fn read_email(text: &str) -> Result<String> {
 /// The user of a mail address that was just proven, made with a personal account when new. The
 /// address counts as verified: the free allowance begins (seed 21.3).
 pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
-    let user = ensure(app, email, "user", true).await?;
+    let user = ensure(app, email, UserRole::User, true).await?;
     if user.disabled_at.is_some() {
         return Err(disabled());
     }
@@ -43,11 +43,11 @@ pub async fn sign_in(app: &App, email: &str) -> Result<i64> {
 /// The user that the host application hands over. Nobody becomes an operator that way, and an
 /// operator signs in with a link of ours.
 pub async fn hand_over(app: &App, email: &str) -> Result<i64> {
-    let user = ensure(app, email, "user", true).await?;
+    let user = ensure(app, email, UserRole::User, true).await?;
     if user.disabled_at.is_some() {
         return Err(disabled());
     }
-    if user.role != UserRole::User.word() {
+    if user.role.is_operator() {
         let detail = "Operators sign in with an email link.";
         return Err(Error::forbidden("operator_by_link", detail));
     }
@@ -60,13 +60,12 @@ fn disabled() -> Error {
 
 /// The user of an address, made when new. An address listed as administrator gets that role when
 /// it is made.
-pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Result<User> {
+pub async fn ensure(app: &App, email: &str, role: UserRole, is_verified: bool) -> Result<User> {
     let email = read_email(email)?;
     let role = match first_role(app, &email) {
-        "admin" => "admin",
-        _ => role,
+        UserRole::User => role,
+        listed => listed,
     };
-    let role = role.to_owned();
     let (user_id, account_id) = (app.new_id("usr"), app.new_id("acc"));
     let tier = app.catalog().free().name.clone();
     let (now, rules) = (app.now(), app.rules());
@@ -75,7 +74,7 @@ pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Re
             user: &user_id,
             account: &account_id,
             email: &email,
-            role: &role,
+            role,
             tier: &tier,
         };
         let user = find_or_insert(tx, &new, now)?;
@@ -83,7 +82,7 @@ pub async fn ensure(app: &App, email: &str, role: &str, is_verified: bool) -> Re
             // An organisation brings no free allowance: else everybody would found many.
             let places = store::users::places(tx, user.id)?.into_iter();
             let own = places.filter(|place| {
-                place.kind == "personal" && MemberRole::Owner.is_met_by(&place.role)
+                place.kind == AccountKind::Personal && place.role == MemberRole::Owner
             });
             for account in own.map(|place| place.account_id) {
                 if store::accounts::verify_email(tx, account, now)? {
@@ -104,7 +103,7 @@ pub fn own(
     tx: &mut store::Tx<'_>,
     account: i64,
     email: &str,
-    (user_id, role): (&str, &str),
+    (user_id, role): (&str, UserRole),
     now: Timestamp,
 ) -> store::Result<Option<User>> {
     if store::users::owners(tx, account)? > 0 {
@@ -115,18 +114,18 @@ pub fn own(
         None => store::users::insert(tx, user_id, email, local_part(email), role, now)?,
     };
     if let Some(user) = &user {
-        store::users::put_member(tx, user.id, account, "owner", now)?;
+        store::users::put_member(tx, user.id, account, MemberRole::Owner, now)?;
     }
     Ok(user)
 }
 
 /// The role of an address when its user is made: administrators are listed in the settings.
-pub fn first_role(app: &App, email: &str) -> &'static str {
+pub fn first_role(app: &App, email: &str) -> UserRole {
     let mut admins = app.settings.session.admins.iter();
     if admins.any(|admin| admin.eq_ignore_ascii_case(email)) {
-        "admin"
+        UserRole::Admin
     } else {
-        "user"
+        UserRole::User
     }
 }
 
@@ -138,7 +137,7 @@ struct New<'a> {
     user: &'a str,
     account: &'a str,
     email: &'a str,
-    role: &'a str,
+    role: UserRole,
     tier: &'a str,
 }
 
@@ -158,15 +157,14 @@ fn find_or_insert(tx: &mut store::Tx<'_>, new: &New<'_>, now: Timestamp) -> stor
         &NewAccount {
             public_id: new.account,
             external_id: None,
-            kind: "personal",
+            kind: AccountKind::Personal,
             name,
             email: Some(new.email),
             tier: new.tier,
-            subscription_status: "NONE",
             email_verified_at: None,
         },
         now,
     )?;
-    store::users::put_member(tx, user.id, account.id, "owner", now)?;
+    store::users::put_member(tx, user.id, account.id, MemberRole::Owner, now)?;
     Ok(user)
 }

@@ -6,7 +6,7 @@ mod rows;
 use domain::projection::{Desired, Finding, Mail, PaymentStatus, SessionStatus, Transaction};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::events::EventState;
-use store::intents::IntentState;
+use store::intents::{IntentKind, IntentState, NewIntent};
 
 use domain::ids::new_id;
 use domain::ledger::Request;
@@ -219,13 +219,10 @@ impl Plan {
     /// What was bought twice is written down; the calls are made when this is on disk.
     fn write_undo(&self, tx: &mut Tx<'_>) -> store::Result<()> {
         for (id, object, params) in &self.undo {
-            let new = store::intents::NewIntent {
-                id,
-                account_id: self.lease.account_id,
-                kind: duplicate_subscription::KIND,
-                params,
+            let account = self.lease.account_id;
+            let new = NewIntent {
                 stripe_object_id: Some(object),
-                ..store::intents::NewIntent::default()
+                ..NewIntent::new(id, account, IntentKind::DuplicateSubscription, params)
             };
             store::intents::insert(tx, &new, self.now)?;
         }
@@ -373,7 +370,7 @@ impl Plan {
             tx,
             self.lease.account_id,
             self.fetched.last_event,
-            state.word(),
+            state,
             &outcome,
             self.now,
         )?;
@@ -385,7 +382,7 @@ impl Plan {
 fn findings(held: &Held, wanted: &Desired) -> Option<String> {
     let failed = held.intents.values();
     let failed = failed.filter(|intent| {
-        intent.kind == duplicate_subscription::KIND && intent.state() == IntentState::Failed
+        intent.kind == IntentKind::DuplicateSubscription && intent.state == IntentState::Failed
     });
     let failed = failed.map(|intent| {
         let subscription = intent.stripe_object_id.as_deref().unwrap_or_default();

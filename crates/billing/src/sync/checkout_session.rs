@@ -2,6 +2,7 @@
 
 use domain::money::{Credits, Currency, MinorUnits};
 use domain::projection::{Intent, PaymentStatus, Session, SessionStatus};
+use store::intents::IntentKind;
 use stripe::objects;
 use stripe::objects::PaymentIntentStatus;
 
@@ -80,7 +81,7 @@ pub fn automatic(charges: &[objects::Charge], held: &Held) -> Vec<Session> {
 
 fn automatic_of(charge: &objects::Charge, held: &Held) -> Option<Session> {
     let id = charge.metadata.get(INTENT_KEY)?;
-    if held.intents.get(id)?.kind != store::auto_topup::INTENT_KIND {
+    if held.intents.get(id)?.kind != IntentKind::AutoTopup {
         return None;
     }
     let payment_intent = charge.payment_intent.id()?.to_owned();

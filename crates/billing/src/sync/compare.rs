@@ -1,6 +1,7 @@
 //! Our rows beside Stripe's, for a person: what a sync would find, told line by line. Changes
 //! nothing.
 
+use domain::plan::SubscriptionStatus;
 use domain::projection::{Desired, Finding};
 use domain::time::Timestamp;
 
@@ -176,14 +177,15 @@ fn subscriptions(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) 
             .iter()
             .find(|row| row.subscription_id == id);
         let theirs = wanted.subscriptions.iter().find(|one| one.fetched.id == id);
-        let plan = |tier: Option<&String>, status: &str| {
-            format!("{} {status}", tier.map_or("no plan", String::as_str))
+        let plan = |tier: Option<&String>, status: &SubscriptionStatus| {
+            let tier = tier.map_or("no plan", String::as_str);
+            format!("{tier} {}", status.word())
         };
         lines.push(ComparisonRow::new(
             name,
             ours.map_or(NONE.to_owned(), |row| plan(row.tier.as_ref(), &row.status)),
             theirs.map_or(NONE.to_owned(), |one| {
-                plan(one.facts.tier.as_ref(), one.facts.status.word())
+                plan(one.facts.tier.as_ref(), &one.facts.status)
             }),
         ));
         if let (Some(ours), Some(theirs)) = (ours, theirs) {
@@ -245,21 +247,14 @@ fn credit_notes(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
 }
 
 fn money(rows: &Rows, wanted: &Desired, lines: &mut Vec<ComparisonRow>) {
-    let counts = |status: &str| matches!(status, "COMPLETED" | "REFUNDED");
-    let is_payment = |kind: &str| {
-        matches!(
-            kind,
-            "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
-        )
-    };
     let ours = rows
         .transactions
         .iter()
-        .filter(|row| is_payment(&row.kind) && counts(&row.status));
+        .filter(|row| row.kind.is_payment() && row.status.is_paid());
     let theirs = wanted
         .transactions
         .iter()
-        .filter(|one| is_payment(one.kind.word()) && counts(one.status.word()));
+        .filter(|one| one.kind.is_payment() && one.status.is_paid());
     let paid: (i64, i64) = (
         ours.clone().map(|row| row.amount_minor).sum(),
         theirs.clone().map(|one| one.amount.amount).sum(),

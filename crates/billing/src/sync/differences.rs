@@ -3,6 +3,7 @@
 //! the whole Stripe account.
 
 use domain::money::Credits;
+use domain::projection::DisputeStatus;
 use serde::Serialize;
 use store::Tx;
 use stripe::{Form, objects};
@@ -79,11 +80,8 @@ pub async fn mark_for_sync(app: &App, found: &[Reversal]) -> Result<()> {
     for one in found {
         let (account, charge, now) = (one.account_id, one.charge.clone(), app.real_now());
         app.write(account, move |tx| {
-            let generation = store::sync::mark_for_sync(tx, account, now)?;
-            if let Some(charge) = &charge {
-                store::sync::name_object(tx, account, "charge", charge, generation)?;
-            }
-            Ok(())
+            let charge = charge.as_deref();
+            store::sync::mark_object(tx, account, (charge.map(|_| "charge"), charge), now)
         })
         .await?;
     }
@@ -99,7 +97,7 @@ fn of_refund(tx: &mut Tx<'_>, refund: &objects::Refund) -> store::Result<Option<
         .status
         .as_ref()
         .map_or("pending", |word| word.as_str());
-    let wanted = domain::projection::refund_status(status).word();
+    let wanted = domain::projection::refund_status(status);
     let key = format!("refund:{}", refund.id);
     let held = store::transactions::by_natural_key(tx, payment.account_id, &key)?;
     let what = match held {
@@ -119,12 +117,13 @@ fn of_dispute(tx: &mut Tx<'_>, dispute: &objects::Dispute) -> store::Result<Opti
     let Some(lot) = lots.into_iter().find(|lot| lot.source_key == source) else {
         return Ok(None);
     };
-    let status = dispute.status.as_str();
-    let is_open = matches!(status, "needs_response" | "under_review");
-    let what = match (status, is_open) {
-        (_, true) if !lot.frozen => "it is open, the credits are not set aside",
-        (_, false) if lot.frozen => "it is closed, the credits are still set aside",
-        ("lost", _) if lot.reversed == Credits::ZERO => "it is lost, nothing was taken back",
+    let status = DisputeStatus::from_word(dispute.status.as_str());
+    let what = match (status.is_some_and(DisputeStatus::is_open), lot.frozen) {
+        (true, false) => "it is open, the credits are not set aside",
+        (false, true) => "it is closed, the credits are still set aside",
+        (false, false) if status == Some(DisputeStatus::Lost) && lot.reversed == Credits::ZERO => {
+            "it is lost, nothing was taken back"
+        }
         _ => return Ok(None),
     };
     reversal(

@@ -5,15 +5,12 @@
 //! with no transaction open, and made again by the sweep until their outcome is known.
 
 use domain::projection::DuplicatePurchase;
-use store::intents::{Intent, IntentState};
+use store::intents::{Intent, IntentKind, IntentState};
 use stripe::Form;
 
 use crate::app::App;
 use crate::error::Result;
 use crate::intents::{Deferred, is_stale};
-
-/// The kind of its intents.
-pub const KIND: &str = "second_subscription";
 
 /// Our own parameter in the frozen ones: what is cancelled. Not sent with the refund.
 const SUBSCRIPTION: &str = "subscription";
@@ -30,14 +27,14 @@ pub fn params(purchase: &DuplicatePurchase) -> String {
 
 /// Whether the intent's subscription was cancelled.
 pub fn is_undone(intent: &Intent) -> bool {
-    intent.kind == KIND && matches!(intent.state(), IntentState::Done | IntentState::Closed)
+    intent.kind == Undo::KIND && matches!(intent.state, IntentState::Done | IntentState::Closed)
 }
 
 /// The end of a duplicate subscription.
 pub(crate) struct Undo;
 
 impl Deferred for Undo {
-    const KIND: &'static str = KIND;
+    const KIND: IntentKind = IntentKind::DuplicateSubscription;
     const ROUND_MAX: i64 = 20;
 
     async fn carry_out(app: &App, intent: &Intent) -> Result<()> {

@@ -58,7 +58,7 @@ fn insert(
         object_id: event.object.id.as_deref(),
         customer_id: event.object.customer.as_deref(),
         account_id: account,
-        state: state.word(),
+        state,
     };
     let Some(n) = store::events::insert(tx, &new, now)? else {
         return Ok(());
@@ -66,17 +66,14 @@ fn insert(
     // What Stripe says of someone who asked to be forgotten is not stored again.
     let is_forgotten = match account {
         Some(account) => store::accounts::find(tx, account)?
-            .is_some_and(|row| row.status() == AccountStatus::Closed),
+            .is_some_and(|row| row.status == AccountStatus::Closed),
         None => false,
     };
     if !is_forgotten {
         store::events::insert_payload(tx, n, body)?;
     }
     if let Some(account) = account {
-        let generation = store::sync::mark_for_sync(tx, account, now)?;
-        if let (Some(kind), Some(id)) = (new.object_type, new.object_id) {
-            store::sync::name_object(tx, account, kind, id, generation)?;
-        }
+        store::sync::mark_object(tx, account, (new.object_type, new.object_id), now)?;
     }
     Ok(())
 }

@@ -325,6 +325,8 @@ fn at(seconds: i64) -> Timestamp {
 mod tests {
     use std::time::Duration;
 
+    use domain::people::UserRole;
+
     use super::*;
     use crate::config::Settings;
 
@@ -335,7 +337,7 @@ mod tests {
     }
 
     async fn leased(app: &App) -> Lease {
-        let user = crate::people::users::ensure(app, "ann@example.com", "user", true).await;
+        let user = crate::people::users::ensure(app, "ann@example.com", UserRole::User, true).await;
         let user = user.expect("a user").id;
         let memberships = app
             .read(move |tx| store::users::memberships(tx, user))

@@ -57,7 +57,7 @@ pub async fn fetch(app: &App, account: i64, held: &Held) -> Result<Fetched> {
         fetched.progress.backfill = history::join(fetched.progress.backfill, left);
         if object.deleted {
             fetched.deleted.push(id.clone());
-        } else if customer.state() == CustomerState::Current {
+        } else if customer.state == CustomerState::Current {
             current = Some(object);
         }
     }

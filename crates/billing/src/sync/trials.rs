@@ -23,7 +23,7 @@ pub async fn check(app: &App, account: i64, trialing: &[String]) -> Result<bool>
             .read(move |tx| store::trials::find(tx, account, &id))
             .await?;
         // One whose end was begun and not noted is ended again.
-        if seen.is_none_or(|trial| trial.state() == TrialState::Refusing) {
+        if seen.is_none_or(|trial| trial.state == TrialState::Refusing) {
             has_ended |= check_one(app, account, subscription).await?;
         }
     }
@@ -47,7 +47,11 @@ async fn check_one(app: &App, account: i64, subscription: &str) -> Result<bool> 
                 None => true,
             };
             let refused = !is_first || once_per_account && had_one(tx, account, Some(&id))?;
-            let state = if refused { "refusing" } else { "granted" };
+            let state = if refused {
+                TrialState::Refusing
+            } else {
+                TrialState::Granted
+            };
             note(tx, account, &id, state, now)?;
             Ok(refused)
         })
@@ -64,8 +68,10 @@ async fn check_one(app: &App, account: i64, subscription: &str) -> Result<bool> 
         Err(error) => return Err(error.into()),
     }
     let id = subscription.to_owned();
-    app.write(account, move |tx| note(tx, account, &id, "refused", now))
-        .await?;
+    app.write(account, move |tx| {
+        note(tx, account, &id, TrialState::Refused, now)
+    })
+    .await?;
     tracing::info!(
         account,
         subscription,
@@ -78,13 +84,13 @@ fn note(
     tx: &mut store::Tx<'_>,
     account: i64,
     subscription: &str,
-    state: &str,
+    state: TrialState,
     now: domain::time::Timestamp,
 ) -> store::Result<u64> {
     let row = Trial {
         subscription_id: subscription.to_owned(),
         account_id: account,
-        state: state.to_owned(),
+        state,
         created_at: now,
     };
     store::trials::put(tx, &row)

@@ -59,7 +59,7 @@ fn case_w33_every_status_has_its_access() {
     for (status, access, shown) in table {
         let plan = plan(&account(vec![subscription(status)]), now());
         assert_eq!(
-            (plan.access_tier.as_str(), plan.status),
+            (plan.access_tier.as_str(), plan.status.word()),
             (access, shown),
             "{status}"
         );

@@ -5,6 +5,7 @@ use super::transaction::{Transaction, TransactionStatus, TransactionType, free_o
 use super::{Desired, Known};
 use crate::money::Currency;
 use crate::time::Timestamp;
+use crate::words::words;
 
 /// A change of a plan that has not happened yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,22 +19,13 @@ pub struct PendingChange {
     pub at: Timestamp,
 }
 
-/// What a pending change is waiting for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PendingKind {
-    /// It waits for its time.
-    Scheduled,
-    /// It waits for its payment.
-    Payment,
-}
-
-impl PendingKind {
-    /// The word in the API.
-    pub const fn word(self) -> &'static str {
-        match self {
-            PendingKind::Scheduled => "scheduled",
-            PendingKind::Payment => "payment",
-        }
+words! {
+    /// What a pending change is waiting for.
+    pub enum PendingKind {
+        /// It waits for its time.
+        Scheduled = "scheduled",
+        /// It waits for its payment.
+        Payment = "payment",
     }
 }
 

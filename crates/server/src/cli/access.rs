@@ -7,8 +7,9 @@ use billing::error::{Error, Result};
 use billing::people::sign_in::open_session;
 use billing::people::users;
 use billing::secrets::{hash, new_secret};
+use domain::people::UserRole;
 use domain::time::Timestamp;
-use store::api_keys::NewApiKey;
+use store::api_keys::{KeyScope, NewApiKey};
 use web::sign_in::cookies::cookie_name;
 
 /// How many bytes of a key's secret are stored as readable text, so that its owner can recognize
@@ -17,13 +18,13 @@ const PREFIX_BYTES: usize = 16;
 
 /// Returns the row ids of the user with this email address and of the user's first account. Creates
 /// the user if it doesn't exist, and sets its role if one is given. The address counts as verified.
-pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i64)> {
-    let user = users::ensure(app, email, role.unwrap_or("user"), true).await?;
-    let wanted = role.filter(|role| *role != user.role).map(str::to_owned);
+pub async fn user(app: &App, email: &str, role: Option<UserRole>) -> Result<(i64, i64)> {
+    let user = users::ensure(app, email, role.unwrap_or(UserRole::User), true).await?;
+    let wanted = role.filter(|role| *role != user.role);
     let found = app
         .db
         .write(0, move |tx| {
-            if let Some(role) = &wanted {
+            if let Some(role) = wanted {
                 store::users::set_role(tx, user.id, role)?;
             }
             let memberships = store::users::memberships(tx, user.id)?;
@@ -63,11 +64,7 @@ pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> 
 /// Creates an API key: of scope `meter` for an account, of scope `server` without one. Returns the
 /// secret, of which only a hash is stored.
 pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<String> {
-    let mode = if app.settings.stripe.is_live() {
-        "live"
-    } else {
-        "test"
-    };
+    let mode = app.settings.stripe.mode();
     let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.rng));
     let public_id = app.new_id("key");
     let (key, name, now) = (secret.clone(), name.to_owned(), app.now());
@@ -79,7 +76,11 @@ pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<Stri
                 name: &name,
                 prefix: &key[..PREFIX_BYTES],
                 secret_hash: &hash(&key),
-                scope: if account.is_some() { "meter" } else { "server" },
+                scope: if account.is_some() {
+                    KeyScope::Meter
+                } else {
+                    KeyScope::Server
+                },
                 mode,
                 created_by: "cli",
             };

@@ -1,6 +1,7 @@
 //! `demo`: the service and a Stripe twin in one process. It needs neither a Stripe account nor a
 //! network.
 
+use domain::people::UserRole;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -248,7 +249,7 @@ async fn start(
         tracing::info!("{warning}");
     }
     let (_, customer) = access::user(&app, CUSTOMER, None).await?;
-    access::user(&app, ADMIN, Some("admin")).await?;
+    access::user(&app, ADMIN, Some(UserRole::Admin)).await?;
     // Reading the summary for the first time grants the allowance.
     summary::view(&app, customer).await?;
     let api_key = api_key(&app, customer, state.api_key.take()).await?;

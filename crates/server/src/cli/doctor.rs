@@ -7,6 +7,7 @@ use billing::setup;
 use domain::time::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
+use store::alerts::Severity;
 
 use crate::cli::backup;
 use crate::cli::output::{Output, counted};
@@ -237,7 +238,10 @@ async fn monitoring(app: &App) -> CheckResult {
         let how = "no one receives alerts; set LBX_ADMINS, or run `admin user EMAIL --role admin`";
         return Err(how.to_owned());
     }
-    match open.iter().find(|alert| alert.severity == "critical") {
+    match open
+        .iter()
+        .find(|alert| alert.severity == Severity::Critical)
+    {
         Some(alert) => Err(format!("an alert is open: {}", alert.summary)),
         None => Ok(format!(
             "{} {} alerts",

@@ -3,6 +3,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::events::EventState;
 
 use crate::metering::Program;
 use crate::pages::{hidden, location, mailed_link, send};
@@ -286,8 +287,10 @@ async fn seed_19_1_webhooks_correctly_update_database(stage: &Stage) {
         .events()
         .await
         .into_iter()
-        .filter(|event| event.state != "done");
-    let left: Vec<_> = left.filter(|event| event.state != "ignored").collect();
+        .filter(|event| event.state != EventState::Done);
+    let left: Vec<_> = left
+        .filter(|event| event.state != EventState::Ignored)
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

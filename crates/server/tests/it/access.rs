@@ -1,6 +1,7 @@
 //! Access control: signed-out requests, other users' data, cross-site requests and headers.
 
 use serde_json::json;
+use store::events::EventState;
 
 use crate::stage::{Stage, on_both};
 
@@ -331,5 +332,5 @@ async fn an_operators_replay_syncs_the_account_again_and_changes_nothing_that_ag
         .into_iter()
         .find(|known| known.event_id == event)
         .unwrap();
-    assert_eq!(again.state, "done");
+    assert_eq!(again.state, EventState::Done);
 }

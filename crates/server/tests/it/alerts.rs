@@ -5,6 +5,7 @@ use billing::jobs::nightly;
 use domain::time::{SECONDS_PER_DAY, Timestamp};
 use serde_json::{Value, json};
 use store::alerts as rows;
+use store::events::EventState;
 
 use crate::stage::{PATIENCE, Person, Stage, on_both};
 
@@ -114,26 +115,11 @@ pub async fn paid(stage: &Stage, account: i64, day: i64, number: i64, minor: i64
         let new = store::transactions::NewTransaction {
             public_id: &key,
             account_id: account,
-            user_id: None,
-            stripe_payment_intent_id: None,
-            stripe_checkout_session_id: None,
-            stripe_invoice_id: None,
-            stripe_refund_id: None,
             natural_key: &key,
-            kind: "CREDIT_TOPUP",
-            status: "COMPLETED",
             amount_minor: minor,
-            currency: "usd",
-            refunded_minor: 0,
-            product_type: "credit_topup",
-            subscription_tier: None,
-            credits_purchased_micros: None,
-            description: None,
-            metadata: None,
-            failure: None,
             attempts: 1,
-            receipt_url: None,
             occurred_at: at,
+            ..store::testing::transaction()
         };
         store::transactions::put(tx, &new, at)
     });
@@ -215,9 +201,9 @@ async fn each_alert_rule_detects_its_own_problem_and_no_other(stage: &Stage) {
             account_id: Some(account),
             ..store::events::NewEvent::default()
         };
-        store::events::insert(tx, &event("evt_old", "received"), long_ago)?;
-        let parked = store::events::insert(tx, &event("evt_parked", "received"), now)?;
-        store::events::settle(tx, parked.unwrap(), "parked", "for a person", now)?;
+        store::events::insert(tx, &event("evt_old", EventState::Received), long_ago)?;
+        let parked = store::events::insert(tx, &event("evt_parked", EventState::Received), now)?;
+        store::events::settle(tx, parked.unwrap(), EventState::Parked, "for a person", now)?;
         let new = store::webhook_endpoints::NewEndpoint {
             public_id: "we_gone",
             url: "https://hooks.example.com/",

@@ -11,6 +11,7 @@ mod portal;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use store::events::EventState;
 
 use axum::Router;
 use axum::extract::State;
@@ -95,7 +96,7 @@ fn tx_count(tx: &mut store::Tx<'_>) -> store::Result<i64> {
         };
         before = Some(last.n);
         let is_done = |event: &&store::events::Event| {
-            event.event_id.starts_with("evt_burst_") && event.state == "done"
+            event.event_id.starts_with("evt_burst_") && event.state == EventState::Done
         };
         found += i64::try_from(page.iter().filter(is_done).count()).unwrap_or(0);
     }

@@ -1,5 +1,6 @@
 //! Checkout and portal: invalid input, double clicks, and failures of Stripe.
 
+use domain::people::{MemberRole, UserRole};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -206,12 +207,12 @@ async fn signed_in(stage: &Stage, person: &crate::stage::Person<'_>) -> billing:
         public_id: "usr_test".into(),
         email: "maya@example.com".into(),
         name: "maya".into(),
-        role: "user".into(),
+        role: UserRole::User,
     };
     billing::actors::SignedIn {
         user,
         account: account.unwrap(),
-        role: "owner".into(),
+        role: MemberRole::Owner,
         places: Vec::new(),
     }
 }

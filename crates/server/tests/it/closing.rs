@@ -1,5 +1,7 @@
 //! Closing an account: first at Stripe, then here. The journal stays.
 
+use domain::people::MemberRole;
+use domain::plan::AccountStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::args;
@@ -48,7 +50,7 @@ async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_str
     assert_eq!(at_stripe(stage, &customer).await, ["canceled"]);
     let closed = account(stage, maya.account).await;
     assert_eq!(
-        (closed.status.as_str(), closed.name.as_str(), closed.email),
+        (closed.status.word(), closed.name.as_str(), closed.email),
         ("closed", "", None)
     );
     assert_eq!(
@@ -93,12 +95,15 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
 
     assert!(status == 502 || status == 503, "{status} {body}");
     let kept = account(stage, maya.account).await;
-    assert_eq!(kept.status, "active");
+    assert_eq!(kept.status, AccountStatus::Active);
     assert!(kept.email.is_some());
     stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
     stage.settled().await;
     assert_eq!(close(&maya).await.0, 200);
-    assert_eq!(account(stage, maya.account).await.status, "closed");
+    assert_eq!(
+        account(stage, maya.account).await.status,
+        AccountStatus::Closed
+    );
 }
 
 /// All text of all tables, to search in.
@@ -182,7 +187,7 @@ async fn an_organization_closes_for_all_and_its_members_keep_their_own_accounts(
         .db
         .write(0, move |tx| {
             let account = store::accounts::named(tx, &name)?.unwrap();
-            store::users::put_member(tx, user, account.id, "member", now)
+            store::users::put_member(tx, user, account.id, MemberRole::Member, now)
         })
         .await
         .unwrap();

@@ -5,6 +5,7 @@ mod orders;
 mod switches;
 mod text;
 
+use domain::people::UserRole;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -265,9 +266,10 @@ async fn case_a11_an_https_origin_asks_for_https_and_binds_its_cookie() {
             assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
             assert_eq!(headers["referrer-policy"], "same-origin", "{path}");
         }
-        let maya = billing::people::users::ensure(&stage.app, "maya@example.com", "user", true)
-            .await
-            .unwrap();
+        let maya =
+            billing::people::users::ensure(&stage.app, "maya@example.com", UserRole::User, true)
+                .await
+                .unwrap();
         let cookie = web::api::auth::new_session(&stage.app, maya.id, &http::HeaderMap::new())
             .await
             .unwrap();

@@ -16,6 +16,7 @@ use billing::notices::EVENTS;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use store::alerts as rows;
+use store::outbox::MessageKind;
 use store::{args, events, outbox};
 
 use crate::alerts::{of_rule, states};
@@ -33,7 +34,7 @@ async fn all_sent(stage: &Stage) {
     loop {
         let queued = stage
             .app
-            .read(|tx| outbox::next_due(tx, "webhook"))
+            .read(|tx| outbox::next_due(tx, MessageKind::Webhook))
             .await
             .unwrap();
         if queued.is_none() {

@@ -4,6 +4,7 @@
 use billing::config::Settings;
 use billing::export::own_data;
 use clap::Parser;
+use domain::people::MemberRole;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -83,7 +84,7 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
         .app
         .db
         .write(account, move |tx| {
-            store::users::put_member(tx, user, account, "billing", now)
+            store::users::put_member(tx, user, account, MemberRole::Billing, now)
         })
         .await
         .unwrap();
@@ -272,7 +273,7 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
     assert!(events.len() > before, "they arrived");
     for event in &events[..events.len() - before] {
         assert!(
-            ["done", "ignored", "parked"].contains(&event.state.as_str()),
+            ["done", "ignored", "parked"].contains(&event.state.word()),
             "{event:?}"
         );
         let n = event.n;
@@ -290,7 +291,7 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
     }
     let row = find().await.unwrap().unwrap();
     assert_eq!(
-        (row.status.as_str(), row.name.as_str(), row.email),
+        (row.status.word(), row.name.as_str(), row.email),
         ("closed", "", None)
     );
     let refunds = stage.transactions(account).await;

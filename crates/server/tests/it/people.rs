@@ -1,13 +1,15 @@
 //! Users with several accounts: which account is meant, what they may do in it, and how they sign
 //! in.
 
+use domain::people::MemberRole;
+use domain::plan::AccountStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::stage::{Person, Stage, on_both};
 
 /// Makes `person` a member of `owner`'s account; returns the account's public id.
-async fn join(person: &Person<'_>, owner: &Person<'_>, role: &'static str) -> String {
+async fn join(person: &Person<'_>, owner: &Person<'_>, role: MemberRole) -> String {
     let (user, account) = (person.user, owner.account);
     let stage = person.stage;
     let now = stage.app.now();
@@ -39,7 +41,7 @@ on_both!(a_user_with_several_accounts_must_name_the_account_of_a_write);
 async fn a_user_with_several_accounts_must_name_the_account_of_a_write(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
-    let noahs = join(&maya, &noah, "billing").await;
+    let noahs = join(&maya, &noah, MemberRole::Billing).await;
     let body = json!({ "type": "topup", "amount": 500 });
 
     let (status, answer) = maya.checkout(body.clone()).await;
@@ -96,7 +98,7 @@ on_both!(a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account);
 async fn a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
-    let noahs = join(&maya, &noah, "owner").await;
+    let noahs = join(&maya, &noah, MemberRole::Owner).await;
     let query = format!("account={noahs}");
     for path in [
         "/dashboard/billing",
@@ -172,7 +174,7 @@ async fn a_suspended_account_gets_an_explanation_and_can_change_nothing(stage: &
         .app
         .db
         .write(account, move |tx| {
-            store::accounts::set_status(tx, account, "suspended", now)
+            store::accounts::set_status(tx, account, AccountStatus::Suspended, now)
         })
         .await
         .unwrap();

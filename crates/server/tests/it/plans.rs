@@ -10,7 +10,7 @@ mod upgrades;
 
 use billing::config::Settings;
 use serde_json::{Value, json};
-use store::intents::NewIntent;
+use store::intents::{IntentKind, NewIntent};
 
 use crate::stage::{Person, Stage, on_both};
 

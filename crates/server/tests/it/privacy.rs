@@ -1,5 +1,6 @@
 //! Personal data is encrypted at rest, and in no log, metric or error.
 
+use domain::people::UserRole;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -184,7 +185,7 @@ async fn keys_are_rolled_and_left(database: TestDatabase) {
             .await
             .unwrap();
         assert_eq!(found.unwrap().email, whole, "before the turn");
-        let again = billing::people::users::ensure(&app, &whole, "user", true)
+        let again = billing::people::users::ensure(&app, &whole, UserRole::User, true)
             .await
             .unwrap();
         let mut out = Output::new(true);

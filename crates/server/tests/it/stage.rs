@@ -2,6 +2,7 @@
 
 mod person;
 
+use domain::people::UserRole;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use billing::setup;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use server::service::Service;
+use store::api_keys::{KeyMode, KeyScope};
 use store::testing::TestDatabase;
 use tokio::net::TcpListener;
 
@@ -180,9 +182,14 @@ impl Stage {
 
     /// A user with a role, a session and their own account.
     pub async fn person_as(&self, email: &str, role: &str) -> Person<'_> {
-        let user = people::ensure(&self.app, email, role, true)
-            .await
-            .expect("a user");
+        let user = people::ensure(
+            &self.app,
+            email,
+            UserRole::from_word(role).expect("a role"),
+            true,
+        )
+        .await
+        .expect("a user");
         let token = billing::people::sign_in::open_session(&self.app, user.id, "test")
             .await
             .expect("a session");
@@ -211,8 +218,8 @@ impl Stage {
                 name: "test",
                 prefix: "lbx_test_",
                 secret_hash: &stored,
-                scope: "server",
-                mode: "test",
+                scope: KeyScope::Server,
+                mode: KeyMode::Test,
                 created_by: "test",
             };
             store::api_keys::insert(tx, &new, now)
@@ -329,17 +336,17 @@ impl Stage {
 
     /// Rows of the transactions table, oldest first, as (type, status, amount).
     pub async fn transactions(&self, account: i64) -> Vec<(String, String, i64)> {
-        let newest = store::transactions::Cursor {
-            occurred_at: domain::time::Timestamp::from_micros(i64::MAX),
-            id: i64::MAX,
-        };
+        let newest = store::transactions::Cursor::START;
         let rows = self
             .app
             .read(move |tx| store::transactions::of_account(tx, account, newest, 100));
         let rows = rows.await.expect("transactions");
         rows.into_iter()
             .rev()
-            .map(|row| (row.kind, row.status, row.amount_minor))
+            .map(|row| {
+                let (kind, status) = (row.kind.word(), row.status.word());
+                (kind.to_owned(), status.to_owned(), row.amount_minor)
+            })
             .collect()
     }
 

@@ -7,7 +7,7 @@ use billing::books::audit::run;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::auto_topup::AutoTopup;
+use store::auto_topup::{AutoTopup, AutoTopupState};
 
 use crate::metering::Program;
 use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
@@ -183,7 +183,7 @@ async fn a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_tur
 
     program.debit("low", 700).await;
     let after = row_when(&person, |row| row.declines == 1).await;
-    assert_eq!(after.state, "on");
+    assert_eq!(after.state, AutoTopupState::On);
     assert!(after.next_attempt_at > stage.app.now().plus_seconds(3_600));
     finish_top_up(stage).await;
     assert_eq!(row(&person).await.declines, 1, "no blind retry");
@@ -194,7 +194,7 @@ async fn a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_tur
         .await
         .unwrap();
     stage.twin.advance("7h").await.unwrap();
-    let after = row_when(&person, |row| row.state == "off").await;
+    let after = row_when(&person, |row| row.state == AutoTopupState::Off).await;
 
     assert_eq!(
         after.off_reason.as_deref(),
@@ -219,18 +219,18 @@ async fn a_card_that_requires_authentication_sends_an_email_and_is_not_retried(s
         .unwrap();
 
     program.debit("low", 700).await;
-    row_when(&person, |row| row.state == "waiting").await;
+    row_when(&person, |row| row.state == AutoTopupState::Waiting).await;
     mail(stage, "onfirm").await;
     finish_top_up(stage).await;
     stage.twin.advance("2d").await.unwrap();
     finish_top_up(stage).await;
 
-    assert_eq!(row(&person).await.state, "waiting");
+    assert_eq!(row(&person).await.state, AutoTopupState::Waiting);
     let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
     let automatic = payments["data"].as_array().unwrap().iter();
     assert_eq!(automatic.filter(|p| p["amount"] == 500).count(), 1);
     person.buy_pack(1_000).await;
-    row_when(&person, |row| row.state == "on").await;
+    row_when(&person, |row| row.state == AutoTopupState::On).await;
 }
 
 on_both!(the_monthly_cap_stops_automatic_top_up_and_sends_an_email);
@@ -244,7 +244,7 @@ async fn the_monthly_cap_stops_automatic_top_up_and_sends_an_email(stage: &Stage
     stage.twin.advance("1h").await.unwrap();
 
     program.debit("low again", 5_000).await;
-    let row = row_when(&person, |row| row.state == "off").await;
+    let row = row_when(&person, |row| row.state == AutoTopupState::Off).await;
 
     assert_eq!(
         row.off_reason.as_deref(),
@@ -353,7 +353,7 @@ async fn the_settings_page_saves_without_a_script_and_answers_a_wrong_value_in_i
             .0,
         303
     );
-    assert_eq!(row(&person).await.state, "on");
+    assert_eq!(row(&person).await.state, AutoTopupState::On);
     let off = [("act", "off")];
     assert_eq!(
         form(&person, "/dashboard/billing/auto-top-up", &off)
@@ -361,7 +361,7 @@ async fn the_settings_page_saves_without_a_script_and_answers_a_wrong_value_in_i
             .0,
         303
     );
-    assert_eq!(row(&person).await.state, "off");
+    assert_eq!(row(&person).await.state, AutoTopupState::Off);
 
     let limit = [("subject", "account"), ("window", "day"), ("credits", "x")];
     let (status, wrong) = form(&person, "/dashboard/settings/limits", &limit).await;

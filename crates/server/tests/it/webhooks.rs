@@ -3,6 +3,7 @@
 mod failures;
 
 use std::time::{Duration, Instant};
+use store::events::EventState;
 
 use serde_json::{Value, json};
 
@@ -124,7 +125,9 @@ async fn case_w8_an_unhandled_event_is_stored_as_ignored(stage: &Stage) {
     let events = stage.events().await;
     assert_eq!(events.len(), 3);
     assert!(
-        events.iter().all(|event| event.state == "ignored"),
+        events
+            .iter()
+            .all(|event| event.state == EventState::Ignored),
         "{events:?}"
     );
 }
@@ -363,7 +366,7 @@ async fn case_w19_an_event_of_an_unknown_customer_waits_and_is_shown(stage: &Sta
 
     let event = &stage.events().await[0];
 
-    assert_eq!(event.state, "unmatched");
+    assert_eq!(event.state, EventState::Unmatched);
 }
 
 on_both!(case_w22_events_of_older_and_newer_versions_have_the_same_result);

@@ -1,7 +1,8 @@
 //! How rows are read: columns by position, whole records in the order of the statement.
 
-use domain::ledger::{GrantKind, HoldState, LimitScope, LimitWindow, WalletStatus};
-use domain::plan::AccountStatus;
+use domain::ledger::{EntryKind, GrantKind, HoldState, LimitScope, LimitWindow, WalletStatus};
+use domain::people::{MemberRole, UserRole};
+use domain::plan::{AccountKind, AccountStatus, PlanStatus, SubscriptionStatus};
 use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 use postgres::types::Type;
@@ -125,28 +126,55 @@ impl Column for Timestamp {
     }
 }
 
-/// Reads a column that holds one of an enum's words as that enum.
+/// Reads a column of words as the enum that has them, and binds the enum as its word.
 macro_rules! word_column {
     ($($name:ty),+ $(,)?) => {$(
-        impl Column for $name {
-            fn read(row: &Row<'_>, index: usize) -> Result<Self> {
-                let word: String = present(row, index)?;
-                let unknown = || Error::Database(format!("column {index} has an unknown word"));
-                <$name>::from_word(&word).ok_or_else(unknown)
+        impl $crate::Column for $name {
+            fn read(row: &$crate::Row<'_>, index: usize) -> $crate::Result<Self> {
+                let word: String = row.get(index)?;
+                <$name>::from_word(&word).ok_or_else(|| {
+                    let said = format!("column {index} has the unknown word {word:?}");
+                    $crate::Error::Database(said)
+                })
+            }
+        }
+
+        impl From<$name> for $crate::Arg<'_> {
+            fn from(value: $name) -> Self {
+                $crate::Arg::Text(value.word())
+            }
+        }
+
+        impl From<Option<$name>> for $crate::Arg<'_> {
+            fn from(value: Option<$name>) -> Self {
+                value.map(<$name>::word).into()
             }
         }
     )+};
 }
+pub(crate) use word_column;
 word_column!(
+    AccountKind,
     AccountStatus,
+    EntryKind,
     GrantKind,
     HoldState,
     LimitScope,
     LimitWindow,
+    MemberRole,
+    PlanStatus,
     TransactionStatus,
     TransactionType,
+    UserRole,
     WalletStatus,
 );
+
+impl Column for SubscriptionStatus {
+    /// Reads Stripe's word; one that is not known yet is kept.
+    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+        Ok(SubscriptionStatus::from_word(&row.get::<String>(index)?))
+    }
+}
 
 impl Column for bool {
     fn read(row: &Row<'_>, index: usize) -> Result<Self> {

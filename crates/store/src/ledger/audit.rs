@@ -1,12 +1,12 @@
 //! What `audit` reads: rows as they stand, to be compared with what the journal says.
 
-use domain::ledger::{Hold, Lot};
+use domain::ledger::{EntryKind, Hold, Lot};
 use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 
 use super::rows::{HoldRow, LotRow, hold_by_id};
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record};
+use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
@@ -17,7 +17,7 @@ record! {
         /// The position in the account's journal.
         pub seq: i64,
         /// What the entry records.
-        pub kind: String,
+        pub kind: EntryKind,
         /// The time of the entry.
         pub at: Timestamp,
         /// By how much the balance rose; negative when it fell.
@@ -130,9 +130,8 @@ record! {
         pub public_id: String,
         /// Stripe's id of the payment intent: `pi_...`.
         pub payment_intent: Option<String>,
-        /// The status of the transaction, one word of
-        /// [`TransactionStatus`].
-        pub status: String,
+        /// The status of the transaction.
+        pub status: TransactionStatus,
         /// The credits that were bought, in micro-credits; `None` for a subscription.
         pub credits_micros: Option<i64>,
         /// The time at which the transaction happened, on Stripe's clock.
@@ -141,13 +140,6 @@ record! {
         pub is_topup: bool,
         /// The fact that the transaction records: `topup:cs_...`.
         pub natural_key: String,
-    }
-}
-
-impl Topup {
-    /// The status of the transaction.
-    pub fn status(&self) -> TransactionStatus {
-        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
     }
 }
 

@@ -44,7 +44,7 @@ record! {
     /// The columns of a subscription that access depends on.
     pub struct SubscriptionPlanRow {
         pub subscription_id: String,
-        pub status: String,
+        pub status: SubscriptionStatus,
         pub tier: Option<String>,
         pub period_start: Option<Timestamp>,
         pub period_end: Option<Timestamp>,
@@ -104,7 +104,7 @@ fn subscription_facts(tx: &mut Tx<'_>, account: i64) -> Result<Vec<SubscriptionF
     )?;
     let facts = rows.into_iter().map(|row| SubscriptionFacts {
         id: row.subscription_id,
-        status: SubscriptionStatus::from_word(&row.status),
+        status: row.status,
         tier: row.tier,
         period_start: row.period_start.unwrap_or(row.created_at),
         period_end: row.period_end.unwrap_or(row.created_at),

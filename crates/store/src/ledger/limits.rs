@@ -136,9 +136,9 @@ fn insert(tx: &mut Tx<'_>, account: i64, new: &NewLimit<'_>, now: Timestamp) -> 
         args![
             new.public_id,
             account,
-            new.scope.word(),
+            new.scope,
             new.subject,
-            new.window.word(),
+            new.window,
             new.cap.micros(),
             start,
             used,

@@ -1,12 +1,12 @@
 //! Reads for pages, answers and `audit`. Every read takes its account.
 
-use domain::ledger::{Entry, GrantKind, HoldState, LotFacts, LotState, WalletStatus};
+use domain::ledger::{Entry, EntryKind, GrantKind, HoldState, LotFacts, LotState, WalletStatus};
 use domain::money::Credits;
 use domain::time::Timestamp;
 
 use super::rows::decode;
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, record};
+use crate::db::{Tx, record};
 use crate::error::Result;
 
 record! {
@@ -30,9 +30,8 @@ record! {
         pub period_calls: i64,
         /// The time before which nothing falls due.
         pub next_due_at: Option<Timestamp>,
-        /// Whether the account may spend: `active`, `frozen` or `closed`; read by
-        /// [`WalletRow::status`].
-        pub status: String,
+        /// Whether the account may spend.
+        pub status: WalletStatus,
         /// The start of the plan's current period.
         pub plan_start: Timestamp,
         /// Calls that the plan allows in the period; `None` for no limit.
@@ -41,13 +40,6 @@ record! {
         pub plan_valid_until: Timestamp,
         /// The time at which the wallet last changed.
         pub updated_at: Timestamp,
-    }
-}
-
-impl WalletRow {
-    /// Whether the account may spend.
-    pub fn status(&self) -> WalletStatus {
-        WalletStatus::from_word(&self.status).expect(ONLY_WORDS)
     }
 }
 
@@ -67,9 +59,8 @@ record! {
     pub struct GrantRow {
         /// The number of the grant within its account.
         pub lot: i64,
-        /// What the credits were granted for: `purchase`, `bonus`, `allowance` and others; read by
-        /// [`GrantRow::kind`].
-        pub kind: String,
+        /// What the credits were granted for.
+        pub kind: GrantKind,
         /// The key that makes the grant unique within its account.
         pub source_key: String,
         /// Credits that were granted.
@@ -102,11 +93,6 @@ record! {
 }
 
 impl GrantRow {
-    /// What the grant's credits are.
-    pub fn kind(&self) -> GrantKind {
-        GrantKind::from_word(&self.kind).expect(ONLY_WORDS)
-    }
-
     /// Credits neither spent, expired nor taken back, in micro-credits.
     pub fn remaining(&self) -> i64 {
         self.amount - self.used - self.expired - self.clawed
@@ -155,9 +141,8 @@ record! {
         pub captured: i64,
         /// Credits that a capture could not collect.
         pub uncollected: i64,
-        /// Where the hold stands: `pending`, `captured`, `released` or `expired`; read by
-        /// [`HoldRow::state`].
-        pub state: String,
+        /// Whether the hold is pending or how it was settled.
+        pub state: HoldState,
         /// The pinned grants with micro-credits of each: `3:40000000,5:1000`.
         pub pins: String,
         /// The time at which the hold was authorized.
@@ -166,13 +151,6 @@ record! {
         pub expires_at: Timestamp,
         /// The time at which it was settled.
         pub resolved_at: Option<Timestamp>,
-    }
-}
-
-impl HoldRow {
-    /// Where the hold stands.
-    pub fn state(&self) -> HoldState {
-        HoldState::from_word(&self.state).expect(ONLY_WORDS)
     }
 }
 
@@ -223,7 +201,7 @@ pub fn hold_settlement(tx: &mut Tx<'_>, account: i64, hold_id: &str) -> Result<O
 }
 
 /// Finds the kind of an account's grant by its number, for the receipt of a hold.
-pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<String>> {
+pub fn grant_kind(tx: &mut Tx<'_>, account: i64, lot: i64) -> Result<Option<GrantKind>> {
     tx.query_opt(
         "select kind from credit_grant where account_id = $1 and lot = $2",
         args![account, lot],
@@ -258,7 +236,7 @@ record! {
         /// The position in the account's journal.
         pub seq: i64,
         /// What the entry records.
-        pub kind: String,
+        pub kind: EntryKind,
         /// The time of the entry.
         pub at: Timestamp,
         /// By how much the balance rose; negative when it fell.

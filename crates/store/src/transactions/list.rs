@@ -5,7 +5,7 @@ use domain::time::Timestamp;
 
 use super::{Transaction, columns};
 use crate::args;
-use crate::db::{ONLY_WORDS, Tx, like_pattern, record, sql};
+use crate::db::{Tx, like_pattern, record, sql};
 use crate::error::Result;
 
 /// The conditions that narrow a list of transactions.
@@ -129,30 +129,16 @@ record! {
     pub struct Sum {
         /// The currency, as an ISO code in lower case.
         pub currency: String,
-        /// The type of the transaction, one word of
-        /// [`TransactionType`](domain::projection::TransactionType).
-        pub kind: String,
-        /// The status of the transaction, one word of
-        /// [`TransactionStatus`](domain::projection::TransactionStatus).
-        pub status: String,
+        /// What the transactions record.
+        pub kind: TransactionType,
+        /// Their status.
+        pub status: TransactionStatus,
         /// How many transactions there are.
         pub count: i64,
         /// The sum of their amounts, in minor units.
         pub amount_minor: i64,
         /// The sum of what was given back, in minor units.
         pub refunded_minor: i64,
-    }
-}
-
-impl Sum {
-    /// The status of the transactions that are summed.
-    pub fn status(&self) -> TransactionStatus {
-        TransactionStatus::from_word(&self.status).expect(ONLY_WORDS)
-    }
-
-    /// The type of the transactions that are summed.
-    pub fn kind(&self) -> TransactionType {
-        TransactionType::from_word(&self.kind).expect(ONLY_WORDS)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const TRIES_MAX: u32 = 5;
 
 /// A fact to record.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NewTransaction<'a> {
     /// The public id of the transaction if it is new: `txn_...`.
     pub public_id: &'a str,
@@ -30,12 +30,10 @@ pub struct NewTransaction<'a> {
     pub stripe_refund_id: Option<&'a str>,
     /// The fact that the transaction records; at most one transaction per fact.
     pub natural_key: &'a str,
-    /// The type of the transaction, one word of
-    /// [`TransactionType`](domain::projection::TransactionType).
-    pub kind: &'a str,
-    /// The status of the transaction, one word of
-    /// [`TransactionStatus`](domain::projection::TransactionStatus).
-    pub status: &'a str,
+    /// What the transaction records.
+    pub kind: TransactionType,
+    /// The status that Stripe shows for it.
+    pub status: TransactionStatus,
     /// The amount, in minor units.
     pub amount_minor: i64,
     /// The currency, as an ISO code in lower case.
@@ -82,7 +80,7 @@ pub fn put(tx: &mut Tx<'_>, new: &NewTransaction<'_>, now: Timestamp) -> Result<
         let written = match recorded(tx, new.natural_key)? {
             None => insert(tx, new, now)?,
             Some(before) => {
-                if before.account_id != new.account_id || before.kind.word() != new.kind {
+                if before.account_id != new.account_id || before.kind != new.kind {
                     let said = format!("{} already records something else", new.natural_key);
                     return Err(Error::Conflict(said));
                 }
@@ -161,7 +159,6 @@ fn update(
     new: &NewTransaction<'_>,
     now: Timestamp,
 ) -> Result<Option<Transaction>> {
-    let (status, is_open) = next_status(before, new)?;
     tx.query_opt(
         sql!(
             "update transactions
@@ -192,14 +189,14 @@ fn update(
         ),
         args![
             new.natural_key,
-            before.status.word(),
+            before.status,
             new.user_id,
             new.stripe_payment_intent_id,
             new.stripe_checkout_session_id,
             new.stripe_invoice_id,
             new.stripe_refund_id,
-            status.word(),
-            is_open,
+            before.status.after(new.status, before.kind),
+            before.status.is_open(),
             new.amount_minor,
             new.currency,
             new.credits_purchased_micros,
@@ -214,14 +211,4 @@ fn update(
             now,
         ],
     )
-}
-
-/// The status the record moves to, and whether what was paid may still change.
-fn next_status(before: &Recorded, new: &NewTransaction<'_>) -> Result<(TransactionStatus, bool)> {
-    let seen = TransactionStatus::from_word(new.status)
-        .ok_or_else(|| Error::Constraint(format!("{} is not a status", new.status)))?;
-    Ok((
-        before.status.after(seen, before.kind),
-        before.status.is_open(),
-    ))
 }

@@ -1,11 +1,13 @@
 //! Accounts, users, sessions, sign-in links, API keys.
 
+use domain::people::{MemberRole, UserRole};
+use domain::plan::{AccountStatus, PlanStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use store::accounts::{self, NewAccount, Shown, TierOverride};
-use store::api_keys::{self, NewApiKey};
-use store::{Db, Error, login_links, sessions, users};
+use store::api_keys::{self, KeyMode, KeyScope, NewApiKey};
+use store::{Db, Error, args, login_links, sessions, users};
 
 use crate::help::{account, at, new_account, on_both, read, user, write};
 
@@ -20,7 +22,7 @@ fn an_account_is_found_by_its_number_and_by_both_its_names(db: &Db) {
     });
     let id = ann.id;
     assert_eq!(ann.anchor_at, at(5));
-    assert_eq!(ann.status, "active");
+    assert_eq!(ann.status, AccountStatus::Active);
     assert_eq!(ann.email_verified_at, None);
 
     assert_eq!(
@@ -85,7 +87,7 @@ fn what_is_shown_of_a_subscription_is_overwritten(db: &Db) {
         let shown = Shown {
             stripe_subscription_id: Some("sub_1"),
             tier: "PRO",
-            status: "ACTIVE",
+            status: PlanStatus::Active,
             expires_at: Some(at(100)),
             past_due_since: Some(at(50)),
         };
@@ -94,20 +96,20 @@ fn what_is_shown_of_a_subscription_is_overwritten(db: &Db) {
     });
     let pro = read(db, move |tx| accounts::find(tx, id)).unwrap();
     assert_eq!(pro.subscription_tier, "PRO");
-    assert_eq!(pro.subscription_status, "ACTIVE");
+    assert_eq!(pro.subscription_status, PlanStatus::Active);
     assert_eq!(pro.stripe_subscription_id.as_deref(), Some("sub_1"));
     assert_eq!(pro.subscription_expires_at, Some(at(100)));
     assert_eq!(pro.past_due_since, Some(at(50)));
     assert_eq!(pro.stripe_customer_id.as_deref(), Some("cus_1"));
     assert_eq!(pro.updated_at, at(3));
     let tiers = read(db, accounts::count_by_tier);
-    assert_eq!(tiers, [("PRO".into(), "ACTIVE".into(), 1)]);
+    assert_eq!(tiers, [("PRO".into(), PlanStatus::Active, 1)]);
 
     write(db, move |tx| {
         let shown = Shown {
             stripe_subscription_id: None,
             tier: "FREE",
-            status: "NONE",
+            status: PlanStatus::None,
             expires_at: None,
             past_due_since: None,
         };
@@ -187,19 +189,21 @@ fn an_anonymized_account_is_closed_and_nameless_and_stays(db: &Db) {
     let gone = read(db, move |tx| accounts::find(tx, id)).unwrap();
 
     assert_eq!(
-        (gone.name.as_str(), gone.email, gone.status.as_str()),
+        (gone.name.as_str(), gone.email, gone.status.word()),
         ("", None, "closed")
     );
     assert_eq!(
         write(db, move |tx| accounts::set_status(
             tx,
             id,
-            "suspended",
+            AccountStatus::Suspended,
             at(4)
         )),
         1
     );
-    let wrong = db.write_blocking(0, move |tx| accounts::set_status(tx, id, "odd", at(4)));
+    let wrong = db.write_blocking(0, move |tx| {
+        tx.execute("update account set status = 'odd' where id = $1", args![id])
+    });
     assert!(matches!(wrong, Err(Error::Constraint(_))), "{wrong:?}");
 }
 
@@ -208,7 +212,14 @@ fn one_address_is_one_user(db: &Db) {
     let ann = user(db, "ann@example.com");
     let id = ann.id;
     let again = write(db, |tx| {
-        users::insert(tx, "usr_2", "ann@example.com", "Other", "admin", at(2))
+        users::insert(
+            tx,
+            "usr_2",
+            "ann@example.com",
+            "Other",
+            UserRole::Admin,
+            at(2),
+        )
     });
     assert_eq!(again, None);
 
@@ -228,19 +239,19 @@ fn one_address_is_one_user(db: &Db) {
     assert_eq!(read(db, |tx| users::list(tx, None, Some(1), 10)).len(), 0);
 
     write(db, move |tx| {
-        users::set_role(tx, id, "support")?;
+        users::set_role(tx, id, UserRole::Support)?;
         users::rename(tx, id, "Anna")
     });
     let changed = read(db, move |tx| users::find(tx, id)).unwrap();
     assert_eq!(
-        (changed.role.as_str(), changed.name.as_str()),
+        (changed.role.word(), changed.name.as_str()),
         ("support", "Anna")
     );
 
     write(db, move |tx| users::anonymize(tx, id, at(9)));
     let gone = read(db, move |tx| users::find(tx, id)).unwrap();
     assert!(!gone.email.contains("example.com") || gone.email.contains("deleted"));
-    assert_eq!((gone.name.as_str(), gone.role.as_str()), ("", "user"));
+    assert_eq!((gone.name.as_str(), gone.role.word()), ("", "user"));
     assert_eq!(gone.disabled_at, Some(at(9)));
     assert_eq!(read(db, |tx| users::by_email(tx, "ann@example.com")), None);
 }
@@ -250,18 +261,18 @@ fn a_member_has_one_role_in_an_account(db: &Db) {
     let (team, home) = (account(db, "team").id, account(db, "home").id);
     let ann = user(db, "ann@example.com").id;
     write(db, move |tx| {
-        users::put_member(tx, ann, home, "owner", at(1))
+        users::put_member(tx, ann, home, MemberRole::Owner, at(1))
     });
     write(db, move |tx| {
-        users::put_member(tx, ann, team, "member", at(2))
+        users::put_member(tx, ann, team, MemberRole::Member, at(2))
     });
     write(db, move |tx| {
-        users::put_member(tx, ann, team, "billing", at(3))
+        users::put_member(tx, ann, team, MemberRole::Billing, at(3))
     });
 
     assert_eq!(
         read(db, move |tx| users::role_in(tx, ann, team)),
-        Some("billing".into())
+        Some(MemberRole::Billing)
     );
     let mine = read(db, move |tx| users::memberships(tx, ann));
     assert_eq!(
@@ -278,7 +289,7 @@ fn a_member_has_one_role_in_an_account(db: &Db) {
     assert_eq!(read(db, move |tx| users::role_in(tx, ann, team)), None);
     assert_eq!(
         read(db, move |tx| users::role_in(tx, ann, home)),
-        Some("owner".into())
+        Some(MemberRole::Owner)
     );
 }
 
@@ -292,7 +303,7 @@ fn a_session_holds_until_it_ends_or_its_user_is_disabled(db: &Db) {
 
     let session = find(b"hash", 99).unwrap();
     assert_eq!(
-        (session.id, session.user_id, session.role.as_str()),
+        (session.id, session.user_id, session.role.word()),
         (id, ann, "user")
     );
     assert_eq!(session.user_agent, "Firefox");
@@ -387,11 +398,11 @@ fn key<'a>(public_id: &'a str, account_id: Option<i64>, hash: &'a [u8]) -> NewAp
         prefix: "lbx_test_ab",
         secret_hash: hash,
         scope: if account_id.is_some() {
-            "meter"
+            KeyScope::Meter
         } else {
-            "server"
+            KeyScope::Server
         },
-        mode: "test",
+        mode: KeyMode::Test,
         created_by: "usr_1",
     }
 }
@@ -408,7 +419,7 @@ fn a_key_opens_its_account_until_it_is_revoked(db: &Db) {
 
     let found = read(db, |tx| api_keys::by_secret(tx, b"h1"));
     assert_eq!(found, Some(made.clone()));
-    assert_eq!((made.account_id, made.scope.as_str()), (Some(ann), "meter"));
+    assert_eq!((made.account_id, made.scope.word()), (Some(ann), "meter"));
     assert_eq!(
         read(db, |tx| api_keys::by_secret(tx, b"h2"))
             .unwrap()
@@ -443,7 +454,7 @@ on_both!(a_meter_key_without_an_account_is_refused_by_the_schema);
 fn a_meter_key_without_an_account_is_refused_by_the_schema(db: &Db) {
     let refused = db.write_blocking(0, |tx| {
         let new = NewApiKey {
-            scope: "meter",
+            scope: KeyScope::Meter,
             ..key("key_1", None, b"h1")
         };
         api_keys::insert(tx, &new, at(1))

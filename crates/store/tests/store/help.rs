@@ -1,5 +1,7 @@
 //! What the tests share.
 
+use domain::people::UserRole;
+use domain::plan::AccountKind;
 use domain::time::Timestamp;
 use store::accounts::{Account, NewAccount};
 use store::users::User;
@@ -75,11 +77,10 @@ pub fn new_account<'a>(name: &'a str, public_id: &'a str) -> NewAccount<'a> {
     NewAccount {
         public_id,
         external_id: None,
-        kind: "personal",
+        kind: AccountKind::Personal,
         name,
         email: None,
         tier: "FREE",
-        subscription_status: "NONE",
         email_verified_at: None,
     }
 }
@@ -88,7 +89,14 @@ pub fn new_account<'a>(name: &'a str, public_id: &'a str) -> NewAccount<'a> {
 #[track_caller]
 pub fn user(db: &Db, email: &'static str) -> User {
     write(db, move |tx| {
-        users::insert(tx, &format!("usr_{email}"), email, "Ann", "user", at(1))
+        users::insert(
+            tx,
+            &format!("usr_{email}"),
+            email,
+            "Ann",
+            UserRole::User,
+            at(1),
+        )
     })
     .expect("the address is new")
 }

@@ -1,20 +1,16 @@
 //! Intents: what is asked of Stripe, written down first.
 
 use store::Db;
-use store::intents::{self, NewIntent};
+use store::intents::{self, IntentKind, IntentState, NewIntent};
 
 use crate::help::{account, at, on_both, read, write};
 
 fn intent(id: &str, account_id: i64) -> NewIntent<'_> {
     NewIntent {
-        id,
-        account_id,
-        kind: "checkout_topup",
-        params: "{\"pack\":500}",
         credits_micros: Some(500_000_000),
         amount_minor: Some(50),
         currency: Some("usd"),
-        ..NewIntent::default()
+        ..NewIntent::new(id, account_id, IntentKind::CheckoutTopup, "{\"pack\":500}")
     }
 }
 
@@ -51,7 +47,7 @@ fn an_intent_takes_its_steps_once_and_its_session_is_usable_until_it_ends(db: &D
     })
     .unwrap();
     assert_eq!(
-        (made.state.as_str(), made.params.as_str()),
+        (made.state.word(), made.params.as_str()),
         ("open", "{\"pack\":500}")
     );
     let other = write(db, move |tx| {
@@ -69,14 +65,31 @@ fn an_intent_takes_its_steps_once_and_its_session_is_usable_until_it_ends(db: &D
         write(db, |tx| intents::set_calling(tx, "int_1", at(3))),
         "asked again"
     );
-    let under_way = read(db, move |tx| intents::under_way(tx, ann, "checkout_topup"));
-    assert_eq!(under_way.unwrap().state, "calling");
+    let under_way = read(db, move |tx| {
+        intents::under_way(tx, ann, IntentKind::CheckoutTopup)
+    });
+    assert_eq!(under_way.unwrap().state, IntentState::Calling);
     assert_eq!(
-        read(db, |tx| intents::stale(tx, at(3), 10)).len(),
+        read(db, |tx| intents::waiting(
+            tx,
+            IntentKind::CheckoutTopup,
+            at(2),
+            10
+        ))
+        .len(),
         1,
         "bob's alone"
     );
-    assert_eq!(read(db, |tx| intents::stale(tx, at(4), 10)).len(), 2);
+    assert_eq!(
+        read(db, |tx| intents::waiting(
+            tx,
+            IntentKind::CheckoutTopup,
+            at(3),
+            10
+        ))
+        .len(),
+        2
+    );
 
     let done = |now| {
         write(db, move |tx| {
@@ -94,7 +107,7 @@ fn an_intent_takes_its_steps_once_and_its_session_is_usable_until_it_ends(db: &D
     )));
     let usable = |now| {
         read(db, move |tx| {
-            intents::usable(tx, ann, "checkout_topup", at(now))
+            intents::usable(tx, ann, IntentKind::CheckoutTopup, at(now))
         })
     };
     assert_eq!(
@@ -122,7 +135,7 @@ fn a_closed_intent_makes_room_for_the_next_one_and_a_failed_one_says_why(db: &Db
     assert!(write(db, |tx| intents::close(tx, "int_1", at(8))));
     assert!(!write(db, |tx| intents::close(tx, "int_1", at(9))));
     let usable = read(db, move |tx| {
-        intents::usable(tx, ann, "checkout_topup", at(50))
+        intents::usable(tx, ann, IntentKind::CheckoutTopup, at(50))
     });
     assert_eq!(usable, None, "it is closed");
     let next = write(db, move |tx| {
@@ -137,7 +150,7 @@ fn a_closed_intent_makes_room_for_the_next_one_and_a_failed_one_says_why(db: &Db
     )));
     let failed = read(db, move |tx| intents::find(tx, ann, "int_3")).unwrap();
     assert_eq!(
-        (failed.state.as_str(), failed.error.as_deref()),
+        (failed.state.word(), failed.error.as_deref()),
         ("failed", Some("no such price"))
     );
 }
@@ -163,14 +176,14 @@ fn case_k4_one_page_of_a_kind_is_open_until_it_ends_or_is_closed(db: &Db) {
         write(db, move |tx| intents::close_expired(
             tx,
             ann,
-            "checkout_topup",
+            IntentKind::CheckoutTopup,
             at(99)
         )),
         0,
         "it can still be paid"
     );
     write(db, move |tx| {
-        intents::close_expired(tx, ann, "checkout_topup", at(100))
+        intents::close_expired(tx, ann, IntentKind::CheckoutTopup, at(100))
     });
     let third = write(db, move |tx| {
         intents::insert(tx, &intent("int_3", ann), at(101))

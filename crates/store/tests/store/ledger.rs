@@ -8,6 +8,7 @@ use domain::ledger::{
     WalletStatus,
 };
 use domain::money::Credits;
+use domain::plan::AccountStatus;
 use domain::time::Timestamp;
 use store::Db;
 use store::ledger::{Decision, Rules};
@@ -169,7 +170,7 @@ fn a_suspended_account_spends_nothing(db: &Db) {
     run(db, ann, grant(100), at(5)).unwrap();
 
     write(db, move |tx| {
-        store::accounts::set_status(tx, ann, "suspended", at(6))?;
+        store::accounts::set_status(tx, ann, AccountStatus::Suspended, at(6))?;
         store::ledger::settle(tx, &rules(), ann, at(6)).map(|_| ())
     });
 

@@ -1,5 +1,7 @@
 //! What operators read: figures, saved searches, exports, who did how much.
 
+use domain::plan::SubscriptionStatus;
+use domain::projection::TransactionStatus;
 use store::subscriptions::{self, Subscription};
 use store::transactions::{self, NewTransaction};
 use store::{Db, audit_log, events, export, metrics, operator_views};
@@ -13,7 +15,7 @@ fn subscription(account: i64, id: &'static str, from_day: i64) -> Subscription {
         subscription_id: id.to_owned(),
         account_id: account,
         customer_id: format!("cus_{id}"),
-        status: "active".to_owned(),
+        status: SubscriptionStatus::Active,
         tier: Some("PRO".to_owned()),
         price_id: None,
         currency: Some("usd".to_owned()),
@@ -45,7 +47,7 @@ fn pay(
     db: &Db,
     account_id: i64,
     key: &'static str,
-    status: &'static str,
+    status: TransactionStatus,
     minor: i64,
     back: i64,
     day: i64,
@@ -56,15 +58,12 @@ fn pay(
             public_id: &public_id,
             account_id,
             natural_key: key,
-            kind: "CREDIT_TOPUP",
             status,
             amount_minor: minor,
             refunded_minor: back,
-            currency: "usd",
-            product_type: "credit_topup",
             credits_purchased_micros: Some(minor * 1_000_000),
             occurred_at: at(day * DAY),
-            ..NewTransaction::default()
+            ..store::testing::transaction()
         };
         transactions::put(tx, &new, at(day * DAY)).map(|_| ())
     });
@@ -78,7 +77,7 @@ fn churn_counts_accounts_that_subscribed_then_and_do_not_now(db: &Db) {
     let ids: Vec<i64> = names.into_iter().map(|name| account(db, name).id).collect();
     let ended = |row: Subscription, day: i64| Subscription {
         ended_at: Some(at(day * DAY)),
-        status: "canceled".to_owned(),
+        status: SubscriptionStatus::Canceled,
         live: false,
         ..row
     };
@@ -97,7 +96,7 @@ fn churn_counts_accounts_that_subscribed_then_and_do_not_now(db: &Db) {
     put(
         db,
         Subscription {
-            status: "incomplete_expired".to_owned(),
+            status: SubscriptionStatus::IncompleteExpired,
             ..subscription(ids[5], "never", 1)
         },
     );
@@ -124,16 +123,19 @@ fn recurring_revenue_counts_subscriptions_that_run_and_pay(db: &Db) {
         Subscription {
             amount_minor: Some(19_000),
             billing_interval: Some("year".to_owned()),
-            status: "past_due".to_owned(),
+            status: SubscriptionStatus::PastDue,
             ..subscription(ann, "year", 1)
         },
     );
-    for (id, paused, status) in [("paused", true, "active"), ("unpaid", false, "unpaid")] {
+    for (id, paused, status) in [
+        ("paused", true, SubscriptionStatus::Active),
+        ("unpaid", false, SubscriptionStatus::Unpaid),
+    ] {
         put(
             db,
             Subscription {
                 paused,
-                status: status.to_owned(),
+                status,
                 ..subscription(ann, id, 1)
             },
         );
@@ -151,12 +153,12 @@ fn recurring_revenue_counts_subscriptions_that_run_and_pay(db: &Db) {
 on_both!(payments_of_a_span_are_counted_without_what_is_open_or_older);
 fn payments_of_a_span_are_counted_without_what_is_open_or_older(db: &Db) {
     let (ann, ben) = (account(db, "ann").id, account(db, "ben").id);
-    pay(db, ann, "a1", "COMPLETED", 500, 0, 80);
-    pay(db, ann, "a2", "REFUNDED", 300, 300, 81);
-    pay(db, ben, "b1", "COMPLETED", 1_000, 250, 82);
-    pay(db, ben, "b2", "FAILED", 900, 0, 83);
-    pay(db, ben, "b3", "PENDING", 700, 0, 84);
-    pay(db, ben, "b4", "COMPLETED", 700, 0, 10);
+    pay(db, ann, "a1", TransactionStatus::Completed, 500, 0, 80);
+    pay(db, ann, "a2", TransactionStatus::Refunded, 300, 300, 81);
+    pay(db, ben, "b1", TransactionStatus::Completed, 1_000, 250, 82);
+    pay(db, ben, "b2", TransactionStatus::Failed, 900, 0, 83);
+    pay(db, ben, "b3", TransactionStatus::Pending, 700, 0, 84);
+    pay(db, ben, "b4", TransactionStatus::Completed, 700, 0, 10);
 
     let rows = read(db, |tx| metrics::payments(tx, at(70 * DAY), at(100 * DAY)));
     let (sold, granted) = read(db, metrics::bought);

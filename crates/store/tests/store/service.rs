@@ -1,7 +1,7 @@
 //! Catalogs, settings, the outbox, rate limits, the audit log, jobs.
 
-use store::catalog::{self, Price};
-use store::outbox::{self, NewMessage};
+use store::catalog::{self, Price, PriceKind};
+use store::outbox::{self, MessageKind, MessageState, NewMessage};
 use store::rate_limit::{self, Admission};
 use store::{Db, Error, args, audit_log, jobs, settings};
 
@@ -25,7 +25,7 @@ fn a_catalog_is_appended_once_for_each_text_and_prices_stay_mapped(db: &Db) {
     let pro = Price {
         price_id: "price_1".into(),
         lookup_key: "pro".into(),
-        kind: "tier".into(),
+        kind: PriceKind::Tier,
         name: "PRO".into(),
         currency: "usd".into(),
         amount_minor: 1900,
@@ -95,7 +95,7 @@ fn an_accounts_settings_are_its_own(db: &Db) {
 fn mail(key: &str) -> NewMessage<'_> {
     NewMessage {
         key,
-        kind: "mail",
+        kind: MessageKind::Mail,
         account_id: None,
         recipient: "ann@example.com",
         payload: "{}",
@@ -140,39 +140,53 @@ on_both!(a_taken_message_is_due_again_unless_it_is_marked);
 fn a_taken_message_is_due_again_unless_it_is_marked(db: &Db) {
     write(db, |tx| outbox::enqueue(tx, &mail("a"), at(10)));
     write(db, |tx| outbox::enqueue(tx, &mail("b"), at(20)));
-    let take = |kind: &'static str, now: i64| {
+    let take = |kind: MessageKind, now: i64| {
         write(db, move |tx| {
             outbox::take_due(tx, kind, at(now), at(now + 60), 10)
         })
     };
-    assert_eq!(read(db, |tx| outbox::next_due(tx, "mail")), Some(at(10)));
-    assert!(take("mail", 9).is_empty());
-    assert!(take("webhook", 30).is_empty());
-    let taken = take("mail", 10);
+    assert_eq!(
+        read(db, |tx| outbox::next_due(tx, MessageKind::Mail)),
+        Some(at(10))
+    );
+    assert!(take(MessageKind::Mail, 9).is_empty());
+    assert!(take(MessageKind::Webhook, 30).is_empty());
+    let taken = take(MessageKind::Mail, 10);
     assert_eq!(
         (taken.len(), taken[0].key.as_str(), taken[0].attempts),
         (1, "a", 1)
     );
     let a = taken[0].id;
-    assert_eq!(take("mail", 30).len(), 1, "b alone: a is on its way");
+    assert_eq!(
+        take(MessageKind::Mail, 30).len(),
+        1,
+        "b alone: a is on its way"
+    );
 
-    let again = take("mail", 70);
+    let again = take(MessageKind::Mail, 70);
     assert_eq!((again.len(), again[0].attempts), (1, 2), "its sender died");
     write(db, move |tx| outbox::set_sent(tx, a, at(71)));
     let sent = read(db, move |tx| outbox::find(tx, a)).unwrap();
-    assert_eq!((sent.state.as_str(), sent.sent_at), ("sent", Some(at(71))));
+    assert_eq!((sent.state.word(), sent.sent_at), ("sent", Some(at(71))));
 
-    let b = take("mail", 90)[0].id;
+    let b = take(MessageKind::Mail, 90)[0].id;
     write(db, move |tx| {
         outbox::set_failed(tx, b, "refused", Some(at(200)))
     });
-    assert!(take("mail", 199).is_empty());
-    assert_eq!(take("mail", 200).len(), 1);
+    assert!(take(MessageKind::Mail, 199).is_empty());
+    assert_eq!(take(MessageKind::Mail, 200).len(), 1);
     write(db, move |tx| outbox::set_failed(tx, b, "refused", None));
     let counts = read(db, outbox::count_by_state);
-    assert_eq!(counts, [("failed".into(), 1), ("sent".into(), 1)]);
+    assert_eq!(counts, [(MessageState::Failed, 1), (MessageState::Sent, 1)]);
     assert_eq!(
-        read(db, |tx| outbox::list(tx, Some("failed"), None, None, 9)).len(),
+        read(db, |tx| outbox::list(
+            tx,
+            Some(MessageState::Failed.word()),
+            None,
+            None,
+            9
+        ))
+        .len(),
         1
     );
     assert_eq!(
@@ -181,7 +195,7 @@ fn a_taken_message_is_due_again_unless_it_is_marked(db: &Db) {
     );
 
     write(db, move |tx| outbox::requeue(tx, b, at(300)));
-    assert_eq!(take("mail", 300).len(), 1);
+    assert_eq!(take(MessageKind::Mail, 300).len(), 1);
     assert_eq!(write(db, |tx| outbox::forget_sent(tx, at(72))), 1);
     assert_eq!(
         read(db, move |tx| outbox::find(tx, a)).unwrap().recipient,

@@ -1,8 +1,9 @@
 //! Events, customers, subscriptions, invoices, cards.
 
+use domain::plan::SubscriptionStatus;
 use std::sync::{Arc, Barrier};
 
-use store::events::{self, Filter, NewEvent};
+use store::events::{self, EventState, Filter, NewEvent};
 use store::invoices::Invoice;
 use store::payment_methods::{self, PaymentMethod};
 use store::subscriptions::Subscription;
@@ -20,9 +21,9 @@ fn event(event_id: &str, account_id: Option<i64>) -> NewEvent<'_> {
         customer_id: Some("cus_1"),
         account_id,
         state: if account_id.is_some() {
-            "received"
+            EventState::Received
         } else {
-            "unmatched"
+            EventState::Unmatched
         },
         ..NewEvent::default()
     }
@@ -61,10 +62,7 @@ fn case_w9_an_event_delivered_32_times_at_once_is_kept_once_and_marks_its_accoun
         1
     );
     let kept = read(db, |tx| events::find(tx, "evt_1")).unwrap();
-    assert_eq!(
-        (kept.state.as_str(), kept.received_at),
-        ("received", at(10))
-    );
+    assert_eq!((kept.state.word(), kept.received_at), ("received", at(10)));
     assert_eq!(
         read(db, move |tx| events::payload(tx, kept.n)),
         Some(b"{}".to_vec())
@@ -87,15 +85,18 @@ fn a_sync_settles_what_its_account_had_received_when_it_began(db: &Db) {
     assert_eq!(read(db, events::oldest_open), Some(at(10)));
 
     let settled = write(db, move |tx| {
-        events::settle_account(tx, ann, last, "done", "in sync", at(20))
+        events::settle_account(tx, ann, last, EventState::Done, "in sync", at(20))
     });
 
     assert_eq!(settled, 1);
     let states = ["evt_1", "evt_2", "evt_3"]
         .map(|id| read(db, move |tx| events::find(tx, id)).unwrap().state);
-    assert_eq!(states, ["done", "received", "received"]);
+    assert_eq!(
+        states.map(EventState::word),
+        ["done", "received", "received"]
+    );
     let counts = read(db, events::count_by_state);
-    assert_eq!(counts, [("done".into(), 1), ("received".into(), 2)]);
+    assert_eq!(counts, [(EventState::Done, 1), (EventState::Received, 2)]);
 }
 
 on_both!(an_event_without_an_account_is_retried_then_parked_then_requeued_by_hand);
@@ -111,17 +112,17 @@ fn an_event_without_an_account_is_retried_then_parked_then_requeued_by_hand(db: 
     assert_eq!((due(49), due(50)), (0, 1));
     write(db, move |tx| events::set_failed(tx, n, "no account", None));
     let parked = read(db, |tx| events::find(tx, "evt_1")).unwrap();
-    assert_eq!((parked.state.as_str(), parked.attempts), ("parked", 2));
+    assert_eq!((parked.state.word(), parked.attempts), ("parked", 2));
     assert_eq!(parked.last_error.as_deref(), Some("no account"));
     assert_eq!(due(1000), 0);
 
     let again = write(db, move |tx| events::requeue(tx, n, at(60))).unwrap();
-    assert_eq!((again.state.as_str(), again.attempts), ("unmatched", 0));
+    assert_eq!((again.state.word(), again.attempts), ("unmatched", 0));
     assert_eq!(due(60), 1);
     assert_eq!(write(db, move |tx| events::assign(tx, n, ann)), 1);
     let found = read(db, |tx| events::find(tx, "evt_1")).unwrap();
     assert_eq!(
-        (found.state.as_str(), found.account_id),
+        (found.state.word(), found.account_id),
         ("received", Some(ann))
     );
     assert_eq!(due(1000), 0);
@@ -152,7 +153,7 @@ fn events_are_listed_latest_first_and_narrowed(db: &Db) {
     assert_eq!(
         list(
             Filter {
-                state: Some("unmatched"),
+                state: Some(EventState::Unmatched.word()),
                 ..Filter::default()
             },
             None,
@@ -199,7 +200,7 @@ fn bodies_of_settled_events_are_dropped_after_their_time_and_those_of_open_ones_
     }
     let done = read(db, |tx| events::find(tx, "evt_1")).unwrap().n;
     write(db, move |tx| {
-        events::settle(tx, done, "done", "paid", at(20))
+        events::settle(tx, done, EventState::Done, "paid", at(20))
     });
 
     assert_eq!(write(db, |tx| events::drop_payloads(tx, at(20), 10)), 0);
@@ -252,7 +253,7 @@ fn subscription(id: &str, account_id: i64) -> Subscription {
         subscription_id: id.into(),
         account_id,
         customer_id: "cus_1".into(),
-        status: "active".into(),
+        status: SubscriptionStatus::Active,
         tier: Some("PRO".into()),
         price_id: Some("price_1".into()),
         currency: Some("usd".into()),
@@ -293,7 +294,7 @@ fn a_subscription_is_overwritten_by_what_was_fetched_and_never_changes_its_accou
     assert_eq!(read(db, move |tx| subscriptions::live(tx, ann)).len(), 1);
 
     let ended = Subscription {
-        status: "canceled".into(),
+        status: SubscriptionStatus::Canceled,
         live: false,
         ended_at: Some(at(90)),
         schedule_id: None,

@@ -1,26 +1,25 @@
 //! The records of money.
 
+use domain::projection::TransactionStatus::{Cancelled, Completed, Failed, Pending, Refunded};
+use domain::projection::{TransactionStatus, TransactionType};
 use store::transactions::{self, Cursor, Filter, NewTransaction, Transaction};
 use store::{Db, Error};
 
 use crate::help::{account, at, on_both, read, write};
 
-fn topup<'a>(account_id: i64, session: &'a str, status: &'a str) -> NewTransaction<'a> {
+fn topup<'a>(account_id: i64, session: &'a str, status: TransactionStatus) -> NewTransaction<'a> {
     NewTransaction {
         account_id,
         stripe_checkout_session_id: Some(session),
-        kind: "CREDIT_TOPUP",
         status,
         amount_minor: 500,
-        currency: "usd",
-        product_type: "credit_topup",
         credits_purchased_micros: Some(5_000_000_000),
         occurred_at: at(10),
-        ..NewTransaction::default()
+        ..store::testing::transaction()
     }
 }
 
-fn put(db: &Db, account_id: i64, session: &'static str, status: &'static str) -> Transaction {
+fn put(db: &Db, account_id: i64, session: &'static str, status: TransactionStatus) -> Transaction {
     write(db, move |tx| {
         let key = format!("topup:{session}");
         let public_id = format!("txn_{session}");
@@ -35,25 +34,24 @@ fn put(db: &Db, account_id: i64, session: &'static str, status: &'static str) ->
 
 on_both!(a_status_takes_allowed_steps_and_ignores_all_others);
 fn a_status_takes_allowed_steps_and_ignores_all_others(db: &Db) {
-    let statuses = ["PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"];
     let allowed = [
-        ("PENDING", "COMPLETED"),
-        ("PENDING", "FAILED"),
-        ("PENDING", "CANCELLED"),
+        (Pending, Completed),
+        (Pending, Failed),
+        (Pending, Cancelled),
         // It was paid and given back between two syncs.
-        ("PENDING", "REFUNDED"),
-        ("FAILED", "COMPLETED"),
-        ("FAILED", "REFUNDED"),
+        (Pending, Refunded),
+        (Failed, Completed),
+        (Failed, Refunded),
         // Its invoice was voided.
-        ("FAILED", "CANCELLED"),
-        ("COMPLETED", "REFUNDED"),
+        (Failed, Cancelled),
+        (Completed, Refunded),
         // The refund failed after it had succeeded.
-        ("REFUNDED", "COMPLETED"),
+        (Refunded, Completed),
     ];
     let ann = account(db, "ann").id;
-    for before in statuses {
-        for after in statuses {
-            let session: &'static str = format!("cs_{before}_{after}").leak();
+    for before in TransactionStatus::ALL {
+        for after in TransactionStatus::ALL {
+            let session: &'static str = format!("cs_{before:?}_{after:?}").leak();
             put(db, ann, session, before);
 
             let then = put(db, ann, session, after).status;
@@ -63,7 +61,12 @@ fn a_status_takes_allowed_steps_and_ignores_all_others(db: &Db) {
             } else {
                 before
             };
-            assert_eq!(then, expected, "{before} then {after} on {:?}", db.kind());
+            assert_eq!(
+                then,
+                expected,
+                "{before:?} then {after:?} on {:?}",
+                db.kind()
+            );
         }
     }
 }
@@ -71,14 +74,14 @@ fn a_status_takes_allowed_steps_and_ignores_all_others(db: &Db) {
 on_both!(a_refund_may_fail_after_it_succeeded_and_nothing_else_may);
 fn a_refund_may_fail_after_it_succeeded_and_nothing_else_may(db: &Db) {
     let ann = account(db, "ann").id;
-    for (index, after) in ["FAILED", "CANCELLED"].into_iter().enumerate() {
+    for (index, after) in [Failed, Cancelled].into_iter().enumerate() {
         let key: &'static str = format!("refund:re_{index}").leak();
-        let step = |status: &'static str| {
+        let step = |status: TransactionStatus| {
             write(db, move |tx| {
                 let new = NewTransaction {
                     natural_key: key,
                     public_id: key,
-                    kind: "REFUND",
+                    kind: TransactionType::Refund,
                     stripe_checkout_session_id: None,
                     ..topup(ann, "cs_none", status)
                 };
@@ -86,17 +89,17 @@ fn a_refund_may_fail_after_it_succeeded_and_nothing_else_may(db: &Db) {
             })
         };
 
-        let steps = ["PENDING", "COMPLETED", after, "COMPLETED"].map(step);
+        let steps = [Pending, Completed, after, Completed].map(step);
 
-        assert_eq!(steps, ["PENDING", "COMPLETED", after, after]);
+        assert_eq!(steps, [Pending, Completed, after, after]);
     }
 }
 
 on_both!(what_was_paid_is_frozen_once_it_is_completed_and_what_is_learned_later_is_added);
 fn what_was_paid_is_frozen_once_it_is_completed_and_what_is_learned_later_is_added(db: &Db) {
     let ann = account(db, "ann").id;
-    put(db, ann, "cs_1", "PENDING");
-    let step = |status: &'static str, amount_minor, refunded_minor, intent| {
+    put(db, ann, "cs_1", Pending);
+    let step = |status: TransactionStatus, amount_minor, refunded_minor, intent| {
         write(db, move |tx| {
             let new = NewTransaction {
                 natural_key: "topup:cs_1",
@@ -110,32 +113,29 @@ fn what_was_paid_is_frozen_once_it_is_completed_and_what_is_learned_later_is_add
             transactions::put(tx, &new, at(20))
         })
     };
-    let completed = step("COMPLETED", 450, 0, Some("pi_1"));
+    let completed = step(Completed, 450, 0, Some("pi_1"));
     assert_eq!(
         (completed.amount_minor, completed.public_id.as_str()),
         (450, "txn_cs_1")
     );
     assert_eq!(completed.stripe_payment_intent_id.as_deref(), Some("pi_1"));
 
-    let partly = step("COMPLETED", 999, 100, None);
+    let partly = step(Completed, 999, 100, None);
     assert_eq!((partly.amount_minor, partly.refunded_minor), (450, 100));
     assert_eq!(
         partly.stripe_payment_intent_id.as_deref(),
         Some("pi_1"),
         "kept"
     );
-    let refunded = step("REFUNDED", 450, 450, None);
-    assert_eq!(
-        (refunded.status.as_str(), refunded.refunded_minor),
-        ("REFUNDED", 450)
-    );
+    let refunded = step(Refunded, 450, 450, None);
+    assert_eq!((refunded.status, refunded.refunded_minor), (Refunded, 450));
     assert_eq!(refunded.id, completed.id);
 
     let too_much = db.write_blocking(0, move |tx| {
         let new = NewTransaction {
             natural_key: "topup:cs_1",
             refunded_minor: 451,
-            ..topup(ann, "cs_1", "REFUNDED")
+            ..topup(ann, "cs_1", Refunded)
         };
         transactions::put(tx, &new, at(30))
     });
@@ -148,7 +148,7 @@ fn what_was_paid_is_frozen_once_it_is_completed_and_what_is_learned_later_is_add
 on_both!(one_fact_is_one_transaction_whatever_it_is_called);
 fn one_fact_is_one_transaction_whatever_it_is_called(db: &Db) {
     let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-    put(db, ann, "cs_1", "COMPLETED");
+    put(db, ann, "cs_1", Completed);
     let refused = |new: NewTransaction<'static>| {
         let answer = db.write_blocking(0, move |tx| transactions::put(tx, &new, at(12)));
         assert!(matches!(answer, Err(Error::Conflict(_))), "{answer:?}");
@@ -157,27 +157,30 @@ fn one_fact_is_one_transaction_whatever_it_is_called(db: &Db) {
     refused(NewTransaction {
         natural_key: "other",
         public_id: "txn_2",
-        ..topup(ann, "cs_1", "COMPLETED")
+        ..topup(ann, "cs_1", Completed)
     });
     refused(NewTransaction {
         natural_key: "topup:cs_1",
-        ..topup(bob, "cs_1", "COMPLETED")
+        ..topup(bob, "cs_1", Completed)
     });
     // One invoice is paid once, and may also be refunded.
-    let invoice = |key: &'static str, kind: &'static str| NewTransaction {
+    let invoice = |key: &'static str, kind: TransactionType| NewTransaction {
         natural_key: key,
         public_id: key,
         kind,
         stripe_invoice_id: Some("in_1"),
         stripe_checkout_session_id: None,
         product_type: "subscription",
-        ..topup(ann, "", "COMPLETED")
+        ..topup(ann, "", Completed)
     };
-    let paid = invoice("invoice:in_1", "SUBSCRIPTION_PAYMENT");
+    let paid = invoice("invoice:in_1", TransactionType::SubscriptionPayment);
     write(db, move |tx| transactions::put(tx, &paid, at(12)));
-    let back = invoice("refund:re_1", "REFUND");
+    let back = invoice("refund:re_1", TransactionType::Refund);
     write(db, move |tx| transactions::put(tx, &back, at(12)));
-    refused(invoice("invoice:in_1:again", "SUBSCRIPTION_PAYMENT"));
+    refused(invoice(
+        "invoice:in_1:again",
+        TransactionType::SubscriptionPayment,
+    ));
     let sums = read(db, |tx| transactions::sums(tx, &Filter::default()));
     assert_eq!(sums.iter().map(|sum| sum.count).sum::<i64>(), 3);
 }
@@ -194,7 +197,7 @@ fn of_64_records_of_one_fact_at_once_one_row_stands(db: &Db) {
                     let new = NewTransaction {
                         natural_key: "topup:cs_1",
                         public_id: &public_id,
-                        ..topup(ann, "cs_1", "COMPLETED")
+                        ..topup(ann, "cs_1", Completed)
                     };
                     Ok(transactions::put(tx, &new, at(1))?.id)
                 })
@@ -216,11 +219,11 @@ fn spread(db: &Db) -> (i64, i64) {
     let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
     // Two at the same moment, so that the number decides.
     for (whose, session, status, seconds) in [
-        (ann, "cs_1", "COMPLETED", 10),
-        (bob, "cs_2", "COMPLETED", 20),
-        (ann, "cs_3", "FAILED", 20),
-        (ann, "cs_4", "COMPLETED", 30),
-        (ann, "cs_0", "COMPLETED", 5),
+        (ann, "cs_1", Completed, 10),
+        (bob, "cs_2", Completed, 20),
+        (ann, "cs_3", Failed, 20),
+        (ann, "cs_4", Completed, 30),
+        (ann, "cs_0", Completed, 5),
     ] {
         write(db, move |tx| {
             let new = NewTransaction {
@@ -321,15 +324,15 @@ fn a_list_is_narrowed_by_account_type_status_time_and_words(db: &Db) {
     let sums = read(db, move |tx| transactions::sums(tx, &ann_only));
     let sums: Vec<_> = sums
         .iter()
-        .map(|sum| (sum.status.as_str(), sum.count, sum.amount_minor))
+        .map(|sum| (sum.status, sum.count, sum.amount_minor))
         .collect();
-    assert_eq!(sums, [("COMPLETED", 3, 1500), ("FAILED", 1, 500)]);
+    assert_eq!(sums, [(Completed, 3, 1500), (Failed, 1, 500)]);
 }
 
 on_both!(a_transaction_is_found_by_its_account_and_name_and_by_what_it_is_about);
 fn a_transaction_is_found_by_its_account_and_name_and_by_what_it_is_about(db: &Db) {
     let (ann, bob) = (account(db, "ann").id, account(db, "bob").id);
-    let made = put(db, ann, "cs_1", "PENDING");
+    let made = put(db, ann, "cs_1", Pending);
 
     let found = read(db, move |tx| transactions::find(tx, ann, "txn_cs_1"));
     assert_eq!(found, Some(made.clone()));

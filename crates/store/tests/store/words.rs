@@ -1,11 +1,13 @@
-//! The words of enums are those that the schema allows, so that reading a row as one never fails.
+//! The words of enums are those that the schema allows, so that a row is always read as one.
 
 use std::collections::BTreeSet;
 
 use domain::ledger::{EntryKind, GrantKind, HoldState, LimitScope, LimitWindow, WalletStatus};
-use domain::plan::AccountStatus;
+use domain::people::{MemberRole, UserRole};
+use domain::plan::{AccountKind, AccountStatus};
 use domain::projection::{TransactionStatus, TransactionType};
-use store::alerts::AlertState;
+use store::alerts::{AlertState, Severity};
+use store::api_keys::{KeyMode, KeyScope};
 use store::auto_topup::AutoTopupState;
 use store::catalog::PriceKind;
 use store::customers::CustomerState;
@@ -14,6 +16,9 @@ use store::intents::IntentState;
 use store::outbox::{MessageKind, MessageState};
 use store::trials::TrialState;
 use store::webhook_endpoints::EndpointState;
+use store::{Db, args};
+
+use crate::help::on_both;
 
 const MIGRATIONS: [(&str, &str); 2] = [
     (
@@ -57,11 +62,17 @@ macro_rules! words_of {
 #[test]
 fn every_enum_has_exactly_the_words_that_its_column_allows() {
     let enums = [
+        ("account", "kind", words_of!(AccountKind)),
         ("account", "status", words_of!(AccountStatus)),
+        ("alert", "severity", words_of!(Severity)),
         ("alert", "state", words_of!(AlertState)),
+        ("api_key", "mode", words_of!(KeyMode)),
+        ("api_key", "scope", words_of!(KeyScope)),
         ("auto_topup", "state", words_of!(AutoTopupState)),
         ("credit_grant", "kind", words_of!(GrantKind)),
         ("hold", "state", words_of!(HoldState)),
+        ("invitation", "role", words_of!(MemberRole)),
+        ("membership", "role", words_of!(MemberRole)),
         ("outbox", "kind", words_of!(MessageKind)),
         ("outbox", "state", words_of!(MessageState)),
         ("price_map", "kind", words_of!(PriceKind)),
@@ -73,6 +84,7 @@ fn every_enum_has_exactly_the_words_that_its_column_allows() {
         ("transactions", "status", words_of!(TransactionStatus)),
         ("transactions", "type", words_of!(TransactionType)),
         ("trial", "state", words_of!(TrialState)),
+        ("user_account", "role", words_of!(UserRole)),
         ("wallet", "status", words_of!(WalletStatus)),
         ("webhook_endpoint", "state", words_of!(EndpointState)),
     ];
@@ -84,6 +96,19 @@ fn every_enum_has_exactly_the_words_that_its_column_allows() {
             assert_eq!(&allowed, words, "{table}.{column} on {database}");
         }
     }
+}
+
+on_both!(an_unknown_word_of_a_column_is_an_error_that_names_it);
+fn an_unknown_word_of_a_column_is_an_error_that_names_it(db: &Db) {
+    let read = db.write_blocking(0, |tx| {
+        tx.query_one::<AccountStatus>("select cast('odd' as text)", args![])
+    });
+
+    let error = read.expect_err("no status of an account");
+    assert!(
+        error.to_string().contains("unknown word \"odd\""),
+        "{error}"
+    );
 }
 
 #[test]

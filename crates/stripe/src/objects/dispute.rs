@@ -35,6 +35,18 @@ pub struct Dispute {
     pub metadata: Metadata,
 }
 
+impl DisputeStatus {
+    /// Whether the bank may take the money, or has it: an inquiry takes none, and a dispute that we
+    /// won gave it back.
+    #[must_use]
+    pub fn claims_money(&self) -> bool {
+        !matches!(
+            self,
+            Self::WarningNeedsResponse | Self::WarningUnderReview | Self::WarningClosed | Self::Won
+        )
+    }
+}
+
 /// The state of the evidence for a dispute.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct DisputeEvidenceDetails {

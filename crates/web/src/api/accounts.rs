@@ -35,19 +35,19 @@ pub struct Account {
     /// What the host application calls it.
     external_id: Option<String>,
     /// `personal` or `organisation`.
-    kind: String,
+    kind: &'static str,
     /// Shown to people.
     name: String,
     /// Where its emails go.
     email: Option<String>,
     /// `active`, `suspended` or `closed`.
-    status: String,
+    status: &'static str,
     /// The tier of its subscription.
     tier: String,
     /// The tier that a person or the host set over it.
     tier_override: Option<String>,
     /// The status of its subscription.
-    subscription_status: String,
+    subscription_status: &'static str,
     /// The customer at Stripe.
     stripe_customer_id: Option<String>,
     /// When it was made.
@@ -59,13 +59,13 @@ impl From<Row> for Account {
         Account {
             id: row.public_id,
             external_id: row.external_id,
-            kind: row.kind,
+            kind: row.kind.word(),
             name: row.name,
             email: row.email,
-            status: row.status,
+            status: row.status.word(),
             tier: row.subscription_tier,
             tier_override: row.tier_override,
-            subscription_status: row.subscription_status,
+            subscription_status: row.subscription_status.word(),
             stripe_customer_id: row.stripe_customer_id,
             created_at: row.created_at.rfc3339(),
         }

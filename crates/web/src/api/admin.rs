@@ -107,7 +107,7 @@ pub struct Event {
     #[serde(rename = "type")]
     kind: String,
     /// `received`, `done`, `ignored`, `parked` or `unmatched`.
-    state: String,
+    state: &'static str,
     /// Whose it is, when that is known.
     account: Option<String>,
     /// What it is about: `invoice`.
@@ -145,7 +145,7 @@ impl Event {
         Event {
             id: row.event_id,
             kind: row.kind,
-            state: row.state,
+            state: row.state.word(),
             account,
             object_type: row.object_type,
             object_id: row.object_id,

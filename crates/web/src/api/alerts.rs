@@ -26,11 +26,11 @@ pub struct Alert {
     /// What it is about; none for the service itself.
     subject: Option<String>,
     /// `warning` or `critical`.
-    severity: String,
+    severity: &'static str,
     /// What is wrong.
     summary: String,
     /// `open` or `closed`.
-    state: String,
+    state: &'static str,
     /// When it was found.
     opened_at: String,
     /// When it was over.
@@ -47,9 +47,9 @@ impl From<Row> for Alert {
             id: row.public_id,
             rule: row.rule,
             subject: Some(row.subject).filter(|subject| !subject.is_empty()),
-            severity: row.severity,
+            severity: row.severity.word(),
             summary: row.summary,
-            state: row.state,
+            state: row.state.word(),
             opened_at: row.opened_at.rfc3339(),
             closed_at: row.closed_at.map(Timestamp::rfc3339),
             acknowledged_at: row.acknowledged_at.map(Timestamp::rfc3339),

@@ -9,7 +9,7 @@ use billing::exact::Exact;
 use billing::payments::addons;
 use billing::summary::{View, view};
 use domain::money::{Currency, MinorUnits};
-use domain::plan::Plan;
+use domain::plan::{Plan, PlanStatus};
 use domain::time::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ pub(crate) async fn subscription(app: &App, account: i64, plan: &Plan) -> Result
 }
 
 fn plan_json(plan: &Plan, pending: Option<Value>) -> Value {
-    let has = plan.subscription_id.is_some() && plan.status != "CANCELED";
+    let has = plan.subscription_id.is_some() && plan.status != PlanStatus::Canceled;
     let ends = has.then(|| plan.cancel_at.unwrap_or(plan.period_end));
     json!({
         "tier": plan.tier,

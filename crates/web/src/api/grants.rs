@@ -27,7 +27,7 @@ pub struct Grant {
     /// `grant_...`, unique within the account.
     id: String,
     /// `purchase`, `allowance`, `promo` and the like.
-    kind: String,
+    kind: &'static str,
     /// `scheduled`, `active`, `frozen`, `exhausted`, `expired` or `voided`.
     state: &'static str,
     /// Credits granted.
@@ -58,7 +58,7 @@ impl Grant {
             id: id_of(row.lot),
             state: row.state(now).word(),
             remaining: Exact::micros(row.remaining()),
-            kind: row.kind,
+            kind: row.kind.word(),
             amount: Exact::micros(row.amount),
             used: Exact::micros(row.used),
             expired: Exact::micros(row.expired),

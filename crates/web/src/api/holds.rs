@@ -13,7 +13,7 @@ use billing::metering::MeteredCall;
 use billing::metering::holds;
 use billing::metering::holds::{CaptureAmount, HoldName};
 use billing::summary::view;
-use domain::ledger::{Body as EntryBody, Entry, EntryKind, Outcome};
+use domain::ledger::{Body as EntryBody, Entry, EntryKind, GrantKind, Outcome};
 use domain::money::Credits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -273,7 +273,7 @@ pub struct Receipt {
     /// The hold.
     id: String,
     /// `pending`, `captured`, `released` or `expired`.
-    state: String,
+    state: &'static str,
     /// The operation that priced it.
     operation: Option<String>,
     /// Units of it.
@@ -320,7 +320,7 @@ pub struct ReceiptLot {
     /// `grant_...`
     grant: String,
     /// What its credits are.
-    kind: String,
+    kind: &'static str,
     /// Pinned by the hold.
     held: Exact,
     /// Charged in the end.
@@ -360,7 +360,7 @@ fn lots(origin: &Entry, end: Option<&Entry>) -> Vec<(i64, ReceiptLot)> {
     let part = |lot: i64, held: Credits| {
         let part = ReceiptLot {
             grant: domain::ledger::grant::id_of(lot),
-            kind: String::new(),
+            kind: "",
             held: Exact(held),
             charged: Exact(Credits::ZERO),
         };
@@ -394,7 +394,7 @@ impl Receipt {
         let end = store::ledger::hold_settlement(tx, account, id)?;
         let mut lots = lots(origin, end.as_ref());
         for (lot, part) in &mut lots {
-            part.kind = store::ledger::grant_kind(tx, account, *lot)?.unwrap_or_default();
+            part.kind = store::ledger::grant_kind(tx, account, *lot)?.map_or("", GrantKind::word);
         }
         let lots = lots.into_iter().map(|(_, part)| part).collect();
         let key = match origin.context.api_key {
@@ -423,7 +423,7 @@ impl Receipt {
         };
         Receipt {
             id: row.hold_id.clone(),
-            state: row.state.clone(),
+            state: row.state.word(),
             operation: origin.context.operation.clone(),
             units: origin.context.units,
             endpoint: origin.context.endpoint.clone(),

@@ -32,9 +32,9 @@ pub struct Key {
     /// The beginning of the secret.
     prefix: String,
     /// `meter` spends for its account; `server` acts for any account.
-    scope: String,
+    scope: &'static str,
     /// `test` or `live`.
-    mode: String,
+    mode: &'static str,
     /// When it was made.
     created_at: String,
     /// When it was last used, to the minute or so.
@@ -49,8 +49,8 @@ impl From<ApiKey> for Key {
             id: row.public_id,
             name: row.name,
             prefix: row.prefix,
-            scope: row.scope,
-            mode: row.mode,
+            scope: row.scope.word(),
+            mode: row.mode.word(),
             created_at: row.created_at.rfc3339(),
             last_used_at: row.last_used_at.map(Timestamp::rfc3339),
             revoked_at: row.revoked_at.map(Timestamp::rfc3339),

@@ -10,6 +10,7 @@ use billing::app::App;
 use billing::export::own_data;
 use billing::people::members;
 use billing::people::sign_in::wrong_link;
+use domain::people::MemberRole;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::invitations::Invitation;
@@ -34,7 +35,7 @@ pub struct MemberShown {
     /// The name.
     name: String,
     /// member, billing or owner.
-    role: String,
+    role: &'static str,
     /// Since when.
     since: String,
     /// Whether it is the caller.
@@ -50,7 +51,7 @@ pub struct InvitationShown {
     /// The email address.
     email: Option<String>,
     /// member, billing or owner.
-    role: String,
+    role: &'static str,
     /// Until when it can be accepted.
     expires_at: String,
 }
@@ -74,9 +75,9 @@ pub struct PlaceShown {
     /// Its name.
     name: String,
     /// `personal` or `organisation`.
-    kind: String,
+    kind: &'static str,
     /// The caller's role in it.
-    role: String,
+    role: &'static str,
 }
 
 impl From<Invitation> for InvitationShown {
@@ -84,7 +85,7 @@ impl From<Invitation> for InvitationShown {
         Self {
             id: row.public_id,
             email: row.email,
-            role: row.role,
+            role: row.role.word(),
             expires_at: row.expires_at.rfc3339(),
         }
     }
@@ -95,8 +96,8 @@ impl From<Place> for PlaceShown {
         Self {
             id: row.public_id,
             name: row.name,
-            kind: row.kind,
-            role: row.role,
+            kind: row.kind.word(),
+            role: row.role.word(),
         }
     }
 }
@@ -107,7 +108,7 @@ fn member(row: Member, caller: &SignedIn) -> MemberShown {
         id: row.public_id,
         email: row.email,
         name: row.name,
-        role: row.role,
+        role: row.role.word(),
         since: row.created_at.rfc3339(),
     }
 }
@@ -290,8 +291,8 @@ pub async fn found(
     let place = PlaceShown {
         id: account.public_id,
         name: account.name,
-        kind: account.kind,
-        role: "owner".to_owned(),
+        kind: account.kind.word(),
+        role: MemberRole::Owner.word(),
     };
     Ok((StatusCode::CREATED, Json(place)))
 }

@@ -1,6 +1,8 @@
 //! `GET /metrics`: how it goes, as Prometheus reads it. Counts only; nothing of any person.
 
 use std::fmt::Write;
+use store::events::EventState;
+use store::outbox::MessageState;
 
 use axum::extract::State;
 use axum::http::header;
@@ -22,9 +24,9 @@ pub async fn show(State(app): State<App>) -> HttpResult<Response> {
 }
 
 struct Counts {
-    events: Vec<(String, i64)>,
+    events: Vec<(EventState, i64)>,
     oldest_open: Option<domain::time::Timestamp>,
-    outbox: Vec<(String, i64)>,
+    outbox: Vec<(MessageState, i64)>,
     syncs: (i64, i64),
     alerts: Vec<(String, i64)>,
     parked_events: i64,

@@ -8,8 +8,7 @@ use billing::actors::Operator;
 use billing::app::App;
 use billing::exact::Exact;
 use billing::idempotency::Key;
-use billing::payments::refund;
-use billing::payments::refund::Ask;
+use billing::operators::refunds::{self, Ask};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -70,7 +69,7 @@ pub async fn preview(
     _operator: Operator,
     Body(body): Body<WantedRefund>,
 ) -> HttpResult<Json<RefundPreview>> {
-    let look = refund::preview(&app, &body.payment, body.amount.as_deref()).await?;
+    let look = refunds::preview(&app, &body.payment, body.amount.as_deref()).await?;
     Ok(Json(RefundPreview {
         payment: look.payment.public_id,
         account: look.account.public_id,
@@ -157,7 +156,7 @@ pub async fn create(
     Body(body): Body<NewRefund>,
 ) -> HttpResult<Response> {
     let ask = body.ask(operator.public_id);
-    let made = refund::make(&app, &ask, &key.0).await?;
+    let made = refunds::make(&app, &ask, &key.0).await?;
     let mut headers = HeaderMap::new();
     if made.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));

@@ -37,7 +37,7 @@ pub struct Settings {
 #[serde(rename_all = "camelCase")]
 pub struct AutoTopup {
     /// `off`, `on`, or `waiting` while the card's bank wants its owner to confirm.
-    state: String,
+    state: &'static str,
     /// Why it is off or waiting, unless a person turned it off.
     reason: Option<String>,
     /// Buys below so many credits.
@@ -63,7 +63,7 @@ impl Settings {
                 .collect(),
             credits_low_below: chosen.low_below.map(Exact),
             auto_topup: AutoTopup {
-                state: auto.state,
+                state: auto.state.word(),
                 reason: auto.reason,
                 threshold: auto.threshold.map(Exact),
                 pack: auto.pack,

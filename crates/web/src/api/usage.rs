@@ -386,7 +386,7 @@ pub async fn access(
         period_end: view.plan.period_end.rfc3339(),
         tier: view.plan.tier,
         access_tier: view.plan.access_tier,
-        status: view.plan.status,
+        status: view.plan.status.word(),
         top_up_url: app.page_of(&name, TOP_UP),
         upgrade_url: app.page_of(&name, UPGRADE),
     }))

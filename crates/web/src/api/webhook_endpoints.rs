@@ -15,7 +15,7 @@ use billing::webhook_endpoints::{
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::outbox;
-use store::outbox::Message;
+use store::outbox::{Message, MessageState};
 use store::webhook_endpoints::WebhookEndpoint;
 use utoipa::{IntoParams, ToSchema};
 
@@ -55,7 +55,7 @@ pub struct Endpoint {
     /// The notices it wants; empty for all.
     events: Vec<String>,
     /// `enabled` or `disabled`.
-    state: String,
+    state: &'static str,
     /// Why it is disabled.
     disabled_reason: Option<String>,
     /// Since when every delivery failed.
@@ -73,7 +73,7 @@ impl From<WebhookEndpoint> for Endpoint {
             url: row.url,
             description: row.description,
             events: names(&row.events),
-            state: row.state,
+            state: row.state.word(),
             disabled_reason: row.disabled_reason,
             failing_since: row.failing_since.map(Timestamp::rfc3339),
             former_secret_until: row.former_until.map(Timestamp::rfc3339),
@@ -265,7 +265,7 @@ pub struct Delivery {
     #[serde(rename = "type")]
     kind: Option<String>,
     /// `queued`, `sent` or `failed`.
-    state: String,
+    state: &'static str,
     /// How often it was tried.
     attempts: i64,
     /// What the endpoint last answered.
@@ -285,12 +285,12 @@ impl From<Message> for Delivery {
         let body: Option<serde_json::Value> = serde_json::from_str(&row.payload).ok();
         let kind = body.and_then(|body| body["type"].as_str().map(str::to_owned));
         let fact = row.key.splitn(3, ':').nth(2).unwrap_or(&row.key);
-        let is_queued = row.state == "queued";
+        let is_queued = row.state == MessageState::Queued;
         Delivery {
             id: row.id,
             message: notices::message_id(fact),
             kind,
-            state: row.state,
+            state: row.state.word(),
             attempts: row.attempts,
             status: row.last_status,
             error: row.last_error,

@@ -5,9 +5,11 @@
 //! open to them. A test walks every route with each role.
 
 use axum::http::Method;
-use billing::actors::access::{MemberRole, suspended};
+use billing::actors::access::{ask, suspended};
 use billing::app::App;
 use billing::error::Result;
+use domain::people::MemberRole;
+use domain::plan::AccountStatus;
 use store::accounts::Account;
 
 /// Addresses that differ from the rule.
@@ -72,7 +74,13 @@ pub fn is_read(method: &Method) -> bool {
 }
 
 /// Lets a member of an account in, or says why not. `path` is the route's pattern.
-pub fn admit(app: &App, method: &Method, path: &str, account: &Account, role: &str) -> Result<()> {
+pub fn admit(
+    app: &App,
+    method: &Method,
+    path: &str,
+    account: &Account,
+    role: MemberRole,
+) -> Result<()> {
     let is_billing = BILLING.iter().any(|address| {
         path.strip_prefix(address)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -80,8 +88,11 @@ pub fn admit(app: &App, method: &Method, path: &str, account: &Account, role: &s
     if is_billing {
         app.billing_is_on_for(account)?;
     }
-    need_of(method, path).ask(role)?;
-    if account.status == "suspended" && !is_read(method) && !WHILE_SUSPENDED.contains(&path) {
+    ask(need_of(method, path), role)?;
+    if account.status == AccountStatus::Suspended
+        && !is_read(method)
+        && !WHILE_SUSPENDED.contains(&path)
+    {
         return Err(suspended());
     }
     Ok(())

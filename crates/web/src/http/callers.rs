@@ -113,12 +113,12 @@ impl FromRequestParts<Site> for SignedIn {
         let signed_in = SignedIn::new(user, account, places).ok_or_else(none)?;
         let route = parts.extensions.get::<MatchedPath>();
         let route = route.map_or_else(|| parts.uri.path(), MatchedPath::as_str);
-        let (account, role) = (&signed_in.account, &signed_in.role);
+        let (account, role) = (&signed_in.account, signed_in.role);
         if let Err(refusal) = access::admit(app, &parts.method, route, account, role) {
             tracing::info!(
                 user = signed_in.user.public_id,
                 account = account.public_id,
-                role,
+                role = role.word(),
                 route,
                 code = refusal.0.code,
                 "A member asked for more than their role in the account allows"

@@ -9,7 +9,7 @@ use billing::actors::SignedIn;
 use billing::app::App;
 use billing::error::Error;
 use billing::keys::no_such_key;
-use domain::ledger::{Body, Entry, EntryKind};
+use domain::ledger::{Body, Entry, EntryKind, GrantKind};
 use domain::money::Credits;
 use serde::Deserialize;
 use views::calls::{CallGrant, CallPage, CallsPage};
@@ -95,7 +95,7 @@ struct Found {
     origin: Option<Entry>,
     key: Option<String>,
     /// Kinds of the grants, by number.
-    kinds: HashMap<i64, String>,
+    kinds: HashMap<i64, GrantKind>,
 }
 
 fn facts(tx: &mut store::Tx<'_>, account: i64, seq: i64) -> store::Result<Option<Found>> {
@@ -212,7 +212,11 @@ fn grants(found: &Found) -> Vec<CallGrant> {
     }
     let row = |(lot, held, charged): (i64, Credits, Credits)| CallGrant {
         grant: format!("grant_{lot}"),
-        kind: labels::grant_kind(found.kinds.get(&lot).map_or("", String::as_str)).to_owned(),
+        kind: found
+            .kinds
+            .get(&lot)
+            .map(|kind| labels::grant_kind(kind.word()).to_owned())
+            .unwrap_or_default(),
         held: format::credits(held.micros()),
         charged: format::credits(charged.micros()),
     };

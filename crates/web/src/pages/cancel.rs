@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Html;
 use billing::actors::SignedIn;
 use billing::app::App;
-use store::intents::Intent;
+use store::intents::{Intent, IntentKind};
 use views::cancel::CancelPage;
 use views::components::Action;
 use views::layout::Nav;
@@ -20,8 +20,8 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
     let (account, now) = (caller.account.id, app.now());
     let open = app
         .read(move |tx| {
-            let plan = store::intents::usable(tx, account, "checkout_subscription", now)?;
-            let pack = store::intents::usable(tx, account, "checkout_topup", now)?;
+            let plan = store::intents::usable(tx, account, IntentKind::CheckoutSubscription, now)?;
+            let pack = store::intents::usable(tx, account, IntentKind::CheckoutTopup, now)?;
             let last = plan
                 .into_iter()
                 .chain(pack)

@@ -10,9 +10,10 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::keys::{make, revoke};
 use billing::summary::{View, view_with};
+use domain::ledger::LimitScope;
 use serde::Deserialize;
 use store::Tx;
-use store::api_keys::ApiKey;
+use store::api_keys::{ApiKey, KeyScope};
 use views::components::{Badge, Choice};
 use views::confirm::ConfirmPage;
 use views::format;
@@ -256,14 +257,13 @@ fn refuse(limits: &mut NewLimit, form: &LimitForm, error: &Error) {
 
 /// One row of the page from a key and the limits set on it.
 fn key_row(key: &ApiKey, limits: &[SpendLimit]) -> KeyRow {
-    let own = limits
-        .iter()
-        .filter(|limit| limit.scope == "key" && limit.subject.as_ref() == Some(&key.public_id));
+    let own = limits.iter().filter(|limit| {
+        limit.scope == LimitScope::Key && limit.subject.as_ref() == Some(&key.public_id)
+    });
     let is_live = key.revoked_at.is_none();
-    let scope = match key.scope.as_str() {
-        "meter" => "Spend credits",
-        "server" => "Act for any account",
-        other => other,
+    let scope = match key.scope {
+        KeyScope::Meter => "Spend credits",
+        KeyScope::Server => "Act for any account",
     };
     KeyRow {
         id: key.public_id.clone(),

@@ -36,10 +36,10 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
         let is_you = row.user_id == caller.user.id;
         MemberRow {
             badge: is_you.then(|| Badge::accent("You")),
-            role: role_word(&row.role).to_owned(),
+            role: role_word(row.role.word()).to_owned(),
             since: format::day(row.created_at.micros()),
             roles: if is_owner {
-                Choice::list(&ROLES, &row.role)
+                Choice::list(&ROLES, row.role.word())
             } else {
                 Vec::new()
             },
@@ -55,7 +55,7 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<MembersPage> {
             Action::post("Withdraw", to).small()
         }),
         email: row.email.unwrap_or_default(),
-        role: role_word(&row.role).to_owned(),
+        role: role_word(row.role.word()).to_owned(),
         until: format::day(row.expires_at.micros()),
     };
     let place = |place: &store::users::Place| AccountLink {
@@ -232,7 +232,7 @@ pub async fn invitation(
         action: format!("/api/auth/invitation/{token}"),
         account: account.name,
         email: row.email.unwrap_or_default(),
-        role: role_word(&row.role).to_owned(),
+        role: role_word(row.role.word()).to_owned(),
     };
     page(StatusCode::OK, &view)
 }

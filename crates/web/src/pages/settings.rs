@@ -21,6 +21,7 @@ use domain::money::{Credits, MinorUnits};
 use serde::Deserialize;
 use store::Tx;
 use store::api_keys::ApiKey;
+use store::auto_topup::AutoTopupState;
 use store::users::Member;
 use views::components::{Badge, Choice};
 use views::credits::AutoTopUp;
@@ -166,15 +167,15 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
     let cap = auto
         .month_max
         .unwrap_or_else(|| MinorUnits::new(first_cap(&catalog), catalog.currency));
-    let badge = match auto.state.as_str() {
-        "on" => Badge::ok("On"),
-        "waiting" => Badge::warn("Waiting"),
+    let badge = match auto.state {
+        AutoTopupState::On => Badge::ok("On"),
+        AutoTopupState::Waiting => Badge::warn("Waiting"),
         _ if auto.reason.is_some() => Badge::bad("Stopped"),
         _ => Badge::plain("Off"),
     };
     let reason = auto.reason.as_ref().map(|reason| {
-        let what = match auto.state.as_str() {
-            "waiting" => "It waits, because",
+        let what = match auto.state {
+            AutoTopupState::Waiting => "It waits, because",
             _ => "It was turned off because",
         };
         format!("{what} {reason}.")
@@ -183,7 +184,7 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
         "You have no saved card yet. Add one on the billing page under Manage subscription.";
     AutoTopUp {
         badge,
-        is_on: auto.state != "off",
+        is_on: auto.state != AutoTopupState::Off,
         reason: reason.or_else(|| (!auto.has_card).then(|| no_card.to_owned())),
         thresholds: thresholds(threshold),
         packs: packs(&catalog, pack),
@@ -411,10 +412,10 @@ fn subjects(keys: &[ApiKey], members: &[Member]) -> Vec<Choice> {
 
 /// For example "1,000 credits a day".
 pub(crate) fn limit_text(row: &SpendLimit) -> String {
-    let per = match LimitWindow::from_word(row.window) {
-        Some(LimitWindow::Day) => "a day",
-        Some(LimitWindow::Month) => "a month",
-        _ => "in all",
+    let per = match row.window {
+        LimitWindow::Day => "a day",
+        LimitWindow::Month => "a month",
+        LimitWindow::Lifetime => "in all",
     };
     format!("{} {per}", format::credits_worded(row.credits.0.micros()))
 }
@@ -422,10 +423,10 @@ pub(crate) fn limit_text(row: &SpendLimit) -> String {
 /// One row of the page from a limit.
 fn limit_row(row: &SpendLimit) -> LimitRow {
     let name = row.name.clone().unwrap_or_default();
-    let subject = match LimitScope::from_word(row.scope) {
-        Some(LimitScope::Key) => format!("Key {name}"),
-        Some(LimitScope::Member) => format!("Keys made by {name}"),
-        _ => "The whole account".to_owned(),
+    let subject = match row.scope {
+        LimitScope::Key => format!("Key {name}"),
+        LimitScope::Member => format!("Keys made by {name}"),
+        LimitScope::Account => "The whole account".to_owned(),
     };
     let credits = |credits: Credits| format::credits(credits.micros());
     let resets = row.resets_at.as_deref().and_then(domain::time::parse);

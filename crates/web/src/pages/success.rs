@@ -11,6 +11,7 @@ use billing::error::{Error, Result};
 use billing::payments::checkout_progress::{Progress, progress};
 use billing::summary::{View, view};
 use billing::sync;
+use domain::projection::TransactionStatus;
 use serde::Deserialize;
 use store::accounts::Account;
 use store::intents::Intent;
@@ -133,7 +134,7 @@ async fn outcome(
     intent: &Intent,
     asked: &Asked,
 ) -> Result<SuccessPage> {
-    let is_settled = |row: &Transaction| matches!(row.status.as_str(), "COMPLETED" | "REFUNDED");
+    let is_settled = |row: &Transaction| row.status.is_paid();
     let mut row = recorded(app, intent).await?.filter(is_settled);
     if row.is_none() {
         sync_for_a_while(app, caller.account.id).await;
@@ -144,21 +145,23 @@ async fn outcome(
     let paid = cancel::price(intent).unwrap_or_default();
     let shell = account_shell(app, caller, Nav::Billing);
     let facts = row.as_ref().map(reference).into_iter().collect();
-    let status = row.as_ref().map_or("PENDING", |row| row.status.as_str());
+    let status = row
+        .as_ref()
+        .map_or(TransactionStatus::Pending, |row| row.status);
     let retry = Action::link("Try again", back);
     Ok(match status {
-        "COMPLETED" => {
+        TransactionStatus::Completed => {
             let view = view(app, caller.account.id).await?;
             arrived(app, shell, intent, &view, &brings, &paid, facts)
         }
-        "REFUNDED" => SuccessPage::refunded(shell, &brings, &paid, facts),
-        "FAILED" => {
+        TransactionStatus::Refunded => SuccessPage::refunded(shell, &brings, &paid, facts),
+        TransactionStatus::Failed => {
             let reason = row.and_then(|row| row.failure);
             let reason = reason.unwrap_or_else(|| "Your bank declined the payment.".to_owned());
             SuccessPage::failed(shell, &format!("{brings}, {paid}"), &reason, retry)
         }
-        "CANCELLED" => SuccessPage::not_paid(shell, &brings, retry),
-        _ => {
+        TransactionStatus::Cancelled => SuccessPage::not_paid(shell, &brings, retry),
+        TransactionStatus::Pending => {
             let session = intent.stripe_object_id.as_deref().unwrap_or_default();
             match progress(app, session).await {
                 Some(Progress::Open(url)) => {

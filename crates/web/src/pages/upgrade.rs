@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use billing::actors::SignedIn;
 use billing::app::App;
-use billing::error::{Error, Kind as ErrorKind, Result};
+use billing::error::{Error, Kind as ErrorKind, Result, STRIPE_UNAVAILABLE};
 use billing::payments::plan::quote::{Quote, Way};
 use billing::payments::plan::{Changed, Pending, quote};
 use billing::payments::{checkout, plan};
@@ -235,7 +235,7 @@ pub async fn start(
 /// A refusal that the page of a purchase can say itself; `again` is that page.
 pub(crate) fn refusal(error: &Error, again: &str) -> Option<Banner> {
     match error.0.kind {
-        ErrorKind::Unavailable if error.0.code == "stripe_unavailable" => {
+        ErrorKind::Unavailable if error.0.code == STRIPE_UNAVAILABLE => {
             Some(banners::stripe_unreachable(again))
         }
         ErrorKind::BadRequest

@@ -10,6 +10,7 @@ use billing::error::Result;
 use billing::keys::{key_of, no_such_key};
 use billing::summary::{View, view_with};
 use domain::catalog::Catalog;
+use domain::ledger::EntryKind;
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::Tx;
@@ -289,10 +290,10 @@ pub(crate) fn call(row: &JournalRow, names: &HashMap<i64, String>) -> CallRow {
             .unwrap_or_else(|| format!("entry {}", row.seq)),
         credits: format::credits(row.charged),
         href: format!("/dashboard/usage/calls/{}", row.seq),
-        badge: labels::hold_badge(match row.kind.as_str() {
-            "debit" => "debited",
-            "release" => "released",
-            "hold_expired" => "expired",
+        badge: labels::hold_badge(match row.kind {
+            EntryKind::Debit => "debited",
+            EntryKind::Release => "released",
+            EntryKind::HoldExpired => "expired",
             _ => "captured",
         }),
     }

@@ -20,9 +20,9 @@ pub struct Transaction {
     account: Option<String>,
     /// `CREDIT_TOPUP`, `SUBSCRIPTION_PAYMENT`, `REFUND` and the like.
     #[serde(rename = "type")]
-    kind: String,
+    kind: &'static str,
     /// `PENDING`, `COMPLETED`, `FAILED`, `REFUNDED` or `CANCELLED`.
-    status: String,
+    status: &'static str,
     /// Decimal text, such as `19.00`.
     amount: String,
     /// In lower case.
@@ -57,8 +57,8 @@ impl Transaction {
         Transaction {
             id: row.public_id,
             account,
-            kind: row.kind,
-            status: row.status,
+            kind: row.kind.word(),
+            status: row.status.word(),
             amount: money(row.amount_minor),
             currency: row.currency,
             refunded: money(row.refunded_minor),

@@ -17,6 +17,7 @@ use billing::error::Result;
 use billing::people::users;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt, KeyIvInit};
+use domain::people::UserRole;
 use domain::time::Timestamp;
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -104,13 +105,16 @@ pub async fn user(parts: &Parts, app: &App) -> Result<Option<User>> {
         .await?;
     let (mut user, after) = match known {
         Ok(known) => known,
-        Err(email) => (users::ensure(app, &email, "user", true).await?, None),
+        Err(email) => (
+            users::ensure(app, &email, UserRole::User, true).await?,
+            None,
+        ),
     };
     let is_over = after.is_some_and(|after| Timestamp::from_seconds(claims.iat) < after);
     if is_over || user.disabled_at.is_some() {
         return Ok(None);
     }
-    "user".clone_into(&mut user.role);
+    user.role = UserRole::User;
     Ok(Some(user))
 }
 

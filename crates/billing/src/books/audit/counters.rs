@@ -1,6 +1,14 @@
 //! What is counted or paid besides the grants: usage, limits and payments.
 
-use super::*;
+use domain::ledger::{GrantKind, Lot};
+use domain::projection::TransactionStatus;
+use domain::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use store::Tx;
+use store::ledger::audit as rows;
+use store::ledger::audit::{Topup, UsageDay};
+
+use super::{Audit, PAYMENTS_MAX, PENDING_HOURS_MAX, Part};
 
 impl Audit<'_> {
     pub(super) fn usage(&mut self, tx: &mut Tx<'_>) -> store::Result<()> {
@@ -70,10 +78,10 @@ impl Audit<'_> {
         for payment in rows::payments(tx, self.ledger.account, PAYMENTS_MAX)? {
             let row = format!("transaction {}", payment.public_id);
             let age_hours = (now.seconds() - payment.occurred_at.seconds()) / 3_600;
-            if payment.status() == TransactionStatus::Pending && age_hours > PENDING_HOURS_MAX {
+            if payment.status == TransactionStatus::Pending && age_hours > PENDING_HOURS_MAX {
                 self.warn(&row, format!("it has been PENDING for {age_hours} hours"));
             }
-            if !payment.is_topup || !payment.status().is_paid() {
+            if !payment.is_topup || !payment.status.is_paid() {
                 continue;
             }
             if payment.payment_intent.is_some() {

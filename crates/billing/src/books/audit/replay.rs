@@ -1,6 +1,12 @@
 //! The journal's own check: its lines follow from each other, and its entries replay.
 
-use super::*;
+use domain::ledger::{Body, Entry, EntryKind, Hold, HoldState, chain_hash};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use store::Tx;
+use store::ledger::audit as rows;
+use store::ledger::audit::JournalLine;
+
+use super::{Audit, EXPIRED_HOLD_DAYS_KEPT, PAGE, Part, UNNAMED};
 
 impl Audit<'_> {
     pub(super) fn journal(&mut self, tx: &mut Tx<'_>) -> store::Result<()> {
@@ -61,7 +67,7 @@ impl Audit<'_> {
         let pairs = [
             ("account_id", self.ledger.account == entry.account),
             ("seq", line.seq == entry.seq),
-            ("kind", line.kind == entry.kind.word()),
+            ("kind", line.kind == entry.kind),
             ("at", line.at == entry.at),
             (
                 "posted_delta",

@@ -1,9 +1,11 @@
 use domain::ledger::{Command, Context, IdempotencyKey, NewGrant, Request};
+use domain::plan::AccountKind;
 use store::Db;
 use store::accounts::NewAccount;
 
 use super::*;
 use crate::config::Settings;
+use domain::ledger::GrantKind;
 
 /// A service on a database in memory with one account that bought, held, captured, released
 /// and was debited.
@@ -62,11 +64,10 @@ fn new_account() -> NewAccount<'static> {
     NewAccount {
         public_id: "acc_a",
         external_id: None,
-        kind: "personal",
+        kind: AccountKind::Personal,
         name: "A",
         email: None,
         tier: "FREE",
-        subscription_status: "NONE",
         email_verified_at: None,
     }
 }

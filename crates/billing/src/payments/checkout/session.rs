@@ -1,6 +1,16 @@
 //! The session at Stripe: its parameters, its creation and its end.
 
-use super::*;
+use domain::projection::SessionMode;
+use store::intents::Intent;
+use stripe::Form;
+use stripe::objects::CheckoutStatus;
+
+use super::{Order, TRIAL_DAYS, refuse_second_plan};
+use crate::actors::SignedIn;
+use crate::app::App;
+use crate::error::Result;
+use crate::intents::note_failure;
+use crate::sync::checkout_session::INTENT_KEY;
 
 /// What Stripe is sent. Return addresses come from the configured origin, never from the request
 /// (K3); dynamic payment methods are Stripe's to choose (F16).

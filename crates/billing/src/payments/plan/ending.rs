@@ -12,7 +12,7 @@ use domain::ledger::{Command, GrantKind, Refusal, Request};
 use domain::money::MinorUnits;
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
-use store::intents::{Intent, NewIntent};
+use store::intents::{Intent, IntentKind, NewIntent};
 use store::ledger::GrantRow;
 use store::subscriptions::Subscription;
 use store::transactions::Refundable;
@@ -26,7 +26,7 @@ use crate::payments::plan::quote::{is_fresh, money};
 use crate::payments::plan::{SUBSCRIPTION, allowed, known_feedback, settle};
 use crate::sync::checkout_session::INTENT_KEY;
 
-const KIND: &str = "plan_end";
+const KIND: IntentKind = IntentKind::PlanEnd;
 
 const FEEDBACK: &str = "feedback";
 
@@ -129,7 +129,7 @@ async fn quote_at(app: &App, held: Subscription, date: i64) -> Result<Ending> {
     };
     // Only what is paid can be paid back.
     if app.settings.billing.cancel_now() != CancelNow::Refund
-        || ending.held.status() != SubscriptionStatus::Active
+        || ending.held.status != SubscriptionStatus::Active
     {
         return Ok(ending);
     }
@@ -174,7 +174,7 @@ impl Earned {
     fn sum(grants: &[GrantRow], is_wanted: impl Fn(&str) -> bool) -> Earned {
         let of_period = grants
             .iter()
-            .filter(|grant| grant.kind() == GrantKind::Allowance && is_wanted(&grant.source_key));
+            .filter(|grant| grant.kind == GrantKind::Allowance && is_wanted(&grant.source_key));
         of_period.fold(Earned::default(), |mut earned, grant| {
             earned.keys.push(grant.source_key.clone());
             earned.amount += grant.amount;
@@ -249,19 +249,12 @@ async fn reserve(
     let intent = app
         .write(account, move |tx| {
             let new = NewIntent {
-                id: &id,
-                account_id: account,
                 user_id: Some(user),
-                kind: KIND,
-                params: &params,
                 amount_minor: Some(amount),
                 currency: Some(currency.code()),
-                ..NewIntent::default()
+                ..NewIntent::new(&id, account, KIND, &params)
             };
-            match store::intents::insert(tx, &new, now)? {
-                Some(intent) => Ok(Some(intent)),
-                None => store::intents::under_way(tx, account, KIND),
-            }
+            store::intents::insert_or_find(tx, &new, now)
         })
         .await?;
     intent.ok_or_else(claimed)
@@ -433,9 +426,9 @@ async fn pay_rest_back(
 pub async fn finish_left(app: &App) -> Result<()> {
     let before = app.now().plus_seconds(-LEFT_SECONDS);
     let left = app
-        .read(move |tx| store::intents::stale(tx, before, LEFT_MAX))
+        .read(move |tx| store::intents::waiting(tx, KIND, before, LEFT_MAX))
         .await?;
-    for intent in left.into_iter().filter(|intent| intent.kind == KIND) {
+    for intent in left {
         let (id, account) = (intent.id.clone(), intent.account_id);
         match finish(app, intent).await {
             Ok(()) => tracing::info!(intent = id, account, "Finished the end of a plan"),

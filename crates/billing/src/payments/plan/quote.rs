@@ -141,7 +141,7 @@ async fn due(app: &App, quote: &Quote) -> Result<(MinorUnits, Vec<(String, Minor
         .push("subscription_details[proration_date]", quote.date);
     let preview = app.stripe.preview_invoice(&params).await?;
     // In a trial nothing is due now, and the preview is of the first payment after it.
-    if quote.held.status() == SubscriptionStatus::Trialing {
+    if quote.held.status == SubscriptionStatus::Trialing {
         return Ok((quote.due, Vec::new()));
     }
     Ok((
@@ -200,15 +200,14 @@ async fn wanted(app: &App, caller: &SignedIn, held: &Subscription, plan: &str) -
         return Err(Error::conflict("plan_ends", detail));
     }
     if !matches!(
-        held.status(),
+        held.status,
         SubscriptionStatus::Active | SubscriptionStatus::Trialing
     ) {
         let detail = "You have an unpaid invoice. Pay it before you change plans.";
         return Err(Error::conflict("plan_unpaid", detail));
     }
     // A larger plan is not had unpaid: only one that has a trial itself takes a running one over.
-    if held.status() == SubscriptionStatus::Trialing && way == Way::Up && tier.trial_days.is_none()
-    {
+    if held.status == SubscriptionStatus::Trialing && way == Way::Up && tier.trial_days.is_none() {
         let detail = "This plan has no trial. You can change to it when your trial ends.";
         return Err(Error::conflict("in_trial", detail));
     }

@@ -106,5 +106,5 @@ fn items(quote: &Quote, now: &stripe::objects::Subscription, plan: Option<&str>)
 }
 
 fn is_trial(quote: &Quote) -> bool {
-    quote.held.status() == SubscriptionStatus::Trialing
+    quote.held.status == SubscriptionStatus::Trialing
 }

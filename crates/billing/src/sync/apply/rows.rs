@@ -44,7 +44,7 @@ impl Synced for subscriptions::Subscription {
     }
 
     fn change(&self) -> Option<String> {
-        let (id, status) = (&self.subscription_id, &self.status);
+        let (id, status) = (&self.subscription_id, self.status.word());
         Some(format!("subscription {id} is {status}"))
     }
 
@@ -125,7 +125,7 @@ pub(super) fn subscription(
         account_id: account,
         // Of a former customer's subscription it is that one, not the current.
         customer_id: fetched.customer_id.clone().unwrap_or(current),
-        status: facts.status.word().to_owned(),
+        status: facts.status.clone(),
         tier: facts.tier.clone(),
         price_id: fetched.price_id.clone(),
         currency: fetched.price.map(|price| price.currency.code().to_owned()),
@@ -220,7 +220,7 @@ pub(super) fn held_transaction(
     wanted: &Transaction,
 ) -> store::Result<(String, Option<transactions::Transaction>)> {
     let held = match &wanted.invoice {
-        Some(invoice) => transactions::of_invoice(tx, account, wanted.kind.word(), invoice)?,
+        Some(invoice) => transactions::of_invoice(tx, account, wanted.kind, invoice)?,
         None => None,
     };
     if let Some(held) = held {
@@ -249,8 +249,8 @@ pub(super) fn transaction<'a>(
         stripe_invoice_id: wanted.invoice.as_deref(),
         stripe_refund_id: wanted.refund.as_deref(),
         natural_key,
-        kind: wanted.kind.word(),
-        status: wanted.status.word(),
+        kind: wanted.kind,
+        status: wanted.status,
         amount_minor: wanted.amount.amount,
         currency: wanted.amount.currency.code(),
         refunded_minor: wanted.refunded_minor.min(wanted.amount.amount),

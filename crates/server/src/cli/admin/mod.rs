@@ -8,7 +8,10 @@ pub mod refund;
 
 use billing::app::App;
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use domain::people::UserRole;
 use serde_json::json;
+use store::api_keys::KeyScope;
 
 use crate::cli::output::Output;
 use crate::cli::{access, adopt, export, seed};
@@ -21,21 +24,21 @@ pub enum Admin {
         /// Email address of the user.
         email: String,
         /// Role of the user.
-        #[arg(long, value_parser = ROLES)]
-        role: Option<String>,
+        #[arg(long, value_parser = one_of(UserRole::ALL.map(UserRole::word), UserRole::from_word))]
+        role: Option<UserRole>,
     },
     /// Prints headers that authenticate a user. Creates the user if it doesn't exist.
     Session {
         /// Email address of the user.
         email: String,
         /// Role of the user.
-        #[arg(long, value_parser = ROLES)]
-        role: Option<String>,
+        #[arg(long, value_parser = one_of(UserRole::ALL.map(UserRole::word), UserRole::from_word))]
+        role: Option<UserRole>,
         /// Also creates an API key: `meter` for the user's account, `server` for the host
         /// application.
         #[arg(long, num_args = 0..=1, default_missing_value = "meter",
-              value_parser = ["meter", "server"])]
-        with_key: Option<String>,
+              value_parser = one_of(KeyScope::ALL.map(KeyScope::word), KeyScope::from_word))]
+        with_key: Option<KeyScope>,
     },
     /// Prints a link that signs a user in once.
     LoginLink {
@@ -60,17 +63,23 @@ pub enum Admin {
     Seed(seed::SeedArgs),
 }
 
-const ROLES: [&str; 5] = ["user", "viewer", "support", "finance", "admin"];
+/// Parses one of an enum's words, which `--help` lists.
+fn one_of<T: Clone + Send + Sync + 'static>(
+    words: impl IntoIterator<Item = &'static str>,
+    read: fn(&str) -> Option<T>,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words).map(move |word| read(&word).expect("it is one of the words"))
+}
 
 /// Runs a subcommand of `admin` and returns its exit code.
 pub async fn run(app: &App, command: Admin, out: &mut Output) -> anyhow::Result<u8> {
     match command {
-        Admin::User { email, role } => people::user(app, &email, role.as_deref(), out).await?,
+        Admin::User { email, role } => people::user(app, &email, role, out).await?,
         Admin::Session {
             email,
             role,
             with_key,
-        } => people::session(app, &email, role.as_deref(), with_key.as_deref(), out).await?,
+        } => people::session(app, &email, role, with_key, out).await?,
         Admin::LoginLink { email } => {
             let url = access::login_link(app, &email, app.settings.session.link_minutes).await?;
             out.answer(&json!({ "url": url }), &url);

@@ -1,7 +1,9 @@
 //! `admin user` and `admin session`: creates users and signs them in.
 
 use billing::app::App;
+use domain::people::UserRole;
 use serde_json::json;
+use store::api_keys::KeyScope;
 
 use crate::cli::access;
 use crate::cli::output::Output;
@@ -10,7 +12,7 @@ use crate::cli::output::Output;
 pub async fn user(
     app: &App,
     email: &str,
-    role: Option<&str>,
+    role: Option<UserRole>,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let (id, account) = access::user(app, email, role).await?;
@@ -37,8 +39,8 @@ pub async fn user(
 pub async fn session(
     app: &App,
     email: &str,
-    role: Option<&str>,
-    with_key: Option<&str>,
+    role: Option<UserRole>,
+    with_key: Option<KeyScope>,
     out: &mut Output,
 ) -> anyhow::Result<()> {
     let (user, account) = access::user(app, email, role).await?;
@@ -46,7 +48,7 @@ pub async fn session(
     let mut headers = json!({ "Cookie": cookie });
     let mut text = format!("Cookie: {cookie}");
     if let Some(scope) = with_key {
-        let account = (scope == "meter").then_some(account);
+        let account = (scope == KeyScope::Meter).then_some(account);
         let key = access::api_key(app, account, "command line").await?;
         let value = format!("Bearer {key}");
         text.push_str(&format!("\nAuthorization: {value}"));

@@ -1,7 +1,7 @@
 //! `admin refund`: refunds a payment, in full or in part.
 
 use billing::app::App;
-use billing::payments::refund::{Ask, Preview, REASONS, make, preview};
+use billing::operators::refunds::{Ask, Preview, REASONS, make, preview};
 use domain::money::Credits;
 use serde_json::{Value, json};
 

@@ -27,8 +27,10 @@ use billing::config::Settings;
 use billing::secrets::{hash, new_secret};
 use domain::ledger::{Command, GrantKind, NewGrant, Request};
 use domain::money::Credits;
+use domain::people::{MemberRole, UserRole};
+use domain::plan::AccountKind;
 use store::accounts::{NewAccount, TierOverride};
-use store::api_keys::NewApiKey;
+use store::api_keys::{KeyMode, KeyScope, NewApiKey};
 use tokio::net::TcpListener;
 
 use crate::cli::bench::load::{Kind, Load, Measured, Spender, Target};
@@ -282,11 +284,10 @@ fn spender_rows(
     let new = NewAccount {
         public_id: &name,
         external_id: None,
-        kind: "personal",
+        kind: AccountKind::Personal,
         name: &name,
         email: None,
         tier: "FREE",
-        subscription_status: "NONE",
         email_verified_at: None,
     };
     let account = store::accounts::insert(tx, &new, now)?.id;
@@ -304,8 +305,8 @@ fn spender_rows(
         name: "bench",
         prefix: &spender.key[..16],
         secret_hash: &hash(&spender.key),
-        scope: "meter",
-        mode: "test",
+        scope: KeyScope::Meter,
+        mode: KeyMode::Test,
         created_by: "cli",
     };
     store::api_keys::insert(tx, &key, now)?;
@@ -328,9 +329,9 @@ fn owner_rows(
         format!("usr_bench{number}"),
         format!("bench{number}@example.com"),
     );
-    let user = store::users::insert(tx, &id, &email, "Bench", "user", now)?
+    let user = store::users::insert(tx, &id, &email, "Bench", UserRole::User, now)?
         .expect("the database is new, and so is the email address");
-    store::users::put_member(tx, user.id, account, "owner", now)?;
+    store::users::put_member(tx, user.id, account, MemberRole::Owner, now)?;
     let until = now.plus_days(1);
     store::sessions::insert(tx, &hash(&spender.session), user.id, "bench", now, until)?;
     Ok(())

@@ -4,6 +4,7 @@
 //! has been applied. Both times are read from the inbox: the load itself measures nothing. The time
 //! includes the responses of Stripe, here of the twin.
 
+use domain::people::UserRole;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +17,7 @@ use billing::people::sign_in::open_session;
 use billing::people::users;
 use billing::setup;
 use serde_json::{Value, json};
-use store::events::Event;
+use store::events::{Event, EventState};
 use tokio::net::TcpListener;
 use twin::client::{Control, PayBy};
 
@@ -94,7 +95,7 @@ async fn sessions(app: &App) -> anyhow::Result<Vec<String>> {
     let mut sessions = Vec::with_capacity(USERS);
     for number in 0..USERS {
         let email = format!("buyer{number}@example.com");
-        let user = users::ensure(app, &email, "user", true).await?;
+        let user = users::ensure(app, &email, UserRole::User, true).await?;
         sessions.push(open_session(app, user.id, "bench").await?);
     }
     Ok(sessions)
@@ -141,7 +142,7 @@ async fn applied(app: &App, time: Duration) -> anyhow::Result<Measured> {
         before = Some(last.n);
         for event in &page {
             match event.processed_at {
-                Some(at) if event.state == "done" => {
+                Some(at) if event.state == EventState::Done => {
                     let micros = at.micros().saturating_sub(event.received_at.micros());
                     times.push(u32::try_from(micros).unwrap_or(u32::MAX));
                 }

@@ -1,6 +1,7 @@
 //! Events in every order (case W12).
 
 use super::*;
+use store::events::EventState;
 
 /// All permutations of three.
 const ORDERS: [[usize; 3]; 6] = [
@@ -82,7 +83,7 @@ async fn case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_str
     assert!(
         events
             .iter()
-            .all(|event| event.state == "done" || event.state == "ignored"),
+            .all(|event| event.state == EventState::Done || event.state == EventState::Ignored),
         "{events:?}"
     );
     let payments = stage.transactions(maya.account).await;

@@ -1,6 +1,8 @@
 //! Billing switched off and on, restarts, cohorts.
 
 use super::*;
+use domain::plan::{AccountKind, AccountStatus, PlanStatus};
+use store::events::EventState;
 
 /// An environment in which billing is off, or on for some accounts.
 async fn with_billing(
@@ -58,7 +60,7 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
                 .events()
                 .await
                 .iter()
-                .all(|event| event.state != "done")
+                .all(|event| event.state != EventState::Done)
         );
         let (status, answer) = maya
             .checkout(json!({ "type": "topup", "amount": 500 }))
@@ -181,14 +183,14 @@ async fn a_cohort_percentage_selects_about_that_share_and_only_grows() {
         id: 1,
         public_id: format!("acc_{number}"),
         external_id: None,
-        kind: "personal".to_owned(),
+        kind: AccountKind::Personal,
         name: String::new(),
         email: None,
-        status: "active".to_owned(),
+        status: AccountStatus::Active,
         stripe_customer_id: None,
         stripe_subscription_id: None,
         subscription_tier: "FREE".to_owned(),
-        subscription_status: "NONE".to_owned(),
+        subscription_status: PlanStatus::None,
         subscription_expires_at: None,
         past_due_since: None,
         tier_override: None,

@@ -1,6 +1,8 @@
 //! Automatic top-up.
 
 use super::*;
+use store::auto_topup::AutoTopupState;
+use store::intents::{IntentKind, NewIntent};
 
 /// Sets a card as the payment method for off-session payments, which auto top-up requires.
 async fn pays_by_card(person: &Person<'_>) {
@@ -105,13 +107,7 @@ async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stag
     let payment = seen["payment_intent"].as_str().unwrap().to_owned();
     let (account, now) = (maya.account, stage.app.now());
     let made = stage.app.db.write(account, move |tx| {
-        let new = store::intents::NewIntent {
-            id: "int_on_its_way",
-            account_id: account,
-            kind: store::auto_topup::INTENT_KIND,
-            params: "",
-            ..store::intents::NewIntent::default()
-        };
+        let new = NewIntent::new("int_on_its_way", account, IntentKind::AutoTopup, "");
         store::intents::insert(tx, &new, now)?;
         store::intents::set_done(tx, "int_on_its_way", &payment, None, None, now)
     });
@@ -165,13 +161,13 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
             .await
             .unwrap()
             .unwrap();
-        if row.state == "off" || started.elapsed() > PATIENCE {
+        if row.state == AutoTopupState::Off || started.elapsed() > PATIENCE {
             break row;
         }
     };
 
     assert_eq!(
-        (state.state.as_str(), state.declines),
+        (state.state.word(), state.declines),
         ("off", 2),
         "{state:?}"
     );

@@ -1,6 +1,7 @@
 //! Credit notes.
 
 use super::*;
+use store::events::EventState;
 
 on_both!(a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once);
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
@@ -77,7 +78,7 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
             .events()
             .await
             .iter()
-            .all(|event| event.state == "done" || !event.kind.starts_with("credit_note"))
+            .all(|event| event.state == EventState::Done || !event.kind.starts_with("credit_note"))
     );
     assert_eq!(mails_with(stage, "refund").await, 1);
     in_step(&maya).await;

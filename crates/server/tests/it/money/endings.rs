@@ -1,6 +1,7 @@
 //! Immediate cancellations.
 
 use super::*;
+use store::intents::IntentKind;
 
 async fn end_now(maya: &Person<'_>) -> (Value, (u16, Value)) {
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
@@ -106,7 +107,7 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
     let account = maya.account;
     let left = stage
         .app
-        .read(move |tx| store::intents::under_way(tx, account, "plan_end"));
+        .read(move |tx| store::intents::under_way(tx, account, IntentKind::PlanEnd));
     assert!(left.await.unwrap().is_none(), "nothing is left to be done");
 }
 

@@ -1,6 +1,8 @@
 //! Alert rules.
 
 use super::*;
+use store::events::EventState;
+use store::outbox::MessageKind;
 
 /// Tests one rule: its problem begins, and ends.
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
@@ -10,7 +12,7 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
     let event = move |event_id| events::NewEvent {
         event_id,
         kind: "invoice.paid",
-        state: "received",
+        state: EventState::Received,
         account_id: Some(account),
         ..events::NewEvent::default()
     };
@@ -31,7 +33,7 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
             }
             "parked" => {
                 let n = events::insert(tx, &event("evt_parked"), now)?;
-                events::settle(tx, n.unwrap(), "parked", "for a person", now)?;
+                events::settle(tx, n.unwrap(), EventState::Parked, "for a person", now)?;
             }
             "bad-signatures" => {
                 rows::add(tx, "bad-signature", 21, now)?;
@@ -42,7 +44,7 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
             "outbox" => {
                 let new = outbox::NewMessage {
                     key: "mail:old",
-                    kind: "mail",
+                    kind: MessageKind::Mail,
                     account_id: None,
                     recipient: "somebody@example.com",
                     payload: "{}",
@@ -86,7 +88,7 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
     let ended = stage.app.db.write(0, move |tx| {
         let settle = |tx: &mut store::Tx<'_>, id: &str| {
             let event = events::find(tx, id)?.unwrap();
-            events::settle(tx, event.n, "done", "applied", now).map(|_| ())
+            events::settle(tx, event.n, EventState::Done, "applied", now).map(|_| ())
         };
         match rule.as_str() {
             "failed-webhooks" => {

@@ -1,6 +1,8 @@
 //! The figures of the business and the list of transactions.
 
 use super::*;
+use domain::plan::SubscriptionStatus;
+use domain::projection::{TransactionStatus, TransactionType};
 
 on_both!(the_overview_and_metrics_agree_and_link_to_the_rows);
 async fn the_overview_and_metrics_agree_and_link_to_the_rows(stage: &Stage) {
@@ -66,11 +68,10 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
         account_id: account,
         customer_id: format!("cus_{place}"),
         status: if matches!(place, 2 | 4) {
-            "canceled"
+            SubscriptionStatus::Canceled
         } else {
-            "active"
-        }
-        .to_owned(),
+            SubscriptionStatus::Active
+        },
         tier: Some("PRO".to_owned()),
         price_id: None,
         currency: Some("usd".to_owned()),
@@ -104,23 +105,44 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
                 store::subscriptions::put(tx, &row(place, *account))?;
             }
             for (key, account, status, minor, back, day) in [
-                ("p1", accounts[0], "COMPLETED", 1_900, 0, -3),
-                ("p2", accounts[1], "COMPLETED", 19_000, 4_000, -20),
-                ("p3", accounts[0], "FAILED", 1_900, 0, -5),
-                ("p4", accounts[4], "COMPLETED", 1_900, 0, -60),
+                (
+                    "p1",
+                    accounts[0],
+                    TransactionStatus::Completed,
+                    1_900,
+                    0,
+                    -3,
+                ),
+                (
+                    "p2",
+                    accounts[1],
+                    TransactionStatus::Completed,
+                    19_000,
+                    4_000,
+                    -20,
+                ),
+                ("p3", accounts[0], TransactionStatus::Failed, 1_900, 0, -5),
+                (
+                    "p4",
+                    accounts[4],
+                    TransactionStatus::Completed,
+                    1_900,
+                    0,
+                    -60,
+                ),
             ] {
                 let new = store::transactions::NewTransaction {
                     public_id: key,
                     account_id: account,
                     natural_key: key,
-                    kind: "SUBSCRIPTION_PAYMENT",
+                    kind: TransactionType::SubscriptionPayment,
                     status,
                     amount_minor: minor,
                     refunded_minor: back,
                     currency: "usd",
                     product_type: "subscription",
                     occurred_at: now.plus_days(day),
-                    ..Default::default()
+                    ..store::testing::transaction()
                 };
                 store::transactions::put(tx, &new, now)?;
             }

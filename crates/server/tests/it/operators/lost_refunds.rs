@@ -1,6 +1,7 @@
 //! Refunds whose response was lost (case D6).
 
 use super::*;
+use store::intents::{IntentKind, NewIntent};
 
 on_both!(case_d6_a_refund_whose_answer_was_lost_is_made_once);
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
@@ -47,15 +48,11 @@ async fn case_d6_a_refund_whose_answer_was_lost_is_made_once(stage: &Stage) {
         .app
         .db
         .write(account, move |tx| {
-            let new = store::intents::NewIntent {
-                id: &id,
-                account_id: account,
-                kind: "refund",
-                params: &params,
+            let new = NewIntent {
                 credits_micros: Some(1_000_000_000),
                 amount_minor: Some(100),
                 currency: Some("usd"),
-                ..Default::default()
+                ..NewIntent::new(&id, account, IntentKind::Refund, &params)
             };
             store::intents::insert(tx, &new, now)?;
             store::intents::set_calling(tx, new.id, now)
@@ -106,15 +103,11 @@ async fn case_d6_a_refund_abandoned_for_a_later_one_is_never_made(stage: &Stage)
         .app
         .db
         .write(account, move |tx| {
-            let new = store::intents::NewIntent {
-                id: &id,
-                account_id: account,
-                kind: "refund",
-                params: &params,
+            let new = NewIntent {
                 credits_micros: Some(1_000_000_000),
                 amount_minor: Some(100),
                 currency: Some("usd"),
-                ..Default::default()
+                ..NewIntent::new(&id, account, IntentKind::Refund, &params)
             };
             store::intents::insert(tx, &new, before)?;
             store::intents::set_calling(tx, new.id, before)
@@ -179,16 +172,12 @@ async fn case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins(
         .app
         .db
         .write(account, move |tx| {
-            let new = store::intents::NewIntent {
-                id: "rfd_lost",
-                account_id: account,
+            let new = NewIntent {
                 user_id: Some(operator),
-                kind: "refund",
-                params: &params,
                 credits_micros: Some(1_000_000_000),
                 amount_minor: Some(100),
                 currency: Some("usd"),
-                ..Default::default()
+                ..NewIntent::new("rfd_lost", account, IntentKind::Refund, &params)
             };
             store::intents::insert(tx, &new, before)?;
             store::intents::set_calling(tx, "rfd_lost", before)

@@ -1,6 +1,10 @@
 //! Replays, audits, catalog, audit log, exports and searches.
 
 use super::*;
+use domain::plan::AccountKind;
+use store::alerts::Severity;
+use store::events::EventState;
+use store::outbox::MessageKind;
 
 on_both!(all_failed_events_are_replayed_together_after_a_preview);
 async fn all_failed_events_are_replayed_together_after_a_preview(stage: &Stage) {
@@ -15,7 +19,7 @@ async fn all_failed_events_are_replayed_together_after_a_preview(stage: &Stage) 
         .db
         .write(0, move |tx| {
             for n in &numbers {
-                store::events::settle(tx, *n, "parked", "a person must look", now)?;
+                store::events::settle(tx, *n, EventState::Parked, "a person must look", now)?;
             }
             Ok(())
         })
@@ -39,7 +43,7 @@ async fn all_failed_events_are_replayed_together_after_a_preview(stage: &Stage) 
             .events()
             .await
             .iter()
-            .all(|event| event.state == "done")
+            .all(|event| event.state == EventState::Done)
     );
     assert_eq!(acts(stage, "event.replay").await.len(), 2);
     let (_, from) = admin.page("/admin/events?from=2100-01-01").await;
@@ -311,7 +315,7 @@ async fn crowded(stage: &Stage, account: i64) {
             let event = store::events::NewEvent {
                 event_id: &name,
                 kind: "invoice.paid",
-                state: "ignored",
+                state: EventState::Ignored,
                 account_id: Some(account),
                 ..store::events::NewEvent::default()
             };
@@ -321,13 +325,13 @@ async fn crowded(stage: &Stage, account: i64) {
                 public_id: &name,
                 rule: "crowd",
                 subject: &name,
-                severity: "warning",
+                severity: Severity::Warning,
                 summary: "Crowded.",
             };
             store::alerts::open(tx, &alert, now)?;
             let message = store::outbox::NewMessage {
                 key: &name,
-                kind: "webhook",
+                kind: MessageKind::Webhook,
                 account_id: None,
                 recipient: "we_crowd",
                 payload: "{}",
@@ -336,11 +340,10 @@ async fn crowded(stage: &Stage, account: i64) {
             let account = store::accounts::NewAccount {
                 public_id: &format!("acc_{name}"),
                 external_id: None,
-                kind: "organisation",
+                kind: AccountKind::Organisation,
                 name: "Crowd",
                 email: None,
                 tier: "FREE",
-                subscription_status: "NONE",
                 email_verified_at: None,
             };
             store::accounts::insert(tx, &account, now)?;

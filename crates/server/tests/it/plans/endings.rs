@@ -1,6 +1,7 @@
 //! Immediate cancellations.
 
 use super::*;
+use domain::people::MemberRole;
 
 on_both!(a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period);
 async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(stage: &Stage) {
@@ -126,13 +127,7 @@ async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: 
         .app
         .db
         .write(account, move |tx| {
-            let new = NewIntent {
-                id: "int_left",
-                account_id: account,
-                kind: "plan_end",
-                params: &params,
-                ..NewIntent::default()
-            };
+            let new = NewIntent::new("int_left", account, IntentKind::PlanEnd, &params);
             store::intents::insert(tx, &new, long_ago)
         })
         .await
@@ -200,7 +195,7 @@ async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
         .app
         .db
         .write(account, move |tx| {
-            store::users::put_member(tx, user, account, "member", now)
+            store::users::put_member(tx, user, account, MemberRole::Member, now)
         })
         .await
         .unwrap();

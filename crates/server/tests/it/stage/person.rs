@@ -1,6 +1,7 @@
 //! A user with a session, and what users do.
 
 use super::*;
+use store::api_keys::{KeyMode, KeyScope};
 
 /// A user with a session.
 pub struct Person<'a> {
@@ -117,8 +118,8 @@ impl Person<'_> {
                 name: "test",
                 prefix: "lbx_test_",
                 secret_hash: &stored,
-                scope: "meter",
-                mode: "test",
+                scope: KeyScope::Meter,
+                mode: KeyMode::Test,
                 created_by: "test",
             };
             store::api_keys::insert(tx, &new, now)

@@ -1,6 +1,7 @@
 //! Duplicate subscriptions (case K12).
 
 use super::*;
+use store::intents::{IntentKind, IntentState};
 
 async fn live_subscriptions(stage: &Stage) -> Vec<Value> {
     let listed = stage.stripe_get("/v1/subscriptions").await;
@@ -81,9 +82,9 @@ async fn case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_sy
     let intents = intents.await.unwrap();
     let undone = intents
         .iter()
-        .find(|one| one.kind == "second_subscription")
+        .find(|one| one.kind == IntentKind::DuplicateSubscription)
         .unwrap();
-    assert_eq!(undone.state, "done", "{undone:?}");
+    assert_eq!(undone.state, IntentState::Done, "{undone:?}");
     billing::sync::account(&stage.app, account).await.unwrap();
 
     assert_eq!(live_subscriptions(stage).await.len(), 1);
@@ -93,7 +94,7 @@ async fn case_k12_a_duplicate_subscription_is_undone_once_however_often_it_is_sy
     let kinds = intents.await.unwrap();
     let count = kinds
         .iter()
-        .filter(|one| one.kind == "second_subscription")
+        .filter(|one| one.kind == IntentKind::DuplicateSubscription)
         .count();
     assert_eq!(count, 1, "one intent a purchase");
 }

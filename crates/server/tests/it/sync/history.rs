@@ -1,6 +1,8 @@
 //! What is found without webhooks: old refunds, long histories and lost events.
 
 use super::*;
+use store::catalog::PriceKind;
+use store::events::EventState;
 
 on_both!(a_refund_of_an_old_payment_is_found_by_the_event_that_names_it);
 async fn a_refund_of_an_old_payment_is_found_by_the_event_that_names_it(stage: &Stage) {
@@ -106,7 +108,7 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
     };
     assert_eq!(parked.waits_for_price.as_deref(), Some(secret.as_str()));
     assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");
-    let about = |state: &'static str| async move {
+    let about = |state: EventState| async move {
         let events = stage.events().await;
         let ours = events
             .iter()
@@ -114,7 +116,7 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
         ours.filter(|event| event.state == state).count()
     };
     stage.settled().await;
-    assert_eq!(about("parked").await, 1);
+    assert_eq!(about(EventState::Parked).await, 1);
 
     let known = secret.clone();
     stage
@@ -126,7 +128,7 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
                 &store::catalog::Price {
                     price_id: known.clone(),
                     lookup_key: "by hand".to_owned(),
-                    kind: "tier".to_owned(),
+                    kind: PriceKind::Tier,
                     name: "PRO".to_owned(),
                     currency: "usd".to_owned(),
                     amount_minor: 1_500,
@@ -141,7 +143,7 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
 
     maya.billing_when(is("PRO", "ACTIVE")).await;
     stage.settled().await;
-    assert_eq!(about("parked").await, 0);
+    assert_eq!(about(EventState::Parked).await, 0);
     let state = stage
         .app
         .read(move |tx| store::sync::of_account(tx, account))
@@ -180,7 +182,7 @@ async fn polls_and_converges(database: store::testing::TestDatabase) {
         .await;
     maya.billing_when(|body| balance(body) == 1_100.0).await;
     let settled = |events: &[store::events::Event]| {
-        !events.is_empty() && events.iter().all(|event| event.state == "done")
+        !events.is_empty() && events.iter().all(|event| event.state == EventState::Done)
     };
     let started = Instant::now();
     while !settled(&stage.events().await) {

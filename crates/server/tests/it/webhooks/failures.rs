@@ -1,6 +1,7 @@
 //! Failing syncs, dying workers, and databases that can't be written.
 
 use super::*;
+use store::events::EventState;
 
 on_both!(case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect);
 async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(stage: &Stage) {
@@ -22,7 +23,7 @@ async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(sta
     maya.billing_when(|body| balance(body) == 1_100.0).await;
     stage.settled().await;
     assert_eq!(balance(&maya.billing().await), 1_100.0);
-    assert_eq!(stage.events().await[0].state, "done");
+    assert_eq!(stage.events().await[0].state, EventState::Done);
 }
 
 on_both!(case_w24_an_account_that_always_fails_is_parked_and_others_are_synced);
@@ -120,12 +121,12 @@ async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(st
     });
     assert!(taken.await.unwrap().is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
-    assert_eq!(stage.events().await[0].state, "received");
+    assert_eq!(stage.events().await[0].state, EventState::Received);
 
     maya.billing_when(|body| balance(body) == 1_100.0).await;
 
     stage.settled().await;
-    assert_eq!(stage.events().await[0].state, "done");
+    assert_eq!(stage.events().await[0].state, EventState::Done);
 }
 
 on_both!(case_w26_a_sync_that_was_overtaken_writes_nothing);
@@ -195,7 +196,7 @@ async fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage
     assert_eq!(stage.deliver(&event).await.status(), 200);
 
     stage.settled().await;
-    assert_eq!(stage.events().await[0].state, "ignored");
+    assert_eq!(stage.events().await[0].state, EventState::Ignored);
     assert_eq!(balance(&maya.billing().await), 100.0);
 }
 
@@ -242,5 +243,5 @@ async fn case_w32_an_event_that_waited_for_hours_is_processed_without_checking_i
     stage.twin.advance("5h").await.unwrap();
 
     maya.billing_when(|body| balance(body) == 1_100.0).await;
-    assert_eq!(stage.events().await[0].state, "done");
+    assert_eq!(stage.events().await[0].state, EventState::Done);
 }

@@ -16,6 +16,8 @@ use billing::sync::compare;
 use billing::sync::compare::Comparison;
 use domain::ledger::Entry;
 use domain::money::Credits;
+use domain::plan::AccountStatus;
+use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::Tx;
@@ -199,7 +201,7 @@ fn banners(
     compared: Option<&Option<Comparison>>,
 ) -> Vec<Banner> {
     let mut banners = Vec::new();
-    if account.status != "active" {
+    if account.status != AccountStatus::Active {
         let title = format!("This account is {}", account.status);
         banners.push(Banner::new(Kind::Warn, title, "Its calls are refused."));
     }
@@ -209,7 +211,11 @@ fn banners(
                     refused until new credits settle the debt or an operator forgives it.";
         banners.push(Banner::new(Kind::Bad, title, text));
     }
-    if let Some(failed) = rows.transactions.iter().find(|row| row.status == "FAILED") {
+    if let Some(failed) = rows
+        .transactions
+        .iter()
+        .find(|row| row.status == TransactionStatus::Failed)
+    {
         let why = failed.failure.as_deref().unwrap_or("no reason was given");
         let why = why.trim_end_matches('.');
         let text = Prose::new(format!(
@@ -258,7 +264,7 @@ fn plan(app: &App, account: &Account, view: &View, rows: &Rows) -> Panel {
         code(account.stripe_subscription_id.as_ref()),
     ));
     Panel {
-        badge: labels::subscription_badge(view.plan.status),
+        badge: labels::subscription_badge(view.plan.status.word()),
         figure: offer::title(&catalog, &view.plan.tier),
         note: format!(
             "access as {}",
@@ -293,10 +299,10 @@ fn credits(view: &View, rows: &Rows) -> Panel {
     let bought: i64 = rows
         .transactions
         .iter()
-        .filter(|row| matches!(row.status.as_str(), "COMPLETED" | "REFUNDED"))
+        .filter(|row| row.status.is_paid())
         .filter_map(|row| {
             row.credits_purchased_micros
-                .filter(|_| row.kind == "CREDIT_TOPUP")
+                .filter(|_| row.kind == TransactionType::CreditTopup)
         })
         .sum();
     Panel {

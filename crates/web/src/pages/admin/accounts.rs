@@ -86,7 +86,7 @@ pub async fn show(
             || account.subscription_tier.clone(),
             |tier| tier.title.clone(),
         ),
-        badge: labels::subscription_badge(&account.subscription_status),
+        badge: labels::subscription_badge(account.subscription_status.word()),
         available: format::credits(available.micros()),
     };
     frame::html(&AccountsPage {

@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use billing::accounts::names;
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
-use billing::error::{Error, Result};
+use billing::error::{DEBT_EXCEEDED, Error, INVALID_FIELD, Result};
 use billing::idempotency::Key;
 use billing::operators::credits::ByHand;
 use billing::operators::{accounts, credits, reason};
 use domain::money::Credits;
+use domain::plan::AccountStatus;
 use serde::Deserialize;
 use store::accounts::Account;
 use views::admin::account::AdjustForm;
@@ -110,7 +111,7 @@ impl OperatorRequest {
 
 /// Whether another value in its field would fix it.
 fn is_of_field(error: &Error) -> bool {
-    matches!(error.0.code, "invalid_field" | "debt_exceeded")
+    matches!(error.0.code, INVALID_FIELD | DEBT_EXCEEDED)
 }
 
 fn shown(page: &FormPage) -> HttpResult<Response> {
@@ -338,7 +339,7 @@ pub async fn ask_status(request: OperatorRequest) -> HttpResult<Response> {
 }
 
 fn status_page(request: &OperatorRequest, typed: &Acting) -> FormPage {
-    let is_active = request.account.status == "active";
+    let is_active = request.account.status == AccountStatus::Active;
     let (words, to) = if is_active {
         (
             ("Suspend this account?", "Suspend the account"),

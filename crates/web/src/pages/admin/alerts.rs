@@ -6,7 +6,7 @@ use axum::response::{Html, Redirect};
 use billing::actors::Operator;
 use billing::app::App;
 use serde::Deserialize;
-use store::alerts::Alert;
+use store::alerts::{Alert, AlertState, Severity};
 use views::admin::alerts::{AlertRow, AlertsPage, acknowledge_action, tabs};
 use views::admin::parts::{address, set};
 use views::components::Badge;
@@ -50,7 +50,7 @@ pub async fn show(
 }
 
 fn shown(row: &Alert, may_act: bool) -> AlertRow {
-    let is_open = row.state == "open";
+    let is_open = row.state == AlertState::Open;
     let is_known = row.acknowledged_at.is_some();
     AlertRow {
         summary: row.summary.clone(),
@@ -60,7 +60,7 @@ fn shown(row: &Alert, may_act: bool) -> AlertRow {
         badge: match (is_open, is_known) {
             (false, _) => Badge::ok("Resolved"),
             (true, true) => Badge::warn("Open, known"),
-            (true, false) if row.severity == "critical" => Badge::bad("Open, critical"),
+            (true, false) if row.severity == Severity::Critical => Badge::bad("Open, critical"),
             (true, false) => Badge::bad("Open"),
         },
         acknowledge: (is_open && !is_known && may_act)

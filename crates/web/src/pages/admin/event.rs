@@ -9,7 +9,7 @@ use billing::app::App;
 use billing::error::Error;
 use billing::sync::compare;
 use store::accounts::Account;
-use store::events::Event;
+use store::events::{Event, EventState};
 use views::admin::event::EventPage;
 use views::components::{Banner, Fact, Json, Kind, Prose, TimelineEntry};
 use views::confirm::ConfirmPage;
@@ -50,7 +50,7 @@ pub async fn show(
         shell: operator_shell(&app, &operator.0, Nav::AdminEvents),
         id: event.event_id.clone(),
         kind: event.kind.clone(),
-        badge: labels::event_badge(&event.state),
+        badge: labels::event_badge(event.state.word()),
         outcome: outcome(&event),
         facts: facts(&event, account.as_ref()),
         timeline: tries(&event),
@@ -138,10 +138,10 @@ pub async fn replay(
 
 fn outcome(event: &Event) -> Option<Banner> {
     let said = event.outcome.clone().or_else(|| event.last_error.clone())?;
-    let (kind, title) = match event.state.as_str() {
-        "done" => (Kind::Ok, "Processed"),
-        "ignored" => (Kind::Info, "Not handled"),
-        "parked" => (Kind::Bad, "Needs manual review"),
+    let (kind, title) = match event.state {
+        EventState::Done => (Kind::Ok, "Processed"),
+        EventState::Ignored => (Kind::Info, "Not handled"),
+        EventState::Parked => (Kind::Bad, "Needs manual review"),
         _ => (Kind::Warn, "Will be retried"),
     };
     Some(Banner::new(kind, title, said))

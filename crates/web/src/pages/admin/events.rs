@@ -13,7 +13,7 @@ use domain::figures::Figures;
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::accounts::Account;
-use store::events::Event;
+use store::events::{Event, EventState};
 use views::admin::events::{EventRow, EventsPage};
 use views::admin::parts::{address, set};
 use views::components::{Action, Choice, Stat, Tab};
@@ -89,7 +89,9 @@ pub async fn show(
     let pager = page_of(&mut rows, &search.address(), before.is_none(), |row| {
         vec![row.n]
     });
-    let failed = counts.iter().find(|(state, _)| state == "parked");
+    let failed = counts
+        .iter()
+        .find(|(state, _)| *state == EventState::Parked);
     let failed = failed.map_or(0, |(_, count)| *count).unsigned_abs();
     let label = format!("Replay failed ({failed})");
     let all = Action::link(label, "/admin/events/replay").icon(Icon::Replay);
@@ -180,7 +182,7 @@ pub async fn replay_all(
     Ok(Redirect::to("/admin/events").into_response())
 }
 
-fn tabs(search: &Search, counts: &[(String, i64)]) -> Vec<Tab> {
+fn tabs(search: &Search, counts: &[(EventState, i64)]) -> Vec<Tab> {
     let states = [
         ("All", ""),
         ("Waiting", "received"),
@@ -192,7 +194,7 @@ fn tabs(search: &Search, counts: &[(String, i64)]) -> Vec<Tab> {
     let tab = |(label, state): (&str, &str)| {
         let count = counts
             .iter()
-            .find(|(known, _)| known == state)
+            .find(|(known, _)| known.word() == state)
             .map_or(0, |(_, count)| *count);
         Tab {
             label: label.to_owned(),
@@ -225,6 +227,6 @@ fn shown(row: &Event, accounts: &HashMap<i64, Account>) -> EventRow {
         account: account.map(|a| (a.name.clone(), format!("/admin/accounts/{}", a.public_id))),
         received: format::second(row.received_at.micros()),
         attempts: format::count(row.attempts.unsigned_abs()),
-        badge: labels::event_badge(&row.state),
+        badge: labels::event_badge(row.state.word()),
     }
 }

@@ -1,6 +1,7 @@
 //! The acts that a role may do to an account.
 
 use billing::actors::Operator;
+use domain::plan::AccountStatus;
 use store::accounts::Account;
 use views::components::Action;
 
@@ -14,7 +15,7 @@ pub fn offered(operator: &Operator, account: &Account, has_debt: bool) -> Vec<Ac
     let home = home(account);
     let offer = |right, action: Action| operator.may(right).then_some(action);
     let to = |label: &str, path: &str| Action::link(label, format!("{home}/{path}"));
-    let is_active = account.status == "active";
+    let is_active = account.status == AccountStatus::Active;
     let status = if is_active { "Suspend" } else { "Reactivate" };
     let all = [
         offer(
@@ -23,7 +24,8 @@ pub fn offered(operator: &Operator, account: &Account, has_debt: bool) -> Vec<Ac
         ),
         offer(Right::Money, to("Forgive debt", "forgive")).filter(|_| has_debt),
         offer(Right::Manage, to("Override plan", "plan")),
-        offer(Right::Manage, to(status, "status")).filter(|_| account.status != "closed"),
+        offer(Right::Manage, to(status, "status"))
+            .filter(|_| account.status != AccountStatus::Closed),
     ];
     all.into_iter().flatten().collect()
 }

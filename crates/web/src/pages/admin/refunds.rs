@@ -4,9 +4,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
-use billing::error::Error;
-use billing::payments::refund;
-use billing::payments::refund::{Ask, Preview};
+use billing::error::{Error, INVALID_FIELD};
+use billing::operators::refunds::{self, Ask, Preview};
 use serde::Deserialize;
 use views::admin::parts::{Field, FieldKind, FormPage};
 use views::components::{Banner, Choice, Fact, Kind, Prose};
@@ -50,11 +49,11 @@ pub async fn ask(
 
 async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> HttpResult<Response> {
     let amount = Some(typed.amount.as_str());
-    let looked = match refund::preview(app, payment, amount).await {
+    let looked = match refunds::preview(app, payment, amount).await {
         Ok(look) => Ok(look),
         // A wrong amount is told at its field, beside the whole.
-        Err(error) if error.0.code == "invalid_field" => {
-            Err((error, refund::preview(app, payment, None).await?))
+        Err(error) if error.0.code == INVALID_FIELD => {
+            Err((error, refunds::preview(app, payment, None).await?))
         }
         Err(error) => return Err(error.into()),
     };
@@ -210,7 +209,7 @@ pub async fn make(
         credit_note: !typed.credit_note.is_empty(),
         actor: operator.public_id,
     };
-    let made = refund::make(&app, &ask, &typed.attempt).await?;
+    let made = refunds::make(&app, &ask, &typed.attempt).await?;
     let to = format!("/admin/accounts/{}?done=refunded", made.account.public_id);
     Ok(Redirect::to(&to).into_response())
 }

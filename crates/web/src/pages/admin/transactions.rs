@@ -13,6 +13,7 @@ use billing::export::table;
 use billing::operators::saved_searches;
 use domain::catalog::Catalog;
 use domain::money::{Currency, MinorUnits};
+use domain::projection::{TransactionStatus, TransactionType};
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::Tx;
@@ -187,16 +188,11 @@ fn totals(sums: &[Sum]) -> Vec<Stat> {
             let rows = sums.iter().filter(|sum| sum.currency == code);
             rows.filter(|sum| wanted(sum)).collect()
         };
-        let is_payment = |sum: &Sum| {
-            matches!(
-                sum.kind.as_str(),
-                "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
-            )
-        };
-        let is_paid = |sum: &Sum| matches!(sum.status.as_str(), "COMPLETED" | "REFUNDED");
-        let paid = ours(&|sum| is_payment(sum) && is_paid(sum));
-        let failed = ours(&|sum| is_payment(sum) && sum.status == "FAILED");
-        let back = ours(&|sum| sum.kind == "REFUND" && sum.status == "COMPLETED");
+        let paid = ours(&|sum| sum.kind.is_payment() && sum.status.is_paid());
+        let failed = ours(&|sum| sum.kind.is_payment() && sum.status == TransactionStatus::Failed);
+        let back = ours(&|sum| {
+            sum.kind == TransactionType::Refund && sum.status == TransactionStatus::Completed
+        });
         let amount = |rows: &[&Sum]| rows.iter().map(|sum| sum.amount_minor).sum::<i64>();
         let stat = |name: &str, rows: &[&Sum]| Stat::new(name, money(amount(rows)), count(rows));
         [
@@ -264,8 +260,8 @@ fn write(csv: &mut Csv, row: &Transaction, accounts: &HashMap<i64, Account>) {
         Cell::Plain(&row.occurred_at.rfc3339()),
         Cell::Text(&row.public_id),
         Cell::maybe(account.map(|account| &account.public_id)),
-        Cell::Text(&row.kind),
-        Cell::Text(&row.status),
+        Cell::Text(row.kind.word()),
+        Cell::Text(row.status.word()),
         Cell::Plain(&money(row.amount_minor)),
         Cell::Plain(&row.currency),
         Cell::Plain(&money(row.refunded_minor)),
@@ -401,7 +397,7 @@ fn shown(
     may_refund: bool,
 ) -> AdminTransaction {
     let account = accounts.get(&row.account_id);
-    let signed = if row.kind == "REFUND" {
+    let signed = if row.kind == TransactionType::Refund {
         -row.amount_minor
     } else {
         row.amount_minor
@@ -429,7 +425,7 @@ fn shown(
         email: account
             .and_then(|account| account.email.clone())
             .unwrap_or_default(),
-        kind: labels::transaction_kind(&row.kind).to_owned(),
+        kind: labels::transaction_kind(row.kind.word()).to_owned(),
         title: history::transaction_title(catalog, row),
         amount: format::money(signed, currency.code(), currency.exponent()),
         badge: history::transaction_badge(row),

@@ -8,8 +8,8 @@ use billing::app::App;
 use billing::error::{Error, Result};
 use billing::webhook_endpoints::{BY_HAND, Definition};
 use serde::Deserialize;
-use store::outbox::Message;
-use store::webhook_endpoints::WebhookEndpoint;
+use store::outbox::{Message, MessageState};
+use store::webhook_endpoints::{EndpointState, WebhookEndpoint};
 use store::{outbox, webhook_endpoints};
 use views::admin::webhooks::{
     DeliveryRow, EVERYTHING, EndpointPage, EndpointRow, WebhooksPage, actions, resend_action,
@@ -43,9 +43,9 @@ async fn list(app: &App, operator: &Operator) -> Result<WebhooksPage> {
 }
 
 fn shown(row: &WebhookEndpoint) -> EndpointRow {
-    let badge = match (row.state.as_str(), row.failing_since) {
-        ("enabled", None) => Badge::ok("Enabled"),
-        ("enabled", Some(_)) => Badge::warn("Failing"),
+    let badge = match (row.state, row.failing_since) {
+        (EndpointState::Enabled, None) => Badge::ok("Enabled"),
+        (EndpointState::Enabled, Some(_)) => Badge::warn("Failing"),
         _ if row.disabled_reason.as_deref() == Some(BY_HAND) => Badge::plain("Disabled"),
         _ => Badge::bad("Disabled: it failed"),
     };
@@ -118,7 +118,7 @@ async fn one(
     let pager = page_of(&mut rows, &here, before.is_none(), |row| vec![row.id]);
     let may_act = operator.may_act().is_ok();
     let actions = if may_act {
-        actions(id, row.state == "enabled")
+        actions(id, row.state == EndpointState::Enabled)
     } else {
         Vec::new()
     };
@@ -143,12 +143,12 @@ fn delivery(row: &Message, endpoint: &str, may_act: bool) -> DeliveryRow {
         created: format::second(row.created_at.micros()),
         attempts: format::count(row.attempts.unsigned_abs()),
         answer: row.last_error.clone().or(status).unwrap_or_default(),
-        badge: match row.state.as_str() {
-            "sent" => Badge::ok("Delivered"),
-            "queued" => Badge::info("On its way"),
+        badge: match row.state {
+            MessageState::Sent => Badge::ok("Delivered"),
+            MessageState::Queued => Badge::info("On its way"),
             _ => Badge::bad("Failed"),
         },
-        resend: (may_act && is_kept && row.state != "queued")
+        resend: (may_act && is_kept && row.state != MessageState::Queued)
             .then(|| resend_action(endpoint, row.id)),
     }
 }

@@ -4,6 +4,8 @@ use billing::summary::View;
 use domain::catalog::Catalog;
 use domain::ledger::{GrantKind, Lot};
 use domain::money::Credits;
+use domain::plan::PlanStatus;
+use domain::projection::TransactionType;
 use domain::time::Timestamp;
 use store::transactions::Transaction;
 use views::components::Banner;
@@ -36,7 +38,7 @@ pub(super) fn plan_banners(
         return waiting_banner(catalog, rows.live.as_slice(), waiting);
     }
     let banner = match (plan.status, plan.cancel_at, plan.grace_until) {
-        ("PAST_DUE", _, Some(until)) if now < until => {
+        (PlanStatus::PastDue, _, Some(until)) if now < until => {
             let retry = unpaid.and_then(|invoice| invoice.next_payment_attempt);
             let reason = rows
                 .failure
@@ -44,24 +46,24 @@ pub(super) fn plan_banners(
                 .map(|text| text.trim_end_matches('.'));
             banners::past_due(&title, &due, reason, day(until), retry.map(day), pay)
         }
-        ("PAST_DUE" | "UNPAID", ..) => banners::unpaid(&title, &due, pay),
-        ("PAUSED", ..) => banners::paused(&title),
-        ("ACTIVE" | "TRIALING", ..) if waits_for_payment(rows) => {
+        (PlanStatus::PastDue | PlanStatus::Unpaid, ..) => banners::unpaid(&title, &due, pay),
+        (PlanStatus::Paused, ..) => banners::paused(&title),
+        (PlanStatus::Active | PlanStatus::Trialing, ..) if waits_for_payment(rows) => {
             let pay = pay.unwrap_or_else(|| BILLING.to_owned());
             match &rows.failure {
                 Some(said) => banners::change_declined(&due, Some(said), &pay),
                 None => banners::confirm_with_bank(&due, &pay),
             }
         }
-        ("TRIALING" | "ACTIVE", Some(end), _) => {
+        (PlanStatus::Trialing | PlanStatus::Active, Some(end), _) => {
             let monthly = view.lots.iter();
             let monthly = monthly.filter(|lot| lot.kind == GrantKind::Allowance);
             let monthly: Credits = monthly.map(Lot::remaining).sum();
             banners::cancel_scheduled(&title, day(end), monthly.micros())
         }
-        ("TRIALING", None, _) => trial(catalog, view, rows, &title, now),
-        ("CANCELED", ..) if rows.trial_was_refused => banners::trial_refused(&title),
-        ("CANCELED", ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
+        (PlanStatus::Trialing, None, _) => trial(catalog, view, rows, &title, now),
+        (PlanStatus::Canceled, ..) if rows.trial_was_refused => banners::trial_refused(&title),
+        (PlanStatus::Canceled, ..) => match rows.latest.as_ref().and_then(|row| row.ended_at) {
             // A plan that ended long ago is no news.
             Some(ended) if now < ended.plus_days(CHART_DAYS) => banners::ended(&title, day(ended)),
             _ => return Vec::new(),
@@ -104,7 +106,7 @@ fn trial(catalog: &Catalog, view: &View, rows: &Rows, title: &str, now: Timestam
 /// paid there yet.
 pub(super) fn pending_banners(rows: &Rows, now: Timestamp) -> Vec<Banner> {
     let paid = rows.pending.iter().filter(|row| {
-        row.natural_key.starts_with("topup:") && row.stripe_payment_intent_id.is_some()
+        row.kind == TransactionType::CreditTopup && row.stripe_payment_intent_id.is_some()
     });
     let banner = |row: &Transaction| {
         let price = amount(row.amount_minor, &row.currency);

@@ -1,6 +1,7 @@
 //! Payments as the pages list them.
 
 use domain::catalog::Catalog;
+use domain::projection::{TransactionStatus, TransactionType};
 use store::transactions::Transaction;
 use views::billing::History;
 use views::components::{Badge, Pager, Receipt, TransactionRow};
@@ -31,16 +32,22 @@ pub(super) fn history(catalog: &Catalog, rows: &Rows) -> History {
 }
 
 fn payment(catalog: &Catalog, row: &Transaction) -> TransactionRow {
-    let sign = if row.kind == "REFUND" { -1 } else { 1 };
-    let receipt = match (&row.receipt_url, row.status.as_str()) {
-        (Some(url), "COMPLETED" | "REFUNDED") => Receipt::Link(url.clone()),
-        (_, "PENDING") => Receipt::None("After payment".to_owned()),
+    let sign = if row.kind == TransactionType::Refund {
+        -1
+    } else {
+        1
+    };
+    let receipt = match (&row.receipt_url, row.status) {
+        (Some(url), TransactionStatus::Completed | TransactionStatus::Refunded) => {
+            Receipt::Link(url.clone())
+        }
+        (_, TransactionStatus::Pending) => Receipt::None("After payment".to_owned()),
         _ => Receipt::None("None".to_owned()),
     };
     TransactionRow {
         when: day(row.occurred_at),
         title: transaction_title(catalog, row),
-        kind: labels::transaction_kind(&row.kind).to_owned(),
+        kind: labels::transaction_kind(row.kind.word()).to_owned(),
         amount: amount(row.amount_minor.saturating_mul(sign), &row.currency),
         badge: transaction_badge(row),
         receipt,
@@ -59,10 +66,14 @@ pub fn transaction_title(catalog: &Catalog, row: &Transaction) -> String {
 
 /// The status in a word; a partly refunded payment says so.
 pub fn transaction_badge(row: &Transaction) -> Badge {
-    match (row.kind.as_str(), row.status.as_str()) {
-        ("REFUND", "COMPLETED") => Badge::plain("Refunded"),
-        ("SUBSCRIPTION_CANCEL", "COMPLETED") => Badge::plain("Ended"),
-        (_, "COMPLETED") if row.refunded_minor > 0 => Badge::plain("Partly refunded"),
-        (_, status) => labels::transaction_badge(status),
+    match (row.kind, row.status) {
+        (TransactionType::Refund, TransactionStatus::Completed) => Badge::plain("Refunded"),
+        (TransactionType::SubscriptionCancel, TransactionStatus::Completed) => {
+            Badge::plain("Ended")
+        }
+        (_, TransactionStatus::Completed) if row.refunded_minor > 0 => {
+            Badge::plain("Partly refunded")
+        }
+        (_, status) => labels::transaction_badge(status.word()),
     }
 }

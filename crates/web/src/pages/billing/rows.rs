@@ -1,13 +1,15 @@
 //! What the billing page reads of an account, in one look at the database.
 
 use billing::payments::plan::Pending;
+use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 use store::Tx;
-use store::intents::Intent;
+use store::intents::{Intent, IntentKind};
 use store::invoices::Invoice;
 use store::payment_methods::PaymentMethod as Card;
 use store::subscriptions::Subscription;
 use store::transactions::{Cursor, Transaction};
+use store::trials::TrialState;
 
 /// Payments on one page of the history.
 const HISTORY_ROWS: usize = 20;
@@ -64,7 +66,7 @@ pub fn read(
     let trials = store::trials::of_account(tx, account)?;
     let newest = subscriptions.first();
     let trial_was_refused = trials.iter().any(|trial| {
-        trial.state != "granted"
+        trial.state != TrialState::Granted
             && newest.is_some_and(|row| row.subscription_id == trial.subscription_id)
     });
     // The newest invoice is the one whose payment counts now.
@@ -135,7 +137,7 @@ fn is_waiting(
     real_now: Timestamp,
 ) -> store::Result<bool> {
     let mut is_waiting = !pending.is_empty();
-    for kind in ["checkout_subscription", "checkout_topup"] {
+    for kind in [IntentKind::CheckoutSubscription, IntentKind::CheckoutTopup] {
         if let Some(intent) = store::intents::usable(tx, account, kind, now)? {
             is_waiting |= is_open(tx, &intent)?;
         }
@@ -151,5 +153,5 @@ pub fn is_open(tx: &mut Tx<'_>, intent: &Intent) -> store::Result<bool> {
         return Ok(false);
     };
     let row = store::transactions::about(tx, session)?;
-    Ok(row.is_none_or(|row| row.status == "PENDING"))
+    Ok(row.is_none_or(|row| row.status == TransactionStatus::Pending))
 }

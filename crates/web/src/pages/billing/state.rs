@@ -6,7 +6,7 @@ use billing::payments::addons;
 use billing::summary::View;
 use domain::catalog::Catalog;
 use domain::money::Credits;
-use domain::plan::Plan;
+use domain::plan::{Plan, PlanStatus};
 use domain::time::Timestamp;
 use views::billing::{BillingPage, CreditsPanel, NextCharge, PlanPanel};
 use views::components::{Action, Badge, Fact, Meter, Prose};
@@ -76,11 +76,11 @@ fn plan_panel(
     let plan = &view.plan;
     let title = offer::title(catalog, &plan.tier);
     let badge = match plan.cancel_at {
-        Some(end) if plan.status == "ACTIVE" => {
+        Some(end) if plan.status == PlanStatus::Active => {
             let text = format::day_short(end.micros());
             Badge::warn(format!("Ends {text}"))
         }
-        _ => labels::subscription_badge(plan.status),
+        _ => labels::subscription_badge(plan.status.word()),
     };
     let mut actions = vec![Action::link("Upgrade", "/dashboard/billing/upgrade").primary()];
     if rows.live.is_some() && plan.cancel_at.is_none() {
@@ -103,7 +103,7 @@ fn plan_panel(
 
 /// Whether the subscription gives what it is paid for.
 fn is_on_plan(plan: &Plan) -> bool {
-    matches!(plan.status, "ACTIVE" | "TRIALING" | "PAST_DUE")
+    plan.status.is_running()
 }
 
 fn plan_text(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Prose {
@@ -119,25 +119,31 @@ fn plan_text(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> Pro
             .text(format!(", then {next}."));
     }
     match (plan.status, plan.cancel_at, plan.grace_until) {
-        ("ACTIVE" | "TRIALING", Some(end), _) => Prose::new(format!("{title} until "))
-            .time(day(end))
-            .text(", then Free."),
-        ("ACTIVE", None, _) => Prose::new("Renews on ")
-            .time(day(plan.period_end))
-            .text(format!(
-                ". You can cancel any time and keep {title} until then."
-            )),
-        ("TRIALING", None, _) => Prose::new("The trial ends on ")
+        (PlanStatus::Active | PlanStatus::Trialing, Some(end), _) => {
+            Prose::new(format!("{title} until "))
+                .time(day(end))
+                .text(", then Free.")
+        }
+        (PlanStatus::Active, None, _) => {
+            Prose::new("Renews on ")
+                .time(day(plan.period_end))
+                .text(format!(
+                    ". You can cancel any time and keep {title} until then."
+                ))
+        }
+        (PlanStatus::Trialing, None, _) => Prose::new("The trial ends on ")
             .time(day(plan.trial_end.unwrap_or(plan.period_end)))
             .text("; you can cancel before then."),
-        ("PAST_DUE", _, Some(until)) if now < until => {
+        (PlanStatus::PastDue, _, Some(until)) if now < until => {
             Prose::new(format!("{title} keeps working until "))
                 .time(day(until))
                 .text(".")
         }
-        ("PAST_DUE" | "UNPAID", ..) => Prose::new("You're on Free until the open invoice is paid."),
-        ("PAUSED", ..) => Prose::new("You're on Free until the plan resumes."),
-        ("INCOMPLETE", ..) => {
+        (PlanStatus::PastDue | PlanStatus::Unpaid, ..) => {
+            Prose::new("You're on Free until the open invoice is paid.")
+        }
+        (PlanStatus::Paused, ..) => Prose::new("You're on Free until the plan resumes."),
+        (PlanStatus::Incomplete, ..) => {
             let paid = paid_title(catalog, plan, rows.latest.as_ref());
             Prose::new(format!(
                 "{paid} starts when its first payment is confirmed."
@@ -232,7 +238,7 @@ fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> N
     }
     match (plan.status, plan.cancel_at, paid) {
         (_, Some(_), _) => nothing("No upcoming charge: the plan ends."),
-        ("ACTIVE" | "TRIALING", None, Some((minor, currency))) => {
+        (PlanStatus::Active | PlanStatus::Trialing, None, Some((minor, currency))) => {
             let price = amount(minor, currency);
             let title = paid_title(catalog, plan, live);
             let when = plan.trial_end.unwrap_or(plan.period_end);
@@ -246,8 +252,8 @@ fn next_charge(catalog: &Catalog, view: &View, rows: &Rows, now: Timestamp) -> N
                 method: method.clone(),
             }
         }
-        ("PAST_DUE" | "UNPAID", ..) => nothing("Pay the open invoice first."),
-        ("PAUSED", ..) => nothing("No charge while the plan is paused."),
+        (PlanStatus::PastDue | PlanStatus::Unpaid, ..) => nothing("Pay the open invoice first."),
+        (PlanStatus::Paused, ..) => nothing("No charge while the plan is paused."),
         _ => nothing("No upcoming charge."),
     }
 }

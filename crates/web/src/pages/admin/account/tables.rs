@@ -5,6 +5,7 @@ use billing::actors::roles::Right;
 use billing::app::App;
 use domain::ledger::LotState;
 use domain::money::Currency;
+use domain::projection::TransactionStatus;
 use store::transactions::Transaction;
 use views::admin::account::{GRANTS, HOLDS, PAYMENTS};
 use views::admin::parts::Table;
@@ -30,10 +31,8 @@ pub(super) fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) ->
 
 /// Whether money of a payment may go back.
 pub fn is_refundable(row: &Transaction) -> bool {
-    matches!(
-        row.kind.as_str(),
-        "SUBSCRIPTION_PAYMENT" | "SUBSCRIPTION_UPGRADE" | "CREDIT_TOPUP"
-    ) && row.status == "COMPLETED"
+    row.kind.is_payment()
+        && row.status == TransactionStatus::Completed
         && row.stripe_payment_intent_id.is_some()
         && row.refunded_minor < row.amount_minor
 }
@@ -81,8 +80,12 @@ fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
             shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
         }
         vec![
-            Prose::new(format!("{} {} ", row.lot, labels::grant_kind(&row.kind)))
-                .code(&row.source_key),
+            Prose::new(format!(
+                "{} {} ",
+                row.lot,
+                labels::grant_kind(row.kind.word())
+            ))
+            .code(&row.source_key),
             format::credits(row.amount).into(),
             format::credits(left).into(),
             row.expires_at.map_or_else(
@@ -102,7 +105,7 @@ fn holds(rows: &Rows) -> Table {
             Prose::default().code(&row.hold_id),
             format::credits(row.amount).into(),
             format::credits(row.captured).into(),
-            Prose::default().badge(labels::hold_badge(&row.state)),
+            Prose::default().badge(labels::hold_badge(row.state.word())),
         ]
     };
     Table::new("Holds", &HOLDS, "No holds yet.").rows(rows.holds.iter().map(row))
@@ -128,7 +131,7 @@ fn events(rows: &Rows) -> Table {
         vec![
             Prose::default().time(format::second(row.received_at.micros())),
             Prose::default().link(&row.kind, format!("/admin/events/{}", row.event_id)),
-            Prose::default().badge(labels::event_badge(&row.state)),
+            Prose::default().badge(labels::event_badge(row.state.word())),
             cut(row.outcome.as_ref().or(row.last_error.as_ref())).into(),
         ]
     };

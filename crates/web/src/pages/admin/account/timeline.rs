@@ -2,6 +2,7 @@
 
 use billing::app::App;
 use domain::ledger::{Entry, EntryKind};
+use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 use views::components::{Kind, TimelineEntry};
 use views::{format, labels};
@@ -15,12 +16,14 @@ pub(super) fn timeline(app: &App, rows: &Rows) -> Vec<TimelineEntry> {
     let catalog = app.catalog();
     let mut moments: Vec<(Timestamp, TimelineEntry)> = Vec::new();
     for row in &rows.transactions {
-        let kind = match row.status.as_str() {
-            "FAILED" => Kind::Bad,
-            "COMPLETED" | "REFUNDED" => Kind::Ok,
+        let kind = match row.status {
+            TransactionStatus::Failed => Kind::Bad,
+            TransactionStatus::Completed | TransactionStatus::Refunded => Kind::Ok,
             _ => Kind::Info,
         };
-        let status = labels::transaction_badge(&row.status).label.to_lowercase();
+        let status = labels::transaction_badge(row.status.word())
+            .label
+            .to_lowercase();
         let title = history::transaction_title(&catalog, row);
         moments.push((
             row.occurred_at,

@@ -1,6 +1,7 @@
 //! Credits added or taken by an operator, and taking such an adjustment back.
 
 use super::*;
+use billing::error::INSUFFICIENT_CREDITS;
 
 /// An adjustment as it is typed.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -35,7 +36,7 @@ pub async fn adjust(
     let key = Key::read(&typed.attempt)?;
     match credits::adjust(&request.app, &request.account, key, amount, &by_hand).await {
         Ok(_) => Ok(request.done("adjusted")),
-        Err(error) if error.0.code == "insufficient_credits" => refused(&request, &typed).await,
+        Err(error) if error.0.code == INSUFFICIENT_CREDITS => refused(&request, &typed).await,
         Err(error) => Err(error.into()),
     }
 }

@@ -5,14 +5,12 @@
 mod earlier;
 mod preview;
 
-use domain::ledger::{Command, Request};
 use domain::letters::Letter;
-use domain::money::{Credits, Currency, MinorUnits, share_of};
-use domain::projection::TransactionType;
+use domain::money::{Currency, MinorUnits};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account;
-use store::intents::{Intent, IntentState, NewIntent};
+use store::intents::{Intent, IntentKind, IntentState, NewIntent};
 use store::transactions::Transaction;
 use stripe::{Form, objects};
 
@@ -20,13 +18,13 @@ use crate::app::App;
 use crate::error::{Error, Kind, Result};
 use crate::intents::{is_stale, note_failure};
 use crate::operators::audit_log::{Action, Author};
-use crate::payments::refund::earlier::{finish_earlier, refund_of};
+use crate::operators::refunds::earlier::{finish_earlier, refund_of};
 use crate::sync;
 use crate::sync::checkout_session;
 
-pub use crate::payments::refund::preview::{Preview, preview};
+pub use crate::operators::refunds::preview::{Preview, preview};
 
-const KIND: &str = "refund";
+const KIND: IntentKind = IntentKind::Refund;
 
 const INTENT_KEY: &str = checkout_session::INTENT_KEY;
 
@@ -124,7 +122,7 @@ pub async fn make(app: &App, ask: &Ask, key: &str) -> Result<Made> {
         return replayed(app, intent, payment, account, refund).await;
     }
     // A later refund may have closed this one, whose call was never heard of again.
-    if matches!(intent.state(), IntentState::Failed | IntentState::Closed) {
+    if matches!(intent.state, IntentState::Failed | IntentState::Closed) {
         let detail = "Stripe refused this refund, or a later one replaced it. Check the payment \
                       and start again.";
         return Err(Error::conflict("refund_failed", detail));
@@ -214,15 +212,11 @@ async fn reserve(app: &App, ask: &Ask, id: String) -> Result<Intent> {
         .write(account, move |tx| {
             let operator = store::users::by_public_id(tx, &actor)?;
             let new = NewIntent {
-                id: &id,
-                account_id: account,
                 user_id: operator.map(|operator| operator.id),
-                kind: KIND,
-                params: &params,
                 credits_micros: Some(credits),
                 amount_minor: Some(money.amount),
                 currency: Some(money.currency.code()),
-                ..NewIntent::default()
+                ..NewIntent::new(&id, account, KIND, &params)
             };
             match store::intents::insert(tx, &new, now)? {
                 Some(intent) => Ok(Some(intent)),

@@ -1,6 +1,14 @@
 //! A refund whose call was made and whose answer was lost.
 
-use super::*;
+use store::intents::Intent;
+use stripe::{Form, objects};
+
+use super::{
+    Ask, CALL_OVER_SECONDS, INTENT_KEY, INVOICE, KIND, REFUNDS_MAX, payment, settle, under_way,
+};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::operators::refunds::preview::Preview;
 
 /// The refund that an earlier call made after all, and what it was of.
 pub(super) async fn earlier_made(

@@ -1,6 +1,15 @@
 //! What a refund would do, before it is made.
 
-use super::*;
+use domain::ledger::{Command, Request};
+use domain::money::{Credits, Currency, MinorUnits, share_of};
+use domain::projection::TransactionType;
+use store::accounts::Account;
+use store::transactions::Transaction;
+use stripe::{Form, objects};
+
+use super::{CHARGES_MAX, DISPUTES_MAX, payment};
+use crate::app::App;
+use crate::error::{Error, Result};
 
 /// What a refund would come to.
 #[derive(Clone, Debug)]
@@ -71,8 +80,8 @@ fn amount_of(text: Option<&str>, left: i64, currency: Currency) -> Result<i64> {
 
 /// The charge that paid, as it is at Stripe now, if money of it may go back (case M2).
 async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
-    let is_payment = payment.kind().is_payment();
-    let is_paid = payment.status().is_paid();
+    let is_payment = payment.kind.is_payment();
+    let is_paid = payment.status.is_paid();
     let Some(intent) = payment
         .stripe_payment_intent_id
         .as_deref()
@@ -89,11 +98,7 @@ async fn charge(app: &App, payment: &Transaction) -> Result<objects::Charge> {
     if charge.disputed {
         let filter = Form::new().push("charge", &charge.id);
         let disputes = app.stripe.list_disputes(&filter, DISPUTES_MAX).await?.data;
-        let open = disputes.iter().find(|dispute| {
-            let status = dispute.status.as_str();
-            status != "won" && !status.starts_with("warning_")
-        });
-        if open.is_some() {
+        if disputes.iter().any(|dispute| dispute.status.claims_money()) {
             let detail = "The payment is disputed. The bank decides and may take the money \
                           itself. Respond to the dispute at Stripe.";
             return Err(Error::conflict("disputed", detail));
@@ -119,7 +124,7 @@ async fn effect(
 ) -> Result<Effect> {
     crate::summary::view(app, payment.account_id).await?;
     let account = payment.account_id;
-    let is_topup = payment.kind() == TransactionType::CreditTopup;
+    let is_topup = payment.kind == TransactionType::CreditTopup;
     let intent = payment.stripe_payment_intent_id.clone();
     let source_key = format!("topup:{}", intent.unwrap_or_default());
     let (now, whole) = (app.now(), charge.amount);

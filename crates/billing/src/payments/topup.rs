@@ -1,0 +1,410 @@
+//! Automatic top-ups: buys a pack for an account whose credits fell below its threshold.
+//!
+//! One attempt at a time: the intent's row says what is asked, its id is Stripe's idempotency key,
+//! and the database allows one of the kind per account. Credits come only by the ordinary sync,
+//! which finds the payment by the intent it names. A declined card is tried again after a while,
+//! then no more; one whose bank asks for its owner is never tried blindly.
+
+use store::auto_topup::{AutoTopup, AutoTopupState};
+
+use domain::amounts::amount as money;
+use domain::catalog::Pack;
+use domain::letters::Letter;
+use domain::money::{Credits, MinorUnits};
+use store::auto_topup;
+use store::intents::{Intent, IntentKind, NewIntent};
+use stripe::Form;
+use stripe::objects::{PaymentIntent, PaymentIntentStatus};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::intents::is_stale;
+use crate::letters;
+use crate::links::TOP_UP;
+use crate::payments::saved_card;
+use crate::sync::checkout_session::INTENT_KEY;
+
+/// Pause after a purchase, on the billing clock: its credits arrive long before.
+const COOL_DOWN_SECONDS: i64 = 600;
+
+/// Pause after a declined card.
+const BACK_OFF_SECONDS: i64 = 6 * 3_600;
+
+/// Declined payments in a row that turn it off.
+const DECLINES_MAX: i64 = 2;
+
+/// Pause after Stripe did not answer; the same attempt continues then.
+const RETRY_SECONDS: i64 = 60;
+
+/// Takes the next step of the account's automatic top-up: starts one, or continues the one under
+/// way. A failure delays the next step and does not keep other accounts from theirs.
+pub async fn buy(app: &App, account: i64) -> Result<()> {
+    if let Err(error) = attempt(app, account).await {
+        tracing::warn!(account, %error, "An automatic purchase did not happen");
+        put_off(app, account, RETRY_SECONDS).await?;
+    }
+    Ok(())
+}
+
+async fn attempt(app: &App, account: i64) -> Result<()> {
+    let under_way = app
+        .read(move |tx| store::intents::under_way(tx, account, IntentKind::AutoTopup))
+        .await?;
+    let intent = match under_way {
+        Some(intent) if is_stale(&intent, app.now()) => return give_up(app, &intent).await,
+        Some(intent) => Some(intent),
+        None if is_unsettled(app, account).await? => None,
+        None => reserve(app, account).await?,
+    };
+    match intent {
+        Some(intent) => charge(app, &intent).await,
+        None => Ok(()),
+    }
+}
+
+/// Whether an earlier purchase was paid for and its credits are not there yet: a bank debit takes
+/// days, a sync may be late. Until then no other is made; one whose payment failed in the end
+/// counts as declined.
+async fn is_unsettled(app: &App, account: i64) -> Result<bool> {
+    let earlier = app
+        .read(move |tx| store::intents::unused(tx, account, IntentKind::AutoTopup))
+        .await?;
+    let Some(intent) = earlier else {
+        return Ok(false);
+    };
+    let Some(payment) = intent.stripe_object_id.clone() else {
+        return Ok(false);
+    };
+    let payment = match app.stripe.retrieve_payment_intent(&payment).await {
+        Ok(payment) => payment,
+        // Of other keys, or of a Stripe that was emptied: it will never be paid here.
+        Err(stripe::Error::NotFound { .. }) => {
+            bounced(app, &intent).await?;
+            return Ok(true);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match payment.status {
+        PaymentIntentStatus::Succeeded => {
+            app.mark_for_sync(account).await?;
+            put_off(app, account, RETRY_SECONDS).await?;
+        }
+        PaymentIntentStatus::Processing | PaymentIntentStatus::RequiresCapture => {
+            put_off(app, account, BACK_OFF_SECONDS).await?;
+        }
+        _ => bounced(app, &intent).await?,
+    }
+    Ok(true)
+}
+
+/// A payment that was under way failed in the end.
+async fn bounced(app: &App, intent: &Intent) -> Result<()> {
+    let end = after_decline(app, intent, "the payment failed after days".to_owned()).await?;
+    end_attempt(app, intent, end).await
+}
+
+/// The key is too old to ask again. If the payment was made all the same, the sync finds it.
+async fn give_up(app: &App, intent: &Intent) -> Result<()> {
+    let (id, account) = (intent.id.clone(), intent.account_id);
+    let now = app.now();
+    app.write_and_sync(account, move |tx| {
+        store::intents::close(tx, &id, now).map(|_| ())
+    })
+    .await
+}
+
+/// Writes down what will be asked of Stripe, or turns the purchases off with the reason.
+async fn reserve(app: &App, account: i64) -> Result<Option<Intent>> {
+    crate::summary::view(app, account).await?;
+    let month = app.now().month_start();
+    let (row, spent, customer) = app
+        .read(move |tx| {
+            let row = auto_topup::of_account(tx, account)?;
+            let row = row.filter(|row| row.state == AutoTopupState::On);
+            let is_low = auto_topup::is_low(tx, account)?;
+            let spent = auto_topup::spent_since(tx, account, month)?;
+            let customer = store::customers::current(tx, account)?;
+            Ok((row.filter(|_| is_low), spent, customer))
+        })
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let pack = app.catalog().pack(row.pack).cloned();
+    let Some(pack) = pack else {
+        stop(app, &row, "the pack is no longer sold").await?;
+        return Ok(None);
+    };
+    if spent.saturating_add(pack.price.amount) > row.month_max_minor {
+        let cap = MinorUnits::new(row.month_max_minor, pack.price.currency);
+        let reason = format!("this month's cap of {} was reached", money(cap));
+        stop(app, &row, &reason).await?;
+        return Ok(None);
+    }
+    let card = match &customer {
+        Some(customer) => saved_card(app, customer).await?,
+        None => None,
+    };
+    let (Some(customer), Some(card)) = (customer, card) else {
+        stop(app, &row, "there is no saved card").await?;
+        return Ok(None);
+    };
+    insert(app, &row, &pack, &customer, &card).await
+}
+
+async fn insert(
+    app: &App,
+    row: &AutoTopup,
+    pack: &Pack,
+    customer: &str,
+    card: &str,
+) -> Result<Option<Intent>> {
+    let (id, now) = (app.new_id("int"), app.now());
+    let account = row.account_id;
+    let named = app
+        .read(move |tx| store::accounts::find(tx, account))
+        .await?;
+    let public_id = named.map(|account| account.public_id).unwrap_or_default();
+    let params = params(pack, customer, card, &public_id, &id).encode();
+    let (row, pack) = (row.clone(), pack.clone());
+    app.write(account, move |tx| {
+        let new = NewIntent {
+            user_id: row.user_id,
+            credits_micros: Some(Credits::new(pack.credits).micros()),
+            amount_minor: Some(pack.price.amount),
+            currency: Some(pack.price.currency.code()),
+            ..NewIntent::new(&id, account, IntentKind::AutoTopup, &params)
+        };
+        // Turned off a moment ago, or bought by another process since this one looked.
+        if !auto_topup::claim(tx, account, now, now.plus_seconds(COOL_DOWN_SECONDS))? {
+            return Ok(None);
+        }
+        let Some(intent) = store::intents::insert(tx, &new, now)? else {
+            return Ok(None);
+        };
+        let bonus = Credits::new(pack.bonus).micros();
+        store::intents::freeze_pack(tx, &id, bonus, pack.expires_after_days)?;
+        Ok(Some(intent))
+    })
+    .await
+}
+
+/// A payment without its owner, with the saved card, confirmed at once.
+fn params(pack: &Pack, customer: &str, card: &str, account: &str, intent: &str) -> Form {
+    Form::new()
+        .push("amount", pack.price.amount)
+        .push("currency", pack.price.currency.code())
+        .push("customer", customer)
+        .push("payment_method", card)
+        .push("off_session", true)
+        .push("confirm", true)
+        .push("automatic_payment_methods[enabled]", true)
+        .push("automatic_payment_methods[allow_redirects]", "never")
+        .push("description", format!("{} credits", pack.credits))
+        .push("metadata[accountId]", account)
+        .push("metadata[type]", "topup")
+        .push(format!("metadata[{INTENT_KEY}]"), intent)
+}
+
+async fn charge(app: &App, intent: &Intent) -> Result<()> {
+    let (id, now) = (intent.id.clone(), app.now());
+    let is_open = app
+        .write(intent.account_id, move |tx| {
+            store::intents::set_calling(tx, &id, now)
+        })
+        .await?;
+    if !is_open {
+        return Ok(());
+    }
+    let params = Form::decode(&intent.params);
+    match app.stripe.create_payment_intent(&params, &intent.id).await {
+        Ok(payment) if is_on_its_way(&payment) => paid(app, intent, &payment).await,
+        Ok(payment) => needs_owner(app, intent, &payment.id).await,
+        Err(error @ stripe::Error::Card { .. }) => declined(app, intent, &error).await,
+        Err(error) if error.is_replayed() || !is_unsure(&error) => {
+            tracing::warn!(intent = intent.id, %error, "Stripe refused an automatic purchase");
+            refused(app, intent, &error).await
+        }
+        // The same attempt is made again, under the same key.
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_unsure(error: &stripe::Error) -> bool {
+    error.is_temporary() || error.is_outcome_unknown()
+}
+
+fn is_on_its_way(payment: &PaymentIntent) -> bool {
+    matches!(
+        payment.status,
+        PaymentIntentStatus::Succeeded
+            | PaymentIntentStatus::Processing
+            | PaymentIntentStatus::RequiresCapture
+    )
+}
+
+async fn paid(app: &App, intent: &Intent, payment: &PaymentIntent) -> Result<()> {
+    let is_through = payment.status == PaymentIntentStatus::Succeeded;
+    let (id, account, payment) = (intent.id.clone(), intent.account_id, payment.id.clone());
+    let now = app.now();
+    app.write_and_sync(account, move |tx| {
+        store::intents::set_done(tx, &id, &payment, None, None, now)?;
+        // What is under way may still be declined.
+        if is_through {
+            auto_topup::set_declines(tx, account, 0)?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The bank wants the card's owner: a mail asks for them, and nothing is tried until there are
+/// credits again or somebody saves the settings.
+async fn needs_owner(app: &App, intent: &Intent, payment: &str) -> Result<()> {
+    let url = app.page_of(&app.public_id(intent.account_id).await?, TOP_UP);
+    let letter = Letter::ConfirmPayment {
+        description: format!(
+            "{} credits",
+            Credits::from_micros(intent.credits_micros.unwrap_or(0)).floor()
+        ),
+        amount: intent.amount_minor.unwrap_or(0),
+        currency: intent.currency.clone().unwrap_or_default(),
+        url: Some(url),
+    };
+    let end = End {
+        error: format!("the bank asks for the card's owner: {payment}"),
+        state: AutoTopupState::Waiting,
+        reason: "the bank asks you to confirm the payment".to_owned(),
+        letter: Some(letter),
+        declines: None,
+        pause_seconds: 0,
+    };
+    end_attempt(app, intent, end).await
+}
+
+async fn declined(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
+    let stripe::Error::Card {
+        code,
+        decline_code,
+        payment_intent,
+        ..
+    } = error
+    else {
+        return Ok(());
+    };
+    let asks = |code: &Option<Box<str>>| code.as_deref() == Some("authentication_required");
+    if asks(code) || asks(decline_code) {
+        let payment = payment_intent.as_deref().unwrap_or_default().to_owned();
+        return needs_owner(app, intent, &payment).await;
+    }
+    let end = after_decline(app, intent, error.to_string()).await?;
+    end_attempt(app, intent, end).await
+}
+
+/// What follows from a payment that the bank did not make: a pause, and the end after several.
+async fn after_decline(app: &App, intent: &Intent, error: String) -> Result<End> {
+    let account = intent.account_id;
+    let row = app
+        .read(move |tx| auto_topup::of_account(tx, account))
+        .await?;
+    let declines = row.map_or(0, |row| row.declines) + 1;
+    let is_last = declines >= DECLINES_MAX;
+    let reason = "the bank declined the card".to_owned();
+    Ok(End {
+        error,
+        state: if is_last {
+            AutoTopupState::Off
+        } else {
+            AutoTopupState::On
+        },
+        letter: is_last.then(|| Letter::AutoTopupOff {
+            reason: reason.clone(),
+        }),
+        reason,
+        declines: Some(declines),
+        pause_seconds: BACK_OFF_SECONDS,
+    })
+}
+
+async fn refused(app: &App, intent: &Intent, error: &stripe::Error) -> Result<()> {
+    let reason = "Stripe did not take the payment".to_owned();
+    let end = End {
+        error: error.to_string(),
+        state: AutoTopupState::Off,
+        letter: Some(Letter::AutoTopupOff {
+            reason: reason.clone(),
+        }),
+        reason,
+        declines: None,
+        pause_seconds: 0,
+    };
+    end_attempt(app, intent, end).await
+}
+
+/// The end of an attempt that bought nothing.
+struct End {
+    error: String,
+    state: AutoTopupState,
+    reason: String,
+    letter: Option<Letter>,
+    declines: Option<i64>,
+    pause_seconds: i64,
+}
+
+/// In one commit: the intent failed, what follows for the next attempt, and who is told. A second
+/// worker that got the same answer changes nothing.
+async fn end_attempt(app: &App, intent: &Intent, end: End) -> Result<()> {
+    let (id, account) = (intent.id.clone(), intent.account_id);
+    let (now, real_now) = (app.now(), app.real_now());
+    // Synced, so that the failed try is shown among the payments.
+    app.write_and_sync(account, move |tx| {
+        let is_first = store::intents::set_failed(tx, &id, &end.error, now)?
+            || store::intents::set_undone(tx, &id, &end.error, now)?;
+        if !is_first {
+            return Ok(());
+        }
+        if let Some(declines) = end.declines {
+            auto_topup::set_declines(tx, account, declines)?;
+        }
+        if end.state == AutoTopupState::On {
+            let at = now.plus_seconds(end.pause_seconds);
+            auto_topup::put_off(tx, account, at, now)?;
+        } else {
+            auto_topup::stop(tx, account, end.state, &end.reason, now)?;
+        }
+        if let Some(letter) = &end.letter {
+            letters::notify_payers(tx, account, &format!("auto-topup:{id}"), letter, real_now)?;
+        }
+        Ok(())
+    })
+    .await?;
+    app.email_due.notify_one();
+    Ok(())
+}
+
+/// Turns the purchases off and tells why, once.
+async fn stop(app: &App, row: &AutoTopup, reason: &str) -> Result<()> {
+    let (account, reason) = (row.account_id, reason.to_owned());
+    let key = format!("auto-topup-off:{account}:{}", row.updated_at.micros());
+    let (now, real_now) = (app.now(), app.real_now());
+    app.write(account, move |tx| {
+        if auto_topup::stop(tx, account, AutoTopupState::Off, &reason, now)? {
+            let letter = Letter::AutoTopupOff {
+                reason: reason.clone(),
+            };
+            letters::notify_payers(tx, account, &key, &letter, real_now)?;
+        }
+        Ok(())
+    })
+    .await?;
+    app.email_due.notify_one();
+    Ok(())
+}
+
+async fn put_off(app: &App, account: i64, seconds: i64) -> Result<()> {
+    let now = app.now();
+    app.write(account, move |tx| {
+        auto_topup::put_off(tx, account, now.plus_seconds(seconds), now).map(|_| ())
+    })
+    .await
+}

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use web::http::access::need_of;
 
 use crate::access::routes;
-use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
+use crate::stage::{PATIENCE, Person, Stage, answer, code, id_of, on_both, pack};
 
 /// Creates an organization; returns its id.
 async fn found(person: &Person<'_>, name: &str) -> String {
@@ -17,7 +17,7 @@ async fn found(person: &Person<'_>, name: &str) -> String {
         .post("/api/v1/organisations", json!({ "name": name }))
         .await;
     assert_eq!(status, 201, "{body}");
-    body["id"].as_str().unwrap().to_owned()
+    id_of(&body)
 }
 
 /// The token of the newest invitation that was emailed to `email`.
@@ -119,7 +119,7 @@ async fn an_invitation_is_emailed_works_once_and_gives_its_role(stage: &Stage) {
         ]
     );
     let checkout = format!("/api/stripe/create-checkout-session?account={place}");
-    let pack = json!({ "type": "topup", "amount": 500 });
+    let pack = pack(500);
     assert_eq!(
         call(stage, &cookie, Method::POST, &checkout, pack).await.0,
         200
@@ -157,14 +157,7 @@ async fn a_replaced_or_withdrawn_invitation_is_refused(stage: &Stage) {
     let gone = maya.request(Method::DELETE, &path).send().await.unwrap();
 
     assert_eq!(gone.status(), 204);
-    assert_eq!(
-        maya.request(Method::DELETE, &path)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        404
-    );
+    assert_eq!(maya.delete(&path).await, 404);
 }
 
 on_both!(the_last_owner_must_stay_and_everyone_else_can_leave);
@@ -181,11 +174,11 @@ async fn the_last_owner_must_stay_and_everyone_else_can_leave(stage: &Stage) {
         (Method::PUT, json!({ "role": "member" })),
     ] {
         let (status, answer) = answer(maya.request(method, &mine).json(&body)).await;
-        assert_eq!((status, &answer["code"]), (409, &json!("last_owner")));
+        assert_eq!((status, code(&answer)), (409, "last_owner"));
     }
     // A member can remove no one else, and can't change roles.
     let (status, refused) = call(stage, &noah, Method::DELETE, &mine, json!({})).await;
-    assert_eq!((status, &refused["code"]), (403, &json!("not_owner")));
+    assert_eq!((status, code(&refused)), (403, "not_owner"));
     assert_eq!(
         call(
             stage,
@@ -394,12 +387,7 @@ async fn members_are_managed_on_a_page_without_script(stage: &Stage) {
         "{html}"
     );
     let token = mailed(stage, "noah@example.com", 1).await;
-    let page = stage
-        .http
-        .get(format!("{}/invitation?token={token}", stage.base))
-        .send()
-        .await
-        .unwrap();
+    let page = stage.get(&format!("/invitation?token={token}")).await;
     let page = page.text().await.unwrap();
     assert!(
         page.contains(&format!("/api/auth/invitation/{token}")),
@@ -421,28 +409,14 @@ async fn sessions_are_listed_and_ended(stage: &Stage) {
     let other = rows.iter().find(|row| row["current"] == false).unwrap();
     let path = format!("/api/v1/sessions/{}", other["id"].as_str().unwrap());
 
-    assert_eq!(
-        eve.request(Method::DELETE, &path)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        404
-    );
+    assert_eq!(eve.delete(&path).await, 404);
     assert_eq!(
         call(stage, &second, Method::GET, "/api/v1/sessions", json!({}))
             .await
             .0,
         200
     );
-    assert_eq!(
-        maya.request(Method::DELETE, &path)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
-    );
+    assert_eq!(maya.delete(&path).await, 204);
 
     assert_eq!(
         call(stage, &second, Method::GET, "/api/v1/sessions", json!({}))
@@ -456,10 +430,8 @@ async fn sessions_are_listed_and_ended(stage: &Stage) {
         .await
         .unwrap();
     let ended = maya
-        .request(Method::POST, "/dashboard/sessions/end-others")
-        .send()
-        .await
-        .unwrap();
+        .fetch(Method::POST, "/dashboard/sessions/end-others")
+        .await;
     assert_eq!(ended.status(), 303);
     let (_, listed) = maya.get("/api/v1/sessions").await;
     assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{listed}");

@@ -137,10 +137,11 @@ async fn a_purchase_sends_one_signed_webhook(stage: &Stage) {
     let paid = host.until("payment.succeeded", 1).await;
     let granted = host.until("credits.granted", 1).await;
     let account = buyer.account;
-    let ring = stage.app.db.write(account, move |tx| {
-        store::sync::mark_for_sync(tx, account, domain::time::Timestamp::from_micros(0))
-    });
-    ring.await.unwrap();
+    stage
+        .write(account, move |tx| {
+            store::sync::mark_for_sync(tx, account, domain::time::Timestamp::from_micros(0))
+        })
+        .await;
     stage.settled().await;
 
     assert_eq!(host.of("payment.succeeded").len(), 1, "once");
@@ -289,18 +290,19 @@ async fn an_endpoints_address_is_checked_again_at_each_delivery(stage: &Stage) {
     let host = Host::start().await;
     let url = host.url.clone();
     let operator = stage.person_as("boss@example.com", "admin").await;
-    let made = stage.app.db.write(0, move |tx| {
-        let new = store::webhook_endpoints::NewEndpoint {
-            public_id: "we_old",
-            url: &url,
-            description: "",
-            events: "",
-            secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            created_by: "test",
-        };
-        store::webhook_endpoints::insert(tx, &new, domain::time::Timestamp::from_micros(0))
-    });
-    made.await.unwrap();
+    stage
+        .write(0, move |tx| {
+            let new = store::webhook_endpoints::NewEndpoint {
+                public_id: "we_old",
+                url: &url,
+                description: "",
+                events: "",
+                secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                created_by: "test",
+            };
+            store::webhook_endpoints::insert(tx, &new, domain::time::Timestamp::from_micros(0))
+        })
+        .await;
 
     operator
         .post(&format!("{ENDPOINTS}/we_old/test"), json!({}))

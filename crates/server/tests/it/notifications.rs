@@ -19,7 +19,7 @@ use store::alerts as rows;
 use store::{args, events, outbox};
 
 use crate::alerts::{of_rule, states};
-use crate::metering::{Program, host as host_program};
+use crate::metering::host as host_program;
 use crate::notices::{ENDPOINTS, Host, endpoint};
 use crate::stage::{PATIENCE, Person, Stage, fresh_key, on_both};
 
@@ -31,11 +31,7 @@ fn hosted(settings: &mut Settings) {
 async fn all_sent(stage: &Stage) {
     let started = Instant::now();
     loop {
-        let queued = stage
-            .app
-            .read(|tx| outbox::next_due(tx, "webhook"))
-            .await
-            .unwrap();
+        let queued = stage.read(|tx| outbox::next_due(tx, "webhook")).await;
         if queued.is_none() {
             return;
         }
@@ -74,11 +70,8 @@ async fn setting_and_removing_a_plan_override_each_send_one_email(stage: &Stage)
     endpoint(&operator, &host, json!(["plan.changed"])).await;
     let ann = stage.person("ann@example.com").await;
     let account = ann.account;
-    let find = stage.app.read(move |tx| store::accounts::find(tx, account));
-    let path = format!(
-        "/admin/accounts/{}/plan",
-        find.await.unwrap().unwrap().public_id
-    );
+    let find = stage.account(account).await;
+    let path = format!("/admin/accounts/{}/plan", find.public_id);
 
     for (tier, changes) in [("PRO", 1), ("", 2), ("PRO_PLUS", 3)] {
         let form = [("tier", tier), ("reason", "Partner")];
@@ -87,7 +80,7 @@ async fn setting_and_removing_a_plan_override_each_send_one_email(stage: &Stage)
             .header("accept", "text/html");
         assert_eq!(request.form(&form).send().await.unwrap().status(), 303);
         // The sync that follows finds what has already been reported.
-        billing::sync::account(&stage.app, account).await.unwrap();
+        stage.sync(account).await;
         host.until("plan.changed", changes).await;
     }
     stage.settled().await;
@@ -121,10 +114,7 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
     let ann = stage.person("ann@example.com").await;
-    let program = Program {
-        stage,
-        secret: ann.meter_key().await,
-    };
+    let program = ann.program().await;
 
     ann.subscribe("PRO").await;
     ann.buy_pack(500).await;
@@ -135,9 +125,7 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     let dispute = stage.twin.dispute(&disputed, None).await.unwrap();
     host.until("dispute.changed", 1).await;
     let refunded = charge_of(stage, 100).await;
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &refunded)])
-        .await;
+    stage.refund(&refunded).await;
     host.until("refund.created", 1).await;
     ann.billing_when(|body| body["credits"]["available"] == 1_100)
         .await;
@@ -153,11 +141,7 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
         .await
         .unwrap();
     host.until("dispute.changed", 2).await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
     stage.twin.advance("32d").await.unwrap();
     host.until("payment.failed", 1).await;
     alerted(stage, 3).await;
@@ -175,13 +159,10 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     // Repeating the request sends nothing again.
     let (account, now) = (ann.account, stage.app.real_now());
     stage
-        .app
-        .db
         .write(account, move |tx| {
             store::sync::mark_for_sync(tx, account, now)
         })
-        .await
-        .unwrap();
+        .await;
     stage.app.sync_due.notify_one();
     stage.settled().await;
     low::once(&stage.app).await.unwrap();
@@ -241,10 +222,7 @@ async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &St
     let operator = stage.person_as("boss@example.com", "admin").await;
     endpoint(&operator, &host, json!(["credits.granted"])).await;
     let ann = stage.person("ann@example.com").await;
-    let program = Program {
-        stage,
-        secret: ann.meter_key().await,
-    };
+    let program = ann.program().await;
 
     // The first call grants the free allowance.
     program.debit("first", 1).await;
@@ -253,13 +231,7 @@ async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &St
         .await;
     let server = host_program(stage).await;
     let account = ann.account;
-    let id = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap()
-        .public_id;
+    let id = stage.public_id(account).await;
     let adjust = format!("/api/v1/accounts/{id}/credits/adjustments");
     for _ in 0..2 {
         let up = json!({ "credits": 7, "reason": "goodwill" });
@@ -350,11 +322,12 @@ async fn failing_for(stage: &Stage, id: &str, days: i64) {
         id.to_owned(),
         stage.app.real_now().plus_days(-days).plus_seconds(-3_600),
     );
-    let noted = stage.app.db.write(0, move |tx| {
-        store::webhook_endpoints::note_success(tx, &id)?;
-        store::webhook_endpoints::note_failure(tx, &id, since).map(|_| ())
-    });
-    noted.await.unwrap();
+    stage
+        .write(0, move |tx| {
+            store::webhook_endpoints::note_success(tx, &id)?;
+            store::webhook_endpoints::note_failure(tx, &id, since).map(|_| ())
+        })
+        .await;
 }
 
 async fn tested_until(operator: &Person<'_>, host: &Host, id: &str, wanted: (&str, bool)) -> Value {

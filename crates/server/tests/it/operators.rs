@@ -13,12 +13,7 @@ use serde_json::{Value, json};
 use web::http::roles::needed;
 
 use crate::metering::{Answer, program};
-use crate::stage::{Person, Stage, fresh_key, on_both};
-
-async fn public_id(stage: &Stage, account: i64) -> String {
-    let found = stage.app.read(move |tx| store::accounts::find(tx, account));
-    found.await.unwrap().unwrap().public_id
-}
+use crate::stage::{Person, Stage, fresh_key, is_tier, on_both, pack};
 
 /// Submits a form as a browser does.
 async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
@@ -47,20 +42,18 @@ fn hidden<'a>(html: &'a str, name: &str) -> &'a str {
 async fn acts(stage: &Stage, action: &str) -> Vec<store::audit_log::Act> {
     let action = action.to_owned();
     let acts = stage
-        .app
-        .read(move |tx| store::audit_log::list(tx, None, None, Some(&action), None, 100));
-    acts.await.unwrap()
+        .read(move |tx| store::audit_log::list(tx, None, None, Some(&action), None, 100))
+        .await;
+    acts
 }
 
 /// A user who bought 5,000 credits for $5.00, and the payment.
 async fn buyer<'a>(stage: &'a Stage, email: &str) -> (Person<'a>, String, String) {
     let person = stage.person(email).await;
     person.buy_pack(5_000).await;
-    person
-        .billing_when(|body| body["credits"]["balance"] == 5_100)
-        .await;
+    person.balance_is(5_100).await;
     stage.settled().await;
-    let id = public_id(stage, person.account).await;
+    let id = stage.public_id(person.account).await;
     let (_, list) = person.get("/api/v1/transactions").await;
     let payment = list["data"][0]["id"].as_str().unwrap().to_owned();
     (person, id, payment)
@@ -71,13 +64,6 @@ async fn refund(person: &Person<'_>, key: &str, body: Value) -> Answer {
         .request(Method::POST, "/api/admin/refunds")
         .json(&body);
     Answer::of(request.header("idempotency-key", key)).await
-}
-
-async fn audit_is_clean(stage: &Stage) {
-    let report = billing::books::audit::run(&stage.app, billing::books::audit::Scope::Everything)
-        .await
-        .unwrap();
-    assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
 /// Every operator route of the router, with its methods.

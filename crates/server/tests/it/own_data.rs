@@ -11,7 +11,6 @@ use server::cli::export;
 use server::cli::export::ExportArgs;
 use server::cli::output::Output;
 
-use crate::metering::Program;
 use crate::stage::{Person, Stage, answer, fresh_key, on_both};
 
 const EXPORT: &str = "/api/v1/account/export";
@@ -44,10 +43,7 @@ async fn busy<'a>(stage: &'a Stage, email: &str) -> Person<'a> {
     person
         .billing_when(|body| body["credits"]["available"] == 1_600)
         .await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     program.debit(&fresh_key(), 3).await;
     let hold = json!({ "credits": 2 });
     program.post("/api/v1/holds", &fresh_key(), hold).await;
@@ -72,21 +68,13 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
     let ben = busy(stage, "ben@people.example").await;
     let stranger = stage.http.get(format!("{}{EXPORT}", stage.base));
     let account = ann.account;
-    let row = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap();
+    let row = stage.account(account).await;
     let (user, now) = (ben.user, stage.app.now());
     stage
-        .app
-        .db
         .write(account, move |tx| {
             store::users::put_member(tx, user, account, "billing", now)
         })
-        .await
-        .unwrap();
+        .await;
     let of_ann = format!("{EXPORT}?account={}", row.public_id);
 
     assert_eq!(answer(stranger).await.0, 401);
@@ -159,10 +147,8 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
         "another's places: {sessions:?}"
     );
     let entries = stage
-        .app
         .read(move |tx| store::ledger::journal_after(tx, account, 0, 1_000))
-        .await
-        .unwrap();
+        .await;
     assert_eq!(tables["journal"].as_array().unwrap().len(), entries.len());
     assert_eq!(tables["account"][0]["email"], "ann@people.example");
     assert!(text.contains("guest-of-ann@people.example"));
@@ -227,18 +213,12 @@ on_both!(case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
 async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_personal_data(
     stage: &Stage,
 ) {
-    let ann = stage.person("planted.marker@people.example").await;
-    ann.buy_pack(500).await;
-    ann.billing_when(|body| body["credits"]["balance"] == 600)
-        .await;
+    let ann = stage.buyer("planted.marker@people.example", 500).await;
     stage.settled().await;
     let account = ann.account;
     let find = || stage.app.read(move |tx| store::accounts::find(tx, account));
     let customer = find().await.unwrap().unwrap().stripe_customer_id.unwrap();
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let charge = stage.stripe_id("/v1/charges").await;
     let closed = answer(ann.request(Method::DELETE, "/api/v1/account")).await;
     assert_eq!(closed.0, 200, "{}", closed.1);
     stage.settled().await;
@@ -251,20 +231,15 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
         ("name", "Planted Marker"),
     ];
     stage.stripe_post(&path, &form).await;
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &charge)])
-        .await;
+    stage.refund(&charge).await;
     stage.settled().await;
     let account_now = ann.account;
     let ring = stage.app.real_now();
     stage
-        .app
-        .db
         .write(account_now, move |tx| {
             store::sync::mark_for_sync(tx, account_now, ring)
         })
-        .await
-        .unwrap();
+        .await;
     stage.app.sync_due.notify_one();
     stage.settled().await;
 
@@ -276,11 +251,7 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
             "{event:?}"
         );
         let n = event.n;
-        let payload = stage
-            .app
-            .read(move |tx| store::events::payload(tx, n))
-            .await
-            .unwrap();
+        let payload = stage.read(move |tx| store::events::payload(tx, n)).await;
         let text = payload.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         assert!(
             text.is_none_or(|text| !text.contains("lanted")),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, Response};
 use serde_json::json;
 
-use crate::stage::{PATIENCE, Person, Stage, on_both, session_id};
+use crate::stage::{PATIENCE, Person, Stage, on_both, pack, session_id};
 
 const BILLING: &str = "/dashboard/billing";
 
@@ -112,9 +112,7 @@ async fn case_k14_the_success_page_shows_only_the_users_own_sessions(stage: &Sta
 on_both!(case_k14_the_success_page_grants_nothing_for_an_unpaid_session);
 async fn case_k14_the_success_page_grants_nothing_for_an_unpaid_session(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 5_000 }))
-        .await;
+    let session = maya.session(pack(5_000)).await;
 
     let (status, page) = maya
         .page(&format!("{BILLING}/success?session_id={session}"))
@@ -155,9 +153,7 @@ async fn case_k14_the_success_page_is_correct_on_first_load_without_any_webhook(
 on_both!(case_k15_the_cancel_page_keeps_the_choice_and_changes_nothing);
 async fn case_k15_the_cancel_page_keeps_the_choice_and_changes_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 5_000 }))
-        .await;
+    let session = maya.session(pack(5_000)).await;
 
     let (status, page) = maya.page(&format!("{BILLING}/cancel")).await;
 
@@ -224,10 +220,7 @@ async fn choosing_something_not_for_sale_shows_the_form_again(stage: &Stage) {
 
 on_both!(a_cancellation_at_the_end_of_the_period_can_be_undone);
 async fn a_cancellation_at_the_end_of_the_period_can_be_undone(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let plan = format!("{BILLING}/plan");
     let (_, question) = maya.page(&format!("{plan}?act=cancel")).await;
     assert!(
@@ -262,10 +255,7 @@ pub fn hidden(page: &str, name: &str) -> String {
 
 on_both!(an_upgrade_costs_the_previewed_amount_and_starts_immediately);
 async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let (status, review) = maya
         .page(&format!("{BILLING}/upgrade?planId=PRO_PLUS"))
         .await;
@@ -302,10 +292,7 @@ async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &St
 
 on_both!(a_tampered_amount_or_time_is_previewed_again_and_charges_nothing);
 async fn a_tampered_amount_or_time_is_previewed_again_and_charges_nothing(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let now = stage.app.now().seconds();
     let later = now + 29 * 86_400;
 
@@ -343,10 +330,7 @@ async fn a_tampered_amount_or_time_is_previewed_again_and_charges_nothing(stage:
 
 on_both!(a_downgrade_is_not_previewed_as_an_upgrade);
 async fn a_downgrade_is_not_previewed_as_an_upgrade(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO_PLUS").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
 
     let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId=PRO")).await;
     assert_eq!(status, 200);

@@ -12,7 +12,7 @@ use billing::config::Settings;
 use serde_json::{Value, json};
 use store::intents::NewIntent;
 
-use crate::stage::{Person, Stage, on_both};
+use crate::stage::{Person, Stage, code, id_of, is_tier, on_both, pack, plan_of};
 
 const CHANGES: &str = "/api/v1/plan-changes";
 
@@ -47,13 +47,9 @@ fn cents(money: &Value) -> i64 {
     text.parse().unwrap()
 }
 
-async fn subscription(stage: &Stage) -> Value {
-    stage.stripe_get("/v1/subscriptions?status=all").await["data"][0].clone()
-}
-
 /// Sets the card of the next payment.
 async fn pays_with(stage: &Stage, card: &str) {
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     let customer = held["customer"].as_str().unwrap();
     let path = format!("/v1/payment_methods/{card}/attach");
     let method = stage.stripe_post(&path, &[("customer", customer)]).await;
@@ -62,12 +58,4 @@ async fn pays_with(stage: &Stage, card: &str) {
     stage
         .stripe_post(&path, &[("default_payment_method", method)])
         .await;
-}
-
-async fn public_id(stage: &Stage, account: i64) -> String {
-    let found = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await;
-    found.unwrap().unwrap().public_id
 }

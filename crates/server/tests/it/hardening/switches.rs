@@ -32,8 +32,7 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
                 account,
                 user,
             };
-            maya.session(json!({ "type": "topup", "amount": 500 }))
-                .await
+            maya.session(pack(500)).await
         };
         let stage = stage
             .restarted(|settings| settings.billing.enabled = false)
@@ -60,10 +59,8 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
                 .iter()
                 .all(|event| event.state != "done")
         );
-        let (status, answer) = maya
-            .checkout(json!({ "type": "topup", "amount": 500 }))
-            .await;
-        assert_eq!((status, &answer["code"]), (404, &json!("billing_disabled")));
+        let (status, answer) = maya.checkout(pack(500)).await;
+        assert_eq!((status, code(&answer)), (404, "billing_disabled"));
         for path in [
             "/dashboard/billing",
             "/dashboard/billing/upgrade",
@@ -86,8 +83,7 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
             account,
             user,
         };
-        maya.billing_when(|body| body["credits"]["balance"] == 600)
-            .await;
+        maya.balance_is(600).await;
         stage.settled().await;
         stage.close().await;
     }
@@ -102,9 +98,7 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
         let mut buyers = Vec::new();
         for number in 0..BUYERS {
             let buyer = stage.person(&format!("buyer{number}@example.com")).await;
-            let session = buyer
-                .session(json!({ "type": "topup", "amount": 500 }))
-                .await;
+            let session = buyer.session(pack(500)).await;
             buyers.push((buyer.cookie.clone(), buyer.account, buyer.user, session));
         }
         let (twin, sessions) = (stage.twin.clone(), buyers.clone());
@@ -132,9 +126,7 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
                 account,
                 user,
             };
-            buyer
-                .billing_when(|body| body["credits"]["balance"] == 600)
-                .await;
+            buyer.balance_is(600).await;
         }
         stage.settled().await;
         stage.close().await;
@@ -149,24 +141,17 @@ async fn only_a_cohort_by_id_by_email_or_by_percentage_sees_billing() {
         let maya = stage.person("maya@example.com").await;
         let noah = stage.person("noah@example.com").await;
 
-        let body = json!({ "type": "topup", "amount": 500 });
+        let body = pack(500);
         let (status, refused) = maya.checkout(body.clone()).await;
 
-        assert_eq!(
-            (status, &refused["code"]),
-            (404, &json!("billing_disabled"))
-        );
+        assert_eq!((status, code(&refused)), (404, "billing_disabled"));
         assert_eq!(maya.page("/dashboard/billing").await.0, 404);
         let (status, html) = maya.page("/dashboard/usage").await;
         assert!(
             status == 200 && !html.contains("/dashboard/billing"),
             "{html}"
         );
-        let home = maya
-            .request(Method::GET, "/dashboard")
-            .send()
-            .await
-            .unwrap();
+        let home = maya.fetch(Method::GET, "/dashboard").await;
         assert_eq!(home.headers()["location"], "/dashboard/usage");
         assert_eq!(noah.checkout(body).await.0, 200);
         assert_eq!(noah.page("/dashboard/billing").await.0, 200);

@@ -5,13 +5,13 @@ use super::*;
 /// Sets a card as the payment method for off-session payments, which auto top-up requires.
 async fn pays_by_card(person: &Person<'_>) {
     let stage = person.stage;
-    let customer = listed(stage, "/v1/customers").await[0]["id"]
+    let customer = stage.stripe_list("/v1/customers").await[0]["id"]
         .as_str()
         .unwrap()
         .to_owned();
     let path = "/v1/payment_methods/pm_card_visa/attach";
     let method = stage.stripe_post(path, &[("customer", &customer)]).await;
-    let method = method["id"].as_str().unwrap().to_owned();
+    let method = id_of(&method);
     let form = [("invoice_settings[default_payment_method]", method.as_str())];
     stage
         .stripe_post(&format!("/v1/customers/{customer}"), &form)
@@ -30,7 +30,7 @@ async fn pays_by_card(person: &Person<'_>) {
 
 /// Sets a bank debit, which takes days, as the payment method of the next payment.
 async fn pays_by_debit(stage: &Stage, iban: &str) {
-    let customer = listed(stage, "/v1/customers").await[0]["id"]
+    let customer = stage.stripe_list("/v1/customers").await[0]["id"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -45,7 +45,7 @@ async fn pays_by_debit(stage: &Stage, iban: &str) {
             ],
         )
         .await;
-    let method = method["id"].as_str().unwrap().to_owned();
+    let method = id_of(&method);
     stage
         .stripe_post(
             &format!("/v1/payment_methods/{method}/attach"),
@@ -60,12 +60,12 @@ async fn pays_by_debit(stage: &Stage, iban: &str) {
 
 async fn turned_on(person: &Person<'_>) {
     let on = json!({ "autoTopup": { "enabled": true, "threshold": 500, "pack": 5000, "monthlyMax": "50.00" } });
-    let (status, body) = answer(person.request(Method::PUT, "/api/v1/settings").json(&on)).await;
+    let (status, body) = person.put("/api/v1/settings", on).await;
     assert_eq!(status, 200, "{body}");
 }
 
 async fn automatic(stage: &Stage) -> Vec<Value> {
-    let all = listed(stage, "/v1/payment_intents?limit=100").await;
+    let all = stage.stripe_list("/v1/payment_intents?limit=100").await;
     all.into_iter().filter(|one| one["amount"] == 500).collect()
 }
 
@@ -91,35 +91,28 @@ async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stag
     pays_by_card(&maya).await;
     turned_on(&maya).await;
     // One payment was made by bank debit, so it stays pending for days.
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 5000 }))
-        .await;
-    stage
-        .twin
-        .pay(&session, twin::client::PayBy::Delayed)
-        .await
-        .unwrap();
+    let session = maya.session(pack(5000)).await;
+    stage.pay_later(&session).await;
     let seen = stage
         .stripe_get(&format!("/v1/checkout/sessions/{session}"))
         .await;
     let payment = seen["payment_intent"].as_str().unwrap().to_owned();
     let (account, now) = (maya.account, stage.app.now());
-    let made = stage.app.db.write(account, move |tx| {
-        let new = store::intents::NewIntent {
-            id: "int_on_its_way",
-            account_id: account,
-            kind: store::auto_topup::INTENT_KIND,
-            params: "",
-            ..store::intents::NewIntent::default()
-        };
-        store::intents::insert(tx, &new, now)?;
-        store::intents::set_done(tx, "int_on_its_way", &payment, None, None, now)
-    });
-    assert!(made.await.unwrap());
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let made = stage
+        .write(account, move |tx| {
+            let new = store::intents::NewIntent {
+                id: "int_on_its_way",
+                account_id: account,
+                kind: store::auto_topup::INTENT_KIND,
+                params: "",
+                ..store::intents::NewIntent::default()
+            };
+            store::intents::insert(tx, &new, now)?;
+            store::intents::set_done(tx, "int_on_its_way", &payment, None, None, now)
+        })
+        .await;
+    assert!(made);
+    let program = maya.program().await;
 
     program.debit(&fresh_key(), 200).await;
     for _ in 0..3 {
@@ -147,10 +140,7 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
     pays_by_card(&maya).await;
     turned_on(&maya).await;
     pays_by_debit(stage, "AT861904300235473202").await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let program = maya.program().await;
     program.debit(&fresh_key(), 200).await;
     automatic_when(stage, "processing").await;
 
@@ -160,10 +150,8 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
         stage.twin.advance("5d").await.unwrap();
         billing::jobs::topup::once(&stage.app).await.unwrap();
         let row = stage
-            .app
             .read(move |tx| store::auto_topup::of_account(tx, account))
             .await
-            .unwrap()
             .unwrap();
         if row.state == "off" || started.elapsed() > PATIENCE {
             break row;
@@ -181,5 +169,5 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
         0,
         "nothing was granted"
     );
-    audited(stage).await;
+    stage.audited().await;
 }

@@ -37,7 +37,7 @@ async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(sta
         rows.iter().any(|row| row.0 == "SUBSCRIPTION_CANCEL"),
         "{rows:?}"
     );
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     assert_eq!(held["cancellation_details"]["feedback"], "unused");
     let (status, _) = change(
         &maya,
@@ -111,11 +111,11 @@ async fn an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amo
 on_both!(case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once);
 async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
-    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
-    let payment = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"]
+    let held = stage.subscription().await["id"]
         .as_str()
         .unwrap()
         .to_owned();
+    let payment = stage.stripe_id("/v1/payment_intents").await;
     let params = stripe::Form::new()
         .push("subscription", &held)
         .push("refund[0][payment_intent]", &payment)
@@ -123,8 +123,6 @@ async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: 
         .encode();
     let (account, long_ago) = (maya.account, stage.app.now().plus_seconds(-120));
     stage
-        .app
-        .db
         .write(account, move |tx| {
             let new = NewIntent {
                 id: "int_left",
@@ -135,8 +133,7 @@ async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: 
             };
             store::intents::insert(tx, &new, long_ago)
         })
-        .await
-        .unwrap();
+        .await;
     // The first step was completed before the crash.
     let url = format!("{}/v1/subscriptions/{held}", stage.twin_url);
     stage
@@ -170,7 +167,7 @@ async fn when_immediate_cancellation_is_off_plans_end_only_with_their_period(sta
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
     let (status, answer) = change(&maya, asked).await;
 
-    assert_eq!((status, &answer["code"]), (409, &json!("ends_with_period")));
+    assert_eq!((status, code(&answer)), (409, "ends_with_period"));
     let (_, question) = maya.page("/dashboard/billing/plan?act=cancel").await;
     assert!(!question.contains("act=end"), "{question}");
 }
@@ -180,13 +177,7 @@ async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
     let maya = on_plan(stage, "maya@example.com", "PRO").await;
     let eve = stage.person("eve@example.com").await;
     let (account, user) = (maya.account, eve.user);
-    let name = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap()
-        .public_id;
+    let name = stage.public_id(account).await;
     let path = format!("{CHANGES}?account={name}");
     let body = json!({ "action": "cancel" });
 
@@ -197,25 +188,19 @@ async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
     );
     let now = stage.app.now();
     stage
-        .app
-        .db
         .write(account, move |tx| {
             store::users::put_member(tx, user, account, "member", now)
         })
-        .await
-        .unwrap();
+        .await;
     let (status, answer) = eve.post(&path, body.clone()).await;
-    assert_eq!(
-        (status, &answer["code"]),
-        (403, &json!("not_billing_member"))
-    );
+    assert_eq!((status, code(&answer)), (403, "not_billing_member"));
     let stranger = stage
         .http
         .post(format!("{}{CHANGES}", stage.base))
         .json(&body);
     assert_eq!(crate::stage::answer(stranger).await.0, 401);
-    let own = format!("{CHANGES}?account={}", public_id(stage, eve.account).await);
+    let own = format!("{CHANGES}?account={}", stage.public_id(eve.account).await);
     let (status, answer) = eve.post(&own, body).await;
-    assert_eq!((status, &answer["code"]), (409, &json!("no_plan")));
+    assert_eq!((status, code(&answer)), (409, "no_plan"));
     assert!(maya.billing().await["subscription"]["cancelAt"].is_null());
 }

@@ -7,19 +7,14 @@ async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(sta
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let event = stage.stripe_event("checkout.session.completed").await;
     stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 500, "count": 4 }))
-        .await
-        .unwrap();
+        .faults(json!({ "mode": "status", "status": 500, "count": 4 }))
+        .await;
 
     assert_eq!(stage.deliver(&event).await.status(), 200);
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
     stage.settled().await;
     assert_eq!(balance(&maya.billing().await), 1_100.0);
     assert_eq!(stage.events().await[0].state, "done");
@@ -31,53 +26,37 @@ async fn case_w24_an_account_that_always_fails_is_parked_and_others_are_synced(s
     let noah = stage.person("noah@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let of_maya = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let of_maya = stage.stripe_event("checkout.session.completed").await;
     let account = maya.account;
     stage
-        .app
-        .db
         .write(account, move |tx| store::testing::near_parking(tx, account))
-        .await
-        .unwrap();
+        .await;
     stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 400, "count": 1 }))
-        .await
-        .unwrap();
+        .faults(json!({ "mode": "status", "status": 400, "count": 1 }))
+        .await;
     stage.deliver(&of_maya).await;
     let started = Instant::now();
     while stage
-        .app
         .read(|tx| store::sync::parked(tx, 10))
         .await
-        .unwrap()
         .is_empty()
     {
         assert!(started.elapsed() < crate::stage::PATIENCE);
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
 
     noah.buy_pack(500).await;
-    let of_noah = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let of_noah = stage.stripe_event("checkout.session.completed").await;
     stage.deliver(&of_noah).await;
 
-    noah.billing_when(|body| balance(body) == 600.0).await;
+    noah.balance_is(600).await;
     assert_eq!(balance(&maya.billing().await), 100.0);
     let now = stage.app.real_now();
     stage
-        .app
-        .db
         .write(account, move |tx| store::sync::unpark(tx, account, now))
-        .await
-        .unwrap();
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+        .await;
+    maya.balance_is(1_100).await;
 }
 
 on_both!(case_w30_a_sync_finds_what_no_webhook_delivered);
@@ -87,12 +66,8 @@ async fn case_w30_a_sync_finds_what_no_webhook_delivered(stage: &Stage) {
     maya.buy_pack(1_000).await;
     maya.subscribe("PRO").await;
 
-    let first = billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
-    let second = billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    let first = stage.sync(maya.account).await;
+    let second = stage.sync(maya.account).await;
 
     assert!(!first.changes.is_empty());
     assert!(second.changes.is_empty(), "{second:?}");
@@ -108,21 +83,20 @@ async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(st
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let event = stage.stripe_event("checkout.session.completed").await;
     // A worker takes the account and dies, so its lease expires.
     let (account, now) = (maya.account, stage.app.real_now());
-    let taken = stage.app.db.write(account, move |tx| {
-        store::sync::mark_for_sync(tx, account, now)?;
-        store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-    });
-    assert!(taken.await.unwrap().is_some());
+    let taken = stage
+        .write(account, move |tx| {
+            store::sync::mark_for_sync(tx, account, now)?;
+            store::sync::lease_account(tx, account, now, now.plus_seconds(2))
+        })
+        .await;
+    assert!(taken.is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
     assert_eq!(stage.events().await[0].state, "received");
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
 
     stage.settled().await;
     assert_eq!(stage.events().await[0].state, "done");
@@ -135,28 +109,21 @@ async fn case_w26_a_sync_that_was_overtaken_writes_nothing(stage: &Stage) {
     maya.buy_pack(1_000).await;
     let (account, now) = (maya.account, stage.app.real_now());
     let stale = stage
-        .app
-        .db
         .write(account, move |tx| {
             store::sync::mark_for_sync(tx, account, now)?;
             store::sync::lease_account(tx, account, now, now.plus_seconds(-1))
         })
         .await
-        .unwrap()
         .unwrap();
 
-    billing::sync::account(&stage.app, account).await.unwrap();
+    stage.sync(account).await;
     let late = stage.app.db.write(account, move |tx| {
         store::settings::put(tx, "w26", "written", now)?;
         store::sync::finish(tx, &stale, now)
     });
 
     assert!(late.await.is_err(), "the token fences the commit");
-    let kept = stage
-        .app
-        .read(|tx| store::settings::get(tx, "w26"))
-        .await
-        .unwrap();
+    let kept = stage.read(|tx| store::settings::get(tx, "w26")).await;
     assert_eq!(
         kept, None,
         "what the overtaken worker wrote is gone with it"
@@ -186,10 +153,7 @@ async fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let mut event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let mut event = stage.stripe_event("checkout.session.completed").await;
     event["livemode"] = json!(true);
 
     assert_eq!(stage.deliver(&event).await.status(), 200);
@@ -227,20 +191,19 @@ async fn case_w32_an_event_that_waited_for_hours_is_processed_without_checking_i
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let event = stage.stripe_event("checkout.session.completed").await;
     // No worker processes the account when the event arrives, and hours pass.
     let (account, now) = (maya.account, stage.app.real_now());
-    let taken = stage.app.db.write(account, move |tx| {
-        store::sync::mark_for_sync(tx, account, now)?;
-        store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-    });
-    assert!(taken.await.unwrap().is_some());
+    let taken = stage
+        .write(account, move |tx| {
+            store::sync::mark_for_sync(tx, account, now)?;
+            store::sync::lease_account(tx, account, now, now.plus_seconds(2))
+        })
+        .await;
+    assert!(taken.is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
     stage.twin.advance("5h").await.unwrap();
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
     assert_eq!(stage.events().await[0].state, "done");
 }

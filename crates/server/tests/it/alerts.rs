@@ -6,7 +6,7 @@ use domain::time::{SECONDS_PER_DAY, Timestamp};
 use serde_json::{Value, json};
 use store::alerts as rows;
 
-use crate::stage::{PATIENCE, Person, Stage, on_both};
+use crate::stage::{Person, Stage, eventually, on_both};
 
 const ALERTS: &str = "/api/admin/alerts";
 
@@ -91,11 +91,8 @@ async fn a_sync_that_fails_counts_as_a_failure(stage: &Stage) {
         })
         .await;
     stage.app.sync_due.notify_one();
-    let started = std::time::Instant::now();
-    while stage.read(rows::failed_in_a_row).await == 0 {
-        assert!(started.elapsed() < PATIENCE, "no failure was counted");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    let failures = async || stage.read(rows::failed_in_a_row).await;
+    eventually(failures, |failures| *failures > 0).await;
 
     assert!(stage.app.stripe_failures() > 0);
     stage.no_faults().await;

@@ -10,7 +10,7 @@ mod portal;
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -24,12 +24,10 @@ use web::site::Site;
 
 use crate::metering::{Answer, program};
 use crate::stage::{
-    PATIENCE, Person, Stage, balance, code, column, id_of, is, is_canceled, is_tier, on_both, pack,
-    plan_of,
+    CATALOG, Person, Stage, balance, code, column, eventually, id_of, is, is_canceled, is_tier,
+    on_both, own_catalog, pack, plan_of,
 };
 use crate::stripe_proxy;
-
-const CATALOG: &str = include_str!("../../../../catalog.toml");
 
 /// Customers at Stripe whose metadata name this user's account.
 async fn customers_of(person: &Person<'_>) -> Vec<Value> {
@@ -51,14 +49,6 @@ async fn move_to(stage: &Stage, tier: &str) {
     let price = stage.price(tier);
     let form = [("items[0][id]", item), ("items[0][price]", &price)];
     stage.stripe_post(&path, &form).await;
-}
-
-/// A catalog in a file that the test may change.
-fn own_catalog(settings: &mut Settings, text: &str) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
 }
 
 fn tx_count(tx: &mut store::Tx<'_>) -> store::Result<i64> {

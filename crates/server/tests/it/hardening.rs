@@ -13,7 +13,7 @@ use store::testing::TestDatabase;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::stage::{Person, Stage, answer, code, is_tier, on_both, pack};
+use crate::stage::{Person, Stage, answer, code, eventually, is_tier, on_both, pack};
 
 /// Both kinds of databases.
 async fn databases() -> Vec<TestDatabase> {

@@ -1,15 +1,13 @@
 //! Members of an account and what each role may do: invitations, roles, leaving, and every route
 //! called with each role.
 
-use std::time::Instant;
-
 use billing::actors::access::MemberRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 use web::http::access::need_of;
 
 use crate::access::routes;
-use crate::stage::{PATIENCE, Person, Stage, answer, code, id_of, on_both, pack};
+use crate::stage::{Person, Stage, answer, code, eventually, id_of, on_both, pack};
 
 /// Creates an organization; returns its id.
 async fn found(person: &Person<'_>, name: &str) -> String {
@@ -22,29 +20,17 @@ async fn found(person: &Person<'_>, name: &str) -> String {
 
 /// The token of the newest invitation that was emailed to `email`.
 async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
-    let started = Instant::now();
-    loop {
+    let tokens = async || {
         let mails = stage.twin.get("/_twin/mails").await.unwrap();
         let to_them = mails["data"].as_array().unwrap().iter().filter_map(|mail| {
-            let text = mail["text"].as_str()?;
+            let (_, token) = mail["text"].as_str()?.split_once("/invitation?token=")?;
             let is_theirs = mail.to_string().contains(email);
-            let token = text
-                .split("/invitation?token=")
-                .nth(1)?
-                .split_whitespace()
-                .next()?;
-            is_theirs.then(|| token.to_owned())
+            is_theirs.then(|| token.split_whitespace().next().unwrap().to_owned())
         });
-        let tokens: Vec<String> = to_them.collect();
-        if tokens.len() >= nth {
-            return tokens[tokens.len() - 1].clone();
-        }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "no invitation for {email}: {mails}"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
+        to_them.collect::<Vec<String>>()
+    };
+    let mut tokens = eventually(tokens, |tokens| tokens.len() >= nth).await;
+    tokens.pop().unwrap()
 }
 
 /// Invites a user who joins through the email; returns the cookie of the new member.

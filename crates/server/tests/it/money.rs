@@ -8,19 +8,16 @@ mod duplicates;
 mod endings;
 mod portal;
 
-use std::time::{Duration, Instant};
-
 use billing::config::Settings;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::stage::{
-    PATIENCE, Person, Row, Stage, answer, column, fresh_key, id_of, is, on_both, pack,
-    plan_of,
+    CATALOG, Person, Row, Stage, answer, column, eventually, fresh_key, id_of, is, on_both,
+    own_catalog, pack, plan_of, with_trial,
 };
 use crate::stripe_proxy;
 
-const CATALOG: &str = include_str!("../../../../catalog.toml");
 const CHANGES: &str = "/api/v1/plan-changes";
 
 fn cents(text: &Value) -> i64 {
@@ -45,11 +42,4 @@ fn refunds(rows: &[Row]) -> Vec<i64> {
         .iter()
         .filter(|row| row.0 == "REFUND" && row.1 == "COMPLETED");
     refunds.map(|row| row.2).collect()
-}
-
-async fn mails_with(stage: &Stage, part: &str) -> usize {
-    stage.settled().await;
-    let subjects = stage.mail_subjects().await;
-    let with = |subject: &&String| subject.to_lowercase().contains(part);
-    subjects.iter().filter(with).count()
 }

@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
+use crate::stage::{PATIENCE, Person, Stage, answer, eventually, on_both};
 
 pub const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
 
@@ -307,16 +307,9 @@ async fn an_endpoints_address_is_checked_again_at_each_delivery(stage: &Stage) {
     operator
         .post(&format!("{ENDPOINTS}/we_old/test"), json!({}))
         .await;
-    let started = Instant::now();
     let path = format!("{ENDPOINTS}/we_old/deliveries");
-    loop {
-        let (_, log) = operator.get(&path).await;
-        if log["data"][0]["error"].is_string() {
-            break;
-        }
-        assert!(started.elapsed() < PATIENCE, "{log}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let log = async || operator.get(&path).await.1;
+    eventually(log, |log| log["data"][0]["error"].is_string()).await;
 
     assert!(host.all().is_empty());
 }

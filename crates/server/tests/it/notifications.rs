@@ -5,7 +5,6 @@ mod alert_rules;
 mod endpoints;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use billing::config::Settings;
 use billing::jobs::alerts;
@@ -13,7 +12,7 @@ use billing::jobs::low;
 use billing::jobs::nightly;
 use billing::jobs::topup;
 use billing::notices::EVENTS;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use store::alerts as rows;
 use store::{args, events, outbox};
@@ -21,7 +20,8 @@ use store::{args, events, outbox};
 use crate::alerts::{of_rule, states};
 use crate::metering::host as host_program;
 use crate::notices::{ENDPOINTS, Host, endpoint};
-use crate::stage::{PATIENCE, Person, Stage, fresh_key, on_both};
+use crate::pages::send;
+use crate::stage::{Person, Stage, eventually, fresh_key, on_both};
 
 fn hosted(settings: &mut Settings) {
     settings.webhooks.allow_loopback = true;
@@ -29,28 +29,8 @@ fn hosted(settings: &mut Settings) {
 
 /// Waits until no outgoing webhook is pending.
 async fn all_sent(stage: &Stage) {
-    let started = Instant::now();
-    loop {
-        let queued = stage.read(|tx| outbox::next_due(tx, "webhook")).await;
-        if queued.is_none() {
-            return;
-        }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "notices are still on their way"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn charge_of(stage: &Stage, amount: i64) -> String {
-    let charges = stage.stripe_get("/v1/charges?limit=100").await;
-    let all = charges["data"].as_array().unwrap().clone();
-    let found = all.iter().find(|charge| charge["amount"] == amount);
-    found.expect("the charge")["id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    let queued = async || stage.read(|tx| outbox::next_due(tx, "webhook")).await;
+    eventually(queued, Option::is_none).await;
 }
 
 async fn alerted(stage: &Stage, differences: u64) {
@@ -121,10 +101,10 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     ann.buy_pack(1_000).await;
     ann.billing_when(|body| body["credits"]["available"] == 2_600)
         .await;
-    let disputed = charge_of(stage, 50).await;
+    let disputed = stage.charge_of(50).await;
     let dispute = stage.twin.dispute(&disputed, None).await.unwrap();
     host.until("dispute.changed", 1).await;
-    let refunded = charge_of(stage, 100).await;
+    let refunded = stage.charge_of(100).await;
     stage.refund(&refunded).await;
     host.until("refund.created", 1).await;
     ann.billing_when(|body| body["credits"]["available"] == 1_100)
@@ -336,15 +316,11 @@ async fn tested_until(operator: &Person<'_>, host: &Host, id: &str, wanted: (&st
         .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
         .await;
     host.until("endpoint.test", seen + 1).await;
-    let started = Instant::now();
-    loop {
-        let (_, shown) = operator.get(&format!("{ENDPOINTS}/{id}")).await;
-        if shown["state"] == wanted.0 && shown["failingSince"].is_string() == wanted.1 {
-            return shown;
-        }
-        assert!(started.elapsed() < PATIENCE, "{shown}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let shown = async || operator.get(&format!("{ENDPOINTS}/{id}")).await.1;
+    eventually(shown, |shown| {
+        shown["state"] == wanted.0 && shown["failingSince"].is_string() == wanted.1
+    })
+    .await
 }
 
 on_both!(
@@ -400,11 +376,4 @@ async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified
     alerts::once(&stage.app).await.unwrap();
     other.until("alert.closed", 1).await;
     assert_eq!(states(&operator, "endpoint-disabled").await, ["closed"]);
-}
-
-/// Submits a form as a browser does.
-async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
-    let request = person.request(Method::POST, path);
-    let request = request.header("accept", "text/html").form(form);
-    request.send().await.expect("the service answers")
 }

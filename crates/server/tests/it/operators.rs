@@ -8,36 +8,13 @@ mod records;
 mod refunds;
 
 use billing::actors::roles::{UserRole, may};
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use web::http::roles::needed;
 
 use crate::metering::{Answer, program};
+use crate::pages::{hidden, location, send};
 use crate::stage::{Person, Stage, fresh_key, is_tier, on_both, pack};
-
-/// Submits a form as a browser does.
-async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
-    let request = person.request(Method::POST, path);
-    let request = request.header("accept", "text/html").form(form);
-    request.send().await.expect("the service answers")
-}
-
-fn location(answer: &Response) -> String {
-    let to = answer.headers().get("location");
-    to.map(|to| to.to_str().unwrap().to_owned())
-        .unwrap_or_default()
-}
-
-/// The value of a hidden field of a page.
-fn hidden<'a>(html: &'a str, name: &str) -> &'a str {
-    let mark = format!("name=\"{name}\" value=\"");
-    let start = html
-        .find(&mark)
-        .unwrap_or_else(|| panic!("no {name} in {html}"))
-        + mark.len();
-    let end = start + html[start..].find('"').unwrap();
-    &html[start..end]
-}
 
 async fn acts(stage: &Stage, action: &str) -> Vec<store::audit_log::Act> {
     let action = action.to_owned();

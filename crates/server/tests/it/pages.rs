@@ -2,12 +2,10 @@
 
 mod sign_in;
 
-use std::time::{Duration, Instant};
-
 use reqwest::{Method, Response};
 use serde_json::json;
 
-use crate::stage::{PATIENCE, Person, Stage, on_both, pack, session_id};
+use crate::stage::{Person, Stage, eventually, on_both, pack, session_id};
 
 const BILLING: &str = "/dashboard/billing";
 
@@ -32,18 +30,12 @@ pub async fn stranger(stage: &Stage, path: &str) -> Response {
 
 /// The path of the link in the newest email, once there is one.
 pub async fn mailed_link(stage: &Stage) -> String {
-    let started = Instant::now();
-    loop {
-        let mails = stage.twin.get("/_twin/mails").await.expect("the mailbox");
-        let text = mails.to_string();
-        if let Some(start) = text.find("/login/confirm?token=") {
-            let rest = &text[start..];
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"/?=".contains(c));
-            return rest[..end.unwrap_or(rest.len())].to_owned();
-        }
-        assert!(started.elapsed() < PATIENCE, "no link was mailed: {text}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    let mark = "/login/confirm?token=";
+    let mails = async || stage.twin.get("/_twin/mails").await.unwrap().to_string();
+    let text = eventually(mails, |text| text.contains(mark)).await;
+    let rest = &text[text.find(mark).unwrap()..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"/?=".contains(c));
+    rest[..end.unwrap_or(rest.len())].to_owned()
 }
 
 on_both!(every_account_page_is_shown_to_members_and_redirects_others_to_sign_in);
@@ -247,10 +239,10 @@ async fn a_cancellation_at_the_end_of_the_period_can_be_undone(stage: &Stage) {
 }
 
 /// The value of the first hidden field of this name.
-pub fn hidden(page: &str, name: &str) -> String {
+pub fn hidden<'a>(page: &'a str, name: &str) -> &'a str {
     let field = format!("name=\"{name}\" value=\"");
     let start = page.find(&field).expect("the field is there") + field.len();
-    page[start..].split('"').next().expect("a value").to_owned()
+    page[start..].split('"').next().expect("a value")
 }
 
 on_both!(an_upgrade_costs_the_previewed_amount_and_starts_immediately);

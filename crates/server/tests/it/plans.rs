@@ -12,7 +12,7 @@ use billing::config::Settings;
 use serde_json::{Value, json};
 use store::intents::NewIntent;
 
-use crate::stage::{Person, Stage, code, id_of, is_tier, on_both, pack, plan_of};
+use crate::stage::{Person, Stage, code, id_of, is_tier, on_both, pack, plan_of, with_trial};
 
 const CHANGES: &str = "/api/v1/plan-changes";
 
@@ -32,16 +32,6 @@ async fn confirm(person: &Person<'_>, plan: &str) -> (u16, Value) {
     .await
 }
 
-async fn on_plan<'a>(stage: &'a Stage, email: &str, plan: &str) -> Person<'a> {
-    let person = stage.person(email).await;
-    person.subscribe(plan).await;
-    let plan = plan.to_owned();
-    person
-        .billing_when(|body| body["subscription"]["tier"] == *plan)
-        .await;
-    person
-}
-
 fn cents(money: &Value) -> i64 {
     let text = money["amount"].as_str().unwrap().replace('.', "");
     text.parse().unwrap()
@@ -51,11 +41,9 @@ fn cents(money: &Value) -> i64 {
 async fn pays_with(stage: &Stage, card: &str) {
     let held = stage.subscription().await;
     let customer = held["customer"].as_str().unwrap();
-    let path = format!("/v1/payment_methods/{card}/attach");
-    let method = stage.stripe_post(&path, &[("customer", customer)]).await;
-    let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
-    let method = method["id"].as_str().unwrap();
+    let method = stage.attach(card, customer).await;
+    let form = [("default_payment_method", method.as_str())];
     stage
-        .stripe_post(&path, &[("default_payment_method", method)])
+        .stripe_post(&stage.subscription_path().await, &form)
         .await;
 }

@@ -88,6 +88,23 @@ pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings
     settings
 }
 
+/// The catalog of the product.
+pub const CATALOG: &str = include_str!("../../../../catalog.toml");
+
+/// A catalog in a file that the test may change.
+pub fn own_catalog(settings: &mut Settings, text: &str) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let (_, path) = file.keep().expect("a file");
+    std::fs::write(&path, text).expect("a file");
+    settings.billing.catalog = path.to_str().expect("a path").to_owned();
+}
+
+/// The catalog with a trial of 14 days before the first payment of the plan PRO.
+pub fn with_trial(settings: &mut Settings) {
+    let trial = "price = \"19.00\"\ntrial_days = 14";
+    own_catalog(settings, &CATALOG.replace("price = \"19.00\"", trial));
+}
+
 impl Stage {
     /// A new environment on this database, with these changes to the settings.
     pub async fn with(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Stage {

@@ -3,12 +3,10 @@
 mod duplicates;
 mod history;
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use crate::stage::{
-    PATIENCE, Row, Stage, balance, id_of, is, is_canceled, is_tier, on_both, pack, plan_of,
+    Row, Stage, balance, eventually, id_of, is, is_canceled, is_tier, on_both, pack, plan_of,
 };
 
 /// Changes the subscription's price immediately, with proration.
@@ -170,12 +168,8 @@ async fn a_refund_that_fails_later_restores_the_credits_once(stage: &Stage) {
 }
 
 async fn subscribe_in_dashboard(stage: &Stage, customer: &str, price: &str) {
-    let attach = "/v1/payment_methods/pm_card_visa/attach";
-    let method = stage.stripe_post(attach, &[("customer", customer)]).await;
-    let method = method["id"].as_str().unwrap();
-    let path = format!("/v1/customers/{customer}");
-    let form = [("invoice_settings[default_payment_method]", method)];
-    stage.stripe_post(&path, &form).await;
+    let card = stage.attach("pm_card_visa", customer).await;
+    stage.pays_with(customer, &card).await;
     let form = [("customer", customer), ("items[0][price]", price)];
     stage.stripe_post("/v1/subscriptions", &form).await;
 }

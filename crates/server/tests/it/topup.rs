@@ -1,14 +1,12 @@
 //! Low credits: one email per crossing, and automatic top-up.
 
-use std::time::Instant;
-
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::auto_topup::AutoTopup;
 
 use crate::metering::Program;
-use crate::stage::{PATIENCE, Person, Stage, on_both};
+use crate::stage::{Person, Stage, eventually, on_both};
 
 async fn set(person: &Person<'_>, body: Value) -> (u16, Value) {
     person.put("/api/v1/settings", body).await
@@ -35,14 +33,7 @@ async fn turned_on(person: &Person<'_>, month_max: &str) {
 
 /// Waits until an email with this subject has arrived.
 async fn mail(stage: &Stage, part: &str) {
-    let started = Instant::now();
-    while stage.mails_with(part).await == 0 {
-        assert!(
-            started.elapsed() < PATIENCE,
-            "no email subject contains {part}"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    eventually(async || stage.mails_with(part).await, |found| *found > 0).await;
 }
 
 async fn row(person: &Person<'_>) -> AutoTopup {
@@ -55,15 +46,7 @@ async fn row(person: &Person<'_>) -> AutoTopup {
 }
 
 async fn row_when(person: &Person<'_>, wanted: impl Fn(&AutoTopup) -> bool) -> AutoTopup {
-    let started = Instant::now();
-    loop {
-        let row = row(person).await;
-        if wanted(&row) {
-            return row;
-        }
-        assert!(started.elapsed() < PATIENCE, "it never came: {row:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    eventually(async || row(person).await, wanted).await
 }
 
 /// Runs the job often enough that nothing is left to do.

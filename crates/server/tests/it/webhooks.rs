@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, balance, is_tier, on_both, pack};
+use crate::stage::{Person, Stage, balance, eventually, is_tier, on_both, pack};
 
 /// The same event with another id, since Stripe reports one change with several events.
 fn renamed(event: &Value, id: &str) -> Value {
@@ -21,6 +21,15 @@ fn some_event() -> Value {
         "livemode": false, "api_version": "2026-08-26.dahlia",
         "data": { "object": { "id": "in_1", "object": "invoice", "customer": "cus_unknown" } },
     })
+}
+
+/// A user who bought 1,000 credits, and the event that no webhook delivered.
+async fn undelivered(stage: &Stage) -> (Person<'_>, Value) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let event = stage.stripe_event("checkout.session.completed").await;
+    (maya, event)
 }
 
 async fn refused(stage: &Stage, body: Vec<u8>, signature: &str) {
@@ -123,10 +132,7 @@ async fn case_w8_an_unhandled_event_is_stored_as_ignored(stage: &Stage) {
 
 on_both!(case_w9_an_event_delivered_fifty_times_concurrently_has_one_effect);
 async fn case_w9_an_event_delivered_fifty_times_concurrently_has_one_effect(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage.stripe_event("checkout.session.completed").await;
+    let (maya, event) = undelivered(stage).await;
 
     let deliveries = (0..50).map(|_| stage.deliver(&event));
     let answers = futures_util::future::join_all(deliveries).await;
@@ -168,11 +174,7 @@ async fn case_w11_a_delayed_payment_grants_credits_when_it_succeeds(stage: &Stag
     stage.settled().await;
     assert_eq!(balance(&maya.billing().await), 100.0);
     let pending = [("CREDIT_TOPUP".to_owned(), "PENDING".to_owned(), 100)];
-    let started = Instant::now();
-    while stage.transactions(maya.account).await != pending {
-        assert!(started.elapsed() < crate::stage::PATIENCE);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    maya.rows_when(|rows| rows == pending).await;
 
     stage.twin.settle(&session, true).await.unwrap();
 
@@ -190,11 +192,7 @@ async fn case_w11_a_delayed_payment_that_fails_grants_nothing(stage: &Stage) {
     stage.twin.settle(&session, false).await.unwrap();
 
     let failed = [("CREDIT_TOPUP".to_owned(), "FAILED".to_owned(), 100)];
-    let started = Instant::now();
-    while stage.transactions(maya.account).await != failed {
-        assert!(started.elapsed() < crate::stage::PATIENCE);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    maya.rows_when(|rows| rows == failed).await;
     assert_eq!(balance(&maya.billing().await), 100.0);
 }
 

@@ -103,11 +103,8 @@ async fn case_k11_a_price_that_changes_between_page_and_click_is_charged_as_stri
         "credits = 500\nbonus = 100\nprice = \"0.80\"",
     );
     std::fs::write(&stage.app.settings.billing.catalog, text).unwrap();
-    let started = Instant::now();
-    while stage.app.catalog().pack(500).unwrap().price.amount != 80 {
-        assert!(started.elapsed() < PATIENCE, "the catalog is not followed");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let amount = async || stage.app.catalog().pack(500).unwrap().price.amount;
+    eventually(amount, |amount| *amount == 80).await;
     billing::setup::run(&stage.app, false).await.unwrap();
 
     let new_page = noah.session(pack(500)).await;

@@ -6,10 +6,7 @@ fn with_addons(settings: &mut Settings) {
     let text = format!(
         "{CATALOG}\n[[addon]]\nname = \"SEATS\"\ntitle = \"Extra seats\"\nprice = \"5.00\"\n"
     );
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
+    own_catalog(settings, &text);
 }
 
 fn seats(stage: &Stage) -> String {

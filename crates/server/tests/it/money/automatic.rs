@@ -5,35 +5,20 @@ use super::*;
 /// Sets a card as the payment method for off-session payments, which auto top-up requires.
 async fn pays_by_card(person: &Person<'_>) {
     let stage = person.stage;
-    let customer = stage.stripe_list("/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let path = "/v1/payment_methods/pm_card_visa/attach";
-    let method = stage.stripe_post(path, &[("customer", &customer)]).await;
-    let method = id_of(&method);
-    let form = [("invoice_settings[default_payment_method]", method.as_str())];
-    stage
-        .stripe_post(&format!("/v1/customers/{customer}"), &form)
-        .await;
-    let (account, started) = (person.account, Instant::now());
-    let card = || {
-        stage
-            .app
-            .read(move |tx| store::payment_methods::of_account(tx, account))
+    let customer = stage.stripe_id("/v1/customers").await;
+    let card = stage.attach("pm_card_visa", &customer).await;
+    stage.pays_with(&customer, &card).await;
+    let account = person.account;
+    let card = async || {
+        let card = stage.read(move |tx| store::payment_methods::of_account(tx, account));
+        card.await.is_some()
     };
-    while card().await.unwrap().is_none() {
-        assert!(started.elapsed() < PATIENCE, "the card is not seen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(card, |is_seen| *is_seen).await;
 }
 
 /// Sets a bank debit, which takes days, as the payment method of the next payment.
 async fn pays_by_debit(stage: &Stage, iban: &str) {
-    let customer = stage.stripe_list("/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let customer = stage.stripe_id("/v1/customers").await;
     let method = stage
         .stripe_post(
             "/v1/payment_methods",
@@ -45,17 +30,8 @@ async fn pays_by_debit(stage: &Stage, iban: &str) {
             ],
         )
         .await;
-    let method = id_of(&method);
-    stage
-        .stripe_post(
-            &format!("/v1/payment_methods/{method}/attach"),
-            &[("customer", &customer)],
-        )
-        .await;
-    let form = [("invoice_settings[default_payment_method]", method.as_str())];
-    stage
-        .stripe_post(&format!("/v1/customers/{customer}"), &form)
-        .await;
+    let method = stage.attach(&id_of(&method), &customer).await;
+    stage.pays_with(&customer, &method).await;
 }
 
 async fn turned_on(person: &Person<'_>) {
@@ -70,16 +46,11 @@ async fn automatic(stage: &Stage) -> Vec<Value> {
 }
 
 async fn automatic_when(stage: &Stage, status: &str) {
-    let started = Instant::now();
-    loop {
+    let bought = async || {
         billing::jobs::topup::once(&stage.app).await.unwrap();
-        let all = automatic(stage).await;
-        if all.iter().any(|one| one["status"] == status) {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{all:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        automatic(stage).await
+    };
+    eventually(bought, |all| all.iter().any(|one| one["status"] == status)).await;
 }
 
 on_both!(an_automatic_purchase_is_not_repeated_while_its_payment_is_pending);
@@ -144,19 +115,14 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
     program.debit(&fresh_key(), 200).await;
     automatic_when(stage, "processing").await;
 
-    let started = Instant::now();
     let account = maya.account;
-    let state = loop {
+    let state = async || {
         stage.twin.advance("5d").await.unwrap();
         billing::jobs::topup::once(&stage.app).await.unwrap();
-        let row = stage
-            .read(move |tx| store::auto_topup::of_account(tx, account))
-            .await
-            .unwrap();
-        if row.state == "off" || started.elapsed() > PATIENCE {
-            break row;
-        }
+        let row = stage.read(move |tx| store::auto_topup::of_account(tx, account));
+        row.await.unwrap()
     };
+    let state = eventually(state, |row| row.state == "off").await;
 
     assert_eq!(
         (state.state.as_str(), state.declines),

@@ -79,7 +79,7 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
             .iter()
             .all(|event| event.state == "done" || !event.kind.starts_with("credit_note"))
     );
-    assert_eq!(mails_with(stage, "refund").await, 1);
+    assert_eq!(stage.mails_with("refund").await, 1);
     maya.in_step().await;
     stage.audited().await;
 }
@@ -197,7 +197,7 @@ async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(st
         maya.billing().await["invoices"][0]["creditNotes"][0]["refunded"],
         "4.00"
     );
-    assert_eq!(mails_with(stage, "refund").await, 1, "one letter");
+    assert_eq!(stage.mails_with("refund").await, 1, "one letter");
     // A payment without an invoice can have no credit note.
     let charges = stage.stripe_list("/v1/charges?limit=100").await;
     let pack = charges
@@ -244,5 +244,5 @@ async fn case_d6_a_credit_note_whose_answer_was_lost_is_made_once(stage: &Stage)
     assert_eq!(stage.stripe_list("/v1/credit_notes").await.len(), 1);
     assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
     maya.rows_when(|rows| refunds(rows) == [400]).await;
-    assert_eq!(mails_with(stage, "refund").await, 1);
+    assert_eq!(stage.mails_with("refund").await, 1);
 }

@@ -27,13 +27,13 @@ async fn an_immediate_cancellation_sends_one_email_about_the_refund_and_one_abou
     stage.sync(maya.account).await;
 
     assert_eq!(
-        mails_with(stage, "refund").await,
+        stage.mails_with("refund").await,
         1,
         "{:?}",
         stage.mail_subjects().await
     );
     assert_eq!(
-        mails_with(stage, "ended").await + mails_with(stage, "over").await,
+        stage.mails_with("ended").await + stage.mails_with("over").await,
         1,
         "{:?}",
         stage.mail_subjects().await

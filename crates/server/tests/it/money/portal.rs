@@ -2,15 +2,6 @@
 
 use super::*;
 
-/// The demo's plans, PRO with a trial of 14 days.
-fn with_trial(settings: &mut Settings) {
-    let text = CATALOG.replace("price = \"19.00\"", "price = \"19.00\"\ntrial_days = 14");
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
-}
-
 on_both!(
     an_upgrade_in_the_portal_during_a_trial_is_paid_immediately,
     with_trial
@@ -77,35 +68,23 @@ async fn setup_finds_and_restores_what_was_turned_off_in_the_portals_configurati
 on_both!(paused_collection_keeps_the_plan_and_a_paused_subscription_does_not);
 async fn paused_collection_keeps_the_plan_and_a_paused_subscription_does_not(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
-    let held = stage.subscription().await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let path = format!("/v1/subscriptions/{held}");
+    let path = stage.subscription_path().await;
     let account = maya.account;
-    let is_paused = || {
-        stage
-            .app
-            .read(move |tx| Ok(store::subscriptions::of_account(tx, account)?[0].paused))
+    let paused = async || {
+        let rows = stage.read(move |tx| store::subscriptions::of_account(tx, account));
+        rows.await[0].paused
     };
 
     stage
         .stripe_post(&path, &[("pause_collection[behavior]", "void")])
         .await;
-    let started = Instant::now();
-    while !is_paused().await.unwrap() {
-        assert!(started.elapsed() < PATIENCE, "the pause is not seen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(paused, |paused| *paused).await;
     assert!(
         is("PRO", "ACTIVE")(&maya.billing().await),
         "who is not charged keeps the plan"
     );
     stage.stripe_post(&path, &[("pause_collection", "")]).await;
-    while is_paused().await.unwrap() {
-        assert!(started.elapsed() < PATIENCE, "the resumption is not seen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(paused, |paused| !paused).await;
 
     // A trial that ends without a card pauses the subscription.
     let noah = stage.person("noah@example.com").await;

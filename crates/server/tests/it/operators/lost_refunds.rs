@@ -2,60 +2,79 @@
 
 use super::*;
 
+/// The id of the intent that an operator's request with this idempotency key makes.
+fn intent_id(payment: &str, key: &str) -> String {
+    let digest = billing::secrets::hash(&format!("{payment}\n{key}"));
+    let hex: Vec<String> = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
+    format!("rfd_{}", hex.concat())
+}
+
+/// A refund of $1.00 that was requested at `when` and whose response was lost, so its outcome is
+/// unknown.
+struct Lost<'a> {
+    id: &'a str,
+    operator: Option<i64>,
+    when: domain::time::Timestamp,
+}
+
+impl Lost<'_> {
+    async fn form(&self, stage: &Stage) -> stripe::Form {
+        let intent = stage.stripe_id("/v1/payment_intents").await;
+        stripe::Form::new()
+            .push("payment_intent", intent)
+            .push("amount", 100)
+            .push("reason", "duplicate")
+            .push("metadata[intent]", self.id)
+    }
+
+    async fn is_stored(&self, maya: &Person<'_>) {
+        let (stage, account) = (maya.stage, maya.account);
+        let params = self.form(stage).await.encode();
+        let (id, user_id, when) = (self.id.to_owned(), self.operator, self.when);
+        stage
+            .write(account, move |tx| {
+                let new = store::intents::NewIntent {
+                    id: &id,
+                    account_id: account,
+                    user_id,
+                    kind: "refund",
+                    params: &params,
+                    credits_micros: Some(1_000_000_000),
+                    amount_minor: Some(100),
+                    currency: Some("usd"),
+                    ..Default::default()
+                };
+                store::intents::insert(tx, &new, when)?;
+                store::intents::set_calling(tx, new.id, when)
+            })
+            .await;
+    }
+
+    /// Stripe received the request.
+    async fn is_made(&self, stage: &Stage) {
+        let sent = stage
+            .http
+            .post(format!("{}/v1/refunds", stage.twin_url))
+            .bearer_auth("sk_test_stage")
+            .header("idempotency-key", self.id)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(self.form(stage).await.encode());
+        assert_eq!(sent.send().await.unwrap().status(), 200);
+    }
+}
+
 on_both!(case_d6_a_refund_whose_answer_was_lost_is_made_once);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_d6_a_refund_whose_answer_was_lost_is_made_once(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
-    // The state when the response to the call was lost: stored and requested, with unknown outcome.
-    let digest = billing::secrets::hash(&format!("{payment}\nsame"));
-    let id: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let id = format!("rfd_{id}");
-    let intent = stage.stripe_id("/v1/payment_intents").await;
-    let form = [
-        ("payment_intent", intent.as_str()),
-        ("amount", "100"),
-        ("reason", "duplicate"),
-        ("metadata[intent]", &id),
-    ];
-    let sent = stage
-        .http
-        .post(format!("{}/v1/refunds", stage.twin_url))
-        .bearer_auth("sk_test_stage");
-    let sent = sent
-        .header("idempotency-key", &id)
-        .form(&form)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200);
-    let (account, now) = (maya.account, stage.app.now());
-    let params = form
-        .iter()
-        .fold(stripe::Form::new(), |all, (name, value)| {
-            all.push(*name, value)
-        })
-        .encode();
-    stage
-        .write(account, move |tx| {
-            let new = store::intents::NewIntent {
-                id: &id,
-                account_id: account,
-                kind: "refund",
-                params: &params,
-                credits_micros: Some(1_000_000_000),
-                amount_minor: Some(100),
-                currency: Some("usd"),
-                ..Default::default()
-            };
-            store::intents::insert(tx, &new, now)?;
-            store::intents::set_calling(tx, new.id, now)
-        })
-        .await;
+    let lost = Lost {
+        id: &intent_id(&payment, "same"),
+        operator: None,
+        when: stage.app.now(),
+    };
+    lost.is_made(stage).await;
+    lost.is_stored(&maya).await;
 
     let other = refund(&admin, "other", body.clone()).await;
     let again = refund(&admin, "same", body.clone()).await;
@@ -73,36 +92,12 @@ async fn case_d6_a_refund_abandoned_for_a_later_one_is_never_made(stage: &Stage)
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
-    let digest = billing::secrets::hash(&format!("{payment}\nfirst"));
-    let id: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let id = format!("rfd_{id}");
-    let intent = stage.stripe_id("/v1/payment_intents").await;
-    let params = stripe::Form::new()
-        .push("payment_intent", &intent)
-        .push("amount", 100)
-        .push("reason", "duplicate")
-        .push("metadata[intent]", &id)
-        .encode();
-    let (account, before) = (maya.account, stage.app.now().plus_seconds(-120));
-    stage
-        .write(account, move |tx| {
-            let new = store::intents::NewIntent {
-                id: &id,
-                account_id: account,
-                kind: "refund",
-                params: &params,
-                credits_micros: Some(1_000_000_000),
-                amount_minor: Some(100),
-                currency: Some("usd"),
-                ..Default::default()
-            };
-            store::intents::insert(tx, &new, before)?;
-            store::intents::set_calling(tx, new.id, before)
-        })
-        .await;
+    let lost = Lost {
+        id: &intent_id(&payment, "first"),
+        operator: None,
+        when: stage.app.now().plus_seconds(-120),
+    };
+    lost.is_stored(&maya).await;
 
     let later = refund(&admin, "later", body.clone()).await;
     let first = refund(&admin, "first", body.clone()).await;
@@ -115,56 +110,17 @@ async fn case_d6_a_refund_abandoned_for_a_later_one_is_never_made(stage: &Stage)
 }
 
 on_both!(case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins(stage: &Stage) {
     let (maya, id, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    let intent = stage.stripe_id("/v1/payment_intents").await;
-    let form = [
-        ("payment_intent", intent.as_str()),
-        ("amount", "100"),
-        ("reason", "duplicate"),
-        ("metadata[intent]", "rfd_lost"),
-    ];
+    let lost = Lost {
+        id: "rfd_lost",
+        operator: Some(admin.user),
+        when: stage.app.now().plus_seconds(-120),
+    };
     stage.webhooks(false).await;
-    let sent = stage
-        .http
-        .post(format!("{}/v1/refunds", stage.twin_url))
-        .bearer_auth("sk_test_stage");
-    assert_eq!(
-        sent.header("idempotency-key", "rfd_lost")
-            .form(&form)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
-    let (account, operator, before) =
-        (maya.account, admin.user, stage.app.now().plus_seconds(-120));
-    let params = form
-        .iter()
-        .fold(stripe::Form::new(), |all, (name, value)| {
-            all.push(*name, value)
-        })
-        .encode();
-    stage
-        .write(account, move |tx| {
-            let new = store::intents::NewIntent {
-                id: "rfd_lost",
-                account_id: account,
-                user_id: Some(operator),
-                kind: "refund",
-                params: &params,
-                credits_micros: Some(1_000_000_000),
-                amount_minor: Some(100),
-                currency: Some("usd"),
-                ..Default::default()
-            };
-            store::intents::insert(tx, &new, before)?;
-            store::intents::set_calling(tx, "rfd_lost", before)
-        })
-        .await;
+    lost.is_made(stage).await;
+    lost.is_stored(&maya).await;
 
     let body = json!({ "payment": payment, "amount": "2.00", "reason": "duplicate" });
     let found = refund(&admin, "next", body.clone()).await;

@@ -82,7 +82,7 @@ async fn a_price_agreed_with_one_account_is_sold_to_that_one_only(stage: &Stage)
 
 on_both!(an_agreed_price_is_what_an_upgrade_costs);
 async fn an_agreed_price_is_what_an_upgrade_costs(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let olga = stage.person_as("olga@example.com", "admin").await;
     let price = custom_price(stage, "10000").await;
     let path = format!(

@@ -4,7 +4,7 @@ use super::*;
 
 on_both!(a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period);
 async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.twin.advance("10d").await.unwrap();
     stage.settled().await;
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
@@ -49,7 +49,7 @@ async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(sta
 
 on_both!(an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest);
 async fn an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let key = maya.meter_key().await;
     // The month's free credits are spent as well: 100, either first or last.
     let debit = stage
@@ -79,7 +79,7 @@ on_both!(an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amo
 async fn an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amount_changes(
     stage: &Stage,
 ) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let (_, question) = maya.page("/dashboard/billing/plan?act=cancel").await;
     assert!(
         question.contains("/dashboard/billing/plan?act=end"),
@@ -110,7 +110,7 @@ async fn an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amo
 
 on_both!(case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once);
 async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let held = stage.subscription().await["id"]
         .as_str()
         .unwrap()
@@ -162,7 +162,7 @@ on_both!(
     |settings: &mut Settings| settings.billing.cancel_now = "off".to_owned()
 );
 async fn when_immediate_cancellation_is_off_plans_end_only_with_their_period(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
 
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
     let (status, answer) = change(&maya, asked).await;
@@ -174,7 +174,7 @@ async fn when_immediate_cancellation_is_off_plans_end_only_with_their_period(sta
 
 on_both!(only_those_who_pay_for_an_account_change_its_plan);
 async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let eve = stage.person("eve@example.com").await;
     let (account, user) = (maya.account, eve.user);
     let name = stage.public_id(account).await;

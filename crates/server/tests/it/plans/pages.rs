@@ -4,7 +4,7 @@ use super::*;
 
 on_both!(requirement_14_3_a_lapsed_plan_is_bought_again_by_the_same_customer);
 async fn requirement_14_3_a_lapsed_plan_is_bought_again_by_the_same_customer(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     change(&maya, json!({ "action": "cancel" })).await;
     stage.twin.advance("32d").await.unwrap();
     maya.billing_when(is_tier("FREE")).await;
@@ -48,7 +48,7 @@ async fn two_packs_clicked_concurrently_never_share_a_checkout(stage: &Stage) {
 
 on_both!(the_parts_for_other_sites_are_shown_to_a_server_key_and_to_members);
 async fn the_parts_for_other_sites_are_shown_to_a_server_key_and_to_members(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let eve = stage.person("eve@example.com").await;
     let name = stage.public_id(maya.account).await;
     let meter = maya.meter_key().await;
@@ -143,7 +143,7 @@ async fn invoices_are_listed_page_by_page(stage: &Stage) {
 
 on_both!(the_specified_urls_work_as_they_are_written);
 async fn the_specified_urls_work_as_they_are_written(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
 
     for path in [
         "/dashboard/billing",

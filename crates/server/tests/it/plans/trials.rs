@@ -2,16 +2,6 @@
 
 use super::*;
 
-/// The demo's plans, PRO with a trial of 14 days.
-fn with_trial(settings: &mut Settings) {
-    let text = include_str!("../../../../../catalog.toml");
-    let text = text.replace("price = \"19.00\"", "price = \"19.00\"\ntrial_days = 14");
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
-}
-
 on_both!(
     a_trial_is_offered_once_to_an_account_and_then_the_plan_is_paid,
     with_trial

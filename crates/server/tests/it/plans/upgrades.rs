@@ -4,7 +4,7 @@ use super::*;
 
 on_both!(an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid);
 async fn an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let asked = json!({ "action": "preview", "planId": "PRO_PLUS" });
 
     let (status, preview) = change(&maya, asked).await;
@@ -38,7 +38,7 @@ async fn an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid(st
 
 on_both!(an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again);
 async fn an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let now = stage.app.now().seconds();
     let quotes = [
         format!("{now}:1"),
@@ -65,7 +65,7 @@ async fn an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_ag
 
 on_both!(a_declined_upgrade_keeps_the_plan_until_its_invoice_is_paid);
 async fn a_declined_upgrade_keeps_the_plan_until_its_invoice_is_paid(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.decline_next("insufficient_funds").await;
 
     let (status, waits) = confirm(&maya, "PRO_PLUS").await;
@@ -118,7 +118,7 @@ on_both!(an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_co
 async fn an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_confirmed(
     stage: &Stage,
 ) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     pays_with(stage, "pm_card_authenticationRequired").await;
 
     let (status, waits) = confirm(&maya, "PRO_PLUS").await;
@@ -156,7 +156,7 @@ async fn an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_co
 
 on_both!(a_pending_upgrade_is_withdrawn_and_nothing_is_owed);
 async fn a_pending_upgrade_is_withdrawn_and_nothing_is_owed(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.twin.decline_next(None, None).await.unwrap();
     confirm(&maya, "PRO_PLUS").await;
 

@@ -92,6 +92,13 @@ impl Stage {
         id_of(&self.stripe_post(&path, &[("customer", customer)]).await)
     }
 
+    /// Makes a payment method the one that the customer's later payments use.
+    pub async fn pays_with(&self, customer: &str, method: &str) {
+        let form = [("invoice_settings[default_payment_method]", method)];
+        self.stripe_post(&format!("/v1/customers/{customer}"), &form)
+            .await;
+    }
+
     /// Pays a session by bank debit, which settles later.
     pub async fn pay_later(&self, session: &str) {
         self.pay(session, twin::client::PayBy::Delayed).await;

@@ -75,11 +75,13 @@ impl Stage {
             .collect()
     }
 
-    /// How many emails arrived whose subject contains this text, once all work is done.
+    /// How many emails arrived whose subject contains this text in any case, once all work is
+    /// done.
     pub async fn mails_with(&self, part: &str) -> usize {
         self.settled().await;
         let subjects = self.mail_subjects().await;
-        let with = |subject: &&String| subject.contains(part);
+        let part = part.to_lowercase();
+        let with = |subject: &&String| subject.to_lowercase().contains(&part);
         subjects.iter().filter(with).count()
     }
 }

@@ -2,12 +2,19 @@
 
 use super::*;
 
+/// Takes the account as a worker does that then dies; its lease expires after `seconds`.
+async fn leased_for(person: &Person<'_>, seconds: i64) -> Option<store::sync::Lease> {
+    let (account, now) = (person.account, person.stage.app.real_now());
+    let lease = person.stage.write(account, move |tx| {
+        store::sync::mark_for_sync(tx, account, now)?;
+        store::sync::lease_account(tx, account, now, now.plus_seconds(seconds))
+    });
+    lease.await
+}
+
 on_both!(case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect);
 async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage.stripe_event("checkout.session.completed").await;
+    let (maya, event) = undelivered(stage).await;
     stage
         .faults(json!({ "mode": "status", "status": 500, "count": 4 }))
         .await;
@@ -35,15 +42,8 @@ async fn case_w24_an_account_that_always_fails_is_parked_and_others_are_synced(s
         .faults(json!({ "mode": "status", "status": 400, "count": 1 }))
         .await;
     stage.deliver(&of_maya).await;
-    let started = Instant::now();
-    while stage
-        .read(|tx| store::sync::parked(tx, 10))
-        .await
-        .is_empty()
-    {
-        assert!(started.elapsed() < crate::stage::PATIENCE);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    let parked = async || stage.read(|tx| store::sync::parked(tx, 10)).await.len();
+    eventually(parked, |parked| *parked > 0).await;
     stage.no_faults().await;
 
     noah.buy_pack(500).await;
@@ -80,19 +80,9 @@ async fn case_w30_a_sync_finds_what_no_webhook_delivered(stage: &Stage) {
 
 on_both!(case_w25_an_acknowledged_event_is_processed_although_its_worker_died);
 async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage.stripe_event("checkout.session.completed").await;
+    let (maya, event) = undelivered(stage).await;
     // A worker takes the account and dies, so its lease expires.
-    let (account, now) = (maya.account, stage.app.real_now());
-    let taken = stage
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)?;
-            store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-        })
-        .await;
-    assert!(taken.is_some());
+    assert!(leased_for(&maya, 2).await.is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
     assert_eq!(stage.events().await[0].state, "received");
 
@@ -108,13 +98,7 @@ async fn case_w26_a_sync_that_was_overtaken_writes_nothing(stage: &Stage) {
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
     let (account, now) = (maya.account, stage.app.real_now());
-    let stale = stage
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)?;
-            store::sync::lease_account(tx, account, now, now.plus_seconds(-1))
-        })
-        .await
-        .unwrap();
+    let stale = leased_for(&maya, -1).await.unwrap();
 
     stage.sync(account).await;
     let late = stage.app.db.write(account, move |tx| {
@@ -150,10 +134,7 @@ async fn case_w28_a_database_that_cannot_be_written_is_answered_503(stage: &Stag
 
 on_both!(case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing);
 async fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let mut event = stage.stripe_event("checkout.session.completed").await;
+    let (maya, mut event) = undelivered(stage).await;
     event["livemode"] = json!(true);
 
     assert_eq!(stage.deliver(&event).await.status(), 200);
@@ -188,19 +169,9 @@ on_both!(case_w32_an_event_that_waited_for_hours_is_processed_without_checking_i
 async fn case_w32_an_event_that_waited_for_hours_is_processed_without_checking_its_age_again(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage.stripe_event("checkout.session.completed").await;
+    let (maya, event) = undelivered(stage).await;
     // No worker processes the account when the event arrives, and hours pass.
-    let (account, now) = (maya.account, stage.app.real_now());
-    let taken = stage
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)?;
-            store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-        })
-        .await;
-    assert!(taken.is_some());
+    assert!(leased_for(&maya, 2).await.is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
     stage.twin.advance("5h").await.unwrap();
 

@@ -45,11 +45,7 @@ impl Core {
     }
 
     fn run_due(&mut self, id: &str) {
-        let kind = self
-            .store
-            .get(id)
-            .map(|row| owned(row, "object"))
-            .unwrap_or_default();
+        let kind = owned(self.row(id), "object");
         match kind.as_str() {
             "subscription" => self.subscription_due(id),
             "invoice" => self.invoice_due(id),
@@ -96,7 +92,7 @@ impl Core {
 
     /// Starts the next period of a subscription at `start`.
     fn renew(&mut self, id: &str, start: i64) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         let trial_ends = status::is_trialing(&before);
         if trial_ends
             && self
@@ -113,7 +109,7 @@ impl Core {
             }
         }
         self.apply_current_phase(id);
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         let old_start = inner(&row, "items")
             .first()
             .map_or(start, |item| int(item, "current_period_start"));
@@ -126,7 +122,7 @@ impl Core {
             }
         });
         self.emit_change("customer.subscription.updated", id, &before);
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         self.renewal_invoice(id, &row, (old_start, start), (start, end));
         self.plan_ahead(id);
     }
@@ -173,10 +169,10 @@ impl Core {
             row["billing_cycle_anchor"] = at.into();
             row["status"] = "active".into();
         });
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         let end = period_end(&row, get(&row, "items.data.0.price"), at);
         self.modify(id, |row| move_period(row, at, end));
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         let customer = owned(&row, "customer");
         let mut lines = self.pending_items(&customer, Some(id));
         lines.extend(self.period_lines(&row, (at, end)));
@@ -240,13 +236,9 @@ impl Core {
 
     /// Retries the open invoices of a customer after the card was changed.
     pub(super) fn retry_open_invoices(&mut self, customer: &str) {
-        let open: Vec<String> = self
-            .store
-            .all("invoice")
-            .filter(|row| text(row, "customer") == customer && status::is_open(row))
-            .filter(|row| flag(row, "attempted"))
-            .map(|row| owned(row, "id"))
-            .collect();
+        let open = self.ids_of("invoice", |row| {
+            text(row, "customer") == customer && status::is_open(row) && flag(row, "attempted")
+        });
         for id in open {
             // The events report the outcome.
             let _ = self.pay_invoice(&id, None, Initiator::Merchant);

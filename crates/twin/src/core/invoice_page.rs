@@ -79,7 +79,7 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let id = self.invoice_behind(token_or_id).ok_or(PayError::NotFound)?;
-        let invoice = self.store.get(&id).cloned().ok_or(PayError::NotFound)?;
+        let invoice = self.shown(&id)?;
         if !status::is_payable(&invoice) {
             let message = format!("This invoice is {}.", text(&invoice, "status"));
             return Err(PayError::NotPossible(message));
@@ -114,6 +114,6 @@ impl Core {
         if paid == Paid::RequiresAction {
             return Err(PayError::RequiresAuthentication);
         }
-        self.store.get(id).cloned().ok_or(PayError::NotFound)
+        self.shown(id)
     }
 }

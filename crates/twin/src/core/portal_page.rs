@@ -11,6 +11,7 @@ use super::payments::Initiator;
 use super::status;
 use super::subscription_states::mark_cancellation;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, set, text};
+use super::views::not_possible;
 use super::{
     Call, CardView, Core, PayError, Payment, PlanView, PortalAllows, PortalView, SubscriptionView,
 };
@@ -167,7 +168,7 @@ impl Core {
             .ok_or(PayError::NotFound)?;
         let features = get(&configuration, &format!("features.{feature}")).clone();
         if !flag(&features, "enabled") {
-            return Err(PayError::NotPossible("This isn't allowed here.".to_owned()));
+            return Err(not_possible("This isn't allowed here."));
         }
         let row = self
             .store
@@ -175,9 +176,7 @@ impl Core {
             .filter(|row| row["object"] == "subscription" && row["customer"] == session["customer"])
             .ok_or(PayError::NotFound)?;
         if status::has_ended(row) {
-            return Err(PayError::NotPossible(
-                "This subscription has ended.".to_owned(),
-            ));
+            return Err(not_possible("This subscription has ended."));
         }
         Ok((row.clone(), features))
     }
@@ -203,10 +202,7 @@ impl Core {
                 mark_cancellation(row, at);
             });
         }
-        self.store
-            .get(subscription)
-            .cloned()
-            .ok_or(PayError::NotFound)
+        self.shown(subscription)
     }
 
     /// Undoes a cancellation or a scheduled change of plan.
@@ -227,10 +223,7 @@ impl Core {
             row["cancel_at"] = Value::Null;
             mark_cancellation(row, at);
         });
-        self.store
-            .get(subscription)
-            .cloned()
-            .ok_or(PayError::NotFound)
+        self.shown(subscription)
     }
 
     /// Sets a new default card. Open invoices that failed are retried with it immediately.
@@ -247,7 +240,7 @@ impl Core {
             .get(text(&session, "configuration"))
             .is_some_and(|row| flag(row, "features.payment_method_update.enabled"));
         if !allowed {
-            return Err(PayError::NotPossible("This isn't allowed here.".to_owned()));
+            return Err(not_possible("This isn't allowed here."));
         }
         let customer = owned(&session, "customer");
         let method = self.on_page(|core| {
@@ -263,18 +256,16 @@ impl Core {
         });
         self.replace_subscription_cards(&customer, &method);
         self.retry_open_invoices(&customer);
-        self.store.get(&method).cloned().ok_or(PayError::NotFound)
+        self.shown(&method)
     }
 
     /// Sets the new card on subscriptions that have their own payment method.
     fn replace_subscription_cards(&mut self, customer: &str, method: &str) {
-        let own: Vec<String> = self
-            .store
-            .all("subscription")
-            .filter(|row| text(row, "customer") == customer && has(row, "default_payment_method"))
-            .filter(|row| !status::has_ended(row))
-            .map(|row| owned(row, "id"))
-            .collect();
+        let own = self.ids_of("subscription", |row| {
+            text(row, "customer") == customer
+                && has(row, "default_payment_method")
+                && !status::has_ended(row)
+        });
         for id in own {
             self.modify_and_emit("customer.subscription.updated", &id, |row| {
                 row["default_payment_method"] = method.into();
@@ -309,9 +300,7 @@ impl Core {
         }
         let old = get(&row, "items.data.0.price");
         if get(old, "id") == price {
-            return Err(PayError::NotPossible(
-                "The subscription is already on this plan.".to_owned(),
-            ));
+            return Err(not_possible("The subscription is already on this plan."));
         }
         let conditions = list(&features, "schedule_at_period_end.conditions");
         let later = conditions.iter().any(|one| match text(one, "type") {
@@ -331,10 +320,7 @@ impl Core {
                 core.switch_now(&row, &features, price)
             }
         })?;
-        self.store
-            .get(subscription)
-            .cloned()
-            .ok_or(PayError::NotFound)
+        self.shown(subscription)
     }
 
     fn switch_now(&mut self, row: &Value, features: &Value, price: &str) -> Answer<()> {

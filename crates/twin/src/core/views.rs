@@ -51,6 +51,10 @@ pub enum PayError {
     RequiresAuthentication,
 }
 
+pub(super) fn not_possible(reason: &str) -> PayError {
+    PayError::NotPossible(reason.to_owned())
+}
+
 /// A webhook endpoint with everything that a delivery needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {

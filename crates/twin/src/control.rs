@@ -19,7 +19,7 @@ use crate::stopping::stopped;
 /// Rows of a log that are returned when the caller sends no `limit`.
 const ROWS_DEFAULT: usize = 200;
 
-/// The largest `limit`.
+/// The largest `limit` that a reader of a log may ask for.
 const ROWS_MAX: usize = 2_000;
 
 /// A refusal, answered as JSON with a message.

@@ -19,7 +19,6 @@ pub(super) enum Authentication {
 /// What happens to a payment after it succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Afterwards {
-    /// Nothing happens.
     Nothing,
     /// It is disputed for this reason.
     Dispute(&'static str),

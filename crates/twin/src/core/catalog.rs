@@ -1,4 +1,4 @@
-//! Products and prices.
+//! The endpoints of products and prices.
 
 use serde_json::{Value, json};
 

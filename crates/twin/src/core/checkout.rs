@@ -87,8 +87,6 @@ impl Core {
             "currency": session["currency"]});
         Ok(page)
     }
-
-    /// Expires a session.
     pub(super) fn expire_session(&mut self, id: &str) {
         let intent = owned(self.row(id), "payment_intent");
         if status::is_unfinished(self.row(&intent)) {

@@ -1,4 +1,4 @@
-//! Customers.
+//! The endpoints of customers.
 
 use serde_json::{Value, json};
 

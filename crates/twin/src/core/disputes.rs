@@ -1,4 +1,4 @@
-//! Disputes and inquiries.
+//! Disputes and inquiries: how they open, move money and close.
 
 use serde_json::{Value, json};
 

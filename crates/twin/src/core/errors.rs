@@ -8,7 +8,6 @@ pub type Answer<T = Value> = Result<T, Box<ApiError>>;
 /// An error as Stripe sends it.
 #[derive(Clone, Debug)]
 pub struct ApiError {
-    /// The HTTP status.
     pub status: u16,
     /// The type: `invalid_request_error`, `card_error`, `idempotency_error` or `api_error`.
     pub kind: &'static str,
@@ -16,7 +15,6 @@ pub struct ApiError {
     pub code: Option<String>,
     /// The parameter at fault.
     pub param: Option<String>,
-    /// The message.
     pub message: String,
     /// The decline code of the bank, for card errors.
     pub decline_code: Option<String>,
@@ -79,8 +77,6 @@ impl ApiError {
             ..*ApiError::invalid(message)
         })
     }
-
-    /// Sets the parameter.
     #[must_use]
     pub fn with_param(mut self: Box<Self>, param: &str) -> Box<ApiError> {
         self.param = (!param.is_empty()).then(|| param.to_owned());

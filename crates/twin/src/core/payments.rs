@@ -46,7 +46,6 @@ impl Initiator {
 /// The verdict of the bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The bank approves.
     Approves,
     /// The bank declines with a decline code.
     Declines(String),

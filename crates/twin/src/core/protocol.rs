@@ -146,8 +146,6 @@ impl Core {
             body,
         }
     }
-
-    /// Executes a request.
     fn perform(&mut self, request: &ApiRequest) -> Answer {
         let (route, mut call) = find(request)?;
         let expand = call

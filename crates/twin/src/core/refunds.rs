@@ -1,4 +1,4 @@
-//! Refunds.
+//! Refunds: their endpoints, and the test cards whose refunds are late or fail.
 
 use serde_json::{Value, json};
 use stripe::objects::RefundStatus;

@@ -116,34 +116,14 @@ async fn seed_9_3_credits_are_deducted_on_api_calls(stage: &Stage) {
     let program = maya.program().await;
     let before = maya.billing().await["credits"]["balance"].as_i64().unwrap();
 
-    let held = program
-        .call(
-            Method::POST,
-            "/api/v1/holds",
-            Some(&fresh_key()),
-            r#"{"credits": 10}"#,
-        )
-        .await;
-    let capture = format!(
-        "/api/v1/holds/{}/capture",
-        held.body["id"].as_str().unwrap()
-    );
+    let hold = program.hold(10).await;
+    let capture = format!("/api/v1/holds/{hold}/capture");
     let captured = program
         .call(Method::POST, &capture, None, r#"{"credits": 4}"#)
         .await;
-    let debited = program
-        .call(
-            Method::POST,
-            "/api/v1/debits",
-            Some(&fresh_key()),
-            r#"{"credits": 3}"#,
-        )
-        .await;
+    let debited = program.debit(&fresh_key(), 3).await;
 
-    assert_eq!(
-        (held.status, captured.status, debited.status),
-        (201, 200, 201)
-    );
+    assert_eq!((captured.status, debited.status), (200, 201));
     assert_eq!(maya.billing().await["credits"]["balance"], before - 7);
 }
 
@@ -275,13 +255,7 @@ async fn seed_19_1_credit_deduction_works_for_api_calls(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let program = maya.program().await;
     let all = maya.billing().await["credits"]["balance"].as_i64().unwrap();
-    let debit = |credits: i64| format!(r#"{{"credits": {credits}}}"#);
-    let spend = async |credits| {
-        let key = fresh_key();
-        program
-            .call(Method::POST, "/api/v1/debits", Some(&key), &debit(credits))
-            .await
-    };
+    let spend = async |credits| program.debit(&fresh_key(), credits).await;
 
     assert_eq!(spend(all - 1).await.status, 201);
     assert_eq!(spend(2).await.status, 402);
@@ -315,10 +289,7 @@ async fn seed_19_1_billing_dashboard_displays_accurate_information(stage: &Stage
     buy(&maya, "upgrade", ("planId", "PRO")).await;
     buy(&maya, "credits", ("amount", "5000")).await;
     let program = maya.program().await;
-    let debit = r#"{"credits": 123}"#;
-    program
-        .call(Method::POST, "/api/v1/debits", Some(&fresh_key()), debit)
-        .await;
+    program.debit(&fresh_key(), 123).await;
 
     let body = maya.billing().await;
     let (_, page) = maya.page(BILLING).await;

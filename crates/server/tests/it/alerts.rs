@@ -80,17 +80,9 @@ async fn a_sync_that_fails_counts_as_a_failure(stage: &Stage) {
     ann.buy_pack(500).await;
     stage.settled().await;
     assert_eq!(stage.read(rows::failed_in_a_row).await, 0);
-    stage
-        .faults(json!({ "mode": "status", "status": 400, "count": 50 }))
-        .await;
+    stage.answers(400, 50).await;
 
-    let (account, now) = (ann.account, stage.app.real_now());
-    stage
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)
-        })
-        .await;
-    stage.app.sync_due.notify_one();
+    stage.mark_for_sync(ann.account).await;
     let failures = async || stage.read(rows::failed_in_a_row).await;
     eventually(failures, |failures| *failures > 0).await;
 

@@ -74,9 +74,7 @@ async fn eventful(stage: &Stage) -> i64 {
     maya.buy_pack(5_000).await;
     maya.subscribe("PRO").await;
     let topup = stage.charge_of(500).await;
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &topup), ("amount", "250")])
-        .await;
+    stage.refund_part(&topup, "250").await;
     maya.session(pack(500)).await;
     stage.twin.advance("32d").await.unwrap();
     stage.settled().await;

@@ -84,14 +84,7 @@ on_both!(a_customer_deleted_at_stripe_leaves_the_new_one_current);
 async fn a_customer_deleted_at_stripe_leaves_the_new_one_current(stage: &Stage) {
     let maya = stage.buyer("maya@example.com", 500).await;
     let old = stage.stripe_id("/v1/customers").await;
-    let path = format!("{}/v1/customers/{}", stage.twin_url, &old);
-    stage
-        .http
-        .delete(path)
-        .bearer_auth("sk_test_other")
-        .send()
-        .await
-        .unwrap();
+    stage.stripe_delete(&format!("/v1/customers/{old}")).await;
     maya.buy_pack(1_000).await;
     maya.balance_is(1_600).await;
 

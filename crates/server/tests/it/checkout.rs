@@ -234,9 +234,7 @@ async fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_
 ) {
     let maya = stage.person("maya@example.com").await;
     maya.session(plan_of("PRO")).await;
-    stage
-        .faults(json!({ "mode": "status", "status": 500, "count": 30 }))
-        .await;
+    stage.answers(500, 30).await;
 
     let (status, _) = maya.checkout(pack(500)).await;
 
@@ -292,10 +290,7 @@ on_both!(case_k16_a_customer_deleted_at_stripe_is_replaced);
 async fn case_k16_a_customer_deleted_at_stripe_is_replaced(stage: &Stage) {
     let maya = stage.buyer("maya@example.com", 500).await;
     let old = customers(stage).await[0]["id"].as_str().unwrap().to_owned();
-    let delete = stage
-        .http
-        .delete(format!("{}/v1/customers/{old}", stage.twin_url));
-    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    stage.stripe_delete(&format!("/v1/customers/{old}")).await;
 
     let session = maya.session(pack(1000)).await;
     maya.pay(&session).await;

@@ -77,9 +77,7 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
 ) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.settled().await;
-    stage
-        .faults(json!({ "mode": "status", "status": 500, "count": 1_000 }))
-        .await;
+    stage.answers(500, 1_000).await;
 
     let (status, body) = close(&maya).await;
 

@@ -138,9 +138,7 @@ async fn a_refund_removes_the_bonus_with_its_purchase(stage: &Stage) {
 
     let charge = stage.stripe_id("/v1/charges").await;
 
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &charge), ("amount", "250")])
-        .await;
+    stage.refund_part(&charge, "250").await;
     person.billing_when(|body| available(body, 8_350)).await;
     stage.refund(&charge).await;
     person.billing_when(|body| available(body, 100)).await;

@@ -120,9 +120,7 @@ async fn a_refund_removes_the_credits_of_its_payment(stage: &Stage) {
     let maya = stage.buyer("maya@example.com", 5_000).await;
     let charge = stage.stripe_id("/v1/charges").await;
 
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &charge), ("amount", "250")])
-        .await;
+    stage.refund_part(&charge, "250").await;
     maya.balance_is(2_600).await;
     stage.refund(&charge).await;
     maya.balance_is(100).await;

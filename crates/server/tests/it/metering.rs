@@ -75,6 +75,10 @@ impl Program<'_> {
             .await
     }
 
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, None, &body.to_string()).await
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.call(Method::GET, path, None, "").await
     }

@@ -117,6 +117,12 @@ async fn hosted(database: store::testing::TestDatabase) -> Stage {
     Stage::with(database, |settings| settings.webhooks.allow_loopback = true).await
 }
 
+/// Sends a test webhook to an endpoint.
+pub async fn test_endpoint(operator: &Person<'_>, id: &str) {
+    let path = format!("{ENDPOINTS}/{id}/test");
+    operator.post(&path, json!({})).await;
+}
+
 /// Creates an endpoint at `host` as an operator; returns its id and secret.
 pub async fn endpoint(operator: &Person<'_>, host: &Host, events: Value) -> (String, String) {
     let (status, made) = operator
@@ -203,9 +209,7 @@ async fn after_a_rotation_both_secrets_sign(stage: &Stage) {
         .await;
     assert_eq!(status, 200, "{made}");
     let latest = made["secret"].as_str().unwrap().to_owned();
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     let got = host.until("endpoint.test", 1).await;
 
     assert_ne!(former, latest);
@@ -219,9 +223,7 @@ async fn a_webhook_sent_again_keeps_its_id(stage: &Stage) {
     host.answers(500);
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 1).await;
     stage.settled().await;
     let path = format!("{ENDPOINTS}/{id}/deliveries");
@@ -257,9 +259,7 @@ async fn a_redirect_is_not_followed_and_410_disables(stage: &Stage) {
     let (id, _) = endpoint(&operator, &host, json!([])).await;
     *host.answer.lock().unwrap() = (StatusCode::TEMPORARY_REDIRECT, Some(elsewhere.url.clone()));
 
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 1).await;
     stage.settled().await;
     assert!(elsewhere.all().is_empty(), "a redirect leads anywhere");
@@ -267,9 +267,7 @@ async fn a_redirect_is_not_followed_and_410_disables(stage: &Stage) {
     assert_eq!(log["data"][0]["status"], 307, "{log}");
 
     host.answers(410);
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 2).await;
     stage.settled().await;
     let (_, shown) = operator.get(&format!("{ENDPOINTS}/{id}")).await;

@@ -19,7 +19,7 @@ use store::{args, events, outbox};
 
 use crate::alerts::{of_rule, states};
 use crate::metering::host as host_program;
-use crate::notices::{ENDPOINTS, Host, endpoint};
+use crate::notices::{ENDPOINTS, Host, endpoint, test_endpoint};
 use crate::pages::send;
 use crate::stage::{Person, Stage, eventually, fresh_key, on_both};
 
@@ -126,9 +126,7 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     host.until("payment.failed", 1).await;
     alerted(stage, 3).await;
     alerted(stage, 0).await;
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     for event in EVENTS {
         host.until(event, 1).await;
     }
@@ -137,13 +135,7 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     let before = host.all().len();
 
     // Repeating the request sends nothing again.
-    let (account, now) = (ann.account, stage.app.real_now());
-    stage
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)
-        })
-        .await;
-    stage.app.sync_due.notify_one();
+    stage.mark_for_sync(ann.account).await;
     stage.settled().await;
     low::once(&stage.app).await.unwrap();
     alerts::once(&stage.app).await.unwrap();
@@ -276,9 +268,7 @@ async fn a_failed_webhook_delivery_is_retried_automatically_with_the_same_id(sta
     host.answers(503);
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 1).await;
 
     host.answers(200);
@@ -312,9 +302,7 @@ async fn failing_for(stage: &Stage, id: &str, days: i64) {
 
 async fn tested_until(operator: &Person<'_>, host: &Host, id: &str, wanted: (&str, bool)) -> Value {
     let seen = host.of("endpoint.test").len();
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(operator, id).await;
     host.until("endpoint.test", seen + 1).await;
     let shown = async || operator.get(&format!("{ENDPOINTS}/{id}")).await.1;
     eventually(shown, |shown| {
@@ -357,18 +345,9 @@ async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified
         id.as_str()
     );
     let subjects = stage.mail_subjects().await;
-    assert_eq!(
-        subjects
-            .iter()
-            .filter(|one| one.contains("was disabled"))
-            .count(),
-        1,
-        "{subjects:?}"
-    );
+    assert_eq!(stage.mails_with("was disabled").await, 1, "{subjects:?}");
     let before = lost.all().len();
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     all_sent(stage).await;
     assert_eq!(lost.all().len(), before, "nothing is sent to it");
     lost.answers(200);

@@ -62,18 +62,7 @@ async fn only_the_owner_whom_the_host_names_owns_the_account_after_signing_in(st
         stage,
         secret: stage.server_key().await,
     };
-    let put = |body: Value| {
-        let host = &host;
-        async move {
-            host.call(
-                Method::PUT,
-                "/api/v1/accounts/user-42",
-                None,
-                &body.to_string(),
-            )
-            .await
-        }
-    };
+    let put = async |body: Value| host.put("/api/v1/accounts/user-42", body).await;
     let made = put(json!({ "name": "Maya", "email": "Maya@Example.com" })).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let body = json!({ "account": "user-42", "credits": 5_000 });

@@ -69,12 +69,7 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
     let stranger = stage.http.get(format!("{}{EXPORT}", stage.base));
     let account = ann.account;
     let row = stage.account(account).await;
-    let (user, now) = (ben.user, stage.app.now());
-    stage
-        .write(account, move |tx| {
-            store::users::put_member(tx, user, account, "billing", now)
-        })
-        .await;
+    stage.put_member(ben.user, account, "billing").await;
     let of_ann = format!("{EXPORT}?account={}", row.public_id);
 
     assert_eq!(answer(stranger).await.0, 401);
@@ -233,14 +228,7 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
     stage.stripe_post(&path, &form).await;
     stage.refund(&charge).await;
     stage.settled().await;
-    let account_now = ann.account;
-    let ring = stage.app.real_now();
-    stage
-        .write(account_now, move |tx| {
-            store::sync::mark_for_sync(tx, account_now, ring)
-        })
-        .await;
-    stage.app.sync_due.notify_one();
+    stage.mark_for_sync(ann.account).await;
     stage.settled().await;
 
     let events = stage.events().await;

@@ -107,18 +107,7 @@ on_both!(the_host_creates_its_accounts_and_names_them_by_its_own_ids);
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn the_host_creates_its_accounts_and_names_them_by_its_own_ids(stage: &Stage) {
     let host = host(stage).await;
-    let put = |body: Value| {
-        let host = &host;
-        async move {
-            host.call(
-                Method::PUT,
-                "/api/v1/accounts/tenant-7",
-                None,
-                &body.to_string(),
-            )
-            .await
-        }
-    };
+    let put = async |body: Value| host.put("/api/v1/accounts/tenant-7", body).await;
 
     let made = put(json!({ "name": "Acme", "email": "Billing@Acme.example" })).await;
     let free = host.get("/api/v1/balance?account=tenant-7").await;
@@ -281,28 +270,12 @@ async fn promotional_credits_expire_after_ninety_days_by_default(stage: &Stage) 
     let maya = stage.person("maya@example.com").await;
     let id = stage.public_id(maya.account).await;
     let path = format!("/api/v1/accounts/{id}/grants");
+    let welcome = json!({ "credits": 25, "note": "Welcome" });
+    let expired = json!({ "credits": 25, "expiresAt": "2020-01-01" });
 
-    let made = host
-        .post(
-            &path,
-            "promo-1",
-            json!({ "credits": 25, "note": "Welcome" }),
-        )
-        .await;
-    let again = host
-        .post(
-            &path,
-            "promo-1",
-            json!({ "credits": 25, "note": "Welcome" }),
-        )
-        .await;
-    let past = host
-        .post(
-            &path,
-            "promo-2",
-            json!({ "credits": 25, "expiresAt": "2020-01-01" }),
-        )
-        .await;
+    let made = host.post(&path, "promo-1", welcome.clone()).await;
+    let again = host.post(&path, "promo-1", welcome).await;
+    let past = host.post(&path, "promo-2", expired).await;
     let nothing = host.post(&path, "promo-3", json!({ "credits": 0 })).await;
 
     assert_eq!(

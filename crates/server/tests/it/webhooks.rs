@@ -238,15 +238,7 @@ async fn case_w13_a_late_event_about_the_end_of_an_old_subscription_keeps_the_ne
     stage: &Stage,
 ) {
     let maya = stage.subscriber("maya@example.com", "PRO").await;
-    let old = stage.stripe_id("/v1/subscriptions").await;
-    let path = format!("{}/v1/subscriptions/{}", stage.twin_url, &old);
-    stage
-        .http
-        .delete(path)
-        .bearer_auth("sk_test_other")
-        .send()
-        .await
-        .unwrap();
+    stage.stripe_delete(&stage.subscription_path().await).await;
     maya.billing_when(is_tier("FREE")).await;
     maya.subscribe("PRO_PLUS").await;
     maya.billing_when(is_tier("PRO_PLUS")).await;

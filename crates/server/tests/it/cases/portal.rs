@@ -115,38 +115,9 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
     stage.audited().await;
 }
 
-/// Creates a promotion code with a 100% discount that works once.
-async fn promotion_code(stage: &Stage, name: &str) {
-    let coupon = stage
-        .stripe_post(
-            "/v1/coupons",
-            &[("percent_off", "100"), ("duration", "once")],
-        )
-        .await;
-    stage
-        .stripe_post(
-            "/v1/promotion_codes",
-            &[
-                ("promotion[type]", "coupon"),
-                ("promotion[coupon]", coupon["id"].as_str().unwrap()),
-                ("code", name),
-            ],
-        )
-        .await;
-}
-
 async fn pay_with_full_discount(person: &Person<'_>, what: Value) {
     let session = person.session(what).await;
-    let page = format!("{}/c/pay/{session}/promotion", person.stage.twin_url);
-    let typed = person
-        .stage
-        .http
-        .post(page)
-        .form(&[("promotion_code", "FREE")])
-        .send()
-        .await
-        .unwrap();
-    assert!(typed.status().is_redirection(), "{}", typed.status());
+    person.stage.enter_code(&session, "FREE").await;
     person.pay(&session).await;
     let seen = person
         .stage
@@ -160,7 +131,7 @@ on_both!(
     |settings| settings.billing.promotion_codes_for_credits = true
 );
 async fn case_k20_a_full_discount_gives_the_plan_and_no_credits(stage: &Stage) {
-    promotion_code(stage, "FREE").await;
+    stage.promotion_code("FREE", "100").await;
     let maya = stage.person("maya@example.com").await;
 
     pay_with_full_discount(&maya, plan_of("PRO")).await;
@@ -194,7 +165,7 @@ on_both!(
     }
 );
 async fn case_k20_if_allowed_a_full_discount_grants_the_pack_once(stage: &Stage) {
-    promotion_code(stage, "FREE").await;
+    stage.promotion_code("FREE", "100").await;
     let maya = stage.person("maya@example.com").await;
 
     pay_with_full_discount(&maya, pack(5_000)).await;

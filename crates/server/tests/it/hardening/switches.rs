@@ -21,29 +21,15 @@ async fn with_billing(
 async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on() {
     for database in databases().await {
         let stage = Stage::with(database, |_| {}).await;
-        let (account, cookie, user) = {
+        let (maya, session) = {
             let maya = stage.person("maya@example.com").await;
-            (maya.account, maya.cookie.clone(), maya.user)
-        };
-        let session = {
-            let maya = Person {
-                stage: &stage,
-                cookie: cookie.clone(),
-                account,
-                user,
-            };
-            maya.session(pack(500)).await
+            (maya.kept(), maya.session(pack(500)).await)
         };
         let stage = stage
             .restarted(|settings| settings.billing.enabled = false)
             .await;
-        let maya = Person {
-            stage: &stage,
-            cookie: cookie.clone(),
-            account,
-            user,
-        };
-        maya.pay(&session).await;
+        let person = maya.on(&stage);
+        person.pay(&session).await;
         eventually(async || stage.events().await, |all| !all.is_empty()).await;
         // Long enough for a worker to act, if it were running.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -55,16 +41,16 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
                 .iter()
                 .all(|event| event.state != "done")
         );
-        let (status, answer) = maya.checkout(pack(500)).await;
+        let (status, answer) = person.checkout(pack(500)).await;
         assert_eq!((status, code(&answer)), (404, "billing_disabled"));
         for path in [
             "/dashboard/billing",
             "/dashboard/billing/upgrade",
             "/dashboard/billing/credits",
         ] {
-            assert_eq!(maya.page(path).await.0, 404, "{path}");
+            assert_eq!(person.page(path).await.0, 404, "{path}");
         }
-        let (status, html) = maya.page("/dashboard/usage").await;
+        let (status, html) = person.page("/dashboard/usage").await;
         assert!(
             status == 200 && !html.contains("/dashboard/billing"),
             "{html}"
@@ -73,13 +59,7 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
         let stage = stage
             .restarted(|settings| settings.billing.enabled = true)
             .await;
-        let maya = Person {
-            stage: &stage,
-            cookie,
-            account,
-            user,
-        };
-        maya.balance_is(600).await;
+        maya.on(&stage).balance_is(600).await;
         stage.settled().await;
         stage.close().await;
     }
@@ -95,11 +75,11 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
         for number in 0..BUYERS {
             let buyer = stage.person(&format!("buyer{number}@example.com")).await;
             let session = buyer.session(pack(500)).await;
-            buyers.push((buyer.cookie.clone(), buyer.account, buyer.user, session));
+            buyers.push((buyer.kept(), session));
         }
         let (twin, sessions) = (stage.twin.clone(), buyers.clone());
         let paying = tokio::spawn(async move {
-            for (_, _, _, session) in sessions {
+            for (_, session) in sessions {
                 twin.pay(&session, twin::client::PayBy::Card).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(150)).await;
             }
@@ -115,14 +95,8 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
             stage.twin.advance("2m").await.unwrap();
         }
 
-        for (cookie, account, user, _) in buyers {
-            let buyer = Person {
-                stage: &stage,
-                cookie,
-                account,
-                user,
-            };
-            buyer.balance_is(600).await;
+        for (buyer, _) in buyers {
+            buyer.on(&stage).balance_is(600).await;
         }
         stage.settled().await;
         stage.close().await;

@@ -129,10 +129,7 @@ on_both!(
 async fn the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
-    let customer = stage.stripe_list("/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let customer = stage.stripe_id("/v1/customers").await;
     let method = stage
         .stripe_post(
             "/v1/payment_methods/pm_card_visa/attach",

@@ -8,26 +8,8 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
     let maya = on_plan(stage, "PRO").await;
     let invoice = invoice(stage).await;
 
-    stage
-        .stripe_post(
-            "/v1/credit_notes",
-            &[
-                ("invoice", &invoice),
-                ("amount", "500"),
-                ("refund_amount", "500"),
-            ],
-        )
-        .await;
-    stage
-        .stripe_post(
-            "/v1/credit_notes",
-            &[
-                ("invoice", &invoice),
-                ("amount", "300"),
-                ("credit_amount", "300"),
-            ],
-        )
-        .await;
+    stage.credit_note(&invoice, "500", "refund_amount").await;
+    stage.credit_note(&invoice, "300", "credit_amount").await;
 
     let body = maya
         .billing_when(|body| {
@@ -127,14 +109,7 @@ async fn a_credit_note_whose_events_were_lost_is_found_by_the_comparison_and_by_
     let invoice = invoice(stage).await;
     stage.webhooks(false).await;
     stage
-        .stripe_post(
-            "/v1/credit_notes",
-            &[
-                ("invoice", &invoice),
-                ("amount", "500"),
-                ("out_of_band_amount", "500"),
-            ],
-        )
+        .credit_note(&invoice, "500", "out_of_band_amount")
         .await;
 
     let lines = billing::sync::differences::account(&stage.app, maya.account)

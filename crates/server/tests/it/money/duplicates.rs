@@ -8,10 +8,7 @@ async fn case_k12_a_duplicate_subscription_paid_days_later_is_refunded_when_the_
 ) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
-    let customer = stage.stripe_list("/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let customer = stage.stripe_id("/v1/customers").await;
     let old_page = maya.session(plan_of("PRO")).await;
     let method = stage
         .stripe_post(
@@ -79,10 +76,9 @@ async fn a_subscription_of_a_former_customer_keeps_that_customers_name(stage: &S
         )
         .await;
     let old = id_of(&old);
-    let delete = stage
-        .http
-        .delete(format!("{}/v1/subscriptions/{old}", stage.twin_url));
-    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    stage
+        .stripe_delete(&format!("/v1/subscriptions/{old}"))
+        .await;
     let (account, now, named) = (maya.account, stage.app.now(), former.clone());
     stage
         .write(account, move |tx| {

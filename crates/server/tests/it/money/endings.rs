@@ -79,17 +79,12 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO").await;
-    let charge = stage.stripe_list("/v1/charges").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let charge = stage.stripe_id("/v1/charges").await;
     let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {
         call.reached().await;
-        stage
-            .stripe_post("/v1/refunds", &[("charge", &charge), ("amount", "1000")])
-            .await;
+        stage.refund_part(&charge, "1000").await;
         call.open();
     };
     let ((_, (status, done)), ()) = tokio::join!(end_now(&maya), other);
@@ -112,10 +107,7 @@ async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO").await;
-    let charge = stage.stripe_list("/v1/charges").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let charge = stage.stripe_id("/v1/charges").await;
     let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {

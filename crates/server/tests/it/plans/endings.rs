@@ -186,12 +186,7 @@ async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
         404,
         "another's account"
     );
-    let now = stage.app.now();
-    stage
-        .write(account, move |tx| {
-            store::users::put_member(tx, user, account, "member", now)
-        })
-        .await;
+    stage.put_member(user, account, "member").await;
     let (status, answer) = eve.post(&path, body.clone()).await;
     assert_eq!((status, code(&answer)), (403, "not_billing_member"));
     let stranger = stage

@@ -110,33 +110,10 @@ async fn codes_and_tax_are_asked_for_as_the_settings_say(stage: &Stage) {
 
 on_both!(a_promotion_code_entered_at_checkout_is_shown_on_the_invoice);
 async fn a_promotion_code_entered_at_checkout_is_shown_on_the_invoice(stage: &Stage) {
-    let coupon = stage
-        .stripe_post(
-            "/v1/coupons",
-            &[("percent_off", "50"), ("duration", "once")],
-        )
-        .await;
-    stage
-        .stripe_post(
-            "/v1/promotion_codes",
-            &[
-                ("promotion[type]", "coupon"),
-                ("promotion[coupon]", coupon["id"].as_str().unwrap()),
-                ("code", "HALF"),
-            ],
-        )
-        .await;
+    stage.promotion_code("HALF", "50").await;
     let maya = stage.person("maya@example.com").await;
     let session = maya.session(plan_of("PRO")).await;
-    let page = format!("{}/c/pay/{session}/promotion", stage.twin_url);
-    let typed = stage
-        .http
-        .post(page)
-        .form(&[("promotion_code", "HALF")])
-        .send()
-        .await
-        .unwrap();
-    assert!(typed.status().is_redirection(), "{}", typed.status());
+    stage.enter_code(&session, "HALF").await;
 
     maya.pay(&session).await;
 

@@ -81,9 +81,56 @@ impl Stage {
         self.stripe_post("/v1/refunds", &form).await;
     }
 
+    /// Refunds this many minor units of a charge.
+    pub async fn refund_part(&self, charge: &str, amount: &str) {
+        let form = [("charge", charge), ("amount", amount)];
+        self.stripe_post("/v1/refunds", &form).await;
+    }
+
     /// Refunds what is left of the newest charge.
     pub async fn refund_newest(&self) {
         self.refund(&self.stripe_id("/v1/charges").await).await;
+    }
+
+    /// Issues a credit note for an invoice, which gives `how` of this many minor units back:
+    /// `refund_amount`, `credit_amount` or `out_of_band_amount`.
+    pub async fn credit_note(&self, invoice: &str, amount: &str, how: &str) {
+        let form = [("invoice", invoice), ("amount", amount), (how, amount)];
+        self.stripe_post("/v1/credit_notes", &form).await;
+    }
+
+    /// Creates a promotion code that works once and takes this percentage off.
+    pub async fn promotion_code(&self, code: &str, percent: &str) {
+        let form = [("percent_off", percent), ("duration", "once")];
+        let coupon = id_of(&self.stripe_post("/v1/coupons", &form).await);
+        let form = [
+            ("promotion[type]", "coupon"),
+            ("promotion[coupon]", &coupon),
+            ("code", code),
+        ];
+        self.stripe_post("/v1/promotion_codes", &form).await;
+    }
+
+    /// Enters a promotion code on the page of a session.
+    pub async fn enter_code(&self, session: &str, code: &str) {
+        let page = format!("{}/c/pay/{session}/promotion", self.twin_url);
+        let typed = self
+            .http
+            .post(page)
+            .form(&[("promotion_code", code)])
+            .send();
+        let status = typed.await.expect("the twin answers").status();
+        assert!(status.is_redirection(), "{status}");
+    }
+
+    /// Starts a trial of a plan for a customer.
+    pub async fn start_trial(&self, customer: &str, plan: &str) {
+        let form = [
+            ("customer", customer),
+            ("items[0][price]", &self.price(plan)),
+            ("trial_period_days", "14"),
+        ];
+        self.stripe_post("/v1/subscriptions", &form).await;
     }
 
     /// Attaches a test card such as `pm_card_visa` to a customer and returns its id.
@@ -117,6 +164,12 @@ impl Stage {
     /// Fails the service's next calls to Stripe.
     pub async fn faults(&self, fault: Value) {
         self.twin.faults(&fault).await.expect("the twin obeys");
+    }
+
+    /// Answers the service's next calls to Stripe with this status.
+    pub async fn answers(&self, status: u16, count: u32) {
+        self.faults(json!({ "mode": "status", "status": status, "count": count }))
+            .await;
     }
 
     /// Ends the faults.

@@ -10,7 +10,28 @@ pub struct Person<'a> {
     pub user: i64,
 }
 
+/// The cookie, the account and the user of somebody whose environment is restarted.
+#[derive(Clone)]
+pub struct Kept(String, i64, i64);
+
+impl Kept {
+    /// The same user in the restarted environment.
+    pub fn on<'a>(&self, stage: &'a Stage) -> Person<'a> {
+        Person {
+            stage,
+            cookie: self.0.clone(),
+            account: self.1,
+            user: self.2,
+        }
+    }
+}
+
 impl Person<'_> {
+    /// What outlives a restart of the environment.
+    pub fn kept(&self) -> Kept {
+        Kept(self.cookie.clone(), self.account, self.user)
+    }
+
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.stage.base);
         self.stage

@@ -47,6 +47,25 @@ impl Stage {
         report.expect("the sync succeeds")
     }
 
+    /// Marks an account for sync, as a webhook does.
+    pub async fn mark_for_sync(&self, account: i64) {
+        let now = self.app.real_now();
+        self.write(account, move |tx| {
+            store::sync::mark_for_sync(tx, account, now)
+        })
+        .await;
+        self.app.sync_due.notify_one();
+    }
+
+    /// Makes a user a member of an account.
+    pub async fn put_member(&self, user: i64, account: i64, role: &'static str) {
+        let now = self.app.now();
+        self.write(account, move |tx| {
+            store::users::put_member(tx, user, account, role, now)
+        })
+        .await;
+    }
+
     /// Asserts that the audit of the books finds nothing.
     pub async fn audited(&self) {
         let report = audit::run(&self.app, audit::Scope::Everything).await;

@@ -160,12 +160,7 @@ async fn the_end_of_a_trial_sends_one_email_even_if_no_event_arrives(stage: &Sta
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
     let customer = stage.stripe_id("/v1/customers").await;
-    let trial = [
-        ("customer", customer.as_str()),
-        ("items[0][price]", &stage.price("PRO")),
-        ("trial_period_days", "14"),
-    ];
-    stage.stripe_post("/v1/subscriptions", &trial).await;
+    stage.start_trial(&customer, "PRO").await;
     maya.billing_when(is("PRO", "TRIALING")).await;
     stage.webhooks(false).await;
     let told = || stage.mails_with("trial");

@@ -15,9 +15,7 @@ async fn leased_for(person: &Person<'_>, seconds: i64) -> Option<store::sync::Le
 on_both!(case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect);
 async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(stage: &Stage) {
     let (maya, event) = undelivered(stage).await;
-    stage
-        .faults(json!({ "mode": "status", "status": 500, "count": 4 }))
-        .await;
+    stage.answers(500, 4).await;
 
     assert_eq!(stage.deliver(&event).await.status(), 200);
 
@@ -38,9 +36,7 @@ async fn case_w24_an_account_that_always_fails_is_parked_and_others_are_synced(s
     stage
         .write(account, move |tx| store::testing::near_parking(tx, account))
         .await;
-    stage
-        .faults(json!({ "mode": "status", "status": 400, "count": 1 }))
-        .await;
+    stage.answers(400, 1).await;
     stage.deliver(&of_maya).await;
     let parked = async || stage.read(|tx| store::sync::parked(tx, 10)).await.len();
     eventually(parked, |parked| *parked > 0).await;

@@ -130,19 +130,13 @@ impl Core {
     /// Creates the draft invoice of a new period. It stays a draft if the subscription is unpaid or
     /// its collection is paused.
     fn renewal_invoice(&mut self, id: &str, row: &Value, past: (i64, i64), coming: (i64, i64)) {
-        let customer = owned(row, "customer");
-        let mut lines = self.pending_items(&customer, Some(id));
+        let mut lines = self.pending_items(text(row, "customer"), Some(id));
         lines.extend(self.period_lines(row, coming));
         let paused = has(row, "pause_collection");
-        let advances = status::subscription(row) != SubscriptionStatus::Unpaid && !paused;
         let invoice = self.new_invoice(NewInvoice {
-            customer: &customer,
-            subscription: Some(id),
-            reason: BillingReason::SubscriptionCycle,
-            currency: text(row, "currency"),
-            lines,
             period: past,
-            advances,
+            advances: status::subscription(row) != SubscriptionStatus::Unpaid && !paused,
+            ..NewInvoice::of(row, BillingReason::SubscriptionCycle, lines, self.now)
         });
         match text(row, "pause_collection.behavior") {
             "void" => self.void_invoice(&invoice),
@@ -173,18 +167,10 @@ impl Core {
         let end = period_end(&row, get(&row, "items.data.0.price"), at);
         self.modify(id, |row| move_period(row, at, end));
         let row = self.row(id).clone();
-        let customer = owned(&row, "customer");
-        let mut lines = self.pending_items(&customer, Some(id));
+        let mut lines = self.pending_items(text(&row, "customer"), Some(id));
         lines.extend(self.period_lines(&row, (at, end)));
-        let invoice = self.new_invoice(NewInvoice {
-            customer: &customer,
-            subscription: Some(id),
-            reason: BillingReason::SubscriptionUpdate,
-            currency: text(&row, "currency"),
-            lines,
-            period: (at, at),
-            advances: false,
-        });
+        let reason = BillingReason::SubscriptionUpdate;
+        let invoice = self.new_invoice(NewInvoice::of(&row, reason, lines, at));
         let paid = self.pay_invoice(&invoice, None, by);
         self.plan_ahead(id);
         paid.map(|_| ())
@@ -200,12 +186,7 @@ impl Core {
 
     /// Expires a subscription whose first invoice was not paid in time.
     fn expire_incomplete(&mut self, id: &str) {
-        let invoice = self
-            .store
-            .get(id)
-            .and_then(|row| opt(row, "latest_invoice"))
-            .map(str::to_owned);
-        if let Some(invoice) = invoice {
+        if let Some(invoice) = opt(self.row(id), "latest_invoice").map(str::to_owned) {
             self.void_invoice(&invoice);
         }
         let now = self.now;

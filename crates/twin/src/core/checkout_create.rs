@@ -5,6 +5,7 @@ use stripe::objects::CheckoutMode;
 
 use super::discounts::reduction;
 use super::errors::{Answer, ApiError};
+use super::methods::method_types;
 use super::params::metadata;
 use super::subscriptions::{check_same_interval, trial_end};
 use super::time::{DAY, HOUR};
@@ -202,22 +203,9 @@ impl Core {
     fn session_discounts(&mut self, sent: &Value) -> Answer<Vec<Value>> {
         let mut found = Vec::new();
         for (index, one) in list(sent, "discounts").iter().enumerate() {
-            let code = match opt(one, "promotion_code") {
-                Some(id) => Some(self.need(
-                    "promotion_code",
-                    id,
-                    &format!("discounts[{index}][promotion_code]"),
-                )?),
-                None => None,
-            };
-            let coupon = code.as_ref().map_or_else(
-                || owned(one, "coupon"),
-                |row| owned(row, "promotion.coupon"),
-            );
-            self.need("coupon", &coupon, &format!("discounts[{index}][coupon]"))?;
-            found.push(
-                json!({"coupon": coupon, "promotion_code": code.map(|row| row["id"].clone())}),
-            );
+            let (coupon, code) = self.coupon_in(one, &format!("discounts[{index}]"))?;
+            let code = code.map(|row| row["id"].clone());
+            found.push(json!({"coupon": coupon["id"], "promotion_code": code}));
         }
         Ok(found)
     }
@@ -231,21 +219,11 @@ impl Core {
         customer: Option<&str>,
         expires_at: i64,
     ) -> Answer {
-        let row = customer
-            .and_then(|id| self.store.get(id))
-            .cloned()
-            .unwrap_or_default();
-        let email = opt(sent, "customer_email").or_else(|| opt(&row, "email"));
+        let row = self.row(customer.unwrap_or_default());
+        let email = opt(sent, "customer_email").or_else(|| opt(row, "email"));
         let details = email.map(|email| details_of(&json!({ "email": email })));
         let url = (ui == "hosted_page").then(|| format!("{}/c/pay/{id}", self.public_url));
-        let types = [
-            list(sent, "payment_method_types"),
-            list(sent, "allowed_payment_method_types"),
-        ];
-        let types: Value = types
-            .into_iter()
-            .find(|one| !one.is_empty())
-            .map_or_else(|| json!(["card"]), Value::from);
+        let types: Value = method_types(sent).map_or_else(|| json!(["card"]), Value::from);
         let is_payment = *mode == CheckoutMode::Payment;
         let kept = metadata(&Value::Null, get(sent, "metadata"))?;
         let mut session = json!({

@@ -253,18 +253,14 @@ impl Core {
 
     /// Updates a completed session after its bank debit succeeded or failed.
     pub(super) fn session_settled(&mut self, intent: &str, succeeded: bool) {
-        let session = self
-            .note(intent, "session")
-            .as_str()
-            .map(str::to_owned)
-            .or_else(|| {
-                let invoice = self.note(intent, "invoice").as_str()?.to_owned();
-                let row = self
-                    .store
-                    .all("checkout.session")
-                    .find(|row| text(row, "invoice") == invoice)?;
-                Some(owned(row, "id"))
-            });
+        let session = self.note_text(intent, "session").or_else(|| {
+            let invoice = self.note_text(intent, "invoice")?;
+            let row = self
+                .store
+                .all("checkout.session")
+                .find(|row| text(row, "invoice") == invoice)?;
+            Some(owned(row, "id"))
+        });
         let Some(session) = session else { return };
         if succeeded {
             self.modify(&session, |row| row["payment_status"] = "paid".into());

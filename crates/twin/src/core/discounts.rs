@@ -156,6 +156,25 @@ impl Core {
             .cloned()
     }
 
+    /// The coupon of a discount in the parameters, and the promotion code that names it, if one
+    /// does.
+    pub(super) fn coupon_in(&self, one: &Value, param: &str) -> Answer<(Value, Option<Value>)> {
+        let code = match opt(one, "promotion_code") {
+            Some(id) => {
+                Some(self.need("promotion_code", id, &format!("{param}[promotion_code]"))?)
+            }
+            None => None,
+        };
+        let coupon = match &code {
+            Some(row) => text(row, "promotion.coupon"),
+            None => text(one, "coupon"),
+        };
+        Ok((
+            self.need("coupon", coupon, &format!("{param}[coupon]"))?,
+            code,
+        ))
+    }
+
     /// Creates discounts for the coupons and promotion codes in `discounts`.
     pub(super) fn discounts_from(&mut self, sent: &Value, customer: &str) -> Answer<Vec<String>> {
         let mut ids = Vec::new();
@@ -165,26 +184,11 @@ impl Core {
                 ids.push(known.to_owned());
                 continue;
             }
-            let code = match opt(one, "promotion_code") {
-                Some(id) => {
-                    let row = self.need(
-                        "promotion_code",
-                        id,
-                        &format!("discounts[{index}][promotion_code]"),
-                    )?;
-                    if !flag(&row, "active") {
-                        let message = "This promotion code is not active.";
-                        return Err(ApiError::bad("", "discounts", message));
-                    }
-                    Some(row)
-                }
-                None => None,
-            };
-            let coupon = code.as_ref().map_or_else(
-                || owned(one, "coupon"),
-                |row| owned(row, "promotion.coupon"),
-            );
-            let coupon = self.need("coupon", &coupon, &format!("discounts[{index}][coupon]"))?;
+            let (coupon, code) = self.coupon_in(one, &format!("discounts[{index}]"))?;
+            if code.as_ref().is_some_and(|row| !flag(row, "active")) {
+                let message = "This promotion code is not active.";
+                return Err(ApiError::bad("", "discounts", message));
+            }
             ids.push(self.new_discount(&coupon, code.as_ref(), customer));
         }
         Ok(ids)

@@ -29,10 +29,10 @@ impl Core {
         let intent = self
             .invoice_intent(&id)
             .and_then(|intent| self.store.get(&intent));
-        let error = self.note(&id, "last_error").as_str().map(str::to_owned);
+        let error = self.note_text(&id, "last_error");
         let text_of = |name: &str| opt(row, name).map(str::to_owned);
         Some(InvoiceView {
-            token: self.note(&id, "token").as_str().unwrap_or("").to_owned(),
+            token: self.note_text(&id, "token").unwrap_or_default(),
             number: text_of("number"),
             status: status::invoice(row),
             created: int(row, "created"),

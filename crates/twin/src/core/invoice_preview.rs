@@ -35,13 +35,8 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     }
     let (lines, reason, period) = core.preview_lines(id, &row, &details, changes)?;
     let mut invoice = core.build_invoice(&NewInvoice {
-        customer: text(&row, "customer"),
-        subscription: Some(id),
-        reason,
-        currency: text(&row, "currency"),
-        lines,
         period,
-        advances: false,
+        ..NewInvoice::of(&row, reason, lines, core.now)
     });
     mark_preview(&mut invoice);
     Ok(invoice)

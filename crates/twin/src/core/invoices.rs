@@ -225,10 +225,7 @@ impl Core {
     /// The payment intent of an open invoice. It is created if there is none that can be paid.
     pub(super) fn intent_for_invoice(&mut self, id: &str) -> String {
         if let Some(intent) = self.invoice_intent(id)
-            && self
-                .store
-                .get(&intent)
-                .is_some_and(|row| status::payment(row) != PaymentIntentStatus::Canceled)
+            && status::payment(self.row(&intent)) != PaymentIntentStatus::Canceled
         {
             return intent;
         }
@@ -271,7 +268,7 @@ impl Core {
 
     /// The payment intent of an invoice, if it has one.
     pub(super) fn invoice_intent(&self, id: &str) -> Option<String> {
-        self.note(id, "intent").as_str().map(str::to_owned)
+        self.note_text(id, "intent")
     }
 
     /// The payment method that would pay an invoice.
@@ -327,7 +324,7 @@ impl Core {
 
     /// Counts an attempt without a charge, because the card was declined for good.
     fn count_attempt_without_charge(&mut self, id: &str, intent: &str) -> Answer<Paid> {
-        let code = self.note(id, "decline").as_str().unwrap_or("").to_owned();
+        let code = self.note_text(id, "decline").unwrap_or_default();
         let error = cards::decline(&code);
         self.invoice_attempt_failed(intent, &error, Initiator::Schedule);
         Err(error)
@@ -335,7 +332,7 @@ impl Core {
 
     /// Marks the invoice of a paid payment intent as paid.
     pub(super) fn invoice_intent_paid(&mut self, intent: &str) {
-        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+        let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
         let amount = int(self.row(intent), "amount_received");
@@ -361,7 +358,7 @@ impl Core {
             self.emit("invoice.payment_succeeded", id);
         }
         self.emit("invoice.paid", id);
-        if let Some(payment) = self.note(id, "payment").as_str().map(str::to_owned)
+        if let Some(payment) = self.note_text(id, "payment")
             && amount > 0
         {
             self.modify(&payment, |row| {
@@ -379,7 +376,7 @@ impl Core {
 
     /// Records a failed attempt to pay an invoice, plans the next one and updates the subscription.
     pub(super) fn invoice_attempt_failed(&mut self, intent: &str, error: &ApiError, by: Initiator) {
-        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+        let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
         let Some(before) = self.store.get(&id).cloned() else {
@@ -429,7 +426,7 @@ impl Core {
 
     /// Records that the payment of an invoice requires the customer to authenticate.
     pub(super) fn invoice_needs_customer(&mut self, intent: &str, _by: Initiator) {
-        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+        let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
         self.modify(&id, |invoice| {
@@ -475,19 +472,11 @@ impl Core {
         if !is_due || !flag(&invoice, "auto_advance") {
             return;
         }
-        match status::invoice(&invoice) {
-            InvoiceStatus::Draft => {
-                self.finalize_invoice(id);
-                let is_open = status::is_open(self.row(id));
-                if is_open && text(&invoice, "collection_method") == "charge_automatically" {
-                    // The events report the outcome.
-                    let _ = self.pay_invoice(id, None, Initiator::Schedule);
-                }
-            }
-            InvoiceStatus::Open => {
-                let _ = self.pay_invoice(id, None, Initiator::Schedule);
-            }
-            _ => {}
+        self.finalize_invoice(id);
+        let charges = text(&invoice, "collection_method") == "charge_automatically";
+        if status::is_open(self.row(id)) && (charges || !status::is_draft(&invoice)) {
+            // The events report the outcome.
+            let _ = self.pay_invoice(id, None, Initiator::Schedule);
         }
     }
 

@@ -7,7 +7,7 @@ use super::cards::{self, TestCard};
 use super::errors::{Answer, ApiError};
 use super::params::metadata;
 use super::value::{
-    copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, required, set, text,
+    copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, required, set, text,
 };
 use super::{Call, Core, Payment};
 
@@ -111,6 +111,11 @@ impl Core {
         self.store
             .get(&format!("{id}#"))
             .map_or(Value::Null, |notes| notes[name].clone())
+    }
+
+    /// A note that holds text.
+    pub(super) fn note_text(&self, id: &str, name: &str) -> Option<String> {
+        self.note(id, name).as_str().map(str::to_owned)
     }
 
     /// Sets a note about an object.
@@ -362,6 +367,13 @@ impl Core {
             .filter(|id| self.store.get(id).is_some_and(|row| !flag(row, "deleted")))
             .map(str::to_owned)
     }
+}
+
+/// The payment method types in the parameters, under the old name or the one since endive.
+pub(super) fn method_types(sent: &Value) -> Option<&[Value]> {
+    let names = ["payment_method_types", "allowed_payment_method_types"];
+    let mut lists = names.into_iter().map(|name| list(sent, name));
+    lists.find(|types| !types.is_empty())
 }
 
 fn billing_details(sent: &Value) -> Value {

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
 use super::errors::{Answer, ApiError};
+use super::methods::method_types;
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, too_small, unexpected};
 use super::status;
 use super::value::{
-    copy_or_null, flag, get, has, int, list, minimum_charge, opt, opt_int, or_null, owned, text,
+    copy_or_null, flag, get, has, int, minimum_charge, opt, opt_int, or_null, owned, text,
 };
 use super::{Call, Core};
 
@@ -46,11 +47,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
             members[name] = word.into();
         }
     }
-    let types = [
-        list(sent, "payment_method_types"),
-        list(sent, "allowed_payment_method_types"),
-    ];
-    if let Some(types) = types.into_iter().find(|one| !one.is_empty()) {
+    if let Some(types) = method_types(sent) {
         members["payment_method_types"] = types.into();
         members["automatic_payment_methods"] = Value::Null;
     }

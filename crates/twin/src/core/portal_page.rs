@@ -190,19 +190,12 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let (row, features) = self.portal_subject(portal, subscription, "subscription_cancel")?;
-        if let Some(schedule) = opt(&row, "schedule") {
-            self.end_schedule(schedule, ScheduleEnd::Released);
-        }
         if text(&features, "mode") == "immediately" {
+            self.release_schedule(&row);
             self.end_subscription(subscription, "cancellation_requested");
-        } else {
-            let at = self.now;
-            self.modify_and_emit("customer.subscription.updated", subscription, |row| {
-                row["cancel_at_period_end"] = true.into();
-                mark_cancellation(row, at);
-            });
+            return self.shown(subscription);
         }
-        self.shown(subscription)
+        self.cancel_at_period_end(&row, true)
     }
 
     /// Undoes a cancellation or a scheduled change of plan.
@@ -214,16 +207,24 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let (row, _) = self.portal_subject(portal, subscription, "subscription_cancel")?;
-        if let Some(schedule) = opt(&row, "schedule") {
+        self.cancel_at_period_end(&row, false)
+    }
+
+    fn cancel_at_period_end(&mut self, row: &Value, wished: bool) -> Result<Value, PayError> {
+        self.release_schedule(row);
+        let (id, now) = (owned(row, "id"), self.now);
+        self.modify_and_emit("customer.subscription.updated", &id, |row| {
+            row["cancel_at_period_end"] = wished.into();
+            row["cancel_at"] = Value::Null;
+            mark_cancellation(row, now);
+        });
+        self.shown(&id)
+    }
+
+    fn release_schedule(&mut self, row: &Value) {
+        if let Some(schedule) = opt(row, "schedule") {
             self.end_schedule(schedule, ScheduleEnd::Released);
         }
-        let at = self.now;
-        self.modify_and_emit("customer.subscription.updated", subscription, |row| {
-            row["cancel_at_period_end"] = false.into();
-            row["cancel_at"] = Value::Null;
-            mark_cancellation(row, at);
-        });
-        self.shown(subscription)
     }
 
     /// Sets a new default card. Open invoices that failed are retried with it immediately.
@@ -311,9 +312,7 @@ impl Core {
             }
         });
         self.on_page(|core| {
-            if let Some(schedule) = opt(&row, "schedule") {
-                core.end_schedule(schedule, ScheduleEnd::Released);
-            }
+            core.release_schedule(&row);
             if later {
                 core.schedule_switch(&row, price)
             } else {

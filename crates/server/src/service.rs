@@ -32,7 +32,7 @@ pub async fn stop_signal() {
     }
 }
 
-/// A running service.
+/// A service that runs: its listener and its jobs.
 pub struct Service {
     /// The address that it listens on.
     pub address: SocketAddr,

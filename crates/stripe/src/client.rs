@@ -35,11 +35,33 @@ pub struct Client {
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     method: Method,
-    path: String,
-    form: Form,
+    path: &'a str,
+    form: &'a Form,
     idempotency_key: Option<&'a str>,
     /// Whether the call changes something at Stripe, so that an unknown outcome matters.
     changes_something: bool,
+}
+
+impl<'a> Call<'a> {
+    fn new(method: Method, path: &'a str, form: &'a Form) -> Self {
+        Call {
+            changes_something: method != Method::GET,
+            method,
+            path,
+            form,
+            idempotency_key: None,
+        }
+    }
+}
+
+/// How a list is read page by page.
+enum Pages<'a> {
+    /// From its newest object on.
+    List(&'a Form),
+    /// Only what is newer than this id, oldest first.
+    NewerThan(&'a Form, &'a str),
+    /// What a query finds.
+    Search(&'a str),
 }
 
 impl Client {
@@ -64,22 +86,15 @@ impl Client {
         self.failures.load(Ordering::Relaxed)
     }
 
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: String, form: Form) -> Result<T> {
-        let call = Call {
-            method: Method::GET,
-            path,
-            form,
-            idempotency_key: None,
-            changes_something: false,
-        };
-        self.send(&call).await
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, form: &Form) -> Result<T> {
+        self.send(&Call::new(Method::GET, path, form)).await
     }
 
     /// Posts under the caller's idempotency key, which is the same in every attempt.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
-        path: String,
-        form: Form,
+        path: &str,
+        form: &Form,
         idempotency_key: &str,
     ) -> Result<T> {
         let length = idempotency_key.len();
@@ -88,52 +103,71 @@ impl Client {
                 "the idempotency key must have 1 to 255 visible ASCII characters",
             ));
         }
-        let call = Call {
-            method: Method::POST,
-            path,
-            form,
-            idempotency_key: Some(idempotency_key),
-            changes_something: true,
-        };
+        let mut call = Call::new(Method::POST, path, form);
+        call.idempotency_key = Some(idempotency_key);
         self.send(&call).await
     }
 
     /// Posts a call that is harmless to repeat and must not be replayed, such as a preview.
     pub(crate) async fn post_without_key<T: DeserializeOwned>(
         &self,
-        path: String,
-        form: Form,
+        path: &str,
+        form: &Form,
     ) -> Result<T> {
-        let call = Call {
-            method: Method::POST,
-            path,
-            form,
-            idempotency_key: None,
-            changes_something: false,
-        };
+        let mut call = Call::new(Method::POST, path, form);
+        call.changes_something = false;
         self.send(&call).await
     }
 
     /// Deletes an object. Stripe accepts no idempotency key here: after an attempt without an
     /// answer, the next one may report that the object no longer exists.
-    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: String, form: Form) -> Result<T> {
-        let call = Call {
-            method: Method::DELETE,
-            path,
-            form,
-            idempotency_key: None,
-            changes_something: true,
-        };
-        self.send(&call).await
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str, form: &Form) -> Result<T> {
+        self.send(&Call::new(Method::DELETE, path, form)).await
     }
 
     /// Reads a list page by page up to `items_max`. `has_more` says whether the list continues.
     pub(crate) async fn list<T>(
         &self,
         path: &str,
-        filter: Form,
+        filter: &Form,
         items_max: usize,
     ) -> Result<List<T>>
+    where
+        T: DeserializeOwned + Identified,
+    {
+        self.pages(path, &Pages::List(filter), items_max).await
+    }
+
+    /// Reads the objects that are newer than `id`, oldest first, up to `items_max`.
+    pub(crate) async fn list_newer_than<T>(
+        &self,
+        path: &str,
+        filter: &Form,
+        id: &str,
+        items_max: usize,
+    ) -> Result<List<T>>
+    where
+        T: DeserializeOwned + Identified,
+    {
+        self.pages(path, &Pages::NewerThan(filter, id), items_max)
+            .await
+    }
+
+    /// Reads the results of a search page by page up to `items_max`. The search index lags by up to
+    /// a minute.
+    pub(crate) async fn search<T>(
+        &self,
+        path: &str,
+        query: &str,
+        items_max: usize,
+    ) -> Result<List<T>>
+    where
+        T: DeserializeOwned + Identified,
+    {
+        self.pages(path, &Pages::Search(query), items_max).await
+    }
+
+    async fn pages<T>(&self, path: &str, pages: &Pages<'_>, items_max: usize) -> Result<List<T>>
     where
         T: DeserializeOwned + Identified,
     {
@@ -144,73 +178,32 @@ impl Client {
         while all.has_more && all.data.len() < items_max {
             let wanted = (items_max - all.data.len()).min(PAGE_ITEMS_MAX);
             let last_id = all.data.last().map(Identified::id);
-            let form = filter
-                .clone()
-                .push("limit", wanted)
-                .push_opt("starting_after", last_id);
-            let page: List<T> = self.get(path.to_owned(), form).await?;
+            let form = match pages {
+                Pages::List(filter) => (*filter)
+                    .clone()
+                    .push("limit", wanted)
+                    .push_opt("starting_after", last_id),
+                Pages::NewerThan(filter, id) => (*filter)
+                    .clone()
+                    .push("limit", wanted)
+                    .push("ending_before", last_id.unwrap_or(id)),
+                Pages::Search(query) => Form::new()
+                    .push("query", query)
+                    .push("limit", wanted)
+                    .push_opt("page", all.next_page.take()),
+            };
+            let mut page: List<T> = self.get(path, &form).await?;
             // A page that claims more objects but has none would be requested forever.
             all.has_more = page.has_more && !page.data.is_empty();
-            all.url = page.url;
-            all.data.extend(page.data);
-        }
-        Ok(all)
-    }
-
-    /// Reads the objects that are newer than `id`, oldest first, up to `items_max`.
-    pub(crate) async fn list_newer_than<T>(
-        &self,
-        path: &str,
-        filter: Form,
-        id: &str,
-        items_max: usize,
-    ) -> Result<List<T>>
-    where
-        T: DeserializeOwned + Identified,
-    {
-        let mut all = List {
-            has_more: true,
-            ..List::default()
-        };
-        while all.has_more && all.data.len() < items_max {
-            let wanted = (items_max - all.data.len()).min(PAGE_ITEMS_MAX);
-            let newest_id = all.data.last().map_or(id, Identified::id);
-            let form = filter
-                .clone()
-                .push("limit", wanted)
-                .push("ending_before", newest_id);
-            // Stripe sends the page next to the cursor, newest first.
-            let page: List<T> = self.get(path.to_owned(), form).await?;
-            all.has_more = page.has_more && !page.data.is_empty();
-            all.url = page.url;
-            all.data.extend(page.data.into_iter().rev());
-        }
-        Ok(all)
-    }
-
-    /// Reads the results of a search page by page up to `items_max`. The search index lags by up to
-    /// a minute.
-    pub(crate) async fn search<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &str,
-        items_max: usize,
-    ) -> Result<List<T>> {
-        let mut all = List {
-            has_more: true,
-            ..List::default()
-        };
-        while all.has_more && all.data.len() < items_max {
-            let wanted = (items_max - all.data.len()).min(PAGE_ITEMS_MAX);
-            let form = Form::new()
-                .push("query", query)
-                .push("limit", wanted)
-                .push_opt("page", all.next_page.take());
-            let page: List<T> = self.get(path.to_owned(), form).await?;
-            all.has_more = page.has_more && !page.data.is_empty() && page.next_page.is_some();
+            match pages {
+                Pages::List(_) => {}
+                // Stripe sends the page next to the cursor, newest first.
+                Pages::NewerThan(..) => page.data.reverse(),
+                Pages::Search(_) => all.has_more &= page.next_page.is_some(),
+            }
             all.next_page = page.next_page;
             all.url = page.url;
-            all.data.extend(page.data);
+            all.data.append(&mut page.data);
         }
         Ok(all)
     }

@@ -4,7 +4,8 @@
 //! attempt, the same however often it is sent. Its parameters are sent exactly as given, because
 //! Stripe refuses a known key with different parameters. Each call that reads documents what it
 //! expands. Lists are read page by page up to a limit that the caller sets; `has_more` on the
-//! result says whether the list continues.
+//! result says whether the list continues. Every call fails with an [`Error`](crate::Error), which
+//! says whether it may have been executed.
 
 mod account;
 mod catalog;

@@ -20,7 +20,7 @@ pub enum Error {
         field("param", param.as_deref())
     )]
     Refused {
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
         /// Stripe's code, such as `resource_missing` for a referenced id.
         code: Option<Box<str>>,
@@ -28,7 +28,7 @@ pub enum Error {
         kind: Box<str>,
         /// The parameter at fault.
         param: Option<Box<str>>,
-        /// Stripe's message.
+        /// Stripe's message, which may quote what a customer entered.
         message: Option<Box<str>>,
         /// The request id, which Stripe's support asks for.
         request_id: Option<Box<str>>,
@@ -62,7 +62,7 @@ pub enum Error {
     NotFound {
         /// The parameter at fault.
         param: Option<Box<str>>,
-        /// Stripe's message.
+        /// Stripe's message, which may quote what a customer entered.
         message: Option<Box<str>>,
         /// The request id, which Stripe's support asks for.
         request_id: Option<Box<str>>,
@@ -100,7 +100,7 @@ pub enum Error {
     /// read.
     #[error("Stripe's answer ({status}) cannot be read: {reason}")]
     Malformed {
-        /// The HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
         /// The reason why the answer cannot be read.
         reason: String,
@@ -119,36 +119,31 @@ impl Error {
     /// same parameters under the same idempotency key, never under a new one.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Unavailable {
-                outcome_unknown, ..
+                outcome_unknown: true,
+                ..
+            } | Self::Unreachable {
+                outcome_unknown: true,
+                ..
+            } | Self::Malformed {
+                outcome_unknown: true,
+                ..
             }
-            | Self::Unreachable {
-                outcome_unknown, ..
-            }
-            | Self::Malformed {
-                outcome_unknown, ..
-            } => *outcome_unknown,
-            Self::Refused { .. }
-            | Self::Card { .. }
-            | Self::NotFound { .. }
-            | Self::Unsendable(_) => false,
-        }
+        )
     }
 
     /// Whether Stripe answered with what it saved under the idempotency key. The key is used up:
     /// the same call will get the same answer.
     #[must_use]
     pub fn is_replayed(&self) -> bool {
-        match self {
-            Self::Refused { replayed, .. }
-            | Self::Card { replayed, .. }
-            | Self::Unavailable { replayed, .. } => *replayed,
-            Self::NotFound { .. }
-            | Self::Unreachable { .. }
-            | Self::Malformed { .. }
-            | Self::Unsendable(_) => false,
-        }
+        matches!(
+            self,
+            Self::Refused { replayed: true, .. }
+                | Self::Card { replayed: true, .. }
+                | Self::Unavailable { replayed: true, .. }
+        )
     }
 
     /// Whether the same call may succeed later.
@@ -188,7 +183,7 @@ impl Error {
             | Self::NotFound { request_id, .. }
             | Self::Unavailable { request_id, .. }
             | Self::Malformed { request_id, .. } => request_id.as_deref(),
-            Self::Unreachable { .. } | Self::Unsendable(_) => None,
+            _ => None,
         }
     }
 
@@ -243,20 +238,17 @@ impl Error {
 
     /// Keeps the outcome unknown if an earlier attempt may have been executed.
     pub(crate) fn after_unknown_outcome(mut self, earlier_unknown: bool) -> Self {
-        match &mut self {
-            Self::Unavailable {
-                outcome_unknown, ..
-            }
-            | Self::Unreachable {
-                outcome_unknown, ..
-            }
-            | Self::Malformed {
-                outcome_unknown, ..
-            } => *outcome_unknown |= earlier_unknown,
-            Self::Refused { .. }
-            | Self::Card { .. }
-            | Self::NotFound { .. }
-            | Self::Unsendable(_) => {}
+        if let Self::Unavailable {
+            outcome_unknown, ..
+        }
+        | Self::Unreachable {
+            outcome_unknown, ..
+        }
+        | Self::Malformed {
+            outcome_unknown, ..
+        } = &mut self
+        {
+            *outcome_unknown |= earlier_unknown;
         }
         self
     }

@@ -90,7 +90,7 @@ pub enum EventError {
     Thin,
 }
 
-/// A delivered event.
+/// What a delivered event is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event<'a> {
     /// The id, `evt_...`.

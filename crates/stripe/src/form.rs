@@ -22,7 +22,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// An empty form.
+    /// A form without parameters.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

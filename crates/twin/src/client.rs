@@ -42,11 +42,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// A client of the twin at `base`, for example `http://127.0.0.1:12111`.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the HTTP client cannot be created.
+    /// A client of the twin at `base`, for example `http://127.0.0.1:12111`. Fails when the HTTP
+    /// client cannot be created.
     #[expect(
         clippy::disallowed_methods,
         reason = "a client with bounds, built in one place"
@@ -61,11 +58,8 @@ impl Control {
         Ok(Self { base, http })
     }
 
-    /// Pays a Checkout session and returns it.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the session is not open or the payment is declined.
+    /// Pays a Checkout session and returns it. Fails when the session is not open or the payment is
+    /// declined.
     pub async fn pay(&self, session: &str, by: PayBy<'_>) -> Result<Value, ControlError> {
         let method = match by {
             PayBy::Card => "card",
@@ -76,11 +70,8 @@ impl Control {
         self.post(&path, &json!({ "payment_method": method })).await
     }
 
-    /// Settles a session that was paid by bank debit.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the session has no payment to settle.
+    /// Settles a session that was paid by bank debit. Fails when the session has no payment to
+    /// settle.
     pub async fn settle(&self, session: &str, succeeded: bool) -> Result<Value, ControlError> {
         let outcome = if succeeded { "succeeded" } else { "failed" };
         let path = format!("/_twin/checkout/sessions/{session}/settle");
@@ -88,31 +79,21 @@ impl Control {
     }
 
     /// Advances the billing clock by a duration such as `30d` (`s`, `m`, `h` or `d`). Returns when
-    /// everything that falls due is done.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the duration is invalid or another advance is running.
+    /// everything that falls due is done. Fails when the duration is invalid or another advance is
+    /// running.
     pub async fn advance(&self, duration: &str) -> Result<Value, ControlError> {
         self.post("/_twin/clock", &json!({ "advance": duration }))
             .await
     }
 
-    /// Creates the objects that lead to an event of this type, as `stripe trigger` does.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the twin has no trigger for the type.
+    /// Creates the objects that lead to an event of this type, as `stripe trigger` does. Fails when
+    /// the twin has no trigger for the type.
     pub async fn trigger(&self, event_type: &str) -> Result<Value, ControlError> {
         self.post("/_twin/trigger", &json!({ "type": event_type }))
             .await
     }
 
     /// Declines the next payment of `customer`, or of any customer, with an optional decline code.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the twin cannot be reached.
     pub async fn decline_next(
         &self,
         customer: Option<&str>,
@@ -122,11 +103,7 @@ impl Control {
         self.post("/_twin/decline-next", &body).await
     }
 
-    /// Opens a dispute on a charge.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the charge does not exist or is already disputed.
+    /// Opens a dispute on a charge. Fails when the charge does not exist or is already disputed.
     pub async fn dispute(&self, charge: &str, reason: Option<&str>) -> Result<Value, ControlError> {
         self.post(
             "/_twin/dispute",
@@ -135,50 +112,31 @@ impl Control {
         .await
     }
 
-    /// Closes a dispute as won or lost.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the dispute does not exist or is already closed.
+    /// Closes a dispute as won or lost. Fails when the dispute does not exist or is already closed.
     pub async fn close_dispute(&self, dispute: &str, won: bool) -> Result<Value, ControlError> {
         let outcome = if won { "won" } else { "lost" };
         let body = json!({ "dispute": dispute, "outcome": outcome });
         self.post("/_twin/dispute/close", &body).await
     }
 
-    /// Sets the chaos for webhook deliveries: `drop`, `duplicate`, `reorder` and `delay`.
-    ///
-    /// # Errors
-    ///
-    /// Fails when a setting is invalid.
+    /// Sets the chaos for webhook deliveries: `drop`, `duplicate`, `reorder` and `delay`. Fails
+    /// when a setting is invalid.
     pub async fn chaos(&self, settings: &Value) -> Result<Value, ControlError> {
         self.post("/_twin/chaos", settings).await
     }
 
     /// Turns webhook deliveries on or off.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the twin cannot be reached.
     pub async fn webhooks(&self, enabled: bool) -> Result<Value, ControlError> {
         self.post("/_twin/webhooks", &json!({ "enabled": enabled }))
             .await
     }
 
-    /// Sets a fault for the next API calls of the product.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the fault is invalid.
+    /// Sets a fault for the next API calls of the product. Fails when the fault is invalid.
     pub async fn faults(&self, fault: &Value) -> Result<Value, ControlError> {
         self.post("/_twin/faults", fault).await
     }
 
     /// The secret that signs the deliveries of `stripe listen`.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the twin cannot be reached or refuses the call.
     pub async fn cli_secret(&self, key: &str) -> Result<Option<String>, ControlError> {
         let url = format!("{}/v1/stripecli/sessions", self.base);
         let body = "device_name=demo&websocket_features[]=webhooks";
@@ -188,11 +146,8 @@ impl Control {
         Ok(answer["secret"].as_str().map(str::to_owned))
     }
 
-    /// Deletes a webhook endpoint, for example one whose secret has been lost.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the endpoint does not exist.
+    /// Deletes a webhook endpoint, for example one whose secret has been lost. Fails when the
+    /// endpoint does not exist.
     pub async fn delete_webhook_endpoint(&self, id: &str) -> Result<Value, ControlError> {
         let url = format!("{}/v1/webhook_endpoints/{id}", self.base);
         let request = self.http.delete(url).bearer_auth("sk_test_control");
@@ -200,10 +155,6 @@ impl Control {
     }
 
     /// Reads a resource of the control interface, for example `/_twin/mails`.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the twin cannot be reached or refuses the call.
     pub async fn get(&self, path: &str) -> Result<Value, ControlError> {
         self.answer(self.http.get(format!("{}{path}", self.base)))
             .await

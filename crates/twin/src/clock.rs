@@ -34,7 +34,7 @@ pub struct RealTime(Arc<dyn Fn() -> Micros + Send + Sync>);
 impl RealTime {
     /// Takes real time from `now`, in microseconds since 1970. A program that already has a clock
     /// passes it here, so that both agree.
-    pub fn told_by(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+    pub fn from_fn(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
@@ -45,7 +45,7 @@ impl RealTime {
         reason = "the one place that reads the system clock"
     )]
     pub fn of_the_system() -> Self {
-        Self::told_by(|| {
+        Self::from_fn(|| {
             #[expect(
                 clippy::disallowed_methods,
                 reason = "the twin's default clock when the program passes none"
@@ -77,7 +77,7 @@ impl std::fmt::Debug for RealTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClockView {
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     pub now: i64,
     pub now_micros: Micros,
     /// Increases with each step, and each time that deliveries became idle during an advance.
@@ -131,8 +131,6 @@ impl State {
         })
     }
 }
-
-/// The billing clock.
 #[derive(Debug)]
 pub(crate) struct BillingClock {
     state: Mutex<State>,

@@ -19,7 +19,7 @@ use crate::stopping::stopped;
 /// Rows of a log that are returned when the caller sends no `limit`.
 const ROWS_DEFAULT: usize = 200;
 
-/// The largest `limit`.
+/// The largest `limit` that a reader of a log may ask for.
 const ROWS_MAX: usize = 2_000;
 
 /// A refusal, answered as JSON with a message.
@@ -93,9 +93,7 @@ pub(crate) async fn pay(State(app): State<App>, Path(id): Path<String>, body: By
         "delayed" => Payment::Delayed,
         method => Payment::Method(method.to_owned()),
     };
-    let paid = app
-        .twin
-        .change(|core, now| core.pay_checkout(&id, payment, now));
+    let paid = app.change(|core, now| core.pay_checkout(&id, payment, now));
     Ok(Json(paid?))
 }
 
@@ -107,9 +105,7 @@ pub(crate) async fn settle(State(app): State<App>, Path(id): Path<String>, body:
         "failed" => false,
         _ => return Err(Refused::bad("outcome must be succeeded or failed.")),
     };
-    let settled = app
-        .twin
-        .change(|core, now| core.settle_checkout(&id, succeeded, now));
+    let settled = app.change(|core, now| core.settle_checkout(&id, succeeded, now));
     Ok(Json(settled?))
 }
 
@@ -260,7 +256,7 @@ pub(crate) async fn advance(State(app): State<App>, body: Bytes) -> Answer {
 pub(crate) async fn trigger(State(app): State<App>, body: Bytes) -> Answer {
     let body = object(&body)?;
     let kind = required(&body, "type")?;
-    let triggered = app.twin.change(|core, now| core.trigger(kind, now))?;
+    let triggered = app.change(|core, now| core.trigger(kind, now))?;
     Ok(Json(json!({ "type": kind, "events": triggered })))
 }
 
@@ -269,7 +265,7 @@ pub(crate) async fn decline_next(State(app): State<App>, body: Bytes) -> Answer 
     let body = object(&body)?;
     let (customer, code) = (text(&body, "customer")?, text(&body, "code")?);
     let code = code.unwrap_or("generic_decline");
-    app.twin.change(|core, _| core.decline_next(customer, code));
+    app.change(|core, _| core.decline_next(customer, code));
     Ok(Json(json!({ "customer": customer, "code": code })))
 }
 
@@ -278,9 +274,7 @@ pub(crate) async fn dispute(State(app): State<App>, body: Bytes) -> Answer {
     let body = object(&body)?;
     let charge = required(&body, "charge")?;
     let reason = text(&body, "reason")?.unwrap_or("fraudulent");
-    let disputed = app
-        .twin
-        .change(|core, now| core.dispute(charge, reason, now));
+    let disputed = app.change(|core, now| core.dispute(charge, reason, now));
     Ok(Json(disputed?))
 }
 
@@ -293,9 +287,7 @@ pub(crate) async fn close_dispute(State(app): State<App>, body: Bytes) -> Answer
         "lost" => false,
         _ => return Err(Refused::bad("outcome must be won or lost.")),
     };
-    let closed = app
-        .twin
-        .change(|core, now| core.close_dispute(id, won, now));
+    let closed = app.change(|core, now| core.close_dispute(id, won, now));
     Ok(Json(closed?))
 }
 

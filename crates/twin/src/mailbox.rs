@@ -10,7 +10,7 @@ use crate::clock::Micros;
 /// Emails kept in the mailbox. The oldest makes room for a new one.
 const EMAILS_MAX: usize = 1_000;
 
-/// One received email.
+/// An email that the sink received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Email {
@@ -18,9 +18,9 @@ pub struct Email {
     pub id: u64,
     /// The recipients on the envelope, to whom a mail server would deliver it.
     pub to: Vec<String>,
-    /// The sender's address.
+    /// The address in the `From` header.
     pub from: String,
-    /// The decoded subject.
+    /// The subject, decoded to plain text.
     pub subject: String,
     /// The text part, or an empty string if there is none.
     pub text: String,

@@ -71,7 +71,7 @@ pub enum StartError {
     /// The address is in use or not available.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The requested address.
+        /// The address that the configuration names.
         address: SocketAddr,
         /// The error of the operating system.
         source: std::io::Error,

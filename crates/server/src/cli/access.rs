@@ -1,7 +1,6 @@
-//! Creates users, sessions, sign-in links and API keys, and finds accounts by name, for the
+//! Creates users, sessions and sign-in links, and finds accounts by name, for the
 //! commands.
 
-use billing::actors::KEY_PREFIX;
 use billing::app::App;
 use billing::error::{Error, Result};
 use billing::people::sign_in::open_session;
@@ -9,12 +8,7 @@ use billing::people::users;
 use billing::secrets::{hash, new_secret};
 use domain::people::UserRole;
 use domain::time::Timestamp;
-use store::api_keys::{KeyScope, NewApiKey};
 use web::sign_in::cookies::cookie_name;
-
-/// How many bytes of a key's secret are stored as readable text, so that its owner can recognize
-/// it.
-const PREFIX_BYTES: usize = 16;
 
 /// Returns the row ids of the user with this email address and of the user's first account. Creates
 /// the user if it doesn't exist, and sets its role if one is given. The address counts as verified.
@@ -59,35 +53,6 @@ pub async fn login_link(app: &App, email: &str, minutes: i64) -> Result<String> 
         })
         .await?;
     Ok(url)
-}
-
-/// Creates an API key: of scope `meter` for an account, of scope `server` without one. Returns the
-/// secret, of which only a hash is stored.
-pub async fn api_key(app: &App, account: Option<i64>, name: &str) -> Result<String> {
-    let mode = app.settings.stripe.mode();
-    let secret = format!("{KEY_PREFIX}{mode}_{}", new_secret(&*app.rng));
-    let public_id = app.new_id("key");
-    let (key, name, now) = (secret.clone(), name.to_owned(), app.now());
-    app.db
-        .write(account.unwrap_or(0), move |tx| {
-            let new = NewApiKey {
-                public_id: &public_id,
-                account_id: account,
-                name: &name,
-                prefix: &key[..PREFIX_BYTES],
-                secret_hash: &hash(&key),
-                scope: if account.is_some() {
-                    KeyScope::Meter
-                } else {
-                    KeyScope::Server
-                },
-                mode,
-                created_by: "cli",
-            };
-            store::api_keys::insert(tx, &new, now).map(|_| ())
-        })
-        .await?;
-    Ok(secret)
 }
 
 /// Finds an account by its id, the host application's id for it, its Stripe customer or a user's

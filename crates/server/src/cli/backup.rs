@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 /// Name of the setting that holds the time of the last backup.
 pub const LAST: &str = "backup.last";
 
-/// Options of `backup`.
+/// The command-line options of `backup`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BackupArgs {
     /// Path of the backup, which must not exist yet.

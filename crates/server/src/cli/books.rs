@@ -18,7 +18,7 @@ const REVERSAL_DAYS: i64 = 400;
 /// Journal entries replayed in one read.
 const PAGE: i64 = 1_000;
 
-/// Options of `audit`.
+/// The command-line options of `audit`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AuditArgs {
     /// Checks only that the journal was not changed.
@@ -34,7 +34,7 @@ pub struct AuditArgs {
     stripe: bool,
 }
 
-/// Options of `balance`.
+/// The command-line options of `balance`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BalanceArgs {
     /// The account: its id, the host application's id for it, its Stripe customer or a user's email

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::cli::output::Output;
 use crate::cli::{CommandResult, Context, DIFFERENT};
 
-/// Options of `setup`.
+/// The command-line options of `setup`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SetupArgs {
     /// Shows the differences without changing anything. Exits with 3 if there are any.

@@ -47,7 +47,7 @@ const FILES: [&str; 9] = [
     socket::NAME,
 ];
 
-/// Options of `demo`.
+/// The command-line options of `demo`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Port of the service.
@@ -289,7 +289,9 @@ async fn api_key(app: &App, account: i64, previous: Option<String>) -> anyhow::R
             return Ok(secret);
         }
     }
-    Ok(access::api_key(app, Some(account), "demo").await?)
+    Ok(billing::keys::make(app, Some(account), "demo", "cli")
+        .await?
+        .1)
 }
 
 /// The URL of the database, without its password.

@@ -24,7 +24,7 @@ const ROWS_MAX: i64 = 100;
 
 const SECONDS_PER_MINUTE: i64 = 60;
 
-/// Options of `doctor`.
+/// The command-line options of `doctor`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Also checks what happens only after launch: a payment, a charged call, a plan change and an

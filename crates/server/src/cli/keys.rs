@@ -19,7 +19,7 @@ pub enum Keys {
     Rotate,
 }
 
-/// Runs `keys rotate`.
+/// Runs `keys rotate` and returns the exit code.
 pub async fn run(app: &App, command: &Keys, out: &mut Output) -> anyhow::Result<u8> {
     let Keys::Rotate = command;
     anyhow::ensure!(

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::cli::output::{Output, counted};
 use crate::cli::{DIFFERENT, access, compare};
 
-/// Options of `repair`.
+/// The command-line options of `repair`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The account to repair: its id, the host application's id for it, its Stripe customer or a

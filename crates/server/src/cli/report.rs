@@ -1,4 +1,4 @@
-//! `report`: accounting reports.
+//! `report`: accounting reports, such as deferred revenue by month.
 
 use billing::app::App;
 use billing::exact::Exact;

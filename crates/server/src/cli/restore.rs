@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::cli::output::Output;
 use crate::cli::{CommandResult, Context, DIFFERENT, socket};
 
-/// Options of `restore`.
+/// The command-line options of `restore`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RestoreArgs {
     /// Path of the backup.

@@ -13,7 +13,7 @@ const ACCOUNTS_MAX: i64 = 500;
 /// The most rounds of matching events that have no account yet.
 const MATCHES_MAX: usize = 1_000;
 
-/// Options of `sync`.
+/// The command-line options of `sync`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The account to sync: its id, the host application's id for it, its Stripe customer or a

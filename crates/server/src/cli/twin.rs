@@ -15,7 +15,7 @@ use crate::service;
 /// Where a twin that `twin serve` started listens by default.
 const DEFAULT_URL: &str = "http://127.0.0.1:12111";
 
-/// Options of `twin`.
+/// The command-line options of `twin`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// URL of the running twin (default: the twin of the demo in --data, otherwise port 12111).

@@ -23,7 +23,7 @@ pub fn config(port: u16, save_file: Option<&Path>, product_key: &str) -> twin::C
     config.seed = seed();
     config.save_file = save_file.map(Path::to_owned);
     config.product_key = Some(product_key.to_owned());
-    config.real_time = twin::RealTime::told_by(|| SystemClock.now().micros());
+    config.real_time = twin::RealTime::from_fn(|| SystemClock.now().micros());
     config
 }
 

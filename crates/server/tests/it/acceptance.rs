@@ -2,12 +2,11 @@
 //! success criteria of 19.1. Each test is named after its line and goes the way of a user.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::events::EventState;
 
-use crate::metering::Program;
 use crate::pages::{hidden, location, mailed_link, send};
-use crate::stage::{Person, Stage, fresh_key, on_both, session_id};
+use crate::stage::{Person, Stage, fresh_key, is_tier, on_both, plan_of, session_id};
 
 const BILLING: &str = "/dashboard/billing";
 
@@ -74,16 +73,6 @@ async fn cancel(person: &Person<'_>) {
     assert_eq!(done.status(), 303);
 }
 
-/// Waits for an email whose subject contains this text, and returns how many there are.
-async fn mails_with(stage: &Stage, part: &str) -> usize {
-    stage.settled().await;
-    let subjects = stage.mail_subjects().await;
-    subjects
-        .iter()
-        .filter(|subject| subject.contains(part))
-        .count()
-}
-
 on_both!(seed_9_3_user_signs_up_and_subscribes_to_pro_plan);
 async fn seed_9_3_user_signs_up_and_subscribes_to_pro_plan(stage: &Stage) {
     let maya = sign_up(stage, "maya@example.com").await;
@@ -99,11 +88,8 @@ async fn seed_9_3_webhook_updates_user_subscription_tier_in_db(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let account = maya.account;
     let tier = || async {
-        let found = stage
-            .app
-            .read(move |tx| store::accounts::find(tx, account))
-            .await;
-        found.unwrap().unwrap().subscription_tier
+        let found = stage.account(account).await;
+        found.subscription_tier
     };
     assert_eq!(tier().await, "FREE");
 
@@ -128,40 +114,17 @@ async fn seed_9_3_user_purchases_credits(stage: &Stage) {
 on_both!(seed_9_3_credits_are_deducted_on_api_calls);
 async fn seed_9_3_credits_are_deducted_on_api_calls(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let program = maya.program().await;
     let before = maya.billing().await["credits"]["balance"].as_i64().unwrap();
 
-    let held = program
-        .call(
-            Method::POST,
-            "/api/v1/holds",
-            Some(&fresh_key()),
-            r#"{"credits": 10}"#,
-        )
-        .await;
-    let capture = format!(
-        "/api/v1/holds/{}/capture",
-        held.body["id"].as_str().unwrap()
-    );
+    let hold = program.hold(10).await;
+    let capture = format!("/api/v1/holds/{hold}/capture");
     let captured = program
         .call(Method::POST, &capture, None, r#"{"credits": 4}"#)
         .await;
-    let debited = program
-        .call(
-            Method::POST,
-            "/api/v1/debits",
-            Some(&fresh_key()),
-            r#"{"credits": 3}"#,
-        )
-        .await;
+    let debited = program.debit(&fresh_key(), 3).await;
 
-    assert_eq!(
-        (held.status, captured.status, debited.status),
-        (201, 200, 201)
-    );
+    assert_eq!((captured.status, debited.status), (200, 201));
     assert_eq!(maya.billing().await["credits"]["balance"], before - 7);
 }
 
@@ -173,9 +136,11 @@ async fn seed_9_3_user_upgrades_from_pro_to_pro_plus(stage: &Stage) {
     upgrade(&maya, "PRO_PLUS").await;
 
     assert_eq!(subscription(&maya.billing().await), ("PRO_PLUS", "ACTIVE"));
-    let listed = stage.stripe_get("/v1/subscriptions?status=active").await;
     assert_eq!(
-        listed["data"].as_array().unwrap().len(),
+        stage
+            .stripe_list("/v1/subscriptions?status=active")
+            .await
+            .len(),
         1,
         "changed, not bought again"
     );
@@ -194,9 +159,7 @@ async fn seed_9_3_user_cancels_subscription_downgrades_to_free(stage: &Stage) {
     );
     stage.twin.advance("32d").await.unwrap();
 
-    let body = maya
-        .billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
+    let body = maya.billing_when(is_tier("FREE")).await;
     assert_eq!(body["subscription"]["accessTier"], "FREE");
 }
 
@@ -204,17 +167,13 @@ on_both!(seed_9_3_payment_fails_user_receives_notification);
 async fn seed_9_3_payment_fails_user_receives_notification(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     buy(&maya, "upgrade", ("planId", "PRO")).await;
-    stage
-        .twin
-        .decline_next(None, Some("card_declined"))
-        .await
-        .unwrap();
+    stage.decline_next("card_declined").await;
 
     stage.twin.advance("31d").await.unwrap();
 
     maya.billing_when(|body| body["subscription"]["status"] == "PAST_DUE")
         .await;
-    assert_eq!(mails_with(stage, "did not go through").await, 1);
+    assert_eq!(stage.mails_with("did not go through").await, 1);
     let (_, page) = maya.page(BILLING).await;
     assert!(
         page.contains("did not go through"),
@@ -297,18 +256,9 @@ async fn seed_19_1_webhooks_correctly_update_database(stage: &Stage) {
 on_both!(seed_19_1_credit_deduction_works_for_api_calls);
 async fn seed_19_1_credit_deduction_works_for_api_calls(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let program = maya.program().await;
     let all = maya.billing().await["credits"]["balance"].as_i64().unwrap();
-    let debit = |credits: i64| format!(r#"{{"credits": {credits}}}"#);
-    let spend = async |credits| {
-        let key = fresh_key();
-        program
-            .call(Method::POST, "/api/v1/debits", Some(&key), &debit(credits))
-            .await
-    };
+    let spend = async |credits| program.debit(&fresh_key(), credits).await;
 
     assert_eq!(spend(all - 1).await.status, 201);
     assert_eq!(spend(2).await.status, 402);
@@ -327,16 +277,12 @@ async fn seed_19_1_subscription_cancellation_downgrades_user_correctly(stage: &S
 
     stage.twin.advance("32d").await.unwrap();
 
-    let body = maya
-        .billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
+    let body = maya.billing_when(is_tier("FREE")).await;
     assert_eq!(
         body["credits"]["balance"], 600,
         "the bought ones and the free month's"
     );
-    let (status, again) = maya
-        .checkout(json!({ "type": "subscription", "planId": "PRO" }))
-        .await;
+    let (status, again) = maya.checkout(plan_of("PRO")).await;
     assert_eq!(status, 200, "the plan can be bought again: {again}");
 }
 
@@ -345,14 +291,8 @@ async fn seed_19_1_billing_dashboard_displays_accurate_information(stage: &Stage
     let maya = stage.person("maya@example.com").await;
     buy(&maya, "upgrade", ("planId", "PRO")).await;
     buy(&maya, "credits", ("amount", "5000")).await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
-    let debit = r#"{"credits": 123}"#;
-    program
-        .call(Method::POST, "/api/v1/debits", Some(&fresh_key()), debit)
-        .await;
+    let program = maya.program().await;
+    program.debit(&fresh_key(), 123).await;
 
     let body = maya.billing().await;
     let (_, page) = maya.page(BILLING).await;
@@ -361,10 +301,9 @@ async fn seed_19_1_billing_dashboard_displays_accurate_information(stage: &Stage
     // The ledger, the API and the page agree.
     let account = maya.account;
     let wallet = stage
-        .app
         .read(move |tx| store::ledger::wallet(tx, account))
-        .await;
-    let wallet = wallet.unwrap().unwrap();
+        .await
+        .unwrap();
     let credits = (wallet.posted - wallet.debt) / 1_000_000;
     assert_eq!(body["credits"]["balance"], credits);
     assert_eq!(balance["balance"], credits);
@@ -410,15 +349,11 @@ on_both!(seed_19_1_failed_payments_trigger_user_notifications);
 async fn seed_19_1_failed_payments_trigger_user_notifications(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     buy(&maya, "upgrade", ("planId", "PRO")).await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
 
     stage.twin.advance("31d").await.unwrap();
     maya.billing_when(|body| body["subscription"]["status"] == "PAST_DUE")
         .await;
 
-    assert_eq!(mails_with(stage, "did not go through").await, 1);
+    assert_eq!(stage.mails_with("did not go through").await, 1);
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use store::events::EventState;
 
-use crate::stage::{Stage, on_both};
+use crate::stage::{Stage, code, on_both, pack};
 
 /// Routes that are public by design.
 pub const PUBLIC: &[&str] = &[
@@ -145,24 +145,19 @@ async fn case_a4_another_users_account_is_not_found(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let account = noah.account;
-    let row = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap();
+    let row = stage.account(account).await;
 
     let (status, body) = maya
         .get(&format!("/api/dashboard/billing?account={}", row.public_id))
         .await;
 
-    assert_eq!((status, &body["code"]), (404, &json!("not_found")));
+    assert_eq!((status, code(&body)), (404, "not_found"));
 }
 
 on_both!(case_a6_a_write_from_another_site_is_refused);
 async fn case_a6_a_write_from_another_site_is_refused(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let body = json!({ "type": "topup", "amount": 500 }).to_string();
+    let body = pack(500).to_string();
     for (name, value, kind) in [
         ("sec-fetch-site", "cross-site", "application/json"),
         ("sec-fetch-site", "same-site", "application/json"),
@@ -228,11 +223,7 @@ on_both!(case_a11_every_answer_carries_the_security_headers);
 async fn case_a11_every_answer_carries_the_security_headers(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     for path in ["/healthz", "/api/dashboard/billing", "/nothing/here"] {
-        let answer = maya
-            .request(reqwest::Method::GET, path)
-            .send()
-            .await
-            .unwrap();
+        let answer = maya.fetch(reqwest::Method::GET, path).await;
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
         let policy = header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'") && policy.contains("script-src 'self'"));
@@ -245,12 +236,7 @@ async fn case_a11_every_answer_carries_the_security_headers(stage: &Stage) {
 
 on_both!(case_a15_an_error_names_its_request_and_no_internals);
 async fn case_a15_an_error_names_its_request_and_no_internals(stage: &Stage) {
-    let answer = stage
-        .http
-        .get(format!("{}/nothing/here", stage.base))
-        .send()
-        .await
-        .unwrap();
+    let answer = stage.get("/nothing/here").await;
     let id = answer.headers()["x-request-id"]
         .to_str()
         .unwrap()
@@ -265,10 +251,7 @@ async fn case_a15_an_error_names_its_request_and_no_internals(stage: &Stage) {
 
 on_both!(case_a5_operators_pages_are_closed_to_users);
 async fn case_a5_operators_pages_are_closed_to_users(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["balance"] == 600)
-        .await;
+    let maya = stage.buyer("maya@example.com", 500).await;
     let olga = stage.person_as("olga@example.com", "admin").await;
     let event = stage.events().await.remove(0).event_id;
     let paths = [
@@ -300,25 +283,14 @@ on_both!(an_operators_replay_syncs_the_account_again_and_changes_nothing_that_ag
 async fn an_operators_replay_syncs_the_account_again_and_changes_nothing_that_agrees(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["balance"] == 600)
-        .await;
+    let maya = stage.buyer("maya@example.com", 500).await;
     stage.settled().await;
     let olga = stage.person_as("olga@example.com", "admin").await;
     let event = stage.events().await.remove(0).event_id;
 
     let path = format!("/admin/events/{event}/replay");
-    let mine = maya
-        .request(reqwest::Method::POST, &path)
-        .send()
-        .await
-        .unwrap();
-    let replayed = olga
-        .request(reqwest::Method::POST, &path)
-        .send()
-        .await
-        .unwrap();
+    let mine = maya.fetch(reqwest::Method::POST, &path).await;
+    let replayed = olga.fetch(reqwest::Method::POST, &path).await;
 
     assert_eq!(
         (mine.status().as_u16(), replayed.status().as_u16()),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store::alerts as rows;
 use store::events::EventState;
 
-use crate::stage::{PATIENCE, Person, Stage, on_both};
+use crate::stage::{Person, Stage, eventually, on_both};
 
 const ALERTS: &str = "/api/admin/alerts";
 
@@ -27,7 +27,7 @@ pub async fn states(operator: &Person<'_>, rule: &str) -> Vec<String> {
 
 async fn failed_again(stage: &Stage, times: usize) {
     for _ in 0..times {
-        stage.app.db.write(0, rows::failed_again).await.unwrap();
+        stage.write(0, rows::failed_again).await;
     }
 }
 
@@ -80,63 +80,49 @@ async fn a_sync_that_fails_counts_as_a_failure(stage: &Stage) {
     let ann = stage.person("ann@example.com").await;
     ann.buy_pack(500).await;
     stage.settled().await;
-    assert_eq!(stage.app.read(rows::failed_in_a_row).await.unwrap(), 0);
-    stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 400, "count": 50 }))
-        .await
-        .unwrap();
+    assert_eq!(stage.read(rows::failed_in_a_row).await, 0);
+    stage.answers(400, 50).await;
 
-    let (account, now) = (ann.account, stage.app.real_now());
-    stage
-        .app
-        .db
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)
-        })
-        .await
-        .unwrap();
-    stage.app.sync_due.notify_one();
-    let started = std::time::Instant::now();
-    while stage.app.read(rows::failed_in_a_row).await.unwrap() == 0 {
-        assert!(started.elapsed() < PATIENCE, "no failure was counted");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    stage.mark_for_sync(ann.account).await;
+    let failures = async || stage.read(rows::failed_in_a_row).await;
+    eventually(failures, |failures| *failures > 0).await;
 
     assert!(stage.app.stripe_failures() > 0);
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
 }
 
 /// A completed payment of `minor` on this day.
 pub async fn paid(stage: &Stage, account: i64, day: i64, number: i64, minor: i64) {
     let at = Timestamp::from_seconds(day * SECONDS_PER_DAY + 60);
     let key = format!("test:{day}:{number}");
-    let made = stage.app.db.write(account, move |tx| {
-        let new = store::transactions::NewTransaction {
-            public_id: &key,
-            account_id: account,
-            natural_key: &key,
-            amount_minor: minor,
-            attempts: 1,
-            occurred_at: at,
-            ..store::testing::transaction()
-        };
-        store::transactions::put(tx, &new, at)
-    });
-    made.await.unwrap();
+    stage
+        .write(account, move |tx| {
+            let new = store::transactions::NewTransaction {
+                public_id: &key,
+                account_id: account,
+                natural_key: &key,
+                amount_minor: minor,
+                attempts: 1,
+                occurred_at: at,
+                ..store::testing::transaction()
+            };
+            store::transactions::put(tx, &new, at)
+        })
+        .await;
 }
 
 async fn compare_again(stage: &Stage, day: i64) {
     let before = (day - 1).to_string();
-    let forgotten = stage.app.db.write(0, move |tx| {
-        store::jobs::put(
-            tx,
-            alerts::REVENUE,
-            Some(&before),
-            Timestamp::from_seconds(0),
-        )
-    });
-    forgotten.await.unwrap();
+    stage
+        .write(0, move |tx| {
+            store::jobs::put(
+                tx,
+                alerts::REVENUE,
+                Some(&before),
+                Timestamp::from_seconds(0),
+            )
+        })
+        .await;
     alerts::once(&stage.app).await.unwrap();
 }
 
@@ -191,32 +177,34 @@ async fn each_alert_rule_detects_its_own_problem_and_no_other(stage: &Stage) {
 
     let account = ann.account;
     let (now, long_ago) = (stage.app.real_now(), stage.app.real_now().plus_days(-2));
-    let trouble = stage.app.db.write(0, move |tx| {
-        rows::add(tx, "bad-signature", 21, now)?;
-        rows::add(tx, "stripe-error", 21, now)?;
-        let event = |event_id, state| store::events::NewEvent {
-            event_id,
-            kind: "invoice.paid",
-            state,
-            account_id: Some(account),
-            ..store::events::NewEvent::default()
-        };
-        store::events::insert(tx, &event("evt_old", EventState::Received), long_ago)?;
-        let parked = store::events::insert(tx, &event("evt_parked", EventState::Received), now)?;
-        store::events::settle(tx, parked.unwrap(), EventState::Parked, "for a person", now)?;
-        let new = store::webhook_endpoints::NewEndpoint {
-            public_id: "we_gone",
-            url: "https://hooks.example.com/",
-            description: "",
-            events: "alert.opened",
-            secret: "whsec_x",
-            created_by: "test",
-        };
-        store::webhook_endpoints::insert(tx, &new, now)?;
-        store::webhook_endpoints::disable(tx, "we_gone", "it answered 410", now)?;
-        Ok(())
-    });
-    trouble.await.unwrap();
+    stage
+        .write(0, move |tx| {
+            rows::add(tx, "bad-signature", 21, now)?;
+            rows::add(tx, "stripe-error", 21, now)?;
+            let event = |event_id, state| store::events::NewEvent {
+                event_id,
+                kind: "invoice.paid",
+                state,
+                account_id: Some(account),
+                ..store::events::NewEvent::default()
+            };
+            store::events::insert(tx, &event("evt_old", EventState::Received), long_ago)?;
+            let parked =
+                store::events::insert(tx, &event("evt_parked", EventState::Received), now)?;
+            store::events::settle(tx, parked.unwrap(), EventState::Parked, "for a person", now)?;
+            let new = store::webhook_endpoints::NewEndpoint {
+                public_id: "we_gone",
+                url: "https://hooks.example.com/",
+                description: "",
+                events: "alert.opened",
+                secret: "whsec_x",
+                created_by: "test",
+            };
+            store::webhook_endpoints::insert(tx, &new, now)?;
+            store::webhook_endpoints::disable(tx, "we_gone", "it answered 410", now)?;
+            Ok(())
+        })
+        .await;
     nightly::note(&stage.app, 3, 0).await.unwrap();
     alerts::once(&stage.app).await.unwrap();
 

@@ -6,7 +6,7 @@ use server::cli::database_command;
 use server::cli::database_command::DatabaseCommand;
 use server::cli::output::Output;
 
-use crate::stage::{Stage, on_both};
+use crate::stage::{Stage, balance, id_of, on_both, pack};
 
 /// A command line without the program's name.
 #[derive(Parser)]
@@ -30,44 +30,42 @@ pub async fn run_on(app: &billing::app::App, line: &[&str]) -> (u8, Value) {
     (code, value)
 }
 
-fn balance(body: &Value) -> f64 {
-    body["credits"]["balance"].as_f64().unwrap()
-}
-
 /// All rows that mirror Stripe, without their row ids.
 async fn mirror(stage: &Stage, account: i64) -> Vec<String> {
-    let read = stage.app.read(move |tx| {
-        let mut lines = Vec::new();
-        let start = store::transactions::Cursor::START;
-        for row in store::transactions::of_account(tx, account, start, 1_000)? {
-            let row = store::transactions::Transaction {
-                id: 0,
-                public_id: String::new(),
-                created_at: domain::time::Timestamp::default(),
-                updated_at: domain::time::Timestamp::default(),
-                ..row
-            };
-            lines.push(format!("{row:?}"));
-        }
-        for row in store::subscriptions::of_account(tx, account)? {
-            let synced_at = domain::time::Timestamp::default();
+    let read = stage
+        .read(move |tx| {
+            let mut lines = Vec::new();
+            let start = store::transactions::Cursor::START;
+            for row in store::transactions::of_account(tx, account, start, 1_000)? {
+                let row = store::transactions::Transaction {
+                    id: 0,
+                    public_id: String::new(),
+                    created_at: domain::time::Timestamp::default(),
+                    updated_at: domain::time::Timestamp::default(),
+                    ..row
+                };
+                lines.push(format!("{row:?}"));
+            }
+            for row in store::subscriptions::of_account(tx, account)? {
+                let synced_at = domain::time::Timestamp::default();
+                lines.push(format!(
+                    "{:?}",
+                    store::subscriptions::Subscription { synced_at, ..row }
+                ));
+            }
+            for row in store::invoices::of_account(tx, account, 1_000)? {
+                lines.push(format!("{row:?}"));
+            }
+            let account = store::accounts::find(tx, account)?.unwrap();
             lines.push(format!(
-                "{:?}",
-                store::subscriptions::Subscription { synced_at, ..row }
+                "{} {}",
+                account.subscription_tier, account.subscription_status
             ));
-        }
-        for row in store::invoices::of_account(tx, account, 1_000)? {
-            lines.push(format!("{row:?}"));
-        }
-        let account = store::accounts::find(tx, account)?.unwrap();
-        lines.push(format!(
-            "{} {}",
-            account.subscription_tier, account.subscription_status
-        ));
-        lines.sort();
-        Ok(lines)
-    });
-    read.await.unwrap()
+            lines.sort();
+            Ok(lines)
+        })
+        .await;
+    read
 }
 
 /// A customer who has used most of the features.
@@ -75,23 +73,12 @@ async fn eventful(stage: &Stage) -> i64 {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(5_000).await;
     maya.subscribe("PRO").await;
-    let charges = stage.stripe_get("/v1/charges").await;
-    let topup = charges["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|one| one["amount"] == 500);
-    let topup = topup.unwrap()["id"].as_str().unwrap().to_owned();
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &topup), ("amount", "250")])
-        .await;
-    maya.session(json!({ "type": "topup", "amount": 500 }))
-        .await;
+    let topup = stage.charge_of(500).await;
+    stage.refund_part(&topup, "250").await;
+    maya.session(pack(500)).await;
     stage.twin.advance("32d").await.unwrap();
     stage.settled().await;
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
     maya.account
 }
 
@@ -100,12 +87,7 @@ async fn a_full_sync_restores_emptied_mirror_tables_exactly(stage: &Stage) {
     let account = eventful(stage).await;
     let before = mirror(stage, account).await;
     assert!(before.len() >= 6, "{before:?}");
-    stage
-        .app
-        .db
-        .write(0, store::testing::forget_mirror)
-        .await
-        .unwrap();
+    stage.write(0, store::testing::forget_mirror).await;
     assert_ne!(mirror(stage, account).await, before);
 
     let (code, report) = run(stage, &["sync", "--all"]).await;
@@ -117,9 +99,7 @@ async fn a_full_sync_restores_emptied_mirror_tables_exactly(stage: &Stage) {
 
 on_both!(case_m10_an_audit_reports_differences_from_stripe_and_a_repair_fixes_them);
 async fn case_m10_an_audit_reports_differences_from_stripe_and_a_repair_fixes_them(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(500).await;
-    maya.billing_when(|body| balance(body) == 600.0).await;
+    let maya = stage.buyer("maya@example.com", 500).await;
     stage.settled().await;
     let (code, report) = run(stage, &["audit", "--stripe"]).await;
     assert_eq!((code, &report["ok"]), (0, &json!(true)), "{report}");
@@ -134,10 +114,8 @@ async fn case_m10_an_audit_reports_differences_from_stripe_and_a_repair_fixes_th
         "{lines}"
     );
     let last = stage
-        .app
         .read(|tx| store::settings::get(tx, "audit_last"))
-        .await
-        .unwrap();
+        .await;
     let last: Value = serde_json::from_str(&last.unwrap()).unwrap();
     assert_eq!(last["differences"], 1);
 
@@ -161,8 +139,6 @@ async fn a_plan_override_is_reported_as_intended_and_not_as_a_difference(stage: 
     let account = maya.account;
     let now = stage.app.now();
     stage
-        .app
-        .db
         .write(account, move |tx| {
             let set = store::accounts::TierOverride {
                 tier: "PRO",
@@ -172,8 +148,7 @@ async fn a_plan_override_is_reported_as_intended_and_not_as_a_difference(stage: 
             };
             store::accounts::set_tier_override(tx, account, Some(&set), now)
         })
-        .await
-        .unwrap();
+        .await;
 
     let (code, report) = run(stage, &["audit", "--stripe"]).await;
 
@@ -190,22 +165,18 @@ async fn the_nightly_audit_finds_a_refund_and_a_dispute_without_events(stage: &S
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(5_000).await;
     maya.buy_pack(1_000).await;
-    maya.billing_when(|body| balance(body) == 6_100.0).await;
+    maya.balance_is(6_100).await;
     stage.twin.advance("60d").await.unwrap();
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
     stage.settled().await;
     stage.webhooks(false).await;
     let charges = stage.stripe_get("/v1/charges").await;
     let of = |amount: i64| {
         let charges = charges["data"].as_array().unwrap();
         let charge = charges.iter().find(|one| one["amount"] == amount).unwrap();
-        charge["id"].as_str().unwrap().to_owned()
+        id_of(&charge)
     };
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &of(500))])
-        .await;
+    stage.refund(&of(500)).await;
     stage.twin.dispute(&of(100), None).await.unwrap();
 
     let found = billing::jobs::nightly::once(&stage.app).await.unwrap();
@@ -220,10 +191,8 @@ async fn the_nightly_audit_finds_a_refund_and_a_dispute_without_events(stage: &S
         "repaired"
     );
     let last = stage
-        .app
         .read(|tx| store::settings::get(tx, "audit_last"))
-        .await
-        .unwrap();
+        .await;
     assert!(last.unwrap().contains("\"differences\":0"));
 }
 
@@ -232,18 +201,15 @@ async fn existing_customers_are_adopted_by_metadata_or_a_verified_address(stage:
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let account = maya.account;
-    let name = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await;
-    let name = name.unwrap().unwrap().public_id;
-    let price = stage.app.prices().price_of_tier["PRO"].clone();
+    let name = stage.account(account).await;
+    let name = name.public_id;
+    let price = stage.price("PRO");
     let old = |form: Vec<(&'static str, String)>| {
         let price = price.clone();
         async move {
             let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
             let made = stage.stripe_post("/v1/customers", &form).await;
-            let id = made["id"].as_str().unwrap().to_owned();
+            let id = id_of(&made);
             let trial = [
                 ("customer", id.as_str()),
                 ("items[0][price]", &price),
@@ -272,10 +238,9 @@ async fn existing_customers_are_adopted_by_metadata_or_a_verified_address(stage:
         assert_eq!(body["subscription"]["tier"], "PRO", "{body}");
     }
     let customers = stage
-        .app
         .read(move |tx| store::customers::current(tx, account))
         .await;
-    assert_eq!(customers.unwrap(), Some(by_metadata));
+    assert_eq!(customers, Some(by_metadata));
     assert_ne!(by_mail, "");
     let (_, again) = run(stage, &["sync", "--adopt"]).await;
     assert_eq!(again["linked"], json!([]));
@@ -287,20 +252,13 @@ async fn existing_customers_are_adopted_by_metadata_or_a_verified_address(stage:
 
 on_both!(case_w30_a_sync_since_a_given_time_recovers_lost_events);
 async fn case_w30_a_sync_since_a_given_time_recovers_lost_events(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(5_000).await;
-    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    let maya = stage.buyer("maya@example.com", 5_000).await;
     stage.twin.advance("80d").await.unwrap();
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
     let since = stage.app.now().rfc3339();
     stage.webhooks(false).await;
     stage.twin.advance("1h").await.unwrap();
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())])
-        .await;
+    stage.refund_newest().await;
 
     let (code, report) = run(stage, &["sync", "--since", &since]).await;
 
@@ -335,14 +293,8 @@ async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it
     let account = eventful(stage).await;
     let maya = stage.person("maya@example.com").await;
     let limit = json!({ "scope": "account", "window": "lifetime", "credits": 90_000 });
-    let request = maya
-        .request(reqwest::Method::PUT, "/api/v1/limits")
-        .json(&limit);
-    assert_eq!(crate::stage::answer(request).await.0, 200);
-    let program = crate::metering::Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    assert_eq!(maya.put("/api/v1/limits", limit).await.0, 200);
+    let program = maya.program().await;
     program.debit("d", 30).await;
     let held = program
         .post("/api/v1/holds", "h", json!({ "credits": 20 }))
@@ -369,9 +321,9 @@ async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it
     let books = |table: &'static str| async move {
         let table = store::export::table(table).unwrap();
         let rows = stage
-            .app
-            .read(move |tx| store::export::page(tx, table, Some(account), None, 1_000));
-        rows.await.unwrap()
+            .read(move |tx| store::export::page(tx, table, Some(account), None, 1_000))
+            .await;
+        rows
     };
     let tables = ["credit_grant", "hold", "usage_day"];
     let before = [
@@ -384,11 +336,8 @@ async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it
 
     for (row, damage) in DAMAGES {
         stage
-            .app
-            .db
             .write(account, move |tx| tx.execute(damage, store::args![account]))
-            .await
-            .unwrap();
+            .await;
         assert_eq!(run(stage, &["audit"]).await.0, 3, "{row}");
 
         let (code, dry) = run(stage, &["repair"]).await;
@@ -417,7 +366,7 @@ async fn rows_that_differ_from_the_journal_are_reported_and_then_rebuilt_from_it
     assert_eq!(program.debit("continues", 1).await.status, 201);
     assert_eq!(run(stage, &["audit"]).await.0, 0);
     let acts = stage
-        .app
-        .read(|tx| store::audit_log::list(tx, None, None, Some("account.rebuild"), None, 100));
-    assert_eq!(acts.await.unwrap().len(), DAMAGES.len());
+        .read(|tx| store::audit_log::list(tx, None, None, Some("account.rebuild"), None, 100))
+        .await;
+    assert_eq!(acts.len(), DAMAGES.len());
 }

@@ -10,7 +10,7 @@ mod portal;
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::events::EventState;
 
 use axum::Router;
@@ -23,41 +23,18 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use web::site::Site;
 
-use crate::metering::{Answer, Program, program};
-use crate::stage::{PATIENCE, Person, Stage, on_both};
+use crate::metering::{Answer, program};
+use crate::stage::{
+    CATALOG, Person, Stage, balance, code, column, eventually, id_of, is, is_canceled, is_tier,
+    on_both, own_catalog, pack, plan_of,
+};
 use crate::stripe_proxy;
-
-const CATALOG: &str = include_str!("../../../../catalog.toml");
-
-fn is(tier: &'static str, status: &'static str) -> impl Fn(&Value) -> bool {
-    move |body| {
-        body["subscription"]["accessTier"] == tier && body["subscription"]["status"] == status
-    }
-}
-
-fn balance(body: &Value) -> f64 {
-    body["credits"]["balance"].as_f64().unwrap()
-}
-
-fn pack(credits: i64) -> Value {
-    json!({ "type": "topup", "amount": credits })
-}
-
-async fn audited(stage: &Stage) {
-    let report =
-        billing::books::audit::run(&stage.app, billing::books::audit::Scope::Everything).await;
-    let report = report.unwrap();
-    assert!(report.findings.is_empty(), "{:?}", report.findings);
-}
 
 /// Customers at Stripe whose metadata name this user's account.
 async fn customers_of(person: &Person<'_>) -> Vec<Value> {
     let account = person.account;
-    let row = person
-        .stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account));
-    let name = row.await.unwrap().unwrap().public_id;
+    let row = person.stage.account(account).await;
+    let name = row.public_id;
     let listed = person.stage.stripe_get("/v1/customers?limit=100").await;
     let all = listed["data"].as_array().unwrap().clone();
     let own = all
@@ -66,25 +43,13 @@ async fn customers_of(person: &Person<'_>) -> Vec<Value> {
     own.collect()
 }
 
-async fn subscription(stage: &Stage) -> Value {
-    stage.stripe_get("/v1/subscriptions?status=all").await["data"][0].clone()
-}
-
 async fn move_to(stage: &Stage, tier: &str) {
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
     let item = held["items"]["data"][0]["id"].as_str().unwrap();
-    let price = stage.app.prices().price_of_tier[tier].clone();
+    let price = stage.price(tier);
     let form = [("items[0][id]", item), ("items[0][price]", &price)];
     stage.stripe_post(&path, &form).await;
-}
-
-/// A catalog in a file that the test may change.
-fn own_catalog(settings: &mut Settings, text: &str) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
 }
 
 fn tx_count(tx: &mut store::Tx<'_>) -> store::Result<i64> {

@@ -1,11 +1,11 @@
 //! The catalog is data: a change of its file is applied without a restart.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::metering::Program;
-use crate::stage::{PATIENCE, Stage, fresh_key};
+use crate::stage::{Stage, eventually, fresh_key};
 
 const TEXT: &str = include_str!("../../../../catalog.toml");
 
@@ -18,15 +18,7 @@ async fn pricing(stage: &Stage) -> (String, Value) {
 
 /// Waits until the prices satisfy `wanted`.
 async fn pricing_when(stage: &Stage, wanted: impl Fn(&Value) -> bool) -> (String, Value) {
-    let started = Instant::now();
-    loop {
-        let (etag, body) = pricing(stage).await;
-        if wanted(&body) {
-            return (etag, body);
-        }
-        assert!(started.elapsed() < PATIENCE, "it never came: {body}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(async || pricing(stage).await, |(_, body)| wanted(body)).await
 }
 
 fn free_limit(body: &Value) -> i64 {

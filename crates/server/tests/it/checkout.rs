@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, on_both};
+use crate::stage::{Stage, code, on_both, pack, plan_of};
 
 /// Calls to Stripe that create something, by path.
 async fn made_at_stripe(stage: &Stage, path: &str) -> usize {
@@ -17,10 +17,7 @@ async fn made_at_stripe(stage: &Stage, path: &str) -> usize {
 }
 
 async fn customers(stage: &Stage) -> Vec<Value> {
-    stage.stripe_get("/v1/customers?limit=100").await["data"]
-        .as_array()
-        .unwrap()
-        .clone()
+    stage.stripe_list("/v1/customers?limit=100").await
 }
 
 on_both!(case_k1_bad_bodies_are_refused_without_a_call_to_stripe);
@@ -129,7 +126,7 @@ async fn enterprise_is_sold_through_sales(stage: &Stage) {
         .checkout(json!({"type": "subscription", "planId": "ENTERPRISE"}))
         .await;
 
-    assert_eq!((status, &answer["code"]), (409, &json!("contact_sales")));
+    assert_eq!((status, code(&answer)), (409, "contact_sales"));
 }
 
 on_both!(case_k4_twenty_concurrent_first_checkouts_create_one_customer_and_five_succeed);
@@ -138,7 +135,7 @@ async fn case_k4_twenty_concurrent_first_checkouts_create_one_customer_and_five_
 ) {
     let maya = stage.person("maya@example.com").await;
 
-    let clicks = (0..20).map(|_| maya.checkout(json!({ "type": "topup", "amount": 500 })));
+    let clicks = (0..20).map(|_| maya.checkout(pack(500)));
     let answers = futures_util::future::join_all(clicks).await;
 
     let count = |wanted| {
@@ -160,7 +157,7 @@ async fn case_k4_twenty_concurrent_first_checkouts_create_one_customer_and_five_
 on_both!(the_sixth_checkout_in_a_minute_gets_a_retry_after_header);
 async fn the_sixth_checkout_in_a_minute_gets_a_retry_after_header(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let body = json!({ "type": "topup", "amount": 500 });
+    let body = pack(500);
     for _ in 0..5 {
         assert_eq!(maya.checkout(body.clone()).await.0, 200);
     }
@@ -198,10 +195,8 @@ async fn one_hundred_requests_for_a_customer_create_one(stage: &Stage) {
 async fn signed_in(stage: &Stage, person: &crate::stage::Person<'_>) -> billing::actors::SignedIn {
     let account = person.account;
     let account = stage
-        .app
         .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap();
+        .await;
     let user = billing::actors::Visitor {
         id: person.user,
         public_id: "usr_test".into(),
@@ -221,14 +216,10 @@ on_both!(case_k5_a_customer_whose_answer_was_lost_is_the_same_on_the_next_click)
 async fn case_k5_a_customer_whose_answer_was_lost_is_the_same_on_the_next_click(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage
-        .twin
-        .faults(&json!({ "mode": "cut_after", "count": 1 }))
-        .await
-        .unwrap();
-
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 500 }))
+        .faults(json!({ "mode": "cut_after", "count": 1 }))
         .await;
+
+    let session = maya.session(pack(500)).await;
 
     assert_eq!(customers(stage).await.len(), 1);
     maya.pay(&session).await;
@@ -243,23 +234,14 @@ async fn case_k7_an_error_that_stripe_saved_ends_the_attempt_and_the_next_click_
     stage: &Stage,
 ) {
     let maya = stage.person("maya@example.com").await;
-    maya.session(json!({ "type": "subscription", "planId": "PRO" }))
-        .await;
-    stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 500, "count": 30 }))
-        .await
-        .unwrap();
+    maya.session(plan_of("PRO")).await;
+    stage.answers(500, 30).await;
 
-    let (status, _) = maya
-        .checkout(json!({ "type": "topup", "amount": 500 }))
-        .await;
+    let (status, _) = maya.checkout(pack(500)).await;
 
     assert!(matches!(status, 502 | 503), "{status}");
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 500 }))
-        .await;
+    stage.no_faults().await;
+    let session = maya.session(pack(500)).await;
     assert!(session.starts_with("cs_test_"));
 }
 
@@ -268,13 +250,11 @@ async fn case_k8_when_stripe_hangs_responses_are_on_time_and_no_other_request_wa
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     stage
-        .twin
-        .faults(&json!({ "mode": "hang", "seconds": 40, "count": 20 }))
-        .await
-        .unwrap();
+        .faults(json!({ "mode": "hang", "seconds": 40, "count": 20 }))
+        .await;
     let started = Instant::now();
 
-    let click = maya.checkout(json!({ "type": "topup", "amount": 500 }));
+    let click = maya.checkout(pack(500));
     let other = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let asked = Instant::now();
@@ -290,19 +270,15 @@ async fn case_k8_when_stripe_hangs_responses_are_on_time_and_no_other_request_wa
         started.elapsed()
     );
     assert!(waited < Duration::from_secs(2), "{waited:?}");
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
 }
 
 on_both!(another_choice_expires_the_open_checkout);
 async fn another_choice_expires_the_open_checkout(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let small = maya
-        .session(json!({ "type": "topup", "amount": 500 }))
-        .await;
+    let small = maya.session(pack(500)).await;
 
-    let large = maya
-        .session(json!({ "type": "topup", "amount": 5000 }))
-        .await;
+    let large = maya.session(pack(5000)).await;
 
     assert_ne!(small, large);
     let ended = stage
@@ -313,23 +289,14 @@ async fn another_choice_expires_the_open_checkout(stage: &Stage) {
 
 on_both!(case_k16_a_customer_deleted_at_stripe_is_replaced);
 async fn case_k16_a_customer_deleted_at_stripe_is_replaced(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["balance"] == 600)
-        .await;
+    let maya = stage.buyer("maya@example.com", 500).await;
     let old = customers(stage).await[0]["id"].as_str().unwrap().to_owned();
-    let delete = stage
-        .http
-        .delete(format!("{}/v1/customers/{old}", stage.twin_url));
-    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    stage.stripe_delete(&format!("/v1/customers/{old}")).await;
 
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 1000 }))
-        .await;
+    let session = maya.session(pack(1000)).await;
     maya.pay(&session).await;
 
-    maya.billing_when(|body| body["credits"]["balance"] == 1_600)
-        .await;
+    maya.balance_is(1_600).await;
 }
 
 on_both!(case_k17_there_is_no_portal_without_a_customer);
@@ -338,7 +305,7 @@ async fn case_k17_there_is_no_portal_without_a_customer(stage: &Stage) {
 
     let (status, answer) = maya.get("/api/stripe/customer-portal").await;
 
-    assert_eq!((status, &answer["code"]), (409, &json!("no_customer")));
+    assert_eq!((status, code(&answer)), (409, "no_customer"));
 }
 
 on_both!(case_k18_a_portal_is_opened_from_our_own_page_only);

@@ -6,15 +6,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use store::args;
 
-use crate::stage::{Person, Stage, answer, on_both};
+use crate::stage::{Person, Stage, answer, id_of, on_both};
 
 async fn close(person: &Person<'_>) -> (u16, Value) {
     answer(person.request(Method::DELETE, "/api/v1/account")).await
 }
 
 async fn account(stage: &Stage, account: i64) -> store::accounts::Account {
-    let found = stage.app.read(move |tx| store::accounts::find(tx, account));
-    found.await.unwrap().unwrap()
+    let found = stage.account(account).await;
+    found
 }
 
 /// The statuses of the subscriptions that this account's customer has at the twin.
@@ -29,10 +29,7 @@ async fn at_stripe(stage: &Stage, customer: &str) -> Vec<String> {
 
 on_both!(case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_stripe);
 async fn case_m4_an_account_with_a_plan_is_closed_after_the_plan_is_ended_at_stripe(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     maya.buy_pack(500).await;
     maya.billing_when(|body| body["credits"]["balance"].as_f64() >= Some(1_500.0))
         .await;
@@ -80,16 +77,9 @@ on_both!(case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
 async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_continues(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.settled().await;
-    stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 500, "count": 1_000 }))
-        .await
-        .unwrap();
+    stage.answers(500, 1_000).await;
 
     let (status, body) = close(&maya).await;
 
@@ -97,7 +87,7 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
     let kept = account(stage, maya.account).await;
     assert_eq!(kept.status, AccountStatus::Active);
     assert!(kept.email.is_some());
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
     stage.settled().await;
     assert_eq!(close(&maya).await.0, 200);
     assert_eq!(
@@ -108,26 +98,28 @@ async fn case_m4_when_stripe_fails_nothing_is_deleted_and_the_next_attempt_conti
 
 /// All text of all tables, to search in.
 async fn everything(stage: &Stage) -> String {
-    let all = stage.app.read(|tx| {
-        let mut text = String::new();
-        for statement in [
-            "select coalesce(name, '') || coalesce(email, '') from account",
-            "select email || name from user_account",
-            "select coalesce(email, '') from invitation",
-            "select email from login_link",
-            "select recipient || payload from outbox",
-            "select params from stripe_intent",
-            "select key from rate_limit",
-            "select actor || subject || detail from audit_log",
-        ] {
-            for row in tx.query::<String>(statement, args![])? {
-                text.push_str(&row);
-                text.push('\n');
+    let all = stage
+        .read(|tx| {
+            let mut text = String::new();
+            for statement in [
+                "select coalesce(name, '') || coalesce(email, '') from account",
+                "select email || name from user_account",
+                "select coalesce(email, '') from invitation",
+                "select email from login_link",
+                "select recipient || payload from outbox",
+                "select params from stripe_intent",
+                "select key from rate_limit",
+                "select actor || subject || detail from audit_log",
+            ] {
+                for row in tx.query::<String>(statement, args![])? {
+                    text.push_str(&row);
+                    text.push('\n');
+                }
             }
-        }
-        Ok(text)
-    });
-    all.await.unwrap()
+            Ok(text)
+        })
+        .await;
+    all
 }
 
 on_both!(case_m5_personal_data_of_a_deleted_user_is_found_nowhere);
@@ -141,8 +133,7 @@ async fn case_m5_personal_data_of_a_deleted_user_is_found_nowhere(stage: &Stage)
         .await
         .unwrap();
     maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["balance"] == 600)
-        .await;
+    maya.balance_is(600).await;
     stage.settled().await;
     assert!(everything(stage).await.contains("planted.marker"));
     // The host's change is also recorded for Stripe.
@@ -180,17 +171,14 @@ async fn an_organization_closes_for_all_and_its_members_keep_their_own_accounts(
     let (_, made) = maya
         .post("/api/v1/organisations", json!({ "name": "Acme" }))
         .await;
-    let place = made["id"].as_str().unwrap().to_owned();
+    let place = id_of(&made);
     let (user, now, name) = (noah.user, stage.app.now(), place.clone());
     stage
-        .app
-        .db
         .write(0, move |tx| {
             let account = store::accounts::named(tx, &name)?.unwrap();
             store::users::put_member(tx, user, account.id, MemberRole::Member, now)
         })
-        .await
-        .unwrap();
+        .await;
     let path = format!("/api/v1/account?account={place}");
     assert_eq!(answer(noah.request(Method::DELETE, &path)).await.0, 403);
     assert_eq!(close(&maya).await.0, 409, "which one is not said");

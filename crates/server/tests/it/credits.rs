@@ -1,27 +1,11 @@
 //! Manual credits, bonus credits, exports of credits, and receipts of calls.
 
-use billing::books::audit::Scope;
-use billing::books::audit::run;
 use domain::catalog::Catalog;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::metering::Program;
-use crate::stage::{Person, Stage, answer, on_both};
-
-async fn audited(stage: &Stage) {
-    let report = run(&stage.app, Scope::Everything).await.unwrap();
-    assert_eq!(report.findings, []);
-}
-
-async fn public_id(person: &Person<'_>) -> String {
-    let account = person.account;
-    let found = person
-        .stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account));
-    found.await.unwrap().expect("the account").public_id
-}
+use crate::stage::{Person, Stage, answer, column, id_of, on_both};
 
 /// Makes a manual change of credits as an operator.
 async fn change_credits(operator: &Person<'_>, path: &str, key: &str, body: Value) -> (u16, Value) {
@@ -42,10 +26,7 @@ async fn a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds(stage:
     let operator = stage.person_as("olga@example.com", "admin").await;
     person.buy_pack(1_000).await;
     person.billing_when(|body| available(body, 1_100)).await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     let hold = program
         .post("/api/v1/holds", "h", json!({ "credits": 300 }))
         .await;
@@ -56,7 +37,7 @@ async fn a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds(stage:
         .map(|g| g["id"].as_str().unwrap());
     let path = format!(
         "/api/v1/accounts/{}/grants/{}/void",
-        public_id(&person).await,
+        person.account_id().await,
         grant.next_back().unwrap()
     );
 
@@ -85,7 +66,7 @@ async fn a_grant_is_voided_once_with_a_reason_except_for_credits_in_holds(stage:
     assert_eq!(captured.body["captured"], 300, "{}", captured.body);
     let billing = person.billing().await;
     assert_eq!(billing["credits"]["balance"], 0, "{billing}");
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_debt_is_forgiven_with_a_reason_and_calls_work_again);
@@ -94,22 +75,16 @@ async fn a_debt_is_forgiven_with_a_reason_and_calls_work_again(stage: &Stage) {
     let operator = stage.person_as("olga@example.com", "admin").await;
     person.buy_pack(1_000).await;
     person.billing_when(|body| available(body, 1_100)).await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     program.debit("spend", 1_000).await;
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())])
-        .await;
+    stage.refund_newest().await;
     person
         .billing_when(|body| body["credits"]["debt"] == 900)
         .await;
     assert_eq!(program.debit("refused", 1).await.body["code"], "debt");
     let path = format!(
         "/api/v1/accounts/{}/credits/forgiveness",
-        public_id(&person).await
+        person.account_id().await
     );
 
     let body = json!({ "reason": "goodwill", "credits": 901 });
@@ -125,7 +100,7 @@ async fn a_debt_is_forgiven_with_a_reason_and_calls_work_again(stage: &Stage) {
     person.buy_pack(500).await;
     person.billing_when(|body| available(body, 500)).await;
     assert_eq!(program.debit("works", 1).await.status, 201);
-    audited(stage).await;
+    stage.audited().await;
 }
 
 /// The demo's catalog with a bonus on its largest pack, which expires after a year, and an
@@ -150,12 +125,7 @@ async fn a_refund_removes_the_bonus_with_its_purchase(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
     person.buy_pack(10_000).await;
     let body = person.billing_when(|body| available(body, 11_100)).await;
-    let kinds: Vec<&str> = body["credits"]["grants"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|grant| grant["kind"].as_str().unwrap())
-        .collect();
+    let kinds = column(&body["credits"]["grants"], "kind");
     assert_eq!(
         kinds,
         ["allowance", "bonus", "purchase"],
@@ -163,42 +133,30 @@ async fn a_refund_removes_the_bonus_with_its_purchase(stage: &Stage) {
     );
     assert!(body["credits"]["grants"][1]["expiresAt"].is_string());
     let (_, balance) = person.get("/api/v1/balance").await;
-    let same: Vec<&str> = balance["grants"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|grant| grant["kind"].as_str().unwrap())
-        .collect();
+    let same = column(&balance["grants"], "kind");
     assert_eq!(same, kinds, "every answer lists them in one order");
 
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-    let charge = charge.as_str().unwrap();
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge), ("amount", "250")])
-        .await;
+    let charge = stage.stripe_id("/v1/charges").await;
+
+    stage.refund_part(&charge, "250").await;
     person.billing_when(|body| available(body, 8_350)).await;
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge)])
-        .await;
+    stage.refund(&charge).await;
     person.billing_when(|body| available(body, 100)).await;
-    audited(stage).await;
+    stage.audited().await;
 }
 
 async fn an_allowance_is_carried_over(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
     person.subscribe("PRO").await;
     person.billing_when(|body| available(body, 1_100)).await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     assert_eq!(program.debit("some", 300).await.status, 201);
 
     stage.twin.advance("32d").await.unwrap();
 
     let body = person.billing_when(|body| available(body, 1_600)).await;
     assert_eq!(body["credits"]["grants"][0]["kind"], "rollover", "{body}");
-    audited(stage).await;
+    stage.audited().await;
 }
 
 /// Runs the same story on both databases, with its own catalog.
@@ -247,10 +205,7 @@ async fn usage_and_keys_are_files_too_and_a_key_filters_them(stage: &Stage) {
         stage,
         secret: made["secret"].as_str().unwrap().to_owned(),
     };
-    let other = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let other = person.program().await;
     let key = made["id"].as_str().unwrap();
     web.post(
         "/api/v1/debits",
@@ -300,10 +255,7 @@ async fn usage_and_keys_are_files_too_and_a_key_filters_them(stage: &Stage) {
 on_both!(every_call_has_a_receipt_that_says_why_it_was_charged);
 async fn every_call_has_a_receipt_that_says_why_it_was_charged(stage: &Stage) {
     let person = stage.person("maya@example.com").await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     let hold = program
         .post(
             "/api/v1/holds",
@@ -311,7 +263,7 @@ async fn every_call_has_a_receipt_that_says_why_it_was_charged(stage: &Stage) {
             json!({ "operation": "chat", "units": 3, "endpoint": "/v1/chat" }),
         )
         .await;
-    let id = hold.body["id"].as_str().unwrap().to_owned();
+    let id = id_of(&hold.body);
     program
         .post(
             &format!("/api/v1/holds/{id}/capture"),

@@ -29,12 +29,7 @@ fn metrics(text: &str) -> BTreeSet<String> {
 
 on_both!(the_dashboard_and_the_rules_name_only_metrics_that_there_are);
 async fn the_dashboard_and_the_rules_name_only_metrics_that_there_are(stage: &Stage) {
-    let shown = stage
-        .http
-        .get(format!("{}/metrics", stage.base))
-        .send()
-        .await
-        .unwrap();
+    let shown = stage.get("/metrics").await;
     let shown = metrics(&shown.text().await.unwrap());
 
     for name in ["grafana/dashboard.json", "prometheus/alerts.yml"] {

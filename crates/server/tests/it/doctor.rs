@@ -5,12 +5,11 @@ use billing::config::Settings;
 use billing::jobs::alerts;
 use billing::jobs::nightly;
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::args;
 
 use crate::audit::run_on;
-use crate::metering::Program;
-use crate::stage::{Stage, on_both};
+use crate::stage::{Stage, is_tier, on_both};
 
 /// The names of the checks that fail.
 async fn failing(app: &App, line: &[&str]) -> Vec<String> {
@@ -41,10 +40,9 @@ async fn with_settings(stage: &Stage, change: impl FnOnce(&mut Settings)) -> App
 
 async fn write(stage: &Stage, statement: &'static str) {
     let done = stage
-        .app
-        .db
-        .write(0, move |tx| tx.execute(statement, args![]));
-    assert!(done.await.unwrap() > 0, "{statement}");
+        .write(0, move |tx| tx.execute(statement, args![]))
+        .await;
+    assert!(done > 0, "{statement}");
 }
 
 on_both!(each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed);
@@ -87,17 +85,13 @@ async fn each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed(s
     assert!(lines.contains(&"webhook endpoint".to_owned()), "{lines:?}");
 
     // Stripe.
-    stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 401, "count": 1_000 }))
-        .await
-        .unwrap();
+    stage.answers(401, 1_000).await;
     assert_eq!(
         now_failing(stage).await,
         ["Stripe", "catalog", "webhook endpoint"]
     );
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
-    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    stage.no_faults().await;
+    let pro = stage.price("PRO");
     let path = format!("/v1/prices/{pro}");
     let key = stage.stripe_get(&path).await["lookup_key"]
         .as_str()
@@ -130,13 +124,10 @@ async fn each_check_of_the_doctor_fails_separately_and_passes_once_it_is_fixed(s
     // Time.
     let old = stage.app.real_now().plus_days(-8);
     stage
-        .app
-        .db
         .write(0, move |tx| {
             store::settings::put(tx, server::cli::backup::LAST, &old.rfc3339(), old).map(|_| ())
         })
-        .await
-        .unwrap();
+        .await;
     assert_eq!(now_failing(stage).await, ["backup"]);
     run_on(&stage.app, &["backup", "--noted"]).await;
     assert_eq!(now_failing(stage).await, [""; 0]);
@@ -164,18 +155,12 @@ async fn checks_after_a_deployment_are_requested_separately(stage: &Stage) {
         ["payments", "credits", "plan changes", "books"]
     );
 
-    let ann = stage.person("ann@example.com").await;
-    ann.subscribe("PRO").await;
-    ann.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let ann = stage.subscriber("ann@example.com", "PRO").await;
     assert_eq!(
         later(failing(&stage.app, &asked).await),
         ["credits", "plan changes", "books"]
     );
-    let program = Program {
-        stage,
-        secret: ann.meter_key().await,
-    };
+    let program = ann.program().await;
     program.debit("one", 1).await;
     assert_eq!(
         later(failing(&stage.app, &asked).await),
@@ -183,12 +168,11 @@ async fn checks_after_a_deployment_are_requested_separately(stage: &Stage) {
     );
     let account = ann.account;
     let subscription = stage
-        .app
-        .read(move |tx| store::subscriptions::of_account(tx, account));
-    let id = subscription.await.unwrap()[0].subscription_id.clone();
-    canceled(stage, &id).await;
-    ann.billing_when(|body| body["subscription"]["tier"] == "FREE")
+        .read(move |tx| store::subscriptions::of_account(tx, account))
         .await;
+    let id = subscription[0].subscription_id.clone();
+    canceled(stage, &id).await;
+    ann.billing_when(is_tier("FREE")).await;
     stage.settled().await;
     assert_eq!(later(failing(&stage.app, &asked).await), ["books"]);
     nightly::note(&stage.app, 1, 0).await.unwrap();

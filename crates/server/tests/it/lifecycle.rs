@@ -1,32 +1,10 @@
 //! A plan over time, by the twin's clock: renewed, canceled, unpaid and paid again.
 
-use serde_json::{Value, json};
-
-use crate::stage::{Stage, on_both};
-
-fn is(tier: &'static str, status: &'static str) -> impl Fn(&Value) -> bool {
-    move |body| {
-        body["subscription"]["accessTier"] == tier && body["subscription"]["status"] == status
-    }
-}
-
-fn balance(body: &Value) -> f64 {
-    body["credits"]["balance"].as_f64().unwrap()
-}
-
-async fn subscription_path(stage: &Stage) -> String {
-    let listed = stage.stripe_get("/v1/subscriptions").await;
-    format!(
-        "/v1/subscriptions/{}",
-        listed["data"][0]["id"].as_str().unwrap()
-    )
-}
+use crate::stage::{Stage, balance, column, is, is_canceled, is_tier, on_both, pack};
 
 on_both!(a_renewal_records_a_payment_and_grants_the_next_allowance);
 async fn a_renewal_records_a_payment_and_grants_the_next_allowance(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(is("PRO", "ACTIVE")).await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
 
     stage.twin.advance("32d").await.unwrap();
 
@@ -38,12 +16,7 @@ async fn a_renewal_records_a_payment_and_grants_the_next_allowance(stage: &Stage
         1_900,
     );
     assert_eq!(rows, [payment.clone(), payment]);
-    let kinds: Vec<&str> = body["credits"]["grants"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|grant| grant["kind"].as_str().unwrap())
-        .collect();
+    let kinds = column(&body["credits"]["grants"], "kind");
     assert_eq!(
         kinds,
         ["allowance"],
@@ -58,13 +31,11 @@ async fn a_canceled_plan_lasts_until_its_period_ends_and_purchased_credits_stay(
     maya.buy_pack(500).await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;
-    let path = subscription_path(stage).await;
+    let path = stage.subscription_path().await;
     stage
         .stripe_post(&path, &[("cancel_at_period_end", "true")])
         .await;
-    let body = maya
-        .billing_when(|body| body["subscription"]["cancelAt"].is_string())
-        .await;
+    let body = maya.billing_when(is_canceled).await;
     assert_eq!(body["subscription"]["accessTier"], "PRO");
 
     stage
@@ -75,13 +46,10 @@ async fn a_canceled_plan_lasts_until_its_period_ends_and_purchased_credits_stay(
     stage
         .stripe_post(&path, &[("cancel_at_period_end", "true")])
         .await;
-    maya.billing_when(|body| body["subscription"]["cancelAt"].is_string())
-        .await;
+    maya.billing_when(is_canceled).await;
     stage.twin.advance("32d").await.unwrap();
 
-    let body = maya
-        .billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
+    let body = maya.billing_when(is_tier("FREE")).await;
     assert_eq!(
         balance(&body),
         600.0,
@@ -98,26 +66,14 @@ async fn a_canceled_plan_lasts_until_its_period_ends_and_purchased_credits_stay(
 
 on_both!(a_failed_renewal_is_reported_has_a_grace_period_and_can_be_paid);
 async fn a_failed_renewal_is_reported_has_a_grace_period_and_can_be_paid(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(is("PRO", "ACTIVE")).await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.decline_next("insufficient_funds").await;
 
     stage.twin.advance("31d").await.unwrap();
 
     let body = maya.billing_when(is("PRO", "PAST_DUE")).await;
     assert!(body["subscription"]["graceUntil"].is_string());
-    stage.settled().await;
-    let mails = stage.mail_subjects().await;
-    let failed = mails
-        .iter()
-        .filter(|subject| subject.contains("did not go through"))
-        .count();
-    assert_eq!(failed, 1, "{mails:?}");
+    assert_eq!(stage.mails_with("did not go through").await, 1);
     let invoices = stage.stripe_get("/v1/invoices?limit=10").await;
     let open = invoices["data"]
         .as_array()
@@ -134,25 +90,17 @@ async fn a_failed_renewal_is_reported_has_a_grace_period_and_can_be_paid(stage: 
 
 on_both!(a_payment_that_is_never_made_ends_the_access_and_then_the_plan);
 async fn a_payment_that_is_never_made_ends_the_access_and_then_the_plan(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(is("PRO", "ACTIVE")).await;
-    let customer = stage.stripe_get("/v1/customers").await["data"][0]["id"].clone();
-    let path = format!("/v1/customers/{}", customer.as_str().unwrap());
-    let method = stage
-        .stripe_post(
-            "/v1/payment_methods/pm_card_chargeCustomerFail/attach",
-            &[("customer", customer.as_str().unwrap())],
-        )
-        .await;
-    let method = method["id"].as_str().unwrap();
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let customer = stage.stripe_id("/v1/customers").await;
+    let path = format!("/v1/customers/{}", &customer);
+    let method = &stage.attach("pm_card_chargeCustomerFail", &customer).await;
     stage
         .stripe_post(
             &path,
             &[("invoice_settings[default_payment_method]", method)],
         )
         .await;
-    let path = subscription_path(stage).await;
+    let path = stage.subscription_path().await;
     stage
         .stripe_post(&path, &[("default_payment_method", method)])
         .await;
@@ -163,28 +111,19 @@ async fn a_payment_that_is_never_made_ends_the_access_and_then_the_plan(stage: &
     maya.billing_when(is("FREE", "PAST_DUE")).await;
     stage.twin.advance("30d").await.unwrap();
 
-    let body = maya
-        .billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
+    let body = maya.billing_when(is_tier("FREE")).await;
     assert_eq!(body["subscription"]["status"], "CANCELED", "{body}");
 }
 
 on_both!(a_refund_removes_the_credits_of_its_payment);
 async fn a_refund_removes_the_credits_of_its_payment(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(5_000).await;
-    maya.billing_when(|body| balance(body) == 5_100.0).await;
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-    let charge = charge.as_str().unwrap();
+    let maya = stage.buyer("maya@example.com", 5_000).await;
+    let charge = stage.stripe_id("/v1/charges").await;
 
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge), ("amount", "250")])
-        .await;
-    maya.billing_when(|body| balance(body) == 2_600.0).await;
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge)])
-        .await;
-    maya.billing_when(|body| balance(body) == 100.0).await;
+    stage.refund_part(&charge, "250").await;
+    maya.balance_is(2_600).await;
+    stage.refund(&charge).await;
+    maya.balance_is(100).await;
 
     let rows = stage.transactions(maya.account).await;
     assert_eq!(rows[0], ("CREDIT_TOPUP".into(), "REFUNDED".into(), 500));
@@ -194,17 +133,14 @@ async fn a_refund_removes_the_credits_of_its_payment(stage: &Stage) {
 on_both!(an_abandoned_checkout_is_canceled_when_it_expires);
 async fn an_abandoned_checkout_is_canceled_when_it_expires(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    maya.session(json!({ "type": "topup", "amount": 500 }))
-        .await;
+    maya.session(pack(500)).await;
 
     stage.twin.advance("25h").await.unwrap();
     stage.settled().await;
 
     let rows = stage.transactions(maya.account).await;
     assert_eq!(rows, [("CREDIT_TOPUP".into(), "CANCELLED".into(), 50)]);
-    let fresh = maya
-        .session(json!({ "type": "topup", "amount": 500 }))
-        .await;
+    let fresh = maya.session(pack(500)).await;
     maya.pay(&fresh).await;
-    maya.billing_when(|body| balance(body) == 600.0).await;
+    maya.balance_is(600).await;
 }

@@ -1,16 +1,14 @@
 //! Spend limits: set by the account's members, checked on every call.
 
-use billing::books::audit::Scope;
-use billing::books::audit::run;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::metering::Program;
-use crate::stage::{Person, Stage, answer, on_both};
+use crate::stage::{Person, Stage, answer, id_of, on_both};
 
 async fn put(person: &Person<'_>, body: Value) -> (u16, Value) {
-    answer(person.request(Method::PUT, "/api/v1/limits").json(&body)).await
+    person.put("/api/v1/limits", body).await
 }
 
 /// An API key that the user creates, and its id.
@@ -20,11 +18,6 @@ async fn own_key<'a>(person: &Person<'a>, stage: &'a Stage) -> (Program<'a>, Str
     let secret = made["secret"].as_str().expect("shown once").to_owned();
     let id = made["id"].as_str().expect("an id").to_owned();
     (Program { stage, secret }, id)
-}
-
-async fn audited(stage: &Stage) {
-    let report = run(&stage.app, Scope::Everything).await.unwrap();
-    assert_eq!(report.findings, []);
 }
 
 on_both!(a_keys_limit_refuses_only_that_key_and_names_the_limit);
@@ -64,7 +57,7 @@ async fn a_keys_limit_refuses_only_that_key_and_names_the_limit(stage: &Stage) {
     );
     let access = web.get("/api/v1/access?operation=call").await;
     assert_eq!(access.body["reason"], "spend_limit");
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(of_parallel_calls_exactly_those_within_the_limit_pass);
@@ -87,7 +80,7 @@ async fn of_parallel_calls_exactly_those_within_the_limit_pass(stage: &Stage) {
     let (_, limits) = person.get("/api/v1/limits").await;
     assert_eq!(limits["data"][0]["used"], 20);
     assert_eq!(limits["data"][0]["left"], 0);
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_members_limit_counts_all_keys_the_member_made);
@@ -109,12 +102,9 @@ async fn a_members_limit_counts_all_keys_the_member_made(stage: &Stage) {
     let refused = second.debit("b", 21).await;
 
     assert_eq!(refused.body["limit"], "member_lifetime", "{}", refused.body);
-    let foreign = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let foreign = person.program().await;
     assert_eq!(foreign.debit("c", 100).await.status, 201);
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_capture_by_another_key_counts_for_the_key_that_was_admitted);
@@ -131,7 +121,7 @@ async fn a_capture_by_another_key_counts_for_the_key_that_was_admitted(stage: &S
     let hold = web
         .post("/api/v1/holds", "h", json!({ "credits": 50 }))
         .await;
-    let id = hold.body["id"].as_str().unwrap().to_owned();
+    let id = id_of(&hold.body);
 
     let path = format!("/api/v1/holds/{id}/capture");
     let settled = worker.post(&path, "c", json!({ "credits": 130 })).await;
@@ -143,7 +133,7 @@ async fn a_capture_by_another_key_counts_for_the_key_that_was_admitted(stage: &S
     assert_eq!(limits["data"][0]["held"], 0);
     let receipt = web.get(&format!("/api/v1/holds/{id}")).await;
     assert_eq!(receipt.body["key"]["id"], key);
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(wrong_limits_are_refused_by_field_and_another_users_key_is_not_found);
@@ -208,10 +198,7 @@ async fn wrong_limits_are_refused_by_field_and_another_users_key_is_not_found(st
 on_both!(credits_in_a_402_keep_every_digit);
 async fn credits_in_a_402_keep_every_digit(stage: &Stage) {
     let person = stage.person("limits@example.com").await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     let request = program
         .request(Method::POST, "/api/v1/debits")
         .header("idempotency-key", "large")

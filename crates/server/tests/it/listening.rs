@@ -70,12 +70,7 @@ async fn a_slow_or_endless_request_head_is_cut_off() {
         large.is_empty() || large.starts_with("HTTP/1.1 431"),
         "{large}"
     );
-    let alive = stage
-        .http
-        .get(format!("{}/healthz", stage.base))
-        .send()
-        .await
-        .unwrap();
+    let alive = stage.get("/healthz").await;
     assert_eq!(alive.status(), 200);
     stage.close().await;
 }

@@ -1,15 +1,13 @@
 //! Members of an account and what each role may do: invitations, roles, leaving, and every route
 //! called with each role.
 
-use std::time::Instant;
-
 use domain::people::MemberRole;
 use reqwest::Method;
 use serde_json::{Value, json};
 use web::http::access::need_of;
 
 use crate::access::routes;
-use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
+use crate::stage::{Person, Stage, answer, code, eventually, id_of, on_both, pack};
 
 /// Creates an organization; returns its id.
 async fn found(person: &Person<'_>, name: &str) -> String {
@@ -17,34 +15,22 @@ async fn found(person: &Person<'_>, name: &str) -> String {
         .post("/api/v1/organisations", json!({ "name": name }))
         .await;
     assert_eq!(status, 201, "{body}");
-    body["id"].as_str().unwrap().to_owned()
+    id_of(&body)
 }
 
 /// The token of the newest invitation that was emailed to `email`.
 async fn mailed(stage: &Stage, email: &str, nth: usize) -> String {
-    let started = Instant::now();
-    loop {
+    let tokens = async || {
         let mails = stage.twin.get("/_twin/mails").await.unwrap();
         let to_them = mails["data"].as_array().unwrap().iter().filter_map(|mail| {
-            let text = mail["text"].as_str()?;
+            let (_, token) = mail["text"].as_str()?.split_once("/invitation?token=")?;
             let is_theirs = mail.to_string().contains(email);
-            let token = text
-                .split("/invitation?token=")
-                .nth(1)?
-                .split_whitespace()
-                .next()?;
-            is_theirs.then(|| token.to_owned())
+            is_theirs.then(|| token.split_whitespace().next().unwrap().to_owned())
         });
-        let tokens: Vec<String> = to_them.collect();
-        if tokens.len() >= nth {
-            return tokens[tokens.len() - 1].clone();
-        }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "no invitation for {email}: {mails}"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
+        to_them.collect::<Vec<String>>()
+    };
+    let mut tokens = eventually(tokens, |tokens| tokens.len() >= nth).await;
+    tokens.pop().unwrap()
 }
 
 /// Invites a user who joins through the email; returns the cookie of the new member.
@@ -119,7 +105,7 @@ async fn an_invitation_is_emailed_works_once_and_gives_its_role(stage: &Stage) {
         ]
     );
     let checkout = format!("/api/stripe/create-checkout-session?account={place}");
-    let pack = json!({ "type": "topup", "amount": 500 });
+    let pack = pack(500);
     assert_eq!(
         call(stage, &cookie, Method::POST, &checkout, pack).await.0,
         200
@@ -157,14 +143,7 @@ async fn a_replaced_or_withdrawn_invitation_is_refused(stage: &Stage) {
     let gone = maya.request(Method::DELETE, &path).send().await.unwrap();
 
     assert_eq!(gone.status(), 204);
-    assert_eq!(
-        maya.request(Method::DELETE, &path)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        404
-    );
+    assert_eq!(maya.delete(&path).await, 404);
 }
 
 on_both!(the_last_owner_must_stay_and_everyone_else_can_leave);
@@ -181,11 +160,11 @@ async fn the_last_owner_must_stay_and_everyone_else_can_leave(stage: &Stage) {
         (Method::PUT, json!({ "role": "member" })),
     ] {
         let (status, answer) = answer(maya.request(method, &mine).json(&body)).await;
-        assert_eq!((status, &answer["code"]), (409, &json!("last_owner")));
+        assert_eq!((status, code(&answer)), (409, "last_owner"));
     }
     // A member can remove no one else, and can't change roles.
     let (status, refused) = call(stage, &noah, Method::DELETE, &mine, json!({})).await;
-    assert_eq!((status, &refused["code"]), (403, &json!("not_owner")));
+    assert_eq!((status, code(&refused)), (403, "not_owner"));
     assert_eq!(
         call(
             stage,
@@ -394,12 +373,7 @@ async fn members_are_managed_on_a_page_without_script(stage: &Stage) {
         "{html}"
     );
     let token = mailed(stage, "noah@example.com", 1).await;
-    let page = stage
-        .http
-        .get(format!("{}/invitation?token={token}", stage.base))
-        .send()
-        .await
-        .unwrap();
+    let page = stage.get(&format!("/invitation?token={token}")).await;
     let page = page.text().await.unwrap();
     assert!(
         page.contains(&format!("/api/auth/invitation/{token}")),
@@ -421,28 +395,14 @@ async fn sessions_are_listed_and_ended(stage: &Stage) {
     let other = rows.iter().find(|row| row["current"] == false).unwrap();
     let path = format!("/api/v1/sessions/{}", other["id"].as_str().unwrap());
 
-    assert_eq!(
-        eve.request(Method::DELETE, &path)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        404
-    );
+    assert_eq!(eve.delete(&path).await, 404);
     assert_eq!(
         call(stage, &second, Method::GET, "/api/v1/sessions", json!({}))
             .await
             .0,
         200
     );
-    assert_eq!(
-        maya.request(Method::DELETE, &path)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        204
-    );
+    assert_eq!(maya.delete(&path).await, 204);
 
     assert_eq!(
         call(stage, &second, Method::GET, "/api/v1/sessions", json!({}))
@@ -456,10 +416,8 @@ async fn sessions_are_listed_and_ended(stage: &Stage) {
         .await
         .unwrap();
     let ended = maya
-        .request(Method::POST, "/dashboard/sessions/end-others")
-        .send()
-        .await
-        .unwrap();
+        .fetch(Method::POST, "/dashboard/sessions/end-others")
+        .await;
     assert_eq!(ended.status(), 303);
     let (_, listed) = maya.get("/api/v1/sessions").await;
     assert_eq!(listed["data"].as_array().unwrap().len(), 1, "{listed}");

@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
+use crate::stage::{PATIENCE, Person, Stage, answer, eventually, on_both};
 
 pub const ENDPOINTS: &str = "/api/v1/webhook-endpoints";
 
@@ -117,6 +117,12 @@ async fn hosted(database: store::testing::TestDatabase) -> Stage {
     Stage::with(database, |settings| settings.webhooks.allow_loopback = true).await
 }
 
+/// Sends a test webhook to an endpoint.
+pub async fn test_endpoint(operator: &Person<'_>, id: &str) {
+    let path = format!("{ENDPOINTS}/{id}/test");
+    operator.post(&path, json!({})).await;
+}
+
 /// Creates an endpoint at `host` as an operator; returns its id and secret.
 pub async fn endpoint(operator: &Person<'_>, host: &Host, events: Value) -> (String, String) {
     let (status, made) = operator
@@ -137,10 +143,11 @@ async fn a_purchase_sends_one_signed_webhook(stage: &Stage) {
     let paid = host.until("payment.succeeded", 1).await;
     let granted = host.until("credits.granted", 1).await;
     let account = buyer.account;
-    let ring = stage.app.db.write(account, move |tx| {
-        store::sync::mark_for_sync(tx, account, domain::time::Timestamp::from_micros(0))
-    });
-    ring.await.unwrap();
+    stage
+        .write(account, move |tx| {
+            store::sync::mark_for_sync(tx, account, domain::time::Timestamp::from_micros(0))
+        })
+        .await;
     stage.settled().await;
 
     assert_eq!(host.of("payment.succeeded").len(), 1, "once");
@@ -202,9 +209,7 @@ async fn after_a_rotation_both_secrets_sign(stage: &Stage) {
         .await;
     assert_eq!(status, 200, "{made}");
     let latest = made["secret"].as_str().unwrap().to_owned();
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     let got = host.until("endpoint.test", 1).await;
 
     assert_ne!(former, latest);
@@ -218,9 +223,7 @@ async fn a_webhook_sent_again_keeps_its_id(stage: &Stage) {
     host.answers(500);
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 1).await;
     stage.settled().await;
     let path = format!("{ENDPOINTS}/{id}/deliveries");
@@ -256,9 +259,7 @@ async fn a_redirect_is_not_followed_and_410_disables(stage: &Stage) {
     let (id, _) = endpoint(&operator, &host, json!([])).await;
     *host.answer.lock().unwrap() = (StatusCode::TEMPORARY_REDIRECT, Some(elsewhere.url.clone()));
 
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 1).await;
     stage.settled().await;
     assert!(elsewhere.all().is_empty(), "a redirect leads anywhere");
@@ -266,9 +267,7 @@ async fn a_redirect_is_not_followed_and_410_disables(stage: &Stage) {
     assert_eq!(log["data"][0]["status"], 307, "{log}");
 
     host.answers(410);
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 2).await;
     stage.settled().await;
     let (_, shown) = operator.get(&format!("{ENDPOINTS}/{id}")).await;
@@ -289,32 +288,26 @@ async fn an_endpoints_address_is_checked_again_at_each_delivery(stage: &Stage) {
     let host = Host::start().await;
     let url = host.url.clone();
     let operator = stage.person_as("boss@example.com", "admin").await;
-    let made = stage.app.db.write(0, move |tx| {
-        let new = store::webhook_endpoints::NewEndpoint {
-            public_id: "we_old",
-            url: &url,
-            description: "",
-            events: "",
-            secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            created_by: "test",
-        };
-        store::webhook_endpoints::insert(tx, &new, domain::time::Timestamp::from_micros(0))
-    });
-    made.await.unwrap();
+    stage
+        .write(0, move |tx| {
+            let new = store::webhook_endpoints::NewEndpoint {
+                public_id: "we_old",
+                url: &url,
+                description: "",
+                events: "",
+                secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                created_by: "test",
+            };
+            store::webhook_endpoints::insert(tx, &new, domain::time::Timestamp::from_micros(0))
+        })
+        .await;
 
     operator
         .post(&format!("{ENDPOINTS}/we_old/test"), json!({}))
         .await;
-    let started = Instant::now();
     let path = format!("{ENDPOINTS}/we_old/deliveries");
-    loop {
-        let (_, log) = operator.get(&path).await;
-        if log["data"][0]["error"].is_string() {
-            break;
-        }
-        assert!(started.elapsed() < PATIENCE, "{log}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let log = async || operator.get(&path).await.1;
+    eventually(log, |log| log["data"][0]["error"].is_string()).await;
 
     assert!(host.all().is_empty());
 }

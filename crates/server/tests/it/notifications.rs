@@ -5,7 +5,6 @@ mod alert_rules;
 mod endpoints;
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use billing::config::Settings;
 use billing::jobs::alerts;
@@ -13,16 +12,17 @@ use billing::jobs::low;
 use billing::jobs::nightly;
 use billing::jobs::topup;
 use billing::notices::EVENTS;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use store::alerts as rows;
 use store::outbox::MessageKind;
 use store::{args, events, outbox};
 
 use crate::alerts::{of_rule, states};
-use crate::metering::{Program, host as host_program};
-use crate::notices::{ENDPOINTS, Host, endpoint};
-use crate::stage::{PATIENCE, Person, Stage, fresh_key, on_both};
+use crate::metering::host as host_program;
+use crate::notices::{ENDPOINTS, Host, endpoint, test_endpoint};
+use crate::pages::send;
+use crate::stage::{Person, Stage, eventually, fresh_key, on_both};
 
 fn hosted(settings: &mut Settings) {
     settings.webhooks.allow_loopback = true;
@@ -30,32 +30,12 @@ fn hosted(settings: &mut Settings) {
 
 /// Waits until no outgoing webhook is pending.
 async fn all_sent(stage: &Stage) {
-    let started = Instant::now();
-    loop {
-        let queued = stage
-            .app
+    let queued = async || {
+        stage
             .read(|tx| outbox::next_due(tx, MessageKind::Webhook))
             .await
-            .unwrap();
-        if queued.is_none() {
-            return;
-        }
-        assert!(
-            started.elapsed() < PATIENCE,
-            "notices are still on their way"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn charge_of(stage: &Stage, amount: i64) -> String {
-    let charges = stage.stripe_get("/v1/charges?limit=100").await;
-    let all = charges["data"].as_array().unwrap().clone();
-    let found = all.iter().find(|charge| charge["amount"] == amount);
-    found.expect("the charge")["id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    };
+    eventually(queued, Option::is_none).await;
 }
 
 async fn alerted(stage: &Stage, differences: u64) {
@@ -75,11 +55,8 @@ async fn setting_and_removing_a_plan_override_each_send_one_email(stage: &Stage)
     endpoint(&operator, &host, json!(["plan.changed"])).await;
     let ann = stage.person("ann@example.com").await;
     let account = ann.account;
-    let find = stage.app.read(move |tx| store::accounts::find(tx, account));
-    let path = format!(
-        "/admin/accounts/{}/plan",
-        find.await.unwrap().unwrap().public_id
-    );
+    let find = stage.account(account).await;
+    let path = format!("/admin/accounts/{}/plan", find.public_id);
 
     for (tier, changes) in [("PRO", 1), ("", 2), ("PRO_PLUS", 3)] {
         let form = [("tier", tier), ("reason", "Partner")];
@@ -88,7 +65,7 @@ async fn setting_and_removing_a_plan_override_each_send_one_email(stage: &Stage)
             .header("accept", "text/html");
         assert_eq!(request.form(&form).send().await.unwrap().status(), 303);
         // The sync that follows finds what has already been reported.
-        billing::sync::account(&stage.app, account).await.unwrap();
+        stage.sync(account).await;
         host.until("plan.changed", changes).await;
     }
     stage.settled().await;
@@ -122,23 +99,18 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
     let ann = stage.person("ann@example.com").await;
-    let program = Program {
-        stage,
-        secret: ann.meter_key().await,
-    };
+    let program = ann.program().await;
 
     ann.subscribe("PRO").await;
     ann.buy_pack(500).await;
     ann.buy_pack(1_000).await;
     ann.billing_when(|body| body["credits"]["available"] == 2_600)
         .await;
-    let disputed = charge_of(stage, 50).await;
+    let disputed = stage.charge_of(50).await;
     let dispute = stage.twin.dispute(&disputed, None).await.unwrap();
     host.until("dispute.changed", 1).await;
-    let refunded = charge_of(stage, 100).await;
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &refunded)])
-        .await;
+    let refunded = stage.charge_of(100).await;
+    stage.refund(&refunded).await;
     host.until("refund.created", 1).await;
     ann.billing_when(|body| body["credits"]["available"] == 1_100)
         .await;
@@ -154,18 +126,12 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
         .await
         .unwrap();
     host.until("dispute.changed", 2).await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
     stage.twin.advance("32d").await.unwrap();
     host.until("payment.failed", 1).await;
     alerted(stage, 3).await;
     alerted(stage, 0).await;
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     for event in EVENTS {
         host.until(event, 1).await;
     }
@@ -174,16 +140,7 @@ async fn every_kind_of_webhook_is_sent_once_per_change(stage: &Stage) {
     let before = host.all().len();
 
     // Repeating the request sends nothing again.
-    let (account, now) = (ann.account, stage.app.real_now());
-    stage
-        .app
-        .db
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)
-        })
-        .await
-        .unwrap();
-    stage.app.sync_due.notify_one();
+    stage.mark_for_sync(ann.account).await;
     stage.settled().await;
     low::once(&stage.app).await.unwrap();
     alerts::once(&stage.app).await.unwrap();
@@ -242,10 +199,7 @@ async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &St
     let operator = stage.person_as("boss@example.com", "admin").await;
     endpoint(&operator, &host, json!(["credits.granted"])).await;
     let ann = stage.person("ann@example.com").await;
-    let program = Program {
-        stage,
-        secret: ann.meter_key().await,
-    };
+    let program = ann.program().await;
 
     // The first call grants the free allowance.
     program.debit("first", 1).await;
@@ -254,13 +208,7 @@ async fn each_change_of_credits_sends_one_webhook_whatever_its_source(stage: &St
         .await;
     let server = host_program(stage).await;
     let account = ann.account;
-    let id = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap()
-        .public_id;
+    let id = stage.public_id(account).await;
     let adjust = format!("/api/v1/accounts/{id}/credits/adjustments");
     for _ in 0..2 {
         let up = json!({ "credits": 7, "reason": "goodwill" });
@@ -325,9 +273,7 @@ async fn a_failed_webhook_delivery_is_retried_automatically_with_the_same_id(sta
     host.answers(503);
     let operator = stage.person_as("boss@example.com", "admin").await;
     let (id, secret) = endpoint(&operator, &host, json!([])).await;
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     host.until("endpoint.test", 1).await;
 
     host.answers(200);
@@ -351,28 +297,23 @@ async fn failing_for(stage: &Stage, id: &str, days: i64) {
         id.to_owned(),
         stage.app.real_now().plus_days(-days).plus_seconds(-3_600),
     );
-    let noted = stage.app.db.write(0, move |tx| {
-        store::webhook_endpoints::note_success(tx, &id)?;
-        store::webhook_endpoints::note_failure(tx, &id, since).map(|_| ())
-    });
-    noted.await.unwrap();
+    stage
+        .write(0, move |tx| {
+            store::webhook_endpoints::note_success(tx, &id)?;
+            store::webhook_endpoints::note_failure(tx, &id, since).map(|_| ())
+        })
+        .await;
 }
 
 async fn tested_until(operator: &Person<'_>, host: &Host, id: &str, wanted: (&str, bool)) -> Value {
     let seen = host.of("endpoint.test").len();
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(operator, id).await;
     host.until("endpoint.test", seen + 1).await;
-    let started = Instant::now();
-    loop {
-        let (_, shown) = operator.get(&format!("{ENDPOINTS}/{id}")).await;
-        if shown["state"] == wanted.0 && shown["failingSince"].is_string() == wanted.1 {
-            return shown;
-        }
-        assert!(started.elapsed() < PATIENCE, "{shown}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let shown = async || operator.get(&format!("{ENDPOINTS}/{id}")).await.1;
+    eventually(shown, |shown| {
+        shown["state"] == wanted.0 && shown["failingSince"].is_string() == wanted.1
+    })
+    .await
 }
 
 on_both!(
@@ -409,18 +350,9 @@ async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified
         id.as_str()
     );
     let subjects = stage.mail_subjects().await;
-    assert_eq!(
-        subjects
-            .iter()
-            .filter(|one| one.contains("was disabled"))
-            .count(),
-        1,
-        "{subjects:?}"
-    );
+    assert_eq!(stage.mails_with("was disabled").await, 1, "{subjects:?}");
     let before = lost.all().len();
-    operator
-        .post(&format!("{ENDPOINTS}/{id}/test"), json!({}))
-        .await;
+    test_endpoint(&operator, &id).await;
     all_sent(stage).await;
     assert_eq!(lost.all().len(), before, "nothing is sent to it");
     lost.answers(200);
@@ -428,11 +360,4 @@ async fn an_endpoint_that_failed_for_days_is_disabled_and_operators_are_notified
     alerts::once(&stage.app).await.unwrap();
     other.until("alert.closed", 1).await;
     assert_eq!(states(&operator, "endpoint-disabled").await, ["closed"]);
-}
-
-/// Submits a form as a browser does.
-async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
-    let request = person.request(Method::POST, path);
-    let request = request.header("accept", "text/html").form(form);
-    request.send().await.expect("the service answers")
 }

@@ -5,14 +5,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::metering::{Answer, Program};
-use crate::stage::{Person, Stage, answer, on_both, session_id};
+use crate::stage::{Person, Stage, answer, id_of, on_both, pack, session_id};
 
 async fn organization(person: &Person<'_>) -> String {
     let (status, made) = person
         .post("/api/v1/organisations", json!({ "name": "Acme" }))
         .await;
     assert_eq!(status, 201, "{made}");
-    made["id"].as_str().unwrap().to_owned()
+    id_of(&made)
 }
 
 fn path_of<'a>(stage: &Stage, url: &'a Value) -> &'a str {
@@ -62,18 +62,7 @@ async fn only_the_owner_whom_the_host_names_owns_the_account_after_signing_in(st
         stage,
         secret: stage.server_key().await,
     };
-    let put = |body: Value| {
-        let host = &host;
-        async move {
-            host.call(
-                Method::PUT,
-                "/api/v1/accounts/user-42",
-                None,
-                &body.to_string(),
-            )
-            .await
-        }
-    };
+    let put = async |body: Value| host.put("/api/v1/accounts/user-42", body).await;
     let made = put(json!({ "name": "Maya", "email": "Maya@Example.com" })).await;
     assert_eq!(made.status, 201, "{}", made.body);
     let body = json!({ "account": "user-42", "credits": 5_000 });
@@ -90,9 +79,7 @@ async fn only_the_owner_whom_the_host_names_owns_the_account_after_signing_in(st
         billing["credits"]["available"], 100,
         "it is the only account"
     );
-    let (status, bought) = maya
-        .checkout(json!({ "type": "topup", "amount": 500 }))
-        .await;
+    let (status, bought) = maya.checkout(pack(500)).await;
     assert_eq!(status, 200, "{bought}");
     assert_eq!(again.status, 200, "another contact");
     assert_eq!(noah.page(path).await.0, 404, "the owner stays");
@@ -115,9 +102,7 @@ async fn requirement_3_3_1c_only_an_admin_buys_for_another_account_and_says_why(
     }
     let admin = stage.person_as("admin@example.com", "admin").await;
     let seed = format!("/api/stripe/create-checkout-session?account={account}");
-    let (status, _) = admin
-        .post(&seed, json!({ "type": "topup", "amount": 1000 }))
-        .await;
+    let (status, _) = admin.post(&seed, pack(1000)).await;
     assert_eq!(status, 404, "the seed's endpoint is for one's own accounts");
     for (wrong, field) in [
         (
@@ -208,7 +193,7 @@ async fn a_keys_limit_is_set_shown_and_removed_on_the_keys_page(stage: &Stage) {
         .find("/dashboard/keys/limits/limit_")
         .expect("a way to remove it");
     let remove = html[start..].split('"').next().unwrap();
-    let gone = maya.request(Method::POST, remove).send().await.unwrap();
+    let gone = maya.fetch(Method::POST, remove).await;
     assert_eq!(gone.status(), 303);
     let Answer { status, body, .. } = program.debit("b", 26).await;
     assert_eq!(status, 201, "{body}");

@@ -9,59 +9,29 @@ mod refunds;
 
 use billing::actors::roles::may;
 use domain::people::UserRole;
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use web::http::roles::needed;
 
 use crate::metering::{Answer, program};
-use crate::stage::{Person, Stage, fresh_key, on_both};
-
-async fn public_id(stage: &Stage, account: i64) -> String {
-    let found = stage.app.read(move |tx| store::accounts::find(tx, account));
-    found.await.unwrap().unwrap().public_id
-}
-
-/// Submits a form as a browser does.
-async fn send(person: &Person<'_>, path: &str, form: &[(&str, &str)]) -> Response {
-    let request = person.request(Method::POST, path);
-    let request = request.header("accept", "text/html").form(form);
-    request.send().await.expect("the service answers")
-}
-
-fn location(answer: &Response) -> String {
-    let to = answer.headers().get("location");
-    to.map(|to| to.to_str().unwrap().to_owned())
-        .unwrap_or_default()
-}
-
-/// The value of a hidden field of a page.
-fn hidden<'a>(html: &'a str, name: &str) -> &'a str {
-    let mark = format!("name=\"{name}\" value=\"");
-    let start = html
-        .find(&mark)
-        .unwrap_or_else(|| panic!("no {name} in {html}"))
-        + mark.len();
-    let end = start + html[start..].find('"').unwrap();
-    &html[start..end]
-}
+use crate::pages::{hidden, location, send};
+use crate::stage::{Person, Stage, fresh_key, is_tier, on_both, pack};
 
 async fn acts(stage: &Stage, action: &str) -> Vec<store::audit_log::Act> {
     let action = action.to_owned();
     let acts = stage
-        .app
-        .read(move |tx| store::audit_log::list(tx, None, None, Some(&action), None, 100));
-    acts.await.unwrap()
+        .read(move |tx| store::audit_log::list(tx, None, None, Some(&action), None, 100))
+        .await;
+    acts
 }
 
 /// A user who bought 5,000 credits for $5.00, and the payment.
 async fn buyer<'a>(stage: &'a Stage, email: &str) -> (Person<'a>, String, String) {
     let person = stage.person(email).await;
     person.buy_pack(5_000).await;
-    person
-        .billing_when(|body| body["credits"]["balance"] == 5_100)
-        .await;
+    person.balance_is(5_100).await;
     stage.settled().await;
-    let id = public_id(stage, person.account).await;
+    let id = stage.public_id(person.account).await;
     let (_, list) = person.get("/api/v1/transactions").await;
     let payment = list["data"][0]["id"].as_str().unwrap().to_owned();
     (person, id, payment)
@@ -72,13 +42,6 @@ async fn refund(person: &Person<'_>, key: &str, body: Value) -> Answer {
         .request(Method::POST, "/api/admin/refunds")
         .json(&body);
     Answer::of(request.header("idempotency-key", key)).await
-}
-
-async fn audit_is_clean(stage: &Stage) {
-    let report = billing::books::audit::run(&stage.app, billing::books::audit::Scope::Everything)
-        .await
-        .unwrap();
-    assert!(report.findings.is_empty(), "{:?}", report.findings);
 }
 
 /// Every operator route of the router, with its methods.

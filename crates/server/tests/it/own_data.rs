@@ -12,7 +12,6 @@ use server::cli::export;
 use server::cli::export::ExportArgs;
 use server::cli::output::Output;
 
-use crate::metering::Program;
 use crate::stage::{Person, Stage, answer, fresh_key, on_both};
 
 const EXPORT: &str = "/api/v1/account/export";
@@ -45,10 +44,7 @@ async fn busy<'a>(stage: &'a Stage, email: &str) -> Person<'a> {
     person
         .billing_when(|body| body["credits"]["available"] == 1_600)
         .await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     program.debit(&fresh_key(), 3).await;
     let hold = json!({ "credits": 2 });
     program.post("/api/v1/holds", &fresh_key(), hold).await;
@@ -73,21 +69,10 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
     let ben = busy(stage, "ben@people.example").await;
     let stranger = stage.http.get(format!("{}{EXPORT}", stage.base));
     let account = ann.account;
-    let row = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap();
-    let (user, now) = (ben.user, stage.app.now());
+    let row = stage.account(account).await;
     stage
-        .app
-        .db
-        .write(account, move |tx| {
-            store::users::put_member(tx, user, account, MemberRole::Billing, now)
-        })
-        .await
-        .unwrap();
+        .put_member(ben.user, account, MemberRole::Billing)
+        .await;
     let of_ann = format!("{EXPORT}?account={}", row.public_id);
 
     assert_eq!(answer(stranger).await.0, 401);
@@ -160,10 +145,8 @@ async fn case_m7_an_account_exports_all_of_its_own_data_and_nothing_of_others(st
         "another's places: {sessions:?}"
     );
     let entries = stage
-        .app
         .read(move |tx| store::ledger::journal_after(tx, account, 0, 1_000))
-        .await
-        .unwrap();
+        .await;
     assert_eq!(tables["journal"].as_array().unwrap().len(), entries.len());
     assert_eq!(tables["account"][0]["email"], "ann@people.example");
     assert!(text.contains("guest-of-ann@people.example"));
@@ -228,18 +211,12 @@ on_both!(case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
 async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_personal_data(
     stage: &Stage,
 ) {
-    let ann = stage.person("planted.marker@people.example").await;
-    ann.buy_pack(500).await;
-    ann.billing_when(|body| body["credits"]["balance"] == 600)
-        .await;
+    let ann = stage.buyer("planted.marker@people.example", 500).await;
     stage.settled().await;
     let account = ann.account;
     let find = || stage.app.read(move |tx| store::accounts::find(tx, account));
     let customer = find().await.unwrap().unwrap().stripe_customer_id.unwrap();
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let charge = stage.stripe_id("/v1/charges").await;
     let closed = answer(ann.request(Method::DELETE, "/api/v1/account")).await;
     assert_eq!(closed.0, 200, "{}", closed.1);
     stage.settled().await;
@@ -252,21 +229,9 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
         ("name", "Planted Marker"),
     ];
     stage.stripe_post(&path, &form).await;
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &charge)])
-        .await;
+    stage.refund(&charge).await;
     stage.settled().await;
-    let account_now = ann.account;
-    let ring = stage.app.real_now();
-    stage
-        .app
-        .db
-        .write(account_now, move |tx| {
-            store::sync::mark_for_sync(tx, account_now, ring)
-        })
-        .await
-        .unwrap();
-    stage.app.sync_due.notify_one();
+    stage.mark_for_sync(ann.account).await;
     stage.settled().await;
 
     let events = stage.events().await;
@@ -277,11 +242,7 @@ async fn case_m6_a_webhook_for_a_deleted_user_is_recorded_and_restores_no_person
             "{event:?}"
         );
         let n = event.n;
-        let payload = stage
-            .app
-            .read(move |tx| store::events::payload(tx, n))
-            .await
-            .unwrap();
+        let payload = stage.read(move |tx| store::events::payload(tx, n)).await;
         let text = payload.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         assert!(
             text.is_none_or(|text| !text.contains("lanted")),

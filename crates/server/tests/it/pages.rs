@@ -2,12 +2,10 @@
 
 mod sign_in;
 
-use std::time::{Duration, Instant};
-
 use reqwest::{Method, Response};
 use serde_json::json;
 
-use crate::stage::{PATIENCE, Person, Stage, on_both, session_id};
+use crate::stage::{Person, Stage, eventually, on_both, pack, session_id};
 
 const BILLING: &str = "/dashboard/billing";
 
@@ -32,18 +30,12 @@ pub async fn stranger(stage: &Stage, path: &str) -> Response {
 
 /// The path of the link in the newest email, once there is one.
 pub async fn mailed_link(stage: &Stage) -> String {
-    let started = Instant::now();
-    loop {
-        let mails = stage.twin.get("/_twin/mails").await.expect("the mailbox");
-        let text = mails.to_string();
-        if let Some(start) = text.find("/login/confirm?token=") {
-            let rest = &text[start..];
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"/?=".contains(c));
-            return rest[..end.unwrap_or(rest.len())].to_owned();
-        }
-        assert!(started.elapsed() < PATIENCE, "no link was mailed: {text}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    let mark = "/login/confirm?token=";
+    let mails = async || stage.twin.get("/_twin/mails").await.unwrap().to_string();
+    let text = eventually(mails, |text| text.contains(mark)).await;
+    let rest = &text[text.find(mark).unwrap()..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"/?=".contains(c));
+    rest[..end.unwrap_or(rest.len())].to_owned()
 }
 
 on_both!(every_account_page_is_shown_to_members_and_redirects_others_to_sign_in);
@@ -112,9 +104,7 @@ async fn case_k14_the_success_page_shows_only_the_users_own_sessions(stage: &Sta
 on_both!(case_k14_the_success_page_grants_nothing_for_an_unpaid_session);
 async fn case_k14_the_success_page_grants_nothing_for_an_unpaid_session(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 5_000 }))
-        .await;
+    let session = maya.session(pack(5_000)).await;
 
     let (status, page) = maya
         .page(&format!("{BILLING}/success?session_id={session}"))
@@ -155,9 +145,7 @@ async fn case_k14_the_success_page_is_correct_on_first_load_without_any_webhook(
 on_both!(case_k15_the_cancel_page_keeps_the_choice_and_changes_nothing);
 async fn case_k15_the_cancel_page_keeps_the_choice_and_changes_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 5_000 }))
-        .await;
+    let session = maya.session(pack(5_000)).await;
 
     let (status, page) = maya.page(&format!("{BILLING}/cancel")).await;
 
@@ -224,10 +212,7 @@ async fn choosing_something_not_for_sale_shows_the_form_again(stage: &Stage) {
 
 on_both!(a_cancellation_at_the_end_of_the_period_can_be_undone);
 async fn a_cancellation_at_the_end_of_the_period_can_be_undone(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let plan = format!("{BILLING}/plan");
     let (_, question) = maya.page(&format!("{plan}?act=cancel")).await;
     assert!(
@@ -254,18 +239,15 @@ async fn a_cancellation_at_the_end_of_the_period_can_be_undone(stage: &Stage) {
 }
 
 /// The value of the first hidden field of this name.
-pub fn hidden(page: &str, name: &str) -> String {
+pub fn hidden<'a>(page: &'a str, name: &str) -> &'a str {
     let field = format!("name=\"{name}\" value=\"");
     let start = page.find(&field).expect("the field is there") + field.len();
-    page[start..].split('"').next().expect("a value").to_owned()
+    page[start..].split('"').next().expect("a value")
 }
 
 on_both!(an_upgrade_costs_the_previewed_amount_and_starts_immediately);
 async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let (status, review) = maya
         .page(&format!("{BILLING}/upgrade?planId=PRO_PLUS"))
         .await;
@@ -302,10 +284,7 @@ async fn an_upgrade_costs_the_previewed_amount_and_starts_immediately(stage: &St
 
 on_both!(a_tampered_amount_or_time_is_previewed_again_and_charges_nothing);
 async fn a_tampered_amount_or_time_is_previewed_again_and_charges_nothing(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let now = stage.app.now().seconds();
     let later = now + 29 * 86_400;
 
@@ -343,10 +322,7 @@ async fn a_tampered_amount_or_time_is_previewed_again_and_charges_nothing(stage:
 
 on_both!(a_downgrade_is_not_previewed_as_an_upgrade);
 async fn a_downgrade_is_not_previewed_as_an_upgrade(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO_PLUS").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS")
-        .await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
 
     let (status, page) = maya.page(&format!("{BILLING}/upgrade?planId=PRO")).await;
     assert_eq!(status, 200);

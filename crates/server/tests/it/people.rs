@@ -6,27 +6,20 @@ use domain::plan::AccountStatus;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::stage::{Person, Stage, on_both};
+use crate::stage::{Person, Stage, code, column, on_both, pack};
 
 /// Makes `person` a member of `owner`'s account; returns the account's public id.
 async fn join(person: &Person<'_>, owner: &Person<'_>, role: MemberRole) -> String {
     let (user, account) = (person.user, owner.account);
     let stage = person.stage;
     let now = stage.app.now();
-    let joined = stage.app.db.write(account, move |tx| {
-        store::users::put_member(tx, user, account, role, now)?;
-        Ok(store::accounts::find(tx, account)?.unwrap().public_id)
-    });
-    joined.await.unwrap()
-}
-
-async fn public_id(person: &Person<'_>) -> String {
-    let account = person.account;
-    let found = person
-        .stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account));
-    found.await.unwrap().unwrap().public_id
+    let joined = stage
+        .write(account, move |tx| {
+            store::users::put_member(tx, user, account, role, now)?;
+            Ok(store::accounts::find(tx, account)?.unwrap().public_id)
+        })
+        .await;
+    joined
 }
 
 /// All links of a page to our own URLs that are about an account.
@@ -42,17 +35,12 @@ async fn a_user_with_several_accounts_must_name_the_account_of_a_write(stage: &S
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
     let noahs = join(&maya, &noah, MemberRole::Billing).await;
-    let body = json!({ "type": "topup", "amount": 500 });
+    let body = pack(500);
 
     let (status, answer) = maya.checkout(body.clone()).await;
 
-    assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
-    let named: Vec<&Value> = answer["accounts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|a| &a["id"])
-        .collect();
+    assert_eq!((status, code(&answer)), (409, "account_choice"));
+    let named = column(&answer["accounts"], "id");
     assert!(
         named.contains(&&json!(noahs)) && named.len() == 2,
         "{answer}"
@@ -74,20 +62,22 @@ async fn a_user_with_several_accounts_must_name_the_account_of_a_write(stage: &S
         );
     }
     let (status, answer) = maya.post("/api/v1/keys", json!({ "name": "x" })).await;
-    assert_eq!((status, &answer["code"]), (409, &json!("account_choice")));
+    assert_eq!((status, code(&answer)), (409, "account_choice"));
 
     let path = format!("/api/stripe/create-checkout-session?account={noahs}");
     assert_eq!(maya.post(&path, body).await.0, 200);
-    let customer = stage.app.read({
-        let (own, other) = (maya.account, noah.account);
-        move |tx| {
-            Ok((
-                store::customers::current(tx, own)?,
-                store::customers::current(tx, other)?,
-            ))
-        }
-    });
-    let (own, other) = customer.await.unwrap();
+    let customer = stage
+        .read({
+            let (own, other) = (maya.account, noah.account);
+            move |tx| {
+                Ok((
+                    store::customers::current(tx, own)?,
+                    store::customers::current(tx, other)?,
+                ))
+            }
+        })
+        .await;
+    let (own, other) = customer;
     assert!(
         own.is_none() && other.is_some(),
         "the named account alone was touched"
@@ -114,7 +104,7 @@ async fn a_page_and_every_link_form_and_redirect_of_it_stay_with_their_account(s
         assert_eq!(status, 200, "{path}");
         let all = addresses(&html);
         assert!(all.len() > 5, "{path}: {all:?}");
-        let mine = format!("account={}", public_id(&maya).await);
+        let mine = format!("account={}", maya.account_id().await);
         for address in all {
             // Only the menu's link to the other account names another account.
             let is_switch = address == format!("/dashboard?{mine}");
@@ -145,7 +135,7 @@ async fn two_different_account_names_are_refused_and_another_users_account_is_no
 ) {
     let maya = stage.person("maya@example.com").await;
     let noah = stage.person("noah@example.com").await;
-    let (mine, noahs) = (public_id(&maya).await, public_id(&noah).await);
+    let (mine, noahs) = (maya.account_id().await, noah.account_id().await);
     for path in [
         "/api/dashboard/billing",
         "/dashboard/keys",
@@ -171,22 +161,14 @@ async fn a_suspended_account_gets_an_explanation_and_can_change_nothing(stage: &
     let maya = stage.person("maya@example.com").await;
     let (account, now) = (maya.account, stage.app.now());
     stage
-        .app
-        .db
         .write(account, move |tx| {
             store::accounts::set_status(tx, account, AccountStatus::Suspended, now)
         })
-        .await
-        .unwrap();
-
-    let (status, answer) = maya
-        .checkout(json!({ "type": "topup", "amount": 500 }))
         .await;
 
-    assert_eq!(
-        (status, &answer["code"]),
-        (403, &json!("account_not_active"))
-    );
+    let (status, answer) = maya.checkout(pack(500)).await;
+
+    assert_eq!((status, code(&answer)), (403, "account_not_active"));
     let (status, html) = maya.page("/dashboard/billing").await;
     assert_eq!(status, 200);
     assert!(html.contains("This account is suspended"), "{html}");

@@ -12,7 +12,7 @@ use billing::config::Settings;
 use serde_json::{Value, json};
 use store::intents::{IntentKind, NewIntent};
 
-use crate::stage::{Person, Stage, on_both};
+use crate::stage::{Person, Stage, code, id_of, is_tier, on_both, pack, plan_of, with_trial};
 
 const CHANGES: &str = "/api/v1/plan-changes";
 
@@ -32,42 +32,18 @@ async fn confirm(person: &Person<'_>, plan: &str) -> (u16, Value) {
     .await
 }
 
-async fn on_plan<'a>(stage: &'a Stage, email: &str, plan: &str) -> Person<'a> {
-    let person = stage.person(email).await;
-    person.subscribe(plan).await;
-    let plan = plan.to_owned();
-    person
-        .billing_when(|body| body["subscription"]["tier"] == *plan)
-        .await;
-    person
-}
-
 fn cents(money: &Value) -> i64 {
     let text = money["amount"].as_str().unwrap().replace('.', "");
     text.parse().unwrap()
 }
 
-async fn subscription(stage: &Stage) -> Value {
-    stage.stripe_get("/v1/subscriptions?status=all").await["data"][0].clone()
-}
-
 /// Sets the card of the next payment.
 async fn pays_with(stage: &Stage, card: &str) {
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     let customer = held["customer"].as_str().unwrap();
-    let path = format!("/v1/payment_methods/{card}/attach");
-    let method = stage.stripe_post(&path, &[("customer", customer)]).await;
-    let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
-    let method = method["id"].as_str().unwrap();
+    let method = stage.attach(card, customer).await;
+    let form = [("default_payment_method", method.as_str())];
     stage
-        .stripe_post(&path, &[("default_payment_method", method)])
+        .stripe_post(&stage.subscription_path().await, &form)
         .await;
-}
-
-async fn public_id(stage: &Stage, account: i64) -> String {
-    let found = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await;
-    found.unwrap().unwrap().public_id
 }

@@ -14,7 +14,7 @@ use server::cli::keys::Keys;
 use server::cli::output::Output;
 use store::testing::TestDatabase;
 
-use crate::stage::{Stage, on_both};
+use crate::stage::{Stage, on_both, pack};
 
 /// A key of 32 equal bytes, as base64.
 fn key(name: &str, letter: u8) -> String {
@@ -123,22 +123,17 @@ async fn no_address_is_in_the_raw_database(database: TestDatabase) {
     .await;
     live(&stage).await;
     let people = stage
-        .app
-        .read(|tx| store::users::list(tx, Some(DOMAIN), None, 10));
-    assert!(
-        people.await.unwrap().is_empty(),
-        "a part of an address is not found"
-    );
+        .read(|tx| store::users::list(tx, Some(DOMAIN), None, 10))
+        .await;
+    assert!(people.is_empty(), "a part of an address is not found");
     let whole = format!("{MARK}@people.example");
-    let found = stage.app.read({
-        let whole = whole.clone();
-        move |tx| store::users::by_email(tx, &whole)
-    });
-    assert_eq!(
-        found.await.unwrap().unwrap().email,
-        whole,
-        "and is read as ever"
-    );
+    let found = stage
+        .read({
+            let whole = whole.clone();
+            move |tx| store::users::by_email(tx, &whole)
+        })
+        .await;
+    assert_eq!(found.unwrap().email, whole, "and is read as ever");
     let subjects = stage.mail_subjects().await;
     assert!(
         subjects.iter().any(|one| one.starts_with("Receipt")),
@@ -267,11 +262,7 @@ on_both!(an_error_is_logged_with_the_request_id_that_the_response_has);
 async fn an_error_is_logged_with_the_request_id_that_the_response_has(stage: &Stage) {
     let ann = stage.person("ann@example.com").await;
 
-    let answer = ann
-        .request(reqwest::Method::GET, "/api/admin/events")
-        .send()
-        .await
-        .unwrap();
+    let answer = ann.fetch(reqwest::Method::GET, "/api/admin/events").await;
     let header = answer.headers()["x-request-id"]
         .to_str()
         .unwrap()
@@ -372,7 +363,7 @@ async fn case_m8_m9_no_personal_data_or_secret_is_in_logs_metrics_or_the_raw_dat
         request.json(&body).send()
     };
 
-    let buy = json!({ "type": "topup", "amount": 500 });
+    let buy = pack(500);
     let made: Value = post("/api/stripe/create-checkout-session", buy)
         .await
         .unwrap()

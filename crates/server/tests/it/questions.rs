@@ -4,8 +4,8 @@
 use billing::config::Settings;
 use serde_json::{Value, json};
 
-use crate::metering::{Program, host};
-use crate::stage::{Stage, answer, on_both};
+use crate::metering::host;
+use crate::stage::{Stage, answer, is_tier, on_both};
 
 /// The answers to the four questions on this deployment.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,10 +30,7 @@ fn days(grant: &Value, now: domain::time::Timestamp) -> Option<i64> {
 
 async fn answers(stage: &Stage) -> Answers {
     let ann = stage.person("ann@example.com").await;
-    let program = Program {
-        stage,
-        secret: ann.meter_key().await,
-    };
+    let program = ann.program().await;
     let free = ann.billing().await["credits"]["balance"].clone();
     let call = program
         .post("/api/v1/debits", "call", json!({ "operation": "call" }))
@@ -42,11 +39,8 @@ async fn answers(stage: &Stage) -> Answers {
     ann.billing_when(|body| body["credits"]["available"].as_f64() >= Some(500.0))
         .await;
     let account = ann.account;
-    let id = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await;
-    let id = id.unwrap().unwrap().public_id;
+    let id = stage.account(account).await;
+    let id = id.public_id;
     let path = format!("/api/v1/accounts/{id}/grants");
     host(stage)
         .await
@@ -62,8 +56,7 @@ async fn answers(stage: &Stage) -> Answers {
     let packs = pricing["packs"].as_array().unwrap();
     let pack = packs.iter().find(|pack| pack["credits"] == 500).unwrap();
     ann.subscribe("PRO").await;
-    ann.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    ann.billing_when(is_tier("PRO")).await;
     stage.twin.advance("10d").await.unwrap();
     stage.settled().await;
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });

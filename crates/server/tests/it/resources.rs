@@ -5,21 +5,16 @@ mod reading;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::metering::{Answer, Program, host, program};
-use crate::stage::{Person, Stage, fresh_key, on_both};
-
-async fn public_id(stage: &Stage, account: i64) -> String {
-    let found = stage.app.read(move |tx| store::accounts::find(tx, account));
-    found.await.unwrap().unwrap().public_id
-}
+use crate::metering::{Answer, host, program};
+use crate::stage::{Person, Stage, column, fresh_key, on_both};
 
 /// The actions in the audit log about a subject.
 async fn acts(stage: &Stage, subject: &str) -> Vec<store::audit_log::Act> {
     let subject = subject.to_owned();
     let acts = stage
-        .app
-        .read(move |tx| store::audit_log::list(tx, Some(&subject), None, None, None, 100));
-    acts.await.unwrap()
+        .read(move |tx| store::audit_log::list(tx, Some(&subject), None, None, None, 100))
+        .await;
+    acts
 }
 
 async fn send(person: &Person<'_>, path: &str, key: &str, body: Value) -> Answer {
@@ -91,10 +86,8 @@ async fn access_says_in_one_read_what_an_account_may_do(stage: &Stage) {
     );
 
     let named = stage
-        .app
         .read(|tx| store::accounts::named(tx, "tenant-7"))
         .await
-        .unwrap()
         .unwrap();
     let admin = stage.person_as("ops@example.com", "admin").await;
     let path = format!("/admin/accounts/{}/status", named.public_id);
@@ -114,18 +107,7 @@ on_both!(the_host_creates_its_accounts_and_names_them_by_its_own_ids);
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn the_host_creates_its_accounts_and_names_them_by_its_own_ids(stage: &Stage) {
     let host = host(stage).await;
-    let put = |body: Value| {
-        let host = &host;
-        async move {
-            host.call(
-                Method::PUT,
-                "/api/v1/accounts/tenant-7",
-                None,
-                &body.to_string(),
-            )
-            .await
-        }
-    };
+    let put = async |body: Value| host.put("/api/v1/accounts/tenant-7", body).await;
 
     let made = put(json!({ "name": "Acme", "email": "Billing@Acme.example" })).await;
     let free = host.get("/api/v1/balance?account=tenant-7").await;
@@ -199,10 +181,7 @@ async fn the_host_creates_its_accounts_and_names_them_by_its_own_ids(stage: &Sta
             r#"{"name":"x"}"#,
         )
         .await;
-    assert_eq!(
-        (refused.status, &refused.body["code"]),
-        (403, &json!("key_scope"))
-    );
+    assert_eq!(refused.refusal(), (403, "key_scope"));
 }
 
 on_both!(case_c12_an_adjustment_has_a_reason_happens_once_and_is_in_the_audit_log);
@@ -211,7 +190,7 @@ async fn case_c12_an_adjustment_has_a_reason_happens_once_and_is_in_the_audit_lo
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "support").await;
     let viewer = stage.person_as("looks@example.com", "viewer").await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     let path = format!("/api/v1/accounts/{id}/credits/adjustments");
     let body = json!({ "credits": 50, "reason": "goodwill", "note": "Outage on Monday" });
 
@@ -289,30 +268,14 @@ on_both!(promotional_credits_expire_after_ninety_days_by_default);
 async fn promotional_credits_expire_after_ninety_days_by_default(stage: &Stage) {
     let host = host(stage).await;
     let maya = stage.person("maya@example.com").await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     let path = format!("/api/v1/accounts/{id}/grants");
+    let welcome = json!({ "credits": 25, "note": "Welcome" });
+    let expired = json!({ "credits": 25, "expiresAt": "2020-01-01" });
 
-    let made = host
-        .post(
-            &path,
-            "promo-1",
-            json!({ "credits": 25, "note": "Welcome" }),
-        )
-        .await;
-    let again = host
-        .post(
-            &path,
-            "promo-1",
-            json!({ "credits": 25, "note": "Welcome" }),
-        )
-        .await;
-    let past = host
-        .post(
-            &path,
-            "promo-2",
-            json!({ "credits": 25, "expiresAt": "2020-01-01" }),
-        )
-        .await;
+    let made = host.post(&path, "promo-1", welcome.clone()).await;
+    let again = host.post(&path, "promo-1", welcome).await;
+    let past = host.post(&path, "promo-2", expired).await;
     let nothing = host.post(&path, "promo-3", json!({ "credits": 0 })).await;
 
     assert_eq!(
@@ -327,12 +290,7 @@ async fn promotional_credits_expire_after_ninety_days_by_default(stage: &Stage) 
     let ends = domain::time::parse(made.body["expiresAt"].as_str().unwrap()).unwrap();
     assert_eq!(ends.day() - stage.app.now().day(), 90);
     let (_, grants) = maya.get("/api/v1/grants").await;
-    let kinds: Vec<&str> = grants["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|g| g["kind"].as_str().unwrap())
-        .collect();
+    let kinds = column(&grants["data"], "kind");
     assert_eq!(kinds, ["promo", "allowance"]);
     assert_eq!(grants["data"][0]["state"], "active");
     assert_eq!(acts(stage, &id).await[0].action, "credits.grant");

@@ -1,6 +1,8 @@
 //! A service with its twin and its own database, and users of it.
 
+mod dashboard;
 mod person;
+mod rows;
 
 use domain::people::UserRole;
 use std::sync::Arc;
@@ -19,7 +21,9 @@ use store::api_keys::{KeyMode, KeyScope};
 use store::testing::TestDatabase;
 use tokio::net::TcpListener;
 
+pub use dashboard::*;
 pub use person::*;
+pub use rows::*;
 
 /// The longest that a test waits for something.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -84,6 +88,23 @@ pub fn settings(base: &str, twin: &twin::Handle, database_url: &str) -> Settings
     settings.mail.port = smtp.port();
     settings.mail.encryption = "none".to_owned();
     settings
+}
+
+/// The catalog of the product.
+pub const CATALOG: &str = include_str!("../../../../catalog.toml");
+
+/// A catalog in a file that the test may change.
+pub fn own_catalog(settings: &mut Settings, text: &str) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let (_, path) = file.keep().expect("a file");
+    std::fs::write(&path, text).expect("a file");
+    settings.billing.catalog = path.to_str().expect("a path").to_owned();
+}
+
+/// The catalog with a trial of 14 days before the first payment of the plan PRO.
+pub fn with_trial(settings: &mut Settings) {
+    let trial = "price = \"19.00\"\ntrial_days = 14";
+    own_catalog(settings, &CATALOG.replace("price = \"19.00\"", trial));
 }
 
 impl Stage {
@@ -180,6 +201,24 @@ impl Stage {
         self.person_as(email, "user").await
     }
 
+    /// A user with this plan, which is active.
+    pub async fn subscriber(&self, email: &str, plan: &str) -> Person<'_> {
+        let person = self.person(email).await;
+        person.subscribe(plan).await;
+        person.billing_when(is(plan, "ACTIVE")).await;
+        person
+    }
+
+    /// A user with a pack in addition to the 100 free credits.
+    pub async fn buyer(&self, email: &str, credits: i64) -> Person<'_> {
+        let person = self.person(email).await;
+        person.buy_pack(credits).await;
+        person
+            .billing_when(|body| body["credits"]["balance"] == credits + 100)
+            .await;
+        person
+    }
+
     /// A user with a role, a session and their own account.
     pub async fn person_as(&self, email: &str, role: &str) -> Person<'_> {
         let user = people::ensure(
@@ -194,11 +233,8 @@ impl Stage {
             .await
             .expect("a session");
         let id = user.id;
-        let memberships = self
-            .app
-            .read(move |tx| store::users::memberships(tx, id))
-            .await;
-        let account = memberships.expect("memberships")[0].account_id;
+        let memberships = self.read(move |tx| store::users::memberships(tx, id)).await;
+        let account = memberships[0].account_id;
         Person {
             stage: self,
             cookie: format!("lbx_session={token}"),
@@ -209,23 +245,33 @@ impl Stage {
 
     /// A server key of the host application.
     pub async fn server_key(&self) -> String {
+        self.key(None, KeyScope::Server).await
+    }
+
+    async fn key(&self, account: Option<i64>, scope: KeyScope) -> String {
         let secret = format!("lbx_test_{}", billing::secrets::new_secret(&*self.app.rng));
         let (stored, id, now) = (hash(&secret), self.app.new_id("key"), self.app.now());
-        let made = self.app.db.write(0, move |tx| {
+        let made = self.write(account.unwrap_or(0), move |tx| {
             let new = store::api_keys::NewApiKey {
                 public_id: &id,
-                account_id: None,
+                account_id: account,
                 name: "test",
                 prefix: "lbx_test_",
                 secret_hash: &stored,
-                scope: KeyScope::Server,
+                scope,
                 mode: KeyMode::Test,
                 created_by: "test",
             };
             store::api_keys::insert(tx, &new, now)
         });
-        made.await.expect("a key");
+        made.await;
         secret
+    }
+
+    /// Requests a URL as a signed-out program does.
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        let sent = self.http.get(format!("{}{path}", self.base)).send().await;
+        sent.expect("the service answers")
     }
 
     /// The signing secret of the webhook endpoint.
@@ -260,48 +306,9 @@ impl Stage {
 
     /// Events that the inbox holds.
     pub async fn events(&self) -> Vec<store::events::Event> {
-        let all = self
-            .app
-            .read(|tx| store::events::list(tx, &store::events::Filter::default(), None, 1_000));
-        all.await.expect("events")
-    }
-
-    /// The twin's events of a type, newest first.
-    pub async fn stripe_events(&self, kind: &str) -> Vec<Value> {
-        let listed = self
-            .stripe_get(&format!("/v1/events?limit=100&type={kind}"))
-            .await;
-        listed["data"].as_array().expect("a list").clone()
-    }
-
-    /// Reads from the twin with a secret key, as the product's owner would.
-    pub async fn stripe_get(&self, path: &str) -> Value {
-        let url = format!("{}{path}", self.twin_url);
-        let answer = self.http.get(url).bearer_auth("sk_test_other").send().await;
-        answer
-            .expect("the twin answers")
-            .json()
+        let all = store::events::Filter::default();
+        self.read(move |tx| store::events::list(tx, &all, None, 1_000))
             .await
-            .expect("JSON")
-    }
-
-    /// Writes to the twin, as a change in Stripe's dashboard would.
-    pub async fn stripe_post(&self, path: &str, form: &[(&str, &str)]) -> Value {
-        let url = format!("{}{path}", self.twin_url);
-        let answer = self
-            .http
-            .post(url)
-            .bearer_auth("sk_test_other")
-            .form(form)
-            .send()
-            .await;
-        let value: Value = answer
-            .expect("the twin answers")
-            .json()
-            .await
-            .expect("JSON");
-        assert!(value.get("error").is_none(), "{path}: {value}");
-        value
     }
 
     /// Waits until neither the service nor the twin has work left.
@@ -327,41 +334,6 @@ impl Stage {
         tokio::task::spawn_blocking(move || database.block_writes())
             .await
             .expect("blocked")
-    }
-
-    /// Turns the twin's deliveries on or off.
-    pub async fn webhooks(&self, enabled: bool) {
-        self.twin.webhooks(enabled).await.expect("the twin obeys");
-    }
-
-    /// Rows of the transactions table, oldest first, as (type, status, amount).
-    pub async fn transactions(&self, account: i64) -> Vec<(String, String, i64)> {
-        let newest = store::transactions::Cursor::START;
-        let rows = self
-            .app
-            .read(move |tx| store::transactions::of_account(tx, account, newest, 100));
-        let rows = rows.await.expect("transactions");
-        rows.into_iter()
-            .rev()
-            .map(|row| {
-                let (kind, status) = (row.kind.word(), row.status.word());
-                (kind.to_owned(), status.to_owned(), row.amount_minor)
-            })
-            .collect()
-    }
-
-    /// The subjects of the emails that arrived, oldest first.
-    pub async fn mail_subjects(&self) -> Vec<String> {
-        let mails = self.twin.get("/_twin/mails").await.expect("the mailbox");
-        let mails = mails
-            .as_array()
-            .or_else(|| mails["data"].as_array())
-            .expect("a list")
-            .clone();
-        mails
-            .iter()
-            .map(|mail| mail["subject"].as_str().unwrap_or("").to_owned())
-            .collect()
     }
 }
 

@@ -3,40 +3,20 @@
 mod duplicates;
 mod history;
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use crate::stage::{PATIENCE, Person, Stage, on_both};
-
-fn is(tier: &'static str, status: &'static str) -> impl Fn(&Value) -> bool {
-    move |body| {
-        body["subscription"]["accessTier"] == tier && body["subscription"]["status"] == status
-    }
-}
-
-fn balance(body: &Value) -> f64 {
-    body["credits"]["balance"].as_f64().unwrap()
-}
-
-/// The newest subscription at Stripe.
-async fn subscription(stage: &Stage) -> Value {
-    let listed = stage.stripe_get("/v1/subscriptions").await;
-    listed["data"][0].clone()
-}
-
-fn price(stage: &Stage, tier: &str) -> String {
-    stage.app.prices().price_of_tier[tier].clone()
-}
+use crate::stage::{
+    Row, Stage, balance, eventually, id_of, is, is_canceled, is_tier, on_both, pack, plan_of,
+};
 
 /// Changes the subscription's price immediately, with proration.
 async fn upgrade(stage: &Stage, tier: &str) {
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
     let item = held["items"]["data"][0]["id"].as_str().unwrap();
     let form = [
         ("items[0][id]", item),
-        ("items[0][price]", &price(stage, tier)),
+        ("items[0][price]", &stage.price(tier)),
         ("proration_behavior", "always_invoice"),
     ];
     stage.stripe_post(&path, &form).await;
@@ -44,12 +24,12 @@ async fn upgrade(stage: &Stage, tier: &str) {
 
 /// Schedules a change of the price at the end of the period; returns the schedule's id.
 async fn schedule(stage: &Stage, from: &str, to: &str) -> String {
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     let id = held["id"].as_str().unwrap();
     let made = stage
         .stripe_post("/v1/subscription_schedules", &[("from_subscription", id)])
         .await;
-    let made_id = made["id"].as_str().unwrap().to_owned();
+    let made_id = id_of(&made);
     let (start, end) = (
         made["phases"][0]["start_date"].to_string(),
         made["phases"][0]["end_date"].to_string(),
@@ -57,31 +37,15 @@ async fn schedule(stage: &Stage, from: &str, to: &str) -> String {
     let form = [
         ("phases[0][start_date]", start.as_str()),
         ("phases[0][end_date]", &end),
-        ("phases[0][items][0][price]", &price(stage, from)),
+        ("phases[0][items][0][price]", &stage.price(from)),
         ("phases[1][start_date]", &end),
         ("phases[1][iterations]", "1"),
-        ("phases[1][items][0][price]", &price(stage, to)),
+        ("phases[1][items][0][price]", &stage.price(to)),
         ("end_behavior", "release"),
     ];
     let path = format!("/v1/subscription_schedules/{made_id}");
     stage.stripe_post(&path, &form).await;
     made_id
-}
-
-/// Waits until the account's rows satisfy `wanted`.
-async fn rows_when(
-    person: &Person<'_>,
-    wanted: impl Fn(&[(String, String, i64)]) -> bool,
-) -> Vec<(String, String, i64)> {
-    let started = Instant::now();
-    loop {
-        let rows = person.stage.transactions(person.account).await;
-        if wanted(&rows) {
-            return rows;
-        }
-        assert!(started.elapsed() < PATIENCE, "they never came: {rows:?}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
 }
 
 on_both!(each_of_the_six_kinds_of_transactions_is_recorded_once);
@@ -102,11 +66,11 @@ async fn each_of_the_six_kinds_of_transactions_is_recorded_once(stage: &Stage) {
         (&json!("scheduled"), &json!("PRO"))
     );
     assert_eq!(pending["at"], body["subscription"]["currentPeriodEnd"]);
-    let waits = |rows: &[(String, String, i64)]| {
+    let waits = |rows: &[Row]| {
         rows.iter()
             .any(|row| row.0 == "SUBSCRIPTION_DOWNGRADE" && row.1 == "PENDING")
     };
-    rows_when(&maya, waits).await;
+    maya.rows_when(waits).await;
 
     stage.twin.advance("32d").await.unwrap();
     let body = maya.billing_when(is("PRO", "ACTIVE")).await;
@@ -118,13 +82,11 @@ async fn each_of_the_six_kinds_of_transactions_is_recorded_once(stage: &Stage) {
         .iter()
         .find(|one| one["amount"] == 50);
     let topup = topup.unwrap()["id"].as_str().unwrap().to_owned();
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &topup)])
-        .await;
+    stage.refund(&topup).await;
     let path = format!(
         "{}/v1/subscriptions/{}",
         stage.twin_url,
-        subscription(stage).await["id"].as_str().unwrap()
+        stage.subscription().await["id"].as_str().unwrap()
     );
     stage
         .http
@@ -133,8 +95,7 @@ async fn each_of_the_six_kinds_of_transactions_is_recorded_once(stage: &Stage) {
         .send()
         .await
         .unwrap();
-    maya.billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
+    maya.billing_when(is_tier("FREE")).await;
     stage.settled().await;
 
     let rows = stage.transactions(maya.account).await;
@@ -156,9 +117,7 @@ async fn each_of_the_six_kinds_of_transactions_is_recorded_once(stage: &Stage) {
 
 on_both!(a_withdrawn_downgrade_is_canceled_and_no_longer_pending);
 async fn a_withdrawn_downgrade_is_canceled_and_no_longer_pending(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO_PLUS").await;
-    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
     let schedule = schedule(stage, "PRO_PLUS", "PRO").await;
     maya.billing_when(|body| body["subscription"]["pendingChange"].is_object())
         .await;
@@ -172,37 +131,30 @@ async fn a_withdrawn_downgrade_is_canceled_and_no_longer_pending(stage: &Stage) 
 
     maya.billing_when(|body| body["subscription"]["pendingChange"].is_null())
         .await;
-    let rows = rows_when(&maya, |rows| rows.iter().any(|row| row.1 == "CANCELLED")).await;
+    let rows = maya
+        .rows_when(|rows| rows.iter().any(|row| row.1 == "CANCELLED"))
+        .await;
     assert_eq!(rows.last().unwrap().0, "SUBSCRIPTION_DOWNGRADE");
 }
 
 on_both!(a_refund_that_fails_later_restores_the_credits_once);
 async fn a_refund_that_fails_later_restores_the_credits_once(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 5000 }))
-        .await;
+    let session = maya.session(pack(5000)).await;
     stage
-        .twin
         .pay(&session, twin::client::PayBy::Method("pm_card_refundFail"))
-        .await
-        .unwrap();
-    maya.billing_when(|body| balance(body) == 5_100.0).await;
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())])
         .await;
-    maya.billing_when(|body| balance(body) == 100.0).await;
-    let done = |rows: &[(String, String, i64)]| rows.iter().any(|row| row.1 == "REFUNDED");
-    rows_when(&maya, done).await;
+    maya.balance_is(5_100).await;
+    stage.refund_newest().await;
+    maya.balance_is(100).await;
+    let done = |rows: &[Row]| rows.iter().any(|row| row.1 == "REFUNDED");
+    maya.rows_when(done).await;
 
     stage.twin.advance("2h").await.unwrap();
 
-    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    maya.balance_is(5_100).await;
     stage.settled().await;
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
     assert_eq!(balance(&maya.billing().await), 5_100.0, "once");
     let mut rows = stage.transactions(maya.account).await;
     rows.sort();
@@ -215,18 +167,9 @@ async fn a_refund_that_fails_later_restores_the_credits_once(stage: &Stage) {
     );
 }
 
-async fn customer(stage: &Stage) -> String {
-    let listed = stage.stripe_get("/v1/customers").await;
-    listed["data"][0]["id"].as_str().unwrap().to_owned()
-}
-
 async fn subscribe_in_dashboard(stage: &Stage, customer: &str, price: &str) {
-    let attach = "/v1/payment_methods/pm_card_visa/attach";
-    let method = stage.stripe_post(attach, &[("customer", customer)]).await;
-    let method = method["id"].as_str().unwrap();
-    let path = format!("/v1/customers/{customer}");
-    let form = [("invoice_settings[default_payment_method]", method)];
-    stage.stripe_post(&path, &form).await;
+    let card = stage.attach("pm_card_visa", customer).await;
+    stage.pays_with(customer, &card).await;
     let form = [("customer", customer), ("items[0][price]", price)];
     stage.stripe_post("/v1/subscriptions", &form).await;
 }

@@ -1,19 +1,15 @@
 //! Low credits: one email per crossing, and automatic top-up.
 
-use std::time::Instant;
-
-use billing::books::audit::Scope;
-use billing::books::audit::run;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::auto_topup::{AutoTopup, AutoTopupState};
 
 use crate::metering::Program;
-use crate::stage::{PATIENCE, Person, Stage, answer, on_both};
+use crate::stage::{Person, Stage, eventually, on_both};
 
 async fn set(person: &Person<'_>, body: Value) -> (u16, Value) {
-    answer(person.request(Method::PUT, "/api/v1/settings").json(&body)).await
+    person.put("/api/v1/settings", body).await
 }
 
 /// A subscriber with a saved card and an API key.
@@ -23,10 +19,7 @@ async fn subscriber(stage: &Stage) -> (Person<'_>, Program<'_>) {
     person
         .billing_when(|body| body["credits"]["available"] == 1_100)
         .await;
-    let program = Program {
-        stage,
-        secret: person.meter_key().await,
-    };
+    let program = person.program().await;
     (person, program)
 }
 
@@ -38,46 +31,22 @@ async fn turned_on(person: &Person<'_>, month_max: &str) {
     assert_eq!(body["autoTopup"]["state"], "on");
 }
 
-async fn subjects(stage: &Stage, part: &str) -> usize {
-    stage.settled().await;
-    let subjects = stage.mail_subjects().await;
-    subjects
-        .iter()
-        .filter(|subject| subject.contains(part))
-        .count()
-}
-
 /// Waits until an email with this subject has arrived.
 async fn mail(stage: &Stage, part: &str) {
-    let started = Instant::now();
-    while subjects(stage, part).await == 0 {
-        assert!(
-            started.elapsed() < PATIENCE,
-            "no email subject contains {part}"
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    eventually(async || stage.mails_with(part).await, |found| *found > 0).await;
 }
 
 async fn row(person: &Person<'_>) -> AutoTopup {
     let account = person.account;
     let found = person
         .stage
-        .app
-        .read(move |tx| store::auto_topup::of_account(tx, account));
-    found.await.unwrap().expect("a row")
+        .read(move |tx| store::auto_topup::of_account(tx, account))
+        .await;
+    found.expect("a row")
 }
 
 async fn row_when(person: &Person<'_>, wanted: impl Fn(&AutoTopup) -> bool) -> AutoTopup {
-    let started = Instant::now();
-    loop {
-        let row = row(person).await;
-        if wanted(&row) {
-            return row;
-        }
-        assert!(started.elapsed() < PATIENCE, "it never came: {row:?}");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    eventually(async || row(person).await, wanted).await
 }
 
 /// Runs the job often enough that nothing is left to do.
@@ -86,11 +55,6 @@ async fn finish_top_up(stage: &Stage) {
         billing::jobs::topup::once(&stage.app).await.unwrap();
         stage.settled().await;
     }
-}
-
-async fn audited(stage: &Stage) {
-    let report = run(&stage.app, Scope::Everything).await.unwrap();
-    assert_eq!(report.findings, []);
 }
 
 on_both!(case_c14_parallel_debits_send_one_email_per_crossing_and_a_grant_rearms_it);
@@ -105,17 +69,17 @@ async fn case_c14_parallel_debits_send_one_email_per_crossing_and_a_grant_rearms
     program.debit("more", 10).await;
     billing::jobs::low::once(&stage.app).await.unwrap();
 
-    assert_eq!(subjects(stage, "left for").await, 1);
+    assert_eq!(stage.mails_with("left for").await, 1);
     person.buy_pack(500).await;
     person
         .billing_when(|body| body["credits"]["available"] == 1_270)
         .await;
     program.debit("again", 300).await;
     billing::jobs::low::once(&stage.app).await.unwrap();
-    assert_eq!(subjects(stage, "left for").await, 2);
+    assert_eq!(stage.mails_with("left for").await, 2);
     program.debit("rest", 970).await;
     mail(stage, "No credits left for").await;
-    assert_eq!(subjects(stage, "left for").await, 3);
+    assert_eq!(stage.mails_with("left for").await, 3);
 }
 
 on_both!(optional_emails_can_be_turned_off_and_required_ones_cannot);
@@ -135,7 +99,7 @@ async fn optional_emails_can_be_turned_off_and_required_ones_cannot(stage: &Stag
     billing::jobs::low::once(&stage.app).await.unwrap();
     stage.settled().await;
 
-    assert_eq!(subjects(stage, "No credits left").await, 0);
+    assert_eq!(stage.mails_with("No credits left").await, 0);
     let (status, body) = set(&person, json!({ "notifications": { "sign-in": false } })).await;
     assert_eq!((status, &body["field"]), (400, &json!("notifications")));
 }
@@ -155,7 +119,7 @@ async fn a_pack_is_bought_once_when_credits_fall_below_the_threshold(stage: &Sta
     let grants = body["credits"]["grants"].as_array().unwrap();
     assert_eq!(grants.last().unwrap()["kind"], "purchase");
     mail(stage, "bought automatically").await;
-    assert_eq!(subjects(stage, "bought automatically").await, 1);
+    assert_eq!(stage.mails_with("bought automatically").await, 1);
     let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
     let automatic = payments["data"].as_array().unwrap().iter();
     let automatic: Vec<&Value> = automatic.filter(|p| p["amount"] == 500).collect();
@@ -166,7 +130,7 @@ async fn a_pack_is_bought_once_when_credits_fall_below_the_threshold(stage: &Sta
     assert_eq!(topups.count(), 1);
     let (_, settings) = person.get("/api/v1/settings").await;
     assert_eq!(settings["autoTopup"]["spentThisMonth"]["amount"], "5.00");
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_turns_auto_top_up_off);
@@ -175,11 +139,7 @@ async fn a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_tur
 ) {
     let (person, program) = subscriber(stage).await;
     turned_on(&person, "20.00").await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
 
     program.debit("low", 700).await;
     let after = row_when(&person, |row| row.declines == 1).await;
@@ -188,11 +148,7 @@ async fn a_declined_card_is_not_charged_again_for_hours_and_a_second_decline_tur
     finish_top_up(stage).await;
     assert_eq!(row(&person).await.declines, 1, "no blind retry");
 
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
     stage.twin.advance("7h").await.unwrap();
     let after = row_when(&person, |row| row.state == AutoTopupState::Off).await;
 
@@ -212,11 +168,7 @@ on_both!(a_card_that_requires_authentication_sends_an_email_and_is_not_retried);
 async fn a_card_that_requires_authentication_sends_an_email_and_is_not_retried(stage: &Stage) {
     let (person, program) = subscriber(stage).await;
     turned_on(&person, "20.00").await;
-    stage
-        .twin
-        .decline_next(None, Some("authentication_required"))
-        .await
-        .unwrap();
+    stage.decline_next("authentication_required").await;
 
     program.debit("low", 700).await;
     row_when(&person, |row| row.state == AutoTopupState::Waiting).await;
@@ -271,7 +223,7 @@ async fn several_concurrent_processes_make_one_payment(stage: &Stage) {
     let payments = stage.stripe_get("/v1/payment_intents?limit=100").await;
     let automatic = payments["data"].as_array().unwrap().iter();
     assert_eq!(automatic.filter(|p| p["amount"] == 500).count(), 1);
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(wrong_settings_are_refused_with_the_field_the_reason_and_the_fix);

@@ -7,15 +7,7 @@ use store::events::EventState;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, on_both};
-
-fn is_tier(tier: &'static str) -> impl Fn(&Value) -> bool {
-    move |body| body["subscription"]["tier"] == tier
-}
-
-fn balance(body: &Value) -> f64 {
-    body["credits"]["balance"].as_f64().unwrap()
-}
+use crate::stage::{Person, Stage, balance, eventually, is_tier, on_both, pack};
 
 /// The same event with another id, since Stripe reports one change with several events.
 fn renamed(event: &Value, id: &str) -> Value {
@@ -30,6 +22,15 @@ fn some_event() -> Value {
         "livemode": false, "api_version": "2026-08-26.dahlia",
         "data": { "object": { "id": "in_1", "object": "invoice", "customer": "cus_unknown" } },
     })
+}
+
+/// A user who bought 1,000 credits, and the event that no webhook delivered.
+async fn undelivered(stage: &Stage) -> (Person<'_>, Value) {
+    let maya = stage.person("maya@example.com").await;
+    stage.webhooks(false).await;
+    maya.buy_pack(1_000).await;
+    let event = stage.stripe_event("checkout.session.completed").await;
+    (maya, event)
 }
 
 async fn refused(stage: &Stage, body: Vec<u8>, signature: &str) {
@@ -134,19 +135,13 @@ async fn case_w8_an_unhandled_event_is_stored_as_ignored(stage: &Stage) {
 
 on_both!(case_w9_an_event_delivered_fifty_times_concurrently_has_one_effect);
 async fn case_w9_an_event_delivered_fifty_times_concurrently_has_one_effect(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let (maya, event) = undelivered(stage).await;
 
     let deliveries = (0..50).map(|_| stage.deliver(&event));
     let answers = futures_util::future::join_all(deliveries).await;
 
     assert!(answers.iter().all(|answer| answer.status() == 200));
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
     stage.settled().await;
     assert_eq!(balance(&maya.billing().await), 1_100.0);
     assert_eq!(stage.events().await.len(), 1);
@@ -157,14 +152,8 @@ async fn case_w10_a_payment_with_several_events_grants_credits_once(stage: &Stag
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let completed = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
-    let paid = stage
-        .stripe_events("payment_intent.succeeded")
-        .await
-        .remove(0);
+    let completed = stage.stripe_event("checkout.session.completed").await;
+    let paid = stage.stripe_event("payment_intent.succeeded").await;
 
     for (index, event) in [&completed, &paid, &completed, &paid]
         .into_iter()
@@ -183,26 +172,16 @@ async fn case_w10_a_payment_with_several_events_grants_credits_once(stage: &Stag
 on_both!(case_w11_a_delayed_payment_grants_credits_when_it_succeeds);
 async fn case_w11_a_delayed_payment_grants_credits_when_it_succeeds(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 1000 }))
-        .await;
-    stage
-        .twin
-        .pay(&session, twin::client::PayBy::Delayed)
-        .await
-        .unwrap();
+    let session = maya.session(pack(1000)).await;
+    stage.pay_later(&session).await;
     stage.settled().await;
     assert_eq!(balance(&maya.billing().await), 100.0);
     let pending = [("CREDIT_TOPUP".to_owned(), "PENDING".to_owned(), 100)];
-    let started = Instant::now();
-    while stage.transactions(maya.account).await != pending {
-        assert!(started.elapsed() < crate::stage::PATIENCE);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    maya.rows_when(|rows| rows == pending).await;
 
     stage.twin.settle(&session, true).await.unwrap();
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
     let done = [("CREDIT_TOPUP".to_owned(), "COMPLETED".to_owned(), 100)];
     assert_eq!(stage.transactions(maya.account).await, done);
 }
@@ -210,23 +189,13 @@ async fn case_w11_a_delayed_payment_grants_credits_when_it_succeeds(stage: &Stag
 on_both!(case_w11_a_delayed_payment_that_fails_grants_nothing);
 async fn case_w11_a_delayed_payment_that_fails_grants_nothing(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 1000 }))
-        .await;
-    stage
-        .twin
-        .pay(&session, twin::client::PayBy::Delayed)
-        .await
-        .unwrap();
+    let session = maya.session(pack(1000)).await;
+    stage.pay_later(&session).await;
 
     stage.twin.settle(&session, false).await.unwrap();
 
     let failed = [("CREDIT_TOPUP".to_owned(), "FAILED".to_owned(), 100)];
-    let started = Instant::now();
-    while stage.transactions(maya.account).await != failed {
-        assert!(started.elapsed() < crate::stage::PATIENCE);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    maya.rows_when(|rows| rows == failed).await;
     assert_eq!(balance(&maya.billing().await), 100.0);
 }
 
@@ -235,19 +204,13 @@ async fn case_w12_subscription_events_in_any_order_end_in_stripes_state(stage: &
     let maya = stage.person("maya@example.com").await;
     stage.webhooks(false).await;
     maya.subscribe("PRO").await;
-    let subscription = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"].clone();
-    let path = format!("/v1/subscriptions/{}", subscription.as_str().unwrap());
+    let subscription = stage.stripe_id("/v1/subscriptions").await;
+    let path = format!("/v1/subscriptions/{}", &subscription);
     stage
         .stripe_post(&path, &[("metadata[note]", "changed")])
         .await;
-    let created = stage
-        .stripe_events("customer.subscription.created")
-        .await
-        .remove(0);
-    let updated = stage
-        .stripe_events("customer.subscription.updated")
-        .await
-        .remove(0);
+    let created = stage.stripe_event("customer.subscription.created").await;
+    let updated = stage.stripe_event("customer.subscription.updated").await;
 
     for order in [[&created, &updated], [&updated, &created]] {
         for (index, event) in order.into_iter().enumerate() {
@@ -256,12 +219,8 @@ async fn case_w12_subscription_events_in_any_order_end_in_stripes_state(stage: &
         }
     }
     maya.billing_when(is_tier("PRO")).await;
-    let delete = stage.http.delete(format!("{}{path}", stage.twin_url));
-    delete.bearer_auth("sk_test_other").send().await.unwrap();
-    let deleted = stage
-        .stripe_events("customer.subscription.deleted")
-        .await
-        .remove(0);
+    stage.stripe_delete(&path).await;
+    let deleted = stage.stripe_event("customer.subscription.deleted").await;
     stage.deliver(&deleted).await;
     maya.billing_when(is_tier("FREE")).await;
     for event in [&updated, &created] {
@@ -281,30 +240,13 @@ on_both!(case_w13_a_late_event_about_the_end_of_an_old_subscription_keeps_the_ne
 async fn case_w13_a_late_event_about_the_end_of_an_old_subscription_keeps_the_new_one(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(is_tier("PRO")).await;
-    let old = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"].clone();
-    let path = format!(
-        "{}/v1/subscriptions/{}",
-        stage.twin_url,
-        old.as_str().unwrap()
-    );
-    stage
-        .http
-        .delete(path)
-        .bearer_auth("sk_test_other")
-        .send()
-        .await
-        .unwrap();
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.stripe_delete(&stage.subscription_path().await).await;
     maya.billing_when(is_tier("FREE")).await;
     maya.subscribe("PRO_PLUS").await;
     maya.billing_when(is_tier("PRO_PLUS")).await;
 
-    let deleted = stage
-        .stripe_events("customer.subscription.deleted")
-        .await
-        .remove(0);
+    let deleted = stage.stripe_event("customer.subscription.deleted").await;
     stage.deliver(&renamed(&deleted, "evt_late")).await;
     stage.settled().await;
 
@@ -320,7 +262,7 @@ async fn case_w16_a_payment_is_one_row_whichever_of_its_two_events_arrives(stage
         let person = stage.person(&format!("{name}@example.com")).await;
         stage.webhooks(false).await;
         person.subscribe("PRO").await;
-        let event = stage.stripe_events(kind).await.remove(0);
+        let event = stage.stripe_event(kind).await;
 
         stage.deliver(&event).await;
 
@@ -343,21 +285,15 @@ async fn case_w18_an_event_that_comes_before_our_own_commit_is_not_lost(stage: &
     let account = maya.account;
     // As if the created customer had never been stored.
     stage
-        .app
-        .db
         .write(account, move |tx| {
             store::testing::forget_customers(tx, account)
         })
-        .await
-        .unwrap();
-    let event = stage
-        .stripe_events("payment_intent.succeeded")
-        .await
-        .remove(0);
+        .await;
+    let event = stage.stripe_event("payment_intent.succeeded").await;
 
     assert_eq!(stage.deliver(&event).await.status(), 200);
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
 }
 
 on_both!(case_w19_an_event_of_an_unknown_customer_waits_and_is_shown);
@@ -381,7 +317,7 @@ async fn case_w22_events_of_older_and_newer_versions_have_the_same_result(stage:
         let person = stage.person(&format!("p{index}@example.com")).await;
         stage.webhooks(false).await;
         person.subscribe("PRO").await;
-        let mut event = stage.stripe_events("invoice.paid").await.remove(0);
+        let mut event = stage.stripe_event("invoice.paid").await;
         event["api_version"] = json!(version);
         if version.ends_with("acacia") {
             let invoice = &mut event["data"]["object"];

@@ -50,21 +50,19 @@ mod tests {
     use crate::Form;
     use reqwest::Method;
 
-    fn call(idempotency_key: &str) -> Call<'_> {
-        Call {
-            method: Method::POST,
-            path: "/v1/refunds".to_owned(),
-            form: Form::new(),
-            idempotency_key: Some(idempotency_key),
-            changes_something: true,
-        }
+    /// The wait of a call with this key.
+    fn wait_of(key: &str, retries: u32) -> Duration {
+        let config = ClientConfig::new("https://api.stripe.com", "sk_test_1");
+        let form = Form::new();
+        let mut call = Call::new(Method::POST, "/v1/refunds", &form);
+        call.idempotency_key = Some(key);
+        wait(&config, &call, retries)
     }
 
     #[test]
     fn waits_double_and_stay_between_half_and_whole() {
-        let config = ClientConfig::new("https://api.stripe.com", "sk_test_1");
         for (retries, whole_ms) in [(0, 500), (1, 1000), (2, 2000), (3, 4000), (40, 4000)] {
-            let wait = wait(&config, &call("a"), retries).as_millis();
+            let wait = wait_of("a", retries).as_millis();
 
             assert!(
                 (whole_ms / 2..=whole_ms).contains(&wait),
@@ -75,10 +73,8 @@ mod tests {
 
     #[test]
     fn different_calls_wait_differently_and_the_same_call_waits_the_same() {
-        let config = ClientConfig::new("https://api.stripe.com", "sk_test_1");
-
-        assert_eq!(wait(&config, &call("a"), 0), wait(&config, &call("a"), 0));
-        assert_ne!(wait(&config, &call("a"), 0), wait(&config, &call("b"), 0));
+        assert_eq!(wait_of("a", 0), wait_of("a", 0));
+        assert_ne!(wait_of("a", 0), wait_of("b", 0));
     }
 
     #[test]

@@ -47,8 +47,6 @@ pub(super) struct Transport {
     version: HeaderValue,
     slots: Semaphore,
 }
-
-/// A successful answer.
 pub(super) struct Answer {
     status: u16,
     request_id: Option<Box<str>>,

@@ -12,6 +12,6 @@ impl Client {
     ///
     /// Fails with an [`Error`](crate::Error). A wrong key is `Refused` with status 401.
     pub async fn retrieve_account(&self) -> Result<Account> {
-        self.get("/v1/account".to_owned(), Form::new()).await
+        self.get("/v1/account", &Form::new()).await
     }
 }

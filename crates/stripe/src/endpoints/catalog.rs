@@ -1,4 +1,4 @@
-//! Products and prices.
+//! The calls about products and prices.
 
 use crate::client::{Client, path_of};
 use crate::error::Result;
@@ -7,98 +7,47 @@ use crate::objects::{List, Price, Product};
 
 impl Client {
     /// Creates a product. The caller may choose its `id`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn create_product(&self, params: &Form, idempotency_key: &str) -> Result<Product> {
-        self.post("/v1/products".to_owned(), params.clone(), idempotency_key)
-            .await
+    pub async fn create_product(&self, params: &Form, key: &str) -> Result<Product> {
+        self.post("/v1/products", params, key).await
     }
 
-    /// Reads a product.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
+    /// Reads a product, or fails with `NotFound`.
     pub async fn retrieve_product(&self, id: &str) -> Result<Product> {
-        self.get(path_of("/v1/products", id, "")?, Form::new())
+        self.get(&path_of("/v1/products", id, "")?, &Form::new())
             .await
     }
 
-    /// Updates a product.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn update_product(
-        &self,
-        id: &str,
-        params: &Form,
-        idempotency_key: &str,
-    ) -> Result<Product> {
-        self.post(
-            path_of("/v1/products", id, "")?,
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+    /// Updates a product. Only the given parameters change.
+    pub async fn update_product(&self, id: &str, params: &Form, key: &str) -> Result<Product> {
+        self.post(&path_of("/v1/products", id, "")?, params, key)
+            .await
     }
 
     /// Lists products, newest first. Filters: `active`, `ids[]`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_products(&self, filter: &Form, items_max: usize) -> Result<List<Product>> {
-        self.list("/v1/products", filter.clone(), items_max).await
+        self.list("/v1/products", filter, items_max).await
     }
 
     /// Creates a price. With `transfer_lookup_key`, it takes over the lookup key from the price
     /// that has it.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn create_price(&self, params: &Form, idempotency_key: &str) -> Result<Price> {
-        self.post("/v1/prices".to_owned(), params.clone(), idempotency_key)
+    pub async fn create_price(&self, params: &Form, key: &str) -> Result<Price> {
+        self.post("/v1/prices", params, key).await
+    }
+
+    /// Reads a price, or fails with `NotFound`.
+    pub async fn retrieve_price(&self, id: &str) -> Result<Price> {
+        self.get(&path_of("/v1/prices", id, "")?, &Form::new())
             .await
     }
 
-    /// Reads a price.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn retrieve_price(&self, id: &str) -> Result<Price> {
-        self.get(path_of("/v1/prices", id, "")?, Form::new()).await
-    }
-
     /// Updates a price: `active`, `lookup_key` or metadata. The amount cannot change.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn update_price(
-        &self,
-        id: &str,
-        params: &Form,
-        idempotency_key: &str,
-    ) -> Result<Price> {
-        self.post(
-            path_of("/v1/prices", id, "")?,
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+    pub async fn update_price(&self, id: &str, params: &Form, key: &str) -> Result<Price> {
+        self.post(&path_of("/v1/prices", id, "")?, params, key)
+            .await
     }
 
     /// Lists prices, newest first. Filters: `active`, `product`, `lookup_keys[]` (at most ten).
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_prices(&self, filter: &Form, items_max: usize) -> Result<List<Price>> {
-        self.list("/v1/prices", filter.clone(), items_max).await
+        self.list("/v1/prices", filter, items_max).await
     }
 }

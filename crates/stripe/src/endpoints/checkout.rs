@@ -1,4 +1,4 @@
-//! Checkout sessions.
+//! The calls about Checkout sessions.
 
 use crate::client::{Client, path_of};
 use crate::error::Result;
@@ -7,74 +7,44 @@ use crate::objects::{CheckoutLineItem, CheckoutSession, List};
 
 impl Client {
     /// Creates a Checkout session. Redirect the browser to its `url`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_checkout_session(
         &self,
         params: &Form,
-        idempotency_key: &str,
+        key: &str,
     ) -> Result<CheckoutSession> {
-        self.post(
-            "/v1/checkout/sessions".to_owned(),
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+        self.post("/v1/checkout/sessions", params, key).await
     }
 
     /// Reads a session with its line items.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_checkout_session(&self, id: &str) -> Result<CheckoutSession> {
         self.get(
-            path_of("/v1/checkout/sessions", id, "")?,
-            Form::new().expand("line_items"),
+            &path_of("/v1/checkout/sessions", id, "")?,
+            &Form::new().expand("line_items"),
         )
         .await
     }
 
     /// Lists sessions, newest first. Filters: `customer`, `created[gte]`, `status`,
     /// `payment_intent`, `subscription`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_checkout_sessions(
         &self,
         filter: &Form,
         items_max: usize,
     ) -> Result<List<CheckoutSession>> {
-        self.list("/v1/checkout/sessions", filter.clone(), items_max)
-            .await
+        self.list("/v1/checkout/sessions", filter, items_max).await
     }
 
     /// Expires an open session, so that it can no longer be paid.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn expire_checkout_session(
-        &self,
-        id: &str,
-        idempotency_key: &str,
-    ) -> Result<CheckoutSession> {
+    pub async fn expire_checkout_session(&self, id: &str, key: &str) -> Result<CheckoutSession> {
         self.post(
-            path_of("/v1/checkout/sessions", id, "/expire")?,
-            Form::new(),
-            idempotency_key,
+            &path_of("/v1/checkout/sessions", id, "/expire")?,
+            &Form::new(),
+            key,
         )
         .await
     }
 
     /// Lists the line items of a session.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_checkout_line_items(
         &self,
         id: &str,
@@ -82,7 +52,7 @@ impl Client {
     ) -> Result<List<CheckoutLineItem>> {
         self.list(
             &path_of("/v1/checkout/sessions", id, "/line_items")?,
-            Form::new(),
+            &Form::new(),
             items_max,
         )
         .await

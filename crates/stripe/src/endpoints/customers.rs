@@ -1,4 +1,4 @@
-//! Customers.
+//! The calls about customers.
 
 use crate::client::{Client, path_of};
 use crate::error::Result;
@@ -6,69 +6,35 @@ use crate::form::Form;
 use crate::objects::{Customer, List};
 
 impl Client {
-    /// Creates a customer.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn create_customer(&self, params: &Form, idempotency_key: &str) -> Result<Customer> {
-        self.post("/v1/customers".to_owned(), params.clone(), idempotency_key)
-            .await
+    /// Creates a customer. Calls with the same key create one.
+    pub async fn create_customer(&self, params: &Form, key: &str) -> Result<Customer> {
+        self.post("/v1/customers", params, key).await
     }
 
     /// Reads a customer. A deleted one is returned too, with `deleted` set.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_customer(&self, id: &str) -> Result<Customer> {
-        self.get(path_of("/v1/customers", id, "")?, Form::new())
+        self.get(&path_of("/v1/customers", id, "")?, &Form::new())
             .await
     }
 
-    /// Updates a customer.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn update_customer(
-        &self,
-        id: &str,
-        params: &Form,
-        idempotency_key: &str,
-    ) -> Result<Customer> {
-        self.post(
-            path_of("/v1/customers", id, "")?,
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+    /// Updates a customer. Only the given parameters change.
+    pub async fn update_customer(&self, id: &str, params: &Form, key: &str) -> Result<Customer> {
+        self.post(&path_of("/v1/customers", id, "")?, params, key)
+            .await
     }
 
     /// Deletes a customer and immediately cancels all its subscriptions.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn delete_customer(&self, id: &str) -> Result<Customer> {
-        self.delete(path_of("/v1/customers", id, "")?, Form::new())
+        self.delete(&path_of("/v1/customers", id, "")?, &Form::new())
             .await
     }
 
     /// Lists customers, newest first. Filters: `email`, `created[gte]`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_customers(&self, filter: &Form, items_max: usize) -> Result<List<Customer>> {
-        self.list("/v1/customers", filter.clone(), items_max).await
+        self.list("/v1/customers", filter, items_max).await
     }
 
     /// Finds customers by a metadata entry. The search index lags by up to a minute.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn search_customers_by_metadata(
         &self,
         key: &str,

@@ -7,28 +7,20 @@ use crate::objects::{CreditNote, Invoice, InvoicePayment, List};
 
 impl Client {
     /// Reads an invoice with its payments.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_invoice(&self, id: &str) -> Result<Invoice> {
         self.get(
-            path_of("/v1/invoices", id, "")?,
-            Form::new().expand("payments"),
+            &path_of("/v1/invoices", id, "")?,
+            &Form::new().expand("payments"),
         )
         .await
     }
 
     /// Lists invoices with their payments, newest first. Filters: `customer`, `subscription`,
     /// `status`, `created[gte]`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_invoices(&self, filter: &Form, items_max: usize) -> Result<List<Invoice>> {
         self.list(
             "/v1/invoices",
-            filter.clone().expand("data.payments"),
+            &filter.clone().expand("data.payments"),
             items_max,
         )
         .await
@@ -36,54 +28,25 @@ impl Client {
 
     /// Previews what a change to a subscription would cost. It changes nothing, so it needs no
     /// idempotency key.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn preview_invoice(&self, params: &Form) -> Result<Invoice> {
-        self.post_without_key("/v1/invoices/create_preview".to_owned(), params.clone())
+        self.post_without_key("/v1/invoices/create_preview", params)
             .await
     }
 
     /// Pays an open invoice now. A declined card is [`Error::Card`](crate::Error::Card).
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn pay_invoice(
-        &self,
-        id: &str,
-        params: &Form,
-        idempotency_key: &str,
-    ) -> Result<Invoice> {
-        self.post(
-            path_of("/v1/invoices", id, "/pay")?,
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+    pub async fn pay_invoice(&self, id: &str, params: &Form, key: &str) -> Result<Invoice> {
+        self.post(&path_of("/v1/invoices", id, "/pay")?, params, key)
+            .await
     }
 
     /// Voids an open invoice, so that it can no longer be paid.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn void_invoice(&self, id: &str, idempotency_key: &str) -> Result<Invoice> {
-        self.post(
-            path_of("/v1/invoices", id, "/void")?,
-            Form::new(),
-            idempotency_key,
-        )
-        .await
+    pub async fn void_invoice(&self, id: &str, key: &str) -> Result<Invoice> {
+        self.post(&path_of("/v1/invoices", id, "/void")?, &Form::new(), key)
+            .await
     }
 
     /// Lists the invoices that a payment intent pays. Since basil, this is the only way from a
     /// payment to its invoice.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_invoice_payments_of(
         &self,
         payment_intent: &str,
@@ -92,48 +55,26 @@ impl Client {
         let filter = Form::new()
             .push("payment[type]", "payment_intent")
             .push("payment[payment_intent]", payment_intent);
-        self.list("/v1/invoice_payments", filter, items_max).await
+        self.list("/v1/invoice_payments", &filter, items_max).await
     }
 
     /// Reads a credit note.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_credit_note(&self, id: &str) -> Result<CreditNote> {
-        self.get(path_of("/v1/credit_notes", id, "")?, Form::new())
+        self.get(&path_of("/v1/credit_notes", id, "")?, &Form::new())
             .await
     }
 
     /// Lists credit notes, newest first. Filters: `customer`, `invoice`, `created[gte]`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_credit_notes(
         &self,
         filter: &Form,
         items_max: usize,
     ) -> Result<List<CreditNote>> {
-        self.list("/v1/credit_notes", filter.clone(), items_max)
-            .await
+        self.list("/v1/credit_notes", filter, items_max).await
     }
 
     /// Creates a credit note for an invoice. With `refund_amount`, it also creates the refund.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn create_credit_note(
-        &self,
-        params: &Form,
-        idempotency_key: &str,
-    ) -> Result<CreditNote> {
-        self.post(
-            "/v1/credit_notes".to_owned(),
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+    pub async fn create_credit_note(&self, params: &Form, key: &str) -> Result<CreditNote> {
+        self.post("/v1/credit_notes", params, key).await
     }
 }

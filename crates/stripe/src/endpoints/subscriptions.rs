@@ -7,24 +7,16 @@ use crate::objects::{List, Subscription, SubscriptionSchedule};
 
 impl Client {
     /// Reads a subscription with its schedule, even if it has ended.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn retrieve_subscription(&self, id: &str) -> Result<Subscription> {
         self.get(
-            path_of("/v1/subscriptions", id, "")?,
-            Form::new().expand("schedule"),
+            &path_of("/v1/subscriptions", id, "")?,
+            &Form::new().expand("schedule"),
         )
         .await
     }
 
     /// Lists subscriptions with their schedules, newest first. Subscriptions that have ended are
     /// included unless `status` excludes them. Filters: `customer`, `price`, `created[gte]`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_subscriptions(
         &self,
         filter: &Form,
@@ -34,27 +26,19 @@ impl Client {
         if filter.get("status").is_none() {
             filter = filter.push("status", "all");
         }
-        self.list("/v1/subscriptions", filter, items_max).await
+        self.list("/v1/subscriptions", &filter, items_max).await
     }
 
     /// Updates a subscription. If the change waits for a payment, `pending_update` is set on the
     /// answer.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_subscription(
         &self,
         id: &str,
         params: &Form,
-        idempotency_key: &str,
+        key: &str,
     ) -> Result<Subscription> {
-        self.post(
-            path_of("/v1/subscriptions", id, "")?,
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+        self.post(&path_of("/v1/subscriptions", id, "")?, params, key)
+            .await
     }
 
     /// Cancels a subscription immediately. To cancel it at the end of its period, update
@@ -62,92 +46,62 @@ impl Client {
     ///
     /// Stripe accepts no idempotency key here: a call that is repeated after it succeeded is
     /// `NotFound` or `Refused`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn cancel_subscription(&self, id: &str, params: &Form) -> Result<Subscription> {
-        self.delete(path_of("/v1/subscriptions", id, "")?, params.clone())
+        self.delete(&path_of("/v1/subscriptions", id, "")?, params)
             .await
     }
 
     /// Creates a schedule. Pass only `from_subscription`, and then update it with phases.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn create_subscription_schedule(
         &self,
         params: &Form,
-        idempotency_key: &str,
+        key: &str,
     ) -> Result<SubscriptionSchedule> {
-        self.post(
-            "/v1/subscription_schedules".to_owned(),
-            params.clone(),
-            idempotency_key,
+        self.post("/v1/subscription_schedules", params, key).await
+    }
+
+    /// Reads a schedule, or fails with `NotFound`.
+    pub async fn retrieve_subscription_schedule(&self, id: &str) -> Result<SubscriptionSchedule> {
+        self.get(
+            &path_of("/v1/subscription_schedules", id, "")?,
+            &Form::new(),
         )
         .await
     }
 
-    /// Reads a schedule.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
-    pub async fn retrieve_subscription_schedule(&self, id: &str) -> Result<SubscriptionSchedule> {
-        self.get(path_of("/v1/subscription_schedules", id, "")?, Form::new())
-            .await
-    }
-
     /// Updates a schedule. Phases that have started must be passed unchanged.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn update_subscription_schedule(
         &self,
         id: &str,
         params: &Form,
-        idempotency_key: &str,
+        key: &str,
     ) -> Result<SubscriptionSchedule> {
-        self.post(
-            path_of("/v1/subscription_schedules", id, "")?,
-            params.clone(),
-            idempotency_key,
-        )
-        .await
+        self.post(&path_of("/v1/subscription_schedules", id, "")?, params, key)
+            .await
     }
 
     /// Releases the subscription from its schedule. Its planned changes no longer happen.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn release_subscription_schedule(
         &self,
         id: &str,
         params: &Form,
-        idempotency_key: &str,
+        key: &str,
     ) -> Result<SubscriptionSchedule> {
         self.post(
-            path_of("/v1/subscription_schedules", id, "/release")?,
-            params.clone(),
-            idempotency_key,
+            &path_of("/v1/subscription_schedules", id, "/release")?,
+            params,
+            key,
         )
         .await
     }
 
     /// Lists schedules, newest first. Filters: `customer`, `created[gte]`, `scheduled`.
-    ///
-    /// # Errors
-    ///
-    /// Fails with an [`Error`](crate::Error), which says whether the call may have been executed.
     pub async fn list_subscription_schedules(
         &self,
         filter: &Form,
         items_max: usize,
     ) -> Result<List<SubscriptionSchedule>> {
-        self.list("/v1/subscription_schedules", filter.clone(), items_max)
+        self.list("/v1/subscription_schedules", filter, items_max)
             .await
     }
 }

@@ -86,7 +86,7 @@ pub struct PaymentMethodDetails {
 string_enum! {
     /// The outcome of a charge.
     ChargeStatus {
-        /// The charge succeeded.
+        /// The money was captured, or authorized with manual capture.
         Succeeded = "succeeded",
         /// A delayed payment method is still processing.
         Pending = "pending",

@@ -83,7 +83,7 @@ pub struct TotalDetails {
 /// The details that a customer entered at Checkout.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CustomerDetails {
-    /// The email address.
+    /// The email address that the customer entered, or the one that we passed.
     pub email: Option<String>,
     /// The name of the customer.
     pub name: Option<String>,
@@ -102,7 +102,7 @@ pub struct CheckoutLineItem {
     pub description: Option<String>,
     /// The price. Stripe always sends the whole object rather than its id.
     pub price: Option<Price>,
-    /// The quantity.
+    /// The number of units, if the line counts any.
     pub quantity: Option<i64>,
 }
 

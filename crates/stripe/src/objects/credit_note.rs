@@ -58,7 +58,7 @@ pub struct CreditNote {
 pub struct CreditNoteRefund {
     /// The part of the refund that the credit note covers, in minor units.
     pub amount_refunded: i64,
-    /// The refund itself.
+    /// The refund, as an id or expanded.
     #[serde(default)]
     pub refund: Expandable<Refund>,
 }

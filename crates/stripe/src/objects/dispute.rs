@@ -19,7 +19,7 @@ pub struct Dispute {
     pub created: i64,
     /// The reason, such as `fraudulent`, `product_not_received` or `general`.
     pub reason: Option<String>,
-    /// The disputed charge.
+    /// The charge that is disputed, as an id or expanded.
     #[serde(default)]
     pub charge: Expandable<Charge>,
     /// The payment intent of the disputed charge.

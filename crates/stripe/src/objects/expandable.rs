@@ -13,7 +13,7 @@ pub enum Expandable<T> {
     Absent,
     /// The id of the object.
     Id(String),
-    /// The expanded object.
+    /// The whole object, which `expand[]` requested.
     Object(Box<T>),
 }
 

@@ -193,7 +193,7 @@ pub struct InvoiceParent {
 /// The subscription that an invoice was created for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct InvoiceSubscriptionDetails {
-    /// The subscription itself.
+    /// The subscription, as an id or expanded.
     #[serde(default)]
     pub subscription: Expandable<Subscription>,
     /// The metadata of the subscription at the time the invoice was finalized.
@@ -238,7 +238,7 @@ pub struct InvoicePaymentTarget {
     /// The type: `payment_intent`, `charge` or `payment_record` (a payment outside Stripe).
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// The payment intent.
+    /// The payment intent, as an id or expanded.
     #[serde(default)]
     pub payment_intent: Expandable<PaymentIntent>,
     /// The charge, if no payment intent was used.
@@ -262,7 +262,7 @@ pub struct InvoiceStatusTransitions {
 /// Why an invoice could not be finalized.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct FinalizationError {
-    /// Stripe's error code.
+    /// Stripe's code for what prevented the invoice from being finalized.
     pub code: Option<String>,
     /// The message for people.
     pub message: Option<String>,
@@ -287,7 +287,7 @@ string_enum! {
 string_enum! {
     /// The reason why an invoice was created.
     BillingReason {
-        /// A subscription started.
+        /// The first invoice of a subscription.
         SubscriptionCreate = "subscription_create",
         /// A new billing period started.
         SubscriptionCycle = "subscription_cycle",

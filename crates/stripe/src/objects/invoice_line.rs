@@ -16,7 +16,7 @@ pub struct InvoiceLine {
     pub currency: Option<String>,
     /// The description on the invoice.
     pub description: Option<String>,
-    /// The quantity.
+    /// The number of units, if the line counts any.
     pub quantity: Option<i64>,
     /// The period that the line pays for.
     pub period: Option<Period>,
@@ -116,7 +116,7 @@ pub struct LinePricing {
 /// The price and the product of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct LinePriceDetails {
-    /// The price itself.
+    /// The price, as an id or expanded.
     #[serde(default)]
     pub price: Expandable<Price>,
     /// The id of the product.

@@ -76,7 +76,7 @@ string_enum! {
         RequiresCapture = "requires_capture",
         /// The payment was canceled.
         Canceled = "canceled",
-        /// The payment succeeded.
+        /// The payment is complete.
         Succeeded = "succeeded",
     }
 }

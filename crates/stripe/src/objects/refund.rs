@@ -17,7 +17,7 @@ pub struct Refund {
     pub created: i64,
     /// The state of the refund. A refund that succeeded can still fail later.
     pub status: Option<RefundStatus>,
-    /// The refunded charge.
+    /// The charge that is refunded, as an id or expanded.
     #[serde(default)]
     pub charge: Expandable<Charge>,
     /// The payment intent of the refunded charge.
@@ -39,7 +39,7 @@ string_enum! {
         Pending = "pending",
         /// The customer must take an action.
         RequiresAction = "requires_action",
-        /// The refund succeeded.
+        /// The bank accepted the refund.
         Succeeded = "succeeded",
         /// The refund failed, and the bank returned the money to us.
         Failed = "failed",

@@ -58,7 +58,7 @@ pub struct Subscription {
     /// The schedule that manages the subscription, if any.
     #[serde(default)]
     pub schedule: Expandable<SubscriptionSchedule>,
-    /// The latest invoice.
+    /// The newest invoice, as an id or expanded.
     #[serde(default)]
     pub latest_invoice: Expandable<Invoice>,
     /// The payment method, if it is not the customer's default.
@@ -119,7 +119,7 @@ pub struct SubscriptionItem {
     pub id: String,
     /// The price. Stripe always sends the whole object rather than its id.
     pub price: Option<Price>,
-    /// The quantity.
+    /// The number of units, if the line counts any.
     pub quantity: Option<i64>,
     /// The start of the period, in seconds since 1970. Versions before basil omit it.
     pub current_period_start: Option<i64>,

@@ -21,7 +21,7 @@ pub struct SubscriptionSchedule {
     pub subscription: Expandable<Subscription>,
     /// The id of the subscription that it managed before it was released.
     pub released_subscription: Option<String>,
-    /// The current phase.
+    /// The phase that is running. It is `None` before the first one and after the last one.
     pub current_phase: Option<CurrentPhase>,
     /// All phases in order.
     #[serde(default, deserialize_with = "or_default")]
@@ -91,10 +91,10 @@ pub struct SchedulePhase {
 /// An item of a phase.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ScheduleItem {
-    /// The price itself.
+    /// The price, as an id or expanded.
     #[serde(default)]
     pub price: Expandable<Price>,
-    /// The quantity.
+    /// The number of units, if the line counts any.
     pub quantity: Option<i64>,
 }
 

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::errors::Answer;
-use super::lists::matches;
 use super::time::DAY;
 use super::value::{int, text};
 use super::{Call, Core};
@@ -25,18 +24,6 @@ pub(super) fn balance(core: &mut Core, _call: &Call) -> Answer {
     Ok(
         json!({"object": "balance", "available": sum(true), "livemode": false, "pending": sum(false)}),
     )
-}
-
-/// `GET /v1/balance/history`
-pub(super) fn history(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "balance_transaction", |row| {
-        matches(&call.params, row, &["type", "currency", "source"])
-    })
-}
-
-/// `GET /v1/balance/history/{id}`
-pub(super) fn entry(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("balance_transaction", call.id(), "id")
 }
 
 /// `GET /v1/account`

@@ -45,11 +45,7 @@ impl Core {
     }
 
     fn run_due(&mut self, id: &str) {
-        let kind = self
-            .store
-            .get(id)
-            .map(|row| owned(row, "object"))
-            .unwrap_or_default();
+        let kind = owned(self.row(id), "object");
         match kind.as_str() {
             "subscription" => self.subscription_due(id),
             "invoice" => self.invoice_due(id),
@@ -96,7 +92,7 @@ impl Core {
 
     /// Starts the next period of a subscription at `start`.
     fn renew(&mut self, id: &str, start: i64) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         let trial_ends = status::is_trialing(&before);
         if trial_ends
             && self
@@ -113,7 +109,7 @@ impl Core {
             }
         }
         self.apply_current_phase(id);
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         let old_start = inner(&row, "items")
             .first()
             .map_or(start, |item| int(item, "current_period_start"));
@@ -126,7 +122,7 @@ impl Core {
             }
         });
         self.emit_change("customer.subscription.updated", id, &before);
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         self.renewal_invoice(id, &row, (old_start, start), (start, end));
         self.plan_ahead(id);
     }
@@ -134,19 +130,13 @@ impl Core {
     /// Creates the draft invoice of a new period. It stays a draft if the subscription is unpaid or
     /// its collection is paused.
     fn renewal_invoice(&mut self, id: &str, row: &Value, past: (i64, i64), coming: (i64, i64)) {
-        let customer = owned(row, "customer");
-        let mut lines = self.pending_items(&customer, Some(id));
+        let mut lines = self.pending_items(text(row, "customer"), Some(id));
         lines.extend(self.period_lines(row, coming));
         let paused = has(row, "pause_collection");
-        let advances = status::subscription(row) != SubscriptionStatus::Unpaid && !paused;
         let invoice = self.new_invoice(NewInvoice {
-            customer: &customer,
-            subscription: Some(id),
-            reason: BillingReason::SubscriptionCycle,
-            currency: text(row, "currency"),
-            lines,
             period: past,
-            advances,
+            advances: status::subscription(row) != SubscriptionStatus::Unpaid && !paused,
+            ..NewInvoice::of(row, BillingReason::SubscriptionCycle, lines, self.now)
         });
         match text(row, "pause_collection.behavior") {
             "void" => self.void_invoice(&invoice),
@@ -173,22 +163,14 @@ impl Core {
             row["billing_cycle_anchor"] = at.into();
             row["status"] = "active".into();
         });
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         let end = period_end(&row, get(&row, "items.data.0.price"), at);
         self.modify(id, |row| move_period(row, at, end));
-        let row = self.store.get(id).cloned().unwrap_or_default();
-        let customer = owned(&row, "customer");
-        let mut lines = self.pending_items(&customer, Some(id));
+        let row = self.row(id).clone();
+        let mut lines = self.pending_items(text(&row, "customer"), Some(id));
         lines.extend(self.period_lines(&row, (at, end)));
-        let invoice = self.new_invoice(NewInvoice {
-            customer: &customer,
-            subscription: Some(id),
-            reason: BillingReason::SubscriptionUpdate,
-            currency: text(&row, "currency"),
-            lines,
-            period: (at, at),
-            advances: false,
-        });
+        let reason = BillingReason::SubscriptionUpdate;
+        let invoice = self.new_invoice(NewInvoice::of(&row, reason, lines, at));
         let paid = self.pay_invoice(&invoice, None, by);
         self.plan_ahead(id);
         paid.map(|_| ())
@@ -204,12 +186,7 @@ impl Core {
 
     /// Expires a subscription whose first invoice was not paid in time.
     fn expire_incomplete(&mut self, id: &str) {
-        let invoice = self
-            .store
-            .get(id)
-            .and_then(|row| opt(row, "latest_invoice"))
-            .map(str::to_owned);
-        if let Some(invoice) = invoice {
+        if let Some(invoice) = opt(self.row(id), "latest_invoice").map(str::to_owned) {
             self.void_invoice(&invoice);
         }
         let now = self.now;
@@ -240,13 +217,9 @@ impl Core {
 
     /// Retries the open invoices of a customer after the card was changed.
     pub(super) fn retry_open_invoices(&mut self, customer: &str) {
-        let open: Vec<String> = self
-            .store
-            .all("invoice")
-            .filter(|row| text(row, "customer") == customer && status::is_open(row))
-            .filter(|row| flag(row, "attempted"))
-            .map(|row| owned(row, "id"))
-            .collect();
+        let open = self.ids_of("invoice", |row| {
+            text(row, "customer") == customer && status::is_open(row) && flag(row, "attempted")
+        });
         for id in open {
             // The events report the outcome.
             let _ = self.pay_invoice(&id, None, Initiator::Merchant);

@@ -19,7 +19,6 @@ pub(super) enum Authentication {
 /// What happens to a payment after it succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Afterwards {
-    /// Nothing happens.
     Nothing,
     /// It is disputed for this reason.
     Dispute(&'static str),
@@ -258,7 +257,7 @@ pub(super) fn by_number(number: &str) -> Option<&'static TestCard> {
 }
 
 /// Stripe's error for a number that is not one of the test cards.
-pub(super) fn unknown_card(number: &str) -> ApiError {
+pub(super) fn unknown_card(number: &str) -> Box<ApiError> {
     if number.len() < 12 || !passes_luhn(number) {
         return ApiError::card("incorrect_number", "", "Your card number is incorrect.")
             .with_param("number");
@@ -284,7 +283,7 @@ fn passes_luhn(number: &str) -> bool {
 }
 
 /// The card error for a decline code, in Stripe's words.
-pub(super) fn decline(code: &str) -> ApiError {
+pub(super) fn decline(code: &str) -> Box<ApiError> {
     let (outer, message) = match code {
         "insufficient_funds" => ("card_declined", "Your card has insufficient funds."),
         "expired_card" => ("expired_card", "Your card has expired."),

@@ -1,31 +1,15 @@
-//! Products and prices.
+//! The endpoints of products and prices.
 
 use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError};
-use super::lists::{inner, matches};
+use super::lists::inner;
 use super::params::metadata;
-use super::value::{AMOUNT_MAX, flag, get, has, list, opt, opt_int, or_null, owned, text};
+use super::value::{
+    AMOUNT_MAX, copy, copy_or_null, flag, get, has, list, opt, opt_int, or_null, owned, required,
+    text,
+};
 use super::{Call, Core};
-
-/// `GET /v1/products`
-pub(super) fn products(core: &mut Core, call: &Call) -> Answer {
-    let ids = list(&call.params, "ids");
-    core.page(call, "product", |row| {
-        matches(&call.params, row, &["active", "shippable", "url"])
-            && (ids.is_empty() || ids.contains(&row["id"]))
-    })
-}
-
-/// `GET /v1/products/search`
-pub(super) fn search_products(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "product")
-}
-
-/// `GET /v1/products/{id}`
-pub(super) fn product(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("product", call.id(), "id")
-}
 
 /// `POST /v1/products`
 pub(super) fn create_product(core: &mut Core, call: &Call) -> Answer {
@@ -42,17 +26,15 @@ pub(super) fn create_product(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/products/{id}`
 pub(super) fn update_product(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("product", call.id(), "id")?;
-    let mut after = before.clone();
-    if let Some(price) = opt(&call.params, "default_price") {
-        core.need("price", price, "default_price")?;
-        after["default_price"] = price.into();
-    }
-    fill_product(&mut after, &call.params)?;
-    after["updated"] = core.now.into();
-    core.store.put(call.id(), after);
-    core.emit_change("product.updated", call.id(), &before);
-    core.need_path("product", call.id(), "id")
+    let kind = ("product", "id");
+    core.update(kind, call, &["product.updated"], |core, after| {
+        if let Some(price) = opt(&call.params, "default_price") {
+            core.need("price", price, "default_price")?;
+            after["default_price"] = price.into();
+        }
+        after["updated"] = core.now.into();
+        fill_product(after, &call.params)
+    })
 }
 
 /// `DELETE /v1/products/{id}`: a product can be deleted while it has no prices.
@@ -65,40 +47,12 @@ pub(super) fn delete_product(core: &mut Core, call: &Call) -> Answer {
     {
         let message =
             "This product cannot be deleted because it has one or more user-created prices.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
-    let gone = json!({"id": call.id(), "object": "product", "deleted": true});
-    core.store.put(call.id(), gone.clone());
+    let gone = core.erase("product", call.id());
     product["active"] = false.into();
     core.emit_object("product.deleted", product, None);
     Ok(gone)
-}
-
-/// `GET /v1/prices`
-pub(super) fn prices(core: &mut Core, call: &Call) -> Answer {
-    let keys = list(&call.params, "lookup_keys");
-    core.page(call, "price", |row| {
-        matches(
-            &call.params,
-            row,
-            &["active", "currency", "product", "type"],
-        ) && (keys.is_empty() || keys.contains(&row["lookup_key"]))
-            && matches(
-                get(&call.params, "recurring"),
-                get(row, "recurring"),
-                &["interval", "usage_type"],
-            )
-    })
-}
-
-/// `GET /v1/prices/search`
-pub(super) fn search_prices(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "price")
-}
-
-/// `GET /v1/prices/{price}`
-pub(super) fn price(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("price", call.id(), "price")
 }
 
 /// `POST /v1/prices`
@@ -109,25 +63,20 @@ pub(super) fn create_price(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/prices/{price}`
 pub(super) fn update_price(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("price", call.id(), "price")?;
     let id = call.id();
-    if let Some(key) = opt(&call.params, "lookup_key") {
-        core.claim_lookup_key(key, id, flag(&call.params, "transfer_lookup_key"))?;
-    }
-    let mut after = before.clone();
-    for name in ["lookup_key", "nickname"] {
-        if has(&call.params, name) {
-            after[name] = or_null(&call.params, name);
-        }
-    }
-    for name in ["active", "tax_behavior"] {
-        if has(&call.params, name) {
-            after[name] = get(&call.params, name).clone();
-        }
-    }
-    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
-    core.store.put(id, after);
-    core.emit_change("price.updated", id, &before);
+    core.update(
+        ("price", "price"),
+        call,
+        &["price.updated"],
+        |core, after| {
+            if let Some(key) = opt(&call.params, "lookup_key") {
+                core.claim_lookup_key(key, id, flag(&call.params, "transfer_lookup_key"))?;
+            }
+            copy_or_null(after, &call.params, &["lookup_key", "nickname"]);
+            copy(after, &call.params, &["active", "tax_behavior"]);
+            Ok(())
+        },
+    )?;
     core.refresh_price(id);
     core.need("price", id, "price")
 }
@@ -135,11 +84,11 @@ pub(super) fn update_price(core: &mut Core, call: &Call) -> Answer {
 impl Core {
     /// Creates a product. The caller emits the event.
     pub(super) fn create_product(&mut self, params: &Value) -> Answer<String> {
-        let name = opt(params, "name").ok_or_else(|| ApiError::required("name").boxed())?;
+        let name = required(params, "name")?;
         let id = match opt(params, "id") {
             Some(id) if self.store.get(id).is_some() => {
                 let message = "Product already exists.";
-                return Err(ApiError::bad("resource_already_exists", "id", message).boxed());
+                return Err(ApiError::bad("resource_already_exists", "id", message));
             }
             Some(id) => id.to_owned(),
             None => self.rng.id("prod"),
@@ -167,7 +116,7 @@ impl Core {
             }
         };
         let currency = opt(params, "currency")
-            .ok_or_else(|| ApiError::required(&named("currency")).boxed())?
+            .ok_or_else(|| ApiError::required(&named("currency")))?
             .to_owned();
         let amount = unit_amount(params, &named("unit_amount"))?;
         let product = match opt(params, "product") {
@@ -180,7 +129,7 @@ impl Core {
                 self.emit("product.created", &id);
                 id
             }
-            None => return Err(ApiError::required(&named("product")).boxed()),
+            None => return Err(ApiError::required(&named("product"))),
         };
         let id = self.rng.id("price");
         if let Some(key) = opt(params, "lookup_key") {
@@ -217,7 +166,11 @@ impl Core {
         let Some(holder) = holder else { return Ok(()) };
         if !transfer {
             let message = format!("A price (`{holder}`) already uses that lookup key.");
-            return Err(ApiError::bad("resource_already_exists", "lookup_key", message).boxed());
+            return Err(ApiError::bad(
+                "resource_already_exists",
+                "lookup_key",
+                message,
+            ));
         }
         self.modify_and_emit("price.updated", &holder, |price| {
             price["lookup_key"] = Value::Null;
@@ -255,17 +208,14 @@ impl Core {
 
     /// The name of the product of a price.
     pub(super) fn product_name(&self, price: &Value) -> String {
-        self.store
-            .get(text(price, "product"))
-            .map_or("", |product| text(product, "name"))
-            .to_owned()
+        text(self.row(text(price, "product")), "name").to_owned()
     }
 }
 
 fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
     let negative = || {
         let message = "This value must be greater than or equal to 0.";
-        ApiError::bad("parameter_invalid_integer", name, message).boxed()
+        ApiError::bad("parameter_invalid_integer", name, message)
     };
     let amount = match opt_int(params, "unit_amount") {
         Some(amount) => amount,
@@ -273,9 +223,9 @@ fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
             Some(decimal) => decimal.parse::<i64>().map_err(|_| {
                 let message =
                     format!("Invalid decimal: {decimal}; the twin knows whole minor units only");
-                ApiError::bad("", name, message).boxed()
+                ApiError::bad("", name, message)
             })?,
-            None => return Err(ApiError::required(name).boxed()),
+            None => return Err(ApiError::required(name)),
         },
     };
     match amount {
@@ -283,7 +233,7 @@ fn unit_amount(params: &Value, name: &str) -> Answer<i64> {
         ..0 => Err(negative()),
         _ => {
             let message = "The amount must be no more than $999,999.99";
-            Err(ApiError::bad("amount_too_large", name, message).boxed())
+            Err(ApiError::bad("amount_too_large", name, message))
         }
     }
 }
@@ -293,7 +243,7 @@ fn recurring(params: &Value, name: &str) -> Answer {
         return Ok(Value::Null);
     }
     let interval = opt(params, "recurring.interval")
-        .ok_or_else(|| ApiError::required(&format!("{name}[interval]")).boxed())?;
+        .ok_or_else(|| ApiError::required(&format!("{name}[interval]")))?;
     let count = opt_int(params, "recurring.interval_count").unwrap_or(1);
     let most = match interval {
         "year" => 3,
@@ -303,7 +253,11 @@ fn recurring(params: &Value, name: &str) -> Answer {
     };
     if !(1..=most).contains(&count) {
         let message = "You cannot create a price with an interval greater than three years.";
-        return Err(ApiError::bad("", &format!("{name}[interval_count]"), message).boxed());
+        return Err(ApiError::bad(
+            "",
+            &format!("{name}[interval_count]"),
+            message,
+        ));
     }
     Ok(
         json!({"interval": interval, "interval_count": count, "meter": null,
@@ -312,17 +266,17 @@ fn recurring(params: &Value, name: &str) -> Answer {
 }
 
 fn fill_product(product: &mut Value, params: &Value) -> Answer<()> {
-    for name in [
-        "description",
-        "statement_descriptor",
-        "unit_label",
-        "url",
-        "tax_code",
-    ] {
-        if has(params, name) {
-            product[name] = or_null(params, name);
-        }
-    }
+    copy_or_null(
+        product,
+        params,
+        &[
+            "description",
+            "statement_descriptor",
+            "unit_label",
+            "url",
+            "tax_code",
+        ],
+    );
     if let Some(name) = opt(params, "name") {
         product["name"] = name.into();
     }

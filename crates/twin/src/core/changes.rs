@@ -13,7 +13,7 @@ use super::payments::{Initiator, Paid};
 use super::status;
 use super::subscription_states::mark_cancellation;
 use super::subscriptions::{billing_interval, period_end};
-use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, set, text};
+use super::value::{get, has, int, list, opt, opt_int, or_null, owned, period, set, text};
 use super::{Call, Core};
 
 /// A change to the items of a subscription, and how it is paid.
@@ -56,7 +56,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
         let message = format!(
             "The subscription is managed by the subscription schedule `{schedule}`, and updating any cancelation behavior directly is not allowed. Please update the schedule instead."
         );
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     core.change_members(id, &before, sent)?;
     core.change_trial(id, sent)?;
@@ -83,11 +83,11 @@ fn refuse_on_ended(before: &Value, sent: &Value) -> Answer<()> {
     if has_ended && others {
         let message =
             "A canceled subscription can only update its cancellation_details and metadata.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     if status::subscription(before) == SubscriptionStatus::Incomplete && has(sent, "items") {
         let message = "Subscription is incomplete: the first invoice must be paid before its items can change.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ fn refuse_unsupported_for_pending(sent: &Value) -> Answer<()> {
     let message = format!(
         "When `payment_behavior` is set to `pending_if_incomplete`, you may only pass supported parameters. `{key}` is not supported."
     );
-    Err(ApiError::bad("", key, message).boxed())
+    Err(ApiError::bad("", key, message))
 }
 
 /// Applies `cancel_at_period_end` and `cancel_at` with the fields that follow from them.
@@ -158,7 +158,7 @@ impl Core {
         let now = self.now;
         if opt_int(sent, "cancel_at").is_some_and(|at| at < now) {
             let message = "cancel_at must be in the future.";
-            return Err(ApiError::bad("", "cancel_at", message).boxed());
+            return Err(ApiError::bad("", "cancel_at", message));
         }
         self.modify(id, |row| {
             for (name, value) in members.as_object().into_iter().flatten() {
@@ -200,7 +200,7 @@ impl Core {
                 let end = at.as_i64().unwrap_or(0);
                 if end <= now {
                     let message = "trial_end must be in the future.";
-                    return Err(ApiError::bad("", "trial_end", message).boxed());
+                    return Err(ApiError::bad("", "trial_end", message));
                 }
                 self.modify(id, |row| {
                     row["trial_end"] = end.into();
@@ -228,7 +228,7 @@ impl Core {
         let missing = text(row, "trial_settings.end_behavior.missing_payment_method");
         if !pays && missing == "create_invoice" {
             let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method.";
-            return Err(ApiError::bad("resource_missing", "", message).boxed());
+            return Err(ApiError::bad("resource_missing", "", message));
         }
         self.modify(id, |row| row["trial_end"] = now.into());
         self.emit_trial_will_end(id);
@@ -254,13 +254,10 @@ impl Core {
             && items.iter().any(|item| int(item, "price.unit_amount") > 0);
         let at = opt_int(sent, "proration_date").unwrap_or(self.now);
         let first = inner(&row, "items").first().cloned().unwrap_or_default();
-        let (start, end) = (
-            int(&first, "current_period_start"),
-            int(&first, "current_period_end"),
-        );
+        let (start, end) = period(&first);
         if !(start..=end).contains(&at) {
             let message = "Cannot specify `proration_date` outside of the current billing period.";
-            return Err(ApiError::bad("", "proration_date", message).boxed());
+            return Err(ApiError::bad("", "proration_date", message));
         }
         let in_trial = status::is_trialing(&row);
         Ok(Change {
@@ -272,11 +269,7 @@ impl Core {
                 && (turns || from_free || text(sent, "billing_cycle_anchor") == "now"),
             one_time_lines: self
                 .one_time_lines_from(list(sent, "add_invoice_items"), "add_invoice_items")?,
-            by: if flag(sent, "off_session") {
-                Initiator::Merchant
-            } else {
-                Initiator::Customer
-            },
+            by: Initiator::from_params(sent),
         })
     }
 
@@ -346,15 +339,12 @@ impl Core {
                 .filter(|one| !known.contains(&one.invoice_item)),
         );
         lines.extend(bill.full);
-        let invoice = self.new_invoice(NewInvoice {
-            customer: &customer,
-            subscription: Some(id),
-            reason: BillingReason::SubscriptionUpdate,
-            currency: text(&row, "currency"),
+        let invoice = self.new_invoice(NewInvoice::of(
+            &row,
+            BillingReason::SubscriptionUpdate,
             lines,
-            period: (self.now, self.now),
-            advances: false,
-        });
+            self.now,
+        ));
         if waits {
             let period = bill
                 .period
@@ -368,7 +358,7 @@ impl Core {
     fn pay_for_change(&mut self, id: &str, invoice: &str, change: &Change) -> Answer<()> {
         if change.behavior == PaymentBehavior::DefaultIncomplete {
             self.finalize_invoice(invoice);
-            let is_open = self.store.get(invoice).is_some_and(status::is_open);
+            let is_open = status::is_open(self.row(invoice));
             if is_open {
                 self.modify(id, |row| row["status"] = "past_due".into());
             }
@@ -382,7 +372,7 @@ impl Core {
                 let mut error =
                     ApiError::card("subscription_payment_intent_requires_action", "", message);
                 error.keep = false;
-                Err(error.boxed())
+                Err(error)
             }
             (Err(mut error), PaymentBehavior::ErrorIfIncomplete) => {
                 error.keep = false;

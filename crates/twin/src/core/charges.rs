@@ -4,41 +4,20 @@ use serde_json::{Value, json};
 
 use super::cards;
 use super::errors::Answer;
-use super::lists::matches;
-use super::params::metadata;
-use super::value::{get, has, int, merge, or_null, text};
+use super::value::{copy_or_null, get, int, merge, text};
 use super::{Call, Core};
-
-/// `GET /v1/charges`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "charge", |row| {
-        matches(&call.params, row, &["customer", "payment_intent"])
-    })
-}
-
-/// `GET /v1/charges/search`
-pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "charge")
-}
-
-/// `GET /v1/charges/{charge}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("charge", call.id(), "charge")
-}
 
 /// `POST /v1/charges/{charge}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("charge", call.id(), "charge")?;
-    let mut after = before.clone();
-    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
-    for name in ["description", "receipt_email"] {
-        if has(&call.params, name) {
-            after[name] = or_null(&call.params, name);
-        }
-    }
-    core.store.put(call.id(), after);
-    core.emit_change("charge.updated", call.id(), &before);
-    core.need_path("charge", call.id(), "charge")
+    core.update(
+        ("charge", "charge"),
+        call,
+        &["charge.updated"],
+        |_, after| {
+            copy_or_null(after, &call.params, &["description", "receipt_email"]);
+            Ok(())
+        },
+    )
 }
 
 fn outcome(declined: Option<&str>) -> Value {
@@ -81,8 +60,8 @@ impl Core {
         method: &str,
         declined: Option<&str>,
     ) -> String {
-        let intent = self.store.get(intent_id).cloned().unwrap_or_default();
-        let method_row = self.store.get(method).cloned().unwrap_or_default();
+        let intent = self.row(intent_id).clone();
+        let method_row = self.row(method).clone();
         let id = self.rng.id(if text(&method_row, "type") == "card" {
             "ch"
         } else {

@@ -4,34 +4,9 @@ use serde_json::{Value, json};
 use stripe::objects::CheckoutStatus;
 
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
-use super::params::metadata;
 use super::status;
-use super::value::{get, int, list, opt, opt_int, owned, text};
+use super::value::{int, list, opt_int, owned, required, text};
 use super::{Call, Core};
-
-/// `GET /v1/checkout/sessions`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    let email = opt(&call.params, "customer_details.email");
-    core.page(call, "checkout.session", |row| {
-        matches(
-            &call.params,
-            row,
-            &[
-                "customer",
-                "payment_intent",
-                "subscription",
-                "status",
-                "payment_link",
-            ],
-        ) && email.is_none_or(|wanted| text(row, "customer_details.email") == wanted)
-    })
-}
-
-/// `GET /v1/checkout/sessions/{session}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("checkout.session", call.id(), "id")
-}
 
 /// `GET /v1/checkout/sessions/{session}/line_items`
 pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
@@ -46,10 +21,7 @@ pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/checkout/sessions/{session}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let row = core.need_path("checkout.session", call.id(), "id")?;
-    let kept = metadata(&row["metadata"], get(&call.params, "metadata"))?;
-    core.modify(call.id(), |row| row["metadata"] = kept);
-    core.need_path("checkout.session", call.id(), "id")
+    core.update(("checkout.session", "id"), call, &[], |_, _| Ok(()))
 }
 
 /// `POST /v1/checkout/sessions/{session}/expire`
@@ -60,7 +32,7 @@ pub(super) fn expire(core: &mut Core, call: &Call) -> Answer {
             "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of `{}`.",
             text(&row, "status")
         );
-        return Err(ApiError::bad("", "session", message).boxed());
+        return Err(ApiError::bad("", "session", message));
     }
     core.expire_session(call.id());
     core.need_path("checkout.session", call.id(), "id")
@@ -76,15 +48,22 @@ pub(super) fn confirm_page(core: &mut Core, call: &Call) -> Answer {
     let session = core.need_path("checkout.session", call.id(), "id")?;
     if status::session(&session) != CheckoutStatus::Open {
         let message = "This Checkout Session is no longer open.";
-        return Err(ApiError::bad("checkout_session_not_open", "session", message).boxed());
+        return Err(ApiError::bad(
+            "checkout_session_not_open",
+            "session",
+            message,
+        ));
     }
     let expected = opt_int(&call.params, "expected_amount");
     if expected.is_some_and(|amount| amount != int(&session, "amount_total")) {
         let message = "The expected amount does not match the amount of the Checkout Session.";
-        return Err(ApiError::bad("checkout_amount_mismatch", "expected_amount", message).boxed());
+        return Err(ApiError::bad(
+            "checkout_amount_mismatch",
+            "expected_amount",
+            message,
+        ));
     }
-    let name = opt(&call.params, "payment_method")
-        .ok_or_else(|| ApiError::required("payment_method").boxed())?;
+    let name = required(&call.params, "payment_method")?;
     let method = core.method_named(name, "payment_method[id]")?;
     core.pay_session(call.id(), &method)?;
     core.payment_page(call.id())
@@ -108,15 +87,9 @@ impl Core {
             "currency": session["currency"]});
         Ok(page)
     }
-
-    /// Expires a session.
     pub(super) fn expire_session(&mut self, id: &str) {
-        let intent = self
-            .store
-            .get(id)
-            .map(|row| owned(row, "payment_intent"))
-            .unwrap_or_default();
-        if self.store.get(&intent).is_some_and(status::is_unfinished) {
+        let intent = owned(self.row(id), "payment_intent");
+        if status::is_unfinished(self.row(&intent)) {
             self.cancel_intent(&intent, "expired".into());
         }
         self.modify(id, |row| {

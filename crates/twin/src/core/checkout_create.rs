@@ -5,12 +5,13 @@ use stripe::objects::CheckoutMode;
 
 use super::discounts::reduction;
 use super::errors::{Answer, ApiError};
+use super::methods::method_types;
 use super::params::metadata;
 use super::subscriptions::{check_same_interval, trial_end};
 use super::time::{DAY, HOUR};
 use super::value::{
     flag, get, has, int, list, merge, minimum_charge, money_text, opt, opt_int, or_null, owned,
-    text,
+    required, text,
 };
 use super::{Call, Core};
 
@@ -19,7 +20,7 @@ const LINES_MAX: usize = 100;
 /// `POST /v1/checkout/sessions`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
-    let mode = opt(sent, "mode").ok_or_else(|| ApiError::required("mode").boxed())?;
+    let mode = required(sent, "mode")?;
     let mode = CheckoutMode::from(mode);
     refuse_conflicting_params(sent, &mode)?;
     let customer = core.session_customer(sent)?;
@@ -36,21 +37,14 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     core.set_note(&id, "discounts", discounts);
     core.set_note(&id, "trial", trial);
     core.total_session(&id);
-    let total = core
-        .store
-        .get(&id)
-        .map_or(0, |row| int(row, "amount_total"));
-    let currency = core
-        .store
-        .get(&id)
-        .map(|row| owned(row, "currency"))
-        .unwrap_or_default();
+    let total = int(core.row(&id), "amount_total");
+    let currency = owned(core.row(&id), "currency");
     if mode == CheckoutMode::Payment && total > 0 && total < minimum_charge(&currency) {
         let least = money_text(minimum_charge(&currency), &currency);
         let message = format!(
             "The Checkout Session's total amount due must add up to at least {least} {currency}"
         );
-        return Err(ApiError::bad("amount_too_small", "", message).boxed());
+        return Err(ApiError::bad("amount_too_small", "", message));
     }
     core.wake(expires_at, &id);
     core.need("checkout.session", &id, "id")
@@ -66,26 +60,26 @@ fn refuse_conflicting_params(sent: &Value, mode: &CheckoutMode) -> Answer<()> {
     };
     if let Some(name) = foreign.iter().find(|name| has(sent, name)) {
         let message = format!("You can not pass `{name}` in `{mode}` mode.");
-        return Err(ApiError::bad("", name, message).boxed());
+        return Err(ApiError::bad("", name, message));
     }
     if *mode == CheckoutMode::Subscription && has(sent, "customer_creation") {
         let message = "`customer_creation` can only be used in `payment` mode.";
-        return Err(ApiError::bad("", "customer_creation", message).boxed());
+        return Err(ApiError::bad("", "customer_creation", message));
     }
     if has(sent, "discounts") && flag(sent, "allow_promotion_codes") {
         let message =
             "You may only specify one of these parameters: allow_promotion_codes, discounts.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     let ui = opt(sent, "ui_mode").unwrap_or("hosted_page");
     if ui == "hosted_page" && opt(sent, "success_url").is_none() {
-        return Err(ApiError::required("success_url").boxed());
+        return Err(ApiError::required("success_url"));
     }
     for name in ["success_url", "cancel_url", "return_url"] {
         if let Some(url) = opt(sent, name)
             && !(url.starts_with("https://") || url.starts_with("http://"))
         {
-            return Err(ApiError::bad("url_invalid", name, "Not a valid URL").boxed());
+            return Err(ApiError::bad("url_invalid", name, "Not a valid URL"));
         }
     }
     Ok(())
@@ -100,7 +94,7 @@ fn expiry(now: i64, sent: &Value) -> Answer<i64> {
     } else {
         return Ok(at);
     };
-    Err(ApiError::bad("", "expires_at", problem).boxed())
+    Err(ApiError::bad("", "expires_at", problem))
 }
 
 /// The invoice settings of a session, which only payment mode has.
@@ -124,7 +118,7 @@ impl Core {
         let customer = opt(sent, "customer");
         if customer.is_some() && has(sent, "customer_email") {
             let message = "You may only specify one of these parameters: customer, customer_email.";
-            return Err(ApiError::invalid(message).boxed());
+            return Err(ApiError::invalid(message));
         }
         let Some(customer) = customer else {
             return Ok(None);
@@ -141,11 +135,11 @@ impl Core {
         }
         if lines.is_empty() {
             let message = format!("The `line_items` parameter is required in {mode} mode.");
-            return Err(ApiError::bad("parameter_missing", "line_items", message).boxed());
+            return Err(ApiError::bad("parameter_missing", "line_items", message));
         }
         if lines.len() > LINES_MAX {
             let message = format!("A Checkout Session has at most {LINES_MAX} line items.");
-            return Err(ApiError::bad("", "line_items", message).boxed());
+            return Err(ApiError::bad("", "line_items", message));
         }
         let mut items = Vec::new();
         for (index, line) in lines.iter().enumerate() {
@@ -161,48 +155,41 @@ impl Core {
         let currency = items[0]["currency"].clone();
         if items.iter().any(|item| item["currency"] != currency) {
             let message = "All line items of a Checkout Session must have the same currency.";
-            return Err(ApiError::bad("", "line_items", message).boxed());
+            return Err(ApiError::bad("", "line_items", message));
         }
         if *mode == CheckoutMode::Subscription && !items.iter().any(|item| recurring(&item)) {
             let message = "You must provide at least one recurring price in `subscription` mode when using prices.";
-            return Err(ApiError::invalid(message).boxed());
+            return Err(ApiError::invalid(message));
         }
         Ok(items)
     }
 
     fn session_line(&mut self, line: &Value, index: usize, mode: &CheckoutMode) -> Answer {
         let named = format!("line_items[{index}]");
-        let id = match opt(line, "price") {
-            Some(id) => id.to_owned(),
-            None if has(line, "price_data") => {
-                self.create_price(get(line, "price_data"), &format!("{named}[price_data]"))?
-            }
-            None => return Err(ApiError::required(&format!("{named}[price]")).boxed()),
-        };
-        let price = self.need("price", &id, &format!("{named}[price]"))?;
+        let price = self.price_in(line, &named)?;
         if !flag(&price, "active") {
             let message = "The price specified is inactive. This field only accepts active prices.";
-            return Err(ApiError::bad("", &format!("{named}[price]"), message).boxed());
+            return Err(ApiError::bad("", &format!("{named}[price]"), message));
         }
         if *mode == CheckoutMode::Payment && text(&price, "type") == "recurring" {
             let message = "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.";
-            return Err(ApiError::invalid(message).boxed());
+            return Err(ApiError::invalid(message));
         }
         let Some(quantity) = opt_int(line, "quantity") else {
             let message = format!("Quantity is required. Add `quantity` to `{named}`");
-            return Err(ApiError::bad("parameter_missing", &named, message).boxed());
+            return Err(ApiError::bad("parameter_missing", &named, message));
         };
         if quantity < 1 {
             let message = "This value must be greater than or equal to 1.";
             let param = format!("{named}[quantity]");
-            return Err(ApiError::bad("parameter_invalid_integer", &param, message).boxed());
+            return Err(ApiError::bad("parameter_invalid_integer", &param, message));
         }
         let amount = int(&price, "unit_amount")
             .checked_mul(quantity)
             .filter(|one| *one <= 99_999_999);
         let Some(amount) = amount else {
             let message = "The amount must be no more than $999,999.99";
-            return Err(ApiError::bad("amount_too_large", &named, message).boxed());
+            return Err(ApiError::bad("amount_too_large", &named, message));
         };
         Ok(json!({
             "id": self.rng.id("li"), "object": "item", "adjustable_quantity": null,
@@ -216,22 +203,9 @@ impl Core {
     fn session_discounts(&mut self, sent: &Value) -> Answer<Vec<Value>> {
         let mut found = Vec::new();
         for (index, one) in list(sent, "discounts").iter().enumerate() {
-            let code = match opt(one, "promotion_code") {
-                Some(id) => Some(self.need(
-                    "promotion_code",
-                    id,
-                    &format!("discounts[{index}][promotion_code]"),
-                )?),
-                None => None,
-            };
-            let coupon = code.as_ref().map_or_else(
-                || owned(one, "coupon"),
-                |row| owned(row, "promotion.coupon"),
-            );
-            self.need("coupon", &coupon, &format!("discounts[{index}][coupon]"))?;
-            found.push(
-                json!({"coupon": coupon, "promotion_code": code.map(|row| row["id"].clone())}),
-            );
+            let (coupon, code) = self.coupon_in(one, &format!("discounts[{index}]"))?;
+            let code = code.map(|row| row["id"].clone());
+            found.push(json!({"coupon": coupon["id"], "promotion_code": code}));
         }
         Ok(found)
     }
@@ -245,21 +219,11 @@ impl Core {
         customer: Option<&str>,
         expires_at: i64,
     ) -> Answer {
-        let row = customer
-            .and_then(|id| self.store.get(id))
-            .cloned()
-            .unwrap_or_default();
-        let email = opt(sent, "customer_email").or_else(|| opt(&row, "email"));
+        let row = self.row(customer.unwrap_or_default());
+        let email = opt(sent, "customer_email").or_else(|| opt(row, "email"));
         let details = email.map(|email| details_of(&json!({ "email": email })));
         let url = (ui == "hosted_page").then(|| format!("{}/c/pay/{id}", self.public_url));
-        let types = [
-            list(sent, "payment_method_types"),
-            list(sent, "allowed_payment_method_types"),
-        ];
-        let types: Value = types
-            .into_iter()
-            .find(|one| !one.is_empty())
-            .map_or_else(|| json!(["card"]), Value::from);
+        let types: Value = method_types(sent).map_or_else(|| json!(["card"]), Value::from);
         let is_payment = *mode == CheckoutMode::Payment;
         let kept = metadata(&Value::Null, get(sent, "metadata"))?;
         let mut session = json!({

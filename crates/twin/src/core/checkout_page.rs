@@ -9,6 +9,7 @@ use super::payments::{Paid, Verdict};
 use super::status;
 use super::time::DAY;
 use super::value::{flag, get, int, opt, opt_int, owned, set, text};
+use super::views::not_possible;
 use super::{CheckoutView, Core, LineView, PayError, Payment};
 
 fn line_view(item: &Value) -> LineView {
@@ -96,15 +97,11 @@ impl Core {
         self.tick(now);
         let session = self.open_session(session_id)?;
         let Some(intent) = self.waiting_intent(session_id) else {
-            return Err(PayError::NotPossible(
-                "This session doesn't wait for authentication.".to_owned(),
+            return Err(not_possible(
+                "This session doesn't wait for authentication.",
             ));
         };
-        let method = self
-            .store
-            .get(&intent)
-            .map(|row| owned(row, "payment_method"))
-            .unwrap_or_default();
+        let method = owned(self.row(&intent), "payment_method");
         let paid = self.on_page(|core| {
             if status::mode(&session) == CheckoutMode::Payment || !ok {
                 let paid = core.authenticate_intent(&intent, ok)?;
@@ -131,11 +128,7 @@ impl Core {
         now: i64,
     ) -> Result<Value, PayError> {
         self.tick(now);
-        let session = self
-            .store
-            .get(session_id)
-            .cloned()
-            .ok_or(PayError::NotFound)?;
+        let session = self.shown(session_id)?;
         let intent = opt(&session, "payment_intent")
             .map(str::to_owned)
             .or_else(|| self.invoice_intent(text(&session, "invoice")));
@@ -144,15 +137,12 @@ impl Core {
             .and_then(|id| self.store.get(id))
             .is_some_and(|row| status::payment(row) == PaymentIntentStatus::Processing);
         let Some(intent) = intent.filter(|_| waits) else {
-            return Err(PayError::NotPossible(
-                "This session has no delayed payment in progress.".to_owned(),
+            return Err(not_possible(
+                "This session has no delayed payment in progress.",
             ));
         };
         self.settle_intent(&intent, succeeded);
-        self.store
-            .get(session_id)
-            .cloned()
-            .ok_or(PayError::NotFound)
+        self.shown(session_id)
     }
 
     /// Applies a promotion code that the customer entered.
@@ -168,16 +158,13 @@ impl Core {
             .active_code(code.trim())
             .filter(|_| flag(&session, "allow_promotion_codes"));
         let Some(found) = found else {
-            return Err(PayError::NotPossible("This code is invalid.".to_owned()));
+            return Err(not_possible("This code is invalid."));
         };
         let chosen =
             json!([{"coupon": get(&found, "promotion.coupon"), "promotion_code": found["id"]}]);
         self.set_note(session_id, "discounts", chosen);
         self.total_session(session_id);
-        self.store
-            .get(session_id)
-            .cloned()
-            .ok_or(PayError::NotFound)
+        self.shown(session_id)
     }
 
     /// Sets the email address that the customer entered, if the session has none yet.
@@ -201,12 +188,8 @@ impl Core {
         let row = row.cloned().ok_or(PayError::NotFound)?;
         match status::session(&row) {
             CheckoutStatus::Open => Ok(row),
-            CheckoutStatus::Complete => Err(PayError::NotPossible(
-                "This session is already paid.".to_owned(),
-            )),
-            _ => Err(PayError::NotPossible(
-                "This session has expired.".to_owned(),
-            )),
+            CheckoutStatus::Complete => Err(not_possible("This session is already paid.")),
+            _ => Err(not_possible("This session has expired.")),
         }
     }
 
@@ -219,10 +202,7 @@ impl Core {
         let id = opt(row, "payment_intent")
             .or_else(|| attempt.as_str())?
             .to_owned();
-        let waits = self
-            .store
-            .get(&id)
-            .is_some_and(status::awaits_authentication);
+        let waits = status::awaits_authentication(self.row(&id));
         waits.then_some(id)
     }
 
@@ -231,23 +211,13 @@ impl Core {
         &mut self,
         work: impl FnOnce(&mut Core) -> Answer<T>,
     ) -> Result<T, PayError> {
-        let fresh = self.fresh.len();
-        self.store.begin();
-        let result = work(self);
-        match &result {
-            Err(error) if !error.keep => {
-                self.store.rollback();
-                self.fresh.truncate(fresh);
-            }
-            _ => self.store.commit(),
-        }
-        result.map_err(|error| match error.kind {
+        self.undoable(work).map_err(|error| match error.kind {
             "card_error" => PayError::Card {
-                code: error.code.clone().unwrap_or_default(),
-                decline_code: error.decline_code.clone().unwrap_or_default(),
-                message: error.message.clone(),
+                code: error.code.unwrap_or_default(),
+                decline_code: error.decline_code.unwrap_or_default(),
+                message: error.message,
             },
-            _ => PayError::NotPossible(error.message.clone()),
+            _ => PayError::NotPossible(error.message),
         })
     }
 
@@ -255,6 +225,6 @@ impl Core {
         if paid == Paid::RequiresAction {
             return Err(PayError::RequiresAuthentication);
         }
-        self.store.get(id).cloned().ok_or(PayError::NotFound)
+        self.shown(id)
     }
 }

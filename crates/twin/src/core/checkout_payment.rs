@@ -12,7 +12,7 @@ use super::payments::{Initiator, NewIntent, Paid, Verdict};
 use super::status;
 use super::subscription_create::NewSubscription;
 use super::time::DAY;
-use super::value::{get, has, int, opt, opt_int, or_null, owned, text};
+use super::value::{copy, get, int, opt, opt_int, or_null, owned, text};
 
 impl Core {
     /// Pays an open session with a payment method.
@@ -59,16 +59,16 @@ impl Core {
         let data = get(&sent, "payment_intent_data");
         let mut members = json!({"metadata": metadata(&Value::Null, get(data, "metadata")).unwrap_or_default(),
             "payment_method_types": session["payment_method_types"]});
-        for name in [
-            "receipt_email",
-            "setup_future_usage",
-            "shipping",
-            "capture_method",
-        ] {
-            if has(data, name) {
-                members[name] = get(data, name).clone();
-            }
-        }
+        copy(
+            &mut members,
+            data,
+            &[
+                "receipt_email",
+                "setup_future_usage",
+                "shipping",
+                "capture_method",
+            ],
+        );
         let customer = match opt(session, "customer") {
             Some(customer) => Some(customer.to_owned()),
             None if text(session, "customer_creation") == "always" => self.customer_of_session(id),
@@ -123,7 +123,7 @@ impl Core {
             let Verdict::Declines(code) = verdict else {
                 return self.finish_subscribing(id, session, method);
             };
-            return Err(super::cards::decline(&code).boxed());
+            return Err(super::cards::decline(&code));
         }
         let intent = self.new_intent(NewIntent {
             amount,
@@ -160,7 +160,7 @@ impl Core {
         let made = self.create_subscription(new);
         self.set_note(method, "just_asked", false);
         let subscription = made?;
-        let row = self.store.get(&subscription).cloned().unwrap_or_default();
+        let row = self.row(&subscription).clone();
         let invoice = owned(&row, "latest_invoice");
         let paid = self
             .store
@@ -201,11 +201,7 @@ impl Core {
         let chosen = self.note(id, "discounts");
         let mut discounts = Vec::new();
         for one in chosen.as_array().into_iter().flatten() {
-            let coupon = self
-                .store
-                .get(text(one, "coupon"))
-                .cloned()
-                .unwrap_or_default();
+            let coupon = self.row(text(one, "coupon")).clone();
             let code = self.store.get(text(one, "promotion_code")).cloned();
             discounts.push(self.new_discount(&coupon, code.as_ref(), customer));
         }
@@ -227,13 +223,9 @@ impl Core {
     }
 
     fn complete_session(&mut self, id: &str, method: &str, payment_status: &CheckoutPaymentStatus) {
-        let method_row = self.store.get(method).cloned().unwrap_or_default();
-        let session = self.store.get(id).cloned().unwrap_or_default();
-        let customer = self
-            .store
-            .get(text(&session, "customer"))
-            .cloned()
-            .unwrap_or_default();
+        let method_row = self.row(method).clone();
+        let session = self.row(id).clone();
+        let customer = self.row(text(&session, "customer")).clone();
         let known = get(&session, "customer_details.email").clone();
         let email = if known.is_null() {
             get(&method_row, "billing_details.email").clone()
@@ -261,18 +253,14 @@ impl Core {
 
     /// Updates a completed session after its bank debit succeeded or failed.
     pub(super) fn session_settled(&mut self, intent: &str, succeeded: bool) {
-        let session = self
-            .note(intent, "session")
-            .as_str()
-            .map(str::to_owned)
-            .or_else(|| {
-                let invoice = self.note(intent, "invoice").as_str()?.to_owned();
-                let row = self
-                    .store
-                    .all("checkout.session")
-                    .find(|row| text(row, "invoice") == invoice)?;
-                Some(owned(row, "id"))
-            });
+        let session = self.note_text(intent, "session").or_else(|| {
+            let invoice = self.note_text(intent, "invoice")?;
+            let row = self
+                .store
+                .all("checkout.session")
+                .find(|row| text(row, "invoice") == invoice)?;
+            Some(owned(row, "id"))
+        });
         let Some(session) = session else { return };
         if succeeded {
             self.modify(&session, |row| row["payment_status"] = "paid".into());

@@ -4,23 +4,13 @@ use serde_json::{Value, json};
 use stripe::objects::InvoiceStatus;
 
 use super::errors::{Answer, ApiError};
-use super::lists::{inner, matches};
+use super::lists::inner;
 use super::params::metadata;
 use super::status;
-use super::value::{get, has, int, list, money_text, opt, opt_int, or_null, owned, set, text};
+use super::value::{
+    copy_or_null, get, int, list, money_text, opt, opt_int, or_null, owned, required, set, text,
+};
 use super::{Call, Core};
-
-/// `GET /v1/credit_notes`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "credit_note", |row| {
-        matches(&call.params, row, &["customer", "invoice"])
-    })
-}
-
-/// `GET /v1/credit_notes/{id}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("credit_note", call.id(), "id")
-}
 
 /// `GET /v1/credit_notes/{credit_note}/lines`
 pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
@@ -35,7 +25,7 @@ pub(super) fn lines(core: &mut Core, call: &Call) -> Answer {
 /// `POST /v1/credit_notes`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
-    let invoice = opt(sent, "invoice").ok_or_else(|| ApiError::required("invoice").boxed())?;
+    let invoice = required(sent, "invoice")?;
     let invoice = core.need("invoice", invoice, "invoice")?;
     let id = core.issue(&invoice, sent)?;
     core.need("credit_note", &id, "id")
@@ -43,16 +33,11 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/credit_notes/{id}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("credit_note", call.id(), "id")?;
-    let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
-    core.modify(call.id(), |row| {
-        row["metadata"] = kept;
-        if has(&call.params, "memo") {
-            row["memo"] = or_null(&call.params, "memo");
-        }
-    });
-    core.emit_change("credit_note.updated", call.id(), &before);
-    core.need_path("credit_note", call.id(), "id")
+    let kind = ("credit_note", "id");
+    core.update(kind, call, &["credit_note.updated"], |_, after| {
+        copy_or_null(after, &call.params, &["memo"]);
+        Ok(())
+    })
 }
 
 /// `POST /v1/credit_notes/{id}/void`: a credit note can be voided while its invoice is open.
@@ -61,7 +46,7 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need("invoice", text(&note, "invoice"), "invoice")?;
     if text(&note, "status") == "void" || !status::is_open(&invoice) {
         let message = "You can only void an issued credit note of an open invoice.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     let amount = int(&note, "pre_payment_amount");
     core.lower_invoice(&owned(&invoice, "id"), -amount);
@@ -136,7 +121,7 @@ impl Core {
         let parts = self.parts_of(sent)?;
         let Some(total) = total_of(sent, invoice, &parts) else {
             let message = "You must provide one of `amount`, `lines` or `shipping_cost`.";
-            return Err(ApiError::bad("parameter_missing", "", message).boxed());
+            return Err(ApiError::bad("parameter_missing", "", message));
         };
         let is_paid = refuse(invoice, total, &parts)?;
         let id = self.rng.id("cn");
@@ -230,10 +215,7 @@ impl Core {
             let before = int(row, "pre_payment_credit_notes_amount");
             row["pre_payment_credit_notes_amount"] = (before + amount).into();
         });
-        let left = self
-            .store
-            .get(id)
-            .map_or(0, |row| int(row, "amount_remaining"));
+        let left = int(self.row(id), "amount_remaining");
         if let Some(intent) = self.invoice_intent(id) {
             if left == 0 {
                 self.cancel_intent(&intent, Value::Null);
@@ -259,7 +241,7 @@ impl Core {
             .and_then(|intent| opt(intent, "latest_charge").map(str::to_owned));
         charge.ok_or_else(|| {
             let message = "The invoice has no charge that could be refunded.";
-            ApiError::bad("", "refund_amount", message).boxed()
+            ApiError::bad("", "refund_amount", message)
         })
     }
 }
@@ -279,7 +261,7 @@ fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
             let message = format!(
                 "Credit notes can only be issued for open or paid invoices; this one is {status}."
             );
-            return Err(ApiError::invalid(message).boxed());
+            return Err(ApiError::invalid(message));
         }
     };
     let left = if is_paid {
@@ -295,7 +277,7 @@ fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
             money_text(total, currency),
             money_text(left, currency)
         );
-        return Err(ApiError::bad("", "amount", message).boxed());
+        return Err(ApiError::bad("", "amount", message));
     }
     let given = parts.sum();
     if is_paid && given != total || !is_paid && given != 0 {
@@ -304,7 +286,7 @@ fn refuse(invoice: &Value, total: i64, parts: &Parts) -> Answer<bool> {
             money_text(given, currency),
             money_text(total, currency)
         );
-        return Err(ApiError::bad("", "amount", message).boxed());
+        return Err(ApiError::bad("", "amount", message));
     }
     Ok(is_paid)
 }

@@ -1,24 +1,11 @@
-//! Customers.
+//! The endpoints of customers.
 
 use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
 use super::params::metadata;
-use super::value::{get, has, int, list, opt, or_null, owned, set, text};
+use super::value::{copy_or_null, get, has, int, list, opt, or_null, owned, set, text};
 use super::{Call, Core};
-
-/// `GET /v1/customers`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "customer", |row| {
-        matches(&call.params, row, &["email", "test_clock"])
-    })
-}
-
-/// `GET /v1/customers/search`
-pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "customer")
-}
 
 /// `GET /v1/customers/{customer}`: a deleted customer is returned as a stub.
 pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
@@ -50,8 +37,7 @@ pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let customer = core.need_path("customer", call.id(), "id")?;
     core.end_subscriptions_of(call.id());
-    let gone = json!({"id": call.id(), "object": "customer", "deleted": true});
-    core.store.put(call.id(), gone.clone());
+    let gone = core.erase("customer", call.id());
     core.emit_object("customer.deleted", customer, None);
     Ok(gone)
 }
@@ -106,13 +92,9 @@ fn fill(customer: &mut Value, params: &Value) -> Answer<()> {
         && (!email.contains('@') || email.contains(' ') || email.len() > 512)
     {
         let message = format!("Invalid email address: {email}");
-        return Err(ApiError::bad("email_invalid", "email", message).boxed());
+        return Err(ApiError::bad("email_invalid", "email", message));
     }
-    for name in ["description", "email", "name", "phone"] {
-        if has(params, name) {
-            customer[name] = or_null(params, name);
-        }
-    }
+    copy_or_null(customer, params, &["description", "email", "name", "phone"]);
     for name in ["business_name", "individual_name"] {
         if let Some(value) = opt(params, name) {
             customer[name] = value.into();

@@ -3,42 +3,34 @@
 use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError};
-use super::lists::{inner, matches};
+use super::lists::inner;
 use super::params::metadata;
 use super::time::add_months;
-use super::value::{flag, get, has, int, list, opt, opt_int, or_null, owned, text};
+use super::value::{
+    copy, copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, text,
+};
 use super::{Call, Core};
-
-/// `GET /v1/coupons`
-pub(super) fn coupons(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "coupon", |_| true)
-}
-
-/// `GET /v1/coupons/{coupon}`
-pub(super) fn coupon(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("coupon", call.id(), "coupon")
-}
 
 /// `POST /v1/coupons`
 pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     if has(sent, "percent_off") == has(sent, "amount_off") {
         let message = "You must pass exactly one of these parameters: percent_off, amount_off.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     let percent = basis_points(get(sent, "percent_off"));
     let is_off = has(sent, "percent_off") && !(1..=10_000).contains(&percent);
     if is_off || int(sent, "amount_off") < 0 {
         let message = "A coupon takes off more than nothing and not more than all.";
-        return Err(ApiError::bad("", "percent_off", message).boxed());
+        return Err(ApiError::bad("", "percent_off", message));
     }
     if has(sent, "amount_off") && !has(sent, "currency") {
-        return Err(ApiError::required("currency").boxed());
+        return Err(ApiError::required("currency"));
     }
     let id = match opt(sent, "id") {
         Some(id) if core.store.get(id).is_some() => {
             let message = "Coupon already exists.";
-            return Err(ApiError::bad("resource_already_exists", "id", message).boxed());
+            return Err(ApiError::bad("resource_already_exists", "id", message));
         }
         Some(id) => id.to_owned(),
         None => core.rng.capitals(8),
@@ -59,22 +51,21 @@ pub(super) fn create_coupon(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/coupons/{coupon}`
 pub(super) fn update_coupon(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("coupon", call.id(), "coupon")?;
-    let mut after = before.clone();
-    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
-    if has(&call.params, "name") {
-        after["name"] = or_null(&call.params, "name");
-    }
-    core.store.put(call.id(), after);
-    core.emit_change("coupon.updated", call.id(), &before);
-    core.need_path("coupon", call.id(), "coupon")
+    core.update(
+        ("coupon", "coupon"),
+        call,
+        &["coupon.updated"],
+        |_, after| {
+            copy_or_null(after, &call.params, &["name"]);
+            Ok(())
+        },
+    )
 }
 
 /// `DELETE /v1/coupons/{coupon}`
 pub(super) fn delete_coupon(core: &mut Core, call: &Call) -> Answer {
     let mut coupon = core.need_path("coupon", call.id(), "coupon")?;
-    let gone = json!({"id": call.id(), "object": "coupon", "deleted": true});
-    core.store.put(call.id(), gone.clone());
+    let gone = core.erase("coupon", call.id());
     coupon["valid"] = false.into();
     core.emit_object("coupon.deleted", coupon, None);
     Ok(gone)
@@ -82,30 +73,23 @@ pub(super) fn delete_coupon(core: &mut Core, call: &Call) -> Answer {
 
 /// `GET /v1/promotion_codes`
 pub(super) fn codes(core: &mut Core, call: &Call) -> Answer {
-    let coupon = opt(&call.params, "coupon");
-    core.page(call, "promotion_code", |row| {
-        matches(&call.params, row, &["active", "customer"])
-            && opt(&call.params, "code")
-                .is_none_or(|code| text(row, "code").eq_ignore_ascii_case(code))
+    let (coupon, code) = (opt(&call.params, "coupon"), opt(&call.params, "code"));
+    core.page(call, "promotion_code", &["coupon", "code"], |row| {
+        code.is_none_or(|code| text(row, "code").eq_ignore_ascii_case(code))
             && coupon.is_none_or(|id| get(row, "promotion.coupon") == id)
     })
-}
-
-/// `GET /v1/promotion_codes/{promotion_code}`
-pub(super) fn code(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("promotion_code", call.id(), "promotion_code")
 }
 
 /// `POST /v1/promotion_codes`
 pub(super) fn create_code(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
     let coupon = opt(sent, "promotion.coupon").or_else(|| opt(sent, "coupon"));
-    let coupon = coupon.ok_or_else(|| ApiError::required("promotion[coupon]").boxed())?;
+    let coupon = coupon.ok_or_else(|| ApiError::required("promotion[coupon]"))?;
     core.need("coupon", coupon, "promotion[coupon]")?;
     let word = opt(sent, "code").map_or_else(|| core.rng.capitals(8), str::to_owned);
     if core.active_code(&word).is_some() {
         let message = "An active promotion code with the same code already exists.";
-        return Err(ApiError::bad("resource_already_exists", "code", message).boxed());
+        return Err(ApiError::bad("resource_already_exists", "code", message));
     }
     let id = core.rng.id("promo");
     let row = json!({
@@ -128,15 +112,11 @@ pub(super) fn create_code(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/promotion_codes/{promotion_code}`
 pub(super) fn update_code(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("promotion_code", call.id(), "promotion_code")?;
-    let mut after = before.clone();
-    after["metadata"] = metadata(&after["metadata"], get(&call.params, "metadata"))?;
-    if has(&call.params, "active") {
-        after["active"] = flag(&call.params, "active").into();
-    }
-    core.store.put(call.id(), after);
-    core.emit_change("promotion_code.updated", call.id(), &before);
-    core.need_path("promotion_code", call.id(), "promotion_code")
+    let kind = ("promotion_code", "promotion_code");
+    core.update(kind, call, &["promotion_code.updated"], |_, after| {
+        copy(after, &call.params, &["active"]);
+        Ok(())
+    })
 }
 
 /// The discount of a coupon on an amount. Percentages are calculated in basis points and rounded
@@ -176,6 +156,25 @@ impl Core {
             .cloned()
     }
 
+    /// The coupon of a discount in the parameters, and the promotion code that names it, if one
+    /// does.
+    pub(super) fn coupon_in(&self, one: &Value, param: &str) -> Answer<(Value, Option<Value>)> {
+        let code = match opt(one, "promotion_code") {
+            Some(id) => {
+                Some(self.need("promotion_code", id, &format!("{param}[promotion_code]"))?)
+            }
+            None => None,
+        };
+        let coupon = match &code {
+            Some(row) => text(row, "promotion.coupon"),
+            None => text(one, "coupon"),
+        };
+        Ok((
+            self.need("coupon", coupon, &format!("{param}[coupon]"))?,
+            code,
+        ))
+    }
+
     /// Creates discounts for the coupons and promotion codes in `discounts`.
     pub(super) fn discounts_from(&mut self, sent: &Value, customer: &str) -> Answer<Vec<String>> {
         let mut ids = Vec::new();
@@ -185,26 +184,11 @@ impl Core {
                 ids.push(known.to_owned());
                 continue;
             }
-            let code = match opt(one, "promotion_code") {
-                Some(id) => {
-                    let row = self.need(
-                        "promotion_code",
-                        id,
-                        &format!("discounts[{index}][promotion_code]"),
-                    )?;
-                    if !flag(&row, "active") {
-                        let message = "This promotion code is not active.";
-                        return Err(ApiError::bad("", "discounts", message).boxed());
-                    }
-                    Some(row)
-                }
-                None => None,
-            };
-            let coupon = code.as_ref().map_or_else(
-                || owned(one, "coupon"),
-                |row| owned(row, "promotion.coupon"),
-            );
-            let coupon = self.need("coupon", &coupon, &format!("discounts[{index}][coupon]"))?;
+            let (coupon, code) = self.coupon_in(one, &format!("discounts[{index}]"))?;
+            if code.as_ref().is_some_and(|row| !flag(row, "active")) {
+                let message = "This promotion code is not active.";
+                return Err(ApiError::bad("", "discounts", message));
+            }
             ids.push(self.new_discount(&coupon, code.as_ref(), customer));
         }
         Ok(ids)

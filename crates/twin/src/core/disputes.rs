@@ -1,29 +1,17 @@
-//! Disputes and inquiries.
+//! Disputes and inquiries: how they open, move money and close.
 
 use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
 use super::params::metadata;
 use super::status;
 use super::time::DAY;
 use super::value::{flag, get, int, or_null, owned, set, text};
+use super::views::not_possible;
 use super::{Call, Core, PayError};
 
 const FEE: i64 = 1_500;
 const ANSWER_WITHIN: i64 = 10 * DAY;
-
-/// `GET /v1/disputes`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "dispute", |row| {
-        matches(&call.params, row, &["charge", "payment_intent"])
-    })
-}
-
-/// `GET /v1/disputes/{dispute}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("dispute", call.id(), "dispute")
-}
 
 /// `POST /v1/disputes/{dispute}`: submits evidence. In test mode, its text decides the outcome.
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
@@ -60,7 +48,7 @@ pub(super) fn close(core: &mut Core, call: &Call) -> Answer {
     let dispute = core.need_path("dispute", call.id(), "dispute")?;
     if !status::needs_response(&dispute) {
         let message = "This dispute is already closed.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     core.decide_dispute(call.id(), false);
     core.need_path("dispute", call.id(), "dispute")
@@ -77,9 +65,7 @@ impl Core {
             .filter(|row| row["object"] == "charge")
             .ok_or(PayError::NotFound)?;
         if !flag(row, "paid") || flag(row, "disputed") {
-            return Err(PayError::NotPossible(
-                "This charge can't be disputed.".to_owned(),
-            ));
+            return Err(not_possible("This charge can't be disputed."));
         }
         let is_inquiry = reason == "inquiry";
         self.open_dispute(
@@ -103,17 +89,15 @@ impl Core {
             .filter(|row| row["object"] == "dispute")
             .ok_or(PayError::NotFound)?;
         if status::is_closed(row) {
-            return Err(PayError::NotPossible(
-                "This dispute is already closed.".to_owned(),
-            ));
+            return Err(not_possible("This dispute is already closed."));
         }
         self.decide_dispute(dispute, won);
-        self.store.get(dispute).cloned().ok_or(PayError::NotFound)
+        self.shown(dispute)
     }
 
     /// Opens a dispute. Unless it is an inquiry, the money is withdrawn immediately.
     pub(super) fn open_dispute(&mut self, charge: &str, reason: &str, is_inquiry: bool) {
-        let row = self.store.get(charge).cloned().unwrap_or_default();
+        let row = self.row(charge).clone();
         let id = self.rng.id("du");
         let amount = int(&row, "amount") - int(&row, "amount_refunded");
         let status = if is_inquiry {
@@ -153,7 +137,7 @@ impl Core {
 
     /// Withdraws the disputed amount and the fee, or returns them.
     fn move_funds(&mut self, id: &str, sign: i64) {
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         let amount = sign * int(&row, "amount");
         let txn = self.balance_entry("adjustment", id, amount, text(&row, "currency"));
         let fee = if sign < 0 { FEE } else { 0 };
@@ -167,7 +151,7 @@ impl Core {
             entry["fee"] = fee.into();
             entry["net"] = (amount - fee).into();
         });
-        let entry = self.store.get(&txn).cloned().unwrap_or_default();
+        let entry = self.row(&txn).clone();
         self.modify(id, |row| {
             if let Some(entries) = row["balance_transactions"].as_array_mut() {
                 entries.push(entry);
@@ -190,7 +174,7 @@ impl Core {
     }
 
     fn decide_dispute(&mut self, id: &str, won: bool) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         let is_inquiry = status::is_inquiry(&before);
         let status = match (is_inquiry, won) {
             (true, _) => "warning_closed",

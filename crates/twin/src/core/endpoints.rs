@@ -5,18 +5,8 @@ use serde_json::{Value, json};
 use super::data::event_types;
 use super::errors::{Answer, ApiError};
 use super::params::metadata;
-use super::value::{get, has, list, opt, or_null, owned, text};
+use super::value::{copy_or_null, get, has, list, opt, or_null, owned, text};
 use super::{Call, Core, Endpoint};
-
-/// `GET /v1/webhook_endpoints`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "webhook_endpoint", |_| true)
-}
-
-/// `GET /v1/webhook_endpoints/{webhook_endpoint}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("webhook_endpoint", call.id(), "id")
-}
 
 /// `POST /v1/webhook_endpoints`: the only answer that contains the secret.
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
@@ -40,31 +30,24 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/webhook_endpoints/{webhook_endpoint}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let mut after = core.need_path("webhook_endpoint", call.id(), "id")?;
     let sent = &call.params;
-    check(sent)?;
-    for name in ["url", "description"] {
-        if has(sent, name) {
-            after[name] = or_null(sent, name);
+    core.update(("webhook_endpoint", "id"), call, &[], |_, after| {
+        check(sent)?;
+        copy_or_null(after, sent, &["url", "description"]);
+        if has(sent, "enabled_events") {
+            after["enabled_events"] = list(sent, "enabled_events").into();
         }
-    }
-    if has(sent, "enabled_events") {
-        after["enabled_events"] = list(sent, "enabled_events").into();
-    }
-    if let Some(disabled) = get(sent, "disabled").as_bool() {
-        after["status"] = if disabled { "disabled" } else { "enabled" }.into();
-    }
-    after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
-    core.store.put(call.id(), after.clone());
-    Ok(after)
+        if let Some(disabled) = get(sent, "disabled").as_bool() {
+            after["status"] = if disabled { "disabled" } else { "enabled" }.into();
+        }
+        Ok(())
+    })
 }
 
 /// `DELETE /v1/webhook_endpoints/{webhook_endpoint}`
 pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     core.need_path("webhook_endpoint", call.id(), "id")?;
-    let gone = json!({"id": call.id(), "object": "webhook_endpoint", "deleted": true});
-    core.store.put(call.id(), gone.clone());
-    Ok(gone)
+    Ok(core.erase("webhook_endpoint", call.id()))
 }
 
 fn check(sent: &Value) -> Answer<()> {
@@ -72,14 +55,18 @@ fn check(sent: &Value) -> Answer<()> {
         && !(url.starts_with("https://") || url.starts_with("http://"))
     {
         let message = "Invalid URL: An explicit scheme (such as https) must be provided.";
-        return Err(ApiError::bad("url_invalid", "url", message).boxed());
+        return Err(ApiError::bad("url_invalid", "url", message));
     }
     let known = event_types().as_array().map_or(&[][..], Vec::as_slice);
     for (index, kind) in list(sent, "enabled_events").iter().enumerate() {
         if !known.contains(kind) {
             let word = kind.as_str().unwrap_or("");
             let message = format!("Invalid enabled_events[{index}]: {word} is not an event type.");
-            return Err(ApiError::bad("", &format!("enabled_events[{index}]"), message).boxed());
+            return Err(ApiError::bad(
+                "",
+                &format!("enabled_events[{index}]"),
+                message,
+            ));
         }
     }
     Ok(())

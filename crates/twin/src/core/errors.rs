@@ -8,7 +8,6 @@ pub type Answer<T = Value> = Result<T, Box<ApiError>>;
 /// An error as Stripe sends it.
 #[derive(Clone, Debug)]
 pub struct ApiError {
-    /// The HTTP status.
     pub status: u16,
     /// The type: `invalid_request_error`, `card_error`, `idempotency_error` or `api_error`.
     pub kind: &'static str,
@@ -16,7 +15,6 @@ pub struct ApiError {
     pub code: Option<String>,
     /// The parameter at fault.
     pub param: Option<String>,
-    /// The message.
     pub message: String,
     /// The decline code of the bank, for card errors.
     pub decline_code: Option<String>,
@@ -29,8 +27,8 @@ pub struct ApiError {
 
 impl ApiError {
     /// An invalid request without a code.
-    pub fn invalid(message: impl Into<String>) -> ApiError {
-        ApiError {
+    pub fn invalid(message: impl Into<String>) -> Box<ApiError> {
+        Box::new(ApiError {
             status: 400,
             kind: "invalid_request_error",
             code: None,
@@ -39,23 +37,23 @@ impl ApiError {
             decline_code: None,
             extra: Map::new(),
             keep: false,
-        }
+        })
     }
 
     /// An invalid request because of one parameter.
-    pub fn bad(code: &str, param: &str, message: impl Into<String>) -> ApiError {
+    pub fn bad(code: &str, param: &str, message: impl Into<String>) -> Box<ApiError> {
         let mut error = ApiError::invalid(message);
         error.code = (!code.is_empty()).then(|| code.to_owned());
         error.with_param(param)
     }
 
     /// The object in the path or in a parameter doesn't exist.
-    pub fn missing(what: &str, id: &str, param: &str) -> ApiError {
+    pub fn missing(what: &str, id: &str, param: &str) -> Box<ApiError> {
         ApiError::bad("resource_missing", param, format!("No such {what}: '{id}'"))
     }
 
     /// A required parameter is missing.
-    pub fn required(param: &str) -> ApiError {
+    pub fn required(param: &str) -> Box<ApiError> {
         ApiError::bad(
             "parameter_missing",
             param,
@@ -64,50 +62,39 @@ impl ApiError {
     }
 
     /// The request has no valid key.
-    pub fn unauthorized(message: impl Into<String>) -> ApiError {
-        ApiError {
-            status: 401,
-            ..ApiError::invalid(message)
-        }
+    pub fn unauthorized(message: impl Into<String>) -> Box<ApiError> {
+        ApiError::invalid(message).with_status(401)
     }
 
     /// The card was declined.
-    pub fn card(code: &str, decline_code: &str, message: &str) -> ApiError {
-        ApiError {
+    pub fn card(code: &str, decline_code: &str, message: &str) -> Box<ApiError> {
+        Box::new(ApiError {
             status: 402,
             kind: "card_error",
             code: Some(code.to_owned()),
             decline_code: (!decline_code.is_empty()).then(|| decline_code.to_owned()),
             keep: true,
-            ..ApiError::invalid(message)
-        }
+            ..*ApiError::invalid(message)
+        })
     }
-
-    /// Sets the parameter.
     #[must_use]
-    pub fn with_param(mut self, param: &str) -> ApiError {
+    pub fn with_param(mut self: Box<Self>, param: &str) -> Box<ApiError> {
         self.param = (!param.is_empty()).then(|| param.to_owned());
         self
     }
 
     /// Sets the HTTP status.
     #[must_use]
-    pub fn with_status(mut self, status: u16) -> ApiError {
+    pub fn with_status(mut self: Box<Self>, status: u16) -> Box<ApiError> {
         self.status = status;
         self
     }
 
     /// Adds a field to the error object.
     #[must_use]
-    pub fn with(mut self, name: &str, value: Value) -> ApiError {
+    pub fn with(mut self: Box<Self>, name: &str, value: Value) -> Box<ApiError> {
         self.extra.insert(name.to_owned(), value);
         self
-    }
-
-    /// Boxes the error for an [`Answer`].
-    #[must_use]
-    pub fn boxed(self) -> Box<ApiError> {
-        Box::new(self)
     }
 
     /// The inner error object, as in `last_payment_error`, without status and log URL.

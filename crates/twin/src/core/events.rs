@@ -6,7 +6,7 @@ use super::Call;
 use super::Core;
 use super::data::API_VERSION;
 use super::errors::Answer;
-use super::value::{get, list, opt};
+use super::value::{opt, text};
 
 impl Core {
     /// Emits an event with the current state of an object.
@@ -95,14 +95,9 @@ fn previous_attributes(before: &Value, after: &Value) -> Value {
 
 /// `GET /v1/events`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    let types = list(&call.params, "types").to_vec();
-    let pattern = opt(&call.params, "type").map(str::to_owned);
-    core.page(call, "event", |event| {
-        let kind = get(event, "type");
-        (types.is_empty() || types.contains(kind))
-            && pattern
-                .as_deref()
-                .is_none_or(|wanted| fits(wanted, kind.as_str().unwrap_or("")))
+    let pattern = opt(&call.params, "type");
+    core.page(call, "event", &["type"], |event| {
+        pattern.is_none_or(|wanted| fits(wanted, text(event, "type")))
     })
 }
 
@@ -112,9 +107,4 @@ pub(super) fn fits(pattern: &str, kind: &str) -> bool {
         Some(prefix) => kind.starts_with(prefix),
         None => pattern == kind,
     }
-}
-
-/// `GET /v1/events/{id}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("event", call.id(), "id")
 }

@@ -19,7 +19,7 @@ impl Core {
             if parts.len() > LEVELS_MAX {
                 let message =
                     format!("You cannot expand more than 4 levels of a property ({path}).");
-                return Err(ApiError::bad("", "expand", message).boxed());
+                return Err(ApiError::bad("", "expand", message));
             }
             let node = json!({});
             self.descend(value, &parts, &node, path)?;
@@ -133,7 +133,7 @@ impl Core {
 
 fn refuse(path: &str) -> Box<ApiError> {
     let message = format!("This property cannot be expanded ({path}).");
-    ApiError::bad("", "expand", message).boxed()
+    ApiError::bad("", "expand", message)
 }
 
 /// Resolves references and nullable alternatives of a schema.

@@ -13,12 +13,12 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 /// schema distinguishes them later.
 pub fn parse(body: &str) -> Answer {
     if body.len() > BODY_BYTES_MAX {
-        return Err(ApiError::invalid("The request body is too large.").boxed());
+        return Err(ApiError::invalid("The request body is too large."));
     }
     let mut root = Value::Object(Map::new());
     for (count, (key, value)) in form_urlencoded::parse(body.as_bytes()).enumerate() {
         if count >= PAIRS_MAX {
-            return Err(ApiError::invalid("Too many parameters.").boxed());
+            return Err(ApiError::invalid("Too many parameters."));
         }
         let path = split_key(&key)?;
         insert(&mut root, &path, &key, value.into_owned())?;
@@ -28,7 +28,7 @@ pub fn parse(body: &str) -> Answer {
 
 /// Splits a key: `a[b][0]` becomes `["a", "b", "0"]`.
 fn split_key(key: &str) -> Answer<Vec<&str>> {
-    let bad = || ApiError::invalid(format!("Invalid parameter name: {key}")).boxed();
+    let bad = || ApiError::invalid(format!("Invalid parameter name: {key}"));
     let Some(open) = key.find('[') else {
         return if key.is_empty() {
             Err(bad())
@@ -69,9 +69,7 @@ fn insert(here: &mut Value, path: &[&str], key: &str, value: String) -> Answer<(
             };
             insert(map.entry(*part).or_insert_with(empty), rest, key, value)
         }
-        _ => Err(ApiError::invalid(format!("Invalid parameter: {key}"))
-            .with_param(key)
-            .boxed()),
+        _ => Err(ApiError::invalid(format!("Invalid parameter: {key}")).with_param(key)),
     }
 }
 
@@ -79,9 +77,7 @@ fn insert(here: &mut Value, path: &[&str], key: &str, value: String) -> Answer<(
 /// its key is already present.
 fn push(here: &mut Value, rest: &[&str], key: &str, value: String) -> Answer<()> {
     let Value::Array(list) = here else {
-        return Err(ApiError::invalid(format!("Invalid array: {key}"))
-            .with_param(key)
-            .boxed());
+        return Err(ApiError::invalid(format!("Invalid array: {key}")).with_param(key));
     };
     if rest.is_empty() {
         list.push(Value::String(value));

@@ -1,39 +1,24 @@
 //! The endpoints of invoices and invoice payments.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use stripe::objects::{BillingReason, InvoiceStatus};
 
 use super::errors::{Answer, ApiError};
 use super::invoices::NewInvoice;
-use super::lists::{inner, matches};
+use super::lists::inner;
 use super::params::metadata;
 use super::payments::{Initiator, Paid};
 use super::status;
 use super::time::HOUR;
-use super::value::{flag, get, has, int, opt, opt_int, or_null, owned};
+use super::value::{copy, copy_or_null, flag, get, int, opt, opt_int, owned};
 use super::{Call, Core};
 
 /// `GET /v1/invoices`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let subscription = opt(&call.params, "subscription");
-    core.page(call, "invoice", |row| {
-        matches(
-            &call.params,
-            row,
-            &["customer", "status", "collection_method"],
-        ) && subscription
-            .is_none_or(|id| get(row, "parent.subscription_details.subscription") == id)
+    core.page(call, "invoice", &["subscription"], |row| {
+        subscription.is_none_or(|id| get(row, "parent.subscription_details.subscription") == id)
     })
-}
-
-/// `GET /v1/invoices/search`
-pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "invoice")
-}
-
-/// `GET /v1/invoices/{invoice}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("invoice", call.id(), "invoice")
 }
 
 /// `POST /v1/invoices`
@@ -43,7 +28,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let customer = match (opt(sent, "customer"), &subscription) {
         (Some(customer), _) => customer.to_owned(),
         (None, Some(id)) => owned(&core.need("subscription", id, "subscription")?, "customer"),
-        _ => return Err(ApiError::required("customer").boxed()),
+        _ => return Err(ApiError::required("customer")),
     };
     let row = core.need("customer", &customer, "customer[id]")?;
     let includes = opt(sent, "pending_invoice_items_behavior") != Some("exclude");
@@ -76,21 +61,17 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 }
 
 fn fill(row: &mut Value, sent: &Value) {
-    for name in [
-        "description",
-        "footer",
-        "default_payment_method",
-        "due_date",
-    ] {
-        if has(sent, name) {
-            row[name] = or_null(sent, name);
-        }
-    }
-    for name in ["collection_method", "auto_advance"] {
-        if has(sent, name) {
-            row[name] = get(sent, name).clone();
-        }
-    }
+    copy_or_null(
+        row,
+        sent,
+        &[
+            "description",
+            "footer",
+            "default_payment_method",
+            "due_date",
+        ],
+    );
+    copy(row, sent, &["collection_method", "auto_advance"]);
     if let Some(days) = opt_int(sent, "days_until_due") {
         row["due_date"] = (int(row, "created") + days * 24 * HOUR).into();
     }
@@ -98,13 +79,11 @@ fn fill(row: &mut Value, sent: &Value) {
 
 /// `POST /v1/invoices/{invoice}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("invoice", call.id(), "invoice")?;
-    let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
-    core.modify_and_emit("invoice.updated", call.id(), |row| {
-        row["metadata"] = kept;
-        fill(row, &call.params);
-    });
-    core.need_path("invoice", call.id(), "invoice")
+    let kind = ("invoice", "invoice");
+    core.update(kind, call, &["invoice.updated"], |_, after| {
+        fill(after, &call.params);
+        Ok(())
+    })
 }
 
 /// `DELETE /v1/invoices/{invoice}`: only drafts can be deleted.
@@ -112,10 +91,9 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if !status::is_draft(&invoice) || !invoice["parent"].is_null() {
         let message = "You can only delete draft invoices that are not part of a subscription.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
-    let gone = json!({"id": call.id(), "object": "invoice", "deleted": true});
-    core.store.put(call.id(), gone.clone());
+    let gone = core.erase("invoice", call.id());
     core.emit_object("invoice.deleted", invoice, None);
     Ok(gone)
 }
@@ -132,7 +110,7 @@ pub(super) fn finalize(core: &mut Core, call: &Call) -> Answer {
     if !status::is_draft(&invoice) {
         let message =
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.";
-        return Err(ApiError::bad("invoice_not_editable", "", message).boxed());
+        return Err(ApiError::bad("invoice_not_editable", "", message));
     }
     core.finalize_invoice(call.id());
     core.need_path("invoice", call.id(), "invoice")
@@ -144,7 +122,7 @@ pub(super) fn pay(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need("invoice", id, "invoice")?;
     if status::invoice(&invoice) == InvoiceStatus::Paid {
         let message = "Invoice is already paid";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     if flag(&call.params, "paid_out_of_band") {
         core.finalize_invoice(id);
@@ -166,7 +144,11 @@ pub(super) fn pay(core: &mut Core, call: &Call) -> Answer {
     };
     if core.pay_invoice(id, method.as_deref(), by)? == Paid::RequiresAction {
         let message = "Payment for this invoice requires additional user action before it can be completed successfully. Payment can be completed using the PaymentIntent associated with the invoice.";
-        return Err(ApiError::card("invoice_payment_intent_requires_action", "", message).boxed());
+        return Err(ApiError::card(
+            "invoice_payment_intent_requires_action",
+            "",
+            message,
+        ));
     }
     core.need("invoice", id, "invoice")
 }
@@ -176,7 +158,7 @@ pub(super) fn void(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if !status::is_payable(&invoice) {
         let message = "You can only pass in open invoices. This invoice isn't open.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     core.void_invoice(call.id());
     core.discard_pending(&invoice);
@@ -188,7 +170,7 @@ pub(super) fn uncollectible(core: &mut Core, call: &Call) -> Answer {
     let invoice = core.need_path("invoice", call.id(), "invoice")?;
     if !status::is_open(&invoice) {
         let message = "You can only pass in open invoices. This invoice isn't open.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     core.mark_uncollectible(call.id());
     core.need_path("invoice", call.id(), "invoice")
@@ -201,19 +183,3 @@ pub(super) fn send(core: &mut Core, call: &Call) -> Answer {
     core.emit("invoice.sent", call.id());
     core.need_path("invoice", call.id(), "invoice")
 }
-
-/// `GET /v1/invoice_payments`
-pub(super) fn payments(core: &mut Core, call: &Call) -> Answer {
-    let intent = opt(&call.params, "payment.payment_intent");
-    core.page(call, "invoice_payment", |row| {
-        matches(&call.params, row, &["invoice", "status"])
-            && intent.is_none_or(|id| get(row, "payment.payment_intent") == id)
-    })
-}
-
-/// `GET /v1/invoice_payments/{invoice_payment}`
-pub(super) fn payment(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("invoice_payment", call.id(), "id")
-}
-
-impl Core {}

@@ -1,33 +1,26 @@
 //! Invoice items: their endpoints, and the pending items that wait for the next invoice.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::errors::{Answer, ApiError};
 use super::lines::Draft;
-use super::lists::matches;
 use super::params::metadata;
 use super::status;
-use super::value::{get, has, int, opt, opt_int, text};
+use super::value::{copy, get, has, int, opt, opt_int, required, text};
 use super::{Call, Core};
 
 /// `GET /v1/invoiceitems`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let pending = get(&call.params, "pending").as_bool();
-    core.page(call, "invoiceitem", |row| {
-        matches(&call.params, row, &["customer", "invoice"])
-            && pending.is_none_or(|wanted| row["invoice"].is_null() == wanted)
+    core.page(call, "invoiceitem", &["pending"], |row| {
+        pending.is_none_or(|wanted| row["invoice"].is_null() == wanted)
     })
-}
-
-/// `GET /v1/invoiceitems/{invoiceitem}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("invoiceitem", call.id(), "id")
 }
 
 /// `POST /v1/invoiceitems`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
-    let customer = opt(sent, "customer").ok_or_else(|| ApiError::required("customer").boxed())?;
+    let customer = required(sent, "customer")?;
     let row = core.need("customer", customer, "customer[id]")?;
     let quantity = opt_int(sent, "quantity").unwrap_or(1);
     let price = match opt(sent, "pricing.price") {
@@ -41,7 +34,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     let amount = match opt_int(sent, "amount") {
         Some(amount) => amount,
         None if !price.is_null() => int(&price, "unit_amount") * quantity,
-        None => return Err(ApiError::required("amount").boxed()),
+        None => return Err(ApiError::required("amount")),
     };
     let currency = opt(&price, "currency")
         .or_else(|| opt(sent, "currency"))
@@ -71,18 +64,11 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/invoiceitems/{invoiceitem}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("invoiceitem", call.id(), "id")?;
-    let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
-    core.modify(call.id(), |row| {
-        row["metadata"] = kept;
-        for name in ["amount", "description"] {
-            if has(&call.params, name) {
-                row[name] = get(&call.params, name).clone();
-            }
-        }
-        row["net_amount"] = row["amount"].clone();
-    });
-    core.need_path("invoiceitem", call.id(), "id")
+    core.update(("invoiceitem", "id"), call, &[], |_, after| {
+        copy(after, &call.params, &["amount", "description"]);
+        after["net_amount"] = after["amount"].clone();
+        Ok(())
+    })
 }
 
 /// `DELETE /v1/invoiceitems/{invoiceitem}`
@@ -90,10 +76,9 @@ pub(super) fn delete(core: &mut Core, call: &Call) -> Answer {
     let item = core.need_path("invoiceitem", call.id(), "id")?;
     if !item["invoice"].is_null() {
         let message = "You cannot delete an invoice item that is attached to an invoice.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
-    let gone = json!({"id": call.id(), "object": "invoiceitem", "deleted": true});
-    core.store.put(call.id(), gone.clone());
+    let gone = core.erase("invoiceitem", call.id());
     core.emit_object("invoiceitem.deleted", item, None);
     Ok(gone)
 }
@@ -104,7 +89,7 @@ impl Core {
         let mut row = self.need("invoice", invoice, "invoice")?;
         if !status::is_draft(&row) {
             let message = "This invoice is no longer editable";
-            return Err(ApiError::bad("invoice_not_editable", "invoice", message).boxed());
+            return Err(ApiError::bad("invoice_not_editable", "invoice", message));
         }
         let line = draft.line(&mut self.rng, invoice);
         if let Some(lines) = row["lines"]["data"].as_array_mut() {

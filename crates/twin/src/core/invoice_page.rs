@@ -29,10 +29,10 @@ impl Core {
         let intent = self
             .invoice_intent(&id)
             .and_then(|intent| self.store.get(&intent));
-        let error = self.note(&id, "last_error").as_str().map(str::to_owned);
+        let error = self.note_text(&id, "last_error");
         let text_of = |name: &str| opt(row, name).map(str::to_owned);
         Some(InvoiceView {
-            token: self.note(&id, "token").as_str().unwrap_or("").to_owned(),
+            token: self.note_text(&id, "token").unwrap_or_default(),
             number: text_of("number"),
             status: status::invoice(row),
             created: int(row, "created"),
@@ -79,7 +79,7 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let id = self.invoice_behind(token_or_id).ok_or(PayError::NotFound)?;
-        let invoice = self.store.get(&id).cloned().ok_or(PayError::NotFound)?;
+        let invoice = self.shown(&id)?;
         if !status::is_payable(&invoice) {
             let message = format!("This invoice is {}.", text(&invoice, "status"));
             return Err(PayError::NotPossible(message));
@@ -114,6 +114,6 @@ impl Core {
         if paid == Paid::RequiresAction {
             return Err(PayError::RequiresAuthentication);
         }
-        self.store.get(id).cloned().ok_or(PayError::NotFound)
+        self.shown(id)
     }
 }

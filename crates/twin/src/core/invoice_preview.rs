@@ -10,7 +10,7 @@ use super::lines::Draft;
 use super::lists::inner;
 use super::status;
 use super::subscriptions::period_end;
-use super::value::{flag, get, has, int, list, opt, opt_int, owned, set, text};
+use super::value::{flag, get, has, list, opt, opt_int, owned, period, required, set, text};
 use super::{Call, Core};
 
 /// `POST /v1/invoices/create_preview`: the next invoice, or what a change would bill.
@@ -23,9 +23,7 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let row = core.need("subscription", id, "subscription")?;
     if status::has_ended(&row) {
         let message = "No upcoming invoices for customer: the subscription is canceled.";
-        return Err(ApiError::bad("invoice_upcoming_none", "", message)
-            .with_status(404)
-            .boxed());
+        return Err(ApiError::bad("invoice_upcoming_none", "", message).with_status(404));
     }
     if flag(&details, "cancel_now") {
         return Ok(core.preview_end(&row, &details));
@@ -33,19 +31,12 @@ pub(super) fn preview(core: &mut Core, call: &Call) -> Answer {
     let changes = has(&details, "items") || text(&details, "billing_cycle_anchor") == "now";
     if !changes && !has(&details, "trial_end") && flag(&row, "cancel_at_period_end") {
         let message = "No upcoming invoices for customer: the subscription ends with its period.";
-        return Err(ApiError::bad("invoice_upcoming_none", "", message)
-            .with_status(404)
-            .boxed());
+        return Err(ApiError::bad("invoice_upcoming_none", "", message).with_status(404));
     }
     let (lines, reason, period) = core.preview_lines(id, &row, &details, changes)?;
     let mut invoice = core.build_invoice(&NewInvoice {
-        customer: text(&row, "customer"),
-        subscription: Some(id),
-        reason,
-        currency: text(&row, "currency"),
-        lines,
         period,
-        advances: false,
+        ..NewInvoice::of(&row, reason, lines, core.now)
     });
     mark_preview(&mut invoice);
     Ok(invoice)
@@ -101,10 +92,7 @@ impl Core {
         }
         lines.extend(self.pending_items(&customer, Some(id)));
         let first = get(row, "items.data.0");
-        let (start, end) = (
-            int(first, "current_period_start"),
-            int(first, "current_period_end"),
-        );
+        let (start, end) = period(first);
         let next = period_end(row, get(&after, "items.data.0.price"), end);
         lines.extend(self.period_lines(&after, (end, next)));
         Ok((lines, BillingReason::Upcoming, (start, end)))
@@ -124,23 +112,19 @@ impl Core {
         }
         let (customer, id) = (owned(row, "customer"), owned(row, "id"));
         lines.extend(self.pending_items(&customer, Some(&id)));
-        let mut invoice = self.build_invoice(&NewInvoice {
-            customer: &customer,
-            subscription: Some(&id),
-            reason: BillingReason::SubscriptionUpdate,
-            currency: text(row, "currency"),
+        let mut invoice = self.build_invoice(&NewInvoice::of(
+            row,
+            BillingReason::SubscriptionUpdate,
             lines,
-            period: (self.now, self.now),
-            advances: false,
-        });
+            self.now,
+        ));
         mark_preview(&mut invoice);
         invoice
     }
 
     /// A preview of a subscription that does not exist yet.
     fn preview_new(&mut self, sent: &Value, details: &Value) -> Answer {
-        let customer =
-            opt(sent, "customer").ok_or_else(|| ApiError::required("customer").boxed())?;
+        let customer = required(sent, "customer")?;
         self.need("customer", customer, "customer")?;
         let mut lines = self.pending_items(customer, None);
         let none = json!({"metadata": {}});
@@ -159,9 +143,7 @@ impl Core {
         }
         if lines.is_empty() {
             let message = "Nothing to preview: the customer has no pending invoice items.";
-            return Err(ApiError::bad("invoice_upcoming_none", "", message)
-                .with_status(404)
-                .boxed());
+            return Err(ApiError::bad("invoice_upcoming_none", "", message).with_status(404));
         }
         let customer = customer.to_owned();
         let mut invoice = self.build_invoice(&NewInvoice {

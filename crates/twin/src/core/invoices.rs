@@ -24,6 +24,26 @@ pub(super) struct NewInvoice<'a> {
     pub(super) advances: bool,
 }
 
+impl<'a> NewInvoice<'a> {
+    /// An invoice for what happens to a subscription at the moment.
+    pub(super) fn of(
+        subscription: &'a Value,
+        reason: BillingReason,
+        lines: Vec<Draft>,
+        now: i64,
+    ) -> NewInvoice<'a> {
+        NewInvoice {
+            customer: text(subscription, "customer"),
+            subscription: Some(text(subscription, "id")),
+            reason,
+            currency: text(subscription, "currency"),
+            lines,
+            period: (now, now),
+            advances: false,
+        }
+    }
+}
+
 impl Core {
     /// Creates a draft invoice and emits its event.
     pub(super) fn new_invoice(&mut self, new: NewInvoice<'_>) -> String {
@@ -50,7 +70,7 @@ impl Core {
     /// Builds a draft invoice without storing it.
     pub(super) fn build_invoice(&mut self, new: &NewInvoice<'_>) -> Value {
         let id = self.rng.id("in");
-        let customer = self.store.get(new.customer).cloned().unwrap_or_default();
+        let customer = self.row(new.customer).clone();
         let lines: Vec<Value> = new
             .lines
             .iter()
@@ -119,10 +139,7 @@ impl Core {
             .map(|one| int(one, "amount"))
             .sum();
         let total = subtotal - discount;
-        let balance = self
-            .store
-            .get(text(invoice, "customer"))
-            .map_or(0, |row| int(row, "balance"));
+        let balance = int(self.row(text(invoice, "customer")), "balance");
         let due = (total + balance).max(0);
         for name in ["subtotal", "subtotal_excluding_tax"] {
             invoice[name] = subtotal.into();
@@ -148,7 +165,7 @@ impl Core {
         let customer = owned(&invoice, "customer");
         self.apply_balance(&mut invoice, &customer);
         let token = format!("test_{}", self.rng.text(48));
-        let row = self.store.get(&customer).cloned().unwrap_or_default();
+        let row = self.row(&customer).clone();
         let number = format!(
             "{}-{:04}",
             text(&row, "invoice_prefix"),
@@ -208,14 +225,11 @@ impl Core {
     /// The payment intent of an open invoice. It is created if there is none that can be paid.
     pub(super) fn intent_for_invoice(&mut self, id: &str) -> String {
         if let Some(intent) = self.invoice_intent(id)
-            && self
-                .store
-                .get(&intent)
-                .is_some_and(|row| status::payment(row) != PaymentIntentStatus::Canceled)
+            && status::payment(self.row(&intent)) != PaymentIntentStatus::Canceled
         {
             return intent;
         }
-        let invoice = self.store.get(id).cloned().unwrap_or_default();
+        let invoice = self.row(id).clone();
         let description = match text(&invoice, "billing_reason") {
             "subscription_create" => "Subscription creation",
             "manual" => "Payment for Invoice",
@@ -254,7 +268,7 @@ impl Core {
 
     /// The payment intent of an invoice, if it has one.
     pub(super) fn invoice_intent(&self, id: &str) -> Option<String> {
-        self.note(id, "intent").as_str().map(str::to_owned)
+        self.note_text(id, "intent")
     }
 
     /// The payment method that would pay an invoice.
@@ -287,7 +301,7 @@ impl Core {
             InvoiceStatus::Open | InvoiceStatus::Uncollectible => {}
             status => {
                 let message = format!("This invoice cannot be paid because it is {status}.");
-                return Err(ApiError::invalid(message).boxed());
+                return Err(ApiError::invalid(message));
             }
         }
         let intent = self.intent_for_invoice(id);
@@ -296,7 +310,7 @@ impl Core {
             .or_else(|| self.method_for_invoice(&invoice));
         let Some(method) = chosen else {
             let message = "There is no `default_payment_method` set on this Customer or Invoice. Please create a PaymentMethod and set it as the default.";
-            let error = ApiError::bad("missing", "", message).boxed();
+            let error = ApiError::bad("missing", "", message);
             if by == Initiator::Schedule {
                 self.invoice_attempt_failed(&intent, &error, by);
             }
@@ -310,21 +324,18 @@ impl Core {
 
     /// Counts an attempt without a charge, because the card was declined for good.
     fn count_attempt_without_charge(&mut self, id: &str, intent: &str) -> Answer<Paid> {
-        let code = self.note(id, "decline").as_str().unwrap_or("").to_owned();
-        let error = cards::decline(&code).boxed();
+        let code = self.note_text(id, "decline").unwrap_or_default();
+        let error = cards::decline(&code);
         self.invoice_attempt_failed(intent, &error, Initiator::Schedule);
         Err(error)
     }
 
     /// Marks the invoice of a paid payment intent as paid.
     pub(super) fn invoice_intent_paid(&mut self, intent: &str) {
-        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+        let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
-        let amount = self
-            .store
-            .get(intent)
-            .map_or(0, |row| int(row, "amount_received"));
+        let amount = int(self.row(intent), "amount_received");
         self.invoice_paid(&id, amount);
     }
 
@@ -347,7 +358,7 @@ impl Core {
             self.emit("invoice.payment_succeeded", id);
         }
         self.emit("invoice.paid", id);
-        if let Some(payment) = self.note(id, "payment").as_str().map(str::to_owned)
+        if let Some(payment) = self.note_text(id, "payment")
             && amount > 0
         {
             self.modify(&payment, |row| {
@@ -357,7 +368,7 @@ impl Core {
             });
             self.emit("invoice_payment.paid", &payment);
         }
-        let invoice = self.store.get(id).cloned().unwrap_or_default();
+        let invoice = self.row(id).clone();
         if let Some(subscription) = self.subscription_of(&invoice) {
             self.subscription_paid(text(&subscription, "id"), id);
         }
@@ -365,7 +376,7 @@ impl Core {
 
     /// Records a failed attempt to pay an invoice, plans the next one and updates the subscription.
     pub(super) fn invoice_attempt_failed(&mut self, intent: &str, error: &ApiError, by: Initiator) {
-        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+        let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
         let Some(before) = self.store.get(&id).cloned() else {
@@ -415,7 +426,7 @@ impl Core {
 
     /// Records that the payment of an invoice requires the customer to authenticate.
     pub(super) fn invoice_needs_customer(&mut self, intent: &str, _by: Initiator) {
-        let Some(id) = self.note(intent, "invoice").as_str().map(str::to_owned) else {
+        let Some(id) = self.note_text(intent, "invoice") else {
             return;
         };
         self.modify(&id, |invoice| {
@@ -438,7 +449,7 @@ impl Core {
     pub(super) fn void_invoice(&mut self, id: &str) {
         let now = self.now;
         if let Some(intent) = self.invoice_intent(id)
-            && self.store.get(&intent).is_some_and(status::is_unfinished)
+            && status::is_unfinished(self.row(&intent))
         {
             self.cancel_intent(&intent, "void_invoice".into());
         }
@@ -461,19 +472,11 @@ impl Core {
         if !is_due || !flag(&invoice, "auto_advance") {
             return;
         }
-        match status::invoice(&invoice) {
-            InvoiceStatus::Draft => {
-                self.finalize_invoice(id);
-                let is_open = self.store.get(id).is_some_and(status::is_open);
-                if is_open && text(&invoice, "collection_method") == "charge_automatically" {
-                    // The events report the outcome.
-                    let _ = self.pay_invoice(id, None, Initiator::Schedule);
-                }
-            }
-            InvoiceStatus::Open => {
-                let _ = self.pay_invoice(id, None, Initiator::Schedule);
-            }
-            _ => {}
+        self.finalize_invoice(id);
+        let charges = text(&invoice, "collection_method") == "charge_automatically";
+        if status::is_open(self.row(id)) && (charges || !status::is_draft(&invoice)) {
+            // The events report the outcome.
+            let _ = self.pay_invoice(id, None, Initiator::Schedule);
         }
     }
 

@@ -6,7 +6,7 @@ use super::Core;
 use super::ids::Rng;
 use super::status;
 use super::time::day_text;
-use super::value::{get, int, money_text, owned, text};
+use super::value::{get, int, money_text, owned, period, text};
 
 /// A line that is not on an invoice yet.
 #[derive(Clone, Debug)]
@@ -216,10 +216,7 @@ impl Core {
         at: i64,
         is_credit: bool,
     ) -> Draft {
-        let (start, end) = (
-            int(item, "current_period_start"),
-            int(item, "current_period_end"),
-        );
+        let (start, end) = period(item);
         let at = at.clamp(start, end);
         let price = get(item, "price");
         let quantity = int(item, "quantity");

@@ -3,19 +3,22 @@
 use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError};
-use super::value::{get, has, int, list, opt, opt_int, text};
+use super::value::{get, list, opt, opt_int, required, text};
 use super::{Call, Core};
 
 impl Core {
-    /// A filtered page of the objects of a kind.
-    pub(super) fn page(&self, call: &Call, kind: &str, keep: impl Fn(&Value) -> bool) -> Answer {
-        let rows = self
-            .store
-            .all(kind)
-            .rev()
-            .filter(|row| keep(row) && in_range(get(&call.params, "created"), int(row, "created")))
-            .collect();
-        self.page_of(call, kind, rows)
+    /// A page of the objects of a kind that fit the filters of the call and that `keep` keeps. The
+    /// filters named `own` are left to `keep`.
+    pub(super) fn page(
+        &self,
+        call: &Call,
+        kind: &str,
+        own: &[&str],
+        keep: impl Fn(&Value) -> bool,
+    ) -> Answer {
+        let rows = self.store.all(kind).rev();
+        let rows = rows.filter(|row| keep(row) && fits(&call.params, own, row));
+        self.page_of(call, kind, rows.collect())
     }
 
     /// A page of rows that are already in order.
@@ -27,7 +30,11 @@ impl Core {
         );
         if after.is_some() && before.is_some() {
             let message = "You cannot parameterize with both starting_after and ending_before.";
-            return Err(ApiError::bad("parameters_exclusive", "starting_after", message).boxed());
+            return Err(ApiError::bad(
+                "parameters_exclusive",
+                "starting_after",
+                message,
+            ));
         }
         let find = |rows: &[&Value], id: &str, param: &str| {
             rows.iter()
@@ -35,7 +42,7 @@ impl Core {
                 .map_or_else(
                     || match self.store.get(id) {
                         Some(_) => Ok(None),
-                        None => Err(ApiError::missing(&noun(kind), id, param).boxed()),
+                        None => Err(ApiError::missing(&noun(kind), id, param)),
                     },
                     |index| Ok(Some(index)),
                 )
@@ -63,14 +70,13 @@ impl Core {
 
     /// Searches objects with a query such as `email:'a@b' AND metadata['k']:'v'`.
     pub(super) fn search(&self, call: &Call, kind: &str) -> Answer {
-        let query =
-            opt(&call.params, "query").ok_or_else(|| ApiError::required("query").boxed())?;
+        let query = required(&call.params, "query")?;
         let terms = Terms::parse(query)?;
         let limit = limit(&call.params)?;
         let skip = match opt(&call.params, "page") {
             Some(page) => page
                 .parse::<usize>()
-                .map_err(|_| ApiError::bad("", "page", format!("Invalid page: {page}")).boxed())?,
+                .map_err(|_| ApiError::bad("", "page", format!("Invalid page: {page}")))?,
             None => 0,
         };
         let found: Vec<&Value> = self
@@ -108,25 +114,43 @@ fn limit(params: &Value) -> Answer<usize> {
         ..1 => "This value must be greater than or equal to 1.",
         _ => "This value must be less than or equal to 100.",
     };
-    Err(ApiError::bad("parameter_invalid_integer", "limit", problem).boxed())
+    Err(ApiError::bad("parameter_invalid_integer", "limit", problem))
 }
 
-fn in_range(wanted: &Value, created: i64) -> bool {
-    if let Some(exact) = wanted.as_i64() {
-        return created == exact;
-    }
+fn in_range(wanted: &Value, time: i64) -> bool {
     let bound = |name: &str| opt_int(wanted, name);
-    bound("gt").is_none_or(|at| created > at)
-        && bound("gte").is_none_or(|at| created >= at)
-        && bound("lt").is_none_or(|at| created < at)
-        && bound("lte").is_none_or(|at| created <= at)
+    bound("gt").is_none_or(|at| time > at)
+        && bound("gte").is_none_or(|at| time >= at)
+        && bound("lt").is_none_or(|at| time < at)
+        && bound("lte").is_none_or(|at| time <= at)
 }
 
-/// Whether every sent filter equals the field of the row with that name.
-pub(super) fn matches(params: &Value, row: &Value, names: &[&str]) -> bool {
-    names
-        .iter()
-        .all(|name| !has(params, name) || get(params, name) == get(row, name))
+/// Whether a row fits the filters of a list. A filter without a field of its name has no effect.
+fn fits(params: &Value, own: &[&str], row: &Value) -> bool {
+    const PAGING: [&str; 3] = ["limit", "starting_after", "ending_before"];
+    let mut filters = params.as_object().into_iter().flatten();
+    filters.all(|(name, wanted)| {
+        let name = name.as_str();
+        if PAGING.contains(&name) || own.contains(&name) {
+            return true;
+        }
+        match wanted {
+            // Plural: `lookup_keys` is about `lookup_key`.
+            Value::Array(any) => any.contains(&row[name.trim_end_matches('s')]),
+            _ => row.get(name).is_none_or(|found| agrees(wanted, found)),
+        }
+    })
+}
+
+/// Whether a value is the wanted one, is a time in the wanted range, or has the wanted fields.
+fn agrees(wanted: &Value, found: &Value) -> bool {
+    match (wanted, found.as_i64()) {
+        (Value::Object(_), Some(time)) => in_range(wanted, time),
+        (Value::Object(fields), None) => fields
+            .iter()
+            .all(|(name, wanted)| agrees(wanted, get(found, name))),
+        _ => wanted == found,
+    }
 }
 
 struct Terms {
@@ -145,7 +169,7 @@ impl Terms {
     fn parse(query: &str) -> Answer<Terms> {
         let wrong = || {
             let message = "We were unable to parse your search query. Please refer to https://docs.stripe.com/search.";
-            ApiError::bad("", "query", message).boxed()
+            ApiError::bad("", "query", message)
         };
         let any = query.contains(" OR ");
         if any && query.contains(" AND ") {

@@ -5,9 +5,10 @@ use sha2::{Digest, Sha256};
 
 use super::cards::{self, TestCard};
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
 use super::params::metadata;
-use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, set, text};
+use super::value::{
+    copy_or_null, flag, get, has, int, list, opt, opt_int, or_null, owned, required, set, text,
+};
 use super::{Call, Core, Payment};
 
 /// The test IBANs whose debits fail after a while.
@@ -19,16 +20,16 @@ const FAILING_IBANS: [&str; 3] = [
 
 /// `GET /v1/payment_methods`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "payment_method", |row| {
-        matches(&call.params, row, &["customer", "type"]) && !row["customer"].is_null()
+    core.page(call, "payment_method", &[], |row| {
+        !row["customer"].is_null()
     })
 }
 
 /// `GET /v1/customers/{customer}/payment_methods`
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
     core.need_path("customer", call.id(), "customer")?;
-    core.page(call, "payment_method", |row| {
-        matches(&call.params, row, &["type"]) && text(row, "customer") == call.id()
+    core.page(call, "payment_method", &[], |row| {
+        text(row, "customer") == call.id()
     })
 }
 
@@ -57,29 +58,27 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_methods/{payment_method}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("payment_method", call.id(), "payment_method")?;
-    let mut after = before.clone();
     let sent = &call.params;
-    after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
-    for name in ["card.exp_month", "card.exp_year", "allow_redisplay"] {
-        if has(sent, name) {
-            set(&mut after, name, get(sent, name).clone());
+    let kind = ("payment_method", "payment_method");
+    core.update(kind, call, &["payment_method.updated"], |_, after| {
+        for name in ["card.exp_month", "card.exp_year", "allow_redisplay"] {
+            if has(sent, name) {
+                set(after, name, get(sent, name).clone());
+            }
         }
-    }
-    for name in ["email", "name", "phone"] {
-        if has(sent, &format!("billing_details.{name}")) {
-            after["billing_details"][name] = or_null(sent, &format!("billing_details.{name}"));
-        }
-    }
-    core.store.put(call.id(), after);
-    core.emit_change("payment_method.updated", call.id(), &before);
-    core.need_path("payment_method", call.id(), "payment_method")
+        let details = get(sent, "billing_details");
+        copy_or_null(
+            &mut after["billing_details"],
+            details,
+            &["email", "name", "phone"],
+        );
+        Ok(())
+    })
 }
 
 /// `POST /v1/payment_methods/{payment_method}/attach`
 pub(super) fn attach(core: &mut Core, call: &Call) -> Answer {
-    let customer =
-        opt(&call.params, "customer").ok_or_else(|| ApiError::required("customer").boxed())?;
+    let customer = required(&call.params, "customer")?;
     core.need("customer", customer, "customer[id]")?;
     let id = core.attach(call.id(), customer, "payment_method")?;
     core.need("payment_method", &id, "payment_method")
@@ -90,7 +89,7 @@ pub(super) fn detach(core: &mut Core, call: &Call) -> Answer {
     let before = core.need_path("payment_method", call.id(), "payment_method")?;
     let Some(customer) = opt(&before, "customer").map(str::to_owned) else {
         let message = "The payment method you provided is not attached to a customer so detachment is impossible.";
-        return Err(ApiError::bad("", "payment_method", message).boxed());
+        return Err(ApiError::bad("", "payment_method", message));
     };
     core.modify(call.id(), |method| method["customer"] = Value::Null);
     core.emit_change("payment_method.detached", call.id(), &before);
@@ -112,6 +111,11 @@ impl Core {
         self.store
             .get(&format!("{id}#"))
             .map_or(Value::Null, |notes| notes[name].clone())
+    }
+
+    /// A note that holds text.
+    pub(super) fn note_text(&self, id: &str, name: &str) -> Option<String> {
+        self.note(id, name).as_str().map(str::to_owned)
     }
 
     /// Sets a note about an object.
@@ -138,11 +142,16 @@ impl Core {
             _ => {
                 let message = format!("No such PaymentMethod: '{name}'");
                 let status = if param == "payment_method" { 404 } else { 400 };
-                Err(ApiError::bad("resource_missing", param, message)
-                    .with_status(status)
-                    .boxed())
+                Err(ApiError::bad("resource_missing", param, message).with_status(status))
             }
         }
+    }
+
+    /// The payment method in the parameters, if one was sent.
+    pub(super) fn method_in(&mut self, sent: &Value) -> Answer<Option<String>> {
+        let name = opt(sent, "payment_method");
+        name.map(|name| self.method_named(name, "payment_method[id]"))
+            .transpose()
     }
 
     /// The payment method for a name. If it belongs to no customer, it is attached to this one.
@@ -156,11 +165,7 @@ impl Core {
         let Some(customer) = customer else {
             return Ok(id);
         };
-        let owner = self
-            .store
-            .get(&id)
-            .map(|row| owned(row, "customer"))
-            .unwrap_or_default();
+        let owner = owned(self.row(&id), "customer");
         if owner == customer {
             return Ok(id);
         }
@@ -170,31 +175,27 @@ impl Core {
         let message = format!(
             "The customer does not have a payment method with the ID {name}. The payment method must be attached to the customer."
         );
-        Err(ApiError::bad("resource_missing", param, message).boxed())
+        Err(ApiError::bad("resource_missing", param, message))
     }
 
     /// Attaches a payment method. The bank may decline it.
     pub(super) fn attach(&mut self, name: &str, customer: &str, param: &str) -> Answer<String> {
         let id = self.method_named(name, param)?;
-        let owner = self
-            .store
-            .get(&id)
-            .map(|row| owned(row, "customer"))
-            .unwrap_or_default();
+        let owner = owned(self.row(&id), "customer");
         if owner == customer {
             return Ok(id);
         }
         if !owner.is_empty() {
             let message =
                 "The payment method you provided has already been attached to a customer.";
-            return Err(ApiError::bad("", param, message).boxed());
+            return Err(ApiError::bad("", param, message));
         }
         if let Some(card) = self.test_card(&id)
             && !card.attaches
         {
             let mut error = cards::decline(card.decline);
             error.keep = false;
-            return Err(error.boxed());
+            return Err(error);
         }
         self.modify(&id, |method| method["customer"] = customer.into());
         self.emit("payment_method.attached", &id);
@@ -203,15 +204,13 @@ impl Core {
 
     /// Creates a payment method from parameters: a card by token or number, or a bank debit.
     pub(super) fn method_from(&mut self, params: &Value) -> Answer<String> {
-        let kind = opt(params, "type")
-            .ok_or_else(|| ApiError::required("type").boxed())?
-            .to_owned();
+        let kind = required(params, "type")?.to_owned();
         let details = get(params, "billing_details").clone();
         let id = match kind.as_str() {
             "card" => match opt(params, "card.token") {
                 Some(token) => {
                     let card = cards::by_name(token)
-                        .ok_or_else(|| ApiError::missing("token", token, "card[token]").boxed())?;
+                        .ok_or_else(|| ApiError::missing("token", token, "card[token]"))?;
                     self.new_card(card, 12, 2034, &details)
                 }
                 None => self.typed_card(
@@ -226,7 +225,7 @@ impl Core {
             other => {
                 let message =
                     format!("The payment method type `{other}` is not supported by this twin.");
-                return Err(ApiError::bad("", "type", message).boxed());
+                return Err(ApiError::bad("", "type", message));
             }
         };
         let kept = metadata(&Value::Null, get(params, "metadata"))?;
@@ -269,9 +268,9 @@ impl Core {
             .collect();
         let year = if year < 100 { 2000 + year } else { year };
         let today = super::time::date_text(self.now);
-        let card = cards::by_number(&digits).ok_or_else(|| cards::unknown_card(&digits).boxed())?;
+        let card = cards::by_number(&digits).ok_or_else(|| cards::unknown_card(&digits))?;
         let refuse = |code: &str, param: &str, message: &str| {
-            Err(ApiError::card(code, "", message).with_param(param).boxed())
+            Err(ApiError::card(code, "", message).with_param(param))
         };
         if !(1..=12).contains(&month) {
             return refuse(
@@ -331,9 +330,11 @@ impl Core {
         let plain: String = iban.chars().filter(|one| !one.is_whitespace()).collect();
         if plain.len() < 15 || !plain.is_ascii() {
             let message = "The IBAN you provided is invalid.";
-            return Err(
-                ApiError::bad("invalid_bank_account_iban", "sepa_debit[iban]", message).boxed(),
-            );
+            return Err(ApiError::bad(
+                "invalid_bank_account_iban",
+                "sepa_debit[iban]",
+                message,
+            ));
         }
         let id = self.rng.id("pm");
         let last4 = &plain[plain.len() - 4..];
@@ -366,6 +367,13 @@ impl Core {
             .filter(|id| self.store.get(id).is_some_and(|row| !flag(row, "deleted")))
             .map(str::to_owned)
     }
+}
+
+/// The payment method types in the parameters, under the old name or the one since endive.
+pub(super) fn method_types(sent: &Value) -> Option<&[Value]> {
+    let names = ["payment_method_types", "allowed_payment_method_types"];
+    let mut lists = names.into_iter().map(|name| list(sent, name));
+    lists.find(|types| !types.is_empty())
 }
 
 fn billing_details(sent: &Value) -> Value {

@@ -59,7 +59,7 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use data::{API_VERSION, SDK_VERSION};
 use errors::{Answer, ApiError};
@@ -67,6 +67,7 @@ pub use value::is_zero_decimal;
 pub use views::*;
 
 use ids::Rng;
+use params::metadata;
 use protocol::SavedAnswer;
 use store::Store;
 
@@ -180,6 +181,11 @@ impl Core {
         self.store.get(id).filter(|row| row.get("object").is_some())
     }
 
+    /// The stored row with this id, or null.
+    fn row(&self, id: &str) -> &Value {
+        self.store.get(id).unwrap_or(&Value::Null)
+    }
+
     /// All objects of a kind (`customer`, `checkout.session`, ...), oldest first.
     pub fn objects(&self, kind: &str) -> Vec<&Value> {
         self.store.all(kind).collect()
@@ -204,13 +210,49 @@ impl Core {
     /// The object of a kind with an id from the path, or 404.
     fn need_path(&self, kind: &str, id: &str, param: &str) -> Answer {
         self.need(kind, id, param)
-            .map_err(|error| error.with_status(404).boxed())
+            .map_err(|error| error.with_status(404))
+    }
+
+    /// Changes the object in the path by the parameters, which may hold metadata, emits the events
+    /// with the previous values, and returns the object.
+    fn update(
+        &mut self,
+        (kind, param): (&str, &str),
+        call: &Call,
+        events: &[&str],
+        change: impl FnOnce(&mut Core, &mut Value) -> Answer<()>,
+    ) -> Answer {
+        let before = self.need_path(kind, call.id(), param)?;
+        let mut after = before.clone();
+        change(self, &mut after)?;
+        after["metadata"] = metadata(&after["metadata"], value::get(&call.params, "metadata"))?;
+        self.store.put(call.id(), after);
+        for event in events {
+            self.emit_change(event, call.id(), &before);
+        }
+        self.need_path(kind, call.id(), param)
+    }
+
+    /// Deletes an object and leaves the stub that Stripe shows.
+    fn erase(&mut self, kind: &str, id: &str) -> Value {
+        let gone = json!({"id": id, "object": kind, "deleted": true});
+        self.store.put(id, gone.clone());
+        gone
+    }
+
+    /// The ids of the objects of a kind that `keep` keeps, oldest first.
+    fn ids_of(&self, kind: &str, keep: impl Fn(&Value) -> bool) -> Vec<String> {
+        let rows = self.store.all(kind).filter(|row| keep(row));
+        rows.map(|row| value::owned(row, "id")).collect()
+    }
+
+    /// An object that a page shows after an action.
+    fn shown(&self, id: &str) -> Result<Value, PayError> {
+        self.store.get(id).cloned().ok_or(PayError::NotFound)
     }
 
     fn missing(&self, kind: &str, id: &str, param: &str) -> Box<ApiError> {
         let error = ApiError::missing(&lists::noun(kind), id, param);
-        error
-            .with_status(if param == "id" { 404 } else { 400 })
-            .boxed()
+        error.with_status(if param == "id" { 404 } else { 400 })
     }
 }

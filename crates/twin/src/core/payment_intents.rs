@@ -4,30 +4,14 @@ use serde_json::{Value, json};
 use stripe::objects::PaymentIntentStatus;
 
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
+use super::methods::method_types;
 use super::params::metadata;
 use super::payments::{Initiator, NewIntent, too_small, unexpected};
 use super::status;
-use super::value::{flag, get, has, int, list, minimum_charge, opt, opt_int, or_null, owned, text};
+use super::value::{
+    copy_or_null, flag, get, has, int, minimum_charge, opt, opt_int, or_null, owned, text,
+};
 use super::{Call, Core};
-
-/// `GET /v1/payment_intents`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "payment_intent", |row| {
-        matches(&call.params, row, &["customer"])
-    })
-}
-
-/// `GET /v1/payment_intents/search`
-pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "payment_intent")
-}
-
-/// `GET /v1/payment_intents/{intent}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("payment_intent", call.id(), "intent")
-        .map_err(|error| path_error(*error))
-}
 
 /// `POST /v1/payment_intents`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
@@ -48,26 +32,22 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         None => None,
     };
     let mut members = json!({"metadata": metadata(&Value::Null, get(sent, "metadata"))?});
-    for name in [
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "statement_descriptor_suffix",
-    ] {
-        if has(sent, name) {
-            members[name] = or_null(sent, name);
-        }
-    }
+    copy_or_null(
+        &mut members,
+        sent,
+        &[
+            "receipt_email",
+            "setup_future_usage",
+            "shipping",
+            "statement_descriptor_suffix",
+        ],
+    );
     for name in ["capture_method", "confirmation_method"] {
         if let Some(word) = opt(sent, name) {
             members[name] = word.into();
         }
     }
-    let types = [
-        list(sent, "payment_method_types"),
-        list(sent, "allowed_payment_method_types"),
-    ];
-    if let Some(types) = types.into_iter().find(|one| !one.is_empty()) {
+    if let Some(types) = method_types(sent) {
         members["payment_method_types"] = types.into();
         members["automatic_payment_methods"] = Value::Null;
     }
@@ -83,11 +63,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
         members,
     });
     if flag(sent, "confirm") {
-        let by = if flag(sent, "off_session") {
-            Initiator::Merchant
-        } else {
-            Initiator::Customer
-        };
+        let by = Initiator::from_params(sent);
         core.confirm_intent(&id, method.as_deref(), by)?;
     }
     core.need("payment_intent", &id, "intent")
@@ -95,59 +71,41 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_intents/{intent}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
     let sent = &call.params;
-    let mut after = before.clone();
-    if has(sent, "amount") && !status::is_unfinished(&before) {
-        return Err(unexpected(
-            &before,
-            "This PaymentIntent's amount could not be updated because it has a status of",
-        ));
-    }
-    for name in [
-        "amount",
-        "receipt_email",
-        "setup_future_usage",
-        "shipping",
-        "description",
-    ] {
-        if has(sent, name) {
-            after[name] = or_null(sent, name);
+    core.update(("payment_intent", "intent"), call, &[], |core, after| {
+        if has(sent, "amount") && !status::is_unfinished(after) {
+            let sentence =
+                "This PaymentIntent's amount could not be updated because it has a status of";
+            return Err(unexpected(after, sentence));
         }
-    }
-    if let Some(name) = opt(sent, "payment_method") {
-        after["payment_method"] = core.method_named(name, "payment_method[id]")?.into();
-        after["status"] = "requires_confirmation".into();
-    }
-    after["metadata"] = metadata(&after["metadata"], get(sent, "metadata"))?;
-    core.store.put(call.id(), after);
-    core.need_path("payment_intent", call.id(), "intent")
+        let names = [
+            "amount",
+            "receipt_email",
+            "setup_future_usage",
+            "shipping",
+            "description",
+        ];
+        copy_or_null(after, sent, &names);
+        if let Some(method) = core.method_in(sent)? {
+            after["payment_method"] = method.into();
+            after["status"] = "requires_confirmation".into();
+        }
+        Ok(())
+    })
 }
 
 /// `POST /v1/payment_intents/{intent}/confirm`
 pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
-    let method = match opt(&call.params, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None => None,
-    };
-    let by = if flag(&call.params, "off_session") {
-        Initiator::Merchant
-    } else {
-        Initiator::Customer
-    };
+    core.need_path("payment_intent", call.id(), "intent")?;
+    let method = core.method_in(&call.params)?;
+    let by = Initiator::from_params(&call.params);
     core.confirm_intent(call.id(), method.as_deref(), by)?;
     core.need_path("payment_intent", call.id(), "intent")
 }
 
 /// `POST /v1/payment_intents/{intent}/capture`
 pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
-    let intent = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
+    let intent = core.need_path("payment_intent", call.id(), "intent")?;
     if status::payment(&intent) != PaymentIntentStatus::RequiresCapture {
         return Err(unexpected(
             &intent,
@@ -160,7 +118,11 @@ pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
         let message = format!(
             "The amount you have requested to capture is more than the {whole} that is capturable."
         );
-        return Err(ApiError::bad("amount_too_large", "amount_to_capture", message).boxed());
+        return Err(ApiError::bad(
+            "amount_too_large",
+            "amount_to_capture",
+            message,
+        ));
     }
     let charge = owned(&intent, "latest_charge");
     let txn = core.balance_entry("charge", &charge, amount, text(&intent, "currency"));
@@ -182,9 +144,7 @@ pub(super) fn capture(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/payment_intents/{intent}/cancel`
 pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
-    let intent = core
-        .need("payment_intent", call.id(), "intent")
-        .map_err(|one| path_error(*one))?;
+    let intent = core.need_path("payment_intent", call.id(), "intent")?;
     if matches!(
         status::payment(&intent),
         PaymentIntentStatus::Succeeded
@@ -199,9 +159,4 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
     let reason = opt(&call.params, "cancellation_reason").map_or(Value::Null, Value::from);
     core.cancel_intent(call.id(), reason);
     core.need_path("payment_intent", call.id(), "intent")
-}
-
-fn path_error(error: ApiError) -> Box<ApiError> {
-    let message = error.message.replace("payment intent", "payment_intent");
-    ApiError { message, ..error }.with_status(404).boxed()
 }

@@ -7,7 +7,7 @@ use super::Core;
 use super::cards::{self, Afterwards, Authentication};
 use super::errors::{Answer, ApiError};
 use super::status;
-use super::value::{int, minimum_charge, money_text, opt, owned, text};
+use super::value::{flag, int, minimum_charge, money_text, opt, owned, text};
 
 /// The outcome of an attempt to pay that the bank did not decline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +32,20 @@ pub(super) enum Initiator {
     Schedule,
 }
 
+impl Initiator {
+    /// Who starts the payment of a call to the API.
+    pub(super) fn from_params(sent: &Value) -> Initiator {
+        if flag(sent, "off_session") {
+            Initiator::Merchant
+        } else {
+            Initiator::Customer
+        }
+    }
+}
+
 /// The verdict of the bank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The bank approves.
     Approves,
     /// The bank declines with a decline code.
     Declines(String),
@@ -62,14 +72,13 @@ pub(super) fn too_small(amount: i64, currency: &str, param: &str) -> Box<ApiErro
         amount < minimum_charge(currency),
         "only too small amounts are refused"
     );
-    ApiError::bad("amount_too_small", param, message).boxed()
+    ApiError::bad("amount_too_small", param, message)
 }
 
 pub(super) fn unexpected(intent: &Value, sentence: &str) -> Box<ApiError> {
     let message = format!("{sentence} {}.", text(intent, "status"));
     ApiError::bad("payment_intent_unexpected_state", "", message)
         .with("payment_intent", intent.clone())
-        .boxed()
 }
 
 impl Core {
@@ -168,8 +177,7 @@ impl Core {
             let message = "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.";
             return Err(
                 ApiError::bad("payment_intent_unexpected_state", "", message)
-                    .with("payment_intent", intent)
-                    .boxed(),
+                    .with("payment_intent", intent),
             );
         };
         let verdict = self.verdict(&method, opt(&intent, "customer"), by);
@@ -254,7 +262,7 @@ impl Core {
     fn take_money(&mut self, id: &str, method: &str) -> Paid {
         let charge = self.new_charge(id, method, None);
         self.emit("charge.succeeded", &charge);
-        let intent = self.store.get(id).cloned().unwrap_or_default();
+        let intent = self.row(id).clone();
         let is_manual = text(&intent, "capture_method") == "manual";
         let amount = int(&intent, "amount");
         self.modify(id, |row| {
@@ -378,9 +386,8 @@ impl Core {
         id: &str,
         method: &str,
         charge: Option<&str>,
-        error: ApiError,
+        mut error: Box<ApiError>,
     ) -> Box<ApiError> {
-        let mut error = error;
         if let Some(charge) = charge {
             error = error.with("charge", charge.into());
         }
@@ -395,8 +402,8 @@ impl Core {
             intent["last_payment_error"] = problem;
         });
         self.emit("payment_intent.payment_failed", id);
-        let intent = self.store.get(id).cloned().unwrap_or_default();
-        error.with("payment_intent", intent).boxed()
+        let intent = self.row(id).clone();
+        error.with("payment_intent", intent)
     }
 
     /// Cancels a payment intent.

@@ -28,7 +28,7 @@ impl Core {
     /// Applies a change that was paid. It only emits events if the change was waiting.
     pub(super) fn apply_pending(&mut self, id: &str) {
         let pending = self.note(id, "pending");
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         let period = opt_int(&pending, "period.0").zip(opt_int(&pending, "period.1"));
         self.set_items(id, list(&pending, "items"), period);
         self.set_note(id, "pending", Value::Null);
@@ -42,7 +42,7 @@ impl Core {
 
     /// Expires a pending update that was not paid in time.
     pub(super) fn expire_pending(&mut self, id: &str) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         self.drop_pending(id);
         self.emit("customer.subscription.pending_update_expired", id);
         self.emit_change("customer.subscription.updated", id, &before);
@@ -56,7 +56,7 @@ impl Core {
         if self.note(id, "pending")["invoice"] != invoice["id"] {
             return;
         }
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         self.set_note(id, "pending", Value::Null);
         self.modify(id, |row| row["pending_update"] = Value::Null);
         self.emit_change("customer.subscription.updated", id, &before);

@@ -3,23 +3,10 @@
 use serde_json::{Value, json};
 
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
 use super::params::metadata;
 use super::status;
-use super::value::{flag, get, has, list, opt, or_null, owned, set, text};
+use super::value::{copy_or_null, flag, get, has, list, opt, or_null, owned, required, set, text};
 use super::{Call, Core};
-
-/// `GET /v1/billing_portal/configurations`
-pub(super) fn configurations(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "billing_portal.configuration", |row| {
-        matches(&call.params, row, &["active", "is_default"])
-    })
-}
-
-/// `GET /v1/billing_portal/configurations/{configuration}`
-pub(super) fn configuration(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("billing_portal.configuration", call.id(), "id")
-}
 
 /// `POST /v1/billing_portal/configurations`
 pub(super) fn create_configuration(core: &mut Core, call: &Call) -> Answer {
@@ -29,19 +16,18 @@ pub(super) fn create_configuration(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/billing_portal/configurations/{configuration}`
 pub(super) fn update_configuration(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("billing_portal.configuration", call.id(), "id")?;
-    let mut after = before.clone();
-    core.fill_configuration(&mut after, &call.params)?;
-    after["updated"] = core.now.into();
-    core.store.put(call.id(), after);
-    core.emit_change("billing_portal.configuration.updated", call.id(), &before);
-    core.need_path("billing_portal.configuration", call.id(), "id")
+    let kind = ("billing_portal.configuration", "id");
+    let events = ["billing_portal.configuration.updated"];
+    core.update(kind, call, &events, |core, after| {
+        after["updated"] = core.now.into();
+        core.fill_configuration(after, &call.params)
+    })
 }
 
 /// `POST /v1/billing_portal/sessions`
 pub(super) fn create_session(core: &mut Core, call: &Call) -> Answer {
     let sent = &call.params;
-    let customer = opt(sent, "customer").ok_or_else(|| ApiError::required("customer").boxed())?;
+    let customer = required(sent, "customer")?;
     core.need("customer", customer, "customer")?;
     let configuration = match opt(sent, "configuration") {
         Some(id) => core.need("billing_portal.configuration", id, "configuration")?,
@@ -97,7 +83,7 @@ impl Core {
             .find(|row| flag(row, "is_default"));
         known.cloned().ok_or_else(|| {
             let message = "No configuration provided and your test mode default configuration has not been created. Provide a configuration or create your default by saving your customer portal settings in test mode at https://dashboard.stripe.com/test/settings/billing/portal.";
-            ApiError::invalid(message).boxed()
+            ApiError::invalid(message)
         })
     }
 
@@ -154,11 +140,7 @@ impl Core {
                 set(row, &format!("business_profile.{name}"), value);
             }
         }
-        for name in ["default_return_url", "name"] {
-            if has(sent, name) {
-                row[name] = or_null(sent, name);
-            }
-        }
+        copy_or_null(row, sent, &["default_return_url", "name"]);
         if has(sent, "active") {
             row["active"] = get(sent, "active").clone();
         }
@@ -171,7 +153,9 @@ impl Core {
         let update = get(row, "features.subscription_update");
         let products = list(update, "products");
         if flag(update, "enabled") && products.is_empty() {
-            return Err(ApiError::required("features[subscription_update][products]").boxed());
+            return Err(ApiError::required(
+                "features[subscription_update][products]",
+            ));
         }
         for (index, product) in products.iter().enumerate() {
             let named = format!("features[subscription_update][products][{index}]");
@@ -185,7 +169,7 @@ impl Core {
                 let found = self.need("price", price.as_str().unwrap_or(""), &param)?;
                 if found["product"] != product["product"] {
                     let message = "The price does not belong to the product.";
-                    return Err(ApiError::bad("", &param, message).boxed());
+                    return Err(ApiError::bad("", &param, message));
                 }
             }
         }
@@ -210,14 +194,14 @@ impl Core {
         if kind.starts_with("subscription") {
             let param = format!("flow_data[{kind}][subscription]");
             let id = opt(sent, &format!("flow_data.{kind}.subscription"))
-                .ok_or_else(|| ApiError::required(&param).boxed())?;
+                .ok_or_else(|| ApiError::required(&param))?;
             let row = self.need("subscription", id, &param)?;
             if text(&row, "customer") != customer {
-                return Err(ApiError::missing("subscription", id, &param).boxed());
+                return Err(ApiError::missing("subscription", id, &param));
             }
             if status::has_ended(&row) {
                 let message = "This subscription is canceled and can't be changed.";
-                return Err(ApiError::bad("", &param, message).boxed());
+                return Err(ApiError::bad("", &param, message));
             }
             let mut data = get(sent, &format!("flow_data.{kind}")).clone();
             match kind {

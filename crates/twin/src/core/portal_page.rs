@@ -11,6 +11,7 @@ use super::payments::Initiator;
 use super::status;
 use super::subscription_states::mark_cancellation;
 use super::value::{flag, get, has, int, list, opt, opt_int, owned, set, text};
+use super::views::not_possible;
 use super::{
     Call, CardView, Core, PayError, Payment, PlanView, PortalAllows, PortalView, SubscriptionView,
 };
@@ -167,7 +168,7 @@ impl Core {
             .ok_or(PayError::NotFound)?;
         let features = get(&configuration, &format!("features.{feature}")).clone();
         if !flag(&features, "enabled") {
-            return Err(PayError::NotPossible("This isn't allowed here.".to_owned()));
+            return Err(not_possible("This isn't allowed here."));
         }
         let row = self
             .store
@@ -175,9 +176,7 @@ impl Core {
             .filter(|row| row["object"] == "subscription" && row["customer"] == session["customer"])
             .ok_or(PayError::NotFound)?;
         if status::has_ended(row) {
-            return Err(PayError::NotPossible(
-                "This subscription has ended.".to_owned(),
-            ));
+            return Err(not_possible("This subscription has ended."));
         }
         Ok((row.clone(), features))
     }
@@ -191,22 +190,12 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let (row, features) = self.portal_subject(portal, subscription, "subscription_cancel")?;
-        if let Some(schedule) = opt(&row, "schedule") {
-            self.end_schedule(schedule, ScheduleEnd::Released);
-        }
         if text(&features, "mode") == "immediately" {
+            self.release_schedule(&row);
             self.end_subscription(subscription, "cancellation_requested");
-        } else {
-            let at = self.now;
-            self.modify_and_emit("customer.subscription.updated", subscription, |row| {
-                row["cancel_at_period_end"] = true.into();
-                mark_cancellation(row, at);
-            });
+            return self.shown(subscription);
         }
-        self.store
-            .get(subscription)
-            .cloned()
-            .ok_or(PayError::NotFound)
+        self.cancel_at_period_end(&row, true)
     }
 
     /// Undoes a cancellation or a scheduled change of plan.
@@ -218,19 +207,24 @@ impl Core {
     ) -> Result<Value, PayError> {
         self.tick(now);
         let (row, _) = self.portal_subject(portal, subscription, "subscription_cancel")?;
-        if let Some(schedule) = opt(&row, "schedule") {
+        self.cancel_at_period_end(&row, false)
+    }
+
+    fn cancel_at_period_end(&mut self, row: &Value, wished: bool) -> Result<Value, PayError> {
+        self.release_schedule(row);
+        let (id, now) = (owned(row, "id"), self.now);
+        self.modify_and_emit("customer.subscription.updated", &id, |row| {
+            row["cancel_at_period_end"] = wished.into();
+            row["cancel_at"] = Value::Null;
+            mark_cancellation(row, now);
+        });
+        self.shown(&id)
+    }
+
+    fn release_schedule(&mut self, row: &Value) {
+        if let Some(schedule) = opt(row, "schedule") {
             self.end_schedule(schedule, ScheduleEnd::Released);
         }
-        let at = self.now;
-        self.modify_and_emit("customer.subscription.updated", subscription, |row| {
-            row["cancel_at_period_end"] = false.into();
-            row["cancel_at"] = Value::Null;
-            mark_cancellation(row, at);
-        });
-        self.store
-            .get(subscription)
-            .cloned()
-            .ok_or(PayError::NotFound)
     }
 
     /// Sets a new default card. Open invoices that failed are retried with it immediately.
@@ -247,7 +241,7 @@ impl Core {
             .get(text(&session, "configuration"))
             .is_some_and(|row| flag(row, "features.payment_method_update.enabled"));
         if !allowed {
-            return Err(PayError::NotPossible("This isn't allowed here.".to_owned()));
+            return Err(not_possible("This isn't allowed here."));
         }
         let customer = owned(&session, "customer");
         let method = self.on_page(|core| {
@@ -263,18 +257,16 @@ impl Core {
         });
         self.replace_subscription_cards(&customer, &method);
         self.retry_open_invoices(&customer);
-        self.store.get(&method).cloned().ok_or(PayError::NotFound)
+        self.shown(&method)
     }
 
     /// Sets the new card on subscriptions that have their own payment method.
     fn replace_subscription_cards(&mut self, customer: &str, method: &str) {
-        let own: Vec<String> = self
-            .store
-            .all("subscription")
-            .filter(|row| text(row, "customer") == customer && has(row, "default_payment_method"))
-            .filter(|row| !status::has_ended(row))
-            .map(|row| owned(row, "id"))
-            .collect();
+        let own = self.ids_of("subscription", |row| {
+            text(row, "customer") == customer
+                && has(row, "default_payment_method")
+                && !status::has_ended(row)
+        });
         for id in own {
             self.modify_and_emit("customer.subscription.updated", &id, |row| {
                 row["default_payment_method"] = method.into();
@@ -309,9 +301,7 @@ impl Core {
         }
         let old = get(&row, "items.data.0.price");
         if get(old, "id") == price {
-            return Err(PayError::NotPossible(
-                "The subscription is already on this plan.".to_owned(),
-            ));
+            return Err(not_possible("The subscription is already on this plan."));
         }
         let conditions = list(&features, "schedule_at_period_end.conditions");
         let later = conditions.iter().any(|one| match text(one, "type") {
@@ -322,19 +312,14 @@ impl Core {
             }
         });
         self.on_page(|core| {
-            if let Some(schedule) = opt(&row, "schedule") {
-                core.end_schedule(schedule, ScheduleEnd::Released);
-            }
+            core.release_schedule(&row);
             if later {
                 core.schedule_switch(&row, price)
             } else {
                 core.switch_now(&row, &features, price)
             }
         })?;
-        self.store
-            .get(subscription)
-            .cloned()
-            .ok_or(PayError::NotFound)
+        self.shown(subscription)
     }
 
     fn switch_now(&mut self, row: &Value, features: &Value, price: &str) -> Answer<()> {

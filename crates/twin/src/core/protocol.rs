@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::data::{API_VERSION, is_version, paths};
 use super::errors::{Answer, ApiError};
-use super::routes::{self, Handler};
+use super::routes::{self, Route};
 use super::time::DAY;
 use super::{ApiAnswer, ApiRequest, Call, Cause, Core, form, params};
 
@@ -146,24 +146,28 @@ impl Core {
             body,
         }
     }
-
-    /// Executes a request. An error undoes all its changes unless the error keeps them.
     fn perform(&mut self, request: &ApiRequest) -> Answer {
-        let (handler, mut call) = find(request)?;
+        let (route, mut call) = find(request)?;
         let expand = call
             .params
             .as_object_mut()
             .and_then(|all| all.remove("expand"));
-        let fresh = self.fresh.len();
-        self.store.begin();
-        let result = handler(self, &call).and_then(|mut body| {
+        self.undoable(|core| {
+            let mut body = route.answer(core, &call)?;
             let paths = expand
                 .as_ref()
                 .and_then(Value::as_array)
                 .map_or(&[][..], Vec::as_slice);
-            self.expand(&mut body, paths)?;
+            core.expand(&mut body, paths)?;
             Ok(body)
-        });
+        })
+    }
+
+    /// Runs `work`. An error undoes all its changes unless the error keeps them.
+    pub(super) fn undoable<T>(&mut self, work: impl FnOnce(&mut Core) -> Answer<T>) -> Answer<T> {
+        let fresh = self.fresh.len();
+        self.store.begin();
+        let result = work(self);
         match &result {
             Err(error) if !error.keep => {
                 self.store.rollback();
@@ -175,8 +179,8 @@ impl Core {
     }
 }
 
-/// The handler of a request and its typed parameters.
-fn find(request: &ApiRequest) -> Answer<(Handler, Call)> {
+/// The route of a request and its typed parameters.
+fn find(request: &ApiRequest) -> Answer<(Route, Call)> {
     let method = request.method.to_lowercase();
     let path = request.path.trim_end_matches('/');
     let unknown = || {
@@ -184,10 +188,10 @@ fn find(request: &ApiRequest) -> Answer<(Handler, Call)> {
             "Unrecognized request URL ({}: {path}). Please see https://stripe.com/docs or we can help at https://support.stripe.com/.",
             request.method.to_uppercase()
         );
-        ApiError::invalid(message).with_status(404).boxed()
+        ApiError::invalid(message).with_status(404)
     };
     let (template, ids) = routes::template_of(path).ok_or_else(unknown)?;
-    let handler = routes::handler(&method, template).ok_or_else(unknown)?;
+    let route = routes::route(&method, template).ok_or_else(unknown)?;
     let described = &paths()[template][&method];
     let params = if method == "get" {
         params::query(&described["query"], form::parse(&request.query)?)?
@@ -204,7 +208,7 @@ fn find(request: &ApiRequest) -> Answer<(Handler, Call)> {
         params::body(&described["body"], sent)?
     };
     Ok((
-        handler,
+        route,
         Call {
             path: path.to_owned(),
             ids,
@@ -217,7 +221,7 @@ fn check_key(request: &ApiRequest) -> Answer<()> {
     let key = request.api_key.as_deref().unwrap_or("");
     if key.is_empty() {
         let message = "You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.";
-        return Err(ApiError::unauthorized(message).boxed());
+        return Err(ApiError::unauthorized(message));
     }
     if key.starts_with("sk_test_") || key.starts_with("rk_test_") {
         return Ok(());
@@ -229,7 +233,7 @@ fn check_key(request: &ApiRequest) -> Answer<()> {
     } else {
         format!("Invalid API Key provided: {shown}***")
     };
-    Err(ApiError::unauthorized(message).boxed())
+    Err(ApiError::unauthorized(message))
 }
 
 fn check_version(request: &ApiRequest) -> Answer<()> {
@@ -241,15 +245,15 @@ fn check_version(request: &ApiRequest) -> Answer<()> {
     if is_version(plain) {
         return Ok(());
     }
-    Err(ApiError::invalid(format!("Invalid Stripe API version: {version}")).boxed())
+    Err(ApiError::invalid(format!(
+        "Invalid Stripe API version: {version}"
+    )))
 }
 
 fn idempotency_error(message: String) -> Box<ApiError> {
-    ApiError {
-        kind: "idempotency_error",
-        ..ApiError::invalid(message)
-    }
-    .boxed()
+    let mut error = ApiError::invalid(message);
+    error.kind = "idempotency_error";
+    error
 }
 
 /// Whether an answer is saved. Validation errors, missing objects and conflicts can be retried; the

@@ -1,11 +1,10 @@
-//! Refunds.
+//! Refunds: their endpoints, and the test cards whose refunds are late or fail.
 
 use serde_json::{Value, json};
 use stripe::objects::RefundStatus;
 
 use super::cards::Afterwards;
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
 use super::params::metadata;
 use super::status;
 use super::time::HOUR;
@@ -15,22 +14,10 @@ use super::{Call, Core};
 /// The time after which a pending refund succeeds or a failing one fails.
 const REFUND_SETTLES_AFTER: i64 = HOUR;
 
-/// `GET /v1/refunds`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "refund", |row| {
-        matches(&call.params, row, &["charge", "payment_intent"])
-    })
-}
-
 /// `GET /v1/charges/{charge}/refunds`
 pub(super) fn of_charge(core: &mut Core, call: &Call) -> Answer {
     core.need_path("charge", call.id(), "charge")?;
-    core.page(call, "refund", |row| text(row, "charge") == call.id())
-}
-
-/// `GET /v1/refunds/{refund}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("refund", call.id(), "id")
+    core.page(call, "refund", &[], |row| text(row, "charge") == call.id())
 }
 
 /// `POST /v1/refunds`
@@ -46,12 +33,12 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
                 let message = format!(
                     "This PaymentIntent ({intent}) does not have a successful charge to refund."
                 );
-                return Err(ApiError::bad("", "payment_intent", message).boxed());
+                return Err(ApiError::bad("", "payment_intent", message));
             }
         }
         _ => {
             let message = "One of the following params should be provided for this request: payment_intent or charge.";
-            return Err(ApiError::bad("parameter_missing", "", message).boxed());
+            return Err(ApiError::bad("parameter_missing", "", message));
         }
     };
     let id = core.refund(&charge, sent)?;
@@ -66,12 +53,8 @@ pub(super) fn refund_charge(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/refunds/{refund}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("refund", call.id(), "id")?;
-    let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
-    core.modify(call.id(), |row| row["metadata"] = kept);
-    core.emit_change("refund.updated", call.id(), &before);
-    core.emit_change("charge.refund.updated", call.id(), &before);
-    core.need_path("refund", call.id(), "id")
+    let events = ["refund.updated", "charge.refund.updated"];
+    core.update(("refund", "id"), call, &events, |_, _| Ok(()))
 }
 
 /// `POST /v1/refunds/{refund}/cancel`
@@ -83,7 +66,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
             call.id(),
             text(&refund, "status")
         );
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     Ok(refund)
 }
@@ -138,11 +121,7 @@ impl Core {
             return;
         };
         let charge = owned(&refund, "charge");
-        let method = self
-            .store
-            .get(&charge)
-            .map(|row| owned(row, "payment_method"))
-            .unwrap_or_default();
+        let method = owned(self.row(&charge), "payment_method");
         match (
             self.test_card(&method).map(|card| card.afterwards),
             status::refund(&refund),
@@ -217,5 +196,5 @@ fn refuse(charge: &Value, amount: i64, left: i64, currency: &str) -> Answer<()> 
     } else {
         return Ok(());
     };
-    Err(ApiError::bad(code, param, message).boxed())
+    Err(ApiError::bad(code, param, message))
 }

@@ -1,7 +1,5 @@
 //! The routes of the API.
 
-use serde_json::Value;
-
 use super::data::paths;
 use super::errors::Answer;
 use super::{
@@ -11,319 +9,220 @@ use super::{
     subscription_items, subscriptions,
 };
 
-/// The handler of a request.
-pub type Handler = fn(&mut Core, &Call) -> Answer<Value>;
+/// The function that answers a request.
+pub type Handler = fn(&mut Core, &Call) -> Answer;
 
+/// The routes with a function of their own. `{}` stands for an id.
 const ROUTES: &[(&str, &str, Handler)] = &[
-    ("get", "/v1/account", balance::account),
-    ("get", "/v1/balance", balance::balance),
-    ("get", "/v1/balance/history", balance::history),
-    ("get", "/v1/balance/history/{id}", balance::entry),
-    (
-        "get",
-        "/v1/billing_portal/configurations",
-        portal::configurations,
-    ),
+    ("get", "account", balance::account),
+    ("get", "balance", balance::balance),
     (
         "post",
-        "/v1/billing_portal/configurations",
+        "billing_portal/configurations",
         portal::create_configuration,
     ),
     (
-        "get",
-        "/v1/billing_portal/configurations/{configuration}",
-        portal::configuration,
-    ),
-    (
         "post",
-        "/v1/billing_portal/configurations/{configuration}",
+        "billing_portal/configurations/{}",
         portal::update_configuration,
     ),
-    (
-        "post",
-        "/v1/billing_portal/sessions",
-        portal::create_session,
-    ),
-    ("get", "/v1/charges", charges::index),
-    ("get", "/v1/charges/search", charges::search),
-    ("get", "/v1/charges/{charge}", charges::show),
-    ("post", "/v1/charges/{charge}", charges::update),
-    ("get", "/v1/charges/{charge}/dispute", disputes::of_charge),
-    (
-        "post",
-        "/v1/charges/{charge}/refund",
-        refunds::refund_charge,
-    ),
-    ("get", "/v1/charges/{charge}/refunds", refunds::of_charge),
-    ("get", "/v1/checkout/sessions", checkout::index),
-    ("post", "/v1/checkout/sessions", checkout_create::create),
-    ("get", "/v1/checkout/sessions/{session}", checkout::show),
-    ("post", "/v1/checkout/sessions/{session}", checkout::update),
-    (
-        "post",
-        "/v1/checkout/sessions/{session}/expire",
-        checkout::expire,
-    ),
+    ("post", "billing_portal/sessions", portal::create_session),
+    ("post", "charges/{}", charges::update),
+    ("get", "charges/{}/dispute", disputes::of_charge),
+    ("post", "charges/{}/refund", refunds::refund_charge),
+    ("get", "charges/{}/refunds", refunds::of_charge),
+    ("post", "checkout/sessions", checkout_create::create),
+    ("post", "checkout/sessions/{}", checkout::update),
+    ("post", "checkout/sessions/{}/expire", checkout::expire),
+    ("get", "checkout/sessions/{}/line_items", checkout::lines),
+    ("post", "coupons", discounts::create_coupon),
+    ("post", "coupons/{}", discounts::update_coupon),
+    ("delete", "coupons/{}", discounts::delete_coupon),
+    ("post", "credit_notes", credit_notes::create),
+    ("post", "credit_notes/{}", credit_notes::update),
+    ("post", "credit_notes/{}/void", credit_notes::void),
+    ("get", "credit_notes/{}/lines", credit_notes::lines),
+    ("post", "customers", customers::create),
+    ("get", "customers/{}", customers::show),
+    ("post", "customers/{}", customers::update),
+    ("delete", "customers/{}", customers::delete),
+    ("get", "customers/{}/payment_methods", methods::of_customer),
     (
         "get",
-        "/v1/checkout/sessions/{session}/line_items",
-        checkout::lines,
-    ),
-    ("get", "/v1/coupons", discounts::coupons),
-    ("post", "/v1/coupons", discounts::create_coupon),
-    ("get", "/v1/coupons/{coupon}", discounts::coupon),
-    ("post", "/v1/coupons/{coupon}", discounts::update_coupon),
-    ("delete", "/v1/coupons/{coupon}", discounts::delete_coupon),
-    ("get", "/v1/credit_notes", credit_notes::index),
-    ("post", "/v1/credit_notes", credit_notes::create),
-    ("get", "/v1/credit_notes/{id}", credit_notes::show),
-    ("post", "/v1/credit_notes/{id}", credit_notes::update),
-    ("post", "/v1/credit_notes/{id}/void", credit_notes::void),
-    (
-        "get",
-        "/v1/credit_notes/{credit_note}/lines",
-        credit_notes::lines,
-    ),
-    ("get", "/v1/customers", customers::index),
-    ("post", "/v1/customers", customers::create),
-    ("get", "/v1/customers/search", customers::search),
-    ("get", "/v1/customers/{customer}", customers::show),
-    ("post", "/v1/customers/{customer}", customers::update),
-    ("delete", "/v1/customers/{customer}", customers::delete),
-    (
-        "get",
-        "/v1/customers/{customer}/payment_methods",
-        methods::of_customer,
-    ),
-    (
-        "get",
-        "/v1/customers/{customer}/payment_methods/{payment_method}",
+        "customers/{}/payment_methods/{}",
         methods::one_of_customer,
     ),
     (
         "get",
-        "/v1/customers/{customer}/subscriptions",
+        "customers/{}/subscriptions",
         subscriptions::of_customer,
     ),
-    ("get", "/v1/disputes", disputes::index),
-    ("get", "/v1/disputes/{dispute}", disputes::show),
-    ("post", "/v1/disputes/{dispute}", disputes::update),
-    ("post", "/v1/disputes/{dispute}/close", disputes::close),
-    ("get", "/v1/events", events::index),
-    ("get", "/v1/events/{id}", events::show),
-    ("get", "/v1/invoice_payments", invoice_api::payments),
-    (
-        "get",
-        "/v1/invoice_payments/{invoice_payment}",
-        invoice_api::payment,
-    ),
-    ("get", "/v1/invoiceitems", invoice_items::index),
-    ("post", "/v1/invoiceitems", invoice_items::create),
-    ("get", "/v1/invoiceitems/{invoiceitem}", invoice_items::show),
-    (
-        "post",
-        "/v1/invoiceitems/{invoiceitem}",
-        invoice_items::update,
-    ),
-    (
-        "delete",
-        "/v1/invoiceitems/{invoiceitem}",
-        invoice_items::delete,
-    ),
-    ("get", "/v1/invoices", invoice_api::index),
-    ("post", "/v1/invoices", invoice_api::create),
+    ("post", "disputes/{}", disputes::update),
+    ("post", "disputes/{}/close", disputes::close),
+    ("get", "events", events::index),
+    ("get", "invoiceitems", invoice_items::index),
+    ("post", "invoiceitems", invoice_items::create),
+    ("post", "invoiceitems/{}", invoice_items::update),
+    ("delete", "invoiceitems/{}", invoice_items::delete),
+    ("get", "invoices", invoice_api::index),
+    ("post", "invoices", invoice_api::create),
+    ("post", "invoices/create_preview", invoice_preview::preview),
+    ("post", "invoices/{}", invoice_api::update),
+    ("delete", "invoices/{}", invoice_api::delete),
+    ("post", "invoices/{}/finalize", invoice_api::finalize),
+    ("get", "invoices/{}/lines", invoice_api::lines),
     (
         "post",
-        "/v1/invoices/create_preview",
-        invoice_preview::preview,
-    ),
-    ("get", "/v1/invoices/search", invoice_api::search),
-    ("get", "/v1/invoices/{invoice}", invoice_api::show),
-    ("post", "/v1/invoices/{invoice}", invoice_api::update),
-    ("delete", "/v1/invoices/{invoice}", invoice_api::delete),
-    (
-        "post",
-        "/v1/invoices/{invoice}/finalize",
-        invoice_api::finalize,
-    ),
-    ("get", "/v1/invoices/{invoice}/lines", invoice_api::lines),
-    (
-        "post",
-        "/v1/invoices/{invoice}/mark_uncollectible",
+        "invoices/{}/mark_uncollectible",
         invoice_api::uncollectible,
     ),
-    ("post", "/v1/invoices/{invoice}/pay", invoice_api::pay),
-    ("post", "/v1/invoices/{invoice}/send", invoice_api::send),
-    ("post", "/v1/invoices/{invoice}/void", invoice_api::void),
-    ("get", "/v1/payment_intents", payment_intents::index),
-    ("post", "/v1/payment_intents", payment_intents::create),
-    ("get", "/v1/payment_intents/search", payment_intents::search),
-    ("get", "/v1/payment_intents/{intent}", payment_intents::show),
+    ("post", "invoices/{}/pay", invoice_api::pay),
+    ("post", "invoices/{}/send", invoice_api::send),
+    ("post", "invoices/{}/void", invoice_api::void),
+    ("post", "payment_intents", payment_intents::create),
+    ("post", "payment_intents/{}", payment_intents::update),
+    ("post", "payment_intents/{}/cancel", payment_intents::cancel),
     (
         "post",
-        "/v1/payment_intents/{intent}",
-        payment_intents::update,
-    ),
-    (
-        "post",
-        "/v1/payment_intents/{intent}/cancel",
-        payment_intents::cancel,
-    ),
-    (
-        "post",
-        "/v1/payment_intents/{intent}/capture",
+        "payment_intents/{}/capture",
         payment_intents::capture,
     ),
     (
         "post",
-        "/v1/payment_intents/{intent}/confirm",
+        "payment_intents/{}/confirm",
         payment_intents::confirm,
     ),
-    ("get", "/v1/payment_methods", methods::index),
-    ("post", "/v1/payment_methods", methods::create),
-    ("get", "/v1/payment_methods/{payment_method}", methods::show),
-    (
-        "post",
-        "/v1/payment_methods/{payment_method}",
-        methods::update,
-    ),
-    (
-        "post",
-        "/v1/payment_methods/{payment_method}/attach",
-        methods::attach,
-    ),
-    (
-        "post",
-        "/v1/payment_methods/{payment_method}/detach",
-        methods::detach,
-    ),
-    ("get", "/v1/payment_pages/{session}", checkout::page),
-    (
-        "post",
-        "/v1/payment_pages/{session}/confirm",
-        checkout::confirm_page,
-    ),
-    ("get", "/v1/prices", catalog::prices),
-    ("post", "/v1/prices", catalog::create_price),
-    ("get", "/v1/prices/search", catalog::search_prices),
-    ("get", "/v1/prices/{price}", catalog::price),
-    ("post", "/v1/prices/{price}", catalog::update_price),
-    ("get", "/v1/products", catalog::products),
-    ("post", "/v1/products", catalog::create_product),
-    ("get", "/v1/products/search", catalog::search_products),
-    ("get", "/v1/products/{id}", catalog::product),
-    ("post", "/v1/products/{id}", catalog::update_product),
-    ("delete", "/v1/products/{id}", catalog::delete_product),
-    ("get", "/v1/promotion_codes", discounts::codes),
-    ("post", "/v1/promotion_codes", discounts::create_code),
-    (
-        "get",
-        "/v1/promotion_codes/{promotion_code}",
-        discounts::code,
-    ),
-    (
-        "post",
-        "/v1/promotion_codes/{promotion_code}",
-        discounts::update_code,
-    ),
-    ("get", "/v1/refunds", refunds::index),
-    ("post", "/v1/refunds", refunds::create),
-    ("get", "/v1/refunds/{refund}", refunds::show),
-    ("post", "/v1/refunds/{refund}", refunds::update),
-    ("post", "/v1/refunds/{refund}/cancel", refunds::cancel),
-    ("get", "/v1/setup_intents", setup::index),
-    ("post", "/v1/setup_intents", setup::create),
-    ("get", "/v1/setup_intents/{intent}", setup::show),
-    ("post", "/v1/setup_intents/{intent}", setup::update),
-    ("post", "/v1/setup_intents/{intent}/cancel", setup::cancel),
-    ("post", "/v1/setup_intents/{intent}/confirm", setup::confirm),
-    ("get", "/v1/subscription_items", subscription_items::index),
-    ("post", "/v1/subscription_items", subscription_items::create),
-    (
-        "get",
-        "/v1/subscription_items/{item}",
-        subscription_items::show,
-    ),
-    (
-        "post",
-        "/v1/subscription_items/{item}",
-        subscription_items::update,
-    ),
+    ("get", "payment_methods", methods::index),
+    ("post", "payment_methods", methods::create),
+    ("get", "payment_methods/{}", methods::show),
+    ("post", "payment_methods/{}", methods::update),
+    ("post", "payment_methods/{}/attach", methods::attach),
+    ("post", "payment_methods/{}/detach", methods::detach),
+    ("get", "payment_pages/{}", checkout::page),
+    ("post", "payment_pages/{}/confirm", checkout::confirm_page),
+    ("post", "prices", catalog::create_price),
+    ("post", "prices/{}", catalog::update_price),
+    ("post", "products", catalog::create_product),
+    ("post", "products/{}", catalog::update_product),
+    ("delete", "products/{}", catalog::delete_product),
+    ("get", "promotion_codes", discounts::codes),
+    ("post", "promotion_codes", discounts::create_code),
+    ("post", "promotion_codes/{}", discounts::update_code),
+    ("post", "refunds", refunds::create),
+    ("post", "refunds/{}", refunds::update),
+    ("post", "refunds/{}/cancel", refunds::cancel),
+    ("post", "setup_intents", setup::create),
+    ("post", "setup_intents/{}", setup::update),
+    ("post", "setup_intents/{}/cancel", setup::cancel),
+    ("post", "setup_intents/{}/confirm", setup::confirm),
+    ("get", "subscription_items", subscription_items::index),
+    ("post", "subscription_items", subscription_items::create),
+    ("get", "subscription_items/{}", subscription_items::show),
+    ("post", "subscription_items/{}", subscription_items::update),
     (
         "delete",
-        "/v1/subscription_items/{item}",
+        "subscription_items/{}",
         subscription_items::delete,
     ),
-    ("get", "/v1/subscription_schedules", schedules::index),
-    ("post", "/v1/subscription_schedules", schedules::create),
-    (
-        "get",
-        "/v1/subscription_schedules/{schedule}",
-        schedules::show,
-    ),
+    ("post", "subscription_schedules", schedules::create),
+    ("post", "subscription_schedules/{}", schedules::update),
     (
         "post",
-        "/v1/subscription_schedules/{schedule}",
-        schedules::update,
-    ),
-    (
-        "post",
-        "/v1/subscription_schedules/{schedule}/cancel",
+        "subscription_schedules/{}/cancel",
         schedules::cancel,
     ),
     (
         "post",
-        "/v1/subscription_schedules/{schedule}/release",
+        "subscription_schedules/{}/release",
         schedules::release,
     ),
-    ("get", "/v1/subscriptions", subscriptions::index),
-    ("post", "/v1/subscriptions", subscription_create::create),
-    ("get", "/v1/subscriptions/search", subscriptions::search),
-    (
-        "get",
-        "/v1/subscriptions/{subscription_exposed_id}",
-        subscriptions::show,
-    ),
-    (
-        "post",
-        "/v1/subscriptions/{subscription_exposed_id}",
-        changes::update,
-    ),
-    (
-        "delete",
-        "/v1/subscriptions/{subscription_exposed_id}",
-        subscriptions::cancel,
-    ),
-    (
-        "post",
-        "/v1/subscriptions/{subscription}/resume",
-        subscriptions::resume,
-    ),
-    ("get", "/v1/webhook_endpoints", endpoints::index),
-    ("post", "/v1/webhook_endpoints", endpoints::create),
-    (
-        "get",
-        "/v1/webhook_endpoints/{webhook_endpoint}",
-        endpoints::show,
-    ),
-    (
-        "post",
-        "/v1/webhook_endpoints/{webhook_endpoint}",
-        endpoints::update,
-    ),
-    (
-        "delete",
-        "/v1/webhook_endpoints/{webhook_endpoint}",
-        endpoints::delete,
-    ),
+    ("get", "subscriptions", subscriptions::index),
+    ("post", "subscriptions", subscription_create::create),
+    ("post", "subscriptions/{}", changes::update),
+    ("delete", "subscriptions/{}", subscriptions::cancel),
+    ("post", "subscriptions/{}/resume", subscriptions::resume),
+    ("post", "webhook_endpoints", endpoints::create),
+    ("post", "webhook_endpoints/{}", endpoints::update),
+    ("delete", "webhook_endpoints/{}", endpoints::delete),
 ];
 
-/// The handler of a method and a path template.
-pub fn handler(method: &str, template: &str) -> Option<Handler> {
-    ROUTES
+/// The resources that are read alike: the path of the list, the kind of the objects, and the name
+/// of the parameter in the error about an id that doesn't exist.
+const RESOURCES: &[(&str, &str, &str)] = &[
+    ("balance/history", "balance_transaction", "id"),
+    (
+        "billing_portal/configurations",
+        "billing_portal.configuration",
+        "id",
+    ),
+    ("charges", "charge", "charge"),
+    ("checkout/sessions", "checkout.session", "id"),
+    ("coupons", "coupon", "coupon"),
+    ("credit_notes", "credit_note", "id"),
+    ("customers", "customer", "id"),
+    ("disputes", "dispute", "dispute"),
+    ("events", "event", "id"),
+    ("invoice_payments", "invoice_payment", "id"),
+    ("invoiceitems", "invoiceitem", "id"),
+    ("invoices", "invoice", "invoice"),
+    ("payment_intents", "payment_intent", "intent"),
+    ("prices", "price", "price"),
+    ("products", "product", "id"),
+    ("promotion_codes", "promotion_code", "promotion_code"),
+    ("refunds", "refund", "id"),
+    ("setup_intents", "setup_intent", "id"),
+    ("subscription_schedules", "subscription_schedule", "id"),
+    ("subscriptions", "subscription", "id"),
+    ("webhook_endpoints", "webhook_endpoint", "id"),
+];
+
+/// What answers a request.
+pub enum Route {
+    Act(Handler),
+    /// A page of the objects of a kind.
+    List(&'static str),
+    /// One object of a kind, and the name of its id in an error.
+    Show(&'static str, &'static str),
+    /// The objects of a kind that satisfy a query.
+    Search(&'static str),
+}
+
+impl Route {
+    pub fn answer(&self, core: &mut Core, call: &Call) -> Answer {
+        match self {
+            Route::Act(handler) => handler(core, call),
+            Route::List(kind) => core.page(call, kind, &[], |_| true),
+            Route::Show(kind, param) => core.need_path(kind, call.id(), param),
+            Route::Search(kind) => core.search(call, kind),
+        }
+    }
+}
+
+/// The route of a method and a described path.
+pub fn route(method: &str, template: &str) -> Option<Route> {
+    let plain = without_names(template.strip_prefix("/v1/")?);
+    let own = ROUTES
         .iter()
-        .find(|(verb, path, _)| *verb == method && *path == template)
-        .map(|(.., handler)| *handler)
+        .find(|(verb, path, _)| *verb == method && *path == plain);
+    if let Some((.., handler)) = own {
+        return Some(Route::Act(*handler));
+    }
+    RESOURCES
+        .iter()
+        .filter(|_| method == "get")
+        .find_map(|(path, kind, param)| match plain.strip_prefix(path)? {
+            "" => Some(Route::List(kind)),
+            "/{}" => Some(Route::Show(kind, param)),
+            "/search" => Some(Route::Search(kind)),
+            _ => None,
+        })
+}
+
+/// A described path without the names of its ids: `charges/{charge}` becomes `charges/{}`.
+fn without_names(template: &str) -> String {
+    let parts = template.split('/');
+    let plain = parts.map(|part| if part.starts_with('{') { "{}" } else { part });
+    plain.collect::<Vec<_>>().join("/")
 }
 
 /// The described path that a URL path matches, and the ids in it. Literal segments win over ids.

@@ -5,26 +5,14 @@ use stripe::objects::ScheduleStatus;
 
 use super::behavior::{PaymentBehavior, ProrationBehavior, ScheduleEnd};
 use super::errors::{Answer, ApiError};
-use super::lists::{inner, matches};
+use super::lists::inner;
 use super::params::metadata;
 use super::payments::Initiator;
 use super::status;
 use super::subscription_create::NewSubscription;
 use super::time::add_interval;
-use super::value::{get, has, int, list, opt, opt_int, owned, text};
+use super::value::{get, has, int, list, opt, opt_int, owned, period, required, text};
 use super::{Call, Core};
-
-/// `GET /v1/subscription_schedules`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "subscription_schedule", |row| {
-        matches(&call.params, row, &["customer"])
-    })
-}
-
-/// `GET /v1/subscription_schedules/{schedule}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("subscription_schedule", call.id(), "id")
-}
 
 /// `POST /v1/subscription_schedules`: creates a schedule from a subscription, or from phases for a
 /// customer.
@@ -88,7 +76,7 @@ fn refuse_ended(row: &Value, verb: &str) -> Answer<()> {
     let message = format!(
         "You cannot {verb} a subscription schedule that is currently in the `{status}` status."
     );
-    Err(ApiError::invalid(message).boxed())
+    Err(ApiError::invalid(message))
 }
 
 fn current_phase(row: &Value, now: i64) -> Value {
@@ -156,23 +144,20 @@ impl Core {
         let with_other = ["phases", "customer", "start_date", "end_behavior"];
         if let Some(name) = with_other.iter().find(|name| has(sent, name)) {
             let message = format!("You cannot set `{name}` if `from_subscription` is set.");
-            return Err(ApiError::bad("", name, message).boxed());
+            return Err(ApiError::bad("", name, message));
         }
         if let Some(schedule) = opt(&row, "schedule") {
             let message = format!(
                 "You cannot migrate a subscription that is already attached to a schedule: {schedule}."
             );
-            return Err(ApiError::bad("", "from_subscription", message).boxed());
+            return Err(ApiError::bad("", "from_subscription", message));
         }
         let items: Vec<Value> = inner(&row, "items")
             .iter()
             .map(|item| phase_item(text(item, "price.id"), int(item, "quantity")))
             .collect();
         let first = get(&row, "items.data.0");
-        let span = (
-            int(first, "current_period_start"),
-            int(first, "current_period_end"),
-        );
+        let span = period(first);
         let phases = vec![phase(items, &row["currency"], span, &json!({}))];
         let id = self.new_schedule(&row["customer"], phases, sent)?;
         self.attach_schedule(&id, subscription);
@@ -192,13 +177,12 @@ impl Core {
     }
 
     fn schedule_for_customer(&mut self, sent: &Value) -> Answer<String> {
-        let customer =
-            opt(sent, "customer").ok_or_else(|| ApiError::required("customer").boxed())?;
+        let customer = required(sent, "customer")?;
         let row = self.need("customer", customer, "customer")?;
         let start = opt_int(sent, "start_date").unwrap_or(self.now);
         let phases = self.phases_from(list(sent, "phases"), start)?;
         if phases.is_empty() {
-            return Err(ApiError::required("phases").boxed());
+            return Err(ApiError::required("phases"));
         }
         let id = self.new_schedule(&row["id"], phases, sent)?;
         if let Some(method) = opt(sent, "default_settings.default_payment_method") {
@@ -261,18 +245,18 @@ impl Core {
                 }
             }
             if items.is_empty() {
-                return Err(ApiError::required(&format!("{named}[items]")).boxed());
+                return Err(ApiError::required(&format!("{named}[items]")));
             }
             begin = opt_int(one, "start_date").unwrap_or(begin);
             let before = phases.last().map_or(start, |last| int(last, "end_date"));
             if begin != before {
                 let message = "Phases must be contiguous: each starts when the one before ends, and the current one keeps its start.";
-                return Err(ApiError::bad("", &format!("{named}[start_date]"), message).boxed());
+                return Err(ApiError::bad("", &format!("{named}[start_date]"), message));
             }
             let end = phase_end(one, &first_price, begin, index + 1 == sent.len());
             let Some(end) = end.filter(|end| *end > begin) else {
                 let message = "Only the last phase can be left without an `end_date` or a `duration`, and phases must end after they start.";
-                return Err(ApiError::bad("", &format!("{named}[end_date]"), message).boxed());
+                return Err(ApiError::bad("", &format!("{named}[end_date]"), message));
             };
             phases.push(phase(items, &first_price["currency"], (begin, end), one));
             begin = end;
@@ -281,7 +265,7 @@ impl Core {
     }
 
     fn wake_for_phases(&mut self, id: &str) {
-        let row = self.store.get(id).cloned().unwrap_or_default();
+        let row = self.row(id).clone();
         for phase in list(&row, "phases") {
             self.wake(int(phase, "end_date"), id);
         }
@@ -321,7 +305,7 @@ impl Core {
         let Some(id) = opt(&sub, "schedule").map(str::to_owned) else {
             return;
         };
-        let row = self.store.get(&id).cloned().unwrap_or_default();
+        let row = self.row(&id).clone();
         let current = current_phase(&row, self.now);
         if current.is_null() || current == row["current_phase"] {
             return;
@@ -360,20 +344,13 @@ impl Core {
     fn items_of_phase(&mut self, sub: &Value, phase: &Value) -> Vec<Value> {
         let old = inner(sub, "items").to_vec();
         let first = old.first().cloned().unwrap_or_default();
-        let period = (
-            int(&first, "current_period_start"),
-            int(&first, "current_period_end"),
-        );
+        let period = period(&first);
         let wanted = list(phase, "items");
         wanted
             .iter()
             .enumerate()
             .map(|(index, item)| {
-                let price = self
-                    .store
-                    .get(text(item, "price"))
-                    .cloned()
-                    .unwrap_or_default();
+                let price = self.row(text(item, "price")).clone();
                 let quantity = int(item, "quantity");
                 match old.get(index) {
                     Some(known) => {

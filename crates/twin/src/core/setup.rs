@@ -4,22 +4,9 @@ use serde_json::{Value, json};
 
 use super::cards::{self, Authentication};
 use super::errors::{Answer, ApiError};
-use super::lists::matches;
 use super::params::metadata;
 use super::value::{flag, get, opt, or_null, owned, text};
 use super::{Call, Core};
-
-/// `GET /v1/setup_intents`
-pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    core.page(call, "setup_intent", |row| {
-        matches(&call.params, row, &["customer", "payment_method"])
-    })
-}
-
-/// `GET /v1/setup_intents/{intent}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("setup_intent", call.id(), "id")
-}
 
 /// `POST /v1/setup_intents`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
@@ -27,10 +14,7 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
     if let Some(customer) = opt(sent, "customer") {
         core.need("customer", customer, "customer[id]")?;
     }
-    let method = match opt(sent, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None => None,
-    };
+    let method = core.method_in(sent)?;
     let id = core.rng.id("seti");
     let secret = format!("{id}_secret_{}", core.rng.text(27));
     let status = if method.is_some() {
@@ -62,24 +46,18 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/setup_intents/{intent}`
 pub(super) fn update(core: &mut Core, call: &Call) -> Answer {
-    let before = core.need_path("setup_intent", call.id(), "id")?;
-    let kept = metadata(&before["metadata"], get(&call.params, "metadata"))?;
-    core.modify(call.id(), |row| {
-        row["metadata"] = kept;
+    core.update(("setup_intent", "id"), call, &[], |_, after| {
         if let Some(description) = opt(&call.params, "description") {
-            row["description"] = description.into();
+            after["description"] = description.into();
         }
-    });
-    core.need_path("setup_intent", call.id(), "id")
+        Ok(())
+    })
 }
 
 /// `POST /v1/setup_intents/{intent}/confirm`
 pub(super) fn confirm(core: &mut Core, call: &Call) -> Answer {
     core.need_path("setup_intent", call.id(), "id")?;
-    let method = match opt(&call.params, "payment_method") {
-        Some(name) => Some(core.method_named(name, "payment_method[id]")?),
-        None => None,
-    };
+    let method = core.method_in(&call.params)?;
     core.confirm_setup(call.id(), method)?;
     core.need_path("setup_intent", call.id(), "id")
 }
@@ -92,7 +70,7 @@ pub(super) fn cancel(core: &mut Core, call: &Call) -> Answer {
             "You cannot cancel this SetupIntent because it has a status of {}.",
             text(&intent, "status")
         );
-        return Err(ApiError::bad("setup_intent_unexpected_state", "", message).boxed());
+        return Err(ApiError::bad("setup_intent_unexpected_state", "", message));
     }
     let reason = or_null(&call.params, "cancellation_reason");
     core.modify(call.id(), |row| {
@@ -110,7 +88,7 @@ impl Core {
         let Some(method) = method else {
             let message =
                 "You cannot confirm this SetupIntent because it's missing a payment method.";
-            return Err(ApiError::bad("setup_intent_unexpected_state", "", message).boxed());
+            return Err(ApiError::bad("setup_intent_unexpected_state", "", message));
         };
         self.modify(id, |row| row["payment_method"] = method.clone().into());
         let card = self.test_card(&method);
@@ -136,8 +114,8 @@ impl Core {
                 row["last_setup_error"] = problem;
             });
             self.emit("setup_intent.setup_failed", id);
-            let row = self.store.get(id).cloned().unwrap_or_default();
-            return Err(error.with("setup_intent", row).boxed());
+            let row = self.row(id).clone();
+            return Err(error.with("setup_intent", row));
         }
         let customer = owned(&intent, "customer");
         if !customer.is_empty() {

@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::value::text;
-
-/// The stored objects.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Store {
     rows: BTreeMap<String, Value>,

@@ -14,7 +14,7 @@ use super::status;
 use super::subscription_states::mark_cancellation;
 use super::subscriptions::{billing_interval, check_same_interval, members, trial_end};
 use super::time::add_interval;
-use super::value::{flag, get, list, merge, opt, opt_int, text};
+use super::value::{get, list, merge, opt, opt_int, required, text};
 use super::{Call, Core};
 
 /// The input for creating a subscription.
@@ -45,11 +45,11 @@ pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
 }
 
 fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
-    let customer = opt(sent, "customer").ok_or_else(|| ApiError::required("customer").boxed())?;
+    let customer = required(sent, "customer")?;
     core.need("customer", customer, "customer[id]")?;
     let customer = customer.to_owned();
     if list(sent, "items").is_empty() {
-        return Err(ApiError::required("items").boxed());
+        return Err(ApiError::required("items"));
     }
     let mut items = Vec::new();
     for (index, item) in list(sent, "items").iter().enumerate() {
@@ -68,18 +68,14 @@ fn from_params(core: &mut Core, sent: &Value) -> Answer<NewSubscription> {
     let natural = add_interval(core.now, interval, count);
     if opt_int(sent, "billing_cycle_anchor").is_some_and(|at| at < core.now || at > natural) {
         let message = "billing_cycle_anchor must be in the future and cannot be later than the next natural billing date.";
-        return Err(ApiError::bad("", "billing_cycle_anchor", message).boxed());
+        return Err(ApiError::bad("", "billing_cycle_anchor", message));
     }
     Ok(NewSubscription {
         trial_end: trial_end(core.now, sent)?,
         anchor: opt_int(sent, "billing_cycle_anchor"),
         metadata: metadata(&Value::Null, get(sent, "metadata"))?,
         behavior: PaymentBehavior::from_params(sent),
-        by: if flag(sent, "off_session") {
-            Initiator::Merchant
-        } else {
-            Initiator::Customer
-        },
+        by: Initiator::from_params(sent),
         members: members(sent),
         keeps_method: text(sent, "payment_settings.save_default_payment_method")
             == "on_subscription",
@@ -101,7 +97,7 @@ impl Core {
     /// Creates a subscription with its first invoice and emits the events.
     pub(super) fn create_subscription(&mut self, new: NewSubscription) -> Answer<String> {
         let (id, period) = self.build_subscription(&new);
-        let subscription = self.store.get(&id).cloned().unwrap_or_default();
+        let subscription = self.row(&id).clone();
         let mut lines = self.first_lines(&new, &subscription, period);
         lines.extend(self.store_items(&new.customer, new.one_time_lines));
         let waiting = self.pending_items(&new.customer, Some(&id));
@@ -110,18 +106,15 @@ impl Core {
             .filter(|one| !is_listed(one, &lines))
             .collect();
         lines.extend(waiting);
-        let invoice = self.new_invoice(NewInvoice {
-            customer: &new.customer,
-            subscription: Some(&id),
-            reason: BillingReason::SubscriptionCreate,
-            currency: text(&subscription, "currency"),
+        let invoice = self.new_invoice(NewInvoice::of(
+            &subscription,
+            BillingReason::SubscriptionCreate,
             lines,
-            period: (self.now, self.now),
-            advances: false,
-        });
+            self.now,
+        ));
         let by_invoice = text(&subscription, "collection_method") == "send_invoice";
         self.finalize_invoice(&invoice);
-        let is_open = self.store.get(&invoice).is_some_and(status::is_open);
+        let is_open = status::is_open(self.row(&invoice));
         if is_open && !by_invoice && new.behavior != PaymentBehavior::DefaultIncomplete {
             self.first_payment(&id, &invoice, new.behavior, new.by)?;
         }
@@ -247,10 +240,10 @@ impl Core {
         behavior: PaymentBehavior,
         by: Initiator,
     ) -> Answer<()> {
-        let row = self.store.get(invoice).cloned().unwrap_or_default();
+        let row = self.row(invoice).clone();
         if self.method_for_invoice(&row).is_none() {
             let message = "This customer has no attached payment source or default payment method. Please consider adding a default payment method. For more information, visit https://docs.stripe.com/billing/subscriptions/payment-methods-setting#payment-method-priority.";
-            return Err(ApiError::bad("resource_missing", "", message).boxed());
+            return Err(ApiError::bad("resource_missing", "", message));
         }
         match self.pay_invoice(invoice, None, by) {
             Ok(Paid::RequiresAction) if behavior == PaymentBehavior::ErrorIfIncomplete => {
@@ -258,7 +251,7 @@ impl Core {
                 let mut error =
                     ApiError::card("subscription_payment_intent_requires_action", "", message);
                 error.keep = false;
-                Err(error.boxed())
+                Err(error)
             }
             Err(mut error) if behavior == PaymentBehavior::ErrorIfIncomplete => {
                 error.keep = false;

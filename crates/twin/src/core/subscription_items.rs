@@ -6,13 +6,12 @@ use super::errors::{Answer, ApiError};
 use super::lists::inner;
 use super::params::metadata;
 use super::subscriptions::check_same_interval;
-use super::value::{flag, get, has, int, opt, opt_int, owned, text};
+use super::value::{copy, flag, get, has, opt, opt_int, owned, period, required, text};
 use super::{Call, Core};
 
 /// `GET /v1/subscription_items`
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
-    let id = opt(&call.params, "subscription")
-        .ok_or_else(|| ApiError::required("subscription").boxed())?;
+    let id = required(&call.params, "subscription")?;
     let subscription = core.need("subscription", id, "subscription")?;
     core.page_of(
         call,
@@ -28,9 +27,7 @@ pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
 
 /// `POST /v1/subscription_items`
 pub(super) fn create(core: &mut Core, call: &Call) -> Answer {
-    let id = opt(&call.params, "subscription")
-        .ok_or_else(|| ApiError::required("subscription").boxed())?
-        .to_owned();
+    let id = required(&call.params, "subscription")?.to_owned();
     core.need("subscription", &id, "subscription")?;
     let known = core.item_ids(&id);
     core.change_one_item(&id, &call.params, json!({}))?;
@@ -69,10 +66,7 @@ impl Core {
     ) -> Answer<Vec<Value>> {
         let mut items = inner(row, "items").to_vec();
         let first = items.first().cloned().unwrap_or_default();
-        let period = (
-            int(&first, "current_period_start"),
-            int(&first, "current_period_end"),
-        );
+        let period = period(&first);
         for (index, one) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
             let Some(id) = opt(one, "id") else {
@@ -85,7 +79,7 @@ impl Core {
                         "Cannot add multiple subscription items with the same plan: {}",
                         text(&price, "id")
                     );
-                    return Err(ApiError::bad("", &named, message).boxed());
+                    return Err(ApiError::bad("", &named, message));
                 }
                 let kept = metadata(&Value::Null, get(one, "metadata"))?;
                 let quantity = opt_int(one, "quantity").unwrap_or(1);
@@ -96,7 +90,7 @@ impl Core {
                 .iter()
                 .position(|item| text(item, "id") == id)
                 .ok_or_else(|| {
-                    ApiError::missing("subscription item", id, &format!("{named}[id]")).boxed()
+                    ApiError::missing("subscription item", id, &format!("{named}[id]"))
                 })?;
             if flag(one, "deleted") {
                 items.remove(place);
@@ -112,7 +106,7 @@ impl Core {
         }
         if items.is_empty() {
             let message = "A subscription must have at least one active plan.";
-            return Err(ApiError::bad("", param, message).boxed());
+            return Err(ApiError::bad("", param, message));
         }
         check_same_interval(items.iter().map(|item| get(item, "price")))?;
         Ok(items)
@@ -127,15 +121,11 @@ impl Core {
                     .find(|item| text(item, "id") == id)?;
                 Some((owned(row, "id"), item.clone()))
             })
-            .ok_or_else(|| {
-                ApiError::missing("subscription_item", id, "item")
-                    .with_status(404)
-                    .boxed()
-            })
+            .ok_or_else(|| ApiError::missing("subscription_item", id, "item").with_status(404))
     }
 
     fn item_ids(&self, subscription: &str) -> Vec<String> {
-        let row = self.store.get(subscription).cloned().unwrap_or_default();
+        let row = self.row(subscription).clone();
         inner(&row, "items")
             .iter()
             .map(|item| owned(item, "id"))
@@ -144,22 +134,22 @@ impl Core {
 
     fn change_one_item(&mut self, id: &str, sent: &Value, mut item: Value) -> Answer<()> {
         let before = self.need("subscription", id, "subscription")?;
-        for name in ["price", "price_data", "quantity", "metadata"] {
-            if has(sent, name) {
-                item[name] = get(sent, name).clone();
-            }
-        }
+        copy(
+            &mut item,
+            sent,
+            &["price", "price_data", "quantity", "metadata"],
+        );
         let mut whole = json!({ "items": [item] });
-        for name in [
-            "proration_behavior",
-            "proration_date",
-            "payment_behavior",
-            "off_session",
-        ] {
-            if has(sent, name) {
-                whole[name] = get(sent, name).clone();
-            }
-        }
+        copy(
+            &mut whole,
+            sent,
+            &[
+                "proration_behavior",
+                "proration_date",
+                "payment_behavior",
+                "off_session",
+            ],
+        );
         let change = self.change_from(id, &whole)?;
         self.change_items(id, change)?;
         self.emit_change("customer.subscription.updated", id, &before);

@@ -71,10 +71,7 @@ impl Core {
 
     /// Emits `trial_will_end` once for each end of a trial.
     pub(super) fn emit_trial_will_end(&mut self, id: &str) {
-        let end = self
-            .store
-            .get(id)
-            .map_or(Value::Null, |row| row["trial_end"].clone());
+        let end = self.row(id)["trial_end"].clone();
         if self.note(id, "trial_told") != end {
             self.set_note(id, "trial_told", end);
             self.emit("customer.subscription.trial_will_end", id);
@@ -83,7 +80,7 @@ impl Core {
 
     /// Updates a subscription after one of its invoices was paid.
     pub(super) fn subscription_paid(&mut self, id: &str, invoice: &str) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         if self.note(id, "pending")["invoice"] == invoice {
             self.apply_pending(id);
             return;
@@ -125,7 +122,7 @@ impl Core {
 
     /// Updates a subscription after an attempt to pay one of its invoices failed.
     pub(super) fn subscription_unpaid(&mut self, id: &str, invoice: &str, is_last: bool) {
-        let before = self.store.get(id).cloned().unwrap_or_default();
+        let before = self.row(id).clone();
         if self.note(id, "pending")["invoice"] == invoice {
             return;
         }
@@ -178,15 +175,12 @@ impl Core {
         }
         let waiting = self.pending_items(&customer, Some(&id));
         if invoice_now && !waiting.is_empty() {
-            let invoice = self.new_invoice(NewInvoice {
-                customer: &customer,
-                subscription: Some(&id),
-                reason: BillingReason::Manual,
-                currency: text(subscription, "currency"),
-                lines: waiting,
-                period: (self.now, self.now),
-                advances: false,
-            });
+            let invoice = self.new_invoice(NewInvoice::of(
+                subscription,
+                BillingReason::Manual,
+                waiting,
+                self.now,
+            ));
             let _ = self.pay_invoice(&invoice, None, Initiator::Merchant);
         }
         self.end_subscription(&id, "cancellation_requested");
@@ -223,15 +217,11 @@ impl Core {
 
     /// Stops retrying the open invoices of an ended subscription.
     fn stop_collecting(&mut self, id: &str) {
-        let open: Vec<String> = self
-            .store
-            .all("invoice")
-            .filter(|row| get(row, "parent.subscription_details.subscription") == id)
-            .filter(|row| {
-                (status::is_open(row) || status::is_draft(row)) && flag(row, "auto_advance")
-            })
-            .map(|row| owned(row, "id"))
-            .collect();
+        let open = self.ids_of("invoice", |row| {
+            get(row, "parent.subscription_details.subscription") == id
+                && (status::is_open(row) || status::is_draft(row))
+                && flag(row, "auto_advance")
+        });
         for invoice in open {
             self.modify(&invoice, |row| {
                 row["auto_advance"] = false.into();
@@ -242,13 +232,9 @@ impl Core {
 
     /// Ends every subscription of a customer that is being deleted.
     pub(super) fn end_subscriptions_of(&mut self, customer: &str) {
-        let live: Vec<String> = self
-            .store
-            .all("subscription")
-            .filter(|row| text(row, "customer") == customer)
-            .filter(|row| !status::has_ended(row))
-            .map(|row| owned(row, "id"))
-            .collect();
+        let live = self.ids_of("subscription", |row| {
+            text(row, "customer") == customer && !status::has_ended(row)
+        });
         for id in live {
             self.end_subscription(&id, "cancellation_requested");
         }

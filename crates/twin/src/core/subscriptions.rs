@@ -5,11 +5,13 @@ use stripe::objects::SubscriptionStatus;
 
 use super::errors::{Answer, ApiError};
 use super::lines::Draft;
-use super::lists::{inner, matches};
+use super::lists::inner;
 use super::payments::Initiator;
 use super::status;
 use super::time::{DAY, next_on_grid};
-use super::value::{flag, get, has, int, opt, opt_int, or_null, owned, set, text};
+use super::value::{
+    copy, copy_or_null, flag, get, has, int, opt, opt_int, or_null, owned, set, text,
+};
 use super::{Call, Core};
 
 const TRIAL_SECONDS_MAX: i64 = 730 * DAY;
@@ -18,38 +20,27 @@ const TRIAL_SECONDS_MAX: i64 = 730 * DAY;
 pub(super) fn index(core: &mut Core, call: &Call) -> Answer {
     let wanted = text(&call.params, "status");
     let price = opt(&call.params, "price");
-    core.page(call, "subscription", |row| {
+    core.page(call, "subscription", &["status", "price"], |row| {
         let fits = match wanted {
             "all" => true,
             "" => !status::has_ended(row),
             "ended" => status::has_ended(row),
             wanted => wanted == text(row, "status"),
         };
-        fits && matches(&call.params, row, &["customer", "collection_method"])
-            && price.is_none_or(|id| {
-                inner(row, "items")
-                    .iter()
-                    .any(|one| get(one, "price.id") == id)
-            })
+        fits && price.is_none_or(|id| {
+            inner(row, "items")
+                .iter()
+                .any(|one| get(one, "price.id") == id)
+        })
     })
-}
-
-/// `GET /v1/subscriptions/search`
-pub(super) fn search(core: &mut Core, call: &Call) -> Answer {
-    core.search(call, "subscription")
 }
 
 /// `GET /v1/customers/{customer}/subscriptions`
 pub(super) fn of_customer(core: &mut Core, call: &Call) -> Answer {
     core.need_path("customer", call.id(), "customer")?;
-    core.page(call, "subscription", |row| {
+    core.page(call, "subscription", &[], |row| {
         text(row, "customer") == call.id() && !status::has_ended(row)
     })
-}
-
-/// `GET /v1/subscriptions/{subscription}`
-pub(super) fn show(core: &mut Core, call: &Call) -> Answer {
-    core.need_path("subscription", call.id(), "id")
 }
 
 /// `DELETE /v1/subscriptions/{subscription}`: cancels immediately.
@@ -83,7 +74,7 @@ pub(super) fn resume(core: &mut Core, call: &Call) -> Answer {
     let before = core.need_path("subscription", call.id(), "id")?;
     if status::subscription(&before) != SubscriptionStatus::Paused {
         let message = "Only paused subscriptions can be resumed.";
-        return Err(ApiError::invalid(message).boxed());
+        return Err(ApiError::invalid(message));
     }
     core.start_period(call.id(), core.now, Initiator::Merchant)?;
     core.emit("customer.subscription.resumed", call.id());
@@ -94,20 +85,20 @@ pub(super) fn resume(core: &mut Core, call: &Call) -> Answer {
 /// The fields of a subscription that are copied from the parameters.
 pub(super) fn members(sent: &Value) -> Value {
     let mut members = json!({});
-    for name in ["description", "cancel_at", "days_until_due"] {
-        if has(sent, name) {
-            members[name] = or_null(sent, name);
-        }
-    }
-    for name in [
-        "cancel_at_period_end",
-        "collection_method",
-        "trial_settings",
-    ] {
-        if has(sent, name) {
-            members[name] = get(sent, name).clone();
-        }
-    }
+    copy_or_null(
+        &mut members,
+        sent,
+        &["description", "cancel_at", "days_until_due"],
+    );
+    copy(
+        &mut members,
+        sent,
+        &[
+            "cancel_at_period_end",
+            "collection_method",
+            "trial_settings",
+        ],
+    );
     if has(sent, "payment_settings") {
         members["payment_settings"] = json!({"payment_method_options": null,
             "payment_method_types": or_null(sent, "payment_settings.payment_method_types"),
@@ -126,11 +117,11 @@ pub(super) fn trial_end(now: i64, sent: &Value) -> Answer<Option<i64>> {
     match end {
         Some(end) if end < now => {
             let message = "trial_end must be in the future.";
-            Err(ApiError::bad("", "trial_end", message).boxed())
+            Err(ApiError::bad("", "trial_end", message))
         }
         Some(end) if end > now + TRIAL_SECONDS_MAX => {
             let message = "The trial period can be at most 730 days long.";
-            Err(ApiError::bad("", "trial_end", message).boxed())
+            Err(ApiError::bad("", "trial_end", message))
         }
         end => Ok(end),
     }
@@ -150,7 +141,7 @@ pub(super) fn check_same_interval<'a>(prices: impl Iterator<Item = &'a Value>) -
         return Ok(());
     }
     let message = "Currency and interval fields must match across all plans on this subscription.";
-    Err(ApiError::bad("", "items", message).boxed())
+    Err(ApiError::bad("", "items", message))
 }
 
 /// The billing interval of a price and its count.
@@ -173,28 +164,35 @@ pub(super) fn period_end(subscription: &Value, price: &Value, start: i64) -> i64
 }
 
 impl Core {
-    /// The active recurring price of an item in the parameters.
-    pub(super) fn recurring_price(&mut self, item: &Value, param: &str) -> Answer {
+    /// The price of an item in the parameters: an existing one, or a new one from `price_data`.
+    pub(super) fn price_in(&mut self, item: &Value, param: &str) -> Answer {
         let named = format!("{param}[price]");
         let id = match opt(item, "price") {
             Some(id) => id.to_owned(),
             None if has(item, "price_data") => {
                 self.create_price(get(item, "price_data"), &format!("{param}[price_data]"))?
             }
-            None => return Err(ApiError::required(&named).boxed()),
+            None => return Err(ApiError::required(&named)),
         };
-        let price = self.need("price", &id, &named)?;
+        self.need("price", &id, &named)
+    }
+
+    /// The active recurring price of an item in the parameters.
+    pub(super) fn recurring_price(&mut self, item: &Value, param: &str) -> Answer {
+        let named = format!("{param}[price]");
+        let price = self.price_in(item, param)?;
+        let id = text(&price, "id");
         if text(&price, "type") != "recurring" {
             let message = format!(
                 "The price specified is set to `type=one_time` but this field only accepts prices with `type=recurring`. (`{id}`)"
             );
-            return Err(ApiError::bad("", &named, message).boxed());
+            return Err(ApiError::bad("", &named, message));
         }
         if !flag(&price, "active") {
             let message = format!(
                 "The price specified is inactive. This field only accepts active prices. (`{id}`)"
             );
-            return Err(ApiError::bad("", &named, message).boxed());
+            return Err(ApiError::bad("", &named, message));
         }
         Ok(price)
     }
@@ -208,13 +206,7 @@ impl Core {
         let mut drafts = Vec::new();
         for (index, item) in sent.iter().enumerate() {
             let named = format!("{param}[{index}]");
-            let id = match opt(item, "price") {
-                Some(id) => id.to_owned(),
-                None => {
-                    self.create_price(get(item, "price_data"), &format!("{named}[price_data]"))?
-                }
-            };
-            let price = self.need("price", &id, &format!("{named}[price]"))?;
+            let price = self.price_in(item, &named)?;
             drafts.push(self.one_time_line(&price, opt_int(item, "quantity").unwrap_or(1)));
         }
         Ok(drafts)

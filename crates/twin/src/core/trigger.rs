@@ -65,17 +65,18 @@ impl Core {
         let customer = self.post("/v1/customers", "description=(created by the twin)")?;
         let id = owned(&customer, "id");
         if !card.is_empty() {
-            let method = self.post(
-                &format!("/v1/payment_methods/{card}/attach"),
-                &format!("customer={id}"),
-            )?;
-            let body = format!(
-                "invoice_settings[default_payment_method]={}",
-                text(&method, "id")
-            );
-            self.post(&format!("/v1/customers/{id}"), &body)?;
+            self.give_card(&id, card)?;
         }
         Ok(id)
+    }
+
+    fn give_card(&mut self, customer: &str, card: &str) -> Outcome<()> {
+        let path = format!("/v1/payment_methods/{card}/attach");
+        let method = self.post(&path, &format!("customer={customer}"))?;
+        let method = text(&method, "id");
+        let body = format!("invoice_settings[default_payment_method]={method}");
+        self.post(&format!("/v1/customers/{customer}"), &body)
+            .map(drop)
     }
 
     fn made_price(&mut self, recurring: bool) -> Outcome<String> {
@@ -121,11 +122,9 @@ impl Core {
         let now = self.now;
         match event_type.trim_start_matches("checkout.session.") {
             "completed" => {
-                self.pay_checkout(&id, Payment::Method("pm_card_visa".to_owned()), now)?;
+                drop(self.pay_checkout(&id, Payment::Method("pm_card_visa".to_owned()), now)?)
             }
-            "expired" => {
-                self.post(&format!("/v1/checkout/sessions/{id}/expire"), "")?;
-            }
+            "expired" => drop(self.post(&format!("/v1/checkout/sessions/{id}/expire"), "")?),
             outcome @ ("async_payment_succeeded" | "async_payment_failed") => {
                 self.pay_checkout(&id, Payment::Delayed, now)?;
                 self.settle_checkout(&id, outcome == "async_payment_succeeded", now)?;
@@ -168,7 +167,7 @@ impl Core {
                 }
             }
             "charge.updated" => {
-                self.post(&format!("/v1/charges/{charge}"), "metadata[order_id]=6735")?;
+                drop(self.post(&format!("/v1/charges/{charge}"), "metadata[order_id]=6735")?)
             }
             "charge.dispute.closed"
             | "charge.dispute.updated"
@@ -197,22 +196,12 @@ impl Core {
         let item = owned(&subscription, "items.data.0.id");
         let customer = owned(&subscription, "customer");
         match word {
-            "updated" => {
-                self.post(&path, "metadata[foo]=bar")?;
-            }
-            "deleted" => {
-                self.call("DELETE", &path, "")?;
-            }
+            "updated" => drop(self.post(&path, "metadata[foo]=bar")?),
+            "deleted" => drop(self.call("DELETE", &path, "")?),
             "paused" | "resumed" => {
                 self.post(&path, "trial_end=now")?;
                 if word == "resumed" {
-                    let body = format!("customer={customer}");
-                    let method = self.post("/v1/payment_methods/pm_card_visa/attach", &body)?;
-                    let body = format!(
-                        "invoice_settings[default_payment_method]={}",
-                        text(&method, "id")
-                    );
-                    self.post(&format!("/v1/customers/{customer}"), &body)?;
+                    self.give_card(&customer, "pm_card_visa")?;
                     self.post(&format!("{path}/resume"), "")?;
                 }
             }
@@ -249,12 +238,8 @@ impl Core {
         let path = format!("/v1/invoices/{invoice}");
         match event_type.trim_start_matches("invoice.") {
             "created" => {}
-            "deleted" => {
-                self.call("DELETE", &path, "")?;
-            }
-            "updated" => {
-                self.post(&path, "metadata[foo]=bar")?;
-            }
+            "deleted" => drop(self.call("DELETE", &path, "")?),
+            "updated" => drop(self.post(&path, "metadata[foo]=bar")?),
             word @ ("finalized" | "sent" | "voided" | "marked_uncollectible") => {
                 self.post(&format!("{path}/finalize"), "")?;
                 let verb = match word {
@@ -265,9 +250,7 @@ impl Core {
                 };
                 self.post(&format!("{path}/{verb}"), "")?;
             }
-            _ => {
-                self.post(&format!("{path}/pay"), "")?;
-            }
+            _ => drop(self.post(&format!("{path}/pay"), "")?),
         }
         Ok(())
     }
@@ -281,9 +264,9 @@ impl Core {
         )?;
         let path = format!("/v1/subscription_schedules/{}", text(&schedule, "id"));
         match event_type.trim_start_matches("subscription_schedule.") {
-            "updated" => self.post(&path, "metadata[foo]=bar").map(|_| ()),
-            "released" => self.post(&format!("{path}/release"), "").map(|_| ()),
-            "canceled" => self.post(&format!("{path}/cancel"), "").map(|_| ()),
+            "updated" => self.post(&path, "metadata[foo]=bar").map(drop),
+            "released" => self.post(&format!("{path}/release"), "").map(drop),
+            "canceled" => self.post(&format!("{path}/cancel"), "").map(drop),
             _ => Ok(()),
         }
     }
@@ -292,10 +275,10 @@ impl Core {
         let customer = self.made_customer("pm_card_visa")?;
         match event_type {
             "customer.updated" => {
-                self.post(&format!("/v1/customers/{customer}"), "metadata[foo]=bar")?;
+                drop(self.post(&format!("/v1/customers/{customer}"), "metadata[foo]=bar")?)
             }
             "customer.deleted" => {
-                self.call("DELETE", &format!("/v1/customers/{customer}"), "")?;
+                drop(self.call("DELETE", &format!("/v1/customers/{customer}"), "")?)
             }
             "payment_method.detached" | "payment_method.updated" => {
                 let row = self.object(&customer).cloned().unwrap_or(json!({}));
@@ -316,21 +299,12 @@ impl Core {
             "product.updated" | "product.deleted" => {
                 let product = self.post("/v1/products", "name=myproduct")?;
                 let path = format!("/v1/products/{}", text(&product, "id"));
-                let verb = if event_type == "product.deleted" {
-                    "DELETE"
-                } else {
-                    "POST"
+                match event_type {
+                    "product.deleted" => self.call("DELETE", &path, "")?,
+                    _ => self.post(&path, "metadata[foo]=bar")?,
                 };
-                let body = if event_type == "product.deleted" {
-                    ""
-                } else {
-                    "metadata[foo]=bar"
-                };
-                self.call(verb, &path, body)?;
             }
-            "coupon.created" => {
-                self.post("/v1/coupons", "percent_off=25&duration=once")?;
-            }
+            "coupon.created" => drop(self.post("/v1/coupons", "percent_off=25&duration=once")?),
             _ => {}
         }
         Ok(())

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::errors::{Answer, ApiError};
+
 static NULL: Value = Value::Null;
 
 /// The value at a dotted path (`items.data.0.price.id`), or null.
@@ -95,6 +97,33 @@ pub fn or_null(value: &Value, path: &str) -> Value {
     match get(value, path) {
         Value::String(text) if text.is_empty() => Value::Null,
         other => other.clone(),
+    }
+}
+
+/// The string at a name, or the error that names the missing parameter.
+pub fn required<'a>(params: &'a Value, name: &str) -> Answer<&'a str> {
+    opt(params, name).ok_or_else(|| ApiError::required(name))
+}
+
+/// The current period of a subscription item.
+pub fn period(item: &Value) -> (i64, i64) {
+    (
+        int(item, "current_period_start"),
+        int(item, "current_period_end"),
+    )
+}
+
+/// Copies the fields with these names that were sent.
+pub fn copy(to: &mut Value, sent: &Value, names: &[&str]) {
+    for name in names.iter().filter(|name| has(sent, name)) {
+        to[*name] = get(sent, name).clone();
+    }
+}
+
+/// Copies the fields with these names that were sent. An empty string unsets a field.
+pub fn copy_or_null(to: &mut Value, sent: &Value, names: &[&str]) {
+    for name in names.iter().filter(|name| has(sent, name)) {
+        to[*name] = or_null(sent, name);
     }
 }
 

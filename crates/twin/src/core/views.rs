@@ -17,7 +17,7 @@ pub enum Payment {
         exp_month: u32,
         /// The expiration year with four digits.
         exp_year: u32,
-        /// The security code.
+        /// The security code as it was entered.
         cvc: String,
     },
     /// A test payment method such as `pm_card_visa` or `tok_visa`, or the id of a payment method.
@@ -38,7 +38,7 @@ pub enum PayError {
     /// The bank declined the card. The page stays open and shows the message.
     #[error("{message}")]
     Card {
-        /// Stripe's `code`.
+        /// Stripe's error code, such as `card_declined`.
         code: String,
         /// Stripe's `decline_code`, or an empty string.
         decline_code: String,
@@ -49,6 +49,10 @@ pub enum PayError {
     /// `authenticate_invoice` continues the payment.
     #[error("This payment requires the customer to authenticate.")]
     RequiresAuthentication,
+}
+
+pub(super) fn not_possible(reason: &str) -> PayError {
+    PayError::NotPossible(reason.to_owned())
 }
 
 /// A webhook endpoint with everything that a delivery needs.
@@ -105,7 +109,7 @@ pub struct CheckoutView {
     pub payment_status: CheckoutPaymentStatus,
     /// The names of everything that is sold.
     pub title: String,
-    /// The line items.
+    /// The line items in the order of the session.
     pub lines: Vec<LineView>,
     /// The sum before discounts in minor units.
     pub amount_subtotal: i64,
@@ -131,7 +135,7 @@ pub struct CheckoutView {
     pub expires_at: i64,
 }
 
-/// A saved card.
+/// A saved card, without its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardView {
     /// The id of the payment method, `pm_...`.
@@ -213,7 +217,7 @@ pub struct InvoiceView {
     pub amount_remaining: i64,
     /// The currency in lowercase, such as `usd`.
     pub currency: String,
-    /// The customer's name.
+    /// The customer's name, if it is known.
     pub customer_name: Option<String>,
     /// The customer's email address.
     pub customer_email: Option<String>,
@@ -253,13 +257,13 @@ pub struct PortalView {
     pub id: String,
     /// The id of the customer, `cus_...`.
     pub customer: String,
-    /// The customer's name.
+    /// The customer's name, if it is known.
     pub customer_name: Option<String>,
     /// The customer's email address.
     pub customer_email: Option<String>,
     /// The subscriptions that have not ended, newest first.
     pub subscriptions: Vec<SubscriptionView>,
-    /// The default card.
+    /// The card that pays by default, if there is one.
     pub card: Option<CardView>,
     /// The finalized invoices, newest first.
     pub invoices: Vec<InvoiceView>,
@@ -291,25 +295,25 @@ pub struct ApiRequest {
     pub path: String,
     /// The query string without its question mark.
     pub query: String,
-    /// The form-encoded body.
+    /// The body, form-encoded with Stripe's nested keys.
     pub body: String,
     /// The API key from the `Authorization` header (bearer or basic).
     pub api_key: Option<String>,
-    /// The `Idempotency-Key` header.
+    /// The value of the `Idempotency-Key` header, if it was sent.
     pub idempotency_key: Option<String>,
-    /// The `Stripe-Version` header.
+    /// The value of the `Stripe-Version` header, if it was sent.
     pub stripe_version: Option<String>,
-    /// The `Content-Type` header.
+    /// The value of the `Content-Type` header, if it was sent.
     pub content_type: Option<String>,
 }
 
 /// The answer to an [`ApiRequest`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiAnswer {
-    /// The HTTP status.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// Headers such as `Request-Id`. The HTTP server adds the content type.
     pub headers: Vec<(String, String)>,
-    /// The JSON body.
+    /// The object, the list or the error as JSON.
     pub body: Value,
 }

@@ -116,7 +116,7 @@ fn ahead_of_real_time(seconds: i64) -> String {
 }
 
 fn sessions_of(app: &App) -> Vec<SessionRow> {
-    app.twin.read(|core| {
+    app.read(|core| {
         let sessions = core.objects("checkout.session");
         sessions
             .into_iter()
@@ -229,9 +229,7 @@ pub(crate) async fn faults(State(app): State<App>, body: Bytes) -> Response {
 pub(crate) async fn settle(State(app): State<App>, body: Bytes) -> Response {
     let form = CardForm::read(&body, false);
     let (session, succeeded) = (form.value("session"), form.value("outcome") == "succeeded");
-    let settled = app
-        .twin
-        .change(|core, now| core.settle_checkout(session, succeeded, now));
+    let settled = app.change(|core, now| core.settle_checkout(session, succeeded, now));
     match settled {
         Ok(_) => see_other("/_twin"),
         Err(error) => refused(&error, "/_twin"),

@@ -53,7 +53,7 @@ fn address(session: &str) -> String {
 
 /// `GET /c/pay/{session}`
 pub(crate) async fn show(State(app): State<App>, Path(session): Path<String>) -> Response {
-    let Some(view) = app.twin.read(|core| core.checkout_view(&session)) else {
+    let Some(view) = app.read(|core| core.checkout_view(&session)) else {
         return not_found(UNKNOWN);
     };
     if view.status == CheckoutStatus::Open && view.awaits_authentication {
@@ -69,7 +69,7 @@ pub(crate) async fn pay(
     Path(session): Path<String>,
     body: Bytes,
 ) -> Response {
-    let Some(view) = app.twin.read(|core| core.checkout_view(&session)) else {
+    let Some(view) = app.read(|core| core.checkout_view(&session)) else {
         return not_found(UNKNOWN);
     };
     let form = CardForm::read(&body, view.customer_email.is_none());
@@ -81,7 +81,7 @@ pub(crate) async fn pay(
         Err(errors) => return shown(&view, &form, &errors, StatusCode::BAD_REQUEST, ""),
     };
     let email = form.value("email");
-    let paid = app.twin.change(|core, now| {
+    let paid = app.change(|core, now| {
         core.set_checkout_email(&session, email);
         core.pay_checkout(&session, payment, now)
     });
@@ -106,13 +106,11 @@ pub(crate) async fn promotion(
 ) -> Response {
     let form = CardForm::read(&body, false);
     let code = form.value("promotion_code").to_owned();
-    let applied = app
-        .twin
-        .change(|core, now| core.apply_promotion_code(&session, &code, now));
+    let applied = app.change(|core, now| core.apply_promotion_code(&session, &code, now));
     let Err(error) = applied else {
         return see_other(&address(&session));
     };
-    let view = app.twin.read(|core| core.checkout_view(&session));
+    let view = app.read(|core| core.checkout_view(&session));
     match (view, error) {
         (Some(view), PayError::NotPossible(sentence)) => {
             let errors = [FormError {
@@ -128,7 +126,7 @@ pub(crate) async fn promotion(
 
 /// `GET /c/pay/{session}/authenticate`
 pub(crate) async fn ask(State(app): State<App>, Path(session): Path<String>) -> Response {
-    match app.twin.read(|core| core.checkout_view(&session)) {
+    match app.read(|core| core.checkout_view(&session)) {
         None => not_found(UNKNOWN),
         Some(view) if !view.awaits_authentication => see_other(&address(&session)),
         Some(view) => page(
@@ -148,10 +146,8 @@ pub(crate) async fn authenticate(
     body: Bytes,
 ) -> Response {
     let succeeded = CardForm::read(&body, false).value("outcome") == "complete";
-    let answered = app
-        .twin
-        .change(|core, now| core.authenticate_checkout(&session, succeeded, now));
-    let view = app.twin.read(|core| core.checkout_view(&session));
+    let answered = app.change(|core, now| core.authenticate_checkout(&session, succeeded, now));
+    let view = app.read(|core| core.checkout_view(&session));
     match (answered, view) {
         (Ok(_), _) => done(&app, &session),
         (Err(PayError::Card { message, .. }), Some(view)) => {
@@ -165,7 +161,7 @@ pub(crate) async fn authenticate(
 
 /// Redirects to the store, or to this page, which then shows that the order is complete.
 fn done(app: &App, session: &str) -> Response {
-    let view = app.twin.read(|core| core.checkout_view(session));
+    let view = app.read(|core| core.checkout_view(session));
     let store = view.and_then(|view| view.success_url);
     see_other(&store.unwrap_or_else(|| address(session)))
 }

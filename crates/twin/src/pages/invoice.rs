@@ -46,7 +46,7 @@ fn address(invoice: &str) -> String {
 
 /// `GET /i/{invoice}`
 pub(crate) async fn show(State(app): State<App>, Path(invoice): Path<String>) -> Response {
-    match app.twin.read(|core| core.invoice_view(&invoice)) {
+    match app.read(|core| core.invoice_view(&invoice)) {
         None => not_found(UNKNOWN),
         Some(view) if view.status == InvoiceStatus::Open && view.awaits_authentication => {
             see_other(&format!("{}/authenticate", address(&invoice)))
@@ -67,7 +67,7 @@ pub(crate) async fn pay(
     Path(invoice): Path<String>,
     body: Bytes,
 ) -> Response {
-    let Some(view) = app.twin.read(|core| core.invoice_view(&invoice)) else {
+    let Some(view) = app.read(|core| core.invoice_view(&invoice)) else {
         return not_found(UNKNOWN);
     };
     let form = CardForm::read(&body, false);
@@ -75,9 +75,7 @@ pub(crate) async fn pay(
         Ok(payment) => payment,
         Err(errors) => return shown(&view, &invoice, &form, &errors, StatusCode::BAD_REQUEST),
     };
-    let paid = app
-        .twin
-        .change(|core, now| core.pay_invoice_page(&invoice, payment, now));
+    let paid = app.change(|core, now| core.pay_invoice_page(&invoice, payment, now));
     match paid {
         Ok(_) => see_other(&address(&invoice)),
         Err(PayError::RequiresAuthentication) => {
@@ -99,7 +97,7 @@ pub(crate) async fn pay(
 
 /// `GET /i/{invoice}/authenticate`
 pub(crate) async fn ask(State(app): State<App>, Path(invoice): Path<String>) -> Response {
-    match app.twin.read(|core| core.invoice_view(&invoice)) {
+    match app.read(|core| core.invoice_view(&invoice)) {
         None => not_found(UNKNOWN),
         Some(view) if !view.awaits_authentication => see_other(&address(&invoice)),
         Some(view) => page(
@@ -119,10 +117,8 @@ pub(crate) async fn authenticate(
     body: Bytes,
 ) -> Response {
     let succeeded = CardForm::read(&body, false).value("outcome") == "complete";
-    let answered = app
-        .twin
-        .change(|core, now| core.authenticate_invoice(&invoice, succeeded, now));
-    let view = app.twin.read(|core| core.invoice_view(&invoice));
+    let answered = app.change(|core, now| core.authenticate_invoice(&invoice, succeeded, now));
+    let view = app.read(|core| core.invoice_view(&invoice));
     match (answered, view) {
         (Ok(_), _) => see_other(&address(&invoice)),
         (Err(PayError::Card { message, .. }), Some(view)) => {
@@ -142,7 +138,7 @@ pub(crate) async fn authenticate(
 
 /// `GET /i/{invoice}/pdf`
 pub(crate) async fn pdf(State(app): State<App>, Path(invoice): Path<String>) -> Response {
-    let Some(view) = app.twin.read(|core| core.invoice_view(&invoice)) else {
+    let Some(view) = app.read(|core| core.invoice_view(&invoice)) else {
         return not_found(UNKNOWN);
     };
     let name = view.number.as_deref().unwrap_or(&view.id);

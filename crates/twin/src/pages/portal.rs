@@ -102,7 +102,7 @@ fn address(session: &str) -> String {
 }
 
 fn view_of(app: &App, session: &str) -> Option<PortalView> {
-    app.twin.read(|core| core.portal_view(session))
+    app.read(|core| core.portal_view(session))
 }
 
 fn selected<'a>(view: &'a PortalView, id: Option<&str>) -> Option<&'a SubscriptionView> {
@@ -246,9 +246,7 @@ pub(crate) async fn cancel(
 ) -> Response {
     let form = CardForm::read(&body, false);
     let one = form.value("subscription");
-    let done = app
-        .twin
-        .change(|core, now| core.portal_cancel(&session, one, now));
+    let done = app.change(|core, now| core.portal_cancel(&session, one, now));
     after(done, &session)
 }
 
@@ -260,9 +258,7 @@ pub(crate) async fn resume(
 ) -> Response {
     let form = CardForm::read(&body, false);
     let one = form.value("subscription");
-    let done = app
-        .twin
-        .change(|core, now| core.portal_resume(&session, one, now));
+    let done = app.change(|core, now| core.portal_resume(&session, one, now));
     after(done, &session)
 }
 
@@ -293,10 +289,7 @@ pub(crate) async fn set_card(
         Ok(payment) => payment,
         Err(errors) => return card_page(&session, &form, &errors, StatusCode::BAD_REQUEST),
     };
-    match app
-        .twin
-        .change(|core, now| core.portal_set_card(&session, payment, now))
-    {
+    match app.change(|core, now| core.portal_set_card(&session, payment, now)) {
         Err(PayError::Card { message, .. }) => {
             let errors = [FormError::of_form(message)];
             card_page(&session, &form, &errors, StatusCode::PAYMENT_REQUIRED)
@@ -357,8 +350,6 @@ pub(crate) async fn switch_plan(
     if price.is_empty() {
         return see_other(&format!("{}/plan?subscription={one}", address(&session)));
     }
-    let done = app
-        .twin
-        .change(|core, now| core.portal_switch_plan(&session, one, price, now));
+    let done = app.change(|core, now| core.portal_switch_plan(&session, one, price, now));
     after(done, &session)
 }

@@ -7,6 +7,7 @@ use billing::operators::credits::{ByHand, REASONS};
 use clap::Subcommand;
 use domain::money::Credits;
 use serde_json::json;
+use store::accounts::Account;
 
 use crate::cli::access;
 use crate::cli::output::Output;
@@ -82,9 +83,11 @@ impl Why {
         })
     }
 
-    fn key(&self, app: &App) -> anyhow::Result<Key> {
+    /// The account, the reason and the idempotency key of a correction.
+    async fn read(&self, app: &App, account: &str) -> anyhow::Result<(Account, ByHand, Key)> {
+        let account = access::account(app, account).await?;
         let key = self.key.clone().unwrap_or_else(|| app.new_id("act"));
-        Ok(Key::read(&key)?)
+        Ok((account, self.by_hand()?, Key::read(&key)?))
     }
 }
 
@@ -116,18 +119,15 @@ async fn void(
     why: &Why,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let account = access::account(app, account).await?;
-    let (by_hand, key) = (why.by_hand()?, why.key(app)?);
+    let (account, by_hand, key) = why.read(app, account).await?;
     if why.dry_run {
         let id = grant.strip_prefix("grant_").unwrap_or(grant);
         let view = billing::summary::view(app, account.id).await?;
         let lot = view.lots.iter().find(|one| one.id.to_string() == id);
         let unheld = lot.map_or(Credits::ZERO, domain::ledger::Lot::unheld);
         let value = json!({ "account": account.public_id, "grant": grant, "voided": false });
-        out.answer(
-            &value,
-            format!("Would remove {unheld} credits from {grant}."),
-        );
+        let text = format!("Would remove {unheld} credits from {grant}.");
+        out.answer(&value, text);
         return Ok(());
     }
     let outcome = credits::void(app, &account, key, grant, &by_hand).await?;
@@ -152,8 +152,7 @@ async fn forgive(
     why: &Why,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let account = access::account(app, account).await?;
-    let (by_hand, key) = (why.by_hand()?, why.key(app)?);
+    let (account, by_hand, key) = why.read(app, account).await?;
     let amount = credits.map(Credits::parse).transpose()?;
     if why.dry_run {
         let debt = billing::summary::view(app, account.id).await?.debt;
@@ -185,9 +184,8 @@ async fn adjust(
     why: &Why,
     out: &mut Output,
 ) -> anyhow::Result<()> {
-    let account = access::account(app, account).await?;
+    let (account, by_hand, key) = why.read(app, account).await?;
     let amount = Credits::parse(credits)?;
-    let (by_hand, key) = (why.by_hand()?, why.key(app)?);
     let name = key.0.clone();
     // Reading the summary grants an allowance that is due. It must come first: journal entries are
     // in order of time, and the correction is dated now.

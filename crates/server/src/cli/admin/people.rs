@@ -49,7 +49,7 @@ pub async fn session(
     let mut text = format!("Cookie: {cookie}");
     if let Some(scope) = with_key {
         let account = (scope == KeyScope::Meter).then_some(account);
-        let key = access::api_key(app, account, "command line").await?;
+        let (_, key) = billing::keys::make(app, account, "command line", "cli").await?;
         let value = format!("Bearer {key}");
         text.push_str(&format!("\nAuthorization: {value}"));
         headers["Authorization"] = value.into();

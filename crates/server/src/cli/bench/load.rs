@@ -76,7 +76,7 @@ impl Kind {
 pub struct Spender {
     /// The secret of its API key.
     pub key: String,
-    /// Its Stripe customer.
+    /// The id of the customer at Stripe.
     pub customer: String,
     /// The token of its owner's session.
     pub session: String,

@@ -60,7 +60,7 @@ const FSYNC_TIME: Duration = Duration::from_millis(500);
 /// Load average above which other work distorts the figures.
 const QUIET_LOAD: f64 = 3.0;
 
-/// Options of `bench`.
+/// The command-line options of `bench`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Measures each figure for two seconds instead of ten, with 1,000 accounts instead of 10,000.

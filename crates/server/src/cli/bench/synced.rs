@@ -28,7 +28,7 @@ use crate::service::Service;
 /// Users who buy. A user may start at most five checkouts per minute.
 const USERS: usize = 200;
 
-/// Checkouts per user.
+/// The number of checkouts that each user starts.
 const CHECKOUTS_EACH: usize = 5;
 
 /// How many users are in a checkout at the same time.

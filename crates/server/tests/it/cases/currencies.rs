@@ -21,9 +21,7 @@ fn in_currency(settings: &mut Settings, currency: &str, plan: &str, pack: &str) 
 /// Buys a plan and a pack in that currency, and checks each step from the session to the page.
 async fn sold_in(stage: &Stage, currency: &str, plan: (i64, &str), credits: (i64, &str)) {
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "subscription", "planId": "PRO" }))
-        .await;
+    let session = maya.session(plan_of("PRO")).await;
     let seen = stage
         .stripe_get(&format!("/v1/checkout/sessions/{session}"))
         .await;
@@ -39,7 +37,7 @@ async fn sold_in(stage: &Stage, currency: &str, plan: (i64, &str), credits: (i64
         .await;
     assert_eq!(seen["amount_total"], credits.0);
 
-    let body = maya.billing_when(|body| balance(body) == 1_600.0).await;
+    let body = maya.balance_is(1_600).await;
 
     assert_eq!(
         (
@@ -69,7 +67,7 @@ async fn sold_in(stage: &Stage, currency: &str, plan: (i64, &str), credits: (i64
     let (_, page) = maya.page("/dashboard/billing/invoices").await;
     let digits = |text: &str| text.replace(',', "");
     assert!(digits(&page).contains(plan.1), "{page}");
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(case_k21_yen_have_no_decimals_anywhere, |settings| {

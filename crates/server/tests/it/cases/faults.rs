@@ -40,10 +40,7 @@ async fn panics_after_a_hold(State(app): State<App>) -> &'static str {
 on_both!(case_d12_a_panic_fails_one_request_and_affects_no_other);
 async fn case_d12_a_panic_fails_one_request_and_affects_no_other(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let program = maya.program().await;
     assert_eq!(program.available().await, 100.0);
     let routes = Router::new()
         .route("/job", get(panics_in_a_job))
@@ -70,7 +67,7 @@ async fn case_d12_a_panic_fails_one_request_and_affects_no_other(stage: &Stage) 
     stage.twin.advance("2m").await.unwrap();
     stage.settled().await;
     assert_eq!(program.available().await, 95.0, "the hold ran out");
-    audited(stage).await;
+    stage.audited().await;
 }
 
 /// The address of an SMTP server that isn't running yet.
@@ -104,20 +101,16 @@ async fn case_d15_while_the_smtp_server_is_down_billing_works_and_emails_wait(st
     let maya = stage.person("maya@example.com").await;
     maya.subscribe("PRO").await;
     maya.buy_pack(500).await;
-    maya.billing_when(|body| balance(body) == 1_600.0).await;
-    let started = Instant::now();
-    let waiting = loop {
-        let waiting = stage
-            .app
-            .read(|tx| store::outbox::list(tx, Some("queued"), None, None, 100))
-            .await
-            .unwrap();
-        if waiting.len() == 2 && waiting.iter().all(|mail| mail.last_error.is_some()) {
-            break waiting;
-        }
-        assert!(started.elapsed() < PATIENCE, "{waiting:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    maya.balance_is(1_600).await;
+    let queued = async || {
+        let queued =
+            |tx: &mut store::Tx<'_>| store::outbox::list(tx, Some("queued"), None, None, 100);
+        stage.read(queued).await
     };
+    let waiting = eventually(queued, |mails| {
+        mails.len() == 2 && mails.iter().all(|mail| mail.last_error.is_some())
+    })
+    .await;
     assert!(waiting.iter().all(|mail| mail.attempts >= 1));
     assert!(stage.app.busy.load(Ordering::SeqCst) < 100);
 
@@ -131,19 +124,9 @@ async fn case_d15_while_the_smtp_server_is_down_billing_works_and_emails_wait(st
         .1;
     revive(port, mailbox).await;
     // A repeated email has the same key.
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
 
-    let started = Instant::now();
-    while stage.mail_subjects().await.len() < 2 {
-        assert!(
-            started.elapsed() < PATIENCE,
-            "{:?}",
-            stage.mail_subjects().await
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    eventually(async || stage.mail_subjects().await, |all| all.len() >= 2).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let subjects = stage.mail_subjects().await;
     assert_eq!(subjects.len(), 2, "each once: {subjects:?}");

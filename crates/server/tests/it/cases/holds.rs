@@ -31,7 +31,7 @@ async fn case_c7_an_expired_hold_captures_what_is_available_and_never_more(stage
         "usage makes no debt: {}",
         balance.body
     );
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(case_c8_a_sweep_and_a_capture_of_an_expiring_hold_settle_it_once);
@@ -46,7 +46,7 @@ async fn case_c8_a_sweep_and_a_capture_of_an_expiring_hold_settle_it_once(stage:
                 json!({ "credits": 10, "ttlSeconds": 1 }),
             )
             .await;
-        let hold = hold.body["id"].as_str().unwrap().to_owned();
+        let hold = id_of(&hold.body);
         stage.twin.advance("1s").await.unwrap();
 
         let (_, first, second) = tokio::join!(
@@ -67,7 +67,7 @@ async fn case_c8_a_sweep_and_a_capture_of_an_expiring_hold_settle_it_once(stage:
             "round {round}"
         );
     }
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(case_c9_holds_keep_their_deadlines_when_only_the_systems_clock_moves);
@@ -97,5 +97,5 @@ async fn case_c9_holds_keep_their_deadlines_when_only_the_systems_clock_moves(st
         "sign-ins live on real time"
     );
     assert_eq!(session.get("/api/dashboard/billing").await.0, 200);
-    audited(stage).await;
+    stage.audited().await;
 }

@@ -6,17 +6,16 @@ on_both!(case_k23_a_name_changed_between_two_attempts_is_sent_to_stripe_afterwar
 async fn case_k23_a_name_changed_between_two_attempts_is_sent_to_stripe_afterwards(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     stage
-        .twin
-        .faults(&json!({ "mode": "cut_after", "count": 20 }))
-        .await
-        .unwrap();
+        .faults(json!({ "mode": "cut_after", "count": 20 }))
+        .await;
     assert_eq!(maya.checkout(pack(500)).await.0, 503);
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
     let (account, now) = (maya.account, stage.app.now());
-    let renamed = stage.app.db.write(account, move |tx| {
-        store::accounts::rename(tx, account, "Maya & Sons", Some("maya@example.com"), now)
-    });
-    renamed.await.unwrap();
+    stage
+        .write(account, move |tx| {
+            store::accounts::rename(tx, account, "Maya & Sons", Some("maya@example.com"), now)
+        })
+        .await;
 
     let (status, answer) = maya.checkout(pack(500)).await;
 
@@ -48,15 +47,11 @@ async fn case_k23_a_customer_has_the_name_that_the_host_gives_its_account(stage:
             .await;
 
     assert_eq!(status, 200, "{answer}");
-    let started = Instant::now();
-    loop {
-        let customer = customers_of(&maya).await.remove(0);
-        if customer["name"] == "Acme" && customer["email"] == "pay@acme.example" {
-            break;
-        }
-        assert!(started.elapsed() < PATIENCE, "{customer}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let customer = async || customers_of(&maya).await.remove(0);
+    eventually(customer, |customer| {
+        customer["name"] == "Acme" && customer["email"] == "pay@acme.example"
+    })
+    .await;
 }
 
 on_both!(
@@ -64,9 +59,7 @@ on_both!(
     stripe_proxy::install
 );
 async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(is("PRO", "ACTIVE")).await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.settled().await;
     stage.webhooks(false).await;
     let (proxy, account) = (stripe_proxy::of(stage), maya.account);
@@ -81,10 +74,12 @@ async fn case_w14_an_older_response_from_stripe_never_overwrites_a_newer_one(sta
     last_call.reached().await;
     move_to(stage, "PRO_PLUS").await;
     let late = stage.app.real_now().plus_seconds(600);
-    let taken = stage.app.db.write(account, move |tx| {
-        store::sync::lease_account(tx, account, late, late.plus_seconds(-1_200))
-    });
-    assert!(taken.await.unwrap().is_some());
+    let taken = stage
+        .write(account, move |tx| {
+            store::sync::lease_account(tx, account, late, late.plus_seconds(-1_200))
+        })
+        .await;
+    assert!(taken.is_some());
     sync().await.unwrap().unwrap();
     assert!(is("PRO_PLUS", "ACTIVE")(&maya.billing().await));
     last_call.open();
@@ -148,7 +143,7 @@ async fn case_w31_a_burst_of_events_is_stored_completely_and_synced_with_few_cal
     }
     stage.settled().await;
 
-    let kept = stage.app.read(tx_count).await.unwrap();
+    let kept = stage.read(tx_count).await;
     assert_eq!(
         kept,
         i64::try_from(BURST).unwrap(),

@@ -20,7 +20,7 @@ impl Portal<'_> {
     }
 
     async fn press(&self, button: &str, fields: &[(&str, &str)]) {
-        let held = subscription(self.stage).await;
+        let held = self.stage.subscription().await;
         let mut form = vec![("subscription", held["id"].as_str().unwrap())];
         form.extend(fields);
         let url = format!("{}/{button}", self.url);
@@ -34,7 +34,7 @@ impl Portal<'_> {
     }
 
     async fn switch_to(&self, tier: &str) {
-        let price = self.stage.app.prices().price_of_tier[tier].clone();
+        let price = self.stage.price(tier);
         self.press("plan", &[("price", &price)]).await;
     }
 }
@@ -42,9 +42,7 @@ impl Portal<'_> {
 on_both!(case_k19_changes_in_the_portal_take_effect_at_their_time);
 #[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO_PLUS").await;
-    maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
     let portal = Portal::of(&maya).await;
 
     // A downgrade at the end of the period.
@@ -85,20 +83,14 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
 
     // Canceled, resumed, canceled again.
     portal.press("cancel", &[]).await;
-    let body = maya
-        .billing_when(|body| body["subscription"]["cancelAt"].is_string())
-        .await;
+    let body = maya.billing_when(is_canceled).await;
     assert!(is("PRO_PLUS", "ACTIVE")(&body), "{body}");
     portal.press("resume", &[]).await;
     maya.billing_when(|body| body["subscription"]["cancelAt"].is_null())
         .await;
 
     // A failed renewal is paid with another card.
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
     stage.twin.advance("31d").await.unwrap();
     maya.billing_when(is("PRO_PLUS", "PAST_DUE")).await;
     portal
@@ -117,46 +109,15 @@ async fn case_k19_changes_in_the_portal_take_effect_at_their_time(stage: &Stage)
     assert!(page.contains("4444"), "{page}");
 
     portal.press("cancel", &[]).await;
-    maya.billing_when(|body| body["subscription"]["cancelAt"].is_string())
-        .await;
+    maya.billing_when(is_canceled).await;
     stage.twin.advance("32d").await.unwrap();
-    maya.billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
-    audited(stage).await;
-}
-
-/// Creates a promotion code with a 100% discount that works once.
-async fn code(stage: &Stage, name: &str) {
-    let coupon = stage
-        .stripe_post(
-            "/v1/coupons",
-            &[("percent_off", "100"), ("duration", "once")],
-        )
-        .await;
-    stage
-        .stripe_post(
-            "/v1/promotion_codes",
-            &[
-                ("promotion[type]", "coupon"),
-                ("promotion[coupon]", coupon["id"].as_str().unwrap()),
-                ("code", name),
-            ],
-        )
-        .await;
+    maya.billing_when(is_tier("FREE")).await;
+    stage.audited().await;
 }
 
 async fn pay_with_full_discount(person: &Person<'_>, what: Value) {
     let session = person.session(what).await;
-    let page = format!("{}/c/pay/{session}/promotion", person.stage.twin_url);
-    let typed = person
-        .stage
-        .http
-        .post(page)
-        .form(&[("promotion_code", "FREE")])
-        .send()
-        .await
-        .unwrap();
-    assert!(typed.status().is_redirection(), "{}", typed.status());
+    person.stage.enter_code(&session, "FREE").await;
     person.pay(&session).await;
     let seen = person
         .stage
@@ -170,10 +131,10 @@ on_both!(
     |settings| settings.billing.promotion_codes_for_credits = true
 );
 async fn case_k20_a_full_discount_gives_the_plan_and_no_credits(stage: &Stage) {
-    code(stage, "FREE").await;
+    stage.promotion_code("FREE", "100").await;
     let maya = stage.person("maya@example.com").await;
 
-    pay_with_full_discount(&maya, json!({ "type": "subscription", "planId": "PRO" })).await;
+    pay_with_full_discount(&maya, plan_of("PRO")).await;
     pay_with_full_discount(&maya, pack(5_000)).await;
 
     let body = maya.billing_when(is("PRO", "ACTIVE")).await;
@@ -193,7 +154,7 @@ async fn case_k20_a_full_discount_gives_the_plan_and_no_credits(stage: &Stage) {
         rows.contains(&("CREDIT_TOPUP".into(), "CANCELLED".into(), 0)),
         "{rows:?}"
     );
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(
@@ -204,27 +165,20 @@ on_both!(
     }
 );
 async fn case_k20_if_allowed_a_full_discount_grants_the_pack_once(stage: &Stage) {
-    code(stage, "FREE").await;
+    stage.promotion_code("FREE", "100").await;
     let maya = stage.person("maya@example.com").await;
 
     pay_with_full_discount(&maya, pack(5_000)).await;
 
-    let body = maya.billing_when(|body| balance(body) == 5_100.0).await;
-    let kinds: Vec<_> = body["credits"]["grants"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| &one["kind"])
-        .collect();
+    let body = maya.balance_is(5_100).await;
+    let kinds = column(&body["credits"]["grants"], "kind");
     assert_eq!(kinds, ["allowance", "promo"], "it is a gift");
     stage.settled().await;
-    let report = billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    let report = stage.sync(maya.account).await;
     assert!(report.changes.is_empty(), "{report:?}");
     assert_eq!(
         stage.transactions(maya.account).await,
         [("CREDIT_TOPUP".into(), "COMPLETED".into(), 0)]
     );
-    audited(stage).await;
+    stage.audited().await;
 }

@@ -18,25 +18,16 @@ on_both!(case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_str
 async fn case_w12_every_order_duplicates_and_twelve_concurrent_events_end_in_stripes_state(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
-    let old = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let old = stage.stripe_id("/v1/subscriptions").await;
     let path = format!("/v1/subscriptions/{old}");
     stage
         .stripe_post(&path, &[("metadata[note]", "changed")])
         .await;
-    let delete = stage.http.delete(format!("{}{path}", stage.twin_url));
-    delete.bearer_auth("sk_test_other").send().await.unwrap();
-    maya.billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
+    stage.stripe_delete(&path).await;
+    maya.billing_when(is_tier("FREE")).await;
     maya.subscribe("PRO_PLUS").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO_PLUS")
-        .await;
+    maya.billing_when(is_tier("PRO_PLUS")).await;
     stage.settled().await;
     stage.webhooks(false).await;
     let of_old = async |kind: &str| {

@@ -23,35 +23,16 @@ async fn with_billing(
 async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on() {
     for database in databases().await {
         let stage = Stage::with(database, |_| {}).await;
-        let (account, cookie, user) = {
+        let (maya, session) = {
             let maya = stage.person("maya@example.com").await;
-            (maya.account, maya.cookie.clone(), maya.user)
-        };
-        let session = {
-            let maya = Person {
-                stage: &stage,
-                cookie: cookie.clone(),
-                account,
-                user,
-            };
-            maya.session(json!({ "type": "topup", "amount": 500 }))
-                .await
+            (maya.kept(), maya.session(pack(500)).await)
         };
         let stage = stage
             .restarted(|settings| settings.billing.enabled = false)
             .await;
-        let maya = Person {
-            stage: &stage,
-            cookie: cookie.clone(),
-            account,
-            user,
-        };
-        maya.pay(&session).await;
-        let started = Instant::now();
-        while stage.events().await.is_empty() {
-            assert!(started.elapsed() < crate::stage::PATIENCE, "no event came");
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
+        let person = maya.on(&stage);
+        person.pay(&session).await;
+        eventually(async || stage.events().await, |all| !all.is_empty()).await;
         // Long enough for a worker to act, if it were running.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
 
@@ -62,18 +43,16 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
                 .iter()
                 .all(|event| event.state != EventState::Done)
         );
-        let (status, answer) = maya
-            .checkout(json!({ "type": "topup", "amount": 500 }))
-            .await;
-        assert_eq!((status, &answer["code"]), (404, &json!("billing_disabled")));
+        let (status, answer) = person.checkout(pack(500)).await;
+        assert_eq!((status, code(&answer)), (404, "billing_disabled"));
         for path in [
             "/dashboard/billing",
             "/dashboard/billing/upgrade",
             "/dashboard/billing/credits",
         ] {
-            assert_eq!(maya.page(path).await.0, 404, "{path}");
+            assert_eq!(person.page(path).await.0, 404, "{path}");
         }
-        let (status, html) = maya.page("/dashboard/usage").await;
+        let (status, html) = person.page("/dashboard/usage").await;
         assert!(
             status == 200 && !html.contains("/dashboard/billing"),
             "{html}"
@@ -82,14 +61,7 @@ async fn case_w34_while_billing_is_off_events_are_kept_and_applied_when_it_is_on
         let stage = stage
             .restarted(|settings| settings.billing.enabled = true)
             .await;
-        let maya = Person {
-            stage: &stage,
-            cookie,
-            account,
-            user,
-        };
-        maya.billing_when(|body| body["credits"]["balance"] == 600)
-            .await;
+        maya.on(&stage).balance_is(600).await;
         stage.settled().await;
         stage.close().await;
     }
@@ -104,14 +76,12 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
         let mut buyers = Vec::new();
         for number in 0..BUYERS {
             let buyer = stage.person(&format!("buyer{number}@example.com")).await;
-            let session = buyer
-                .session(json!({ "type": "topup", "amount": 500 }))
-                .await;
-            buyers.push((buyer.cookie.clone(), buyer.account, buyer.user, session));
+            let session = buyer.session(pack(500)).await;
+            buyers.push((buyer.kept(), session));
         }
         let (twin, sessions) = (stage.twin.clone(), buyers.clone());
         let paying = tokio::spawn(async move {
-            for (_, _, _, session) in sessions {
+            for (_, session) in sessions {
                 twin.pay(&session, twin::client::PayBy::Card).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(150)).await;
             }
@@ -127,16 +97,8 @@ async fn requirement_19_2_restarts_while_events_arrive_lose_none() {
             stage.twin.advance("2m").await.unwrap();
         }
 
-        for (cookie, account, user, _) in buyers {
-            let buyer = Person {
-                stage: &stage,
-                cookie,
-                account,
-                user,
-            };
-            buyer
-                .billing_when(|body| body["credits"]["balance"] == 600)
-                .await;
+        for (buyer, _) in buyers {
+            buyer.on(&stage).balance_is(600).await;
         }
         stage.settled().await;
         stage.close().await;
@@ -151,24 +113,17 @@ async fn only_a_cohort_by_id_by_email_or_by_percentage_sees_billing() {
         let maya = stage.person("maya@example.com").await;
         let noah = stage.person("noah@example.com").await;
 
-        let body = json!({ "type": "topup", "amount": 500 });
+        let body = pack(500);
         let (status, refused) = maya.checkout(body.clone()).await;
 
-        assert_eq!(
-            (status, &refused["code"]),
-            (404, &json!("billing_disabled"))
-        );
+        assert_eq!((status, code(&refused)), (404, "billing_disabled"));
         assert_eq!(maya.page("/dashboard/billing").await.0, 404);
         let (status, html) = maya.page("/dashboard/usage").await;
         assert!(
             status == 200 && !html.contains("/dashboard/billing"),
             "{html}"
         );
-        let home = maya
-            .request(Method::GET, "/dashboard")
-            .send()
-            .await
-            .unwrap();
+        let home = maya.fetch(Method::GET, "/dashboard").await;
         assert_eq!(home.headers()["location"], "/dashboard/usage");
         assert_eq!(noah.checkout(body).await.0, 200);
         assert_eq!(noah.page("/dashboard/billing").await.0, 200);

@@ -10,12 +10,7 @@ async fn a_meter_key_spends_for_its_own_account_and_a_server_key_for_the_one_it_
     let meter = program(stage, "omar@example.com").await;
     let host = host(stage).await;
     let id = maya.account;
-    let account = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, id))
-        .await
-        .unwrap()
-        .unwrap();
+    let account = stage.account(id).await;
     let body = json!({ "account": account.public_id, "credits": 2 });
 
     let strange = meter
@@ -35,7 +30,7 @@ async fn a_meter_key_spends_for_its_own_account_and_a_server_key_for_the_one_it_
         )
         .await;
     let hold = host.post("/api/v1/holds", &fresh_key(), body).await;
-    let hold = hold.body["id"].as_str().unwrap().to_owned();
+    let hold = id_of(&hold.body);
     let captured = host.capture(&hold, json!({})).await;
 
     assert_eq!((strange.status, named.status), (404, 201));
@@ -150,7 +145,7 @@ async fn a_user_sees_own_keys_only_and_makes_no_server_key(stage: &Stage) {
     let (status, body) = omar
         .post("/api/v1/keys", json!({ "name": "x", "scope": "server" }))
         .await;
-    assert_eq!((status, &body["code"]), (403, &json!("not_an_operator")));
+    assert_eq!((status, code(&body)), (403, "not_an_operator"));
     assert_eq!(
         omar.post("/api/v1/keys", json!({ "name": " " })).await.0,
         400

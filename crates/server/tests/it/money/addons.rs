@@ -6,10 +6,7 @@ fn with_addons(settings: &mut Settings) {
     let text = format!(
         "{CATALOG}\n[[addon]]\nname = \"SEATS\"\ntitle = \"Extra seats\"\nprice = \"5.00\"\n"
     );
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
+    own_catalog(settings, &text);
 }
 
 fn seats(stage: &Stage) -> String {
@@ -25,11 +22,7 @@ fn seats(stage: &Stage) -> String {
 
 async fn findings(person: &Person<'_>) -> String {
     let account = person.account;
-    let state = person
-        .stage
-        .app
-        .read(move |tx| store::sync::of_account(tx, account));
-    let state = state.await.unwrap().unwrap();
+    let state = person.stage.sync_state(account).await;
     assert!(state.parked_at.is_none(), "{state:?}");
     state.findings.unwrap_or_default()
 }
@@ -43,7 +36,10 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO_PLUS").await;
-    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
+    let held = stage.subscription().await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let seats = seats(stage);
     stage
         .stripe_post(
@@ -91,12 +87,7 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
     stage.twin.advance("32d").await.unwrap();
     let body = maya.billing_when(is("PRO", "ACTIVE")).await;
     assert_eq!(body["subscription"]["addOns"][0]["quantity"], 3, "{body}");
-    let allowances: Vec<_> = body["credits"]["grants"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| &one["remaining"])
-        .collect();
+    let allowances = column(&body["credits"]["grants"], "remaining");
     assert_eq!(allowances, [&json!(1_000)], "one allowance a period");
     let rows = stage.transactions(maya.account).await;
     let renewal = rows
@@ -121,14 +112,14 @@ async fn an_add_on_beside_a_plan_keeps_the_tier_brings_no_credits_and_stays_thro
     );
     assert_eq!(done["subscription"]["addOns"][0]["name"], "SEATS");
     assert_eq!(
-        subscription(stage).await["items"]["data"]
+        stage.subscription().await["items"]["data"]
             .as_array()
             .unwrap()
             .len(),
         2
     );
-    in_step(&maya).await;
-    audited(stage).await;
+    maya.in_step().await;
+    stage.audited().await;
 }
 
 on_both!(
@@ -138,10 +129,7 @@ on_both!(
 async fn the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
-    let customer = listed(stage, "/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let customer = stage.stripe_id("/v1/customers").await;
     let method = stage
         .stripe_post(
             "/v1/payment_methods/pm_card_visa/attach",
@@ -162,7 +150,7 @@ async fn the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account(st
             ],
         )
         .await;
-    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let pro = stage.price("PRO");
     let seats = seats(stage);
 
     stage
@@ -197,8 +185,11 @@ async fn the_plan_is_found_among_add_ons_and_an_unknown_item_parks_no_account(st
     );
     // Stripe's portal can't change a subscription with several products.
     let (_, portal) = maya.post("/api/stripe/customer-portal", json!({})).await;
-    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
-    let plus = stage.app.prices().price_of_tier["PRO_PLUS"].clone();
+    let held = stage.subscription().await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let plus = stage.price("PRO_PLUS");
     let url = format!("{}/plan", portal["url"].as_str().unwrap());
     let form = [("subscription", held.as_str()), ("price", &plus)];
     let pressed = stage.http.post(url).form(&form).send().await.unwrap();

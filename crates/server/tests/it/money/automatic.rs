@@ -7,35 +7,20 @@ use store::intents::{IntentKind, NewIntent};
 /// Sets a card as the payment method for off-session payments, which auto top-up requires.
 async fn pays_by_card(person: &Person<'_>) {
     let stage = person.stage;
-    let customer = listed(stage, "/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let path = "/v1/payment_methods/pm_card_visa/attach";
-    let method = stage.stripe_post(path, &[("customer", &customer)]).await;
-    let method = method["id"].as_str().unwrap().to_owned();
-    let form = [("invoice_settings[default_payment_method]", method.as_str())];
-    stage
-        .stripe_post(&format!("/v1/customers/{customer}"), &form)
-        .await;
-    let (account, started) = (person.account, Instant::now());
-    let card = || {
-        stage
-            .app
-            .read(move |tx| store::payment_methods::of_account(tx, account))
+    let customer = stage.stripe_id("/v1/customers").await;
+    let card = stage.attach("pm_card_visa", &customer).await;
+    stage.pays_with(&customer, &card).await;
+    let account = person.account;
+    let card = async || {
+        let card = stage.read(move |tx| store::payment_methods::of_account(tx, account));
+        card.await.is_some()
     };
-    while card().await.unwrap().is_none() {
-        assert!(started.elapsed() < PATIENCE, "the card is not seen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(card, |is_seen| *is_seen).await;
 }
 
 /// Sets a bank debit, which takes days, as the payment method of the next payment.
 async fn pays_by_debit(stage: &Stage, iban: &str) {
-    let customer = listed(stage, "/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let customer = stage.stripe_id("/v1/customers").await;
     let method = stage
         .stripe_post(
             "/v1/payment_methods",
@@ -47,41 +32,27 @@ async fn pays_by_debit(stage: &Stage, iban: &str) {
             ],
         )
         .await;
-    let method = method["id"].as_str().unwrap().to_owned();
-    stage
-        .stripe_post(
-            &format!("/v1/payment_methods/{method}/attach"),
-            &[("customer", &customer)],
-        )
-        .await;
-    let form = [("invoice_settings[default_payment_method]", method.as_str())];
-    stage
-        .stripe_post(&format!("/v1/customers/{customer}"), &form)
-        .await;
+    let method = stage.attach(&id_of(&method), &customer).await;
+    stage.pays_with(&customer, &method).await;
 }
 
 async fn turned_on(person: &Person<'_>) {
     let on = json!({ "autoTopup": { "enabled": true, "threshold": 500, "pack": 5000, "monthlyMax": "50.00" } });
-    let (status, body) = answer(person.request(Method::PUT, "/api/v1/settings").json(&on)).await;
+    let (status, body) = person.put("/api/v1/settings", on).await;
     assert_eq!(status, 200, "{body}");
 }
 
 async fn automatic(stage: &Stage) -> Vec<Value> {
-    let all = listed(stage, "/v1/payment_intents?limit=100").await;
+    let all = stage.stripe_list("/v1/payment_intents?limit=100").await;
     all.into_iter().filter(|one| one["amount"] == 500).collect()
 }
 
 async fn automatic_when(stage: &Stage, status: &str) {
-    let started = Instant::now();
-    loop {
+    let bought = async || {
         billing::jobs::topup::once(&stage.app).await.unwrap();
-        let all = automatic(stage).await;
-        if all.iter().any(|one| one["status"] == status) {
-            return;
-        }
-        assert!(started.elapsed() < PATIENCE, "{all:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        automatic(stage).await
+    };
+    eventually(bought, |all| all.iter().any(|one| one["status"] == status)).await;
 }
 
 on_both!(an_automatic_purchase_is_not_repeated_while_its_payment_is_pending);
@@ -93,29 +64,22 @@ async fn an_automatic_purchase_is_not_repeated_while_its_payment_is_pending(stag
     pays_by_card(&maya).await;
     turned_on(&maya).await;
     // One payment was made by bank debit, so it stays pending for days.
-    let session = maya
-        .session(json!({ "type": "topup", "amount": 5000 }))
-        .await;
-    stage
-        .twin
-        .pay(&session, twin::client::PayBy::Delayed)
-        .await
-        .unwrap();
+    let session = maya.session(pack(5000)).await;
+    stage.pay_later(&session).await;
     let seen = stage
         .stripe_get(&format!("/v1/checkout/sessions/{session}"))
         .await;
     let payment = seen["payment_intent"].as_str().unwrap().to_owned();
     let (account, now) = (maya.account, stage.app.now());
-    let made = stage.app.db.write(account, move |tx| {
-        let new = NewIntent::new("int_on_its_way", account, IntentKind::AutoTopup, "");
-        store::intents::insert(tx, &new, now)?;
-        store::intents::set_done(tx, "int_on_its_way", &payment, None, None, now)
-    });
-    assert!(made.await.unwrap());
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let made = stage
+        .write(account, move |tx| {
+            let new = NewIntent::new("int_on_its_way", account, IntentKind::AutoTopup, "");
+            store::intents::insert(tx, &new, now)?;
+            store::intents::set_done(tx, "int_on_its_way", &payment, None, None, now)
+        })
+        .await;
+    assert!(made);
+    let program = maya.program().await;
 
     program.debit(&fresh_key(), 200).await;
     for _ in 0..3 {
@@ -143,28 +107,18 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
     pays_by_card(&maya).await;
     turned_on(&maya).await;
     pays_by_debit(stage, "AT861904300235473202").await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let program = maya.program().await;
     program.debit(&fresh_key(), 200).await;
     automatic_when(stage, "processing").await;
 
-    let started = Instant::now();
     let account = maya.account;
-    let state = loop {
+    let state = async || {
         stage.twin.advance("5d").await.unwrap();
         billing::jobs::topup::once(&stage.app).await.unwrap();
-        let row = stage
-            .app
-            .read(move |tx| store::auto_topup::of_account(tx, account))
-            .await
-            .unwrap()
-            .unwrap();
-        if row.state == AutoTopupState::Off || started.elapsed() > PATIENCE {
-            break row;
-        }
+        let row = stage.read(move |tx| store::auto_topup::of_account(tx, account));
+        row.await.unwrap()
     };
+    let state = eventually(state, |row| row.state == AutoTopupState::Off).await;
 
     assert_eq!(
         (state.state.word(), state.declines),
@@ -177,5 +131,5 @@ async fn an_automatic_purchase_whose_bank_debit_bounces_counts_as_declined(stage
         0,
         "nothing was granted"
     );
-    audited(stage).await;
+    stage.audited().await;
 }

@@ -9,26 +9,8 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
     let maya = on_plan(stage, "PRO").await;
     let invoice = invoice(stage).await;
 
-    stage
-        .stripe_post(
-            "/v1/credit_notes",
-            &[
-                ("invoice", &invoice),
-                ("amount", "500"),
-                ("refund_amount", "500"),
-            ],
-        )
-        .await;
-    stage
-        .stripe_post(
-            "/v1/credit_notes",
-            &[
-                ("invoice", &invoice),
-                ("amount", "300"),
-                ("credit_amount", "300"),
-            ],
-        )
-        .await;
+    stage.credit_note(&invoice, "500", "refund_amount").await;
+    stage.credit_note(&invoice, "300", "credit_amount").await;
 
     let body = maya
         .billing_when(|body| {
@@ -37,7 +19,7 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
                 .is_some_and(|all| all.len() == 2)
         })
         .await;
-    let rows = rows_when(&maya, |rows| refunds(rows) == [500]).await;
+    let rows = maya.rows_when(|rows| refunds(rows) == [500]).await;
     let note = |place: usize| &body["invoices"][0]["creditNotes"][place];
     let refunded = usize::from(note(0)["refunded"] != "5.00");
     assert_eq!(note(refunded)["amount"], "5.00");
@@ -61,7 +43,7 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
         page.contains("$5.00 credited") && page.contains("-CN-0"),
         "{page}"
     );
-    let notes = listed(stage, "/v1/credit_notes").await;
+    let notes = stage.stripe_list("/v1/credit_notes").await;
     let path = format!("/v1/credit_notes/{}", notes[0]["id"].as_str().unwrap());
     stage.stripe_post(&path, &[("memo", "Sorry")]).await;
     for event in stage.stripe_events("credit_note.created").await {
@@ -80,19 +62,15 @@ async fn a_credit_note_is_shown_with_its_invoice_and_its_refund_is_recorded_once
             .iter()
             .all(|event| event.state == EventState::Done || !event.kind.starts_with("credit_note"))
     );
-    assert_eq!(mails_with(stage, "refund").await, 1);
-    in_step(&maya).await;
-    audited(stage).await;
+    assert_eq!(stage.mails_with("refund").await, 1);
+    maya.in_step().await;
+    stage.audited().await;
 }
 
 on_both!(a_credit_note_on_an_open_invoice_reduces_it_until_the_note_is_voided);
 async fn a_credit_note_on_an_open_invoice_reduces_it_until_the_note_is_voided(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
     stage.twin.advance("31d").await.unwrap();
     maya.billing_when(is("PRO", "PAST_DUE")).await;
     let open = invoice(stage).await;
@@ -121,7 +99,7 @@ async fn a_credit_note_on_an_open_invoice_reduces_it_until_the_note_is_voided(st
     assert_eq!(body["subscription"]["status"], "PAST_DUE");
     assert_eq!(refunds(&stage.transactions(maya.account).await), [0; 0]);
     stage.settled().await;
-    in_step(&maya).await;
+    maya.in_step().await;
 }
 
 on_both!(a_credit_note_whose_events_were_lost_is_found_by_the_comparison_and_by_a_sync);
@@ -132,14 +110,7 @@ async fn a_credit_note_whose_events_were_lost_is_found_by_the_comparison_and_by_
     let invoice = invoice(stage).await;
     stage.webhooks(false).await;
     stage
-        .stripe_post(
-            "/v1/credit_notes",
-            &[
-                ("invoice", &invoice),
-                ("amount", "500"),
-                ("out_of_band_amount", "500"),
-            ],
-        )
+        .credit_note(&invoice, "500", "out_of_band_amount")
         .await;
 
     let lines = billing::sync::differences::account(&stage.app, maya.account)
@@ -153,9 +124,7 @@ async fn a_credit_note_whose_events_were_lost_is_found_by_the_comparison_and_by_
         "{lines:?}"
     );
     assert!(!compared.agrees());
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
 
     assert_eq!(
         maya.billing().await["invoices"][0]["creditNotes"][0]["amount"],
@@ -166,7 +135,7 @@ async fn a_credit_note_whose_events_were_lost_is_found_by_the_comparison_and_by_
         [0; 0],
         "no money of ours moved"
     );
-    in_step(&maya).await;
+    maya.in_step().await;
 }
 
 async fn refund_by(operator: &Person<'_>, key: &str, body: &Value) -> (u16, Value) {
@@ -178,36 +147,35 @@ on_both!(an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once);
 async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
     maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["balance"] == 1_600)
-        .await;
+    maya.balance_is(1_600).await;
     stage.settled().await;
     let olga = stage.person_as("olga@example.com", "admin").await;
     let invoice = invoice(stage).await;
     let body = json!({ "payment": invoice, "amount": "4.00", "reason": "requested_by_customer", "creditNote": true });
     // The credit note is created and the response is lost, several times.
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
 
     let (status, made) = refund_by(&olga, "n1", &body).await;
     let (again, same) = refund_by(&olga, "n1", &body).await;
 
     assert_eq!((status, &made["amount"]), (201, &json!("4.00")), "{made}");
     assert_eq!((again, &same["id"]), (201, &made["id"]));
-    let notes = listed(stage, "/v1/credit_notes").await;
+    let notes = stage.stripe_list("/v1/credit_notes").await;
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert_eq!(
         (&notes[0]["reason"], &notes[0]["refunds"][0]["refund"]),
         (&json!("order_change"), &made["id"])
     );
-    assert_eq!(listed(stage, "/v1/refunds").await.len(), 1);
+    assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
     stage.settled().await;
     assert_eq!(refunds(&stage.transactions(maya.account).await), [400]);
     assert_eq!(
         maya.billing().await["invoices"][0]["creditNotes"][0]["refunded"],
         "4.00"
     );
-    assert_eq!(mails_with(stage, "refund").await, 1, "one letter");
+    assert_eq!(stage.mails_with("refund").await, 1, "one letter");
     // A payment without an invoice can have no credit note.
-    let charges = listed(stage, "/v1/charges?limit=100").await;
+    let charges = stage.stripe_list("/v1/charges?limit=100").await;
     let pack = charges
         .iter()
         .find(|charge| charge["amount"] == 50)
@@ -220,8 +188,8 @@ async fn an_operators_refund_of_a_plan_can_be_a_credit_note_that_is_made_once(st
         (400, &json!("creditNote")),
         "{refused}"
     );
-    in_step(&maya).await;
-    audited(stage).await;
+    maya.in_step().await;
+    stage.audited().await;
 }
 
 on_both!(
@@ -244,13 +212,13 @@ async fn case_d6_a_credit_note_whose_answer_was_lost_is_made_once(stage: &Stage)
     let (status, _) = refund_by(&olga, "lost", &body).await;
     assert_eq!(status, 503);
     proxy.forget();
-    assert_eq!(listed(stage, "/v1/credit_notes").await.len(), 1);
+    assert_eq!(stage.stripe_list("/v1/credit_notes").await.len(), 1);
 
     let (status, again) = refund_by(&olga, "lost", &body).await;
 
     assert_eq!((status, &again["amount"]), (201, &json!("4.00")), "{again}");
-    assert_eq!(listed(stage, "/v1/credit_notes").await.len(), 1);
-    assert_eq!(listed(stage, "/v1/refunds").await.len(), 1);
-    rows_when(&maya, |rows| refunds(rows) == [400]).await;
-    assert_eq!(mails_with(stage, "refund").await, 1);
+    assert_eq!(stage.stripe_list("/v1/credit_notes").await.len(), 1);
+    assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
+    maya.rows_when(|rows| refunds(rows) == [400]).await;
+    assert_eq!(stage.mails_with("refund").await, 1);
 }

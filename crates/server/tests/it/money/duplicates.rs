@@ -8,20 +8,15 @@ async fn case_k12_a_duplicate_subscription_paid_days_later_is_refunded_when_the_
 ) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
-    let customer = listed(stage, "/v1/customers").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let old_page = maya
-        .session(json!({ "type": "subscription", "planId": "PRO" }))
-        .await;
+    let customer = stage.stripe_id("/v1/customers").await;
+    let old_page = maya.session(plan_of("PRO")).await;
     let method = stage
         .stripe_post(
             "/v1/payment_methods/pm_card_visa/attach",
             &[("customer", &customer)],
         )
         .await;
-    let plus = stage.app.prices().price_of_tier["PRO_PLUS"].clone();
+    let plus = stage.price("PRO_PLUS");
     stage
         .stripe_post(
             "/v1/subscriptions",
@@ -33,34 +28,25 @@ async fn case_k12_a_duplicate_subscription_paid_days_later_is_refunded_when_the_
         )
         .await;
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
-    stage
-        .twin
-        .pay(&old_page, twin::client::PayBy::Delayed)
-        .await
-        .unwrap();
-    let started = Instant::now();
-    while listed(stage, "/v1/subscriptions").await.len() != 1 {
-        assert!(started.elapsed() < PATIENCE, "the second is not canceled");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    stage.pay_later(&old_page).await;
+    let left = async || stage.stripe_list("/v1/subscriptions").await.len();
+    eventually(left, |left| *left == 1).await;
     stage.settled().await;
     assert!(
-        listed(stage, "/v1/refunds").await.is_empty(),
+        stage.stripe_list("/v1/refunds").await.is_empty(),
         "nothing came yet"
     );
 
     stage.twin.settle(&old_page, true).await.unwrap();
 
-    rows_when(&maya, |rows| refunds(rows) == [1_900]).await;
+    maya.rows_when(|rows| refunds(rows) == [1_900]).await;
     stage.settled().await;
     for _ in 0..2 {
-        billing::sync::account(&stage.app, maya.account)
-            .await
-            .unwrap();
+        stage.sync(maya.account).await;
     }
-    assert_eq!(listed(stage, "/v1/refunds").await.len(), 1, "once");
+    assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1, "once");
     maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_subscription_of_a_former_customer_keeps_that_customers_name);
@@ -78,7 +64,7 @@ async fn a_subscription_of_a_former_customer_keeps_that_customers_name(stage: &S
             &[("customer", &former)],
         )
         .await;
-    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let pro = stage.price("PRO");
     let old = stage
         .stripe_post(
             "/v1/subscriptions",
@@ -89,26 +75,24 @@ async fn a_subscription_of_a_former_customer_keeps_that_customers_name(stage: &S
             ],
         )
         .await;
-    let old = old["id"].as_str().unwrap().to_owned();
-    let delete = stage
-        .http
-        .delete(format!("{}/v1/subscriptions/{old}", stage.twin_url));
-    delete.bearer_auth("sk_test_other").send().await.unwrap();
+    let old = id_of(&old);
+    stage
+        .stripe_delete(&format!("/v1/subscriptions/{old}"))
+        .await;
     let (account, now, named) = (maya.account, stage.app.now(), former.clone());
-    let known = stage.app.db.write(account, move |tx| {
-        store::customers::insert_former(tx, &named, account, now)
-    });
-    known.await.unwrap();
+    stage
+        .write(account, move |tx| {
+            store::customers::insert_former(tx, &named, account, now)
+        })
+        .await;
 
     billing::sync::whole_account(&stage.app, account)
         .await
         .unwrap();
 
     let rows = stage
-        .app
         .read(move |tx| store::subscriptions::of_account(tx, account))
-        .await
-        .unwrap();
+        .await;
     assert_eq!(rows.len(), 2);
     let row = rows.iter().find(|row| row.subscription_id == old).unwrap();
     assert_eq!(row.customer_id, former);

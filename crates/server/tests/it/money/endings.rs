@@ -19,26 +19,22 @@ async fn an_immediate_cancellation_sends_one_email_about_the_refund_and_one_abou
 
     let (preview, (status, done)) = end_now(&maya).await;
     assert_eq!(status, 200, "{done}");
-    rows_when(&maya, |rows| {
-        refunds(rows) == [cents(&preview["refund"]["amount"])]
-    })
-    .await;
+    maya.rows_when(|rows| refunds(rows) == [cents(&preview["refund"]["amount"])])
+        .await;
     stage.settled().await;
     for event in stage.stripe_events("charge.refunded").await {
         assert_eq!(stage.deliver(&event).await.status(), 200);
     }
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
 
     assert_eq!(
-        mails_with(stage, "refund").await,
+        stage.mails_with("refund").await,
         1,
         "{:?}",
         stage.mail_subjects().await
     );
     assert_eq!(
-        mails_with(stage, "ended").await + mails_with(stage, "over").await,
+        stage.mails_with("ended").await + stage.mails_with("over").await,
         1,
         "{:?}",
         stage.mail_subjects().await
@@ -51,10 +47,7 @@ on_both!(
 );
 async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let program = maya.program().await;
     let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let spend = async {
@@ -68,7 +61,7 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
 
     assert_eq!(status, 200, "{done}");
     assert!(cents(&preview["refund"]["amount"]) > 1_850, "{preview}");
-    let rows = rows_when(&maya, |rows| !refunds(rows).is_empty()).await;
+    let rows = maya.rows_when(|rows| !refunds(rows).is_empty()).await;
     let back: i64 = refunds(&rows).iter().sum();
     assert!(
         (285..=475).contains(&back),
@@ -76,7 +69,7 @@ async fn credits_that_are_spent_while_a_plan_ends_are_not_paid_back(stage: &Stag
     );
     let left = maya.billing().await["credits"]["balance"].as_f64().unwrap();
     assert!(left <= 100.0, "{left}");
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(
@@ -87,28 +80,24 @@ async fn an_immediate_cancellation_refunds_what_an_earlier_refund_left_of_the_pa
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO").await;
-    let charge = listed(stage, "/v1/charges").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let charge = stage.stripe_id("/v1/charges").await;
     let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {
         call.reached().await;
-        stage
-            .stripe_post("/v1/refunds", &[("charge", &charge), ("amount", "1000")])
-            .await;
+        stage.refund_part(&charge, "1000").await;
         call.open();
     };
     let ((_, (status, done)), ()) = tokio::join!(end_now(&maya), other);
 
     assert_eq!(status, 200, "{done}");
-    rows_when(&maya, |rows| refunds(rows).iter().sum::<i64>() == 1_900).await;
+    maya.rows_when(|rows| refunds(rows).iter().sum::<i64>() == 1_900)
+        .await;
     let account = maya.account;
     let left = stage
-        .app
-        .read(move |tx| store::intents::under_way(tx, account, IntentKind::PlanEnd));
-    assert!(left.await.unwrap().is_none(), "nothing is left to be done");
+        .read(move |tx| store::intents::under_way(tx, account, IntentKind::PlanEnd))
+        .await;
+    assert!(left.is_none(), "nothing is left to be done");
 }
 
 on_both!(
@@ -119,10 +108,7 @@ async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO").await;
-    let charge = listed(stage, "/v1/charges").await[0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let charge = stage.stripe_id("/v1/charges").await;
     let call = stripe_proxy::of(stage).hold("DELETE", "/v1/subscriptions/");
 
     let other = async {
@@ -139,10 +125,10 @@ async fn an_immediate_cancellation_with_a_disputed_payment_ends_the_plan_without
     );
     stage.settled().await;
     assert!(
-        listed(stage, "/v1/refunds").await.is_empty(),
+        stage.stripe_list("/v1/refunds").await.is_empty(),
         "not paid back twice"
     );
-    audited(stage).await;
+    stage.audited().await;
 }
 
 on_both!(an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_paid_out_twice);
@@ -150,8 +136,8 @@ async fn an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_
     stage: &Stage,
 ) {
     let maya = on_plan(stage, "PRO_PLUS").await;
-    let held = subscription(stage).await;
-    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let held = stage.subscription().await;
+    let pro = stage.price("PRO");
     let path = format!("/v1/subscriptions/{}", held["id"].as_str().unwrap());
     stage
         .stripe_post(
@@ -172,7 +158,7 @@ async fn an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_
     let rows = stage.transactions(maya.account).await;
     assert!(rows.iter().all(|row| row.2 >= 0), "{rows:?}");
     let balance = |customer: &Value| customer["balance"].as_i64().unwrap();
-    let owed = balance(&listed(stage, "/v1/customers").await[0]);
+    let owed = balance(&stage.stripe_list("/v1/customers").await[0]);
     assert!((-3_001..-2_900).contains(&owed), "{owed}");
 
     // The next period is paid from the customer balance, so there is no payment to refund.
@@ -187,7 +173,7 @@ async fn an_immediate_downgrade_in_the_dashboard_leaves_a_balance_that_is_never_
         "{preview} {done}"
     );
     stage.settled().await;
-    assert!(listed(stage, "/v1/refunds").await.is_empty());
-    in_step(&maya).await;
-    audited(stage).await;
+    assert!(stage.stripe_list("/v1/refunds").await.is_empty());
+    maya.in_step().await;
+    stage.audited().await;
 }

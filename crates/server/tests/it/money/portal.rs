@@ -2,15 +2,6 @@
 
 use super::*;
 
-/// The demo's plans, PRO with a trial of 14 days.
-fn with_trial(settings: &mut Settings) {
-    let text = CATALOG.replace("price = \"19.00\"", "price = \"19.00\"\ntrial_days = 14");
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
-}
-
 on_both!(
     an_upgrade_in_the_portal_during_a_trial_is_paid_immediately,
     with_trial
@@ -20,8 +11,11 @@ async fn an_upgrade_in_the_portal_during_a_trial_is_paid_immediately(stage: &Sta
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "TRIALING")).await;
     let (_, portal) = maya.post("/api/stripe/customer-portal", json!({})).await;
-    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
-    let plus = stage.app.prices().price_of_tier["PRO_PLUS"].clone();
+    let held = stage.subscription().await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let plus = stage.price("PRO_PLUS");
 
     let url = format!("{}/plan", portal["url"].as_str().unwrap());
     let form = [("subscription", held.as_str()), ("price", &plus)];
@@ -29,7 +23,7 @@ async fn an_upgrade_in_the_portal_during_a_trial_is_paid_immediately(stage: &Sta
 
     let body = maya.billing_when(is("PRO_PLUS", "ACTIVE")).await;
     assert!(body["subscription"]["trialEnd"].is_null(), "{body}");
-    let charges = listed(stage, "/v1/charges").await;
+    let charges = stage.stripe_list("/v1/charges").await;
     assert_eq!(charges[0]["amount"], 4_900, "{charges:?}");
 }
 
@@ -37,7 +31,7 @@ on_both!(setup_finds_and_restores_what_was_turned_off_in_the_portals_configurati
 async fn setup_finds_and_restores_what_was_turned_off_in_the_portals_configuration(stage: &Stage) {
     let check = || billing::setup::run(&stage.app, true);
     assert_eq!(check().await.unwrap().changes, Vec::<String>::new());
-    let known = listed(stage, "/v1/billing_portal/configurations").await;
+    let known = stage.stripe_list("/v1/billing_portal/configurations").await;
     let update = &known[0]["features"]["subscription_update"];
     assert_eq!(update["enabled"], true, "plans can be switched: {update}");
     assert_eq!(
@@ -63,7 +57,8 @@ async fn setup_finds_and_restores_what_was_turned_off_in_the_portals_configurati
     }
 
     assert_eq!(
-        listed(stage, "/v1/billing_portal/configurations")
+        stage
+            .stripe_list("/v1/billing_portal/configurations")
             .await
             .len(),
         1
@@ -73,42 +68,33 @@ async fn setup_finds_and_restores_what_was_turned_off_in_the_portals_configurati
 on_both!(paused_collection_keeps_the_plan_and_a_paused_subscription_does_not);
 async fn paused_collection_keeps_the_plan_and_a_paused_subscription_does_not(stage: &Stage) {
     let maya = on_plan(stage, "PRO").await;
-    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
-    let path = format!("/v1/subscriptions/{held}");
+    let path = stage.subscription_path().await;
     let account = maya.account;
-    let is_paused = || {
-        stage
-            .app
-            .read(move |tx| Ok(store::subscriptions::of_account(tx, account)?[0].paused))
+    let paused = async || {
+        let rows = stage.read(move |tx| store::subscriptions::of_account(tx, account));
+        rows.await[0].paused
     };
 
     stage
         .stripe_post(&path, &[("pause_collection[behavior]", "void")])
         .await;
-    let started = Instant::now();
-    while !is_paused().await.unwrap() {
-        assert!(started.elapsed() < PATIENCE, "the pause is not seen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(paused, |paused| *paused).await;
     assert!(
         is("PRO", "ACTIVE")(&maya.billing().await),
         "who is not charged keeps the plan"
     );
     stage.stripe_post(&path, &[("pause_collection", "")]).await;
-    while is_paused().await.unwrap() {
-        assert!(started.elapsed() < PATIENCE, "the resumption is not seen");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(paused, |paused| !paused).await;
 
     // A trial that ends without a card pauses the subscription.
     let noah = stage.person("noah@example.com").await;
     noah.buy_pack(500).await;
-    let customers = listed(stage, "/v1/customers").await;
+    let customers = stage.stripe_list("/v1/customers").await;
     let customer = customers
         .iter()
         .find(|one| one["email"] == "noah@example.com")
         .unwrap();
-    let pro = stage.app.prices().price_of_tier["PRO"].clone();
+    let pro = stage.price("PRO");
     stage
         .stripe_post(
             "/v1/subscriptions",

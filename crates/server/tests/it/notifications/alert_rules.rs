@@ -21,61 +21,62 @@ async fn begins(stage: &Stage, ann: &Person<'_>, rule: &str) {
         nightly::note(&stage.app, 1, 0).await.unwrap();
         return;
     }
-    let begun = stage.app.db.write(0, move |tx| {
-        match rule.as_str() {
-            "failed-webhooks" => {
-                for _ in 0..6 {
-                    rows::failed_again(tx)?;
+    stage
+        .write(0, move |tx| {
+            match rule.as_str() {
+                "failed-webhooks" => {
+                    for _ in 0..6 {
+                        rows::failed_again(tx)?;
+                    }
                 }
-            }
-            "inbox-age" => {
-                events::insert(tx, &event("evt_old"), long_ago)?;
-            }
-            "parked" => {
-                let n = events::insert(tx, &event("evt_parked"), now)?;
-                events::settle(tx, n.unwrap(), EventState::Parked, "for a person", now)?;
-            }
-            "bad-signatures" => {
-                rows::add(tx, "bad-signature", 21, now)?;
-            }
-            "stripe-errors" => {
-                rows::add(tx, "stripe-error", 21, now)?;
-            }
-            "outbox" => {
-                let new = outbox::NewMessage {
-                    key: "mail:old",
-                    kind: MessageKind::Mail,
-                    account_id: None,
-                    recipient: "somebody@example.com",
-                    payload: "{}",
-                };
-                outbox::enqueue(tx, &new, long_ago)?;
-                let row = outbox::by_key(tx, "mail:old")?.unwrap();
-                outbox::set_failed(tx, row.id, "not reached", Some(now.plus_days(1)))?;
-            }
-            "stuck-holds" => {
-                tx.execute(
+                "inbox-age" => {
+                    events::insert(tx, &event("evt_old"), long_ago)?;
+                }
+                "parked" => {
+                    let n = events::insert(tx, &event("evt_parked"), now)?;
+                    events::settle(tx, n.unwrap(), EventState::Parked, "for a person", now)?;
+                }
+                "bad-signatures" => {
+                    rows::add(tx, "bad-signature", 21, now)?;
+                }
+                "stripe-errors" => {
+                    rows::add(tx, "stripe-error", 21, now)?;
+                }
+                "outbox" => {
+                    let new = outbox::NewMessage {
+                        key: "mail:old",
+                        kind: MessageKind::Mail,
+                        account_id: None,
+                        recipient: "somebody@example.com",
+                        payload: "{}",
+                    };
+                    outbox::enqueue(tx, &new, long_ago)?;
+                    let row = outbox::by_key(tx, "mail:old")?.unwrap();
+                    outbox::set_failed(tx, row.id, "not reached", Some(now.plus_days(1)))?;
+                }
+                "stuck-holds" => {
+                    tx.execute(
                     "update hold set expires_at = expires_at - 86400000000 where account_id = $1",
                     args![account],
                 )?;
-            }
-            "uncollected" => {
-                tx.execute(
-                    "update hold set uncollected = 1001000000, resolved_at = authorized_at
+                }
+                "uncollected" => {
+                    tx.execute(
+                        "update hold set uncollected = 1001000000, resolved_at = authorized_at
                       where account_id = $1",
-                    args![account],
-                )?;
+                        args![account],
+                    )?;
+                }
+                "endpoint-disabled" => {
+                    let all = store::webhook_endpoints::all(tx)?;
+                    let id = &all[0].public_id;
+                    store::webhook_endpoints::disable(tx, id, "it answered 410", now)?;
+                }
+                other => panic!("how does {other} begin?"),
             }
-            "endpoint-disabled" => {
-                let all = store::webhook_endpoints::all(tx)?;
-                let id = &all[0].public_id;
-                store::webhook_endpoints::disable(tx, id, "it answered 410", now)?;
-            }
-            other => panic!("how does {other} begin?"),
-        }
-        Ok(())
-    });
-    begun.await.unwrap();
+            Ok(())
+        })
+        .await;
 }
 
 async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
@@ -85,45 +86,46 @@ async fn ends(stage: &Stage, ann: &Person<'_>, rule: &str) {
         nightly::note(&stage.app, 0, 0).await.unwrap();
         return;
     }
-    let ended = stage.app.db.write(0, move |tx| {
-        let settle = |tx: &mut store::Tx<'_>, id: &str| {
-            let event = events::find(tx, id)?.unwrap();
-            events::settle(tx, event.n, EventState::Done, "applied", now).map(|_| ())
-        };
-        match rule.as_str() {
-            "failed-webhooks" => {
-                rows::succeeded(tx)?;
-            }
-            "inbox-age" => settle(tx, "evt_old")?,
-            "parked" => settle(tx, "evt_parked")?,
-            "bad-signatures" | "stripe-errors" => {
-                rows::forget_tallies(tx, now.plus_seconds(7_200))?;
-            }
-            "outbox" => {
-                let row = outbox::by_key(tx, "mail:old")?.unwrap();
-                outbox::set_sent(tx, row.id, now)?;
-            }
-            "stuck-holds" => {
-                tx.execute(
+    stage
+        .write(0, move |tx| {
+            let settle = |tx: &mut store::Tx<'_>, id: &str| {
+                let event = events::find(tx, id)?.unwrap();
+                events::settle(tx, event.n, EventState::Done, "applied", now).map(|_| ())
+            };
+            match rule.as_str() {
+                "failed-webhooks" => {
+                    rows::succeeded(tx)?;
+                }
+                "inbox-age" => settle(tx, "evt_old")?,
+                "parked" => settle(tx, "evt_parked")?,
+                "bad-signatures" | "stripe-errors" => {
+                    rows::forget_tallies(tx, now.plus_seconds(7_200))?;
+                }
+                "outbox" => {
+                    let row = outbox::by_key(tx, "mail:old")?.unwrap();
+                    outbox::set_sent(tx, row.id, now)?;
+                }
+                "stuck-holds" => {
+                    tx.execute(
                     "update hold set expires_at = expires_at + 86400000000 where account_id = $1",
                     args![account],
                 )?;
+                }
+                "uncollected" => {
+                    tx.execute(
+                        "update hold set uncollected = 0, resolved_at = null where account_id = $1",
+                        args![account],
+                    )?;
+                }
+                "endpoint-disabled" => {
+                    let all = store::webhook_endpoints::all(tx)?;
+                    store::webhook_endpoints::enable(tx, &all[0].public_id, now)?;
+                }
+                other => panic!("how does {other} end?"),
             }
-            "uncollected" => {
-                tx.execute(
-                    "update hold set uncollected = 0, resolved_at = null where account_id = $1",
-                    args![account],
-                )?;
-            }
-            "endpoint-disabled" => {
-                let all = store::webhook_endpoints::all(tx)?;
-                store::webhook_endpoints::enable(tx, &all[0].public_id, now)?;
-            }
-            other => panic!("how does {other} end?"),
-        }
-        Ok(())
-    });
-    ended.await.unwrap();
+            Ok(())
+        })
+        .await;
 }
 
 on_both!(
@@ -138,10 +140,7 @@ async fn every_alert_rule_opens_one_incident_sends_one_email_and_closes_it_autom
     endpoint(&operator, &quiet, json!(["payment.failed"])).await;
     endpoint(&operator, &host, json!(["alert.opened", "alert.closed"])).await;
     let ann = stage.person("ann@example.com").await;
-    let program = Program {
-        stage,
-        secret: ann.meter_key().await,
-    };
+    let program = ann.program().await;
     let held = program
         .post(
             "/api/v1/holds",

@@ -8,8 +8,7 @@ async fn the_account_page_compares_our_data_with_stripes_and_says_when_stripe_is
 ) {
     let (maya, id, _) = buyer(stage, "maya@example.com").await;
     maya.subscribe("PRO").await;
-    maya.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    maya.billing_when(is_tier("PRO")).await;
     stage.settled().await;
     let viewer = stage.person_as("looks@example.com", "viewer").await;
     let support = stage.person_as("support@example.com", "support").await;
@@ -17,10 +16,7 @@ async fn the_account_page_compares_our_data_with_stripes_and_says_when_stripe_is
 
     let (_, agreed) = viewer.page(&home).await;
     stage.webhooks(false).await;
-    let subscription = stage.stripe_get("/v1/subscriptions").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let subscription = stage.stripe_id("/v1/subscriptions").await;
     stage
         .stripe_post(
             &format!("/v1/subscriptions/{subscription}"),
@@ -31,12 +27,10 @@ async fn the_account_page_compares_our_data_with_stripes_and_says_when_stripe_is
     let synced = send(&support, &format!("{home}/sync"), &[]).await;
     let (_, mended) = viewer.page(&location(&synced)).await;
     stage
-        .twin
-        .faults(&json!({ "mode": "status", "count": 1_000 }))
-        .await
-        .unwrap();
+        .faults(json!({ "mode": "status", "count": 1_000 }))
+        .await;
     let (status, silent) = viewer.page(&home).await;
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
 
     assert!(
         agreed.contains("In sync") && agreed.contains("Paid in all"),
@@ -58,7 +52,7 @@ on_both!(a_plan_override_has_a_reason_and_an_end_and_survives_every_sync);
 async fn a_plan_override_has_a_reason_and_an_end_and_survives_every_sync(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     maya.billing().await;
     let path = format!("/admin/accounts/{id}/plan");
 
@@ -84,9 +78,7 @@ async fn a_plan_override_has_a_reason_and_an_end_and_survives_every_sync(stage: 
         ],
     )
     .await;
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
 
     assert_eq!(
         (silent.status(), past.status()),
@@ -106,7 +98,7 @@ async fn a_plan_override_has_a_reason_and_an_end_and_survives_every_sync(stage: 
     let acts = acts(stage, "account.tier_override").await;
     assert_eq!(acts.len(), 2);
     assert!(acts[1].detail.contains("Partner") && acts[1].actor.starts_with("usr_"));
-    audit_is_clean(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_suspended_account_spends_nothing_until_it_is_reactivated);
@@ -114,7 +106,7 @@ async fn a_suspended_account_spends_nothing_until_it_is_reactivated(stage: &Stag
     let program = program(stage, "maya@example.com").await;
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     let path = format!("/admin/accounts/{id}/status");
 
     let asked = admin.page(&path).await;
@@ -137,10 +129,7 @@ async fn a_suspended_account_spends_nothing_until_it_is_reactivated(stage: &Stag
     let answered = program.debit(&fresh_key(), 1).await;
 
     assert!(asked.1.contains("Suspend this account?"));
-    assert_eq!(
-        (refused.status, &refused.body["code"]),
-        (403, &json!("account_not_active"))
-    );
+    assert_eq!(refused.refusal(), (403, "account_not_active"));
     assert!(page.contains("This account is suspended"), "{page}");
     assert_eq!(answered.status, 201, "{}", answered.body);
     assert_eq!(acts(stage, "account.suspend").await.len(), 1);
@@ -261,7 +250,7 @@ async fn debt_is_forgiven_with_a_reason_and_a_grant_is_voided(stage: &Stage) {
     );
     assert_eq!(maya.get("/api/v1/balance").await.1["available"], 0);
     assert_eq!(acts(stage, "grant.void").await.len(), 1);
-    audit_is_clean(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_history_too_long_for_one_read_is_compared_as_far_as_it_was_read);
@@ -272,12 +261,7 @@ async fn a_history_too_long_for_one_read_is_compared_as_far_as_it_was_read(stage
     stage.settled().await;
     stage.webhooks(false).await;
     let account = maya.account;
-    let row = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap();
+    let row = stage.account(account).await;
     let customer = row.stripe_customer_id.unwrap();
     // What another application sold to the same customer: more than one read returns.
     let form = [
@@ -380,10 +364,8 @@ async fn case_m1_manual_credits_have_a_reason_an_actor_and_a_key_wherever_they_a
     assert_eq!(maya.get("/api/v1/balance").await.1["available"], 5_098);
     let account = maya.account;
     let journal = stage
-        .app
         .read(move |tx| store::ledger::journal_after(tx, account, 0, 100))
-        .await
-        .unwrap();
+        .await;
     let by_hand: Vec<_> = journal
         .iter()
         .filter(|entry| entry.context.actor.is_some())
@@ -408,5 +390,5 @@ async fn case_m1_manual_credits_have_a_reason_an_actor_and_a_key_wherever_they_a
         acts.iter()
             .all(|act| act.actor == actor && act.subject == id)
     );
-    audit_is_clean(stage).await;
+    stage.audited().await;
 }

@@ -7,7 +7,7 @@ async fn support_adjusts_up_to_its_limit_and_finance_beyond(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let support = stage.person_as("support@example.com", "support").await;
     let finance = stage.person_as("finance@example.com", "finance").await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     let path = format!("/api/v1/accounts/{id}/credits/adjustments");
     let give = |person: &'_ Person<'_>, key: &str, credits: i64| {
         let body = json!({ "credits": credits, "reason": "goodwill" });
@@ -26,18 +26,12 @@ async fn support_adjusts_up_to_its_limit_and_finance_beyond(stage: &Stage) {
         (first.status, rest.status, by_finance.status),
         (201, 201, 201)
     );
-    assert_eq!(
-        (beyond.status, &beyond.body["code"]),
-        (403, &json!("credits_limit"))
-    );
+    assert_eq!(beyond.refusal(), (403, "credits_limit"));
     assert_eq!(
         (again.status, again.header("idempotency-replayed")),
         (201, Some("true"))
     );
-    assert_eq!(
-        (over.status, &over.body["code"]),
-        (403, &json!("credits_limit"))
-    );
+    assert_eq!(over.refusal(), (403, "credits_limit"));
     assert_eq!(maya.billing().await["credits"]["balance"], 51_100);
     assert_eq!(acts(stage, "credits.adjust").await.len(), 3);
     stage.settled().await;
@@ -52,7 +46,7 @@ async fn an_adjustment_on_the_page_is_previewed_made_once_and_reversed_by_its_op
 ) {
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     maya.billing().await;
     let home = format!("/admin/accounts/{id}");
     let credits = format!("{home}/credits");
@@ -126,5 +120,5 @@ async fn an_adjustment_on_the_page_is_previewed_made_once_and_reversed_by_its_op
     assert_eq!(maya.billing().await["credits"]["balance"], 100);
     assert_eq!(admin.page(&format!("{home}/undo?entry=1")).await.0, 404);
     assert_eq!(acts(stage, "credits.adjust").await.len(), 2);
-    audit_is_clean(stage).await;
+    stage.audited().await;
 }

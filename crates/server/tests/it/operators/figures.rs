@@ -7,20 +7,12 @@ use domain::projection::{TransactionStatus, TransactionType};
 on_both!(the_overview_and_metrics_agree_and_link_to_the_rows);
 async fn the_overview_and_metrics_agree_and_link_to_the_rows(stage: &Stage) {
     let (_maya, _, _) = buyer(stage, "maya@example.com").await;
-    let noah = stage.person("noah@example.com").await;
-    noah.subscribe("PRO").await;
-    noah.billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    stage.subscriber("noah@example.com", "PRO").await;
     stage.settled().await;
     let viewer = stage.person_as("looks@example.com", "viewer").await;
 
     let (status, page) = viewer.page("/admin").await;
-    let metrics = stage
-        .http
-        .get(format!("{}/metrics", stage.base))
-        .send()
-        .await
-        .unwrap();
+    let metrics = stage.get("/metrics").await;
     let metrics = metrics.text().await.unwrap();
 
     assert_eq!(status, 200);
@@ -98,8 +90,6 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
         items: None,
     };
     stage
-        .app
-        .db
         .write(0, move |tx| {
             for (place, account) in accounts.iter().enumerate() {
                 store::subscriptions::put(tx, &row(place, *account))?;
@@ -148,8 +138,7 @@ async fn churn_arpu_and_mrr_match_a_manual_calculation(stage: &Stage) {
             }
             Ok(())
         })
-        .await
-        .unwrap();
+        .await;
 
     let figures = billing::books::figures::read(&stage.app).await.unwrap();
 
@@ -171,8 +160,7 @@ on_both!(transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files);
 async fn transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     maya.buy_pack(1_000).await;
-    maya.billing_when(|body| body["credits"]["balance"] == 6_100)
-        .await;
+    maya.balance_is(6_100).await;
     let finance = stage.person_as("finance@example.com", "finance").await;
     refund(
         &finance,
@@ -181,10 +169,7 @@ async fn transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files(stag
     )
     .await;
     stage.settled().await;
-    let session = stage.stripe_get("/v1/checkout/sessions").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let session = stage.stripe_id("/v1/checkout/sessions").await;
 
     let (_, all) = finance.page("/admin/transactions").await;
     let (_, found) = finance
@@ -207,10 +192,8 @@ async fn transactions_add_up_to_the_ledger_and_are_saved_as_views_and_files(stag
         .page("/admin/transactions")
         .await;
     let csv = finance
-        .request(Method::GET, "/admin/transactions.csv?type=PAYMENT")
-        .send()
-        .await
-        .unwrap();
+        .fetch(Method::GET, "/admin/transactions.csv?type=PAYMENT")
+        .await;
     let csv_type = csv.headers()["content-type"].to_str().unwrap().to_owned();
     let csv = csv.text().await.unwrap();
 

@@ -3,78 +3,85 @@
 use super::*;
 use store::intents::{IntentKind, NewIntent};
 
+/// The id of the intent that an operator's request with this idempotency key makes.
+fn intent_id(payment: &str, key: &str) -> String {
+    let digest = billing::secrets::hash(&format!("{payment}\n{key}"));
+    let hex: Vec<String> = digest[..16].iter().map(|b| format!("{b:02x}")).collect();
+    format!("rfd_{}", hex.concat())
+}
+
+/// A refund of $1.00 that was requested at `when` and whose response was lost, so its outcome is
+/// unknown.
+struct Lost<'a> {
+    id: &'a str,
+    operator: Option<i64>,
+    when: domain::time::Timestamp,
+}
+
+impl Lost<'_> {
+    async fn form(&self, stage: &Stage) -> stripe::Form {
+        let intent = stage.stripe_id("/v1/payment_intents").await;
+        stripe::Form::new()
+            .push("payment_intent", intent)
+            .push("amount", 100)
+            .push("reason", "duplicate")
+            .push("metadata[intent]", self.id)
+    }
+
+    async fn is_stored(&self, maya: &Person<'_>) {
+        let (stage, account) = (maya.stage, maya.account);
+        let params = self.form(stage).await.encode();
+        let (id, user_id, when) = (self.id.to_owned(), self.operator, self.when);
+        stage
+            .write(account, move |tx| {
+                let new = NewIntent {
+                    user_id,
+                    credits_micros: Some(1_000_000_000),
+                    amount_minor: Some(100),
+                    currency: Some("usd"),
+                    ..NewIntent::new(&id, account, IntentKind::Refund, &params)
+                };
+                store::intents::insert(tx, &new, when)?;
+                store::intents::set_calling(tx, new.id, when)
+            })
+            .await;
+    }
+
+    /// Stripe received the request.
+    async fn is_made(&self, stage: &Stage) {
+        let sent = stage
+            .http
+            .post(format!("{}/v1/refunds", stage.twin_url))
+            .bearer_auth("sk_test_stage")
+            .header("idempotency-key", self.id)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(self.form(stage).await.encode());
+        assert_eq!(sent.send().await.unwrap().status(), 200);
+    }
+}
+
 on_both!(case_d6_a_refund_whose_answer_was_lost_is_made_once);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_d6_a_refund_whose_answer_was_lost_is_made_once(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
-    // The state when the response to the call was lost: stored and requested, with unknown outcome.
-    let digest = billing::secrets::hash(&format!("{payment}\nsame"));
-    let id: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let id = format!("rfd_{id}");
-    let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let form = [
-        ("payment_intent", intent.as_str()),
-        ("amount", "100"),
-        ("reason", "duplicate"),
-        ("metadata[intent]", &id),
-    ];
-    let sent = stage
-        .http
-        .post(format!("{}/v1/refunds", stage.twin_url))
-        .bearer_auth("sk_test_stage");
-    let sent = sent
-        .header("idempotency-key", &id)
-        .form(&form)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(sent.status(), 200);
-    let (account, now) = (maya.account, stage.app.now());
-    let params = form
-        .iter()
-        .fold(stripe::Form::new(), |all, (name, value)| {
-            all.push(*name, value)
-        })
-        .encode();
-    stage
-        .app
-        .db
-        .write(account, move |tx| {
-            let new = NewIntent {
-                credits_micros: Some(1_000_000_000),
-                amount_minor: Some(100),
-                currency: Some("usd"),
-                ..NewIntent::new(&id, account, IntentKind::Refund, &params)
-            };
-            store::intents::insert(tx, &new, now)?;
-            store::intents::set_calling(tx, new.id, now)
-        })
-        .await
-        .unwrap();
+    let lost = Lost {
+        id: &intent_id(&payment, "same"),
+        operator: None,
+        when: stage.app.now(),
+    };
+    lost.is_made(stage).await;
+    lost.is_stored(&maya).await;
 
     let other = refund(&admin, "other", body.clone()).await;
     let again = refund(&admin, "same", body.clone()).await;
     stage.settled().await;
 
-    assert_eq!(
-        (other.status, &other.body["code"]),
-        (409, &json!("refund_under_way")),
-        "{}",
-        other.body
-    );
+    assert_eq!(other.refusal(), (409, "refund_under_way"), "{}", other.body);
     assert_eq!(again.status, 201, "{}", again.body);
-    let refunds = stage.stripe_get("/v1/refunds").await;
-    assert_eq!(refunds["data"].as_array().unwrap().len(), 1);
+    assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
     assert_eq!(maya.billing().await["credits"]["balance"], 4_100);
-    audit_is_clean(stage).await;
+    stage.audited().await;
 }
 
 on_both!(case_d6_a_refund_abandoned_for_a_later_one_is_never_made);
@@ -82,108 +89,35 @@ async fn case_d6_a_refund_abandoned_for_a_later_one_is_never_made(stage: &Stage)
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
     let body = json!({ "payment": payment, "amount": "1.00", "reason": "duplicate" });
-    let digest = billing::secrets::hash(&format!("{payment}\nfirst"));
-    let id: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let id = format!("rfd_{id}");
-    let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let params = stripe::Form::new()
-        .push("payment_intent", &intent)
-        .push("amount", 100)
-        .push("reason", "duplicate")
-        .push("metadata[intent]", &id)
-        .encode();
-    let (account, before) = (maya.account, stage.app.now().plus_seconds(-120));
-    stage
-        .app
-        .db
-        .write(account, move |tx| {
-            let new = NewIntent {
-                credits_micros: Some(1_000_000_000),
-                amount_minor: Some(100),
-                currency: Some("usd"),
-                ..NewIntent::new(&id, account, IntentKind::Refund, &params)
-            };
-            store::intents::insert(tx, &new, before)?;
-            store::intents::set_calling(tx, new.id, before)
-        })
-        .await
-        .unwrap();
+    let lost = Lost {
+        id: &intent_id(&payment, "first"),
+        operator: None,
+        when: stage.app.now().plus_seconds(-120),
+    };
+    lost.is_stored(&maya).await;
 
     let later = refund(&admin, "later", body.clone()).await;
     let first = refund(&admin, "first", body.clone()).await;
     stage.settled().await;
 
     assert_eq!(later.status, 201, "{}", later.body);
-    assert_eq!(
-        (first.status, &first.body["code"]),
-        (409, &json!("refund_failed")),
-        "{}",
-        first.body
-    );
-    let refunds = stage.stripe_get("/v1/refunds").await;
-    assert_eq!(refunds["data"].as_array().unwrap().len(), 1);
-    audit_is_clean(stage).await;
+    assert_eq!(first.refusal(), (409, "refund_failed"), "{}", first.body);
+    assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
+    stage.audited().await;
 }
 
 on_both!(case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins);
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 async fn case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins(stage: &Stage) {
     let (maya, id, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    let intent = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let form = [
-        ("payment_intent", intent.as_str()),
-        ("amount", "100"),
-        ("reason", "duplicate"),
-        ("metadata[intent]", "rfd_lost"),
-    ];
+    let lost = Lost {
+        id: "rfd_lost",
+        operator: Some(admin.user),
+        when: stage.app.now().plus_seconds(-120),
+    };
     stage.webhooks(false).await;
-    let sent = stage
-        .http
-        .post(format!("{}/v1/refunds", stage.twin_url))
-        .bearer_auth("sk_test_stage");
-    assert_eq!(
-        sent.header("idempotency-key", "rfd_lost")
-            .form(&form)
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
-    let (account, operator, before) =
-        (maya.account, admin.user, stage.app.now().plus_seconds(-120));
-    let params = form
-        .iter()
-        .fold(stripe::Form::new(), |all, (name, value)| {
-            all.push(*name, value)
-        })
-        .encode();
-    stage
-        .app
-        .db
-        .write(account, move |tx| {
-            let new = NewIntent {
-                user_id: Some(operator),
-                credits_micros: Some(1_000_000_000),
-                amount_minor: Some(100),
-                currency: Some("usd"),
-                ..NewIntent::new("rfd_lost", account, IntentKind::Refund, &params)
-            };
-            store::intents::insert(tx, &new, before)?;
-            store::intents::set_calling(tx, "rfd_lost", before)
-        })
-        .await
-        .unwrap();
+    lost.is_made(stage).await;
+    lost.is_stored(&maya).await;
 
     let body = json!({ "payment": payment, "amount": "2.00", "reason": "duplicate" });
     let found = refund(&admin, "next", body.clone()).await;
@@ -191,8 +125,8 @@ async fn case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins(
     stage.settled().await;
 
     assert_eq!(
-        (found.status, &found.body["code"]),
-        (409, &json!("changed_meanwhile")),
+        found.refusal(),
+        (409, "changed_meanwhile"),
         "{}",
         found.body
     );
@@ -204,7 +138,7 @@ async fn case_d6_a_refund_that_was_lost_for_long_is_found_before_another_begins(
             .all(|act| act.subject == id && act.actor.starts_with("usr_"))
     );
     assert_eq!(maya.billing().await["credits"]["balance"], 2_100);
-    audit_is_clean(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_refund_on_the_page_is_reviewed_before_money_moves);
@@ -254,11 +188,5 @@ async fn a_refund_on_the_page_is_reviewed_before_money_moves(stage: &Stage) {
         format!("/admin/accounts/{id}?done=refunded")
     );
     assert_eq!(maya.billing().await["credits"]["balance"], 100);
-    assert_eq!(
-        stage.stripe_get("/v1/refunds").await["data"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(stage.stripe_list("/v1/refunds").await.len(), 1);
 }

@@ -15,16 +15,13 @@ async fn all_failed_events_are_replayed_together_after_a_preview(stage: &Stage) 
     let numbers = parked.clone();
     let now = stage.app.real_now();
     stage
-        .app
-        .db
         .write(0, move |tx| {
             for n in &numbers {
                 store::events::settle(tx, *n, EventState::Parked, "a person must look", now)?;
             }
             Ok(())
         })
-        .await
-        .unwrap();
+        .await;
 
     let (_, list) = admin.page("/admin/events").await;
     let (_, asked) = admin.page("/admin/events/replay").await;
@@ -81,14 +78,12 @@ async fn the_catalog_is_shown_with_its_prices_and_what_stripe_says(stage: &Stage
     let viewer = stage.person_as("looks@example.com", "viewer").await;
 
     let (_, agrees) = viewer.page("/admin/plans").await;
-    let price = stage.app.prices().price_of_tier["PRO"].clone();
+    let price = stage.price("PRO");
     stage
-        .twin
-        .faults(&json!({ "mode": "status", "count": 1_000 }))
-        .await
-        .unwrap();
+        .faults(json!({ "mode": "status", "count": 1_000 }))
+        .await;
     let (status, silent) = viewer.page("/admin/plans").await;
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    stage.no_faults().await;
 
     assert!(
         agrees.contains("Stripe agrees") && agrees.contains(&price),
@@ -103,7 +98,7 @@ on_both!(the_audit_log_is_read_narrowed_and_taken_as_a_file);
 async fn the_audit_log_is_read_narrowed_and_taken_as_a_file(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     let path = format!("/admin/accounts/{id}/status");
     send(
         &admin,
@@ -125,10 +120,8 @@ async fn the_audit_log_is_read_narrowed_and_taken_as_a_file(stage: &Stage) {
         .get(&format!("/api/admin/audit?subject={id}&after={next}"))
         .await;
     let csv = admin
-        .request(Method::GET, "/admin/log.csv")
-        .send()
+        .fetch(Method::GET, "/admin/log.csv")
         .await
-        .unwrap()
         .text()
         .await
         .unwrap();
@@ -207,10 +200,8 @@ async fn every_table_is_exported_without_credentials(stage: &Stage) {
         }
     }
     let keys = finance
-        .request(Method::GET, "/admin/export/api_key.csv")
-        .send()
-        .await
-        .unwrap();
+        .fetch(Method::GET, "/admin/export/api_key.csv")
+        .await;
     assert!(!keys.text().await.unwrap().contains("hash"));
     for secret in [
         "setting",
@@ -300,57 +291,58 @@ fn form_urlencoded_of(text: &str) -> String {
 /// Creates fifty-five rows of everything that operators' lists show.
 async fn crowded(stage: &Stage, account: i64) {
     let now = stage.app.real_now();
-    let made = stage.app.db.write(account, move |tx| {
-        let new = store::webhook_endpoints::NewEndpoint {
-            public_id: "we_crowd",
-            url: "https://hooks.example.com/",
-            description: "",
-            events: "no.event",
-            secret: "whsec_x",
-            created_by: "test",
-        };
-        store::webhook_endpoints::insert(tx, &new, now)?;
-        for number in 0..55 {
-            let name = format!("crowd{number:02}");
-            let event = store::events::NewEvent {
-                event_id: &name,
-                kind: "invoice.paid",
-                state: EventState::Ignored,
-                account_id: Some(account),
-                ..store::events::NewEvent::default()
+    stage
+        .write(account, move |tx| {
+            let new = store::webhook_endpoints::NewEndpoint {
+                public_id: "we_crowd",
+                url: "https://hooks.example.com/",
+                description: "",
+                events: "no.event",
+                secret: "whsec_x",
+                created_by: "test",
             };
-            store::events::insert(tx, &event, now)?;
-            store::audit_log::append(tx, "crowd", "crowd.act", &name, "{}", None, now)?;
-            let alert = store::alerts::NewAlert {
-                public_id: &name,
-                rule: "crowd",
-                subject: &name,
-                severity: Severity::Warning,
-                summary: "Crowded.",
-            };
-            store::alerts::open(tx, &alert, now)?;
-            let message = store::outbox::NewMessage {
-                key: &name,
-                kind: MessageKind::Webhook,
-                account_id: None,
-                recipient: "we_crowd",
-                payload: "{}",
-            };
-            store::outbox::enqueue(tx, &message, now)?;
-            let account = store::accounts::NewAccount {
-                public_id: &format!("acc_{name}"),
-                external_id: None,
-                kind: AccountKind::Organisation,
-                name: "Crowd",
-                email: None,
-                tier: "FREE",
-                email_verified_at: None,
-            };
-            store::accounts::insert(tx, &account, now)?;
-        }
-        Ok(())
-    });
-    made.await.unwrap();
+            store::webhook_endpoints::insert(tx, &new, now)?;
+            for number in 0..55 {
+                let name = format!("crowd{number:02}");
+                let event = store::events::NewEvent {
+                    event_id: &name,
+                    kind: "invoice.paid",
+                    state: EventState::Ignored,
+                    account_id: Some(account),
+                    ..store::events::NewEvent::default()
+                };
+                store::events::insert(tx, &event, now)?;
+                store::audit_log::append(tx, "crowd", "crowd.act", &name, "{}", None, now)?;
+                let alert = store::alerts::NewAlert {
+                    public_id: &name,
+                    rule: "crowd",
+                    subject: &name,
+                    severity: Severity::Warning,
+                    summary: "Crowded.",
+                };
+                store::alerts::open(tx, &alert, now)?;
+                let message = store::outbox::NewMessage {
+                    key: &name,
+                    kind: MessageKind::Webhook,
+                    account_id: None,
+                    recipient: "we_crowd",
+                    payload: "{}",
+                };
+                store::outbox::enqueue(tx, &message, now)?;
+                let account = store::accounts::NewAccount {
+                    public_id: &format!("acc_{name}"),
+                    external_id: None,
+                    kind: AccountKind::Organisation,
+                    name: "Crowd",
+                    email: None,
+                    tier: "FREE",
+                    email_verified_at: None,
+                };
+                store::accounts::insert(tx, &account, now)?;
+            }
+            Ok(())
+        })
+        .await;
     for number in 0..55 {
         crate::alerts::paid(stage, account, 20_000, number, 100).await;
     }
@@ -362,7 +354,7 @@ async fn every_list_has_pages_of_fifty_that_keep_its_filters(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     crowded(stage, maya.account).await;
     let host = crate::metering::host(stage).await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
     for number in 0..55 {
         let key = format!("j{number}");
         let body = json!({ "credits": 1, "reason": "other" });

@@ -51,14 +51,10 @@ async fn a_refund_shows_its_effect_is_made_once_and_its_webhook_changes_nothing_
     );
     assert_eq!((again.status, &again.body["id"]), (201, &made.body["id"]));
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
-    assert_eq!(
-        (outdated.status, &outdated.body["code"]),
-        (409, &json!("changed_meanwhile"))
-    );
+    assert_eq!(outdated.refusal(), (409, "changed_meanwhile"));
     assert_eq!(by_support.status, 403);
     assert_eq!(maya.billing().await["credits"]["balance"], 2_000);
-    let refunds = stage.stripe_get("/v1/refunds?limit=10").await;
-    assert_eq!(refunds["data"].as_array().unwrap().len(), 1);
+    assert_eq!(stage.stripe_list("/v1/refunds?limit=10").await.len(), 1);
     let events = stage.stripe_events("charge.refunded").await;
     let outcomes: Vec<_> = stage
         .events()
@@ -74,9 +70,7 @@ async fn a_refund_shows_its_effect_is_made_once_and_its_webhook_changes_nothing_
     };
     let before = seq(maya.account).await.unwrap();
     stage.deliver(&events[0]).await;
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
     assert_eq!(seq(maya.account).await.unwrap(), before);
     let acts = acts(stage, "payment.refund").await;
     assert_eq!((acts.len(), &acts[0].subject), (1, &id));
@@ -105,13 +99,10 @@ async fn a_refund_shows_its_effect_is_made_once_and_its_webhook_changes_nothing_
     .await;
     stage.settled().await;
     assert_eq!((rest.status, &rest.body["amount"]), (201, &json!("3.00")));
-    assert_eq!(
-        (nothing.status, &nothing.body["code"]),
-        (409, &json!("already_refunded"))
-    );
+    assert_eq!(nothing.refusal(), (409, "already_refunded"));
     let (_, balance) = maya.get("/api/v1/balance").await;
     assert_eq!(balance["debt"], 1_000, "{balance}");
-    audit_is_clean(stage).await;
+    stage.audited().await;
 }
 
 on_both!(a_refund_of_a_wrong_amount_or_an_unpaid_transaction_is_refused_with_a_reason);
@@ -120,11 +111,8 @@ async fn a_refund_of_a_wrong_amount_or_an_unpaid_transaction_is_refused_with_a_r
 ) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    maya.session(json!({ "type": "topup", "amount": 500 }))
-        .await;
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    maya.session(pack(500)).await;
+    stage.sync(maya.account).await;
     let (_, list) = maya.get("/api/v1/transactions?status=PENDING").await;
     let pending = list["data"][0]["id"].as_str().unwrap();
 
@@ -157,10 +145,7 @@ async fn a_refund_of_a_wrong_amount_or_an_unpaid_transaction_is_refused_with_a_r
     )
     .await;
 
-    assert_eq!(
-        (unpaid.status, &unpaid.body["code"]),
-        (409, &json!("nothing_paid"))
-    );
+    assert_eq!(unpaid.refusal(), (409, "nothing_paid"));
     assert_eq!((unknown.status, why.status), (404, 400));
     assert_eq!(stage.stripe_get("/v1/refunds").await["data"], json!([]));
     assert_eq!(maya.billing().await["credits"]["balance"], 5_100);
@@ -170,10 +155,7 @@ on_both!(case_m2_a_disputed_payment_cannot_be_refunded);
 async fn case_m2_a_disputed_payment_cannot_be_refunded(stage: &Stage) {
     let (maya, _, payment) = buyer(stage, "maya@example.com").await;
     let admin = stage.person_as("ops@example.com", "admin").await;
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let charge = stage.stripe_id("/v1/charges").await;
     stage
         .twin
         .dispute(&charge, Some("fraudulent"))
@@ -191,12 +173,7 @@ async fn case_m2_a_disputed_payment_cannot_be_refunded(stage: &Stage) {
     .await;
     let (status, page) = admin.page(&format!("/admin/refunds/{payment}")).await;
 
-    assert_eq!(
-        (answer.status, &answer.body["code"]),
-        (409, &json!("disputed")),
-        "{}",
-        answer.body
-    );
+    assert_eq!(answer.refusal(), (409, "disputed"), "{}", answer.body);
     assert_eq!(status, 409);
     assert!(page.contains("The bank decides"), "{page}");
     assert_eq!(stage.stripe_get("/v1/refunds").await["data"], json!([]));

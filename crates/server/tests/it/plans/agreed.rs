@@ -17,7 +17,7 @@ async fn custom_price(stage: &Stage, amount: &str) -> String {
             ],
         )
         .await;
-    price["id"].as_str().unwrap().to_owned()
+    id_of(&price)
 }
 
 on_both!(a_price_agreed_with_one_account_is_sold_to_that_one_only);
@@ -30,13 +30,13 @@ async fn a_price_agreed_with_one_account_is_sold_to_that_one_only(stage: &Stage)
     let price = custom_price(stage, "50000").await;
     let path = format!(
         "/api/admin/accounts/{}/prices/ENTERPRISE",
-        public_id(stage, maya.account).await
+        stage.public_id(maya.account).await
     );
     let agree = |person: &Person<'_>, body: Value| {
         crate::stage::answer(person.request(reqwest::Method::PUT, &path).json(&body))
     };
     let body = json!({ "priceId": price, "reason": "contract 7" });
-    let buy = json!({ "type": "subscription", "planId": "ENTERPRISE" });
+    let buy = plan_of("ENTERPRISE");
     assert_eq!(maya.checkout(buy.clone()).await.1["code"], "contact_sales");
 
     assert_eq!(agree(&eve, body.clone()).await.0, 403);
@@ -73,9 +73,7 @@ async fn a_price_agreed_with_one_account_is_sold_to_that_one_only(stage: &Stage)
     // A price that was agreed earlier stays mapped when it ends.
     let ended = olga.request(reqwest::Method::DELETE, &path);
     assert_eq!(crate::stage::answer(ended).await.0, 204);
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
     assert_eq!(
         maya.billing().await["subscription"]["accessTier"],
         "ENTERPRISE"
@@ -84,12 +82,12 @@ async fn a_price_agreed_with_one_account_is_sold_to_that_one_only(stage: &Stage)
 
 on_both!(an_agreed_price_is_what_an_upgrade_costs);
 async fn an_agreed_price_is_what_an_upgrade_costs(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let olga = stage.person_as("olga@example.com", "admin").await;
     let price = custom_price(stage, "10000").await;
     let path = format!(
         "/api/admin/accounts/{}/prices/ENTERPRISE",
-        public_id(stage, maya.account).await
+        stage.public_id(maya.account).await
     );
     let put = olga.request(reqwest::Method::PUT, &path);
     let body = json!({ "priceId": price, "reason": "contract 8" });

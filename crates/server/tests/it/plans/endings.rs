@@ -5,7 +5,7 @@ use domain::people::MemberRole;
 
 on_both!(a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period);
 async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.twin.advance("10d").await.unwrap();
     stage.settled().await;
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
@@ -38,7 +38,7 @@ async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(sta
         rows.iter().any(|row| row.0 == "SUBSCRIPTION_CANCEL"),
         "{rows:?}"
     );
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     assert_eq!(held["cancellation_details"]["feedback"], "unused");
     let (status, _) = change(
         &maya,
@@ -50,7 +50,7 @@ async fn a_plan_that_ends_immediately_is_refunded_for_the_rest_of_the_period(sta
 
 on_both!(an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest);
 async fn an_immediate_cancellation_refunds_no_spent_credits_and_expires_the_rest(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let key = maya.meter_key().await;
     // The month's free credits are spent as well: 100, either first or last.
     let debit = stage
@@ -80,7 +80,7 @@ on_both!(an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amo
 async fn an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amount_changes(
     stage: &Stage,
 ) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let (_, question) = maya.page("/dashboard/billing/plan?act=cancel").await;
     assert!(
         question.contains("/dashboard/billing/plan?act=end"),
@@ -111,12 +111,12 @@ async fn an_immediate_cancellation_is_previewed_and_confirmed_again_when_the_amo
 
 on_both!(case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once);
 async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
-    let held = subscription(stage).await["id"].as_str().unwrap().to_owned();
-    let payment = stage.stripe_get("/v1/payment_intents").await["data"][0]["id"]
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    let held = stage.subscription().await["id"]
         .as_str()
         .unwrap()
         .to_owned();
+    let payment = stage.stripe_id("/v1/payment_intents").await;
     let params = stripe::Form::new()
         .push("subscription", &held)
         .push("refund[0][payment_intent]", &payment)
@@ -124,14 +124,11 @@ async fn case_d6_a_cancellation_interrupted_by_a_crash_is_completed_once(stage: 
         .encode();
     let (account, long_ago) = (maya.account, stage.app.now().plus_seconds(-120));
     stage
-        .app
-        .db
         .write(account, move |tx| {
             let new = NewIntent::new("int_left", account, IntentKind::PlanEnd, &params);
             store::intents::insert(tx, &new, long_ago)
         })
-        .await
-        .unwrap();
+        .await;
     // The first step was completed before the crash.
     let url = format!("{}/v1/subscriptions/{held}", stage.twin_url);
     stage
@@ -160,28 +157,22 @@ on_both!(
     |settings: &mut Settings| settings.billing.cancel_now = "off".to_owned()
 );
 async fn when_immediate_cancellation_is_off_plans_end_only_with_their_period(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
 
     let asked = json!({ "action": "preview", "planId": "FREE", "when": "now" });
     let (status, answer) = change(&maya, asked).await;
 
-    assert_eq!((status, &answer["code"]), (409, &json!("ends_with_period")));
+    assert_eq!((status, code(&answer)), (409, "ends_with_period"));
     let (_, question) = maya.page("/dashboard/billing/plan?act=cancel").await;
     assert!(!question.contains("act=end"), "{question}");
 }
 
 on_both!(only_those_who_pay_for_an_account_change_its_plan);
 async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let eve = stage.person("eve@example.com").await;
     let (account, user) = (maya.account, eve.user);
-    let name = stage
-        .app
-        .read(move |tx| store::accounts::find(tx, account))
-        .await
-        .unwrap()
-        .unwrap()
-        .public_id;
+    let name = stage.public_id(account).await;
     let path = format!("{CHANGES}?account={name}");
     let body = json!({ "action": "cancel" });
 
@@ -190,27 +181,16 @@ async fn only_those_who_pay_for_an_account_change_its_plan(stage: &Stage) {
         404,
         "another's account"
     );
-    let now = stage.app.now();
-    stage
-        .app
-        .db
-        .write(account, move |tx| {
-            store::users::put_member(tx, user, account, MemberRole::Member, now)
-        })
-        .await
-        .unwrap();
+    stage.put_member(user, account, MemberRole::Member).await;
     let (status, answer) = eve.post(&path, body.clone()).await;
-    assert_eq!(
-        (status, &answer["code"]),
-        (403, &json!("not_billing_member"))
-    );
+    assert_eq!((status, code(&answer)), (403, "not_billing_member"));
     let stranger = stage
         .http
         .post(format!("{}{CHANGES}", stage.base))
         .json(&body);
     assert_eq!(crate::stage::answer(stranger).await.0, 401);
-    let own = format!("{CHANGES}?account={}", public_id(stage, eve.account).await);
+    let own = format!("{CHANGES}?account={}", stage.public_id(eve.account).await);
     let (status, answer) = eve.post(&own, body).await;
-    assert_eq!((status, &answer["code"]), (409, &json!("no_plan")));
+    assert_eq!((status, code(&answer)), (409, "no_plan"));
     assert!(maya.billing().await["subscription"]["cancelAt"].is_null());
 }

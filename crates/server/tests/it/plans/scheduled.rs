@@ -4,7 +4,7 @@ use super::*;
 
 on_both!(a_downgrade_waits_for_the_end_of_the_period_and_costs_nothing);
 async fn a_downgrade_waits_for_the_end_of_the_period_and_costs_nothing(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
     let asked = json!({ "action": "preview", "planId": "PRO" });
     let (_, preview) = change(&maya, asked).await;
     assert_eq!(
@@ -50,7 +50,7 @@ async fn a_downgrade_waits_for_the_end_of_the_period_and_costs_nothing(stage: &S
 
 on_both!(a_scheduled_plan_change_is_withdrawn_with_one_click);
 async fn a_scheduled_plan_change_is_withdrawn_with_one_click(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
     change(&maya, json!({ "action": "confirm", "planId": "PRO" })).await;
     let form = [("act", "undo")];
 
@@ -77,7 +77,7 @@ async fn a_scheduled_plan_change_is_withdrawn_with_one_click(stage: &Stage) {
 
 on_both!(a_scheduled_plan_change_is_replaced_by_an_upgrade_and_by_a_cancellation);
 async fn a_scheduled_plan_change_is_replaced_by_an_upgrade_and_by_a_cancellation(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
     change(&maya, json!({ "action": "confirm", "planId": "PRO" })).await;
 
     let (status, ends) = change(&maya, json!({ "action": "confirm", "planId": "FREE" })).await;
@@ -93,7 +93,7 @@ async fn a_scheduled_plan_change_is_replaced_by_an_upgrade_and_by_a_cancellation
         "{ends}"
     );
     let (status, answer) = change(&maya, json!({ "action": "confirm", "planId": "PRO" })).await;
-    assert_eq!((status, &answer["code"]), (409, &json!("plan_ends")));
+    assert_eq!((status, code(&answer)), (409, "plan_ends"));
     let (status, kept) = change(&maya, json!({ "action": "resume" })).await;
     assert_eq!(status, 200);
     assert!(kept["subscription"]["cancelAt"].is_null(), "{kept}");
@@ -101,7 +101,7 @@ async fn a_scheduled_plan_change_is_replaced_by_an_upgrade_and_by_a_cancellation
 
 on_both!(a_downgrade_is_previewed_on_the_page_before_it_is_scheduled);
 async fn a_downgrade_is_previewed_on_the_page_before_it_is_scheduled(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO_PLUS").await;
+    let maya = stage.subscriber("maya@example.com", "PRO_PLUS").await;
 
     let (status, review) = maya.page("/dashboard/billing/upgrade?planId=PRO").await;
 

@@ -2,16 +2,6 @@
 
 use super::*;
 
-/// The demo's plans, PRO with a trial of 14 days.
-fn with_trial(settings: &mut Settings) {
-    let text = include_str!("../../../../../catalog.toml");
-    let text = text.replace("price = \"19.00\"", "price = \"19.00\"\ntrial_days = 14");
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let (_, path) = file.keep().unwrap();
-    std::fs::write(&path, text).unwrap();
-    settings.billing.catalog = path.to_str().unwrap().to_owned();
-}
-
 on_both!(
     a_trial_is_offered_once_to_an_account_and_then_the_plan_is_paid,
     with_trial
@@ -39,27 +29,16 @@ async fn a_trial_is_offered_once_to_an_account_and_then_the_plan_is_paid(stage: 
         page.contains("Your Pro trial ends on") && page.contains("Cancel trial"),
         "{page}"
     );
-    assert_eq!(
-        stage.stripe_get("/v1/charges").await["data"]
-            .as_array()
-            .unwrap()
-            .len(),
-        0
-    );
+    assert_eq!(stage.stripe_list("/v1/charges").await.len(), 0);
 
     // An upgrade to a plan without a trial is not free.
     let (status, answer) =
         change(&maya, json!({ "action": "preview", "planId": "PRO_PLUS" })).await;
-    assert_eq!(
-        (status, &answer["code"]),
-        (409, &json!("in_trial")),
-        "{answer}"
-    );
+    assert_eq!((status, code(&answer)), (409, "in_trial"), "{answer}");
 
     change(&maya, json!({ "action": "cancel" })).await;
     stage.twin.advance("15d").await.unwrap();
-    maya.billing_when(|body| body["subscription"]["tier"] == "FREE")
-        .await;
+    maya.billing_when(is_tier("FREE")).await;
     let (_, plans) = maya.page("/dashboard/billing/upgrade").await;
     assert!(!plans.contains("Try 14 days free"), "{plans}");
     maya.subscribe("PRO").await;
@@ -91,13 +70,7 @@ async fn a_card_that_already_had_a_trial_gets_no_second_one_and_is_not_charged(s
         body["credits"]["balance"], 100,
         "no credits of the plan: {body}"
     );
-    assert_eq!(
-        stage.stripe_get("/v1/charges").await["data"]
-            .as_array()
-            .unwrap()
-            .len(),
-        0
-    );
+    assert_eq!(stage.stripe_list("/v1/charges").await.len(), 0);
     let (_, page) = again.page("/dashboard/billing").await;
     assert!(page.contains("its trial was used before"), "{page}");
     assert_eq!(maya.billing().await["subscription"]["status"], "TRIALING");
@@ -114,12 +87,8 @@ on_both!(
 );
 async fn codes_and_tax_are_asked_for_as_the_settings_say(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let pack = maya
-        .session(json!({ "type": "topup", "amount": 500 }))
-        .await;
-    let plan = maya
-        .session(json!({ "type": "subscription", "planId": "PRO" }))
-        .await;
+    let pack = maya.session(pack(500)).await;
+    let plan = maya.session(plan_of("PRO")).await;
     let session = |id: String| async move {
         stage
             .stripe_get(&format!("/v1/checkout/sessions/{id}"))
@@ -141,41 +110,14 @@ async fn codes_and_tax_are_asked_for_as_the_settings_say(stage: &Stage) {
 
 on_both!(a_promotion_code_entered_at_checkout_is_shown_on_the_invoice);
 async fn a_promotion_code_entered_at_checkout_is_shown_on_the_invoice(stage: &Stage) {
-    let coupon = stage
-        .stripe_post(
-            "/v1/coupons",
-            &[("percent_off", "50"), ("duration", "once")],
-        )
-        .await;
-    stage
-        .stripe_post(
-            "/v1/promotion_codes",
-            &[
-                ("promotion[type]", "coupon"),
-                ("promotion[coupon]", coupon["id"].as_str().unwrap()),
-                ("code", "HALF"),
-            ],
-        )
-        .await;
+    stage.promotion_code("HALF", "50").await;
     let maya = stage.person("maya@example.com").await;
-    let session = maya
-        .session(json!({ "type": "subscription", "planId": "PRO" }))
-        .await;
-    let page = format!("{}/c/pay/{session}/promotion", stage.twin_url);
-    let typed = stage
-        .http
-        .post(page)
-        .form(&[("promotion_code", "HALF")])
-        .send()
-        .await
-        .unwrap();
-    assert!(typed.status().is_redirection(), "{}", typed.status());
+    let session = maya.session(plan_of("PRO")).await;
+    stage.enter_code(&session, "HALF").await;
 
     maya.pay(&session).await;
 
-    let body = maya
-        .billing_when(|body| body["subscription"]["tier"] == "PRO")
-        .await;
+    let body = maya.billing_when(is_tier("PRO")).await;
     assert_eq!(body["invoices"][0]["amount"], "9.50");
     assert_eq!(body["invoices"][0]["discount"], "9.50", "{body}");
     let (_, invoices) = maya.page("/dashboard/billing/invoices").await;

@@ -4,7 +4,7 @@ use super::*;
 
 on_both!(an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid);
 async fn an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let asked = json!({ "action": "preview", "planId": "PRO_PLUS" });
 
     let (status, preview) = change(&maya, asked).await;
@@ -32,17 +32,13 @@ async fn an_upgrade_is_previewed_to_the_cent_and_takes_effect_when_it_is_paid(st
         ("SUBSCRIPTION_UPGRADE".into(), "COMPLETED".into(), due)
     );
     let (status, again) = change(&maya, body).await;
-    assert_eq!(
-        (status, &again["code"]),
-        (409, &json!("same_plan")),
-        "a second click"
-    );
+    assert_eq!((status, code(&again)), (409, "same_plan"), "a second click");
     assert_eq!(stage.transactions(maya.account).await.len(), 2);
 }
 
 on_both!(an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again);
 async fn an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_again(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     let now = stage.app.now().seconds();
     let quotes = [
         format!("{now}:1"),
@@ -53,11 +49,7 @@ async fn an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_ag
     for quote in quotes {
         let body = json!({ "action": "confirm", "planId": "PRO_PLUS", "quote": quote });
         let (status, answer) = change(&maya, body).await;
-        assert_eq!(
-            (status, &answer["code"]),
-            (409, &json!("quote_changed")),
-            "{quote}"
-        );
+        assert_eq!((status, code(&answer)), (409, "quote_changed"), "{quote}");
         assert!(cents(&answer["preview"]["amountDue"]) > 2_000, "{answer}");
     }
     for quote in [json!(null), json!("x"), json!("1:2:3"), json!("")] {
@@ -66,19 +58,15 @@ async fn an_amount_other_than_the_quoted_one_charges_nothing_and_is_previewed_ag
     }
     assert_eq!(stage.transactions(maya.account).await.len(), 1);
     assert_eq!(
-        subscription(stage).await["items"]["data"][0]["price"]["unit_amount"],
+        stage.subscription().await["items"]["data"][0]["price"]["unit_amount"],
         1_900
     );
 }
 
 on_both!(a_declined_upgrade_keeps_the_plan_until_its_invoice_is_paid);
 async fn a_declined_upgrade_keeps_the_plan_until_its_invoice_is_paid(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
+    stage.decline_next("insufficient_funds").await;
 
     let (status, waits) = confirm(&maya, "PRO_PLUS").await;
 
@@ -111,7 +99,7 @@ async fn a_declined_upgrade_keeps_the_plan_until_its_invoice_is_paid(stage: &Sta
     );
 
     let pay = waits["payUrl"].as_str().unwrap();
-    let invoice = subscription(stage).await["latest_invoice"]
+    let invoice = stage.subscription().await["latest_invoice"]
         .as_str()
         .unwrap()
         .to_owned();
@@ -130,7 +118,7 @@ on_both!(an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_co
 async fn an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_confirmed(
     stage: &Stage,
 ) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     pays_with(stage, "pm_card_authenticationRequired").await;
 
     let (status, waits) = confirm(&maya, "PRO_PLUS").await;
@@ -168,7 +156,7 @@ async fn an_upgrade_that_requires_authentication_takes_effect_only_once_it_is_co
 
 on_both!(a_pending_upgrade_is_withdrawn_and_nothing_is_owed);
 async fn a_pending_upgrade_is_withdrawn_and_nothing_is_owed(stage: &Stage) {
-    let maya = on_plan(stage, "maya@example.com", "PRO").await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.twin.decline_next(None, None).await.unwrap();
     confirm(&maya, "PRO_PLUS").await;
 
@@ -183,7 +171,7 @@ async fn a_pending_upgrade_is_withdrawn_and_nothing_is_owed(stage: &Stage) {
         undone["subscription"]["pendingChange"].is_null(),
         "{undone}"
     );
-    let held = subscription(stage).await;
+    let held = stage.subscription().await;
     assert!(held["pending_update"].is_null());
     let open = stage.stripe_get("/v1/invoices?status=open").await;
     assert_eq!(open["data"].as_array().unwrap().len(), 0, "{open}");

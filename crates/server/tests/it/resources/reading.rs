@@ -8,8 +8,7 @@ async fn lists_are_read_page_by_page_and_as_csv(stage: &Stage) {
     for credits in [500, 1_000, 5_000] {
         maya.buy_pack(credits).await;
     }
-    maya.billing_when(|body| body["credits"]["balance"] == 6_600)
-        .await;
+    maya.balance_is(6_600).await;
     stage.settled().await;
 
     let (_, first) = maya.get("/api/v1/transactions?limit=2").await;
@@ -57,7 +56,7 @@ async fn lists_are_read_page_by_page_and_as_csv(stage: &Stage) {
     assert_eq!(none["data"], json!([]));
     let omar = stage.person("omar@example.com").await;
     assert_eq!(omar.get("/api/v1/transactions").await.1["data"], json!([]));
-    let account = public_id(stage, maya.account).await;
+    let account = stage.public_id(maya.account).await;
     assert_eq!(
         omar.get(&format!("/api/v1/grants?account={account}"))
             .await
@@ -114,10 +113,9 @@ async fn case_m3_operators_see_all_accounts_and_replay_events(stage: &Stage) {
     let admin = stage.person_as("ops@example.com", "admin").await;
     let viewer = stage.person_as("looks@example.com", "viewer").await;
     maya.buy_pack(500).await;
-    maya.billing_when(|body| body["credits"]["balance"] == 600)
-        .await;
+    maya.balance_is(600).await;
     stage.settled().await;
-    let id = public_id(stage, maya.account).await;
+    let id = stage.public_id(maya.account).await;
 
     let (_, transactions) = admin.get("/api/admin/transactions").await;
     let (_, found) = admin.get("/api/admin/accounts?q=maya").await;
@@ -156,10 +154,7 @@ async fn case_m3_operators_see_all_accounts_and_replay_events(stage: &Stage) {
 on_both!(metrics_and_the_reference_contain_no_personal_data);
 async fn metrics_and_the_reference_contain_no_personal_data(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
-    let program = Program {
-        stage,
-        secret: maya.meter_key().await,
-    };
+    let program = maya.program().await;
     program.debit(&fresh_key(), 1).await;
     maya.buy_pack(500).await;
     stage.settled().await;

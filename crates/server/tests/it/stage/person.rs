@@ -1,7 +1,6 @@
 //! A user with a session, and what users do.
 
 use super::*;
-use store::api_keys::{KeyMode, KeyScope};
 
 /// A user with a session.
 pub struct Person<'a> {
@@ -11,7 +10,28 @@ pub struct Person<'a> {
     pub user: i64,
 }
 
+/// The cookie, the account and the user of somebody whose environment is restarted.
+#[derive(Clone)]
+pub struct Kept(String, i64, i64);
+
+impl Kept {
+    /// The same user in the restarted environment.
+    pub fn on<'a>(&self, stage: &'a Stage) -> Person<'a> {
+        Person {
+            stage,
+            cookie: self.0.clone(),
+            account: self.1,
+            user: self.2,
+        }
+    }
+}
+
 impl Person<'_> {
+    /// What outlives a restart of the environment.
+    pub fn kept(&self) -> Kept {
+        Kept(self.cookie.clone(), self.account, self.user)
+    }
+
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.stage.base);
         self.stage
@@ -26,6 +46,21 @@ impl Person<'_> {
 
     pub async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         answer(self.request(reqwest::Method::POST, path).json(&body)).await
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        answer(self.request(reqwest::Method::PUT, path).json(&body)).await
+    }
+
+    /// Deletes what this path names, and returns the status of the response.
+    pub async fn delete(&self, path: &str) -> u16 {
+        answer(self.request(reqwest::Method::DELETE, path)).await.0
+    }
+
+    /// Sends a request without a body.
+    pub async fn fetch(&self, method: reqwest::Method, path: &str) -> reqwest::Response {
+        let sent = self.request(method, path).send().await;
+        sent.expect("the service answers")
     }
 
     /// Requests a page as a browser does.
@@ -50,29 +85,20 @@ impl Person<'_> {
 
     /// Buys a pack with a valid card, and waits until all work is done.
     pub async fn buy_pack(&self, credits: i64) -> String {
-        let session = self
-            .session(json!({ "type": "topup", "amount": credits }))
-            .await;
+        let session = self.session(pack(credits)).await;
         self.pay(&session).await;
         session
     }
 
     /// Subscribes with a valid card.
     pub async fn subscribe(&self, plan: &str) -> String {
-        let session = self
-            .session(json!({ "type": "subscription", "planId": plan }))
-            .await;
+        let session = self.session(plan_of(plan)).await;
         self.pay(&session).await;
         session
     }
 
     pub async fn pay(&self, session: &str) {
-        let by = twin::client::PayBy::Card;
-        self.stage
-            .twin
-            .pay(session, by)
-            .await
-            .expect("the card is good");
+        self.stage.pay(session, twin::client::PayBy::Card).await;
     }
 
     /// The billing response of the specification.
@@ -84,49 +110,86 @@ impl Person<'_> {
 
     /// Waits until the billing response satisfies `wanted`.
     pub async fn billing_when(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let started = Instant::now();
-        loop {
-            let body = self.billing().await;
-            if wanted(&body) {
-                return body;
-            }
-            assert!(started.elapsed() < PATIENCE, "it never came: {body}");
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
+        eventually(async || self.billing().await, wanted).await
+    }
+
+    /// Waits until this many credits are left.
+    pub async fn balance_is(&self, credits: i64) -> Value {
+        self.billing_when(|body| body["credits"]["balance"] == credits)
+            .await
+    }
+
+    /// The account's public id.
+    pub async fn account_id(&self) -> String {
+        self.stage.public_id(self.account).await
     }
 
     /// The user's public id.
     pub async fn user_id(&self) -> String {
         let user = self.user;
-        let found = self.stage.app.read(move |tx| store::users::find(tx, user));
-        let found = found.await.expect("a read").expect("the person");
-        found.public_id
+        let found = self.stage.read(move |tx| store::users::find(tx, user));
+        found.await.expect("the person").public_id
     }
 
     /// A new meter key of this user's account.
     pub async fn meter_key(&self) -> String {
-        let secret = format!(
-            "lbx_test_{}",
-            billing::secrets::new_secret(&*self.stage.app.rng)
-        );
-        let (account, stored, id) = (self.account, hash(&secret), self.stage.app.new_id("key"));
-        let now = self.stage.app.now();
-        let made = self.stage.app.db.write(account, move |tx| {
-            let new = store::api_keys::NewApiKey {
-                public_id: &id,
-                account_id: Some(account),
-                name: "test",
-                prefix: "lbx_test_",
-                secret_hash: &stored,
-                scope: KeyScope::Meter,
-                mode: KeyMode::Test,
-                created_by: "test",
-            };
-            store::api_keys::insert(tx, &new, now)
-        });
-        made.await.expect("a key");
-        secret
+        self.stage.key(Some(self.account), KeyScope::Meter).await
     }
+
+    /// Waits until the account's transactions satisfy `wanted`.
+    pub async fn rows_when(&self, wanted: impl Fn(&[Row]) -> bool) -> Vec<Row> {
+        let rows = async || self.stage.transactions(self.account).await;
+        eventually(rows, |rows| wanted(rows)).await
+    }
+
+    /// Asserts that the account's rows match Stripe exactly.
+    pub async fn in_step(&self) {
+        let report = self.stage.sync(self.account).await;
+        assert!(report.changes.is_empty(), "{report:?}");
+    }
+}
+
+/// The body that starts a Checkout of a pack.
+pub fn pack(credits: i64) -> Value {
+    json!({ "type": "topup", "amount": credits })
+}
+
+/// The body that starts a Checkout of a plan.
+pub fn plan_of(plan: &str) -> Value {
+    json!({ "type": "subscription", "planId": plan })
+}
+
+/// Whether a billing response shows this access and this status.
+pub fn is(tier: &str, status: &str) -> impl Fn(&Value) -> bool {
+    move |body| {
+        body["subscription"]["accessTier"] == *tier && body["subscription"]["status"] == *status
+    }
+}
+
+/// Whether a billing response shows this plan.
+pub fn is_tier(tier: &str) -> impl Fn(&Value) -> bool {
+    move |body| body["subscription"]["tier"] == *tier
+}
+
+/// Whether a billing response says that the plan ends.
+pub fn is_canceled(body: &Value) -> bool {
+    body["subscription"]["cancelAt"].is_string()
+}
+
+/// The credits of a billing response.
+pub fn balance(body: &Value) -> f64 {
+    body["credits"]["balance"].as_f64().expect("a number")
+}
+
+/// The code of an error response.
+pub fn code(body: &Value) -> &str {
+    body["code"].as_str().unwrap_or_default()
+}
+
+/// One field of each object of a list.
+pub fn column<'a>(list: &'a Value, name: &str) -> Vec<&'a Value> {
+    let rows = list.as_array().expect("a list").iter();
+    rows.map(|row| &row[name]).collect()
 }
 
 /// The status and JSON of a response.

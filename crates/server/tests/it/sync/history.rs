@@ -6,20 +6,12 @@ use store::events::EventState;
 
 on_both!(a_refund_of_an_old_payment_is_found_by_the_event_that_names_it);
 async fn a_refund_of_an_old_payment_is_found_by_the_event_that_names_it(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(5_000).await;
-    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    let maya = stage.buyer("maya@example.com", 5_000).await;
     stage.twin.advance("80d").await.unwrap();
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
-    let charge = stage.stripe_get("/v1/charges").await["data"][0]["id"].clone();
+    stage.sync(maya.account).await;
+    stage.refund_newest().await;
 
-    stage
-        .stripe_post("/v1/refunds", &[("charge", charge.as_str().unwrap())])
-        .await;
-
-    maya.billing_when(|body| balance(body) == 100.0).await;
+    maya.balance_is(100).await;
     let rows = stage.transactions(maya.account).await;
     assert_eq!(rows[0], ("CREDIT_TOPUP".into(), "REFUNDED".into(), 500));
 }
@@ -30,7 +22,7 @@ async fn a_history_of_more_than_a_thousand_payments_is_read_completely(stage: &S
     stage.webhooks(false).await;
     maya.buy_pack(5_000).await;
     maya.subscribe("PRO").await;
-    let customer = customer(stage).await;
+    let customer = stage.stripe_id("/v1/customers").await;
     stage.twin.advance("3d").await.unwrap();
     let form = [
         ("customer", customer.as_str()),
@@ -56,11 +48,7 @@ async fn a_history_of_more_than_a_thousand_payments_is_read_completely(stage: &S
     assert_eq!(body["subscription"]["accessTier"], "PRO");
     assert_eq!(balance(&body), 6_100.0, "the oldest purchase of all, too");
     let account = maya.account;
-    let state = stage
-        .app
-        .read(move |tx| store::sync::of_account(tx, account))
-        .await;
-    let state = state.unwrap().unwrap();
+    let state = stage.sync_state(account).await;
     assert_eq!(
         (state.backfill_until, state.parked_at),
         (None, None),
@@ -74,12 +62,10 @@ on_both!(case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
 async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_known(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(500).await;
-    maya.billing_when(|body| balance(body) == 600.0).await;
-    let customer = customer(stage).await;
+    let maya = stage.buyer("maya@example.com", 500).await;
+    let customer = stage.stripe_id("/v1/customers").await;
     let pro = stage
-        .stripe_get(&format!("/v1/prices/{}", price(stage, "PRO")))
+        .stripe_get(&format!("/v1/prices/{}", stage.price("PRO")))
         .await;
     let form = [
         ("product", pro["product"].as_str().unwrap()),
@@ -93,19 +79,8 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
     subscribe_in_dashboard(stage, &customer, &secret).await;
 
     let account = maya.account;
-    let started = Instant::now();
-    let parked = loop {
-        let state = stage
-            .app
-            .read(move |tx| store::sync::of_account(tx, account))
-            .await;
-        let state = state.unwrap().unwrap();
-        if state.parked_at.is_some() {
-            break state;
-        }
-        assert!(started.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    };
+    let state = async || stage.sync_state(account).await;
+    let parked = eventually(state, |state| state.parked_at.is_some()).await;
     assert_eq!(parked.waits_for_price.as_deref(), Some(secret.as_str()));
     assert_eq!(maya.billing().await["subscription"]["accessTier"], "FREE");
     let about = |state: EventState| async move {
@@ -120,8 +95,6 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
 
     let known = secret.clone();
     stage
-        .app
-        .db
         .write(0, move |tx| {
             store::catalog::put_price(
                 tx,
@@ -137,58 +110,37 @@ async fn case_w20_an_account_with_an_unknown_price_is_parked_until_the_price_is_
                 },
             )
         })
-        .await
-        .unwrap();
+        .await;
     stage.app.load_prices().await.unwrap();
 
     maya.billing_when(is("PRO", "ACTIVE")).await;
     stage.settled().await;
     assert_eq!(about(EventState::Parked).await, 0);
     let state = stage
-        .app
         .read(move |tx| store::sync::of_account(tx, account))
         .await;
-    assert_eq!(state.unwrap().unwrap().waits_for_price, None);
+    assert_eq!(state.unwrap().waits_for_price, None);
 }
 
 /// A service that polls Stripe's events and receives no webhooks.
 async fn polls_and_converges(database: store::testing::TestDatabase) {
     let stage = Stage::with(database, |settings| settings.stripe.events_poll_seconds = 1).await;
     stage.webhooks(false).await;
-    let maya = stage.person("maya@example.com").await;
-    maya.buy_pack(5_000).await;
-    maya.billing_when(|body| balance(body) == 5_100.0).await;
+    let maya = stage.buyer("maya@example.com", 5_000).await;
     maya.subscribe("PRO").await;
     maya.billing_when(is("PRO", "ACTIVE")).await;
-    let charges = stage.stripe_get("/v1/charges").await;
-    let topup = charges["data"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|one| one["amount"] == 500);
-    let topup = topup.unwrap()["id"].as_str().unwrap().to_owned();
-    stage
-        .stripe_post("/v1/refunds", &[("charge", &topup)])
-        .await;
-    let path = format!(
-        "/v1/subscriptions/{}",
-        subscription(&stage).await["id"].as_str().unwrap()
-    );
+    stage.refund(&stage.charge_of(500).await).await;
+    let path = stage.subscription_path().await;
     stage
         .stripe_post(&path, &[("cancel_at_period_end", "true")])
         .await;
 
-    maya.billing_when(|body| body["subscription"]["cancelAt"].is_string())
-        .await;
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.billing_when(is_canceled).await;
+    maya.balance_is(1_100).await;
     let settled = |events: &[store::events::Event]| {
         !events.is_empty() && events.iter().all(|event| event.state == EventState::Done)
     };
-    let started = Instant::now();
-    while !settled(&stage.events().await) {
-        assert!(started.elapsed() < PATIENCE, "{:?}", stage.events().await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    eventually(async || stage.events().await, |events| settled(events)).await;
     stage.close().await;
 }
 
@@ -209,46 +161,26 @@ on_both!(the_end_of_a_trial_sends_one_email_even_if_no_event_arrives);
 async fn the_end_of_a_trial_sends_one_email_even_if_no_event_arrives(stage: &Stage) {
     let maya = stage.person("maya@example.com").await;
     maya.buy_pack(500).await;
-    let customer = customer(stage).await;
-    let trial = [
-        ("customer", customer.as_str()),
-        ("items[0][price]", &price(stage, "PRO")),
-        ("trial_period_days", "14"),
-    ];
-    stage.stripe_post("/v1/subscriptions", &trial).await;
+    let customer = stage.stripe_id("/v1/customers").await;
+    stage.start_trial(&customer, "PRO").await;
     maya.billing_when(is("PRO", "TRIALING")).await;
     stage.webhooks(false).await;
-    let told = || async {
-        stage.settled().await;
-        let mails = stage.mail_subjects().await;
-        mails
-            .iter()
-            .filter(|subject| subject.to_lowercase().contains("trial"))
-            .count()
-    };
+    let told = || stage.mails_with("trial");
 
     stage.twin.advance("10d").await.unwrap();
     assert_eq!(told().await, 0);
     stage.twin.advance("2d").await.unwrap();
     assert_eq!(told().await, 1, "{:?}", stage.mail_subjects().await);
-    billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    stage.sync(maya.account).await;
     stage.twin.advance("1h").await.unwrap();
     assert_eq!(told().await, 1, "once");
 }
 
 on_both!(a_renewal_and_a_retry_are_found_although_every_event_is_lost);
 async fn a_renewal_and_a_retry_are_found_although_every_event_is_lost(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    maya.subscribe("PRO").await;
-    maya.billing_when(is("PRO", "ACTIVE")).await;
+    let maya = stage.subscriber("maya@example.com", "PRO").await;
     stage.webhooks(false).await;
-    stage
-        .twin
-        .decline_next(None, Some("insufficient_funds"))
-        .await
-        .unwrap();
+    stage.decline_next("insufficient_funds").await;
 
     stage.twin.advance("31d").await.unwrap();
     maya.billing_when(is("PRO", "PAST_DUE")).await;
@@ -256,10 +188,5 @@ async fn a_renewal_and_a_retry_are_found_although_every_event_is_lost(stage: &St
 
     maya.billing_when(is("PRO", "ACTIVE")).await;
     stage.settled().await;
-    let mails = stage.mail_subjects().await;
-    let failed = mails
-        .iter()
-        .filter(|subject| subject.contains("did not go through"))
-        .count();
-    assert_eq!(failed, 1, "{mails:?}");
+    assert_eq!(stage.mails_with("did not go through").await, 1);
 }

@@ -3,24 +3,24 @@
 use super::*;
 use store::events::EventState;
 
+/// Takes the account as a worker does that then dies; its lease expires after `seconds`.
+async fn leased_for(person: &Person<'_>, seconds: i64) -> Option<store::sync::Lease> {
+    let (account, now) = (person.account, person.stage.app.real_now());
+    let lease = person.stage.write(account, move |tx| {
+        store::sync::mark_for_sync(tx, account, now)?;
+        store::sync::lease_account(tx, account, now, now.plus_seconds(seconds))
+    });
+    lease.await
+}
+
 on_both!(case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect);
 async fn case_w23_a_sync_that_stripe_fails_is_tried_again_and_has_one_effect(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
-    stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 500, "count": 4 }))
-        .await
-        .unwrap();
+    let (maya, event) = undelivered(stage).await;
+    stage.answers(500, 4).await;
 
     assert_eq!(stage.deliver(&event).await.status(), 200);
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
     stage.settled().await;
     assert_eq!(balance(&maya.billing().await), 1_100.0);
     assert_eq!(stage.events().await[0].state, EventState::Done);
@@ -32,53 +32,28 @@ async fn case_w24_an_account_that_always_fails_is_parked_and_others_are_synced(s
     let noah = stage.person("noah@example.com").await;
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
-    let of_maya = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let of_maya = stage.stripe_event("checkout.session.completed").await;
     let account = maya.account;
     stage
-        .app
-        .db
         .write(account, move |tx| store::testing::near_parking(tx, account))
-        .await
-        .unwrap();
-    stage
-        .twin
-        .faults(&json!({ "mode": "status", "status": 400, "count": 1 }))
-        .await
-        .unwrap();
+        .await;
+    stage.answers(400, 1).await;
     stage.deliver(&of_maya).await;
-    let started = Instant::now();
-    while stage
-        .app
-        .read(|tx| store::sync::parked(tx, 10))
-        .await
-        .unwrap()
-        .is_empty()
-    {
-        assert!(started.elapsed() < crate::stage::PATIENCE);
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    stage.twin.faults(&json!({ "mode": "none" })).await.unwrap();
+    let parked = async || stage.read(|tx| store::sync::parked(tx, 10)).await.len();
+    eventually(parked, |parked| *parked > 0).await;
+    stage.no_faults().await;
 
     noah.buy_pack(500).await;
-    let of_noah = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let of_noah = stage.stripe_event("checkout.session.completed").await;
     stage.deliver(&of_noah).await;
 
-    noah.billing_when(|body| balance(body) == 600.0).await;
+    noah.balance_is(600).await;
     assert_eq!(balance(&maya.billing().await), 100.0);
     let now = stage.app.real_now();
     stage
-        .app
-        .db
         .write(account, move |tx| store::sync::unpark(tx, account, now))
-        .await
-        .unwrap();
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+        .await;
+    maya.balance_is(1_100).await;
 }
 
 on_both!(case_w30_a_sync_finds_what_no_webhook_delivered);
@@ -88,12 +63,8 @@ async fn case_w30_a_sync_finds_what_no_webhook_delivered(stage: &Stage) {
     maya.buy_pack(1_000).await;
     maya.subscribe("PRO").await;
 
-    let first = billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
-    let second = billing::sync::account(&stage.app, maya.account)
-        .await
-        .unwrap();
+    let first = stage.sync(maya.account).await;
+    let second = stage.sync(maya.account).await;
 
     assert!(!first.changes.is_empty());
     assert!(second.changes.is_empty(), "{second:?}");
@@ -106,24 +77,13 @@ async fn case_w30_a_sync_finds_what_no_webhook_delivered(stage: &Stage) {
 
 on_both!(case_w25_an_acknowledged_event_is_processed_although_its_worker_died);
 async fn case_w25_an_acknowledged_event_is_processed_although_its_worker_died(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let (maya, event) = undelivered(stage).await;
     // A worker takes the account and dies, so its lease expires.
-    let (account, now) = (maya.account, stage.app.real_now());
-    let taken = stage.app.db.write(account, move |tx| {
-        store::sync::mark_for_sync(tx, account, now)?;
-        store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-    });
-    assert!(taken.await.unwrap().is_some());
+    assert!(leased_for(&maya, 2).await.is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
     assert_eq!(stage.events().await[0].state, EventState::Received);
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
 
     stage.settled().await;
     assert_eq!(stage.events().await[0].state, EventState::Done);
@@ -135,29 +95,16 @@ async fn case_w26_a_sync_that_was_overtaken_writes_nothing(stage: &Stage) {
     stage.webhooks(false).await;
     maya.buy_pack(1_000).await;
     let (account, now) = (maya.account, stage.app.real_now());
-    let stale = stage
-        .app
-        .db
-        .write(account, move |tx| {
-            store::sync::mark_for_sync(tx, account, now)?;
-            store::sync::lease_account(tx, account, now, now.plus_seconds(-1))
-        })
-        .await
-        .unwrap()
-        .unwrap();
+    let stale = leased_for(&maya, -1).await.unwrap();
 
-    billing::sync::account(&stage.app, account).await.unwrap();
+    stage.sync(account).await;
     let late = stage.app.db.write(account, move |tx| {
         store::settings::put(tx, "w26", "written", now)?;
         store::sync::finish(tx, &stale, now)
     });
 
     assert!(late.await.is_err(), "the token fences the commit");
-    let kept = stage
-        .app
-        .read(|tx| store::settings::get(tx, "w26"))
-        .await
-        .unwrap();
+    let kept = stage.read(|tx| store::settings::get(tx, "w26")).await;
     assert_eq!(
         kept, None,
         "what the overtaken worker wrote is gone with it"
@@ -184,13 +131,7 @@ async fn case_w28_a_database_that_cannot_be_written_is_answered_503(stage: &Stag
 
 on_both!(case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing);
 async fn case_w21_an_event_of_the_other_mode_is_stored_and_changes_nothing(stage: &Stage) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let mut event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let (maya, mut event) = undelivered(stage).await;
     event["livemode"] = json!(true);
 
     assert_eq!(stage.deliver(&event).await.status(), 200);
@@ -225,23 +166,12 @@ on_both!(case_w32_an_event_that_waited_for_hours_is_processed_without_checking_i
 async fn case_w32_an_event_that_waited_for_hours_is_processed_without_checking_its_age_again(
     stage: &Stage,
 ) {
-    let maya = stage.person("maya@example.com").await;
-    stage.webhooks(false).await;
-    maya.buy_pack(1_000).await;
-    let event = stage
-        .stripe_events("checkout.session.completed")
-        .await
-        .remove(0);
+    let (maya, event) = undelivered(stage).await;
     // No worker processes the account when the event arrives, and hours pass.
-    let (account, now) = (maya.account, stage.app.real_now());
-    let taken = stage.app.db.write(account, move |tx| {
-        store::sync::mark_for_sync(tx, account, now)?;
-        store::sync::lease_account(tx, account, now, now.plus_seconds(2))
-    });
-    assert!(taken.await.unwrap().is_some());
+    assert!(leased_for(&maya, 2).await.is_some());
     assert_eq!(stage.deliver(&event).await.status(), 200);
     stage.twin.advance("5h").await.unwrap();
 
-    maya.billing_when(|body| balance(body) == 1_100.0).await;
+    maya.balance_is(1_100).await;
     assert_eq!(stage.events().await[0].state, EventState::Done);
 }

@@ -6,7 +6,7 @@ use askama::filters::HtmlSafe;
 use crate::components::{Badge, Banner, Choice, Prose};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 use crate::plans::PackCard;
 
@@ -37,11 +37,7 @@ pub struct CreditsPage {
     pub grants: Vec<GrantRow>,
 }
 
-impl Page for CreditsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(CreditsPage);
 
 /// The chosen pack in the order summary.
 #[derive(Clone, Debug, Default)]

@@ -3,9 +3,9 @@
 use askama::Template;
 
 use crate::components::Banner;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
-use crate::plans::{Cell, Comparison, PlanCard};
+use crate::plans::{Comparison, PlanCard};
 
 #[cfg(any(test, feature = "samples"))]
 pub(crate) mod samples;
@@ -28,11 +28,7 @@ pub struct PricingPage {
     pub note: String,
 }
 
-impl Page for PricingPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(PricingPage);
 
 /// One credit pack in the price list.
 #[derive(Clone, Debug)]

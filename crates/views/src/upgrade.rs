@@ -3,9 +3,9 @@
 use askama::Template;
 
 use crate::components::{Action, Badge, Banner, Fact, Prose};
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
-use crate::plans::{Cell, Comparison, PlanCard};
+use crate::plans::{Comparison, PlanCard};
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -29,11 +29,7 @@ pub struct UpgradePage {
     pub has_live: bool,
 }
 
-impl Page for UpgradePage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(UpgradePage);
 
 /// A change of plan with what it costs today.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Action, Badge, Banner, Choice, Pager, Stat, Tab};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -32,11 +32,7 @@ pub struct TransactionsPage {
     pub csv: Option<(String, String)>,
 }
 
-impl Page for TransactionsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(TransactionsPage);
 
 /// The search as a view under a name.
 #[derive(Clone, Debug)]

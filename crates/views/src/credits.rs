@@ -70,13 +70,18 @@ pub struct AutoTopUp {
     pub currency: String,
     /// What it spent this month; empty for nothing.
     pub spent: String,
-    /// What is wrong with what was typed.
-    pub cap_error: Option<String>,
     /// The field that is wrong, and why.
     pub error: Option<(String, String)>,
 }
 
 impl HtmlSafe for AutoTopUp {}
+
+impl AutoTopUp {
+    fn cap_error(&self) -> Option<&str> {
+        let error = self.error.as_ref().filter(|(field, _)| field == "cap");
+        error.map(|(_, error)| error.as_str())
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct GrantRow {

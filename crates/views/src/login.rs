@@ -97,7 +97,7 @@ impl LoginPage {
     }
 }
 
-/// The page that a mailed link opens. Mail scanners follow links, so the link alone signs nobody
+/// The page that an emailed link opens. Email scanners follow links, so the link alone signs no one
 /// in; the button does.
 #[derive(Clone, Debug, Template)]
 #[template(path = "login_confirm.html")]

@@ -2,7 +2,6 @@
 
 use askama::Template;
 
-use crate::components::Banner;
 use crate::layout::{Shell, page};
 use crate::links::filters;
 use crate::plans::{Comparison, PlanCard};
@@ -16,8 +15,6 @@ pub struct PricingPage {
     /// The frame; a signed-in reader sees which plan is theirs.
     pub shell: Shell,
     pub lead: String,
-    /// News, such as that Stripe does not answer.
-    pub banners: Vec<Banner>,
     pub plans: Vec<PlanCard>,
     pub packs: Vec<PackLine>,
     /// What a credit is: "One standard API call costs 1 credit."

@@ -36,7 +36,7 @@ page!(UpgradePage);
 pub struct Review {
     /// For example "Review your change: Pro to Pro Plus".
     pub title: String,
-    /// How long the amount stands.
+    /// How long the quote is valid.
     pub badge: Badge,
     /// When it starts and what is paid when.
     pub text: Prose,

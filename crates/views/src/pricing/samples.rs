@@ -51,7 +51,6 @@ fn page(shell: Shell, current: Option<&str>) -> PricingPage {
         shell,
         lead: "Plans set your limits and credits pay for calls. Start free and change any time."
             .to_owned(),
-        banners: Vec::new(),
         plans: plans(current, "/login?next=/dashboard/billing/upgrade"),
         packs: vec![
             pack("500 credits", "$0.50"),

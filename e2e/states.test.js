@@ -40,7 +40,7 @@ const WITHOUT_TASTE = ["--font-render-hinting=none", "--disable-lcd-text", "--fo
 const RULES_OF_PARTS = RULES.filter((tag) => tag !== "best-practice");
 const NOT_OF_PARTS = ["document-title", "html-has-lang"];
 /** The most faults that are reported; the first ones explain the rest. */
-const TOLD_MAX = 30;
+const REPORTED_MAX = 30;
 
 let browser, samples, found;
 
@@ -87,8 +87,8 @@ test(RULE, async (context) => {
   if (faults.length > 0) context.diagnostic(`Pictures: ${found}`);
   else if (!SHOTS) await rm(found, { recursive: true });
   if (SHOTS) context.diagnostic(`No picture was compared: full-size pictures are in ${SHOTS}.`);
-  const told = faults.sort().slice(0, TOLD_MAX).join("\n");
-  assert.ok(faults.length === 0, `${faults.length} faults:\n${told}`);
+  const reported = faults.sort().slice(0, REPORTED_MAX).join("\n");
+  assert.ok(faults.length === 0, `${faults.length} faults:\n${reported}`);
 });
 
 async function faultsOfState(page, name) {

@@ -33,7 +33,7 @@ export async function openMail(person, demo, address, subject, look = () => {}) 
   await look("Mailbox");
   const row = person.page.getByRole("row").filter({ hasText: address });
   await person.follow(row.getByRole("link", { name: mail.subject }).first());
-  await look("A mail");
+  await look("An email");
 }
 
 /** Subscribes to Pro with a valid card. */

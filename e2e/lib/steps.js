@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 /** Defines a step: `step(name, act, who)`; `who` and `demo` are called when the step begins. */
-export function steps(demo, somebody) {
+export function steps(demo, visitor) {
   let hasFailed;
-  return (name, act, who = somebody) => {
+  return (name, act, who = visitor) => {
     test(name, async (context) => {
       if (hasFailed) return context.skip("an earlier step failed");
       hasFailed = true;

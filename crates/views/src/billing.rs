@@ -7,7 +7,7 @@ use crate::components::{
     Action, Badge, Banner, Fact, Meter, Pager, Prose, Receipt, TransactionRow,
 };
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -31,11 +31,7 @@ pub struct BillingPage {
     pub manage: Option<Action>,
 }
 
-impl Page for BillingPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(BillingPage);
 
 #[derive(Clone, Debug)]
 pub struct PlanPanel {

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::components::{Action, Badge, Choice, Fact};
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 use crate::usage::CallRow;
 
@@ -21,11 +21,7 @@ pub struct CallsPage {
     pub next: Option<Action>,
 }
 
-impl Page for CallsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(CallsPage);
 
 #[derive(Clone, Debug, Template)]
 #[template(path = "call.html")]
@@ -38,11 +34,7 @@ pub struct CallPage {
     pub grants: Vec<CallGrant>,
 }
 
-impl Page for CallPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(CallPage);
 
 #[derive(Clone, Debug)]
 pub struct CallGrant {

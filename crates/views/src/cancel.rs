@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::components::Action;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -19,8 +19,4 @@ pub struct CancelPage {
     pub retry: Action,
 }
 
-impl Page for CancelPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(CancelPage);

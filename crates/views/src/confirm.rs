@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::components::{Action, Choice, Fact, Prose};
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -33,11 +33,7 @@ pub struct ConfirmPage {
     pub other: Option<Action>,
 }
 
-impl Page for ConfirmPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(ConfirmPage);
 
 impl ConfirmPage {
     pub fn new(

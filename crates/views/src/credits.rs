@@ -6,7 +6,7 @@ use askama::filters::HtmlSafe;
 use crate::components::{Badge, Banner, Choice, Prose};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 use crate::plans::PackCard;
 
@@ -37,11 +37,7 @@ pub struct CreditsPage {
     pub grants: Vec<GrantRow>,
 }
 
-impl Page for CreditsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(CreditsPage);
 
 /// The chosen pack in the order summary.
 #[derive(Clone, Debug, Default)]
@@ -74,13 +70,18 @@ pub struct AutoTopUp {
     pub currency: String,
     /// What it spent this month; empty for nothing.
     pub spent: String,
-    /// What is wrong with what was typed.
-    pub cap_error: Option<String>,
     /// The field that is wrong, and why.
     pub error: Option<(String, String)>,
 }
 
 impl HtmlSafe for AutoTopUp {}
+
+impl AutoTopUp {
+    fn cap_error(&self) -> Option<&str> {
+        let error = self.error.as_ref().filter(|(field, _)| field == "cap");
+        error.map(|(_, error)| error.as_str())
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct GrantRow {

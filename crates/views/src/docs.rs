@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[derive(Clone, Debug, Template)]
@@ -15,11 +15,7 @@ pub struct DocsPage {
     pub groups: Vec<Group>,
 }
 
-impl Page for DocsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(DocsPage);
 
 #[derive(Clone, Debug)]
 pub struct Group {

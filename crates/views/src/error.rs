@@ -3,7 +3,7 @@
 use askama::Template;
 
 use crate::components::Action;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -27,11 +27,7 @@ pub struct ErrorPage {
     pub actions: Vec<Action>,
 }
 
-impl Page for ErrorPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(ErrorPage);
 
 impl ErrorPage {
     /// Any problem, with what to do for its status.

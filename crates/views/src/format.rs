@@ -5,7 +5,7 @@ use std::fmt;
 
 use askama::filters::HtmlSafe;
 use domain::amounts::{group, sign, symbol};
-use domain::money::Currency;
+use domain::money::{Credits, Currency, MICROS_PER_CREDIT};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -13,9 +13,6 @@ use jiff::tz::TimeZone;
 use crate::escape::Escaped;
 
 pub use domain::amounts::{count, money};
-
-/// Micro-credits in one credit: credits have at most six decimals.
-const MICROS_PER_CREDIT: u128 = 1_000_000;
 
 /// As [`money`], but "$19" when there are no cents: for prices on plans.
 pub fn price(minor: i64, currency: &str, exponent: u32) -> String {
@@ -67,27 +64,20 @@ pub fn unit_price(minor: i64, credits: u64, currency: &str, exponent: u32) -> St
 
 /// Credits from micro-credits: "1,228", "0.25", "−12". No zeros at the end.
 pub fn credits(micros: i64) -> String {
-    let (whole, rest) = (
-        u128::from(micros.unsigned_abs()) / MICROS_PER_CREDIT,
-        u128::from(micros.unsigned_abs()) % MICROS_PER_CREDIT,
-    );
-    let whole = group(&whole.to_string());
-    let rest = format!("{rest:06}");
-    match rest.trim_end_matches('0') {
-        "" => format!("{}{whole}", sign(micros < 0)),
-        decimals => format!("{}{whole}.{decimals}", sign(micros < 0)),
+    let exact = Credits::from_micros(micros).to_string();
+    let exact = exact.trim_start_matches('-');
+    let sign = sign(micros < 0);
+    match exact.split_once('.') {
+        Some((whole, decimals)) => format!("{sign}{}.{decimals}", group(whole)),
+        None => format!("{sign}{}", group(exact)),
     }
 }
 
 /// Credits with their word: "1 credit", "1,228 credits".
-#[expect(clippy::cast_possible_truncation, reason = "the value is small")]
 pub fn credits_worded(micros: i64) -> String {
-    let one = micros.unsigned_abs() == MICROS_PER_CREDIT as u64;
-    format!(
-        "{} {}",
-        credits(micros),
-        if one { "credit" } else { "credits" }
-    )
+    let one = micros.unsigned_abs() == MICROS_PER_CREDIT.unsigned_abs();
+    let word = if one { "credit" } else { "credits" };
+    format!("{} {word}", credits(micros))
 }
 
 /// A signed change of credits: "+250", "−12", "0".

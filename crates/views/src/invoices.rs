@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Badge, Pager};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -27,11 +27,7 @@ pub struct InvoicesPage {
     pub pager: Pager,
 }
 
-impl Page for InvoicesPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(InvoicesPage);
 
 #[derive(Clone, Debug)]
 pub struct InvoiceRow {

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Action, Badge, Choice};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 use crate::settings::NewLimit;
 
@@ -30,11 +30,7 @@ pub struct KeysPage {
     pub full: Option<String>,
 }
 
-impl Page for KeysPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(KeysPage);
 
 #[derive(Clone, Debug)]
 pub struct NewKey {

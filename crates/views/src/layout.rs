@@ -37,6 +37,18 @@ pub trait Page: Template {
     }
 }
 
+/// Makes a page of a template whose field `shell` is its frame.
+macro_rules! page {
+    ($page:ident) => {
+        impl $crate::layout::Page for $page {
+            fn shell(&self) -> &$crate::layout::Shell {
+                &self.shell
+            }
+        }
+    };
+}
+pub(crate) use page;
+
 #[derive(Clone, Debug)]
 pub struct Viewer {
     pub account_name: String,
@@ -172,64 +184,59 @@ impl Shell {
             .into_iter()
             .filter(|_| self.billing_enabled)
             .chain(always);
-        shown.map(|entry| self.entry(entry, 0)).collect()
+        shown.map(|entry| self.entry(entry)).collect()
     }
 
     pub fn admin_links(&self) -> Vec<NavLink> {
-        let Some(viewer) = self.viewer.as_ref().filter(|viewer| viewer.is_admin) else {
+        if !self.viewer.as_ref().is_some_and(|viewer| viewer.is_admin) {
             return Vec::new();
-        };
-        let events = (
-            Nav::AdminEvents,
-            Icon::Webhook,
-            "/admin/events",
-            "Webhook events",
-        );
-        vec![
-            self.entry((Nav::AdminOverview, Icon::Home, "/admin", "Overview"), 0),
-            self.entry(
-                (
-                    Nav::AdminTransactions,
-                    Icon::List,
-                    "/admin/transactions",
-                    "Transactions",
-                ),
-                0,
+        }
+        let entries = [
+            (Nav::AdminOverview, Icon::Home, "/admin", "Overview"),
+            (
+                Nav::AdminTransactions,
+                Icon::List,
+                "/admin/transactions",
+                "Transactions",
             ),
-            self.entry(
-                (
-                    Nav::AdminAccounts,
-                    Icon::People,
-                    "/admin/accounts",
-                    "Accounts",
-                ),
-                0,
+            (
+                Nav::AdminAccounts,
+                Icon::People,
+                "/admin/accounts",
+                "Accounts",
             ),
-            self.entry(events, viewer.events_failed),
-            self.entry((Nav::AdminPlans, Icon::Plans, "/admin/plans", "Catalog"), 0),
-            self.entry((Nav::AdminBooks, Icon::Check, "/admin/audit", "Books"), 0),
-            self.entry((Nav::AdminLog, Icon::Shield, "/admin/log", "Audit log"), 0),
-            self.entry(
-                (
-                    Nav::AdminWebhooks,
-                    Icon::External,
-                    "/admin/webhooks",
-                    "Webhooks",
-                ),
-                0,
+            (
+                Nav::AdminEvents,
+                Icon::Webhook,
+                "/admin/events",
+                "Webhook events",
             ),
-            self.entry((Nav::AdminAlerts, Icon::Bell, "/admin/alerts", "Alerts"), 0),
-        ]
+            (Nav::AdminPlans, Icon::Plans, "/admin/plans", "Catalog"),
+            (Nav::AdminBooks, Icon::Check, "/admin/audit", "Books"),
+            (Nav::AdminLog, Icon::Shield, "/admin/log", "Audit log"),
+            (
+                Nav::AdminWebhooks,
+                Icon::External,
+                "/admin/webhooks",
+                "Webhooks",
+            ),
+            (Nav::AdminAlerts, Icon::Bell, "/admin/alerts", "Alerts"),
+        ];
+        entries.map(|entry| self.entry(entry)).into()
     }
 
-    fn entry(&self, entry: (Nav, Icon, &'static str, &'static str), open: u64) -> NavLink {
+    fn entry(&self, entry: (Nav, Icon, &'static str, &'static str)) -> NavLink {
         let (nav, icon, href, label) = entry;
         NavLink {
             icon,
             href,
             label,
             current: nav == self.active,
-            open,
+            open: self
+                .viewer
+                .as_ref()
+                .filter(|_| nav == Nav::AdminEvents)
+                .map_or(0, |viewer| viewer.events_failed),
         }
     }
 

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::components::{Action, Banner, Kind};
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -31,11 +31,7 @@ pub struct LoginPage {
     pub others: Vec<Action>,
 }
 
-impl Page for LoginPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(LoginPage);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginStep {
@@ -101,7 +97,7 @@ impl LoginPage {
     }
 }
 
-/// The page that a mailed link opens. Mail scanners follow links, so the link alone signs nobody
+/// The page that an emailed link opens. Email scanners follow links, so the link alone signs no one
 /// in; the button does.
 #[derive(Clone, Debug, Template)]
 #[template(path = "login_confirm.html")]
@@ -115,8 +111,4 @@ pub struct LoginConfirmPage {
     pub next: Option<String>,
 }
 
-impl Page for LoginConfirmPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(LoginConfirmPage);

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Action, Badge, Choice};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{AccountLink, Page, Shell};
+use crate::layout::{AccountLink, Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -38,11 +38,7 @@ pub struct MembersPage {
     pub may_close: bool,
 }
 
-impl Page for MembersPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(MembersPage);
 
 #[derive(Clone, Debug)]
 pub struct MemberRow {
@@ -101,11 +97,7 @@ pub struct InvitationPage {
     pub role: String,
 }
 
-impl Page for InvitationPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(InvitationPage);
 
 impl InviteForm {
     pub fn empty() -> Self {

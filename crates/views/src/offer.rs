@@ -5,7 +5,7 @@ use domain::money::{Credits, MICROS_PER_CREDIT, MinorUnits};
 
 use crate::components::{Action, Badge};
 use crate::format;
-use crate::plans::{Cell, CompareRow, Comparison, Mark, PlanCard};
+use crate::plans::{CompareRow, Comparison, Mark, PlanCard};
 
 pub use domain::amounts::amount as money;
 
@@ -119,24 +119,24 @@ pub fn say_trials(cards: &mut [PlanCard], catalog: &Catalog, may_try: bool, whom
 
 pub fn comparison(catalog: &Catalog, current: Option<&str>) -> Comparison {
     let tiers = &catalog.tiers;
-    let row = |feature: &str, cell: &dyn Fn(&Tier) -> Cell| CompareRow {
+    let row = |feature: &str, cell: &dyn Fn(&Tier) -> Option<String>| CompareRow {
         feature: feature.to_owned(),
         cells: tiers.iter().map(cell).collect(),
     };
     let calls = |tier: &Tier| match (tier.price, tier.calls_limit) {
-        (None, _) => Cell::Text("Custom".to_owned()),
-        (_, None) => Cell::Text("No limit".to_owned()),
-        (_, Some(limit)) => Cell::Text(format::count(limit.unsigned_abs())),
+        (None, _) => Some("Custom".to_owned()),
+        (_, None) => Some("No limit".to_owned()),
+        (_, Some(limit)) => Some(format::count(limit.unsigned_abs())),
     };
     let credits = |tier: &Tier| match tier.price {
-        None => Cell::Text("Custom".to_owned()),
-        Some(_) => Cell::Text(format::credits(tier.allowance.micros())),
+        None => Some("Custom".to_owned()),
+        Some(_) => Some(format::credits(tier.allowance.micros())),
     };
     let extra = catalog.packs.first().map(unit_price);
     let extra = |tier: &Tier| match (&extra, tier.price) {
-        (Some(price), Some(_)) => Cell::Text(price.clone()),
-        (Some(_), None) => Cell::Text("Custom".to_owned()),
-        (None, _) => Cell::No,
+        (Some(price), Some(_)) => Some(price.clone()),
+        (Some(_), None) => Some("Custom".to_owned()),
+        (None, _) => None,
     };
     Comparison {
         plans: tiers

@@ -51,7 +51,10 @@ pub struct Comparison {
 
 impl Comparison {
     /// The cells of a row, each with whether its plan is the reader's.
-    pub fn cells_of<'a>(&'a self, row: &'a CompareRow) -> impl Iterator<Item = (&'a Cell, bool)> {
+    pub fn cells_of<'a>(
+        &'a self,
+        row: &'a CompareRow,
+    ) -> impl Iterator<Item = (&'a Option<String>, bool)> {
         row.cells
             .iter()
             .zip(self.plans.iter().map(|(_, current)| *current))
@@ -62,25 +65,8 @@ impl Comparison {
 pub struct CompareRow {
     /// For example "Calls per month".
     pub feature: String,
-    pub cells: Vec<Cell>,
-}
-
-/// What a plan has of a feature.
-#[derive(Clone, Debug)]
-pub enum Cell {
-    Text(String),
-    Yes,
-    No,
-}
-
-impl CompareRow {
-    pub fn texts(feature: &str, cells: &[&str]) -> Self {
-        let text = |cell: &&str| Cell::Text((*cell).to_owned());
-        Self {
-            feature: feature.to_owned(),
-            cells: cells.iter().map(text).collect(),
-        }
-    }
+    /// One text for each plan; none where the plan has nothing of it.
+    pub cells: Vec<Option<String>>,
 }
 
 /// One credit pack, a radio button with a face.

@@ -2,10 +2,9 @@
 
 use askama::Template;
 
-use crate::components::Banner;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
-use crate::plans::{Cell, Comparison, PlanCard};
+use crate::plans::{Comparison, PlanCard};
 
 #[cfg(any(test, feature = "samples"))]
 pub(crate) mod samples;
@@ -16,8 +15,6 @@ pub struct PricingPage {
     /// The frame; a signed-in reader sees which plan is theirs.
     pub shell: Shell,
     pub lead: String,
-    /// News, such as that Stripe does not answer.
-    pub banners: Vec<Banner>,
     pub plans: Vec<PlanCard>,
     pub packs: Vec<PackLine>,
     /// What a credit is: "One standard API call costs 1 credit."
@@ -28,11 +25,7 @@ pub struct PricingPage {
     pub note: String,
 }
 
-impl Page for PricingPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(PricingPage);
 
 /// One credit pack in the price list.
 #[derive(Clone, Debug)]

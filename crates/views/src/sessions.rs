@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Action, Badge};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -23,11 +23,7 @@ pub struct SessionsPage {
     pub end_others: Option<Action>,
 }
 
-impl Page for SessionsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(SessionsPage);
 
 #[derive(Clone, Debug)]
 pub struct SessionRow {

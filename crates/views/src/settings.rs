@@ -6,7 +6,7 @@ use domain::ledger::LimitWindow;
 use crate::components::{Action, Choice};
 use crate::credits::AutoTopUp;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -33,11 +33,7 @@ pub struct SettingsPage {
     pub data: Option<String>,
 }
 
-impl Page for SettingsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(SettingsPage);
 
 #[derive(Clone, Debug)]
 pub struct EmailSetting {

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Action, Banner, Fact, Kind};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -28,11 +28,7 @@ pub struct SuccessPage {
     pub refresh: Option<Refresh>,
 }
 
-impl Page for SuccessPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(SuccessPage);
 
 #[derive(Clone, Debug)]
 pub struct Refresh {

@@ -10,7 +10,7 @@ use crate::links::Links;
 use crate::samples::EVIL;
 use crate::words_to_avoid;
 
-/// The tags of a page, from `<` to `>`, without what stands between them.
+/// The tags of a page, from `<` to `>`, without the text between them.
 fn tags(html: &str) -> Vec<&str> {
     html.split('<')
         .skip(1)
@@ -24,7 +24,7 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     Some(rest.split_once('"')?.0)
 }
 
-/// The names of a tag's attributes; what stands between quotes is not one.
+/// The names of a tag's attributes; text in quotes is not one.
 fn names(tag: &str) -> Vec<&str> {
     let outside = tag.split('"').step_by(2);
     outside

@@ -3,9 +3,9 @@
 use askama::Template;
 
 use crate::components::{Action, Badge, Banner, Fact, Prose};
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
-use crate::plans::{Cell, Comparison, PlanCard};
+use crate::plans::{Comparison, PlanCard};
 
 #[cfg(any(test, feature = "samples"))]
 mod samples;
@@ -29,18 +29,14 @@ pub struct UpgradePage {
     pub has_live: bool,
 }
 
-impl Page for UpgradePage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(UpgradePage);
 
 /// A change of plan with what it costs today.
 #[derive(Clone, Debug)]
 pub struct Review {
     /// For example "Review your change: Pro to Pro Plus".
     pub title: String,
-    /// How long the amount stands.
+    /// How long the quote is valid.
     pub badge: Badge,
     /// When it starts and what is paid when.
     pub text: Prose,

@@ -6,7 +6,7 @@ use crate::chart::Chart;
 use crate::components::{Badge, Banner, Choice, Stat};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -35,11 +35,7 @@ pub struct UsagePage {
     pub calls: Option<String>,
 }
 
-impl Page for UsagePage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(UsagePage);
 
 /// What one operation or one key used.
 #[derive(Clone, Debug)]

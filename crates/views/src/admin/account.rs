@@ -3,9 +3,9 @@
 use askama::Template;
 
 use crate::admin::parts::Table;
-use crate::components::{Action, Badge, Banner, Choice, Fact, Kind, Prose, TimelineEntry};
+use crate::components::{Action, Badge, Banner, Choice, Fact, Prose, TimelineEntry};
 use crate::labels::ADJUSTMENT_REASONS;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -36,11 +36,7 @@ pub struct AccountPage {
     pub tables: Vec<Table>,
 }
 
-impl Page for AccountPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(AccountPage);
 
 /// One card on top of the page.
 #[derive(Clone, Debug)]
@@ -94,10 +90,6 @@ impl AccountPage {
             ("h-credits", "Credits", &self.credits),
             ("h-stripe", "Compared with Stripe", &self.stripe),
         ]
-    }
-
-    fn mark(&self, kind: &Kind) -> String {
-        kind.to_string().trim().to_owned()
     }
 }
 

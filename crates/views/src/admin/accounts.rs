@@ -2,10 +2,10 @@
 
 use askama::Template;
 
-use crate::admin::parts::address;
+use crate::admin::parts;
 use crate::components::{Badge, Pager, Tab};
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -25,11 +25,7 @@ pub struct AccountsPage {
     pub pager: Pager,
 }
 
-impl Page for AccountsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(AccountsPage);
 
 #[derive(Clone, Debug)]
 pub struct AccountRow {
@@ -48,11 +44,5 @@ pub fn tabs(current: &str) -> Vec<Tab> {
         ("Subscribed", "subscribed"),
         ("Left in 30 days", "churned"),
     ];
-    let tab = |(label, view): (&str, &str)| Tab {
-        label: label.to_owned(),
-        count: None,
-        href: address("/admin/accounts", &[("view", view)]),
-        current: current == view,
-    };
-    views.into_iter().map(tab).collect()
+    parts::tabs("/admin/accounts", "view", &views, current)
 }

@@ -2,11 +2,11 @@
 
 use askama::Template;
 
-use crate::admin::parts::address;
+use crate::admin::parts;
 use crate::components::{Action, Badge, Pager, Tab};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -22,11 +22,7 @@ pub struct AlertsPage {
     pub pager: Pager,
 }
 
-impl Page for AlertsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(AlertsPage);
 
 #[derive(Clone, Debug)]
 pub struct AlertRow {
@@ -42,21 +38,12 @@ pub struct AlertRow {
 
 /// The tabs above the list, with the current one marked.
 pub fn tabs(current: &str) -> Vec<Tab> {
-    let tab = |(label, state): (&str, &str)| Tab {
-        label: label.to_owned(),
-        count: None,
-        href: address("/admin/alerts", &[("state", state)]),
-        current: state == current,
-    };
-    [("All", ""), ("Open", "open"), ("Resolved", "closed")]
-        .into_iter()
-        .map(tab)
-        .collect()
+    let views = [("All", ""), ("Open", "open"), ("Resolved", "closed")];
+    parts::tabs("/admin/alerts", "state", &views, current)
 }
 
 pub fn acknowledge_action(id: &str, summary: &str) -> Action {
-    let action = Action::post("Acknowledge", format!("/admin/alerts/{id}/acknowledge"));
-    let mut action = action.small();
-    action.spoken = Some(format!("this: {summary}"));
-    action
+    Action::post("Acknowledge", format!("/admin/alerts/{id}/acknowledge"))
+        .small()
+        .spoken(format!("this: {summary}"))
 }

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
-use crate::components::{Action, Badge, Banner, Fact, Json, Kind, TimelineEntry};
+use crate::components::{Action, Badge, Banner, Fact, Json, TimelineEntry};
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -31,11 +31,7 @@ pub struct EventPage {
     pub at_stripe: Option<String>,
 }
 
-impl Page for EventPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(EventPage);
 
 impl EventPage {
     /// Leads to the page that says what a replay would change, and asks.
@@ -48,9 +44,5 @@ impl EventPage {
 
     fn open_at_stripe(&self, href: &str) -> Action {
         Action::external("Open in Stripe", href).small()
-    }
-
-    fn mark(&self, kind: &Kind) -> String {
-        kind.to_string().trim().to_owned()
     }
 }

@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Action, Badge, Choice, Pager, Stat, Tab};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -28,11 +28,7 @@ pub struct EventsPage {
     pub replay_failed: Option<Action>,
 }
 
-impl Page for EventsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(EventsPage);
 
 #[derive(Clone, Debug)]
 pub struct EventRow {

@@ -8,7 +8,7 @@ use domain::money::Credits;
 use crate::admin::parts::address;
 use crate::components::{Action, Badge, Banner, Fact, Kind, Prose};
 use crate::format;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -27,11 +27,7 @@ pub struct OverviewPage {
     pub panels: Vec<Panel>,
 }
 
-impl Page for OverviewPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(OverviewPage);
 
 #[derive(Clone, Debug)]
 pub struct Figure {

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use crate::components::{Action, Banner, Choice, Fact, Pager, Prose, Stat};
-use crate::layout::{Page, Shell};
+use crate::components::{Action, Banner, Choice, Fact, Pager, Prose, Stat, Tab};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -86,11 +86,7 @@ pub struct ListPage {
     pub tables: Vec<Table>,
 }
 
-impl Page for ListPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(ListPage);
 
 impl ListPage {
     /// A page with nothing on it yet.
@@ -189,11 +185,7 @@ pub struct FormPage {
     pub back: Action,
 }
 
-impl Page for FormPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(FormPage);
 
 impl FormPage {
     /// A form that posts to `action`, with the way back to where it came from.
@@ -239,6 +231,17 @@ pub fn address(path: &str, parts: &[(&str, &str)]) -> String {
     } else {
         format!("{path}?{query}")
     }
+}
+
+/// Tabs of a list that `field` narrows to one of its values, with the current one marked.
+pub fn tabs(path: &str, field: &str, views: &[(&str, &str)], current: &str) -> Vec<Tab> {
+    let tab = |&(label, value): &(&str, &str)| Tab {
+        label: label.to_owned(),
+        count: None,
+        href: address(path, &[(field, value)]),
+        current: current == value,
+    };
+    views.iter().map(tab).collect()
 }
 
 /// A word that was typed, if one was.

@@ -2,10 +2,10 @@
 
 use askama::Template;
 
-use crate::components::{Action, Badge, Banner, Choice, Pager, Stat, Tab};
+use crate::components::{Action, Badge, Choice, Pager, Stat, Tab};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -16,13 +16,11 @@ mod samples;
 #[template(path = "admin/transactions.html")]
 pub struct TransactionsPage {
     pub shell: Shell,
-    /// What the last audit found.
-    pub banners: Vec<Banner>,
     /// MRR, ARPU, churn, success rates; empty leaves the strip out.
     pub stats: Vec<Stat>,
     /// Views of the shop, and those the operator saved.
     pub tabs: Vec<Tab>,
-    /// Saves the search as it stands, or lets go of the one that is shown.
+    /// Saves the search as a view, or removes the view that is shown.
     pub view: ViewForm,
     pub filters: Filters,
     /// The rows, newest first.
@@ -32,16 +30,12 @@ pub struct TransactionsPage {
     pub csv: Option<(String, String)>,
 }
 
-impl Page for TransactionsPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(TransactionsPage);
 
 /// The search as a view under a name.
 #[derive(Clone, Debug)]
 pub struct ViewForm {
-    /// The search, as it stands in an address; empty hides the form.
+    /// The search as the query of a URL; empty hides the form.
     pub query: String,
     /// Lets go of the saved view that is shown.
     pub remove: Option<Action>,

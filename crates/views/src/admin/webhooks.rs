@@ -5,7 +5,7 @@ use askama::Template;
 use crate::components::{Action, Badge, Pager};
 use crate::format::When;
 use crate::icons::Icon;
-use crate::layout::{Page, Shell};
+use crate::layout::{Shell, page};
 use crate::links::filters;
 
 #[cfg(any(test, feature = "samples"))]
@@ -25,11 +25,7 @@ pub struct WebhooksPage {
     pub rows: Vec<EndpointRow>,
 }
 
-impl Page for WebhooksPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(WebhooksPage);
 
 #[derive(Clone, Debug)]
 pub struct EndpointRow {
@@ -53,11 +49,7 @@ pub struct EndpointPage {
     pub pager: Pager,
 }
 
-impl Page for EndpointPage {
-    fn shell(&self) -> &Shell {
-        &self.shell
-    }
-}
+page!(EndpointPage);
 
 #[derive(Clone, Debug)]
 pub struct DeliveryRow {
@@ -91,7 +83,8 @@ pub fn actions(id: &str, is_enabled: bool) -> Vec<Action> {
 /// The button that sends a delivery again.
 pub fn resend_action(endpoint: &str, delivery: i64) -> Action {
     let action = format!("/admin/webhooks/{endpoint}/resend");
-    let mut action = Action::post("Send again", action).small();
-    action.spoken = Some(format!("number {delivery}"));
-    action.field("delivery", delivery.to_string())
+    Action::post("Send again", action)
+        .small()
+        .spoken(format!("number {delivery}"))
+        .field("delivery", delivery.to_string())
 }

@@ -42,19 +42,18 @@ impl Prose {
         self
     }
 
-    /// Goes on with an id or a command.
+    /// Continues with an id or a command.
     pub fn code(mut self, text: impl Into<String>) -> Self {
         self.0.push(Part::Code(text.into()));
         self
     }
 
-    /// Goes on with a link to a path of ours.
+    /// Continues with a link to a path of ours.
     pub fn link(mut self, text: impl Into<String>, href: impl Into<String>) -> Self {
         self.0.push(Part::Link(text.into(), href.into()));
         self
     }
 
-    /// Goes on with a state in a word.
     pub fn badge(mut self, badge: Badge) -> Self {
         self.0.push(Part::Badge(badge));
         self

@@ -31,7 +31,6 @@ pub fn sample_auto_refused() -> AutoTopUp {
         badge: Badge::bad("Stopped"),
         reason: Some("It was turned off because the bank declined the card.".to_owned()),
         cap: "lots".to_owned(),
-        cap_error: Some(detail.clone()),
         error: Some(("cap".to_owned(), detail)),
         spent: "$5.00 of the cap used this month.".to_owned(),
         ..auto()
@@ -51,9 +50,8 @@ pub fn all() -> Vec<(&'static str, CreditsPage)> {
     let mut refused = page(samples::customer(Nav::Credits));
     refused.error = Some("Choose one of the packs.".to_owned());
     refused.auto = Some(AutoTopUp {
-        cap_error: Some("Enter a monthly cap in US dollars, for example 50.00.".to_owned()),
         cap: EVIL.to_owned(),
-        ..auto()
+        ..sample_auto_refused()
     });
     let mut worst = page(samples::worst(Nav::Credits));
     worst.packs = vec![evil_pack(); 12];
@@ -127,7 +125,6 @@ pub fn auto() -> AutoTopUp {
         ),
         cap: "50.00".to_owned(),
         currency: "USD".to_owned(),
-        cap_error: None,
     }
 }
 

@@ -17,7 +17,7 @@ impl KeysPage {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
+#[expect(clippy::too_many_lines, reason = "a table of samples")]
 pub fn all() -> Vec<(&'static str, KeysPage)> {
     let typical = || KeysPage {
         shell: samples::customer_in_test_mode(Nav::Keys),

@@ -7,7 +7,7 @@ use crate::layout::Nav;
 use crate::layout::Shell;
 use crate::plans::CompareRow;
 use crate::plans::Mark;
-use crate::plans::{Cell, Comparison, PlanCard};
+use crate::plans::{Comparison, PlanCard};
 use crate::samples;
 use crate::samples::EVIL;
 use crate::samples::LONG;
@@ -51,7 +51,6 @@ fn page(shell: Shell, current: Option<&str>) -> PricingPage {
         shell,
         lead: "Plans set your limits and credits pay for calls. Start free and change any time."
             .to_owned(),
-        banners: Vec::new(),
         plans: plans(current, "/login?next=/dashboard/billing/upgrade"),
         packs: vec![
             pack("500 credits", "$0.50"),
@@ -150,16 +149,21 @@ pub fn compare(current: Option<&str>) -> Comparison {
             plan("ENTERPRISE", "Enterprise"),
         ],
         rows: vec![
-            CompareRow::texts("Calls per month", &["1,000", "10,000", "50,000", "Custom"]),
-            CompareRow::texts("Credits each month", &["100", "1,000", "6,000", "Custom"]),
-            CompareRow::texts(
+            row("Calls per month", &["1,000", "10,000", "50,000", "Custom"]),
+            row("Credits each month", &["100", "1,000", "6,000", "Custom"]),
+            row(
                 "Price of one extra credit",
-                &["$0.001", "$0.001", "$0.001", "Custom"],
+                &["", "$0.001", "$0.001", "Custom"],
             ),
-            CompareRow {
-                feature: "Buy credits".to_owned(),
-                cells: vec![Cell::No, Cell::Yes, Cell::Yes, Cell::Yes],
-            },
         ],
+    }
+}
+
+/// An empty cell is one that the plan has nothing of.
+fn row(feature: &str, cells: &[&str]) -> CompareRow {
+    let cell = |text: &&str| Some((*text).to_owned()).filter(|text| !text.is_empty());
+    CompareRow {
+        feature: feature.to_owned(),
+        cells: cells.iter().map(cell).collect(),
     }
 }

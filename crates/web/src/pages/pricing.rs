@@ -33,7 +33,6 @@ pub async fn show(
         shell: public_shell(&app, visitor.as_ref(), Nav::Pricing),
         lead: "Plans set your limits and credits pay for calls. Start free and change any time."
             .to_owned(),
-        banners: Vec::new(),
         plans,
         packs: packs(&catalog),
         packs_note: packs_note(&catalog),

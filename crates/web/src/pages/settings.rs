@@ -194,7 +194,6 @@ pub(crate) fn auto_top_up(app: &App, chosen: &Preferences) -> AutoTopUp {
             0 => String::new(),
             _ => format!("{} of the cap used this month.", offer::money(auto.spent)),
         },
-        cap_error: None,
         error: None,
     }
 }
@@ -217,7 +216,6 @@ fn auto_refused(card: AutoTopUp, form: &AutoForm, error: &Error) -> AutoTopUp {
     };
     AutoTopUp {
         cap: form.cap.clone().unwrap_or_default(),
-        cap_error: (id == "cap").then(|| detail.clone()),
         thresholds: choose(card.thresholds, &form.threshold),
         packs: choose(card.packs, &form.pack),
         error: Some((id.to_owned(), detail)),

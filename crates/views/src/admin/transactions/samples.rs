@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::components::Kind;
-use crate::components::{Action, Badge, Banner, Pager, Stat, Tab};
+use crate::components::{Badge, Pager, Stat, Tab};
 use crate::format;
 use crate::layout::Nav;
 use crate::samples;
@@ -21,7 +21,6 @@ pub fn all() -> Vec<(&'static str, TransactionsPage)> {
     let empty = TransactionsPage {
         rows: Vec::new(),
         stats: Vec::new(),
-        banners: Vec::new(),
         pager: Pager::default(),
         csv: None,
         filters: Filters {
@@ -39,14 +38,8 @@ pub fn all() -> Vec<(&'static str, TransactionsPage)> {
     vec![("empty", empty), ("typical", typical()), ("worst", worst)]
 }
 
-#[expect(clippy::too_many_lines, reason = "one story, told in order")]
+#[expect(clippy::too_many_lines, reason = "a table of samples")]
 fn typical() -> TransactionsPage {
-    let found = Banner::new(
-        Kind::Bad,
-        "2 payments do not match Stripe",
-        "The 13:00 audit found one paid session without credits and one amount that differs. \
-         Nothing was changed.",
-    );
     let tab = |label: &str, count: &str, href: &str| Tab {
         label: label.to_owned(),
         count: Some(count.to_owned()),
@@ -71,10 +64,6 @@ fn typical() -> TransactionsPage {
         };
     TransactionsPage {
         shell: samples::admin(Nav::AdminTransactions),
-        banners: vec![found.with(Action::link(
-            "Review 2 mismatches",
-            "/admin/transactions?view=mismatch",
-        ))],
         stats: vec![
             Stat::new("MRR", "$8,412", "Up 3.1% in 30 days"),
             Stat::new("ARPU", "$21.90", "384 paying accounts"),

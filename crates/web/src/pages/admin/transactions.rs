@@ -159,7 +159,6 @@ pub async fn show(
     let has_csv = operator.may(Right::Export) && !rows.is_empty();
     frame::html(&TransactionsPage {
         shell: operator_shell(&app, &operator.0, Nav::AdminTransactions),
-        banners: Vec::new(),
         stats: totals(&sums),
         tabs: tabs(&query, &views),
         view: view_form(query, &views),

@@ -30,15 +30,15 @@ use domain::time::Timestamp;
 pub use facts::account_facts;
 pub(crate) use job::LedgerJob;
 pub use read::{
-    GrantRow, HoldRow, JournalRow, WalletRow, accounts_with_wallet, calls, calls_count,
-    ended_calls, entry, grant_kind, grant_source, grants, hold, hold_origin, hold_settlement,
-    holds, journal_after, journal_head, journal_until, pending_pins, recent_calls, wallet,
+    JournalRow, accounts_with_wallet, calls_count, ended_calls, entry, grant_kind, grant_source,
+    grants, hold_origin, hold_settlement, holds, journal_after, journal_head, journal_until,
 };
 pub use rebuild::rebuild;
+pub use rows::hold;
 pub use usage::{
-    DayUsage, KeyUsage, UsageLine, UsageRow, usage_by_day, usage_by_day_between, usage_by_key,
-    usage_by_key_between, usage_by_operation, usage_lines, usage_of_key_between, used_between,
+    DayUsage, KeyUsage, UsageLine, usage_by_day, usage_by_key_between, usage_lines, used_between,
 };
+pub use wallet::{WalletRow, wallet};
 
 use loaded::Loaded;
 

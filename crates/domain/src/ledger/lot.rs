@@ -59,39 +59,7 @@ words! {
     }
 }
 
-/// What the state of a grant depends on, whether it is in memory or in a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LotFacts {
-    /// Whether a person ended the grant.
-    pub voided: bool,
-    /// Whether its payment is disputed.
-    pub frozen: bool,
-    /// The moment from which it may be spent.
-    pub effective_at: Timestamp,
-    /// The moment from which it may no longer be spent.
-    pub expires_at: Option<Timestamp>,
-    /// Credits neither spent, expired nor taken back.
-    pub remaining: Credits,
-}
-
 impl LotState {
-    /// The state at `now`: the one rule for pages, returns and the ledger itself.
-    pub fn of(facts: &LotFacts, now: Timestamp) -> LotState {
-        if facts.voided {
-            LotState::Voided
-        } else if facts.expires_at.is_some_and(|end| end <= now) {
-            LotState::Expired
-        } else if facts.frozen {
-            LotState::Frozen
-        } else if facts.effective_at > now {
-            LotState::Scheduled
-        } else if facts.remaining == Credits::ZERO {
-            LotState::Exhausted
-        } else {
-            LotState::Active
-        }
-    }
-
     /// Whether a call may draw on a grant in this state, as far as credits remain.
     pub const fn is_spendable(self) -> bool {
         matches!(self, LotState::Active | LotState::Exhausted)
@@ -151,16 +119,21 @@ impl Lot {
         self.remaining() - self.held
     }
 
-    /// The state of the grant at `now`.
+    /// The state of the grant at `now`: the one rule for pages, answers and the ledger itself.
     pub fn state(&self, now: Timestamp) -> LotState {
-        let facts = LotFacts {
-            voided: self.voided,
-            frozen: self.frozen,
-            effective_at: self.effective_at,
-            expires_at: self.expires_at,
-            remaining: self.remaining(),
-        };
-        LotState::of(&facts, now)
+        if self.voided {
+            LotState::Voided
+        } else if self.is_expired(now) {
+            LotState::Expired
+        } else if self.frozen {
+            LotState::Frozen
+        } else if self.effective_at > now {
+            LotState::Scheduled
+        } else if self.remaining() == Credits::ZERO {
+            LotState::Exhausted
+        } else {
+            LotState::Active
+        }
     }
 
     /// Whether its end has come, voided or not.
@@ -186,40 +159,51 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_micros(1_000);
 
-    fn facts() -> LotFacts {
-        LotFacts {
-            voided: false,
-            frozen: false,
+    fn lot() -> Lot {
+        Lot {
+            id: 1,
+            kind: GrantKind::Purchase,
+            source_key: "topup:pi_1".into(),
+            parent: None,
+            amount: Credits::new(1),
+            used: Credits::ZERO,
+            expired: Credits::ZERO,
+            clawed: Credits::ZERO,
+            held: Credits::ZERO,
+            reversed: Credits::ZERO,
+            priority: 0,
             effective_at: NOW,
             expires_at: None,
-            remaining: Credits::new(1),
+            frozen: false,
+            voided: false,
+            paid: None,
         }
     }
 
     #[test]
     fn of_several_states_that_apply_the_first_counts() {
         let later = Timestamp::from_micros(1_001);
-        let mut lot = facts();
-        assert_eq!(LotState::of(&lot, NOW), LotState::Active);
-        lot.remaining = Credits::ZERO;
-        assert_eq!(LotState::of(&lot, NOW), LotState::Exhausted);
+        let mut lot = lot();
+        assert_eq!(lot.state(NOW), LotState::Active);
+        lot.used = lot.amount;
+        assert_eq!(lot.state(NOW), LotState::Exhausted);
         lot.effective_at = later;
-        assert_eq!(LotState::of(&lot, NOW), LotState::Scheduled);
+        assert_eq!(lot.state(NOW), LotState::Scheduled);
         lot.frozen = true;
-        assert_eq!(LotState::of(&lot, NOW), LotState::Frozen);
+        assert_eq!(lot.state(NOW), LotState::Frozen);
         lot.expires_at = Some(NOW);
-        assert_eq!(LotState::of(&lot, NOW), LotState::Expired);
+        assert_eq!(lot.state(NOW), LotState::Expired);
         lot.voided = true;
-        assert_eq!(LotState::of(&lot, NOW), LotState::Voided);
+        assert_eq!(lot.state(NOW), LotState::Voided);
     }
 
     #[test]
     fn a_call_draws_on_a_grant_from_its_beginning_until_just_before_its_end() {
-        let mut lot = facts();
+        let mut lot = lot();
         lot.expires_at = Some(Timestamp::from_micros(1_001));
 
-        assert!(!LotState::of(&lot, Timestamp::from_micros(999)).is_spendable());
-        assert!(LotState::of(&lot, NOW).is_spendable());
-        assert!(!LotState::of(&lot, Timestamp::from_micros(1_001)).is_spendable());
+        assert!(!lot.state(Timestamp::from_micros(999)).is_spendable());
+        assert!(lot.state(NOW).is_spendable());
+        assert!(!lot.state(Timestamp::from_micros(1_001)).is_spendable());
     }
 }

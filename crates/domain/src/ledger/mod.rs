@@ -32,7 +32,7 @@ pub use command::{Command, IdempotencyKey, NewGrant, Outcome, Request};
 pub use entry::{Body, Context, Entry, EntryKind, Line, chain_hash};
 pub use hold::{Hold, HoldState};
 pub use limits::{Limit, LimitScope, LimitWindow, Spender};
-pub use lot::{GrantKind, Lot, LotFacts, LotId, LotState};
+pub use lot::{GrantKind, Lot, LotId, LotState};
 pub use refusal::Refusal;
 pub use wallet::{Terms, Wallet, WalletStatus};
 

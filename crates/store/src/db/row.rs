@@ -1,6 +1,7 @@
 //! How rows are read: columns by position, whole records in the order of the statement.
 
 use domain::ledger::{EntryKind, GrantKind, HoldState, LimitScope, LimitWindow, WalletStatus};
+use domain::money::Credits;
 use domain::people::{MemberRole, UserRole};
 use domain::plan::{AccountKind, AccountStatus, PlanStatus, SubscriptionStatus};
 use domain::projection::{TransactionStatus, TransactionType};
@@ -93,6 +94,13 @@ impl Column for Option<Timestamp> {
     }
 }
 
+impl Column for Option<Credits> {
+    /// Reads micro-credits.
+    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+        Ok(Option::<i64>::read(row, index)?.map(Credits::from_micros))
+    }
+}
+
 /// Reads a column that is never null through its optional form.
 fn present<T>(row: &Row<'_>, index: usize) -> Result<T>
 where
@@ -102,29 +110,16 @@ where
         .ok_or_else(|| Error::Database(format!("column {index} is null where none may be")))
 }
 
-impl Column for i64 {
-    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
-        present(row, index)
-    }
+macro_rules! present_column {
+    ($($name:ty),+) => {$(
+        impl Column for $name {
+            fn read(row: &Row<'_>, index: usize) -> Result<Self> {
+                present(row, index)
+            }
+        }
+    )+};
 }
-
-impl Column for String {
-    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
-        present(row, index)
-    }
-}
-
-impl Column for Vec<u8> {
-    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
-        present(row, index)
-    }
-}
-
-impl Column for Timestamp {
-    fn read(row: &Row<'_>, index: usize) -> Result<Self> {
-        present(row, index)
-    }
-}
+present_column!(i64, String, Vec<u8>, Timestamp, Credits);
 
 /// Reads a column of words as the enum that has them, and binds the enum as its word.
 macro_rules! word_column {

@@ -1,12 +1,13 @@
 //! What `audit` reads: rows as they stand, to be compared with what the journal says.
 
-use domain::ledger::{EntryKind, Hold, Lot};
+use domain::ledger::{EntryKind, Lot};
 use domain::projection::TransactionStatus;
 use domain::time::Timestamp;
 
-use super::rows::{HoldRow, LotRow, hold_by_id};
+use super::rows::lot_columns;
+pub use super::rows::{hold, pending_holds};
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{Tx, record, sql};
 use crate::error::Result;
 
 record! {
@@ -66,26 +67,14 @@ pub fn journal_lines(
 
 /// Lists all grants of an account, including spent ones.
 pub fn lots(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Lot>> {
-    let rows: Vec<LotRow> = tx.query(
-        "select lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed,
-                priority, effective_at, expires_at, frozen, voided, paid_minor, currency
-           from credit_grant
-          where account_id = $1
-          order by lot",
+    tx.query(
+        sql!(
+            "select ",
+            lot_columns!(),
+            " from credit_grant where account_id = $1 order by lot"
+        ),
         args![account],
-    )?;
-    Ok(rows.into_iter().map(|row| row.0).collect())
-}
-
-/// A hold of an account as its row has it.
-pub fn hold_row(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
-    hold_by_id(tx, account, id)
-}
-
-/// The pending holds of an account.
-pub fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Hold>> {
-    let rows: Vec<HoldRow> = super::rows::pending_holds(tx, account)?;
-    Ok(rows.into_iter().map(|row| row.0).collect())
+    )
 }
 
 /// How many holds an account has or had.

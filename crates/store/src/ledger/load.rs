@@ -6,10 +6,8 @@ use domain::ledger::{Command, Hold, Ledger, Request};
 
 use super::limits;
 use super::loaded::Loaded;
-use super::rows::{
-    HoldRow, LotRow, entry_by_key, hold_by_id, live_lots, lot_by_number, lot_family, pending_holds,
-};
-use super::wallet::{first_wallet, from_stored, lock_wallet, stored_wallet};
+use super::rows::{entry_by_key, hold, live_lots, lot_by_number, lot_family, pending_holds};
+use super::wallet::{first_wallet, from_stored, lock_wallet, wallet};
 use crate::db::Tx;
 use crate::error::Result;
 
@@ -23,7 +21,7 @@ pub(super) fn load(tx: &mut Tx<'_>, account: i64, requests: &[&Request]) -> Resu
     };
     if !loaded.is_new {
         for lot in live_lots(tx, account)? {
-            loaded.ledger.lots.insert(lot.0.id, lot.0);
+            loaded.ledger.lots.insert(lot.id, lot);
         }
         load_named(tx, &mut loaded.ledger, requests)?;
         load_limits(tx, &mut loaded)?;
@@ -55,11 +53,11 @@ pub(super) fn read_only_for(
 
 /// Loads what [`load`] loads, for a reader: it takes no lock and creates no row.
 pub(super) fn read_only(tx: &mut Tx<'_>, account: i64) -> Result<Loaded> {
-    let Some(stored) = stored_wallet(tx, account)? else {
+    let Some(stored) = wallet(tx, account)? else {
         return Ok(first_wallet(account));
     };
     let mut loaded = from_stored(account, stored)?;
-    for LotRow(lot) in live_lots(tx, account)? {
+    for lot in live_lots(tx, account)? {
         loaded.ledger.lots.insert(lot.id, lot);
     }
     load_limits(tx, &mut loaded)?;
@@ -98,13 +96,13 @@ fn load_named(tx: &mut Tx<'_>, ledger: &mut Ledger, requests: &[&Request]) -> Re
         }
     }
     for id in holds {
-        if let Some(hold) = hold_by_id(tx, ledger.account, id)? {
+        if let Some(hold) = hold(tx, ledger.account, id)? {
             load_pinned(tx, ledger, &hold)?;
             ledger.holds.insert(hold.id.clone(), hold);
         }
     }
     for source in sources {
-        for LotRow(lot) in lot_family(tx, ledger.account, source)? {
+        for lot in lot_family(tx, ledger.account, source)? {
             ledger.lots.insert(lot.id, lot);
         }
     }
@@ -116,7 +114,7 @@ fn load_named(tx: &mut Tx<'_>, ledger: &mut Ledger, requests: &[&Request]) -> Re
 fn load_pinned(tx: &mut Tx<'_>, ledger: &mut Ledger, hold: &Hold) -> Result<()> {
     for (lot, _) in &hold.pins {
         if !ledger.lots.contains_key(lot)
-            && let Some(LotRow(found)) = lot_by_number(tx, ledger.account, *lot)?
+            && let Some(found) = lot_by_number(tx, ledger.account, *lot)?
         {
             ledger.lots.insert(*lot, found);
         }
@@ -126,7 +124,7 @@ fn load_pinned(tx: &mut Tx<'_>, ledger: &mut Ledger, hold: &Hold) -> Result<()> 
 
 /// All pending holds, before something due is settled.
 pub(super) fn load_pending_holds(tx: &mut Tx<'_>, ledger: &mut Ledger) -> Result<()> {
-    for HoldRow(hold) in pending_holds(tx, ledger.account)? {
+    for hold in pending_holds(tx, ledger.account)? {
         load_pinned(tx, ledger, &hold)?;
         ledger.holds.entry(hold.id.clone()).or_insert(hold);
     }

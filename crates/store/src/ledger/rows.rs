@@ -4,28 +4,34 @@ use domain::ledger::{Body, Entry, Hold, Lot, LotId, Spender};
 use domain::money::{Credits, Currency, MinorUnits};
 
 use crate::args;
-use crate::db::{Record, Row, Tx};
+use crate::db::{Record, Row, Tx, sql};
 use crate::error::{Result, unreadable};
 
-pub(super) struct LotRow(pub(super) Lot);
+/// Amounts are stored in micro-credits.
+macro_rules! lot_columns {
+    () => {
+        "lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed, priority,
+         effective_at, expires_at, frozen, voided, paid_minor, currency"
+    };
+}
+pub(super) use lot_columns;
 
-impl Record for LotRow {
+impl Record for Lot {
     fn from_row(row: &Row<'_>) -> Result<Self> {
-        let micros = |index| row.get::<i64>(index).map(Credits::from_micros);
         let paid: Option<i64> = row.get(15)?;
         let currency: Option<String> = row.get(16)?;
         let currency = currency.as_deref().and_then(Currency::parse);
-        Ok(LotRow(Lot {
+        Ok(Lot {
             id: row.get(0)?,
             kind: row.get(1)?,
             source_key: row.get(2)?,
             parent: row.get(3)?,
-            amount: micros(4)?,
-            used: micros(5)?,
-            expired: micros(6)?,
-            clawed: micros(7)?,
-            held: micros(8)?,
-            reversed: micros(9)?,
+            amount: row.get(4)?,
+            used: row.get(5)?,
+            expired: row.get(6)?,
+            clawed: row.get(7)?,
+            held: row.get(8)?,
+            reversed: row.get(9)?,
             priority: row.get(10)?,
             effective_at: row.get(11)?,
             expires_at: row.get(12)?,
@@ -34,59 +40,68 @@ impl Record for LotRow {
             paid: paid
                 .zip(currency)
                 .map(|(amount, currency)| MinorUnits::new(amount, currency)),
-        }))
+        })
     }
 }
 
-pub(super) fn live_lots(tx: &mut Tx<'_>, account: i64) -> Result<Vec<LotRow>> {
+pub(super) fn live_lots(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Lot>> {
     tx.query(
-        "select lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed,
-                priority, effective_at, expires_at, frozen, voided, paid_minor, currency
-           from credit_grant
-          where account_id = $1
-            and used + expired + clawed < amount",
+        sql!(
+            "select ",
+            lot_columns!(),
+            "  from credit_grant
+              where account_id = $1
+                and used + expired + clawed < amount"
+        ),
         args![account],
     )
 }
 
-pub(super) fn lot_by_number(tx: &mut Tx<'_>, account: i64, lot: LotId) -> Result<Option<LotRow>> {
+pub(super) fn lot_by_number(tx: &mut Tx<'_>, account: i64, lot: LotId) -> Result<Option<Lot>> {
     tx.query_opt(
-        "select lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed,
-                priority, effective_at, expires_at, frozen, voided, paid_minor, currency
-           from credit_grant
-          where account_id = $1
-            and lot = $2",
+        sql!(
+            "select ",
+            lot_columns!(),
+            " from credit_grant where account_id = $1 and lot = $2"
+        ),
         args![account, lot],
     )
 }
 
 /// The grant of a source key, and its bonuses.
-pub(super) fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Result<Vec<LotRow>> {
+pub(super) fn lot_family(tx: &mut Tx<'_>, account: i64, source_key: &str) -> Result<Vec<Lot>> {
     tx.query(
-        "select lot, kind, source_key, parent, amount, used, expired, clawed, held, reversed,
-                priority, effective_at, expires_at, frozen, voided, paid_minor, currency
-           from credit_grant
-          where account_id = $1
-            and (source_key = $2
-                 or parent in (select lot
-                                 from credit_grant
-                                where account_id = $1
-                                  and source_key = $2))",
+        sql!(
+            "select ",
+            lot_columns!(),
+            "  from credit_grant
+              where account_id = $1
+                and (source_key = $2
+                     or parent in (select lot
+                                     from credit_grant
+                                    where account_id = $1
+                                      and source_key = $2))"
+        ),
         args![account, source_key],
     )
 }
 
-pub(super) struct HoldRow(pub(super) Hold);
+macro_rules! hold_columns {
+    () => {
+        "hold_id, amount, captured, uncollected, state, pins, period_start, authorized_at,
+         expires_at, resolved_at, api_key_id, user_id"
+    };
+}
+pub(super) use hold_columns;
 
-impl Record for HoldRow {
+impl Record for Hold {
     fn from_row(row: &Row<'_>) -> Result<Self> {
-        let micros = |index| row.get::<i64>(index).map(Credits::from_micros);
         let pins: String = row.get(5)?;
-        Ok(HoldRow(Hold {
+        Ok(Hold {
             id: row.get(0)?,
-            amount: micros(1)?,
-            captured: micros(2)?,
-            uncollected: micros(3)?,
+            amount: row.get(1)?,
+            captured: row.get(2)?,
+            uncollected: row.get(3)?,
             state: row.get(4)?,
             pins: read_pins(&pins)?,
             period_start: row.get(6)?,
@@ -97,48 +112,50 @@ impl Record for HoldRow {
                 key: row.get(10)?,
                 member: row.get(11)?,
             },
-        }))
+        })
     }
 }
 
-pub(super) fn hold_by_id(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
-    let row: Option<HoldRow> = tx.query_opt(
-        "select hold_id, amount, captured, uncollected, state, pins, period_start,
-                authorized_at, expires_at, resolved_at, api_key_id, user_id
-           from hold
-          where hold_id = $1
-            and account_id = $2",
+/// Finds a hold of this account.
+pub fn hold(tx: &mut Tx<'_>, account: i64, id: &str) -> Result<Option<Hold>> {
+    tx.query_opt(
+        sql!(
+            "select ",
+            hold_columns!(),
+            " from hold where hold_id = $1 and account_id = $2"
+        ),
         args![id, account],
-    )?;
-    Ok(row.map(|row| row.0))
+    )
 }
 
-pub(super) fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<HoldRow>> {
+/// Lists the account's holds that are not settled.
+pub fn pending_holds(tx: &mut Tx<'_>, account: i64) -> Result<Vec<Hold>> {
     tx.query(
-        "select hold_id, amount, captured, uncollected, state, pins, period_start,
-                authorized_at, expires_at, resolved_at, api_key_id, user_id
-           from hold
-          where account_id = $1
-            and state = 'pending'",
+        sql!(
+            "select ",
+            hold_columns!(),
+            " from hold where account_id = $1 and state = 'pending'"
+        ),
         args![account],
     )
 }
 
+impl Record for Entry {
+    /// Reads an entry from its stored bytes and its hash.
+    fn from_row(row: &Row<'_>) -> Result<Self> {
+        let canonical: Vec<u8> = row.get(0)?;
+        Entry::from_canonical(&canonical, digest(row.get(1)?)?).map_err(|_| unreadable("journal"))
+    }
+}
+
 pub(super) fn entry_by_key(tx: &mut Tx<'_>, account: i64, key: &str) -> Result<Option<Entry>> {
-    let row: Option<(Vec<u8>, Vec<u8>)> = tx.query_opt(
+    tx.query_opt(
         "select canonical, hash
            from journal
           where account_id = $1
             and idempotency_key = $2",
         args![account, key],
-    )?;
-    row.map(|(canonical, hash)| decode(&canonical, hash))
-        .transpose()
-}
-
-/// Reads an entry from its stored bytes.
-pub(super) fn decode(canonical: &[u8], hash: Vec<u8>) -> Result<Entry> {
-    Entry::from_canonical(canonical, digest(hash)?).map_err(|_| unreadable("journal"))
+    )
 }
 
 /// Writes pins as the number of a grant and its micro-credits: `3:40000000,5:1000`.

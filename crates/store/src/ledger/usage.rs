@@ -18,23 +18,12 @@ record! {
     }
 }
 
-/// Usage by day and operation, from day `from` on, oldest first.
-pub fn usage_by_day(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<DayUsage>> {
-    tx.query(
-        "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
-           from usage_day
-          where account_id = $1
-            and day >= $2
-          group by day, operation
-          order by day, operation",
-        args![account, from],
-    )
-}
-
-/// Usage by day and operation on the days from `from` up to but not including `until`.
-pub fn usage_by_day_between(
+/// Usage by day and operation on the days from `from` up to but not including `until`, oldest
+/// first: of one key where `key` names one.
+pub fn usage_by_day(
     tx: &mut Tx<'_>,
     account: i64,
+    key: Option<i64>,
     from: i64,
     until: i64,
 ) -> Result<Vec<DayUsage>> {
@@ -42,31 +31,12 @@ pub fn usage_by_day_between(
         "select day, operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint)
            from usage_day
           where account_id = $1
-            and day >= $2
-            and day < $3
-          group by day, operation
-          order by day, operation",
-        args![account, from, until],
-    )
-}
-
-/// Usage by day and operation of one key; see [`usage_by_day_between`].
-pub fn usage_of_key_between(
-    tx: &mut Tx<'_>,
-    account: i64,
-    key: i64,
-    from: i64,
-    until: i64,
-) -> Result<Vec<DayUsage>> {
-    tx.query(
-        "select day, operation, calls, credits
-           from usage_day
-          where account_id = $1
-            and api_key_id = $2
+            and ($2 = 0 or api_key_id = $2)
             and day >= $3
             and day < $4
+          group by day, operation
           order by day, operation",
-        args![account, key, from, until],
+        args![account, key.unwrap_or(0), from, until],
     )
 }
 
@@ -145,47 +115,6 @@ pub fn usage_by_key_between(
           order by total desc, u.api_key_id
           limit 100",
         args![account, from, until],
-    )
-}
-
-record! {
-    /// Usage of one operation or key; credits in micro-credits.
-    pub struct UsageRow {
-        /// The operation, or the number of the key as text.
-        pub name: String,
-        /// How many calls were charged.
-        pub calls: i64,
-        /// Credits that were charged.
-        pub credits: i64,
-    }
-}
-
-/// Usage by operation from day `from` on, dearest first.
-pub fn usage_by_operation(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
-    tx.query(
-        "select operation, cast(sum(calls) as bigint), cast(sum(credits) as bigint) as total
-           from usage_day
-          where account_id = $1
-            and day >= $2
-          group by operation
-          order by total desc, operation
-          limit 100",
-        args![account, from],
-    )
-}
-
-/// Usage by API key from day `from` on, dearest first.
-pub fn usage_by_key(tx: &mut Tx<'_>, account: i64, from: i64) -> Result<Vec<UsageRow>> {
-    tx.query(
-        "select cast(api_key_id as text), cast(sum(calls) as bigint),
-                cast(sum(credits) as bigint) as total
-           from usage_day
-          where account_id = $1
-            and day >= $2
-          group by api_key_id
-          order by total desc, api_key_id
-          limit 100",
-        args![account, from],
     )
 }
 

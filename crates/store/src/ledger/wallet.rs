@@ -7,57 +7,78 @@ use domain::time::Timestamp;
 use super::loaded::{Level, Loaded, Watch};
 use super::rows::digest;
 use crate::args;
-use crate::db::{Tx, record};
+use crate::db::{Tx, record, sql};
 use crate::error::{Result, unreadable};
 
 record! {
-    /// The columns of a wallet.
-    pub struct StoredWallet {
+    /// The sums of an account's journal, and until when they hold without a settlement. Credits are
+    /// in micro-credits.
+    pub struct WalletRow {
+        /// Credits in all grants.
         pub posted: i64,
+        /// Credits pinned by holds.
         pub held: i64,
+        /// Credits that are owed.
         pub debt: i64,
+        /// The number of the last journal entry.
         pub seq: i64,
+        /// The hash of the last journal entry.
         pub hash: Vec<u8>,
+        /// How many holds are pending.
         pub open_holds: i64,
+        /// The period the calls are counted in.
         pub period_start: Timestamp,
+        /// Calls that were authorized in the period.
         pub period_calls: i64,
+        /// The time before which nothing falls due.
         pub next_due_at: Option<Timestamp>,
+        /// Whether the account may spend.
         pub status: WalletStatus,
+        /// The start of the plan's current period.
         pub plan_start: Timestamp,
+        /// Calls that the plan allows in the period; `None` for no limit.
         pub plan_calls_limit: Option<i64>,
+        /// The time until which the stored answer of the plan holds.
         pub plan_valid_until: Timestamp,
+        /// How many spend limits the account has.
         pub limits: i64,
+        /// The credits below which its people are notified.
         pub low_below: Option<i64>,
+        /// The number of the [`Level`] that the credits are at.
         pub low_level: i64,
+        /// Whether its people must be notified of low credits.
         pub low_due: bool,
+        /// The credits below which a pack is bought automatically.
         pub topup_below: Option<i64>,
+        /// Whether the credits are below that.
         pub topup_due: bool,
+        /// The time at which the wallet last changed.
+        pub updated_at: Timestamp,
     }
 }
 
-pub(super) fn stored_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<StoredWallet>> {
-    tx.query_opt(
+macro_rules! select {
+    () => {
         "select posted, held, debt, seq, hash, open_holds, period_start, period_calls,
                 next_due_at, status, plan_start, plan_calls_limit, plan_valid_until, limits,
-                low_below, low_level, low_due, topup_below, topup_due
+                low_below, low_level, low_due, topup_below, topup_due, updated_at
            from wallet
-          where account_id = $1",
-        args![account],
-    )
+          where account_id = $1"
+    };
+}
+
+/// The wallet of an account; `None` before its first command.
+pub fn wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
+    tx.query_opt(select!(), args![account])
 }
 
 /// On PostgreSQL the row lock is what makes several processes right; SQLite has one writer. A
 /// wallet that does not exist yet is made first, so that there is a row to lock.
-pub(super) fn lock_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<StoredWallet>> {
+pub(super) fn lock_wallet(tx: &mut Tx<'_>, account: i64) -> Result<Option<WalletRow>> {
     match tx {
-        Tx::Sqlite(_) => stored_wallet(tx, account),
+        Tx::Sqlite(_) => wallet(tx, account),
         Tx::Postgres(_) => {
-            let select = "select posted, held, debt, seq, hash, open_holds, period_start,
-                    period_calls, next_due_at, status, plan_start, plan_calls_limit,
-                    plan_valid_until, limits, low_below, low_level, low_due, topup_below, topup_due
-               from wallet
-              where account_id = $1
-                for update";
+            let select = sql!(select!(), " for update");
             if let Some(stored) = tx.query_opt(select, args![account])? {
                 return Ok(Some(stored));
             }
@@ -89,7 +110,7 @@ pub(super) fn first_wallet(account: i64) -> Loaded {
     }
 }
 
-pub(super) fn from_stored(account: i64, stored: StoredWallet) -> Result<Loaded> {
+pub(super) fn from_stored(account: i64, stored: WalletRow) -> Result<Loaded> {
     let terms = Terms {
         period_start: stored.plan_start,
         calls_limit: stored.plan_calls_limit,

@@ -69,27 +69,10 @@ fn an_intent_takes_its_steps_once_and_its_session_is_usable_until_it_ends(db: &D
         intents::under_way(tx, ann, IntentKind::CheckoutTopup)
     });
     assert_eq!(under_way.unwrap().state, IntentState::Calling);
-    assert_eq!(
-        read(db, |tx| intents::waiting(
-            tx,
-            IntentKind::CheckoutTopup,
-            at(2),
-            10
-        ))
-        .len(),
-        1,
-        "bob's alone"
-    );
-    assert_eq!(
-        read(db, |tx| intents::waiting(
-            tx,
-            IntentKind::CheckoutTopup,
-            at(3),
-            10
-        ))
-        .len(),
-        2
-    );
+    let kind = IntentKind::CheckoutTopup;
+    let waiting = |before| read(db, move |tx| intents::waiting(tx, kind, at(before), 10)).len();
+    assert_eq!(waiting(2), 1, "bob's alone");
+    assert_eq!(waiting(3), 2);
 
     let done = |now| {
         write(db, move |tx| {

@@ -7,7 +7,7 @@ use store::{Db, Error};
 
 use crate::help::{account, at, on_both, read, write};
 
-fn topup<'a>(account_id: i64, session: &'a str, status: TransactionStatus) -> NewTransaction<'a> {
+fn topup(account_id: i64, session: &str, status: TransactionStatus) -> NewTransaction<'_> {
     NewTransaction {
         account_id,
         stripe_checkout_session_id: Some(session),

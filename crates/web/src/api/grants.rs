@@ -8,10 +8,10 @@ use billing::app::App;
 use billing::exact::Exact;
 use billing::export::csv::{Cell, Csv};
 use billing::summary::view;
+use domain::ledger::Lot;
 use domain::ledger::grant::id_of;
 use domain::time::Timestamp;
 use serde::Serialize;
-use store::ledger::GrantRow;
 use utoipa::ToSchema;
 
 use crate::api::metered::AccountParam;
@@ -53,17 +53,17 @@ pub struct Grant {
 }
 
 impl Grant {
-    fn of(row: GrantRow, now: Timestamp) -> Grant {
+    fn of(row: Lot, now: Timestamp) -> Grant {
         Grant {
-            id: id_of(row.lot),
+            id: id_of(row.id),
             state: row.state(now).word(),
-            remaining: Exact::micros(row.remaining()),
+            remaining: Exact(row.remaining()),
             kind: row.kind.word(),
-            amount: Exact::micros(row.amount),
-            used: Exact::micros(row.used),
-            expired: Exact::micros(row.expired),
-            clawed: Exact::micros(row.clawed),
-            held: Exact::micros(row.held),
+            amount: Exact(row.amount),
+            used: Exact(row.used),
+            expired: Exact(row.expired),
+            clawed: Exact(row.clawed),
+            held: Exact(row.held),
             priority: row.priority,
             parent: row.parent.map(id_of),
             effective_at: row.effective_at.rfc3339(),
@@ -145,6 +145,6 @@ pub async fn list(
         .read(move |tx| store::ledger::grants(tx, account, before, read))
         .await?;
     let now = app.now();
-    let page = Page::of(rows, limit, |row| [row.lot], |row| Grant::of(row, now));
+    let page = Page::of(rows, limit, |row| [row.id], |row| Grant::of(row, now));
     Ok(page.answer(is_csv))
 }

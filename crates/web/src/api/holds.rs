@@ -13,7 +13,7 @@ use billing::metering::MeteredCall;
 use billing::metering::holds;
 use billing::metering::holds::{CaptureAmount, HoldName};
 use billing::summary::view;
-use domain::ledger::{Body as EntryBody, Entry, EntryKind, GrantKind, Outcome};
+use domain::ledger::{Body as EntryBody, Entry, EntryKind, GrantKind, HoldState, Outcome};
 use domain::money::Credits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ impl Hold {
                 ..
             }) => Ok(Hold {
                 id: hold.clone(),
-                state: "pending",
+                state: HoldState::Pending.word(),
                 credits: Exact(*amount),
                 expires_at: expires_at.rfc3339(),
                 available: Exact(outcome.available),
@@ -408,31 +408,29 @@ impl Receipt {
     }
 
     fn of(
-        row: &store::ledger::HoldRow,
+        row: &domain::ledger::Hold,
         origin: &Entry,
         end: Option<&Entry>,
         lots: Vec<ReceiptLot>,
     ) -> Receipt {
         let (returned, is_late) = match end.map(|entry| &entry.body) {
             // All of it went back when it expired; what was captured later came from elsewhere.
-            Some(EntryBody::Settlement { late: true, .. }) => {
-                (Credits::from_micros(row.amount), true)
-            }
+            Some(EntryBody::Settlement { late: true, .. }) => (row.amount, true),
             Some(EntryBody::Settlement { released, .. }) => (*released, false),
             _ => (Credits::ZERO, false),
         };
         Receipt {
-            id: row.hold_id.clone(),
+            id: row.id.clone(),
             state: row.state.word(),
             operation: origin.context.operation.clone(),
             units: origin.context.units,
             endpoint: origin.context.endpoint.clone(),
             key: None,
             rate_card_version: origin.context.rate_card,
-            held: Exact::micros(row.amount),
-            charged: Exact::micros(row.captured),
+            held: Exact(row.amount),
+            charged: Exact(row.captured),
             returned: Exact(returned),
-            uncollected: Exact::micros(row.uncollected),
+            uncollected: Exact(row.uncollected),
             is_late,
             lots,
             authorized_at: row.authorized_at.rfc3339(),

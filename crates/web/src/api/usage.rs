@@ -207,7 +207,7 @@ pub async fn usage(
     let number = key.as_ref().map(|key| key.id);
     let (days, mut keys) = app
         .read(move |tx| {
-            let days = days(tx, account, number, from, to)?;
+            let days = store::ledger::usage_by_day(tx, account, number, from, to + 1)?;
             let keys = store::ledger::usage_by_key_between(tx, account, from, to + 1)?;
             Ok((days, keys))
         })
@@ -216,20 +216,6 @@ pub async fn usage(
         keys.retain(|row| row.public_id.as_deref() == Some(&key.public_id));
     }
     Ok(Json(Usage::of(from, to, &days, keys)).into_response())
-}
-
-/// Usage by day, of one key where it is named.
-fn days(
-    tx: &mut store::Tx<'_>,
-    account: i64,
-    key: Option<i64>,
-    from: i64,
-    to: i64,
-) -> store::Result<Vec<store::ledger::DayUsage>> {
-    match key {
-        Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, to + 1),
-        None => store::ledger::usage_by_day_between(tx, account, from, to + 1),
-    }
 }
 
 /// The first and the last day, as numbers since the epoch.

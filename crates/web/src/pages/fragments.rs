@@ -134,7 +134,7 @@ pub async fn usage_chart(
     let account = account(&app, &caller, &asked).await?;
     let (from, to) = (app.now().day() - CHART_DAYS + 1, app.now().day());
     let rows = app
-        .read(move |tx| store::ledger::usage_by_day(tx, account, from))
+        .read(move |tx| store::ledger::usage_by_day(tx, account, None, from, to + 1))
         .await?;
     part(&UsageChart {
         chart: crate::pages::usage_chart::chart("lbx-use", "Credits used per day", &rows, from, to),

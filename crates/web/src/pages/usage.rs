@@ -119,10 +119,7 @@ fn read(
     };
     let keys = store::api_keys::of_account(tx, account)?;
     let number = key.as_ref().map(|key| key.id);
-    let by_day = match number {
-        Some(key) => store::ledger::usage_of_key_between(tx, account, key, from, until)?,
-        None => store::ledger::usage_by_day_between(tx, account, from, until)?,
-    };
+    let by_day = store::ledger::usage_by_day(tx, account, number, from, until)?;
     let mut by_key = store::ledger::usage_by_key_between(tx, account, from, until)?;
     if let Some(key) = &key {
         by_key.retain(|row| row.public_id.as_ref() == Some(&key.public_id));

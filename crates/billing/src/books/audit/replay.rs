@@ -151,7 +151,7 @@ impl Audit<'_> {
 
     pub(super) fn hold(&mut self, tx: &mut Tx<'_>, should: &Hold) -> store::Result<()> {
         let row = format!("hold {}", should.id);
-        match rows::hold_row(tx, self.ledger.account, &should.id) {
+        match rows::hold(tx, self.ledger.account, &should.id) {
             Ok(Some(is)) if is == *should => {}
             Ok(Some(is)) => {
                 let what = differing!(

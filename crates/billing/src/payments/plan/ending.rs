@@ -8,12 +8,11 @@
 //! name them all. A crash between them leaves the intent, and [`finish_left`] does what is missing.
 
 use crate::config::CancelNow;
-use domain::ledger::{Command, GrantKind, Refusal, Request};
+use domain::ledger::{Command, GrantKind, Lot, Refusal, Request};
 use domain::money::MinorUnits;
 use domain::plan::SubscriptionStatus;
 use domain::time::Timestamp;
 use store::intents::{Intent, IntentKind, NewIntent};
-use store::ledger::GrantRow;
 use store::subscriptions::Subscription;
 use store::transactions::Refundable;
 use stripe::Form;
@@ -164,21 +163,21 @@ struct Earned {
 }
 
 impl Earned {
-    fn of(grants: &[GrantRow], period_start: Option<Timestamp>) -> Earned {
+    fn of(grants: &[Lot], period_start: Option<Timestamp>) -> Earned {
         let period = period_start.map_or(0, Timestamp::micros);
         let suffix = format!(":{period}");
         Earned::sum(grants, |key| key.ends_with(&suffix))
     }
 
     /// The allowances among the grants whose source key is a wanted one.
-    fn sum(grants: &[GrantRow], is_wanted: impl Fn(&str) -> bool) -> Earned {
+    fn sum(grants: &[Lot], is_wanted: impl Fn(&str) -> bool) -> Earned {
         let of_period = grants
             .iter()
             .filter(|grant| grant.kind == GrantKind::Allowance && is_wanted(&grant.source_key));
         of_period.fold(Earned::default(), |mut earned, grant| {
             earned.keys.push(grant.source_key.clone());
-            earned.amount += grant.amount;
-            earned.left += grant.amount - grant.used - grant.expired - grant.clawed - grant.held;
+            earned.amount += grant.amount.micros();
+            earned.left += grant.unheld().micros();
             earned
         })
     }

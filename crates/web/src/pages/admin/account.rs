@@ -14,7 +14,7 @@ use billing::error::Result;
 use billing::summary::{View, view_with};
 use billing::sync::compare;
 use billing::sync::compare::Comparison;
-use domain::ledger::Entry;
+use domain::ledger::{Entry, Hold, Lot};
 use domain::money::Credits;
 use domain::plan::AccountStatus;
 use domain::projection::{TransactionStatus, TransactionType};
@@ -99,8 +99,8 @@ struct Rows {
     customer: Option<String>,
     sync: Option<store::sync::AccountSync>,
     transactions: Vec<Transaction>,
-    grants: Vec<store::ledger::GrantRow>,
-    holds: Vec<store::ledger::HoldRow>,
+    grants: Vec<Lot>,
+    holds: Vec<Hold>,
     events: Vec<store::events::Event>,
     entries: Vec<Entry>,
     acts: Vec<Act>,

@@ -217,9 +217,8 @@ async fn void_page(request: &OperatorRequest, typed: &Acting) -> Result<FormPage
         .app
         .read(move |tx| Ok(store::ledger::grants(tx, number, lot.saturating_add(1), 1)?.pop()))
         .await?;
-    let grant = grant.filter(|grant| grant.lot == lot && !grant.voided);
+    let grant = grant.filter(|grant| grant.id == lot && !grant.voided);
     let grant = grant.ok_or_else(|| Error::not_found("There is no such grant."))?;
-    let left = grant.amount - grant.used - grant.expired - grant.clawed - grant.held;
     let words = ("End this grant?", "End the grant");
     let mut page = request.form(words, "void", &typed.attempt);
     page.text = "Its remaining credits expire now. Credits held by calls in progress can still be \
@@ -227,8 +226,8 @@ async fn void_page(request: &OperatorRequest, typed: &Acting) -> Result<FormPage
         .into();
     page.facts = vec![
         Fact::new("Grant", format!("{}, entry {lot}", grant.kind)),
-        Fact::new("Granted", format::credits(grant.amount)),
-        Fact::total("Ends", format::credits(left)),
+        Fact::new("Granted", format::credits(grant.amount.micros())),
+        Fact::total("Ends", format::credits(grant.unheld().micros())),
     ];
     let reason = match typed.reason.as_str() {
         "" => "correction",

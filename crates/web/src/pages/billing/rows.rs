@@ -73,6 +73,7 @@ pub fn read(
     let unpaid = store::invoices::unpaid(tx, account)?.pop();
     let pending = pending(tx, account)?;
     let is_waiting = is_waiting(tx, account, &pending, now, real_now)?;
+    let today = now.day();
     Ok(Some(Rows {
         failure: failure(tx, account, unpaid.as_ref())?,
         waiting: live.as_ref().and_then(Pending::of),
@@ -86,8 +87,8 @@ pub fn read(
         is_first_page,
         has_more,
         pending,
-        usage: store::ledger::usage_by_day(tx, account, now.day() - CHART_DAYS + 1)?,
-        week: store::ledger::used_between(tx, account, now.day() - 6, now.day() + 1)?.1,
+        usage: store::ledger::usage_by_day(tx, account, None, today - CHART_DAYS + 1, today + 1)?,
+        week: store::ledger::used_between(tx, account, today - 6, today + 1)?.1,
         is_waiting,
     }))
 }

@@ -3,7 +3,7 @@
 use billing::actors::Operator;
 use billing::actors::roles::Right;
 use billing::app::App;
-use domain::ledger::LotState;
+use domain::ledger::{Hold, Lot, LotState};
 use domain::money::Currency;
 use domain::projection::TransactionStatus;
 use store::transactions::Transaction;
@@ -63,7 +63,7 @@ fn payments(app: &App, operator: &Operator, rows: &Rows) -> Table {
 
 fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
     let now = app.now();
-    let row = |row: &store::ledger::GrantRow| {
+    let row = |row: &Lot| {
         let (left, state) = (row.remaining(), row.state(now));
         let badge = match state {
             LotState::Voided => Badge::plain("Voided"),
@@ -73,21 +73,21 @@ fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
             LotState::Scheduled => Badge::plain("Scheduled"),
             LotState::Active => Badge::ok("Active"),
         };
-        let has_ended = matches!(state, LotState::Voided | LotState::Expired);
+        let has_ended = state.has_ended();
         let mut shown = Prose::default().badge(badge);
-        if operator.may(Right::Money) && left > 0 && !has_ended {
-            let href = format!("{home}/void?grant={}", row.lot);
-            shown = shown.text(" ").link(format!("End grant {}", row.lot), href);
+        if operator.may(Right::Money) && left.is_positive() && !has_ended {
+            let href = format!("{home}/void?grant={}", row.id);
+            shown = shown.text(" ").link(format!("End grant {}", row.id), href);
         }
         vec![
             Prose::new(format!(
                 "{} {} ",
-                row.lot,
+                row.id,
                 labels::grant_kind(row.kind.word())
             ))
             .code(&row.source_key),
-            format::credits(row.amount).into(),
-            format::credits(left).into(),
+            format::credits(row.amount.micros()).into(),
+            format::credits(left.micros()).into(),
             row.expires_at.map_or_else(
                 || "never".into(),
                 |end| Prose::default().time(format::day(end.micros())),
@@ -99,12 +99,12 @@ fn grants(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Table {
 }
 
 fn holds(rows: &Rows) -> Table {
-    let row = |row: &store::ledger::HoldRow| {
+    let row = |row: &Hold| {
         vec![
             Prose::default().time(format::second(row.authorized_at.micros())),
-            Prose::default().code(&row.hold_id),
-            format::credits(row.amount).into(),
-            format::credits(row.captured).into(),
+            Prose::default().code(&row.id),
+            format::credits(row.amount.micros()).into(),
+            format::credits(row.captured.micros()).into(),
             Prose::default().badge(labels::hold_badge(row.state.word())),
         ]
     };

@@ -82,6 +82,8 @@ mod tests {
         );
         assert_eq!(client("10.1.1.1", "garbage", two), "10.1.1.1");
         assert_eq!(client("::ffff:10.1.1.1", "1.2.3.4", two), "1.2.3.4");
+        let mapped = &["::ffff:10.0.0.0/104"];
+        assert_eq!(client("10.1.1.1", "1.2.3.4", mapped), "1.2.3.4");
         assert_eq!(client("2001:db8:1:2:3::4", "", &[]), "2001:db8:1:2::/64");
     }
 }

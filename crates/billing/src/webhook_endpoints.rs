@@ -108,6 +108,25 @@ pub async fn found(app: &App, id: &str) -> Result<WebhookEndpoint> {
     row.ok_or_else(no_endpoint)
 }
 
+/// The endpoint with this id and deliveries to it, newest first: all, or those in a state.
+pub async fn deliveries(
+    app: &App,
+    id: &str,
+    state: Option<String>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<(WebhookEndpoint, Vec<Message>)> {
+    let id = id.to_owned();
+    let found = app.read(move |tx| {
+        let Some(row) = webhook_endpoints::find(tx, &id)? else {
+            return Ok(None);
+        };
+        let sent = outbox::to_endpoint(tx, &id, state.as_deref(), before, limit)?;
+        Ok(Some((row, sent)))
+    });
+    found.await?.ok_or_else(no_endpoint)
+}
+
 /// The error for an endpoint id that is unknown.
 fn no_endpoint() -> Error {
     Error::not_found("There is no such endpoint.")

@@ -5,12 +5,11 @@
 mod earlier;
 mod preview;
 
-use domain::ledger::{Command, Request};
 use domain::letters::Letter;
-use domain::money::{Credits, Currency, MinorUnits, share_of};
-use domain::projection::TransactionType;
+use domain::money::{Currency, MinorUnits};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use store::Tx;
 use store::accounts::Account;
 use store::intents::{Intent, IntentState, NewIntent};
 use store::transactions::Transaction;
@@ -24,7 +23,7 @@ use crate::payments::refund::earlier::{finish_earlier, refund_of};
 use crate::sync;
 use crate::sync::checkout_session;
 
-pub use crate::payments::refund::preview::{Preview, preview};
+pub use crate::payments::refund::preview::{Before, Preview, before, preview};
 
 const KIND: &str = "refund";
 
@@ -91,20 +90,25 @@ pub struct Made {
 /// The payment that an operator names.
 pub async fn payment(app: &App, name: &str) -> Result<(Transaction, Account)> {
     let name = name.to_owned();
-    let found = app
-        .read(move |tx| {
-            let found = match store::transactions::about(tx, &name)? {
-                Some(found) => Some(found),
-                None => store::transactions::paying(tx, &name)?,
-            };
-            let Some(payment) = found else {
-                return Ok(None);
-            };
-            let account = store::accounts::find(tx, payment.account_id)?;
-            Ok(account.map(|account| (payment, account)))
-        })
-        .await?;
-    found.ok_or_else(|| Error::not_found("There is no such payment."))
+    let found = app.read(move |tx| find(tx, &name)).await?;
+    found.ok_or_else(no_payment)
+}
+
+/// The payment of this name, and the account that paid.
+fn find(tx: &mut Tx<'_>, name: &str) -> store::Result<Option<(Transaction, Account)>> {
+    let found = match store::transactions::about(tx, name)? {
+        Some(found) => Some(found),
+        None => store::transactions::paying(tx, name)?,
+    };
+    let Some(payment) = found else {
+        return Ok(None);
+    };
+    let account = store::accounts::find(tx, payment.account_id)?;
+    Ok(account.map(|account| (payment, account)))
+}
+
+fn no_payment() -> Error {
+    Error::not_found("There is no such payment.")
 }
 
 /// Gives the money back, once per key.

@@ -4,8 +4,6 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use billing::accounts::names::named;
-use billing::actors::Operator;
 use billing::app::App;
 use billing::operators::agreed_prices;
 use domain::money::{Currency, MinorUnits};
@@ -13,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use store::account_prices::AccountPrice;
 use utoipa::ToSchema;
 
+use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::request_id::RequestId;
@@ -80,12 +79,10 @@ pub struct AgreedPrices {
 )]
 pub async fn list(
     State(app): State<App>,
-    _operator: Operator,
-    Path(id): Path<String>,
+    OnAccount { account, .. }: OnAccount,
 ) -> HttpResult<Json<AgreedPrices>> {
-    let account = named(&app, &id).await?.id;
     let rows = app
-        .read(move |tx| store::account_prices::of_account(tx, account))
+        .read(move |tx| store::account_prices::of_account(tx, account.id))
         .await?;
     let data = rows.into_iter().map(AgreedPrice::from).collect();
     Ok(Json(AgreedPrices { data }))
@@ -109,13 +106,12 @@ pub async fn list(
 )]
 pub async fn put(
     State(app): State<App>,
-    operator: Operator,
+    OnAccount { operator, account }: OnAccount,
     Extension(RequestId(request)): Extension<RequestId>,
-    Path((id, plan)): Path<(String, String)>,
+    Path((_id, plan)): Path<(String, String)>,
     Body(body): Body<NewAgreedPrice>,
 ) -> HttpResult<Json<AgreedPrice>> {
     operator.may_act()?;
-    let account = named(&app, &id).await?;
     let new = agreed_prices::NewAgreedPrice {
         plan: &plan,
         price_id: &body.price_id,
@@ -140,12 +136,11 @@ pub async fn put(
 )]
 pub async fn delete(
     State(app): State<App>,
-    operator: Operator,
+    OnAccount { operator, account }: OnAccount,
     Extension(RequestId(request)): Extension<RequestId>,
-    Path((id, plan)): Path<(String, String)>,
+    Path((_id, plan)): Path<(String, String)>,
 ) -> HttpResult<StatusCode> {
     operator.may_act()?;
-    let account = named(&app, &id).await?;
     let actor = &operator.0.public_id;
     agreed_prices::end(&app, &account, &plan, actor, &request).await?;
     Ok(StatusCode::NO_CONTENT)

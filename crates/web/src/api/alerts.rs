@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::http::request_id::RequestId;
-use crate::lists::{Page, PageParams, count};
+use crate::lists::{List, Page, PageParams, count};
 
 /// One incident.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +61,7 @@ impl From<Row> for Alert {
 /// Which incidents.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct AlertsWanted {
+pub struct AlertsQuery {
     /// `open` or `closed`; both without.
     state: Option<String>,
 }
@@ -72,18 +72,18 @@ pub struct AlertsWanted {
     path = "/api/admin/alerts",
     operation_id = "listAlerts",
     tag = "admin",
-    params(PageParams, AlertsWanted),
+    params(PageParams, AlertsQuery),
     responses((status = 200, body = Page<Alert>), (status = 400), (status = 401), (status = 403))
 )]
 pub async fn list(
     State(app): State<App>,
     _operator: Operator,
-    Params(page): Params<PageParams>,
-    Params(wanted): Params<AlertsWanted>,
+    list: List<1>,
+    Params(query): Params<AlertsQuery>,
 ) -> HttpResult<Json<Page<Alert>>> {
-    let (limit, before) = (page.limit()?, page.after()?.map(|[id]| id));
+    let (limit, before) = (list.limit()?, list.before());
     let rows = app
-        .read(move |tx| store::alerts::list(tx, wanted.state.as_deref(), before, count(limit)))
+        .read(move |tx| store::alerts::list(tx, query.state.as_deref(), before, count(limit)))
         .await?;
     Ok(Json(Page::of(rows, limit, |row| [row.id], Alert::from)))
 }

@@ -182,9 +182,9 @@ pub async fn leave(
     request: axum::extract::Request,
 ) -> HttpResult<Response> {
     let (parts, _) = request.into_parts();
-    let host_user = host_session::user(&parts, &app).await?;
+    let host_user = host_session::visitor(&parts, &app, |_, _| Ok(())).await?;
     let token = session_token(&parts, &app);
-    sessions::sign_out(&app, host_user.map(|user| user.id), token).await?;
+    sessions::sign_out(&app, host_user.map(|(user, ())| user.id), token).await?;
     let headers = [
         (header::SET_COOKIE, session_cookie(&app, "", 0)?),
         // What a page left behind goes with the session; the theme may stay.

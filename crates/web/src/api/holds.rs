@@ -12,12 +12,13 @@ use billing::idempotency::Key;
 use billing::metering::MeteredCall;
 use billing::metering::holds;
 use billing::metering::holds::{CaptureAmount, HoldName};
-use billing::summary::view;
+use billing::summary::{View, view_of};
 use domain::ledger::{Body as EntryBody, Entry, EntryKind, Outcome};
 use domain::money::Credits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use store::Tx;
 use utoipa::ToSchema;
 
 use crate::api::metered::{AccountParam, answer};
@@ -342,16 +343,18 @@ pub async fn receipt(
     Path(id): Path<String>,
     Params(query): Params<AccountParam>,
 ) -> HttpResult<Json<Receipt>> {
-    let named = HoldName {
-        id: &id,
-        account: query.account.as_deref(),
+    let owner = holds::owner(&app, &caller, query.account.as_deref()).await?;
+    let named = id.clone();
+    let find = move |tx: &mut Tx<'_>| {
+        let found = holds::find(tx, &named, owner)?;
+        Ok(found.map(|(account, origin)| (account, (account, origin))))
     };
-    let (account, origin) = holds::origin(&app, &caller, named).await?;
+    let read = move |tx: &mut Tx<'_>, _: &View, (account, origin): (i64, Entry)| {
+        Receipt::read(tx, account, &id, &origin)
+    };
     // Time passes first, so that a hold whose time ran out says so.
-    view(&app, account).await?;
-    let receipt = app
-        .read(move |tx| Receipt::read(tx, account, &id, &origin))
-        .await?;
+    let found = view_of(&app, find, read).await?;
+    let (_, receipt) = found.ok_or_else(holds::no_such_hold)?;
     Ok(Json(receipt))
 }
 
@@ -384,12 +387,7 @@ fn lots(origin: &Entry, end: Option<&Entry>) -> Vec<(i64, ReceiptLot)> {
 }
 
 impl Receipt {
-    fn read(
-        tx: &mut store::Tx<'_>,
-        account: i64,
-        id: &str,
-        origin: &Entry,
-    ) -> store::Result<Receipt> {
+    fn read(tx: &mut Tx<'_>, account: i64, id: &str, origin: &Entry) -> store::Result<Receipt> {
         let row = store::ledger::hold(tx, account, id)?.ok_or(store::Error::NotFound)?;
         let end = store::ledger::hold_settlement(tx, account, id)?;
         let mut lots = lots(origin, end.as_ref());

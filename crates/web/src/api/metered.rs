@@ -1,12 +1,19 @@
 //! What answers about credits share: the account that a call names, and the headers of its answer.
 
 use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use billing::actors::Reader;
 use billing::error::{Error, Result};
 use domain::ledger::{Entry, Outcome};
 use domain::money::Credits;
 use serde::{Deserialize, Serialize};
+
+use crate::http::error::{HttpError, HttpResult};
+use crate::http::params::Params;
+use crate::site::Site;
 
 /// What the call cost, on every metered answer.
 pub const COST: HeaderName = HeaderName::from_static("x-credits-cost");
@@ -23,6 +30,42 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 pub struct AccountParam {
     /// The account, by our id or the host application's: for server keys.
     pub account: Option<String>,
+}
+
+/// Who asks, and about which account: the caller's own, or the one that `?account=` names.
+#[derive(Clone, Debug)]
+pub struct OfAccount {
+    /// The caller.
+    pub caller: Reader,
+    /// The number of the account.
+    pub account: i64,
+}
+
+impl FromRequestParts<Site> for OfAccount {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let caller = Reader::from_request_parts(parts, site).await?;
+        let Params(query) = Params::<AccountParam>::from_request_parts(parts, site).await?;
+        let account = caller.account(&site.app, query.account.as_deref()).await?;
+        Ok(OfAccount { caller, account })
+    }
+}
+
+/// The number of the account whose lists are asked for. A key that only meters sees none of them.
+#[derive(Clone, Copy, Debug)]
+pub struct ListsOf(pub i64);
+
+impl FromRequestParts<Site> for ListsOf {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> HttpResult<Self> {
+        let caller = Reader::from_request_parts(parts, site).await?;
+        caller.may_list()?;
+        let Params(query) = Params::<AccountParam>::from_request_parts(parts, site).await?;
+        let account = caller.account(&site.app, query.account.as_deref());
+        Ok(ListsOf(account.await?))
+    }
 }
 
 /// The headers of a metered answer.

@@ -9,13 +9,13 @@ use billing::payments::plan;
 use billing::payments::plan::ending::Ending;
 use billing::payments::plan::quote::{QUOTE_SECONDS, Quote, Way};
 use billing::payments::plan::{Changed, ending, quote};
-use billing::summary::view;
 use domain::money::MinorUnits;
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::api::billing::plan_of;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::rows::money::Money;
@@ -287,14 +287,13 @@ fn read_quote(quote: Option<&str>) -> Result<Option<(i64, i64)>> {
 }
 
 async fn changed(app: &App, caller: &SignedIn, state: &'static str) -> Result<PlanChanged> {
-    let view = view(app, caller.account.id).await?;
     Ok(PlanChanged {
         state,
         effective_at: None,
         pay_url: None,
         amount_due: None,
         declined: None,
-        subscription: crate::api::billing::subscription(app, caller.account.id, &view.plan).await?,
+        subscription: plan_of(app, caller.account.id).await?,
     })
 }
 

@@ -14,7 +14,6 @@ use billing::webhook_endpoints::{
 };
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::outbox;
 use store::outbox::Message;
 use store::webhook_endpoints::WebhookEndpoint;
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::http::error::{HttpError, HttpResult};
 use crate::http::json::Body;
 use crate::http::params::Params;
-use crate::lists::{Page, PageParams, count};
+use crate::lists::{List, Page, PageParams, count};
 use crate::site::Site;
 
 /// Whoever may look: the host application, or any operator.
@@ -304,7 +303,7 @@ impl From<Message> for Delivery {
 /// Which deliveries.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct DeliveriesWanted {
+pub struct DeliveriesQuery {
     /// `queued`, `sent` or `failed`.
     state: Option<String>,
 }
@@ -315,7 +314,7 @@ pub struct DeliveriesWanted {
     path = "/api/v1/webhook-endpoints/{id}/deliveries",
     operation_id = "listDeliveries",
     tag = "notices",
-    params(("id" = String, Path, description = "The endpoint"), PageParams, DeliveriesWanted),
+    params(("id" = String, Path, description = "The endpoint"), PageParams, DeliveriesQuery),
     responses(
         (status = 200, body = Page<Delivery>), (status = 400), (status = 401), (status = 403),
         (status = 404)
@@ -325,14 +324,12 @@ pub async fn deliveries(
     State(app): State<App>,
     _watcher: Watcher,
     Path(id): Path<String>,
-    Params(page): Params<PageParams>,
-    Params(wanted): Params<DeliveriesWanted>,
+    list: List<1>,
+    Params(query): Params<DeliveriesQuery>,
 ) -> HttpResult<Json<Page<Delivery>>> {
-    found(&app, &id).await?;
-    let (limit, before) = (page.limit()?, page.after()?.map(|[id]| id));
-    let rows = app
-        .read(move |tx| outbox::to_endpoint(tx, &id, wanted.state.as_deref(), before, count(limit)))
-        .await?;
+    let (limit, before) = (list.limit()?, list.before());
+    let read = webhook_endpoints::deliveries(&app, &id, query.state, before, count(limit));
+    let (_, rows) = read.await?;
     Ok(Json(Page::of(rows, limit, |row| [row.id], Delivery::from)))
 }
 

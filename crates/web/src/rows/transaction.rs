@@ -1,7 +1,7 @@
 //! A payment or a refund.
 
 use billing::exact::Exact;
-use billing::export::csv::{Cell, Csv};
+use billing::export::csv::{Cell, Column};
 use domain::money::{Currency, MinorUnits};
 use serde::Serialize;
 use store::transactions::Transaction as Row;
@@ -77,38 +77,24 @@ impl Transaction {
 
 impl Shown for Transaction {
     const NAME: &'static str = "transactions";
-    const COLUMNS: &'static [&'static str] = &[
-        "id",
-        "account",
-        "occurred_at",
-        "type",
-        "status",
-        "amount",
-        "currency",
-        "refunded",
-        "tier",
-        "credits",
-        "description",
-        "payment_intent",
-        "invoice",
+    const COLUMNS: &'static [Column<Transaction>] = &[
+        ("id", |row| Cell::text(&row.id)),
+        ("account", |row| Cell::maybe(row.account.as_ref())),
+        ("occurred_at", |row| Cell::plain(&row.occurred_at)),
+        ("type", |row| Cell::text(&row.kind)),
+        ("status", |row| Cell::text(&row.status)),
+        ("amount", |row| Cell::plain(&row.amount)),
+        ("currency", |row| Cell::plain(&row.currency)),
+        ("refunded", |row| Cell::plain(&row.refunded)),
+        ("tier", |row| Cell::maybe(row.tier.as_ref())),
+        ("credits", |row| {
+            row.credits
+                .map_or(Cell::plain(""), |credits| Cell::number(credits.0))
+        }),
+        ("description", |row| Cell::maybe(row.description.as_ref())),
+        ("payment_intent", |row| {
+            Cell::maybe(row.stripe_payment_intent_id.as_ref())
+        }),
+        ("invoice", |row| Cell::maybe(row.stripe_invoice_id.as_ref())),
     ];
-
-    fn write(&self, csv: &mut Csv) {
-        let credits = self.credits.map(|credits| credits.0.to_string());
-        csv.row(&[
-            Cell::Text(&self.id),
-            Cell::maybe(self.account.as_ref()),
-            Cell::Plain(&self.occurred_at),
-            Cell::Text(&self.kind),
-            Cell::Text(&self.status),
-            Cell::Plain(&self.amount),
-            Cell::Plain(&self.currency),
-            Cell::Plain(&self.refunded),
-            Cell::maybe(self.tier.as_ref()),
-            Cell::Plain(credits.as_deref().unwrap_or("")),
-            Cell::maybe(self.description.as_ref()),
-            Cell::maybe(self.stripe_payment_intent_id.as_ref()),
-            Cell::maybe(self.stripe_invoice_id.as_ref()),
-        ]);
-    }
 }

@@ -4,9 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Html;
-use billing::accounts::names;
 use billing::actors::roles::Right;
 use billing::actors::{Operator, Visitor};
 use billing::app::App;
@@ -28,6 +27,7 @@ use views::layout::Nav;
 use views::{format, words};
 
 use crate::frame;
+use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::admin::offered::offered;
@@ -58,11 +58,9 @@ pub struct Done {
 /// `GET /admin/accounts/{id}`.
 pub async fn show(
     State(app): State<App>,
-    operator: Operator,
-    Path(id): Path<String>,
+    OnAccount { operator, account }: OnAccount,
     Params(done): Params<Done>,
 ) -> HttpResult<Html<String>> {
-    let account = names::named(&app, &id).await?;
     let mut page = page(&app, &operator, &account).await?;
     page.shell.flash = flash(&done.done);
     frame::html(&page)
@@ -139,9 +137,14 @@ impl Rows {
 
 pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> Result<AccountPage> {
     let (number, subject) = (account.id, account.public_id.clone());
-    let read = move |tx: &mut Tx<'_>, _: &View| Rows::read(tx, number, &subject);
-    let (view, rows) = view_with(app, number, read).await?;
-    let compared = tokio::time::timeout(STRIPE_MAX, compare::account(app, account.id)).await;
+    let read = move |tx: &mut Tx<'_>, _: &View| {
+        Ok((
+            Rows::read(tx, number, &subject)?,
+            compare::ours(tx, number)?,
+        ))
+    };
+    let (view, (rows, ours)) = view_with(app, number, read).await?;
+    let compared = tokio::time::timeout(STRIPE_MAX, compare::with_stripe(app, ours)).await;
     let compared = match (&rows.customer, compared) {
         (None, _) => None,
         (_, Ok(Ok(comparison))) => Some(Some(comparison)),

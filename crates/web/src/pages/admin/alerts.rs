@@ -17,7 +17,7 @@ use crate::frame;
 use crate::http::error::HttpResult;
 use crate::http::request_id::RequestId;
 use crate::lists::PageParams;
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// The list as it is asked for.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -34,9 +34,9 @@ pub async fn show(
     Query(page): Query<PageParams>,
 ) -> HttpResult<Html<String>> {
     let before = page.after::<1>()?.map(|[id]| id);
-    let (wanted, limit) = (search.clone(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
+    let wanted = search.clone();
     let mut rows = app
-        .read(move |tx| store::alerts::list(tx, set(&wanted.state), before, limit))
+        .read(move |tx| store::alerts::list(tx, set(&wanted.state), before, ROWS_READ))
         .await?;
     let here = address("/admin/alerts", &[("state", &search.state)]);
     let pager = page_of(&mut rows, &here, before.is_none(), |row| vec![row.id]);

@@ -8,6 +8,7 @@ use billing::actors::roles::Right;
 use billing::app::App;
 use billing::error::Error;
 use billing::sync::compare;
+use billing::sync::compare::Ours;
 use store::accounts::Account;
 use store::events::Event;
 use views::admin::event::EventPage;
@@ -86,10 +87,18 @@ pub async fn ask(
     Operator(operator): Operator,
     Path(id): Path<String>,
 ) -> HttpResult<Html<String>> {
-    let event = app.read(move |tx| store::events::find(tx, &id)).await?;
-    let event = event.ok_or_else(|| Error::not_found("There is no such event."))?;
+    let found = app
+        .read(move |tx| {
+            let Some(event) = store::events::find(tx, &id)? else {
+                return Ok(None);
+            };
+            let ours = event.account_id.map(|account| compare::ours(tx, account));
+            Ok(Some((event, ours.transpose()?)))
+        })
+        .await?;
+    let (event, ours) = found.ok_or_else(|| Error::not_found("There is no such event."))?;
     let shell = operator_shell(&app, &operator, Nav::AdminEvents);
-    let facts = would_change(&app, event.account_id).await;
+    let facts = would_change(&app, ours).await;
     frame::html(&ConfirmPage::replay_event(
         shell,
         &event.event_id,
@@ -99,11 +108,11 @@ pub async fn ask(
 }
 
 /// What differs between our rows and Stripe's now: what a replay would bring in line.
-pub async fn would_change(app: &App, account: Option<i64>) -> Vec<Fact> {
-    let Some(account) = account else {
+async fn would_change(app: &App, ours: Option<Ours>) -> Vec<Fact> {
+    let Some(ours) = ours else {
         return vec![Fact::new("Account", "unknown so far; we'll look again")];
     };
-    match tokio::time::timeout(STRIPE_MAX, compare::account(app, account)).await {
+    match tokio::time::timeout(STRIPE_MAX, compare::with_stripe(app, ours)).await {
         Ok(Ok(comparison)) if comparison.agrees() => {
             vec![Fact::new(
                 "Would change",

@@ -17,8 +17,12 @@ pub mod refunds;
 pub mod transactions;
 pub mod webhooks;
 
+use std::collections::HashMap;
+
 use billing::actors::Visitor;
 use billing::app::App;
+use store::Tx;
+use store::accounts::Account;
 use views::components::Pager;
 use views::layout::{Nav, Shell};
 
@@ -27,6 +31,25 @@ use crate::lists::cursor;
 
 /// Rows on an operator's page.
 const ROWS: usize = 50;
+
+/// Rows to read: one more than are shown tells whether there are more.
+const ROWS_READ: i64 = 51;
+
+/// The accounts of these numbers.
+fn accounts(
+    tx: &mut Tx<'_>,
+    numbers: impl Iterator<Item = i64>,
+) -> store::Result<HashMap<i64, Account>> {
+    let mut accounts = HashMap::new();
+    for number in numbers {
+        if !accounts.contains_key(&number)
+            && let Some(account) = store::accounts::find(tx, number)?
+        {
+            accounts.insert(number, account);
+        }
+    }
+    Ok(accounts)
+}
 
 /// The frame of an operator's page.
 fn operator_shell(app: &App, operator: &Visitor, active: Nav) -> Shell {

@@ -49,18 +49,15 @@ pub async fn ask(
 }
 
 async fn page(app: &App, operator: &Visitor, payment: &str, typed: &Typed) -> HttpResult<Response> {
-    let amount = Some(typed.amount.as_str());
-    let looked = match refund::preview(app, payment, amount).await {
-        Ok(look) => Ok(look),
-        // A wrong amount is told at its field, beside the whole.
+    let before = refund::before(app, payment).await?;
+    let (wrong, look) = match before.preview(Some(&typed.amount)) {
+        Ok(look) => (None, look),
+        // A wrong amount is reported at its field, beside the whole.
         Err(error) if error.0.code == "invalid_field" => {
-            Err((error, refund::preview(app, payment, None).await?))
+            let wrong = ("amount".to_owned(), error.0.detail);
+            (Some(wrong), before.preview(None)?)
         }
         Err(error) => return Err(error.into()),
-    };
-    let (wrong, look) = match looked {
-        Ok(look) => (None, look),
-        Err((error, look)) => (Some(("amount".to_owned(), error.0.detail)), look),
     };
     let is_review = !typed.review.is_empty() && wrong.is_none();
     let shell = operator_shell(app, operator, Nav::AdminTransactions);

@@ -9,8 +9,8 @@ use billing::error::{Error, Result};
 use billing::webhook_endpoints::{BY_HAND, Definition};
 use serde::Deserialize;
 use store::outbox::Message;
+use store::webhook_endpoints;
 use store::webhook_endpoints::WebhookEndpoint;
-use store::{outbox, webhook_endpoints};
 use views::admin::webhooks::{
     DeliveryRow, EVERYTHING, EndpointPage, EndpointRow, WebhooksPage, actions, resend_action,
 };
@@ -22,7 +22,7 @@ use crate::frame;
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
 use crate::lists::PageParams;
-use crate::pages::admin::{ROWS, operator_shell, page_of};
+use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// `GET /admin/webhooks`.
 pub async fn show(State(app): State<App>, operator: Operator) -> HttpResult<Html<String>> {
@@ -109,11 +109,8 @@ async fn one(
     id: &str,
     before: Option<i64>,
 ) -> Result<EndpointPage> {
-    let row = billing::webhook_endpoints::found(app, id).await?;
-    let (wanted, limit) = (id.to_owned(), i64::try_from(ROWS + 1).unwrap_or(i64::MAX));
-    let mut rows = app
-        .read(move |tx| outbox::to_endpoint(tx, &wanted, None, before, limit))
-        .await?;
+    let (row, mut rows) =
+        billing::webhook_endpoints::deliveries(app, id, None, before, ROWS_READ).await?;
     let here = format!("/admin/webhooks/{id}");
     let pager = page_of(&mut rows, &here, before.is_none(), |row| vec![row.id]);
     let may_act = operator.may_act().is_ok();

@@ -1,11 +1,13 @@
 //! Endpoints that receive our outgoing webhooks.
 
 use domain::time::Timestamp;
+use serde::Deserialize;
 use serde_json::json;
 use store::Tx;
 use store::outbox::{Message, MessageKind};
 use store::webhook_endpoints::{NewEndpoint, WebhookEndpoint};
 use store::{outbox, webhook_endpoints};
+use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -135,17 +137,18 @@ fn no_endpoint() -> Error {
 /// Why an endpoint is disabled that a person took out of use.
 pub const BY_HAND: &str = "by hand";
 
-/// What changes of an endpoint; what is left out stays.
-#[derive(Clone, Debug, Default)]
+/// What changes of an endpoint; the rest stays.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EndpointChange {
-    /// Where deliveries are sent.
-    pub url: Option<String>,
-    /// What the operator calls it.
-    pub description: Option<String>,
-    /// Event names; empty for all of them.
-    pub events: Option<Vec<String>>,
-    /// Whether deliveries are sent.
-    pub enabled: Option<bool>,
+    /// A public https address.
+    url: Option<String>,
+    /// What it is for.
+    description: Option<String>,
+    /// The notices it wants; empty: all.
+    events: Option<Vec<String>>,
+    /// Takes it out of use, or into use again.
+    enabled: Option<bool>,
 }
 
 /// Changes an endpoint. Answers it as it is now.

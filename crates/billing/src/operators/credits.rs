@@ -12,6 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use store::accounts::Account as Row;
 
+use crate::actors::Authority;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::idempotency::Key;
@@ -43,6 +44,17 @@ pub struct ByHand {
 }
 
 impl ByHand {
+    /// A change by the host application or an operator, whose customer is notified.
+    pub fn of(authority: &Authority, reason: String, note: Option<String>) -> ByHand {
+        ByHand {
+            actor: authority.actor(),
+            reason,
+            note,
+            credits_max: None,
+            tells: matches!(authority, Authority::Operator(_)),
+        }
+    }
+
     /// The note, empty where there is none.
     fn note(&self) -> &str {
         self.note.as_deref().unwrap_or_default()

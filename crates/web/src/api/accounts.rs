@@ -172,10 +172,7 @@ pub async fn adjust(
     let account = named(&app, &id).await?;
     let by_hand = ByHand {
         credits_max: caller.credits_max(&app),
-        tells: matches!(caller, Authority::Operator(_)),
-        actor: caller.actor(),
-        reason: body.reason,
-        note: body.note,
+        ..ByHand::of(&caller, body.reason, body.note)
     };
     let outcome = credits::adjust(&app, &account, key, amount, &by_hand).await?;
     let body = Adjustment::of(&outcome)?;
@@ -262,9 +259,7 @@ pub async fn grant(
     let by_hand = ByHand {
         credits_max: caller.credits_max(&app),
         tells: false,
-        actor: caller.actor(),
-        reason: "promotion".to_owned(),
-        note: body.note,
+        ..ByHand::of(&caller, "promotion".to_owned(), body.note)
     };
     let outcome = credits::promote(&app, &account, key, amount, expires_at, &by_hand).await?;
     let body = MadeGrant::of(&outcome)?;

@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use billing::app::App;
 use billing::operators::agreed_prices;
-use domain::money::{Currency, MinorUnits};
-use serde::{Deserialize, Serialize};
+use billing::operators::agreed_prices::NewAgreedPrice;
+use serde::Serialize;
 use store::account_prices::AccountPrice;
 use utoipa::ToSchema;
 
@@ -15,16 +15,7 @@ use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 use crate::http::request_id::RequestId;
-
-/// A price to sell a plan at.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewAgreedPrice {
-    /// The price at Stripe: active, recurring, in the deployment's currency.
-    price_id: String,
-    /// Why: for the audit log.
-    reason: String,
-}
+use crate::rows::money::of_row;
 
 /// A price that was agreed with an account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,11 +39,10 @@ pub struct AgreedPrice {
 
 impl From<AccountPrice> for AgreedPrice {
     fn from(row: AccountPrice) -> AgreedPrice {
-        let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
         AgreedPrice {
             plan_id: row.tier,
             price_id: row.price_id,
-            amount: MinorUnits::new(row.amount_minor, currency).decimal_text(),
+            amount: of_row(row.amount_minor, &row.currency).decimal_text(),
             currency: row.currency,
             interval: row.billing_interval,
             is_current: row.is_current,
@@ -112,13 +102,8 @@ pub async fn put(
     Body(body): Body<NewAgreedPrice>,
 ) -> HttpResult<Json<AgreedPrice>> {
     operator.may_act()?;
-    let new = agreed_prices::NewAgreedPrice {
-        plan: &plan,
-        price_id: &body.price_id,
-        reason: &body.reason,
-    };
     let actor = &operator.0.public_id;
-    let row = agreed_prices::agree(&app, &account, new, actor, &request).await?;
+    let row = agreed_prices::agree(&app, &account, &plan, &body, actor, &request).await?;
     Ok(Json(row.into()))
 }
 

@@ -88,13 +88,7 @@ fn correcting(caller: &Authority, reason: String, note: Option<String>) -> Resul
     if let Authority::Operator(visitor) = caller {
         Operator(visitor.clone()).with(Right::Money)?;
     }
-    Ok(ByHand {
-        actor: caller.actor(),
-        reason,
-        note,
-        credits_max: None,
-        tells: matches!(caller, Authority::Operator(_)),
-    })
+    Ok(ByHand::of(caller, reason, note))
 }
 
 /// A debt to let go.

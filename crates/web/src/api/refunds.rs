@@ -9,7 +9,7 @@ use billing::app::App;
 use billing::exact::Exact;
 use billing::idempotency::Key;
 use billing::payments::refund;
-use billing::payments::refund::Ask;
+use billing::payments::refund::NewRefund;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -85,39 +85,6 @@ pub async fn preview(
     }))
 }
 
-/// A refund to make.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct NewRefund {
-    /// The payment: `txn_...`, or any of Stripe's ids of it.
-    payment: String,
-    /// Decimal text such as `5.00`; all that is left without.
-    amount: Option<String>,
-    /// `requested_by_customer`, `duplicate` or `fraudulent`.
-    reason: String,
-    /// What a colleague should know; can be erased later.
-    note: Option<String>,
-    /// The preview's `refunded`: another refund meanwhile stops this one.
-    refunded: Option<String>,
-    /// Whether it is made as a credit note of the payment's invoice.
-    #[serde(default)]
-    credit_note: bool,
-}
-
-impl NewRefund {
-    fn ask(self, actor: String) -> Ask {
-        Ask {
-            payment: self.payment,
-            amount: self.amount,
-            reason: self.reason,
-            note: self.note,
-            refunded_before: self.refunded,
-            credit_note: self.credit_note,
-            actor,
-        }
-    }
-}
-
 /// A refund that was made.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -154,10 +121,10 @@ pub async fn create(
     State(app): State<App>,
     Operator(operator): Operator,
     key: Key,
-    Body(body): Body<NewRefund>,
+    Body(mut body): Body<NewRefund>,
 ) -> HttpResult<Response> {
-    let ask = body.ask(operator.public_id);
-    let made = refund::make(&app, &ask, &key.0).await?;
+    body.actor = operator.public_id;
+    let made = refund::make(&app, &body, &key.0).await?;
     let mut headers = HeaderMap::new();
     if made.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));

@@ -10,7 +10,7 @@ use billing::app::App;
 use billing::notices;
 use billing::webhook_endpoints;
 use billing::webhook_endpoints::{
-    Definition, found, make, names, new_secret, remove, send_again, send_test,
+    Definition, EndpointChange, found, make, names, new_secret, remove, send_again, send_test,
 };
 use domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -170,20 +170,6 @@ pub async fn show(
     Ok(found(&app, &id).await.map(|row| Json(row.into()))?)
 }
 
-/// What changes of an endpoint; the rest stays.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EndpointChange {
-    /// A public https address.
-    url: Option<String>,
-    /// What it is for.
-    description: Option<String>,
-    /// The notices it wants; empty: all.
-    events: Option<Vec<String>>,
-    /// Takes it out of use, or into use again.
-    enabled: Option<bool>,
-}
-
 /// Changes an endpoint.
 #[utoipa::path(
     patch,
@@ -203,12 +189,6 @@ pub async fn update(
     Path(id): Path<String>,
     Body(change): Body<EndpointChange>,
 ) -> HttpResult<Json<Endpoint>> {
-    let change = webhook_endpoints::EndpointChange {
-        url: change.url,
-        description: change.description,
-        events: change.events,
-        enabled: change.enabled,
-    };
     let row = webhook_endpoints::update(&app, &id, change, &authority.actor()).await?;
     Ok(Json(row.into()))
 }

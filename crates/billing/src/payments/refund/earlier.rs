@@ -71,12 +71,12 @@ pub(super) async fn finish_earlier(app: &App, look: &Preview) -> Result<()> {
             None => Ok(None),
         })
         .await?;
-    let ask = Ask {
+    let ask = NewRefund {
         payment: intent,
         amount: None,
         reason: params.get("reason").unwrap_or_default().to_owned(),
         note: None,
-        refunded_before: None,
+        refunded: None,
         credit_note: params.get(INVOICE).is_some(),
         actor: actor.map_or_else(|| "cli".to_owned(), |user| user.public_id),
     };

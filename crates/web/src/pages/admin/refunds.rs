@@ -6,7 +6,8 @@ use billing::actors::{Operator, Visitor};
 use billing::app::App;
 use billing::error::Error;
 use billing::payments::refund;
-use billing::payments::refund::{Ask, Preview};
+use billing::payments::refund::{NewRefund, Preview};
+use domain::amounts::amount as shown;
 use serde::Deserialize;
 use views::admin::parts::{Field, FieldKind, FormPage};
 use views::components::{Banner, Choice, Fact, Kind, Prose};
@@ -102,11 +103,6 @@ fn note(look: &Preview) -> Vec<Banner> {
     note.into_iter().collect()
 }
 
-fn shown(money: domain::money::MinorUnits) -> String {
-    let currency = money.currency;
-    format::money(money.amount, currency.code(), currency.exponent())
-}
-
 fn questions(
     form: FormPage,
     look: &Preview,
@@ -198,12 +194,12 @@ pub async fn make(
         };
         return page(&app, &operator, &payment, &typed).await;
     }
-    let ask = Ask {
+    let ask = NewRefund {
         payment,
         amount: Some(typed.amount),
         reason: typed.reason,
         note: Some(typed.note),
-        refunded_before: Some(typed.refunded),
+        refunded: Some(typed.refunded),
         credit_note: !typed.credit_note.is_empty(),
         actor: operator.public_id,
     };

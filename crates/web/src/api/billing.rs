@@ -8,7 +8,6 @@ use billing::error::Result;
 use billing::exact::Exact;
 use billing::payments::addons;
 use billing::summary::{View, view_with};
-use domain::money::{Currency, MinorUnits};
 use domain::plan::Plan;
 use domain::time::Timestamp;
 use serde::Serialize;
@@ -17,6 +16,7 @@ use store::Tx;
 use store::subscriptions::Subscription;
 
 use crate::http::error::HttpResult;
+use crate::rows::money::of_row;
 
 /// Invoices in the answer.
 const INVOICES_MAX: i64 = 12;
@@ -154,8 +154,7 @@ fn addon(held: &addons::Held) -> Value {
 }
 
 fn credit_note(row: &store::credit_notes::CreditNote) -> Value {
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    let text = |minor| MinorUnits::new(minor, currency).decimal_text();
+    let text = |minor| of_row(minor, &row.currency).decimal_text();
     json!({
         "id": row.credit_note_id,
         "number": row.number,
@@ -173,15 +172,14 @@ fn invoice(row: &store::invoices::Invoice, notes: &[store::credit_notes::CreditN
         .iter()
         .filter(|note| note.invoice_id == row.invoice_id);
     let notes: Vec<Value> = own.map(credit_note).collect();
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    let amount = MinorUnits::new(row.amount_due.max(row.amount_paid), currency);
+    let amount = of_row(row.amount_due.max(row.amount_paid), &row.currency);
     json!({
         "id": row.invoice_id,
         "number": row.number,
         "date": row.created_at.date_text(),
         "amount": amount.decimal_text(),
-        "discount": MinorUnits::new(row.discount_minor, currency).decimal_text(),
-        "currency": currency.code(),
+        "discount": of_row(row.discount_minor, &row.currency).decimal_text(),
+        "currency": amount.currency.code(),
         "status": row.status,
         "url": row.hosted_url,
         "pdfUrl": row.pdf_url,

@@ -25,6 +25,7 @@ use crate::api::metered::{AccountParam, answer};
 use crate::http::error::HttpResult;
 use crate::http::json::{Body, MaybeBody};
 use crate::http::params::Params;
+use crate::rows::parts::parts;
 
 /// What to set aside: `credits`, or `units` of an `operation`; one `call` without either.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -358,43 +359,19 @@ pub async fn receipt(
     Ok(Json(receipt))
 }
 
-/// What each grant was pinned and charged for, in the order of consumption.
-fn lots(origin: &Entry, end: Option<&Entry>) -> Vec<(i64, ReceiptLot)> {
-    let part = |lot: i64, held: Credits| {
-        let part = ReceiptLot {
-            grant: domain::ledger::grant::id_of(lot),
-            kind: String::new(),
-            held: Exact(held),
-            charged: Exact(Credits::ZERO),
-        };
-        (lot, part)
-    };
-    let mut lots: Vec<_> = origin
-        .lines
-        .iter()
-        .map(|line| part(line.lot, line.held))
-        .collect();
-    for line in end.iter().flat_map(|entry| &entry.lines) {
-        if !lots.iter().any(|(lot, _)| *lot == line.lot) {
-            lots.push(part(line.lot, Credits::ZERO));
-        }
-        let found = lots.iter_mut().find(|(lot, _)| *lot == line.lot);
-        if let Some((_, part)) = found {
-            part.charged = Exact(line.taken);
-        }
-    }
-    lots
-}
-
 impl Receipt {
     fn read(tx: &mut Tx<'_>, account: i64, id: &str, origin: &Entry) -> store::Result<Receipt> {
         let row = store::ledger::hold(tx, account, id)?.ok_or(store::Error::NotFound)?;
         let end = store::ledger::hold_settlement(tx, account, id)?;
-        let mut lots = lots(origin, end.as_ref());
-        for (lot, part) in &mut lots {
-            part.kind = store::ledger::grant_kind(tx, account, *lot)?.unwrap_or_default();
+        let mut lots = Vec::new();
+        for part in parts(Some(origin), end.as_ref()) {
+            lots.push(ReceiptLot {
+                grant: domain::ledger::grant::id_of(part.lot),
+                kind: store::ledger::grant_kind(tx, account, part.lot)?.unwrap_or_default(),
+                held: Exact(part.held),
+                charged: Exact(part.charged),
+            });
         }
-        let lots = lots.into_iter().map(|(_, part)| part).collect();
         let key = match origin.context.api_key {
             Some(key) => store::api_keys::names(tx, key)?,
             None => None,

@@ -15,7 +15,7 @@ use crate::site::Site;
 
 /// Where to go on to afterwards.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     next: Option<String>,
 }
 
@@ -36,9 +36,9 @@ pub struct Said {
     params(("next" = Option<String>, Query, description = "A path on this site to continue to")),
     responses((status = 303), (status = 404), (status = 503))
 )]
-pub async fn begin(State(site): State<Site>, Params(asked): Params<Asked>) -> HttpResult<Response> {
+pub async fn begin(State(site): State<Site>, Params(query): Params<Query>) -> HttpResult<Response> {
     is_there(&site.app)?;
-    inner::begin(&site, asked.next).await
+    inner::begin(&site, query.next).await
 }
 
 /// Signs in whom the provider proved; only in the browser that began it.

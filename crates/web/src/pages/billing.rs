@@ -43,7 +43,7 @@ const BILLING: &str = "/dashboard/billing";
 
 /// Where the next page of the history begins.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     after: Option<String>,
 }
 
@@ -51,11 +51,11 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Html<String>> {
     let (account, now, real_now) = (caller.account.id, app.now(), app.real_now());
     let read = move |tx: &mut Tx<'_>, _: &View| {
-        rows::read(tx, account, asked.after.as_deref(), now, real_now)
+        rows::read(tx, account, query.after.as_deref(), now, real_now)
     };
     let (view, rows) = view_with(&app, account, read).await?;
     let rows = rows.ok_or_else(|| Error::not_found("There is no such payment to start from."))?;

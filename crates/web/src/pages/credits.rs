@@ -30,7 +30,7 @@ const CREDITS: &str = "/dashboard/billing/credits";
 
 /// The pack that is chosen at first.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     amount: Option<String>,
 }
 
@@ -38,9 +38,9 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Response> {
-    let amount = asked.amount.unwrap_or_default();
+    let amount = query.amount.unwrap_or_default();
     page(StatusCode::OK, &shop(&app, &caller, &amount).await?)
 }
 

@@ -61,17 +61,7 @@ pub async fn balance(
 
 /// "500 expire on 15 Dec 2026": what ends soon, on the next day on which something does.
 fn expiring(view: &View, now: Timestamp) -> Option<Prose> {
-    let ending = view
-        .lots
-        .iter()
-        .filter(|lot| lot.remaining().is_positive())
-        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())))
-        .filter(|(at, _)| *at < now.plus_days(EXPIRING_DAYS));
-    let soonest = ending.clone().map(|(at, _)| at).min()?;
-    let left: domain::money::Credits = ending
-        .filter(|(at, _)| at.day() == soonest.day())
-        .map(|(_, left)| left)
-        .sum();
+    let (soonest, left) = standing::ending(view, now.plus_days(EXPIRING_DAYS))?;
     let left = format::credits(left.micros());
     Some(Prose::new(format!("{left} expire on ")).time(format::day(soonest.micros())))
 }

@@ -33,7 +33,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Respon
 
 /// The key to make.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct NewKeyForm {
     name: String,
     scope: Option<String>,
 }
@@ -43,7 +43,7 @@ pub struct Wanted {
 pub async fn create(
     State(app): State<App>,
     caller: SignedIn,
-    Fields(form): Fields<Wanted>,
+    Fields(form): Fields<NewKeyForm>,
 ) -> HttpResult<Response> {
     caller.may_pay()?;
     let account = match form.scope.as_deref().unwrap_or("meter") {
@@ -114,17 +114,8 @@ pub async fn limit(
     Fields(form): Fields<LimitForm>,
 ) -> HttpResult<Response> {
     caller.may_pay()?;
-    let set = match settings::read_limit(&form) {
-        Ok(wanted) => {
-            let actor = &caller.user.public_id;
-            limits::set(&app, caller.account.id, wanted, actor).await
-        }
-        Err(error) => Err(error),
-    };
-    let error = match set {
-        Ok(_) => return Ok(redirect(&caller, &format!("{KEYS}#h-keys")).into_response()),
-        Err(error) if error.0.kind.is_client_error() => error,
-        Err(error) => return Err(error.into()),
+    let Some(error) = settings::set_limit(&app, &caller, &form).await? else {
+        return Ok(redirect(&caller, &format!("{KEYS}#h-keys")).into_response());
     };
     let mut shown = list(&app, &caller).await?;
     if let Some(limits) = &mut shown.limits {
@@ -195,7 +186,12 @@ async fn list(app: &App, caller: &SignedIn) -> HttpResult<KeysPage> {
 }
 
 /// The form again, with what was typed and why it was not enough.
-async fn refused(app: &App, caller: &SignedIn, form: Wanted, error: Error) -> HttpResult<Response> {
+async fn refused(
+    app: &App,
+    caller: &SignedIn,
+    form: NewKeyForm,
+    error: Error,
+) -> HttpResult<Response> {
     let mut shown = list(app, caller).await?;
     shown.form.name = form.name;
     shown.form.name_error = Some(error.0.detail.clone());
@@ -251,12 +247,7 @@ fn limit_key(keys: &[ApiKey]) -> Option<LimitKey> {
 fn refuse(limits: &mut LimitKey, form: &LimitForm, error: &Error) {
     limits.error = Some((limit_field(error).to_owned(), error.0.detail.clone()));
     limits.credits.clone_from(&form.credits);
-    for choice in &mut limits.subjects {
-        choice.selected = choice.value == form.subject;
-    }
-    for choice in &mut limits.windows {
-        choice.selected = choice.value == form.window;
-    }
+    form.select(&mut limits.subjects, &mut limits.windows);
 }
 
 /// One row of the page from a key and the limits set on it.

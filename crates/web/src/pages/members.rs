@@ -84,7 +84,7 @@ fn take_out(row: &store::users::Member, is_you: bool) -> Action {
 
 /// Whom to invite, or which role to give.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct MemberForm {
     email: Option<String>,
     role: Option<String>,
 }
@@ -93,7 +93,7 @@ pub struct Wanted {
 pub async fn invite(
     State(app): State<App>,
     caller: SignedIn,
-    Fields(form): Fields<Wanted>,
+    Fields(form): Fields<MemberForm>,
 ) -> HttpResult<Response> {
     let (mail, role) = (
         form.email.unwrap_or_default(),
@@ -119,7 +119,7 @@ pub async fn change(
     State(app): State<App>,
     caller: SignedIn,
     Path(id): Path<String>,
-    Fields(form): Fields<Wanted>,
+    Fields(form): Fields<MemberForm>,
 ) -> HttpResult<Redirect> {
     members::set_role(&app, &caller, &id, form.role.as_deref().unwrap_or_default()).await?;
     Ok(redirect(&caller, MEMBERS))

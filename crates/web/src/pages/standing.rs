@@ -3,6 +3,7 @@
 use billing::payments::plan::Pending;
 use billing::summary::View;
 use domain::catalog::{Catalog, Tier};
+use domain::money::Credits;
 use domain::time::Timestamp;
 use store::payment_methods::PaymentMethod as Card;
 use store::subscriptions::Subscription;
@@ -98,6 +99,20 @@ pub fn credit_banner(view: &View, week: i64) -> Option<Banner> {
         CreditState::Empty => Some(words::credits_gone(None)),
         CreditState::Debt => Some(words::debt(&format::credits_worded(view.debt.micros()))),
     }
+}
+
+/// The credits that end on the next day on which some do, and when, among those that end before
+/// `until`.
+pub(crate) fn ending(view: &View, until: Timestamp) -> Option<(Timestamp, Credits)> {
+    let ending = view
+        .lots
+        .iter()
+        .filter(|lot| lot.remaining().is_positive())
+        .filter_map(|lot| Some((lot.expires_at?, lot.remaining())))
+        .filter(|(at, _)| *at < until);
+    let soonest = ending.clone().map(|(at, _)| at).min()?;
+    let of_day = ending.filter(|(at, _)| at.day() == soonest.day());
+    Some((soonest, of_day.map(|(_, left)| left).sum()))
 }
 
 /// For example "Visa ending 4242".

@@ -34,7 +34,7 @@ const SUGGEST_FROM_PERCENT: i64 = 70;
 
 /// The plan whose change is reviewed.
 #[derive(Debug, Deserialize)]
-pub struct Asked {
+pub struct Query {
     #[serde(rename = "planId")]
     plan_id: Option<String>,
 }
@@ -43,10 +43,10 @@ pub struct Asked {
 pub async fn show(
     State(app): State<App>,
     caller: SignedIn,
-    Params(asked): Params<Asked>,
+    Params(query): Params<Query>,
 ) -> HttpResult<Response> {
     let (mut plans, card) = chooser(&app, &caller).await?;
-    let Some(plan_id) = asked.plan_id.filter(|_| plans.has_live) else {
+    let Some(plan_id) = query.plan_id.filter(|_| plans.has_live) else {
         return page(StatusCode::OK, &plans);
     };
     match quote(&app, &caller, &plan_id).await {

@@ -2,12 +2,12 @@
 
 use billing::exact::Exact;
 use billing::export::csv::{Cell, Column};
-use domain::money::{Currency, MinorUnits};
 use serde::Serialize;
 use store::transactions::Transaction as Row;
 use utoipa::ToSchema;
 
 use crate::lists::Shown;
+use crate::rows::money::of_row;
 
 /// One record of money.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,16 +52,15 @@ pub struct Transaction {
 impl Transaction {
     /// A row as it is shown; `account` only to operators.
     pub fn of(row: Row, account: Option<String>) -> Transaction {
-        let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-        let money = |minor| MinorUnits::new(minor, currency).decimal_text();
+        let money = |minor| of_row(minor, &row.currency).decimal_text();
         Transaction {
             id: row.public_id,
             account,
             kind: row.kind,
             status: row.status,
             amount: money(row.amount_minor),
-            currency: row.currency,
             refunded: money(row.refunded_minor),
+            currency: row.currency,
             product_type: row.product_type,
             tier: row.subscription_tier,
             credits: row.credits_purchased_micros.map(Exact::micros),

@@ -89,13 +89,12 @@ where
         let after = store::users::tokens_after(tx, user.id)?;
         Ok(Some((after, beside(tx, user.id)?, user)))
     });
-    let (after, beside, user) = match known.await? {
-        Some(known) => known,
-        None => {
-            let user = users::ensure(app, &email, "user", true).await?;
-            let id = user.id;
-            (None, app.read(move |tx| more(tx, id)).await?, user)
-        }
+    let (after, beside, user) = if let Some(known) = known.await? {
+        known
+    } else {
+        let user = users::ensure(app, &email, "user", true).await?;
+        let id = user.id;
+        (None, app.read(move |tx| more(tx, id)).await?, user)
     };
     if after.is_some_and(|after| issued_at < after) || user.disabled_at.is_some() {
         return Ok(None);

@@ -31,7 +31,7 @@ use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::pages::admin::offered::offered;
-use crate::pages::admin::operator_shell;
+use crate::pages::admin::{at_stripe, operator_shell};
 
 mod tables;
 mod timeline;
@@ -160,7 +160,9 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
     .text(format!(", {}, since ", account.kind))
     .time(format::day(account.created_at.micros()));
     let mut actions = offered(operator, account, view.debt.is_positive());
-    actions.extend(at_stripe(app, rows.customer.as_deref()));
+    let customer = rows.customer.as_deref();
+    let customer = customer.and_then(|id| at_stripe(app, &format!("customers/{id}")));
+    actions.extend(customer.map(|href| Action::external("Open in Stripe", href)));
     actions.push(Action::link("Journal", format!("{home}/journal")));
     let may_adjust = operator.may(Right::Adjust);
     let csv = format!("{home}/journal.csv");
@@ -182,17 +184,6 @@ pub(crate) async fn page(app: &App, operator: &Operator, account: &Account) -> R
         actions,
         tables: tables(app, operator, &home, &rows),
     })
-}
-
-fn at_stripe(app: &App, customer: Option<&str>) -> Option<Action> {
-    let customer = customer.filter(|_| app.twin_url.is_none())?;
-    let mode = if app.settings.stripe.is_live() {
-        ""
-    } else {
-        "/test"
-    };
-    let href = format!("https://dashboard.stripe.com{mode}/customers/{customer}");
-    Some(Action::external("Open in Stripe", href))
 }
 
 fn banners(

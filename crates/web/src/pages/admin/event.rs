@@ -20,7 +20,7 @@ use views::{format, words};
 use crate::frame;
 use crate::http::error::HttpResult;
 use crate::http::request_id::RequestId;
-use crate::pages::admin::operator_shell;
+use crate::pages::admin::{at_stripe, operator_shell};
 
 /// Longest that Stripe is waited for; the page is shown without it then.
 const STRIPE_MAX: std::time::Duration = std::time::Duration::from_secs(5);
@@ -65,20 +65,8 @@ pub async fn show(
         replay: operator
             .may(Right::Replay)
             .then(|| EventPage::replay_link(&event.event_id)),
-        at_stripe: at_stripe(&app, &event.event_id),
+        at_stripe: at_stripe(&app, &format!("events/{}", event.event_id)),
     })
-}
-
-fn at_stripe(app: &App, event: &str) -> Option<String> {
-    if app.twin_url.is_some() {
-        return None;
-    }
-    let mode = if app.settings.stripe.is_live() {
-        ""
-    } else {
-        "/test"
-    };
-    Some(format!("https://dashboard.stripe.com{mode}/events/{event}"))
 }
 
 /// `GET /admin/events/{id}/replay`: says what a replay would change, and asks.

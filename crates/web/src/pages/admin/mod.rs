@@ -56,6 +56,14 @@ fn operator_shell(app: &App, operator: &Visitor, active: Nav) -> Shell {
     public_shell(app, Some(operator), active)
 }
 
+/// The address of an object in Stripe's dashboard; the twin has none.
+fn at_stripe(app: &App, path: &str) -> Option<String> {
+    let is_live = app.settings.stripe.is_live();
+    let mode = if is_live { "" } else { "/test" };
+    let address = || format!("https://dashboard.stripe.com{mode}/{path}");
+    app.twin_url.is_none().then(address)
+}
+
 /// Cuts the row that was read to see whether there are more, and makes the steps.
 fn page_of<R>(
     rows: &mut Vec<R>,

@@ -9,8 +9,9 @@ use billing::error::Error;
 use billing::export::csv::{Cell, Column, Csv};
 use billing::export::table;
 use billing::operators::saved_searches;
+use domain::amounts;
 use domain::catalog::Catalog;
-use domain::money::{Currency, MinorUnits};
+use domain::money::MinorUnits;
 use domain::time::Timestamp;
 use serde::Deserialize;
 use store::Tx;
@@ -31,6 +32,7 @@ use crate::http::params::Params;
 use crate::lists::PageParams;
 use crate::pages::admin::{ROWS_READ, accounts, operator_shell, page_of};
 use crate::pages::billing::history;
+use crate::rows::money::of_row;
 use crate::{files, frame};
 
 /// The search as it is sent.
@@ -47,7 +49,7 @@ pub struct Search {
 
 /// What is looked for, read from the form.
 #[derive(Clone, Debug)]
-struct Wanted {
+struct Query {
     search: Search,
     from: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -73,7 +75,7 @@ impl Search {
     }
 
     /// The search with its days read; a sentence where they make no sense.
-    fn read(&self) -> std::result::Result<Wanted, String> {
+    fn read(&self) -> std::result::Result<Query, String> {
         let day = |text: &str| match set(text) {
             None => Ok(None),
             Some(text) => domain::time::parse(text)
@@ -85,7 +87,7 @@ impl Search {
         if from.zip(until).is_some_and(|(from, until)| from >= until) {
             return Err("The first day is after the last day.".to_owned());
         }
-        Ok(Wanted {
+        Ok(Query {
             search: self.clone(),
             from,
             until,
@@ -93,7 +95,7 @@ impl Search {
     }
 }
 
-impl Wanted {
+impl Query {
     fn filter(&self) -> store::transactions::Filter<'_> {
         store::transactions::Filter {
             account_id: None,
@@ -172,8 +174,7 @@ fn totals(sums: &[Sum]) -> Vec<Stat> {
     let mut currencies: Vec<&str> = sums.iter().map(|sum| sum.currency.as_str()).collect();
     currencies.dedup();
     let of = |code: &str| {
-        let currency = Currency::parse(code).unwrap_or(Currency::USD);
-        let money = |minor| format::money(minor, currency.code(), currency.exponent());
+        let money = |minor| amounts::amount(of_row(minor, code));
         let count = |rows: &[&Sum]| {
             let count: i64 = rows.iter().map(|sum| sum.count).sum();
             format::counted(count.unsigned_abs(), "row", "rows")
@@ -278,8 +279,7 @@ struct Listed {
 
 impl Listed {
     fn money(&self, minor: i64) -> MinorUnits {
-        let currency = Currency::parse(&self.row.currency).unwrap_or(Currency::USD);
-        MinorUnits::new(minor, currency)
+        of_row(minor, &self.row.currency)
     }
 }
 
@@ -329,7 +329,7 @@ fn place(listed: &Listed) -> [i64; 2] {
 /// The transactions that a search finds, and the accounts they are of.
 fn look(
     tx: &mut Tx<'_>,
-    wanted: &Wanted,
+    wanted: &Query,
     after: Option<[i64; 2]>,
     limit: i64,
 ) -> store::Result<Vec<Listed>> {
@@ -393,7 +393,6 @@ fn shown(catalog: &Catalog, listed: &Listed, may_refund: bool) -> AdminTransacti
     } else {
         row.amount_minor
     };
-    let currency = listed.money(0).currency;
     let stripe_id = [
         &row.stripe_payment_intent_id,
         &row.stripe_refund_id,
@@ -418,7 +417,7 @@ fn shown(catalog: &Catalog, listed: &Listed, may_refund: bool) -> AdminTransacti
             .unwrap_or_default(),
         kind: words::transaction_kind(&row.kind).to_owned(),
         title: history::transaction_title(catalog, row),
-        amount: format::money(signed, currency.code(), currency.exponent()),
+        amount: amounts::amount(listed.money(signed)),
         badge: history::transaction_badge(row),
         note: row.failure.clone().unwrap_or_default(),
         refund: (may_refund && crate::pages::admin::account::is_refundable(row))

@@ -3,8 +3,8 @@
 use billing::actors::Operator;
 use billing::actors::roles::Right;
 use billing::app::App;
+use domain::amounts;
 use domain::ledger::LotState;
-use domain::money::Currency;
 use store::transactions::Transaction;
 use views::admin::account::{GRANTS, HOLDS, PAYMENTS};
 use views::admin::parts::Table;
@@ -13,10 +13,10 @@ use views::{format, words};
 
 use super::Rows;
 use crate::pages::billing::history;
+use crate::rows::money::of_row;
 
 pub(super) fn money(row: &Transaction, minor: i64) -> String {
-    let currency = Currency::parse(&row.currency).unwrap_or(Currency::USD);
-    format::money(minor, currency.code(), currency.exponent())
+    amounts::amount(of_row(minor, &row.currency))
 }
 
 pub(super) fn tables(app: &App, operator: &Operator, home: &str, rows: &Rows) -> Vec<Table> {

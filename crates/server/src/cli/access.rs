@@ -9,7 +9,7 @@ use billing::people::users;
 use billing::secrets::{hash, new_secret};
 use domain::time::Timestamp;
 use store::api_keys::NewApiKey;
-use web::sign_in::cookies::cookie_name;
+use web::sign_in::cookies;
 
 /// How many bytes of a key's secret are stored as readable text, so that its owner can recognize
 /// it.
@@ -40,7 +40,7 @@ pub async fn user(app: &App, email: &str, role: Option<&str>) -> Result<(i64, i6
 /// Opens a session for a user and returns the value of its `Cookie` header.
 pub async fn session_cookie(app: &App, user: i64) -> Result<String> {
     let token = open_session(app, user, "command line").await?;
-    let name = cookie_name(app.settings.is_https());
+    let name = cookies::name(app, cookies::SESSION);
     Ok(format!("{name}={token}"))
 }
 

@@ -176,7 +176,7 @@ pub async fn adjust(
     };
     let outcome = credits::adjust(&app, &account, key, amount, &by_hand).await?;
     let body = Adjustment::of(&outcome)?;
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }
 
 /// Credits to give for a time.
@@ -263,7 +263,7 @@ pub async fn grant(
     };
     let outcome = credits::promote(&app, &account, key, amount, expires_at, &by_hand).await?;
     let body = MadeGrant::of(&outcome)?;
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }
 
 fn read_end(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>> {

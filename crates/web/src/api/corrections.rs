@@ -80,7 +80,7 @@ pub async fn void(
         actor: entry.context.actor.clone(),
         available: Exact(outcome.available),
     };
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }
 
 /// Whoever may correct: the host application, and operators who decide over money.
@@ -155,5 +155,5 @@ pub async fn forgive(
         actor: entry.context.actor.clone(),
         available: Exact(outcome.available),
     };
-    Ok(created(&outcome, &body))
+    Ok(created(outcome.replayed, &body))
 }

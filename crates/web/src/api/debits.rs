@@ -116,14 +116,8 @@ pub async fn create(
     }
     let outcome = debit(&app, &caller, key, &body.into()).await?;
     let debit = Debit::of(&outcome)?;
-    let (cost, left) = (debit.credits.0, outcome.available);
-    Ok(answer(
-        StatusCode::CREATED,
-        cost,
-        left,
-        outcome.replayed,
-        &debit,
-    ))
+    let cost = debit.credits.0;
+    Ok(answer(StatusCode::CREATED, &outcome, cost, &debit))
 }
 
 /// Debits to charge together. One that is refused does not stop the others.

@@ -86,14 +86,8 @@ pub async fn create(
     let ttl_seconds = body.ttl_seconds;
     let outcome = holds::authorize(&app, &caller, key, &body.into(), ttl_seconds).await?;
     let hold = Hold::of(&outcome)?;
-    let (cost, left) = (hold.credits.0, outcome.available);
-    Ok(answer(
-        StatusCode::CREATED,
-        cost,
-        left,
-        outcome.replayed,
-        &hold,
-    ))
+    let cost = hold.credits.0;
+    Ok(answer(StatusCode::CREATED, &outcome, cost, &hold))
 }
 
 impl From<NewHold> for MeteredCall {
@@ -233,39 +227,27 @@ pub struct NewRelease {
 }
 
 fn settled(outcome: &Outcome) -> HttpResult<Response> {
-    let Some(entry) = &outcome.entry else {
-        return Err(Error::bug("a settlement left no entry").into());
-    };
-    let EntryBody::Settlement {
+    let entry = outcome.entry.as_ref();
+    let Some(EntryBody::Settlement {
         hold,
         captured,
         released,
         uncollected,
         ..
-    } = &entry.body
+    }) = entry.map(|entry| &entry.body)
     else {
         return Err(Error::bug("a settlement was answered by another entry").into());
     };
+    let is_capture = entry.is_some_and(|entry| entry.kind == EntryKind::Capture);
     let body = Settled {
         id: hold.clone(),
-        state: if entry.kind == EntryKind::Capture {
-            "captured"
-        } else {
-            "released"
-        },
+        state: if is_capture { "captured" } else { "released" },
         captured: Exact(*captured),
         released: Exact(*released),
         uncollected: Exact(*uncollected),
         available: Exact(outcome.available),
     };
-    let left = outcome.available;
-    Ok(answer(
-        StatusCode::OK,
-        *captured,
-        left,
-        outcome.replayed,
-        &body,
-    ))
+    Ok(answer(StatusCode::OK, outcome, *captured, &body))
 }
 
 /// All about a hold.

@@ -82,15 +82,15 @@ pub fn headers(cost: Credits, remaining: Credits, is_replayed: bool) -> HeaderMa
     headers
 }
 
-/// A metered answer.
+/// The answer to a metered call that came out this way.
 pub fn answer(
     status: StatusCode,
+    outcome: &Outcome,
     cost: Credits,
-    remaining: Credits,
-    is_replayed: bool,
     body: &impl Serialize,
 ) -> Response {
-    (status, headers(cost, remaining, is_replayed), Json(body)).into_response()
+    let headers = headers(cost, outcome.available, outcome.replayed);
+    (status, headers, Json(body)).into_response()
 }
 
 /// The entry that a ledger command wrote. A replay under another command's key has none.
@@ -102,9 +102,9 @@ pub fn entry_of(outcome: &Outcome) -> Result<&Entry> {
 }
 
 /// 201, with the header that says whether the answer repeats an earlier one.
-pub fn created(outcome: &Outcome, body: &impl Serialize) -> Response {
+pub fn created(is_replayed: bool, body: &impl Serialize) -> Response {
     let mut headers = HeaderMap::new();
-    if outcome.replayed {
+    if is_replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
     (StatusCode::CREATED, headers, Json(body)).into_response()

@@ -169,18 +169,24 @@ async fn preview(app: &App, caller: &SignedIn, body: &PlanChange) -> Result<Prev
     let held = held.ok_or_else(|| Error::conflict("no_plan", "There is no plan to change."))?;
     let ends = held.cancel_at.or(held.period_end).unwrap_or(app.now());
     let nothing = MinorUnits::new(0, app.catalog().currency);
-    Ok(Preview {
+    Ok(to_free(app, held.tier, ends, nothing))
+}
+
+/// The end of a plan, with what is paid back.
+fn to_free(app: &App, from: Option<String>, at: Timestamp, refund: MinorUnits) -> Preview {
+    let nothing = || MinorUnits::new(0, refund.currency).into();
+    Preview {
         kind: "cancel",
-        from: held.tier,
-        plan_id: plan_id.to_owned(),
-        effective_at: ends.rfc3339(),
-        amount_due: nothing.into(),
-        refund: nothing.into(),
-        price: Some(nothing.into()),
+        from,
+        plan_id: app.catalog().free().name.clone(),
+        effective_at: at.rfc3339(),
+        amount_due: nothing(),
+        refund: refund.into(),
+        price: Some(nothing()),
         lines: Vec::new(),
         quote: None,
         quote_expires_at: None,
-    })
+    }
 }
 
 fn expiry(date: i64) -> String {
@@ -213,18 +219,14 @@ fn of_quote(quote: &Quote) -> Preview {
 }
 
 fn of_ending(app: &App, ending: &Ending) -> Preview {
-    let nothing = MinorUnits::new(0, ending.refund.currency);
+    let (from, at) = (
+        ending.held.tier.clone(),
+        Timestamp::from_seconds(ending.date),
+    );
     Preview {
-        kind: "cancel",
-        from: ending.held.tier.clone(),
-        plan_id: app.catalog().free().name.clone(),
-        effective_at: Timestamp::from_seconds(ending.date).rfc3339(),
-        amount_due: nothing.into(),
-        refund: ending.refund.into(),
-        price: Some(nothing.into()),
-        lines: Vec::new(),
         quote: Some(ending.name()),
         quote_expires_at: Some(expiry(ending.date)),
+        ..to_free(app, from, at, ending.refund)
     }
 }
 

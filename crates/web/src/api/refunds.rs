@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use billing::actors::Operator;
 use billing::app::App;
 use billing::exact::Exact;
@@ -13,7 +12,7 @@ use billing::payments::refund::NewRefund;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::metered::REPLAYED;
+use crate::api::metered::created;
 use crate::http::error::HttpResult;
 use crate::http::json::Body;
 
@@ -125,10 +124,6 @@ pub async fn create(
 ) -> HttpResult<Response> {
     body.actor = operator.public_id;
     let made = refund::make(&app, &body, &key.0).await?;
-    let mut headers = HeaderMap::new();
-    if made.replayed {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    }
     let body = Refund {
         id: made.refund,
         status: made.status,
@@ -137,5 +132,5 @@ pub async fn create(
         amount: made.money_back.decimal_text(),
         currency: made.money_back.currency.code().to_owned(),
     };
-    Ok((StatusCode::CREATED, headers, Json(body)).into_response())
+    Ok(created(made.replayed, &body))
 }

@@ -54,6 +54,23 @@ impl HttpError {
         }
     }
 
+    /// The body is larger than may be sent.
+    pub fn too_large() -> HttpError {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        HttpError::new(status, "too_large", "Too large", "The body is too large.")
+    }
+
+    /// The body took longer than it may.
+    pub fn too_slow() -> HttpError {
+        let detail = "The body did not arrive in time.";
+        HttpError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "Too slow",
+            detail,
+        )
+    }
+
     /// The JSON body, with the seed's `error` for callers that read it.
     pub fn body(&self, request_id: &str) -> ProblemBody {
         let fact = &self.error.0;

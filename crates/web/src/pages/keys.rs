@@ -22,7 +22,7 @@ use views::settings::windows;
 
 use crate::frame::{account_shell, html, page, redirect};
 use crate::http::error::{HttpResult, status_of};
-use crate::http::form::Fields;
+use crate::http::form::{Fields, is_correctable};
 use crate::pages::settings;
 use crate::pages::settings::{LimitForm, limit_field, limit_text};
 
@@ -62,9 +62,7 @@ pub async fn create(
     }
     let (key, secret) = match make(&app, account, &form.name, &caller.user.public_id).await {
         Ok(made) => made,
-        Err(error) if error.0.kind.is_client_error() => {
-            return refused(&app, &caller, form, error).await;
-        }
+        Err(error) if is_correctable(&error) => return refused(&app, &caller, form, error).await,
         Err(error) => return Err(error.into()),
     };
     let mut shown = list(&app, &caller).await?;

@@ -21,7 +21,7 @@ use views::members::{
 
 use crate::frame::{account_shell, html, page, public_shell, redirect};
 use crate::http::error::{HttpResult, status_of};
-use crate::http::form::Fields;
+use crate::http::form::{Fields, is_correctable, refusal};
 use crate::http::params::Params;
 
 /// `GET /dashboard/members`
@@ -99,19 +99,18 @@ pub async fn invite(
         form.email.unwrap_or_default(),
         form.role.unwrap_or_default(),
     );
-    match members::invite(&app, &caller, &mail, &role).await {
-        Ok(_) => Ok(redirect(&caller, MEMBERS).into_response()),
-        Err(error) if error.0.kind.is_client_error() && error.0.kind != Kind::Forbidden => {
-            let mut shown = list(&app, &caller).await?;
-            shown.form = Some(InviteForm {
-                mail,
-                mail_error: Some(error.0.detail.clone()),
-                roles: Choice::list(&ROLES, &role),
-            });
-            page(status_of(error.0.kind), &shown)
-        }
-        Err(error) => Err(error.into()),
-    }
+    let invited = members::invite(&app, &caller, &mail, &role).await;
+    let is_shown = |error: &Error| is_correctable(error) && error.0.kind != Kind::Forbidden;
+    let Some(error) = refusal(invited, is_shown)? else {
+        return Ok(redirect(&caller, MEMBERS).into_response());
+    };
+    let mut shown = list(&app, &caller).await?;
+    shown.form = Some(InviteForm {
+        mail,
+        mail_error: Some(error.0.detail.clone()),
+        roles: Choice::list(&ROLES, &role),
+    });
+    page(status_of(error.0.kind), &shown)
 }
 
 /// `POST /dashboard/members/{id}`: another role.
@@ -183,7 +182,7 @@ pub async fn found(
             let there = format!("{MEMBERS}?account={}", account.public_id);
             Ok(Redirect::to(&there).into_response())
         }
-        Err(error) if error.0.kind.is_client_error() => {
+        Err(error) if is_correctable(&error) => {
             let mut shown = list(&app, &caller).await?;
             shown.organisation = form.name;
             shown.organisation_error = Some(error.0.detail.clone());

@@ -161,10 +161,10 @@ fn bearer(parts: &Parts) -> Option<&str> {
 
 /// A cookie, or its pieces `NAME.0`, `NAME.1` in the order of their numbers.
 fn joined(parts: &Parts, name: &str) -> Option<String> {
-    if let Some((_, whole)) = cookies(parts).find(|(known, _)| *known == name) {
+    if let Some((_, whole)) = cookies(&parts.headers).find(|(known, _)| *known == name) {
         return Some(whole.to_owned());
     }
-    let mut pieces: Vec<(usize, &str)> = cookies(parts)
+    let mut pieces: Vec<(usize, &str)> = cookies(&parts.headers)
         .filter_map(|(known, value)| {
             let number = known.strip_prefix(name)?.strip_prefix('.')?;
             Some((number.parse().ok()?, value))

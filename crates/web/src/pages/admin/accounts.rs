@@ -17,7 +17,7 @@ use views::{format, words};
 use crate::frame;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::PageParams;
+use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// The search as it is sent.
@@ -54,9 +54,9 @@ pub async fn show(
     State(app): State<App>,
     Operator(operator): Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[id]| id);
+    let before = list.before();
     let (wanted, now) = (search.clone(), app.now());
     let mut rows = app
         .read(move |tx| {

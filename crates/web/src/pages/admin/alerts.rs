@@ -1,7 +1,7 @@
 //! `/admin/alerts`: what needs an operator, or did.
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 use billing::actors::Operator;
 use billing::app::App;
@@ -15,8 +15,9 @@ use views::layout::Nav;
 
 use crate::frame;
 use crate::http::error::HttpResult;
+use crate::http::params::Params;
 use crate::http::request_id::RequestId;
-use crate::lists::PageParams;
+use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// The list as it is asked for.
@@ -30,10 +31,10 @@ pub struct Search {
 pub async fn show(
     State(app): State<App>,
     operator: Operator,
-    Query(search): Query<Search>,
-    Query(page): Query<PageParams>,
+    Params(search): Params<Search>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[id]| id);
+    let before = list.before();
     let wanted = search.clone();
     let mut rows = app
         .read(move |tx| store::alerts::list(tx, set(&wanted.state), before, ROWS_READ))

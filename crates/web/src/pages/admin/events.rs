@@ -27,7 +27,7 @@ use views::{format, words};
 use crate::frame;
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::PageParams;
+use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, accounts, operator_shell, page_of};
 
 /// The search as it is sent.
@@ -62,9 +62,9 @@ pub async fn show(
     State(app): State<App>,
     operator: Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[n]| n);
+    let before = list.before();
     let wanted = search.clone();
     let now = app.real_now();
     let read = move |tx: &mut Tx<'_>| {

@@ -18,8 +18,7 @@ use views::layout::Nav;
 
 use crate::http::callers::OnAccount;
 use crate::http::error::HttpResult;
-use crate::http::params::Params;
-use crate::lists::{PageParams, cursor};
+use crate::lists::{List, cursor};
 use crate::pages::admin::{ROWS, operator_shell};
 use crate::{files, frame};
 
@@ -50,9 +49,9 @@ const TABLE: [(&str, &str); 8] = [
 pub async fn show(
     State(app): State<App>,
     OnAccount { operator, account }: OnAccount,
-    Params(page): Params<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[seq]| seq);
+    let before = list.before();
     let number = account.id;
     let size = i64::try_from(ROWS).unwrap_or(i64::MAX);
     let (mut entries, names) = app

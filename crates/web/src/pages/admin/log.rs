@@ -19,7 +19,7 @@ use views::layout::Nav;
 
 use crate::http::error::HttpResult;
 use crate::http::params::Params;
-use crate::lists::{PageParams, Shown as _};
+use crate::lists::{List, Shown as _};
 use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 use crate::rows::act::Act as Shown;
 use crate::{files, frame};
@@ -61,9 +61,9 @@ pub async fn show(
     State(app): State<App>,
     operator: Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let before = page.after::<1>()?.map(|[id]| id);
+    let before = list.before();
     let wanted = search.clone();
     let (mut acts, names) = app
         .read(move |tx| {

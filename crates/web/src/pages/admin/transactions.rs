@@ -29,7 +29,7 @@ use views::{format, words};
 use crate::http::error::HttpResult;
 use crate::http::form::Fields;
 use crate::http::params::Params;
-use crate::lists::PageParams;
+use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, accounts, operator_shell, page_of};
 use crate::pages::billing::history;
 use crate::rows::money::of_row;
@@ -115,9 +115,8 @@ pub async fn show(
     State(app): State<App>,
     operator: Operator,
     Params(search): Params<Search>,
-    Params(page): Params<PageParams>,
+    List { after, .. }: List<2>,
 ) -> HttpResult<Html<String>> {
-    let after = page.after::<2>()?;
     let here = search.address(HERE);
     let (wanted, error) = match search.read() {
         Ok(wanted) => (Some(wanted), None),

@@ -1,6 +1,6 @@
 //! `/admin/webhooks`: where notices go, and what became of them.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use billing::actors::Operator;
@@ -21,7 +21,7 @@ use views::layout::Nav;
 use crate::frame;
 use crate::http::error::{HttpResult, status_of};
 use crate::http::form::Fields;
-use crate::lists::PageParams;
+use crate::lists::List;
 use crate::pages::admin::{ROWS_READ, operator_shell, page_of};
 
 /// `GET /admin/webhooks`.
@@ -97,9 +97,9 @@ pub async fn endpoint(
     State(app): State<App>,
     operator: Operator,
     Path(id): Path<String>,
-    Query(page): Query<PageParams>,
+    list: List<1>,
 ) -> HttpResult<Html<String>> {
-    let page = one(&app, &operator, &id, page.after::<1>()?.map(|[id]| id)).await?;
+    let page = one(&app, &operator, &id, list.before()).await?;
     frame::html(&page)
 }
 

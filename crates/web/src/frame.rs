@@ -14,7 +14,7 @@ use views::links::Links;
 use crate::http::callers::ACCOUNT_CHOICE;
 use crate::http::error::{HttpError, HttpResult};
 
-/// A rendered page.
+/// The page as HTML.
 pub fn html(page: &impl Page) -> HttpResult<Html<String>> {
     Ok(page.html().map(Html).map_err(Error::bug)?)
 }

@@ -74,7 +74,7 @@ pub fn cursor(parts: &[i64]) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
-    /// The rows.
+    /// The rows of this page.
     data: Vec<T>,
     /// Send it as `after` for the next page; none on the last.
     next: Option<String>,
@@ -103,7 +103,7 @@ impl<T> Page<T> {
 
 /// A row that lists show, as JSON and as CSV.
 pub trait Shown: Serialize + Sized + 'static {
-    /// The file's name.
+    /// The name of the file, without its ending.
     const NAME: &'static str;
     /// The columns of the file.
     const COLUMNS: &'static [Column<Self>];
@@ -172,7 +172,7 @@ impl List<1> {
     }
 }
 
-/// Rows to read: one more than are shown tells whether there are more.
+/// Rows to read: one more than are shown says whether there are more.
 pub(crate) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }

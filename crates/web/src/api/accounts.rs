@@ -30,13 +30,13 @@ use crate::http::json::Body;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// `acc_...`
+    /// The id of the account: `acc_...`.
     id: String,
     /// What the host application calls it.
     external_id: Option<String>,
-    /// `personal` or `organisation`.
+    /// The kind of account: `personal` or `organisation`.
     kind: String,
-    /// Shown to people.
+    /// The name that people see.
     name: String,
     /// Where its emails go.
     email: Option<String>,
@@ -119,13 +119,13 @@ pub struct NewAdjustment {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Adjustment {
-    /// `adj_...`
+    /// The id of the adjustment: `adj_...`.
     id: String,
     /// By how much the credits rose.
     credits: Exact,
-    /// Why.
+    /// The reason that was given.
     reason: Option<String>,
-    /// Who did it.
+    /// The user or key that made it.
     actor: Option<String>,
     /// What may be spent after it.
     available: Exact,
@@ -183,7 +183,7 @@ pub async fn adjust(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewPromo {
-    /// Positive.
+    /// The amount, which is positive.
     #[schema(value_type = f64)]
     credits: Box<RawValue>,
     /// When they end; in 90 days without.
@@ -196,13 +196,13 @@ pub struct NewPromo {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeGrant {
-    /// `grant_...`
+    /// The id of the grant: `grant_...`.
     id: String,
-    /// `promo`
+    /// The kind of grant: `promo`.
     kind: &'static str,
-    /// How much.
+    /// The credits that were granted.
     credits: Exact,
-    /// When they end.
+    /// When the credits expire.
     expires_at: Option<String>,
     /// What may be spent after it.
     available: Exact,

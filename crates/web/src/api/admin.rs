@@ -85,7 +85,7 @@ pub async fn list_accounts(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// `evt_...`
+    /// Stripe's id of the event: `evt_...`.
     id: String,
     /// `invoice.paid` and the like.
     #[serde(rename = "type")]
@@ -96,7 +96,7 @@ pub struct Event {
     account: Option<String>,
     /// What it is about: `invoice`.
     object_type: Option<String>,
-    /// `in_...`
+    /// Stripe's id of the object, such as `in_...`.
     object_id: Option<String>,
     /// The customer, when it names one.
     customer_id: Option<String>,
@@ -106,13 +106,13 @@ pub struct Event {
     api_version: Option<String>,
     /// How many attempts failed.
     attempts: i64,
-    /// Why it failed.
+    /// Why the last attempt failed.
     last_error: Option<String>,
     /// What came of it.
     outcome: Option<String>,
     /// When it happened, by Stripe.
     created_at: String,
-    /// When it arrived.
+    /// When we received the event.
     received_at: String,
     /// When it is tried again.
     next_attempt_at: Option<String>,
@@ -167,13 +167,13 @@ impl Shown for Event {
     ];
 }
 
-/// Which events.
+/// Which events to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
-    /// One state.
+    /// Only events in this state.
     state: Option<String>,
-    /// One type.
+    /// Only events of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// One object or customer at Stripe, or one event.
@@ -278,13 +278,13 @@ pub async fn replay_event(
     Ok(Json(Event::of(row, account)))
 }
 
-/// Which acts.
+/// Which acts to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ActsQuery {
-    /// Of one actor.
+    /// Only acts of this actor.
     actor: Option<String>,
-    /// Of one kind.
+    /// Only acts of this kind.
     action: Option<String>,
     /// On one account or event.
     subject: Option<String>,

@@ -21,19 +21,19 @@ use crate::rows::money::of_row;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgreedPrice {
-    /// The plan.
+    /// The plan that is sold at this price.
     plan_id: String,
     /// The price at Stripe.
     price_id: String,
     /// What a period costs.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
-    /// `month` or `year`.
+    /// How often it is paid: `month` or `year`.
     interval: String,
     /// Whether it is what the account is sold now.
     is_current: bool,
-    /// Since when.
+    /// When the price was agreed.
     created_at: String,
 }
 

@@ -15,29 +15,29 @@ use crate::http::params::Params;
 use crate::http::request_id::RequestId;
 use crate::lists::{List, Page, PageParams, count};
 
-/// One incident.
+/// Something that needs an operator, or did.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Alert {
-    /// `alr_...`
+    /// The id of the incident: `alr_...`.
     id: String,
     /// The rule that found it.
     rule: String,
     /// What it is about; none for the service itself.
     subject: Option<String>,
-    /// `warning` or `critical`.
+    /// How serious it is: `warning` or `critical`.
     severity: String,
-    /// What is wrong.
+    /// What is wrong, in a sentence.
     summary: String,
-    /// `open` or `closed`.
+    /// Whether it is `open` or `closed`.
     state: String,
     /// When it was found.
     opened_at: String,
-    /// When it was over.
+    /// When it was closed.
     closed_at: Option<String>,
     /// When an operator said that they know.
     acknowledged_at: Option<String>,
-    /// Who.
+    /// The operator who acknowledged it.
     acknowledged_by: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl From<Row> for Alert {
     }
 }
 
-/// Which incidents.
+/// Which incidents to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AlertsQuery {

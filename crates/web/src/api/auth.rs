@@ -95,7 +95,7 @@ pub async fn redeem(
     enter(&app, user, &headers, next).await
 }
 
-/// Opens a session and goes on to a path of ours.
+/// Opens a session and redirects to a path of ours.
 pub async fn enter(
     app: &App,
     user: i64,

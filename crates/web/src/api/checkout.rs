@@ -22,7 +22,7 @@ use crate::http::request_id::RequestId;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewCheckout {
-    /// `subscription` or `topup`.
+    /// What is bought: `subscription` or `topup`.
     #[serde(rename = "type")]
     kind: String,
     /// The tier, for a subscription.
@@ -34,11 +34,11 @@ pub struct NewCheckout {
     currency: Option<String>,
 }
 
-/// Where to pay.
+/// The page on which to pay.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkout {
-    /// Stripe's page.
+    /// The address of Stripe's page.
     checkout_url: String,
 }
 
@@ -65,7 +65,7 @@ pub async fn create(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCheckoutFor {
-    /// `subscription` or `topup`.
+    /// What is bought: `subscription` or `topup`.
     #[serde(rename = "type")]
     kind: String,
     /// The tier, for a subscription.

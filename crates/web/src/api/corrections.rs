@@ -33,13 +33,13 @@ pub struct NewVoid {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Voided {
-    /// `grant_...`
+    /// The id of the grant: `grant_...`.
     id: String,
     /// What was taken: all that no hold has pinned.
     credits: Exact,
-    /// Why.
+    /// The reason that was given.
     reason: Option<String>,
-    /// Who did it.
+    /// The user or key that did it.
     actor: Option<String>,
     /// What may be spent after it.
     available: Exact,
@@ -108,11 +108,11 @@ pub struct NewForgiveness {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Forgiven {
-    /// How much.
+    /// The debt that was forgiven.
     credits: Exact,
-    /// Why.
+    /// The reason that was given.
     reason: Option<String>,
-    /// Who did it.
+    /// The user or key that did it.
     actor: Option<String>,
     /// What may be spent after it.
     available: Exact,

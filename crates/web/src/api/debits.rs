@@ -58,7 +58,7 @@ pub struct Debit {
 }
 
 impl Debit {
-    /// The answer that an entry of the journal stands for: the first time and on every replay.
+    /// The answer from an entry of the journal: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Debit> {
         match &outcome.entry {
             Some(entry) if matches!(entry.body, EntryBody::Debit { .. }) => Ok(Debit {

@@ -27,13 +27,13 @@ pub struct Grant {
     kind: String,
     /// `scheduled`, `active`, `frozen`, `exhausted`, `expired` or `voided`.
     state: &'static str,
-    /// Credits granted.
+    /// The credits that were granted.
     amount: Exact,
-    /// Credits spent.
+    /// The credits that were spent.
     used: Exact,
     /// Credits that ended unspent.
     expired: Exact,
-    /// Credits taken back.
+    /// The credits that a reversed payment took back.
     clawed: Exact,
     /// Credits pinned by holds.
     held: Exact,
@@ -43,7 +43,7 @@ pub struct Grant {
     priority: i64,
     /// The grant it belongs to.
     parent: Option<String>,
-    /// Not spendable before.
+    /// The credits can be spent from this time on.
     effective_at: String,
     /// Not spendable from then on.
     expires_at: Option<String>,

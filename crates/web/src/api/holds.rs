@@ -103,7 +103,7 @@ impl From<NewHold> for MeteredCall {
 }
 
 impl Hold {
-    /// The answer that an entry of the journal stands for: the first time and on every replay.
+    /// The answer from an entry of the journal: the same the first time and on every replay.
     fn of(outcome: &Outcome) -> Result<Hold> {
         match outcome.entry.as_ref().map(|entry| &entry.body) {
             Some(EntryBody::Hold {

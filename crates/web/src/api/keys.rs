@@ -24,7 +24,7 @@ use crate::lists::{List, Page, PageParams, Shown};
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Key {
-    /// `key_...`
+    /// The id of the key: `key_...`.
     id: String,
     /// What its owner calls it.
     name: String,
@@ -32,7 +32,7 @@ pub struct Key {
     prefix: String,
     /// `meter` spends for its account; `server` acts for any account.
     scope: String,
-    /// `test` or `live`.
+    /// The mode of the key: `test` or `live`.
     mode: String,
     /// When it was made.
     created_at: String,

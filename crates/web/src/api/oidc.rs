@@ -13,7 +13,7 @@ use crate::http::error::HttpResult;
 use crate::http::params::Params;
 use crate::site::Site;
 
-/// Where to go on to afterwards.
+/// Where to continue afterwards.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     next: Option<String>,

@@ -35,7 +35,7 @@ pub struct PlanChange {
     reason: Option<String>,
 }
 
-/// See [`PlanChange`].
+/// What to do about the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PlanAction {
@@ -45,7 +45,7 @@ pub enum PlanAction {
     Confirm,
     /// Takes a change back that waits for the period's end or for its payment.
     Undo,
-    /// Ends the plan.
+    /// Ends the plan, with its period or now.
     Cancel,
     /// Takes the end back while the plan still runs.
     Resume,
@@ -64,9 +64,9 @@ pub enum When {
 /// A part of what is due.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Line {
-    /// In Stripe's words.
+    /// What is charged, in Stripe's words.
     description: String,
-    /// What of it.
+    /// The amount, as decimal text.
     amount: String,
 }
 
@@ -80,7 +80,7 @@ pub struct Preview {
     from: Option<String>,
     /// The plan that is wanted.
     plan_id: String,
-    /// When it starts.
+    /// When the change starts.
     effective_at: String,
     /// What is paid now.
     amount_due: Money,
@@ -92,7 +92,7 @@ pub struct Preview {
     lines: Vec<Line>,
     /// Confirms this amount; none where nothing needs to be confirmed.
     quote: Option<String>,
-    /// Until when.
+    /// When the quote expires.
     quote_expires_at: Option<String>,
 }
 
@@ -119,7 +119,7 @@ pub struct PlanChanged {
     subscription: Value,
 }
 
-/// Changes the plan of an account: `preview` tells the amount due now, `confirm` pays it and
+/// Changes the plan of an account: `preview` returns the amount due now, `confirm` pays it and
 /// changes, `undo`, `cancel` and `resume` are what they say. An upgrade counts when it is paid.
 #[utoipa::path(
     post,

@@ -30,13 +30,13 @@ pub struct WantedRefund {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundPreview {
-    /// `txn_...`
+    /// The id of the payment: `txn_...`.
     payment: String,
-    /// Whose it is.
+    /// The account that paid.
     account: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
-    /// What was paid.
+    /// The amount that was paid.
     paid: String,
     /// How much was already refunded.
     refunded: String,
@@ -46,9 +46,9 @@ pub struct RefundPreview {
     credits_taken: Exact,
     /// Credits that may be spent afterwards.
     available_after: Exact,
-    /// Debt afterwards.
+    /// The debt of the account afterwards.
     debt_after: Exact,
-    /// Something to know.
+    /// Something to know before the refund.
     note: Option<&'static str>,
 }
 
@@ -88,17 +88,17 @@ pub async fn preview(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Refund {
-    /// `re_...`
+    /// Stripe's id of the refund: `re_...`.
     id: String,
-    /// `succeeded` or `pending`.
+    /// The refund's status: `succeeded` or `pending`.
     status: String,
-    /// `txn_...`
+    /// The id of the payment: `txn_...`.
     payment: String,
-    /// Whose it is.
+    /// The account that paid.
     account: String,
-    /// What goes back.
+    /// The amount that goes back.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
 }
 

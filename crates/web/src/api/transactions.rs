@@ -27,17 +27,17 @@ const TYPES: [&str; 6] = [
     "REFUND",
 ];
 
-/// Its statuses.
+/// The statuses of a transaction.
 const STATUSES: [&str; 5] = ["PENDING", "COMPLETED", "FAILED", "REFUNDED", "CANCELLED"];
 
-/// Which transactions.
+/// Which transactions to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Query {
-    /// One type.
+    /// Only transactions of this type.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// One status.
+    /// Only transactions in this status.
     status: Option<String>,
     /// Happened at or after: a date or a moment.
     from: Option<String>,
@@ -46,7 +46,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// The bounds, checked.
+    /// The times between which transactions are listed.
     fn bounds(&self) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
         one_of("type", self.kind.as_deref(), &TYPES)?;
         one_of("status", self.status.as_deref(), &STATUSES)?;
@@ -64,7 +64,7 @@ fn one_of(field: &str, word: Option<&str>, words: &[&str]) -> Result<()> {
     Err(Error::field(field, detail))
 }
 
-/// A moment as it stands, or a date `days` later.
+/// A moment as it is, or a date `days` later.
 fn read_moment(field: &str, text: Option<&str>, days: i64) -> Result<Option<Timestamp>> {
     let Some(text) = text else {
         return Ok(None);

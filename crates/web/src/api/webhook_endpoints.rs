@@ -45,7 +45,7 @@ impl FromRequestParts<Site> for Watcher {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// `we_...`
+    /// The id of the endpoint: `we_...`.
     id: String,
     /// Where notices are posted to.
     url: String,
@@ -53,7 +53,7 @@ pub struct Endpoint {
     description: String,
     /// The notices it wants; empty for all.
     events: Vec<String>,
-    /// `enabled` or `disabled`.
+    /// Whether it is `enabled` or `disabled`.
     state: String,
     /// Why it is disabled.
     disabled_reason: Option<String>,
@@ -236,11 +236,11 @@ pub async fn rotate(
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Its number here.
+    /// The number of the delivery.
     id: i64,
     /// The message's id, `webhook-id`: the same however often it is sent.
     message: String,
-    /// What it tells of.
+    /// The type of the event.
     #[serde(rename = "type")]
     kind: Option<String>,
     /// `queued`, `sent` or `failed`.
@@ -255,7 +255,7 @@ pub struct Delivery {
     created_at: String,
     /// When it is tried again.
     next_attempt_at: Option<String>,
-    /// When it arrived.
+    /// When the endpoint accepted it.
     sent_at: Option<String>,
 }
 
@@ -280,7 +280,7 @@ impl From<Message> for Delivery {
     }
 }
 
-/// Which deliveries.
+/// Which deliveries to list.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveriesQuery {

@@ -137,7 +137,7 @@ impl FromRequestParts<Site> for SignedIn {
 
 /// The account a request is about.
 enum Choice {
-    /// This one.
+    /// The account to use.
     Account(Box<Account>),
     /// One of several, and the request would change it: the caller must say which.
     Open,
@@ -211,9 +211,7 @@ fn operator(parts: &Parts, user: Visitor) -> Result<Operator> {
 /// An operator and the account that `{id}` in the address names.
 #[derive(Clone, Debug)]
 pub struct OnAccount {
-    /// The operator.
     pub operator: Operator,
-    /// The account.
     pub account: Account,
 }
 

@@ -15,11 +15,11 @@ pub type HttpResult<T, E = HttpError> = std::result::Result<T, E>;
 /// An error of the application with the status and the title that HTTP gives it.
 #[derive(Clone, Debug)]
 pub struct HttpError {
-    /// The status.
+    /// The HTTP status of the answer.
     pub status: StatusCode,
     /// The kind of problem, in few words.
     pub title: &'static str,
-    /// What went wrong.
+    /// The error of the application.
     pub error: Error,
 }
 

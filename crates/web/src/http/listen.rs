@@ -2,7 +2,7 @@
 //! request's head, and a stop that answers what is in hand (cases D7, D13).
 //!
 //! When all places are taken, the connection that has been idle for longest makes room: whoever
-//! opens a thousand and says nothing keeps nobody out. Requests other than webhooks share a part of
+//! opens a thousand and says nothing keeps no one out. Requests other than webhooks share a part of
 //! the places only ([`reserve`]), so a webhook finds one however busy the others are.
 
 use std::collections::BTreeMap;
@@ -51,13 +51,13 @@ const ALWAYS: &[&str] = &["/api/stripe/webhook", "/healthz", "/readyz"];
 /// Bounds of the listener.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Connections at once.
+    /// The most connections that are open at the same time.
     pub connections_max: usize,
     /// Longest a request's head may take, and longest a connection may be idle.
     pub head_seconds_max: u64,
 }
 
-/// One connection.
+/// The state of one connection.
 #[derive(Default)]
 struct Connection {
     /// Requests whose answer is not sent to its end.
@@ -100,7 +100,7 @@ impl Connections {
     }
 
     /// Asks the connection that has been idle for longest to leave; where none is, the one whose
-    /// request has been arriving for longest: whoever sends slowly keeps nobody out either.
+    /// request has been arriving for longest: whoever sends slowly keeps no one out either.
     fn make_room(&self) {
         let open = self.all();
         let since = |connection: &&Arc<Connection>| connection.idle_since.load(Ordering::SeqCst);
@@ -243,7 +243,7 @@ async fn connection(
     connections.all().remove(&number);
 }
 
-/// Keeps a part of the places for webhooks: others beyond the rest are told to come back.
+/// Keeps a part of the places for webhooks: others beyond the rest are refused for now.
 pub async fn reserve(State(site): State<Site>, request: Request, next: Next) -> Response {
     if ALWAYS.contains(&request.uri().path()) {
         return next.run(request).await;

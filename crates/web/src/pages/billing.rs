@@ -38,7 +38,6 @@ use crate::rows::transaction::Transaction;
 
 pub use crate::pages::standing::credit_banner;
 
-/// This page.
 const BILLING: &str = "/dashboard/billing";
 
 /// Where the next page of the history begins.

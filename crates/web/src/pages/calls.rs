@@ -26,7 +26,7 @@ use crate::rows::parts::{Part, parts};
 /// Calls on one page.
 const CALLS_MAX: i64 = 50;
 
-/// Which calls.
+/// Which calls to list.
 #[derive(Debug, Deserialize)]
 pub struct Query {
     key: Option<String>,

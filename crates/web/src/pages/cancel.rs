@@ -25,7 +25,7 @@ pub async fn show(State(app): State<App>, caller: SignedIn) -> HttpResult<Html<S
                 .into_iter()
                 .chain(pack)
                 .max_by_key(|intent| intent.created_at);
-            // One that was paid after all is not to be gone on with.
+            // One that was paid after all is not continued.
             Ok(match last {
                 Some(intent) if rows::is_open(tx, &intent)? => Some(intent),
                 _ => None,

@@ -25,7 +25,6 @@ use crate::http::params::Params;
 use crate::pages::settings::auto_top_up;
 use crate::pages::{pricing, standing, upgrade, usage};
 
-/// This page.
 const CREDITS: &str = "/dashboard/billing/credits";
 
 /// The pack that is chosen at first.

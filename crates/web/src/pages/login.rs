@@ -64,7 +64,7 @@ pub struct NewLogin {
     next: Option<String>,
 }
 
-/// `POST /login`: mails a link. What is shown does not tell whether the address is known (A8).
+/// `POST /login`: emails a link. What is shown does not say whether the address is known (A8).
 pub async fn send(
     State(app): State<App>,
     from: ClientAddress,

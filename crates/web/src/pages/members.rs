@@ -165,7 +165,7 @@ pub async fn withdraw(
     Ok(redirect(&caller, MEMBERS))
 }
 
-/// A new organization.
+/// An organization to create.
 #[derive(Debug, Deserialize)]
 pub struct NewOrganisation {
     name: String,

@@ -58,7 +58,7 @@ pub fn waiting_banner(catalog: &Catalog, live: &[Subscription], waiting: &Pendin
     )]
 }
 
-/// How it stands with the credits.
+/// The state of the credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CreditState {
     /// There are enough credits.
@@ -71,7 +71,7 @@ pub enum CreditState {
     Debt,
 }
 
-/// How it stands with the credits of an account that spent so much in seven days.
+/// The state of the credits of an account that spent so much in seven days.
 pub fn credit_state(view: &View, week: i64) -> CreditState {
     let available = view.available.micros();
     let allowance = view.plan.allowance.micros();

@@ -252,7 +252,7 @@ fn again(query: &Query) -> (String, Option<Refresh>) {
     (base, refresh)
 }
 
-/// Without a session: how the account stands, after asking Stripe.
+/// Without a session: the state of the account, after asking Stripe.
 fn in_general(app: &App, found: &Found) -> SuccessPage {
     let view = &found.view;
     let facts = vec![

@@ -10,7 +10,7 @@ use crate::lists::Shown;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Act {
-    /// When.
+    /// When it was done.
     at: String,
     /// Who: a user's or a key's id, or `cli`.
     actor: String,
@@ -20,7 +20,7 @@ pub struct Act {
     subject: String,
     /// Why, where it was said.
     reason: Option<String>,
-    /// The rest.
+    /// Further details of the act.
     #[schema(value_type = Object)]
     detail: serde_json::Value,
     /// The request it came with.

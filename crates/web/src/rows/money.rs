@@ -12,9 +12,9 @@ pub fn of_row(minor: i64, currency: &str) -> MinorUnits {
 /// An amount of money.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Money {
-    /// Decimal text.
+    /// The amount, as decimal text.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
 }
 

@@ -13,7 +13,7 @@ use crate::rows::money::of_row;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transaction {
-    /// `txn_...`
+    /// The id of the transaction: `txn_...`.
     id: String,
     /// Whose it is, in operators' lists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,25 +25,25 @@ pub struct Transaction {
     status: String,
     /// Decimal text, such as `19.00`.
     amount: String,
-    /// In lower case.
+    /// The currency, in lower case.
     currency: String,
     /// What of it was paid back.
     refunded: String,
-    /// `subscription` or `credit_topup`.
+    /// What was bought: `subscription` or `credit_topup`.
     product_type: String,
     /// The tier that was paid for.
     tier: Option<String>,
     /// The credits that were paid for.
     credits: Option<Exact>,
-    /// For people.
+    /// A description for people.
     description: Option<String>,
-    /// Why it failed.
+    /// Why the payment failed.
     failure: Option<String>,
     /// Where its receipt is.
     receipt_url: Option<String>,
-    /// `pi_...`
+    /// Stripe's id of the payment: `pi_...`.
     stripe_payment_intent_id: Option<String>,
-    /// `in_...`
+    /// Stripe's id of the invoice: `in_...`.
     stripe_invoice_id: Option<String>,
     /// When it happened, by Stripe.
     occurred_at: String,

@@ -1,7 +1,7 @@
 //! The host application's own session: the encrypted cookie of Auth.js (v5) or NextAuth.js (v4),
 //! opened with the secret that is shared with it.
 //!
-//! It says who somebody is and nothing else: tier, credits and roles are read from the database on
+//! It says who the user is and nothing else: tier, credits and roles are read from the database on
 //! each request, and an operator's role counts only with a sign-in of ours.
 
 use aes::Aes256;
@@ -49,7 +49,7 @@ const CLOCK_SECONDS: i64 = 15;
 enum Library {
     /// Auth.js: `@auth/core`, next-auth v5.
     AuthJs,
-    /// next-auth v4.
+    /// NextAuth.js: next-auth v4.
     NextAuth,
 }
 

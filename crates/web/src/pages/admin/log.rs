@@ -1,4 +1,4 @@
-//! `/admin/log`: what operators and host applications did by hand.
+//! `/admin/log`: what operators and host applications did manually.
 
 use std::collections::HashMap;
 

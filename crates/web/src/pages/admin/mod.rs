@@ -32,7 +32,7 @@ use crate::lists::cursor;
 /// Rows on an operator's page.
 const ROWS: usize = 50;
 
-/// Rows to read: one more than are shown tells whether there are more.
+/// Rows to read: one more than are shown says whether there are more.
 const ROWS_READ: i64 = 51;
 
 /// The accounts of these numbers.

@@ -56,7 +56,7 @@ struct Query {
 }
 
 impl Search {
-    /// What is set of it, as it stands in an address.
+    /// What is set of it, as the query of an address.
     fn query(&self) -> String {
         let whole = self.address("");
         whole.trim_start_matches('?').to_owned()

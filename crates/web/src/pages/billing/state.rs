@@ -31,7 +31,7 @@ fn addon(held: &addons::Held) -> String {
     format!("{}{count}{price}", held.title)
 }
 
-/// The page.
+/// The page of an account whose rows were read.
 pub fn page(app: &App, caller: &SignedIn, view: &View, rows: &Rows) -> BillingPage {
     let catalog = app.catalog();
     let now = app.now();
